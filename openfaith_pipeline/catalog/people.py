@@ -1,0 +1,322 @@
+"""Planning Center People: who a church knows, and how to reach them."""
+
+from openfaith_pipeline.catalog.stream import (
+    BOOLEAN,
+    DATE,
+    FLOAT,
+    INTEGER,
+    JSON,
+    TEXT,
+    TIMESTAMP,
+    TIMESTAMPS,
+    Population,
+    Product,
+    Stream,
+)
+
+CAMPUSES = Stream(
+    product=Product.PEOPLE,
+    type="Campus",
+    path="/people/v2/campuses",
+    cursor="updated_at",
+    attributes={
+        "name": TEXT,
+        "description": TEXT,
+        "street": TEXT,
+        "city": TEXT,
+        "state": TEXT,
+        "zip": TEXT,
+        "country": TEXT,
+        "latitude": FLOAT,
+        "longitude": FLOAT,
+        "geolocation_set_manually": BOOLEAN,
+        "phone_number": TEXT,
+        "website": TEXT,
+        "contact_email_address": TEXT,
+        "time_zone": TEXT,
+        "twenty_four_hour_time": BOOLEAN,
+        "date_format": INTEGER,
+        "church_center_enabled": BOOLEAN,
+        "avatar_url": TEXT,
+        **TIMESTAMPS,
+    },
+    population=Population(3),
+)
+
+SERVICE_TIMES = Stream(
+    product=Product.PEOPLE,
+    type="ServiceTime",
+    path="/people/v2/campuses/{campus_id}/service_times",
+    include="service_times",
+    attributes={"start_time": INTEGER, "day": TEXT, "description": TEXT},
+    belongs_to={"campus": "people.campuses"},
+    population=Population(2, per="people.campuses"),
+)
+
+NAME_PREFIXES = Stream(
+    product=Product.PEOPLE,
+    type="NamePrefix",
+    path="/people/v2/name_prefixes",
+    attributes={"value": TEXT},
+    population=Population(6),
+)
+
+NAME_SUFFIXES = Stream(
+    product=Product.PEOPLE,
+    type="NameSuffix",
+    path="/people/v2/name_suffixes",
+    attributes={"value": TEXT},
+    population=Population(5),
+)
+
+MARITAL_STATUSES = Stream(
+    product=Product.PEOPLE,
+    type="MaritalStatus",
+    path="/people/v2/marital_statuses",
+    attributes={"value": TEXT},
+    population=Population(4),
+)
+
+INACTIVE_REASONS = Stream(
+    product=Product.PEOPLE,
+    type="InactiveReason",
+    path="/people/v2/inactive_reasons",
+    attributes={"value": TEXT},
+    population=Population(4),
+)
+
+SCHOOL_OPTIONS = Stream(
+    product=Product.PEOPLE,
+    type="SchoolOption",
+    path="/people/v2/school_options",
+    attributes={
+        "value": TEXT,
+        "sequence": INTEGER,
+        "beginning_grade": TEXT,
+        "ending_grade": TEXT,
+        "school_types": JSON,
+    },
+    population=Population(6),
+)
+
+TABS = Stream(
+    product=Product.PEOPLE,
+    type="Tab",
+    path="/people/v2/tabs",
+    attributes={"name": TEXT, "sequence": INTEGER, "slug": TEXT},
+    population=Population(3),
+)
+
+FIELD_DEFINITIONS = Stream(
+    product=Product.PEOPLE,
+    type="FieldDefinition",
+    path="/people/v2/field_definitions",
+    attributes={
+        "data_type": TEXT,
+        "name": TEXT,
+        "sequence": INTEGER,
+        "slug": TEXT,
+        "config": TEXT,
+        "deleted_at": TIMESTAMP,
+        "tab_id": TEXT,
+    },
+    belongs_to={"tab": "people.tabs"},
+    population=Population(9),
+)
+
+FIELD_OPTIONS = Stream(
+    product=Product.PEOPLE,
+    type="FieldOption",
+    path="/people/v2/field_definitions/{field_definition_id}/field_options",
+    include="field_options",
+    attributes={"value": TEXT, "sequence": INTEGER},
+    belongs_to={"field_definition": "people.field_definitions"},
+    population=Population(3, per="people.field_definitions"),
+)
+
+PEOPLE = Stream(
+    product=Product.PEOPLE,
+    type="Person",
+    path="/people/v2/people",
+    cursor="updated_at",
+    attributes={
+        "accounting_administrator": BOOLEAN,
+        "anniversary": DATE,
+        "avatar": TEXT,
+        "birthdate": DATE,
+        "can_create_forms": BOOLEAN,
+        "can_email_lists": BOOLEAN,
+        "child": BOOLEAN,
+        "demographic_avatar_url": TEXT,
+        "directory_status": TEXT,
+        "first_name": TEXT,
+        "gender": TEXT,
+        "given_name": TEXT,
+        "grade": INTEGER,
+        "graduation_year": INTEGER,
+        "inactivated_at": TIMESTAMP,
+        "last_name": TEXT,
+        "login_identifier": TEXT,
+        "medical_notes": TEXT,
+        "membership": TEXT,
+        "middle_name": TEXT,
+        "name": TEXT,
+        "nickname": TEXT,
+        "passed_background_check": BOOLEAN,
+        "people_permissions": TEXT,
+        "remote_id": INTEGER,
+        "resource_permission_flags": JSON,
+        "school_type": TEXT,
+        "site_administrator": BOOLEAN,
+        "status": TEXT,
+        **TIMESTAMPS,
+    },
+    belongs_to={"primary_campus": "people.campuses"},
+    population=Population(1, per="church"),
+)
+
+PERSON_MERGERS = Stream(
+    product=Product.PEOPLE,
+    type="PersonMerger",
+    path="/people/v2/person_mergers",
+    cursor="created_at",
+    attributes={"created_at": TIMESTAMP, "person_to_keep_id": INTEGER, "person_to_remove_id": INTEGER},
+    belongs_to={"person_to_keep": "people.people", "person_to_remove": "people.people"},
+    population=Population(0.02, per="church"),
+)
+
+EMAILS = Stream(
+    product=Product.PEOPLE,
+    type="Email",
+    path="/people/v2/emails",
+    cursor="updated_at",
+    attributes={"address": TEXT, "location": TEXT, "primary": BOOLEAN, "blocked": BOOLEAN, **TIMESTAMPS},
+    belongs_to={"person": "people.people"},
+    population=Population(0.8, per="people.people"),
+)
+
+PHONE_NUMBERS = Stream(
+    product=Product.PEOPLE,
+    type="PhoneNumber",
+    path="/people/v2/phone_numbers",
+    cursor="updated_at",
+    attributes={
+        "number": TEXT,
+        "carrier": TEXT,
+        "location": TEXT,
+        "primary": BOOLEAN,
+        "e164": TEXT,
+        "international": TEXT,
+        "national": TEXT,
+        "country_code": TEXT,
+        **TIMESTAMPS,
+    },
+    belongs_to={"person": "people.people"},
+    population=Population(0.9, per="people.people"),
+)
+
+ADDRESSES = Stream(
+    product=Product.PEOPLE,
+    type="Address",
+    path="/people/v2/addresses",
+    cursor="updated_at",
+    is_cursor_filterable=False,
+    attributes={
+        "street_line_1": TEXT,
+        "street_line_2": TEXT,
+        "city": TEXT,
+        "state": TEXT,
+        "zip": TEXT,
+        "country_code": TEXT,
+        "country_name": TEXT,
+        "location": TEXT,
+        "primary": BOOLEAN,
+        **TIMESTAMPS,
+    },
+    belongs_to={"person": "people.people"},
+    population=Population(0.7, per="people.people"),
+)
+
+SOCIAL_PROFILES = Stream(
+    product=Product.PEOPLE,
+    type="SocialProfile",
+    path="/people/v2/social_profiles",
+    cursor="updated_at",
+    attributes={"site": TEXT, "url": TEXT, "verified": BOOLEAN, **TIMESTAMPS},
+    population=Population(0.1, per="people.people"),
+)
+
+FIELD_DATA = Stream(
+    product=Product.PEOPLE,
+    type="FieldDatum",
+    path="/people/v2/field_data",
+    # Timestamps since the versions after 2025-11-10; recorded responses of 2026-06-04 list both as filter and order.
+    cursor="updated_at",
+    attributes={
+        "value": TEXT,
+        "file": JSON,
+        "file_size": INTEGER,
+        "file_content_type": TEXT,
+        "file_name": TEXT,
+        **TIMESTAMPS,
+    },
+    belongs_to={"field_definition": "people.field_definitions", "customizable": None},
+    population=Population(2, per="people.people"),
+)
+
+HOUSEHOLDS = Stream(
+    product=Product.PEOPLE,
+    type="Household",
+    path="/people/v2/households",
+    cursor="updated_at",
+    attributes={
+        "name": TEXT,
+        "member_count": INTEGER,
+        "primary_contact_name": TEXT,
+        "primary_contact_id": TEXT,
+        "avatar": TEXT,
+        **TIMESTAMPS,
+    },
+    belongs_to={"primary_contact": "people.people"},
+    population=Population(0.35, per="people.people"),
+)
+
+HOUSEHOLD_MEMBERSHIPS = Stream(
+    product=Product.PEOPLE,
+    type="HouseholdMembership",
+    path="/people/v2/households/{household_id}/household_memberships",
+    attributes={"person_name": TEXT, "pending": BOOLEAN},
+    belongs_to={"household": "people.households", "person": "people.people"},
+    population=Population(2.6, per="people.households"),
+)
+
+LISTS = Stream(
+    product=Product.PEOPLE,
+    type="List",
+    path="/people/v2/lists",
+    cursor="updated_at",
+    attributes={
+        "name": TEXT,
+        "name_or_description": TEXT,
+        "description": TEXT,
+        "status": TEXT,
+        "auto_refresh": BOOLEAN,
+        "auto_refresh_frequency": TEXT,
+        "automations_active": BOOLEAN,
+        "automations_count": INTEGER,
+        "paused_automations_count": INTEGER,
+        "has_inactive_results": BOOLEAN,
+        "include_inactive": BOOLEAN,
+        "returns": TEXT,
+        "return_original_if_none": BOOLEAN,
+        "subset": TEXT,
+        "invalid": BOOLEAN,
+        "recently_viewed": BOOLEAN,
+        "starred": BOOLEAN,
+        "total_people": INTEGER,
+        "batch_completed_at": TIMESTAMP,
+        "refreshed_at": TIMESTAMP,
+        **TIMESTAMPS,
+    },
+    population=Population(12),
+)

@@ -1,0 +1,108 @@
+"""Every exception this product raises on purpose, grouped by what the caller must do.
+
+    OpenFaithError
+    ├── UsageError              the person must change what they asked for or configured (exit code 2)
+    │   ├── ConfigurationError      environment, files, keys, ports
+    │   ├── UnknownOrg / UnknownStream
+    │   └── OrgPaused
+    ├── RetriableError          trying again later may work
+    │   ├── TransientError          network, 5xx, truncated or non-JSON body, firewall page
+    │   ├── RateLimitedError        429; carries the wait the server asked for
+    │   ├── DatabaseUnavailable     Postgres is down or restarting
+    │   └── StreamBusy              another live sync holds the stream's lease
+    ├── ConnectionRejected      the org must reconnect (credentials refused)
+    ├── UnavailableError        not an error of ours: the source withholds this; record it and go on
+    │   ├── ProductNotGranted       401 with TRASH_PANDA, or a missing scope
+    │   ├── StreamForbidden         403 in JSON: this user may not read this type
+    │   └── PathNotFound            404: the path or record is not there
+    ├── LeaseLost               another attempt took over; stop writing at once
+    ├── UnexpectedResponse      a well-formed answer that breaks the contract; give up on the stream
+    └── SyncFailed              raised at the end of a sync in which something asked for was not done
+
+Messages never contain credentials or personal data: they are shown in logs, in Dagster and on terminals.
+"""
+
+from datetime import timedelta
+
+
+class OpenFaithError(Exception):
+    """Base of everything raised on purpose."""
+
+
+class UsageError(OpenFaithError):
+    """What was asked for cannot be done as asked; the message says what to change."""
+
+
+class ConfigurationError(UsageError):
+    """The environment or a file is wrong; the message says which and how to mend it."""
+
+
+class UnknownOrg(UsageError):
+    """No such org is connected."""
+
+
+class UnknownStream(UsageError):
+    """No such stream or product in the catalog."""
+
+
+class OrgPaused(UsageError):
+    """The org is paused; resume it first."""
+
+
+class RetriableError(OpenFaithError):
+    """Trying again later may work."""
+
+
+class TransientError(RetriableError):
+    """Network failure, 5xx, a truncated or non-JSON body, or the firewall's HTML page."""
+
+
+class RateLimitedError(RetriableError):
+    """HTTP 429.
+
+    `retry_after` is the wait the server asked for, None when it named none.
+    """
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DatabaseUnavailable(RetriableError):
+    """Postgres refused or dropped the connection."""
+
+
+class StreamBusy(RetriableError):
+    """Another live sync holds the lease of this stream."""
+
+
+class ConnectionRejected(OpenFaithError):
+    """Planning Center refused the credentials themselves; the org has to be connected again."""
+
+
+class UnavailableError(OpenFaithError):
+    """The source withholds something: to be recorded, never read as "all rows deleted"."""
+
+
+class ProductNotGranted(UnavailableError):
+    """The connection's user or scope has no access to the product."""
+
+
+class StreamForbidden(UnavailableError):
+    """The connection's user may not read this type."""
+
+
+class PathNotFound(UnavailableError):
+    """The path, or the record, does not exist."""
+
+
+class LeaseLost(OpenFaithError):
+    """Another attempt took the stream over; nothing more may be written by this one."""
+
+
+class UnexpectedResponse(OpenFaithError):
+    """A well-formed response that breaks JSON:API or the documented contract."""
+
+
+class SyncFailed(OpenFaithError):
+    """At least one stream that was asked for did not succeed."""

@@ -1,0 +1,99 @@
+"""The environment, read once into one frozen object. Nothing else in the package reads `os.environ`."""
+
+import base64
+import binascii
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from openfaith_pipeline.errors import ConfigurationError
+
+PCO_API_URL = "https://api.planningcenteronline.com"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside; the README and `docs/settings.md` explain each variable."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
+
+    home: Path = Field(default=Path(".openfaith"), validation_alias="OPENFAITH_HOME")
+    db_host: str | None = Field(default=None, validation_alias="DB_HOST_PRIMARY")
+    db_port: int = Field(default=5432, ge=1, le=65535, validation_alias="DB_PORT")
+    db_name: str | None = Field(default=None, validation_alias="DB_NAME")
+    db_username: str | None = Field(default=None, validation_alias="DB_USERNAME")
+    db_password: SecretStr | None = Field(default=None, validation_alias="DB_PASSWORD")
+    postgres_bin: Path | None = Field(default=None, validation_alias="OPENFAITH_POSTGRES_BIN")
+    postgres_user: str = Field(default="nobody", validation_alias="OPENFAITH_POSTGRES_USER")
+    canonical_schema: str = Field(default="public", pattern=r"^[a-z_][a-z0-9_]{0,62}$", validation_alias="OPENFAITH_SCHEMA")
+    pco_api_url: str = Field(default=PCO_API_URL, pattern=r"^https?://", validation_alias="PCO_API_URL")
+    pco_client_id: str | None = Field(default=None, validation_alias="PLANNING_CENTER_CLIENT_ID")
+    pco_client_secret: SecretStr | None = Field(default=None, validation_alias="PLANNING_CENTER_SECRET")
+    encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), validation_alias="OPENFAITH_ENCRYPTION_KEYS"
+    )
+    otlp_endpoint: str = Field(default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    dagster_home_override: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")
+
+    @field_validator("home", "dagster_home_override", "postgres_bin")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value else None
+
+    @field_validator("encryption_keys", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _thirty_two_bytes(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, key in enumerate(value, start=1):
+            try:
+                size = len(base64.urlsafe_b64decode(key.get_secret_value()))
+            except (binascii.Error, ValueError):
+                size = 0
+            if size != 32:
+                raise ValueError(f"key {number} is not 32 bytes in URL-safe base64")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_database(self) -> "Settings":
+        parts = {
+            "DB_HOST_PRIMARY": self.db_host,
+            "DB_NAME": self.db_name,
+            "DB_USERNAME": self.db_username,
+            "DB_PASSWORD": self.db_password,
+        }
+        missing = [name for name, value in parts.items() if value is None]
+        if missing and len(missing) < len(parts):
+            raise ValueError(f"set {', '.join(missing)} too, or none of {', '.join(parts)} for the embedded Postgres")
+        return self
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the embedded Postgres under `home` is used rather than the one named by `DB_*`."""
+        return self.db_host is None
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.dagster_home_override or self.home / "dagster"
+
+
+def load_settings() -> Settings:
+    """Read the environment; raise ConfigurationError naming each variable that is wrong, never its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in detail['loc']) or 'database'}: {detail['msg']}"
+            for detail in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(f"the environment is not usable: {problems}") from None
+
+
+def environment_with(**variables: str) -> dict[str, str]:
+    """This process's environment plus `variables`, for starting a child process."""
+    return {**os.environ, **variables}
