@@ -1,0 +1,168 @@
+"""The tables of schema `sync`: orgs, their connections, the syncs of their streams and what went wrong in them."""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+SYNC_SCHEMA: Final = "sync"
+
+METADATA: Final = MetaData(schema=SYNC_SCHEMA)
+
+
+def _moment(name: str) -> Column[Any]:
+    return Column(name, DateTime(timezone=True))
+
+
+def _moment_of_insert(name: str) -> Column[Any]:
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+def _count(name: str, kind: type[Integer] = BigInteger) -> Column[Any]:
+    return Column(name, kind, nullable=False, server_default=text("0"))
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_is_known")
+
+
+ORGS: Final = Table(
+    "orgs",
+    METADATA,
+    Column("org_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("organization_id", Text, comment="Planning Center's own id of the church"),
+    _moment_of_insert("created_at"),
+    _moment("paused_at"),
+    _moment("removed_at"),
+)
+
+CONNECTIONS: Final = Table(
+    "connections",
+    METADATA,
+    Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False, comment="the credentials as encrypted JSON"),
+    Column("state", Text, nullable=False, server_default="connected"),
+    Column("reason", Text),
+    _moment_of_insert("created_at"),
+    _moment_of_insert("updated_at"),
+    _one_of("kind", "personal_access_token", "oauth"),
+    _one_of("state", "connected", "degraded", "needs_reconnect"),
+)
+
+SYNCS: Final = Table(
+    "syncs",
+    METADATA,
+    Column("sync_id", Text, primary_key=True),
+    Column("run_id", Text, comment="the Dagster run that began it"),
+    Column("mode", Text, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("requested", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    _moment_of_insert("started_at"),
+    _moment("finished_at"),
+    Column("status", Text, nullable=False, server_default="running"),
+    Column("error", Text),
+    _one_of("status", "running", "succeeded", "failed"),
+)
+
+STREAM_STATES: Final = Table(
+    "stream_states",
+    METADATA,
+    Column("org_id", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    _moment("watermark"),
+    _count("fence"),
+    Column("holder", Text),
+    _moment("lease_expires_at"),
+    Column("availability", Text, nullable=False, server_default="available"),
+    Column("availability_reason", Text),
+    _moment("checked_at"),
+    _moment("last_full_at"),
+    _moment("last_succeeded_at"),
+    Column("row_count", BigInteger),
+    PrimaryKeyConstraint("org_id", "stream"),
+    _one_of("availability", "available", "not_granted", "forbidden", "absent"),
+)
+
+STREAM_SYNCS: Final = Table(
+    "stream_syncs",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("sync_id", Text, ForeignKey(SYNCS.c.sync_id), nullable=False),
+    Column("org_id", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("lead_stream", Text, nullable=False, comment="the stream whose pages these records came with"),
+    Column("mode", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="running"),
+    Column("checkpoint", JSONB(none_as_null=True)),
+    _count("pages", Integer),
+    _count("fetched"),
+    _count("inserted"),
+    _count("updated"),
+    _count("unchanged"),
+    _count("deleted"),
+    _count("quarantined"),
+    _count("requests"),
+    Column("waited_seconds", Double, nullable=False, server_default=text("0")),
+    _moment_of_insert("started_at"),
+    _moment("finished_at"),
+    Column("error", Text),
+    _one_of("status", "running", "succeeded", "failed", "incomplete", "abandoned", "unavailable"),
+)
+Index(
+    "stream_syncs_one_running",
+    STREAM_SYNCS.c.org_id,
+    STREAM_SYNCS.c.stream,
+    unique=True,
+    postgresql_where=STREAM_SYNCS.c.status == text("'running'"),
+)
+Index("stream_syncs_sync_id_idx", STREAM_SYNCS.c.sync_id)
+Index("stream_syncs_latest_idx", STREAM_SYNCS.c.org_id, STREAM_SYNCS.c.stream, STREAM_SYNCS.c.id.desc())
+
+QUARANTINE: Final = Table(
+    "quarantine",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("org_id", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("sync_id", Text, nullable=False),
+    Column("page", Integer),
+    Column("record_id", Text),
+    Column("field", Text),
+    Column("reason", Text, nullable=False),
+    Column("record", JSONB(none_as_null=True)),
+    _moment_of_insert("created_at"),
+    _moment("resolved_at"),
+)
+Index(
+    "quarantine_open_idx",
+    QUARANTINE.c.org_id,
+    QUARANTINE.c.stream,
+    postgresql_where=QUARANTINE.c.resolved_at.is_(None),
+)
+
+RUN_LEASES: Final = Table(
+    "run_leases",
+    METADATA,
+    Column("run_id", Text, primary_key=True),
+    Column("beat_at", DateTime(timezone=True), nullable=False),
+)

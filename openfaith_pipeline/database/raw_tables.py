@@ -1,0 +1,112 @@
+"""The raw and staging tables, each made from its stream's declaration; nothing here names a stream.
+
+A raw table `pco_people.emails` holds what readers see. Its staging table `staging.people__emails` holds the pages of
+syncs under way until they are published.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+from openfaith_pipeline.catalog import STREAMS, ColumnType, Stream
+
+STAGING_SCHEMA: Final = "staging"
+LONGEST_NAME: Final = 63  # bytes; Postgres cuts longer identifiers silently
+
+TYPES: Final[Mapping[ColumnType, TypeEngine[Any]]] = {
+    ColumnType.TEXT: Text(),
+    ColumnType.INTEGER: BigInteger(),
+    ColumnType.FLOAT: Double(),
+    ColumnType.BOOLEAN: Boolean(),
+    ColumnType.DATE: Date(),
+    ColumnType.TIMESTAMP: DateTime(timezone=True),
+    ColumnType.JSON: JSONB(none_as_null=True),
+}
+
+RAW_METADATA: Final = MetaData()
+"""Raw and staging tables of the whole catalog."""
+
+
+def raw_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
+    """`pco_<product>.<stream>`: org_id, id, the typed columns, then ours, which start with an underscore."""
+    known = metadata.tables.get(f"{stream.schema}.{stream.short_name}")
+    if known is not None:
+        return known
+    table = Table(
+        stream.short_name,
+        metadata,
+        Column("org_id", Text, nullable=False),
+        Column("id", Text, nullable=False),
+        *_typed_columns(stream),
+        Column("_extra", JSONB(none_as_null=True)),
+        Column("_content_hash", LargeBinary, nullable=False),
+        Column("_first_seen_at", DateTime(timezone=True), nullable=False),
+        Column("_synced_at", DateTime(timezone=True), nullable=False),
+        Column("_deleted_at", DateTime(timezone=True)),
+        Column("_sync_id", Text, nullable=False),
+        PrimaryKeyConstraint("org_id", "id"),
+        schema=stream.schema,
+    )
+    for relationship in stream.belongs_to:
+        column = f"{relationship}_id"
+        Index(_fitting(f"{stream.short_name}_{column}_idx"), table.c.org_id, table.c[column])
+    return table
+
+
+def staging_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
+    """`staging.<product>__<stream>`: one row per record of a page, found again by its `stream_sync_id`.
+
+    No key on purpose: a record that comes twice within one sync is staged twice and the publish keeps the last.
+    """
+    name = f"{stream.product.value}__{stream.short_name}"
+    known = metadata.tables.get(f"{STAGING_SCHEMA}.{name}")
+    if known is not None:
+        return known
+    table = Table(
+        name,
+        metadata,
+        Column("stream_sync_id", BigInteger, nullable=False),
+        Column("page", Integer, nullable=False),
+        Column("position", Integer, nullable=False),
+        Column("id", Text, nullable=False),
+        *_typed_columns(stream),
+        Column("_extra", JSONB(none_as_null=True)),
+        Column("_content_hash", LargeBinary, nullable=False),
+        schema=STAGING_SCHEMA,
+    )
+    Index(_fitting(f"{name}_stream_sync_id_idx"), table.c.stream_sync_id)
+    return table
+
+
+def _typed_columns(stream: Stream) -> list[Column[Any]]:
+    return [Column(name, TYPES[kind]) for name, kind in stream.columns.items()]
+
+
+def _fitting(name: str) -> str:
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: LONGEST_NAME - 9]}_{digest}"
+
+
+for _stream in STREAMS.values():
+    raw_table(_stream)
+    staging_table(_stream)
