@@ -1,0 +1,75 @@
+# Everything starts here: `make demo`, `make dev`, `make test`. Needs Python 3.11 to 3.13, make and a package index.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+IS_SUPPORTED := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
+	"$$name" $(IS_SUPPORTED) && { echo "$$name"; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LOG := $(VENV)/install.log
+WORKERS ?= 2
+ARGS ?=
+
+.PHONY: help demo dev test test-fast lint format docs browser install clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+demo: $(READY)  ## sync two simulated churches into an embedded Postgres
+	@$(BIN)/openfaith-pipeline demo $(ARGS)
+
+dev: $(READY)  ## the Dagster UI and daemon on that data, until Ctrl-C
+	@exec $(BIN)/openfaith-pipeline dev $(ARGS)
+
+test: $(READY) browser  ## the whole test suite
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-fast: $(READY)  ## the tests that need no Dagster processes, browser or kills
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
+
+lint: $(READY)  ## format, lint, import walls, types
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run 'make format'" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/lint-imports --no-logo >$(VENV)/imports.log || { cat $(VENV)/imports.log >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+
+format: $(READY)  ## format the code and mend what ruff can
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+docs: $(READY)  ## write the generated pages of docs/ anew
+	@$(BIN)/python -m openfaith_pipeline_tests.generated_docs
+
+# The browser test drives Debian's Chromium. As root it is installed when missing; a user is told what to do.
+browser: $(READY)
+	@if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium; } \
+				>$(VENV)/browser.log 2>&1 </dev/null \
+				|| echo "Chromium could not be installed, see $(VENV)/browser.log" >&2; \
+		elif [ -z "$${CI:-}" ]; then \
+			echo "the browser test is skipped: install Chromium (Debian: sudo apt-get install chromium)" >&2; \
+		fi; \
+	fi
+
+install: $(READY)  ## the virtual environment in .venv
+
+$(READY): pyproject.toml constraints.txt
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11, 3.12 or 3.13 is needed and none was found; name one: make PYTHON=/path/to/python3.12" >&2; exit 1; fi
+	@"$(PYTHON)" $(IS_SUPPORTED) || { \
+		echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(BIN)/python $(IS_SUPPORTED) || { rm -rf $(VENV); "$(PYTHON)" -m venv $(VENV) >/dev/null 2>&1; } || { \
+		rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@[ -n "$${CI:-}" ] || echo "installing dependencies into $(VENV) (a minute or two, once) ..." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' >$(LOG) 2>&1 </dev/null || { \
+		cat $(LOG) >&2; echo "the dependencies could not be installed: see above" >&2; exit 1; }
+	@touch $@
+
+clean:  ## remove the virtual environment, caches and built files; the data in .openfaith stays
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find openfaith_pipeline openfaith_pipeline_tests -name __pycache__ -prune -exec rm -rf {} +
