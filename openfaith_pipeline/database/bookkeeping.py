@@ -61,6 +61,7 @@ CONNECTIONS: Final = Table(
     Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), primary_key=True),
     Column("kind", Text, nullable=False),
     Column("secret", LargeBinary, nullable=False, comment="the credentials as encrypted JSON"),
+    Column("api_url", Text, comment="where this church's Planning Center answers; the setting when null"),
     Column("state", Text, nullable=False, server_default="connected"),
     Column("reason", Text),
     _moment_of_insert("created_at"),
