@@ -1,0 +1,17 @@
+"""Planning Center Online into the OpenFaith database: durable, resumable syncs on Dagster."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from openfaith_pipeline.defs.execution import run_pco_sync as run_pco_sync
+
+__all__ = ["run_pco_sync"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load Dagster only when a sync is asked for: it takes over a second."""
+    if name != "run_pco_sync":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from openfaith_pipeline.defs.execution import run_pco_sync
+
+    return run_pco_sync

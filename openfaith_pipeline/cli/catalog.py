@@ -1,0 +1,46 @@
+"""`catalog`: what is synced."""
+
+from typing import Annotated
+
+import typer
+
+from openfaith_pipeline.catalog import STREAMS, Product, Stream
+from openfaith_pipeline.cli import terminal
+
+
+def show_catalog(
+    product: Annotated[
+        list[Product] | None, typer.Option("--product", "-p", metavar="PRODUCT", help="Only this product; may be repeated.")
+    ] = None,
+    as_json: terminal.JsonOption = False,
+) -> None:
+    """List the streams: what is read from Planning Center, how, and the table it lands in.
+
+    \b
+    Examples:
+      openfaith-pipeline catalog
+      openfaith-pipeline catalog --product people --json
+
+    \b
+    Exit codes: 0 listed; 2 wrong usage.
+    """
+    streams = [stream for stream in STREAMS.values() if not product or stream.product in product]
+    if as_json:
+        terminal.print_json([_describe(stream) for stream in streams])
+        return
+    listing = terminal.table(None, "stream", "type", "path", "strategy", "table")
+    for stream in streams:
+        described = _describe(stream)
+        listing.add_row(*(described[column] for column in ("stream", "type", "path", "strategy", "table")))
+    terminal.output().print(listing)
+
+
+def _describe(stream: Stream) -> dict[str, str]:
+    return {
+        "stream": stream.name,
+        "product": stream.product.value,
+        "type": stream.type,
+        "path": stream.path,
+        "strategy": stream.strategy.value,
+        "table": f"{stream.schema}.{stream.short_name}",
+    }

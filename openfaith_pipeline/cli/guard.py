@@ -1,0 +1,35 @@
+"""A process that outlives its supervisor by a moment: it ends the services a killed supervisor left behind.
+
+It reads process ids from stdin, one a line. End of file means that the supervisor is gone; each process leads its own
+group, so what a service started is ended with it. After an orderly stop nothing is left and nothing happens.
+"""
+
+import signal
+import sys
+import time
+from collections.abc import Iterable
+
+from openfaith_pipeline.cli.supervisor import signal_group
+
+_GRACE_SECONDS = 3.0
+
+
+def end_groups(groups: Iterable[int], grace_seconds: float = _GRACE_SECONDS) -> None:
+    """SIGTERM each process group and, when something is left after the grace, SIGKILL it."""
+    left = [group for group in groups if signal_group(group, signal.SIGTERM)]
+    deadline = time.monotonic() + grace_seconds
+    while left and time.monotonic() < deadline:
+        time.sleep(0.1)
+        left = [group for group in left if signal_group(group, 0)]
+    for group in left:
+        signal_group(group, signal.SIGKILL)
+
+
+def main() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    end_groups([int(line) for line in sys.stdin])
+
+
+if __name__ == "__main__":
+    main()

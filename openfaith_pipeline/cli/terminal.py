@@ -1,0 +1,68 @@
+"""What a person or a program reads: results on stdout, messages and progress on stderr."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show Dagster's own log on stderr.")]
+
+_WIDTH_OF_A_PIPE = 400  # tables take what they need; a file has no edge to cut them at
+
+
+def output() -> Console:
+    """Where results go."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDTH_OF_A_PIPE)
+
+
+def messages() -> Console:
+    """Where everything else goes."""
+    console = Console(stderr=True, highlight=False)
+    return console if console.is_terminal else Console(stderr=True, highlight=False, width=_WIDTH_OF_A_PIPE)
+
+
+def say(message: str) -> None:
+    """One message to the person, never wrapped so that it can be searched for."""
+    messages().print(escape(message), soft_wrap=True)
+
+
+def complain(message: str) -> None:
+    messages().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+
+
+def print_json(document: Any) -> None:
+    typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=str))
+
+
+def table(title: str | None, *columns: str, numbers: Sequence[str] = ()) -> Table:
+    """An empty table; the columns named in `numbers` are aligned to the right."""
+    empty = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        empty.add_column(column, justify="right" if column in numbers else "left", no_wrap=column in numbers)
+    return empty
+
+
+def count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def moment(value: datetime | None) -> str:
+    """Local time to the minute; empty when it never happened."""
+    return value.astimezone().strftime("%Y-%m-%d %H:%M") if value else ""
