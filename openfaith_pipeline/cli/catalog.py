@@ -10,7 +10,8 @@ from openfaith_pipeline.cli import terminal
 
 def show_catalog(
     product: Annotated[
-        list[Product] | None, typer.Option("--product", "-p", metavar="PRODUCT", help="Only this product; may be repeated.")
+        list[Product] | None,
+        typer.Option("--product", "-p", metavar="PRODUCT", help="Only this product; may be repeated."),
     ] = None,
     as_json: terminal.JsonOption = False,
 ) -> None:

@@ -72,7 +72,9 @@ class LiveProgress:
         self._console.print(f"[{color}]•[/] {escape(describe_result(result))}", soft_wrap=True)
 
     def __rich__(self) -> Table:
-        running = table(None, "syncing", "rows", "requests", "waited", "for", numbers=("rows", "requests", "waited", "for"))
+        running = table(
+            None, "syncing", "rows", "requests", "waited", "for", numbers=("rows", "requests", "waited", "for")
+        )
         for stream, activity in list(self._activities.items()):
             running.add_row(
                 stream,

@@ -1,0 +1,80 @@
+"""What is known of each org's syncs: the read side of the bookkeeping, for the command line and the service."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+from psycopg.rows import class_row
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
+
+_STREAMS_SQL = """
+SELECT state.org_id, state.stream, state.availability, state.availability_reason, state.watermark,
+       state.last_succeeded_at, state.last_full_at, state.row_count,
+       last.sync_id, last.status, last.mode, last.started_at, last.finished_at, last.error,
+       (SELECT count(*) FROM sync.quarantine AS held
+         WHERE held.org_id = state.org_id AND held.stream = state.stream AND held.resolved_at IS NULL) AS quarantined
+  FROM sync.stream_states AS state
+  LEFT JOIN LATERAL (
+       SELECT sync_id, status, mode, started_at, finished_at, error
+         FROM sync.stream_syncs AS each
+        WHERE each.org_id = state.org_id AND each.stream = state.stream
+        ORDER BY id DESC LIMIT 1) AS last ON true
+ WHERE state.org_id = ANY(%s)
+ ORDER BY state.org_id, state.stream
+"""
+
+
+@dataclass(frozen=True)
+class StreamStatus:
+    """One stream of one org: what is published, and how its newest sync went.
+
+    status: of the newest sync ('running', 'succeeded', 'failed', 'incomplete', 'abandoned', 'unavailable'), None when
+        there was none.
+    row_count: published rows that are not deleted, None before the first success.
+    """
+
+    org_id: str
+    stream: str
+    availability: str
+    availability_reason: str | None
+    watermark: datetime | None
+    last_succeeded_at: datetime | None
+    last_full_at: datetime | None
+    row_count: int | None
+    sync_id: str | None
+    status: str | None
+    mode: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class OrgStatus:
+    org: Org
+    streams: tuple[StreamStatus, ...]
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        return tuple(stream.stream for stream in self.streams if stream.status == "running")
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        return tuple(stream.stream for stream in self.streams if stream.status in {"failed", "incomplete"})
+
+
+def read_status(database: Database, org_id: str | None = None) -> list[OrgStatus]:
+    """The status of one org (UnknownOrg when it is not there), or of all."""
+    with database.connect() as connection:
+        orgs = [get_org(connection, org_id)] if org_id else list_orgs(connection)
+        streams = _stream_statuses(connection, [org.org_id for org in orgs])
+    return [OrgStatus(org, tuple(status for status in streams if status.org_id == org.org_id)) for org in orgs]
+
+
+def _stream_statuses(connection: psycopg.Connection, org_ids: Collection[str]) -> list[StreamStatus]:
+    with connection.cursor(row_factory=class_row(StreamStatus)) as cursor:
+        return cursor.execute(_STREAMS_SQL, [list(org_ids)]).fetchall()

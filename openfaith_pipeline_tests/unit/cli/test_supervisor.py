@@ -1,0 +1,128 @@
+"""Services are watched, restarted and never left behind. Real processes: there is nothing here worth faking."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from openfaith_pipeline.cli.supervisor import Service, ServiceFailed, Supervisor
+
+# A service with a worker of its own, as a code server has; both pids are in its log.
+FAMILY = """
+import os, subprocess, sys, time
+worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(os.getpid(), worker.pid, flush=True)
+time.sleep(600)
+"""
+DEAF_FAMILY = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + FAMILY
+
+
+def eventually(condition: Callable[[], object], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.02)
+
+
+def service(tmp_path: Path, code: str, name: str = "thing") -> Service:
+    return Service(name, [sys.executable, "-c", code], dict(os.environ), tmp_path / "logs" / f"{name}.log")
+
+
+def pids_in(log: Path) -> list[int]:
+    return [int(word) for word in log.read_text().split()] if log.exists() else []
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_leaving_ends_a_service_and_its_workers(tmp_path: Path) -> None:
+    family = service(tmp_path, FAMILY)
+    with Supervisor(pytest.fail) as supervisor:
+        supervisor.start(family)
+        supervisor.wait_until(lambda: len(pids_in(family.log)) == 2, what="the family", seconds=15)
+        pids = pids_in(family.log)
+        assert all(is_alive(pid) for pid in pids)
+
+    eventually(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def test_a_service_that_ended_is_started_again_and_said_so(tmp_path: Path) -> None:
+    family = service(tmp_path, FAMILY)
+    reports: list[str] = []
+    with Supervisor(reports.append) as supervisor:
+        supervisor.start(family)
+        supervisor.wait_until(lambda: len(pids_in(family.log)) == 2, what="the family", seconds=15)
+        first = pids_in(family.log)
+        os.kill(first[0], signal.SIGKILL)
+        supervisor.wait_until(
+            lambda: len(pids_in(family.log)) == 2 and pids_in(family.log) != first, what="the second", seconds=15
+        )
+
+        assert reports == [
+            f"thing ended (killed by SIGKILL) and is started again; its log is {family.log}.previous",
+        ]
+        assert not is_alive(first[1]), "the worker of the first one goes on"
+
+
+def test_a_service_that_keeps_ending_ends_everything(tmp_path: Path) -> None:
+    broken = service(tmp_path, "raise SystemExit(7)")
+    reports: list[str] = []
+    with pytest.raises(ServiceFailed, match=r"thing keeps ending \(exit code 7\); see .*thing.log"):  # noqa: SIM117
+        with Supervisor(reports.append) as supervisor:
+            supervisor.start(broken)
+            supervisor.wait_until(lambda: False, what="nothing", seconds=30)
+    assert len(reports) == 3
+
+
+def test_what_never_becomes_ready_is_named_with_its_log(tmp_path: Path) -> None:
+    with (
+        Supervisor(pytest.fail) as supervisor,
+        pytest.raises(ServiceFailed, match=r"the UI did not answer within 0 s; see .*thing.log"),
+    ):
+        supervisor.start(service(tmp_path, FAMILY))
+        supervisor.wait_until(lambda: False, what="the UI", seconds=0)
+
+
+def test_errors_in_a_log_are_passed_on_and_the_rest_is_not(tmp_path: Path) -> None:
+    code = """
+import time
+print("2030-01-01 - daemon - INFO - all well")
+print("2030-01-01 - daemon - ERROR - the sensor broke", flush=True)
+time.sleep(600)
+"""
+    reports: list[str] = []
+    with Supervisor(reports.append) as supervisor:
+        supervisor.start(service(tmp_path, code))
+        supervisor.wait_until(lambda: bool(reports), what="the report", seconds=15)
+    assert reports == ["thing: 2030-01-01 - daemon - ERROR - the sensor broke"]
+
+
+@pytest.mark.parametrize("code", [FAMILY, DEAF_FAMILY], ids=["polite", "deaf"])
+def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path, code: str) -> None:
+    log = tmp_path / "thing.log"
+    program = f"""
+import os, pathlib, sys, time
+from openfaith_pipeline.cli.supervisor import Service, Supervisor
+with Supervisor(print) as supervisor:
+    service = Service("thing", [sys.executable, "-c", {code!r}], dict(os.environ), pathlib.Path({str(log)!r}))
+    supervisor.start(service)
+    time.sleep(600)
+"""
+    supervisor = subprocess.Popen([sys.executable, "-c", program])
+    try:
+        eventually(lambda: len(pids_in(log)) == 2)
+    finally:
+        supervisor.kill()
+        supervisor.wait()
+    pids = pids_in(log)
+    eventually(lambda: not any(is_alive(pid) for pid in pids))

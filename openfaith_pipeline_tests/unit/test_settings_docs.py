@@ -1,0 +1,23 @@
+"""docs/settings.md tells every variable there is, and its default."""
+
+import re
+from pathlib import Path
+
+from openfaith_pipeline.settings import PCO_API_URL, Settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+def test_every_variable_is_explained_and_none_is_made_up() -> None:
+    explained = set(re.findall(r"^\| `([A-Z_]+)` \|", PAGE.read_text(), re.MULTILINE))
+
+    assert explained == {str(field.validation_alias) for field in Settings.model_fields.values()}
+
+
+def test_defaults_are_as_explained() -> None:
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", PAGE.read_text(), re.MULTILINE))
+
+    assert rows["PCO_API_URL"] == f"`{PCO_API_URL}`"
+    for name in ("home", "db_port", "postgres_user", "canonical_schema", "otlp_endpoint"):
+        field = Settings.model_fields[name]
+        assert rows[str(field.validation_alias)] == f"`{field.default}`"
