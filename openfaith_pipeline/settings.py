@@ -27,7 +27,9 @@ class Settings(BaseSettings):
     db_password: SecretStr | None = Field(default=None, validation_alias="DB_PASSWORD")
     postgres_bin: Path | None = Field(default=None, validation_alias="OPENFAITH_POSTGRES_BIN")
     postgres_user: str = Field(default="nobody", validation_alias="OPENFAITH_POSTGRES_USER")
-    canonical_schema: str = Field(default="public", pattern=r"^[a-z_][a-z0-9_]{0,62}$", validation_alias="OPENFAITH_SCHEMA")
+    canonical_schema: str = Field(
+        default="public", pattern=r"^[a-z_][a-z0-9_]{0,62}$", validation_alias="OPENFAITH_SCHEMA"
+    )
     pco_api_url: str = Field(default=PCO_API_URL, pattern=r"^https?://", validation_alias="PCO_API_URL")
     pco_client_id: str | None = Field(default=None, validation_alias="PLANNING_CENTER_CLIENT_ID")
     pco_client_secret: SecretStr | None = Field(default=None, validation_alias="PLANNING_CENTER_SECRET")
@@ -36,6 +38,7 @@ class Settings(BaseSettings):
     )
     otlp_endpoint: str = Field(default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     dagster_home_override: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")
+    dagster_pg_url: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_DAGSTER_PG_URL")
 
     @field_validator("home", "dagster_home_override", "postgres_bin")
     @classmethod

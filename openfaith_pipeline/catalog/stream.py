@@ -103,7 +103,7 @@ class Population:
 _PLACEHOLDER = re.compile(r"\{(\w+)_id\}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Stream:
     """One source type of Planning Center, synced into one raw table and shown as one asset.
 

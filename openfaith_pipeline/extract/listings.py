@@ -1,0 +1,126 @@
+"""Offset listings: whole ones, and newest-first ones that stop at the watermark.
+
+Rows shift between pages when records come, go or move, and the API gives no snapshot. So each page is asked for from
+the last row already read: when that row, or another of the last page, is there, everything after it is unread and
+nothing can have slipped through; when none is, the listing has shifted and we step back until one is found.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+from openfaith_pipeline.errors import UnexpectedResponse
+from openfaith_pipeline.extract.pages import (
+    PAGE_SIZE,
+    Checkpoint,
+    End,
+    Fetch,
+    Listing,
+    Tally,
+    cursor_of,
+    id_of,
+    is_last,
+    rows_of,
+)
+from openfaith_pipeline.planning_center.documents import Document
+
+MAX_STEPS_BACK = 200
+
+
+@dataclass
+class ListingState:
+    """Where a listing stands.
+
+    offset: rows read so far, as positions of the listing.
+    recent: ids of the page read last, in its order.
+    total: the count the API reported first.
+    steps_back: how often the listing shifted under us.
+    newest: the first row's cursor: the next watermark of a newest-first listing.
+    """
+
+    offset: int = 0
+    recent: list[str] = field(default_factory=list)
+    total: int | None = None
+    has_moved: bool = False
+    steps_back: int = 0
+    newest: str | None = None
+
+    def checkpoint(self) -> Checkpoint:
+        return asdict(self)
+
+
+class ListedPage(NamedTuple):
+    """Rows not read before, the document they came in, and on the last page how the listing ended."""
+
+    rows: list[Any]
+    document: Document
+    end: End | None
+
+
+async def list_pages(
+    fetch: Fetch, listing: Listing, state: ListingState, tally: Tally, stop_before: tuple[str, str] | None = None
+) -> AsyncIterator[ListedPage]:
+    """Read a listing from `state` to its end; `state` is moved along and describes each page as it is yielded.
+
+    stop_before: (cursor attribute, watermark) of a newest-first listing, which ends at the first older row.
+    """
+    end = None
+    while end is None:
+        document, fresh, offset = await _read_on(fetch, listing, state, tally)
+        rows = rows_of(document, listing.path)
+        _advance(state, document, rows, offset)
+        kept = fresh
+        if stop_before:
+            state.newest = state.newest or _first_value(rows, stop_before[0])
+            kept = _until(fresh, *stop_before)
+        if is_last(document, rows) or not fresh or len(kept) < len(fresh):
+            end = End(document.total_count, is_steady=not state.has_moved)
+        yield ListedPage(kept, document, end)
+
+
+async def _read_on(
+    fetch: Fetch, listing: Listing, state: ListingState, tally: Tally
+) -> tuple[Document, list[Any], int]:
+    """The page that follows what was read, the rows of it that are new, and its offset."""
+    if not state.recent:
+        document = tally.add(await fetch(listing.path, listing.at(state.offset)))
+        return document, rows_of(document, listing.path), state.offset
+    offset, step = max(0, state.offset - 1), 1
+    known = set(state.recent)
+    while True:
+        document = tally.add(await fetch(listing.path, listing.at(offset)))
+        rows = rows_of(document, listing.path)
+        last_known = max((place for place, row in enumerate(rows) if id_of(row) in known), default=None)
+        if last_known is not None:
+            state.has_moved = state.has_moved or last_known + offset != state.offset - 1
+            return document, rows[last_known + 1 :], offset
+        state.has_moved = True
+        if offset == 0:
+            return document, rows, 0
+        state.steps_back += 1
+        if state.steps_back > MAX_STEPS_BACK:
+            raise UnexpectedResponse(f"{listing.path}: the listing does not hold still long enough to be read")
+        offset, step = max(0, offset - step * PAGE_SIZE // 2), step * 2
+
+
+def _advance(state: ListingState, document: Document, rows: list[Any], offset: int) -> None:
+    reached = offset + len(rows)
+    if rows:
+        state.recent = [identifier for row in rows if (identifier := id_of(row))]
+        state.offset = reached
+    total = document.total_count
+    state.has_moved = state.has_moved or (state.total is not None and total != state.total)
+    state.total = total if state.total is None else state.total
+
+
+def _first_value(rows: list[Any], cursor: str) -> str | None:
+    return next((value for row in rows if (value := cursor_of(row, cursor))), None)
+
+
+def _until(rows: list[Any], cursor: str, watermark: str) -> list[Any]:
+    """The rows before the first one older than the watermark (one without a cursor value counts as new)."""
+    for place, row in enumerate(rows):
+        value = cursor_of(row, cursor)
+        if value is not None and value < watermark:
+            return rows[:place]
+    return rows

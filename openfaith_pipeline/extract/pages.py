@@ -1,0 +1,115 @@
+"""What extraction hands on: records, grouped into pages, each with the checkpoint that follows it."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from openfaith_pipeline.errors import UnexpectedResponse
+from openfaith_pipeline.planning_center.documents import Document
+
+PAGE_SIZE = 100
+"""Rows asked for at once: the API's maximum (a larger `per_page` is clamped to it without a word)."""
+
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+Checkpoint = dict[str, Any]
+"""JSON: everything needed to ask for the page after the one it was made with."""
+
+Fetch = Callable[[str, Mapping[str, str]], Awaitable[Document]]
+"""(path, query parameters) -> the document there."""
+
+
+class Record(NamedTuple):
+    """One JSON:API resource object, with the ids of the parents it was listed under by relationship name."""
+
+    resource: Any
+    parents: Mapping[str, str]
+
+
+class End(NamedTuple):
+    """How a walk ended.
+
+    total: the number of records the API reported at the end, None where only changes were asked for.
+    is_steady: nothing was seen to come, go or move while the listing was read.
+    """
+
+    total: int | None = None
+    is_steady: bool = True
+
+
+@dataclass(frozen=True)
+class Page:
+    """What one or more requests brought, ready to be committed together.
+
+    records: by stream name.
+    checkpoint: where to go on once this page is committed.
+    end: on the last page only.
+    """
+
+    records: Mapping[str, list[Record]]
+    checkpoint: Checkpoint
+    requests: int = 0
+    waited_seconds: float = 0.0
+    end: End | None = None
+
+
+@dataclass
+class Tally:
+    """Requests and rate-limit waits since the last page."""
+
+    requests: int = 0
+    waited_seconds: float = 0.0
+
+    def add(self, document: Document) -> Document:
+        self.requests += document.requests
+        self.waited_seconds += document.waited_seconds
+        return document
+
+    def take(self) -> dict[str, Any]:
+        """The sums as arguments of a Page, and start anew."""
+        sums = {"requests": self.requests, "waited_seconds": self.waited_seconds}
+        self.requests, self.waited_seconds = 0, 0.0
+        return sums
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A path with the query that every one of its pages shares."""
+
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, offset: int, **more: str) -> dict[str, str]:
+        """Query parameters of the page at `offset` rows."""
+        paging = {"per_page": str(PAGE_SIZE)} | ({"offset": str(offset)} if offset else {})
+        return {**self.params, **paging, **more}
+
+
+def rows_of(document: Document, path: str) -> list[Any]:
+    """The resource objects of a collection document."""
+    if not isinstance(document.data, list):
+        raise UnexpectedResponse(f"{path}: expected a list of records, got a single one")
+    return document.data
+
+
+def id_of(row: Any) -> str | None:
+    """A row's id, None for a row too broken to have one (it is quarantined when it is loaded)."""
+    value = row.get("id") if isinstance(row, dict) else None
+    return value if isinstance(value, str) and value.isprintable() else None
+
+
+def cursor_of(row: Any, name: str) -> str | None:
+    """A row's timestamp as the API writes it (`2026-01-31T23:59:59Z`), None where it is missing or anything else."""
+    attributes = row.get("attributes") if isinstance(row, dict) else None
+    value = attributes.get(name) if isinstance(attributes, dict) else None
+    return value if isinstance(value, str) and _TIMESTAMP.fullmatch(value) else None
+
+
+def is_last(document: Document, rows: list[Any]) -> bool:
+    """Whether nothing follows: a short page without `next`.
+
+    A full page is never taken for the last one, whatever it says: Planning Center has left `next` out of full pages
+    (developers#1386), and one more request settles it.
+    """
+    return len(rows) < PAGE_SIZE and document.next_offset is None

@@ -1,0 +1,101 @@
+"""Keyset windows: records changed since a watermark, oldest change first.
+
+Each page is asked for by `where[cursor][gte]=T`, T being the cursor of the last row read, so no offset grows deep and
+no change elsewhere can shift unread rows out of sight. Timestamps have a resolution of one second and bulk edits put
+many rows into one; ties come in ascending id, so of the second T the rows already read are skipped by offset, less
+one: the first row that comes back must be the last one read. When it is not, the second is read again from its start.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from openfaith_pipeline.errors import UnexpectedResponse
+from openfaith_pipeline.extract.pages import (
+    Checkpoint,
+    Fetch,
+    Listing,
+    Tally,
+    cursor_of,
+    id_of,
+    is_last,
+    rows_of,
+)
+from openfaith_pipeline.planning_center.documents import Document
+
+MAX_RESTARTS = 50
+
+
+@dataclass
+class WindowState:
+    """Where a keyset walk stands.
+
+    since: cursor of the last row read; None at the start and among rows without one, which come first.
+    seen: how many rows of exactly that cursor were read.
+    last_id: id of the last row read, None when the window is to be read from its start.
+    restarts: how often a second had to be read again.
+    """
+
+    since: str | None = None
+    seen: int = 0
+    last_id: str | None = None
+    restarts: int = 0
+
+    def checkpoint(self) -> Checkpoint:
+        return asdict(self)
+
+
+async def window_pages(
+    fetch: Fetch, listing: Listing, cursor: str, state: WindowState, tally: Tally
+) -> AsyncIterator[tuple[list[Any], Document, bool]]:
+    """Rows not read before, the document they came in, and whether it was the last.
+
+    `state` is moved along and describes each page as it is yielded.
+    """
+    is_done = False
+    while not is_done:
+        offset = state.seen - 1 if state.last_id is not None else 0
+        document = tally.add(await fetch(listing.path, _query(listing, cursor, state.since, offset)))
+        rows = rows_of(document, listing.path)
+        if state.last_id is not None:
+            if not rows or id_of(rows[0]) != state.last_id:
+                _restart_second(state, listing.path)
+                continue
+            fresh = rows[1:]
+        else:
+            fresh = rows
+        _check_order(fresh, cursor, state.since, listing.path)
+        _advance(state, fresh, cursor)
+        is_done = is_last(document, rows) or not fresh
+        yield fresh, document, is_done
+
+
+def _query(listing: Listing, cursor: str, since: str | None, offset: int) -> dict[str, str]:
+    window = {"order": cursor} | ({f"where[{cursor}][gte]": since} if since else {})
+    return listing.at(offset, **window)
+
+
+def _restart_second(state: WindowState, path: str) -> None:
+    state.restarts += 1
+    if state.restarts > MAX_RESTARTS:
+        raise UnexpectedResponse(f"{path}: the rows of one second do not hold still long enough to be read")
+    state.seen, state.last_id = 0, None
+
+
+def _check_order(rows: list[Any], cursor: str, since: str | None, path: str) -> None:
+    """An unknown `where` or `order` is ignored by the API without a word; rows out of order are how it shows."""
+    previous = since or ""
+    for row in rows:
+        value = cursor_of(row, cursor) or ""
+        if value and value < previous:
+            raise UnexpectedResponse(f"{path}: rows are not filtered and ordered by {cursor}, as the catalog says")
+        previous = value or previous
+
+
+def _advance(state: WindowState, fresh: list[Any], cursor: str) -> None:
+    for row in fresh:
+        value = cursor_of(row, cursor)
+        if value is not None and value != state.since:
+            state.since, state.seen = value, 0
+        state.seen += 1
+        state.last_id = id_of(row) or state.last_id

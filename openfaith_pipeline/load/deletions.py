@@ -1,0 +1,50 @@
+"""Which rows a whole listing no longer shows, and whether the listing proves it."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection, sql
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+
+
+class Accounting(NamedTuple):
+    """What a finished walk staged of a stream.
+
+    staged: distinct records.
+    broken: records in quarantine as a whole; they exist at the source, though some have no id to be known by.
+    """
+
+    staged: int
+    broken: int
+
+
+async def account(connection: AsyncConnection[Any], session: Session, stream: Stream) -> Accounting:
+    """Count what was read of the stream."""
+    cursor = await connection.execute(
+        sql.SQL(
+            "SELECT (SELECT count(DISTINCT id) FROM {} WHERE stream_sync_id = %s) AS staged,"
+            " (SELECT count(*) FROM sync.quarantine WHERE org_id = %s AND stream = %s AND sync_id = %s"
+            " AND field IS NULL) AS broken"
+        ).format(staging_name(stream)),
+        (session.ids[stream.name], session.org_id, stream.name, session.sync_id),
+    )
+    row = await cursor.fetchone() or {"staged": 0, "broken": 0}
+    return Accounting(row["staged"], row["broken"])
+
+
+async def missing_rows(
+    connection: AsyncConnection[Any], session: Session, stream: Stream
+) -> dict[str, Mapping[str, str]]:
+    """Rows that are published but were not staged: id -> its parents' ids by relationship."""
+    parents = [f"{name}_id" for name in stream.placeholders]
+    cursor = await connection.execute(
+        sql.SQL(
+            "SELECT {} FROM {} AS present WHERE org_id = %s AND _deleted_at IS NULL AND NOT EXISTS"
+            " (SELECT FROM {} AS staged WHERE staged.stream_sync_id = %s AND staged.id = present.id)"
+        ).format(sql.SQL(", ").join(map(sql.Identifier, ["id", *parents])), raw_name(stream), staging_name(stream)),
+        (session.org_id, session.ids[stream.name]),
+    )
+    rows = await cursor.fetchall()
+    return {row["id"]: {name: row[f"{name}_id"] for name in stream.placeholders} for row in rows}

@@ -1,0 +1,28 @@
+"""A glance at published rows that shows no personal data: ids, relationships and when the records changed."""
+
+from typing import Any, Final
+
+from psycopg import Connection, sql
+from psycopg.rows import dict_row
+
+from openfaith_pipeline.catalog import Stream
+
+_SHOWN_MOMENTS: Final = ("created_at", "updated_at")
+_BOOKKEEPING: Final = ("_first_seen_at", "_synced_at")
+
+
+def preview_columns(stream: Stream) -> tuple[str, ...]:
+    """The columns that say nothing about a person: no text, no number, no date and no flag of the record itself."""
+    relationships = {f"{name}{suffix}" for name in stream.belongs_to for suffix in ("_id", "_type")}
+    own = [column for column in stream.columns if column in relationships or column in _SHOWN_MOMENTS]
+    return ("id", *own, *_BOOKKEEPING)
+
+
+def preview_rows(connection: Connection[Any], stream: Stream, org_id: str, limit: int) -> list[dict[str, Any]]:
+    """Up to `limit` rows of the org that are not deleted, each as column -> value in the order of `preview_columns`."""
+    query = sql.SQL("SELECT {} FROM {} WHERE org_id = %s AND _deleted_at IS NULL ORDER BY id LIMIT %s").format(
+        sql.SQL(", ").join(map(sql.Identifier, preview_columns(stream))),
+        sql.Identifier(stream.schema, stream.short_name),
+    )
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, (org_id, limit)).fetchall()

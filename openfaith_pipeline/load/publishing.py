@@ -1,0 +1,185 @@
+"""Staged rows become visible: one stream's whole sync in one transaction, changed rows only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.load.sessions import Session, raw_name, renew, staging_name
+
+CLOCK_ALLOWANCE = timedelta(minutes=10)
+"""A whole listing has seen every change up to its start, by a clock that may differ from ours by this much."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What publishing one stream changed, and how many rows it holds now."""
+
+    fetched: int
+    inserted: int
+    updated: int
+    unchanged: int
+    deleted: int
+    row_count: int
+
+
+async def publish(
+    connection: AsyncConnection[Any],
+    session: Session,
+    *,
+    lead: Stream,
+    is_whole: bool,
+    reached: datetime | None,
+    deletions: Mapping[str, Sequence[str]],
+) -> dict[str, Published]:
+    """Publish every stream of the session, end it as succeeded and release its leases, all or nothing.
+
+    is_whole: every record was read, so what earlier syncs had in quarantine was seen again.
+    reached: cursor value up to which every change of the lead was read, None where the listing does not tell.
+    deletions: by stream name, the ids proven to be gone.
+    """
+    async with connection.transaction():
+        await renew(connection, session)
+        published = {
+            stream.name: await _publish_stream(
+                connection, session, stream, deletions.get(stream.name, ()), is_whole=is_whole
+            )
+            for stream in session.streams
+        }
+        if lead.name in session.ids:
+            await _move_watermark(connection, session, lead, reached, is_whole=is_whole)
+        await _finish(connection, session, published, is_whole=is_whole)
+    return published
+
+
+async def _publish_stream(
+    connection: AsyncConnection[Any], session: Session, stream: Stream, deletions: Sequence[str], *, is_whole: bool
+) -> Published:
+    cursor = await connection.execute(
+        _merge_statement(stream),
+        {"id": session.ids[stream.name], "org_id": session.org_id, "sync_id": session.sync_id},
+    )
+    counts = await cursor.fetchone() or {}
+    deleted = await _tombstone(connection, session, stream, deletions)
+    await _resolve_quarantine(connection, session, stream, is_whole=is_whole)
+    await connection.execute(
+        sql.SQL("DELETE FROM {} WHERE stream_sync_id = %s").format(staging_name(stream)), (session.ids[stream.name],)
+    )
+    inserted, updated = counts["inserted"], counts["updated"]
+    return Published(
+        fetched=counts["fetched"],
+        inserted=inserted,
+        updated=updated,
+        unchanged=counts["fetched"] - inserted - updated,
+        deleted=deleted,
+        row_count=await _row_count(connection, session.org_id, stream),
+    )
+
+
+@cache
+def _merge_statement(stream: Stream) -> sql.Composed:
+    """Insert what is new, update what differs by content hash or was deleted, leave every other row untouched.
+
+    Of a record staged more than once the page read last counts.
+    """
+    stored = [*stream.columns, "_extra", "_content_hash"]
+    columns = sql.SQL(", ").join(map(sql.Identifier, stored))
+    assignments = sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in stored)
+    return sql.SQL(
+        "WITH incoming AS ("
+        " SELECT DISTINCT ON (id) id, {columns} FROM {staging} WHERE stream_sync_id = %(id)s"
+        " ORDER BY id, page DESC, position DESC"
+        "), changed AS ("
+        " SELECT incoming.*, present.id IS NOT NULL AS is_present FROM incoming"
+        " LEFT JOIN {raw} AS present ON present.org_id = %(org_id)s AND present.id = incoming.id"
+        " WHERE present.id IS NULL OR present._content_hash <> incoming._content_hash"
+        " OR present._deleted_at IS NOT NULL"
+        "), written AS ("
+        " INSERT INTO {raw} (org_id, id, {columns}, _first_seen_at, _synced_at, _sync_id)"
+        " SELECT %(org_id)s, id, {columns}, now(), now(), %(sync_id)s FROM changed"
+        " ON CONFLICT (org_id, id) DO UPDATE SET {assignments},"
+        " _synced_at = EXCLUDED._synced_at, _deleted_at = NULL, _sync_id = EXCLUDED._sync_id"
+        ") SELECT (SELECT count(*) FROM incoming) AS fetched,"
+        " count(*) FILTER (WHERE NOT is_present) AS inserted, count(*) FILTER (WHERE is_present) AS updated"
+        " FROM changed"
+    ).format(columns=columns, staging=staging_name(stream), raw=raw_name(stream), assignments=assignments)
+
+
+async def _tombstone(
+    connection: AsyncConnection[Any], session: Session, stream: Stream, deletions: Sequence[str]
+) -> int:
+    if not deletions:
+        return 0
+    cursor = await connection.execute(
+        sql.SQL(
+            "UPDATE {} SET _deleted_at = now(), _synced_at = now(), _sync_id = %s"
+            " WHERE org_id = %s AND id = ANY(%s) AND _deleted_at IS NULL"
+        ).format(raw_name(stream)),
+        (session.sync_id, session.org_id, list(deletions)),
+    )
+    return cursor.rowcount
+
+
+async def _resolve_quarantine(
+    connection: AsyncConnection[Any], session: Session, stream: Stream, *, is_whole: bool
+) -> None:
+    """Earlier entries of records that were read again are settled: what is still wrong was entered anew."""
+    await connection.execute(
+        sql.SQL(
+            "UPDATE sync.quarantine SET resolved_at = now()"
+            " WHERE org_id = %s AND stream = %s AND resolved_at IS NULL AND sync_id <> %s"
+            " AND (%s OR record_id IN (SELECT id FROM {} WHERE stream_sync_id = %s))"
+        ).format(staging_name(stream)),
+        (session.org_id, stream.name, session.sync_id, is_whole, session.ids[stream.name]),
+    )
+
+
+async def _row_count(connection: AsyncConnection[Any], org_id: str, stream: Stream) -> int:
+    cursor = await connection.execute(
+        sql.SQL("SELECT count(*) AS rows FROM {} WHERE org_id = %s AND _deleted_at IS NULL").format(raw_name(stream)),
+        (org_id,),
+    )
+    row = await cursor.fetchone()
+    return row["rows"] if row else 0
+
+
+async def _move_watermark(
+    connection: AsyncConnection[Any], session: Session, lead: Stream, reached: datetime | None, *, is_whole: bool
+) -> None:
+    """Forward only. A whole listing that does not tell how far it reached has seen all changes up to its start."""
+    if lead.cursor is None:
+        return
+    if reached is None and is_whole:
+        cursor = await connection.execute(
+            sql.SQL("SELECT least(max({}), %s) AS reached FROM {} WHERE org_id = %s").format(
+                sql.Identifier(lead.cursor), raw_name(lead)
+            ),
+            (session.started_at - CLOCK_ALLOWANCE, session.org_id),
+        )
+        row = await cursor.fetchone()
+        reached = row["reached"] if row else None
+    await connection.execute(
+        "UPDATE sync.stream_states SET watermark = greatest(watermark, %s) WHERE org_id = %s AND stream = %s",
+        (reached, session.org_id, lead.name),
+    )
+
+
+async def _finish(
+    connection: AsyncConnection[Any], session: Session, published: Mapping[str, Published], *, is_whole: bool
+) -> None:
+    for name, counts in published.items():
+        await connection.execute(
+            "UPDATE sync.stream_syncs SET status = 'succeeded', checkpoint = NULL, finished_at = now(), error = NULL,"
+            " fetched = %s, inserted = %s, updated = %s, unchanged = %s, deleted = %s WHERE id = %s",
+            (counts.fetched, counts.inserted, counts.updated, counts.unchanged, counts.deleted, session.ids[name]),
+        )
+        await connection.execute(
+            "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, row_count = %s,"
+            " availability = 'available', availability_reason = NULL, checked_at = now(), last_succeeded_at = now(),"
+            " last_full_at = CASE WHEN %s THEN now() ELSE last_full_at END WHERE org_id = %s AND stream = %s",
+            (counts.row_count, is_whole, session.org_id, name),
+        )

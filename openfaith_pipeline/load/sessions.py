@@ -1,0 +1,234 @@
+"""The life of one walk of one org in Postgres: lease, checkpoint, and how it ended.
+
+A session holds the lease of each of its streams. Taking a lease raises the stream's fencing number, and every later
+write of the session first renews its leases by holder and number: when that touches fewer rows than the session has
+streams, somebody took over, and the write is refused. A session that is found unfinished is continued from its last
+committed page when it was reading the same thing.
+"""
+
+import os
+import socket
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import psutil
+from psycopg import AsyncConnection, sql
+from psycopg.types.json import Jsonb
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.errors import LeaseLost, StreamBusy
+from openfaith_pipeline.extract.pages import Checkpoint, End
+
+LEASE_TTL = timedelta(seconds=15)
+RESUMABLE_FOR = timedelta(hours=12)
+"""How long an unfinished walk may be continued; after that its staged rows are too old to publish."""
+
+HOLDER = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+
+
+@dataclass
+class Session:
+    """One walk under way.
+
+    ids: by stream name, the row of `sync.stream_syncs` that its staged rows carry.
+    fences: by stream name, the fencing number of the lease.
+    state: the extraction's checkpoint, None at the beginning.
+    end: how the walk ended, once its last page is committed.
+    """
+
+    org_id: str
+    sync_id: str
+    streams: Sequence[Stream]
+    ids: Mapping[str, int]
+    fences: Mapping[str, int]
+    watermark: datetime | None
+    started_at: datetime
+    signature: Mapping[str, Any]
+    state: Checkpoint | None = None
+    end: End | None = None
+    pages: int = 0
+    is_continued: bool = False
+    names: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.names = [stream.name for stream in self.streams]
+
+    def checkpoint(self) -> Jsonb:
+        """What the next attempt needs, as stored."""
+        end = None if self.end is None else list(self.end)
+        return Jsonb({"signature": dict(self.signature), "state": self.state, "end": end, "pages": self.pages})
+
+
+async def open_session(
+    connection: AsyncConnection[Any],
+    org_id: str,
+    sync_id: str,
+    streams: Sequence[Stream],
+    *,
+    lead: Stream,
+    mode: str,
+    signature: Mapping[str, Any],
+    is_anew: bool,
+) -> Session:
+    """Take the leases, and continue the unfinished walk of these streams or begin one.
+
+    signature: what is read and how; an unfinished walk of another signature is abandoned.
+    is_anew: abandon an unfinished walk in any case.
+    Raises StreamBusy when a live sync holds one of the streams.
+    """
+    names = [stream.name for stream in streams]
+    async with connection.transaction():
+        watermark = await _lock_states(connection, org_id, names, lead.name)
+        fences = await _take_leases(connection, org_id, names)
+        found = [] if is_anew else await _unfinished(connection, org_id, names)
+        stored = next((row["checkpoint"] for row in found if row["checkpoint"]), None)
+        if len(found) == len(names) and stored and stored["signature"] == dict(signature):
+            await _adopt(connection, sync_id, found)
+            end = None if stored["end"] is None else End(*stored["end"])
+            resumed = {"state": stored["state"], "end": end, "pages": stored["pages"], "is_continued": True}
+        else:
+            await _abandon(connection, org_id, streams)
+            found = await _begin(connection, org_id, sync_id, names, lead.name, mode)
+            resumed = {}
+    ids = {row["stream"]: row["id"] for row in found}
+    started_at = min(row["started_at"] for row in found)
+    return Session(org_id, sync_id, streams, ids, fences, watermark, started_at, signature, **resumed)
+
+
+async def _lock_states(connection: AsyncConnection[Any], org_id: str, names: list[str], lead: str) -> datetime | None:
+    """Lock the streams' states in one order for all, refuse if one is held, and give the lead's watermark."""
+    await connection.execute(
+        "INSERT INTO sync.stream_states (org_id, stream) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
+        (org_id, sorted({*names, lead})),
+    )
+    cursor = await connection.execute(
+        "SELECT stream, watermark, holder, lease_expires_at > now() AS is_live FROM sync.stream_states"
+        " WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream FOR UPDATE",
+        (org_id, [*names, lead]),
+    )
+    states = {row["stream"]: row for row in await cursor.fetchall()}
+    for name in names:
+        holder = states[name]["holder"]
+        if states[name]["is_live"] and holder and not _is_ours_or_dead(holder):
+            raise StreamBusy(f"{name} of {org_id} is being synced by {holder.rsplit(':', 1)[0]}")
+    watermark: datetime | None = states[lead]["watermark"]
+    return watermark
+
+
+def _is_ours_or_dead(holder: str) -> bool:
+    """Whether the lease need not be waited for: a process of this machine held it and is gone.
+
+    Only a shortcut: were it wrong, the fencing number still keeps the other from writing.
+    """
+    host, pid, _ = holder.split(":")
+    return host == socket.gethostname() and not _is_alive(int(pid))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def _take_leases(connection: AsyncConnection[Any], org_id: str, names: list[str]) -> dict[str, int]:
+    cursor = await connection.execute(
+        "UPDATE sync.stream_states SET fence = fence + 1, holder = %s, lease_expires_at = now() + %s"
+        " WHERE org_id = %s AND stream = ANY(%s) RETURNING stream, fence",
+        (HOLDER, LEASE_TTL, org_id, names),
+    )
+    return {row["stream"]: row["fence"] for row in await cursor.fetchall()}
+
+
+async def _unfinished(connection: AsyncConnection[Any], org_id: str, names: list[str]) -> list[dict[str, Any]]:
+    """The last walk of each stream where it did not come to an end."""
+    cursor = await connection.execute(
+        "SELECT * FROM (SELECT DISTINCT ON (stream) id, stream, sync_id, status, checkpoint, started_at"
+        " FROM sync.stream_syncs WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream, id DESC) AS latest"
+        " WHERE status IN ('running', 'failed') AND started_at > now() - %s",
+        (org_id, names, RESUMABLE_FOR),
+    )
+    return await cursor.fetchall()
+
+
+async def _adopt(connection: AsyncConnection[Any], sync_id: str, found: list[dict[str, Any]]) -> None:
+    await connection.execute(
+        "UPDATE sync.stream_syncs SET status = 'running', sync_id = %s, error = NULL, finished_at = NULL"
+        " WHERE id = ANY(%s)",
+        (sync_id, [row["id"] for row in found]),
+    )
+    for row in found:
+        await connection.execute(
+            "UPDATE sync.quarantine SET sync_id = %s WHERE sync_id = %s AND stream = %s",
+            (sync_id, row["sync_id"], row["stream"]),
+        )
+
+
+async def _abandon(connection: AsyncConnection[Any], org_id: str, streams: Sequence[Stream]) -> None:
+    """Give up what is unfinished of these streams, with its staged rows."""
+    for stream in streams:
+        cursor = await connection.execute(
+            "UPDATE sync.stream_syncs SET status = 'abandoned', finished_at = now()"
+            " WHERE org_id = %s AND stream = %s AND status IN ('running', 'failed') RETURNING id",
+            (org_id, stream.name),
+        )
+        abandoned = [row["id"] for row in await cursor.fetchall()]
+        if abandoned:
+            await connection.execute(
+                sql.SQL("DELETE FROM {} WHERE stream_sync_id = ANY(%s)").format(staging_name(stream)), (abandoned,)
+            )
+
+
+async def _begin(
+    connection: AsyncConnection[Any], org_id: str, sync_id: str, names: list[str], lead: str, mode: str
+) -> list[dict[str, Any]]:
+    cursor = await connection.execute(
+        "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status)"
+        " SELECT %s, %s, unnest(%s::text[]), %s, %s, 'running' RETURNING id, stream, started_at",
+        (sync_id, org_id, names, lead, mode),
+    )
+    return await cursor.fetchall()
+
+
+async def renew(connection: AsyncConnection[Any], session: Session) -> None:
+    """Prove, inside the caller's transaction, that the session still holds its streams; else raise LeaseLost."""
+    cursor = await connection.execute(
+        "UPDATE sync.stream_states AS state SET lease_expires_at = now() + %s"
+        " FROM unnest(%s::text[], %s::bigint[]) AS mine (stream, fence)"
+        " WHERE state.org_id = %s AND state.stream = mine.stream AND state.fence = mine.fence AND state.holder = %s",
+        (LEASE_TTL, list(session.fences), list(session.fences.values()), session.org_id, HOLDER),
+    )
+    if cursor.rowcount != len(session.fences):
+        raise LeaseLost(f"another sync took over {', '.join(session.names)} of {session.org_id}")
+
+
+async def close_session(connection: AsyncConnection[Any], session: Session, status: str, error: str | None) -> None:
+    """Record that the walk did not succeed and release its leases; staged rows stay for the next attempt.
+
+    Nothing is recorded when another session has taken over.
+    """
+    async with connection.transaction():
+        cursor = await connection.execute(
+            "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL"
+            " WHERE org_id = %s AND stream = ANY(%s) AND holder = %s RETURNING stream",
+            (session.org_id, session.names, HOLDER),
+        )
+        held = [row["stream"] for row in await cursor.fetchall()]
+        await connection.execute(
+            "UPDATE sync.stream_syncs SET status = %s, error = %s, finished_at = now()"
+            " WHERE id = ANY(%s) AND status = 'running'",
+            (status, error, [session.ids[name] for name in held]),
+        )
+
+
+def staging_name(stream: Stream) -> sql.Identifier:
+    """The stream's staging table."""
+    return sql.Identifier("staging", f"{stream.product.value}__{stream.short_name}")
+
+
+def raw_name(stream: Stream) -> sql.Identifier:
+    """The stream's raw table."""
+    return sql.Identifier(stream.schema, stream.short_name)

@@ -1,0 +1,124 @@
+"""A page into staging: its rows, its quarantined records and the checkpoint after it, in one transaction."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+from psycopg.types.json import Jsonb
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.extract.pages import Page
+from openfaith_pipeline.load.rows import EncodedRows, Issue, RowEncoder
+from openfaith_pipeline.load.sessions import Session, renew, staging_name
+
+_COLUMNS_BEFORE = ("stream_sync_id", "page", "position", "id")
+_COLUMNS_AFTER = ("_extra", "_content_hash")
+
+
+async def commit_page(connection: AsyncConnection[Any], session: Session, page: Page) -> dict[str, int]:
+    """Stage the page and move the checkpoint, all or nothing. Returns the rows staged, by stream.
+
+    The session is moved along only once the transaction is committed. Raises LeaseLost when another took over.
+    """
+    encoded = {
+        stream.name: encoder_of(stream).encode(page.records[stream.name])
+        for stream in session.streams
+        if page.records.get(stream.name)
+    }
+    before = (session.state, session.end, session.pages)
+    session.state, session.end, session.pages = page.checkpoint, page.end, session.pages + 1
+    try:
+        async with connection.transaction():
+            await renew(connection, session)
+            for stream in session.streams:
+                if stream.name in encoded:
+                    await _stage(connection, session, stream, encoded[stream.name])
+            await _move_checkpoint(connection, session, page, encoded)
+    except BaseException:
+        session.state, session.end, session.pages = before
+        raise
+    return {name: len(rows.lines) for name, rows in encoded.items()}
+
+
+@cache
+def encoder_of(stream_name: Stream) -> RowEncoder:
+    """One encoder for each stream, made once."""
+    return RowEncoder(stream_name)
+
+
+async def _stage(connection: AsyncConnection[Any], session: Session, stream: Stream, rows: EncodedRows) -> None:
+    if rows.lines:
+        prefix = f"{session.ids[stream.name]}\t{session.pages}\t"
+        async with connection.cursor() as cursor, cursor.copy(_copy_statement(stream)) as copy:
+            await copy.write(prefix + prefix.join(rows.lines))
+    if rows.issues:
+        await quarantine(connection, session, stream, session.pages, rows.issues)
+
+
+@cache
+def _copy_statement(stream: Stream) -> sql.Composed:
+    columns = (*_COLUMNS_BEFORE, *stream.columns, *_COLUMNS_AFTER)
+    return sql.SQL("COPY {} ({}) FROM STDIN").format(
+        staging_name(stream), sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+    )
+
+
+async def quarantine(
+    connection: AsyncConnection[Any], session: Session, stream: Stream, page: int, issues: list[Issue]
+) -> None:
+    """Keep what could not be loaded, with its reason."""
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO sync.quarantine (org_id, stream, sync_id, page, record_id, field, reason, record)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb)",
+            [
+                (
+                    session.org_id,
+                    stream.name,
+                    session.sync_id,
+                    page,
+                    issue.record_id,
+                    issue.field,
+                    issue.reason,
+                    issue.record,
+                )
+                for issue in issues
+            ],
+        )
+
+
+async def _move_checkpoint(
+    connection: AsyncConnection[Any], session: Session, page: Page, encoded: Mapping[str, EncodedRows]
+) -> None:
+    first = session.names[0]
+    counted = [
+        (
+            session.checkpoint() if name == first else None,
+            page.requests if name == first else 0,
+            page.waited_seconds if name == first else 0.0,
+            *_counts(encoded.get(name)),
+            session.ids[name],
+        )
+        for name in session.names
+        if name == first or name in encoded
+    ]
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "UPDATE sync.stream_syncs SET checkpoint = %s, pages = pages + 1, requests = requests + %s,"
+            " waited_seconds = waited_seconds + %s, fetched = fetched + %s, quarantined = quarantined + %s"
+            " WHERE id = %s",
+            counted,
+        )
+
+
+def _counts(rows: EncodedRows | None) -> tuple[int, int]:
+    """Rows fetched, and how many records among them have something in quarantine."""
+    if rows is None:
+        return 0, 0
+    whole = [issue for issue in rows.issues if issue.field is None]
+    partly = {issue.record_id for issue in rows.issues if issue.field is not None}
+    return len(rows.lines) + len(whole), len(whole) + len(partly)
+
+
+__all__ = ["Jsonb", "commit_page", "encoder_of", "quarantine"]

@@ -1,0 +1,391 @@
+"""The use case: bring streams of one org into Postgres, page by page, and publish each whole.
+
+Any number of attempts may call this for one sync: an op retry, a run retry, another process, another machine. Each
+continues from the last committed page, and streams that earlier attempts finished are not touched again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from time import monotonic
+from typing import Any, Protocol
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import (
+    ConnectionRejected,
+    DatabaseUnavailable,
+    LeaseLost,
+    OpenFaithError,
+    PathNotFound,
+    ProductNotGranted,
+    StreamBusy,
+    StreamForbidden,
+    UnavailableError,
+)
+from openfaith_pipeline.extract.extraction import Source, reached_watermark, read_pages
+from openfaith_pipeline.extract.pages import Page
+from openfaith_pipeline.extract.walks import Walk, plan_walks
+from openfaith_pipeline.load.leases import keep_alive
+from openfaith_pipeline.load.parents import parents_of
+from openfaith_pipeline.load.publishing import Published, publish
+from openfaith_pipeline.load.sessions import Session, close_session, open_session
+from openfaith_pipeline.load.staging import commit_page
+from openfaith_pipeline.load.sync_log import (
+    begin_sync,
+    finish_sync,
+    finished_streams,
+    mark_incomplete,
+    mark_unavailable,
+)
+from openfaith_pipeline.orgs.connecting import connect_client
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.proving import prove_deletions
+
+__all__ = ["Progress", "StreamResult", "SyncMode", "begin_sync", "finish_sync", "sync_streams"]
+
+PAGES_AHEAD = 2
+"""Pages of one walk that may wait for the database before fetching pauses."""
+
+POOL_SIZE = 6
+BUSY_PATIENCE_SECONDS = 25.0
+"""How long to wait for a stream that another sync holds: longer than a dead owner's lease lasts."""
+
+ClientFactory = Callable[[Database, str], AbstractAsyncContextManager[PlanningCenterClient]]
+
+
+class SyncMode(StrEnum):
+    """How much is read."""
+
+    INCREMENTAL = "incremental"
+    """What changed since the last sync, as far as the API can tell."""
+    RECONCILE = "reconcile"
+    """Everything, compared by content: finds deletions, and changes the cursor missed."""
+    FULL_REFRESH = "full_refresh"
+    """Everything, from the beginning: an unfinished sync is not continued."""
+
+
+@dataclass(frozen=True)
+class StreamResult:
+    """How one stream of one org ended.
+
+    status: succeeded, failed, incomplete (published, but the listing could not be proven complete) or unavailable.
+    requests, waited_seconds: of the walk that brought it, told at the stream whose pages were listed.
+    """
+
+    stream: str
+    status: str
+    mode: str
+    fetched: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    quarantined: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    waited_seconds: float = 0.0
+    row_count: int | None = None
+    error: str | None = None
+
+
+class Progress(Protocol):
+    """Told of what happens while it happens; called from the event loop, so it must not block."""
+
+    def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None:
+        """A page of the stream is committed: rows in it, requests it took, seconds waited for the rate limit."""
+
+    def finished(self, result: StreamResult) -> None:
+        """The stream has come to its end."""
+
+
+class _Silence:
+    def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None: ...
+
+    def finished(self, result: StreamResult) -> None: ...
+
+
+async def sync_streams(
+    database: Database,
+    org_id: str,
+    streams: Sequence[Stream],
+    *,
+    mode: SyncMode,
+    sync_id: str,
+    progress: Progress | None = None,
+    client_factory: ClientFactory = connect_client,
+) -> dict[str, StreamResult]:
+    """Sync streams of one org, side by side under the org's rate budget. The sync must have been begun.
+
+    A stream's failure is in its result. Raises ConnectionRejected when the credentials are refused,
+    DatabaseUnavailable when Postgres goes away, and UnknownOrg or OrgPaused.
+    """
+    try:
+        async with AsyncExitStack() as stack:
+            pool = await stack.enter_async_context(_pool(database))
+            client = await stack.enter_async_context(client_factory(database, org_id))
+            await stack.enter_async_context(keep_alive(pool, org_id))
+            attempt = _Attempt(pool, client, org_id, sync_id, mode, progress or _Silence())
+            return await attempt.run(streams)
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        raise DatabaseUnavailable(f"Postgres went away during the sync: {type(error).__name__}") from error
+
+
+def _pool(database: Database) -> AsyncConnectionPool[Any]:
+    pool = database.pool(size=POOL_SIZE)
+    pool.kwargs["row_factory"] = dict_row
+    return pool
+
+
+@dataclass
+class _Attempt:
+    """One call of `sync_streams`."""
+
+    pool: AsyncConnectionPool[Any]
+    client: PlanningCenterClient
+    org_id: str
+    sync_id: str
+    mode: SyncMode
+    progress: Progress
+    results: dict[str, StreamResult] = field(default_factory=dict)
+    done: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    async def run(self, streams: Sequence[Stream]) -> dict[str, StreamResult]:
+        async with self.pool.connection() as connection:
+            finished = await finished_streams(connection, self.org_id, self.sync_id, streams)
+        for row in finished.values():
+            self._finish(_stored_result(row))
+        remaining = [stream for stream in streams if stream.name not in finished]
+        walks = plan_walks(remaining, STREAMS, is_full=self.mode is not SyncMode.INCREMENTAL)
+        self.done = {stream.name: asyncio.Event() for stream in remaining}
+        try:
+            async with asyncio.TaskGroup() as group:
+                for walk in walks:
+                    group.create_task(self._walk(walk))
+        except BaseExceptionGroup as failures:
+            raise _first(failures) from None
+        return {stream.name: self.results[stream.name] for stream in streams}
+
+    async def _walk(self, walk: Walk) -> None:
+        started = monotonic()
+        try:
+            await self._wait_for_parent(walk)
+            session = await self._open(walk)
+            results = await self._read_and_publish(walk, session, started)
+        except (ConnectionRejected, psycopg.OperationalError, PoolTimeout):
+            raise
+        except OpenFaithError as error:
+            status = "unavailable" if isinstance(error, UnavailableError) else "failed"
+            results = [self._result(stream, status, started, error=str(error)) for stream in walk.streams]
+        for result in results:
+            self._finish(result)
+
+    def _finish(self, result: StreamResult) -> None:
+        self.results[result.stream] = result
+        if result.stream in self.done:
+            self.done[result.stream].set()
+        self.progress.finished(result)
+
+    def _result(self, stream: Stream, status: str, started: float, **more: Any) -> StreamResult:
+        return StreamResult(stream.name, status, self.mode.value, seconds=round(monotonic() - started, 3), **more)
+
+    async def _wait_for_parent(self, walk: Walk) -> None:
+        """A child walk visits the parents that this sync has just published."""
+        parent = walk.lead.parent
+        if parent is None or parent not in self.done:
+            return
+        await self.done[parent].wait()
+        outcome = self.results[parent]
+        if outcome.status == "unavailable":
+            raise PathNotFound(f"its parent {parent} is unavailable: {outcome.error}")
+        if outcome.status == "failed":
+            raise OpenFaithError(f"its parent {parent} failed")
+
+    async def _open(self, walk: Walk) -> Session:
+        """Take the walk's leases; a live sync in the way is given time to end."""
+        deadline = monotonic() + BUSY_PATIENCE_SECONDS
+        while True:
+            try:
+                async with self.pool.connection() as connection:
+                    return await open_session(
+                        connection,
+                        self.org_id,
+                        self.sync_id,
+                        walk.streams,
+                        lead=walk.lead,
+                        mode=self.mode.value,
+                        signature=_signature(walk),
+                        is_anew=self.mode is SyncMode.FULL_REFRESH and not await self._is_own(connection, walk),
+                    )
+            except StreamBusy:
+                if monotonic() > deadline:
+                    raise
+                await asyncio.sleep(1)
+
+    async def _is_own(self, connection: psycopg.AsyncConnection[Any], walk: Walk) -> bool:
+        """Whether the unfinished walk was begun by this very sync, so that even a full refresh continues it."""
+        cursor = await connection.execute(
+            "SELECT 1 FROM sync.stream_syncs WHERE org_id = %s AND stream = %s AND sync_id = %s",
+            (self.org_id, walk.streams[0].name, self.sync_id),
+        )
+        return await cursor.fetchone() is not None
+
+    async def _read_and_publish(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
+        try:
+            if session.end is None:
+                await self._read(walk, session)
+            return await self._publish(walk, session, started)
+        except LeaseLost:
+            raise
+        except UnavailableError as error:
+            await self._close(session, "unavailable", error)
+            raise
+        except (OpenFaithError, asyncio.CancelledError) as error:
+            await self._close(session, "failed", error)
+            raise
+
+    async def _close(self, session: Session, status: str, error: BaseException) -> None:
+        reason = str(error) or "cancelled"
+        async with self.pool.connection() as connection:
+            await close_session(connection, session, status, reason)
+            if isinstance(error, UnavailableError):
+                await mark_unavailable(connection, self.org_id, session.names, _availability(error), reason)
+
+    async def _read(self, walk: Walk, session: Session) -> None:
+        source = Source(self._fetch(walk), session.watermark, self._parents(walk))
+        async for page in _read_ahead(read_pages(walk, source, session.state)):
+            async with self.pool.connection() as connection:
+                staged = await commit_page(connection, session, page)
+            for name in session.names:
+                is_first = name == session.names[0]
+                self.progress.page(
+                    name,
+                    fetched=staged.get(name, 0),
+                    requests=page.requests if is_first else 0,
+                    waited_seconds=page.waited_seconds if is_first else 0.0,
+                )
+
+    def _fetch(self, walk: Walk) -> Callable[[str, Mapping[str, str]], Any]:
+        async def fetch(path: str, params: Mapping[str, str]) -> Document:
+            return await self.client.get(path, params, product=walk.lead.product)
+
+        return fetch
+
+    def _parents(self, walk: Walk) -> Callable[[str | None], AsyncIterator[Mapping[str, str]]] | None:
+        if walk.lead.parent is None:
+            return None
+        parent = STREAMS[walk.lead.parent]
+        return lambda after: parents_of(self.pool, self.org_id, walk.lead, parent, after)
+
+    async def _publish(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
+        verdict = await prove_deletions(
+            self.pool, self._fetch(walk), walk, session, is_wanted=self.mode is not SyncMode.INCREMENTAL
+        )
+        async with self.pool.connection() as connection:
+            published = await publish(
+                connection,
+                session,
+                lead=walk.lead,
+                is_whole=walk.is_whole,
+                reached=_moment(reached_watermark(walk, session.state or {})),
+                deletions=verdict.deletions,
+            )
+            if verdict.doubt:
+                await mark_incomplete(connection, list(session.ids.values()), verdict.doubt)
+            counts = await _quarantined(connection, session)
+        status = "incomplete" if verdict.doubt else "succeeded"
+        return [
+            self._published_result(stream, status, started, published[stream.name], counts[stream.name], verdict.doubt)
+            for stream in walk.streams
+        ]
+
+    def _published_result(
+        self, stream: Stream, status: str, started: float, rows: Published, log: Mapping[str, Any], doubt: str | None
+    ) -> StreamResult:
+        return self._result(
+            stream,
+            status,
+            started,
+            fetched=rows.fetched,
+            inserted=rows.inserted,
+            updated=rows.updated,
+            unchanged=rows.unchanged,
+            deleted=rows.deleted,
+            quarantined=log["quarantined"],
+            requests=log["requests"],
+            waited_seconds=log["waited_seconds"],
+            row_count=rows.row_count,
+            error=doubt,
+        )
+
+
+async def _quarantined(connection: psycopg.AsyncConnection[Any], session: Session) -> dict[str, dict[str, Any]]:
+    """What the log has counted page by page, earlier attempts included."""
+    cursor = await connection.execute(
+        "SELECT stream, quarantined, requests, waited_seconds FROM sync.stream_syncs WHERE id = ANY(%s)",
+        (list(session.ids.values()),),
+    )
+    return {row["stream"]: row for row in await cursor.fetchall()}
+
+
+async def _read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
+    """Fetch the next pages while one is being committed, and no further ahead than memory allows."""
+    queue: asyncio.Queue[Page | None] = asyncio.Queue(PAGES_AHEAD)
+
+    async def fill() -> None:
+        try:
+            async for page in pages:
+                await queue.put(page)
+        finally:
+            await queue.put(None)
+
+    filling = asyncio.create_task(fill())
+    try:
+        while (page := await queue.get()) is not None:
+            yield page
+        await filling
+    finally:
+        filling.cancel()
+        with suppress(asyncio.CancelledError):
+            await filling
+
+
+def _signature(walk: Walk) -> dict[str, Any]:
+    """What makes two walks the same, so that one can continue the other."""
+    return {
+        "streams": [stream.name for stream in walk.streams],
+        "strategy": walk.strategy.value,
+        "is_whole": walk.is_whole,
+        "query": walk.query,
+    }
+
+
+def _availability(error: UnavailableError) -> str:
+    if isinstance(error, ProductNotGranted):
+        return "not_granted"
+    return "forbidden" if isinstance(error, StreamForbidden) else "absent"
+
+
+def _moment(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None
+
+
+def _stored_result(row: Mapping[str, Any]) -> StreamResult:
+    names = [name for name in StreamResult.__dataclass_fields__ if name in row]
+    return StreamResult(**{name: row[name] for name in names})
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one failure to act on, of tasks that failed together."""
+    found: list[BaseException] = []
+    for failure in failures.exceptions:
+        found.append(_first(failure) if isinstance(failure, BaseExceptionGroup) else failure)
+    return next((failure for failure in found if isinstance(failure, ConnectionRejected)), found[0])
