@@ -1,0 +1,45 @@
+"""What is asked of Planning Center, and how much of it may be repeated in messages, logs and spans."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from openfaith_pipeline.catalog import Product
+
+DEEP_OFFSET = 30_000
+"""Above this offset a lower rate limit holds (api.planningcenteronline.com/docs/overview/rate-limiting)."""
+
+_PATH = re.compile(r"(/[\w.~:-]+)+/?")
+_SAYS_NOTHING_OF_PEOPLE = frozenset({"include", "offset", "order", "per_page"})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One read. `path` is relative to the API's base URL, so that credentials cannot be sent anywhere else.
+
+    secrets: texts of the credentials, which no message may repeat even when the server echoes them.
+    """
+
+    path: str
+    params: Mapping[str, str] = field(repr=False)
+    product: Product
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if not _PATH.fullmatch(self.path):
+            raise ValueError("a path of the API starts with / and has neither host nor query")
+
+    def __str__(self) -> str:
+        return f"GET {self.path}"
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the lower rate limit for large offsets applies."""
+        offset = self.params.get("offset", "")
+        return offset.isdecimal() and int(offset) > DEEP_OFFSET
+
+    @property
+    def withheld(self) -> Collection[str]:
+        """What the server may echo and no message may show: credentials, and values that may be personal data."""
+        values = (value for key, value in self.params.items() if key not in _SAYS_NOTHING_OF_PEOPLE)
+        return [text for text in (*self.secrets, *values) if text]

@@ -1,0 +1,208 @@
+"""The one way to Planning Center: authenticated, versioned, rate-limited, retried reads of one org's data."""
+
+import asyncio
+import base64
+import logging
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from opentelemetry import trace
+
+from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.errors import ConfigurationError, ConnectionRejected, OpenFaithError, TransientError
+from openfaith_pipeline.planning_center.calls import Call
+from openfaith_pipeline.planning_center.credentials import Credentials, PersonalAccessToken
+from openfaith_pipeline.planning_center.documents import Document, read_document
+from openfaith_pipeline.planning_center.rate_budget import LocalRateBudget, Permit, RateBudget, RateReport
+from openfaith_pipeline.planning_center.responses import rate_report_of, read_body, wait_demanded_by
+from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, Patience, RetryLimits
+
+LONGEST_ATTEMPT = 120.0
+"""Seconds one attempt may take in all: a body that drips never runs into the read timeout."""
+
+# Planning Center's own gateway gives up "after about a minute" (github.com/planningcenter/developers/issues/874).
+_TIMEOUTS = httpx.Timeout(connect=10.0, read=75.0, write=10.0, pool=75.0)
+_CONNECTIONS = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=30.0)
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class PlanningCenterClient:
+    """Reads with the credentials of one org; an async context manager, for one event loop.
+
+    requests, waited_seconds: what all calls have cost so far, those that failed included.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials,
+        *,
+        budget: RateBudget | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        retry: RetryLimits = USUAL_PATIENCE,
+    ) -> None:
+        """Raise ConfigurationError for a URL that cannot be one, ConnectionRejected for a token that cannot be one."""
+        self.requests = 0
+        self.waited_seconds = 0.0
+        self._url = _parse_url(base_url)
+        self._secrets = _secrets_of(credentials)
+        self._budget = budget or LocalRateBudget()
+        self._retry = retry
+        self._tracer = trace.get_tracer("openfaith_pipeline.planning_center")
+        self._http = httpx.AsyncClient(
+            base_url=self._url,
+            headers={
+                "Accept": "application/vnd.api+json",
+                "Authorization": _authorization(credentials),
+                "User-Agent": _user_agent(),
+            },
+            timeout=_TIMEOUTS,
+            limits=_CONNECTIONS,
+            transport=transport,
+            verify=_tls(),
+            follow_redirects=False,
+            # A proxy for the way out has no business between this process and its own machine.
+            trust_env=self._url.host not in _LOOPBACK,
+        )
+        logging.getLogger("httpx").addFilter(_hide_query)
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, trace_)
+
+    async def get(self, path: str, params: Mapping[str, str], *, product: Product) -> Document:
+        """Read one document, trying again as long as that makes sense.
+
+        Raises, of `errors.py`: TransientError or RateLimitedError when patience ran out, ConnectionRejected,
+        ProductNotGranted, StreamForbidden, PathNotFound, UnexpectedResponse.
+        """
+        call = Call(path, params, product, self._secrets)
+        patience = Patience(self._retry, clock=asyncio.get_running_loop().time)
+        try:
+            async for attempt in patience.attempts():
+                with attempt:
+                    return await self._attempt(call, patience)
+        finally:
+            self.requests += patience.requests
+            self.waited_seconds += patience.waited_seconds
+        raise AssertionError("the last attempt either returns or raises")
+
+    async def _attempt(self, call: Call, patience: Patience) -> Document:
+        permit = await self._budget.acquire(is_deep=call.is_deep)
+        patience.record_request(permit.waited_seconds)
+        with self._span(call, patience) as span:
+            response = await self._exchange(call, patience, permit)
+            received_at = datetime.now(UTC)
+            span.set_attribute("http.response.status_code", response.status_code)
+            return read_document(
+                read_body(response, call),
+                call,
+                requests=patience.requests,
+                waited_seconds=patience.waited_seconds,
+                received_at=received_at,
+            )
+
+    async def _exchange(self, call: Call, patience: Patience, permit: Permit) -> httpx.Response:
+        """Send one request under its permit, and tell the budget what the answer says before anyone else sends."""
+        report: RateReport | None = None
+        try:
+            response = await self._send(call)
+            report = rate_report_of(response)
+            wait = wait_demanded_by(response)
+            if wait and patience.demand(wait):
+                await self._budget.pause(wait)
+        finally:
+            await self._budget.release(permit, report)
+        return response
+
+    async def _send(self, call: Call) -> httpx.Response:
+        headers = {"X-PCO-API-Version": call.product.api_version}
+        try:
+            async with asyncio.timeout(LONGEST_ATTEMPT):
+                return await self._http.get(call.path, params=call.params, headers=headers)
+        except (httpx.RequestError, TimeoutError) as error:
+            failure = type(error).__name__
+        # Raised out here so that no chain leads to httpx's exception: it carries the request and its headers.
+        raise TransientError(f"{call}: no whole answer from {self._url.host} ({failure})")
+
+    @contextmanager
+    def _span(self, call: Call, patience: Patience) -> Iterator[trace.Span]:
+        attributes: dict[str, Any] = {
+            "http.request.method": "GET",
+            "http.request.resend_count": patience.requests - 1,
+            "server.address": self._url.host,
+            "url.path": call.path,
+        }
+        with self._tracer.start_as_current_span(
+            f"GET {call.product.path_prefix}",
+            kind=trace.SpanKind.CLIENT,
+            attributes=attributes,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield span
+            except OpenFaithError as error:
+                span.set_attribute("error.type", type(error).__name__)
+                span.set_status(trace.StatusCode.ERROR)
+                raise
+
+
+def _parse_url(base_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo:
+        raise ConfigurationError("PCO_API_URL is to be http(s)://host[:port][/path], without user and password")
+    return url
+
+
+def _authorization(credentials: Credentials) -> str:
+    if isinstance(credentials, PersonalAccessToken):
+        pair = f"{credentials.app_id}:{credentials.secret.get_secret_value()}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    token = credentials.access_token.get_secret_value()
+    if not _TOKEN.fullmatch(token):
+        raise ConnectionRejected("the access token is empty or has characters no token has; connect the org again")
+    return f"Bearer {token}"
+
+
+def _secrets_of(credentials: Credentials) -> tuple[str, ...]:
+    scheme_and_value = _authorization(credentials).split(" ")
+    if isinstance(credentials, PersonalAccessToken):
+        return credentials.app_id, credentials.secret.get_secret_value(), scheme_and_value[1]
+    return (scheme_and_value[1],)
+
+
+@cache
+def _user_agent() -> str:
+    # Planning Center's firewall blocks requests without one (github.com/planningcenter/developers/issues/1310).
+    return f"OpenFaith-Pipeline/{version('openfaith-pipeline')} (syncs a church's own data to its OpenFaith database)"
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    # Loading the certificates takes longer than a request, and one client is made for each org.
+    return httpx.create_ssl_context()
+
+
+def _hide_query(record: logging.LogRecord) -> bool:
+    """Cut the query from the URLs that httpx logs: filter values may be personal data."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args)
+    return True

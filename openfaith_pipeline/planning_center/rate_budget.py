@@ -1,0 +1,197 @@
+"""How many requests may go out and when: the server's rate limit, kept on our side of the wire.
+
+The server stamps a request at some moment between its sending and its answer. A slot is therefore free again one
+period after the *answer* of its request: any `limit` + 1 requests of ours then lie at least a period apart on the
+server's clock, whether it counts in fixed or in sliding windows. Under steady demand the n-th request (from 0, after
+`others` requests of somebody else) goes out no later than
+
+    floor((n + others) / limit) * (period + MARGIN + latency) + latency
+
+which the property tests hold it to. Nothing about HTTP belongs here; `responses.py` reads the headers.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+DOCUMENTED_LIMIT = 100
+DOCUMENTED_DEEP_LIMIT = 75
+DOCUMENTED_PERIOD = 20.0
+"""What holds until a response says otherwise (api.planningcenteronline.com/docs/overview/rate-limiting)."""
+
+MARGIN = 0.05
+"""Seconds a slot stays taken beyond the period: clocks drift, and the server's many hosts differ by milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateReport:
+    """What a response told about the rate limit; None where it told nothing.
+
+    limit, period, count: the `X-PCO-API-Request-Rate-*` headers; count is the server's own and includes this request.
+    exceeded_limit: the limit named in the text of a 429, which headers need not agree with (deep offsets).
+    """
+
+    limit: int | None = None
+    period: float | None = None
+    count: int | None = None
+    exceeded_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to send one request. `freed_before`: slots freed until then, to count those taken since."""
+
+    waited_seconds: float
+    is_deep: bool
+    freed_before: int
+
+
+class RateBudget(Protocol):
+    """Shared by everything that sends with the same credentials: the server counts per authenticated user."""
+
+    async def acquire(self, *, is_deep: bool = False) -> Permit:
+        """Wait, first come first served, until a request may be sent; a deep one has a lower limit (`calls.py`)."""
+
+    async def release(self, permit: Permit, report: RateReport | None) -> None:
+        """The request is over. `report` is None when nothing was learnt: no answer, or not one of the API's own."""
+
+    async def pause(self, wait: timedelta) -> None:
+        """The server asked for silence: no request goes out before `wait` has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    received_at: float
+    slots: int
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    is_deep: bool
+    since: float
+    granted: asyncio.Future[Permit]
+
+
+class LocalRateBudget:
+    """A RateBudget within one process and, at any one time, one event loop.
+
+    As long as nobody knows how much of the budget others have used (at the start, and after two periods without an
+    answer) one request goes out alone, and its answer opens the rest.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._limit = DOCUMENTED_LIMIT
+        self._deep_limit = DOCUMENTED_DEEP_LIMIT
+        self._period = DOCUMENTED_PERIOD
+        self._in_flight = 0
+        self._answered: deque[_Taken] = deque()
+        self._taken_total = 0
+        self._freed_total = 0
+        self._reported_at = -math.inf
+        self._paused_until = -math.inf
+        self._waiters: deque[_Waiter] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def acquire(self, *, is_deep: bool = False) -> Permit:
+        waiter = _Waiter(is_deep, self._clock(), asyncio.get_running_loop().create_future())
+        self._waiters.append(waiter)
+        self._admit()
+        try:
+            return await waiter.granted
+        except asyncio.CancelledError:
+            self._withdraw(waiter)
+            raise
+
+    async def release(self, permit: Permit, report: RateReport | None) -> None:
+        self._in_flight -= 1
+        self._answered.append(_Taken(self._clock(), 1))
+        if report is not None:
+            self._learn(permit, report)
+        self._admit()
+
+    async def pause(self, wait: timedelta) -> None:
+        self._paused_until = max(self._paused_until, self._clock() + wait.total_seconds())
+
+    def _learn(self, permit: Permit, report: RateReport) -> None:
+        self._reported_at = self._clock()
+        self._limit = report.limit or self._limit
+        self._period = report.period or self._period
+        if report.exceeded_limit and permit.is_deep:
+            self._deep_limit = report.exceeded_limit
+        elif report.exceeded_limit:
+            self._limit = report.exceeded_limit
+        if report.count is not None:
+            self._yield_to_others(permit, report.count)
+
+    def _yield_to_others(self, permit: Permit, count: int) -> None:
+        """Take slots for requests the server counted and we did not send.
+
+        Ours at the moment of counting are at most those whose slots were taken at some time between the sending of
+        the request and now, so without others there is never a difference.
+        """
+        others = count - (self._taken_total - permit.freed_before)
+        if others > 0:
+            self._answered.append(_Taken(self._clock(), others))
+            self._taken_total += others
+
+    def _admit(self) -> None:
+        """Grant permits in the order of asking, then see to being woken when the next slot frees."""
+        self._free_slots()
+        while self._waiters and (self._waiters[0].granted.done() or self._has_room(self._waiters[0])):
+            waiter = self._waiters.popleft()
+            if not waiter.granted.done():
+                self._grant(waiter)
+        self._set_timer()
+
+    def _free_slots(self) -> None:
+        now = self._clock()
+        while self._answered and self._frees_at(self._answered[0]) <= now:
+            self._freed_total += self._answered.popleft().slots
+
+    def _frees_at(self, taken: _Taken) -> float:
+        return taken.received_at + self._period + MARGIN
+
+    def _has_room(self, waiter: _Waiter) -> bool:
+        now = self._clock()
+        if now < self._paused_until:
+            return False
+        if self._in_flight and now > self._reported_at + 2 * self._period:
+            return False
+        # Whether deep requests have a counter of their own is unknown. Holding them to the lower limit among *all*
+        # requests is right in both cases.
+        limit = min(self._limit, self._deep_limit) if waiter.is_deep else self._limit
+        return self._taken_total - self._freed_total < limit
+
+    def _grant(self, waiter: _Waiter) -> None:
+        self._in_flight += 1
+        self._taken_total += 1
+        waiter.granted.set_result(Permit(self._clock() - waiter.since, waiter.is_deep, self._freed_total))
+
+    def _withdraw(self, waiter: _Waiter) -> None:
+        """The one who asked was cancelled: leave the queue, or give back what was granted but never used."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        elif not waiter.granted.cancelled():
+            self._in_flight -= 1
+            self._taken_total -= 1
+        self._admit()
+
+    def _set_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiters and (room_at := self._next_room_at()) is not None:
+            delay = max(0.0, room_at - self._clock())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._admit)
+
+    def _next_room_at(self) -> float | None:
+        """When waiting may end by itself; None when only the answer to a request in flight can end it."""
+        if self._clock() < self._paused_until:
+            return self._paused_until
+        return self._frees_at(self._answered[0]) if self._answered else None

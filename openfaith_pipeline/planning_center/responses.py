@@ -1,0 +1,172 @@
+"""What a response means: one table from status and body to the error that says what to do, and the headers on waiting.
+
+Messages name the method, the path, the status and Planning Center's own title and detail, shortened and with the
+values of the call's filters and its credentials blanked out.
+"""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import orjson
+
+from openfaith_pipeline.errors import (
+    ConnectionRejected,
+    OpenFaithError,
+    PathNotFound,
+    ProductNotGranted,
+    RateLimitedError,
+    StreamForbidden,
+    TransientError,
+    UnexpectedResponse,
+)
+from openfaith_pipeline.planning_center.calls import Call
+from openfaith_pipeline.planning_center.rate_budget import RateReport
+
+UNNAMED_WAIT = timedelta(seconds=1)
+"""The wait after a 429 that names none, as Planning Center's own Ruby client has it."""
+
+_LONGEST_TEXT = 200
+_LIMIT_HEADERS = "X-PCO-API-Request-Rate-"
+_EXCEEDED = re.compile(r"Rate limit exceeded: (\d{1,9}) of (\d{1,9}) requests per (\d{1,9})")
+_SECONDS = re.compile(r"\d{1,9}(\.\d+)?")
+_NUMBER = re.compile(r"\d{1,9}")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A response other than success, with the first of its JSON:API errors. `is_json`: it came from the API itself."""
+
+    status: int
+    is_json: bool
+    code: str
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class _Rule:
+    statuses: range
+    error: type[OpenFaithError]
+    meaning: str
+    applies: Callable[[Refusal], bool] = lambda _: True
+
+
+def _lacks_product(refusal: Refusal) -> bool:
+    return "TRASH_PANDA" in refusal.detail
+
+
+def _lacks_scope(refusal: Refusal) -> bool:
+    return refusal.code == "bad_scope" or "PELICAN" in refusal.detail
+
+
+# The first rule that applies decides. Planning Center answers 401, not 403, for a product the user has no access to.
+RULES = (
+    _Rule(range(300, 400), UnexpectedResponse, "redirects are not followed"),
+    _Rule(range(401, 402), ProductNotGranted, "the connection's user has no access to this product", _lacks_product),
+    _Rule(range(401, 402), ProductNotGranted, "the connection was not granted this product", _lacks_scope),
+    _Rule(range(401, 402), ConnectionRejected, "Planning Center refuses these credentials"),
+    _Rule(range(403, 404), StreamForbidden, "the connection's user may not read this", lambda it: it.is_json),
+    _Rule(range(403, 404), TransientError, "blocked by Planning Center's firewall"),
+    _Rule(range(404, 405), PathNotFound, "there is nothing at this path"),
+    _Rule(range(408, 409), TransientError, "Planning Center gave up waiting"),
+    _Rule(range(429, 430), RateLimitedError, "too many requests"),
+    _Rule(range(500, 600), TransientError, "Planning Center failed"),
+    _Rule(range(100, 600), UnexpectedResponse, "not an answer this call has"),
+)
+
+
+def read_body(response: httpx.Response, call: Call) -> dict[str, Any]:
+    """The JSON object of a successful response; raise what any other response means."""
+    body = _decode(response.content)
+    if not response.is_success:
+        raise _error_of(response, body, call)
+    if body is None:
+        kind = response.headers.get("content-type", "no content type").partition(";")[0]
+        raise TransientError(f"{call}: {response.status_code}, but the body is no JSON object ({kind[:40]})")
+    return body
+
+
+def _decode(content: bytes) -> dict[str, Any] | None:
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _error_of(response: httpx.Response, body: dict[str, Any] | None, call: Call) -> OpenFaithError:
+    refusal = _refusal_of(response.status_code, body)
+    rule = next((it for it in RULES if refusal.status in it.statuses and it.applies(refusal)), RULES[-1])
+    said = ": ".join(_shorten(text, call.withheld) for text in (refusal.title, refusal.detail) if text)
+    message = f"{call}: {refusal.status}, {rule.meaning}" + (f" ({said})" if said else "")
+    if rule.error is RateLimitedError:
+        return RateLimitedError(message, retry_after_of(response))
+    return rule.error(message)
+
+
+def _refusal_of(status: int, body: dict[str, Any] | None) -> Refusal:
+    errors = body.get("errors") if body else None
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    code, title, detail = (_text(first.get(key)) for key in ("code", "title", "detail"))
+    return Refusal(status, is_json=body is not None, code=code, title=title, detail=detail)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _shorten(text: str, withheld: Collection[str]) -> str:
+    for value in withheld:
+        text = text.replace(value, "[...]")
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+
+
+def wait_demanded_by(response: httpx.Response) -> timedelta | None:
+    """How long the server wants silence: after every 429, and after a 503 that says so."""
+    if response.status_code == 429:
+        return retry_after_of(response) or UNNAMED_WAIT
+    return retry_after_of(response) if response.status_code == 503 else None
+
+
+def retry_after_of(response: httpx.Response) -> timedelta | None:
+    """`Retry-After` as a wait, from seconds or an HTTP date (judged by the server's own `Date`); None for nothing."""
+    value = response.headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(value):
+        return timedelta(seconds=float(value)) or None
+    until = _http_date(value)
+    if until is None:
+        return None
+    wait = until - (_http_date(response.headers.get("Date", "")) or datetime.now(UTC))
+    return wait if wait > timedelta() else None
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (OverflowError, ValueError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def rate_report_of(response: httpx.Response) -> RateReport | None:
+    """What the response tells about the rate limit; None from anything that is not the API itself (a proxy's 502)."""
+    limit, period, count = (_leading_number(response, name) for name in ("Limit", "Period", "Count"))
+    exceeded = _EXCEEDED.search(response.text) if response.status_code == 429 else None
+    if exceeded:
+        count, exceeded_limit = count or int(exceeded[1]), int(exceeded[2])
+        return RateReport(limit, period or int(exceeded[3]), count, exceeded_limit)
+    if response.is_success or count is not None:
+        return RateReport(limit, period, count)
+    return None
+
+
+def _leading_number(response: httpx.Response, name: str) -> int | None:
+    """`20` from both "20" (products) and "20 seconds" (router and 429 page); None for 0, which no header means."""
+    number = _NUMBER.match(response.headers.get(_LIMIT_HEADERS + name, "").strip())
+    return int(number[0]) or None if number else None

@@ -1,0 +1,83 @@
+"""When a failed request is tried again: exponential backoff with jitter, under a cap on attempts and on total time."""
+
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import stamina
+
+from openfaith_pipeline.errors import RateLimitedError, TransientError
+
+
+@dataclass(frozen=True)
+class RetryLimits:
+    """How patient one call is.
+
+    attempts: how often it may fail before it is given up; being told to wait (429) is no failure.
+    total: no attempt is scheduled to begin later than this after the first was sent, whatever the reason.
+    first_wait, longest_wait: the backoff doubles from the one to the other; its jitter takes away up to a half.
+    """
+
+    attempts: int = 8
+    total: timedelta = timedelta(minutes=5)
+    first_wait: timedelta = timedelta(seconds=0.5)
+    longest_wait: timedelta = timedelta(seconds=30)
+
+
+USUAL_PATIENCE = RetryLimits()
+
+
+class Patience:
+    """What one call has cost, and whether it is tried again.
+
+    requests: sent so far. waited_seconds: spent on the rate limit, ours or the server's; backing off not counted.
+    The total time runs from the first request: waiting one's turn before that is nobody's fault.
+    """
+
+    def __init__(self, limits: RetryLimits, *, clock: Callable[[], float]) -> None:
+        self.requests = 0
+        self.waited_seconds = 0.0
+        self._limits = limits
+        self._clock = clock
+        self._began_at = 0.0
+        self._failures = 0
+        self._demanded = timedelta()
+
+    def attempts(self) -> AsyncIterator[stamina.Attempt]:
+        # Both caps are kept by `decide`: stamina's own would take a dictated wait for a failed attempt.
+        return stamina.retry_context(on=self.decide, attempts=None, timeout=None)
+
+    def record_request(self, waited_seconds: float) -> None:
+        """A request goes out now, after so long a wait for its permit."""
+        if not self.requests:
+            self._began_at = self._clock()
+        self.requests += 1
+        self.waited_seconds += waited_seconds
+
+    def demand(self, wait: timedelta) -> bool:
+        """The server dictates the next wait. True when that leaves the next attempt within the total time."""
+        self._demanded = wait
+        return self._allows(wait)
+
+    def decide(self, error: BaseException) -> bool | timedelta:
+        """How long to wait before the next attempt, False when there is to be none."""
+        wait, self._demanded = self._demanded, timedelta()
+        if isinstance(error, TransientError):
+            self._failures += 1
+            wait = max(wait, self._backoff())
+        elif not isinstance(error, RateLimitedError):
+            return False
+        if self._failures >= self._limits.attempts or not self._allows(wait):
+            return False
+        if isinstance(error, RateLimitedError):
+            self.waited_seconds += wait.total_seconds()
+        return wait
+
+    def _allows(self, wait: timedelta) -> bool:
+        elapsed = self._clock() - self._began_at
+        return elapsed + wait.total_seconds() <= self._limits.total.total_seconds()
+
+    def _backoff(self) -> timedelta:
+        doubled = self._limits.first_wait * 2.0 ** min(self._failures - 1, 16)
+        return min(self._limits.longest_wait, doubled) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads the load, protects nothing
