@@ -9,7 +9,6 @@ from psycopg_pool import AsyncConnectionPool
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.extract.pages import Fetch
-from openfaith_pipeline.extract.walks import Walk
 from openfaith_pipeline.load.deletions import account, missing_rows
 from openfaith_pipeline.load.sessions import Session
 
@@ -30,12 +29,13 @@ class Verdict:
 
 
 async def prove_deletions(
-    pool: AsyncConnectionPool[Any], fetch: Fetch, walk: Walk, session: Session, *, is_wanted: bool
+    pool: AsyncConnectionPool[Any], fetch: Fetch, session: Session, *, is_wanted: bool
 ) -> Verdict:
     """Judge a finished walk. Deletions are looked for only when `is_wanted`, and only where the proof holds."""
+    walk = session.walk
     if not walk.is_whole or walk.lead not in walk.streams:
         return Verdict()
-    doubt = await _doubt(pool, walk, session, must_be_steady=is_wanted)
+    doubt = await _doubt(pool, session, must_be_steady=is_wanted)
     if doubt or not is_wanted:
         return Verdict(doubt=doubt)
     deletions: dict[str, Sequence[str]] = {}
@@ -52,8 +52,8 @@ async def prove_deletions(
     return Verdict(deletions)
 
 
-async def _doubt(pool: AsyncConnectionPool[Any], walk: Walk, session: Session, *, must_be_steady: bool) -> str | None:
-    end = session.end
+async def _doubt(pool: AsyncConnectionPool[Any], session: Session, *, must_be_steady: bool) -> str | None:
+    end, walk = session.end, session.walk
     if end is None:
         return "the listing was not read to its end"
     async with pool.connection() as connection:

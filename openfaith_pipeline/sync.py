@@ -7,7 +7,7 @@ continues from the last committed page, and streams that earlier attempts finish
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from time import monotonic
@@ -31,14 +31,14 @@ from openfaith_pipeline.errors import (
     UnavailableError,
 )
 from openfaith_pipeline.extract.extraction import Source, reached_watermark, read_pages
-from openfaith_pipeline.extract.pages import Page
-from openfaith_pipeline.extract.walks import Walk, plan_walks
+from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.leases import keep_alive
 from openfaith_pipeline.load.parents import parents_of
-from openfaith_pipeline.load.publishing import Published, publish
-from openfaith_pipeline.load.sessions import Session, close_session, open_session
+from openfaith_pipeline.load.publishing import publish
+from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_session
 from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.load.sync_log import (
+    SyncStart,
     begin_sync,
     finish_sync,
     finished_streams,
@@ -49,8 +49,9 @@ from openfaith_pipeline.orgs.connecting import connect_client
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.proving import prove_deletions
+from openfaith_pipeline.walk import Page, Walk
 
-__all__ = ["Progress", "StreamResult", "SyncMode", "begin_sync", "finish_sync", "sync_streams"]
+__all__ = ["Progress", "StreamResult", "SyncMode", "SyncStart", "begin_sync", "finish_sync", "sync_streams"]
 
 PAGES_AHEAD = 2
 """Pages of one walk that may wait for the database before fetching pauses."""
@@ -133,7 +134,7 @@ async def sync_streams(
             pool = await stack.enter_async_context(_pool(database))
             client = await stack.enter_async_context(client_factory(database, org_id))
             await stack.enter_async_context(keep_alive(pool, org_id))
-            attempt = _Attempt(pool, client, org_id, sync_id, mode, progress or _Silence())
+            attempt = _Attempt(pool, client, SyncRequest(org_id, sync_id, mode.value), progress or _Silence())
             return await attempt.run(streams)
     except (psycopg.OperationalError, PoolTimeout) as error:
         raise DatabaseUnavailable(f"Postgres went away during the sync: {type(error).__name__}") from error
@@ -151,16 +152,18 @@ class _Attempt:
 
     pool: AsyncConnectionPool[Any]
     client: PlanningCenterClient
-    org_id: str
-    sync_id: str
-    mode: SyncMode
+    request: SyncRequest
     progress: Progress
     results: dict[str, StreamResult] = field(default_factory=dict)
     done: dict[str, asyncio.Event] = field(default_factory=dict)
 
+    @property
+    def mode(self) -> SyncMode:
+        return SyncMode(self.request.mode)
+
     async def run(self, streams: Sequence[Stream]) -> dict[str, StreamResult]:
         async with self.pool.connection() as connection:
-            finished = await finished_streams(connection, self.org_id, self.sync_id, streams)
+            finished = await finished_streams(connection, self.request.org_id, self.request.sync_id, streams)
         for row in finished.values():
             self._finish(_stored_result(row))
         remaining = [stream for stream in streams if stream.name not in finished]
@@ -215,28 +218,12 @@ class _Attempt:
         while True:
             try:
                 async with self.pool.connection() as connection:
-                    return await open_session(
-                        connection,
-                        self.org_id,
-                        self.sync_id,
-                        walk.streams,
-                        lead=walk.lead,
-                        mode=self.mode.value,
-                        signature=_signature(walk),
-                        is_anew=self.mode is SyncMode.FULL_REFRESH and not await self._is_own(connection, walk),
-                    )
+                    is_anew = self.mode is SyncMode.FULL_REFRESH
+                    return await open_session(connection, self.request, walk, is_anew=is_anew)
             except StreamBusy:
                 if monotonic() > deadline:
                     raise
                 await asyncio.sleep(1)
-
-    async def _is_own(self, connection: psycopg.AsyncConnection[Any], walk: Walk) -> bool:
-        """Whether the unfinished walk was begun by this very sync, so that even a full refresh continues it."""
-        cursor = await connection.execute(
-            "SELECT 1 FROM sync.stream_syncs WHERE org_id = %s AND stream = %s AND sync_id = %s",
-            (self.org_id, walk.streams[0].name, self.sync_id),
-        )
-        return await cursor.fetchone() is not None
 
     async def _read_and_publish(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
         try:
@@ -257,7 +244,7 @@ class _Attempt:
         async with self.pool.connection() as connection:
             await close_session(connection, session, status, reason)
             if isinstance(error, UnavailableError):
-                await mark_unavailable(connection, self.org_id, session.names, _availability(error), reason)
+                await mark_unavailable(connection, self.request.org_id, session.names, _availability(error), reason)
 
     async def _read(self, walk: Walk, session: Session) -> None:
         source = Source(self._fetch(walk), session.watermark, self._parents(walk))
@@ -283,57 +270,37 @@ class _Attempt:
         if walk.lead.parent is None:
             return None
         parent = STREAMS[walk.lead.parent]
-        return lambda after: parents_of(self.pool, self.org_id, walk.lead, parent, after)
+        return lambda after: parents_of(self.pool, self.request.org_id, walk.lead, parent, after)
 
     async def _publish(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
         verdict = await prove_deletions(
-            self.pool, self._fetch(walk), walk, session, is_wanted=self.mode is not SyncMode.INCREMENTAL
+            self.pool, self._fetch(walk), session, is_wanted=self.mode is not SyncMode.INCREMENTAL
         )
         async with self.pool.connection() as connection:
             published = await publish(
                 connection,
                 session,
-                lead=walk.lead,
-                is_whole=walk.is_whole,
                 reached=_moment(reached_watermark(walk, session.state or {})),
                 deletions=verdict.deletions,
             )
             if verdict.doubt:
                 await mark_incomplete(connection, list(session.ids.values()), verdict.doubt)
-            counts = await _quarantined(connection, session)
+            counts = await _logged(connection, session)
         status = "incomplete" if verdict.doubt else "succeeded"
+        common = {"status": status, "started": started, "error": verdict.doubt}
         return [
-            self._published_result(stream, status, started, published[stream.name], counts[stream.name], verdict.doubt)
+            self._result(stream, **common, **asdict(published[stream.name]), **counts[stream.name])
             for stream in walk.streams
         ]
 
-    def _published_result(
-        self, stream: Stream, status: str, started: float, rows: Published, log: Mapping[str, Any], doubt: str | None
-    ) -> StreamResult:
-        return self._result(
-            stream,
-            status,
-            started,
-            fetched=rows.fetched,
-            inserted=rows.inserted,
-            updated=rows.updated,
-            unchanged=rows.unchanged,
-            deleted=rows.deleted,
-            quarantined=log["quarantined"],
-            requests=log["requests"],
-            waited_seconds=log["waited_seconds"],
-            row_count=rows.row_count,
-            error=doubt,
-        )
 
-
-async def _quarantined(connection: psycopg.AsyncConnection[Any], session: Session) -> dict[str, dict[str, Any]]:
+async def _logged(connection: psycopg.AsyncConnection[Any], session: Session) -> dict[str, dict[str, Any]]:
     """What the log has counted page by page, earlier attempts included."""
     cursor = await connection.execute(
         "SELECT stream, quarantined, requests, waited_seconds FROM sync.stream_syncs WHERE id = ANY(%s)",
         (list(session.ids.values()),),
     )
-    return {row["stream"]: row for row in await cursor.fetchall()}
+    return {row.pop("stream"): row for row in await cursor.fetchall()}
 
 
 async def _read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
@@ -356,16 +323,6 @@ async def _read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
         filling.cancel()
         with suppress(asyncio.CancelledError):
             await filling
-
-
-def _signature(walk: Walk) -> dict[str, Any]:
-    """What makes two walks the same, so that one can continue the other."""
-    return {
-        "streams": [stream.name for stream in walk.streams],
-        "strategy": walk.strategy.value,
-        "is_whole": walk.is_whole,
-        "query": walk.query,
-    }
 
 
 def _availability(error: UnavailableError) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,9 +11,9 @@ from typing import Any
 from openfaith_pipeline.catalog import Strategy, Stream
 from openfaith_pipeline.errors import PathNotFound, UnexpectedResponse
 from openfaith_pipeline.extract.listings import ListingState, list_pages
-from openfaith_pipeline.extract.pages import Checkpoint, End, Fetch, Listing, Page, Record, Tally, id_of
-from openfaith_pipeline.extract.walks import Walk
+from openfaith_pipeline.extract.pages import Fetch, Listing, Tally, id_of
 from openfaith_pipeline.extract.windows import WindowState, window_pages
+from openfaith_pipeline.walk import Checkpoint, End, Page, Record, Walk
 
 LOOKBACK = timedelta(minutes=2)
 """How far behind the watermark an incremental walk begins: Planning Center's replicas lag, so a change can become
@@ -38,7 +38,7 @@ class Source:
     parents: Parents | None = None
 
 
-async def read_pages(walk: Walk, source: Source, checkpoint: Checkpoint | None) -> AsyncIterator[Page]:
+async def read_pages(walk: Walk, source: Source, checkpoint: Checkpoint | None) -> AsyncGenerator[Page, None]:
     """Every page of the walk from the checkpoint on. Each Page's checkpoint continues after it."""
     readers = {
         Strategy.INCREMENTAL: _read_windows,
@@ -53,7 +53,7 @@ async def read_pages(walk: Walk, source: Source, checkpoint: Checkpoint | None) 
             yield page
 
 
-async def _read_windows(walk: Walk, source: Source, checkpoint: Checkpoint) -> AsyncIterator[Page]:
+async def _read_windows(walk: Walk, source: Source, checkpoint: Checkpoint) -> AsyncGenerator[Page, None]:
     tally = Tally()
     listing = Listing(walk.lead.path, walk.query)
     since = None if walk.is_whole else _start(source.watermark)
@@ -71,28 +71,28 @@ async def _window_end(walk: Walk, fetch: Fetch, tally: Tally) -> End:
     return End(tally.add(await fetch(walk.lead.path, {"per_page": "1"})).total_count)
 
 
-async def _read_newest_first(walk: Walk, source: Source, checkpoint: Checkpoint) -> AsyncIterator[Page]:
+async def _read_newest_first(walk: Walk, source: Source, checkpoint: Checkpoint) -> AsyncGenerator[Page, None]:
     listing = Listing(walk.lead.path, {**walk.query, "order": f"-{_cursor(walk)}"})
     stop_before = (_cursor(walk), _start(source.watermark) or "")
     async for page in _read_listing(walk, source, listing, checkpoint, stop_before):
         yield page
 
 
-async def _read_whole(walk: Walk, source: Source, checkpoint: Checkpoint) -> AsyncIterator[Page]:
+async def _read_whole(walk: Walk, source: Source, checkpoint: Checkpoint) -> AsyncGenerator[Page, None]:
     async for page in _read_listing(walk, source, Listing(walk.lead.path, walk.query), checkpoint):
         yield page
 
 
 async def _read_listing(
     walk: Walk, source: Source, listing: Listing, checkpoint: Checkpoint, stop_before: tuple[str, str] | None = None
-) -> AsyncIterator[Page]:
+) -> AsyncGenerator[Page, None]:
     tally, state = Tally(), ListingState(**checkpoint) if checkpoint else ListingState()
     async with aclosing(list_pages(source.fetch, listing, state, tally, stop_before)) as pages:
         async for rows, document, end in pages:
             yield Page(_sort(walk, rows, document.included, {}), state.checkpoint(), **tally.take(), end=end)
 
 
-async def _read_single(walk: Walk, source: Source, _checkpoint: Checkpoint) -> AsyncIterator[Page]:
+async def _read_single(walk: Walk, source: Source, _checkpoint: Checkpoint) -> AsyncGenerator[Page, None]:
     tally = Tally()
     document = tally.add(await source.fetch(walk.lead.path, walk.query))
     if not isinstance(document.data, dict):
@@ -110,7 +110,7 @@ class _Child:
     end: End | None = None
 
 
-async def _read_children(walk: Walk, source: Source, checkpoint: Checkpoint) -> AsyncIterator[Page]:
+async def _read_children(walk: Walk, source: Source, checkpoint: Checkpoint) -> AsyncGenerator[Page, None]:
     """One listing for each parent, several in flight, handed on in the parents' order."""
     if source.parents is None:
         raise UnexpectedResponse(f"{walk.lead.name}: a child walk needs its parents")

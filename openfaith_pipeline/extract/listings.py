@@ -5,15 +5,13 @@ the last row already read: when that row, or another of the last page, is there,
 nothing can have slipped through; when none is, the listing has shifted and we step back until one is found.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.extract.pages import (
     PAGE_SIZE,
-    Checkpoint,
-    End,
     Fetch,
     Listing,
     Tally,
@@ -23,6 +21,7 @@ from openfaith_pipeline.extract.pages import (
     rows_of,
 )
 from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.walk import Checkpoint, End
 
 MAX_STEPS_BACK = 200
 
@@ -59,7 +58,7 @@ class ListedPage(NamedTuple):
 
 async def list_pages(
     fetch: Fetch, listing: Listing, state: ListingState, tally: Tally, stop_before: tuple[str, str] | None = None
-) -> AsyncIterator[ListedPage]:
+) -> AsyncGenerator[ListedPage, None]:
     """Read a listing from `state` to its end; `state` is moved along and describes each page as it is yielded.
 
     stop_before: (cursor attribute, watermark) of a newest-first listing, which ends at the first older row.

@@ -1,9 +1,9 @@
-"""What extraction hands on: records, grouped into pages, each with the checkpoint that follows it."""
+"""Reading documents: what is asked for, and what a row of the answer says of itself."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.planning_center.documents import Document
@@ -13,45 +13,8 @@ PAGE_SIZE = 100
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
-Checkpoint = dict[str, Any]
-"""JSON: everything needed to ask for the page after the one it was made with."""
-
 Fetch = Callable[[str, Mapping[str, str]], Awaitable[Document]]
 """(path, query parameters) -> the document there."""
-
-
-class Record(NamedTuple):
-    """One JSON:API resource object, with the ids of the parents it was listed under by relationship name."""
-
-    resource: Any
-    parents: Mapping[str, str]
-
-
-class End(NamedTuple):
-    """How a walk ended.
-
-    total: the number of records the API reported at the end, None where only changes were asked for.
-    is_steady: nothing was seen to come, go or move while the listing was read.
-    """
-
-    total: int | None = None
-    is_steady: bool = True
-
-
-@dataclass(frozen=True)
-class Page:
-    """What one or more requests brought, ready to be committed together.
-
-    records: by stream name.
-    checkpoint: where to go on once this page is committed.
-    end: on the last page only.
-    """
-
-    records: Mapping[str, list[Record]]
-    checkpoint: Checkpoint
-    requests: int = 0
-    waited_seconds: float = 0.0
-    end: End | None = None
 
 
 @dataclass

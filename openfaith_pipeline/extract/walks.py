@@ -1,35 +1,11 @@
 """Which listings a set of streams needs: a walk reads one listing and feeds the streams that its pages carry."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from openfaith_pipeline.catalog import Strategy, Stream
-
+from openfaith_pipeline.walk import Walk
 
 FOLLOWS_CURSOR = frozenset({Strategy.INCREMENTAL, Strategy.ORDERED, Strategy.APPEND})
-
-
-@dataclass(frozen=True)
-class Walk:
-    """One listing to be read.
-
-    lead: the stream whose path is listed.
-    streams: those to be kept from its pages: the lead, unless only its children were asked for, and included ones.
-    includes: by stream name, the dotted `include` that brings it: `{"people.field_options": "field_options"}`.
-    strategy: how the listing is read.
-    is_whole: whether every record is read, not only those changed since the watermark.
-    """
-
-    lead: Stream
-    streams: tuple[Stream, ...]
-    includes: Mapping[str, str]
-    strategy: Strategy
-    is_whole: bool
-
-    @property
-    def query(self) -> dict[str, str]:
-        """Parameters that every page of the walk shares."""
-        return {"include": ",".join(sorted(self.includes.values()))} if self.includes else {}
 
 
 def plan_walks(streams: Iterable[Stream], catalog: Mapping[str, Stream], *, is_full: bool) -> list[Walk]:

@@ -6,13 +6,12 @@ many rows into one; ties come in ascending id, so of the second T the rows alrea
 one: the first row that comes back must be the last one read. When it is not, the second is read again from its start.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.extract.pages import (
-    Checkpoint,
     Fetch,
     Listing,
     Tally,
@@ -22,6 +21,7 @@ from openfaith_pipeline.extract.pages import (
     rows_of,
 )
 from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.walk import Checkpoint
 
 MAX_RESTARTS = 50
 
@@ -47,7 +47,7 @@ class WindowState:
 
 async def window_pages(
     fetch: Fetch, listing: Listing, cursor: str, state: WindowState, tally: Tally
-) -> AsyncIterator[tuple[list[Any], Document, bool]]:
+) -> AsyncGenerator[tuple[list[Any], Document, bool], None]:
     """Rows not read before, the document they came in, and whether it was the last.
 
     `state` is moved along and describes each page as it is yielded.

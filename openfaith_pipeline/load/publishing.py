@@ -31,33 +31,28 @@ async def publish(
     connection: AsyncConnection[Any],
     session: Session,
     *,
-    lead: Stream,
-    is_whole: bool,
     reached: datetime | None,
     deletions: Mapping[str, Sequence[str]],
 ) -> dict[str, Published]:
     """Publish every stream of the session, end it as succeeded and release its leases, all or nothing.
 
-    is_whole: every record was read, so what earlier syncs had in quarantine was seen again.
     reached: cursor value up to which every change of the lead was read, None where the listing does not tell.
     deletions: by stream name, the ids proven to be gone.
     """
     async with connection.transaction():
         await renew(connection, session)
         published = {
-            stream.name: await _publish_stream(
-                connection, session, stream, deletions.get(stream.name, ()), is_whole=is_whole
-            )
-            for stream in session.streams
+            stream.name: await _publish_stream(connection, session, stream, deletions.get(stream.name, ()))
+            for stream in session.walk.streams
         }
-        if lead.name in session.ids:
-            await _move_watermark(connection, session, lead, reached, is_whole=is_whole)
-        await _finish(connection, session, published, is_whole=is_whole)
+        if session.walk.lead in session.walk.streams:
+            await _move_watermark(connection, session, reached)
+        await _finish(connection, session, published)
     return published
 
 
 async def _publish_stream(
-    connection: AsyncConnection[Any], session: Session, stream: Stream, deletions: Sequence[str], *, is_whole: bool
+    connection: AsyncConnection[Any], session: Session, stream: Stream, deletions: Sequence[str]
 ) -> Published:
     cursor = await connection.execute(
         _merge_statement(stream),
@@ -65,7 +60,7 @@ async def _publish_stream(
     )
     counts = await cursor.fetchone() or {}
     deleted = await _tombstone(connection, session, stream, deletions)
-    await _resolve_quarantine(connection, session, stream, is_whole=is_whole)
+    await _resolve_quarantine(connection, session, stream)
     await connection.execute(
         sql.SQL("DELETE FROM {} WHERE stream_sync_id = %s").format(staging_name(stream)), (session.ids[stream.name],)
     )
@@ -124,9 +119,7 @@ async def _tombstone(
     return cursor.rowcount
 
 
-async def _resolve_quarantine(
-    connection: AsyncConnection[Any], session: Session, stream: Stream, *, is_whole: bool
-) -> None:
+async def _resolve_quarantine(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
     """Earlier entries of records that were read again are settled: what is still wrong was entered anew."""
     await connection.execute(
         sql.SQL(
@@ -134,7 +127,7 @@ async def _resolve_quarantine(
             " WHERE org_id = %s AND stream = %s AND resolved_at IS NULL AND sync_id <> %s"
             " AND (%s OR record_id IN (SELECT id FROM {} WHERE stream_sync_id = %s))"
         ).format(staging_name(stream)),
-        (session.org_id, stream.name, session.sync_id, is_whole, session.ids[stream.name]),
+        (session.org_id, stream.name, session.sync_id, session.walk.is_whole, session.ids[stream.name]),
     )
 
 
@@ -147,13 +140,12 @@ async def _row_count(connection: AsyncConnection[Any], org_id: str, stream: Stre
     return row["rows"] if row else 0
 
 
-async def _move_watermark(
-    connection: AsyncConnection[Any], session: Session, lead: Stream, reached: datetime | None, *, is_whole: bool
-) -> None:
+async def _move_watermark(connection: AsyncConnection[Any], session: Session, reached: datetime | None) -> None:
     """Forward only. A whole listing that does not tell how far it reached has seen all changes up to its start."""
+    lead = session.walk.lead
     if lead.cursor is None:
         return
-    if reached is None and is_whole:
+    if reached is None and session.walk.is_whole:
         cursor = await connection.execute(
             sql.SQL("SELECT least(max({}), %s) AS reached FROM {} WHERE org_id = %s").format(
                 sql.Identifier(lead.cursor), raw_name(lead)
@@ -168,9 +160,7 @@ async def _move_watermark(
     )
 
 
-async def _finish(
-    connection: AsyncConnection[Any], session: Session, published: Mapping[str, Published], *, is_whole: bool
-) -> None:
+async def _finish(connection: AsyncConnection[Any], session: Session, published: Mapping[str, Published]) -> None:
     for name, counts in published.items():
         await connection.execute(
             "UPDATE sync.stream_syncs SET status = 'succeeded', checkpoint = NULL, finished_at = now(), error = NULL,"
@@ -181,5 +171,5 @@ async def _finish(
             "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, row_count = %s,"
             " availability = 'available', availability_reason = NULL, checked_at = now(), last_succeeded_at = now(),"
             " last_full_at = CASE WHEN %s THEN now() ELSE last_full_at END WHERE org_id = %s AND stream = %s",
-            (counts.row_count, is_whole, session.org_id, name),
+            (counts.row_count, session.walk.is_whole, session.org_id, name),
         )

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from openfaith_pipeline.catalog import ColumnType, Stream
-from openfaith_pipeline.extract.pages import Record
+from openfaith_pipeline.walk import Record
 
 _NULL = r"\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})

@@ -3,7 +3,9 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from psycopg import Connection
+from psycopg import Connection, OperationalError
+
+from openfaith_pipeline.errors import DatabaseUnavailable
 
 BEAT_EVERY: Final = timedelta(seconds=2)
 STALE_AFTER: Final = timedelta(seconds=12)
@@ -12,12 +14,15 @@ _KEPT: Final = timedelta(days=1)
 
 
 def beat(connection: Connection[Any], run_id: str) -> None:
-    """Say that the process executing this run is alive."""
-    connection.execute(
-        "INSERT INTO sync.run_leases (run_id, beat_at) VALUES (%s, now())"
-        " ON CONFLICT (run_id) DO UPDATE SET beat_at = excluded.beat_at",
-        (run_id,),
-    )
+    """Say that the process executing this run is alive; raise DatabaseUnavailable when it cannot be said."""
+    try:
+        connection.execute(
+            "INSERT INTO sync.run_leases (run_id, beat_at) VALUES (%s, now())"
+            " ON CONFLICT (run_id) DO UPDATE SET beat_at = excluded.beat_at",
+            (run_id,),
+        )
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"Postgres went away: {type(error).__name__}") from None
 
 
 def silence_of(connection: Connection[Any], run_id: str) -> timedelta | None:

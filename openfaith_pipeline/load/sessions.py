@@ -10,7 +10,7 @@ import os
 import socket
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,13 +20,22 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.errors import LeaseLost, StreamBusy
-from openfaith_pipeline.extract.pages import Checkpoint, End
+from openfaith_pipeline.walk import Checkpoint, End, Walk
 
 LEASE_TTL = timedelta(seconds=15)
 RESUMABLE_FOR = timedelta(hours=12)
 """How long an unfinished walk may be continued; after that its staged rows are too old to publish."""
 
 HOLDER = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+
+
+@dataclass(frozen=True)
+class SyncRequest:
+    """Which sync of which org an attempt works for. mode: a SyncMode's value, for the record."""
+
+    org_id: str
+    sync_id: str
+    mode: str
 
 
 @dataclass
@@ -39,63 +48,59 @@ class Session:
     end: how the walk ended, once its last page is committed.
     """
 
-    org_id: str
-    sync_id: str
-    streams: Sequence[Stream]
+    request: SyncRequest
+    walk: Walk
     ids: Mapping[str, int]
     fences: Mapping[str, int]
     watermark: datetime | None
     started_at: datetime
-    signature: Mapping[str, Any]
     state: Checkpoint | None = None
     end: End | None = None
     pages: int = 0
-    is_continued: bool = False
-    names: list[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.names = [stream.name for stream in self.streams]
+    @property
+    def names(self) -> list[str]:
+        return list(self.ids)
+
+    @property
+    def org_id(self) -> str:
+        return self.request.org_id
+
+    @property
+    def sync_id(self) -> str:
+        return self.request.sync_id
 
     def checkpoint(self) -> Jsonb:
         """What the next attempt needs, as stored."""
         end = None if self.end is None else list(self.end)
-        return Jsonb({"signature": dict(self.signature), "state": self.state, "end": end, "pages": self.pages})
+        return Jsonb({"signature": self.walk.signature, "state": self.state, "end": end, "pages": self.pages})
 
 
-async def open_session(
-    connection: AsyncConnection[Any],
-    org_id: str,
-    sync_id: str,
-    streams: Sequence[Stream],
-    *,
-    lead: Stream,
-    mode: str,
-    signature: Mapping[str, Any],
-    is_anew: bool,
-) -> Session:
+async def open_session(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk, *, is_anew: bool) -> Session:
     """Take the leases, and continue the unfinished walk of these streams or begin one.
 
-    signature: what is read and how; an unfinished walk of another signature is abandoned.
-    is_anew: abandon an unfinished walk in any case.
+    is_anew: abandon an unfinished walk of another sync in any case; one of another signature is always abandoned.
     Raises StreamBusy when a live sync holds one of the streams.
     """
-    names = [stream.name for stream in streams]
+    names = [stream.name for stream in walk.streams]
     async with connection.transaction():
-        watermark = await _lock_states(connection, org_id, names, lead.name)
-        fences = await _take_leases(connection, org_id, names)
-        found = [] if is_anew else await _unfinished(connection, org_id, names)
+        watermark = await _lock_states(connection, request.org_id, names, walk.lead.name)
+        fences = await _take_leases(connection, request.org_id, names)
+        found = await _unfinished(connection, request.org_id, names)
         stored = next((row["checkpoint"] for row in found if row["checkpoint"]), None)
-        if len(found) == len(names) and stored and stored["signature"] == dict(signature):
-            await _adopt(connection, sync_id, found)
+        is_foreign = any(row["sync_id"] != request.sync_id for row in found)
+        is_same = len(found) == len(names) and (stored or {}).get("signature") == walk.signature
+        if stored and is_same and not (is_anew and is_foreign):
+            await _adopt(connection, request.sync_id, found)
             end = None if stored["end"] is None else End(*stored["end"])
-            resumed = {"state": stored["state"], "end": end, "pages": stored["pages"], "is_continued": True}
+            resumed = {"state": stored["state"], "end": end, "pages": stored["pages"]}
         else:
-            await _abandon(connection, org_id, streams)
-            found = await _begin(connection, org_id, sync_id, names, lead.name, mode)
+            await _abandon(connection, request.org_id, walk.streams)
+            found = await _begin(connection, request, walk)
             resumed = {}
-    ids = {row["stream"]: row["id"] for row in found}
+    ids = {name: next(row["id"] for row in found if row["stream"] == name) for name in names}
     started_at = min(row["started_at"] for row in found)
-    return Session(org_id, sync_id, streams, ids, fences, watermark, started_at, signature, **resumed)
+    return Session(request, walk, ids, fences, watermark, started_at, **resumed)
 
 
 async def _lock_states(connection: AsyncConnection[Any], org_id: str, names: list[str], lead: str) -> datetime | None:
@@ -182,13 +187,12 @@ async def _abandon(connection: AsyncConnection[Any], org_id: str, streams: Seque
             )
 
 
-async def _begin(
-    connection: AsyncConnection[Any], org_id: str, sync_id: str, names: list[str], lead: str, mode: str
-) -> list[dict[str, Any]]:
+async def _begin(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> list[dict[str, Any]]:
+    names = [stream.name for stream in walk.streams]
     cursor = await connection.execute(
         "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status)"
         " SELECT %s, %s, unnest(%s::text[]), %s, %s, 'running' RETURNING id, stream, started_at",
-        (sync_id, org_id, names, lead, mode),
+        (request.sync_id, request.org_id, names, walk.lead.name, request.mode),
     )
     return await cursor.fetchall()
 

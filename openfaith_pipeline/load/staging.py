@@ -5,12 +5,11 @@ from functools import cache
 from typing import Any
 
 from psycopg import AsyncConnection, sql
-from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog import Stream
-from openfaith_pipeline.extract.pages import Page
 from openfaith_pipeline.load.rows import EncodedRows, Issue, RowEncoder
 from openfaith_pipeline.load.sessions import Session, renew, staging_name
+from openfaith_pipeline.walk import Page
 
 _COLUMNS_BEFORE = ("stream_sync_id", "page", "position", "id")
 _COLUMNS_AFTER = ("_extra", "_content_hash")
@@ -23,7 +22,7 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
     """
     encoded = {
         stream.name: encoder_of(stream).encode(page.records[stream.name])
-        for stream in session.streams
+        for stream in session.walk.streams
         if page.records.get(stream.name)
     }
     before = (session.state, session.end, session.pages)
@@ -31,7 +30,7 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
     try:
         async with connection.transaction():
             await renew(connection, session)
-            for stream in session.streams:
+            for stream in session.walk.streams:
                 if stream.name in encoded:
                     await _stage(connection, session, stream, encoded[stream.name])
             await _move_checkpoint(connection, session, page, encoded)
@@ -42,9 +41,9 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
 
 
 @cache
-def encoder_of(stream_name: Stream) -> RowEncoder:
+def encoder_of(stream: Stream) -> RowEncoder:
     """One encoder for each stream, made once."""
-    return RowEncoder(stream_name)
+    return RowEncoder(stream)
 
 
 async def _stage(connection: AsyncConnection[Any], session: Session, stream: Stream, rows: EncodedRows) -> None:
@@ -119,6 +118,3 @@ def _counts(rows: EncodedRows | None) -> tuple[int, int]:
     whole = [issue for issue in rows.issues if issue.field is None]
     partly = {issue.record_id for issue in rows.issues if issue.field is not None}
     return len(rows.lines) + len(whole), len(whole) + len(partly)
-
-
-__all__ = ["Jsonb", "commit_page", "encoder_of", "quarantine"]

@@ -1,6 +1,7 @@
 """The record of syncs: what was asked for, and how each stream of it ended."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg import AsyncConnection, Connection
@@ -9,14 +10,23 @@ from psycopg.types.json import Jsonb
 from openfaith_pipeline.catalog import Stream
 
 
-def begin_sync(
-    connection: Connection[Any], sync_id: str, run_id: str | None, mode: str, trigger: str, requested: Mapping[str, Any]
-) -> None:
+@dataclass(frozen=True)
+class SyncStart:
+    """What was asked for. trigger: what asked (cli, dagster, ...). requested: streams and orgs, for the record."""
+
+    sync_id: str
+    run_id: str | None
+    mode: str
+    trigger: str
+    requested: Mapping[str, Any]
+
+
+def begin_sync(connection: Connection[Any], start: SyncStart) -> None:
     """Record a sync, or that another attempt of it has begun."""
     connection.execute(
         "INSERT INTO sync.syncs (sync_id, run_id, mode, trigger, requested) VALUES (%s, %s, %s, %s, %s)"
         " ON CONFLICT (sync_id) DO UPDATE SET status = 'running', finished_at = NULL, error = NULL",
-        (sync_id, run_id, mode, trigger, Jsonb(dict(requested))),
+        (start.sync_id, start.run_id, start.mode, start.trigger, Jsonb(dict(start.requested))),
     )
 
 
