@@ -1,0 +1,142 @@
+"""One simulated church: its tables, made when first asked for, and what its user may see."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from openfaith_pipeline.catalog import Product, Stream
+from openfaith_pipeline.simulator.census import Census
+from openfaith_pipeline.simulator.generation import generate
+from openfaith_pipeline.simulator.options import ChurchSpec, Traps
+from openfaith_pipeline.simulator.records import Codec, Record, compact
+from openfaith_pipeline.simulator.shapes import Edge, Relation, Shape, shapes_of
+from openfaith_pipeline.simulator.tables import Table
+from openfaith_pipeline.simulator.values import Target
+
+
+@dataclass
+class Church:
+    """The state of one church. `granted` and `traps` may be changed while it runs."""
+
+    spec: ChurchSpec
+    base_url: str
+    shapes: Mapping[str, Shape]
+    census: Census
+    humans: frozenset[str]
+    granted: frozenset[str]
+    traps: Traps
+    _tables: dict[str, Table] = field(default_factory=dict)
+    _dressed: dict[str, tuple[tuple[int, ...], dict[int, bytes]]] = field(default_factory=dict)
+
+    @property
+    def organization(self) -> dict[str, str]:
+        """`meta.parent` of a top-level listing."""
+        return {"id": str(self.spec.organization_id), "type": "Organization"}
+
+    def table(self, stream: str) -> Table:
+        """The stream's records, made on the first call."""
+        if stream not in self._tables:
+            shape = self.shapes[stream]
+            table = Table(Codec(shape, self.base_url, self.shapes))
+            table.fill(generate(self, shape))
+            self._tables[stream] = table
+        return self._tables[stream]
+
+    def listed_streams(self, product: Product) -> tuple[str, ...]:
+        """Streams of a product that have a listing of their own."""
+        return tuple(
+            name
+            for name, shape in self.shapes.items()
+            if shape.stream.product is product and not shape.stream.placeholders and not shape.stream.is_singleton
+        )
+
+    def warm(self) -> None:
+        """Make every record and the index of every cursor."""
+        for name, shape in self.shapes.items():
+            table = self.table(name)
+            self.listed(table, table.ids[:1])
+            if shape.stream.cursor:
+                table.index(shape.stream.cursor)
+
+    def reached(self, edge: Edge, target: Target) -> Sequence[int]:
+        """Ids of the records an edge leads to from `target`, in the order they are listed."""
+        near = self.table(edge.stream)
+        ids = near.children(edge.relation, target)
+        if edge.far is None:
+            return ids
+        return [far[1] for far in self._far_ends(near, ids, edge.far)]
+
+    def end_of(self, edge: Edge) -> str:
+        """Name of the stream whose records an edge leads to."""
+        far = self.shapes[edge.stream].relation[edge.far].target if edge.far else None
+        return far or edge.stream
+
+    def listed(self, table: Table, ids: Iterable[int]) -> list[bytes]:
+        """Resource objects as a list shows them, to-many relationships that are always shown included."""
+        if not table.shape.shown_edges:
+            return list(map(table.fragments.__getitem__, ids))
+        versions = table.version, *(self.table(edge.stream).version for edge in table.shape.shown_edges)
+        known_versions, dressed = self._dressed.get(table.shape.stream.name, ((), {}))
+        if known_versions != versions:
+            dressed = {}
+            self._dressed[table.shape.stream.name] = versions, dressed
+        for id in ids:
+            if id not in dressed:
+                dressed[id] = self._dress(table, id)
+        return [dressed[id] for id in ids]
+
+    def truth(self, stream: str) -> list[dict[str, Any]]:
+        """Every record of a stream: id, attributes and declared to-one relationships, whether listed or not.
+
+        A record that is no resource object is `{"id", "raw"}`.
+        """
+        table = self.table(stream)
+        return [_true_record(table, record) for record in table.records()]
+
+    def _far_ends(self, near: Table, ids: Iterable[int], far: str) -> Iterable[Target]:
+        ends = (near.record(id).relations[far] for id in ids)
+        return dict.fromkeys(end for end in ends if end and end[1] in self.table(end[0]))
+
+    def _dress(self, table: Table, id: int) -> bytes:
+        resource = orjson.loads(table.fragments[id])
+        if not isinstance(resource, dict):
+            return table.fragments[id]
+        relationships = resource.setdefault("relationships", {})
+        for edge in table.shape.shown_edges:
+            kind = self.shapes[self.end_of(edge)].stream.type
+            reached = self.reached(edge, (table.shape.stream.name, id))
+            relationships[edge.name] = {"data": [{"type": kind, "id": str(each)} for each in reached]}
+        return compact(orjson.dumps(resource))
+
+
+def open_church(spec: ChurchSpec, base_url: str, streams: Mapping[str, Stream]) -> Church:
+    """A church in which nothing is made yet."""
+    shapes = shapes_of(streams, is_hiding_parents=spec.traps.is_hiding_parents)
+    return Church(
+        spec=spec,
+        base_url=base_url,
+        shapes=shapes,
+        census=Census(shapes, people=spec.people, seed=spec.seed, organization_id=spec.organization_id),
+        humans=frozenset(name for name, shape in shapes.items() if shape.is_human),
+        granted=frozenset(spec.granted),
+        traps=spec.traps,
+    )
+
+
+def _true_record(table: Table, record: Record) -> dict[str, Any]:
+    raw = orjson.loads(table.fragments[record.id])
+    if not isinstance(raw, dict) or not isinstance(raw.get("attributes"), dict):
+        return {"id": str(record.id), "raw": raw}
+    declared = [relation for relation in table.shape.relations if relation.is_declared]
+    return {
+        "type": raw.get("type"),
+        "id": raw.get("id"),
+        "attributes": record.attributes,
+        "relationships": {each.name: {"data": _identifier(table, each, record)} for each in declared},
+    }
+
+
+def _identifier(table: Table, relation: Relation, record: Record) -> dict[str, str] | None:
+    return table.codec.identifier(relation, record.relations.get(relation.name))

@@ -1,0 +1,161 @@
+"""What a simulation is made of: churches, limits, latency, faults and traps, as data that crosses a process border."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, NamedTuple, Self
+
+from openfaith_pipeline.catalog import Product
+
+
+class Credentials(NamedTuple):
+    """A made-up personal access token."""
+
+    app_id: str
+    secret: str
+
+
+class Data:
+    """A frozen dataclass that can be written as JSON and read back."""
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> Self:
+        """Build from JSON values; raise ValueError naming what is unknown."""
+        known = {each.name for each in fields(cls)}  # type: ignore[arg-type]
+        unknown = set(raw) - known
+        if unknown:
+            raise ValueError(f"{cls.__name__} has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()})
+
+    def written(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+
+@dataclass(frozen=True)
+class RateLimit(Data):
+    """Requests allowed to one authenticated user; refused ones count too.
+
+    Requests beyond `high_offset` have a counter and a lower limit of their own, which no header shows.
+    Whether production's window is fixed or sliding is not known, so both can be had.
+    """
+
+    limit: int = 100
+    period_seconds: float = 20
+    high_offset_limit: int = 75
+    high_offset: int = 30_000
+    is_sliding: bool = False
+
+
+@dataclass(frozen=True)
+class Latency(Data):
+    """How long an answer takes. Production needs about 40 ms and 6 ms for each row."""
+
+    base_ms: float = 0
+    per_row_ms: float = 0
+
+
+@dataclass(frozen=True)
+class Faults(Data):
+    """Probability of each fault for a request, drawn from `seed`; `retry_after` is what an untrue 429 asks for."""
+
+    seed: int = 0
+    rate_limited: float = 0
+    server_error: float = 0
+    bad_gateway: float = 0
+    firewall: float = 0
+    reset: float = 0
+    truncated: float = 0
+    not_json: float = 0
+    slow: float = 0
+    slow_ms: float = 2000
+    retry_after: int = 1
+
+    KINDS = ("rate_limited", "server_error", "bad_gateway", "firewall", "reset", "truncated", "not_json", "slow")
+
+    @classmethod
+    def evenly(cls, rate: float, *, seed: int = 0, slow_ms: float = 200, retry_after: int = 1) -> Self:
+        """Every kind equally often, together at `rate` of all requests."""
+        shares = dict.fromkeys(cls.KINDS, rate / len(cls.KINDS))
+        return cls(seed=seed, slow_ms=slow_ms, retry_after=retry_after, **shares)
+
+
+@dataclass(frozen=True)
+class Traps(Data):
+    """Recorded misbehaviour of production, each to be switched on for one church.
+
+    missing_next: streams whose full pages carry no `next`, and the page's row count as total_count.
+    stuck_total: stream -> total_count that never grows past it; rows beyond are not listed.
+    silent_products: products that answer 200 with no rows where this user may not read.
+    forbidden_streams: streams this user gets a 403 for.
+    is_hiding_parents: included records carry no relationship to the record they came with, as half of the types do.
+    """
+
+    missing_next: tuple[str, ...] = ()
+    stuck_total: Mapping[str, int] = field(default_factory=dict)
+    silent_products: tuple[str, ...] = ()
+    forbidden_streams: tuple[str, ...] = ()
+    is_hiding_parents: bool = False
+
+
+@dataclass(frozen=True)
+class ChurchSpec(Data):
+    """One church: `people` members made from `seed`, reached with its own credentials (made up from org_id if unset).
+
+    granted: products its user may use, all of them by default.
+    """
+
+    org_id: str
+    name: str = "Cedar Hollow Chapel"
+    people: int = 50
+    seed: int = 1
+    app_id: str = ""
+    secret: str = ""
+    granted: tuple[str, ...] = tuple(product.value for product in Product)
+    traps: Traps = Traps()
+
+    @property
+    def credentials(self) -> Credentials:
+        digest = hashlib.blake2b(self.org_id.encode(), digest_size=32).hexdigest()
+        return Credentials(self.app_id or f"simulated-{digest[:24]}", self.secret or f"made-up-{digest[24:]}")
+
+    @property
+    def organization_id(self) -> int:
+        """Planning Center's own number for the church."""
+        return 100_000 + int.from_bytes(hashlib.blake2b(self.org_id.encode(), digest_size=2).digest())
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> Self:
+        traps = raw.get("traps", {})
+        return super().read({**raw, "traps": traps if isinstance(traps, Traps) else Traps.read(traps)})
+
+
+@dataclass(frozen=True)
+class SimulatorOptions(Data):
+    """Everything a simulator starts with.
+
+    port: 0 takes a free one. public_url: what links carry, when clients reach it under another address.
+    client_id, client_secret: the OAuth application. is_warm: make every record before the first request.
+    """
+
+    churches: tuple[ChurchSpec, ...]
+    rate_limit: RateLimit | None = RateLimit()
+    latency: Latency = Latency()
+    faults: Faults = Faults()
+    port: int = 0
+    public_url: str | None = None
+    client_id: str = "simulated-oauth-app"
+    client_secret: str = "made-up-oauth-secret"  # noqa: S105 - it opens nothing
+    token_seconds: int = 7200
+    is_warm: bool = False
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> Self:
+        return super().read(
+            {
+                **raw,
+                "churches": tuple(ChurchSpec.read(church) for church in raw["churches"]),
+                "rate_limit": RateLimit.read(raw["rate_limit"]) if raw.get("rate_limit") else None,
+                "latency": Latency.read(raw.get("latency", {})),
+                "faults": Faults.read(raw.get("faults", {})),
+            }
+        )
