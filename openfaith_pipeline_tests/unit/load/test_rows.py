@@ -1,0 +1,135 @@
+"""Typing of records: what fits is stored as it is, what does not is kept with its reason."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.load.rows import RowEncoder, json_text
+from openfaith_pipeline.walk import Record
+
+EMAILS = STREAMS["people.emails"]
+COLUMNS = ["position", "id", *EMAILS.columns, "_extra", "_content_hash"]
+
+
+def email(**attributes: Any) -> dict[str, Any]:
+    return {
+        "type": "Email",
+        "id": "1",
+        "attributes": {"address": "a@example.org", "primary": True, **attributes},
+        "relationships": {"person": {"data": {"type": "Person", "id": "7"}}},
+    }
+
+
+def encode(resource: Any, **parents: str) -> tuple[dict[str, str] | None, list[tuple[str | None, str | None, str]]]:
+    encoded = RowEncoder(EMAILS).encode([Record(resource, parents)])
+    issues = [(issue.record_id, issue.field, issue.reason) for issue in encoded.issues]
+    if not encoded.lines:
+        return None, issues
+    return dict(zip(COLUMNS, encoded.lines[0].rstrip("\n").split("\t"), strict=True)), issues
+
+
+def test_a_good_record_is_typed() -> None:
+    line, issues = encode(email(created_at="2026-01-02T03:04:05Z"))
+    assert line is not None and not issues
+    assert (line["id"], line["person_id"], line["address"], line["primary"]) == ("1", "7", "a@example.org", "t")
+    assert (line["created_at"], line["location"], line["_extra"]) == ("2026-01-02T03:04:05Z", r"\N", r"\N")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("created_at", "yesterday"),
+        ("created_at", 5),
+        ("primary", "yes"),
+        ("address", {"a": 1}),
+        ("address", "nul\x00"),
+        ("address", "\ud800"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_left_out_and_the_record_goes_on(attribute: str, value: Any) -> None:
+    line, issues = encode(email(**{attribute: value}))
+    assert line is not None and line[attribute] == r"\N" and line["id"] == "1"
+    [(record_id, field, reason)] = issues
+    assert (record_id, field) == ("1", attribute) and reason
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        None,
+        [],
+        "x",
+        {},
+        {"type": "Email", "attributes": {}},
+        {"type": "Email", "id": 5},
+        {"type": "Email", "id": ""},
+        {"type": "Email", "id": "a\nb"},
+        {"type": "Person", "id": "5"},
+        {"type": "Email", "id": "5", "attributes": [1]},
+        {"type": "Email", "id": "5", "relationships": "x"},
+    ],
+)
+def test_a_record_without_shape_is_reported_whole(broken: Any) -> None:
+    line, issues = encode(broken)
+    assert line is None
+    assert len(issues) == 1 and issues[0][1] is None
+
+
+def test_a_bad_record_does_not_hold_up_its_page() -> None:
+    encoded = RowEncoder(EMAILS).encode([Record(None, {}), Record(email(), {}), Record({"id": 1}, {})])
+    assert len(encoded.lines) == 1 and len(encoded.issues) == 2
+    assert encoded.lines[0].startswith("1\t")
+
+
+def test_unknown_attributes_and_relationships_are_kept() -> None:
+    resource = email(shoe_size=44)
+    resource["relationships"]["shoe"] = {"data": {"type": "Shoe", "id": "3"}}
+    resource["relationships"]["organization"] = {"data": {"type": "Organization", "id": "9"}}
+    line, issues = encode(resource)
+    assert line is not None and not issues
+    assert json.loads(line["_extra"]) == {"shoe_size": 44, "relationships": {"shoe": {"type": "Shoe", "id": "3"}}}
+
+
+def test_the_hash_is_of_what_is_stored_and_of_nothing_else() -> None:
+    def hash_of(resource: Any) -> str:
+        line, _ = encode(resource)
+        assert line is not None
+        return line["_content_hash"]
+
+    same = email()
+    same["links"] = {"self": "elsewhere"}
+    same["relationships"]["organization"] = {"data": {"type": "Organization", "id": "9"}}
+    assert hash_of(same) == hash_of(email())
+    assert hash_of(email(blocked=False)) != hash_of(email())
+    assert hash_of(email(new=None)) != hash_of(email())
+
+
+def test_a_parent_of_the_walk_stands_in_for_a_missing_relationship() -> None:
+    resource = email()
+    del resource["relationships"]
+    line, _ = encode(resource, person="12")
+    assert line is not None and line["person_id"] == "12"
+
+
+def test_tabs_newlines_and_backslashes_survive_copy() -> None:
+    line, _ = encode(email(address="a\tb\nc\\d\re"))
+    assert line is not None and line["address"] == r"a\tb\nc\\d\re"
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5))
+def test_any_attribute_value_is_stored_or_reported(value: Any) -> None:
+    for attribute in EMAILS.attributes:
+        line, issues = encode(email(**{attribute: value}))
+        assert line is not None
+        assert (line[attribute] == r"\N") == (value is None or bool(issues))
+
+
+@given(st.text(alphabet=st.characters(codec=None), max_size=20))
+def test_json_for_postgres_never_holds_what_jsonb_refuses(text: str) -> None:
+    encoded = json_text({"a": [text, 2**80]})
+    encoded.encode()
+    assert "\x00" not in json.loads(encoded)["a"][0]
