@@ -1,0 +1,118 @@
+"""Bringing the raw and staging tables to what the catalog declares, by adding only.
+
+Nothing is dropped, narrowed or converted here: a column that changes its type needs a migration file, which runs first.
+docs/decisions/0001-raw-tables-follow-the-catalog.md says why these tables have no migration files.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from psycopg import Connection, sql
+from sqlalchemy import Column, Index, MetaData, Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, ExecutableDDLElement
+
+from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.database.adoption import adopt_extras
+from openfaith_pipeline.database.raw_tables import RAW_METADATA, raw_table, staging_table
+from openfaith_pipeline.errors import ConfigurationError
+
+_DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+# Relations of ours, each with its columns' types; indexes are relations too.
+_LIVE: Final = """
+SELECT n.nspname || '.' || c.relname, jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod))
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'i')
+GROUP BY 1
+"""
+
+Live = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What one declared table lacks in the database."""
+
+    stream: Stream
+    table: Table
+    is_absent: bool
+    columns: tuple[Column[Any], ...]
+    indexes: tuple[Index, ...]
+
+
+def find_gaps(
+    connection: Connection[Any], streams: Iterable[Stream] | None = None, metadata: MetaData = RAW_METADATA
+) -> list[Gap]:
+    """What is missing for these streams (the whole catalog unless given); one query.
+
+    Raises ConfigurationError when a column is there with another type.
+    """
+    declared = [
+        (stream, table)
+        for stream in (STREAMS.values() if streams is None else streams)
+        for table in (raw_table(stream, metadata), staging_table(stream, metadata))
+    ]
+    schemas = sorted({str(table.schema) for _, table in declared})
+    live: Live = dict(connection.execute(_LIVE, (schemas,)).fetchall())
+    gaps = (_gap(stream, table, live) for stream, table in declared)
+    return [gap for gap in gaps if gap is not None]
+
+
+def align_raw_tables(
+    connection: Connection[Any], streams: Iterable[Stream] | None = None, metadata: MetaData = RAW_METADATA
+) -> list[str]:
+    """Create what is missing, each table in a transaction of its own; return the names of the tables changed.
+
+    A new column takes over the values that were kept for it in `_extra`; those that do not fit its type stay there.
+    """
+    gaps = find_gaps(connection, streams, metadata)
+    for gap in gaps:
+        with connection.transaction():
+            _close(connection, gap)
+    return [gap.table.fullname for gap in gaps]
+
+
+def _gap(stream: Stream, table: Table, live: Live) -> Gap | None:
+    columns = live.get(table.fullname)
+    if columns is None:
+        return Gap(stream, table, True, (), tuple(table.indexes))
+    missing = tuple(column for column in table.columns if column.name not in columns)
+    indexes = tuple(index for index in table.indexes if f"{table.schema}.{index.name}" not in live)
+    _check_types(table, columns)
+    return Gap(stream, table, False, missing, indexes) if missing or indexes else None
+
+
+def _check_types(table: Table, live: Mapping[str, str]) -> None:
+    for column in table.columns:
+        declared = column.type.compile(_DIALECT).lower()
+        if live.get(column.name, declared) != declared:
+            raise ConfigurationError(
+                f"{table.fullname}.{column.name} is {live[column.name]} in the database and {declared} in the catalog:"
+                " a change of type needs a migration file"
+            )
+
+
+def _close(connection: Connection[Any], gap: Gap) -> None:
+    if gap.is_absent:
+        schema = sql.Identifier(str(gap.table.schema))
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
+        _run(connection, CreateTable(gap.table))
+    if gap.columns:
+        _add_columns(connection, gap)
+    for index in gap.indexes:
+        _run(connection, CreateIndex(index))
+
+
+def _add_columns(connection: Connection[Any], gap: Gap) -> None:
+    table = sql.Identifier(str(gap.table.schema), gap.table.name)
+    added = ", ".join(f"ADD COLUMN {CreateColumn(column).compile(dialect=_DIALECT)}" for column in gap.columns)
+    connection.execute(sql.SQL("ALTER TABLE {} {}").format(table, sql.SQL(added)))
+    adopt_extras(connection, table, gap.stream, {column.name for column in gap.columns})
+
+
+def _run(connection: Connection[Any], statement: ExecutableDDLElement) -> None:
+    connection.execute(str(statement.compile(dialect=_DIALECT)))

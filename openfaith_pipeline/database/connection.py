@@ -1,0 +1,88 @@
+"""The handle of an open database: its URLs and the ways to connect; what goes wrong is told without the password."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote, unquote, urlsplit
+
+import psycopg
+import sqlalchemy
+from psycopg_pool import AsyncConnectionPool
+
+from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
+from openfaith_pipeline.settings import Settings
+
+DAGSTER_SCHEMA: Final = "dagster"
+
+_OPTIONS: Final[Mapping[str, Any]] = {
+    "application_name": "openfaith-pipeline",
+    "connect_timeout": 10,
+    "options": "-c timezone=UTC",
+}
+# What the server says when waiting will not help.
+_REFUSALS: Final = (
+    "authentication failed",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "no password",
+    "permission denied",
+)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database that answers. Its URLs hold the password and are left out of its repr.
+
+    url: libpq URL of the data database.
+    dagster_url: SQLAlchemy URL of Dagster's storage, which is schema `dagster` of the same database.
+    """
+
+    settings: Settings
+    url: str = field(repr=False)
+    dagster_url: str = field(repr=False)
+
+    def connect(self, **options: Any) -> psycopg.Connection[Any]:
+        """A new connection, without autocommit unless asked for; `options` are psycopg's.
+
+        Raises ConfigurationError when the server refuses user, password or database, DatabaseUnavailable when it does
+        not answer.
+        """
+        try:
+            return psycopg.connect(self.url, **{**_OPTIONS, **options})
+        except psycopg.OperationalError as error:
+            raise _explained(str(error), self.url) from None
+
+    def pool(self, *, size: int) -> AsyncConnectionPool:
+        """A pool of at most `size` async connections, to be opened by `async with`."""
+        return AsyncConnectionPool(self.url, min_size=1, max_size=size, open=False, timeout=30, kwargs=dict(_OPTIONS))
+
+    def engine(self) -> sqlalchemy.Engine:
+        """SQLAlchemy over `connect`, for Alembic and reflection; it keeps no connection."""
+        return sqlalchemy.create_engine("postgresql+psycopg://", creator=self.connect, poolclass=sqlalchemy.NullPool)
+
+
+def database_at(settings: Settings, url: str) -> Database:
+    """The handle for a libpq URL of the form that this package writes."""
+    rest = url.removeprefix("postgresql://")
+    search_path = f"options=-csearch_path%3D{DAGSTER_SCHEMA}"
+    return Database(settings, url, f"postgresql+psycopg2://{rest}{'&' if '?' in rest else '?'}{search_path}")
+
+
+def configured_url(settings: Settings) -> str:
+    """libpq URL of the database named by `DB_*`; a host that is a path names the directory of a socket."""
+    password = settings.db_password.get_secret_value() if settings.db_password else ""
+    who = f"{quote(settings.db_username or '', safe='')}:{quote(password, safe='')}"
+    host, name = settings.db_host or "", quote(settings.db_name or "", safe="")
+    if host.startswith("/"):
+        return f"postgresql://{who}@/{name}?host={quote(host, safe='')}&port={settings.db_port}"
+    place = f"[{host}]" if ":" in host else host
+    return f"postgresql://{who}@{place}:{settings.db_port}/{name}"
+
+
+def _explained(reason: str, url: str) -> ConfigurationError | DatabaseUnavailable:
+    parts = urlsplit(url)
+    place = f"{parts.hostname}:{parts.port}" if parts.hostname else unquote(parts.query)
+    message = f"Postgres at {place} as user {unquote(parts.username or '')}: {' '.join(reason.split())}"
+    if any(refusal in reason for refusal in _REFUSALS):
+        return ConfigurationError(f"{message}. Mend DB_HOST_PRIMARY, DB_PORT, DB_NAME, DB_USERNAME or DB_PASSWORD")
+    return DatabaseUnavailable(message)

@@ -1,0 +1,53 @@
+"""File locks that the kernel frees when their holder dies, however it dies (flock: local file systems only)."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+_POLL_SECONDS: Final = 0.02
+
+
+def take_lock(path: Path) -> int | None:
+    """Lock `path` at once and return the descriptor that holds the lock until closed; None when another holds it.
+
+    The descriptor is closed in programs we start, so none of them keeps the lock by accident.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some living process holds the lock of `path`."""
+    descriptor = take_lock(path)
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return False
+
+
+@contextmanager
+def locked(path: Path, *, seconds: float) -> Iterator[None]:
+    """Hold the lock of `path` for the block; raise TimeoutError when it is not free within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while (descriptor := take_lock(path)) is None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{path} is locked by another process")
+        time.sleep(_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        # Unlocked by name, not only closed: a process forked meanwhile has a copy of the descriptor.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)

@@ -1,0 +1,117 @@
+"""Bringing a database's schema up to date: the migration files first, then the tables that follow the catalog."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy
+from psycopg import Connection, sql
+
+from openfaith_pipeline.database.alignment import align_raw_tables, find_gaps
+from openfaith_pipeline.database.bookkeeping import SYNC_SCHEMA
+from openfaith_pipeline.database.connection import Database
+from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
+
+__all__ = ["align_raw_tables", "head_revision", "is_current", "upgrade"]
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_LOCK_KEY: Final = int.from_bytes(b"openfait")
+_TURN_TIMEOUT: Final = "300s"
+_LOCK_TIMEOUT: Final = "15s"  # a waiting ALTER TABLE makes every later reader of the table wait behind it
+_STATEMENT_TIMEOUT: Final = "30min"
+
+
+def head_revision() -> str:
+    """The newest migration file's revision: the number its name begins with."""
+    return max(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def is_current(database: Database) -> bool:
+    """Whether `upgrade` would change nothing: a few short queries, without loading Alembic.
+
+    Raises ConfigurationError when a newer version has upgraded the database, or OPENFAITH_SCHEMA was changed since.
+    """
+    with database.connect() as connection:
+        if _revision(connection) != head_revision():
+            return False
+        _check_canonical_schema(connection, database.settings.canonical_schema)
+        return not find_gaps(connection)
+
+
+def upgrade(database: Database) -> None:
+    """Apply what is missing; upgrades that run at the same time take turns, and one that dies leaves nothing half done.
+
+    Raises DatabaseUnavailable when a table stays in use, ConfigurationError when the user may not change the schema.
+    """
+    with database.connect(autocommit=True) as connection, _failures_explained():
+        connection.execute(f"SET lock_timeout = '{_TURN_TIMEOUT}'")
+        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK_KEY,))
+        _set_limits(connection)
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SYNC_SCHEMA)))
+        if _revision(connection) != head_revision():
+            _run_migration_files(database)
+        align_raw_tables(connection)
+
+
+def _run_migration_files(database: Database) -> None:
+    from alembic import command  # a third of a second, only needed here
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["canonical_schema"] = database.settings.canonical_schema
+    engine = database.engine()
+    with engine.connect() as connection:
+        for name, value in (("lock_timeout", _LOCK_TIMEOUT), ("statement_timeout", _STATEMENT_TIMEOUT)):
+            connection.exec_driver_sql(f"SET {name} = '{value}'")
+        connection.commit()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+
+
+def _set_limits(connection: Connection[Any]) -> None:
+    connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+    connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'")
+
+
+def _revision(connection: Connection[Any]) -> str | None:
+    table = f"{SYNC_SCHEMA}.alembic_version"
+    if connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
+        return None
+    row = connection.execute(f"SELECT version_num FROM {table}").fetchone()
+    revision = row[0] if row else None
+    if revision and revision > head_revision():
+        raise ConfigurationError(
+            f"the database was upgraded to revision {revision} by a newer version of openfaith-pipeline;"
+            f" this one knows {head_revision()}: install the newer one"
+        )
+    return revision
+
+
+def _check_canonical_schema(connection: Connection[Any], schema: str) -> None:
+    found = connection.execute(
+        "SELECT to_regclass(format('%%I.%%I', %s::text, 'openfaith_people'))", (schema,)
+    ).fetchone()
+    if found == (None,):
+        raise ConfigurationError(
+            f"OPENFAITH_SCHEMA is {schema}, but the canonical tables were made elsewhere:"
+            " set it to what it was, or move the openfaith_* tables there with ALTER TABLE ... SET SCHEMA"
+        )
+
+
+@contextmanager
+def _failures_explained() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+        cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
+        if isinstance(cause, psycopg.errors.LockNotAvailable | psycopg.errors.QueryCanceled):
+            raise DatabaseUnavailable(f"the schema could not be upgraded, a table is in use: {cause}") from None
+        if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+            raise ConfigurationError(f"the database's user may not upgrade the schema: {cause}") from None
+        if isinstance(cause, psycopg.OperationalError):
+            raise DatabaseUnavailable(f"Postgres went away during the upgrade: {cause}") from None
+        raise

@@ -1,0 +1,13 @@
+"""Run by Alembic for each command; the connection comes from `openfaith_pipeline.database.migration`."""
+
+from alembic import context
+
+attributes = context.config.attributes
+context.configure(
+    connection=attributes["connection"],
+    version_table_schema="sync",
+    # A later migration may move rows, which a failure must not leave half done.
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,37 @@
+"""`open_database`: the one way into Postgres, embedded or configured."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from openfaith_pipeline.database.connection import Database, configured_url, database_at
+from openfaith_pipeline.database.migration import is_current
+from openfaith_pipeline.database.migration import upgrade as upgrade_schema
+from openfaith_pipeline.database.server import use_server
+from openfaith_pipeline.errors import ConfigurationError
+from openfaith_pipeline.settings import Settings
+
+
+@contextmanager
+def open_database(settings: Settings, *, upgrade: bool | None = None) -> Iterator[Database]:
+    """Have the database ready for the block; embedded, the server runs as long as anyone has it open.
+
+    upgrade: True brings the schema up to date, False leaves it as it is, and None brings the embedded database up to
+        date but raises ConfigurationError for a configured one that is behind.
+    """
+    if settings.is_embedded:
+        with use_server(settings) as server:
+            database = database_at(settings, server.url())
+            _prepare(database, upgrade=upgrade is not False)
+            yield database
+    else:
+        database = database_at(settings, configured_url(settings))
+        _prepare(database, upgrade=upgrade)
+        yield database
+
+
+def _prepare(database: Database, *, upgrade: bool | None) -> None:
+    if upgrade is False or is_current(database):
+        return
+    if upgrade is None:
+        raise ConfigurationError("the database's schema is behind this version; run openfaith-pipeline db upgrade")
+    upgrade_schema(database)

@@ -1,0 +1,192 @@
+"""The embedded Postgres as its users see it: started for the first, shared by all, stopped after the last.
+
+Starting and stopping happen under one lock. Each user holds a locked file of its own, which the kernel frees when the
+user dies, so a killed user counts no more and needs no cleaning up.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+from uuid import uuid4
+
+import psycopg
+
+from openfaith_pipeline.database.cluster import DATABASE_USER, Cluster, ServerFiles, open_cluster
+from openfaith_pipeline.database.locks import is_locked, locked, take_lock
+from openfaith_pipeline.database.postmaster import (
+    find_postmaster,
+    log_tail,
+    start_postmaster,
+    stop_postmaster,
+)
+from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, UsageError
+from openfaith_pipeline.settings import Settings
+
+DATABASE_NAME: Final = "openfaith"
+READY_SECONDS: Final = 60
+_TURN_SECONDS: Final = 120  # longer than any start or stop under the lock takes
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServerUser:
+    """A process that uses the embedded server; `program` is what it was started as."""
+
+    pid: int
+    program: str
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server that answers."""
+
+    port: int
+    pid: int
+    password: str = field(repr=False)
+
+    def url(self, name: str = DATABASE_NAME) -> str:
+        """libpq URL of one of its databases, with the password."""
+        return f"postgresql://{DATABASE_USER}:{quote(self.password)}@127.0.0.1:{self.port}/{name}?sslmode=disable"
+
+
+@contextmanager
+def use_server(settings: Settings) -> Iterator[RunningServer]:
+    """Have the server running for the block; the last user out stops it unless it is pinned."""
+    files = ServerFiles(settings.home)
+    with _turn(files):
+        server = _ensure_running(files, settings)
+        mark, descriptor = _enter(files)
+    try:
+        yield server
+    finally:
+        try:
+            with _turn(files):
+                _leave(mark, descriptor)
+                if not files.pinned.exists() and not _users(files):
+                    stop_postmaster(open_cluster(files, settings), files)
+        except (DatabaseUnavailable, UsageError) as error:
+            logger.warning("the embedded Postgres is left running: %s", error)
+
+
+def pin_server(settings: Settings) -> RunningServer:
+    """Start the server and keep it running, without users too, until `stop_server`."""
+    files = ServerFiles(settings.home)
+    with _turn(files):
+        server = _ensure_running(files, settings)
+        files.pinned.touch()
+        return server
+
+
+def stop_server(settings: Settings) -> list[ServerUser]:
+    """Stop the server and forget the pin; return those who still used it, whose connections are cut."""
+    files = ServerFiles(settings.home)
+    with _turn(files):
+        files.pinned.unlink(missing_ok=True)
+        if is_locked(files.server_lock):
+            stop_postmaster(open_cluster(files, settings), files)
+        return _users(files)
+
+
+def server_users(settings: Settings) -> list[ServerUser]:
+    """Who uses the server now."""
+    files = ServerFiles(settings.home)
+    with _turn(files):
+        return _users(files)
+
+
+@contextmanager
+def _turn(files: ServerFiles) -> Iterator[None]:
+    """Be the only one who starts or stops; what the file system refuses becomes a ConfigurationError with the mend."""
+    try:
+        files.make_directories()
+        with locked(files.start_lock, seconds=_TURN_SECONDS):
+            yield
+    except TimeoutError:
+        raise DatabaseUnavailable(f"another process has held {files.start_lock} for {_TURN_SECONDS} s") from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"OPENFAITH_HOME {files.home} cannot be used: {error.strerror or error} ({error.filename or files.home});"
+            " point OPENFAITH_HOME at a directory on a local disk that this user may write"
+        ) from error
+
+
+def _ensure_running(files: ServerFiles, settings: Settings) -> RunningServer:
+    cluster = open_cluster(files, settings)
+    postmaster = find_postmaster(cluster, files) or start_postmaster(cluster, files)
+    server = RunningServer(postmaster.port, postmaster.pid, files.password.read_text())
+    _wait_until_ready(server, cluster, files)
+    return server
+
+
+def _wait_until_ready(server: RunningServer, cluster: Cluster, files: ServerFiles) -> None:
+    began_at = time.monotonic()
+    told = False
+    while True:
+        try:
+            psycopg.connect(server.url(), connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            reason = str(error)
+        else:
+            return
+        _raise_if_hopeless(reason, files)
+        if f'database "{DATABASE_NAME}" does not exist' in reason:
+            _create_database(server)
+        waited = time.monotonic() - began_at
+        if waited > READY_SECONDS:
+            raise DatabaseUnavailable(
+                f"Postgres has been recovering {cluster.data} for {READY_SECONDS} s and goes on; try again later"
+                f" ({files.log})"
+            )
+        if waited > 2 and not told:
+            told = True
+            logger.info("Postgres is recovering from an unclean stop; this takes up to a minute")
+        time.sleep(0.02)
+
+
+def _raise_if_hopeless(reason: str, files: ServerFiles) -> None:
+    if "password authentication failed" in reason:
+        raise ConfigurationError(
+            f"{files.password} is not the password of the data it stands beside: bring the right one back,"
+            f" or move {files.directory} away to begin with an empty database"
+        )
+    if not is_locked(files.server_lock):
+        raise ConfigurationError(f"Postgres stopped while starting ({files.log}): {log_tail(files)}")
+
+
+def _create_database(server: RunningServer) -> None:
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {DATABASE_NAME}")
+
+
+def _enter(files: ServerFiles) -> tuple[Path, int]:
+    mark = files.users / f"{os.getpid()}-{uuid4().hex[:8]}"
+    descriptor = take_lock(mark)
+    if descriptor is None:
+        raise DatabaseUnavailable(f"{mark} is locked by another process")
+    os.write(descriptor, Path(sys.argv[0]).name.encode())
+    return mark, descriptor
+
+
+def _leave(mark: Path, descriptor: int) -> None:
+    mark.unlink(missing_ok=True)
+    with suppress(OSError):
+        os.close(descriptor)
+
+
+def _users(files: ServerFiles) -> list[ServerUser]:
+    """The living users; marks of dead ones are removed."""
+    living = []
+    for mark in sorted(files.users.iterdir()):
+        if is_locked(mark):
+            living.append(ServerUser(int(mark.name.split("-")[0]), mark.read_text()))
+        else:
+            mark.unlink(missing_ok=True)
+    return living
