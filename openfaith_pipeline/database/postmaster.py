@@ -96,7 +96,7 @@ def start_postmaster(cluster: Cluster, files: ServerFiles) -> Postmaster:
 
 
 def stop_postmaster(cluster: Cluster, files: ServerFiles) -> None:
-    """End the server: a fast shutdown, which leaves nothing to recover, or an immediate one when that takes too long."""
+    """End the server: a fast shutdown, which leaves nothing to recover, or an immediate one when that does not end."""
     postmaster = find_postmaster(cluster, files)
     if postmaster is None:
         return

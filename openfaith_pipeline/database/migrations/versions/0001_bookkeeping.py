@@ -50,6 +50,7 @@ def _create_connections() -> None:
         sa.Column("org_id", sa.Text, sa.ForeignKey("sync.orgs.org_id", ondelete="CASCADE"), primary_key=True),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("secret", sa.LargeBinary, nullable=False, comment="the credentials as encrypted JSON"),
+        sa.Column("api_url", sa.Text, comment="where this church's Planning Center answers; the setting when null"),
         sa.Column("state", sa.Text, nullable=False, server_default="connected"),
         sa.Column("reason", sa.Text),
         sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),

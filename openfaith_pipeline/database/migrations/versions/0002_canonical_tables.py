@@ -5,6 +5,8 @@ record for itself, so with that key the email 7 would be taken for the person 7.
 satisfied the narrow one.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -37,7 +39,7 @@ def upgrade() -> None:
         _create_entity_relationships(schema)
 
 
-def _entities() -> dict[str, list[sa.Column]]:
+def _entities() -> dict[str, list[sa.Column[Any]]]:
     addresses = ("streetLine1", "streetLine2", "city", "state", "zip", "countryCode", "location")
     people = (
         "firstName",
@@ -67,7 +69,7 @@ def _entities() -> dict[str, list[sa.Column]]:
     }
 
 
-def _entity(tag: str, *columns: sa.Column) -> list[sa.Column]:
+def _entity(tag: str, *columns: sa.Column[Any]) -> list[sa.Column[Any]]:
     return [
         _tag(tag),
         sa.Column("id", sa.Text, primary_key=True),
@@ -112,11 +114,11 @@ def _widen_link_key(schema: str) -> None:
     constraints = inspector.get_unique_constraints(LINKS, schema=schema)
     for constraint in constraints:
         if set(constraint["column_names"]) == narrow:
-            op.drop_constraint(constraint["name"], LINKS, schema=schema, type_="unique")
+            op.drop_constraint(str(constraint["name"]), LINKS, schema=schema, type_="unique")
     for index in inspector.get_indexes(LINKS, schema=schema):
         is_constraint = any(index["name"] == constraint["name"] for constraint in constraints)
         if index["unique"] and set(index["column_names"]) == narrow and not is_constraint:
-            op.drop_index(index["name"], LINKS, schema=schema)
+            op.drop_index(str(index["name"]), LINKS, schema=schema)
     if not any(set(found["column_names"]) == set(LINK_KEY) for found in inspector.get_indexes(LINKS, schema=schema)):
         op.create_index("uniqueExternalLink", LINKS, LINK_KEY, unique=True, schema=schema)
 
@@ -149,30 +151,30 @@ def _create_entity_relationships(schema: str) -> None:
     op.create_index("entityRelationshipsOrgIdx", "openfaith_entityRelationships", ["orgId"], schema=schema)
 
 
-def _authored() -> list[sa.Column]:
+def _authored() -> list[sa.Column[Any]]:
     moments = (_moment("createdAt", required=True), _moment("updatedAt"), _moment("deletedAt"))
     return [*moments, *map(_text, ("createdBy", "updatedBy", "deletedBy"))]
 
 
-def _text(name: str) -> sa.Column:
+def _text(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Text)
 
 
-def _required(name: str, default: str | None = None) -> sa.Column:
+def _required(name: str, default: str | None = None) -> sa.Column[Any]:
     return sa.Column(name, sa.Text, nullable=False, server_default=default)
 
 
-def _moment(name: str, *, required: bool = False) -> sa.Column:
+def _moment(name: str, *, required: bool = False) -> sa.Column[Any]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=not required)
 
 
-def _flag(name: str) -> sa.Column:
+def _flag(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Boolean, nullable=False, server_default=sa.text("false"))
 
 
-def _json(name: str, default: str = "[]") -> sa.Column:
+def _json(name: str, default: str = "[]") -> sa.Column[Any]:
     return sa.Column(name, JSONB, nullable=False, server_default=sa.text(f"'{default}'::jsonb"))
 
 
-def _tag(value: str) -> sa.Column:
+def _tag(value: str) -> sa.Column[Any]:
     return sa.Column("_tag", sa.CHAR(len(value)), nullable=False, server_default=value)

@@ -1,0 +1,183 @@
+"""The orgs that are synced and how each is connected; every function leaves the commit to its caller."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, LiteralString
+
+from psycopg import Connection
+from psycopg.rows import class_row, tuple_row
+from pydantic import SecretStr
+
+from openfaith_pipeline.errors import ConfigurationError, UnknownOrg
+from openfaith_pipeline.orgs.cipher import Cipher
+from openfaith_pipeline.orgs.org_ids import check_org_id, new_org_id
+from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken, PersonalAccessToken
+
+__all__ = [
+    "Org",
+    "add_org",
+    "api_url_of",
+    "credentials_of",
+    "get_org",
+    "list_orgs",
+    "new_org_id",
+    "pause_org",
+    "remove_org",
+    "resume_org",
+    "set_connection_state",
+]
+
+ConnectionState = Literal["connected", "degraded", "needs_reconnect"]
+
+_ORGS: Final = """
+SELECT o.org_id, o.name, o.paused_at, c.state AS connection_state, c.reason AS connection_reason
+FROM sync.orgs AS o LEFT JOIN sync.connections AS c USING (org_id)
+WHERE o.removed_at IS NULL
+"""
+
+
+@dataclass(frozen=True)
+class Org:
+    """A church that is synced.
+
+    connection_state: connected, degraded or needs_reconnect; None without credentials.
+    """
+
+    org_id: str
+    name: str
+    paused_at: datetime | None
+    connection_state: str | None
+    connection_reason: str | None
+
+
+def add_org(
+    connection: Connection[Any],
+    cipher: Cipher,
+    org_id: str,
+    name: str,
+    credentials: Credentials,
+    *,
+    api_url: str | None = None,
+) -> None:
+    """Add an org, or give a known one a new name and new credentials; one that was removed is back with its data.
+
+    api_url: where its Planning Center answers, None for the one in the settings.
+    """
+    check_org_id(org_id)
+    connection.execute(
+        "INSERT INTO sync.orgs (org_id, name) VALUES (%s, %s)"
+        " ON CONFLICT (org_id) DO UPDATE SET name = excluded.name, removed_at = NULL",
+        (org_id, name),
+    )
+    connection.execute(
+        "INSERT INTO sync.connections (org_id, kind, secret, api_url) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (org_id) DO UPDATE SET kind = excluded.kind, secret = excluded.secret,"
+        " api_url = excluded.api_url, state = 'connected', reason = NULL, updated_at = now()",
+        (org_id, _kind(credentials), _sealed(cipher, org_id, credentials), api_url),
+    )
+
+
+def list_orgs(connection: Connection[Any]) -> list[Org]:
+    """Every org that was not removed, by name."""
+    with connection.cursor(row_factory=class_row(Org)) as cursor:
+        return cursor.execute(f"{_ORGS} ORDER BY o.name, o.org_id").fetchall()
+
+
+def get_org(connection: Connection[Any], org_id: str) -> Org:
+    """Raise UnknownOrg when it was never added or was removed."""
+    with connection.cursor(row_factory=class_row(Org)) as cursor:
+        org = cursor.execute(f"{_ORGS} AND o.org_id = %s", (org_id,)).fetchone()
+    if org is None:
+        raise _unknown(org_id)
+    return org
+
+
+def pause_org(connection: Connection[Any], org_id: str) -> None:
+    """Keep an org from being synced; pausing twice keeps the first moment."""
+    statement = "UPDATE sync.orgs SET paused_at = coalesce(paused_at, now()) WHERE org_id = %s AND removed_at IS NULL"
+    _change(connection, org_id, statement)
+
+
+def resume_org(connection: Connection[Any], org_id: str) -> None:
+    """Let a paused org be synced again."""
+    statement = "UPDATE sync.orgs SET paused_at = NULL WHERE org_id = %s AND removed_at IS NULL"
+    _change(connection, org_id, statement)
+
+
+def remove_org(connection: Connection[Any], org_id: str) -> None:
+    """Forget the org's credentials and stop syncing it; what was synced stays."""
+    statement = "UPDATE sync.orgs SET removed_at = now() WHERE org_id = %s AND removed_at IS NULL"
+    _change(connection, org_id, statement)
+    connection.execute("DELETE FROM sync.connections WHERE org_id = %s", (org_id,))
+
+
+def credentials_of(connection: Connection[Any], cipher: Cipher, org_id: str) -> Credentials:
+    """Raise UnknownOrg, or ConfigurationError when the org has no credentials or no key opens them."""
+    get_org(connection, org_id)
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute("SELECT kind, secret FROM sync.connections WHERE org_id = %s", (org_id,)).fetchone()
+    if row is None:
+        raise ConfigurationError(f"{org_id} has no credentials: add it again with openfaith-pipeline org add")
+    return _opened(cipher, org_id, *row)
+
+
+def api_url_of(connection: Connection[Any], org_id: str) -> str | None:
+    """Where the org's Planning Center answers; None means where the settings say."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute("SELECT api_url FROM sync.connections WHERE org_id = %s", (org_id,)).fetchone()
+    return row[0] if row else None
+
+
+def set_connection_state(
+    connection: Connection[Any], org_id: str, state: ConnectionState, reason: str | None = None
+) -> None:
+    """Record what the last attempt showed of the org's credentials; `reason` is for people and holds no secret."""
+    connection.execute(
+        "UPDATE sync.connections SET state = %s, reason = %s, updated_at = now()"
+        " WHERE org_id = %s AND (state, reason) IS DISTINCT FROM (%s, %s)",
+        (state, reason, org_id, state, reason),
+    )
+
+
+def _change(connection: Connection[Any], org_id: str, statement: LiteralString) -> None:
+    if connection.execute(statement, (org_id,)).rowcount == 0:
+        raise _unknown(org_id)
+
+
+def _kind(credentials: Credentials) -> str:
+    return "oauth" if isinstance(credentials, OAuthToken) else "personal_access_token"
+
+
+def _sealed(cipher: Cipher, org_id: str, credentials: Credentials) -> bytes:
+    # The org is sealed in, so that a row copied to another org does not open that org's door.
+    return cipher.encrypt(json.dumps({"org_id": org_id, **_plain(credentials)}).encode())
+
+
+def _plain(credentials: Credentials) -> dict[str, str | None]:
+    if isinstance(credentials, PersonalAccessToken):
+        return {"app_id": credentials.app_id, "secret": credentials.secret.get_secret_value()}
+    refresh_token, expires_at = credentials.refresh_token, credentials.expires_at
+    return {
+        "access_token": credentials.access_token.get_secret_value(),
+        "refresh_token": refresh_token.get_secret_value() if refresh_token else None,
+        "expires_at": expires_at.isoformat() if expires_at else None,
+    }
+
+
+def _opened(cipher: Cipher, org_id: str, kind: str, sealed: bytes) -> Credentials:
+    plain = json.loads(cipher.decrypt(sealed))
+    if plain["org_id"] != org_id:
+        raise ConfigurationError(f"the credentials stored for {org_id} belong to another org: add it again")
+    if kind == "personal_access_token":
+        return PersonalAccessToken(plain["app_id"], SecretStr(plain["secret"]))
+    refresh_token, expires_at = plain["refresh_token"], plain["expires_at"]
+    return OAuthToken(
+        SecretStr(plain["access_token"]),
+        SecretStr(refresh_token) if refresh_token else None,
+        datetime.fromisoformat(expires_at) if expires_at else None,
+    )
+
+
+def _unknown(org_id: str) -> UnknownOrg:
+    return UnknownOrg(f"no org {org_id[:80]!r} is connected; `openfaith-pipeline org list` shows those that are")
