@@ -23,7 +23,7 @@ from openfaith_pipeline.planning_center.credentials import Credentials, Personal
 from openfaith_pipeline.planning_center.documents import Document, read_document
 from openfaith_pipeline.planning_center.rate_budget import LocalRateBudget, Permit, RateBudget, RateReport
 from openfaith_pipeline.planning_center.responses import rate_report_of, read_body, wait_demanded_by
-from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, Patience, RetryLimits
+from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, Patience, RetryLimits, log_retries
 
 LONGEST_ATTEMPT = 120.0
 """Seconds one attempt may take in all: a body that drips never runs into the read timeout."""
@@ -74,6 +74,7 @@ class PlanningCenterClient:
             trust_env=self._url.host not in _LOOPBACK,
         )
         logging.getLogger("httpx").addFilter(_hide_query)
+        log_retries()
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()

@@ -1,13 +1,17 @@
 """When a failed request is tried again: exponential backoff with jitter, under a cap on attempts and on total time."""
 
+import logging
 import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 import stamina
+import stamina.instrumentation
 
 from openfaith_pipeline.errors import RateLimitedError, TransientError
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,15 @@ class RetryLimits:
 
 
 USUAL_PATIENCE = RetryLimits()
+
+
+def log_retries() -> None:
+    """Have stamina log as all else does: its own hook prints to stdout where structlog is, which Dagster brings."""
+    stamina.instrumentation.set_on_retry_hooks([_log_retry])
+
+
+def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
+    _logger.warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)
 
 
 class Patience:

@@ -55,13 +55,14 @@ def worlds(draw: st.DrawFn, *, fewest: int = 1) -> World:
 
 
 class Sender:
-    """Sends through one budget over a way of random latency; some answers are lost, some tell nothing."""
+    """Sends through one budget over a way of random latency; some answers are lost."""
 
     def __init__(self, world: World, server: CountingServer, *, loss: float = 0.0) -> None:
         self.sent: list[float] = []
         self._world = world
         self._server = server
         self._loss = loss
+        self._answered = 0
         self._dice = random.Random(world.seed)
         self._budget = LocalRateBudget(clock=virtual_now)
 
@@ -72,7 +73,10 @@ class Sender:
         await asyncio.sleep(self._dice.random() * self._world.latency / 2)
         report = RateReport(self._server.limit, self._server.period, self._server.count(virtual_now()))
         await asyncio.sleep(self._dice.random() * self._world.latency / 2)
-        await self._budget.release(permit, None if self._dice.random() < self._loss else report)
+        # Until one answer has come the limit is unknown, and even a second request may be one too many.
+        is_lost = self._answered > 0 and self._dice.random() < self._loss
+        self._answered += not is_lost
+        await self._budget.release(permit, None if is_lost else report)
 
 
 @ENOUGH
