@@ -1,0 +1,94 @@
+"""Fixtures for every room: a real Postgres, started once for each pytest process, and a fresh database for each test."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.database.cluster import DATABASE_USER
+from openfaith_pipeline.database.connection import configured_url, database_at
+from openfaith_pipeline.database.server import DATABASE_NAME, RunningServer, use_server
+from openfaith_pipeline.settings import Settings
+
+ENCRYPTION_KEY = "b3BlbmZhaXRoLXRlc3RzLW1hZGUtdXAta2V5LTMyLWI="
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    """What the developer has set for their own use must not reach the tests, least of all DB_*."""
+    with pytest.MonkeyPatch.context() as patch:
+        for field in Settings.model_fields.values():
+            patch.delenv(str(field.validation_alias), raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def open_directory() -> Iterator[Path]:
+    """A directory that every user may pass through, as pytest's own is not: root's Postgres runs as another user."""
+    directory = Path(tempfile.mkdtemp(prefix="openfaith-tests-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def postgres(open_directory: Path) -> Iterator[RunningServer]:
+    """The embedded server of this pytest process (each xdist worker has its own), its main database migrated."""
+    settings = Settings(home=open_directory / "home")
+    with use_server(settings) as server:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            for hurry in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(hurry)))
+            connection.execute("SELECT pg_reload_conf()")
+        with open_database(settings):
+            yield server
+
+
+@pytest.fixture
+def settings(postgres: RunningServer, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Settings that name a fresh, migrated database of this test alone, as DB_* would; dropped afterwards.
+
+    `home` is the test's own empty directory, and there is an encryption key.
+    """
+    name = f"test_{abs(hash(request.node.nodeid)):x}"
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
+                sql.Identifier(name), sql.Identifier(DATABASE_NAME)
+            )
+        )
+        yield Settings(
+            home=tmp_path / "home",
+            db_host="127.0.0.1",
+            db_port=postgres.port,
+            db_name=name,
+            db_username=DATABASE_USER,
+            db_password=postgres.password,
+            encryption_keys=ENCRYPTION_KEY,
+        )
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database(settings: Settings) -> Database:
+    """The handle of the test's own database (see `settings`): `database.connect()`, `.pool(size=...)`, `.url`."""
+    return database_at(settings, configured_url(settings))
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    """Variables that make another process use the test's own database; put them into `environment_with`."""
+    return {
+        "OPENFAITH_HOME": str(settings.home),
+        "DB_HOST_PRIMARY": str(settings.db_host),
+        "DB_PORT": str(settings.db_port),
+        "DB_NAME": str(settings.db_name),
+        "DB_USERNAME": str(settings.db_username),
+        "DB_PASSWORD": settings.db_password.get_secret_value() if settings.db_password else "",
+        "OPENFAITH_ENCRYPTION_KEYS": ENCRYPTION_KEY,
+    }

@@ -1,0 +1,110 @@
+"""Orgs and their credentials in a real Postgres."""
+
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import SecretStr
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import ConfigurationError, UnknownOrg, UsageError
+from openfaith_pipeline.orgs.cipher import Cipher, cipher_from
+from openfaith_pipeline.orgs.org_ids import new_org_id
+from openfaith_pipeline.orgs.registry import (
+    add_org,
+    api_url_of,
+    credentials_of,
+    get_org,
+    list_orgs,
+    pause_org,
+    remove_org,
+    resume_org,
+    set_connection_state,
+)
+from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken, PersonalAccessToken
+from openfaith_pipeline.settings import Settings
+
+TOKEN = PersonalAccessToken("app-1", SecretStr("planted-secret"))
+OAUTH = OAuthToken(SecretStr("planted-access"), SecretStr("planted-refresh"), datetime(2030, 1, 2, tzinfo=UTC))
+
+
+@pytest.fixture
+def cipher(settings: Settings) -> Cipher:
+    return cipher_from(settings)
+
+
+@pytest.mark.parametrize("credentials", [TOKEN, OAUTH, OAuthToken(SecretStr("planted-access"), None, None)])
+def test_credentials_come_back_as_they_were_and_lie_encrypted(
+    database: Database, cipher: Cipher, credentials: Credentials
+) -> None:
+    org_id = new_org_id()
+    with database.connect() as connection:
+        add_org(connection, cipher, org_id, "First Church", credentials, api_url="http://localhost:1")
+        assert credentials_of(connection, cipher, org_id) == credentials
+        assert api_url_of(connection, org_id) == "http://localhost:1"
+        stored = connection.execute("SELECT secret FROM sync.connections").fetchone()
+    assert stored is not None
+    assert b"planted" not in stored[0]
+
+
+def test_adding_again_replaces_credentials_and_heals_the_connection(database: Database, cipher: Cipher) -> None:
+    org_id = new_org_id()
+    with database.connect() as connection:
+        add_org(connection, cipher, org_id, "First Church", TOKEN)
+        set_connection_state(connection, org_id, "needs_reconnect", "HTTP 401")
+        assert get_org(connection, org_id).connection_reason == "HTTP 401"
+        add_org(connection, cipher, org_id, "Second Church", OAUTH)
+        org = get_org(connection, org_id)
+        assert (org.name, org.connection_state, org.connection_reason) == ("Second Church", "connected", None)
+        assert credentials_of(connection, cipher, org_id) == OAUTH
+
+
+def test_credentials_of_one_org_do_not_open_for_another(database: Database, cipher: Cipher) -> None:
+    first, second = new_org_id(), new_org_id()
+    with database.connect() as connection:
+        add_org(connection, cipher, first, "First Church", TOKEN)
+        add_org(connection, cipher, second, "Second Church", OAUTH)
+        connection.execute(
+            "UPDATE sync.connections SET (kind, secret) ="
+            " (SELECT kind, secret FROM sync.connections WHERE org_id = %s) WHERE org_id = %s",
+            (first, second),
+        )
+        with pytest.raises(ConfigurationError, match="belong to another org"):
+            credentials_of(connection, cipher, second)
+
+
+def test_pause_keeps_its_first_moment_and_resume_ends_it(database: Database, cipher: Cipher) -> None:
+    org_id = new_org_id()
+    with database.connect() as connection:
+        add_org(connection, cipher, org_id, "First Church", TOKEN)
+        pause_org(connection, org_id)
+        paused_at = get_org(connection, org_id).paused_at
+        connection.commit()
+        pause_org(connection, org_id)
+        assert paused_at is not None
+        assert get_org(connection, org_id).paused_at == paused_at
+        resume_org(connection, org_id)
+        assert get_org(connection, org_id).paused_at is None
+
+
+def test_a_removed_org_is_unknown_without_credentials_and_may_come_back(database: Database, cipher: Cipher) -> None:
+    kept, org_id = new_org_id(), new_org_id()
+    with database.connect() as connection:
+        add_org(connection, cipher, kept, "A Church", TOKEN)
+        add_org(connection, cipher, org_id, "B Church", TOKEN)
+        remove_org(connection, org_id)
+        assert [org.org_id for org in list_orgs(connection)] == [kept]
+        assert connection.execute("SELECT org_id FROM sync.connections").fetchall() == [(kept,)]
+        for act in (pause_org, resume_org, remove_org, get_org):
+            with pytest.raises(UnknownOrg, match=org_id):
+                act(connection, org_id)
+        with pytest.raises(UnknownOrg):
+            credentials_of(connection, cipher, org_id)
+        add_org(connection, cipher, org_id, "B Church", OAUTH)
+        assert [org.name for org in list_orgs(connection)] == ["A Church", "B Church"]
+
+
+def test_an_id_that_is_not_an_org_id_is_refused(database: Database, cipher: Cipher) -> None:
+    with database.connect() as connection:
+        with pytest.raises(UsageError, match="is not an org id"):
+            add_org(connection, cipher, "first-church", "First Church", TOKEN)
+        assert list_orgs(connection) == []
