@@ -131,19 +131,13 @@ async def sync_streams(
     """
     try:
         async with AsyncExitStack() as stack:
-            pool = await stack.enter_async_context(_pool(database))
+            pool = await stack.enter_async_context(database.pool(size=POOL_SIZE, row_factory=dict_row))
             client = await stack.enter_async_context(client_factory(database, org_id))
             await stack.enter_async_context(keep_alive(pool, org_id))
             attempt = _Attempt(pool, client, SyncRequest(org_id, sync_id, mode.value), progress or _Silence())
             return await attempt.run(streams)
     except (psycopg.OperationalError, PoolTimeout) as error:
         raise DatabaseUnavailable(f"Postgres went away during the sync: {type(error).__name__}") from error
-
-
-def _pool(database: Database) -> AsyncConnectionPool[Any]:
-    pool = database.pool(size=POOL_SIZE)
-    pool.kwargs["row_factory"] = dict_row
-    return pool
 
 
 @dataclass
@@ -287,9 +281,10 @@ class _Attempt:
                 await mark_incomplete(connection, list(session.ids.values()), verdict.doubt)
             counts = await _logged(connection, session)
         status = "incomplete" if verdict.doubt else "succeeded"
-        common = {"status": status, "started": started, "error": verdict.doubt}
         return [
-            self._result(stream, **common, **asdict(published[stream.name]), **counts[stream.name])
+            self._result(
+                stream, status, started, error=verdict.doubt, **asdict(published[stream.name]), **counts[stream.name]
+            )
             for stream in walk.streams
         ]
 

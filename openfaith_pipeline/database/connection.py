@@ -52,9 +52,10 @@ class Database:
         except psycopg.OperationalError as error:
             raise _explained(str(error), self.url) from None
 
-    def pool(self, *, size: int) -> AsyncConnectionPool:
-        """A pool of at most `size` async connections, to be opened by `async with`."""
-        return AsyncConnectionPool(self.url, min_size=1, max_size=size, open=False, timeout=30, kwargs=dict(_OPTIONS))
+    def pool(self, *, size: int, **options: Any) -> AsyncConnectionPool:
+        """A pool of at most `size` async connections, to be opened by `async with`; `options` are psycopg's."""
+        kwargs = {**_OPTIONS, **options}
+        return AsyncConnectionPool(self.url, min_size=1, max_size=size, open=False, timeout=30, kwargs=kwargs)
 
     def engine(self) -> sqlalchemy.Engine:
         """SQLAlchemy over `connect`, for Alembic and reflection; it keeps no connection."""

@@ -12,7 +12,7 @@ from openfaith_pipeline.catalog import Strategy, Stream
 from openfaith_pipeline.errors import PathNotFound, UnexpectedResponse
 from openfaith_pipeline.extract.listings import ListingState, list_pages
 from openfaith_pipeline.extract.pages import Fetch, Listing, Tally, id_of
-from openfaith_pipeline.extract.windows import WindowState, window_pages
+from openfaith_pipeline.extract.windows import WindowPage, WindowState, window_pages
 from openfaith_pipeline.walk import Checkpoint, End, Page, Record, Walk
 
 LOOKBACK = timedelta(minutes=2)
@@ -59,15 +59,18 @@ async def _read_windows(walk: Walk, source: Source, checkpoint: Checkpoint) -> A
     since = None if walk.is_whole else _start(source.watermark)
     state = WindowState(**checkpoint) if checkpoint else WindowState(since=since)
     async with aclosing(window_pages(source.fetch, listing, _cursor(walk), state, tally)) as pages:
-        async for rows, document, is_done in pages:
-            end = await _window_end(walk, source.fetch, tally) if is_done else None
-            yield Page(_sort(walk, rows, document.included, {}), state.checkpoint(), **tally.take(), end=end)
+        async for page in pages:
+            end = await _window_end(walk, source.fetch, tally, page) if page.is_last else None
+            records = _sort(walk, page.rows, page.document.included, {})
+            yield Page(records, state.checkpoint(), **tally.take(), end=end)
 
 
-async def _window_end(walk: Walk, fetch: Fetch, tally: Tally) -> End:
-    """Windows report the totals of windows; a whole walk needs the listing's own."""
+async def _window_end(walk: Walk, fetch: Fetch, tally: Tally, page: WindowPage) -> End:
+    """A whole walk needs the listing's own total, which a filtered window does not tell."""
     if not walk.is_whole:
         return End()
+    if not page.is_filtered:
+        return End(page.document.total_count)
     return End(tally.add(await fetch(walk.lead.path, {"per_page": "1"})).total_count)
 
 

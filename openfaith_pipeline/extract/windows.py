@@ -8,7 +8,7 @@ one: the first row that comes back must be the last one read. When it is not, th
 
 from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.extract.pages import (
@@ -45,17 +45,24 @@ class WindowState:
         return asdict(self)
 
 
+class WindowPage(NamedTuple):
+    """Rows not read before and the document they came in, whose totals are those of a window when it was filtered."""
+
+    rows: list[Any]
+    document: Document
+    is_filtered: bool
+    is_last: bool
+
+
 async def window_pages(
     fetch: Fetch, listing: Listing, cursor: str, state: WindowState, tally: Tally
-) -> AsyncGenerator[tuple[list[Any], Document, bool], None]:
-    """Rows not read before, the document they came in, and whether it was the last.
-
-    `state` is moved along and describes each page as it is yielded.
-    """
+) -> AsyncGenerator[WindowPage, None]:
+    """Read from `state` to the present; `state` is moved along and describes each page as it is yielded."""
     is_done = False
     while not is_done:
         offset = state.seen - 1 if state.last_id is not None else 0
-        document = tally.add(await fetch(listing.path, _query(listing, cursor, state.since, offset)))
+        since = state.since
+        document = tally.add(await fetch(listing.path, _query(listing, cursor, since, offset)))
         rows = rows_of(document, listing.path)
         if state.last_id is not None:
             if not rows or id_of(rows[0]) != state.last_id:
@@ -64,10 +71,10 @@ async def window_pages(
             fresh = rows[1:]
         else:
             fresh = rows
-        _check_order(fresh, cursor, state.since, listing.path)
+        _check_order(fresh, cursor, since, listing.path)
         _advance(state, fresh, cursor)
         is_done = is_last(document, rows) or not fresh
-        yield fresh, document, is_done
+        yield WindowPage(fresh, document, since is not None, is_done)
 
 
 def _query(listing: Listing, cursor: str, since: str | None, offset: int) -> dict[str, str]:

@@ -32,7 +32,7 @@ rows = st.builds(
 def read_windows(collection: Collection, state: WindowState) -> list[dict[str, Any]]:
     async def read() -> list[dict[str, Any]]:
         pages = window_pages(collection.fetch, THINGS, "updated_at", state, Tally())
-        return [row async for page, _, _ in pages for row in page]
+        return [row async for page in pages for row in page.rows]
 
     return asyncio.run(read())
 
@@ -143,11 +143,11 @@ def test_a_walk_continued_from_any_checkpoint_reads_the_rest_and_nothing_twice(
 
     async def read(state: WindowState, pages: int) -> tuple[list[str], WindowState]:
         read, checkpoint = [], state.checkpoint()
-        async for page, _, _ in window_pages(collection.fetch, THINGS, "updated_at", state, Tally()):
+        async for page in window_pages(collection.fetch, THINGS, "updated_at", state, Tally()):
             if not pages:
                 break
             pages -= 1
-            read += [row["id"] for row in page]
+            read += [row["id"] for row in page.rows]
             checkpoint = state.checkpoint()
         return read, WindowState(**checkpoint)
 

@@ -1,0 +1,49 @@
+"""From an org to a client that reads its Planning Center, and back: what the client met is recorded of the org."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import ConnectionRejected, OrgPaused
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.registry import (
+    ConnectionState,
+    api_url_of,
+    credentials_of,
+    get_org,
+    set_connection_state,
+)
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.planning_center.credentials import Credentials
+
+
+@asynccontextmanager
+async def connect_client(database: Database, org_id: str) -> AsyncIterator[PlanningCenterClient]:
+    """A client with the org's credentials; when they are refused within the block, the org is marked for reconnecting.
+
+    Raises UnknownOrg, OrgPaused, or ConfigurationError when there are no credentials that can be read.
+    """
+    api_url, credentials = await asyncio.to_thread(_read_connection, database, org_id)
+    async with PlanningCenterClient(api_url, credentials) as client:
+        try:
+            yield client
+        except ConnectionRejected as refusal:
+            await asyncio.to_thread(_record, database, org_id, "needs_reconnect", str(refusal))
+            raise
+        if client.requests:
+            await asyncio.to_thread(_record, database, org_id, "connected", None)
+
+
+def _read_connection(database: Database, org_id: str) -> tuple[str, Credentials]:
+    with database.connect() as connection:
+        org = get_org(connection, org_id)
+        if org.paused_at is not None:
+            raise OrgPaused(f"{org_id} is paused; resume it with: openfaith-pipeline org resume {org_id}")
+        credentials = credentials_of(connection, cipher_from(database.settings), org_id)
+        return api_url_of(connection, org_id) or database.settings.pco_api_url, credentials
+
+
+def _record(database: Database, org_id: str, state: ConnectionState, reason: str | None) -> None:
+    with database.connect() as connection:
+        set_connection_state(connection, org_id, state, reason)
