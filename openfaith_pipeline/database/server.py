@@ -57,6 +57,16 @@ class RunningServer:
         return f"postgresql://{DATABASE_USER}:{quote(self.password)}@127.0.0.1:{self.port}/{name}?sslmode=disable"
 
 
+@dataclass(frozen=True)
+class ServerState:
+    """What can be told of the server without starting it; `port` is its last one, None when it never ran."""
+
+    is_running: bool
+    is_pinned: bool
+    port: int | None
+    users: tuple[ServerUser, ...]
+
+
 @contextmanager
 def use_server(settings: Settings) -> Iterator[RunningServer]:
     """Have the server running for the block; the last user out stops it unless it is pinned."""
@@ -70,8 +80,7 @@ def use_server(settings: Settings) -> Iterator[RunningServer]:
         try:
             with _turn(files):
                 _leave(mark, descriptor)
-                if not files.pinned.exists() and not _users(files):
-                    stop_postmaster(open_cluster(files, settings), files)
+                _stop_if_unused(files, settings)
         except (DatabaseUnavailable, UsageError) as error:
             logger.warning("the embedded Postgres is left running: %s", error)
 
@@ -95,11 +104,27 @@ def stop_server(settings: Settings) -> list[ServerUser]:
         return _users(files)
 
 
+def stop_unused_server(settings: Settings) -> None:
+    """Stop a server whose users are all gone without having stopped it: they were killed."""
+    files = ServerFiles(settings.home)
+    with _turn(files):
+        _stop_if_unused(files, settings)
+
+
 def server_users(settings: Settings) -> list[ServerUser]:
     """Who uses the server now."""
     files = ServerFiles(settings.home)
     with _turn(files):
         return _users(files)
+
+
+def inspect_server(settings: Settings) -> ServerState:
+    """Whether the server runs and for whom; nothing is started."""
+    files = ServerFiles(settings.home)
+    with _turn(files):
+        return ServerState(
+            is_locked(files.server_lock), files.pinned.exists(), files.read_state().get("port"), tuple(_users(files))
+        )
 
 
 @contextmanager
@@ -124,6 +149,11 @@ def _ensure_running(files: ServerFiles, settings: Settings) -> RunningServer:
     server = RunningServer(postmaster.port, postmaster.pid, files.password.read_text())
     _wait_until_ready(server, cluster, files)
     return server
+
+
+def _stop_if_unused(files: ServerFiles, settings: Settings) -> None:
+    if is_locked(files.server_lock) and not files.pinned.exists() and not _users(files):
+        stop_postmaster(open_cluster(files, settings), files)
 
 
 def _wait_until_ready(server: RunningServer, cluster: Cluster, files: ServerFiles) -> None:

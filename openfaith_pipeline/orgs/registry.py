@@ -59,16 +59,19 @@ def add_org(
     credentials: Credentials,
     *,
     api_url: str | None = None,
+    organization_id: str | None = None,
 ) -> None:
     """Add an org, or give a known one a new name and new credentials; one that was removed is back with its data.
 
     api_url: where its Planning Center answers, None for the one in the settings.
+    organization_id: Planning Center's own id of the church, None where it is not known.
     """
     check_org_id(org_id)
     connection.execute(
-        "INSERT INTO sync.orgs (org_id, name) VALUES (%s, %s)"
-        " ON CONFLICT (org_id) DO UPDATE SET name = excluded.name, removed_at = NULL",
-        (org_id, name),
+        "INSERT INTO sync.orgs (org_id, name, organization_id) VALUES (%s, %s, %s)"
+        " ON CONFLICT (org_id) DO UPDATE SET name = excluded.name, removed_at = NULL,"
+        " organization_id = coalesce(excluded.organization_id, orgs.organization_id)",
+        (org_id, name, organization_id),
     )
     connection.execute(
         "INSERT INTO sync.connections (org_id, kind, secret, api_url) VALUES (%s, %s, %s, %s)"
