@@ -1,4 +1,4 @@
-"""Fixtures for every room: a real Postgres, started once for each pytest process, and a fresh database for each test."""
+"""A real Postgres, started once for each pytest process, and a fresh database in it for each test."""
 
 import shutil
 import tempfile
