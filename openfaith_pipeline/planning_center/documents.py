@@ -12,15 +12,16 @@ from openfaith_pipeline.planning_center.calls import Call
 class Document:
     """One answer of Planning Center.
 
-    data: the records of a collection, the record of a single path, or None where there is none.
+    data: the records of a collection, the record of a single path, or None where there is none. A record in a
+        collection can be anything: a broken one is for the loader to quarantine, not a reason to lose its page.
     included: the records asked for by `include=`; they can lag behind the relationships that name them.
     requests: HTTP requests it took, retries counted.
     waited_seconds: time spent waiting for the rate limit, ours or the server's; backing off from faults not counted.
     received_at: when the body was there, UTC, by this machine's clock.
     """
 
-    data: list[dict[str, Any]] | dict[str, Any] | None
-    included: list[dict[str, Any]]
+    data: list[Any] | dict[str, Any] | None
+    included: list[Any]
     meta: dict[str, Any]
     links: dict[str, Any]
     requests: int
@@ -48,15 +49,11 @@ def read_document(
     if "data" not in body:
         raise UnexpectedResponse(f"{call}: the answer has no data")
     data = body["data"]
-    if not (data is None or isinstance(data, dict) or _is_list_of_objects(data)):
+    if not (data is None or isinstance(data, dict | list)):
         raise UnexpectedResponse(f"{call}: data is neither records nor a record")
     included, meta, links = body.get("included", []), body.get("meta", {}), body.get("links", {})
-    if not _is_list_of_objects(included):
+    if not isinstance(included, list):
         raise UnexpectedResponse(f"{call}: included is not a list of records")
     if not (isinstance(meta, dict) and isinstance(links, dict)):
         raise UnexpectedResponse(f"{call}: meta or links is not an object")
     return Document(data, included, meta, links, requests, waited_seconds, received_at)
-
-
-def _is_list_of_objects(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, dict) for item in value)

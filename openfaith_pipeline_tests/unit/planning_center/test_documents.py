@@ -58,3 +58,8 @@ def test_next_offset_zero_is_told_as_it_is() -> None:
 def test_object_that_is_no_document_breaks_the_contract(body: dict[str, Any]) -> None:
     with pytest.raises(UnexpectedResponse, match="GET /people/v2/people: "):
         document(body)
+
+
+def test_a_broken_record_does_not_cost_its_page() -> None:
+    read = document({"data": [None, {"id": "1"}], "included": [5]})
+    assert read.data == [None, {"id": "1"}] and read.included == [5]
