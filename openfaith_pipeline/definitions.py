@@ -1,0 +1,5 @@
+"""The Dagster code location."""
+
+from openfaith_pipeline.defs.location import definitions
+
+defs = definitions()

@@ -1,0 +1,67 @@
+"""The canonical OpenFaith tables as assets, downstream of the streams that feed them."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import dagster as dg
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
+from openfaith_pipeline.database.canonical_tables import canonical_metadata as canonical_tables
+from openfaith_pipeline.defs.asset_metadata import canonical_metadata, column_schema
+from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
+from openfaith_pipeline.defs.partitions import ORG
+from openfaith_pipeline.defs.raw_assets import asset_key
+from openfaith_pipeline.defs.requests import request_of
+from openfaith_pipeline.defs.resources import SyncEngine
+from openfaith_pipeline.transform import SOURCES
+
+GROUP: Final = "openfaith"
+_SCHEMA: Final = "public"  # of the tables as they are described; where they are is the running process's setting
+
+
+def canonical_key(table: str) -> dg.AssetKey:
+    """`openfaith/phoneNumbers` for the table `openfaith_phoneNumbers`."""
+    return dg.AssetKey([GROUP, table])
+
+
+def canonical_spec(table: str) -> dg.AssetSpec:
+    """The asset of one canonical table."""
+    name = f"{CANONICAL_PREFIX}{table}"
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", table).capitalize()
+    return dg.AssetSpec(
+        key=canonical_key(table),
+        deps=[asset_key(STREAMS[source]) for source in SOURCES[table]],
+        group_name=GROUP,
+        kinds={"openfaith", "postgres"},
+        description=f"{words} of the OpenFaith data model: the table `{name}`, made from the raw tables of the org.",
+        metadata={"dagster/column_schema": column_schema(canonical_tables(_SCHEMA).tables[f"{_SCHEMA}.{name}"])},
+        skippable=True,
+        partitions_def=ORG,
+    )
+
+
+def canonical_assets() -> dg.AssetsDefinition:
+    """All canonical tables: any selection of them is one op and one transaction."""
+
+    @dg.multi_asset(
+        name=GROUP,
+        description="Makes the OpenFaith tables from the raw ones, in one transaction for each org.",
+        specs=[canonical_spec(table) for table in SOURCES],
+        can_subset=True,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        retry_policy=RETRY_POLICY,
+    )
+    def transform_raw(context: dg.AssetExecutionContext, engine: SyncEngine) -> Iterator[dg.MaterializeResult[Any]]:
+        request = request_of(context)
+        tables = [table for table in SOURCES if canonical_key(table) in context.selected_asset_keys]
+        with acted_on(context.op_def.name):
+            results = engine.transform(request, tables)
+        for table in tables:
+            table_name = f'{engine.canonical_schema}."{CANONICAL_PREFIX}{table}"'
+            metadata = canonical_metadata(results[table], table_name, request.sync_id)
+            context.add_asset_metadata(metadata, asset_key=canonical_key(table), partition_key=request.org_id)
+            yield dg.MaterializeResult(asset_key=canonical_key(table))
+
+    return transform_raw

@@ -1,0 +1,101 @@
+"""Dagster's instance for our database: DAGSTER_HOME, the handle, and the processes that serve it."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+from dagster._core.instance import InstanceRef
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import ConfigurationError
+from openfaith_pipeline.settings import Settings, environment_with
+
+LOCATION_NAME: Final = "openfaith_pipeline"
+CODE_MODULE: Final = "openfaith_pipeline.definitions"
+_SHIPPED: Final = ("dagster.yaml", "workspace.yaml")
+_STORAGE: Final = {"module": "openfaith_pipeline.defs.storage", "class": "OpenFaithStorage"}
+_QUIET: Final = ("--log-level", "warning")
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """A process to start: its argument list and its whole environment; ready when its port, if any, answers."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    port: int | None = None
+
+
+def prepare_dagster_home(settings: Settings, database: Database) -> dict[str, str]:
+    """Write our instance's configuration into DAGSTER_HOME; return the variables by which a process finds it.
+
+    The variables hold the database's password: they are for the environment of child processes and nowhere else.
+    """
+    home = settings.dagster_home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        for name in _SHIPPED:
+            _write_if_changed(home / name, files(__package__).joinpath(name).read_text())
+    except OSError as error:
+        raise ConfigurationError(f"DAGSTER_HOME {home} cannot be written: {error.strerror}") from error
+    return {
+        "DAGSTER_HOME": str(home),
+        "OPENFAITH_HOME": str(settings.home),
+        "OPENFAITH_DAGSTER_PG_URL": database.dagster_url,
+    }
+
+
+@contextmanager
+def open_instance(settings: Settings, database: Database) -> Iterator[dg.DagsterInstance]:
+    """The instance in this process."""
+    prepare_dagster_home(settings, database)
+    overrides = {"storage": {**_STORAGE, "config": {"postgres_url": database.dagster_url}}}
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(settings.dagster_home), overrides=overrides)) as instance:
+        yield instance
+
+
+def code_server(environment: Mapping[str, str], port: int) -> ProcessSpec:
+    """The process that imports our code and starts runs."""
+    command = ("dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), "-m", CODE_MODULE)
+    return _process("code server", (*command, "--location-name", LOCATION_NAME, *_QUIET), environment, port)
+
+
+def webserver(environment: Mapping[str, str], port: int, code_server_port: int) -> ProcessSpec:
+    """The process that serves the UI."""
+    command = ("dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-w", _workspace(environment))
+    return _process("webserver", (*command, "--dagster-log-level", "warning"), environment, port, code_server_port)
+
+
+def daemon(environment: Mapping[str, str], code_server_port: int) -> ProcessSpec:
+    """The process that queues, watches and retries runs and evaluates sensors."""
+    command = ("dagster._daemon", "run", "-w", _workspace(environment))
+    return _process("daemon", (*command, *_QUIET), environment, None, code_server_port)
+
+
+def _process(
+    name: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    port: int | None,
+    code_server_port: int | None = None,
+) -> ProcessSpec:
+    reached_at = {
+        "OPENFAITH_CODE_SERVER_HOST": "127.0.0.1",
+        "OPENFAITH_CODE_SERVER_PORT": str(code_server_port or port),
+    }
+    return ProcessSpec(name, (sys.executable, "-m", *arguments), environment_with(**environment, **reached_at), port)
+
+
+def _workspace(environment: Mapping[str, str]) -> str:
+    return str(Path(environment["DAGSTER_HOME"]) / "workspace.yaml")
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)

@@ -1,0 +1,38 @@
+"""Runs are launched as Dagster does by default, and noticed when their process has died."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import dagster as dg
+from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.load.run_leases import STALE_AFTER, silence_of
+from openfaith_pipeline.settings import load_settings
+
+GRACE: Final = timedelta(seconds=30)
+"""How long a started run may take to its first beat: the time to import the code and reach the database."""
+
+
+class LeaseRunLauncher(DefaultRunLauncher):
+    """Dagster's default launcher, which by itself leaves a run started for ever when its host dies."""
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        return True
+
+    def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+        with open_database(load_settings(), upgrade=False) as database, database.connect() as connection:
+            silence = silence_of(connection, run.run_id)
+        if silence is None:
+            return self._health_before_first_beat(run)
+        if silence > STALE_AFTER:
+            return CheckRunHealthResult(WorkerStatus.FAILED, f"no sign of life for {silence.total_seconds():.0f} s")
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+    def _health_before_first_beat(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+        record = self._instance.get_run_record_by_id(run.run_id)
+        started_at = record.start_time if record else None
+        if started_at is None or datetime.now(UTC) - datetime.fromtimestamp(started_at, UTC) < GRACE:
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.FAILED, f"no sign of life within {GRACE.seconds} s of its start")

@@ -1,0 +1,31 @@
+"""Everything Dagster is told of, put together."""
+
+import warnings
+from functools import cache
+
+import dagster as dg
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.defs.canonical_assets import canonical_assets
+from openfaith_pipeline.defs.jobs import EXECUTOR, PCO_SYNC
+from openfaith_pipeline.defs.raw_assets import product_assets
+from openfaith_pipeline.defs.resources import SyncEngine
+from openfaith_pipeline.defs.sensors import orgs_sensor
+
+
+@cache
+def definitions() -> dg.Definitions:
+    """The code location, derived from the catalog and the canonical model."""
+    products = dict.fromkeys(stream.product for stream in STREAMS.values())
+    with warnings.catch_warnings():
+        # Partitioned checks and backfill policies are not final in Dagster; our tests hold them to what we use.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        assets = [*(product_assets(product) for product in products), canonical_assets()]
+    return dg.Definitions(
+        assets=assets,
+        jobs=[PCO_SYNC],
+        sensors=[orgs_sensor],
+        resources={"engine": SyncEngine()},
+        executor=EXECUTOR,
+    )

@@ -1,0 +1,119 @@
+"""The raw tables as assets: one for each stream of the catalog, one op for each product."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import dagster as dg
+
+from openfaith_pipeline.catalog import STREAMS, Product, Stream, streams_of
+from openfaith_pipeline.checks import Finding, rules_for
+from openfaith_pipeline.database.raw_tables import raw_table
+from openfaith_pipeline.defs.asset_metadata import column_schema, describe_stream, product_title, stream_metadata
+from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
+from openfaith_pipeline.defs.partitions import ORG
+from openfaith_pipeline.defs.requests import SyncConfig, request_of
+from openfaith_pipeline.defs.resources import SyncEngine
+from openfaith_pipeline.errors import SyncFailed
+from openfaith_pipeline.sync import StreamResult
+
+PREVIEW_ROWS: Final = 5
+
+
+def asset_key(stream: Stream) -> dg.AssetKey:
+    """`pco_people/emails`: the path of the asset is the name of the table."""
+    return dg.AssetKey([stream.schema, stream.short_name])
+
+
+def asset_spec(stream: Stream) -> dg.AssetSpec:
+    """The asset of one stream."""
+    return dg.AssetSpec(
+        key=asset_key(stream),
+        deps=[asset_key(STREAMS[stream.parent])] if stream.parent else [],
+        group_name=stream.schema,
+        kinds={"planningcenter", "postgres"},
+        description=describe_stream(stream),
+        metadata={
+            "dagster/table_name": f"{stream.schema}.{stream.short_name}",
+            "dagster/column_schema": column_schema(raw_table(stream)),
+        },
+        skippable=True,
+        partitions_def=ORG,
+    )
+
+
+def check_specs(stream: Stream) -> list[dg.AssetCheckSpec]:
+    """The checks of one stream's asset, one for each rule that applies to it."""
+    return [
+        dg.AssetCheckSpec(rule.name, asset=asset_key(stream), description=rule.description, partitions_def=ORG)
+        for rule in rules_for(stream)
+    ]
+
+
+def op_name(product: Product) -> str:
+    """`pco_people`: the op that reads a product, named as its schema."""
+    return f"pco_{product.value}"
+
+
+def product_assets(product: Product) -> dg.AssetsDefinition:
+    """All streams of one product: any selection of them is one op, and so one event loop under one rate budget."""
+    streams = {asset_key(stream): stream for stream in streams_of(product)}
+
+    @dg.multi_asset(
+        name=op_name(product),
+        description=f"Reads {product_title(product)} into the tables of `pco_{product.value}`.",
+        specs=[asset_spec(stream) for stream in streams.values()],
+        check_specs=[spec for stream in streams.values() for spec in check_specs(stream)],
+        can_subset=True,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        retry_policy=RETRY_POLICY,
+    )
+    def sync_product(
+        context: dg.AssetExecutionContext, config: SyncConfig, engine: SyncEngine
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        selected = [stream for key, stream in streams.items() if key in context.selected_asset_keys]
+        with acted_on(context.op_def.name):
+            results = engine.sync(request_of(context), selected, config.mode)
+            for stream in selected:
+                yield from _report(context, engine, stream, results[stream.name])
+            _raise_for(results.values())
+
+    return sync_product
+
+
+def _report(
+    context: dg.AssetExecutionContext, engine: SyncEngine, stream: Stream, result: StreamResult
+) -> Iterator[dg.MaterializeResult[Any]]:
+    if result.status == "failed":
+        return
+    if result.status == "unavailable":
+        context.log.warning(f"{stream.name} is withheld by Planning Center: {result.error}")
+    # A stream that the source withholds is reported too: its table holds all that may be had, and what is made of
+    # several streams is to be made without it.
+    request = request_of(context)
+    preview = engine.preview(stream, request.org_id, PREVIEW_ROWS)
+    context.add_asset_metadata(
+        metadata=stream_metadata(stream, result, request.sync_id, preview),
+        asset_key=asset_key(stream),
+        partition_key=request.org_id,
+    )
+    findings = engine.examine(stream, request.org_id, rules_for(stream))
+    yield dg.MaterializeResult(asset_key=asset_key(stream), check_results=_check_results(stream, findings))
+
+
+def _check_results(stream: Stream, findings: Mapping[str, Finding]) -> list[dg.AssetCheckResult]:
+    return [
+        dg.AssetCheckResult(
+            asset_key=asset_key(stream),
+            check_name=name,
+            passed=finding.passed,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata=dict(finding.counts),
+        )
+        for name, finding in findings.items()
+    ]
+
+
+def _raise_for(results: Iterable[StreamResult]) -> None:
+    failed = [result for result in results if result.status in {"failed", "incomplete"}]
+    if failed:
+        raise SyncFailed("; ".join(f"{result.stream} {result.status}: {result.error}" for result in failed))

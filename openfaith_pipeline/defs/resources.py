@@ -1,0 +1,116 @@
+"""What ops and sensors are given: our database, opened for as long as they need it, and the use cases on it."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import dagster as dg
+from psycopg import Connection
+from pydantic import PrivateAttr
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.checks import Finding, Rule
+from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.defs.caller import current_caller
+from openfaith_pipeline.defs.heartbeat import beating
+from openfaith_pipeline.defs.requests import Request
+from openfaith_pipeline.errors import OpenFaithError
+from openfaith_pipeline.load.preview import preview_rows
+from openfaith_pipeline.orgs.registry import list_orgs
+from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, finish_sync, sync_streams
+from openfaith_pipeline.transform import TransformResult, transform_org
+
+
+class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The sync engine over our database, found by the environment of the process that runs.
+
+    While it is open for a run, the run beats in `sync.run_leases`, so that a run whose process has died is noticed.
+    """
+
+    _database: Database = PrivateAttr()
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SyncEngine"]:
+        with open_database(load_settings()) as database:
+            self._database = database
+            run = context.run
+            with beating(database, run.run_id) if run else nullcontext():
+                yield self
+
+    def sync(self, request: Request, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:
+        """Bring these streams up to date; by stream name, how each ended."""
+        caller = current_caller()
+        with self._recorded(request, mode, {"streams": [stream.name for stream in streams]}) as failures:
+            results = caller.run(
+                sync_streams(
+                    self._database,
+                    request.org_id,
+                    streams,
+                    mode=mode,
+                    sync_id=request.sync_id,
+                    progress=caller.progress,
+                )
+            )
+            failures.extend(name for name, result in results.items() if result.status in {"failed", "incomplete"})
+        caller.hear_streams(results)
+        return results
+
+    def transform(self, request: Request, tables: Collection[str]) -> dict[str, TransformResult]:
+        """Bring these canonical tables up to date with the raw ones; by table, what changed."""
+        with (
+            self._recorded(request, SyncMode.INCREMENTAL, {"tables": sorted(tables)}),
+            self._connect() as connection,
+        ):
+            results = transform_org(
+                connection,
+                request.org_id,
+                schema=self._database.settings.canonical_schema,
+                sync_id=request.sync_id,
+                tables=tables,
+            )
+        current_caller().hear_tables(results)
+        return results
+
+    def examine(self, stream: Stream, org_id: str, rules: Collection[Rule]) -> dict[str, Finding]:
+        """What each rule finds in the stream's published rows; by the rule's name."""
+        with self._connect() as connection:
+            return {rule.name: rule.examine(connection, stream, org_id) for rule in rules}
+
+    def preview(self, stream: Stream, org_id: str, limit: int) -> list[dict[str, Any]]:
+        """A few published rows without personal data."""
+        with self._connect() as connection:
+            return preview_rows(connection, stream, org_id, limit)
+
+    def org_ids(self) -> list[str]:
+        """Every connected org."""
+        with self._connect() as connection:
+            return [org.org_id for org in list_orgs(connection)]
+
+    @property
+    def canonical_schema(self) -> str:
+        return self._database.settings.canonical_schema
+
+    @contextmanager
+    def _recorded(self, request: Request, mode: SyncMode, requested: Mapping[str, Any]) -> Iterator[list[str]]:
+        """Record the sync's beginning and end, unless the caller in this process does; the list takes what failed."""
+        failures: list[str] = []
+        if current_caller().records_sync:
+            yield failures
+            return
+        asked = {"org": request.org_id, **requested}
+        with self._connect() as connection:
+            begin_sync(connection, SyncStart(request.sync_id, request.run_id, mode, request.trigger, asked))
+        try:
+            yield failures
+        except OpenFaithError as error:
+            self._finish(request.sync_id, str(error))
+            raise
+        self._finish(request.sync_id, f"not synced: {', '.join(failures)}" if failures else None)
+
+    def _connect(self) -> Connection[Any]:
+        return self._database.connect()
+
+    def _finish(self, sync_id: str, error: str | None) -> None:
+        with self._connect() as connection:
+            finish_sync(connection, sync_id, error)

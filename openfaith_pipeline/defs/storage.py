@@ -1,0 +1,45 @@
+"""Dagster's own storage: always Postgres, in its own schema of our database."""
+
+import atexit
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cache
+from typing import Any
+
+import dagster as dg
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres import DagsterPostgresStorage
+
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.settings import Settings, load_settings
+
+
+class OpenFaithStorage(DagsterPostgresStorage):
+    """Dagster's Postgres storage, finding its server by our settings, so that a bare `dagster dev` works too.
+
+    The URL is the one configured, else `OPENFAITH_DAGSTER_PG_URL`, else that of the database our settings name.
+    """
+
+    @classmethod
+    def config_type(cls) -> Any:
+        return {"postgres_url": dg.Field(dg.StringSource, is_required=False)}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "OpenFaithStorage":
+        settings = load_settings()
+        url = config_value.get("postgres_url") or _given(settings) or _url_while_this_process_lives(settings)
+        return cls(postgres_url=url, inst_data=inst_data)
+
+
+def _given(settings: Settings) -> str | None:
+    return settings.dagster_pg_url.get_secret_value() if settings.dagster_pg_url else None
+
+
+@cache
+def _url_while_this_process_lives(settings: Settings) -> str:
+    # Dagster makes storages freely and never says when it is done with one: only the end of the process does.
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(open_database(settings)).dagster_url

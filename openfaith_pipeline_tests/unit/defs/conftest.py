@@ -1,0 +1,97 @@
+"""Runs against an engine that is told how each stream ends; no database, no network."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.checks import Finding, Rule
+from openfaith_pipeline.defs.location import definitions
+from openfaith_pipeline.defs.requests import Request
+from openfaith_pipeline.sync import StreamResult, SyncMode
+from openfaith_pipeline.transform import TransformResult
+
+ORG_ID = "org_01k5t0w2m1e9qv4y8z3n7b6c5d"
+
+Attempt = Callable[[Stream], StreamResult]
+
+
+def succeeded(stream: Stream) -> StreamResult:
+    return StreamResult(stream.name, "succeeded", "incremental", fetched=7, inserted=3, requests=2, row_count=70)
+
+
+@dataclass
+class FakeEngine:
+    """In the place of `SyncEngine`. Each call of `sync` takes the next attempt, the last one again and again.
+
+    asked, transformed: what it was called with.
+    """
+
+    attempts: list[Attempt] = field(default_factory=lambda: [succeeded])
+    findings: dict[str, Finding] = field(default_factory=dict)
+    connected: list[str] = field(default_factory=lambda: [ORG_ID])
+    asked: list[tuple[Request, list[str], SyncMode]] = field(default_factory=list)
+    transformed: list[list[str]] = field(default_factory=list)
+    canonical_schema: str = "public"
+
+    def sync(self, request: Request, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:
+        self.asked.append((request, [stream.name for stream in streams], mode))
+        attempt = self.attempts.pop(0) if len(self.attempts) > 1 else self.attempts[0]
+        return {stream.name: attempt(stream) for stream in streams}
+
+    def transform(self, _request: Request, tables: Collection[str]) -> dict[str, TransformResult]:
+        self.transformed.append(list(tables))
+        return {table: TransformResult(table, 5, 4, 3, 50) for table in tables}
+
+    def examine(self, stream: Stream, _org_id: str, rules: Collection[Rule]) -> dict[str, Finding]:
+        return {rule.name: self.findings.get(stream.name, Finding(True, {})) for rule in rules}
+
+    def preview(self, *_: Any) -> list[dict[str, Any]]:
+        return [{"id": "1", "person_id": None}]
+
+    def org_ids(self) -> list[str]:
+        return self.connected
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("org", [ORG_ID])
+        yield instance
+
+
+@pytest.fixture
+def run_assets(engine: FakeEngine, instance: dg.DagsterInstance) -> Callable[..., dg.JobExecutionResult]:
+    """Runs assets, named as `pco_people/emails`, for one org: everything when none is named."""
+    ours = definitions()
+    defs = dg.Definitions(ours.assets, jobs=ours.jobs, executor=ours.executor, resources={"engine": engine})
+    job = defs.resolve_job_def("pco_sync")
+
+    def run(
+        *assets: str, tags: Mapping[str, str] | None = None, ops: Mapping[str, Any] | None = None, **creation: Any
+    ) -> dg.JobExecutionResult:
+        run = instance.create_run_for_job(
+            job,
+            run_config={"ops": ops or {}, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            asset_selection={dg.AssetKey.from_user_string(asset) for asset in assets} or None,
+            tags={"dagster/partition": ORG_ID, **(tags or {})},
+            **creation,
+        )
+        return execute_run(InMemoryJob(job), run, instance)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def retries_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dg.RetryPolicy, "calculate_delay", lambda *_: 0)

@@ -1,0 +1,174 @@
+"""What a run does with how its streams end."""
+
+import dataclasses
+from collections.abc import Callable
+
+import dagster as dg
+import pytest
+
+from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.checks import Finding
+from openfaith_pipeline.errors import ConnectionRejected, DatabaseUnavailable, OrgPaused
+from openfaith_pipeline.sync import StreamResult, SyncMode
+from openfaith_pipeline.transform import TABLES
+from openfaith_pipeline_tests.unit.defs.conftest import ORG_ID, FakeEngine, succeeded
+
+Run = Callable[..., dg.JobExecutionResult]
+
+
+def ends(status: str, *names: str, error: str = "HTTP 500") -> Callable[[Stream], StreamResult]:
+    """An attempt in which these streams end so and the others succeed."""
+
+    def attempt(stream: Stream) -> StreamResult:
+        result = succeeded(stream)
+        return dataclasses.replace(result, status=status, error=error) if stream.name in names else result
+
+    return attempt
+
+
+def raises(error: Exception) -> Callable[[Stream], StreamResult]:
+    def attempt(_: Stream) -> StreamResult:
+        raise error
+
+    return attempt
+
+
+def materialized(result: dg.JobExecutionResult) -> list[str]:
+    events = result.filter_events(lambda event: event.is_step_materialization)
+    return [event.asset_key.to_user_string() for event in events if event.asset_key]
+
+
+def retries(result: dg.JobExecutionResult) -> int:
+    return len(result.filter_events(lambda event: event.event_type_value == "STEP_UP_FOR_RETRY"))
+
+
+def test_everything_is_one_op_for_each_product_and_one_transform(run_assets: Run, engine: FakeEngine) -> None:
+    result = run_assets()
+
+    assert result.success
+    assert [names for _, names, _ in engine.asked] == [list(STREAMS)]
+    assert engine.transformed == [list(TABLES)]
+    assert len(materialized(result)) == len(STREAMS) + len(TABLES)
+
+
+def test_a_selection_is_synced_examined_and_materialized_alone(run_assets: Run, engine: FakeEngine) -> None:
+    result = run_assets("pco_people/people", "pco_people/emails", "openfaith/emails")
+
+    assert [names for _, names, _ in engine.asked] == [["people.people", "people.emails"]]
+    assert engine.transformed == [["emails"]]
+    assert materialized(result) == ["pco_people/people", "pco_people/emails", "openfaith/emails"]
+    examined = {(e.asset_key.to_user_string(), e.partition) for e in result.get_asset_check_evaluations()}
+    assert examined == {("pco_people/people", ORG_ID), ("pco_people/emails", ORG_ID)}
+
+
+def test_the_event_of_a_partition_tells_what_was_done(run_assets: Run) -> None:
+    result = run_assets("pco_people/emails")
+
+    [event] = result.filter_events(lambda event: event.is_step_materialization)
+    told = {key: value.value for key, value in event.step_materialization_data.materialization.metadata.items()}
+    assert event.partition == ORG_ID
+    assert told["rows_fetched"] == 7
+    assert told["rows_inserted"] == 3
+    assert told["requests"] == 2
+    assert told["dagster/partition_row_count"] == 70
+    assert told["dagster/table_name"] == "pco_people.emails"
+    assert told["mode"] == "incremental"
+    assert told["sync_id"] == result.run_id
+    preview = event.step_materialization_data.materialization.metadata["preview"]
+    assert [record.data for record in preview.records] == [{"id": "1", "person_id": ""}]
+
+
+def test_the_mode_is_the_ops_configuration(run_assets: Run, engine: FakeEngine) -> None:
+    run_assets("pco_people/emails", ops={"pco_people": {"config": {"mode": "RECONCILE"}}})
+
+    assert engine.asked[0][2] is SyncMode.RECONCILE
+
+
+def test_a_failed_stream_is_named_and_holds_up_only_what_it_feeds(run_assets: Run, engine: FakeEngine) -> None:
+    engine.attempts = [ends("failed", "people.lists")]
+
+    result = run_assets("pco_people/emails", "pco_people/lists", "openfaith/emails")
+
+    assert not result.success
+    assert "people.lists failed: HTTP 500" in str(result.failure_data_for_node("pco_people").error.cause)
+    assert retries(result) == 3
+    assert set(materialized(result)) == {"pco_people/emails", "openfaith/emails"}
+
+
+def test_what_a_failed_stream_feeds_is_not_made(run_assets: Run, engine: FakeEngine) -> None:
+    engine.attempts = [ends("failed", "people.emails")]
+
+    result = run_assets("pco_people/emails", "pco_people/lists", "openfaith/emails")
+
+    assert set(materialized(result)) == {"pco_people/lists"}
+    assert engine.transformed == []
+
+
+def test_a_stream_that_succeeds_at_the_next_attempt_is_done(run_assets: Run, engine: FakeEngine) -> None:
+    engine.attempts = [ends("failed", "people.emails"), succeeded]
+
+    result = run_assets("pco_people/emails", "openfaith/emails")
+
+    assert result.success
+    assert retries(result) == 1
+    assert len({request.sync_id for request, _, _ in engine.asked}) == 1
+    assert materialized(result) == ["pco_people/emails", "openfaith/emails"]
+
+
+def test_an_unproven_listing_is_published_and_tried_again(run_assets: Run, engine: FakeEngine) -> None:
+    engine.attempts = [ends("incomplete", "people.emails", error="2 records short"), succeeded]
+
+    result = run_assets("pco_people/emails")
+
+    assert result.success
+    assert materialized(result) == ["pco_people/emails"] * 2
+
+
+def test_a_withheld_stream_holds_up_nothing(run_assets: Run, engine: FakeEngine) -> None:
+    engine.attempts = [ends("unavailable", "people.field_data", error="the product is not granted")]
+
+    result = run_assets(
+        "pco_people/people", "pco_people/field_data", "pco_people/field_definitions", "openfaith/people"
+    )
+
+    assert result.success
+    assert materialized(result)[-1] == "openfaith/people"
+    [event] = [
+        event
+        for event in result.filter_events(lambda event: event.is_step_materialization)
+        if event.asset_key == dg.AssetKey(["pco_people", "field_data"])
+    ]
+    told = event.step_materialization_data.materialization.metadata
+    assert (told["status"].value, told["reason"].value) == ("unavailable", "the product is not granted")
+
+
+@pytest.mark.parametrize("error", [ConnectionRejected("token refused"), OrgPaused("org is paused")])
+def test_what_another_try_cannot_mend_is_not_tried_again(run_assets: Run, engine: FakeEngine, error: Exception) -> None:
+    engine.attempts = [raises(error)]
+
+    result = run_assets("pco_people/emails")
+
+    assert not result.success
+    assert retries(result) == 0
+    assert result.failure_data_for_node("pco_people").user_failure_data.description == str(error)
+
+
+def test_what_another_try_may_mend_is_tried_again(run_assets: Run, engine: FakeEngine) -> None:
+    engine.attempts = [raises(DatabaseUnavailable("Postgres is restarting")), succeeded]
+
+    result = run_assets("pco_people/emails")
+
+    assert result.success
+    assert retries(result) == 1
+
+
+def test_a_rule_that_finds_something_warns(run_assets: Run, engine: FakeEngine) -> None:
+    engine.findings = {"people.emails": Finding(False, {"person": 2})}
+
+    result = run_assets("pco_people/emails")
+
+    assert result.success
+    evaluation = result.get_asset_check_evaluations()[0]
+    assert not evaluation.passed
+    assert evaluation.severity is dg.AssetCheckSeverity.WARN
+    assert evaluation.metadata["person"].value == 2
