@@ -11,6 +11,10 @@ import typer
 
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.catalog import show_catalog
+from openfaith_pipeline.cli.database import database_app
+from openfaith_pipeline.cli.orgs import orgs_app
+from openfaith_pipeline.cli.status import show_status
+from openfaith_pipeline.cli.sync import sync
 from openfaith_pipeline.errors import OpenFaithError, UsageError
 
 _EXIT_FAILED = 1
@@ -24,6 +28,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("sync")(sync)
+app.command("status")(show_status)
+app.add_typer(orgs_app, name="org")
+app.add_typer(database_app, name="db")
 app.command("catalog")(show_catalog)
 
 
@@ -56,4 +64,4 @@ def _in_our_words(error: Exception) -> str:
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
     """SIGTERM ends a verb as Ctrl-C does: what it started is stopped on the way out."""
-    raise SystemExit(128 + signal.SIGTERM)
+    raise KeyboardInterrupt

@@ -25,15 +25,13 @@ def show_catalog(
     \b
     Exit codes: 0 listed; 2 wrong usage.
     """
-    streams = [stream for stream in STREAMS.values() if not product or stream.product in product]
+    described = [_describe(stream) for stream in STREAMS.values() if not product or stream.product in product]
     if as_json:
-        terminal.print_json([_describe(stream) for stream in streams])
+        terminal.print_json(described)
         return
-    listing = terminal.table(None, "stream", "type", "path", "strategy", "table")
-    for stream in streams:
-        described = _describe(stream)
-        listing.add_row(*(described[column] for column in ("stream", "type", "path", "strategy", "table")))
-    terminal.output().print(listing)
+    columns = ("stream", "type", "path", "strategy", "table")
+    rows = ([stream[column] for column in columns] for stream in described)
+    terminal.output().print(terminal.table(columns, rows))
 
 
 def _describe(stream: Stream) -> dict[str, str]:

@@ -1,15 +1,17 @@
 """A process that outlives its supervisor by a moment: it ends the services a killed supervisor left behind.
 
-It reads process ids from stdin, one a line. End of file means that the supervisor is gone; each process leads its own
-group, so what a service started is ended with it. After an orderly stop nothing is left and nothing happens.
+It reads process ids from stdin, one a line; each process leads its own group, so what a service started is ended with
+it. End of file without a line that says `done` means that the supervisor was killed. Then the services are ended and
+the command given as arguments is run.
 """
 
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterable
 
-from openfaith_pipeline.cli.supervisor import signal_group
+from openfaith_pipeline.cli.supervisor import DONE, signal_group
 
 _GRACE_SECONDS = 3.0
 
@@ -28,7 +30,12 @@ def end_groups(groups: Iterable[int], grace_seconds: float = _GRACE_SECONDS) -> 
 def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    end_groups([int(line) for line in sys.stdin])
+    lines = sys.stdin.read().split()
+    if DONE in lines:
+        return
+    end_groups([int(line) for line in lines])
+    if sys.argv[1:]:
+        subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, check=False)
 
 
 if __name__ == "__main__":

@@ -1,29 +1,36 @@
 """What is seen while a sync runs: a live table on a terminal, a plain line now and then anywhere else."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
 
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from openfaith_pipeline.cli.terminal import count, duration, messages, table
-from openfaith_pipeline.sync import StreamResult
+from openfaith_pipeline.cli.terminal import count, duration, messages, number_of, table
+from openfaith_pipeline.sync import Progress, StreamResult
 
 _PLAIN_INTERVAL_SECONDS = 5.0
 _COLORS = {"succeeded": "green", "failed": "red", "incomplete": "yellow", "unavailable": "yellow"}
 
 
-class SyncProgress(Protocol):
-    """Told of each page and each finished stream of one sync."""
+@dataclass
+class _Activity:
+    """A stream under way. The moments are readings of the progress' own clock."""
 
-    def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None: ...
+    started_at: float
+    said_at: float
+    rows: int = 0
+    requests: int = 0
+    waited_seconds: float = 0.0
 
-    def finished(self, result: StreamResult) -> None: ...
+    def add(self, fetched: int, requests: int, waited_seconds: float) -> None:
+        self.rows += fetched
+        self.requests += requests
+        self.waited_seconds += waited_seconds
 
 
 @dataclass
@@ -32,26 +39,22 @@ class PlainProgress:
 
     say: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
-    _said_at: dict[str, float] = field(default_factory=dict)
+    _activities: dict[str, _Activity] = field(default_factory=dict)
 
     def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None:
         now = self.clock()
-        if now - self._said_at.setdefault(stream, now) < _PLAIN_INTERVAL_SECONDS:
+        activity = self._activities.setdefault(stream, _Activity(now, now))
+        activity.add(fetched, requests, waited_seconds)
+        if now - activity.said_at < _PLAIN_INTERVAL_SECONDS:
             return
-        self._said_at[stream] = now
-        self.say(f"{stream}: {count(fetched)} rows, {count(requests)} requests{_waiting(waited_seconds)}")
+        activity.said_at = now
+        waiting = _waiting(activity.waited_seconds)
+        so_far = f"{number_of(activity.rows, 'row')}, {number_of(activity.requests, 'request')} so far"
+        self.say(f"{stream}: {so_far}{waiting}")
 
     def finished(self, result: StreamResult) -> None:
-        self._said_at.pop(result.stream, None)
+        self._activities.pop(result.stream, None)
         self.say(describe_result(result))
-
-
-@dataclass
-class _Activity:
-    started_at: float
-    fetched: int = 0
-    requests: int = 0
-    waited_seconds: float = 0.0
 
 
 class LiveProgress:
@@ -63,8 +66,8 @@ class LiveProgress:
         self._activities: dict[str, _Activity] = {}
 
     def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None:
-        activity = self._activities.setdefault(stream, _Activity(self._clock()))
-        activity.fetched, activity.requests, activity.waited_seconds = fetched, requests, waited_seconds
+        now = self._clock()
+        self._activities.setdefault(stream, _Activity(now, now)).add(fetched, requests, waited_seconds)
 
     def finished(self, result: StreamResult) -> None:
         self._activities.pop(result.stream, None)
@@ -72,24 +75,51 @@ class LiveProgress:
         self._console.print(f"[{color}]•[/] {escape(describe_result(result))}", soft_wrap=True)
 
     def __rich__(self) -> Table:
-        running = table(
-            None, "syncing", "rows", "requests", "waited", "for", numbers=("rows", "requests", "waited", "for")
-        )
-        for stream, activity in list(self._activities.items()):
-            running.add_row(
+        now = self._clock()
+        rows = [
+            [
                 stream,
-                count(activity.fetched),
+                count(activity.rows),
                 count(activity.requests),
                 duration(activity.waited_seconds),
-                duration(self._clock() - activity.started_at),
-            )
-        return running
+                duration(now - activity.started_at),
+            ]
+            for stream, activity in list(self._activities.items())
+        ]
+        numbers = ("rows", "requests", "waited", "for")
+        return table(("syncing", *numbers), rows, numbers=numbers)
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """Progress of one org among several: each stream is told with the org's name."""
+
+    progress: Progress
+    label: str
+
+    def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None:
+        self.progress.page(self._name(stream), fetched=fetched, requests=requests, waited_seconds=waited_seconds)
+
+    def finished(self, result: StreamResult) -> None:
+        self.progress.finished(replace(result, stream=self._name(result.stream)))
+
+    def _name(self, stream: str) -> str:
+        return f"{self.label} · {stream}"
 
 
 @contextmanager
-def shown_progress() -> Iterator[SyncProgress]:
-    """Progress on stderr, in the form that fits what stderr is."""
+def shown_progress(names: Mapping[str, str]) -> Iterator[Callable[[str], Progress]]:
+    """Progress on stderr, in the form that fits what stderr is; yields what makes the progress of one org by its id.
+
+    names: of the orgs by id; one alone is not named.
+    """
     console = messages()
+    with _progress_on(console) as progress:
+        yield lambda org_id: _Labelled(progress, names[org_id]) if len(names) > 1 else progress
+
+
+@contextmanager
+def _progress_on(console: Console) -> Iterator[Progress]:
     if not console.is_terminal:
         yield PlainProgress(lambda line: console.print(escape(line), soft_wrap=True))
         return
@@ -110,8 +140,8 @@ def describe_result(result: StreamResult) -> str:
     }
     told = "".join(f", {count(number)} {what}" for what, number in changes.items() if number)
     return (
-        f"{result.stream}: {count(result.fetched)} rows{told or ', nothing new'}, {count(result.requests)} requests, "
-        f"{duration(result.seconds)}{_waiting(result.waited_seconds)}"
+        f"{result.stream}: {number_of(result.fetched, 'row')}{told or ', nothing new'}, "
+        f"{number_of(result.requests, 'request')}, {duration(result.seconds)}{_waiting(result.waited_seconds)}"
     )
 
 

@@ -15,11 +15,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from openfaith_pipeline.errors import OpenFaithError
 
-GRACE_SECONDS = 10.0
+DONE = "done"
+"""What the guard is told when there is nothing left for it to do."""
+
+_GRACE_SECONDS = 10.0
 _MOST_RESTARTS = 3
 _RESTART_WINDOW_SECONDS = 60.0
 _MOST_ECHOED_LINES = 8
@@ -60,28 +63,32 @@ class _Running:
 class Supervisor:
     """Context manager around a set of services.
 
-    Leaving it stops them in reverse order: SIGTERM, then SIGKILL to whatever is left of their process groups. A guard
+    Leaving it stops them, the last first: SIGTERM, then SIGKILL to whatever is left of their process groups. A guard
     process does the same when this process is killed and cannot.
-    `report` gets each line a person should see: errors from the logs, deaths and restarts.
+    report: gets each line a person should see: errors from the logs, deaths and restarts.
+    if_killed: a command for the guard to run once it has ended the services of a killed supervisor.
     """
 
-    def __init__(self, report: Callable[[str], None]) -> None:
+    def __init__(self, report: Callable[[str], None], if_killed: Sequence[str] = ()) -> None:
         self._report = report
+        self._if_killed = if_killed
         self._running: list[_Running] = []
         self._guard: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self._guard = subprocess.Popen(
-            [sys.executable, "-m", "openfaith_pipeline.cli.guard"], stdin=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-m", "openfaith_pipeline.cli.guard", *self._if_killed],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
         )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for running in reversed(self._running):
-            _end(running.process, GRACE_SECONDS)
+        _end([running.process for running in reversed(self._running)], _GRACE_SECONDS)
         if self._guard and self._guard.stdin:
+            self._tell_guard(DONE)
             self._guard.stdin.close()
             self._guard.wait()
 
@@ -120,13 +127,14 @@ class Supervisor:
                 env=dict(service.environment),
                 start_new_session=True,
             )
-        self._tell_guard(process.pid)
+        self._tell_guard(str(process.pid))
         return process
 
-    def _tell_guard(self, pid: int) -> None:
+    def _tell_guard(self, line: str) -> None:
         if self._guard is None or self._guard.stdin is None:
             raise RuntimeError("a Supervisor starts services only inside its `with` block")
-        write_line(self._guard.stdin, str(pid))
+        self._guard.stdin.write(f"{line}\n".encode())
+        self._guard.stdin.flush()
 
     def _echo_trouble(self, running: _Running) -> None:
         lines = [line for line in running.new_lines() if _TROUBLE.search(line)]
@@ -136,7 +144,7 @@ class Supervisor:
             self._report(f"{running.service.name}: {len(lines) - _MOST_ECHOED_LINES} more, see {running.service.log}")
 
     def _restart(self, running: _Running, code: int) -> None:
-        _end(running.process, GRACE_SECONDS)
+        _end([running.process], _GRACE_SECONDS)
         now = time.monotonic()
         while running.restarts and now - running.restarts[0] > _RESTART_WINDOW_SECONDS:
             running.restarts.popleft()
@@ -151,11 +159,6 @@ class Supervisor:
         running.read_bytes = 0
 
 
-def write_line(pipe: IO[bytes], line: str) -> None:
-    pipe.write(f"{line}\n".encode())
-    pipe.flush()
-
-
 def signal_group(group: int, number: int) -> bool:
     """Signal a process group (0: only look); False when nothing is left of it."""
     try:
@@ -165,14 +168,17 @@ def signal_group(group: int, number: int) -> bool:
     return True
 
 
-def _end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
-    """SIGTERM the process, wait, then SIGKILL what is left of its group: a leader may leave workers behind."""
-    if process.poll() is None:
+def _end(processes: Sequence[subprocess.Popen[bytes]], grace_seconds: float) -> None:
+    """SIGTERM them in this order, wait, then SIGKILL what is left of their groups: leaders may leave workers."""
+    deadline = time.monotonic() + grace_seconds
+    for process in processes:
         process.terminate()
+    for process in processes:
         with suppress(subprocess.TimeoutExpired):
-            process.wait(grace_seconds)
-    signal_group(process.pid, signal.SIGKILL)
-    process.wait()
+            process.wait(max(0.0, deadline - time.monotonic()))
+    for process in processes:
+        signal_group(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _ending(code: int) -> str:

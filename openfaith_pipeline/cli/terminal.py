@@ -1,6 +1,6 @@
 """What a person or a program reads: results on stdout, messages and progress on stderr."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show Dagster's own log on stderr.")]
@@ -41,16 +42,26 @@ def print_json(document: Any) -> None:
     typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=str))
 
 
-def table(title: str | None, *columns: str, numbers: Sequence[str] = ()) -> Table:
-    """An empty table; the columns named in `numbers` are aligned to the right."""
-    empty = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None, numbers: Collection[str] = ()
+) -> Table:
+    """A table of plain text; the columns named in `numbers` are aligned to the right."""
+    heading = Text(title, "bold") if title else None
+    filled = Table(title=heading, title_justify="left", box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        empty.add_column(column, justify="right" if column in numbers else "left", no_wrap=column in numbers)
-    return empty
+        filled.add_column(column, justify="right" if column in numbers else "left", no_wrap=column in numbers)
+    for row in rows:
+        filled.add_row(*map(Text, row))
+    return filled
 
 
 def count(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
+
+
+def number_of(number: int, noun: str) -> str:
+    """`1 row`, `1,200 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

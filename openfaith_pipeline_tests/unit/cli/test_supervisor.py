@@ -126,3 +126,24 @@ with Supervisor(print) as supervisor:
         supervisor.wait()
     pids = pids_in(log)
     eventually(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def test_what_is_to_be_done_after_a_kill_is_done_then_and_only_then(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    program = f"""
+import pathlib, sys, time
+from openfaith_pipeline.cli.supervisor import Supervisor
+touch = "import pathlib; pathlib.Path({str(mark)!r}).touch()"
+with Supervisor(print, if_killed=[sys.executable, "-c", touch]):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+    assert not mark.exists()
+
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as killed:
+        assert killed.stdout is not None
+        killed.stdout.readline()
+        killed.kill()
+    eventually(mark.exists)

@@ -1,0 +1,175 @@
+"""`db`: the database that everything is kept in."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.database.migration import is_current
+from openfaith_pipeline.database.server import (
+    ServerState,
+    ServerUser,
+    inspect_server,
+    pin_server,
+    stop_server,
+    stop_unused_server,
+)
+from openfaith_pipeline.errors import DatabaseUnavailable, UsageError
+from openfaith_pipeline.settings import Settings, load_settings
+
+database_app = typer.Typer(
+    no_args_is_help=True,
+    help="The database. Without DB_* it is an embedded Postgres under OPENFAITH_HOME that runs while a verb needs it.",
+)
+
+
+@database_app.command("start")
+def start(as_json: terminal.JsonOption = False) -> None:
+    """Start the embedded Postgres and keep it running until `db stop`.
+
+    \b
+    Exit codes: 0 it runs; 1 it does not start; 2 DB_* is set, or OPENFAITH_HOME cannot be used.
+    """
+    settings = _embedded(load_settings())
+    with open_database(settings):  # so that its tables are there too
+        server = pin_server(settings)
+    if as_json:
+        terminal.print_json({"host": "127.0.0.1", "port": server.port, "pid": server.pid})
+        return
+    terminal.output().print(f"Postgres runs on 127.0.0.1:{server.port} until: openfaith-pipeline db stop")
+
+
+@database_app.command("stop")
+def stop(
+    unused: Annotated[
+        bool, typer.Option("--unused", help="Only if it is not kept running and nobody uses it.")
+    ] = False,
+    as_json: terminal.JsonOption = False,
+) -> None:
+    """Stop the embedded Postgres, also under the programs that still use it.
+
+    \b
+    Exit codes: 0 it is stopped, or was not running; 1 it does not stop; 2 DB_* is set.
+    """
+    settings = _embedded(load_settings())
+    if unused:
+        stop_unused_server(settings)
+    cut_off = [] if unused else stop_server(settings)
+    if as_json:
+        is_running = inspect_server(settings).is_running
+        terminal.print_json({"is_running": is_running, "cut_off": [_describe_user(user) for user in cut_off]})
+        return
+    terminal.output().print("Postgres is running on" if inspect_server(settings).is_running else "Postgres is stopped")
+    for user in cut_off:
+        terminal.say(f"its connection was cut: {user.program} (process {user.pid})")
+
+
+@database_app.command("url")
+def url(as_json: terminal.JsonOption = False) -> None:
+    """Print the libpq URL of the data database, password included, which answers until `db stop`.
+
+    \b
+    Examples:
+      psql "$(openfaith-pipeline db url)"
+      psql "$(openfaith-pipeline db url)" -c 'SELECT count(*) FROM pco_people.people'
+
+    \b
+    Exit codes: 0 printed; 1 the database does not answer; 2 configuration.
+    """
+    settings = load_settings()
+    with open_database(settings) as database:
+        if settings.is_embedded:
+            pin_server(settings)
+        address = database.url
+    if as_json:
+        terminal.print_json({"url": address})
+        return
+    typer.echo(address)
+
+
+@database_app.command("upgrade")
+def upgrade(as_json: terminal.JsonOption = False) -> None:
+    """Bring the tables up to date with this version. The embedded Postgres is kept up to date without this.
+
+    \b
+    Exit codes: 0 up to date; 1 the database does not answer; 2 configuration, or a user who may not.
+    """
+    with open_database(load_settings(), upgrade=False) as database:
+        was_current = is_current(database)
+    if not was_current:
+        with open_database(load_settings(), upgrade=True):
+            pass
+    if as_json:
+        terminal.print_json({"was_current": was_current})
+        return
+    terminal.output().print("was up to date" if was_current else "is now up to date")
+
+
+@database_app.command("status")
+def status(as_json: terminal.JsonOption = False) -> None:
+    """Say whether the database runs, who uses it, and whether its tables are up to date. Starts nothing.
+
+    \b
+    Exit codes: 0 it runs and is up to date, or is embedded and not needed now; 1 it does not answer or is behind.
+    """
+    settings = load_settings()
+    server = inspect_server(settings) if settings.is_embedded else None
+    runs, is_up_to_date = _health(settings, server)
+    if as_json:
+        terminal.print_json(
+            {
+                "kind": "embedded" if settings.is_embedded else "configured",
+                "is_running": runs,
+                "is_current": is_up_to_date,
+                "port": server.port if server else settings.db_port,
+                "is_pinned": server.is_pinned if server else None,
+                "users": [_describe_user(user) for user in server.users] if server else None,
+            }
+        )
+    else:
+        _print_status(settings, server, runs=runs, is_up_to_date=is_up_to_date)
+    if is_up_to_date is False or not (runs or settings.is_embedded):
+        raise typer.Exit(1)
+
+
+def _health(settings: Settings, server: ServerState | None) -> tuple[bool, bool | None]:
+    """Whether it answers, and whether its tables are up to date (None when it cannot be asked)."""
+    if server and not server.is_running:
+        return False, None
+    try:
+        with open_database(settings, upgrade=False) as database:
+            return True, is_current(database)
+    except DatabaseUnavailable as error:
+        terminal.complain(str(error))
+        return False, None
+
+
+def _print_status(settings: Settings, server: ServerState | None, *, runs: bool, is_up_to_date: bool | None) -> None:
+    out = terminal.output()
+    if server is None:
+        out.print(f"{escape(settings.db_host or '')}:{settings.db_port} {'answers' if runs else 'does not answer'}")
+    elif runs:
+        kept = "until `db stop`" if server.is_pinned else "as long as it is used"
+        out.print(f"the embedded Postgres runs on 127.0.0.1:{server.port}, {kept}")
+    else:
+        out.print("the embedded Postgres is not running; any verb that needs it starts it")
+    for user in server.users if server else ():
+        out.print(f"used by {escape(user.program)} (process {user.pid})")
+    if is_up_to_date is not None:
+        behind = "the tables are behind this version: openfaith-pipeline db upgrade"
+        out.print("the tables are up to date" if is_up_to_date else behind)
+
+
+def _embedded(settings: Settings) -> Settings:
+    if not settings.is_embedded:
+        raise UsageError(
+            f"DB_HOST_PRIMARY is set: the Postgres at {settings.db_host} is not ours to start or stop."
+            " Unset the DB_* variables for the embedded one"
+        )
+    return settings
+
+
+def _describe_user(user: ServerUser) -> dict[str, object]:
+    return {"pid": user.pid, "program": user.program}

@@ -1,0 +1,216 @@
+"""`org`: the churches that are synced."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import psycopg
+import typer
+from pydantic import SecretStr
+
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted, UsageError
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.organization import Organization, read_organization
+from openfaith_pipeline.orgs.registry import (
+    Org,
+    add_org,
+    get_org,
+    list_orgs,
+    new_org_id,
+    pause_org,
+    remove_org,
+    resume_org,
+)
+from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.settings import Settings, load_settings
+
+orgs_app = typer.Typer(no_args_is_help=True, help="The churches that are synced.")
+
+OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
+NewOrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="Its id in OpenFaith (org_...), or `new` to make one.")]
+AppId = Annotated[str, typer.Option("--app-id", metavar="ID", help="Application ID of the personal access token.")]
+Name = Annotated[str | None, typer.Option("--name", help="What to call it; by default its name in Planning Center.")]
+SecretOnStdin = Annotated[bool, typer.Option("--secret-stdin", help="Read the token's secret from stdin's first line.")]
+ApiUrl = Annotated[str | None, typer.Option("--api-url", metavar="URL", help="Its API; by default PCO_API_URL.")]
+Verify = Annotated[bool, typer.Option("--verify/--no-verify", help="Ask Planning Center whom the token belongs to.")]
+
+
+@orgs_app.command("add")
+def add(
+    org_id: NewOrgId,
+    app_id: AppId,
+    name: Name = None,
+    secret_stdin: SecretOnStdin = False,
+    api_url: ApiUrl = None,
+    verify: Verify = True,
+    as_json: terminal.JsonOption = False,
+) -> None:
+    """Connect a church by a personal access token, or give a connected one a new token.
+
+    Make the token at https://api.planningcenteronline.com/oauth/applications, as a user who may see what is to be
+    synced. Its secret is asked for or read from stdin, never given as an argument, where others could see it.
+
+    \b
+    Examples:
+      openfaith-pipeline org add new --app-id 0123abcd
+      pass show pco | openfaith-pipeline org add org_01k5t0w2m1e9qv4y8z3n7b6c5d --app-id 0123abcd --secret-stdin
+
+    \b
+    Exit codes: 0 connected; 1 the token is refused or Planning Center does not answer; 2 wrong usage.
+    """
+    settings = load_settings()
+    credentials = PersonalAccessToken(app_id, _read_secret(from_stdin=secret_stdin))
+    organization = _verify(api_url or settings.pco_api_url, credentials) if verify else None
+    chosen_id = new_org_id() if org_id == "new" else org_id
+    chosen_name = name or (organization.name if organization else chosen_id)
+    with _registry(settings) as connection:
+        add_org(
+            connection,
+            cipher_from(settings),
+            chosen_id,
+            chosen_name,
+            credentials,
+            api_url=api_url,
+            organization_id=organization.organization_id if organization else None,
+        )
+    if as_json:
+        belongs_to = {"id": organization.organization_id, "name": organization.name} if organization else None
+        terminal.print_json({"org_id": chosen_id, "name": chosen_name, "organization": belongs_to})
+        return
+    terminal.output().print(f"connected {chosen_id} ({chosen_name})", markup=False)
+    if organization:
+        terminal.say(f"the token belongs to {organization.name}, number {organization.organization_id} there")
+    terminal.say(f"next: openfaith-pipeline sync {chosen_id}")
+
+
+@orgs_app.command("list")
+def list_all(as_json: terminal.JsonOption = False) -> None:
+    """List the connected churches.
+
+    \b
+    Exit codes: 0 listed; 1 the database does not answer; 2 configuration.
+    """
+    with open_database(load_settings()) as database, database.connect() as connection:
+        orgs = list_orgs(connection)
+    if as_json:
+        terminal.print_json([describe_org(org) for org in orgs])
+        return
+    rows = ([org.org_id, org.name, describe_connection(org), terminal.moment(org.paused_at)] for org in orgs)
+    terminal.output().print(terminal.table(("org", "name", "connection", "paused since"), rows))
+    if not orgs:
+        terminal.say("no church is connected; see: openfaith-pipeline org add --help")
+
+
+@orgs_app.command("pause")
+def pause(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
+    """Stop syncing a church until `org resume`. What it has stays.
+
+    \b
+    Exit codes: 0 paused; 1 the database does not answer; 2 no such org.
+    """
+    with _registry(load_settings()) as connection:
+        pause_org(connection, org_id)
+        org = get_org(connection, org_id)
+    _print_org(org, "paused", as_json=as_json)
+
+
+@orgs_app.command("resume")
+def resume(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
+    """Sync a paused church again.
+
+    \b
+    Exit codes: 0 resumed; 1 the database does not answer; 2 no such org.
+    """
+    with _registry(load_settings()) as connection:
+        resume_org(connection, org_id)
+        org = get_org(connection, org_id)
+    _print_org(org, "resumed", as_json=as_json)
+
+
+@orgs_app.command("remove")
+def remove(
+    org_id: OrgId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: terminal.JsonOption = False,
+) -> None:
+    """Disconnect a church: its token is deleted and it is synced no more. Its rows stay in the tables.
+
+    \b
+    Exit codes: 0 removed; 1 not confirmed, or the database does not answer; 2 no such org.
+    """
+    with _registry(load_settings()) as connection:
+        org = get_org(connection, org_id)
+        if not yes:
+            typer.confirm(f"Disconnect {org_id} ({org.name})?", abort=True, err=True)
+        remove_org(connection, org_id)
+    _print_org(org, "removed", as_json=as_json)
+
+
+def describe_connection(org: Org) -> str:
+    """The connection's state and, when it is not well, why."""
+    reason = f": {org.connection_reason}" if org.connection_reason else ""
+    return f"{org.connection_state or 'not connected'}{reason}"
+
+
+def describe_org(org: Org) -> dict[str, Any]:
+    """The org as JSON shows it."""
+    return {
+        "org_id": org.org_id,
+        "name": org.name,
+        "paused_at": org.paused_at,
+        "connection": {"state": org.connection_state, "reason": org.connection_reason},
+    }
+
+
+def _print_org(org: Org, what: str, *, as_json: bool) -> None:
+    if as_json:
+        terminal.print_json({**describe_org(org), "done": what})
+        return
+    terminal.output().print(f"{what} {org.org_id} ({org.name})", markup=False)
+
+
+@contextmanager
+def _registry(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to change orgs by; afterwards Dagster's partitions are the orgs there are."""
+    from openfaith_pipeline.defs.instance import open_instance
+    from openfaith_pipeline.defs.partitions import align_partitions
+
+    with open_database(settings) as database:
+        with database.connect() as connection:
+            yield connection
+            org_ids = [org.org_id for org in list_orgs(connection)]
+        with open_instance(settings, database) as instance:
+            align_partitions(instance, org_ids)
+
+
+def _read_secret(*, from_stdin: bool) -> SecretStr:
+    if from_stdin:
+        secret = sys.stdin.readline().strip()
+    elif sys.stdin.isatty():
+        secret = typer.prompt("Secret of the token", hide_input=True, err=True).strip()
+    else:
+        raise UsageError(
+            "give the token's secret on stdin with --secret-stdin; without a terminal it cannot be asked for"
+        )
+    if not secret:
+        raise UsageError("the token's secret is empty")
+    return SecretStr(secret)
+
+
+def _verify(api_url: str, credentials: PersonalAccessToken) -> Organization:
+    try:
+        return asyncio.run(read_organization(api_url, credentials))
+    except ConnectionRejected:
+        raise ConnectionRejected(
+            f"{api_url} refuses the token: compare its application id and secret with"
+            " https://api.planningcenteronline.com/oauth/applications"
+        ) from None
+    except ProductNotGranted as error:
+        raise ProductNotGranted(
+            f"the token is good, but its user has no access to Planning Center People ({error});"
+            " grant it, or connect anyway with --no-verify"
+        ) from None

@@ -1,0 +1,187 @@
+"""`sync`: bring churches up to date, by runs of the Dagster job in this process."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from openfaith_pipeline.catalog import STREAMS, Product, Stream, streams_of
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.progress import shown_progress
+from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.errors import UnknownStream, UsageError
+from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
+from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sync import StreamResult, SyncMode
+
+if TYPE_CHECKING:
+    from openfaith_pipeline.defs.execution import OrgReport
+
+OrgIds = Annotated[list[str] | None, typer.Argument(metavar="ORG_ID...", help="As `org list` shows them.")]
+EveryOrg = Annotated[bool, typer.Option("--all", help="Every connected org that is not paused.")]
+Products = Annotated[
+    list[Product] | None,
+    typer.Option("--product", "-p", metavar="PRODUCT", help="Only the streams of this product; may be repeated."),
+]
+StreamNames = Annotated[
+    list[str] | None,
+    typer.Option("--stream", "-s", metavar="STREAM", help="Only this stream, such as people.emails; may be repeated."),
+]
+Mode = Annotated[
+    SyncMode,
+    typer.Option(
+        "--mode",
+        help="incremental: what changed since the last sync. reconcile: everything, to find deletions and what the"
+        " API does not report as changed. full_refresh: everything, from the beginning.",
+    ),
+]
+
+
+def sync(
+    org_ids: OrgIds = None,
+    every_org: EveryOrg = False,
+    product: Products = None,
+    stream: StreamNames = None,
+    mode: Mode = SyncMode.INCREMENTAL,
+    as_json: terminal.JsonOption = False,
+    verbose: terminal.VerboseOption = False,
+) -> None:
+    """Sync churches from Planning Center into the raw tables, and from those into the OpenFaith tables.
+
+    What an interrupted sync had fetched is kept: the next one goes on from there.
+
+    \b
+    Examples:
+      openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d
+      openfaith-pipeline sync --all --json
+      openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d --stream people.emails --mode reconcile
+
+    \b
+    Exit codes: 0 all was synced; 1 something was not, named on stderr; 2 wrong usage; 130 interrupted.
+    """
+    streams = choose_streams(product or (), stream or ())
+    with open_database(load_settings()) as database:
+        orgs = _choose_orgs(database, org_ids or [], every_org=every_org)
+        sync_id, reports = run_shown(database, orgs, streams, mode=mode, is_verbose=verbose)
+    if as_json:
+        terminal.print_json(describe_sync(sync_id, reports))
+    else:
+        for org in orgs:
+            terminal.output().print(tabulate_report(org, reports[org.org_id]), "")
+    raise typer.Exit(complain_of_failures(reports))
+
+
+def choose_streams(products: Collection[Product], names: Collection[str]) -> tuple[Stream, ...]:
+    """The streams of these products and of these names, all when neither is given; UnknownStream for what is not."""
+    for product in products:
+        if not streams_of(product):
+            synced = ", ".join(each.value for each in Product if streams_of(each))
+            raise UnknownStream(f"no stream of {product.value} is synced yet; those of {synced} are")
+    for name in names:
+        if name not in STREAMS:
+            near = get_close_matches(name, STREAMS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "`openfaith-pipeline catalog` lists them"
+            raise UnknownStream(f"there is no stream {name!r}; {hint}")
+    everything = not products and not names
+    return tuple(
+        stream for stream in STREAMS.values() if everything or stream.product in products or stream.name in names
+    )
+
+
+def run_shown(
+    database: Database,
+    orgs: Sequence[Org],
+    streams: Collection[Stream],
+    *,
+    mode: SyncMode = SyncMode.INCREMENTAL,
+    is_verbose: bool = False,
+) -> tuple[str, dict[str, "OrgReport"]]:
+    """Run the sync of these orgs, with its progress on stderr; its id and, by org, how it ended."""
+    from openfaith_pipeline.defs.execution import SyncOrder, run_sync
+
+    order = SyncOrder([org.org_id for org in orgs], streams, mode)
+    with shown_progress({org.org_id: org.name for org in orgs}) as progress:
+        return order.sync_id, run_sync(database, order, progress=progress, is_verbose=is_verbose)
+
+
+def describe_sync(sync_id: str, reports: Mapping[str, "OrgReport"]) -> dict[str, Any]:
+    """The sync as JSON shows it. Each org has a run of its own; `run_id` is it when there is one org."""
+    run_ids = [report.run_id for report in reports.values()]
+    return {
+        "sync_id": sync_id,
+        "run_id": run_ids[0] if len(run_ids) == 1 else None,
+        "orgs": {
+            org_id: {
+                "status": report.status,
+                "run_id": report.run_id,
+                "error": report.error,
+                "streams": {name: _without(asdict(result), "stream") for name, result in report.streams.items()},
+                "tables": {name: _without(asdict(result), "table") for name, result in report.tables.items()},
+            }
+            for org_id, report in reports.items()
+        },
+    }
+
+
+def tabulate_report(org: Org, report: "OrgReport") -> Table:
+    """One org's streams, one row each, and what they cost."""
+    numbers = ("rows", "new", "changed", "deleted", "requests", "waited", "took")
+    rows = [
+        [
+            name,
+            terminal.count(result.row_count),
+            terminal.count(result.inserted),
+            terminal.count(result.updated),
+            terminal.count(result.deleted),
+            terminal.count(result.requests),
+            terminal.duration(result.waited_seconds),
+            terminal.duration(result.seconds),
+            _remark(result),
+        ]
+        for name, result in sorted(report.streams.items())
+    ]
+    title = f"{org.name} ({org.org_id}): {report.status}"
+    return terminal.table(("stream", *numbers, ""), rows, title=title, numbers=numbers)
+
+
+def complain_of_failures(reports: Mapping[str, "OrgReport"]) -> int:
+    """Name on stderr what was not synced; the exit code."""
+    failures = 0
+    for org_id, report in reports.items():
+        unsynced = [result for result in report.streams.values() if result.status in {"failed", "incomplete"}]
+        for result in unsynced:
+            terminal.complain(f"{org_id}: {result.stream} {result.status}: {result.error or 'see the run in Dagster'}")
+        if report.status != "succeeded" and not unsynced:
+            terminal.complain(f"{org_id}: {report.status}: {report.error or f'see run {report.run_id} in Dagster'}")
+        withheld = [result for result in report.streams.values() if result.status == "unavailable"]
+        for result in withheld:
+            terminal.say(f"{org_id}: {result.stream} is unavailable: {result.error}")
+        is_empty = bool(withheld) and len(withheld) == len(report.streams)
+        failures += bool(unsynced) or report.status != "succeeded" or is_empty
+    return 1 if failures else 0
+
+
+def _choose_orgs(database: Database, org_ids: Sequence[str], *, every_org: bool) -> list[Org]:
+    if every_org == bool(org_ids):
+        raise UsageError("name the orgs to sync, or give --all; `openfaith-pipeline org list` shows them")
+    with database.connect() as connection:
+        if not every_org:
+            return [get_org(connection, org_id) for org_id in dict.fromkeys(org_ids)]
+        orgs = [org for org in list_orgs(connection) if org.paused_at is None]
+    if not orgs:
+        raise UsageError("no church is connected and not paused; see: openfaith-pipeline org add --help")
+    return orgs
+
+
+def _remark(result: StreamResult) -> str:
+    remarks = [] if result.status == "succeeded" else [result.status]
+    if result.quarantined:
+        remarks.append(f"{result.quarantined} quarantined")
+    return ", ".join(remarks)
+
+
+def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != name}

@@ -1,0 +1,69 @@
+"""What a person sees of a sync under way."""
+
+import io
+
+from rich.console import Console
+
+from openfaith_pipeline.cli.progress import LiveProgress, PlainProgress, describe_result
+from openfaith_pipeline.sync import StreamResult
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_plain_progress_says_at_most_one_line_for_a_stream_every_few_seconds() -> None:
+    clock, lines = Clock(), list[str]()
+    progress = PlainProgress(lines.append, clock)
+
+    for _ in range(22):
+        progress.page("people.people", fetched=100, requests=1, waited_seconds=0.0)
+        progress.page("people.emails", fetched=10, requests=1, waited_seconds=0.5)
+        clock.now += 0.5
+
+    assert lines == [
+        "people.people: 1,100 rows, 11 requests so far",
+        "people.emails: 110 rows, 11 requests so far, 5.5 s waited for the rate limit",
+        "people.people: 2,100 rows, 21 requests so far",
+        "people.emails: 210 rows, 21 requests so far, 10 s waited for the rate limit",
+    ]
+
+
+def test_a_finished_stream_is_said_once_and_counts_anew_next_time() -> None:
+    clock, lines = Clock(), list[str]()
+    progress = PlainProgress(lines.append, clock)
+
+    progress.page("people.tabs", fetched=3, requests=1, waited_seconds=0.0)
+    progress.finished(StreamResult("people.tabs", "succeeded", "incremental", fetched=3, inserted=3, requests=1))
+    clock.now += 60
+    progress.page("people.tabs", fetched=3, requests=1, waited_seconds=0.0)
+
+    assert lines == ["people.tabs: 3 rows, 3 new, 1 request, 0.0 s"]
+
+
+def test_live_progress_shows_what_runs_and_lets_go_of_what_is_finished() -> None:
+    clock, shown = Clock(), io.StringIO()
+    console = Console(file=shown, width=100, force_terminal=False)
+    progress = LiveProgress(console, clock)
+
+    progress.page("people.people", fetched=100, requests=1, waited_seconds=0.0)
+    progress.page("people.people", fetched=100, requests=1, waited_seconds=2.5)
+    progress.page("people.tabs", fetched=3, requests=1, waited_seconds=0.0)
+    progress.finished(StreamResult("people.tabs", "succeeded", "incremental", fetched=3, requests=1, seconds=0.2))
+    clock.now += 12
+    console.print(progress)
+
+    assert [line.split() for line in shown.getvalue().splitlines()] == [
+        "• people.tabs: 3 rows, nothing new, 1 request, 0.2 s".split(),
+        ["syncing", "rows", "requests", "waited", "for"],
+        ["people.people", "200", "2", "2.5", "s", "12", "s"],
+    ]
+
+
+def test_what_went_wrong_is_said_with_its_reason() -> None:
+    failed = StreamResult("people.lists", "failed", "incremental", error="the API answered 500 five times")
+
+    assert describe_result(failed) == "people.lists: failed (the API answered 500 five times)"
