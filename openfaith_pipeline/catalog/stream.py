@@ -1,7 +1,7 @@
 """The declaration of a stream, and what follows from it without any further naming."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -35,6 +35,8 @@ class Strategy(StrEnum):
 
     INCREMENTAL = "incremental"
     """Filter and order by the cursor: keyset windows from the watermark."""
+    FILTERED = "filtered"
+    """Filter by the cursor only: what changed since the watermark, in the listing's own order."""
     ORDERED = "ordered"
     """Order by the cursor only: newest first until the watermark."""
     APPEND = "append"
@@ -46,7 +48,7 @@ class Strategy(StrEnum):
     INCLUDED = "included"
     """Read from the parent's pages through `include=`."""
     CHILD = "child"
-    """One listing for each parent record."""
+    """One listing for each parent record, each read as `Stream.listing` says."""
 
 
 class Product(StrEnum):
@@ -103,16 +105,43 @@ class Population:
 _PLACEHOLDER = re.compile(r"\{(\w+)_id\}")
 
 
+def placeholders_of(path: str) -> tuple[str, ...]:
+    """Names of the records a path leads through, outermost first."""
+    return tuple(_PLACEHOLDER.findall(path))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stream:
     """One source type of Planning Center, synced into one raw table and shown as one asset.
 
+    Where it is read:
+    path: its listing; a placeholder `{household_id}` makes it one listing for each household.
+    also_under: further paths, under other parents, of records that `path` does not list.
+    is_unconfirmed: the public reference names `path` without showing it, so it may be absent.
+    fallback_path: what is read instead where an unconfirmed `path` is absent, `also_under` with it.
+    include: name to ask for on the parent's pages, the parent being the last placeholder of `path`; on the pages of
+        the parents in `also_under` it is the last segment of their path.
+    is_singleton: `path` holds one record, not a list; under a parent, at most one for each.
+
+    What a record holds:
     attributes: JSON:API attribute -> column type; only those a list returns without `fields[...]`.
+    withheld: attributes that are secrets: neither asked for nor kept, not even in `_extra` or quarantine.
     belongs_to: to-one relationship -> name of the stream it points to, or None when it is polymorphic or not synced
         (a polymorphic one also gets a `<relationship>_type` column).
-    cursor: the attribute a sync follows; `updated_at` for changes, `created_at` for records that never change.
+    has_many: to-many relationship -> name of the stream it points to; each is a table of links. Those that the other
+        side's record names anyway are left out.
+    asks_for: relationships of either kind that the API shows only when `include=` asks for them.
+    walked_under: placeholder -> stream, for parents that a path leads through but the record does not belong to:
+        several may lead to the same record, so they are no columns.
+    aliases: JSON:API types by which relationships name this type (`PrimaryCampus` is a Campus).
+
+    How its changes are found:
+    cursor: the attribute a sync follows; `updated_at` for changes, `created_at` for records that never change. Of a
+        stream under parents, it is followed in the listing of each parent.
     is_cursor_filterable: whether `where[<cursor>][gte]` works; when not, the listing is only ordered by it.
-    include: name to ask for on the parent's pages; the parent is the last placeholder of `path`.
+    is_cursor_orderable: whether `order=<cursor>` works; when not, the listing is only filtered by it.
+    touches: relationships whose record's `updated_at` moves with a change of this one, where that is known.
+
     population: how many records a typical church has.
     """
 
@@ -123,22 +152,60 @@ class Stream:
     belongs_to: Mapping[str, str | None] = field(default_factory=dict)
     cursor: str | None = None
     is_cursor_filterable: bool = True
+    is_cursor_orderable: bool = True
     include: str | None = None
     is_singleton: bool = False
+    also_under: tuple[str, ...] = ()
+    is_unconfirmed: bool = False
+    fallback_path: str | None = None
+    has_many: Mapping[str, str] = field(default_factory=dict)
+    asks_for: tuple[str, ...] = ()
+    walked_under: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    touches: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
     table: str = ""
     population: Population = Population(5)
     description: str = ""
 
     def __post_init__(self) -> None:
-        if not self.path.startswith(self.product.path_prefix):
-            raise ValueError(f"{self.type}: path {self.path} is outside {self.product.path_prefix}")
-        if self.cursor and self.cursor not in self.attributes:
-            raise ValueError(f"{self.type}: cursor {self.cursor} is not a declared attribute")
-        for placeholder in self.placeholders:
-            if self.belongs_to.get(placeholder) is None:
-                raise ValueError(f"{self.type}: {{{placeholder}_id}} needs belongs_to[{placeholder!r}]")
+        for problem in (*self._path_problems(), *self._cursor_problems(), *self._relationship_problems()):
+            raise ValueError(f"{self.type}: {problem}")
+
+    def _path_problems(self) -> Iterator[str]:
+        paths = (self.path, *self.also_under, *((self.fallback_path,) if self.fallback_path else ()))
+        for path in paths:
+            if not path.startswith(self.product.path_prefix):
+                yield f"path {path} is outside {self.product.path_prefix}"
+            for placeholder in placeholders_of(path):
+                if not self._stream_behind(placeholder):
+                    yield f"{{{placeholder}_id}} needs belongs_to[{placeholder!r}]"
         if self.include and not self.placeholders:
-            raise ValueError(f"{self.type}: include needs a path under the parent")
+            yield "include needs a path under the parent"
+        if self.fallback_path and not self.is_unconfirmed:
+            yield "fallback_path is for a path that may be absent"
+        if self.walked_under.keys() - {name for path in paths for name in placeholders_of(path)}:
+            yield "walked_under names a placeholder that no path has"
+
+    def _cursor_problems(self) -> Iterator[str]:
+        if not self.cursor:
+            return
+        if self.cursor not in self.attributes:
+            yield f"cursor {self.cursor} is not a declared attribute"
+        if not self.is_cursor_filterable and not self.is_cursor_orderable:
+            yield f"cursor {self.cursor} can neither filter nor order"
+        if self.include:
+            yield "an included stream is read with its parent and follows no cursor of its own"
+
+    def _relationship_problems(self) -> Iterator[str]:
+        if set(self.asks_for) - self.belongs_to.keys() - self.has_many.keys():
+            yield "asks_for names an undeclared relationship"
+        if self.belongs_to.keys() & (self.has_many.keys() | self.walked_under.keys()):
+            yield "a relationship is declared twice"
+        if set(self.touches) - self.belongs_to.keys():
+            yield "touches names an undeclared relationship"
+        if set(self.withheld) & self.attributes.keys():
+            yield "a withheld attribute is declared"
 
     @cached_property
     def short_name(self) -> str:
@@ -158,26 +225,66 @@ class Stream:
     @cached_property
     def placeholders(self) -> tuple[str, ...]:
         """Relationships named by the path, outermost first: `("household",)`."""
-        return tuple(_PLACEHOLDER.findall(self.path))
+        return placeholders_of(self.path)
 
     @cached_property
     def parent(self) -> str | None:
         """Name of the stream whose records the path is walked under, None at top level."""
-        return self.belongs_to[self.placeholders[-1]] if self.placeholders else None
+        return self.parent_of(self.path)
+
+    @cached_property
+    def parents(self) -> tuple[str, ...]:
+        """Names of all streams whose records any of the paths is walked under."""
+        above = (self.parent_of(path) for path in (*self.paths(), *self.paths(is_path_absent=True)))
+        return tuple(dict.fromkeys(name for name in above if name))
+
+    def parent_of(self, path: str) -> str | None:
+        """Name of the stream whose records one of the paths is walked under, None at top level."""
+        names = placeholders_of(path)
+        return self._stream_behind(names[-1]) if names else None
+
+    def paths(self, *, is_path_absent: bool = False) -> tuple[str, ...]:
+        """The paths that together list every record.
+
+        is_path_absent: an unconfirmed `path` was found to be absent.
+        """
+        if not self.is_unconfirmed:
+            return (self.path, *self.also_under)
+        if not is_path_absent:
+            return (self.path,)
+        return (self.fallback_path, *self.also_under) if self.fallback_path else ()
+
+    def _stream_behind(self, placeholder: str) -> str | None:
+        return self.belongs_to.get(placeholder) or self.walked_under.get(placeholder)
+
+    @cached_property
+    def touches_parent(self) -> bool:
+        """Whether a change of the record is a change of its parent, so that only changed parents need a visit."""
+        return bool(self.placeholders) and self.placeholders[-1] in self.touches
 
     @cached_property
     def strategy(self) -> Strategy:
         if self.include:
             return Strategy.INCLUDED
-        if self.placeholders:
-            return Strategy.CHILD
+        return Strategy.CHILD if self.placeholders else self.listing
+
+    @cached_property
+    def listing(self) -> Strategy:
+        """How one listing is read: the stream's, or that of each parent."""
         if self.is_singleton:
             return Strategy.SINGLETON
         if self.cursor == "created_at":
             return Strategy.APPEND
-        if self.cursor:
-            return Strategy.INCREMENTAL if self.is_cursor_filterable else Strategy.ORDERED
-        return Strategy.FULL
+        if not self.cursor:
+            return Strategy.FULL
+        if not self.is_cursor_orderable:
+            return Strategy.FILTERED
+        return Strategy.INCREMENTAL if self.is_cursor_filterable else Strategy.ORDERED
+
+    @cached_property
+    def links(self) -> Mapping[str, str]:
+        """To-many relationship -> short name of its table of links: `{"tags": "events_tags"}`."""
+        return {relationship: f"{self.short_name}_{relationship}" for relationship in self.has_many}
 
     @cached_property
     def columns(self) -> Mapping[str, ColumnType]:
