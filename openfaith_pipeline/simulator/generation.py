@@ -31,10 +31,13 @@ class Maker:
         self.rank = 0
         self._above: tuple[Target | None, Mapping[str, Target | None]] = None, {}
 
-    def make(self, index: int, rank: int, times: tuple[int, int], owner: Target | None) -> Record:
-        """Record number `index`, the `rank`-th of its owner; times: created and updated, seconds since 1970."""
+    def make(self, index: int, rank: int, times: tuple[int, int], given: Mapping[str, Target | None]) -> Record:
+        """Record number `index`, the `rank`-th of its owner.
+
+        times: created and updated, seconds since 1970. given: relations that are settled, the owner at least.
+        """
         self.index, self.rank = index, rank
-        self.chosen = {self.shape.owner.name: owner} if self.shape.owner else {}
+        self.chosen = dict(given)
         for name, choose in self._choosers:
             if name not in self.chosen:
                 self.chosen[name] = choose(self)
@@ -48,7 +51,7 @@ class Maker:
 
     def above(self) -> Mapping[str, Target | None]:
         """The relations of the record's owner."""
-        owner = self.chosen[self.shape.owner.name] if self.shape.owner else None
+        owner = self.chosen.get(self.shape.owner.name) if self.shape.owner else None
         if owner is None:
             return {}
         if self._above[0] != owner:
@@ -79,13 +82,13 @@ def generate(church: "Church", shape: Shape) -> Iterator[Record]:
         last_owner = owner
         created_at = census.created_at(name, index)
         times = created_at, census.updated_at(name, index, created_at)
-        yield maker.make(index, rank, times, _owner_target(church, shape, owner))
+        yield maker.make(index, rank, times, _owner_of(church, shape, owner))
 
 
-def _owner_target(church: "Church", shape: Shape, owner: int) -> Target | None:
+def _owner_of(church: "Church", shape: Shape, owner: int) -> dict[str, Target | None]:
     if not shape.owner or not shape.owner.target:
-        return None
-    return shape.owner.target, church.census.id_of(shape.owner.target, owner)
+        return {}
+    return {shape.owner.name: (shape.owner.target, church.census.id_of(shape.owner.target, owner))}
 
 
 def _chooser(relation: Relation, shape: Shape) -> Chooser:

@@ -1,0 +1,233 @@
+"""One request in, one answer out: who asks, what they may, how it fares, and what is there."""
+
+import base64
+import binascii
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from openfaith_pipeline.catalog import STREAMS, Product, Stream
+from openfaith_pipeline.simulator import answers, documents
+from openfaith_pipeline.simulator.answers import Answer
+from openfaith_pipeline.simulator.church import Church, open_church
+from openfaith_pipeline.simulator.clocks import Clock
+from openfaith_pipeline.simulator.faults import FaultBox
+from openfaith_pipeline.simulator.limits import RateLimiter
+from openfaith_pipeline.simulator.mutations import Editor
+from openfaith_pipeline.simulator.oauth import Authorizations, read_form
+from openfaith_pipeline.simulator.options import SimulatorOptions
+from openfaith_pipeline.simulator.queries import read_page
+from openfaith_pipeline.simulator.routes import Match, Routes
+from openfaith_pipeline.simulator.visits import stream_of, visit
+
+_LOG_LENGTH = 200_000
+
+
+@dataclass
+class Request:
+    """target: path and query as sent. headers: names in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+class Logged(NamedTuple):
+    """at: seconds since 1970."""
+
+    at: float
+    method: str
+    target: str
+    status: int
+    org_id: str | None
+    stream: str | None
+    rows: int
+
+
+@dataclass(frozen=True)
+class _Caller:
+    """scopes: None for a personal access token, which has them all."""
+
+    church: Church
+    user: str
+    scopes: frozenset[str] | None = None
+
+
+class PlanningCenter:
+    """All churches of one simulator behind one address."""
+
+    def __init__(self, options: SimulatorOptions, base_url: str, streams: Mapping[str, Stream] = STREAMS) -> None:
+        self.options = options
+        self.base_url = options.public_url or base_url
+        self.churches = {spec.org_id: open_church(spec, self.base_url, streams) for spec in options.churches}
+        self.clock = Clock()
+        self.limiter = RateLimiter(options.rate_limit, self.clock)
+        self.latency = options.latency
+        self.faults = FaultBox(options.faults)
+        self.authorizations = Authorizations(options, self.clock)
+        self.editors = {org_id: Editor(church, self.clock) for org_id, church in self.churches.items()}
+        self.log: deque[Logged] = deque(maxlen=_LOG_LENGTH)
+        self._routes = {org_id: Routes(church.shapes) for org_id, church in self.churches.items()}
+        self._by_token = {
+            tuple(church.spec.credentials): _Caller(church, church.spec.credentials.app_id)
+            for church in self.churches.values()
+        }
+        if options.is_warm:
+            self.warm()
+
+    def warm(self) -> None:
+        for church in self.churches.values():
+            church.warm()
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request to the API or to OAuth, and log it."""
+        path, _, query = request.target.partition("?")
+        params = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
+        exchange = _Exchange(self, request, path, params)
+        answer = exchange.answer()
+        answer.delay_seconds += (self.latency.base_ms + self.latency.per_row_ms * answer.rows) / 1000
+        org_id = exchange.caller.church.spec.org_id if exchange.caller else None
+        self.log.append(
+            Logged(time.time(), request.method, request.target, answer.status, org_id, exchange.stream, answer.rows)
+        )
+        return answer
+
+    def caller(self, authorization: str) -> _Caller | Answer:
+        """Who the credentials belong to, or the refusal of them."""
+        kind, _, value = authorization.partition(" ")
+        if kind.lower() == "bearer":
+            grant = self.authorizations.check(value)
+            if isinstance(grant, str):
+                return answers.unauthorized(grant)
+            return _Caller(self.churches[grant.org_id], f"oauth:{grant.org_id}", grant.scopes)
+        return self._by_token.get(_read_basic(value)) or answers.unauthorized("CHINCHILLA")
+
+    def route(self, church: Church, path: str) -> Match | None:
+        return self._routes[church.spec.org_id].find(path)
+
+
+class _Exchange:
+    """The handling of one request."""
+
+    def __init__(self, center: PlanningCenter, request: Request, path: str, params: dict[str, str]) -> None:
+        self._center = center
+        self._request = request
+        self._path = path
+        self._params = params
+        self.caller: _Caller | None = None
+        self.stream: str | None = None
+
+    def answer(self) -> Answer:
+        if not self._request.headers.get("user-agent"):
+            return answers.firewall()
+        if self._path.startswith("/oauth/"):
+            return self._oauth()
+        caller = self._center.caller(self._request.headers.get("authorization", ""))
+        if isinstance(caller, Answer):
+            return caller
+        self.caller = caller
+        product = _product_of(self._path)
+        if product and caller.scopes is not None and product.value not in caller.scopes:
+            return answers.bad_scope(product.value)
+        return self._within_budget(caller, product)
+
+    def _within_budget(self, caller: _Caller, product: Product | None) -> Answer:
+        verdict = self._center.limiter.admit(caller.user, read_page(self._params).offset)
+        answer = verdict.refusal or self._fare(caller.church, product)
+        answer.headers.update(verdict.headers)
+        return answer
+
+    def _fare(self, church: Church, product: Product | None) -> Answer:
+        """The answer, or what is to go wrong instead."""
+        found = self._center.route(church, self._path)
+        self.stream = stream_of(church, found.route) if found else None
+        script = self._center.faults.scripted(church.spec.org_id, self.stream)
+        if script and script.mutation:
+            change(self._center.editors[church.spec.org_id], **script.mutation)
+        kind = script.answer if script else self._center.faults.drawn()
+        if kind == "pass":
+            return self._granted(church, product, found)
+        return self._center.faults.spoil(
+            kind, lambda: self._granted(church, product, found), self._center.limiter.limit
+        )
+
+    def _granted(self, church: Church, product: Product | None, found: Match | None) -> Answer:
+        refusal = self._refusal(church, product)
+        if refusal:
+            return refusal
+        if product and self._path.rstrip("/") == product.path_prefix and not found:
+            return answers.document(documents.organization(church, self._url))
+        if not found:
+            return answers.not_found()
+        if self.stream in church.traps.forbidden_streams:
+            vertex = f"{found.route.shape.stream.type}Vertex"
+            return answers.forbidden("1", f"read AppGraph::Vertices::{vertex} collection")
+        answer = visit(church, found, self._url, self._params)
+        if product:
+            answer.headers["X-PCO-API-Processed-As-Version"] = product.api_version
+        return answer
+
+    def _refusal(self, church: Church, product: Product | None) -> Answer | None:
+        if self._request.method == "PUT":
+            return answers.something_went_wrong()
+        if product and product.value not in church.granted:
+            return answers.unauthorized("TRASH_PANDA")
+        if self._request.method not in ("GET", "HEAD"):
+            return answers.forbidden("1", "write this resource.")
+        return None
+
+    @property
+    def _url(self) -> str:
+        return self._center.base_url + self._path
+
+    def _oauth(self) -> Answer:
+        headers = self._request.headers
+        authorization = headers.get("authorization", "")
+        if self._path == "/oauth/authorize":
+            return self._center.authorizations.authorize(self._params)
+        if self._path == "/oauth/userinfo":
+            return self._userinfo(authorization)
+        form = read_form(self._request.body, headers.get("content-type", ""), authorization)
+        if self._request.method == "POST" and self._path == "/oauth/token":
+            return self._center.authorizations.exchange(form)
+        if self._request.method == "POST" and self._path == "/oauth/revoke":
+            return self._center.authorizations.revoke(form)
+        return answers.not_found()
+
+    def _userinfo(self, authorization: str) -> Answer:
+        caller = self._center.caller(authorization)
+        if isinstance(caller, Answer):
+            return caller
+        spec = caller.church.spec
+        return answers.json(
+            {
+                "sub": "1",
+                "name": "Perrin Thistlewick",
+                "email": "perrin.thistlewick@example.org",
+                "organization_id": str(spec.organization_id),
+                "organization_name": spec.name,
+            }
+        )
+
+
+def change(editor: Editor, action: str, **arguments: object) -> object:
+    """Make a change named by its verb; raise ValueError for an unknown one."""
+    if action not in ("edit", "add", "delete", "merge", "inject"):
+        raise ValueError(f"no change is called {action}")
+    return getattr(editor, action)(**arguments)
+
+
+def _product_of(path: str) -> Product | None:
+    return next((product for product in Product if f"{path}/".startswith(f"{product.path_prefix}/")), None)
+
+
+def _read_basic(value: str) -> tuple[str, str]:
+    try:
+        app_id, _, secret = base64.b64decode(value).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return app_id, secret

@@ -1,0 +1,161 @@
+"""Steering a running simulator from another process."""
+
+import http.client
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import orjson
+
+from openfaith_pipeline.simulator.control import PREFIX
+from openfaith_pipeline.simulator.faults import Script
+from openfaith_pipeline.simulator.options import Credentials, Faults, Latency, RateLimit, Traps
+
+_UNSET: Any = object()
+
+
+class SimulatorClient:
+    """The control endpoint in Python. Every refusal is a ValueError with the simulator's own words.
+
+    url: what to give the client under test as its API.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def churches(self) -> list[dict[str, Any]]:
+        """org_id, name, people, organization_id, app_id and secret of each church."""
+        return self._call("GET", "churches")  # type: ignore[no-any-return]
+
+    def credentials(self, org: str) -> Credentials:
+        """The personal access token of a church."""
+        for church in self.churches():
+            if church["org_id"] == org:
+                return Credentials(church["app_id"], church["secret"])
+        raise ValueError(f"no church of {org}")
+
+    def truth(self, org: str, stream: str) -> list[dict[str, Any]]:
+        """Every record of a stream, ascending in id: `{type, id, attributes, relationships}`.
+
+        Relationships are all declared ones, those included that no list shows. A broken record is `{id, raw}`.
+        """
+        return self._call("GET", "truth", query={"org": org, "stream": stream})  # type: ignore[no-any-return]
+
+    def requests(self, **wanted: str) -> list[dict[str, Any]]:
+        """The log: at, method, target, status, org_id, stream, rows; `org` and `stream` select."""
+        return self._call("GET", "requests", query=wanted)  # type: ignore[no-any-return]
+
+    def forget_requests(self) -> None:
+        self._call("DELETE", "requests")
+
+    def stats(self) -> dict[str, Any]:
+        """requests, rate_limited (429s), and statuses with their counts."""
+        return self._call("GET", "stats")  # type: ignore[no-any-return]
+
+    def edit(
+        self,
+        org: str,
+        stream: str,
+        ids: Sequence[int] | str | None = None,
+        *,
+        count: int = 1,
+        attributes: Mapping[str, Any] | None = None,
+        relations: Mapping[str, int | None] | None = None,
+        is_quiet: bool = False,
+    ) -> list[int]:
+        """Change records as `Editor.edit` does; `ids="all"` changes every one. Returns their ids."""
+        return self._change(  # type: ignore[no-any-return]
+            org,
+            "edit",
+            stream=stream,
+            ids=ids,
+            count=count,
+            attributes=attributes,
+            relations=relations,
+            is_quiet=is_quiet,
+        )
+
+    def add(
+        self,
+        org: str,
+        stream: str,
+        *,
+        count: int = 1,
+        attributes: Mapping[str, Any] | None = None,
+        relations: Mapping[str, int | None] | None = None,
+    ) -> list[int]:
+        """Add records; returns their ids."""
+        arguments = {"stream": stream, "count": count, "attributes": attributes, "relations": relations}
+        return self._change(org, "add", **arguments)  # type: ignore[no-any-return]
+
+    def delete(self, org: str, stream: str, ids: Sequence[int]) -> list[int]:
+        """Delete records and what belongs to them."""
+        return self._change(org, "delete", stream=stream, ids=list(ids))  # type: ignore[no-any-return]
+
+    def merge(self, org: str, stream: str, keep: int | None = None, remove: int | None = None) -> dict[str, int]:
+        """Merge one record into another; returns the ids `merger`, `keep` and `remove`."""
+        return self._change(org, "merge", stream=stream, keep=keep, remove=remove)  # type: ignore[no-any-return]
+
+    def inject(self, org: str, stream: str, raw: Any, id: int | None = None) -> int:
+        """List any JSON value as a record, in the place of `id` or as a new one; returns its id."""
+        return self._change(org, "inject", stream=stream, raw=raw, id=id)  # type: ignore[no-any-return]
+
+    def script(self, script: Script) -> None:
+        """Let coming requests fare as told."""
+        self._call("POST", "script", script.written())
+
+    def clear_scripts(self) -> None:
+        self._call("DELETE", "script")
+
+    def set_rate_limit(self, limit: RateLimit | None) -> None:
+        """Change the limit and forget all counts; None takes it away."""
+        self._call("POST", "settings", {"rate_limit": limit.written() if limit else None})
+
+    def set_latency(self, latency: Latency) -> None:
+        self._call("POST", "settings", {"latency": latency.written()})
+
+    def set_faults(self, faults: Faults) -> None:
+        """Replace the faults; their dice start again from the seed."""
+        self._call("POST", "settings", {"faults": faults.written()})
+
+    def grant(self, org: str, products: Sequence[str]) -> None:
+        """Let the church's user have these products and no others."""
+        self._call("POST", "church", {"org": org, "granted": list(products)})
+
+    def set_traps(self, org: str, traps: Traps) -> None:
+        """Replace a church's traps; `is_hiding_parents` counts from the start only."""
+        self._call("POST", "church", {"org": org, "traps": traps.written()})
+
+    def advance_clock(self, seconds: float) -> None:
+        """Move the simulator's time ahead: tokens expire, rate windows pass, later changes are newer."""
+        self._call("POST", "clock", {"seconds": seconds})
+
+    def sign_in(self, org: str) -> None:
+        """Whose user approves at /oauth/authorize from now on."""
+        self._call("POST", "sign_in", {"org": org})
+
+    def revoke(self, org: str) -> None:
+        """End every OAuth grant of a church."""
+        self._call("POST", "revoke", {"org": org})
+
+    def warm(self) -> None:
+        """Make every record now rather than when first asked for."""
+        self._call("POST", "warm", {})
+
+    def _change(self, org: str, action: str, **arguments: Any) -> Any:
+        return self._call("POST", "change", {"org": org, "action": action, **arguments})
+
+    def _call(
+        self, method: str, verb: str, body: Mapping[str, Any] = _UNSET, query: Mapping[str, str] | None = None
+    ) -> Any:
+        target = PREFIX + verb + (f"?{urlencode(query)}" if query else "")
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=300)
+        try:
+            connection.request(method, target, b"" if body is _UNSET else orjson.dumps(body))
+            response = connection.getresponse()
+            answer = orjson.loads(response.read())
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise ValueError(answer["error"])
+        return answer

@@ -1,0 +1,193 @@
+"""`where`, `order`, `per_page` and `offset`: which records of a table a request asks for, and in what order.
+
+As in production, what is not understood is silently ignored, and a value that cannot be read as the attribute's type
+selects nothing.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from openfaith_pipeline.catalog import ColumnType
+from openfaith_pipeline.simulator.records import Record
+from openfaith_pipeline.simulator.shapes import Shape
+from openfaith_pipeline.simulator.tables import Table, fold, key_of
+
+MAX_PER_PAGE = 100
+DEFAULT_PER_PAGE = 25
+_WHERE = re.compile(r"where\[(\w+)\](?:\[(gte?|lte?)\])?")
+_TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
+_TRUTHS = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
+Predicate = Callable[[Any], bool]
+
+
+class Page(NamedTuple):
+    size: int
+    offset: int
+
+
+class Selection(NamedTuple):
+    """A stretch of a sequence of ids, which is not copied."""
+
+    ids: Sequence[int]
+    start: int
+    stop: int
+
+    @property
+    def total(self) -> int:
+        return self.stop - self.start
+
+    def on(self, page: Page) -> Sequence[int]:
+        start = self.start + page.offset
+        return self.ids[start : min(self.stop, start + page.size)]
+
+    def first(self, count: int) -> "Selection":
+        return Selection(self.ids, self.start, min(self.stop, self.start + count))
+
+
+@dataclass
+class _Window:
+    """The values in [low, high), as the API writes them."""
+
+    low: str | None = None
+    high: str | None = None
+
+    def narrow(self, low: str | None, high: str | None) -> None:
+        if low is not None:
+            self.low = low if self.low is None else max(low, self.low)
+        if high is not None:
+            self.high = high if self.high is None else min(high, self.high)
+
+    def holds(self, value: Any) -> bool:
+        if not isinstance(value, str):
+            return False
+        return (self.low is None or value >= self.low) and (self.high is None or value < self.high)
+
+
+def read_page(params: Mapping[str, str]) -> Page:
+    """`per_page` is clamped to 100, and 0 means no rows at all; what is not a number is ignored."""
+    size = _whole(params.get("per_page"), DEFAULT_PER_PAGE)
+    return Page(min(size, MAX_PER_PAGE), _whole(params.get("offset"), 0))
+
+
+def select(table: Table, params: Mapping[str, str], scope: Sequence[int] | None = None) -> Selection:
+    """The records asked for, of all or of those in `scope` (ids ascending)."""
+    conditions = _conditions(table.shape, params)
+    if conditions is None:
+        return Selection((), 0, 0)
+    windows, predicates = conditions
+    orders = _orders(table.shape, params.get("order", ""))
+    if scope is None and not predicates and len(windows) <= 1 and len(orders) <= 1:
+        indexed = _by_index(table, windows, orders)
+        if indexed:
+            return indexed
+    ids = _scan(table, scope, windows, predicates, orders)
+    return Selection(ids, 0, len(ids))
+
+
+def _by_index(table: Table, windows: Mapping[str, _Window], orders: list[tuple[str, bool]]) -> Selection | None:
+    """Without looking at any record, where one index answers the question."""
+    if not windows and not orders:
+        return Selection(table.ids, 0, len(table.ids))
+    attribute = orders[0][0] if orders else next(iter(windows))
+    if not orders or (windows and attribute not in windows):
+        return None
+    index = table.index(attribute)
+    start, stop = 0, len(index.ids)
+    if windows:
+        start, stop = index.window(windows[attribute].low, windows[attribute].high)
+    if orders[0][1]:
+        return Selection(index.descending_ids, len(index.ids) - stop, len(index.ids) - start)
+    return Selection(index.ids, start, stop)
+
+
+def _scan(
+    table: Table,
+    scope: Sequence[int] | None,
+    windows: Mapping[str, _Window],
+    predicates: Sequence[tuple[str, Predicate]],
+    orders: list[tuple[str, bool]],
+) -> list[int]:
+    tests = [*predicates, *((attribute, window.holds) for attribute, window in windows.items())]
+    records = {id: table.record(id) for id in (table.ids if scope is None else scope)}
+    ids = [id for id, record in records.items() if all(test(record.attributes.get(name)) for name, test in tests)]
+    for attribute, is_descending in reversed(orders):
+        kind = table.shape.stream.attributes[attribute]
+        ids.sort(key=lambda id: key_of(kind, _value(records[id], attribute)), reverse=is_descending)
+    return ids
+
+
+def _value(record: Record, attribute: str) -> Any:
+    return record.attributes.get(attribute)
+
+
+def _orders(shape: Shape, order: str) -> list[tuple[str, bool]]:
+    named = ((part.strip().lstrip("-"), part.strip().startswith("-")) for part in order.split(","))
+    return [(name, is_descending) for name, is_descending in named if name in shape.can_order_by]
+
+
+def _conditions(
+    shape: Shape, params: Mapping[str, str]
+) -> tuple[dict[str, _Window], list[tuple[str, Predicate]]] | None:
+    """Windows of times and tests of other attributes; None when some value cannot be read, so that nothing fits."""
+    windows: dict[str, _Window] = {}
+    predicates: list[tuple[str, Predicate]] = []
+    for key, value in params.items():
+        match = _WHERE.fullmatch(key)
+        if not match or match.group(1) not in shape.can_query_by:
+            continue
+        attribute, operator = match.groups()
+        kind = shape.stream.attributes[attribute]
+        if kind in _TIMES:
+            span = _span(kind, value)
+            if span is None:
+                return None
+            windows.setdefault(attribute, _Window()).narrow(*_side(span, operator))
+        elif not operator:
+            predicate = _predicate(kind, value)
+            if predicate is None:
+                return None
+            predicates.append((attribute, predicate))
+    return windows, predicates
+
+
+def _predicate(kind: ColumnType, wanted: str) -> Predicate | None:
+    if kind is ColumnType.TEXT:
+        parts = [re.escape(fold(part)) for part in wanted.split("%")]
+        pattern = re.compile(".*".join(parts), re.DOTALL)
+        return lambda value: isinstance(value, str) and pattern.fullmatch(fold(value)) is not None
+    try:
+        number = _TRUTHS[wanted.lower()] if kind is ColumnType.BOOLEAN else float(wanted)
+    except (KeyError, ValueError):
+        return None
+    return lambda value: isinstance(value, int | float) and value == number
+
+
+def _span(kind: ColumnType, text: str) -> tuple[str, str] | None:
+    """The first moment a value means and the first after it: a day or a second. Offsets from UTC are ignored."""
+    try:
+        moment = datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        return None
+    is_day = len(text) == 10 or kind is ColumnType.DATE
+    unit = timedelta(days=1) if is_day else timedelta(seconds=1)
+    width = 10 if kind is ColumnType.DATE else 19
+    start, end = (each.isoformat()[:width] for each in (moment, moment + unit))
+    if moment.microsecond:
+        start = end
+    return (start, end) if kind is ColumnType.DATE else (f"{start}Z", f"{end}Z")
+
+
+def _side(span: tuple[str, str], operator: str | None) -> tuple[str | None, str | None]:
+    start, end = span
+    sides = {"gt": (end, None), "gte": (start, None), "lt": (None, start), "lte": (None, end)}
+    return sides.get(operator or "", (start, end))
+
+
+def _whole(text: str | None, default: int) -> int:
+    try:
+        return max(int(text), 0) if text is not None else default
+    except ValueError:
+        return default

@@ -1,0 +1,108 @@
+"""What lies at a path: the records of a table that the path is about, and the document that shows them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from openfaith_pipeline.simulator import answers, documents
+from openfaith_pipeline.simulator.answers import Answer
+from openfaith_pipeline.simulator.church import Church
+from openfaith_pipeline.simulator.queries import Selection, select
+from openfaith_pipeline.simulator.routes import Kind, Match, Route
+from openfaith_pipeline.simulator.tables import Table
+from openfaith_pipeline.simulator.values import Target
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """The records a path is about: `ids` of them, or all of the table when None. parent: for `meta.parent`."""
+
+    table: Table
+    ids: Sequence[int] | None
+    parent: Mapping[str, str]
+
+    def holds(self, id: int) -> bool:
+        return id in self.table and (self.ids is None or id in self.ids)
+
+    @property
+    def first(self) -> int | None:
+        ids = self.table.ids if self.ids is None else self.ids
+        return next((id for id in ids if id in self.table), None)
+
+
+def stream_of(church: Church, route: Route) -> str:
+    """Name of the stream whose records a route lists."""
+    edge = route.shape.edges.get(route.name)
+    if edge and route.kind in (Kind.EDGE, Kind.EDGE_SINGLE):
+        return church.end_of(edge)
+    relation = route.shape.relation.get(route.name)
+    return relation.target if relation and relation.target else route.shape.stream.name
+
+
+def visit(church: Church, match: Match, url: str, params: Mapping[str, str]) -> Answer:
+    """The document at a path, or 404 where a record in it is not there."""
+    if not all(segment.isascii() and segment.isdigit() for segment in match.segments):
+        return answers.not_found()
+    ids = [int(segment) for segment in match.segments]
+    scope = _scope(church, match.route, ids)
+    if scope is None:
+        return answers.not_found()
+    if match.route.kind in (Kind.LIST, Kind.EDGE):
+        return _list(church, scope, url, params)
+    wanted = scope.first if match.route.kind in (Kind.SINGLETON, Kind.TO_ONE) else ids[-1]
+    if wanted is None or not scope.holds(wanted):
+        return answers.not_found()
+    return answers.document(documents.single(church, scope.table, wanted, params, scope.parent))
+
+
+def _list(church: Church, scope: _Scope, url: str, params: Mapping[str, str]) -> Answer:
+    is_silent = scope.table.shape.stream.product.value in church.traps.silent_products
+    selection = Selection((), 0, 0) if is_silent else select(scope.table, params, scope.ids)
+    return answers.document(*documents.collection(church, scope.table, selection, url, params, scope.parent))
+
+
+def _scope(church: Church, route: Route, ids: list[int]) -> _Scope | None:
+    """What a path is about; None when one of the records it passes through is not there."""
+    placeholders = route.shape.stream.placeholders
+    table = church.table(route.shape.stream.name)
+    above = _under_parents(church, table, ids[: len(placeholders)])
+    if above is None or route.kind in (Kind.LIST, Kind.SINGLE, Kind.SINGLETON):
+        return above
+    passed = ids[len(placeholders)]
+    return _beyond(church, table, passed, route) if above.holds(passed) else None
+
+
+def _under_parents(church: Church, table: Table, ids: list[int]) -> _Scope | None:
+    """The records of a table that lie under the parents in a path."""
+    if not ids:
+        return _Scope(table, None, church.organization)
+    placeholders = table.shape.stream.placeholders
+    targets = [(name, _target(table, name, id)) for name, id in zip(placeholders, ids, strict=True)]
+    if not all(id in church.table(stream) for _, (stream, id) in targets):
+        return None
+    last_name, last = targets[-1]
+    under = [
+        id
+        for id in table.children(last_name, last)
+        if all(table.record(id).relations.get(name) == target for name, target in targets[:-1])
+    ]
+    return _Scope(table, under, {"id": str(last[1]), "type": church.shapes[last[0]].stream.type})
+
+
+def _beyond(church: Church, table: Table, id: int, route: Route) -> _Scope:
+    """The records an edge leads to from a record."""
+    parent = {"id": str(id), "type": table.shape.stream.type}
+    edge = table.shape.edges.get(route.name)
+    if edge and route.kind is not Kind.TO_ONE:
+        reached = church.reached(edge, (table.shape.stream.name, id))
+        return _Scope(church.table(church.end_of(edge)), reached, parent)
+    target = table.record(id).relations.get(route.name)
+    if target is None:
+        return _Scope(table, (), parent)
+    return _Scope(church.table(target[0]), (target[1],), parent)
+
+
+def _target(table: Table, relation: str, id: int) -> Target:
+    stream = table.shape.relation[relation].target
+    if stream is None:
+        raise ValueError(f"{table.shape.stream.name}: its path goes through a polymorphic relation")
+    return stream, id
