@@ -55,7 +55,7 @@ def prepare_dagster_home(settings: Settings, database: Database) -> dict[str, st
 def open_instance(settings: Settings, database: Database) -> Iterator[dg.DagsterInstance]:
     """The instance in this process."""
     prepare_dagster_home(settings, database)
-    overrides = {"storage": {**_STORAGE, "config": {"postgres_url": database.dagster_url}}}
+    overrides = {"storage": {"custom": {**_STORAGE, "config": {"postgres_url": database.dagster_url}}}}
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(settings.dagster_home), overrides=overrides)) as instance:
         yield instance
 

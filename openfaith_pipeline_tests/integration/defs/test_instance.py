@@ -1,0 +1,96 @@
+"""The instance that our dagster.yaml describes, on a real database."""
+
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.instance import InstanceRef
+from dagster._core.launcher import WorkerStatus
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.heartbeat import beating
+from openfaith_pipeline.defs.instance import prepare_dagster_home
+from openfaith_pipeline.defs.launcher import LeaseRunLauncher
+from openfaith_pipeline.defs.partitions import align_partitions
+from openfaith_pipeline.errors import ConfigurationError
+from openfaith_pipeline.load.run_leases import silence_of
+
+
+def health_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> WorkerStatus:
+    return instance.run_launcher.check_run_worker_health(run).status
+
+
+@pytest.fixture
+def run(instance: dg.DagsterInstance) -> dg.DagsterRun:
+    """A run that has started."""
+    run = instance.create_run_for_job(dg.job(name="any")(lambda: None))
+    instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name), run.run_id)
+    return run
+
+
+def test_runs_and_events_are_in_our_database(instance: dg.DagsterInstance, database: Database) -> None:
+    run = instance.create_run_for_job(dg.job(name="any")(lambda: None))
+    with database.connect() as connection:
+        assert connection.execute("SELECT run_id FROM dagster.runs").fetchall() == [(run.run_id,)]
+
+
+def test_a_process_that_is_given_no_url_finds_the_database_by_our_settings(
+    instance: dg.DagsterInstance, database: Database
+) -> None:
+    run = instance.create_run_for_job(dg.job(name="any")(lambda: None))
+    home = str(database.settings.dagster_home)
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(home)) as other:
+        assert [found.run_id for found in other.get_runs()] == [run.run_id]
+
+
+def test_the_variables_for_processes_name_home_and_storage(database: Database) -> None:
+    environment = prepare_dagster_home(database.settings, database)
+    assert environment["OPENFAITH_DAGSTER_PG_URL"] == database.dagster_url
+    home = Path(environment["DAGSTER_HOME"])
+    assert (home / "dagster.yaml").exists()
+    assert (home / "workspace.yaml").exists()
+
+
+def test_a_home_that_cannot_be_written_is_named(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    settings = database.settings.model_copy(update={"dagster_home_override": tmp_path / "file" / "home"})
+    with pytest.raises(ConfigurationError, match="file/home"):
+        prepare_dagster_home(settings, database)
+
+
+def test_a_run_that_beats_is_healthy_and_one_that_stopped_is_not(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, database: Database
+) -> None:
+    assert isinstance(instance.run_launcher, LeaseRunLauncher)
+    with beating(database, run.run_id):
+        assert health_of(instance, run) is WorkerStatus.RUNNING
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.run_leases SET beat_at = now() - interval '13 seconds'")
+    assert health_of(instance, run) is WorkerStatus.FAILED
+
+
+def test_a_run_has_time_for_its_first_beat(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, database: Database
+) -> None:
+    assert health_of(instance, run) is WorkerStatus.RUNNING
+    with database.connect() as connection:
+        connection.execute("UPDATE dagster.runs SET start_time = start_time - 31")
+    assert health_of(instance, run) is WorkerStatus.FAILED
+
+
+def test_a_run_beats_until_it_ends(database: Database) -> None:
+    with database.connect(autocommit=True) as connection, beating(database, "run"):
+        connection.execute("UPDATE sync.run_leases SET beat_at = now() - interval '1 hour'")
+        deadline = time.monotonic() + 20
+        while silence_of(connection, "run").total_seconds() > 60:
+            assert time.monotonic() < deadline, "the run beat no second time"
+            time.sleep(0.1)
+
+
+def test_partitions_follow_the_orgs(instance: dg.DagsterInstance) -> None:
+    align_partitions(instance, ["org_a", "org_b"])
+    align_partitions(instance, ["org_b", "org_c"])
+    assert instance.get_dynamic_partitions("org") == ["org_b", "org_c"]
+    align_partitions(instance, [])
+    assert instance.get_dynamic_partitions("org") == []

@@ -1,0 +1,72 @@
+"""What Dagster is told of each asset follows from the catalog."""
+
+import dagster as dg
+import pytest
+
+from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.database.raw_tables import raw_table
+from openfaith_pipeline.definitions import defs
+from openfaith_pipeline_tests.unit.defs.asset_graph import SNAPSHOT, describe_graph
+
+
+def spec_of(key: str) -> dg.AssetSpec:
+    [spec] = [spec for spec in defs.resolve_all_asset_specs() if spec.key == dg.AssetKey.from_user_string(key)]
+    return spec
+
+
+def test_the_graph_is_as_written_down() -> None:
+    assert describe_graph() == SNAPSHOT.read_text(), (
+        "look at the change, then: python -m openfaith_pipeline_tests.unit.defs.asset_graph"
+    )
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_a_stream_is_one_asset_of_its_table(stream: Stream) -> None:
+    spec = spec_of(f"{stream.schema}/{stream.short_name}")
+
+    assert spec.group_name == stream.schema
+    assert spec.kinds == {"planningcenter", "postgres"}
+    assert spec.metadata["dagster/table_name"] == f"{stream.schema}.{stream.short_name}"
+    columns = [column.name for column in spec.metadata["dagster/column_schema"].columns]
+    assert columns == [column.name for column in raw_table(stream).columns]
+    assert stream.reference_url in spec.description
+
+
+def test_a_child_follows_from_its_parent() -> None:
+    assert [dep.asset_key for dep in spec_of("pco_people/household_memberships").deps] == [
+        dg.AssetKey(["pco_people", "households"])
+    ]
+
+
+def test_columns_have_the_types_of_the_database() -> None:
+    types = {
+        column.name: column.type for column in spec_of("pco_people/emails").metadata["dagster/column_schema"].columns
+    }
+    assert types["primary"] == "boolean"
+    assert types["updated_at"] == "timestamp with time zone"
+    assert types["_extra"] == "jsonb"
+
+
+def test_every_asset_and_check_is_partitioned_by_org() -> None:
+    graph = defs.get_repository_def().asset_graph
+    nodes = [graph.get(key) for key in [*graph.get_all_asset_keys(), *graph.asset_check_keys]]
+    assert {node.partitions_def for node in nodes} == {dg.DynamicPartitionsDefinition(name="org")}
+
+
+def test_the_job_covers_everything_and_runs_in_one_process() -> None:
+    job = defs.resolve_job_def("pco_sync")
+    assert set(job.asset_layer.executable_asset_keys) == set(defs.get_repository_def().asset_graph.get_all_asset_keys())
+    assert job.executor_def.name == "in_process"
+    assert defs.resolve_implicit_global_asset_job_def().executor_def.name == "in_process"
+
+
+def test_ops_are_retried_with_growing_delays() -> None:
+    for assets in defs.assets or ():
+        policy = assets.op.retry_policy
+        assert (policy.max_retries, policy.delay) == (3, 5)
+        assert policy.backoff is dg.Backoff.EXPONENTIAL
+        assert policy.jitter is dg.Jitter.PLUS_MINUS
+
+
+def test_a_backfill_is_one_run_for_each_org() -> None:
+    assert {assets.backfill_policy.max_partitions_per_run for assets in defs.assets or ()} == {1}
