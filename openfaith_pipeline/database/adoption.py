@@ -10,7 +10,7 @@ from typing import Any, Final
 from psycopg import Connection, sql
 
 from openfaith_pipeline.catalog import Stream
-from openfaith_pipeline.database.raw_tables import TYPES
+from openfaith_pipeline.database.raw_tables import TYPES, type_name
 
 # The text of a JSON value when it fits the type, NULL when it does not. Temporary: gone with the connection.
 _FITTING: Final = r"""
@@ -19,19 +19,19 @@ DECLARE
     kind text := jsonb_typeof(value);
     content text := value #>> '{}';
 BEGIN
-    IF type = 'JSONB' THEN RETURN value::text; END IF;
-    IF kind NOT IN ('string', 'number', 'boolean') OR (kind = 'boolean') > (type IN ('BOOLEAN', 'TEXT')) THEN
+    IF type = 'jsonb' AND kind <> 'null' THEN RETURN value::text; END IF;
+    IF kind NOT IN ('string', 'number', 'boolean') OR (kind = 'boolean') > (type IN ('boolean', 'text')) THEN
         RETURN NULL;
     END IF;
     CASE type
-        WHEN 'TEXT' THEN RETURN content;
-        WHEN 'BOOLEAN' THEN RETURN CASE WHEN kind = 'boolean' THEN content END;
-        WHEN 'BIGINT' THEN
+        WHEN 'text' THEN RETURN content;
+        WHEN 'boolean' THEN RETURN CASE WHEN kind = 'boolean' THEN content END;
+        WHEN 'bigint' THEN
             RETURN CASE WHEN content::numeric = trunc(content::numeric) THEN content::numeric::bigint::text END;
-        WHEN 'DOUBLE PRECISION' THEN
-            RETURN CASE WHEN content ~ '^[-+.\d]' THEN content::double precision::text END;
-        WHEN 'DATE' THEN RETURN CASE WHEN content ~ '^\d{4}-\d\d-\d\d$' THEN content::date::text END;
-        WHEN 'TIMESTAMP WITH TIME ZONE' THEN
+        WHEN 'double precision' THEN
+            RETURN CASE WHEN content ~ '^[-+]?[.\d]' THEN content::double precision::text END;
+        WHEN 'date' THEN RETURN CASE WHEN content ~ '^\d{4}-\d\d-\d\d$' THEN content::date::text END;
+        WHEN 'timestamp with time zone' THEN
             RETURN CASE WHEN content ~ '^\d{4}-\d\d-\d\d' THEN content::timestamptz::text END;
     END CASE;
 EXCEPTION WHEN data_exception THEN
@@ -61,7 +61,7 @@ def adopt_extras(connection: Connection[Any], table: sql.Identifier, stream: Str
     """Fill the columns just added to a raw or staging table from `_extra`, where load keeps what it does not know."""
     connection.execute(_FITTING)
     for column in added & stream.columns.keys():
-        _adopt_attribute(connection, table, column, TYPES[stream.columns[column]].compile())
+        _adopt_attribute(connection, table, column, type_name(TYPES[stream.columns[column]]))
     for relationship in stream.belongs_to:
         if f"{relationship}_id" in added:
             _adopt_relationship(connection, table, stream, relationship)

@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, Executable
 
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database.adoption import adopt_extras
-from openfaith_pipeline.database.raw_tables import RAW_METADATA, raw_table, staging_table
+from openfaith_pipeline.database.raw_tables import RAW_METADATA, raw_table, staging_table, type_name
 from openfaith_pipeline.errors import ConfigurationError
 
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -88,7 +88,7 @@ def _gap(stream: Stream, table: Table, live: Live) -> Gap | None:
 
 def _check_types(table: Table, live: Mapping[str, str]) -> None:
     for column in table.columns:
-        declared = column.type.compile(_DIALECT).lower()
+        declared = type_name(column.type)
         if live.get(column.name, declared) != declared:
             raise ConfigurationError(
                 f"{table.fullname}.{column.name} is {live[column.name]} in the database and {declared} in the catalog:"

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
@@ -30,6 +31,7 @@ from openfaith_pipeline.catalog import STREAMS, ColumnType, Stream
 
 STAGING_SCHEMA: Final = "staging"
 LONGEST_NAME: Final = 63  # bytes; Postgres cuts longer identifiers silently
+_DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 TYPES: Final[Mapping[ColumnType, TypeEngine[Any]]] = {
     ColumnType.TEXT: Text(),
@@ -94,6 +96,11 @@ def staging_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
     )
     Index(_fitting(f"{name}_stream_sync_id_idx"), table.c.stream_sync_id)
     return table
+
+
+def type_name(type_: TypeEngine[Any]) -> str:
+    """As Postgres itself calls the type, such as `timestamp with time zone`."""
+    return type_.compile(_DIALECT).lower()
 
 
 def _typed_columns(stream: Stream) -> list[Column[Any]]:
