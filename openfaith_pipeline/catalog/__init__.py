@@ -4,30 +4,36 @@ Everything about a stream (raw table, asset, checks, simulator endpoint, docs ro
 Nothing of ours is imported here, and nothing outside the canonical transforms names a stream.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType, ModuleType
 
 from openfaith_pipeline.catalog import people
 from openfaith_pipeline.catalog.stream import ColumnType, Population, Product, Strategy, Stream
 
-__all__ = ["STREAMS", "ColumnType", "Population", "Product", "Strategy", "Stream", "streams_of"]
+__all__ = ["STREAMS", "ColumnType", "Population", "Product", "Strategy", "Stream", "registry_of", "streams_of"]
 
 _PRODUCT_MODULES = (people,)
 
 
-def _registry() -> Mapping[str, Stream]:
-    declared = [value for module in _PRODUCT_MODULES for value in vars(module).values() if isinstance(value, Stream)]
+def registry_of(modules: Iterable[ModuleType]) -> Mapping[str, Stream]:
+    """Every stream the modules declare, by name and in their order; raises ValueError where they do not fit."""
+    declared = [value for module in modules for value in vars(module).values() if isinstance(value, Stream)]
     registry = {stream.name: stream for stream in declared}
     if len(registry) != len(declared):
         raise ValueError("two streams share one name")
     for stream in declared:
-        unknown = {target for target in stream.belongs_to.values() if target and target not in registry}
+        unknown = {target for target in _targets(stream) if target not in registry}
         if unknown:
             raise ValueError(f"{stream.name} refers to unknown streams: {sorted(unknown)}")
     return MappingProxyType(registry)
 
 
-STREAMS: Mapping[str, Stream] = _registry()
+def _targets(stream: Stream) -> set[str]:
+    to_one = {target for target in stream.belongs_to.values() if target}
+    return to_one | set(stream.has_many.values()) | set(stream.walked_under.values())
+
+
+STREAMS: Mapping[str, Stream] = registry_of(_PRODUCT_MODULES)
 """Every stream by name, in declaration order: parents stand before their children."""
 
 
