@@ -13,6 +13,7 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.catalog import show_catalog
 from openfaith_pipeline.cli.database import database_app
 from openfaith_pipeline.cli.orgs import orgs_app
+from openfaith_pipeline.cli.simulator import simulate
 from openfaith_pipeline.cli.status import show_status
 from openfaith_pipeline.cli.sync import sync
 from openfaith_pipeline.errors import OpenFaithError, UsageError
@@ -33,6 +34,7 @@ app.command("status")(show_status)
 app.add_typer(orgs_app, name="org")
 app.add_typer(database_app, name="db")
 app.command("catalog")(show_catalog)
+app.command("simulator")(simulate)
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
