@@ -40,6 +40,7 @@ CAMPUSES = Stream(
         "avatar_url": TEXT,
         **TIMESTAMPS,
     },
+    aliases=("PrimaryCampus",),
     population=Population(3),
 )
 
@@ -172,6 +173,7 @@ PEOPLE = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"primary_campus": "people.campuses"},
+    aliases=("Assignee",),
     population=Population(1, per="church"),
 )
 
@@ -192,6 +194,7 @@ EMAILS = Stream(
     cursor="updated_at",
     attributes={"address": TEXT, "location": TEXT, "primary": BOOLEAN, "blocked": BOOLEAN, **TIMESTAMPS},
     belongs_to={"person": "people.people"},
+    touches=("person",),
     population=Population(0.8, per="people.people"),
 )
 
@@ -212,6 +215,7 @@ PHONE_NUMBERS = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"person": "people.people"},
+    touches=("person",),
     population=Population(0.9, per="people.people"),
 )
 
@@ -234,6 +238,7 @@ ADDRESSES = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"person": "people.people"},
+    touches=("person",),
     population=Population(0.7, per="people.people"),
 )
 

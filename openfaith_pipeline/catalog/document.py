@@ -1,0 +1,107 @@
+"""docs/catalog.md, written from the declarations: what becomes of each type that Planning Center documents."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from openfaith_pipeline.catalog.not_synced import Reason
+from openfaith_pipeline.catalog.stream import Product, Strategy, Stream
+
+_INTRODUCTION = """\
+# What is synced
+
+Written from `openfaith_pipeline/catalog/` by `openfaith-pipeline catalog --markdown`; edit the declarations, not this.
+
+A stream is one type of Planning Center and one raw table: `people.emails` is `pco_people.emails`. Besides the columns
+listed, each table has `org_id` and `id`, which are its key, `_extra` for attributes that no declaration names, and
+`_content_hash`, `_first_seen_at`, `_synced_at`, `_deleted_at` and `_sync_id`.
+
+How the records of a stream are found:
+
+{strategies}
+"""
+
+_STRATEGIES: Mapping[Strategy, str] = {
+    Strategy.INCREMENTAL: "what changed since the last sync, filtered and ordered by the cursor",
+    Strategy.FILTERED: "what changed since the last sync, filtered by the cursor but in the order of the list",
+    Strategy.ORDERED: "newest change first, until one that the last sync has seen",
+    Strategy.APPEND: "what was added since the last sync; the records do not change",
+    Strategy.FULL: "the whole list, compared by content",
+    Strategy.SINGLETON: "the one record there is, compared by content",
+    Strategy.INCLUDED: "brought along with the pages of the parent, at no request of their own",
+    Strategy.CHILD: "one list for each parent, each read in the way named with it",
+}
+
+
+def render_catalog(streams: Iterable[Stream], not_synced: Mapping[Product, Mapping[str, Reason]]) -> str:
+    """The document in Markdown: each product's streams, and its types that are none with the reason."""
+    by_product: dict[Product, list[Stream]] = {product: [] for product in Product}
+    for stream in streams:
+        by_product[stream.product].append(stream)
+    strategies = "\n".join(f"- **{strategy.value}**: {meaning}." for strategy, meaning in _STRATEGIES.items())
+    sections = [_INTRODUCTION.format(strategies=strategies)]
+    for product, members in by_product.items():
+        skipped = not_synced.get(product, {})
+        if members or skipped:
+            sections.append("\n".join(_section(product, members, skipped)))
+    return "\n".join(sections)
+
+
+def _section(product: Product, members: list[Stream], skipped: Mapping[str, Reason]) -> Iterator[str]:
+    yield f"## {product.value.replace('_', '-').title()}"
+    yield ""
+    yield f"Version {product.api_version} of the API. Schema and asset group `pco_{product.value}`."
+    yield ""
+    if members:
+        yield "| stream | type | read as | path | columns | refers to |"
+        yield "|---|---|---|---|---|---|"
+        yield from (_row(stream) for stream in members)
+        yield ""
+    if skipped:
+        yield "Not synced:"
+        yield ""
+        yield from (f"- **{type_name}**: {reason.value}" for type_name, reason in sorted(skipped.items()))
+        yield ""
+
+
+def _row(stream: Stream) -> str:
+    cells = (
+        f"`{stream.name}`",
+        f"[{stream.type}]({stream.reference_url})",
+        _reading(stream),
+        _paths(stream),
+        _columns(stream),
+        _references(stream),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _reading(stream: Stream) -> str:
+    if stream.include:
+        return f"{stream.strategy.value} with {_names(stream.parents)} as `{stream.include}`"
+    way = f"{stream.listing.value} by `{stream.cursor}`" if stream.cursor else stream.listing.value
+    return f"{stream.strategy.value} of {_names(stream.parents)}: {way}" if stream.placeholders else way
+
+
+def _paths(stream: Stream) -> str:
+    path = f"`{stream.path}`"
+    if not stream.is_unconfirmed:
+        return "<br>and ".join([path, *(f"`{other}`" for other in stream.also_under)])
+    instead = " and ".join(f"`{other}`" for other in stream.paths(is_path_absent=True))
+    return f"{path}<br>where it exists" + (f"; else {instead}" if instead else "")
+
+
+def _columns(stream: Stream) -> str:
+    columns = [f"`{name}` {kind.value}" for name, kind in stream.columns.items()]
+    withheld = [f"never `{name}`" for name in stream.withheld]
+    return ", ".join(columns + withheld) or "none"
+
+
+def _references(stream: Stream) -> str:
+    to_one = [f"`{name}` {f'`{target}`' if target else 'any'}" for name, target in stream.belongs_to.items()]
+    to_many = [
+        f"`{name}` many `{target}` in `{stream.links[name]}`" for name, target in sorted(stream.has_many.items())
+    ]
+    return ", ".join(to_one + to_many) or "none"
+
+
+def _names(streams: Iterable[str]) -> str:
+    return " and ".join(f"`{name}`" for name in streams)

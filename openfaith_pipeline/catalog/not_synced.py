@@ -1,0 +1,71 @@
+"""The documented types that are no streams, and why: none of them would tell a church something it has not yet."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from openfaith_pipeline.catalog.stream import Product
+
+
+class Reason(StrEnum):
+    """Why a type is not synced, as a sentence for docs/catalog.md."""
+
+    DERIVED = "Computed from other types, which are synced."
+    GONE = "No longer in the newer versions of the reference."
+    OTHER_ORGANIZATIONS = "Tells of the same person in other organizations, which are not this church's to keep."
+    PER_USER = "Shows only what belongs to the user whose token it is, so it says nothing of the church."
+    PLUMBING = "The workings of Planning Center's API, not the church's data."
+    SAME_ROWS = "The same records as `services.plan_people`, seen from the person."
+    TRANSIENT = "The state of a job that is under way, gone when it is done."
+    UI_STATE = "What a screen shows at the moment, not the church's data."
+    UNROUTED = "Documented as a type, but no path leads to it."
+
+
+NOT_SYNCED: Final[Mapping[Product, Mapping[str, Reason]]] = MappingProxyType(
+    {
+        Product.PEOPLE: {
+            "BirthdayPeople": Reason.DERIVED,
+            "ConnectedPerson": Reason.OTHER_ORGANIZATIONS,
+            "ListStar": Reason.PER_USER,
+            "OrganizationStatistics": Reason.DERIVED,
+            "PlatformNotification": Reason.UI_STATE,
+            "WorkflowStepAssigneeSummary": Reason.DERIVED,
+        },
+        Product.CALENDAR: {"JobStatus": Reason.TRANSIENT},
+        Product.CHECK_INS: {"PreCheck": Reason.UNROUTED, "RosterListPerson": Reason.UNROUTED},
+        Product.SERVICES: {
+            "AttachmentActivity": Reason.UNROUTED,
+            "AvailableSignup": Reason.PER_USER,
+            "BlockoutScheduleConflict": Reason.UNROUTED,
+            "Chat": Reason.PER_USER,
+            "EmailTemplateRenderedResponse": Reason.UNROUTED,
+            "FolderPath": Reason.UNROUTED,
+            "Layout": Reason.GONE,
+            "Live": Reason.UI_STATE,
+            "MediaSchedule": Reason.DERIVED,
+            "Schedule": Reason.SAME_ROWS,
+            "ScheduledPerson": Reason.PER_USER,
+            "ServiceTypePath": Reason.UNROUTED,
+            "SignupSheet": Reason.PER_USER,
+            "SignupSheetMetadata": Reason.PER_USER,
+            "SkippedAttachment": Reason.UNROUTED,
+            "SongSchedule": Reason.DERIVED,
+            "SongbookStatus": Reason.UNROUTED,
+            "Zoom": Reason.PER_USER,
+        },
+        Product.PUBLISHING: {"ChannelNextTime": Reason.DERIVED},
+        Product.WEBHOOKS: {
+            "Delivery": Reason.PLUMBING,
+            "Event": Reason.PLUMBING,
+            "Organization": Reason.PLUMBING,
+        },
+        Product.API: {
+            "OauthApplication": Reason.PER_USER,
+            "OauthApplicationMau": Reason.PLUMBING,
+            "Person": Reason.UNROUTED,
+            "PersonalAccessToken": Reason.PER_USER,
+        },
+    }
+)
+"""JSON:API type -> reason, by product."""

@@ -1,0 +1,27 @@
+"""Planning Center Webhooks: which events can be subscribed to, and who has subscribed."""
+
+from openfaith_pipeline.catalog.stream import (
+    BOOLEAN,
+    TEXT,
+    TIMESTAMPS,
+    Population,
+    Product,
+    Stream,
+)
+
+AVAILABLE_EVENTS = Stream(
+    product=Product.WEBHOOKS,
+    type="AvailableEvent",
+    path="/webhooks/v2/available_events",
+    attributes={"name": TEXT, "app": TEXT, "version": TEXT, "type": TEXT, "resource": TEXT, "action": TEXT},
+    population=Population(60),
+)
+
+WEBHOOK_SUBSCRIPTIONS = Stream(
+    product=Product.WEBHOOKS,
+    type="WebhookSubscription",
+    path="/webhooks/v2/webhook_subscriptions",
+    attributes={"name": TEXT, "url": TEXT, "active": BOOLEAN, "application_id": TEXT, **TIMESTAMPS},
+    withheld=("authenticity_secret",),
+    population=Population(4),
+)
