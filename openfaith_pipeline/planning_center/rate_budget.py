@@ -143,7 +143,7 @@ class LocalRateBudget:
     def _admit(self) -> None:
         """Grant permits in the order of asking, then see to being woken when the next slot frees."""
         self._free_slots()
-        while self._waiters and (self._waiters[0].granted.done() or self._has_room(self._waiters[0])):
+        while self._waiters and self._has_room(self._waiters[0]):
             waiter = self._waiters.popleft()
             if not waiter.granted.done():
                 self._grant(waiter)

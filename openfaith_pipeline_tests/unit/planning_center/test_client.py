@@ -238,7 +238,7 @@ def test_offsets_above_30000_keep_to_the_limit_their_refusal_names() -> None:
     async def scenario() -> None:
         def answer(_: httpx.Request) -> Answer:
             sent.append(virtual_now())
-            return refused if len(sent) == 3 else page()
+            return refused if len(sent) == 3 else page(**{"X-PCO-API-Request-Rate-Limit": "100"})
 
         async with client_of(answer) as client:
             for _ in range(5):

@@ -73,6 +73,21 @@ def test_own_requests_in_flight_are_not_taken_for_somebody_elses() -> None:
     )
 
 
+def test_slots_that_freed_while_a_request_was_under_way_are_not_taken_for_somebody_elses() -> None:
+    async def scenario() -> float:
+        shared = budget()
+        await send_many(shared, 2, RateReport(limit=3, period=20))
+        await asyncio.sleep(19)
+        counted_before_they_freed = asyncio.create_task(send(shared, RateReport(count=3), lasts=2.0))
+        still_under_way = asyncio.create_task(send(shared, RateReport(), lasts=2.0))
+        await counted_before_they_freed
+        sent_at = await send(shared, RateReport())
+        await still_under_way
+        return sent_at
+
+    assert run_virtually(scenario()) == 21.0
+
+
 def test_silence_of_two_periods_makes_the_next_request_go_alone_again() -> None:
     async def scenario() -> list[float]:
         shared = budget()
@@ -195,3 +210,19 @@ def test_cancelled_waiter_takes_no_slot_and_blocks_nobody(is_granted: bool) -> N
 
     freed = 20 + MARGIN
     assert run_virtually(scenario()) == pytest.approx([freed, 2 * freed])
+
+
+def test_waiter_cancelled_at_the_moment_room_appears_takes_no_slot() -> None:
+    async def scenario() -> list[float]:
+        shared = budget()
+        await send(shared, RateReport(limit=2, period=20))
+        holder = await shared.acquire()
+        waiting = asyncio.create_task(shared.acquire())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await shared.release(holder, RateReport(limit=3))
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        return await send_many(shared, 2, RateReport())
+
+    assert run_virtually(scenario()) == [0.0, 20 + MARGIN]

@@ -58,6 +58,10 @@ def test_total_time_starts_with_the_first_request() -> None:
     clock.now += 3600
     tried.record_request(3600.0)
     assert tried.decide(FAULT)
+    clock.now += 50
+    tried.record_request(0.0)
+    clock.now += 9.9
+    assert tried.decide(FAULT) is False
 
 
 def test_dictated_waits_use_up_no_attempts_but_time() -> None:
