@@ -1,5 +1,6 @@
 """A real Postgres, started once for each pytest process, and a fresh database in it for each test."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -29,8 +30,13 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def open_directory() -> Iterator[Path]:
-    """A directory that every user may pass through, as pytest's own is not: root's Postgres runs as another user."""
-    directory = Path(tempfile.mkdtemp(prefix="openfaith-tests-"))
+    """A directory that every user may pass through, as pytest's own is not: root's Postgres runs as another user.
+
+    In memory where there is room: making a database takes 10 ms there and 200 ms on a disk.
+    """
+    memory = Path("/dev/shm")  # noqa: S108
+    has_room = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4_000_000_000
+    directory = Path(tempfile.mkdtemp(prefix="openfaith-tests-", dir=memory if has_room else None))
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)
@@ -42,8 +48,8 @@ def postgres(open_directory: Path) -> Iterator[RunningServer]:
     settings = Settings(home=open_directory / "home")
     with use_server(settings) as server:
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-            for hurry in ("fsync", "synchronous_commit", "full_page_writes"):
-                connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(hurry)))
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
             connection.execute("SELECT pg_reload_conf()")
         with open_database(settings):
             yield server
