@@ -8,7 +8,7 @@ from openfaith_pipeline.catalog.stream import Product, Strategy, Stream
 _INTRODUCTION = """\
 # What is synced
 
-Written from `openfaith_pipeline/catalog/` by `openfaith-pipeline catalog --markdown`; edit the declarations, not this.
+Written from the declarations in `openfaith_pipeline/catalog/`; change those, not this.
 
 A stream is one type of Planning Center and one raw table: `people.emails` is `pco_people.emails`. Besides the columns
 listed, each table has `org_id` and `id`, which are its key, `_extra` for attributes that no declaration names, and

@@ -134,28 +134,6 @@ ENROLLMENTS = Stream(
     population=Population(1, per="groups.groups"),
 )
 
-LOCATIONS = Stream(
-    product=Product.GROUPS,
-    type="Location",
-    path="/groups/v2/groups/{group_id}/location",
-    table="locations",
-    include="location",
-    is_singleton=True,
-    also_under=("/groups/v2/events/{event_id}/location",),
-    attributes={
-        "display_preference": TEXT,
-        "full_formatted_address": TEXT,
-        "latitude": FLOAT,
-        "longitude": FLOAT,
-        "name": TEXT,
-        "radius": TEXT,
-        "strategy": TEXT,
-    },
-    # Meetings share the places of their groups: both point here.
-    walked_under={"group": "groups.groups", "event": "groups.events"},
-    population=Population(0.8, per="groups.groups"),
-)
-
 MEMBERSHIPS = Stream(
     product=Product.GROUPS,
     type="Membership",
@@ -235,6 +213,28 @@ OWNERS = Stream(
     # One person writes many notes, which point here.
     walked_under={"event": "groups.events", "event_note": "groups.event_notes"},
     population=Population(0.01, per="church"),
+)
+
+LOCATIONS = Stream(
+    product=Product.GROUPS,
+    type="Location",
+    path="/groups/v2/groups/{group_id}/location",
+    table="locations",
+    include="location",
+    is_singleton=True,
+    also_under=("/groups/v2/events/{event_id}/location",),
+    attributes={
+        "display_preference": TEXT,
+        "full_formatted_address": TEXT,
+        "latitude": FLOAT,
+        "longitude": FLOAT,
+        "name": TEXT,
+        "radius": TEXT,
+        "strategy": TEXT,
+    },
+    # Meetings share the places of their groups: both point here.
+    walked_under={"group": "groups.groups", "event": "groups.events"},
+    population=Population(0.8, per="groups.groups"),
 )
 
 ATTENDANCES = Stream(

@@ -111,27 +111,6 @@ SELECTION_TYPES = Stream(
     population=Population(2, per="registrations.signups"),
 )
 
-PEOPLE = Stream(
-    product=Product.REGISTRATIONS,
-    type="Person",
-    path="/registrations/v2/signups/{signup_id}/attendees/{attendee_id}/person",
-    table="people",
-    include="person",
-    is_singleton=True,
-    also_under=(
-        "/registrations/v2/signups/{signup_id}/registrations/{registration_id}/created_by",
-        "/registrations/v2/signups/{signup_id}/registrations/{registration_id}/registrant_contact",
-    ),
-    attributes={"first_name": TEXT, "last_name": TEXT, "name": TEXT},
-    # One person attends and registers many times; attendees and registrations point here.
-    walked_under={
-        "signup": "registrations.signups",
-        "attendee": "registrations.attendees",
-        "registration": "registrations.registrations",
-    },
-    population=Population(0.06, per="church"),
-)
-
 REGISTRATIONS = Stream(
     product=Product.REGISTRATIONS,
     type="Registration",
@@ -177,4 +156,25 @@ EMERGENCY_CONTACTS = Stream(
     attributes={"name": TEXT, "phone_number": TEXT},
     belongs_to={"signup": "registrations.signups", "attendee": "registrations.attendees"},
     population=Population(0.5, per="registrations.attendees"),
+)
+
+PEOPLE = Stream(
+    product=Product.REGISTRATIONS,
+    type="Person",
+    path="/registrations/v2/signups/{signup_id}/attendees/{attendee_id}/person",
+    table="people",
+    include="person",
+    is_singleton=True,
+    also_under=(
+        "/registrations/v2/signups/{signup_id}/registrations/{registration_id}/created_by",
+        "/registrations/v2/signups/{signup_id}/registrations/{registration_id}/registrant_contact",
+    ),
+    attributes={"first_name": TEXT, "last_name": TEXT, "name": TEXT},
+    # One person attends and registers many times; attendees and registrations point here.
+    walked_under={
+        "signup": "registrations.signups",
+        "attendee": "registrations.attendees",
+        "registration": "registrations.registrations",
+    },
+    population=Population(0.06, per="church"),
 )
