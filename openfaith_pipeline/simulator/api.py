@@ -21,6 +21,7 @@ from openfaith_pipeline.simulator.oauth import Authorizations, read_form
 from openfaith_pipeline.simulator.options import SimulatorOptions
 from openfaith_pipeline.simulator.queries import read_page
 from openfaith_pipeline.simulator.routes import Match, Routes
+from openfaith_pipeline.simulator.shapes import shapes_of
 from openfaith_pipeline.simulator.visits import stream_of, visit
 
 _LOG_LENGTH = 200_000
@@ -63,7 +64,12 @@ class PlanningCenter:
     def __init__(self, options: SimulatorOptions, base_url: str, streams: Mapping[str, Stream] = STREAMS) -> None:
         self.options = options
         self.base_url = options.public_url or base_url
-        self.churches = {spec.org_id: open_church(spec, self.base_url, streams) for spec in options.churches}
+        hiding = {spec.traps.is_hiding_parents for spec in options.churches}
+        shapes = {is_hiding: shapes_of(streams, is_hiding_parents=is_hiding) for is_hiding in hiding}
+        self.churches = {
+            spec.org_id: open_church(spec, self.base_url, shapes[spec.traps.is_hiding_parents])
+            for spec in options.churches
+        }
         self.clock = Clock()
         self.limiter = RateLimiter(options.rate_limit, self.clock)
         self.latency = options.latency
@@ -71,7 +77,8 @@ class PlanningCenter:
         self.authorizations = Authorizations(options, self.clock)
         self.editors = {org_id: Editor(church, self.clock) for org_id, church in self.churches.items()}
         self.log: deque[Logged] = deque(maxlen=_LOG_LENGTH)
-        self._routes = {org_id: Routes(church.shapes) for org_id, church in self.churches.items()}
+        routes = {is_hiding: Routes(each) for is_hiding, each in shapes.items()}
+        self._routes = {spec.org_id: routes[spec.traps.is_hiding_parents] for spec in options.churches}
         self._by_token = {
             tuple(church.spec.credentials): _Caller(church, church.spec.credentials.app_id)
             for church in self.churches.values()
@@ -138,7 +145,8 @@ class _Exchange:
     def _within_budget(self, caller: _Caller, product: Product | None) -> Answer:
         verdict = self._center.limiter.admit(caller.user, read_page(self._params).offset)
         answer = verdict.refusal or self._fare(caller.church, product)
-        answer.headers.update(verdict.headers)
+        if answer.content_type != answers.HTML:  # which comes from something in front of Planning Center
+            answer.headers.update(verdict.headers)
         return answer
 
     def _fare(self, church: Church, product: Product | None) -> Answer:

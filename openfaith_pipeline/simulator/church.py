@@ -6,12 +6,12 @@ from typing import Any
 
 import orjson
 
-from openfaith_pipeline.catalog import Product, Stream
+from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.simulator.census import Census
 from openfaith_pipeline.simulator.generation import generate
 from openfaith_pipeline.simulator.options import ChurchSpec, Traps
 from openfaith_pipeline.simulator.records import Codec, Record, compact
-from openfaith_pipeline.simulator.shapes import Edge, Relation, Shape, shapes_of
+from openfaith_pipeline.simulator.shapes import Edge, Relation, Shape
 from openfaith_pipeline.simulator.tables import Table
 from openfaith_pipeline.simulator.values import Target
 
@@ -52,11 +52,16 @@ class Church:
             if shape.stream.product is product and not shape.stream.placeholders and not shape.stream.is_singleton
         )
 
+    def settle(self) -> None:
+        """Make every record."""
+        for name in self.shapes:
+            self.table(name)
+
     def warm(self) -> None:
         """Make every record and the index of every cursor."""
         for name, shape in self.shapes.items():
             table = self.table(name)
-            self.listed(table, table.ids[:1])
+            self.listed(table, table.ids)
             if shape.stream.cursor:
                 table.index(shape.stream.cursor)
 
@@ -111,9 +116,8 @@ class Church:
         return compact(orjson.dumps(resource))
 
 
-def open_church(spec: ChurchSpec, base_url: str, streams: Mapping[str, Stream]) -> Church:
+def open_church(spec: ChurchSpec, base_url: str, shapes: Mapping[str, Shape]) -> Church:
     """A church in which nothing is made yet."""
-    shapes = shapes_of(streams, is_hiding_parents=spec.traps.is_hiding_parents)
     return Church(
         spec=spec,
         base_url=base_url,

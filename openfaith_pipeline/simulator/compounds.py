@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from openfaith_pipeline.simulator.church import Church
+from openfaith_pipeline.simulator.records import Record
 from openfaith_pipeline.simulator.tables import Table
 from openfaith_pipeline.simulator.values import Target
 
@@ -94,11 +95,12 @@ class Compound:
         return orjson.dumps(resource)
 
     def _expand(self, table: Table, id: int, resource: dict[str, Any], tree: Tree) -> None:
+        record = table.read(id, resource)
         relationships = resource.setdefault("relationships", {})
         for name, branch in tree.items():
             if name not in table.shape.can_include:
                 continue
-            targets, relationship = self._follow(table, id, name)
+            targets, relationship = self._follow(table, record, name)
             relationships[name] = relationship
             for target in targets:
                 self._include(target, branch)
@@ -107,13 +109,12 @@ class Compound:
         if not relationships:
             del resource["relationships"]
 
-    def _follow(self, table: Table, id: int, name: str) -> tuple[list[Target], dict[str, Any]]:
+    def _follow(self, table: Table, record: Record, name: str) -> tuple[list[Target], dict[str, Any]]:
         """Where an include leads from one record, and the relationship object that says so."""
-        record = table.record(id)
         edge = table.shape.edges.get(name)
         if edge:
             end = self._church.end_of(edge)
-            targets = [(end, each) for each in self._church.reached(edge, (table.shape.stream.name, id))]
+            targets = [(end, each) for each in self._church.reached(edge, (table.shape.stream.name, record.id))]
             kind = self._church.shapes[end].stream.type
             related = f"{table.codec.self_url(record)}/{name}"
             data: Any = [{"type": kind, "id": str(each)} for _, each in targets]
@@ -136,7 +137,7 @@ class Compound:
         for stream, id in targets:
             table = self._church.table(stream)
             if nested in table.shape.can_include:
-                found = self._follow(table, id, nested)[1]["data"]
+                found = self._follow(table, table.record(id), nested)[1]["data"]
                 data.extend(found if isinstance(found, list) else [found] if found else [])
         if data and nested not in relationships:
             unique = {(each["type"], each["id"]): each for each in data}

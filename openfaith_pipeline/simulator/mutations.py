@@ -29,6 +29,7 @@ class Editor:
         self._clock = clock
         self._dice = random.Random(f"{church.spec.seed}.edits")  # noqa: S311 - not a secret
         self._edits = 0
+        self._is_settled = False
 
     def edit(
         self,
@@ -45,7 +46,7 @@ class Editor:
         attributes: new values, of unknown names and wrong types too; one random attribute when neither these nor
         relations (name -> id) are given.
         """
-        table = self._church.table(stream)
+        table = self._table(stream)
         chosen = list(table.ids) if ids == "all" else list(ids or self._some(table, count))
         for id in chosen:
             record = table.record(id)
@@ -67,21 +68,21 @@ class Editor:
         relations: Mapping[str, int | None] | None = None,
     ) -> list[int]:
         """Add records made like the others and return their ids. They belong to random owners unless relations say."""
-        table = self._church.table(stream)
+        table = self._table(stream)
         return [self._add_one(table, attributes or {}, relations or {}) for _ in range(count)]
 
     def delete(self, stream: str, ids: Sequence[int]) -> list[int]:
         """Remove records and all that belongs to them; references to them become empty."""
         for id in ids:
-            if id in self._church.table(stream):
-                self._church.table(stream).delete(id)
+            if id in self._table(stream):
+                self._table(stream).delete(id)
                 self._let_go((stream, id))
         return list(ids)
 
     def merge(self, stream: str, keep: int | None = None, remove: int | None = None) -> dict[str, int]:
         """Merge one record into another (random ones unless given): what belonged to it moves, a merger tells of it."""
         mergers, kept, removed = self._merger_of(stream)
-        table = self._church.table(stream)
+        table = self._table(stream)
         if keep is None or remove is None:
             keep, remove = self._dice.sample(table.ids, 2)
         for other, relation, ids in self._referring((stream, remove)):
@@ -93,10 +94,17 @@ class Editor:
 
     def inject(self, stream: str, raw: Any, id: int | None = None) -> int:
         """List anything at all as a record, in the place of `id` or as a new one."""
-        table = self._church.table(stream)
+        table = self._table(stream)
         place = id if id is not None else table.last_id + 1
         table.put_raw(place, orjson.dumps(raw))
         return place
+
+    def _table(self, stream: str) -> Table:
+        """The table to change; all tables are made first, so that none is made from changed ones."""
+        if not self._is_settled:
+            self._church.settle()
+            self._is_settled = True
+        return self._church.table(stream)
 
     def _merger_of(self, stream: str) -> tuple[str, str, str]:
         """The stream that tells of this stream's merges, and its relations to the kept and the removed."""

@@ -83,7 +83,11 @@ def select(table: Table, params: Mapping[str, str], scope: Sequence[int] | None 
         indexed = _by_index(table, windows, orders)
         if indexed:
             return indexed
-    ids = _scan(table, scope, windows, predicates, orders)
+    if scope is not None:
+        ids = _scan(table, scope, windows, predicates, orders)
+    else:
+        asked = tuple(sorted((key, value) for key, value in params.items() if key == "order" or key[:5] == "where"))
+        ids = table.remember(asked, lambda: _scan(table, table.ids, windows, predicates, orders))
     return Selection(ids, 0, len(ids))
 
 
@@ -105,13 +109,13 @@ def _by_index(table: Table, windows: Mapping[str, _Window], orders: list[tuple[s
 
 def _scan(
     table: Table,
-    scope: Sequence[int] | None,
+    scope: Sequence[int],
     windows: Mapping[str, _Window],
     predicates: Sequence[tuple[str, Predicate]],
     orders: list[tuple[str, bool]],
 ) -> list[int]:
     tests = [*predicates, *((attribute, window.holds) for attribute, window in windows.items())]
-    records = {id: table.record(id) for id in (table.ids if scope is None else scope)}
+    records = {id: table.record(id) for id in scope}
     ids = [id for id, record in records.items() if all(test(record.attributes.get(name)) for name, test in tests)]
     for attribute, is_descending in reversed(orders):
         kind = table.shape.stream.attributes[attribute]

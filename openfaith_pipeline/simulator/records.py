@@ -55,9 +55,8 @@ class Codec:
             resource["links"]["html"] = self._profile_url(record.id)
         return compact(orjson.dumps(resource))
 
-    def decode(self, id: int, fragment: bytes, hidden: tuple[Target | None, ...]) -> Record:
-        """The record behind a listed object; of a broken one, whatever is there."""
-        raw = orjson.loads(fragment)
+    def decode(self, id: int, raw: Any, hidden: tuple[Target | None, ...]) -> Record:
+        """The record behind a listed object, as JSON gives it; of a broken one, whatever is there."""
         resource = raw if isinstance(raw, dict) else {}
         attributes = resource.get("attributes")
         relationships = resource.get("relationships") or {}

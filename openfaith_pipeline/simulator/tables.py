@@ -2,8 +2,10 @@
 
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
+
+import orjson
 
 from openfaith_pipeline.catalog import ColumnType
 from openfaith_pipeline.simulator.records import Codec, Record
@@ -11,6 +13,7 @@ from openfaith_pipeline.simulator.values import Target
 
 Key = Any
 """What a value sorts by: text or a number, of one sort within an index."""
+_REMEMBERED = 16
 _NUMBERS = (ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.BOOLEAN)
 
 
@@ -80,6 +83,8 @@ class Table:
         self._hidden: dict[int, tuple[Target | None, ...]] = {}
         self._indexes: dict[str, SortedIndex] = {}
         self._children: dict[str, dict[int, list[int]]] = {}
+        self._found: dict[Hashable, list[int]] = {}
+        self._found_in = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -88,7 +93,11 @@ class Table:
         return id in self.fragments
 
     def record(self, id: int) -> Record:
-        return self.codec.decode(id, self.fragments[id], self._hidden.get(id, ()))
+        return self.read(id, orjson.loads(self.fragments[id]))
+
+    def read(self, id: int, resource: Any) -> Record:
+        """The record of an id whose listed object is at hand already."""
+        return self.codec.decode(id, resource, self._hidden.get(id, ()))
 
     def records(self) -> Iterator[Record]:
         return map(self.record, self.ids)
@@ -110,6 +119,15 @@ class Table:
         if self.shape.relation[relation].target is None:
             return [id for id in ids if self.record(id).relations[relation] == target]
         return ids
+
+    def remember(self, asked: Hashable, find: Callable[[], list[int]]) -> list[int]:
+        """What was found when the same was asked before, as long as nothing has changed: for the pages that follow."""
+        if self._found_in != self.version or len(self._found) >= _REMEMBERED:
+            self._found.clear()
+            self._found_in = self.version
+        if asked not in self._found:
+            self._found[asked] = find()
+        return self._found[asked]
 
     def fill(self, records: Iterable[Record]) -> None:
         """Put the first records in, in ascending id."""

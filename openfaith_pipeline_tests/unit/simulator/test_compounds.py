@@ -1,0 +1,96 @@
+"""Includes and sparse fields."""
+
+import pytest
+
+from openfaith_pipeline_tests.unit.simulator.api import Api
+
+PEOPLE = "/people/v2/people"
+
+
+@pytest.fixture(scope="module")
+def api() -> Api:
+    return Api(people=80)
+
+
+def test_included_only_when_asked(api: Api) -> None:
+    assert "included" not in api.get(PEOPLE)
+    assert api.get(f"{PEOPLE}?include=emails&per_page=0")["included"] == []
+
+
+def test_reverse_include_lists_what_belongs_to_the_page(api: Api) -> None:
+    page = api.get(f"{PEOPLE}?include=emails&per_page=30")
+    named = [each["id"] for row in page["data"] for each in row["relationships"]["emails"]["data"]]
+    assert named
+    assert [row["id"] for row in page["included"]] == named
+    on_page = {row["id"] for row in page["data"]}
+    expected = [
+        row["id"]
+        for row in api.church.truth("people.emails")
+        if row["relationships"]["person"]["data"]["id"] in on_page
+    ]
+    assert sorted(named) == sorted(expected)
+
+
+def test_to_one_include_is_given_once_and_typed_as_its_resource(api: Api) -> None:
+    page = api.get(f"{PEOPLE}?include=primary_campus&per_page=100")
+    relationships = [row["relationships"]["primary_campus"] for row in page["data"]]
+    named = {each["data"]["id"] for each in relationships if each["data"]}
+    assert {each["data"]["type"] for each in relationships if each["data"]} == {"PrimaryCampus"}
+    assert {each["links"]["related"] for each in relationships if not each["data"]} == {None}
+    assert sorted(row["id"] for row in page["included"]) == sorted(named)
+    assert {row["type"] for row in page["included"]} == {"Campus"}
+
+
+def test_include_through_memberships_goes_both_ways(api: Api) -> None:
+    members = {
+        (row["relationships"]["household"]["data"]["id"], row["relationships"]["person"]["data"]["id"])
+        for row in api.church.truth("people.household_memberships")
+    }
+    households = api.get("/people/v2/households?per_page=100")["data"]
+    assert {
+        (row["id"], person["id"]) for row in households for person in row["relationships"]["people"]["data"]
+    } == members
+    people = api.get(f"{PEOPLE}?include=households&per_page=100")["data"]
+    assert {(each["id"], row["id"]) for row in people for each in row["relationships"]["households"]["data"]} == members
+
+
+def test_two_levels_of_includes(api: Api) -> None:
+    page = api.get(f"{PEOPLE}?include=field_data.field_definition,emails&per_page=100")
+    types = [row["type"] for row in page["included"]]
+    assert set(types) == {"FieldDatum", "FieldDefinition", "Email"}
+    keys = [(row["type"], row["id"]) for row in page["included"]]
+    assert len(keys) == len(set(keys))
+    used = {
+        row["relationships"]["field_definition"]["data"]["id"]
+        for row in page["included"]
+        if row["type"] == "FieldDatum"
+    }
+    assert {id for kind, id in keys if kind == "FieldDefinition"} == used
+
+
+def test_unknown_and_not_offered_includes_are_ignored(api: Api) -> None:
+    page = api.get(f"{PEOPLE}?include=no_such,person_mergers&per_page=3")
+    assert page["included"] == []
+    assert set(page["data"][0]["relationships"]) == {"primary_campus"}
+
+
+def test_sparse_fields_leave_attributes_and_relationships_asked_for(api: Api) -> None:
+    page = api.get(f"{PEOPLE}?fields[Person]=first_name,emails,no_such&include=emails,primary_campus&per_page=5")
+    for row in page["data"]:
+        assert set(row["attributes"]) == {"first_name"}
+        assert set(row["relationships"]) == {"emails"}
+        assert set(row["links"]) == {"self", "html"}
+    assert {"address", "location"} <= set(next(r for r in page["included"] if r["type"] == "Email")["attributes"])
+
+
+def test_sparse_fields_without_relationships_leave_the_key_out(api: Api) -> None:
+    row = api.get(f"{PEOPLE}?fields[Person]=created_at&per_page=1")["data"][0]
+    assert "relationships" not in row
+    assert set(row["attributes"]) == {"created_at"}
+
+
+def test_single_takes_includes_and_has_links_to_all_edges(api: Api) -> None:
+    definition = api.get("/people/v2/field_definitions/985?include=field_options,tab")
+    assert set(definition["data"]["links"]) >= {"self", "field_options", "tab"}
+    assert {row["type"] for row in definition["included"]} <= {"FieldOption", "Tab"}
+    assert "included" not in api.get("/people/v2/field_definitions/985")

@@ -1,0 +1,196 @@
+"""Paging, filters and orders."""
+
+from itertools import pairwise
+
+import pytest
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.simulator import ChurchSpec, Traps
+from openfaith_pipeline.simulator.tables import fold
+from openfaith_pipeline_tests.unit.simulator.api import ORG, Api
+
+PEOPLE = "/people/v2/people"
+
+
+@pytest.fixture(scope="module")
+def api() -> Api:
+    return Api(people=150)
+
+
+@pytest.mark.parametrize("stream", [name for name, stream in STREAMS.items() if not stream.placeholders])
+def test_following_next_lists_each_record_once(api: Api, stream: str) -> None:
+    rows = api.everything(STREAMS[stream].path)
+    assert [row["id"] for row in rows] == [row["id"] for row in api.church.truth(stream)]
+    assert len(rows) == api.get(STREAMS[stream].path)["meta"]["total_count"]
+
+
+def test_default_order_is_ascending_number_not_text(api: Api) -> None:
+    ids = api.ids(f"{PEOPLE}?per_page=100")
+    assert ids == sorted(ids)
+    assert [str(id) for id in ids] != sorted(str(id) for id in ids)
+
+
+def test_per_page_is_clamped_while_links_keep_what_was_asked(api: Api) -> None:
+    page = api.get(f"{PEOPLE}?per_page=500")
+    assert len(page["data"]) == page["meta"]["count"] == 100
+    assert page["meta"]["next"] == {"offset": 100}
+    assert page["links"]["next"].endswith("?offset=100&per_page=500")
+
+
+def test_per_page_zero_offers_the_same_page_for_ever(api: Api) -> None:
+    page = api.get(f"{PEOPLE}?per_page=0")
+    assert page["data"] == []
+    assert page["meta"]["next"] == {"offset": 0}
+
+
+def test_offset_beyond_the_end_has_only_prev(api: Api) -> None:
+    page = api.get(f"{PEOPLE}?offset=99999")
+    assert page["data"] == []
+    assert set(page["links"]) == {"self", "prev"}
+    assert page["meta"]["prev"] == {"offset": 99974}
+
+
+def test_nulls_come_first_and_ties_by_ascending_id_both_ways(api: Api) -> None:
+    truth = api.church.truth("people.people")
+    grades = {int(row["id"]): row["attributes"]["grade"] for row in truth}
+    assert None in grades.values()
+    ascending = sorted(grades, key=lambda id: (grades[id] is not None, grades[id] or 0, id))
+    assert api.ids(f"{PEOPLE}?order=grade&per_page=100") == ascending[:100]
+    descending = sorted(grades, key=lambda id: (grades[id] is None, -(grades[id] or 0), id))
+    assert api.ids(f"{PEOPLE}?order=-grade&per_page=100") == descending[:100]
+
+
+def test_text_is_ordered_without_accents_or_case(api: Api) -> None:
+    rows = api.everything(PEOPLE, "&order=last_name,-first_name")
+    names = [(fold(row["attributes"]["last_name"]), fold(row["attributes"]["first_name"])) for row in rows]
+    assert [last for last, _ in names] == sorted(last for last, _ in names)
+    assert all(first >= second for (a, first), (b, second) in pairwise(names) if a == b)
+    assert fold("Édith") == "edith"
+
+
+def test_unknown_filters_and_orders_are_ignored_but_echoed(api: Api) -> None:
+    page = api.get(f"{PEOPLE}?where[no_such]=x&order=no_such")
+    assert page["meta"]["total_count"] == api.get(PEOPLE)["meta"]["total_count"]
+    assert page["links"]["self"].endswith("?order=no_such&where[no_such]=x")
+
+
+@pytest.mark.parametrize("condition", ["grade]=abc", "child]=perhaps", "birthdate]=soon", "updated_at][gte]=soon"])
+def test_a_value_of_the_wrong_type_selects_nothing(api: Api, condition: str) -> None:
+    page = api.get(f"{PEOPLE}?where[{condition}")
+    assert (page["data"], page["meta"]["total_count"]) == ([], 0)
+
+
+def test_text_filter_is_exact_case_insensitive_and_knows_wildcards(api: Api) -> None:
+    someone = api.church.truth("people.people")[10]["attributes"]["last_name"]
+    exact = api.everything(PEOPLE, f"&where[last_name]={someone.upper()}")
+    assert {row["attributes"]["last_name"] for row in exact} == {someone}
+    assert not api.ids(f"{PEOPLE}?where[last_name]={someone[:4]}")
+    starting = api.everything(PEOPLE, f"&where[last_name]={someone[:4]}%25")
+    assert len(starting) >= len(exact)
+    assert {row["attributes"]["last_name"][:4] for row in starting} == {someone[:4]}
+
+
+def test_number_and_truth_filters(api: Api) -> None:
+    children = api.everything(PEOPLE, "&where[child]=true")
+    assert children
+    assert all(row["attributes"]["child"] is True for row in children)
+    grade = next(row["attributes"]["grade"] for row in children if row["attributes"]["grade"] is not None)
+    same = api.everything(PEOPLE, f"&where[child]=true&where[grade]={grade}")
+    assert {row["attributes"]["grade"] for row in same} == {grade}
+
+
+@pytest.mark.parametrize("order", ["", "&order=updated_at", "&order=-updated_at", "&order=last_name"])
+def test_time_operators_combine(api: Api, order: str) -> None:
+    times = sorted(row["attributes"]["updated_at"] for row in api.church.truth("people.people"))
+    low, high = times[20], times[-20]
+    query = f"&where[updated_at][gt]={low}&where[updated_at][lte]={high}{order}"
+    rows = api.everything(PEOPLE, query)
+    assert sorted(row["attributes"]["updated_at"] for row in rows) == [each for each in times if low < each <= high]
+    if order == "&order=-updated_at":
+        found = [(row["attributes"]["updated_at"], int(row["id"])) for row in rows]
+        assert found == sorted(found, key=lambda pair: (_negative(pair[0]), pair[1]))
+
+
+def _negative(time: str) -> list[int]:
+    return [-ord(letter) for letter in time]
+
+
+def test_a_date_means_its_whole_day(api: Api) -> None:
+    times = [row["attributes"]["updated_at"] for row in api.church.truth("people.people")]
+    day = sorted(times)[50][:10]
+    on_day = [each for each in times if each.startswith(day)]
+    assert api.get(f"{PEOPLE}?where[updated_at]={day}")["meta"]["total_count"] == len(on_day)
+    upto = api.get(f"{PEOPLE}?where[updated_at][lte]={day}")["meta"]["total_count"]
+    before = api.get(f"{PEOPLE}?where[updated_at][lt]={day}")["meta"]["total_count"]
+    assert upto - before == len(on_day)
+
+
+def test_offsets_from_utc_are_ignored(api: Api) -> None:
+    moment = sorted(row["attributes"]["updated_at"] for row in api.church.truth("people.people"))[75][:-1]
+    expected = api.get(f"{PEOPLE}?where[updated_at][gte]={moment}Z")["meta"]["total_count"]
+    assert api.get(f"{PEOPLE}?where[updated_at][gte]={moment}-05:00")["meta"]["total_count"] == expected
+
+
+def test_cursor_that_is_not_filterable_is_ignored_but_orders(api: Api) -> None:
+    path = next(s.path for s in STREAMS.values() if s.cursor == "updated_at" and not s.is_cursor_filterable)
+    everything = api.get(path)
+    assert "updated_at" not in everything["meta"]["can_query_by"]
+    filtered = api.get(f"{path}?where[updated_at][gt]=2100-01-01T00:00:00Z")
+    assert filtered["meta"]["total_count"] == everything["meta"]["total_count"]
+    newest = [row["attributes"]["updated_at"] for row in api.everything(path, "&order=-updated_at")]
+    assert newest == sorted(newest, reverse=True)
+
+
+def test_child_listing_shows_only_the_parents_own(api: Api) -> None:
+    household = api.ids("/people/v2/households")[2]
+    page = api.get(f"/people/v2/households/{household}/household_memberships")
+    own = [
+        row["id"]
+        for row in api.church.truth("people.household_memberships")
+        if row["relationships"]["household"]["data"]["id"] == str(household)
+    ]
+    assert [row["id"] for row in page["data"]] == own
+    assert page["meta"]["parent"] == {"id": str(household), "type": "Household"}
+    assert "household" not in page["data"][0]["relationships"]
+    assert api.send("/people/v2/households/5/household_memberships").status == 404
+
+
+def test_edges_and_to_one_edges(api: Api) -> None:
+    email = api.church.truth("people.emails")[5]
+    person = email["relationships"]["person"]["data"]["id"]
+    assert int(email["id"]) in api.ids(f"{PEOPLE}/{person}/emails")
+    assert api.get(f"{PEOPLE}/{person}/emails/{email['id']}")["data"]["id"] == email["id"]
+    assert api.get(f"/people/v2/emails/{email['id']}/person")["data"]["id"] == person
+    assert api.send(f"{PEOPLE}/{int(person) + 1}/emails/{email['id']}").status == 404
+
+
+def test_missing_next_trap() -> None:
+    api = Api(people=60)
+    api.trap(missing_next=("people.people",))
+    page = api.get(f"{PEOPLE}?per_page=20")
+    assert "next" not in page["links"] and "next" not in page["meta"]
+    assert page["meta"]["total_count"] == len(page["data"]) == 20
+    assert len(api.ids(f"{PEOPLE}?per_page=20&offset=40")) == 20
+
+
+def test_stuck_total_trap() -> None:
+    api = Api(people=60)
+    api.trap(stuck_total={"people.people": 30})
+    assert len(api.everything(PEOPLE)) == api.get(PEOPLE)["meta"]["total_count"] == 30
+    assert api.ids(f"{PEOPLE}?offset=30") == []
+
+
+def test_silent_product_trap() -> None:
+    api = Api(people=10)
+    api.trap(silent_products=("people",))
+    page = api.get(PEOPLE)
+    assert (page["data"], page["meta"]["total_count"]) == ([], 0)
+
+
+def test_hidden_parents_trap() -> None:
+    shown = Api(people=10)
+    hidden = Api(ChurchSpec(ORG, people=10, traps=Traps(is_hiding_parents=True)))
+    path = "/people/v2/campuses?include=service_times"
+    assert all("campus" in row["relationships"] for row in shown.get(path)["included"])
+    assert all("relationships" not in row for row in hidden.get(path)["included"])
+    assert hidden.church.truth("people.service_times") == shown.church.truth("people.service_times")

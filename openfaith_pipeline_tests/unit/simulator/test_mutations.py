@@ -1,0 +1,172 @@
+"""Changes, and that the truth and every index follow them."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline_tests.unit.simulator.api import Api
+
+PEOPLE = "/people/v2/people"
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api(people=40)
+
+
+def row(api: Api, stream: str, id: int) -> dict[str, Any]:
+    return next(each for each in api.church.truth(stream) if each["id"] == str(id))
+
+
+def newest(api: Api, path: str = PEOPLE) -> list[int]:
+    return api.ids(f"{path}?order=-updated_at&per_page=100")
+
+
+def test_edit_changes_something_and_moves_updated_at_to_now(api: Api) -> None:
+    newest(api)
+    for stream in ("people.people", "people.emails", "people.lists"):
+        before = {each["id"]: each for each in api.church.truth(stream)}
+        (id,) = api.editor.edit(stream)
+        after = row(api, stream, id)
+        changed = {name for name, value in after["attributes"].items() if before[str(id)]["attributes"][name] != value}
+        assert "updated_at" in changed
+        assert len(changed) == 2
+        assert after["attributes"]["updated_at"] <= api.center.clock.stamp()
+        assert newest(api, STREAMS[stream].path)[0] == id
+
+
+def test_given_attributes_are_taken_as_they_are(api: Api) -> None:
+    (id,) = api.editor.edit("people.people", [990], attributes={"grade": "ninth", "brand_new": [1]})
+    attributes = api.get(f"{PEOPLE}/{id}")["data"]["attributes"]
+    assert (attributes["grade"], attributes["brand_new"]) == ("ninth", [1])
+    assert api.ids(f"{PEOPLE}?order=grade")
+
+
+def test_all_records_can_be_edited_at_once(api: Api) -> None:
+    assert len(api.editor.edit("people.people", "all", attributes={"new": 1})) == 40
+    assert all(each["attributes"]["new"] == 1 for each in api.church.truth("people.people"))
+
+
+def test_quiet_edit_leaves_updated_at(api: Api) -> None:
+    before = row(api, "people.people", 990)["attributes"]["updated_at"]
+    api.editor.edit("people.people", [990], attributes={"nickname": "Quiet"}, is_quiet=True)
+    after = row(api, "people.people", 990)["attributes"]
+    assert (after["nickname"], after["updated_at"]) == ("Quiet", before)
+
+
+def test_time_only_moves_forward(api: Api) -> None:
+    first = api.center.clock.now()
+    api.center.clock.advance(3600)
+    assert api.center.clock.now() >= first + 3600
+    with pytest.raises(ValueError, match="forward"):
+        api.center.clock.advance(-1)
+
+
+def test_added_records_have_new_ids_and_living_owners(api: Api) -> None:
+    api.ids(f"{PEOPLE}?order=updated_at")
+    last = api.ids(f"{PEOPLE}?per_page=100")[-1]
+    api.editor.delete("people.people", [last])
+    added = api.editor.add("people.people", count=3, attributes={"first_name": "Added"})
+    assert added == [last + 1, last + 2, last + 3]
+    assert newest(api)[:3] == added
+    emails = api.editor.add("people.emails", relations={"person": added[0]})
+    assert api.ids(f"{PEOPLE}/{added[0]}/emails") == emails
+    assert row(api, "people.emails", emails[0])["attributes"]["primary"] is True
+
+
+def test_deleted_record_is_gone_with_all_that_belongs_to_it(api: Api) -> None:
+    membership = api.church.truth("people.household_memberships")[0]
+    person = membership["relationships"]["person"]["data"]["id"]
+    assert api.ids(f"{PEOPLE}/{person}/emails") is not None
+    api.editor.delete("people.people", [int(person)])
+    assert api.send(f"{PEOPLE}/{person}").status == 404
+    for name, stream in STREAMS.items():
+        for each in api.church.truth(name):
+            for relation, target in each["relationships"].items():
+                if stream.belongs_to[relation] == "people.people" or relation == "customizable":
+                    assert not target["data"] or target["data"]["id"] != person, (name, each)
+    assert int(person) not in newest(api)
+
+
+def test_reference_to_a_deleted_record_is_emptied_and_told(api: Api) -> None:
+    person = next(each for each in api.church.truth("people.people") if each["relationships"]["primary_campus"]["data"])
+    campus = int(person["relationships"]["primary_campus"]["data"]["id"])
+    api.editor.delete("people.campuses", [campus])
+    after = row(api, "people.people", int(person["id"]))
+    assert after["relationships"]["primary_campus"]["data"] is None
+    assert after["attributes"]["updated_at"] > person["attributes"]["updated_at"]
+
+
+def test_merge_moves_what_belonged_and_leaves_a_merger(api: Api) -> None:
+    emails = api.church.truth("people.emails")
+    remove = int(emails[0]["relationships"]["person"]["data"]["id"])
+    moved = api.ids(f"{PEOPLE}/{remove}/emails")
+    merged = api.editor.merge("people.people", keep=1000, remove=remove)
+    assert set(moved) <= set(api.ids(f"{PEOPLE}/1000/emails?per_page=100"))
+    assert api.send(f"{PEOPLE}/{remove}").status == 404
+    found = api.get(f"/people/v2/person_mergers?where[person_to_remove_id]={remove}")["data"]
+    assert [each["id"] for each in found] == [str(merged["merger"])]
+    assert found[0]["attributes"]["person_to_keep_id"] == 1000
+    members = [
+        (each["relationships"]["household"]["data"]["id"], each["relationships"]["person"]["data"]["id"])
+        for each in api.church.truth("people.household_memberships")
+    ]
+    assert len(members) == len(set(members))
+    assert str(remove) not in {person for _, person in members}
+
+
+def test_merge_needs_a_stream_that_tells_of_it(api: Api) -> None:
+    with pytest.raises(ValueError, match="no stream tells of merges"):
+        api.editor.merge("people.emails")
+
+
+@pytest.mark.parametrize("raw", [None, "not a record", {"type": "Person"}, {"id": "7", "attributes": None}])
+def test_anything_can_be_listed_as_a_record(api: Api, raw: Any) -> None:
+    api.ids(f"{PEOPLE}?order=updated_at")
+    place = api.editor.inject("people.people", raw)
+    assert api.get(f"{PEOPLE}?offset=40")["data"] == [raw]
+    assert api.church.truth("people.people")[-1] == {"id": str(place), "raw": raw}
+    assert api.send(f"{PEOPLE}?include=emails&fields[Person]=name&per_page=100").status == 200
+    api.editor.edit("people.people", [990])
+    api.editor.delete("people.people", [place])
+    assert len(api.church.truth("people.people")) == 40
+
+
+def test_household_shows_a_changed_membership(api: Api) -> None:
+    household = api.ids("/people/v2/households")[0]
+    path = f"/people/v2/households/{household}"
+    api.get(path)
+    (added,) = api.editor.add("people.household_memberships", relations={"household": household, "person": 1010})
+    people = api.get("/people/v2/households")["data"][0]["relationships"]["people"]["data"]
+    assert "1010" in [each["id"] for each in people]
+    assert added in api.ids(f"{path}/household_memberships")
+
+
+def test_indexes_follow_every_change(api: Api) -> None:
+    attributes = ("updated_at", "last_name", "grade", "child")
+    for name in attributes:
+        api.ids(f"{PEOPLE}?order={name}")
+    for _ in range(25):
+        api.editor.edit("people.people", count=2)
+        api.editor.add("people.people")
+        api.editor.delete("people.people", [api.church.table("people.people").ids[3]])
+    fresh = Api(people=0)
+    fresh.church.table("people.people").fill(api.church.table("people.people").records())
+    for name in attributes:
+        for order in (name, f"-{name}"):
+            query = f"{PEOPLE}?order={order}&per_page=100"
+            assert api.ids(query) == fresh.ids(query)
+
+
+def test_listing_equals_truth_after_changes(api: Api) -> None:
+    api.editor.edit("people.emails", count=3)
+    api.editor.merge("people.people")
+    api.editor.add("people.emails", count=2)
+    listed = {each["id"]: each for each in api.everything("/people/v2/emails")}
+    truth = api.church.truth("people.emails")
+    assert list(listed) == [each["id"] for each in truth]
+    for each in truth:
+        assert orjson.dumps(listed[each["id"]]["attributes"]) == orjson.dumps(each["attributes"])
+        assert listed[each["id"]]["relationships"] == each["relationships"]
