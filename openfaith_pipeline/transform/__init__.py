@@ -1,0 +1,12 @@
+"""Raw tables -> the OpenFaith tables: one module for each entity, and set-based SQL that is the same for all.
+
+A new entity is a declaration (`entity.py` says of what) and its place in `registry.py`; links, edges, custom fields,
+deletes and restores follow. Nothing here fetches from the source or knows Dagster.
+"""
+
+from openfaith_pipeline.transform.transformation import SOURCES, TABLES, TransformResult, transform_org
+
+ENTITIES = TABLES
+"""Canonical tables by their asset names, in dependency order."""
+
+__all__ = ["ENTITIES", "SOURCES", "TransformResult", "transform_org"]

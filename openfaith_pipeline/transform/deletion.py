@@ -1,0 +1,30 @@
+"""When a row is marked deleted, and by whom.
+
+What the source deleted is deleted by `pco`, and restored when the record comes back. What a person deleted in OpenFaith
+(`deletedBy` is a `user_...`) stays deleted as they left it: the source never asked for it back.
+"""
+
+from typing import LiteralString
+
+from psycopg import sql
+
+
+def deleted_by_person(row: LiteralString) -> sql.Composable:
+    """SQL: whether a person, not the source, deleted the canonical row of this alias."""
+    return sql.SQL('({row}."deletedAt" IS NOT NULL AND starts_with({row}."deletedBy", \'user_\'))').format(
+        row=sql.SQL(row)
+    )
+
+
+def deleted_at(row: LiteralString) -> sql.Composable:
+    """SQL for `deletedAt` of the canonical row of this alias, from the raw row `r`."""
+    return sql.SQL('CASE WHEN {} THEN {}."deletedAt" ELSE r._deleted_at END').format(
+        deleted_by_person(row), sql.SQL(row)
+    )
+
+
+def deleted_by(row: LiteralString) -> sql.Composable:
+    """SQL for `deletedBy`, likewise."""
+    return sql.SQL('CASE WHEN {} THEN {}."deletedBy" WHEN r._deleted_at IS NOT NULL THEN %(adapter)s::text END').format(
+        deleted_by_person(row), sql.SQL(row)
+    )

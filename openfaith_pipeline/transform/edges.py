@@ -1,0 +1,172 @@
+"""Edges: one for each relationship that holds between two records, and the register of which entity types they join.
+
+Direction: of the two entity ids, one that starts with a letter from a to m is the source; when both do, or neither,
+the lower string is. `relationshipType` is `<source tag>_<relationship>_<target tag>` when the relationship's name
+contains an underscore, else `<source tag>_has_<target tag>`.
+
+An edge holds while its record is live and names a record that is not deleted (one not loaded yet counts as live). The
+edges made here carry `metadata.source = 'pco_direct'`; only those are ever changed or removed, and only on the evidence
+of a loaded record that no longer says so. An edge of the same key that OpenFaith made, or that a person deleted, stays
+as it is.
+"""
+
+from typing import Final
+
+from psycopg import sql
+
+from openfaith_pipeline.transform.deletion import deleted_by_person
+from openfaith_pipeline.transform.links import link_of
+from openfaith_pipeline.transform.registry import RELATIONSHIPS, Relationship
+from openfaith_pipeline.transform.workspace import Workspace
+
+TABLE: Final = "edges"
+SOURCE: Final = "pco_direct"
+
+_KEY: Final = ("sourceEntityId", "targetEntityId", "relationshipType")
+_OWN_ID: Final = sql.Identifier("l", "entityId")
+_OTHER_ID: Final = sql.Identifier("t", "entityId")
+_METADATA: Final = sql.SQL("jsonb_build_object('relationshipKey', d.relationship, 'source', %(source)s::text)")
+
+
+def write_edges(workspace: Workspace) -> tuple[int, int, int]:
+    """Make, revive and remove the org's edges; returns how many were inserted, updated (or removed) and left alone."""
+    _find_changes(workspace)
+    inserted = _insert(workspace)
+    updated = _update(workspace)
+    stale = workspace.count(sql.SQL("SELECT count(*) FROM pg_temp.transform_edges WHERE is_stale"))
+    removed = sum(_remove(workspace, relationship) for relationship in RELATIONSHIPS) if stale else 0
+    live = workspace.count(
+        sql.SQL('SELECT count(*) FROM {} WHERE "orgId" = %(org_id)s AND "deletedAt" IS NULL').format(
+            workspace.canonical(TABLE)
+        )
+    )
+    return inserted, updated + removed, live - inserted - updated
+
+
+def _find_changes(workspace: Workspace) -> None:
+    # Two records may share an entity, or two relationships a type: one edge, with the first's name and times.
+    statement = sql.SQL("""
+        ON COMMIT DROP AS
+        SELECT {key}, COALESCE(d."sourceEntityTypeTag", e."sourceEntityTypeTag") AS "sourceEntityTypeTag",
+            COALESCE(d."targetEntityTypeTag", e."targetEntityTypeTag") AS "targetEntityTypeTag",
+            COALESCE(d.relationship, e.metadata ->> 'relationshipKey') AS relationship,
+            d."createdAt", d."updatedAt", e."orgId" IS NULL AS is_new, d.relationship IS NULL AS is_stale
+        FROM (
+            SELECT {key}, "sourceEntityTypeTag", "targetEntityTypeTag",
+                min(relationship) AS relationship, min("createdAt") AS "createdAt", max("updatedAt") AS "updatedAt"
+            FROM ({wanted}) wanted GROUP BY {key}, "sourceEntityTypeTag", "targetEntityTypeTag") d
+        FULL JOIN (SELECT * FROM {edges} WHERE "orgId" = %(org_id)s) e USING ({key})
+        WHERE e."orgId" IS NULL OR e.metadata ->> 'source' = %(source)s AND CASE
+            WHEN d.relationship IS NULL THEN e."deletedAt" IS NULL
+            ELSE NOT {kept_deleted} AND (
+                e.metadata ->> 'relationshipKey', e."createdAt", e."updatedAt", e."deletedAt", e."deletedBy")
+                IS DISTINCT FROM (d.relationship, d."createdAt", d."updatedAt", NULL::timestamptz, NULL::text) END
+        """).format(
+        key=sql.SQL(", ").join(map(sql.Identifier, _KEY)),
+        edges=workspace.canonical(TABLE),
+        wanted=sql.SQL(" UNION ALL ").join(_edges_of(workspace, relationship) for relationship in RELATIONSHIPS),
+        kept_deleted=deleted_by_person("e"),
+    )
+    workspace.create("transform_edges", statement, source=SOURCE)
+    workspace.analyze("transform_edges")
+
+
+def _edges_of(workspace: Workspace, relationship: Relationship) -> sql.Composable:
+    named = sql.Identifier("r", f"{relationship.key}_id")
+    return sql.SQL("""
+        SELECT
+            CASE WHEN direction.is_outward THEN l."entityId" ELSE t."entityId" END AS "sourceEntityId",
+            CASE WHEN direction.is_outward THEN t."entityId" ELSE l."entityId" END AS "targetEntityId",
+            CASE WHEN direction.is_outward THEN {outward_type} ELSE {inward_type} END AS "relationshipType",
+            CASE WHEN direction.is_outward THEN {owner_tag} ELSE {target_tag} END AS "sourceEntityTypeTag",
+            CASE WHEN direction.is_outward THEN {target_tag} ELSE {owner_tag} END AS "targetEntityTypeTag",
+            {key} AS relationship, {created_at} AS "createdAt", {updated_at} AS "updatedAt"
+        FROM {raw} r
+        JOIN {owner_link}
+        JOIN {target_link}
+        LEFT JOIN {target_raw} tr ON tr.org_id = %(org_id)s AND tr.id = {named}
+        CROSS JOIN LATERAL (SELECT {is_outward} AS is_outward OFFSET 0) direction
+        WHERE r.org_id = %(org_id)s AND r._deleted_at IS NULL AND tr._deleted_at IS NULL""").format(
+        owner_tag=sql.Literal(relationship.owner.tag),
+        target_tag=sql.Literal(relationship.target.tag),
+        outward_type=sql.Literal(relationship_type(relationship.owner.tag, relationship.key, relationship.target.tag)),
+        inward_type=sql.Literal(relationship_type(relationship.target.tag, relationship.key, relationship.owner.tag)),
+        key=sql.Literal(relationship.key),
+        created_at=relationship.owner.created_at,
+        updated_at=relationship.owner.updated_at,
+        raw=workspace.raw(relationship.owner.stream),
+        owner_link=link_of(workspace, relationship.owner, sql.Identifier("r", "id")),
+        target_link=link_of(workspace, relationship.target, named, alias="t"),
+        target_raw=workspace.raw(relationship.target.stream),
+        named=named,
+        is_outward=_IS_OUTWARD,
+    )
+
+
+def relationship_type(source_tag: str, relationship: str, target_tag: str) -> str:
+    """OpenFaith's name of an edge: `campus_primary_campus_person`, `email_has_person`."""
+    return f"{source_tag}_{relationship if '_' in relationship else 'has'}_{target_tag}"
+
+
+_GOES_FIRST: Final = """({id} COLLATE "C" >= 'a' AND {id} COLLATE "C" < 'n')"""
+_IS_OUTWARD: Final = sql.SQL(
+    'CASE WHEN {own} <> {other} THEN {own} ELSE {own_id} COLLATE "C" <= {other_id} END'
+).format(
+    own=sql.SQL(_GOES_FIRST).format(id=_OWN_ID),
+    other=sql.SQL(_GOES_FIRST).format(id=_OTHER_ID),
+    own_id=_OWN_ID,
+    other_id=_OTHER_ID,
+)
+
+
+def _insert(workspace: Workspace) -> int:
+    # In the order of the source ids, so that most of the indexes grow at their ends.
+    statement = sql.SQL("""
+        INSERT INTO {edges} ("orgId", "sourceEntityId", "targetEntityId", "relationshipType", "sourceEntityTypeTag",
+            "targetEntityTypeTag", metadata, "createdAt", "updatedAt")
+        SELECT %(org_id)s, d."sourceEntityId", d."targetEntityId", d."relationshipType", d."sourceEntityTypeTag",
+            d."targetEntityTypeTag", {metadata}, d."createdAt", d."updatedAt"
+        FROM pg_temp.transform_edges d WHERE d.is_new
+        ORDER BY d."sourceEntityId" COLLATE "C"
+        ON CONFLICT DO NOTHING""").format(edges=workspace.canonical(TABLE), metadata=_METADATA)
+    return workspace.execute(statement, source=SOURCE)
+
+
+def _update(workspace: Workspace) -> int:
+    statement = sql.SQL("""
+        UPDATE {edges} e SET metadata = {metadata}, "createdAt" = d."createdAt", "updatedAt" = d."updatedAt",
+            "deletedAt" = NULL, "deletedBy" = NULL
+        FROM pg_temp.transform_edges d
+        WHERE {same_edge} AND NOT d.is_new AND NOT d.is_stale""").format(
+        edges=workspace.canonical(TABLE), metadata=_METADATA, same_edge=_SAME_EDGE
+    )
+    return workspace.execute(statement, source=SOURCE)
+
+
+def _remove(workspace: Workspace, relationship: Relationship) -> int:
+    statement = sql.SQL("""
+        UPDATE {edges} e SET "deletedAt" = now(), "deletedBy" = %(adapter)s
+        FROM pg_temp.transform_edges d
+        WHERE {same_edge} AND d.is_stale AND d.relationship = {relationship}
+            AND (d."sourceEntityTypeTag", d."targetEntityTypeTag")
+                IN (({owner}, {target}), ({target}, {owner}))
+            AND EXISTS (
+                SELECT FROM {links} l JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = l."externalId"
+                WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND l."entityType" = {owner}
+                    AND l."entityId" = CASE WHEN d."sourceEntityTypeTag" = {owner}
+                        THEN d."sourceEntityId" ELSE d."targetEntityId" END)""").format(
+        edges=workspace.canonical(TABLE),
+        same_edge=_SAME_EDGE,
+        relationship=sql.Literal(relationship.key),
+        owner=sql.Literal(relationship.owner.tag),
+        target=sql.Literal(relationship.target.tag),
+        links=workspace.canonical("externalLinks"),
+        raw=workspace.raw(relationship.owner.stream),
+    )
+    return workspace.execute(statement)
+
+
+_SAME_EDGE: Final = sql.SQL(
+    'e."orgId" = %(org_id)s AND e."sourceEntityId" = d."sourceEntityId"'
+    ' AND e."targetEntityId" = d."targetEntityId" AND e."relationshipType" = d."relationshipType"'
+)

@@ -1,0 +1,41 @@
+"""The register of which entity types are joined by edges, for each org and in both directions.
+
+Types are added as they occur and never taken away: OpenFaith registers some itself, and an empty list does no harm.
+"""
+
+from typing import Final
+
+from psycopg import sql
+
+from openfaith_pipeline.transform.workspace import Workspace
+
+TABLE: Final = "entityRelationships"
+
+
+def write_entity_relationships(workspace: Workspace) -> tuple[int, int, int]:
+    """Register the types that the org's live edges join; returns the rows inserted, updated and left alone."""
+    statement = sql.SQL("""
+        WITH pairs AS (
+            SELECT DISTINCT "sourceEntityTypeTag" AS source, "targetEntityTypeTag" AS target
+            FROM {edges} WHERE "orgId" = %(org_id)s AND "deletedAt" IS NULL
+        ),
+        occurring AS (SELECT source, target FROM pairs UNION SELECT target, source FROM pairs),
+        unregistered AS (
+            SELECT o.source, bool_and(e."orgId" IS NULL) AS is_new,
+                jsonb_agg(o.target ORDER BY o.target COLLATE "C") AS targets
+            FROM occurring o
+            LEFT JOIN {register} e ON e."orgId" = %(org_id)s AND e."sourceEntityType" = o.source
+            WHERE (e."targetEntityTypes" @> to_jsonb(o.target)) IS NOT TRUE
+            GROUP BY o.source
+        ),
+        written AS (
+            INSERT INTO {register} AS e ("orgId", "sourceEntityType", "targetEntityTypes", "updatedAt")
+            SELECT %(org_id)s, source, targets, now() FROM unregistered
+            ON CONFLICT ("orgId", "sourceEntityType") DO UPDATE
+                SET "targetEntityTypes" = e."targetEntityTypes" || excluded."targetEntityTypes", "updatedAt" = now()
+        )
+        SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new),
+            (SELECT count(DISTINCT source) FROM occurring)
+        FROM unregistered""").format(edges=workspace.canonical("edges"), register=workspace.canonical(TABLE))
+    inserted, updated, occurring = workspace.rows(statement)[0]
+    return inserted, updated, occurring - inserted - updated

@@ -1,0 +1,132 @@
+"""External links: which OpenFaith entity each Planning Center record is.
+
+A link is made for every record, and at once for a record that is only named by another's relationship; so an entity has
+its id before its row, and no row is ever written without a link.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from psycopg import sql
+from typeid import TypeID
+
+from openfaith_pipeline.transform.deletion import deleted_at, deleted_by
+from openfaith_pipeline.transform.entity import Entity
+from openfaith_pipeline.transform.registry import ENTITIES, RELATIONSHIPS
+from openfaith_pipeline.transform.workspace import Workspace
+
+TABLE: Final = "externalLinks"
+
+
+def create_written(workspace: Workspace) -> None:
+    """An empty list of the entities whose rows this transform writes; `refresh_links` reads it."""
+    workspace.create("transform_written", sql.SQL("(id text) ON COMMIT DROP"))
+
+
+def link_of(workspace: Workspace, entity: Entity, record_id: sql.Composable, alias: str = "l") -> sql.Composable:
+    """SQL to follow JOIN: the link, as `alias`, of the entity's record with this id."""
+    return sql.SQL(
+        '{links} {link} ON {link}."orgId" = %(org_id)s AND {link}.adapter = %(adapter)s'
+        ' AND {link}."entityType" = {tag} AND {link}."externalId" = {record_id}'
+    ).format(
+        links=workspace.canonical(TABLE),
+        link=sql.Identifier(alias),
+        tag=sql.Literal(entity.tag),
+        record_id=record_id,
+    )
+
+
+def add_missing_links(workspace: Workspace, entities: Iterable[Entity]) -> int:
+    """Link every record of these entities, and every record that they point to; returns how many links are new."""
+    owners = {entity.table for entity in entities}
+    targets = {r.target.table for r in RELATIONSHIPS if r.owner.table in owners}
+    workspace.create("transform_links", sql.SQL("(entity_type text, external_id text, entity_id text) ON COMMIT DROP"))
+    linked = [entity for table, entity in ENTITIES.items() if table in owners | targets]
+    workspace.copy("transform_links", [row for entity in linked for row in _new_links(workspace, entity, owners)])
+    return sum(_insert_links(workspace, entity) for entity in linked)
+
+
+def _new_links(workspace: Workspace, entity: Entity, owners: set[str]) -> Iterator[tuple[str, str, str]]:
+    for external_id in _unlinked_ids(workspace, entity, owners):
+        yield entity.tag, external_id, str(TypeID(entity.id_prefix))
+
+
+def _unlinked_ids(workspace: Workspace, entity: Entity, owners: set[str]) -> list[str]:
+    named = [
+        _ids_named_by(workspace, r.owner, r.key)
+        for r in RELATIONSHIPS
+        if r.target is entity and r.owner.table in owners
+    ]
+    own = [sql.SQL("SELECT id FROM {} WHERE org_id = %(org_id)s").format(workspace.raw(entity.stream))]
+    records = sql.SQL(" UNION ").join([*(own if entity.table in owners else []), *named])
+    # In the order of the links' key: entity ids are ordered by time, so all the table's indexes grow at their ends.
+    statement = sql.SQL(
+        'SELECT record.id FROM ({records}) record LEFT JOIN {link} WHERE l."entityId" IS NULL'
+        ' ORDER BY record.id COLLATE "C"'
+    ).format(records=records, link=link_of(workspace, entity, sql.Identifier("record", "id")))
+    return [external_id for (external_id,) in workspace.rows(statement)]
+
+
+def _ids_named_by(workspace: Workspace, owner: Entity, relationship: str) -> sql.Composable:
+    return sql.SQL(
+        "SELECT {column} AS id FROM {raw} WHERE org_id = %(org_id)s AND _deleted_at IS NULL AND {column} IS NOT NULL"
+    ).format(column=sql.Identifier(f"{relationship}_id"), raw=workspace.raw(owner.stream))
+
+
+def _insert_links(workspace: Workspace, entity: Entity) -> int:
+    # Another writer may have made the same link meanwhile: theirs stands, and everything below reads the table.
+    statement = sql.SQL("""
+        INSERT INTO {links} AS l ("orgId", adapter, "entityType", "externalId", "entityId",
+            "createdAt", "updatedAt", "lastProcessedAt", "deletedAt", "deletedBy")
+        SELECT %(org_id)s, %(adapter)s, n.entity_type, n.external_id, n.entity_id,
+            COALESCE({created_at}, now()), {updated_at}, now(), r._deleted_at,
+            CASE WHEN r._deleted_at IS NOT NULL THEN %(adapter)s END
+        FROM pg_temp.transform_links n
+        LEFT JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = n.external_id
+        WHERE n.entity_type = {tag}
+        ON CONFLICT DO NOTHING""").format(
+        links=workspace.canonical(TABLE),
+        created_at=entity.created_at,
+        updated_at=entity.updated_at,
+        raw=workspace.raw(entity.stream),
+        tag=sql.Literal(entity.tag),
+    )
+    return workspace.execute(statement)
+
+
+def refresh_links(workspace: Workspace, entity: Entity) -> int:
+    """Bring the entity's links up to their records; returns how many older links changed.
+
+    `lastProcessedAt` moves only with a change of the record or of its entity's row, so that a run without changes
+    writes nothing.
+    """
+    statement = sql.SQL("""
+        UPDATE {links} l SET "createdAt" = {created_at}, "updatedAt" = {updated_at}, "lastProcessedAt" = now(),
+            "deletedAt" = {deleted_at}, "deletedBy" = {deleted_by}
+        FROM {raw} r
+        WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND l."entityType" = {tag}
+            AND r.org_id = %(org_id)s AND r.id = l."externalId" AND (
+                (l."createdAt", l."updatedAt", l."deletedAt", l."deletedBy")
+                    IS DISTINCT FROM ({created_at}, {updated_at}, {deleted_at}, {deleted_by})
+                OR (l."lastProcessedAt" < now() AND l."entityId" IN (SELECT id FROM pg_temp.transform_written)))
+        """).format(
+        links=workspace.canonical(TABLE),
+        created_at=entity.created_at,
+        updated_at=entity.updated_at,
+        deleted_at=deleted_at("l"),
+        deleted_by=deleted_by("l"),
+        raw=workspace.raw(entity.stream),
+        tag=sql.Literal(entity.tag),
+    )
+    return workspace.execute(statement)
+
+
+def count_links(workspace: Workspace, entities: Iterable[Entity]) -> int:
+    """How many links the org has to these entities."""
+    return workspace.count(
+        sql.SQL(
+            'SELECT count(*) FROM {} WHERE "orgId" = %(org_id)s AND adapter = %(adapter)s'
+            ' AND "entityType" = ANY(%(tags)s)'
+        ).format(workspace.canonical(TABLE)),
+        tags=[entity.tag for entity in entities],
+    )

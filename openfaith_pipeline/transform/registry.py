@@ -1,0 +1,39 @@
+"""Which entities there are, and the relationships between them that follow from the catalog."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from openfaith_pipeline.transform.addresses import ADDRESSES
+from openfaith_pipeline.transform.campuses import CAMPUSES
+from openfaith_pipeline.transform.emails import EMAILS
+from openfaith_pipeline.transform.entity import Entity
+from openfaith_pipeline.transform.people import PEOPLE
+from openfaith_pipeline.transform.phone_numbers import PHONE_NUMBERS
+
+ENTITIES: Final[Mapping[str, Entity]] = {
+    entity.table: entity for entity in (CAMPUSES, PEOPLE, EMAILS, PHONE_NUMBERS, ADDRESSES)
+}
+"""Every entity by its table; an entity stands after those its records point to."""
+
+
+@dataclass(frozen=True)
+class Relationship:
+    """A to-one relationship of the source whose two ends are both entities: an edge for each record that has it."""
+
+    key: str
+    owner: Entity
+    target: Entity
+
+
+def _relationships() -> tuple[Relationship, ...]:
+    by_stream = {entity.stream.name: entity for entity in ENTITIES.values()}
+    return tuple(
+        Relationship(key, owner, by_stream[target])
+        for owner in ENTITIES.values()
+        for key, target in owner.stream.belongs_to.items()
+        if target in by_stream
+    )
+
+
+RELATIONSHIPS: Final = _relationships()

@@ -1,0 +1,72 @@
+"""What every statement of one org's transform carries: the cursor, the org and the canonical schema."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from openfaith_pipeline.catalog import Stream
+
+ADAPTER: Final = "pco"
+"""The adapter of our external links, the source of our custom fields, and who deletes on the source's behalf."""
+
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+Statement = sql.SQL | sql.Composed
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One org's transform under way, in the caller's transaction.
+
+    Statements name tables through `canonical` and `raw`, and the org through the parameter `org_id`.
+    """
+
+    cursor: Cursor
+    org_id: str
+    schema: str
+
+    def canonical(self, table: str) -> sql.Identifier:
+        return sql.Identifier(self.schema, f"openfaith_{table}")
+
+    def raw(self, stream: Stream) -> sql.Identifier:
+        return sql.Identifier(stream.schema, stream.short_name)
+
+    def execute(self, statement: Statement, **parameters: object) -> int:
+        """Run a statement; returns the number of rows it wrote or found."""
+        # Never prepared: a generic plan made for one church's size would be kept for the next one's.
+        self.cursor.execute(statement, {"org_id": self.org_id, "adapter": ADAPTER, **parameters}, prepare=False)
+        return self.cursor.rowcount
+
+    def rows(self, statement: Statement, **parameters: object) -> list[tuple[Any, ...]]:
+        self.execute(statement, **parameters)
+        return self.cursor.fetchall()
+
+    def count(self, statement: Statement, **parameters: object) -> int:
+        """The one number that the statement selects."""
+        return int(self.rows(statement, **parameters)[0][0])
+
+    def create(self, name: LiteralString, definition: sql.Composable, **parameters: object) -> None:
+        """A temporary table for this transaction: `definition` is what follows its name."""
+        self.drop(name)
+        self.execute(
+            sql.SQL("CREATE TEMP TABLE {} {}").format(sql.Identifier("pg_temp", name), definition), **parameters
+        )
+
+    def drop(self, name: LiteralString) -> None:
+        self.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("pg_temp", name)))
+
+    def copy(self, name: LiteralString, rows: Collection[tuple[str, ...]]) -> None:
+        """COPY rows into a temporary table and let the planner know its size."""
+        table = sql.Identifier("pg_temp", name)
+        with self.cursor.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as copy:
+            for row in rows:
+                copy.write_row(row)
+        self.analyze(name)
+
+    def analyze(self, name: LiteralString, *columns: LiteralString) -> None:
+        """Tell the planner a temporary table's size: autovacuum never sees it. Without columns, all are analysed."""
+        table = sql.Identifier("pg_temp", name)
+        only = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, columns))) if columns else sql.SQL("")
+        self.execute(sql.SQL("ANALYZE {} {}").format(table, only))
