@@ -58,12 +58,15 @@ class Church:
             self.table(name)
 
     def warm(self) -> None:
-        """Make every record and the index of every cursor."""
+        """Make every record, and the indexes over cursors and edges."""
+        self.settle()
         for name, shape in self.shapes.items():
             table = self.table(name)
             self.listed(table, table.ids)
             if shape.stream.cursor:
                 table.index(shape.stream.cursor)
+            for edge in shape.edges.values():
+                self.reached(edge, (name, 0))
 
     def reached(self, edge: Edge, target: Target) -> Sequence[int]:
         """Ids of the records an edge leads to from `target`, in the order they are listed."""

@@ -4,9 +4,10 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from openfaith_pipeline.simulator.personas import scatter
 from openfaith_pipeline.simulator.records import Record
 from openfaith_pipeline.simulator.shapes import Relation, Shape
-from openfaith_pipeline.simulator.values import Sketch, Target, value_of
+from openfaith_pipeline.simulator.values import FIRST_ID, Sketch, Target, value_of
 
 if TYPE_CHECKING:
     from openfaith_pipeline.simulator.church import Church
@@ -145,11 +146,17 @@ def _earlier(target: str) -> Chooser:
 
 
 def _sibling(target: str) -> Chooser:
-    """A different one for each record of one owner, beginning with the owner's own: a household and its members."""
+    """A different one for each record of one owner, from the owner's own on if it has one: a household's members."""
 
     def choose(maker: Maker) -> Target | None:
-        first = next((each for each in maker.above().values() if each and each[0] == target), None)
-        return maker.shifted(first, maker.rank) if first else maker.any_of(target)
+        owner = maker.chosen[maker.shape.owner.name] if maker.shape.owner else None
+        count = maker.church.census.count(target)
+        if owner is None or not count:
+            return maker.any_of(target)
+        relations = maker.church.shapes[owner[0]].relations
+        above = maker.above().values() if any(relation.target == target for relation in relations) else ()
+        first = next((each for each in above if each and each[0] == target), None)
+        return maker.shifted(first or (target, FIRST_ID + scatter(0, target, owner[1]) % count), maker.rank)
 
     return choose
 

@@ -160,6 +160,15 @@ def test_indexes_follow_every_change(api: Api) -> None:
             assert api.ids(query) == fresh.ids(query)
 
 
+def test_what_was_found_by_a_filter_is_not_remembered_too_long(api: Api) -> None:
+    query = f"{PEOPLE}?where[nickname]=Remembered"
+    assert api.ids(query) == []
+    api.editor.edit("people.people", [990], attributes={"nickname": "Remembered"})
+    assert api.ids(query) == [990]
+    api.editor.edit("people.people", [990], attributes={"nickname": None})
+    assert api.ids(query) == []
+
+
 def test_listing_equals_truth_after_changes(api: Api) -> None:
     api.editor.edit("people.emails", count=3)
     api.editor.merge("people.people")
