@@ -32,7 +32,7 @@ from openfaith_pipeline.errors import (
 )
 from openfaith_pipeline.extract.extraction import Source, reached_watermark, read_pages
 from openfaith_pipeline.extract.walks import plan_walks
-from openfaith_pipeline.load.leases import keep_alive
+from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.load.parents import parents_of
 from openfaith_pipeline.load.publishing import publish
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_session
@@ -133,8 +133,9 @@ async def sync_streams(
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(database.pool(size=POOL_SIZE, row_factory=dict_row))
             client = await stack.enter_async_context(client_factory(database, org_id))
-            await stack.enter_async_context(keep_alive(pool, org_id))
-            attempt = _Attempt(pool, client, SyncRequest(org_id, sync_id, mode.value), progress or _Silence())
+            holder = await stack.enter_async_context(holding(pool))
+            request = SyncRequest(org_id, sync_id, mode.value, holder)
+            attempt = _Attempt(pool, client, request, progress or _Silence())
             return await attempt.run(streams)
     except (psycopg.OperationalError, PoolTimeout) as error:
         raise DatabaseUnavailable(f"Postgres went away during the sync: {type(error).__name__}") from error

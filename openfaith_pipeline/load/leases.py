@@ -1,37 +1,63 @@
-"""Leases kept alive while their owner lives, however long a page or a rate-limit wait takes."""
+"""Who holds a lease, whether it still lives, and the beat that keeps its leases alive however long a page takes."""
 
 import asyncio
 import contextlib
+import os
+import socket
+import uuid
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
+import psutil
 from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from openfaith_pipeline.load.sessions import HOLDER, LEASE_TTL
-
+LEASE_TTL = timedelta(seconds=15)
 BEAT_SECONDS = LEASE_TTL.total_seconds() / 4
+
+_living_here: set[str] = set()
 
 
 @contextlib.asynccontextmanager
-async def keep_alive(pool: AsyncConnectionPool[Any], org_id: str) -> AsyncIterator[None]:
-    """Renew this process's leases of the org in the background."""
-    beating = asyncio.create_task(_beat(pool, org_id))
+async def holding(pool: AsyncConnectionPool[Any]) -> AsyncIterator[str]:
+    """A name to hold leases by (`host:pid:unique`), whose leases are renewed in the background for the block."""
+    holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+    _living_here.add(holder)
+    beating = asyncio.create_task(_beat(pool, holder))
     try:
-        yield
+        yield holder
     finally:
+        _living_here.discard(holder)
         beating.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await beating
 
 
-async def _beat(pool: AsyncConnectionPool[Any], org_id: str) -> None:
+async def _beat(pool: AsyncConnectionPool[Any], holder: str) -> None:
     while True:
         await asyncio.sleep(BEAT_SECONDS)
         # A beat that fails is made good by the next one; a sync that has truly lost Postgres fails at its next page.
         with contextlib.suppress(OperationalError, PoolTimeout):
             async with pool.connection() as connection:
                 await connection.execute(
-                    "UPDATE sync.stream_states SET lease_expires_at = now() + %s WHERE org_id = %s AND holder = %s",
-                    (LEASE_TTL, org_id, HOLDER),
+                    "UPDATE sync.stream_states SET lease_expires_at = now() + %s WHERE holder = %s", (LEASE_TTL, holder)
                 )
+
+
+def is_dead(holder: str) -> bool:
+    """Whether the holder was of this machine and is surely gone, so that its lease need not be waited for.
+
+    Only a shortcut: were it wrong, the fencing number still keeps the other from writing.
+    """
+    host, pid, _ = holder.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    return holder not in _living_here if int(pid) == os.getpid() else not _is_running(int(pid))
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -6,36 +6,34 @@ streams, somebody took over, and the write is refused. A session that is found u
 committed page when it was reading the same thing.
 """
 
-import os
-import socket
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import psutil
 from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.errors import LeaseLost, StreamBusy
+from openfaith_pipeline.load.leases import LEASE_TTL, is_dead
 from openfaith_pipeline.walk import Checkpoint, End, Walk
 
-LEASE_TTL = timedelta(seconds=15)
 RESUMABLE_FOR = timedelta(hours=12)
 """How long an unfinished walk may be continued; after that its staged rows are too old to publish."""
-
-HOLDER = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
 
 
 @dataclass(frozen=True)
 class SyncRequest:
-    """Which sync of which org an attempt works for. mode: a SyncMode's value, for the record."""
+    """Which sync of which org an attempt works for.
+
+    mode: a SyncMode's value, for the record. holder: the name the attempt holds its leases by.
+    """
 
     org_id: str
     sync_id: str
     mode: str
+    holder: str
 
 
 @dataclass
@@ -85,7 +83,7 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
     names = [stream.name for stream in walk.streams]
     async with connection.transaction():
         watermark = await _lock_states(connection, request.org_id, names, walk.lead.name)
-        fences = await _take_leases(connection, request.org_id, names)
+        fences = await _take_leases(connection, request, names)
         found = await _unfinished(connection, request.org_id, names)
         stored = next((row["checkpoint"] for row in found if row["checkpoint"]), None)
         is_foreign = any(row["sync_id"] != request.sync_id for row in found)
@@ -117,33 +115,17 @@ async def _lock_states(connection: AsyncConnection[Any], org_id: str, names: lis
     states = {row["stream"]: row for row in await cursor.fetchall()}
     for name in names:
         holder = states[name]["holder"]
-        if states[name]["is_live"] and holder and not _is_ours_or_dead(holder):
+        if states[name]["is_live"] and holder and not is_dead(holder):
             raise StreamBusy(f"{name} of {org_id} is being synced by {holder.rsplit(':', 1)[0]}")
     watermark: datetime | None = states[lead]["watermark"]
     return watermark
 
 
-def _is_ours_or_dead(holder: str) -> bool:
-    """Whether the lease need not be waited for: a process of this machine held it and is gone.
-
-    Only a shortcut: were it wrong, the fencing number still keeps the other from writing.
-    """
-    host, pid, _ = holder.split(":")
-    return host == socket.gethostname() and not _is_alive(int(pid))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-async def _take_leases(connection: AsyncConnection[Any], org_id: str, names: list[str]) -> dict[str, int]:
+async def _take_leases(connection: AsyncConnection[Any], request: SyncRequest, names: list[str]) -> dict[str, int]:
     cursor = await connection.execute(
         "UPDATE sync.stream_states SET fence = fence + 1, holder = %s, lease_expires_at = now() + %s"
         " WHERE org_id = %s AND stream = ANY(%s) RETURNING stream, fence",
-        (HOLDER, LEASE_TTL, org_id, names),
+        (request.holder, LEASE_TTL, request.org_id, names),
     )
     return {row["stream"]: row["fence"] for row in await cursor.fetchall()}
 
@@ -203,7 +185,7 @@ async def renew(connection: AsyncConnection[Any], session: Session) -> None:
         "UPDATE sync.stream_states AS state SET lease_expires_at = now() + %s"
         " FROM unnest(%s::text[], %s::bigint[]) AS mine (stream, fence)"
         " WHERE state.org_id = %s AND state.stream = mine.stream AND state.fence = mine.fence AND state.holder = %s",
-        (LEASE_TTL, list(session.fences), list(session.fences.values()), session.org_id, HOLDER),
+        (LEASE_TTL, list(session.fences), list(session.fences.values()), session.org_id, session.request.holder),
     )
     if cursor.rowcount != len(session.fences):
         raise LeaseLost(f"another sync took over {', '.join(session.names)} of {session.org_id}")
@@ -218,7 +200,7 @@ async def close_session(connection: AsyncConnection[Any], session: Session, stat
         cursor = await connection.execute(
             "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL"
             " WHERE org_id = %s AND stream = ANY(%s) AND holder = %s RETURNING stream",
-            (session.org_id, session.names, HOLDER),
+            (session.org_id, session.names, session.request.holder),
         )
         held = [row["stream"] for row in await cursor.fetchall()]
         await connection.execute(

@@ -1,0 +1,126 @@
+"""A simulated church connected to a test's database, and the comparison of what was synced with the source's truth."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import uuid4
+
+from psycopg import sql
+from psycopg.rows import dict_row
+from pydantic import SecretStr
+
+from openfaith_pipeline.catalog import STREAMS, ColumnType, Stream
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.registry import add_org
+from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, finish_sync, sync_streams
+
+ALL = tuple(STREAMS.values())
+
+
+def connect(database: Database, simulator: SimulatorClient) -> list[str]:
+    """Connect every church of the simulator; their org ids."""
+    churches = simulator.churches()
+    with database.connect() as connection:
+        for church in churches:
+            token = PersonalAccessToken(church["app_id"], SecretStr(church["secret"]))
+            cipher = cipher_from(database.settings)
+            add_org(connection, cipher, church["org_id"], church["name"], token, api_url=simulator.url)
+    return [church["org_id"] for church in churches]
+
+
+def sync(
+    database: Database,
+    org_id: str,
+    streams: Sequence[Stream] = ALL,
+    mode: SyncMode = SyncMode.INCREMENTAL,
+    sync_id: str | None = None,
+) -> dict[str, StreamResult]:
+    """Sync as one attempt of a sync, a new one unless named."""
+    sync_id = sync_id or f"sync_{uuid4().hex}"
+    with database.connect() as connection:
+        begin_sync(connection, SyncStart(sync_id, None, mode.value, "test", {}))
+    results = asyncio.run(sync_streams(database, org_id, streams, mode=mode, sync_id=sync_id))
+    with database.connect() as connection:
+        finish_sync(connection, sync_id)
+    return results
+
+
+def statuses(results: Mapping[str, StreamResult]) -> dict[str, str | None]:
+    """What did not succeed, with its reason."""
+    return {
+        name: f"{result.status}: {result.error}" for name, result in results.items() if result.status != "succeeded"
+    }
+
+
+def stored(database: Database, org_id: str, stream: Stream) -> dict[str, dict[str, Any]]:
+    """The live rows of a raw table by id: its typed columns and `_extra`."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, ["id", *stream.columns, "_extra"]))
+    table = sql.Identifier(stream.schema, stream.short_name)
+    with database.connect(row_factory=dict_row) as connection:
+        rows = connection.execute(
+            sql.SQL("SELECT {} FROM {} WHERE org_id = %s AND _deleted_at IS NULL").format(columns, table), (org_id,)
+        ).fetchall()
+    return {row.pop("id"): row for row in rows}
+
+
+def expected(truth: Iterable[Mapping[str, Any]], stream: Stream) -> dict[str, dict[str, Any]]:
+    """The rows that the source's records make, worked out from the declaration and nothing else."""
+    return {record["id"]: _expected_row(record, stream) for record in truth}
+
+
+def _expected_row(record: Mapping[str, Any], stream: Stream) -> dict[str, Any]:
+    attributes, relationships = record["attributes"], record["relationships"]
+    row: dict[str, Any] = {}
+    for name, target in stream.belongs_to.items():
+        data = (relationships.get(name) or {}).get("data") or {}
+        row[f"{name}_id"] = data.get("id")
+        if target is None:
+            row[f"{name}_type"] = data.get("type")
+    for name, kind in stream.attributes.items():
+        if name not in row:
+            row[name] = _expected_value(attributes.get(name), kind)
+    unknown = {name: value for name, value in attributes.items() if name not in stream.attributes}
+    return {**row, "_extra": unknown or None}
+
+
+def _expected_value(value: Any, kind: ColumnType) -> Any:
+    if value is None:
+        return None
+    if kind is ColumnType.TIMESTAMP:
+        return datetime.fromisoformat(value)
+    return date.fromisoformat(value) if kind is ColumnType.DATE else value
+
+
+def differences(
+    database: Database, simulator: SimulatorClient, org_id: str, streams: Sequence[Stream] = ALL
+) -> list[str]:
+    """Every row, and every value in it, in which the raw tables are not the source's truth; empty when they are."""
+    found: list[str] = []
+    for stream in streams:
+        want, have = expected(simulator.truth(org_id, stream.name), stream), stored(database, org_id, stream)
+        found += [f"{stream.name} {identifier}: missing" for identifier in want.keys() - have.keys()]
+        found += [f"{stream.name} {identifier}: not at the source" for identifier in have.keys() - want.keys()]
+        for identifier in want.keys() & have.keys():
+            found += [
+                f"{stream.name} {identifier}.{name}: {have[identifier][name]!r} is not {value!r}"
+                for name, value in want[identifier].items()
+                if have[identifier][name] != value
+            ]
+    return found
+
+
+def row_versions(database: Database) -> dict[str, Any]:
+    """(ctid, xmin) of every raw row: equal before and after when nothing was written."""
+    versions: dict[str, Any] = {}
+    with database.connect() as connection:
+        for stream in ALL:
+            table = sql.Identifier(stream.schema, stream.short_name)
+            rows = connection.execute(
+                sql.SQL("SELECT org_id, id, ctid::text, xmin::text FROM {} ORDER BY org_id, id").format(table)
+            ).fetchall()
+            versions[stream.name] = rows
+    return versions

@@ -1,0 +1,16 @@
+"""A simulator for each test: two churches whose records share their ids, under a limit that is told but never met."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.options import RateLimit
+from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorClient]:
+    generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
+    with running_simulator(made_up_churches(2, people=260), rate_limit=generous) as running:
+        yield running

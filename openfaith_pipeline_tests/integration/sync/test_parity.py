@@ -1,0 +1,152 @@
+"""After a sync the raw tables are the source, row by row and value by value."""
+
+from collections import Counter
+
+import pytest
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.options import Faults, RateLimit, Traps
+from openfaith_pipeline.sync import SyncMode
+from openfaith_pipeline_tests.integration.sync.church import (
+    ALL,
+    connect,
+    differences,
+    row_versions,
+    statuses,
+    stored,
+    sync,
+)
+
+PEOPLE, EMAILS = STREAMS["people.people"], STREAMS["people.emails"]
+
+
+def test_two_churches_that_share_ids_are_each_their_own(database: Database, simulator: SimulatorClient) -> None:
+    first, second = connect(database, simulator)
+    for org_id in (first, second):
+        results = sync(database, org_id)
+        assert statuses(results) == {}
+        assert sum(result.inserted for result in results.values()) > 1500
+    assert differences(database, simulator, first) == []
+    assert differences(database, simulator, second) == []
+    shared = stored(database, first, PEOPLE).keys() & stored(database, second, PEOPLE).keys()
+    assert shared and shared & stored(database, first, EMAILS).keys()
+
+
+def test_a_second_sync_writes_nothing(database: Database, simulator: SimulatorClient) -> None:
+    [org_id, _] = connect(database, simulator)
+    sync(database, org_id)
+    before = row_versions(database)
+    results = sync(database, org_id)
+    assert statuses(results) == {}
+    assert {(result.inserted, result.updated) for result in results.values()} == {(0, 0)}
+    assert row_versions(database) == before
+    assert results["people.people"].requests == 1
+
+
+def test_changes_are_followed(database: Database, simulator: SimulatorClient) -> None:
+    [org_id, other] = connect(database, simulator)
+    sync(database, org_id)
+    for stream in ALL:
+        simulator.edit(org_id, stream.name, count=3)
+        if not stream.placeholders:
+            simulator.add(org_id, stream.name, count=2)
+    results = sync(database, org_id)
+    assert statuses(results) == {}
+    assert results["people.emails"].inserted == 2 and results["people.emails"].updated >= 1
+    assert differences(database, simulator, org_id) == []
+    assert stored(database, other, PEOPLE) == {}
+
+
+def test_reconcile_finds_deletions_and_changes_without_a_new_timestamp(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id, _] = connect(database, simulator)
+    sync(database, org_id)
+    gone = [int(identifier) for identifier in list(stored(database, org_id, EMAILS))[:4]]
+    simulator.delete(org_id, "people.emails", gone)
+    simulator.edit(org_id, "people.phone_numbers", count=2, attributes={"location": "Elsewhere"}, is_quiet=True)
+    assert differences(database, simulator, org_id)
+    results = sync(database, org_id, mode=SyncMode.RECONCILE)
+    assert statuses(results) == {}
+    assert results["people.emails"].deleted == 4
+    assert results["people.phone_numbers"].updated == 2
+    assert differences(database, simulator, org_id) == []
+
+
+def test_a_storm_of_faults_ends_equal_to_truth(database: Database, simulator: SimulatorClient) -> None:
+    [org_id, _] = connect(database, simulator)
+    simulator.set_faults(Faults.evenly(0.2, seed=7, slow_ms=20, retry_after=0))
+    results = sync(database, org_id)
+    assert statuses(results) == {}
+    simulator.set_faults(Faults())
+    assert differences(database, simulator, org_id) == []
+    met = Counter(request["status"] for request in simulator.requests())
+    assert sum(count for status, count in met.items() if status != 200) > 10
+
+
+def test_the_rate_limit_is_never_overrun(database: Database, simulator: SimulatorClient) -> None:
+    [org_id, _] = connect(database, simulator)
+    simulator.set_rate_limit(RateLimit(limit=40, period_seconds=2, is_sliding=True))
+    assert statuses(sync(database, org_id)) == {}
+    assert simulator.stats()["rate_limited"] == 0
+    assert len(simulator.requests()) > 80
+
+
+def test_a_broken_record_is_set_aside_and_the_rest_goes_on(database: Database, simulator: SimulatorClient) -> None:
+    [org_id, _] = connect(database, simulator)
+    [edited] = simulator.edit(org_id, "people.emails", attributes={"created_at": "not a moment", "shoe_size": 44})
+    simulator.inject(org_id, "people.tabs", {"type": "Tab", "id": None, "attributes": {}})
+    results = sync(database, org_id)
+    assert statuses(results) == {}
+    assert results["people.emails"].quarantined == 1 and results["people.tabs"].quarantined == 1
+    row = stored(database, org_id, EMAILS)[str(edited)]
+    assert row["created_at"] is None and row["_extra"] == {"shoe_size": 44}
+    with database.connect() as connection:
+        entries = connection.execute(
+            "SELECT stream, record_id, field FROM sync.quarantine WHERE resolved_at IS NULL ORDER BY stream"
+        ).fetchall()
+    assert entries == [("people.emails", str(edited), "created_at"), ("people.tabs", None, None)]
+    simulator.edit(org_id, "people.emails", [edited], attributes={"created_at": "2026-01-01T00:00:00Z"})
+    sync(database, org_id, [EMAILS])
+    with database.connect() as connection:
+        left = connection.execute("SELECT stream FROM sync.quarantine WHERE resolved_at IS NULL").fetchall()
+    assert left == [("people.tabs",)]
+
+
+def test_what_the_source_withholds_is_recorded_and_deletes_nothing(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id, _] = connect(database, simulator)
+    sync(database, org_id)
+    before = stored(database, org_id, EMAILS)
+    simulator.set_traps(org_id, Traps(forbidden_streams=("people.emails", "people.households")))
+    results = sync(database, org_id, mode=SyncMode.RECONCILE)
+    assert set(statuses(results)) == {
+        "people.emails",
+        "people.households",
+        "people.household_memberships",
+    }
+    assert results["people.emails"].status == "unavailable"
+    assert stored(database, org_id, EMAILS) == before
+    simulator.set_traps(org_id, Traps())
+    assert statuses(sync(database, org_id)) == {}
+
+
+@pytest.mark.parametrize("traps", [Traps(missing_next=("people.people", "people.tabs")), Traps(is_hiding_parents=True)])
+def test_the_traps_of_production_lose_nothing(database: Database, simulator: SimulatorClient, traps: Traps) -> None:
+    [org_id, _] = connect(database, simulator)
+    simulator.set_traps(org_id, traps)
+    assert statuses(sync(database, org_id)) == {}
+    assert differences(database, simulator, org_id) == []
+
+
+def test_a_total_that_is_stuck_deletes_nothing(database: Database, simulator: SimulatorClient) -> None:
+    [org_id, _] = connect(database, simulator)
+    sync(database, org_id)
+    before = stored(database, org_id, PEOPLE)
+    simulator.set_traps(org_id, Traps(stuck_total={"people.people": 100}))
+    results = sync(database, org_id, [PEOPLE], mode=SyncMode.RECONCILE)
+    assert results["people.people"].status == "incomplete" and results["people.people"].deleted == 0
+    assert stored(database, org_id, PEOPLE) == before
