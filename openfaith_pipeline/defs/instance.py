@@ -57,6 +57,9 @@ def open_instance(settings: Settings, database: Database) -> Iterator[dg.Dagster
     prepare_dagster_home(settings, database)
     overrides = {"storage": {"custom": {**_STORAGE, "config": {"postgres_url": database.dagster_url}}}}
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(settings.dagster_home), overrides=overrides)) as instance:
+        # For handlers that our dagster.yaml does not have, Dagster would configure Python's logging anew at the start of
+        # each run: a deadlock with what a run of another thread logs at that moment.
+        instance.get_yaml_python_handlers = list  # type: ignore[method-assign]
         yield instance
 
 
