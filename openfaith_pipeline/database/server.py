@@ -111,13 +111,6 @@ def stop_unused_server(settings: Settings) -> None:
         _stop_if_unused(files, settings)
 
 
-def server_users(settings: Settings) -> list[ServerUser]:
-    """Who uses the server now."""
-    files = ServerFiles(settings.home)
-    with _turn(files):
-        return _users(files)
-
-
 def inspect_server(settings: Settings) -> ServerState:
     """Whether the server runs and for whom; nothing is started."""
     files = ServerFiles(settings.home)
