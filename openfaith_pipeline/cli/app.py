@@ -12,6 +12,8 @@ import typer
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.catalog import show_catalog
 from openfaith_pipeline.cli.database import database_app
+from openfaith_pipeline.cli.demo import demo
+from openfaith_pipeline.cli.dev import dev
 from openfaith_pipeline.cli.orgs import orgs_app
 from openfaith_pipeline.cli.simulator import simulate
 from openfaith_pipeline.cli.status import show_status
@@ -29,6 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("demo")(demo)
+app.command("dev")(dev)
 app.command("sync")(sync)
 app.command("status")(show_status)
 app.add_typer(orgs_app, name="org")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from openfaith_pipeline.catalog import STREAMS, Product, Stream, streams_of
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.progress import shown_progress
+from openfaith_pipeline.cli.progress import shown_progress, waited_of
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
@@ -128,16 +128,17 @@ def describe_sync(sync_id: str, reports: Mapping[str, "OrgReport"]) -> dict[str,
 
 def tabulate_report(org: Org, report: "OrgReport") -> Table:
     """One org's streams, one row each, and what they cost."""
-    numbers = ("rows", "new", "changed", "deleted", "requests", "waited", "took")
+    numbers = ("rows", "new", "changed", "unchanged", "deleted", "requests", "waited", "took")
     rows = [
         [
             name,
             terminal.count(result.row_count),
             terminal.count(result.inserted),
             terminal.count(result.updated),
+            terminal.count(result.unchanged),
             terminal.count(result.deleted),
             terminal.count(result.requests),
-            terminal.duration(result.waited_seconds),
+            terminal.duration(waited_of(result)),
             terminal.duration(result.seconds),
             _remark(result),
         ]

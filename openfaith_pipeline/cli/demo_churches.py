@@ -1,0 +1,134 @@
+"""The two made-up churches of the demo: what they are made from, the simulator they live in, and their connections.
+
+`OPENFAITH_HOME/demo.json` keeps what they are made from, so that `dev` finds the same churches at the same address.
+"""
+
+import json
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from openfaith_pipeline.cli.simulator import churches_of
+from openfaith_pipeline.cli.supervisor import Service, Supervisor
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import ConfigurationError, UnknownOrg
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.registry import Org, add_org, get_org
+from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.settings import Settings, environment_with
+from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient
+
+_START_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True)
+class DemoChurches:
+    """sizes: people in each church. port: where the simulator answers, on the loopback."""
+
+    port: int
+    sizes: tuple[int, ...] = (250, 120)
+    seed: int = 7
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def churches(self) -> tuple[ChurchSpec, ...]:
+        return churches_of(self.sizes, self.seed)
+
+
+def load_demo(settings: Settings) -> DemoChurches | None:
+    """The demo of this home, None when there was none."""
+    path = _path(settings)
+    try:
+        kept = json.loads(path.read_text())
+        return DemoChurches(int(kept["port"]), tuple(map(int, kept["sizes"])), int(kept["seed"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigurationError(f"{path} is damaged; delete it and run openfaith-pipeline demo again") from None
+
+
+def start_simulator(demo: DemoChurches, settings: Settings, supervisor: Supervisor) -> DemoChurches:
+    """Have the demo's churches answer: at their last port if it can be had, at a free one otherwise."""
+    if _is_answering(demo):
+        return demo
+    placed = demo if is_free(demo.port) else replace(demo, port=free_port())
+    _path(settings).write_text(json.dumps(asdict(placed)))
+    supervisor.start(_service(placed, settings))
+    supervisor.wait_until(lambda: _is_answering(placed), what="the simulator", seconds=_START_SECONDS)
+    return placed
+
+
+def connect_churches(demo: DemoChurches, database: Database) -> list[Org]:
+    """Connect the churches, or tell their connections where the simulator answers now."""
+    cipher = cipher_from(database.settings)
+    with database.connect() as connection:
+        for church in demo.churches:
+            token = PersonalAccessToken(church.credentials.app_id, SecretStr(church.credentials.secret))
+            organization_id = str(church.organization_id)
+            add_org(
+                connection,
+                cipher,
+                church.org_id,
+                church.name,
+                token,
+                api_url=demo.url,
+                organization_id=organization_id,
+            )
+        return [get_org(connection, church.org_id) for church in demo.churches]
+
+
+def connected_churches(demo: DemoChurches, database: Database) -> Sequence[str]:
+    """Which of the churches were not removed since."""
+    found = []
+    with database.connect() as connection:
+        for church in demo.churches:
+            try:
+                found.append(get_org(connection, church.org_id).org_id)
+            except UnknownOrg:
+                continue
+    return found
+
+
+def is_free(port: int) -> bool:
+    """Whether a program may listen on this port of the loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _service(demo: DemoChurches, settings: Settings) -> Service:
+    sizes = [part for size in demo.sizes for part in ("--people", str(size))]
+    command = [sys.executable, "-m", "openfaith_pipeline.cli", "simulator", "--latency", *sizes]
+    command += ["--seed", str(demo.seed), "--port", str(demo.port)]
+    return Service("simulator", command, environment_with(), settings.home / "logs" / "simulator.log")
+
+
+def _is_answering(demo: DemoChurches) -> bool:
+    """Whether these very churches answer there; another program's answer is not taken for theirs."""
+    try:
+        answering = SimulatorClient(demo.url).churches()
+    except (OSError, ValueError):
+        return False
+    return {church["org_id"] for church in answering} == {church.org_id for church in demo.churches}
+
+
+def _path(settings: Settings) -> Path:
+    return settings.home / "demo.json"

@@ -1,0 +1,163 @@
+"""`dev`: everything there is, on this machine, until Ctrl-C."""
+
+import http.client
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.demo import RELEASE_DATABASE
+from openfaith_pipeline.cli.demo_churches import (
+    connect_churches,
+    connected_churches,
+    free_port,
+    is_free,
+    load_demo,
+    start_simulator,
+)
+from openfaith_pipeline.cli.supervisor import Service, Supervisor
+from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.database.locks import locked
+from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, UsageError
+from openfaith_pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from openfaith_pipeline.defs.instance import ProcessSpec
+
+_START_SECONDS: Final = 120.0
+_LOOK_SECONDS: Final = 0.5
+_DATABASE_LOOK_SECONDS: Final = 5.0
+
+
+def dev(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the Dagster UI on 127.0.0.1.")] = 3000,
+) -> None:
+    """Run the Dagster UI and all it needs: Postgres, code server, daemon, and the simulator of `demo` after that.
+
+    Their logs are in OPENFAITH_HOME/logs; errors are shown here too. What ends is started again. Ctrl-C stops it all.
+
+    \b
+    Examples:
+      openfaith-pipeline dev
+      openfaith-pipeline dev --port 3001
+
+    \b
+    Exit codes: 0 stopped by Ctrl-C or SIGTERM; 1 something does not keep running; 2 the port is in use, or `dev` runs.
+    """
+    settings = load_settings()
+    if not is_free(port):
+        raise UsageError(
+            f"port {port} of 127.0.0.1 is in use; choose another: openfaith-pipeline dev --port {port + 1}"
+        )
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    with _stopping(), ExitStack() as stack:
+        database = stack.enter_context(open_database(settings))
+        stack.enter_context(_alone(settings))
+        supervisor = stack.enter_context(Supervisor(terminal.say, RELEASE_DATABASE if settings.is_embedded else ()))
+        # Once Ctrl-C was heard, the way out is not to be interrupted by another one.
+        stack.callback(_ignore_signals)
+        _start_simulator(settings, database, supervisor)
+        _start_dagster(settings, database, supervisor, port)
+        terminal.output().print(f"Dagster is at http://127.0.0.1:{port} (Ctrl-C stops it all)")
+        _look_after(supervisor, database, stack)
+
+
+def _start_simulator(settings: Settings, database: Database, supervisor: Supervisor) -> None:
+    """Have the demo's churches answer again, if there was a demo and its churches are still connected."""
+    demo = load_demo(settings)
+    if demo is None or not connected_churches(demo, database):
+        return
+    placed = start_simulator(demo, settings, supervisor)
+    if placed != demo:
+        connect_churches(placed, database)
+    terminal.say(f"the demo's churches are at {placed.url}")
+
+
+def _start_dagster(settings: Settings, database: Database, supervisor: Supervisor, port: int) -> None:
+    from openfaith_pipeline.defs.instance import code_server, daemon, prepare_dagster_home, webserver
+
+    environment = prepare_dagster_home(settings, database)
+    code_port = free_port()
+    supervisor.start(_service(code_server(environment, code_port), settings))
+    supervisor.wait_until(lambda: _is_listening(code_port), what="the code server", seconds=_START_SECONDS)
+    supervisor.start(_service(daemon(environment, code_port), settings))
+    supervisor.start(_service(webserver(environment, port, code_port), settings))
+    supervisor.wait_until(lambda: _is_serving(port), what="the Dagster UI", seconds=_START_SECONDS)
+
+
+def _service(spec: "ProcessSpec", settings: Settings) -> Service:
+    log = settings.home / "logs" / f"{spec.name.replace(' ', '-')}.log"
+    return Service(spec.name, spec.command, spec.environment, log)
+
+
+def _look_after(supervisor: Supervisor, database: Database, stack: ExitStack) -> None:
+    """Keep everything running, until a signal."""
+    looked_at = time.monotonic()
+    while True:
+        time.sleep(_LOOK_SECONDS)
+        supervisor.check()
+        if time.monotonic() - looked_at > _DATABASE_LOOK_SECONDS:
+            _look_after_database(database, stack)
+            looked_at = time.monotonic()
+
+
+def _look_after_database(database: Database, stack: ExitStack) -> None:
+    try:
+        database.connect().close()
+    except DatabaseUnavailable as error:
+        terminal.say(f"Postgres does not answer: {error}")
+        if database.settings.is_embedded:
+            stack.enter_context(open_database(database.settings))
+            terminal.say("Postgres is started again")
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Only one `dev` for one home: two daemons would each start what is due."""
+    lock = settings.home / "dev.lock"
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        with locked(lock, seconds=0):
+            yield
+    except TimeoutError:
+        raise UsageError(f"openfaith-pipeline dev is already running on {settings.home}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{lock} cannot be used: {error.strerror}; mend OPENFAITH_HOME") from error
+
+
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """Ctrl-C and SIGTERM are how this verb ends, not how it fails."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        terminal.say("stopped")
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _is_listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _is_serving(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/server_info")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
