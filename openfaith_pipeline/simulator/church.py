@@ -105,7 +105,7 @@ class Church:
 
     def _far_ends(self, near: Table, ids: Iterable[int], far: str) -> Iterable[Target]:
         ends = (near.record(id).relations[far] for id in ids)
-        return dict.fromkeys(end for end in ends if end and end[1] in self.table(end[0]))
+        return dict.fromkeys(end for end in ends if end)
 
     def _dress(self, table: Table, id: int) -> bytes:
         resource = orjson.loads(table.fragments[id])

@@ -1,9 +1,12 @@
 """Declarations the room has never seen are served by it: deep walks, singletons, two-level includes, trees."""
 
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
+from openfaith_pipeline import simulator
+from openfaith_pipeline.catalog import STREAMS as CATALOG
 from openfaith_pipeline.catalog import Population, Product, Stream
 from openfaith_pipeline.catalog.stream import INTEGER, TEXT, TIMESTAMPS
 from openfaith_pipeline_tests.unit.simulator.api import Api
@@ -139,3 +142,10 @@ def test_records_can_be_added_at_every_depth() -> None:
             before = len(api.church.truth(name))
             api.editor.add(name)
             assert len(api.church.truth(name)) == before + 1
+
+
+def test_the_room_names_no_stream() -> None:
+    sources = {path.name: path.read_text() for path in Path(simulator.__file__).parent.glob("*.py")}
+    named = [(file, name) for file, source in sources.items() for name in CATALOG if f'"{name}"' in source]
+    assert sources
+    assert named == []

@@ -68,6 +68,16 @@ def test_two_levels_of_includes(api: Api) -> None:
     assert {id for kind, id in keys if kind == "FieldDefinition"} == used
 
 
+def test_what_came_through_an_include_shows_on_the_record_itself(api: Api) -> None:
+    data = {row["id"]: row["relationships"]["field_definition"] for row in api.church.truth("people.field_data")}
+    rows = api.get(f"{PEOPLE}?include=field_data.field_definition&per_page=100")["data"]
+    assert any("field_definition" not in row["relationships"] for row in rows)
+    for row in rows:
+        expected = {data[each["id"]]["data"]["id"] for each in row["relationships"]["field_data"]["data"]}
+        lifted = row["relationships"].get("field_definition", {"data": []})["data"]
+        assert {each["id"] for each in lifted} == expected
+
+
 def test_unknown_and_not_offered_includes_are_ignored(api: Api) -> None:
     page = api.get(f"{PEOPLE}?include=no_such,person_mergers&per_page=3")
     assert page["included"] == []

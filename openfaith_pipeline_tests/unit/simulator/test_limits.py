@@ -55,6 +55,13 @@ def test_deep_offsets_have_a_lower_limit_that_no_header_shows() -> None:
     assert api.send(f"{PEOPLE}?offset=50").status == 200
 
 
+def test_a_spent_budget_is_told_before_the_lower_limit_is_looked_at() -> None:
+    api = Api(people=3, rate_limit=RateLimit(limit=2, high_offset=50, high_offset_limit=1))
+    for _ in range(2):
+        api.send(PEOPLE)
+    assert error_of(api.send(f"{PEOPLE}?offset=51"))["detail"].startswith("Rate limit exceeded: 3 of 2 ")
+
+
 def test_limit_can_be_changed_and_taken_away() -> None:
     api = Api(people=3, rate_limit=RateLimit(limit=1))
     counted(api)

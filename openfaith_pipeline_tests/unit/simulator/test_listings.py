@@ -50,6 +50,22 @@ def test_offset_beyond_the_end_has_only_prev(api: Api) -> None:
     assert page["meta"]["prev"] == {"offset": 99974}
 
 
+def test_last_page_that_is_full_has_no_next_and_prev_ends_at_zero(api: Api) -> None:
+    page = api.get(f"{PEOPLE}?offset=75&per_page=75")
+    assert len(page["data"]) == 75
+    assert "next" not in page["meta"]
+    assert api.get(f"{PEOPLE}?offset=3")["meta"]["prev"] == {"offset": 0}
+
+
+@pytest.mark.parametrize("order", ["", "&order=birthdate", "&order=last_name"])
+def test_nulls_are_neither_before_nor_after_a_day(api: Api, order: str) -> None:
+    dates = [row["attributes"]["birthdate"] for row in api.church.truth("people.people")]
+    known = sum(date is not None for date in dates)
+    assert 0 < known < len(dates)
+    assert api.get(f"{PEOPLE}?where[birthdate][lt]=2100-01-01{order}")["meta"]["total_count"] == known
+    assert api.get(f"{PEOPLE}?where[birthdate][gt]=1000-01-01{order}")["meta"]["total_count"] == known
+
+
 def test_nulls_come_first_and_ties_by_ascending_id_both_ways(api: Api) -> None:
     truth = api.church.truth("people.people")
     grades = {int(row["id"]): row["attributes"]["grade"] for row in truth}
@@ -171,6 +187,7 @@ def test_missing_next_trap() -> None:
     assert "next" not in page["links"] and "next" not in page["meta"]
     assert page["meta"]["total_count"] == len(page["data"]) == 20
     assert len(api.ids(f"{PEOPLE}?per_page=20&offset=40")) == 20
+    assert api.get(f"{PEOPLE}?per_page=25&offset=50")["meta"]["total_count"] == 60
 
 
 def test_stuck_total_trap() -> None:

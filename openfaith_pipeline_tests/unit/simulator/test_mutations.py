@@ -99,6 +99,14 @@ def test_reference_to_a_deleted_record_is_emptied_and_told(api: Api) -> None:
     assert after["attributes"]["updated_at"] > person["attributes"]["updated_at"]
 
 
+def test_household_outlives_its_primary_contact(api: Api) -> None:
+    household = api.church.truth("people.households")[0]
+    api.editor.delete("people.people", [int(household["attributes"]["primary_contact_id"])])
+    after = row(api, "people.households", int(household["id"]))
+    assert after["relationships"]["primary_contact"]["data"] is None
+    assert after["attributes"]["primary_contact_id"] is None
+
+
 def test_merge_moves_what_belonged_and_leaves_a_merger(api: Api) -> None:
     emails = api.church.truth("people.emails")
     remove = int(emails[0]["relationships"]["person"]["data"]["id"])
@@ -115,6 +123,23 @@ def test_merge_moves_what_belonged_and_leaves_a_merger(api: Api) -> None:
     ]
     assert len(members) == len(set(members))
     assert str(remove) not in {person for _, person in members}
+
+
+def test_merge_of_two_of_one_household_leaves_one_member(api: Api) -> None:
+    household = next(
+        each
+        for each in api.get("/people/v2/households?per_page=100")["data"]
+        if len(each["relationships"]["people"]["data"]) > 2
+    )
+    remove, keep, *others = (int(each["id"]) for each in household["relationships"]["people"]["data"])
+    assert household["attributes"]["primary_contact_id"] == str(remove)
+    api.editor.merge("people.people", keep=keep, remove=remove)
+    after = api.get(f"/people/v2/households/{household['id']}")["data"]
+    assert sorted(int(each["id"]) for each in after["relationships"]["people"]["data"]) == sorted([keep, *others])
+    memberships = api.get(f"/people/v2/households/{household['id']}/household_memberships")
+    assert memberships["meta"]["total_count"] == len(others) + 1
+    assert after["relationships"]["primary_contact"]["data"]["id"] == after["attributes"]["primary_contact_id"]
+    assert after["attributes"]["primary_contact_id"] == str(keep)
 
 
 def test_merge_needs_a_stream_that_tells_of_it(api: Api) -> None:
