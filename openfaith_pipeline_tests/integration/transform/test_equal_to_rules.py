@@ -1,0 +1,141 @@
+"""The SQL against the rules written again in Python, over random churches that change between transforms."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from typeid import TypeID
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline_tests.integration.transform.church import Church
+from openfaith_pipeline_tests.integration.transform.oracle import (
+    STREAM_OF,
+    TAGS,
+    created_at,
+    expected_edges,
+    expected_row,
+    named_records,
+)
+from openfaith_pipeline_tests.integration.transform.tables import entity_ids, row_versions, rows, transform
+
+ORG, OTHER = "org_01h455vb4pex5vsknk084sn02q", "org_01h455vb4pex5vsknk084sn02r"
+LOCAL_ITEM = {"_tag": "string", "name": "shirt", "source": "openfaith", "value": "L"}
+
+
+class Comparison:
+    """One church beside its tables; remembers what must never change again."""
+
+    def __init__(self, connection: psycopg.Connection[Any], church: Church) -> None:
+        self.connection = connection
+        self.church = church
+        self.ids: dict[tuple[str, str], str] = {}
+        self.edges: set[tuple[str, str, str]] = set()
+        self.joined: set[tuple[str, str]] = set()
+        self.edited: set[str] = set()
+
+    def check(self) -> None:
+        self._check_links()
+        for table in STREAM_OF:
+            self._check_entities(table)
+        self._check_edges()
+        self._check_register()
+
+    def edit_people(self) -> None:
+        """What a person at the church does in OpenFaith to columns and items that are not the source's."""
+        self.connection.execute(
+            "UPDATE \"openfaith_people\" SET tags = '[\"choir\"]', type = 'member',"
+            ' "customFields" = %s || "customFields" WHERE "orgId" = %s',
+            [psycopg.types.json.Jsonb([LOCAL_ITEM]), self.church.org_id],
+        )
+        self.connection.commit()
+        self.edited = {person["id"] for person in rows(self.connection, "people", self.church.org_id)}
+
+    def _check_links(self) -> None:
+        found = entity_ids(self.connection, self.church.org_id)
+        ids = {(table, external): found.get((tag, external), "") for table, external, tag in self._wanted_links()}
+        assert len(found) == len(ids)
+        assert self.ids.items() <= ids.items(), "a record's entity never changes"
+        assert len(set(ids.values())) == len(ids)
+        for (table, _), entity_id in ids.items():
+            assert TypeID.from_string(entity_id).prefix == TAGS[table].lower()
+        self.ids = ids
+        self._check_link_times()
+
+    def _wanted_links(self) -> Iterator[tuple[str, str, str]]:
+        for table, external_id in named_records(self.church) | self.ids.keys():
+            yield table, external_id, TAGS[table]
+
+    def _check_link_times(self) -> None:
+        tables = {tag: table for table, tag in TAGS.items()}
+        for link in rows(self.connection, "externalLinks", self.church.org_id):
+            raw = self.church.rows[STREAM_OF[tables[link["entityType"]]]].get(link["externalId"])
+            if raw is None:
+                assert (link["updatedAt"], link["deletedAt"]) == (None, None)
+                continue
+            assert link["createdAt"] == created_at(raw)
+            assert (link["updatedAt"], link["deletedAt"]) == (raw["updated_at"], raw["_deleted_at"])
+            assert (link["adapter"], link["syncing"]) == ("pco", False)
+
+    def _check_entities(self, table: str) -> None:
+        found = {row.pop("id"): row for row in rows(self.connection, table, self.church.org_id)}
+        wanted = {
+            self.ids[table, record_id]: expected_row(self.church, table, raw)
+            for record_id, raw in self.church.rows[STREAM_OF[table]].items()
+        }
+        for entity_id in self.edited & wanted.keys():
+            row = wanted[entity_id]
+            row |= {"tags": ["choir"], "type": "member", "customFields": [LOCAL_ITEM, *row["customFields"]]}
+        assert found.keys() == wanted.keys()
+        for entity_id, row in wanted.items():
+            assert found[entity_id] == row
+
+    def _check_edges(self) -> None:
+        wanted = expected_edges(self.church, self.ids)
+        self.edges |= wanted.keys()
+        self.joined |= {(edge["sourceEntityTypeTag"], edge["targetEntityTypeTag"]) for edge in wanted.values()}
+        found = {
+            (edge["sourceEntityId"], edge["targetEntityId"], edge["relationshipType"]): edge
+            for edge in rows(self.connection, "edges", self.church.org_id)
+        }
+        assert found.keys() == self.edges
+        assert {key for key, edge in found.items() if edge["deletedAt"] is None} == wanted.keys()
+        for key, edge in found.items():
+            assert edge["deletedBy"] == (None if key in wanted else "pco")
+            assert {name: edge[name] for name in wanted.get(key, {})} == wanted.get(key, {})
+
+    def _check_register(self) -> None:
+        found = {
+            row["sourceEntityType"]: row["targetEntityTypes"]
+            for row in rows(self.connection, "entityRelationships", self.church.org_id)
+        }
+        both = self.joined | {(target, source) for source, target in self.joined}
+        assert {(source, target) for source, targets in found.items() for target in targets} == both
+        assert all(len(set(targets)) == len(targets) for targets in found.values())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tables_follow_the_source_by_the_rules(database: Database, seed: int) -> None:
+    church, other = Church(ORG, seed), Church(OTHER, seed + 100)
+    church.fill(people=12)
+    other.fill(people=12)
+    with database.connect() as connection:
+        other.store(connection)
+        transform(connection, OTHER)
+        comparison, other_comparison = Comparison(connection, church), Comparison(connection, other)
+        for turn in range(5):
+            church.store(connection)
+            transform(connection, ORG)
+            comparison.check()
+            _check_nothing_changes(connection)
+            if turn == 1:
+                comparison.edit_people()
+            church.change()
+        other_comparison.check()
+
+
+def _check_nothing_changes(connection: psycopg.Connection[Any]) -> None:
+    before = row_versions(connection)
+    results = transform(connection, ORG)
+    assert {(result.inserted, result.updated) for result in results.values()} == {(0, 0)}
+    assert row_versions(connection) == before
