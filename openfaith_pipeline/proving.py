@@ -7,6 +7,7 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import placeholders_of
 from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.extract.pages import Fetch
 from openfaith_pipeline.load.deletions import account, missing_rows
@@ -33,7 +34,7 @@ async def prove_deletions(
 ) -> Verdict:
     """Judge a finished walk. Deletions are looked for only when `is_wanted`, and only where the proof holds."""
     walk = session.walk
-    if not walk.is_whole or walk.lead not in walk.streams:
+    if not walk.is_whole or not set(walk.leads) <= set(walk.streams):
         return Verdict()
     doubt = await _doubt(pool, session, must_be_steady=is_wanted)
     if doubt or not is_wanted:
@@ -58,25 +59,35 @@ async def _doubt(pool: AsyncConnectionPool[Any], session: Session, *, must_be_st
         return "the listing was not read to its end"
     async with pool.connection() as connection:
         counts = {stream.name: await account(connection, session, stream) for stream in walk.streams}
-    lead = counts[walk.lead.name]
-    if end.total is not None and lead.staged + lead.broken < end.total:
-        return f"the source counts {end.total} records of {walk.lead.name} and listed {lead.staged + lead.broken}"
+    for lead in walk.leads:
+        listed, total = counts[lead.name].staged + counts[lead.name].broken, end.totals.get(lead.name)
+        if total is not None and listed < total:
+            return f"the source counts {total} records of {lead.name} and listed {listed}"
+        if must_be_steady and (not end.is_steady or listed != total):
+            return "the listing changed while it was read, so nothing was taken for deleted; the next one will tell"
     if not must_be_steady:
         return None
-    if not end.is_steady or end.total is None or lead.staged + lead.broken != end.total:
-        return "the listing changed while it was read, so nothing was taken for deleted; the next one will tell"
     if any(count.broken for count in counts.values()):
         return "records too broken to have an id were listed, so nothing was taken for deleted"
     return None
 
 
 async def _are_gone(fetch: Fetch, stream: Stream, missing: Mapping[str, Mapping[str, str]]) -> bool:
+    """Ask for each, or an even sample of many; one whose path is not known rests on the listing's proof alone."""
     step = max(1, len(missing) // CONFIRMED_AT_MOST)
     for identifier in list(missing)[::step][:CONFIRMED_AT_MOST]:
-        parents = {f"{name}_id": parent for name, parent in missing[identifier].items()}
+        path = _path_of(stream, missing[identifier])
+        if path is None or stream.is_singleton:
+            continue
         try:
-            await fetch(f"{stream.path.format_map(parents)}/{identifier}", {})
+            await fetch(f"{path}/{identifier}", {})
         except PathNotFound:
             continue
         return False
     return True
+
+
+def _path_of(stream: Stream, parents: Mapping[str, str]) -> str | None:
+    known = (path for path in stream.paths() if parents.keys() >= set(placeholders_of(path)))
+    path = next(known, None)
+    return path and path.format_map({f"{name}_id": identifier for name, identifier in parents.items()})

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from time import monotonic
 from typing import Any, Protocol
@@ -30,7 +29,7 @@ from openfaith_pipeline.errors import (
     StreamForbidden,
     UnavailableError,
 )
-from openfaith_pipeline.extract.extraction import Source, reached_watermark, read_pages
+from openfaith_pipeline.extract.extraction import Source, read_pages
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.load.parents import parents_of
@@ -49,7 +48,7 @@ from openfaith_pipeline.orgs.connecting import connect_client
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.proving import prove_deletions
-from openfaith_pipeline.walk import Page, Walk
+from openfaith_pipeline.walk import Page, Parent, Route, Walk
 
 __all__ = ["Progress", "StreamResult", "SyncMode", "SyncStart", "begin_sync", "finish_sync", "sync_streams"]
 
@@ -175,7 +174,7 @@ class _Attempt:
     async def _walk(self, walk: Walk) -> None:
         started = monotonic()
         try:
-            await self._wait_for_parent(walk)
+            await self._wait_for_parents(walk)
             session = await self._open(walk)
             results = await self._read_and_publish(walk, session, started)
         except (ConnectionRejected, psycopg.OperationalError, PoolTimeout):
@@ -195,17 +194,17 @@ class _Attempt:
     def _result(self, stream: Stream, status: str, started: float, **more: Any) -> StreamResult:
         return StreamResult(stream.name, status, self.mode.value, seconds=round(monotonic() - started, 3), **more)
 
-    async def _wait_for_parent(self, walk: Walk) -> None:
+    async def _wait_for_parents(self, walk: Walk) -> None:
         """A child walk visits the parents that this sync has just published."""
-        parent = walk.lead.parent
-        if parent is None or parent not in self.done:
-            return
-        await self.done[parent].wait()
-        outcome = self.results[parent]
-        if outcome.status == "unavailable":
-            raise PathNotFound(f"its parent {parent} is unavailable: {outcome.error}")
-        if outcome.status == "failed":
-            raise OpenFaithError(f"its parent {parent} failed")
+        for parent in dict.fromkeys(name for lead in walk.leads for name in lead.parents):
+            if parent not in self.done:
+                continue
+            await self.done[parent].wait()
+            outcome = self.results[parent]
+            if outcome.status == "unavailable":
+                raise PathNotFound(f"its parent {parent} is unavailable: {outcome.error}")
+            if outcome.status == "failed":
+                raise OpenFaithError(f"its parent {parent} failed")
 
     async def _open(self, walk: Walk) -> Session:
         """Take the walk's leases; a live sync in the way is given time to end."""
@@ -242,7 +241,7 @@ class _Attempt:
                 await mark_unavailable(connection, self.request.org_id, session.names, _availability(error), reason)
 
     async def _read(self, walk: Walk, session: Session) -> None:
-        source = Source(self._fetch(walk), session.watermark, self._parents(walk))
+        source = Source(self._fetch(walk), self._parents, session.watermarks)
         async for page in _read_ahead(read_pages(walk, source, session.state)):
             async with self.pool.connection() as connection:
                 staged = await commit_page(connection, session, page)
@@ -257,27 +256,19 @@ class _Attempt:
 
     def _fetch(self, walk: Walk) -> Callable[[str, Mapping[str, str]], Any]:
         async def fetch(path: str, params: Mapping[str, str]) -> Document:
-            return await self.client.get(path, params, product=walk.lead.product)
+            return await self.client.get(path, params, product=walk.streams[0].product)
 
         return fetch
 
-    def _parents(self, walk: Walk) -> Callable[[str | None], AsyncIterator[Mapping[str, str]]] | None:
-        if walk.lead.parent is None:
-            return None
-        parent = STREAMS[walk.lead.parent]
-        return lambda after: parents_of(self.pool, self.request.org_id, walk.lead, parent, after)
+    def _parents(self, route: Route, after: str | None) -> AsyncIterator[Parent]:
+        return parents_of(self.pool, self.request.org_id, route, STREAMS, after)
 
     async def _publish(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
         verdict = await prove_deletions(
             self.pool, self._fetch(walk), session, is_wanted=self.mode is not SyncMode.INCREMENTAL
         )
         async with self.pool.connection() as connection:
-            published = await publish(
-                connection,
-                session,
-                reached=_moment(reached_watermark(walk, session.state or {})),
-                deletions=verdict.deletions,
-            )
+            published = await publish(connection, session, verdict.deletions)
             if verdict.doubt:
                 await mark_incomplete(connection, list(session.ids.values()), verdict.doubt)
             counts = await _logged(connection, session)
@@ -325,10 +316,6 @@ def _availability(error: UnavailableError) -> str:
     if isinstance(error, ProductNotGranted):
         return "not_granted"
     return "forbidden" if isinstance(error, StreamForbidden) else "absent"
-
-
-def _moment(value: str | None) -> datetime | None:
-    return datetime.fromisoformat(value) if value else None
 
 
 def _stored_result(row: Mapping[str, Any]) -> StreamResult:

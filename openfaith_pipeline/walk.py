@@ -1,46 +1,89 @@
 """What travels from extraction to loading: a walk's records, in pages, each with the checkpoint that follows it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from openfaith_pipeline.catalog import Strategy, Stream
+from openfaith_pipeline.catalog.stream import placeholders_of
 
 Checkpoint = dict[str, Any]
 """JSON: everything needed to ask for the page after the one it was made with."""
 
 
-@dataclass(frozen=True)
-class Walk:
-    """One listing to be read.
+class Carried(NamedTuple):
+    """A stream that comes included with a listing: by which dotted `include`, and from which stream's records."""
 
-    lead: the stream whose path is listed.
-    streams: those to be kept from its pages: the lead, unless only its children were asked for, and included ones.
-    includes: by stream name, the dotted `include` that brings it: `{"people.field_options": "field_options"}`.
-    strategy: how the listing is read.
+    stream: Stream
+    parent: Stream
+    include: str
+
+
+@dataclass(frozen=True)
+class Route:
+    """One path to be listed, once or for each of its parents.
+
+    lead: the stream whose records are listed.
+    carried: streams whose records come included, outer ones first.
+    listing: how one listing is read.
     is_whole: whether every record is read, not only those changed since the watermark.
     """
 
     lead: Stream
-    streams: tuple[Stream, ...]
-    includes: Mapping[str, str]
-    strategy: Strategy
+    path: str
+    carried: tuple[Carried, ...]
+    listing: Strategy
     is_whole: bool
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """The records the path leads through, outermost first; empty at top level."""
+        return placeholders_of(self.path)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Parameters that every page of the route shares."""
+        asked = set(self.lead.asks_for)
+        for carried in self.carried:
+            asked |= {carried.include, *(f"{carried.include}.{name}" for name in carried.stream.asks_for)}
+        return {"include": ",".join(sorted(asked))} if asked else {}
+
+
+class Parent(NamedTuple):
+    """A record whose children are listed.
+
+    ids: by placeholder of the route's path. is_new: first seen since the children were read last, so that all of them
+    are to be read.
+    """
+
+    ids: Mapping[str, str]
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Listings that are read one after the other and published together, since they feed the same streams.
+
+    streams: those to be kept; a lead of which only the children were asked for is not among them.
+    """
+
+    routes: tuple[Route, ...]
+    streams: tuple[Stream, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        return all(route.is_whole for route in self.routes)
+
+    @property
+    def leads(self) -> tuple[Stream, ...]:
+        """The streams listed, whether they are kept or not."""
+        return tuple(dict.fromkeys(route.lead for route in self.routes))
 
     @property
     def signature(self) -> dict[str, Any]:
         """What makes two walks the same, so that one can continue the other."""
-        return {
-            "streams": [stream.name for stream in self.streams],
-            "strategy": self.strategy.value,
-            "is_whole": self.is_whole,
-            "query": self.query,
-        }
-
-    @property
-    def query(self) -> dict[str, str]:
-        """Parameters that every page of the walk shares."""
-        return {"include": ",".join(sorted(self.includes.values()))} if self.includes else {}
+        routes = [[route.path, route.query, route.listing.value, route.is_whole] for route in self.routes]
+        return {"streams": [stream.name for stream in self.streams], "routes": routes}
 
 
 class Record(NamedTuple):
@@ -50,15 +93,18 @@ class Record(NamedTuple):
     parents: Mapping[str, str]
 
 
-class End(NamedTuple):
+@dataclass(frozen=True)
+class End:
     """How a walk ended.
 
-    total: the number of records the API reported at the end, None where only changes were asked for.
-    is_steady: nothing was seen to come, go or move while the listing was read.
+    totals: by lead, the number of records the API reported; None where only changes were asked for.
+    is_steady: nothing was seen to come, go or move while the listings were read.
+    reached: by lead, the cursor up to which every change was read, where the listing tells.
     """
 
-    total: int | None = None
+    totals: Mapping[str, int | None] = field(default_factory=dict)
     is_steady: bool = True
+    reached: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

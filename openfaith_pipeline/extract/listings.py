@@ -21,7 +21,7 @@ from openfaith_pipeline.extract.pages import (
     rows_of,
 )
 from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.walk import Checkpoint, End
+from openfaith_pipeline.walk import Checkpoint
 
 MAX_STEPS_BACK = 200
 
@@ -49,11 +49,11 @@ class ListingState:
 
 
 class ListedPage(NamedTuple):
-    """Rows not read before, the document they came in, and on the last page how the listing ended."""
+    """Rows not read before, the document they came in, and whether no page follows."""
 
     rows: list[Any]
     document: Document
-    end: End | None
+    is_last: bool
 
 
 async def list_pages(
@@ -63,8 +63,8 @@ async def list_pages(
 
     stop_before: (cursor attribute, watermark) of a newest-first listing, which ends at the first older row.
     """
-    end = None
-    while end is None:
+    is_done = False
+    while not is_done:
         document, fresh, offset = await _read_on(fetch, listing, state, tally)
         rows = rows_of(document, listing.path)
         _advance(state, document, rows, offset)
@@ -72,9 +72,8 @@ async def list_pages(
         if stop_before:
             state.newest = state.newest or _first_value(rows, stop_before[0])
             kept = _until(fresh, *stop_before)
-        if is_last(document, rows) or not fresh or len(kept) < len(fresh):
-            end = End(document.total_count, is_steady=not state.has_moved)
-        yield ListedPage(kept, document, end)
+        is_done = is_last(document, rows) or not fresh or len(kept) < len(fresh)
+        yield ListedPage(kept, document, is_done)
 
 
 async def _read_on(

@@ -1,49 +1,104 @@
-"""Which listings a set of streams needs: a walk reads one listing and feeds the streams that its pages carry."""
+"""Which listings a set of streams needs, and which of them belong together."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from openfaith_pipeline.catalog import Strategy, Stream
-from openfaith_pipeline.walk import Walk
+from openfaith_pipeline.walk import Carried, Route, Walk
 
-FOLLOWS_CURSOR = frozenset({Strategy.INCREMENTAL, Strategy.ORDERED, Strategy.APPEND})
+_NEVER_WHOLE = frozenset({Strategy.INCREMENTAL, Strategy.ORDERED, Strategy.APPEND, Strategy.FILTERED})
+_READ_BY_WINDOWS = frozenset({Strategy.INCREMENTAL, Strategy.APPEND})
 
 
-def plan_walks(streams: Iterable[Stream], catalog: Mapping[str, Stream], *, is_full: bool) -> list[Walk]:
+def plan_walks(
+    streams: Iterable[Stream], catalog: Mapping[str, Stream], *, is_full: bool, absent: Collection[str] = ()
+) -> list[Walk]:
     """Group streams into walks, parents before children.
 
+    An included stream is read with the stream it comes with; where it comes with several, all of them are one walk.
     is_full: list everything, whatever the cursor (reconcile and full refresh).
+    absent: names of the streams whose unconfirmed path was found to be absent.
     """
-    members: dict[str, list[Stream]] = {}
+    groups: list[tuple[set[str], list[Stream]]] = []
     for stream in streams:
-        members.setdefault(lead_of(stream, catalog).name, []).append(stream)
+        leads = {lead.name for lead in _leads(stream, catalog)}
+        touching = [group for group in groups if group[0] & leads]
+        merged = (
+            leads.union(*(group[0] for group in touching)),
+            [s for group in touching for s in group[1]] + [stream],
+        )
+        groups = [group for group in groups if group not in touching] + [merged]
     order = {name: place for place, name in enumerate(catalog)}
+    ranked = sorted(
+        groups,
+        key=lambda group: (
+            max(_depth(catalog[name], catalog) for name in group[0]),
+            min(order[name] for name in group[0]),
+        ),
+    )
     return [
-        _walk(catalog[name], tuple(members[name]), catalog, is_full=is_full)
-        for name in sorted(members, key=lambda name: (_depth(catalog[name], catalog), order[name]))
+        _walk(
+            sorted((catalog[name] for name in leads), key=lambda lead: order[lead.name]),
+            members,
+            catalog,
+            is_full,
+            absent,
+        )
+        for leads, members in ranked
     ]
 
 
-def lead_of(stream: Stream, catalog: Mapping[str, Stream]) -> Stream:
-    """The stream whose listing carries this one: itself, or the ancestor it is included with."""
-    while stream.include and stream.parent:
-        stream = catalog[stream.parent]
-    return stream
+def _leads(stream: Stream, catalog: Mapping[str, Stream]) -> list[Stream]:
+    """The streams whose listings carry this one: itself, or those it is included with."""
+    if not stream.include:
+        return [stream]
+    parents = [catalog[parent] for path in stream.paths() if (parent := stream.parent_of(path))]
+    return list(dict.fromkeys(lead for parent in parents for lead in _leads(parent, catalog)))
 
 
 def _depth(stream: Stream, catalog: Mapping[str, Stream]) -> int:
-    return 1 + _depth(catalog[stream.parent], catalog) if stream.parent else 0
+    """How many walks have to come before, at the longest."""
+    return max((1 + _depth(catalog[parent], catalog) for parent in stream.parents), default=0)
 
 
-def _walk(lead: Stream, streams: tuple[Stream, ...], catalog: Mapping[str, Stream], *, is_full: bool) -> Walk:
-    includes = {stream.name: _include_path(stream, catalog) for stream in streams if stream.include}
-    # A child's change need not touch the parent's cursor, so a walk that carries children reads the whole listing.
-    is_whole = is_full or bool(includes) or lead.strategy not in FOLLOWS_CURSOR
-    # Windows from the beginning of time read everything too, without deep offsets; newest-first would gain nothing.
-    strategy = Strategy.FULL if is_whole and lead.strategy is Strategy.ORDERED else lead.strategy
-    return Walk(lead, streams, includes, strategy, is_whole)
+def _walk(
+    leads: list[Stream], members: list[Stream], catalog: Mapping[str, Stream], is_full: bool, absent: Collection[str]
+) -> Walk:
+    routes: list[Route] = []
+    for lead in leads:
+        carried = tuple(each for stream in members for each in _carried(stream, lead, catalog))
+        is_whole = is_full or lead.listing not in _NEVER_WHOLE or _must_see_all(lead, carried, catalog)
+        # Windows from the beginning of time read everything, without deep offsets; other cursors gain nothing by it.
+        listing = (
+            Strategy.FULL if is_whole and lead.listing not in {*_READ_BY_WINDOWS, Strategy.SINGLETON} else lead.listing
+        )
+        paths = lead.paths(is_path_absent=lead.name in absent)
+        routes += [Route(lead, path, carried, listing, is_whole) for path in paths]
+    return Walk(tuple(routes), tuple(members))
 
 
-def _include_path(stream: Stream, catalog: Mapping[str, Stream]) -> str:
-    """Dotted path from the lead: a child of an included child is `rules.conditions`."""
-    parent = catalog[stream.parent or ""]
-    return f"{_include_path(parent, catalog)}.{stream.include}" if parent.include else str(stream.include)
+def _carried(stream: Stream, lead: Stream, catalog: Mapping[str, Stream]) -> list[Carried]:
+    """The ways in which the stream comes with the lead's pages: a child of an included child is `rules.conditions`."""
+    if not stream.include:
+        return []
+    found: list[Carried] = []
+    for path in stream.paths():
+        parent = catalog[stream.parent_of(path) or ""]
+        own = stream.include if path == stream.path else path.rsplit("/", 1)[-1]
+        if parent is lead:
+            found.append(Carried(stream, parent, own))
+        found += [Carried(stream, parent, f"{outer.include}.{own}") for outer in _carried(parent, lead, catalog)]
+    return found
+
+
+def _must_see_all(lead: Stream, carried: tuple[Carried, ...], catalog: Mapping[str, Stream]) -> bool:
+    """Whether a lead with a cursor is listed whole for its children's sake.
+
+    A child's change need not move the parent's cursor. Where the parents are few the whole listing costs next to
+    nothing; where they grow with the church, children are read with the parents that changed, and all by reconcile.
+    """
+    return any(not each.stream.touches_parent for each in carried) and not _grows(lead, catalog)
+
+
+def _grows(stream: Stream, catalog: Mapping[str, Stream]) -> bool:
+    per = stream.population.per
+    return per == "church" or (per is not None and _grows(catalog[per], catalog))

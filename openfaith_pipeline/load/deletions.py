@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import placeholders_of
 from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
 
 
@@ -37,14 +38,16 @@ async def account(connection: AsyncConnection[Any], session: Session, stream: St
 async def missing_rows(
     connection: AsyncConnection[Any], session: Session, stream: Stream
 ) -> dict[str, Mapping[str, str]]:
-    """Rows that are published but were not staged: id -> its parents' ids by relationship."""
-    parents = [f"{name}_id" for name in stream.placeholders]
+    """Rows that are published but were not staged: id -> the ids of those parents that their rows name."""
+    placeholders = {name for path in stream.paths() for name in placeholders_of(path)}
+    named = sorted(name for name in placeholders if f"{name}_id" in stream.columns)
+    columns = map(sql.Identifier, ["id", *(f"{name}_id" for name in named)])
     cursor = await connection.execute(
         sql.SQL(
             "SELECT {} FROM {} AS present WHERE org_id = %s AND _deleted_at IS NULL AND NOT EXISTS"
             " (SELECT FROM {} AS staged WHERE staged.stream_sync_id = %s AND staged.id = present.id)"
-        ).format(sql.SQL(", ").join(map(sql.Identifier, ["id", *parents])), raw_name(stream), staging_name(stream)),
+        ).format(sql.SQL(", ").join(columns), raw_name(stream), staging_name(stream)),
         (session.org_id, session.ids[stream.name]),
     )
     rows = await cursor.fetchall()
-    return {row["id"]: {name: row[f"{name}_id"] for name in stream.placeholders} for row in rows}
+    return {row["id"]: {name: row[f"{name}_id"] for name in named if row[f"{name}_id"]} for row in rows}

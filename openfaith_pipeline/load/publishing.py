@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -30,13 +30,10 @@ class Published:
 async def publish(
     connection: AsyncConnection[Any],
     session: Session,
-    *,
-    reached: datetime | None,
     deletions: Mapping[str, Sequence[str]],
 ) -> dict[str, Published]:
     """Publish every stream of the session, end it as succeeded and release its leases, all or nothing.
 
-    reached: cursor value up to which every change of the lead was read, None where the listing does not tell.
     deletions: by stream name, the ids proven to be gone.
     """
     async with connection.transaction():
@@ -45,8 +42,9 @@ async def publish(
             stream.name: await _publish_stream(connection, session, stream, deletions.get(stream.name, ()))
             for stream in session.walk.streams
         }
-        if session.walk.lead in session.walk.streams:
-            await _move_watermark(connection, session, reached)
+        for lead in session.walk.leads:
+            if lead.cursor and lead.name in session.ids:
+                await _move_watermark(connection, session, lead)
         await _finish(connection, session, published)
     return published
 
@@ -140,22 +138,21 @@ async def _row_count(connection: AsyncConnection[Any], org_id: str, stream: Stre
     return row["rows"] if row else 0
 
 
-async def _move_watermark(connection: AsyncConnection[Any], session: Session, reached: datetime | None) -> None:
-    """Forward only. A whole listing that does not tell how far it reached has seen all changes up to its start."""
-    lead = session.walk.lead
-    if lead.cursor is None:
-        return
-    if reached is None and session.walk.is_whole:
+async def _move_watermark(connection: AsyncConnection[Any], session: Session, lead: Stream) -> None:
+    """Forward only. A listing that does not tell how far it reached has seen all changes up to its start."""
+    reached = session.end.reached.get(lead.name) if session.end else None
+    if reached is None:
         cursor = await connection.execute(
             sql.SQL("SELECT least(max({}), %s) AS reached FROM {} WHERE org_id = %s").format(
-                sql.Identifier(lead.cursor), raw_name(lead)
+                sql.Identifier(lead.cursor or ""), raw_name(lead)
             ),
             (session.started_at - CLOCK_ALLOWANCE, session.org_id),
         )
         row = await cursor.fetchone()
         reached = row["reached"] if row else None
     await connection.execute(
-        "UPDATE sync.stream_states SET watermark = greatest(watermark, %s) WHERE org_id = %s AND stream = %s",
+        "UPDATE sync.stream_states SET watermark = greatest(watermark, %s::timestamptz)"
+        " WHERE org_id = %s AND stream = %s",
         (reached, session.org_id, lead.name),
     )
 

@@ -7,7 +7,7 @@ committed page when it was reading the same thing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,6 +42,7 @@ class Session:
 
     ids: by stream name, the row of `sync.stream_syncs` that its staged rows carry.
     fences: by stream name, the fencing number of the lease.
+    watermarks: by lead, the cursor reached by the last sync.
     state: the extraction's checkpoint, None at the beginning.
     end: how the walk ended, once its last page is committed.
     """
@@ -50,7 +51,7 @@ class Session:
     walk: Walk
     ids: Mapping[str, int]
     fences: Mapping[str, int]
-    watermark: datetime | None
+    watermarks: Mapping[str, datetime | None]
     started_at: datetime
     state: Checkpoint | None = None
     end: End | None = None
@@ -70,7 +71,7 @@ class Session:
 
     def checkpoint(self) -> Jsonb:
         """What the next attempt needs, as stored."""
-        end = None if self.end is None else list(self.end)
+        end = None if self.end is None else asdict(self.end)
         return Jsonb({"signature": self.walk.signature, "state": self.state, "end": end, "pages": self.pages})
 
 
@@ -82,7 +83,7 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
     """
     names = [stream.name for stream in walk.streams]
     async with connection.transaction():
-        watermark = await _lock_states(connection, request.org_id, names, walk.lead.name)
+        watermarks = await _lock_states(connection, request.org_id, names, [lead.name for lead in walk.leads])
         fences = await _take_leases(connection, request, names)
         found = await _unfinished(connection, request.org_id, names)
         stored = next((row["checkpoint"] for row in found if row["checkpoint"]), None)
@@ -90,7 +91,7 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
         is_same = len(found) == len(names) and (stored or {}).get("signature") == walk.signature
         if stored and is_same and not (is_anew and is_foreign):
             await _adopt(connection, request.sync_id, found)
-            end = None if stored["end"] is None else End(*stored["end"])
+            end = None if stored["end"] is None else End(**stored["end"])
             resumed = {"state": stored["state"], "end": end, "pages": stored["pages"]}
         else:
             await _abandon(connection, request.org_id, walk.streams)
@@ -98,27 +99,29 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
             resumed = {}
     ids = {name: next(row["id"] for row in found if row["stream"] == name) for name in names}
     started_at = min(row["started_at"] for row in found)
-    return Session(request, walk, ids, fences, watermark, started_at, **resumed)
+    return Session(request, walk, ids, fences, watermarks, started_at, **resumed)
 
 
-async def _lock_states(connection: AsyncConnection[Any], org_id: str, names: list[str], lead: str) -> datetime | None:
-    """Lock the streams' states in one order for all, refuse if one is held, and give the lead's watermark."""
+async def _lock_states(
+    connection: AsyncConnection[Any], org_id: str, names: list[str], leads: list[str]
+) -> dict[str, datetime | None]:
+    """Lock the streams' states in one order for all, refuse if one is held, and give the leads' watermarks."""
+    concerned = sorted({*names, *leads})
     await connection.execute(
         "INSERT INTO sync.stream_states (org_id, stream) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
-        (org_id, sorted({*names, lead})),
+        (org_id, concerned),
     )
     cursor = await connection.execute(
         "SELECT stream, watermark, holder, lease_expires_at > now() AS is_live FROM sync.stream_states"
         " WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream FOR UPDATE",
-        (org_id, [*names, lead]),
+        (org_id, concerned),
     )
     states = {row["stream"]: row for row in await cursor.fetchall()}
     for name in names:
         holder = states[name]["holder"]
         if states[name]["is_live"] and holder and not is_dead(holder):
             raise StreamBusy(f"{name} of {org_id} is being synced by {holder.rsplit(':', 1)[0]}")
-    watermark: datetime | None = states[lead]["watermark"]
-    return watermark
+    return {name: states[name]["watermark"] for name in leads}
 
 
 async def _take_leases(connection: AsyncConnection[Any], request: SyncRequest, names: list[str]) -> dict[str, int]:
@@ -171,10 +174,13 @@ async def _abandon(connection: AsyncConnection[Any], org_id: str, streams: Seque
 
 async def _begin(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> list[dict[str, Any]]:
     names = [stream.name for stream in walk.streams]
+    listed = {lead.name for lead in walk.leads}
+    leads = [name if name in listed else walk.leads[0].name for name in names]
     cursor = await connection.execute(
         "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status)"
-        " SELECT %s, %s, unnest(%s::text[]), %s, %s, 'running' RETURNING id, stream, started_at",
-        (request.sync_id, request.org_id, names, walk.lead.name, request.mode),
+        " SELECT %s, %s, stream, lead, %s, 'running' FROM unnest(%s::text[], %s::text[]) AS walk (stream, lead)"
+        " RETURNING id, stream, started_at",
+        (request.sync_id, request.org_id, request.mode, names, leads),
     )
     return await cursor.fetchall()
 

@@ -86,12 +86,10 @@ def test_a_whole_listing_loses_no_row_that_stayed(content: dict[int, int | None]
 def test_a_listing_that_calls_itself_steady_and_accounted_for_is_exact(
     content: dict[int, int | None], schedule: list[list[Change]]
 ) -> None:
-    collection = Collection(dict(content), iter(schedule))
-    pages = read_listing(collection, ListingState())
+    collection, state = Collection(dict(content), iter(schedule)), ListingState()
+    pages = read_listing(collection, state)
     read = [row["id"] for page in pages for row in page.rows]
-    end = pages[-1].end
-    assert end is not None
-    if end.is_steady and end.total == len(set(read)):
+    if not state.has_moved and pages[-1].document.total_count == len(set(read)):
         assert {int(identifier) for identifier in read} >= collection.rows.keys()
 
 
@@ -114,7 +112,7 @@ def test_a_quiet_listing_needs_no_more_requests_than_pages() -> None:
     collection = Collection(dict.fromkeys(range(1, 1000), 5))
     pages = read_listing(collection, ListingState())
     assert len(collection.requests) == 11  # 100 rows, then 99 new ones a page
-    assert pages[-1].end == (999, True)
+    assert pages[-1].is_last and not any(page.is_last for page in pages[:-1])
 
 
 def test_a_no_change_window_is_one_request() -> None:

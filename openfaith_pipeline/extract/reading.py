@@ -1,0 +1,115 @@
+"""One listing, read as its strategy says: pages of rows not read before, each with the state that follows it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from openfaith_pipeline.catalog import Strategy
+from openfaith_pipeline.errors import UnexpectedResponse
+from openfaith_pipeline.extract.listings import ListingState, list_pages
+from openfaith_pipeline.extract.pages import Fetch, Listing, Tally
+from openfaith_pipeline.extract.windows import WindowPage, WindowState, window_pages
+from openfaith_pipeline.walk import Checkpoint, Route
+
+LOOKBACK = timedelta(minutes=2)
+"""How far behind the watermark an incremental walk begins: Planning Center's replicas lag, so a change can become
+visible after a later one was read."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of one page.
+
+    state: what the listing's next page is asked for with.
+    is_last: no page follows.
+    total, is_steady: on the last page, the count the API reported (None of changes only), and whether nothing moved.
+    reached: on the last page, the cursor up to which every change was read, where the listing tells.
+    """
+
+    rows: list[Any]
+    included: list[Any]
+    state: Checkpoint
+    is_last: bool
+    total: int | None = None
+    is_steady: bool = True
+    reached: str | None = None
+
+
+async def read_listing(
+    route: Route, path: str, fetch: Fetch, tally: Tally, *, watermark: datetime | None, state: Checkpoint
+) -> AsyncGenerator[Piece, None]:
+    """Read one listing of the route.
+
+    path: the route's, its placeholders filled in.
+    watermark: where to begin, None for the beginning of time.
+    """
+    since = None if watermark is None else _as_written(watermark - LOOKBACK)
+    listing = Listing(path, route.query)
+    match route.listing:
+        case Strategy.INCREMENTAL | Strategy.APPEND:
+            pieces = _by_windows(route, listing, fetch, tally, WindowState(**state) if state else WindowState(since))
+        case Strategy.ORDERED:
+            ordered = Listing(path, {**route.query, "order": f"-{_cursor(route)}"})
+            pieces = _by_offset(ordered, fetch, tally, state, stop_before=(_cursor(route), since or ""))
+        case Strategy.FILTERED:
+            window = {f"where[{_cursor(route)}][gte]": since} if since else {}
+            pieces = _by_offset(Listing(path, {**route.query, **window}), fetch, tally, state)
+        case Strategy.SINGLETON:
+            pieces = _single(listing, fetch, tally)
+        case _:
+            pieces = _by_offset(listing, fetch, tally, state)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            yield piece
+
+
+async def _by_windows(
+    route: Route, listing: Listing, fetch: Fetch, tally: Tally, state: WindowState
+) -> AsyncGenerator[Piece, None]:
+    async with aclosing(window_pages(fetch, listing, _cursor(route), state, tally)) as pages:
+        async for page in pages:
+            total = await _window_total(route, listing, fetch, tally, page) if page.is_last else None
+            document = page.document
+            yield Piece(page.rows, document.included, state.checkpoint(), page.is_last, total, reached=state.since)
+
+
+async def _window_total(route: Route, listing: Listing, fetch: Fetch, tally: Tally, page: WindowPage) -> int | None:
+    """A whole walk needs the listing's own total, which a filtered window does not tell."""
+    if not route.is_whole:
+        return None
+    if not page.is_filtered:
+        return page.document.total_count
+    return tally.add(await fetch(listing.path, {"per_page": "1"})).total_count
+
+
+async def _by_offset(
+    listing: Listing, fetch: Fetch, tally: Tally, checkpoint: Checkpoint, stop_before: tuple[str, str] | None = None
+) -> AsyncGenerator[Piece, None]:
+    state = ListingState(**checkpoint) if checkpoint else ListingState()
+    async with aclosing(list_pages(fetch, listing, state, tally, stop_before)) as pages:
+        async for rows, document, is_last in pages:
+            total = document.total_count if is_last and not stop_before else None
+            yield Piece(
+                rows, document.included, state.checkpoint(), is_last, total, not state.has_moved, reached=state.newest
+            )
+
+
+async def _single(listing: Listing, fetch: Fetch, tally: Tally) -> AsyncGenerator[Piece, None]:
+    document = tally.add(await fetch(listing.path, listing.params))
+    if isinstance(document.data, list):
+        raise UnexpectedResponse(f"{listing.path}: expected a single record, got a list")
+    rows = [] if document.data is None else [document.data]
+    yield Piece(rows, document.included, {}, is_last=True, total=len(rows))
+
+
+def _cursor(route: Route) -> str:
+    if route.lead.cursor is None:
+        raise UnexpectedResponse(f"{route.lead.name}: no cursor to follow")
+    return route.lead.cursor
+
+
+def _as_written(moment: datetime) -> str:
+    """As the API writes timestamps."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

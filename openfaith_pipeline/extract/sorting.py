@@ -1,0 +1,48 @@
+"""The records of a page by the stream they belong to, each with the parents it was found under."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.extract.pages import id_of
+from openfaith_pipeline.walk import Record, Route
+
+
+def sort_records(
+    route: Route, kept: Collection[Stream], rows: list[Any], included: list[Any], parents: Mapping[str, str]
+) -> dict[str, list[Record]]:
+    """By stream name."""
+    sorted_records: dict[str, list[Record]] = {}
+    if route.lead in kept:
+        sorted_records[route.lead.name] = [Record(row, parents) for row in rows]
+    carried = {each.stream.type: each.stream for each in route.carried}
+    if not carried:
+        return sorted_records
+    owners = _owners(route, rows, included)
+    for row in included:
+        stream = carried.get(row.get("type", "")) if isinstance(row, dict) else None
+        if stream:
+            owner = owners.get((stream.type, id_of(row) or ""), {})
+            sorted_records.setdefault(stream.name, []).append(Record(row, {**parents, **owner}))
+    return sorted_records
+
+
+def _owners(route: Route, rows: list[Any], included: list[Any]) -> dict[tuple[str, str], Mapping[str, str]]:
+    """(type, id) of each carried record -> the parent that names it; children do not always name theirs."""
+    owners: dict[tuple[str, str], Mapping[str, str]] = {}
+    for row in [*rows, *included]:
+        relationships = row.get("relationships") if isinstance(row, dict) else None
+        if not isinstance(relationships, dict):
+            continue
+        for each in route.carried:
+            if row.get("type") != each.parent.type:
+                continue
+            placeholder = each.stream.placeholders[-1]
+            for child in _linked(relationships.get(each.include.rsplit(".", 1)[-1])):
+                owners[(each.stream.type, child)] = {placeholder: id_of(row) or ""}
+    return owners
+
+
+def _linked(linkage: Any) -> list[str]:
+    data = linkage.get("data") if isinstance(linkage, dict) else None
+    return [identifier for item in (data if isinstance(data, list) else [data]) if (identifier := id_of(item))]
