@@ -57,8 +57,8 @@ def open_instance(settings: Settings, database: Database) -> Iterator[dg.Dagster
     prepare_dagster_home(settings, database)
     overrides = {"storage": {"custom": {**_STORAGE, "config": {"postgres_url": database.dagster_url}}}}
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(settings.dagster_home), overrides=overrides)) as instance:
-        # For handlers that our dagster.yaml does not have, Dagster would configure Python's logging anew at the start of
-        # each run: a deadlock with what a run of another thread logs at that moment.
+        # For handlers that our dagster.yaml does not have, Dagster would configure Python's logging anew whenever a
+        # run starts: a deadlock with what a run of another thread logs at that moment.
         instance.get_yaml_python_handlers = list  # type: ignore[method-assign]
         yield instance
 
@@ -91,6 +91,8 @@ def _process(
     reached_at = {
         "OPENFAITH_CODE_SERVER_HOST": "127.0.0.1",
         "OPENFAITH_CODE_SERVER_PORT": str(code_server_port or port),
+        # gRPC forks along otherwise, and now and then crashes a program that is started meanwhile.
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
     }
     return ProcessSpec(name, (sys.executable, "-m", *arguments), environment_with(**environment, **reached_at), port)
 

@@ -6,9 +6,8 @@ from typing import Final
 import dagster as dg
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 
-from openfaith_pipeline.database import open_database
+from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.load.run_leases import STALE_AFTER, silence_of
-from openfaith_pipeline.settings import load_settings
 
 GRACE: Final = timedelta(seconds=30)
 """How long a started run may take to its first beat: the time to import the code and reach the database."""
@@ -22,7 +21,7 @@ class LeaseRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        with open_database(load_settings(), upgrade=False) as database, database.connect() as connection:
+        with database_of(self._instance).connect() as connection:
             silence = silence_of(connection, run.run_id)
         if silence is None:
             return self._health_before_first_beat(run)

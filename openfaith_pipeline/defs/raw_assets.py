@@ -90,14 +90,13 @@ def _report(
     # A stream that the source withholds is reported too: its table holds all that may be had, and what is made of
     # several streams is to be made without it.
     request = request_of(context)
-    preview = engine.preview(stream, request.org_id, PREVIEW_ROWS)
+    glance = engine.look_at(stream, request.org_id, rules_for(stream), PREVIEW_ROWS)
     context.add_asset_metadata(
-        metadata=stream_metadata(stream, result, request.sync_id, preview),
+        metadata=stream_metadata(stream, result, request.sync_id, glance.preview),
         asset_key=asset_key(stream),
         partition_key=request.org_id,
     )
-    findings = engine.examine(stream, request.org_id, rules_for(stream))
-    yield dg.MaterializeResult(asset_key=asset_key(stream), check_results=_check_results(stream, findings))
+    yield dg.MaterializeResult(asset_key=asset_key(stream), check_results=_check_results(stream, glance.findings))
 
 
 def _check_results(stream: Stream, findings: Mapping[str, Finding]) -> list[dg.AssetCheckResult]:

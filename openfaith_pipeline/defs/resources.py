@@ -1,42 +1,50 @@
-"""What ops and sensors are given: our database, opened for as long as they need it, and the use cases on it."""
+"""What ops and sensors are given: the use cases, on our database."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster import _check as check
 from psycopg import Connection
 from pydantic import PrivateAttr
 
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.checks import Finding, Rule
-from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.caller import current_caller
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.requests import Request
+from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.preview import preview_rows
 from openfaith_pipeline.orgs.registry import list_orgs
-from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, finish_sync, sync_streams
 from openfaith_pipeline.transform import TransformResult, transform_org
 
 
-class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The sync engine over our database, found by the environment of the process that runs.
+@dataclass(frozen=True)
+class Glance:
+    """What published rows look like: findings by rule name, and a few rows without personal data."""
 
-    While it is open for a run, the run beats in `sync.run_leases`, so that a run whose process has died is noticed.
+    findings: Mapping[str, Finding]
+    preview: Sequence[Mapping[str, Any]]
+
+
+class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The sync engine over the database that Dagster's storage is in.
+
+    While a run has it, the run beats in `sync.run_leases`, so that a run whose process has died is noticed.
     """
 
     _database: Database = PrivateAttr()
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SyncEngine"]:
-        with open_database(load_settings()) as database:
-            self._database = database
-            run = context.run
-            with beating(database, run.run_id) if run else nullcontext():
-                yield self
+        self._database = database_of(check.not_none(context.instance))
+        with beating(self._database, context.run.run_id) if context.run else nullcontext():
+            yield self
 
     def sync(self, request: Request, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:
         """Bring these streams up to date; by stream name, how each ended."""
@@ -72,15 +80,11 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         current_caller().hear_tables(results)
         return results
 
-    def examine(self, stream: Stream, org_id: str, rules: Collection[Rule]) -> dict[str, Finding]:
-        """What each rule finds in the stream's published rows; by the rule's name."""
+    def look_at(self, stream: Stream, org_id: str, rules: Collection[Rule], limit: int) -> Glance:
+        """The stream's published rows of the org: what the rules find, and a preview of `limit` rows."""
         with self._connect() as connection:
-            return {rule.name: rule.examine(connection, stream, org_id) for rule in rules}
-
-    def preview(self, stream: Stream, org_id: str, limit: int) -> list[dict[str, Any]]:
-        """A few published rows without personal data."""
-        with self._connect() as connection:
-            return preview_rows(connection, stream, org_id, limit)
+            findings = {rule.name: rule.examine(connection, stream, org_id) for rule in rules}
+            return Glance(findings, preview_rows(connection, stream, org_id, limit))
 
     def org_ids(self) -> list[str]:
         """Every connected org."""

@@ -1,4 +1,4 @@
-"""Dagster's own storage: always Postgres, in its own schema of our database."""
+"""Dagster's own storage: always Postgres, in a schema of our database."""
 
 import atexit
 from collections.abc import Mapping
@@ -7,11 +7,13 @@ from functools import cache
 from typing import Any
 
 import dagster as dg
+from dagster import _check as check
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
-from sqlalchemy import create_engine
+from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage
+from sqlalchemy import create_engine, make_url
 
-from openfaith_pipeline.database import open_database
+from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.database.connection import database_at
 from openfaith_pipeline.settings import Settings, load_settings
 
 
@@ -42,6 +44,16 @@ class OpenFaithStorage(DagsterPostgresStorage):
         )
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
+
+
+def database_of(instance: dg.DagsterInstance) -> Database:
+    """Our database, found without opening it: where Dagster's storage is, it is.
+
+    Opening may start programs, which the daemon and the code server cannot do safely once gRPC has threads in them.
+    """
+    storage = check.inst(instance.run_storage, PostgresRunStorage)
+    url = make_url(storage.postgres_url).set(drivername="postgresql").difference_update_query(["options"])
+    return database_at(load_settings(), url.render_as_string(hide_password=False))
 
 
 def _given(settings: Settings) -> str | None:

@@ -13,6 +13,7 @@ from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.checks import Finding, Rule
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.requests import Request
+from openfaith_pipeline.defs.resources import Glance
 from openfaith_pipeline.sync import StreamResult, SyncMode
 from openfaith_pipeline.transform import TransformResult
 
@@ -48,11 +49,9 @@ class FakeEngine:
         self.transformed.append(list(tables))
         return {table: TransformResult(table, 5, 4, 3, 50) for table in tables}
 
-    def examine(self, stream: Stream, _org_id: str, rules: Collection[Rule]) -> dict[str, Finding]:
-        return {rule.name: self.findings.get(stream.name, Finding(True, {})) for rule in rules}
-
-    def preview(self, *_: Any) -> list[dict[str, Any]]:
-        return [{"id": "1", "person_id": None}]
+    def look_at(self, stream: Stream, _org_id: str, rules: Collection[Rule], _limit: int) -> Glance:
+        found = self.findings.get(stream.name, Finding(True, {}))
+        return Glance({rule.name: found for rule in rules}, [{"id": "1", "person_id": None}])
 
     def org_ids(self) -> list[str]:
         return self.connected
