@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -31,7 +31,9 @@ from openfaith_pipeline.settings import Settings
 
 DATABASE_NAME: Final = "openfaith"
 READY_SECONDS: Final = 60
-_TURN_SECONDS: Final = 120  # longer than any start or stop under the lock takes
+_SILENT_SECONDS: Final = 2
+_TURN_SECONDS: Final = 300  # longer than any start or stop under the lock takes
+_STARTS: Final = 3
 
 logger = logging.getLogger(__name__)
 
@@ -73,13 +75,13 @@ def use_server(settings: Settings) -> Iterator[RunningServer]:
     files = ServerFiles(settings.home)
     with _turn(files):
         server = _ensure_running(files, settings)
-        mark, descriptor = _enter(files)
+        mark = _enter(files)
     try:
         yield server
     finally:
+        os.close(mark)
         try:
             with _turn(files):
-                _leave(mark, descriptor)
                 _stop_if_unused(files, settings)
         except (DatabaseUnavailable, UsageError) as error:
             logger.warning("the embedded Postgres is left running: %s", error)
@@ -138,70 +140,74 @@ def _turn(files: ServerFiles) -> Iterator[None]:
 
 def _ensure_running(files: ServerFiles, settings: Settings) -> RunningServer:
     cluster = open_cluster(files, settings)
-    postmaster = find_postmaster(cluster, files) or start_postmaster(cluster, files)
-    server = RunningServer(postmaster.port, postmaster.pid, files.password.read_text())
-    _wait_until_ready(server, cluster, files)
-    return server
+    for _ in range(_STARTS):
+        postmaster = find_postmaster(cluster, files) or start_postmaster(cluster, files)
+        server = RunningServer(postmaster.port, postmaster.pid, files.password.read_text())
+        if _becomes_ready(server, cluster, files):
+            return server
+    raise ConfigurationError(f"Postgres does not keep running ({files.log}): {log_tail(files)}")
 
 
 def _stop_if_unused(files: ServerFiles, settings: Settings) -> None:
-    if is_locked(files.server_lock) and not files.pinned.exists() and not _users(files):
+    is_used = bool(_users(files)) or files.pinned.exists()
+    if not is_used and is_locked(files.server_lock):
         stop_postmaster(open_cluster(files, settings), files)
 
 
-def _wait_until_ready(server: RunningServer, cluster: Cluster, files: ServerFiles) -> None:
+def _becomes_ready(server: RunningServer, cluster: Cluster, files: ServerFiles) -> bool:
+    """Wait until the server answers, True, or is gone, False: killed since it was found or started."""
     began_at = time.monotonic()
-    told = False
-    while True:
-        try:
-            psycopg.connect(server.url(), connect_timeout=5).close()
-        except psycopg.OperationalError as error:
-            reason = str(error)
-        else:
-            return
-        _raise_if_hopeless(reason, files)
-        if f'database "{DATABASE_NAME}" does not exist' in reason:
-            _create_database(server)
+    is_told = False
+    while is_locked(files.server_lock):
+        reason = _refusal(server)
+        if reason is None:
+            return True
+        if "password authentication failed" in reason:
+            raise ConfigurationError(
+                f"{files.password} is not the password of the data it stands beside: bring the right one back,"
+                f" or move {files.directory} away to begin with an empty database"
+            )
         waited = time.monotonic() - began_at
         if waited > READY_SECONDS:
             raise DatabaseUnavailable(
                 f"Postgres has been recovering {cluster.data} for {READY_SECONDS} s and goes on; try again later"
                 f" ({files.log})"
             )
-        if waited > 2 and not told:
-            told = True
-            logger.info("Postgres is recovering from an unclean stop; this takes up to a minute")
+        if waited > _SILENT_SECONDS and not is_told:
+            is_told = True
+            logger.warning("Postgres is recovering from an unclean stop; this may take a minute")
         time.sleep(0.02)
+    return False
 
 
-def _raise_if_hopeless(reason: str, files: ServerFiles) -> None:
-    if "password authentication failed" in reason:
-        raise ConfigurationError(
-            f"{files.password} is not the password of the data it stands beside: bring the right one back,"
-            f" or move {files.directory} away to begin with an empty database"
-        )
-    if not is_locked(files.server_lock):
-        raise ConfigurationError(f"Postgres stopped while starting ({files.log}): {log_tail(files)}")
+def _refusal(server: RunningServer) -> str | None:
+    """Why the server's database cannot be used yet, None when it can; it is made when the cluster is new."""
+    try:
+        psycopg.connect(server.url(), connect_timeout=5).close()
+    except psycopg.OperationalError as error:
+        if f'database "{DATABASE_NAME}" does not exist' in str(error):
+            return _create_database(server)
+        return str(error)
+    return None
 
 
-def _create_database(server: RunningServer) -> None:
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {DATABASE_NAME}")
+def _create_database(server: RunningServer) -> str | None:
+    try:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {DATABASE_NAME}")
+    except psycopg.OperationalError as error:
+        return str(error)
+    return None
 
 
-def _enter(files: ServerFiles) -> tuple[Path, int]:
+def _enter(files: ServerFiles) -> int:
+    """Leave a mark that counts as long as the descriptor returned is open."""
     mark = files.users / f"{os.getpid()}-{uuid4().hex[:8]}"
     descriptor = take_lock(mark)
     if descriptor is None:
         raise DatabaseUnavailable(f"{mark} is locked by another process")
     os.write(descriptor, Path(sys.argv[0]).name.encode())
-    return mark, descriptor
-
-
-def _leave(mark: Path, descriptor: int) -> None:
-    mark.unlink(missing_ok=True)
-    with suppress(OSError):
-        os.close(descriptor)
+    return descriptor
 
 
 def _users(files: ServerFiles) -> list[ServerUser]:

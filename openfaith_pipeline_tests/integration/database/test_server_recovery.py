@@ -9,9 +9,11 @@ import psycopg
 import pytest
 
 from openfaith_pipeline.database import postmaster
+from openfaith_pipeline.database import server as server_module
 from openfaith_pipeline.database.cluster import ServerFiles
 from openfaith_pipeline.database.locks import is_locked
 from openfaith_pipeline.database.server import RunningServer, use_server
+from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline_tests.integration.database.conftest import StartUser
 
@@ -102,6 +104,34 @@ def test_a_starter_killed_before_the_server_was_ready_hinders_nobody(home: Setti
 
 def _die() -> bool:
     raise KeyboardInterrupt
+
+
+def test_a_server_killed_while_it_is_waited_for_is_started_again(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, killed = server_module._refusal, []
+
+    def kill_the_first(server: RunningServer) -> str | None:
+        if not killed:
+            os.kill(server.pid, signal.SIGKILL)
+            killed.append(server.pid)
+        return ask(server)
+
+    monkeypatch.setattr(server_module, "_refusal", kill_the_first)
+    with use_server(home) as server:
+        assert server.pid not in killed
+        _write(server, 1)
+
+
+def test_a_long_recovery_is_told_and_left_to_go_on(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as slow:
+        slow.setattr(server_module, "READY_SECONDS", 0)
+        slow.setattr(server_module, "_refusal", lambda _: "the database system is starting up")
+        with pytest.raises(DatabaseUnavailable, match="recovering"), use_server(home):
+            pass
+    assert is_locked(ServerFiles(home.home).server_lock)
+    with use_server(home) as server:
+        _write(server, 1)
 
 
 def test_a_making_cut_short_leaves_nothing_in_the_way(home: Settings) -> None:
