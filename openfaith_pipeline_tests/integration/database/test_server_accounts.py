@@ -20,6 +20,7 @@ from openfaith_pipeline.database.server import stop_server, use_server
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.settings import Settings
 
+pytestmark = pytest.mark.slow
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="is about root")
 
 # Imports as root and then becomes the user, who may be kept from the interpreter's own files.

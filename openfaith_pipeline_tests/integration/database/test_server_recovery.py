@@ -17,6 +17,8 @@ from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline_tests.integration.database.conftest import StartUser
 
+pytestmark = pytest.mark.slow
+
 
 def _write(server: RunningServer, number: int) -> None:
     with psycopg.connect(server.url()) as connection:

@@ -12,6 +12,8 @@ from openfaith_pipeline.database.server import use_server
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def _refusal(settings: Settings) -> str:
     with pytest.raises(ConfigurationError) as caught, use_server(settings):
