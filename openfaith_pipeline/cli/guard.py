@@ -35,7 +35,7 @@ def main() -> None:
         return
     end_groups([int(line) for line in lines])
     if sys.argv[1:]:
-        subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, check=False)
+        subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.database import open_database
-from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted, TransientError, UsageError
+from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted, UsageError
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.organization import Organization, read_organization
 from openfaith_pipeline.orgs.registry import (
@@ -204,8 +204,6 @@ def _read_secret(*, from_stdin: bool) -> SecretStr:
 def _verify(api_url: str, credentials: PersonalAccessToken) -> Organization:
     try:
         return asyncio.run(read_organization(api_url, credentials))
-    except TransientError as error:
-        raise TransientError(f"Planning Center does not answer at {api_url}: {error}") from None
     except ConnectionRejected:
         raise ConnectionRejected(
             f"{api_url} refuses the token: compare its application id and secret with"

@@ -12,7 +12,7 @@ from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.status import OrgStatus, StreamStatus, read_status
 
 OrgId = Annotated[
-    str | None, typer.Argument(metavar="[ORG_ID]", help="One org in detail; all, in a line each, if not given.")
+    str | None, typer.Argument(metavar="ORG_ID", help="One org in detail; all, in a line each, if not given.")
 ]
 
 

@@ -1,5 +1,6 @@
 """`sync`: bring churches up to date, by runs of the Dagster job in this process."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.progress import shown_progress, waited_of
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UnknownStream, UsageError
+from openfaith_pipeline.orgs.organization import check_answering
 from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sync import StreamResult, SyncMode
@@ -20,7 +22,7 @@ from openfaith_pipeline.sync import StreamResult, SyncMode
 if TYPE_CHECKING:
     from openfaith_pipeline.defs.execution import OrgReport
 
-OrgIds = Annotated[list[str] | None, typer.Argument(metavar="ORG_ID...", help="As `org list` shows them.")]
+OrgIds = Annotated[list[str] | None, typer.Argument(metavar="ORG_ID", help="As `org list` shows them.")]
 EveryOrg = Annotated[bool, typer.Option("--all", help="Every connected org that is not paused.")]
 Products = Annotated[
     list[Product] | None,
@@ -65,6 +67,7 @@ def sync(
     streams = choose_streams(product or (), stream or ())
     with open_database(load_settings()) as database:
         orgs = _choose_orgs(database, org_ids or [], every_org=every_org)
+        asyncio.run(check_answering(database, [org.org_id for org in orgs]))
         sync_id, reports = run_shown(database, orgs, streams, mode=mode, is_verbose=verbose)
     if as_json:
         terminal.print_json(describe_sync(sync_id, reports))

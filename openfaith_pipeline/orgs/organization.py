@@ -1,11 +1,22 @@
 """Whom credentials belong to: Planning Center's own account of the church."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from openfaith_pipeline.catalog import Product
-from openfaith_pipeline.errors import UnexpectedResponse
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import (
+    ConnectionRejected,
+    RateLimitedError,
+    TransientError,
+    UnavailableError,
+    UnexpectedResponse,
+)
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.registry import api_url_of, credentials_of
 from openfaith_pipeline.planning_center import Credentials, PlanningCenterClient, RetryLimits
 
 _SOMEONE_IS_WAITING: Final = RetryLimits(attempts=3, total=timedelta(seconds=20))
@@ -24,9 +35,28 @@ async def read_organization(base_url: str, credentials: Credentials) -> Organiza
 
     Raises ConnectionRejected, ProductNotGranted when the user may not use People, or TransientError within 20 seconds.
     """
-    async with PlanningCenterClient(base_url, credentials, retry=_SOMEONE_IS_WAITING) as client:
-        document = await client.get(Product.PEOPLE.path_prefix, {}, product=Product.PEOPLE)
+    try:
+        async with PlanningCenterClient(base_url, credentials, retry=_SOMEONE_IS_WAITING) as client:
+            document = await client.get(Product.PEOPLE.path_prefix, {}, product=Product.PEOPLE)
+    except TransientError as error:
+        raise TransientError(f"Planning Center does not answer at {base_url}: {error}") from None
     match document.data:
         case {"type": "Organization", "id": str(organization_id), "attributes": {"name": str(name)}}:
             return Organization(organization_id, name)
     raise UnexpectedResponse(f"{base_url}{Product.PEOPLE.path_prefix} does not say whose it is; is it Planning Center?")
+
+
+async def check_answering(database: Database, org_ids: Sequence[str]) -> None:
+    """Raise TransientError when nothing answers where one of these orgs has its API. Each API is asked once.
+
+    For someone who waits: a sync itself would be patient for minutes. What else is wrong, the sync will tell.
+    """
+    apis: dict[str, Credentials] = {}
+    with database.connect() as connection:
+        for org_id in org_ids:
+            api_url = api_url_of(connection, org_id) or database.settings.pco_api_url
+            if api_url not in apis:
+                apis[api_url] = credentials_of(connection, cipher_from(database.settings), org_id)
+    for api_url, credentials in apis.items():
+        with suppress(ConnectionRejected, RateLimitedError, UnavailableError, UnexpectedResponse):
+            await read_organization(api_url, credentials)

@@ -1,0 +1,47 @@
+"""The generated pages are those the code makes, and the README's commands are commands there are."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from openfaith_pipeline_tests.generated_docs import commands, pages
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_generated_page_is_up_to_date(page: Path) -> None:
+    assert page.read_text() == pages()[page], "run: make docs"
+
+
+def test_every_verb_says_what_it_exits_with() -> None:
+    silent = [verb for verb, text in commands().items() if "Exit codes: 0" not in text]
+
+    assert silent == []
+
+
+def test_every_verb_is_in_the_readme_or_its_group_is() -> None:
+    readme = (ROOT / "README.md").read_text()
+    missing = [verb for verb in commands() if f"openfaith-pipeline {verb.split()[0]}" not in readme]
+
+    assert missing == []
+
+
+def test_the_readme_names_no_verb_and_no_option_that_is_not_there() -> None:
+    helped = commands()
+    readme = (ROOT / "README.md").read_text()
+    named = re.findall(r"openfaith-pipeline ((?:[a-z]+ ?){1,2})((?:[^\n|)`]*))", readme)
+
+    assert named
+    for words, rest in named:
+        verb = next((verb for verb in helped if words.strip().startswith(verb)), None)
+        assert verb, f"there is no verb {words.strip()!r}"
+        for option in re.findall(r"(?<=\s)--[a-z-]+", rest):
+            assert option in helped[verb], f"{verb} has no {option}"
+
+
+def test_the_makefile_has_what_the_readme_names() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"\bmake ([a-z-]+)", (ROOT / "README.md").read_text())) <= targets
