@@ -23,8 +23,6 @@ TABLE: Final = "edges"
 SOURCE: Final = "pco_direct"
 
 _KEY: Final = ("sourceEntityId", "targetEntityId", "relationshipType")
-_OWN_ID: Final = sql.Identifier("l", "entityId")
-_OTHER_ID: Final = sql.Identifier("t", "entityId")
 _METADATA: Final = sql.SQL("jsonb_build_object('relationshipKey', d.relationship, 'source', %(source)s::text)")
 
 
@@ -99,7 +97,7 @@ def _edges_of(workspace: Workspace, relationship: Relationship) -> sql.Composabl
         target_link=link_of(workspace, relationship.target, named, alias="t"),
         target_raw=workspace.raw(relationship.target.stream),
         named=named,
-        is_outward=_IS_OUTWARD,
+        is_outward=is_source(sql.Identifier("l", "entityId"), sql.Identifier("t", "entityId")),
     )
 
 
@@ -108,15 +106,14 @@ def relationship_type(source_tag: str, relationship: str, target_tag: str) -> st
     return f"{source_tag}_{relationship if '_' in relationship else 'has'}_{target_tag}"
 
 
-_GOES_FIRST: Final = """({id} COLLATE "C" >= 'a' AND {id} COLLATE "C" < 'n')"""
-_IS_OUTWARD: Final = sql.SQL(
-    'CASE WHEN {own} <> {other} THEN {own} ELSE {own_id} COLLATE "C" <= {other_id} END'
-).format(
-    own=sql.SQL(_GOES_FIRST).format(id=_OWN_ID),
-    other=sql.SQL(_GOES_FIRST).format(id=_OTHER_ID),
-    own_id=_OWN_ID,
-    other_id=_OTHER_ID,
-)
+def is_source(own_id: sql.Composable, other_id: sql.Composable) -> sql.Composable:
+    """SQL: whether the entity of `own_id` is the source of its edge with the entity of `other_id`."""
+    own, other = _goes_first(own_id), _goes_first(other_id)
+    return sql.SQL('CASE WHEN {} <> {} THEN {} ELSE {} COLLATE "C" <= {} END').format(own, other, own, own_id, other_id)
+
+
+def _goes_first(entity_id: sql.Composable) -> sql.Composable:
+    return sql.SQL("({id} COLLATE \"C\" >= 'a' AND {id} COLLATE \"C\" < 'n')").format(id=entity_id)
 
 
 def _insert(workspace: Workspace) -> int:

@@ -41,7 +41,7 @@ answers AS (
     GROUP BY f.customizable_id, f.field_definition_id
 ),
 named AS (
-    SELECT a.id, n.name, cardinality(a.given) AS number, n.data_type, CASE
+    SELECT a.id, n.name, n.data_type, CASE
         WHEN cardinality(a.given) = 1 THEN a.given[1]
         ELSE (SELECT string_agg(value, ', ' ORDER BY value COLLATE "C") FROM unnest(a.given) AS value)
         END AS value
@@ -49,7 +49,6 @@ named AS (
 ),
 typed AS (
     SELECT id, name, value, CASE
-        WHEN number > 1 THEN 'string'
         WHEN data_type = 'number' AND value ~ '^[+-]?[0-9]{{1,40}}([.][0-9]{{1,40}})?$' THEN 'number'
         WHEN data_type = 'boolean' AND lower(value) IN ('true', 'false', 't', 'f', 'yes', 'no', '1', '0') THEN 'boolean'
         WHEN data_type = 'date' AND value ~ '^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' THEN 'date'

@@ -51,6 +51,15 @@ def test_every_column_type_has_its_item(database: Database) -> None:
     ]
 
 
+def test_days_are_iso_whatever_the_session_says(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("SET DateStyle = 'German'")
+        put_row(connection, "people.people", ORG, "1", birthdate="1990-02-03", anniversary="0900-01-02")
+        transform(connection, ORG)
+        days = connection.execute("SELECT birthdate, anniversary FROM openfaith_people").fetchone()
+    assert days == ("1990-02-03", "0900-01-02")
+
+
 @pytest.mark.parametrize(
     ("present", "kept"),
     [
