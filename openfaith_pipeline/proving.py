@@ -44,6 +44,8 @@ async def prove_deletions(
         async with pool.connection() as connection:
             missing = await missing_rows(connection, session, stream)
             staged = (await account(connection, session, stream)).staged
+        if missing and not staged and stream.product.hides_what_is_forbidden:
+            return Verdict(doubt=f"{stream.name} was answered with silence, which may mean that it may not be read")
         if len(missing) > max(LARGEST_NUMBER, LARGEST_SHARE * (staged + len(missing))):
             share = f"{len(missing)} of {staged + len(missing)} rows of {stream.name}"
             return Verdict(doubt=f"{share} are gone from the source; so large a deletion is held back")

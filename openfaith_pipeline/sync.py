@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog import STREAMS, Product, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import (
     ConnectionRejected,
@@ -38,10 +38,12 @@ from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session
 from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.load.sync_log import (
     SyncStart,
+    absent_paths,
     begin_sync,
     finish_sync,
     finished_streams,
     mark_incomplete,
+    mark_paths_absent,
     mark_unavailable,
 )
 from openfaith_pipeline.orgs.connecting import connect_client
@@ -150,6 +152,8 @@ class _Attempt:
     progress: Progress
     results: dict[str, StreamResult] = field(default_factory=dict)
     done: dict[str, asyncio.Event] = field(default_factory=dict)
+    door: asyncio.Lock = field(default_factory=asyncio.Lock)
+    refusals: dict[Product, ProductNotGranted | None] = field(default_factory=dict)
 
     @property
     def mode(self) -> SyncMode:
@@ -158,25 +162,29 @@ class _Attempt:
     async def run(self, streams: Sequence[Stream]) -> dict[str, StreamResult]:
         async with self.pool.connection() as connection:
             finished = await finished_streams(connection, self.request.org_id, self.request.sync_id, streams)
+            # A whole sync asks for an absent path again: it may have come.
+            absent = [] if self.is_full else await absent_paths(connection, self.request.org_id)
         for row in finished.values():
             self._finish(_stored_result(row))
         remaining = [stream for stream in streams if stream.name not in finished]
-        walks = plan_walks(remaining, STREAMS, is_full=self.mode is not SyncMode.INCREMENTAL)
         self.done = {stream.name: asyncio.Event() for stream in remaining}
         try:
             async with asyncio.TaskGroup() as group:
-                for walk in walks:
+                for walk in plan_walks(remaining, STREAMS, is_full=self.is_full, absent=absent):
                     group.create_task(self._walk(walk))
         except BaseExceptionGroup as failures:
             raise _first(failures) from None
         return {stream.name: self.results[stream.name] for stream in streams}
 
+    @property
+    def is_full(self) -> bool:
+        return self.mode is not SyncMode.INCREMENTAL
+
     async def _walk(self, walk: Walk) -> None:
         started = monotonic()
         try:
             await self._wait_for_parents(walk)
-            session = await self._open(walk)
-            results = await self._read_and_publish(walk, session, started)
+            results = await self._sync_walk(walk, started)
         except (ConnectionRejected, psycopg.OperationalError, PoolTimeout):
             raise
         except OpenFaithError as error:
@@ -184,6 +192,32 @@ class _Attempt:
             results = [self._result(stream, status, started, error=str(error)) for stream in walk.streams]
         for result in results:
             self._finish(result)
+
+    async def _sync_walk(self, walk: Walk, started: float) -> list[StreamResult]:
+        """Read and publish the walk, going around what the source withholds of it."""
+        if not walk.routes:
+            raise PathNotFound(f"{walk.streams[0].name}: its path is not there, and no other leads to it")
+        session = await self._open(walk)
+        try:
+            return await self._read_and_publish(walk, session, started)
+        except UnavailableError as error:
+            refused = walk.routes[(session.state or {}).get("route", 0)]
+            if isinstance(error, PathNotFound) and refused.lead.is_unconfirmed and refused.path == refused.lead.path:
+                return await self._go_around(walk, refused.lead, started)
+            rest = walk.without(refused.lead)
+            if not rest.streams:
+                raise
+            lost = [stream for stream in walk.streams if stream not in rest.streams]
+            withheld = [self._result(stream, "unavailable", started, error=str(error)) for stream in lost]
+            return [*withheld, *await self._sync_walk(rest, started)]
+
+    async def _go_around(self, walk: Walk, lead: Stream, started: float) -> list[StreamResult]:
+        """Remember that the lead's unconfirmed path is absent, and read it by the documented way instead."""
+        async with self.pool.connection() as connection:
+            await mark_paths_absent(connection, self.request.org_id, [lead.name])
+            absent = await absent_paths(connection, self.request.org_id)
+        [around] = plan_walks(walk.streams, STREAMS, is_full=self.is_full, absent=absent)
+        return await self._sync_walk(around, started)
 
     def _finish(self, result: StreamResult) -> None:
         self.results[result.stream] = result
@@ -255,18 +289,34 @@ class _Attempt:
                 )
 
     def _fetch(self, walk: Walk) -> Callable[[str, Mapping[str, str]], Any]:
+        product = walk.streams[0].product
+
         async def fetch(path: str, params: Mapping[str, str]) -> Document:
-            return await self.client.get(path, params, product=walk.streams[0].product)
+            if product in self.refusals:
+                return await self._ask(product, path, params)
+            # The first request of a product goes alone: refused, it spares all the others.
+            async with self.door:
+                return await self._ask(product, path, params)
 
         return fetch
+
+    async def _ask(self, product: Product, path: str, params: Mapping[str, str]) -> Document:
+        refusal = self.refusals.get(product)
+        if refusal:
+            raise refusal
+        try:
+            document = await self.client.get(path, params, product=product)
+        except ProductNotGranted as refusal:
+            self.refusals[product] = refusal
+            raise
+        self.refusals[product] = None
+        return document
 
     def _parents(self, route: Route, after: str | None) -> AsyncIterator[Parent]:
         return parents_of(self.pool, self.request.org_id, route, STREAMS, after)
 
     async def _publish(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
-        verdict = await prove_deletions(
-            self.pool, self._fetch(walk), session, is_wanted=self.mode is not SyncMode.INCREMENTAL
-        )
+        verdict = await prove_deletions(self.pool, self._fetch(walk), session, is_wanted=self.is_full)
         async with self.pool.connection() as connection:
             published = await publish(connection, session, verdict.deletions)
             if verdict.doubt:

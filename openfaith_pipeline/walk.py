@@ -1,7 +1,7 @@
 """What travels from extraction to loading: a walk's records, in pages, each with the checkpoint that follows it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from openfaith_pipeline.catalog import Strategy, Stream
@@ -46,7 +46,18 @@ class Route:
         asked = set(self.lead.asks_for)
         for carried in self.carried:
             asked |= {carried.include, *(f"{carried.include}.{name}" for name in carried.stream.asks_for)}
-        return {"include": ",".join(sorted(asked))} if asked else {}
+        query = {"include": ",".join(sorted(asked))} if asked else {}
+        for stream in (self.lead, *(carried.stream for carried in self.carried)):
+            if stream.withheld:
+                shown = (*stream.attributes, *stream.belongs_to, *stream.has_many)
+                query[f"fields[{stream.type}]"] = ",".join(shown)
+        return query
+
+
+def id_of(row: Any) -> str | None:
+    """A row's id, None for a row too broken to have one (it is quarantined when it is loaded)."""
+    value = row.get("id") if isinstance(row, dict) else None
+    return value if isinstance(value, str) and value.isprintable() else None
 
 
 class Parent(NamedTuple):
@@ -73,6 +84,16 @@ class Walk:
     @property
     def is_whole(self) -> bool:
         return all(route.is_whole for route in self.routes)
+
+    def without(self, lead: Stream) -> "Walk":
+        """What is left when a lead's listing cannot be had. It no longer shows everything there is."""
+        routes = tuple(replace(route, is_whole=False) for route in self.routes if route.lead is not lead)
+        fed = {route.lead for route in routes} | {each.stream for route in routes for each in route.carried}
+        return Walk(routes, tuple(stream for stream in self.streams if stream in fed))
+
+    @property
+    def paths(self) -> frozenset[str]:
+        return frozenset(route.path for route in self.routes)
 
     @property
     def leads(self) -> tuple[Stream, ...]:

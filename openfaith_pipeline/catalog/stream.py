@@ -71,6 +71,11 @@ class Product(StrEnum):
         return f"/{self.value.replace('_', '-')}/v2"
 
     @property
+    def hides_what_is_forbidden(self) -> bool:
+        """Whether it answers 200 with no rows, rather than refusing, where the user may not read (measured live)."""
+        return self is Product.GROUPS
+
+    @property
     def api_version(self) -> str:
         """Value of `X-PCO-API-Version`: what the declarations of this product were written against."""
         return API_VERSIONS[self]

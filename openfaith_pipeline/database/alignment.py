@@ -11,11 +11,17 @@ from typing import Any, Final
 from psycopg import Connection, sql
 from sqlalchemy import Column, Index, MetaData, Table
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, ExecutableDDLElement
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, ExecutableDDLElement, SetColumnComment
 
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database.adoption import adopt_extras
-from openfaith_pipeline.database.raw_tables import RAW_METADATA, raw_table, staging_table, type_name
+from openfaith_pipeline.database.raw_tables import (
+    RAW_METADATA,
+    link_tables,
+    raw_table,
+    staging_table,
+    type_name,
+)
 from openfaith_pipeline.errors import ConfigurationError
 
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -54,7 +60,7 @@ def find_gaps(
     declared = [
         (stream, table)
         for stream in (STREAMS.values() if streams is None else streams)
-        for table in (raw_table(stream, metadata), staging_table(stream, metadata))
+        for table in (raw_table(stream, metadata), staging_table(stream, metadata), *link_tables(stream, metadata))
     ]
     schemas = sorted({str(table.schema) for _, table in declared})
     live: Live = dict(connection.execute(_LIVE, (schemas,)).fetchall())
@@ -101,6 +107,9 @@ def _close(connection: Connection[Any], gap: Gap) -> None:
         schema = sql.Identifier(str(gap.table.schema))
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
         _run(connection, CreateTable(gap.table))
+        for column in gap.table.columns:
+            if column.comment:
+                _run(connection, SetColumnComment(column))
     if gap.columns:
         _add_columns(connection, gap)
     for index in gap.indexes:

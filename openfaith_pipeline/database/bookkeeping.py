@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -96,12 +97,19 @@ STREAM_STATES: Final = Table(
     _moment("lease_expires_at"),
     Column("availability", Text, nullable=False, server_default="available"),
     Column("availability_reason", Text),
+    Column(
+        "is_path_absent",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="the unconfirmed path was asked for and is not there",
+    ),
     _moment("checked_at"),
     _moment("last_full_at"),
     _moment("last_succeeded_at"),
     Column("row_count", BigInteger),
     PrimaryKeyConstraint("org_id", "stream"),
-    _one_of("availability", "available", "not_granted", "forbidden", "absent"),
+    _one_of("availability", "available", "not_granted", "forbidden", "absent", "silent"),
 )
 
 STREAM_SYNCS: Final = Table(
@@ -138,6 +146,18 @@ Index(
 )
 Index("stream_syncs_sync_id_idx", STREAM_SYNCS.c.sync_id)
 Index("stream_syncs_latest_idx", STREAM_SYNCS.c.org_id, STREAM_SYNCS.c.stream, STREAM_SYNCS.c.id.desc())
+
+DRIFT: Final = Table(
+    "drift",
+    METADATA,
+    Column("org_id", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("attribute", Text, nullable=False),
+    Column("kind", Text, nullable=False, comment="how the source differs from the catalog"),
+    _moment_of_insert("first_seen_at"),
+    PrimaryKeyConstraint("org_id", "stream", "attribute", "kind"),
+    _one_of("kind", "new", "gone", "retyped"),
+)
 
 QUARANTINE: Final = Table(
     "quarantine",

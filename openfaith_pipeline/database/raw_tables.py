@@ -30,6 +30,9 @@ from sqlalchemy.types import TypeEngine
 from openfaith_pipeline.catalog import STREAMS, ColumnType, Stream
 
 STAGING_SCHEMA: Final = "staging"
+LINKS_COLUMN: Final = "_links"
+"""Of a staging table: JSON, to-many relationship -> ids, for the link tables."""
+
 LONGEST_NAME: Final = 63  # bytes; Postgres cuts longer identifiers silently
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -74,7 +77,7 @@ def raw_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
 
 
 def staging_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
-    """`staging.<product>__<stream>`: one row per record of a page, found again by its `stream_sync_id`.
+    """`staging.<product>__<stream>`: one row per record of a page, found again by its `_stream_sync_id`.
 
     No key on purpose: a record that comes twice within one sync is staged twice and the publish keeps the last.
     """
@@ -85,16 +88,40 @@ def staging_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
     table = Table(
         name,
         metadata,
-        Column("stream_sync_id", BigInteger, nullable=False),
-        Column("page", Integer, nullable=False),
-        Column("position", Integer, nullable=False),
+        Column("_stream_sync_id", BigInteger, nullable=False),
+        Column("_page", Integer, nullable=False),
+        Column("_position", Integer, nullable=False),
         Column("id", Text, nullable=False),
         *_typed_columns(stream),
         Column("_extra", JSONB(none_as_null=True)),
+        *([Column(LINKS_COLUMN, JSONB(none_as_null=True))] if stream.has_many else []),
         Column("_content_hash", LargeBinary, nullable=False),
         schema=STAGING_SCHEMA,
     )
-    Index(_fitting(f"{name}_stream_sync_id_idx"), table.c.stream_sync_id)
+    Index(_fitting(f"{name}_stream_sync_id_idx"), table.c["_stream_sync_id"])
+    return table
+
+
+def link_tables(stream: Stream, metadata: MetaData = RAW_METADATA) -> list[Table]:
+    """`pco_<product>.<stream>_<relationship>`, one for each to-many relationship: which record names which others."""
+    return [_link_table(stream, name, metadata) for name in stream.links.values()]
+
+
+def _link_table(stream: Stream, name: str, metadata: MetaData) -> Table:
+    known = metadata.tables.get(f"{stream.schema}.{name}")
+    if known is not None:
+        return known
+    table = Table(
+        name,
+        metadata,
+        Column("org_id", Text, nullable=False),
+        Column("id", Text, nullable=False, comment=f"a record of {stream.schema}.{stream.short_name}"),
+        Column("related_id", Text, nullable=False),
+        Column("position", Integer, nullable=False, comment="its place among the record's, from 1"),
+        PrimaryKeyConstraint("org_id", "id", "related_id"),
+        schema=stream.schema,
+    )
+    Index(_fitting(f"{name}_related_id_idx"), table.c.org_id, table.c.related_id)
     return table
 
 
@@ -117,3 +144,4 @@ def _fitting(name: str) -> str:
 for _stream in STREAMS.values():
     raw_table(_stream)
     staging_table(_stream)
+    link_tables(_stream)

@@ -16,12 +16,11 @@ from openfaith_pipeline.extract.pages import (
     Listing,
     Tally,
     cursor_of,
-    id_of,
     is_last,
     rows_of,
 )
 from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.walk import Checkpoint
+from openfaith_pipeline.walk import Checkpoint, id_of
 
 MAX_STEPS_BACK = 200
 

@@ -56,12 +56,6 @@ def rows_of(document: Document, path: str) -> list[Any]:
     return document.data
 
 
-def id_of(row: Any) -> str | None:
-    """A row's id, None for a row too broken to have one (it is quarantined when it is loaded)."""
-    value = row.get("id") if isinstance(row, dict) else None
-    return value if isinstance(value, str) and value.isprintable() else None
-
-
 def cursor_of(row: Any, name: str) -> str | None:
     """A row's timestamp as the API writes it (`2026-01-31T23:59:59Z`), None where it is missing or anything else."""
     attributes = row.get("attributes") if isinstance(row, dict) else None

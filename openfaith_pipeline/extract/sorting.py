@@ -4,8 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from openfaith_pipeline.catalog import Stream
-from openfaith_pipeline.extract.pages import id_of
-from openfaith_pipeline.walk import Record, Route
+from openfaith_pipeline.walk import Record, Route, id_of
 
 
 def sort_records(

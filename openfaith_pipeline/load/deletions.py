@@ -25,7 +25,7 @@ async def account(connection: AsyncConnection[Any], session: Session, stream: St
     """Count what was read of the stream."""
     cursor = await connection.execute(
         sql.SQL(
-            "SELECT (SELECT count(DISTINCT id) FROM {} WHERE stream_sync_id = %s) AS staged,"
+            "SELECT (SELECT count(DISTINCT id) FROM {} WHERE _stream_sync_id = %s) AS staged,"
             " (SELECT count(*) FROM sync.quarantine WHERE org_id = %s AND stream = %s AND sync_id = %s"
             " AND field IS NULL) AS broken"
         ).format(staging_name(stream)),
@@ -45,7 +45,7 @@ async def missing_rows(
     cursor = await connection.execute(
         sql.SQL(
             "SELECT {} FROM {} AS present WHERE org_id = %s AND _deleted_at IS NULL AND NOT EXISTS"
-            " (SELECT FROM {} AS staged WHERE staged.stream_sync_id = %s AND staged.id = present.id)"
+            " (SELECT FROM {} AS staged WHERE staged._stream_sync_id = %s AND staged.id = present.id)"
         ).format(sql.SQL(", ").join(columns), raw_name(stream), staging_name(stream)),
         (session.org_id, session.ids[stream.name]),
     )

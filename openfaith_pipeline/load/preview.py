@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 from openfaith_pipeline.catalog import Stream
 
 _SHOWN_MOMENTS: Final = ("created_at", "updated_at")
-_BOOKKEEPING: Final = ("_first_seen_at", "_synced_at")
+_BOOKKEEPING: Final = ("_synced_at",)
 
 
 def preview_columns(stream: Stream) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.load.drift import Sightings, record_drift
+from openfaith_pipeline.load.links import publish_links
 from openfaith_pipeline.load.sessions import Session, raw_name, renew, staging_name
 
 CLOCK_ALLOWANCE = timedelta(minutes=10)
@@ -58,9 +60,11 @@ async def _publish_stream(
     )
     counts = await cursor.fetchone() or {}
     deleted = await _tombstone(connection, session, stream, deletions)
+    await publish_links(connection, session, stream)
+    await record_drift(connection, session.org_id, stream, session.sightings.get(stream.name, Sightings()))
     await _resolve_quarantine(connection, session, stream)
     await connection.execute(
-        sql.SQL("DELETE FROM {} WHERE stream_sync_id = %s").format(staging_name(stream)), (session.ids[stream.name],)
+        sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(stream)), (session.ids[stream.name],)
     )
     inserted, updated = counts["inserted"], counts["updated"]
     return Published(
@@ -84,8 +88,8 @@ def _merge_statement(stream: Stream) -> sql.Composed:
     assignments = sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in stored)
     return sql.SQL(
         "WITH incoming AS ("
-        " SELECT DISTINCT ON (id) id, {columns} FROM {staging} WHERE stream_sync_id = %(id)s"
-        " ORDER BY id, page DESC, position DESC"
+        " SELECT DISTINCT ON (id) id, {columns} FROM {staging} WHERE _stream_sync_id = %(id)s"
+        " ORDER BY id, _page DESC, _position DESC"
         "), changed AS ("
         " SELECT incoming.*, present.id IS NOT NULL AS is_present FROM incoming"
         " LEFT JOIN {raw} AS present ON present.org_id = %(org_id)s AND present.id = incoming.id"
@@ -123,7 +127,7 @@ async def _resolve_quarantine(connection: AsyncConnection[Any], session: Session
         sql.SQL(
             "UPDATE sync.quarantine SET resolved_at = now()"
             " WHERE org_id = %s AND stream = %s AND resolved_at IS NULL AND sync_id <> %s"
-            " AND (%s OR record_id IN (SELECT id FROM {} WHERE stream_sync_id = %s))"
+            " AND (%s OR record_id IN (SELECT id FROM {} WHERE _stream_sync_id = %s))"
         ).format(staging_name(stream)),
         (session.org_id, stream.name, session.sync_id, session.walk.is_whole, session.ids[stream.name]),
     )
@@ -158,7 +162,8 @@ async def _move_watermark(connection: AsyncConnection[Any], session: Session, le
 
 
 async def _finish(connection: AsyncConnection[Any], session: Session, published: Mapping[str, Published]) -> None:
-    for name, counts in published.items():
+    for stream in session.walk.streams:
+        name, counts = stream.name, published[stream.name]
         await connection.execute(
             "UPDATE sync.stream_syncs SET status = 'succeeded', checkpoint = NULL, finished_at = now(), error = NULL,"
             " fetched = %s, inserted = %s, updated = %s, unchanged = %s, deleted = %s WHERE id = %s",
@@ -166,7 +171,21 @@ async def _finish(connection: AsyncConnection[Any], session: Session, published:
         )
         await connection.execute(
             "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, row_count = %s,"
-            " availability = 'available', availability_reason = NULL, checked_at = now(), last_succeeded_at = now(),"
+            " availability = %s, availability_reason = %s, checked_at = now(), last_succeeded_at = now(),"
+            " is_path_absent = is_path_absent AND NOT %s,"
             " last_full_at = CASE WHEN %s THEN now() ELSE last_full_at END WHERE org_id = %s AND stream = %s",
-            (counts.row_count, session.walk.is_whole, session.org_id, name),
+            (
+                counts.row_count,
+                *_availability(stream, counts),
+                stream.path in session.walk.paths,
+                session.walk.is_whole,
+                session.org_id,
+                name,
+            ),
         )
+
+
+def _availability(stream: Stream, counts: Published) -> tuple[str, str | None]:
+    if stream.product.hides_what_is_forbidden and counts.fetched == 0 and counts.row_count == 0:
+        return "silent", f"{stream.product.value} answers with no rows where there are none and where none may be read"
+    return "available", None

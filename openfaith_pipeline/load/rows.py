@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from openfaith_pipeline.catalog import ColumnType, Stream
-from openfaith_pipeline.walk import Record
+from openfaith_pipeline.walk import Record, id_of
 
 _NULL = r"\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -40,10 +40,11 @@ class Issue(NamedTuple):
 
 @dataclass
 class EncodedRows:
-    """Lines for COPY, and what had to be left out of them."""
+    """Lines for COPY, what had to be left out of them, and the names of all attributes that were sent."""
 
     lines: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
+    attributes: set[str] = field(default_factory=set)
 
 
 def _text(value: Any) -> str:
@@ -165,8 +166,9 @@ def _kind(value: Any) -> str:
 class RowEncoder:
     """Types the records of one stream.
 
-    A line holds: page, position, id, the stream's columns, `_extra`, `_content_hash`, tab-separated. The hash is over
-    what is stored (columns and `_extra`), so the same record has the same hash whichever request brought it.
+    A line holds: position, id, the stream's columns, `_extra`, `_links` where the stream has to-many relationships,
+    `_content_hash`, tab-separated. The hash is over what is stored, so the same record has the same hash whichever
+    request brought it.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -176,7 +178,7 @@ class RowEncoder:
         self._id_attributes = tuple(name for name in stream.attributes if name in taken)
         columns = [(name, _ENCODERS[kind]) for name, kind in stream.attributes.items() if name not in taken]
         self._columns = tuple(columns)
-        self._known = frozenset(stream.attributes)
+        self._known = frozenset({*stream.attributes, *stream.withheld})
 
     def encode(self, records: list[Record]) -> EncodedRows:
         """Lines of the page's records, in its order."""
@@ -184,10 +186,20 @@ class RowEncoder:
         for position, record in enumerate(records):
             problem = self._shape_problem(record.resource)
             if problem:
-                encoded.issues.append(Issue(_id_of(record.resource), None, problem, json_text(record.resource)))
+                whole = json_text(self._without_secrets(record.resource))
+                encoded.issues.append(Issue(_id_of(record.resource), None, problem, whole))
             else:
+                encoded.attributes.update(record.resource.get("attributes") or {})
                 encoded.lines.append(self._line(position, record, encoded.issues))
         return encoded
+
+    def _without_secrets(self, resource: Any) -> Any:
+        """The record as it may be kept for people to look at."""
+        attributes = resource.get("attributes") if isinstance(resource, dict) else None
+        if not self._stream.withheld or not isinstance(attributes, dict):
+            return resource
+        shown = {name: value for name, value in attributes.items() if name not in self._stream.withheld}
+        return {**resource, "attributes": shown}
 
     def _shape_problem(self, resource: Any) -> str | None:
         if not isinstance(resource, dict):
@@ -219,8 +231,10 @@ class RowEncoder:
                 values.append(_NULL)
                 issues.append(Issue(resource["id"], name, str(unfit), ""))
         values.append(self._extra(resource, attributes))
+        if self._stream.has_many:
+            values.append(self._links(resource.get("relationships") or {}))
         if len(issues) > before:
-            whole = json_text(resource)
+            whole = json_text(self._without_secrets(resource))
             issues[before:] = [issue._replace(record=whole) for issue in issues[before:]]
         content = "\t".join(values)
         content_hash = blake2b(content.encode(), digest_size=16).hexdigest()
@@ -253,13 +267,21 @@ class RowEncoder:
             return _NULL
 
     def _extra(self, resource: Mapping[str, Any], attributes: Mapping[str, Any]) -> str:
-        extra: dict[str, Any] = {}
-        if attributes.keys() - self._known:
-            extra = {name: attributes[name] for name in sorted(attributes.keys() - self._known)}
+        extra: dict[str, Any] = {name: attributes[name] for name in sorted(attributes.keys() - self._known)}
         unknown = self._unknown_relationships(resource.get("relationships") or {})
         if unknown:
             extra["relationships"] = unknown
         return json_text(extra).translate(_ESCAPES) if extra else _NULL
+
+    def _links(self, relationships: Mapping[str, Any]) -> str:
+        """To-many relationship -> ids, of those the record tells; what it does not tell stays as it is."""
+        links: dict[str, list[str]] = {}
+        for name in self._stream.has_many:
+            linkage = relationships.get(name)
+            data = linkage.get("data") if isinstance(linkage, dict) else None
+            if isinstance(data, list):
+                links[name] = [identifier for item in data if (identifier := id_of(item))]
+        return json_text(links).translate(_ESCAPES)
 
     def _unknown_relationships(self, relationships: Mapping[str, Any]) -> dict[str, Any]:
         """To-one relationships the catalog does not declare.

@@ -7,7 +7,7 @@ committed page when it was reading the same thing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.errors import LeaseLost, StreamBusy
+from openfaith_pipeline.load.drift import Sightings
 from openfaith_pipeline.load.leases import LEASE_TTL, is_dead
 from openfaith_pipeline.walk import Checkpoint, End, Walk
 
@@ -45,6 +46,7 @@ class Session:
     watermarks: by lead, the cursor reached by the last sync.
     state: the extraction's checkpoint, None at the beginning.
     end: how the walk ended, once its last page is committed.
+    sightings: by stream name, what this attempt saw of the attributes.
     """
 
     request: SyncRequest
@@ -56,6 +58,7 @@ class Session:
     state: Checkpoint | None = None
     end: End | None = None
     pages: int = 0
+    sightings: dict[str, Sightings] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -168,7 +171,7 @@ async def _abandon(connection: AsyncConnection[Any], org_id: str, streams: Seque
         abandoned = [row["id"] for row in await cursor.fetchall()]
         if abandoned:
             await connection.execute(
-                sql.SQL("DELETE FROM {} WHERE stream_sync_id = ANY(%s)").format(staging_name(stream)), (abandoned,)
+                sql.SQL("DELETE FROM {} WHERE _stream_sync_id = ANY(%s)").format(staging_name(stream)), (abandoned,)
             )
 
 

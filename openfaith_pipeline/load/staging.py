@@ -7,12 +7,13 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.database.raw_tables import LINKS_COLUMN
+from openfaith_pipeline.load.drift import Sightings
 from openfaith_pipeline.load.rows import EncodedRows, Issue, RowEncoder
 from openfaith_pipeline.load.sessions import Session, renew, staging_name
 from openfaith_pipeline.walk import Page
 
-_COLUMNS_BEFORE = ("stream_sync_id", "page", "position", "id")
-_COLUMNS_AFTER = ("_extra", "_content_hash")
+_COLUMNS_BEFORE = ("_stream_sync_id", "_page", "_position", "id")
 
 
 async def commit_page(connection: AsyncConnection[Any], session: Session, page: Page) -> dict[str, int]:
@@ -37,6 +38,8 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
     except BaseException:
         session.state, session.end, session.pages = before
         raise
+    for name, rows in encoded.items():
+        session.sightings.setdefault(name, Sightings()).add(rows)
     return {name: len(rows.lines) for name, rows in encoded.items()}
 
 
@@ -57,7 +60,8 @@ async def _stage(connection: AsyncConnection[Any], session: Session, stream: Str
 
 @cache
 def _copy_statement(stream: Stream) -> sql.Composed:
-    columns = (*_COLUMNS_BEFORE, *stream.columns, *_COLUMNS_AFTER)
+    links = (LINKS_COLUMN,) if stream.has_many else ()
+    columns = (*_COLUMNS_BEFORE, *stream.columns, "_extra", *links, "_content_hash")
     return sql.SQL("COPY {} ({}) FROM STDIN").format(
         staging_name(stream), sql.SQL(", ").join(sql.Identifier(column) for column in columns)
     )

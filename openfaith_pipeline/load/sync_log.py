@@ -68,3 +68,19 @@ async def mark_incomplete(connection: AsyncConnection[Any], stream_sync_ids: Seq
         "UPDATE sync.stream_syncs SET status = 'incomplete', error = %s WHERE id = ANY(%s)",
         (reason, list(stream_sync_ids)),
     )
+
+
+async def absent_paths(connection: AsyncConnection[Any], org_id: str) -> list[str]:
+    """The streams of the org whose unconfirmed path was found to be absent."""
+    cursor = await connection.execute(
+        "SELECT stream FROM sync.stream_states WHERE org_id = %s AND is_path_absent", (org_id,)
+    )
+    return [row["stream"] for row in await cursor.fetchall()]
+
+
+async def mark_paths_absent(connection: AsyncConnection[Any], org_id: str, streams: Sequence[str]) -> None:
+    """Remember, until a whole sync asks again, that these streams are to be read by the way around."""
+    await connection.execute(
+        "UPDATE sync.stream_states SET is_path_absent = true WHERE org_id = %s AND stream = ANY(%s)",
+        (org_id, list(streams)),
+    )

@@ -124,7 +124,7 @@ def test_pages_staged_before_the_change_are_moved_as_well(database: Database) ->
     with database.connect() as connection:
         _align(connection, OLD)
         connection.execute(
-            "INSERT INTO staging.people__things (stream_sync_id, page, position, id, _extra, _content_hash)"
+            "INSERT INTO staging.people__things (_stream_sync_id, _page, _position, id, _extra, _content_hash)"
             """ VALUES (1, 1, 1, '1', '{"new": 5}', '')"""
         )
         _align(connection, replace(OLD, attributes={"name": TEXT, "new": INTEGER}))

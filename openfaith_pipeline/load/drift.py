@@ -1,0 +1,49 @@
+"""How the source differs from the catalog: attributes that are new, gone, or of another type than declared."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.load.rows import EncodedRows
+
+
+@dataclass
+class Sightings:
+    """What one attempt saw of a stream's attributes. The pages of an earlier attempt need not be seen again."""
+
+    rows: int = 0
+    attributes: set[str] = field(default_factory=set)
+    retyped: set[str] = field(default_factory=set)
+
+    def add(self, rows: EncodedRows) -> None:
+        self.rows += len(rows.lines)
+        self.attributes |= rows.attributes
+        self.retyped |= {issue.field for issue in rows.issues if issue.field}
+
+    def drift(self, stream: Stream) -> list[tuple[str, str]]:
+        """(attribute, kind), sorted. An attribute that no record sent is gone; JSON:API sends empty ones as null."""
+        new = {(name, "new") for name in self.attributes - stream.attributes.keys() - set(stream.withheld)}
+        gone = {(name, "gone") for name in stream.attributes.keys() - self.attributes}
+        return sorted(new | gone | {(name, "retyped") for name in self.retyped})
+
+
+async def record_drift(connection: AsyncConnection[Any], org_id: str, stream: Stream, sightings: Sightings) -> None:
+    """Keep what differs now, since when, and forget what no longer does; nothing is said by a sync without rows."""
+    if not sightings.rows:
+        return
+    drift = sightings.drift(stream)
+    attributes, kinds = [name for name, _ in drift], [kind for _, kind in drift]
+    await connection.execute(
+        "DELETE FROM sync.drift WHERE org_id = %s AND stream = %s"
+        " AND (attribute, kind) NOT IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
+        (org_id, stream.name, attributes, kinds),
+    )
+    if drift:
+        await connection.execute(
+            "INSERT INTO sync.drift (org_id, stream, attribute, kind)"
+            " SELECT %s, %s, attribute, kind FROM unnest(%s::text[], %s::text[]) AS seen (attribute, kind)"
+            " ON CONFLICT DO NOTHING",
+            (org_id, stream.name, attributes, kinds),
+        )
