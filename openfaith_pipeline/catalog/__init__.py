@@ -7,12 +7,38 @@ Nothing of ours is imported here, and nothing outside the canonical transforms n
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType, ModuleType
 
-from openfaith_pipeline.catalog import people
+from openfaith_pipeline.catalog import (
+    api,
+    calendar,
+    check_ins,
+    giving,
+    groups,
+    people,
+    people_lists,
+    people_workflows,
+    publishing,
+    registrations,
+    services,
+    webhooks,
+)
 from openfaith_pipeline.catalog.stream import ColumnType, Population, Product, Strategy, Stream
 
 __all__ = ["STREAMS", "ColumnType", "Population", "Product", "Strategy", "Stream", "registry_of", "streams_of"]
 
-_PRODUCT_MODULES = (people,)
+_PRODUCT_MODULES = (
+    people,
+    people_lists,
+    people_workflows,
+    groups,
+    giving,
+    calendar,
+    check_ins,
+    services,
+    registrations,
+    publishing,
+    webhooks,
+    api,
+)
 
 
 def registry_of(modules: Iterable[ModuleType]) -> Mapping[str, Stream]:

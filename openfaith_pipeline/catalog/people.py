@@ -14,6 +14,41 @@ from openfaith_pipeline.catalog.stream import (
     Stream,
 )
 
+ORGANIZATION = Stream(
+    product=Product.PEOPLE,
+    type="Organization",
+    path="/people/v2",
+    table="organization",
+    is_singleton=True,
+    attributes={
+        "name": TEXT,
+        "country_code": TEXT,
+        "date_format": INTEGER,
+        "time_zone": TEXT,
+        "contact_website": TEXT,
+        "created_at": TIMESTAMP,
+        "avatar_url": TEXT,
+        "church_center_subdomain": TEXT,
+    },
+    population=Population(1),
+)
+
+APPS = Stream(
+    product=Product.PEOPLE,
+    type="App",
+    path="/people/v2/apps",
+    attributes={"name": TEXT, "url": TEXT},
+    population=Population(8),
+)
+
+CARRIERS = Stream(
+    product=Product.PEOPLE,
+    type="Carrier",
+    path="/people/v2/carriers",
+    attributes={"value": TEXT, "name": TEXT, "international": BOOLEAN},
+    population=Population(20),
+)
+
 CAMPUSES = Stream(
     product=Product.PEOPLE,
     type="Campus",
@@ -172,7 +207,15 @@ PEOPLE = Stream(
         "status": TEXT,
         **TIMESTAMPS,
     },
-    belongs_to={"primary_campus": "people.campuses"},
+    belongs_to={
+        "primary_campus": "people.campuses",
+        "marital_status": "people.marital_statuses",
+        "name_prefix": "people.name_prefixes",
+        "name_suffix": "people.name_suffixes",
+        "inactive_reason": "people.inactive_reasons",
+        "school": "people.school_options",
+    },
+    asks_for=("marital_status", "name_prefix", "name_suffix", "inactive_reason", "school"),
     aliases=("Assignee",),
     population=Population(1, per="church"),
 )
@@ -248,7 +291,36 @@ SOCIAL_PROFILES = Stream(
     path="/people/v2/social_profiles",
     cursor="updated_at",
     attributes={"site": TEXT, "url": TEXT, "verified": BOOLEAN, **TIMESTAMPS},
+    belongs_to={"person": "people.people"},
+    asks_for=("person",),
     population=Population(0.1, per="people.people"),
+)
+
+PERSON_APPS = Stream(
+    product=Product.PEOPLE,
+    type="PersonApp",
+    path="/people/v2/people/{person_id}/person_apps",
+    include="person_apps",
+    attributes={"allow_pco_login": BOOLEAN, "people_permissions": TEXT},
+    belongs_to={"person": "people.people", "app": "people.apps"},
+    population=Population(0.1, per="people.people"),
+)
+
+BACKGROUND_CHECKS = Stream(
+    product=Product.PEOPLE,
+    type="BackgroundCheck",
+    path="/people/v2/background_checks",
+    attributes={
+        "current": BOOLEAN,
+        "note": TEXT,
+        "status_updated_at": TIMESTAMP,
+        "report_url": TEXT,
+        "expires_on": DATE,
+        "status": TEXT,
+        "completed_at": TIMESTAMP,
+    },
+    belongs_to={"person": "people.people"},
+    population=Population(0.1, per="church"),
 )
 
 FIELD_DATA = Stream(
@@ -265,7 +337,12 @@ FIELD_DATA = Stream(
         "file_name": TEXT,
         **TIMESTAMPS,
     },
-    belongs_to={"field_definition": "people.field_definitions", "customizable": None},
+    belongs_to={
+        "field_definition": "people.field_definitions",
+        "customizable": None,
+        "field_option": "people.field_options",
+    },
+    asks_for=("field_option",),
     population=Population(2, per="people.people"),
 )
 
@@ -293,35 +370,4 @@ HOUSEHOLD_MEMBERSHIPS = Stream(
     attributes={"person_name": TEXT, "pending": BOOLEAN},
     belongs_to={"household": "people.households", "person": "people.people"},
     population=Population(2.6, per="people.households"),
-)
-
-LISTS = Stream(
-    product=Product.PEOPLE,
-    type="List",
-    path="/people/v2/lists",
-    cursor="updated_at",
-    attributes={
-        "name": TEXT,
-        "name_or_description": TEXT,
-        "description": TEXT,
-        "status": TEXT,
-        "auto_refresh": BOOLEAN,
-        "auto_refresh_frequency": TEXT,
-        "automations_active": BOOLEAN,
-        "automations_count": INTEGER,
-        "paused_automations_count": INTEGER,
-        "has_inactive_results": BOOLEAN,
-        "include_inactive": BOOLEAN,
-        "returns": TEXT,
-        "return_original_if_none": BOOLEAN,
-        "subset": TEXT,
-        "invalid": BOOLEAN,
-        "recently_viewed": BOOLEAN,
-        "starred": BOOLEAN,
-        "total_people": INTEGER,
-        "batch_completed_at": TIMESTAMP,
-        "refreshed_at": TIMESTAMP,
-        **TIMESTAMPS,
-    },
-    population=Population(12),
 )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 RECORDED = "Recorded responses of the version we pin (2026-06-04) say so; the reference is of 2025-03-20."
 NO_SUCH_BOOLEAN = "The reference calls a number a boolean, so it is kept as it comes."
-NOT_ASKED_FOR_YET = "The core of People is read without asking for what a list does not show by itself."
 OWN_TYPE_ONLY = "The ids of a type that no path leads to: there is nothing to join them with."
 
 ATTRIBUTES: Mapping[str, str] = {
@@ -55,28 +54,14 @@ OFFERED_RELATIONSHIPS: Mapping[str, str] = {
     "check_ins.check_ins.event_times": "A check-in time tells them; to include them has failed with 500.",
     "check_ins.check_ins.locations": "A check-in time tells them.",
     "groups.locations.group": "A group names its location.",
-    "people.campuses.lists": NOT_ASKED_FOR_YET,
-    "people.field_data.field_option": NOT_ASKED_FOR_YET,
     "people.field_data.tab": "The field definition names its tab.",
     "people.form_submissions.form_fields": "The submission's values name their fields.",
     "people.forms.category": "Shown as `form_category`.",
-    "people.list_categories.lists": NOT_ASKED_FOR_YET,
-    "people.lists.campus": NOT_ASKED_FOR_YET,
-    "people.lists.category": NOT_ASKED_FOR_YET,
-    "people.lists.created_by": NOT_ASKED_FOR_YET,
     "people.lists.people": "A list result tells the same, and since when.",
-    "people.lists.updated_by": NOT_ASKED_FOR_YET,
     "people.note_categories.subscribers": "A subscription tells the same, and since when.",
     "people.notes.category": "Shown as `note_category`.",
     "people.people.field_data": "A field datum names its person as `customizable`.",
-    "people.people.inactive_reason": NOT_ASKED_FOR_YET,
-    "people.people.marital_status": NOT_ASKED_FOR_YET,
-    "people.people.name_prefix": NOT_ASKED_FOR_YET,
-    "people.people.name_suffix": NOT_ASKED_FOR_YET,
     "people.people.platform_notifications": "Not synced: what a screen shows.",
-    "people.people.school": NOT_ASKED_FOR_YET,
-    "people.people.social_profiles": NOT_ASKED_FOR_YET,
-    "people.social_profiles.person": NOT_ASKED_FOR_YET,
     "people.tabs.field_options": "They follow from the tab's field definitions.",
     "people.workflows.category": "Shown as `workflow_category`.",
     "publishing.channels.current_episode": "Follows from the times of the channel's episodes.",

@@ -6,11 +6,10 @@ that is none any more.
 
 from collections.abc import Iterator, Mapping
 
-from openfaith_pipeline.catalog import ColumnType, Product, Strategy, Stream
+from openfaith_pipeline.catalog import STREAMS, ColumnType, Product, Strategy, Stream
 from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
 from openfaith_pipeline.catalog.stream import placeholders_of
 from openfaith_pipeline_tests.unit.catalog import differences
-from openfaith_pipeline_tests.unit.catalog.every_stream import EVERY_STREAM
 from openfaith_pipeline_tests.unit.catalog.reference import Documented, planned, read_facts, snake
 
 COLUMN_TYPES: Mapping[str, ColumnType] = {
@@ -42,7 +41,7 @@ STRATEGIES: Mapping[str, tuple[Strategy, ...]] = {
 
 
 def documented_streams() -> Iterator[tuple[Stream, Documented]]:
-    for stream in EVERY_STREAM.values():
+    for stream in STREAMS.values():
         yield stream, Documented(stream)
 
 
@@ -51,16 +50,16 @@ def all_paths(stream: Stream) -> tuple[str, ...]:
 
 
 def type_of(stream_name: str | None) -> str:
-    return EVERY_STREAM[stream_name or ""].type
+    return STREAMS[stream_name or ""].type
 
 
 def test_every_documented_type_is_a_stream_or_said_not_to_be() -> None:
-    streams = {(stream.product.value, stream.type) for stream in EVERY_STREAM.values()}
+    streams = {(stream.product.value, stream.type) for stream in STREAMS.values()}
     left_out = {(product.value, type_name) for product, types in NOT_SYNCED.items() for type_name in types}
 
     assert streams == {(product, type_name) for product, type_name, strategy in planned() if strategy != "skip"}
     assert left_out == {(product, type_name) for product, type_name, strategy in planned() if strategy == "skip"}
-    assert len(streams) == len(EVERY_STREAM)
+    assert len(streams) == len(STREAMS)
 
 
 def test_attributes_and_their_types() -> None:
@@ -97,7 +96,7 @@ def _best_cursor(stream: Stream, documented: Documented) -> tuple[str | None, bo
 
 
 def test_strategies_are_the_recommended_ones() -> None:
-    by_type = {(stream.product.value, stream.type): stream for stream in EVERY_STREAM.values()}
+    by_type = {(stream.product.value, stream.type): stream for stream in STREAMS.values()}
     different = set()
     for product, type_name, recommended in planned():
         stream = by_type.get((product, type_name))
@@ -121,10 +120,10 @@ def test_paths_are_documented_and_lead_through_the_parents_they_name() -> None:
 
 def test_outer_parents_are_columns_of_the_inner_ones() -> None:
     """A walk two or three levels deep takes all ids of its path from the innermost parent's row."""
-    for stream in EVERY_STREAM.values():
+    for stream in STREAMS.values():
         for path in () if stream.include else all_paths(stream):
             for name in placeholders_of(path)[:-1]:
-                assert f"{name}_id" in EVERY_STREAM[stream.parent_of(path) or ""].columns, path
+                assert f"{name}_id" in STREAMS[stream.parent_of(path) or ""].columns, path
 
 
 def test_a_singleton_is_where_the_path_leads_to_one_record() -> None:
@@ -144,11 +143,11 @@ def test_paths_that_the_reference_is_not_sure_of_are_probed() -> None:
 
 
 def test_includes_are_offered_by_the_parents() -> None:
-    for stream in EVERY_STREAM.values():
+    for stream in STREAMS.values():
         if stream.include:
             assert stream.include == stream.path.rsplit("/", 1)[-1]
             for path in stream.paths():
-                offered = Documented(EVERY_STREAM[stream.parent_of(path) or ""]).includable
+                offered = Documented(STREAMS[stream.parent_of(path) or ""]).includable
                 assert offered[path.rsplit("/", 1)[-1]] == stream.type, stream.name
 
 
@@ -169,7 +168,7 @@ def _is_kept(stream: Stream, name: str, target: str | None, *, is_many: bool) ->
         return False
     known = {
         named: each.name
-        for each in EVERY_STREAM.values()
+        for each in STREAMS.values()
         if each.product is stream.product
         for named in (each.type, *each.aliases)
     }
@@ -195,7 +194,7 @@ def test_relationships_are_shown_or_asked_for_or_part_of_the_path() -> None:
 def test_relationships_that_can_be_asked_for_are_kept() -> None:
     different = set()
     for stream, documented in documented_streams():
-        brought = {each.include for each in EVERY_STREAM.values() if stream.name in each.parents}
+        brought = {each.include for each in STREAMS.values() if stream.name in each.parents}
         told = {*documented.shown, *stream.asks_for, *stream.belongs_to, *brought, "organization"}
         different |= {
             f"{stream.name}.{name}"
@@ -208,7 +207,7 @@ def test_relationships_that_can_be_asked_for_are_kept() -> None:
 
 def _names_back(stream: Stream, target: str) -> bool:
     """Whether records of the target type name the record that includes them."""
-    siblings = (each for each in EVERY_STREAM.values() if each.product is stream.product)
+    siblings = (each for each in STREAMS.values() if each.product is stream.product)
     return any(each.type == target and stream.name in each.belongs_to.values() for each in siblings)
 
 

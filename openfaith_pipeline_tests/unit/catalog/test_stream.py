@@ -8,7 +8,6 @@ import pytest
 
 from openfaith_pipeline.catalog import STREAMS, ColumnType, Product, Strategy, Stream, registry_of
 from openfaith_pipeline.catalog.stream import TIMESTAMPS
-from openfaith_pipeline_tests.unit.catalog.every_stream import EVERY_STREAM
 
 LONGEST_NAME = 63  # bytes, of a Postgres identifier
 COLUMNS_OF_OURS = {"org_id", "id"}
@@ -128,27 +127,20 @@ def test_a_registry_refuses_two_streams_of_one_name() -> None:
         registry_of([module_of(stream(), stream(type="Other"))])
 
 
-def test_registered_streams_are_among_those_of_every_product() -> None:
-    assert [EVERY_STREAM[name] for name in STREAMS] == list(STREAMS.values())
-
-
 def test_parents_stand_before_their_children() -> None:
-    order = {name: place for place, name in enumerate(EVERY_STREAM)}
+    order = {name: place for place, name in enumerate(STREAMS)}
 
     late = {
-        (each.name, parent)
-        for each in EVERY_STREAM.values()
-        for parent in each.parents
-        if order[parent] > order[each.name]
+        (each.name, parent) for each in STREAMS.values() for parent in each.parents if order[parent] > order[each.name]
     }
 
     assert late == set()
 
 
 def test_tables_and_columns_fit_postgres_and_do_not_collide() -> None:
-    for each in EVERY_STREAM.values():
+    for each in STREAMS.values():
         names = [each.short_name, *each.links.values(), *each.columns]
-        siblings = [other.short_name for other in EVERY_STREAM.values() if other.product is each.product]
+        siblings = [other.short_name for other in STREAMS.values() if other.product is each.product]
 
         assert max(len(name.encode()) for name in names) <= LONGEST_NAME
         assert not COLUMNS_OF_OURS & each.columns.keys()
@@ -160,19 +152,19 @@ def test_tables_and_columns_fit_postgres_and_do_not_collide() -> None:
 def test_a_column_that_could_hold_a_secret_is_named_as_withheld() -> None:
     suspicious = {
         f"{each.name}.{name}"
-        for each in EVERY_STREAM.values()
+        for each in STREAMS.values()
         for name, kind in each.attributes.items()
         if kind is ColumnType.TEXT and any(word in name for word in ("secret", "token", "password"))
     }
 
     assert suspicious == set()
-    assert EVERY_STREAM["webhooks.webhook_subscriptions"].withheld == ("authenticity_secret",)
+    assert STREAMS["webhooks.webhook_subscriptions"].withheld == ("authenticity_secret",)
 
 
 def test_populations_count_by_streams_that_stand_before() -> None:
-    order = {name: place for place, name in enumerate(EVERY_STREAM)}
+    order = {name: place for place, name in enumerate(STREAMS)}
 
-    for each in EVERY_STREAM.values():
+    for each in STREAMS.values():
         per = each.population.per
         assert each.population.amount > 0
         assert per in (None, "church") or order[per] < order[each.name], each.name
@@ -180,9 +172,9 @@ def test_populations_count_by_streams_that_stand_before() -> None:
 
 def test_a_church_of_800_is_read_in_some_thousand_requests_of_child_walks() -> None:
     counts: dict[str, float] = {"church": 800}
-    for each in EVERY_STREAM.values():
+    for each in STREAMS.values():
         counts[each.name] = each.population.amount * counts.get(each.population.per or "", 1)
-    walks = [each for each in EVERY_STREAM.values() if each.strategy is Strategy.CHILD]
+    walks = [each for each in STREAMS.values() if each.strategy is Strategy.CHILD]
 
     requests = sum(counts[parent] for each in walks for parent in each.parents)
 
