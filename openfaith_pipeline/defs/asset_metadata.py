@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Final
 
 import dagster as dg
@@ -9,17 +10,30 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
 from openfaith_pipeline.catalog import STREAMS, Product, Strategy, Stream
+from openfaith_pipeline.database.raw_tables import raw_table
 from openfaith_pipeline.sync import StreamResult
 from openfaith_pipeline.transform import TransformResult
 
 _WAYS: Final[Mapping[Strategy, str]] = {
     Strategy.INCREMENTAL: "What changed since the last sync, by `{cursor}`.",
+    Strategy.FILTERED: "What changed since the last sync, by `{cursor}`, in the listing's own order.",
     Strategy.ORDERED: "What changed since the last sync, newest `{cursor}` first.",
     Strategy.APPEND: "What was added since the last sync, by `{cursor}`.",
     Strategy.FULL: "The whole list each time, compared by content.",
     Strategy.SINGLETON: "One record, compared by content.",
-    Strategy.INCLUDED: "Read along with the pages of `{parent}`.",
-    Strategy.CHILD: "One list for each record of `{parent}`, compared by content.",
+    Strategy.INCLUDED: "Read along with the pages of {parents}.",
+    Strategy.CHILD: "Read for each record of {parents}.",
+}
+
+_OURS: Final[Mapping[str, str]] = {
+    "org_id": "the org; with `id`, the key",
+    "id": "Planning Center's own id, unique within the org and this type",
+    "_extra": "attributes that Planning Center sent and the catalog does not know",
+    "_content_hash": "tells whether the record changed",
+    "_first_seen_at": "when a sync first brought the record",
+    "_synced_at": "when a sync last wrote the row",
+    "_deleted_at": "when the record was found to be gone; null for one that is there",
+    "_sync_id": "the sync that last wrote the row",
 }
 
 
@@ -31,19 +45,28 @@ def product_title(product: Product) -> str:
 def describe_stream(stream: Stream) -> str:
     """What the stream holds, how it is read and where Planning Center documents it, in Markdown."""
     subject = stream.description or f"{_words(stream.short_name).capitalize()} of {product_title(stream.product)}."
-    parent = stream.parent and f"{STREAMS[stream.parent].schema}/{STREAMS[stream.parent].short_name}"
-    way = _WAYS[stream.strategy].format(cursor=stream.cursor, parent=parent)
+    parents = " and ".join(f"`{_table(STREAMS[name])}`" for name in stream.parents)
+    way = _WAYS[stream.strategy].format(cursor=stream.cursor, parents=parents)
     return f"{subject}\n\n{way}\n\n[{stream.type} at Planning Center]({stream.reference_url})"
 
 
-def column_schema(table: Table) -> dg.TableSchema:
-    """The table's columns as Dagster shows them."""
+def raw_columns(stream: Stream) -> dg.TableSchema:
+    """The columns of the stream's raw table, with what Planning Center's documentation does not say of them."""
+    related = {
+        f"{name}_id": f"`id` in `{_table(STREAMS[target])}`" for name, target in stream.belongs_to.items() if target
+    }
+    return column_schema(raw_table(stream), {**_OURS, **related})
+
+
+def column_schema(table: Table, descriptions: Mapping[str, str]) -> dg.TableSchema:
+    """A table's columns as Dagster shows them."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 name=column.name,
                 type=column.type.compile(dialect=dialect).lower(),
+                description=descriptions.get(column.name),
                 constraints=dg.TableColumnConstraints(nullable=bool(column.nullable)),
             )
             for column in table.columns
@@ -72,8 +95,8 @@ def stream_metadata(
         **counts,
         "mode": result.mode,
         "sync_id": sync_id,
+        **_table_facts(_table(stream), result.row_count),
         **({"preview": preview_table(preview)} if preview else {}),
-        **_table_facts(f"{stream.schema}.{stream.short_name}", result.row_count),
     }
 
 
@@ -90,11 +113,17 @@ def preview_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(records, schema)
 
 
+def _table(stream: Stream) -> str:
+    return f"{stream.schema}.{stream.short_name}"
+
+
 def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
     return "" if value is None else str(value)
 
 

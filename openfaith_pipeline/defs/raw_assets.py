@@ -7,8 +7,7 @@ import dagster as dg
 
 from openfaith_pipeline.catalog import STREAMS, Product, Stream, streams_of
 from openfaith_pipeline.checks import Finding, rules_for
-from openfaith_pipeline.database.raw_tables import raw_table
-from openfaith_pipeline.defs.asset_metadata import column_schema, describe_stream, product_title, stream_metadata
+from openfaith_pipeline.defs.asset_metadata import describe_stream, product_title, raw_columns, stream_metadata
 from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.partitions import ORG
 from openfaith_pipeline.defs.requests import SyncConfig, request_of
@@ -28,13 +27,13 @@ def asset_spec(stream: Stream) -> dg.AssetSpec:
     """The asset of one stream."""
     return dg.AssetSpec(
         key=asset_key(stream),
-        deps=[asset_key(STREAMS[stream.parent])] if stream.parent else [],
+        deps=[asset_key(STREAMS[parent]) for parent in stream.parents],
         group_name=stream.schema,
         kinds={"planningcenter", "postgres"},
         description=describe_stream(stream),
         metadata={
             "dagster/table_name": f"{stream.schema}.{stream.short_name}",
-            "dagster/column_schema": column_schema(raw_table(stream)),
+            "dagster/column_schema": raw_columns(stream),
         },
         skippable=True,
         partitions_def=ORG,
