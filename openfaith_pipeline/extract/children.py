@@ -45,21 +45,29 @@ class Children:
 
 async def read_children(
     route: Route, fetch: Fetch, tally: Tally, *, parents: Parents, watermark: datetime | None, state: ChildState
-) -> AsyncGenerator[Children, None]:
-    """Every parent's children; `state` is moved along and describes each as it is yielded."""
+) -> AsyncGenerator[list[Children], None]:
+    """Every parent's children, some parents at a time; `state` is moved along and describes each batch as it comes."""
     in_flight: deque[asyncio.Task[Children]] = deque()
     try:
         async for parent in parents(route, state.done):
             since = None if parent.is_new or route.is_whole else watermark
             in_flight.append(asyncio.create_task(_read(route, fetch, tally, parent, since)))
             if len(in_flight) >= PARENTS_IN_FLIGHT:
-                yield _counted(route, await in_flight.popleft(), state)
+                yield await _arrived(route, in_flight, state)
         while in_flight:
-            yield _counted(route, await in_flight.popleft(), state)
+            yield await _arrived(route, in_flight, state)
     finally:
         for task in in_flight:
             task.cancel()
         await asyncio.gather(*in_flight, return_exceptions=True)
+
+
+async def _arrived(route: Route, in_flight: deque[asyncio.Task[Children]], state: ChildState) -> list[Children]:
+    """The first in line, waited for, and those right behind it that are there already."""
+    batch = [_counted(route, await in_flight.popleft(), state)]
+    while in_flight and in_flight[0].done():
+        batch.append(_counted(route, await in_flight.popleft(), state))
+    return batch
 
 
 def _counted(route: Route, children: Children, state: ChildState) -> Children:

@@ -4,13 +4,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from openfaith_pipeline.extract.children import Children, ChildState, Parents, read_children
 from openfaith_pipeline.extract.pages import Fetch, Tally
 from openfaith_pipeline.extract.reading import Piece, read_listing
 from openfaith_pipeline.extract.sorting import sort_records
-from openfaith_pipeline.walk import Checkpoint, End, Page, Route, Walk
+from openfaith_pipeline.walk import Checkpoint, End, Page, Record, Route, Walk
 
 
 @dataclass(frozen=True)
@@ -85,15 +84,20 @@ async def _read_parents(walk: Walk, route: Route, source: Source, progress: _Pro
     watermark = source.watermarks.get(route.lead.name)
     listings = read_children(route, source.fetch, tally, parents=source.parents, watermark=watermark, state=state)
     async with aclosing(listings):
-        async for children in listings:
+        async for batch in listings:
             progress.state = state.checkpoint()
-            yield Page(_sorted(walk, route, children), progress.checkpoint(), **tally.take())
+            yield Page(_sorted(walk, route, batch), progress.checkpoint(), **tally.take())
     progress.finish(route, state.total, state.is_steady, None)
     yield Page({}, progress.checkpoint(), end=_end(walk, progress))
 
 
-def _sorted(walk: Walk, route: Route, children: Children) -> Mapping[str, Any]:
-    return sort_records(route, walk.streams, children.rows, children.included, children.parent.ids)
+def _sorted(walk: Walk, route: Route, batch: list[Children]) -> Mapping[str, list[Record]]:
+    records: dict[str, list[Record]] = {}
+    for children in batch:
+        found = sort_records(route, walk.streams, children.rows, children.included, children.parent.ids)
+        for name, rows in found.items():
+            records.setdefault(name, []).extend(rows)
+    return records
 
 
 def _end(walk: Walk, progress: _Progress) -> End | None:
