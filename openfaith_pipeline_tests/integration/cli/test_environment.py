@@ -1,0 +1,70 @@
+"""What is wrong around the command line is said in a sentence, with the mend, and exit code 2."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from openfaith_pipeline_tests.verbs import Verbs
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"DB_PORT": "often"}, "DB_PORT"),
+        ({"OPENFAITH_ENCRYPTION_KEYS": "short"}, "OPENFAITH_ENCRYPTION_KEYS"),
+        ({"DB_HOST_PRIMARY": "db.invalid"}, "DB_PASSWORD"),
+        ({"OPENFAITH_SCHEMA": "no; schema"}, "OPENFAITH_SCHEMA"),
+        ({"PCO_API_URL": "ftp://x"}, "PCO_API_URL"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_wrong_variable_is_named(wrong: dict[str, str], named: str, tmp_path: Path) -> None:
+    outcome = Verbs({"OPENFAITH_HOME": str(tmp_path), **wrong})("org", "list", "--json")
+
+    assert outcome.code == 2
+    assert named in outcome.err
+    assert outcome.document["error"]["type"] == "ConfigurationError"
+    assert "no; schema" not in outcome.err
+
+
+@pytest.mark.parametrize("verb", [("demo",), ("dev",), ("org", "list"), ("db", "start")], ids=" ".join)
+def test_a_home_that_cannot_be_written_is_said_so(verb: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    outcome = Verbs({"OPENFAITH_HOME": str(tmp_path / "file" / "home")})(*verb)
+
+    assert outcome.code == 2
+    assert "OPENFAITH_HOME" in outcome.err
+
+
+@pytest.mark.parametrize("verb", ["dev", "simulator"])
+def test_a_port_in_use_is_said_so(verb: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        outcome = Verbs({"OPENFAITH_HOME": str(tmp_path)})(verb, "--port", str(port))
+
+    assert outcome.code == 2
+    assert str(port) in outcome.err
+
+
+def test_a_database_that_does_not_answer_is_said_so(environment: dict[str, str]) -> None:
+    outcome = Verbs({**environment, "DB_PORT": "9"})("org", "list", "--json")
+
+    assert outcome.code == 1
+    assert "127.0.0.1:9" in outcome.document["error"]["message"]
+    assert environment["DB_PASSWORD"] not in outcome.err + outcome.out
+
+
+def test_the_demo_keeps_out_of_a_configured_database(environment: dict[str, str]) -> None:
+    outcome = Verbs(environment)("demo")
+
+    assert (outcome.code, "unset DB_*" in outcome.err) == (2, True)
+
+
+@pytest.mark.parametrize("limit", ["often", "0/20", "100/0", "100"])
+def test_a_rate_limit_that_is_none_is_refused(limit: str) -> None:
+    outcome = Verbs({})("simulator", "--rate-limit", limit)
+
+    assert (outcome.code, "100/20" in outcome.err) == (2, True)

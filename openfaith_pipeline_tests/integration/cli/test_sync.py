@@ -1,0 +1,116 @@
+"""`sync` and `status`: what they print and exit with, in good cases and bad ones. After each bad one, a good one."""
+
+import pytest
+
+from openfaith_pipeline.simulator import ChurchSpec, Script, SimulatorClient
+from openfaith_pipeline_tests.integration.cli.conftest import connect
+from openfaith_pipeline_tests.verbs import Verbs
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_sync_ends_with_what_was_done(verb: Verbs, connected: str, simulator: SimulatorClient) -> None:
+    synced = verb("sync", connected, "--stream", "people.campuses", "--stream", "people.emails", "--json")
+
+    assert synced.code == 0, synced.err
+    assert set(synced.document) == {"sync_id", "run_id", "orgs"}
+    org = synced.document["orgs"][connected]
+    assert (org["status"], org["run_id"]) == ("succeeded", synced.document["run_id"])
+    assert set(org["streams"]) == {"people.campuses", "people.emails"}
+    emails = org["streams"]["people.emails"]
+    there = len(simulator.truth(connected, "people.emails"))
+    assert (emails["status"], emails["mode"], emails["fetched"], emails["inserted"]) == (
+        "succeeded",
+        "incremental",
+        there,
+        there,
+    )
+    assert f"people.emails: {there} rows" in synced.err
+
+    status = verb("status", connected, "--json").document
+    assert status["streams"]["people.emails"]["row_count"] == there
+    assert status["connection"] == {"state": "connected", "reason": None}
+    shown = verb("status")
+    assert connected in shown.out
+    assert str(there) in verb("status", connected).out
+
+
+def test_a_second_sync_finds_nothing_new(verb: Verbs, connected: str) -> None:
+    verb("sync", connected, "--stream", "people.tabs")
+    again = verb("sync", connected, "--stream", "people.tabs", "--mode", "reconcile", "--json").document
+
+    tabs = again["orgs"][connected]["streams"]["people.tabs"]
+    assert (tabs["mode"], tabs["inserted"], tabs["updated"], tabs["unchanged"]) == ("reconcile", 0, 0, tabs["fetched"])
+
+
+def test_a_wrong_token_fails_the_sync_and_the_right_one_mends_it(
+    verb: Verbs, church: ChurchSpec, simulator: SimulatorClient
+) -> None:
+    connect(verb, church, simulator.url, "--no-verify", secret="not-the-secret")
+    refused = verb("sync", church.org_id, "--stream", "people.tabs", "--json")
+
+    assert refused.code == 1
+    assert refused.document["orgs"][church.org_id]["status"] == "failed"
+    assert church.org_id in refused.err
+    assert "not-the-secret" not in refused.err + refused.out
+    assert verb("status", church.org_id, "--json").document["connection"]["state"] == "needs_reconnect"
+
+    connect(verb, church, simulator.url)
+    assert verb("sync", church.org_id, "--stream", "people.tabs").code == 0
+    assert verb("status", church.org_id, "--json").document["connection"]["state"] == "connected"
+
+
+def test_an_unreachable_api_fails_the_sync_at_once(verb: Verbs, church: ChurchSpec, simulator: SimulatorClient) -> None:
+    connect(verb, church, "http://127.0.0.1:9", "--no-verify")
+    unreachable = verb("sync", church.org_id, "--json", seconds=30)
+
+    assert unreachable.code == 1
+    assert "Planning Center does not answer at http://127.0.0.1:9" in unreachable.document["error"]["message"]
+
+    connect(verb, church, simulator.url)
+    assert verb("sync", church.org_id, "--stream", "people.tabs").code == 0
+
+
+def test_a_stream_that_fails_is_named_and_the_others_are_synced(
+    verb: Verbs, connected: str, simulator: SimulatorClient
+) -> None:
+    simulator.script(Script(org=connected, stream="people.tabs", answer="not_json", times=1000))
+    try:
+        failed = verb(
+            "sync", connected, "--stream", "people.tabs", "--stream", "people.campuses", "--json", seconds=420
+        )
+    finally:
+        simulator.clear_scripts()
+
+    assert failed.code == 1
+    streams = failed.document["orgs"][connected]["streams"]
+    assert (streams["people.tabs"]["status"], streams["people.campuses"]["status"]) == ("failed", "succeeded")
+    assert f"{connected}: people.tabs failed" in failed.err
+
+    assert verb("sync", connected, "--stream", "people.tabs").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mend"),
+    [
+        (("--stream", "people.email"), "did you mean people.emails?"),
+        (("--stream", "nonsense"), "openfaith-pipeline catalog"),
+        (("--product", "parking"), "'people'"),
+        (("--mode", "sideways"), "'reconcile'"),
+        (("--all",), "name the orgs to sync, or give --all"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, tuple) else "",
+)
+def test_what_is_not_there_is_refused_with_what_is(
+    verb: Verbs, church: ChurchSpec, arguments: tuple[str, ...], mend: str
+) -> None:
+    outcome = verb("sync", church.org_id, *arguments)
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert mend in outcome.err
+
+
+def test_no_org_is_no_sync(verb: Verbs) -> None:
+    outcome = verb("sync")
+
+    assert (outcome.code, "name the orgs to sync" in outcome.err) == (2, True)
