@@ -15,7 +15,9 @@ SELECT state.org_id, state.stream, state.availability, state.availability_reason
        state.last_succeeded_at, state.last_full_at, state.row_count,
        last.sync_id, last.status, last.mode, last.started_at, last.finished_at, last.error,
        (SELECT count(*) FROM sync.quarantine AS held
-         WHERE held.org_id = state.org_id AND held.stream = state.stream AND held.resolved_at IS NULL) AS quarantined
+         WHERE held.org_id = state.org_id AND held.stream = state.stream AND held.resolved_at IS NULL) AS quarantined,
+       ARRAY(SELECT kind || ' ' || attribute FROM sync.drift AS drift
+              WHERE drift.org_id = state.org_id AND drift.stream = state.stream ORDER BY 1) AS drift
   FROM sync.stream_states AS state
   LEFT JOIN LATERAL (
        SELECT sync_id, status, mode, started_at, finished_at, error
@@ -34,6 +36,7 @@ class StreamStatus:
     status: of the newest sync ('running', 'succeeded', 'failed', 'incomplete', 'abandoned', 'unavailable'), None when
         there was none.
     row_count: published rows that are not deleted, None before the first success.
+    drift: how its attributes differ from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
     """
 
     org_id: str
@@ -51,6 +54,7 @@ class StreamStatus:
     finished_at: datetime | None
     error: str | None
     quarantined: int
+    drift: list[str]
 
 
 @dataclass(frozen=True)

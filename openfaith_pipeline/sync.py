@@ -81,6 +81,7 @@ class StreamResult:
 
     status: succeeded, failed, incomplete (published, but the listing could not be proven complete) or unavailable.
     requests, waited_seconds: of the walk that brought it, told at the stream whose pages were listed.
+    drift: how its attributes differ from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
     """
 
     stream: str
@@ -96,6 +97,7 @@ class StreamResult:
     seconds: float = 0.0
     waited_seconds: float = 0.0
     row_count: int | None = None
+    drift: Sequence[str] = ()
     error: str | None = None
 
 
@@ -334,7 +336,9 @@ class _Attempt:
 async def _logged(connection: psycopg.AsyncConnection[Any], session: Session) -> dict[str, dict[str, Any]]:
     """What the log has counted page by page, earlier attempts included."""
     cursor = await connection.execute(
-        "SELECT stream, quarantined, requests, waited_seconds FROM sync.stream_syncs WHERE id = ANY(%s)",
+        "SELECT stream, quarantined, requests, waited_seconds, ARRAY(SELECT kind || ' ' || attribute FROM sync.drift"
+        " WHERE drift.org_id = done.org_id AND drift.stream = done.stream ORDER BY 1) AS drift"
+        " FROM sync.stream_syncs AS done WHERE id = ANY(%s)",
         (list(session.ids.values()),),
     )
     return {row.pop("stream"): row for row in await cursor.fetchall()}

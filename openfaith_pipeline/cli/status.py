@@ -96,11 +96,18 @@ def _state(status: OrgStatus) -> str:
 
 def _remark(status: OrgStatus) -> str:
     withheld = sum(stream.availability != "available" for stream in status.streams)
-    told = {"running": len(status.running), "failing": len(status.failing), "unavailable": withheld}
+    drifted = sum(bool(stream.drift) for stream in status.streams)
+    told = {
+        "running": len(status.running),
+        "failing": len(status.failing),
+        "unavailable": withheld,
+        "drifted": drifted,
+    }
     return ", ".join(f"{number} {what}" for what, number in told.items() if number)
 
 
 def _reason(stream: StreamStatus) -> str:
     if stream.availability != "available":
         return f"{stream.availability}: {stream.availability_reason}"
-    return stream.error or ""
+    drift = f"differs from the catalog: {', '.join(stream.drift)}" if stream.drift else ""
+    return "; ".join(filter(None, (stream.error, drift)))

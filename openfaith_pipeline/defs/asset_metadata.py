@@ -92,6 +92,7 @@ def stream_metadata(
     return {
         "status": result.status,
         **({"reason": result.error} if result.error else {}),
+        **({"drift": ", ".join(result.drift)} if result.drift else {}),
         **counts,
         "mode": result.mode,
         "sync_id": sync_id,

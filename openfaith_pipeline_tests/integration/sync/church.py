@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog import STREAMS, ColumnType, Stream
+from openfaith_pipeline.catalog import STREAMS, ColumnType, Product, Stream, streams_of
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.registry import add_org
@@ -19,6 +19,7 @@ from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, finish_sync, sync_streams
 
 ALL = tuple(STREAMS.values())
+PEOPLE_ONLY = streams_of(Product.PEOPLE)
 
 
 def connect(database: Database, simulator: SimulatorClient) -> list[str]:
@@ -35,7 +36,7 @@ def connect(database: Database, simulator: SimulatorClient) -> list[str]:
 def sync(
     database: Database,
     org_id: str,
-    streams: Sequence[Stream] = ALL,
+    streams: Sequence[Stream] = PEOPLE_ONLY,
     mode: SyncMode = SyncMode.INCREMENTAL,
     sync_id: str | None = None,
 ) -> dict[str, StreamResult]:
@@ -96,7 +97,7 @@ def _expected_value(value: Any, kind: ColumnType) -> Any:
 
 
 def differences(
-    database: Database, simulator: SimulatorClient, org_id: str, streams: Sequence[Stream] = ALL
+    database: Database, simulator: SimulatorClient, org_id: str, streams: Sequence[Stream] = PEOPLE_ONLY
 ) -> list[str]:
     """Every row, and every value in it, in which the raw tables are not the source's truth; empty when they are."""
     found: list[str] = []

@@ -21,7 +21,7 @@ from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline.sync import PAGES_AHEAD
-from openfaith_pipeline_tests.integration.sync.church import ALL, connect, differences, statuses, sync
+from openfaith_pipeline_tests.integration.sync.church import PEOPLE_ONLY, connect, differences, statuses, sync
 
 ATTEMPT = """
 import sys
@@ -65,7 +65,7 @@ def test_killed_again_and_again_it_ends_equal_to_truth(
     simulator.set_latency(Latency())
     assert statuses(sync(database, org_id, sync_id="sync_killed")) == {}
     assert differences(database, simulator, org_id) == []
-    walks = plan_walks(ALL, STREAMS, is_full=False)
+    walks = plan_walks(PEOPLE_ONLY, STREAMS, is_full=False)
     again = sum(count - 1 for count in answered(simulator).values())
     assert again <= kills * len(walks) * IN_FLIGHT_OF_A_WALK
 
@@ -122,7 +122,7 @@ def test_postgres_going_away_in_the_middle_is_said_and_mended_by_the_next_attemp
     with ThreadPoolExecutor() as pool:
         cutting = pool.submit(cut_off)
         with pytest.raises(DatabaseUnavailable):
-            sync(database, org_id, ALL, sync_id="sync_cut")
+            sync(database, org_id, PEOPLE_ONLY, sync_id="sync_cut")
         cutting.result()
     simulator.set_latency(Latency())
     assert statuses(sync(database, org_id, sync_id="sync_cut")) == {}
@@ -170,7 +170,7 @@ def test_two_syncs_of_one_org_at_once_do_not_interleave(database: Database, simu
     [org_id, _] = connect(database, simulator)
     simulator.set_latency(Latency(base_ms=10))
     with ThreadPoolExecutor() as pool:
-        both = [pool.submit(sync, database, org_id, ALL, sync_id=name) for name in ("sync_a", "sync_b")]
+        both = [pool.submit(sync, database, org_id, PEOPLE_ONLY, sync_id=name) for name in ("sync_a", "sync_b")]
     assert [statuses(each.result()) for each in both] == [{}, {}]
     first, second = (each.result()["people.people"] for each in both)
     assert sorted([first.inserted, second.inserted]) == [0, 260]

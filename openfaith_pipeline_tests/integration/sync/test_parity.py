@@ -10,7 +10,7 @@ from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Faults, RateLimit, Traps
 from openfaith_pipeline.sync import SyncMode
 from openfaith_pipeline_tests.integration.sync.church import (
-    ALL,
+    PEOPLE_ONLY,
     connect,
     differences,
     row_versions,
@@ -48,7 +48,7 @@ def test_a_second_sync_writes_nothing(database: Database, simulator: SimulatorCl
 def test_changes_are_followed(database: Database, simulator: SimulatorClient) -> None:
     [org_id, other] = connect(database, simulator)
     sync(database, org_id)
-    for stream in ALL:
+    for stream in PEOPLE_ONLY:
         simulator.edit(org_id, stream.name, count=3)
         if not stream.placeholders:
             simulator.add(org_id, stream.name, count=2)
