@@ -4,26 +4,28 @@ Nothing is dropped, narrowed or converted here: a column that changes its type n
 docs/decisions/0001-raw-tables-follow-the-catalog.md says why these tables have no migration files.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from psycopg import Connection, sql
 from sqlalchemy import Column, Index, MetaData, Table
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, ExecutableDDLElement, SetColumnComment
+from sqlalchemy.schema import (
+    CreateColumn,
+    CreateIndex,
+    CreateSchema,
+    CreateTable,
+    ExecutableDDLElement,
+    SetColumnComment,
+)
 
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database.adoption import adopt_extras
-from openfaith_pipeline.database.raw_tables import (
-    RAW_METADATA,
-    link_tables,
-    raw_table,
-    staging_table,
-    type_name,
-)
+from openfaith_pipeline.database.raw_tables import RAW_METADATA, tables_of, type_name
 from openfaith_pipeline.errors import ConfigurationError
 
+_TABLES_AT_ONCE: Final = 100  # in one transaction, which holds a lock for each table, index and TOAST table
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 # Relations of ours, each with its columns' types; indexes are relations too.
@@ -60,7 +62,7 @@ def find_gaps(
     declared = [
         (stream, table)
         for stream in (STREAMS.values() if streams is None else streams)
-        for table in (raw_table(stream, metadata), staging_table(stream, metadata), *link_tables(stream, metadata))
+        for table in tables_of(stream, metadata)
     ]
     schemas = sorted({str(table.schema) for _, table in declared})
     live: Live = dict(connection.execute(_LIVE, (schemas,)).fetchall())
@@ -71,14 +73,19 @@ def find_gaps(
 def align_raw_tables(
     connection: Connection[Any], streams: Iterable[Stream] | None = None, metadata: MetaData = RAW_METADATA
 ) -> list[str]:
-    """Create what is missing, each table in a transaction of its own; return the names of the tables changed.
+    """Create what is missing, each table that is there in a transaction of its own; return the tables changed.
 
     A new column takes over the values that were kept for it in `_extra`; those that do not fit its type stay there.
     """
     gaps = find_gaps(connection, streams, metadata)
-    for gap in gaps:
+    absent = [gap for gap in gaps if gap.is_absent]
+    for start in range(0, len(absent), _TABLES_AT_ONCE):
         with connection.transaction():
-            _close(connection, gap)
+            connection.execute("; ".join(_creation(absent[start : start + _TABLES_AT_ONCE])))
+    for gap in gaps:
+        if not gap.is_absent:
+            with connection.transaction():
+                _extend(connection, gap)
     return [gap.table.fullname for gap in gaps]
 
 
@@ -102,18 +109,21 @@ def _check_types(table: Table, live: Mapping[str, str]) -> None:
             )
 
 
-def _close(connection: Connection[Any], gap: Gap) -> None:
-    if gap.is_absent:
-        schema = sql.Identifier(str(gap.table.schema))
-        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
-        _run(connection, CreateTable(gap.table))
-        for column in gap.table.columns:
-            if column.comment:
-                _run(connection, SetColumnComment(column))
+def _creation(gaps: Sequence[Gap]) -> list[str]:
+    schemas = {str(gap.table.schema): CreateSchema(str(gap.table.schema), if_not_exists=True) for gap in gaps}
+    return [
+        *map(_ddl, schemas.values()),
+        *(_ddl(CreateTable(gap.table)) for gap in gaps),
+        *(_ddl(SetColumnComment(column)) for gap in gaps for column in gap.table.columns if column.comment),
+        *(_ddl(CreateIndex(index)) for gap in gaps for index in gap.indexes),
+    ]
+
+
+def _extend(connection: Connection[Any], gap: Gap) -> None:
     if gap.columns:
         _add_columns(connection, gap)
     for index in gap.indexes:
-        _run(connection, CreateIndex(index))
+        connection.execute(_ddl(CreateIndex(index)))
 
 
 def _add_columns(connection: Connection[Any], gap: Gap) -> None:
@@ -123,5 +133,5 @@ def _add_columns(connection: Connection[Any], gap: Gap) -> None:
     adopt_extras(connection, table, gap.stream, {column.name for column in gap.columns})
 
 
-def _run(connection: Connection[Any], statement: ExecutableDDLElement) -> None:
-    connection.execute(str(statement.compile(dialect=_DIALECT)))
+def _ddl(statement: ExecutableDDLElement) -> str:
+    return str(statement.compile(dialect=_DIALECT))

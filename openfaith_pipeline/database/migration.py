@@ -12,9 +12,10 @@ from psycopg import Connection, sql
 from openfaith_pipeline.database.alignment import align_raw_tables, find_gaps
 from openfaith_pipeline.database.bookkeeping import SYNC_SCHEMA
 from openfaith_pipeline.database.connection import Database
+from openfaith_pipeline.database.fingerprint import catalog_fingerprint, read_fingerprint, write_fingerprint
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
-__all__ = ["align_raw_tables", "head_revision", "is_current", "upgrade"]
+__all__ = ["align_raw_tables", "head_revision", "is_current", "upgrade", "was_upgraded"]
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK_KEY: Final = int.from_bytes(b"openfait")
@@ -29,15 +30,21 @@ def head_revision() -> str:
 
 
 def is_current(database: Database) -> bool:
-    """Whether `upgrade` would change nothing: a few short queries, without loading Alembic.
+    """Whether `upgrade` would change nothing, by comparing every table; half a second for the whole catalog.
 
     Raises ConfigurationError when a newer version has upgraded the database, or OPENFAITH_SCHEMA was changed since.
     """
     with database.connect() as connection:
-        if _revision(connection) != head_revision():
-            return False
-        _check_canonical_schema(connection, database.settings.canonical_schema)
-        return not find_gaps(connection)
+        return _is_migrated(connection, database) and not find_gaps(connection)
+
+
+def was_upgraded(database: Database) -> bool:
+    """Whether this very version has upgraded the database, by what it left there; a few milliseconds.
+
+    Raises as `is_current` does.
+    """
+    with database.connect() as connection:
+        return _is_migrated(connection, database) and read_fingerprint(connection) == catalog_fingerprint()
 
 
 def upgrade(database: Database) -> None:
@@ -53,6 +60,7 @@ def upgrade(database: Database) -> None:
         if _revision(connection) != head_revision():
             _run_migration_files(database)
         align_raw_tables(connection)
+        write_fingerprint(connection)
 
 
 def _run_migration_files(database: Database) -> None:
@@ -71,6 +79,13 @@ def _run_migration_files(database: Database) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
+
+
+def _is_migrated(connection: Connection[Any], database: Database) -> bool:
+    if _revision(connection) != head_revision():
+        return False
+    _check_canonical_schema(connection, database.settings.canonical_schema)
+    return True
 
 
 def _set_limits(connection: Connection[Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from openfaith_pipeline.database.connection import Database, configured_url, database_at
-from openfaith_pipeline.database.migration import is_current
+from openfaith_pipeline.database.migration import is_current, was_upgraded
 from openfaith_pipeline.database.migration import upgrade as upgrade_schema
 from openfaith_pipeline.database.server import use_server
 from openfaith_pipeline.errors import ConfigurationError
@@ -21,17 +21,19 @@ def open_database(settings: Settings, *, upgrade: bool | None = None) -> Iterato
     if settings.is_embedded:
         with use_server(settings) as server:
             database = database_at(settings, server.url())
-            _prepare(database, upgrade=upgrade is not False)
+            if upgrade or (upgrade is None and not was_upgraded(database)):
+                upgrade_schema(database)
             yield database
     else:
         database = database_at(settings, configured_url(settings))
-        _prepare(database, upgrade=upgrade)
+        if upgrade:
+            upgrade_schema(database)
+        elif upgrade is None:
+            _check_current(database)
         yield database
 
 
-def _prepare(database: Database, *, upgrade: bool | None) -> None:
-    if upgrade is False or is_current(database):
-        return
-    if upgrade is None:
+def _check_current(database: Database) -> None:
+    # Another version may have upgraded it since, by adding what this one does not need.
+    if not (was_upgraded(database) or is_current(database)):
         raise ConfigurationError("the database's schema is behind this version; run openfaith-pipeline db upgrade")
-    upgrade_schema(database)

@@ -6,6 +6,7 @@ syncs under way until they are published.
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -47,7 +48,12 @@ TYPES: Final[Mapping[ColumnType, TypeEngine[Any]]] = {
 }
 
 RAW_METADATA: Final = MetaData()
-"""Raw and staging tables of the whole catalog."""
+"""The tables made so far; `raw_metadata` makes them all."""
+
+
+def tables_of(stream: Stream, metadata: MetaData = RAW_METADATA) -> list[Table]:
+    """Every table of the stream."""
+    return [raw_table(stream, metadata), staging_table(stream, metadata), *link_tables(stream, metadata)]
 
 
 def raw_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
@@ -141,7 +147,9 @@ def _fitting(name: str) -> str:
     return f"{name[: LONGEST_NAME - 9]}_{digest}"
 
 
-for _stream in STREAMS.values():
-    raw_table(_stream)
-    staging_table(_stream)
-    link_tables(_stream)
+@cache
+def raw_metadata() -> MetaData:
+    """All these tables of the whole catalog: half a second of work, so it is done only for those who compare them."""
+    for stream in STREAMS.values():
+        tables_of(stream)
+    return RAW_METADATA
