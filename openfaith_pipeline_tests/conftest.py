@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -55,13 +56,9 @@ def postgres(open_directory: Path) -> Iterator[RunningServer]:
             yield server
 
 
-@pytest.fixture
-def settings(postgres: RunningServer, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
-    """Settings that name a fresh, migrated database of this test alone, as DB_* would; dropped afterwards.
-
-    `home` is the test's own empty directory, and there is an encryption key.
-    """
-    name = f"test_{abs(hash(request.node.nodeid)):x}"
+@contextmanager
+def fresh_database(postgres: RunningServer, name: str, home: Path) -> Iterator[Settings]:
+    """Settings that name a fresh, migrated database, as DB_* would, with an encryption key; dropped afterwards."""
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
@@ -69,7 +66,7 @@ def settings(postgres: RunningServer, tmp_path: Path, request: pytest.FixtureReq
             )
         )
         yield Settings(
-            home=tmp_path / "home",
+            home=home,
             db_host="127.0.0.1",
             db_port=postgres.port,
             db_name=name,
@@ -81,6 +78,16 @@ def settings(postgres: RunningServer, tmp_path: Path, request: pytest.FixtureReq
 
 
 @pytest.fixture
+def settings(postgres: RunningServer, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Settings that name a fresh, migrated database of this test alone, as DB_* would; dropped afterwards.
+
+    `home` is the test's own empty directory, and there is an encryption key.
+    """
+    with fresh_database(postgres, f"test_{abs(hash(request.node.nodeid)):x}", tmp_path / "home") as settings:
+        yield settings
+
+
+@pytest.fixture
 def database(settings: Settings) -> Database:
     """The handle of the test's own database (see `settings`): `database.connect()`, `.pool(size=...)`, `.url`."""
     return database_at(settings, configured_url(settings))
@@ -89,6 +96,11 @@ def database(settings: Settings) -> Database:
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
     """Variables that make another process use the test's own database; put them into `environment_with`."""
+    return environment_of(settings)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The variables that say what `settings` says of home, database and key."""
     return {
         "OPENFAITH_HOME": str(settings.home),
         "DB_HOST_PRIMARY": str(settings.db_host),

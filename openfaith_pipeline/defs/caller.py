@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import dagster as dg
 
+from openfaith_pipeline.database import Database
 from openfaith_pipeline.sync import Progress, StreamResult
 from openfaith_pipeline.transform import TransformResult
 
@@ -19,11 +20,13 @@ T = TypeVar("T")
 class Caller:
     """Someone waiting for one run of one org.
 
+    database: what the caller has open already.
     records_sync: whether the caller itself records the beginning and the end of the sync.
     streams, tables: what the run has reported so far.
     errors: by op, what its last attempt ended with.
     """
 
+    database: Database | None = None
     progress: Progress | None = None
     records_sync: bool = False
     streams: dict[str, StreamResult] = field(default_factory=dict)

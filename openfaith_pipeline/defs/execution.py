@@ -100,8 +100,10 @@ def run_sync(
     """
     with open_instance(database.settings, database) as instance:
         _check_orgs(database, instance, order.org_ids)
-        callers = {org_id: Caller(progress(org_id) if progress else None, True) for org_id in order.org_ids}
-        runs = [_create(instance, order, org_id, callers[org_id], is_verbose) for org_id in order.org_ids]
+        runs = []
+        for org_id in order.org_ids:
+            caller = Caller(database, progress(org_id) if progress else None, records_sync=True)
+            runs.append(_create(instance, order, org_id, caller, is_verbose))
         with _recorded(database, order, runs) as reports:
             reports.update(_execute_all(instance, runs))
         return reports

@@ -42,7 +42,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SyncEngine"]:
-        self._database = database_of(check.not_none(context.instance))
+        self._database = current_caller().database or database_of(check.not_none(context.instance))
         with beating(self._database, context.run.run_id) if context.run else nullcontext():
             yield self
 

@@ -1,16 +1,17 @@
-"""Dagster as it is deployed: a code server, a webserver and a daemon over a real database, and a simulator to sync from."""
+"""Dagster as it is deployed: code server, webserver and daemon over a real database, and a simulator to sync from."""
 
+import http.client
 import json
 import signal
 import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 from pydantic import SecretStr
@@ -63,9 +64,10 @@ class Deployment:
     def ask(self, query: str, **variables: Any) -> Any:
         """The data of a GraphQL answer."""
         body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as response:
-            answer = json.load(response)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        connection.request("POST", "/graphql", body, {"content-type": "application/json"})
+        answer = json.load(connection.getresponse())
+        connection.close()
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
@@ -135,11 +137,12 @@ class Deployment:
 
 @contextmanager
 def running_dagster(database: Database, environment: Mapping[str, str], directory: Path) -> Iterator[Deployment]:
-    """Everything of it, two made-up churches connected; the processes end with the block."""
-    churches = made_up_churches(2, people=PEOPLE)
+    """Everything of it, ten made-up churches connected; the processes end with the block."""
+    churches = made_up_churches(10, people=PEOPLE)
     with ExitStack() as stack:
         simulator = stack.enter_context(running_simulator(churches))
-        settings = database.settings
+        settings = database.settings.model_copy(update={"pco_api_url": simulator.url})
+        database = replace(database, settings=settings)
         with database.connect() as connection:
             for church in churches:
                 token = simulator.credentials(church.org_id)
@@ -149,7 +152,11 @@ def running_dagster(database: Database, environment: Mapping[str, str], director
             align_partitions(instance, [church.org_id for church in churches])
         found_by = {**environment, **prepare_dagster_home(settings, database), "PCO_API_URL": simulator.url}
         code_port, web_port = _free_port(), _free_port()
-        specs = (code_server(found_by, code_port), webserver(found_by, web_port, code_port), daemon(found_by, code_port))
+        specs = (
+            code_server(found_by, code_port),
+            webserver(found_by, web_port, code_port),
+            daemon(found_by, code_port),
+        )
         deployment = Deployment(
             database,
             simulator,
