@@ -56,7 +56,7 @@ def canonical_assets() -> dg.AssetsDefinition:
     def transform_raw(context: dg.AssetExecutionContext, engine: SyncEngine) -> Iterator[dg.MaterializeResult[Any]]:
         request = request_of(context)
         tables = [table for table in SOURCES if canonical_key(table) in context.selected_asset_keys]
-        with acted_on(context.op_def.name):
+        with acted_on(context):
             results = engine.transform(request, tables)
         for table in tables:
             table_name = f'{engine.canonical_schema}."{CANONICAL_PREFIX}{table}"'

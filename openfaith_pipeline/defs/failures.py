@@ -15,15 +15,26 @@ RETRY_POLICY: Final = dg.RetryPolicy(
 
 
 @contextmanager
-def acted_on(op_name: str) -> Iterator[None]:
-    """End the op at once where another try cannot help; leave every other error to the retry policy."""
-    errors = current_caller().errors
+def acted_on(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """End the op at once where another try cannot help or is not wanted; leave other errors to the retry policy."""
+    op_name, errors = context.op_def.name, current_caller().errors
     errors.pop(op_name, None)
+    _end_if_canceled(context)
     try:
         yield
+    except dg.DagsterExecutionInterruptedError:
+        # Dagster would apply the retry policy to an interrupt too, even when a person has terminated the run.
+        _end_if_canceled(context)
+        raise
     except (ConnectionRejected, LeaseLost, UsageError) as error:
         errors[op_name] = str(error)
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except OpenFaithError as error:
         errors[op_name] = str(error)
         raise
+
+
+def _end_if_canceled(context: dg.AssetExecutionContext) -> None:
+    run = context.instance.get_run_by_id(context.run_id)
+    if run and run.status is dg.DagsterRunStatus.CANCELING:
+        raise dg.Failure(description="The run was terminated.", allow_retries=False)

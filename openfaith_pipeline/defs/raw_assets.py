@@ -70,7 +70,7 @@ def product_assets(product: Product) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: SyncConfig, engine: SyncEngine
     ) -> Iterator[dg.MaterializeResult[Any]]:
         selected = [stream for key, stream in streams.items() if key in context.selected_asset_keys]
-        with acted_on(context.op_def.name):
+        with acted_on(context):
             results = engine.sync(request_of(context), selected, config.mode)
             for stream in selected:
                 yield from _report(context, engine, stream, results[stream.name])

@@ -103,6 +103,18 @@ def test_a_run_whose_host_dies_is_noticed_retried_and_completes(deployment: Depl
     assert equals_truth(deployment, org_id, "people.households", "people.household_memberships")
 
 
+@pytest.mark.usefixtures("_slowly")
+def test_a_run_that_is_terminated_ends_and_the_next_one_goes_on(deployment: Deployment, org_id: str) -> None:
+    run_id = deployment.launch(org_id, *WALK)
+    deployment.wait_until(lambda: visits(deployment, org_id) >= 3, "the walk")
+    answer = deployment.ask("mutation($id: String!) { terminateRun(runId: $id) { __typename } }", id=run_id)
+    assert answer["terminateRun"]["__typename"] == "TerminateRunSuccess"
+
+    assert deployment.finished(run_id, seconds=30)["status"] == "CANCELED"
+    assert deployment.finished(deployment.launch(org_id, *WALK))["status"] == "SUCCESS"
+    assert equals_truth(deployment, org_id, "people.households", "people.household_memberships")
+
+
 def test_a_run_of_the_command_line_is_in_the_ui_and_can_be_repeated_there(deployment: Deployment, org_id: str) -> None:
     report = run_sync(deployment.database, SyncOrder([org_id], [STREAMS["people.campuses"]]))[org_id]
     assert report.status == "succeeded"

@@ -25,7 +25,7 @@ def ends(status: str, *names: str, error: str = "HTTP 500") -> Callable[[Stream]
     return attempt
 
 
-def raises(error: Exception) -> Callable[[Stream], StreamResult]:
+def raises(error: BaseException) -> Callable[[Stream], StreamResult]:
     def attempt(_: Stream) -> StreamResult:
         raise error
 
@@ -156,6 +156,30 @@ def test_what_another_try_cannot_mend_is_not_tried_again(run_assets: Run, engine
 
 def test_what_another_try_may_mend_is_tried_again(run_assets: Run, engine: FakeEngine) -> None:
     engine.attempts = [raises(DatabaseUnavailable("Postgres is restarting")), succeeded]
+
+    result = run_assets("pco_people/emails")
+
+    assert result.success
+    assert retries(result) == 1
+
+
+def test_a_terminated_run_ends_at_once(run_assets: Run, engine: FakeEngine, instance: dg.DagsterInstance) -> None:
+    def terminate(_: Stream) -> StreamResult:
+        [run] = instance.get_runs()
+        instance.report_run_canceling(run)
+        raise dg.DagsterExecutionInterruptedError
+
+    engine.attempts = [terminate]
+
+    result = run_assets("pco_people/emails", "pco_groups/groups")
+
+    assert instance.get_run_by_id(result.run_id).status is dg.DagsterRunStatus.CANCELED
+    assert retries(result) == 0
+    assert len(engine.asked) == 1
+
+
+def test_an_interrupt_that_nobody_asked_for_is_tried_again(run_assets: Run, engine: FakeEngine) -> None:
+    engine.attempts = [raises(dg.DagsterExecutionInterruptedError()), succeeded]
 
     result = run_assets("pco_people/emails")
 
