@@ -31,7 +31,7 @@ class DemoChurches:
     """sizes: people in each church. port: where the simulator answers, on the loopback."""
 
     port: int
-    sizes: tuple[int, ...] = (250, 120)
+    sizes: tuple[int, ...] = (100, 50)
     seed: int = 7
 
     @property

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.console import Group, RenderableType
 
 from openfaith_pipeline.catalog import STREAMS, Product, Stream, streams_of
 from openfaith_pipeline.cli import terminal
@@ -129,12 +129,13 @@ def describe_sync(sync_id: str, reports: Mapping[str, "OrgReport"]) -> dict[str,
     }
 
 
-def tabulate_report(org: Org, report: "OrgReport") -> Table:
-    """One org's streams, one row each, and what they cost."""
+def tabulate_report(org: Org, report: "OrgReport") -> RenderableType:
+    """One org's streams, one row each but for those without records, and what they cost."""
     numbers = ("rows", "new", "changed", "unchanged", "deleted", "requests", "waited", "took")
+    told = [result for result in report.streams.values() if not is_empty(result)]
     rows = [
         [
-            name,
+            result.stream,
             terminal.count(result.row_count),
             terminal.count(result.inserted),
             terminal.count(result.updated),
@@ -145,10 +146,17 @@ def tabulate_report(org: Org, report: "OrgReport") -> Table:
             terminal.duration(result.seconds),
             _remark(result),
         ]
-        for name, result in sorted(report.streams.items())
+        for result in sorted(told, key=lambda result: result.stream)
     ]
     title = f"{org.name} ({org.org_id}): {report.status}"
-    return terminal.table(("stream", *numbers, ""), rows, title=title, numbers=numbers)
+    listing = terminal.table(("stream", *numbers, ""), rows, title=title, numbers=numbers)
+    untold = len(report.streams) - len(told)
+    return Group(listing, f"and {terminal.number_of(untold, 'stream')} without records") if untold else listing
+
+
+def is_empty(result: StreamResult) -> bool:
+    """Whether the stream was synced and has no records at all."""
+    return result.status == "succeeded" and not result.row_count and not result.deleted and not result.quarantined
 
 
 def complain_of_failures(reports: Mapping[str, "OrgReport"]) -> int:

@@ -61,10 +61,3 @@ def test_the_demo_keeps_out_of_a_configured_database(environment: dict[str, str]
     outcome = Verbs(environment)("demo")
 
     assert (outcome.code, "unset DB_*" in outcome.err) == (2, True)
-
-
-@pytest.mark.parametrize("limit", ["often", "0/20", "100/0", "100"])
-def test_a_rate_limit_that_is_none_is_refused(limit: str) -> None:
-    outcome = Verbs({})("simulator", "--rate-limit", limit)
-
-    assert (outcome.code, "100/20" in outcome.err) == (2, True)

@@ -57,7 +57,7 @@ def test_live_progress_shows_what_runs_and_lets_go_of_what_is_finished() -> None
     console.print(progress)
 
     assert [line.split() for line in shown.getvalue().splitlines()] == [
-        "• people.tabs: 3 rows, nothing new, 1 request, 0.2 s".split(),
+        ["•", "people.tabs:", "3", "rows,", "nothing", "new,", "1", "request,", "0.2", "s"],
         ["syncing", "rows", "requests", "waited", "for"],
         ["people.people", "200", "2", "2.5", "s", "12", "s"],
     ]

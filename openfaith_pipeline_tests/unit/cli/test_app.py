@@ -1,0 +1,54 @@
+"""How an error becomes a message and an exit code."""
+
+import json
+
+import psycopg
+import pytest
+
+from openfaith_pipeline.cli import app as module
+from openfaith_pipeline.errors import ConnectionRejected, OpenFaithError, UnknownOrg
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (UnknownOrg("no such org"), 2, "no such org"),
+        (ConnectionRejected("refused"), 1, "refused"),
+        (psycopg.OperationalError("the server closed the connection"), 1, "the database does not answer"),
+        (PermissionError(13, "Permission denied", "/etc/thing"), 1, "/etc/thing: Permission denied"),
+    ],
+    ids=["usage", "failure", "database", "file"],
+)
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
+def test_an_error_is_told_in_words(
+    error: Exception,
+    code: int,
+    message: str,
+    options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(module, "app", lambda **_: fail())
+    with pytest.raises(SystemExit) as ended:
+        module.run(["catalog", *options])
+
+    shown = capsys.readouterr()
+    assert ended.value.code == code
+    assert f"error: {message}" in shown.err
+    if options:
+        assert message in json.loads(shown.out)["error"]["message"]
+    else:
+        assert shown.out == ""
+
+
+def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise KeyError("bug")
+
+    monkeypatch.setattr(module, "app", fail)
+    with pytest.raises(KeyError):
+        module.run(["catalog"])
+    assert not issubclass(KeyError, OpenFaithError)

@@ -1,0 +1,90 @@
+"""What `sync` makes of what it was asked and of what came out."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from openfaith_pipeline.catalog import STREAMS, Product
+from openfaith_pipeline.cli.sync import choose_streams, complain_of_failures, describe_sync, tabulate_report
+from openfaith_pipeline.defs.execution import OrgReport
+from openfaith_pipeline.errors import UnknownStream
+from openfaith_pipeline.orgs.registry import Org
+from openfaith_pipeline.sync import StreamResult
+
+ORG = "org_01k5t0w2m1e9qv4y8z3n7b6c5d"
+
+
+def report(*results: StreamResult, status: str = "succeeded", error: str | None = None) -> OrgReport:
+    return OrgReport(ORG, "run-1", status, {result.stream: result for result in results}, {}, error)
+
+
+def result(stream: str, status: str = "succeeded", **more: object) -> StreamResult:
+    return StreamResult(stream, status, "incremental", **more)  # type: ignore[arg-type]
+
+
+def test_streams_are_those_of_the_products_and_those_named() -> None:
+    people = [stream.name for stream in choose_streams([Product.PEOPLE], [])]
+
+    assert "people.emails" in people
+    assert all(name.startswith("people.") for name in people)
+    assert [stream.name for stream in choose_streams([], ["people.tabs", "people.emails"])] == [
+        name for name in STREAMS if name in {"people.tabs", "people.emails"}
+    ]
+    assert len(choose_streams([], [])) == len(STREAMS)
+
+
+def test_an_unknown_stream_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UnknownStream, match=r"did you mean people\.emails"):
+        choose_streams([], ["people.email"])
+
+
+@pytest.mark.parametrize(
+    ("reports", "code", "said"),
+    [
+        ([report(result("people.tabs"))], 0, ""),
+        (
+            [report(result("people.tabs", "failed", error="it broke"), status="failed", error="people.tabs failed")],
+            1,
+            f"error: {ORG}: people.tabs failed: it broke\n",
+        ),
+        ([report(result("people.tabs", "incomplete", error="3 of 4"), status="failed")], 1, "incomplete: 3 of 4\n"),
+        ([report(status="failed", error="the token is refused")], 1, f"error: {ORG}: failed: the token is refused\n"),
+        ([report(status="canceled")], 1, "see run run-1 in Dagster"),
+        (
+            [report(result("people.tabs"), result("people.lists", "unavailable", error="not granted"))],
+            0,
+            f"{ORG}: people.lists is unavailable: not granted\n",
+        ),
+        ([report(result("people.lists", "unavailable", error="not granted"))], 1, "is unavailable"),
+    ],
+    ids=["good", "failed", "incomplete", "refused", "canceled", "partly withheld", "all withheld"],
+)
+def test_what_was_not_done_is_named_and_decides_the_exit_code(
+    reports: list[OrgReport], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complain_of_failures({each.org_id: each for each in reports}) == code
+    assert said in capsys.readouterr().err
+
+
+def test_the_document_names_the_run_of_one_org_and_of_each_of_several() -> None:
+    one = describe_sync("sync-1", {ORG: report(result("people.tabs", inserted=2))})
+    assert (one["sync_id"], one["run_id"]) == ("sync-1", "run-1")
+    tabs = one["orgs"][ORG]["streams"]["people.tabs"]
+    assert (tabs["status"], tabs["inserted"], "stream" in tabs) == ("succeeded", 2, False)
+
+    several = describe_sync("sync-1", {ORG: report(), "org_other": report()})
+    assert several["run_id"] is None
+    assert several["orgs"]["org_other"]["run_id"] == "run-1"
+
+
+def test_the_table_has_a_row_for_each_stream_that_has_records() -> None:
+    full = result("people.tabs", row_count=3, inserted=3, requests=1, seconds=2.0, waited_seconds=5.0)
+    shown = io.StringIO()
+    org = Org(ORG, "Grace [x]", None, "connected", None)
+    Console(file=shown, width=120).print(tabulate_report(org, report(full, result("people.lists", row_count=0))))
+
+    lines = [line.split() for line in shown.getvalue().splitlines()]
+    assert lines[0][:2] == ["Grace", "[x]"]
+    assert lines[2] == ["people.tabs", "3", "3", "0", "0", "0", "1", "2.0", "s", "2.0", "s"]
+    assert lines[3] == ["and", "1", "stream", "without", "records"]

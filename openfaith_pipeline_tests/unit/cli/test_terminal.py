@@ -1,0 +1,34 @@
+"""How numbers, times and tables are written."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from openfaith_pipeline.cli import terminal
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (12.4, "12 s"), (119, "119 s"), (200, "3 min 20 s"), (3599.9, "60 min 0 s")],
+)
+def test_a_duration_is_as_exact_as_it_is_short(seconds: float, written: str) -> None:
+    assert terminal.duration(seconds) == written
+
+
+def test_a_number_has_its_noun() -> None:
+    assert [terminal.number_of(number, "row") for number in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]
+
+
+def test_what_is_printed_is_not_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.say("[bold]Grace[/bold] [link]")
+    terminal.output().print(terminal.table(("name",), [["[red]Grace"]]))
+
+    shown = capsys.readouterr()
+    assert shown.err == "[bold]Grace[/bold] [link]\n"
+    assert "[red]Grace" in shown.out
+
+
+def test_json_is_one_document_with_times_in_utc(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_json({"at": datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)})
+
+    assert capsys.readouterr().out == '{\n  "at": "2030-01-02T03:04:05Z"\n}\n'
