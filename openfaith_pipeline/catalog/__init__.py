@@ -23,7 +23,17 @@ from openfaith_pipeline.catalog import (
 )
 from openfaith_pipeline.catalog.stream import ColumnType, Population, Product, Strategy, Stream
 
-__all__ = ["STREAMS", "ColumnType", "Population", "Product", "Strategy", "Stream", "registry_of", "streams_of"]
+__all__ = [
+    "STREAMS",
+    "ColumnType",
+    "Population",
+    "Product",
+    "Strategy",
+    "Stream",
+    "carried_names",
+    "registry_of",
+    "streams_of",
+]
 
 _PRODUCT_MODULES = (
     people,
@@ -66,3 +76,14 @@ STREAMS: Mapping[str, Stream] = registry_of(_PRODUCT_MODULES)
 def streams_of(product: Product) -> tuple[Stream, ...]:
     """The streams of one product, in declaration order."""
     return tuple(stream for stream in STREAMS.values() if stream.product is product)
+
+
+def carried_names(stream: Stream, catalog: Mapping[str, Stream] | None = None) -> frozenset[str]:
+    """The `include` names by which other streams' records come with this one's."""
+    return frozenset(
+        each.include if path == each.path else path.rsplit("/", 1)[-1]
+        for each in (STREAMS if catalog is None else catalog).values()
+        if each.include
+        for path in each.paths()
+        if each.parent_of(path) == stream.name
+    )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from openfaith_pipeline.catalog import ColumnType, Stream
+from openfaith_pipeline.catalog import ColumnType, Stream, carried_names
 from openfaith_pipeline.walk import Record, id_of
 
 _NULL = r"\N"
@@ -179,6 +179,7 @@ class RowEncoder:
         columns = [(name, _ENCODERS[kind]) for name, kind in stream.attributes.items() if name not in taken]
         self._columns = tuple(columns)
         self._known = frozenset({*stream.attributes, *stream.withheld})
+        self._known_relationships = frozenset({*stream.belongs_to, *carried_names(stream)})
 
     def encode(self, records: list[Record]) -> EncodedRows:
         """Lines of the page's records, in its order."""
@@ -286,12 +287,12 @@ class RowEncoder:
     def _unknown_relationships(self, relationships: Mapping[str, Any]) -> dict[str, Any]:
         """To-one relationships the catalog does not declare.
 
-        The Organization every record belongs to says nothing, and to-many linkages depend on the request's `include`.
+        The Organization every record belongs to says nothing, and linkages to included records depend on the request.
         """
         return {
             name: data
             for name, linkage in sorted(relationships.items())
-            if name not in self._stream.belongs_to
+            if name not in self._known_relationships
             and isinstance(linkage, dict)
             and isinstance(data := linkage.get("data"), dict)
             and data.get("type") != "Organization"
