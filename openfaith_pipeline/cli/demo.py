@@ -3,8 +3,9 @@
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,12 +18,20 @@ from openfaith_pipeline.cli.demo_churches import (
     load_demo,
     start_simulator,
 )
+from openfaith_pipeline.cli.simulator import read_limit
 from openfaith_pipeline.cli.supervisor import Supervisor
-from openfaith_pipeline.cli.sync import complain_of_failures, describe_sync, is_empty, run_shown
+from openfaith_pipeline.cli.sync import (
+    Products,
+    choose_streams,
+    complain_of_failures,
+    describe_sync,
+    is_empty,
+    run_shown,
+)
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.orgs.registry import Org
-from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.settings import Settings, load_settings
 from openfaith_pipeline.sync import StreamResult
 
 if TYPE_CHECKING:
@@ -39,25 +48,41 @@ The data stays in {home}. Next:
 """
 
 
-def demo(as_json: terminal.JsonOption = False, verbose: terminal.VerboseOption = False) -> None:
+def demo(
+    people: Annotated[
+        list[int] | None,
+        typer.Option("--people", min=1, help="People in a church; repeat it for each church. [default: 100 and 50]"),
+    ] = None,
+    rate_limit: Annotated[
+        str | None, typer.Option("--rate-limit", metavar="N/SECONDS", help="Requests in a time, or `none`.")
+    ] = None,
+    product: Products = None,
+    as_json: terminal.JsonOption = False,
+    verbose: terminal.VerboseOption = False,
+) -> None:
     """Sync two made-up churches from a simulated Planning Center, to see how it goes. Needs nothing set up.
 
     The simulator answers about as slowly as the real one and allows as many requests, 100 in 20 seconds; most of the
     time is spent waiting for that. Run again, it syncs again.
 
     \b
+    Examples:
+      openfaith-pipeline demo
+      openfaith-pipeline demo --people 2000 --product people
+
+    \b
     Exit codes: 0 all was synced; 1 something was not; 2 DB_* is set, or OPENFAITH_HOME cannot be used.
     """
     settings = load_settings()
+    streams = choose_streams(product or (), ())
     if not settings.is_embedded:
         raise UsageError("DB_HOST_PRIMARY is set, and the demo's churches do not belong in your database: unset DB_*")
     with open_database(settings) as database, Supervisor(terminal.say, RELEASE_DATABASE) as supervisor:
-        churches = load_demo(settings) or DemoChurches(free_port())
-        churches = start_simulator(churches, settings, supervisor)
+        churches = start_simulator(_choose_churches(settings, people, rate_limit), settings, supervisor)
         orgs = connect_churches(churches, database)
         terminal.say(f"syncing {len(orgs)} simulated churches from {churches.url}")
         began_at = time.monotonic()
-        sync_id, reports = run_shown(database, orgs, tuple(STREAMS.values()), is_verbose=verbose)
+        sync_id, reports = run_shown(database, orgs, streams, is_verbose=verbose)
         seconds = time.monotonic() - began_at
     if as_json:
         terminal.print_json({**describe_sync(sync_id, reports), "seconds": round(seconds, 3)})
@@ -68,6 +93,17 @@ def demo(as_json: terminal.JsonOption = False, verbose: terminal.VerboseOption =
     raise typer.Exit(complain_of_failures(reports))
 
 
+def _choose_churches(settings: Settings, people: Sequence[int] | None, rate_limit: str | None) -> DemoChurches:
+    """Those of the last demo, but for what is asked for anew."""
+    churches = load_demo(settings) or DemoChurches(free_port())
+    if people:
+        churches = replace(churches, sizes=tuple(people))
+    if rate_limit:
+        read_limit(rate_limit)
+        churches = replace(churches, rate_limit=rate_limit)
+    return churches
+
+
 def _print_outcome(orgs: Sequence[Org], reports: Mapping[str, "OrgReport"]) -> None:
     out = terminal.output()
     names = [org.name for org in orgs]
@@ -76,7 +112,9 @@ def _print_outcome(orgs: Sequence[Org], reports: Mapping[str, "OrgReport"]) -> N
     headings = [heading for name in names for heading in (name, "requests", "took")]
     rows = [[name, *(cell for each in streams for cell in _cells(each.get(name)))] for name in told]
     out.print(terminal.table(("stream", *headings), rows, numbers=headings))
-    out.print(f"and {terminal.number_of(len(STREAMS) - len(told), 'stream')} without records", "")
+    untold = len(set().union(*streams)) - len(told)
+    out.print(f"and {terminal.number_of(untold, 'stream')} without records" if untold else "")
+    out.print()
     tables = [reports[org.org_id].tables for org in orgs]
     counts = [[name, *(terminal.count(each[name].row_count) for each in tables)] for name in tables[0]]
     out.print(terminal.table(("OpenFaith table", *names), counts, numbers=names), "")

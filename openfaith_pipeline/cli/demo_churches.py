@@ -28,10 +28,11 @@ _START_SECONDS: Final = 60.0
 
 @dataclass(frozen=True)
 class DemoChurches:
-    """sizes: people in each church. port: where the simulator answers, on the loopback."""
+    """port: where the simulator answers, on the loopback. sizes: people in each church. rate_limit: as an option."""
 
     port: int
     sizes: tuple[int, ...] = (100, 50)
+    rate_limit: str = "100/20"
     seed: int = 7
 
     @property
@@ -48,7 +49,8 @@ def load_demo(settings: Settings) -> DemoChurches | None:
     path = _path(settings)
     try:
         kept = json.loads(path.read_text())
-        return DemoChurches(int(kept["port"]), tuple(map(int, kept["sizes"])), int(kept["seed"]))
+        sizes = tuple(int(size) for size in kept["sizes"])
+        return DemoChurches(int(kept["port"]), sizes, str(kept["rate_limit"]), int(kept["seed"]))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
@@ -117,7 +119,7 @@ def free_port() -> int:
 def _service(demo: DemoChurches, settings: Settings) -> Service:
     sizes = [part for size in demo.sizes for part in ("--people", str(size))]
     command = [sys.executable, "-m", "openfaith_pipeline.cli", "simulator", "--latency", *sizes]
-    command += ["--seed", str(demo.seed), "--port", str(demo.port)]
+    command += ["--rate-limit", demo.rate_limit, "--seed", str(demo.seed), "--port", str(demo.port)]
     return Service("simulator", command, environment_with(), settings.home / "logs" / "simulator.log")
 
 
@@ -127,7 +129,8 @@ def _is_answering(demo: DemoChurches) -> bool:
         answering = SimulatorClient(demo.url).churches()
     except (OSError, ValueError):
         return False
-    return {church["org_id"] for church in answering} == {church.org_id for church in demo.churches}
+    expected = {(church.org_id, church.people) for church in demo.churches}
+    return {(church["org_id"], church["people"]) for church in answering} == expected
 
 
 def _path(settings: Settings) -> Path:

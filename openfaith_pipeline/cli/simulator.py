@@ -55,7 +55,7 @@ def simulate(
     """
     options = SimulatorOptions(
         churches=churches_of(people or [50], seed),
-        rate_limit=_read_limit(rate_limit),
+        rate_limit=read_limit(rate_limit),
         latency=REALISTIC_LATENCY if latency else Latency(),
         faults=Faults.evenly(faults, seed=seed),
         port=port,
@@ -87,7 +87,8 @@ def _announce(url: str, churches: Sequence[ChurchSpec], *, as_json: bool) -> Non
     terminal.say(f"connect one: echo {first.credentials.secret} | openfaith-pipeline {connect}")
 
 
-def _read_limit(written: str) -> RateLimit | None:
+def read_limit(written: str) -> RateLimit | None:
+    """`100/20` or `none`; UsageError for anything else."""
     if written == "none":
         return None
     parts = re.fullmatch(r"(\d+)/(\d+(?:\.\d+)?)", written)

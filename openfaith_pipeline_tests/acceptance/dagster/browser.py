@@ -4,6 +4,8 @@ import os
 import shutil
 from typing import Final
 
+import pytest
+
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 
 FLAGS: Final = [
@@ -21,5 +23,8 @@ def find_chromium() -> str:
     """The program that `CHROMIUM` names, else the first found in PATH."""
     found = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES)]
     chosen = next((path for path in found if path), None)
-    assert chosen, f"no browser: install chromium or name one in CHROMIUM (looked for {', '.join(NAMES)})"
+    missing = f"no browser: install chromium or name one in CHROMIUM (looked for {', '.join(NAMES)})"
+    if not chosen and os.geteuid() and "CI" not in os.environ:
+        pytest.skip(missing)  # someone who may not install it; `make test` does so for root
+    assert chosen, missing
     return chosen

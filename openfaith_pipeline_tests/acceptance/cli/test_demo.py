@@ -1,0 +1,62 @@
+"""`demo`: two churches from nothing, and again."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from openfaith_pipeline_tests.acceptance.cli.conftest import DEMO
+from openfaith_pipeline_tests.verbs import Outcome, Verbs
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+
+
+def test_two_churches_are_synced_through_dagster_and_their_data_stays(demo: Outcome, verb: Verbs) -> None:
+    assert demo.code == 0, demo.err
+    orgs = demo.document["orgs"]
+    assert [len(org["streams"]) > 10 for org in orgs.values()] == [True, True]
+    rows = {org_id: org["streams"]["people.people"]["row_count"] for org_id, org in orgs.items()}
+    assert sorted(rows.values()) == [8, 20]
+
+    with psycopg.connect(verb("db", "url").out.strip()) as connection:
+        synced = connection.execute('SELECT "orgId", count(*) FROM openfaith_people GROUP BY 1').fetchall()
+        runs = connection.execute("SELECT run_id FROM dagster.runs WHERE status = 'SUCCESS'").fetchall()
+    assert dict(synced) == rows
+    assert {org["run_id"] for org in orgs.values()} <= {run_id for (run_id,) in runs}
+
+
+def test_the_readme_queries_answer(demo: Outcome, verb: Verbs) -> None:
+    assert demo.code == 0
+    readme = Path(__file__).parents[3] / "README.md"
+    queries = [block.split("```")[0] for block in readme.read_text().split("```sql\n")[1:]]
+
+    with psycopg.connect(verb("db", "url").out.strip()) as connection:
+        assert [bool(connection.execute(query).fetchall()) for query in queries] == [True] * 3
+
+
+def test_a_second_demo_finds_everything_unchanged(demo: Outcome, verb: Verbs) -> None:
+    again = verb(*DEMO)
+
+    assert again.code == 0, again.err
+    for org_id, org in again.document["orgs"].items():
+        changed = {
+            name: result
+            for name, result in org["streams"].items()
+            if result["inserted"] or result["updated"] or result["deleted"]
+        }
+        assert changed == {}
+        first = demo.document["orgs"][org_id]["streams"]
+        assert {name: result["row_count"] for name, result in org["streams"].items()} == {
+            name: result["row_count"] for name, result in first.items()
+        }
+
+
+def test_the_demo_ends_with_tables_and_what_to_do_next(demo: Outcome, verb: Verbs) -> None:
+    shown = verb(*DEMO[:-1])
+
+    assert shown.code == 0, shown.err
+    lines = shown.out.splitlines()
+    assert any(line.split()[:1] == ["people.emails"] for line in lines)
+    assert any(line.split()[:3] == ["people", "20", "8"] for line in lines)
+    assert sum("rows a second" in line for line in lines) == 2
+    assert any("make dev" in line for line in lines)

@@ -1,0 +1,118 @@
+"""`dev`: everything up, looked after, and gone again, however it ends."""
+
+import json
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from openfaith_pipeline.cli.demo_churches import free_port
+from openfaith_pipeline.database.server import inspect_server
+from openfaith_pipeline.settings import Settings, environment_with
+from openfaith_pipeline_tests.acceptance.cli.conftest import eventually, is_alive
+from openfaith_pipeline_tests.verbs import PROGRAM, Outcome, Verbs
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+
+
+@dataclass
+class Running:
+    """A `dev` that says it is ready. log: what it says, on both outputs."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def child(self, words: str) -> psutil.Process:
+        """The one direct child whose command line has these words."""
+        children = psutil.Process(self.process.pid).children()
+        (found,) = [child for child in children if words in " ".join(child.cmdline())]
+        return found
+
+    def ask(self, query: str) -> Any:
+        """The data of a GraphQL query."""
+        request = urllib.request.Request(  # noqa: S310 - our own server on the loopback
+            f"http://127.0.0.1:{self.port}/graphql",
+            json.dumps({"query": query}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+            return json.load(response)["data"]
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.ask("{version}")["version"])
+        except OSError:
+            return False
+
+
+@contextmanager
+def running_dev(home: Path, log: Path) -> Iterator[Running]:
+    port = free_port()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*PROGRAM, "dev", "--port", str(port)],
+            env=environment_with(OPENFAITH_HOME=str(home)),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        eventually(
+            lambda: "Dagster is at" in log.read_text() or process.poll() is not None, "dev is ready", seconds=120
+        )
+        assert process.poll() is None, log.read_text()
+        yield Running(process, port, log)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_dev_serves_the_demo_and_ends_cleanly(demo: Outcome, verb: Verbs, demo_home: Path, tmp_path: Path) -> None:
+    org_ids = set(demo.document["orgs"])
+    with running_dev(demo_home, tmp_path / "dev.log") as dev:
+        graph = dev.ask("{assetNodes(pipeline: null) {assetKey {path} partitionKeys}}")["assetNodes"]
+        partitions = {"/".join(node["assetKey"]["path"]): set(node["partitionKeys"]) for node in graph}
+        assert org_ids <= partitions["pco_people/emails"]
+
+        synced = verb("sync", min(org_ids), "--stream", "people.emails", "--json")
+        assert synced.code == 0, synced.err
+
+        second = verb("dev", "--port", str(free_port()))
+        assert (second.code, "already running" in second.err) == (2, True)
+
+        family = dev.family
+        dev.process.send_signal(signal.SIGTERM)
+        assert dev.process.wait(60) == 0
+        assert [process.pid for process in family if is_alive(process)] == []
+    assert "Traceback" not in dev.log.read_text()
+
+
+def test_what_ends_is_started_again(demo: Outcome, demo_home: Path, tmp_path: Path) -> None:
+    assert demo.code == 0
+    with running_dev(demo_home, tmp_path / "dev.log") as dev:
+        dev.child("dagster_webserver").kill()
+        eventually(lambda: "webserver ended (killed by SIGKILL) and is started again" in dev.log.read_text(), "said so")
+        eventually(dev.answers, "the UI answers again")
+
+
+def test_a_killed_dev_leaves_nothing_behind(demo: Outcome, verb: Verbs, demo_home: Path, tmp_path: Path) -> None:
+    assert demo.code == 0
+    verb("db", "stop")
+    with running_dev(demo_home, tmp_path / "dev.log") as dev:
+        family = dev.family
+        assert len(family) >= 5
+        dev.process.kill()
+    eventually(lambda: not any(map(is_alive, family)), "all of its processes are gone")
+    eventually(lambda: not inspect_server(Settings(home=demo_home)).is_running, "Postgres is stopped")

@@ -1,0 +1,84 @@
+"""A sync that is interrupted says so and exits as it should, and the next one completes."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from openfaith_pipeline.simulator import Latency, SimulatorClient, made_up_churches, running_simulator
+from openfaith_pipeline_tests.acceptance.cli.conftest import eventually
+from openfaith_pipeline_tests.verbs import Verbs
+
+pytestmark = pytest.mark.slow
+
+CHURCH = made_up_churches(1, people=150)[0]
+ORG = CHURCH.org_id
+STREAMS = ("--stream", "people.people", "--stream", "people.emails", "--stream", "people.field_data")
+SLOWLY = Latency(base_ms=1500)
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorClient]:
+    with running_simulator([CHURCH], latency=SLOWLY) as client:
+        yield client
+
+
+@pytest.fixture
+def verb(open_directory: Path, simulator: SimulatorClient, request: pytest.FixtureRequest) -> Iterator[Verbs]:
+    """The command line on an embedded Postgres of the test's own, with the church connected."""
+    verb = Verbs({"OPENFAITH_HOME": str(open_directory / request.node.originalname)})
+    options = ("--app-id", CHURCH.credentials.app_id, "--secret-stdin", "--no-verify", "--api-url", simulator.url)
+    assert verb("org", "add", ORG, *options, stdin=f"{CHURCH.credentials.secret}\n").code == 0
+    yield verb
+    verb("db", "stop")
+
+
+def start_sync(verb: Verbs, simulator: SimulatorClient) -> "subprocess.Popen[str]":
+    """Start a sync and let it come to its first pages."""
+    simulator.forget_requests()
+    process = verb.start("sync", ORG, *STREAMS, "--json")
+    eventually(lambda: len(simulator.requests(stream="people.people")) > 0, "the first page is asked for")
+    return process
+
+
+def assert_the_next_sync_completes(verb: Verbs, simulator: SimulatorClient) -> None:
+    simulator.set_latency(Latency())
+    synced = verb("sync", ORG, *STREAMS, "--json")
+    assert synced.code == 0, synced.err
+    results = synced.document["orgs"][ORG]["streams"]
+    for name in ("people.people", "people.emails", "people.field_data"):
+        assert results[name]["row_count"] == len(simulator.truth(ORG, name))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sync_that_is_interrupted_ends_at_once(
+    verb: Verbs, simulator: SimulatorClient, number: signal.Signals
+) -> None:
+    process = start_sync(verb, simulator)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert_the_next_sync_completes(verb, simulator)
+
+
+def test_a_database_that_goes_away_in_the_middle_is_said_so(verb: Verbs, simulator: SimulatorClient) -> None:
+    process = start_sync(verb, simulator)
+    assert verb("db", "stop").code == 0
+    out, err = process.communicate(timeout=240)
+
+    assert process.returncode == 1
+    assert "Postgres" in err
+    assert "Traceback" not in err + out
+    assert_the_next_sync_completes(verb, simulator)
+
+
+def test_a_killed_sync_is_taken_up_by_the_next(verb: Verbs, simulator: SimulatorClient) -> None:
+    process = start_sync(verb, simulator)
+    process.kill()
+    process.communicate()
+
+    assert_the_next_sync_completes(verb, simulator)
