@@ -169,7 +169,7 @@ class _Exchange:
             return refusal
         if product and self._path.rstrip("/") == product.path_prefix and not found:
             return answers.document(documents.organization(church, self._url))
-        if not found:
+        if not found or (found.route.is_unconfirmed and found.route.shape.stream.name in church.traps.absent_paths):
             return answers.not_found()
         if self.stream in church.traps.forbidden_streams:
             vertex = f"{found.route.shape.stream.type}Vertex"
@@ -224,7 +224,7 @@ class _Exchange:
 
 def change(editor: Editor, action: str, **arguments: object) -> object:
     """Make a change named by its verb; raise ValueError for an unknown one."""
-    if action not in ("edit", "add", "delete", "merge", "inject"):
+    if action not in ("edit", "drop", "add", "delete", "merge", "inject"):
         raise ValueError(f"no change is called {action}")
     return getattr(editor, action)(**arguments)
 

@@ -1,48 +1,94 @@
 """How many records each stream of a church has, whose they are, and when they were made: all from the seed."""
 
 import random
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 
 from openfaith_pipeline.simulator.personas import scatter
+from openfaith_pipeline.simulator.relations import Relation
 from openfaith_pipeline.simulator.shapes import Shape
 from openfaith_pipeline.simulator.values import DAY, EPOCH, FIRST_ID
 
 _YEARS = 8
 _MONTH = 30 * DAY
+_MAIN_SHARE = 0.7
+"""Of the records that several paths list, how many the first of them does."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """Neighbouring records that hang on one kind of owner.
+
+    start: place of the first. owners: for each record, its owner's place in its own stream, ascending. relation: to the
+    owner, None where nothing owns them.
+    """
+
+    start: int
+    owners: Sequence[int]
+    relation: Relation | None
+
+    def owner(self, index: int) -> tuple[str, int] | None:
+        """The owner of record `index`: its stream and its place there."""
+        if self.relation is None or self.relation.target is None:
+            return None
+        return self.relation.target, self.owners[index - self.start]
+
+
+@dataclass(frozen=True)
+class Pointed:
+    """Neighbouring records that the first so many records of a parent point to, in turn: each is reached once at least.
+
+    source: the parent's stream and its relation.
+    """
+
+    source: tuple[str, str]
+    start: int
+    size: int
+
+
+@dataclass
 class Census:
     """The numbers of one church, known without making a single record."""
 
-    def __init__(self, shapes: Mapping[str, Shape], *, people: int, seed: int, organization_id: int) -> None:
-        self._shapes = shapes
-        self._people = people
-        self._seed = seed
-        self._organization_id = organization_id
-        self._owners: dict[str, list[int] | None] = {}
+    shapes: Mapping[str, Shape]
+    people: int
+    seed: int
+    organization_id: int
+    _parts: dict[str, tuple[Part, ...]] = field(default_factory=dict)
+    _pointed: dict[str, tuple[Pointed, ...]] = field(default_factory=dict)
 
     def count(self, stream: str) -> int:
-        owners = self.owners(stream)
-        return self._counted(stream) if owners is None else len(owners)
+        last = self.parts(stream)[-1]
+        return last.start + len(last.owners)
 
     def id_of(self, stream: str, index: int) -> int:
         """The id of a stream's record number `index`; a product's singleton has the organization's."""
-        declaration = self._shapes[stream].stream
+        declaration = self.shapes[stream].stream
         is_organization = declaration.is_singleton and not declaration.placeholders
-        return self._organization_id if is_organization else FIRST_ID + index
+        return self.organization_id if is_organization else FIRST_ID + index
 
-    def owners(self, stream: str) -> list[int] | None:
-        """Index of the owner of each record, ascending; None for a stream that nothing owns."""
-        if stream not in self._owners:
-            self._owners[stream] = self._spread(self._shapes[stream])
-        return self._owners[stream]
+    def parts(self, stream: str) -> tuple[Part, ...]:
+        """All records of a stream, by what owns them."""
+        if stream not in self._parts:
+            self._parts[stream] = self._divided(self.shapes[stream])
+        return self._parts[stream]
+
+    def pointed(self, stream: str) -> tuple[Pointed, ...]:
+        """Of records that only their parents name: which of the parents name which of them, for certain."""
+        if stream not in self._pointed:
+            self._pointed[stream] = tuple(self._covered(self.shapes[stream]))
+        return self._pointed[stream]
 
     def created_at(self, stream: str, index: int) -> int:
         """Seconds since 1970: ascending with the id, whole batches of imports in one second, after the owner's."""
-        owners, owner = self.owners(stream), self._shapes[stream].owner
-        if owners and owner and owner.target:
-            late = scatter(self._seed, stream, index)
-            return min(self.created_at(owner.target, owners[index]) + 60 + late % _MONTH, EPOCH - 1)
+        parts = self.parts(stream)
+        part = parts[0] if len(parts) == 1 else parts[bisect_right(parts, index, key=lambda each: each.start) - 1]
+        owner = part.owner(index)
+        if owner:
+            late = scatter(self.seed, stream, index)
+            return min(self.created_at(*owner) + 60 + late % _MONTH, EPOCH - 1)
         total = self.count(stream)
         batch = max(20, min(300, total // 4))
         is_imported = (index // batch) % 4 == 1
@@ -51,7 +97,7 @@ class Census:
 
     def updated_at(self, stream: str, index: int, created_at: int) -> int:
         """Seconds since 1970: often as created, often in the second of a bulk change, else any time since."""
-        number = scatter(self._seed, f"{stream} updated", index)
+        number = scatter(self.seed, f"{stream} updated", index)
         draw, fraction = number % 100, number // 100
         if draw < 40:
             return created_at
@@ -60,34 +106,60 @@ class Census:
             return max(created_at, EPOCH - (1 + fraction % changes) * 40 * DAY)
         return created_at + (EPOCH - created_at) * (fraction % 10_000) // 10_000
 
-    def _counted(self, stream: str) -> int:
-        population = self._shapes[stream].stream.population
-        if self._shapes[stream].stream.is_singleton:
+    def _wanted(self, shape: Shape) -> float:
+        """How many records the declaration asks for."""
+        population = shape.stream.population
+        if shape.stream.is_singleton and not shape.stream.placeholders:
             return 1
         if population.per is None:
-            return round(population.amount)
-        per = self._people if population.per not in self._shapes else self.count(population.per)
-        return round(population.amount * per)
+            return population.amount
+        return population.amount * (self.people if population.per not in self.shapes else self.count(population.per))
 
-    def _spread(self, shape: Shape) -> list[int] | None:
-        if not shape.owner or not shape.owner.target:
-            return None
-        owners = self.count(shape.owner.target)
-        population = shape.stream.population
+    def _divided(self, shape: Shape) -> tuple[Part, ...]:
+        if shape.sources:
+            return (Part(0, range(sum(part.size for part in self.pointed(shape.stream.name))), None),)
+        if not shape.owners:
+            return (Part(0, range(round(self._wanted(shape))), None),)
+        parts: list[Part] = []
+        for relation, share in self._shares(shape):
+            start = parts[-1].start + len(parts[-1].owners) if parts else 0
+            owners = self._spread(shape, relation, share) if relation else range(round(share * self._wanted(shape)))
+            parts.append(Part(start, owners, relation))
+        return tuple(parts)
+
+    def _shares(self, shape: Shape) -> list[tuple[Relation | None, float]]:
+        """How much of a stream hangs on which kind of owner, None for what a top-level listing shows."""
+        if not shape.ways:
+            return [(shape.owners[0], 1.0)]
+        relations = [shape.relation[way.relation] if way.relation else None for way in shape.ways]
+        if len(relations) == 1:
+            return [(relations[0], 1.0)]
+        rest = (1 - _MAIN_SHARE) / (len(relations) - 1)
+        return [(relation, rest if place else _MAIN_SHARE) for place, relation in enumerate(relations)]
+
+    def _spread(self, shape: Shape, relation: Relation, share: float) -> list[int]:
+        """The owner of each record: as many in all as the declaration asks for, one has more and another none."""
+        owners = self.count(relation.target) if relation.target else 0
+        wanted = share * self._wanted(shape)
+        total = max(1, round(wanted)) if wanted and share < 1 else round(wanted)
+        if not owners or not total:
+            return []
         if shape.stream.is_singleton:
-            return list(range(owners))
-        if population.per != shape.owner.target:
-            total = self._counted(shape.stream.name) if owners else 0
+            total = min(total, owners)
             return [index * owners // total for index in range(total)]
-        dice = random.Random(f"{self._seed}.owners.{shape.stream.name}")  # noqa: S311 - not a secret
-        draw = dice.random
-        return [owner for owner in range(owners) for _ in range(_drawn(population.amount, draw()))]
+        dice = random.Random(f"{self.seed}.owners.{shape.stream.name}.{relation.name}")  # noqa: S311 - not a secret
+        sums = list(accumulate(2 * dice.random() if total > owners else dice.expovariate(1) for _ in range(owners)))
+        bounds = [0, *(round(total * reached / sums[-1]) for reached in sums)]
+        return [owner for owner in range(owners) for _ in range(bounds[owner + 1] - bounds[owner])]
 
-
-def _drawn(amount: float, draw: float) -> int:
-    """How many records one owner has: `amount` on average, never the same for all."""
-    if amount >= 1:
-        return int(draw * 2 * amount + 0.5)
-    if draw >= amount * 0.9:
-        return 0
-    return 2 if draw < amount * 0.1 else 1
+    def _covered(self, shape: Shape) -> list[Pointed]:
+        """No more records than parents, shared out by how many parents there are of each kind."""
+        capacities = [self.count(stream) for stream, _ in shape.sources]
+        wanted, capacity = round(self._wanted(shape)), sum(capacities)
+        found: list[Pointed] = []
+        start = 0
+        for source, most in zip(shape.sources, capacities, strict=True):
+            size = min(most, -(-wanted * most // capacity)) if capacity else 0
+            found.append(Pointed(source, start, size))
+            start += size
+        return found

@@ -11,9 +11,9 @@ from openfaith_pipeline.simulator.census import Census
 from openfaith_pipeline.simulator.generation import generate
 from openfaith_pipeline.simulator.options import ChurchSpec, Traps
 from openfaith_pipeline.simulator.records import Codec, Record, compact
-from openfaith_pipeline.simulator.shapes import Edge, Relation, Shape
+from openfaith_pipeline.simulator.relations import Target
+from openfaith_pipeline.simulator.shapes import Edge, Shape
 from openfaith_pipeline.simulator.tables import Table
-from openfaith_pipeline.simulator.values import Target
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Church:
     base_url: str
     shapes: Mapping[str, Shape]
     census: Census
-    humans: frozenset[str]
+    humans: Mapping[str, str]
     granted: frozenset[str]
     traps: Traps
     _tables: dict[str, Table] = field(default_factory=dict)
@@ -96,12 +96,20 @@ class Church:
         return [dressed[id] for id in ids]
 
     def truth(self, stream: str) -> list[dict[str, Any]]:
-        """Every record of a stream: id, attributes and declared to-one relationships, whether listed or not.
+        """Every record of a stream: id, attributes and declared relationships, whether listed or not.
 
-        A record that is no resource object is `{"id", "raw"}`.
+        Attributes that are not to be kept stand apart as `withheld`. A record that is no resource object is
+        `{"id", "raw"}`. Records that only their parents name are those that some parent names.
         """
         table = self.table(stream)
-        return [_true_record(table, record) for record in table.records()]
+        named = self.named(stream) if table.shape.sources else None
+        return [_true_record(table, record) for record in table.records() if named is None or record.id in named]
+
+    def named(self, stream: str) -> set[int]:
+        """Ids that parents name, of records that do not name their parents."""
+        sources = ((self.table(source), relation) for source, relation in self.shapes[stream].sources)
+        targets = (record.relations.get(relation) for table, relation in sources for record in table.records())
+        return {target[1] for target in targets if target}
 
     def _far_ends(self, near: Table, ids: Iterable[int], far: str) -> Iterable[Target]:
         ends = (near.record(id).relations[far] for id in ids)
@@ -125,8 +133,8 @@ def open_church(spec: ChurchSpec, base_url: str, shapes: Mapping[str, Shape]) ->
         spec=spec,
         base_url=base_url,
         shapes=shapes,
-        census=Census(shapes, people=spec.people, seed=spec.seed, organization_id=spec.organization_id),
-        humans=frozenset(name for name, shape in shapes.items() if shape.is_human),
+        census=Census(shapes, spec.people, spec.seed, spec.organization_id),
+        humans={name: shape.stream.type for name, shape in shapes.items() if shape.is_human},
         granted=frozenset(spec.granted),
         traps=spec.traps,
     )
@@ -136,14 +144,18 @@ def _true_record(table: Table, record: Record) -> dict[str, Any]:
     raw = orjson.loads(table.fragments[record.id])
     if not isinstance(raw, dict) or not isinstance(raw.get("attributes"), dict):
         return {"id": str(record.id), "raw": raw}
-    declared = [relation for relation in table.shape.relations if relation.is_declared]
+    shape, codec = table.shape, table.codec
+    to_one = {
+        each.name: {"data": codec.identifier(each, record.relations.get(each.name))}
+        for each in shape.relations
+        if each.is_declared
+    }
+    to_many = {name: {"data": codec.identifiers(link, record.links[name])} for name, link in shape.links.items()}
+    withheld = {name: record.attributes[name] for name in shape.stream.withheld if name in record.attributes}
     return {
         "type": raw.get("type"),
         "id": raw.get("id"),
-        "attributes": record.attributes,
-        "relationships": {each.name: {"data": _identifier(table, each, record)} for each in declared},
+        "attributes": {name: value for name, value in record.attributes.items() if name not in withheld},
+        "relationships": {**to_one, **to_many},
+        **({"withheld": withheld} if withheld else {}),
     }
-
-
-def _identifier(table: Table, relation: Relation, record: Record) -> dict[str, str] | None:
-    return table.codec.identifier(relation, record.relations.get(relation.name))

@@ -9,6 +9,7 @@ import orjson
 
 from openfaith_pipeline.simulator.control import PREFIX
 from openfaith_pipeline.simulator.faults import Script
+from openfaith_pipeline.simulator.mutations import Relations
 from openfaith_pipeline.simulator.options import Credentials, Faults, Latency, RateLimit, Traps
 
 _UNSET: Any = object()
@@ -37,7 +38,8 @@ class SimulatorClient:
     def truth(self, org: str, stream: str) -> list[dict[str, Any]]:
         """Every record of a stream, ascending in id: `{type, id, attributes, relationships}`.
 
-        Relationships are all declared ones, those included that no list shows. A broken record is `{id, raw}`.
+        Relationships are all declared ones, those included that no list shows; attributes that are not to be kept stand
+        apart as `withheld`. A broken record is `{id, raw}`.
         """
         return self._call("GET", "truth", query={"org": org, "stream": stream})  # type: ignore[no-any-return]
 
@@ -60,19 +62,13 @@ class SimulatorClient:
         *,
         count: int = 1,
         attributes: Mapping[str, Any] | None = None,
-        relations: Mapping[str, int | None] | None = None,
+        relations: Relations | None = None,
         is_quiet: bool = False,
     ) -> list[int]:
         """Change records as `Editor.edit` does; `ids="all"` changes every one. Returns their ids."""
+        changes = {"attributes": attributes, "relations": relations}
         return self._change(  # type: ignore[no-any-return]
-            org,
-            "edit",
-            stream=stream,
-            ids=ids,
-            count=count,
-            attributes=attributes,
-            relations=relations,
-            is_quiet=is_quiet,
+            org, "edit", stream=stream, ids=ids, count=count, is_quiet=is_quiet, **changes
         )
 
     def add(
@@ -82,11 +78,15 @@ class SimulatorClient:
         *,
         count: int = 1,
         attributes: Mapping[str, Any] | None = None,
-        relations: Mapping[str, int | None] | None = None,
+        relations: Relations | None = None,
     ) -> list[int]:
         """Add records; returns their ids."""
         arguments = {"stream": stream, "count": count, "attributes": attributes, "relations": relations}
         return self._change(org, "add", **arguments)  # type: ignore[no-any-return]
+
+    def drop(self, org: str, stream: str, attributes: Sequence[str]) -> list[int]:
+        """Take attributes from every record of a stream, as an API that gives them up; `updated_at` stays."""
+        return self._change(org, "drop", stream=stream, attributes=list(attributes))  # type: ignore[no-any-return]
 
     def delete(self, org: str, stream: str, ids: Sequence[int]) -> list[int]:
         """Delete records and what belongs to them."""

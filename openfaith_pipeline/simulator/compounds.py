@@ -7,11 +7,14 @@ import orjson
 
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.records import Record
+from openfaith_pipeline.simulator.relations import Target
+from openfaith_pipeline.simulator.shapes import Edge, Shape
 from openfaith_pipeline.simulator.tables import Table
-from openfaith_pipeline.simulator.values import Target
 
 Tree = dict[str, "Tree"]
 _MAX_DEPTH = 2
+_LINKS = b',"links":{"self":'
+"""What follows the relationships of a listed object."""
 
 
 def read_includes(text: str) -> Tree:
@@ -66,7 +69,7 @@ class Compound:
         if not isinstance(resource, dict):
             return orjson.dumps(resource)
         resource["links"] = {**self._edge_links(table, id), **resource.get("links", {})}
-        return self._render(table, id, orjson.dumps(resource), self._tree)
+        return self._rewritten(table, id, resource, self._tree)
 
     def _edge_links(self, table: Table, id: int) -> dict[str, str | None]:
         record = table.record(id)
@@ -80,19 +83,41 @@ class Compound:
     def _url_of(self, target: Target | None) -> str | None:
         if target is None or target[1] not in (table := self._church.table(target[0])):
             return None
-        return table.codec.self_url(table.record(target[1]))
+        return self._own_url(table, target[1])
+
+    def _own_url(self, table: Table, id: int) -> str:
+        return table.codec.plain_url(id) or table.codec.self_url(table.record(id))
 
     def _render(self, table: Table, id: int, fragment: bytes, tree: Tree) -> bytes:
-        kept = self._fields.get(table.shape.stream.type)
-        if not tree and kept is None:
+        is_thinned = table.shape.stream.type in self._fields
+        if not tree and not is_thinned:
             return fragment
+        if not is_thinned and not table.is_raw(id) and _is_addition(table.shape, tree):
+            return self._added(table, id, fragment, tree)
         resource = orjson.loads(fragment)
-        if not isinstance(resource, dict):
-            return fragment
+        return self._rewritten(table, id, resource, tree) if isinstance(resource, dict) else fragment
+
+    def _rewritten(self, table: Table, id: int, resource: dict[str, Any], tree: Tree) -> bytes:
+        kept = self._fields.get(table.shape.stream.type)
         self._expand(table, id, resource, tree)
         if kept is not None:
             _thin(resource, kept)
         return orjson.dumps(resource)
+
+    def _added(self, table: Table, id: int, fragment: bytes, tree: Tree) -> bytes:
+        """The same as `_expand` does where nothing listed changes, without reading the listed object."""
+        names = [name for name in tree if name in table.shape.can_include]
+        if not names:
+            return fragment
+        record, relationships = Record(id, {}, *table.codec.read_hidden(table.hidden(id))), {}
+        for name in names:
+            targets, relationships[name] = self._follow(table, record, name)
+            for target in targets:
+                self._include(target, tree[name])
+        before, links = fragment[: (place := fragment.rindex(_LINKS))], fragment[place:]
+        if table.shape.shown or table.shape.shown_links:
+            return b"".join((before[:-1], b",", orjson.dumps(relationships)[1:], links))
+        return b"".join((before, b',"relationships":', orjson.dumps(relationships), links))
 
     def _expand(self, table: Table, id: int, resource: dict[str, Any], tree: Tree) -> None:
         record = table.read(id, resource)
@@ -111,18 +136,29 @@ class Compound:
 
     def _follow(self, table: Table, record: Record, name: str) -> tuple[list[Target], dict[str, Any]]:
         """Where an include leads from one record, and the relationship object that says so."""
-        edge = table.shape.edges.get(name)
-        if edge:
-            end = self._church.end_of(edge)
-            targets = [(end, each) for each in self._church.reached(edge, (table.shape.stream.name, record.id))]
-            kind = self._church.shapes[end].stream.type
-            related = f"{table.codec.self_url(record)}/{name}"
-            data: Any = [{"type": kind, "id": str(each)} for _, each in targets]
-            return targets, {"links": {"related": related}, "data": data}
+        shape, codec = table.shape, table.codec
+        if name in shape.edges:
+            return self._along(table, record, shape.edges[name])
+        if name in shape.links:
+            link = shape.links[name]
+            ids = record.links.get(name, [])
+            related = f"{codec.plain_url(record.id) or codec.self_url(table.record(record.id))}/{name}"
+            return [(link.target, id) for id in ids], {
+                "links": {"related": related},
+                "data": codec.identifiers(link, ids),
+            }
         target = record.relations.get(name)
-        data = table.codec.identifier(table.shape.relation[name], target)
         url = self._url_of(target)
-        return [target] if target and url else [], {"links": {"related": url}, "data": data}
+        relationship = {"links": {"related": url}, "data": codec.identifier(shape.relation[name], target)}
+        return [target] if target and url else [], relationship
+
+    def _along(self, table: Table, record: Record, edge: Edge) -> tuple[list[Target], dict[str, Any]]:
+        end = self._church.end_of(edge)
+        ids = self._church.reached(edge, (table.shape.stream.name, record.id))
+        named = [{"type": self._church.shapes[end].stream.type, "id": str(id)} for id in ids]
+        url = self._own_url(table, record.id)
+        data = (named[0] if named else None) if edge.is_single else named
+        return [(end, id) for id in ids], {"links": {"related": f"{url}/{edge.name}"}, "data": data}
 
     def _include(self, target: Target, branch: Tree) -> None:
         if target not in self._included:
@@ -142,6 +178,12 @@ class Compound:
         if data and nested not in relationships:
             unique = {(each["type"], each["id"]): each for each in data}
             relationships[nested] = {"links": {"related": None}, "data": list(unique.values())}
+
+
+def _is_addition(shape: Shape, tree: Tree) -> bool:
+    """Whether an include only adds relationships to a record that it does not show without."""
+    shown = {*(each.name for each in shape.shown), *(each.name for each in shape.shown_links)}
+    return not shape.shown_edges and not shown & tree.keys() and not any(tree.values())
 
 
 def _thin(resource: dict[str, Any], kept: frozenset[str]) -> None:

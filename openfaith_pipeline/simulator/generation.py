@@ -2,17 +2,21 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from openfaith_pipeline.simulator.personas import scatter
 from openfaith_pipeline.simulator.records import Record
-from openfaith_pipeline.simulator.shapes import Relation, Shape
-from openfaith_pipeline.simulator.values import FIRST_ID, Sketch, Target, value_of
+from openfaith_pipeline.simulator.relations import Relation, Target
+from openfaith_pipeline.simulator.shapes import Shape
+from openfaith_pipeline.simulator.values import FIRST_ID, Sketch, made_up_secret, value_of
 
 if TYPE_CHECKING:
     from openfaith_pipeline.simulator.church import Church
 
 _UNSET_SHARE = 0.15
+_UNSET_SHARE_OF_ASKED = 0.4
+_MOST_LINKS = 4
 _MERGED_AWAY = 700_000_000
 """Ids of records that were merged into others before the first day told of here."""
 Chooser = Callable[["Maker"], Target | None]
@@ -48,22 +52,42 @@ class Maker:
             self.dice, self.shape, index, rank, relations, *times, seed=church.spec.seed, humans=church.humans
         )
         attributes = {name: value(sketch) for name, value in self._values}
-        return Record(church.census.id_of(self.shape.stream.name, index), attributes, relations)
+        id = church.census.id_of(self.shape.stream.name, index)
+        for name in self.shape.stream.withheld:
+            attributes[name] = made_up_secret(church.spec.org_id, self.shape.stream.name, name, id)
+        links = {name: self.some_of(link.target) for name, link in self.shape.links.items()}
+        return Record(id, attributes, relations, links)
 
     def above(self) -> Mapping[str, Target | None]:
         """The relations of the record's owner."""
-        owner = self.chosen.get(self.shape.owner.name) if self.shape.owner else None
+        owner = self.owner
         if owner is None:
             return {}
         if self._above[0] != owner:
             self._above = owner, self.church.table(owner[0]).record(owner[1]).relations
         return self._above[1]
 
+    @cached_property
+    def listed_streams(self) -> tuple[str, ...]:
+        """Streams of the same product that have a listing of their own."""
+        return self.church.listed_streams(self.shape.stream.product)
+
+    @property
+    def owner(self) -> Target | None:
+        found = self.shape.owner_of(self.chosen)
+        return found[1] if found else None
+
     def any_of(self, stream: str) -> Target | None:
         count = self.church.census.count(stream)
         if not count:
             return None
         return stream, self.church.census.id_of(stream, int(self.dice.random() * count))
+
+    def some_of(self, stream: str) -> list[int]:
+        """Up to four ids, none of them twice, in no order."""
+        count = self.church.census.count(stream)
+        places = self.dice.sample(range(count), min(count, int(self.dice.random() * (_MOST_LINKS + 1))))
+        return [self.church.census.id_of(stream, place) for place in places]
 
     def shifted(self, target: Target, by: int) -> Target:
         """The target `by` places after this one, round the end."""
@@ -75,35 +99,38 @@ def generate(church: "Church", shape: Shape) -> Iterator[Record]:
     """All first records of a stream, ascending in id."""
     name, census = shape.stream.name, church.census
     maker = Maker(church, shape, random.Random(f"{church.spec.seed}.{name}"))  # noqa: S311 - not a secret
-    owners = census.owners(name)
-    last_owner, rank = -1, -1
-    for index in range(census.count(name)):
-        owner = owners[index] if owners else index
-        rank = rank + 1 if owner == last_owner and owners else 0
-        last_owner = owner
-        created_at = census.created_at(name, index)
-        times = created_at, census.updated_at(name, index, created_at)
-        yield maker.make(index, rank, times, _owner_of(church, shape, owner))
+    for part in census.parts(name):
+        last_owner, rank = -1, -1
+        for index, owner in enumerate(part.owners, part.start):
+            rank = rank + 1 if owner == last_owner and part.relation else 0
+            last_owner = owner
+            created_at = census.created_at(name, index)
+            times = created_at, census.updated_at(name, index, created_at)
+            yield maker.make(index, rank, times, settled(church, shape, part.relation, owner))
 
 
-def _owner_of(church: "Church", shape: Shape, owner: int) -> dict[str, Target | None]:
-    if not shape.owner or not shape.owner.target:
-        return {}
-    return {shape.owner.name: (shape.owner.target, church.census.id_of(shape.owner.target, owner))}
+def settled(church: "Church", shape: Shape, owner: Relation | None, index: int) -> dict[str, Target | None]:
+    """The relation to a record's owner, number `index` of its stream, and that no other owns it."""
+    given: dict[str, Target | None] = {other.name: None for other in shape.owners}
+    if owner and owner.target:
+        given[owner.name] = owner.target, church.census.id_of(owner.target, index)
+    return given
 
 
 def _chooser(relation: Relation, shape: Shape) -> Chooser:
-    if relation.merger_role == "remove" and relation.target:
-        return _merged_away(relation.target)
-    if relation.name in shape.stream.placeholders:
+    target = relation.target
+    if any(relation.name in way.placeholders for way in shape.ways):
         return _ancestor(relation)
-    if relation.target is None:
-        return _polymorphic(relation)
-    if relation.target == shape.stream.name:
-        return _earlier(relation.target)
-    if shape.owner and relation.is_natural:
-        return _sibling(relation.target)
-    return _anyone(relation, relation.target)
+    if target is None:
+        return _polymorphic(relation, is_owner=any(not owner.is_declared for owner in shape.owners))
+    if relation.merger_role == "remove":
+        return _merged_away(target)
+    if relation.is_pointer:
+        return _covering(relation, target)
+    if target == shape.stream.name:
+        return _earlier(target)
+    is_sibling = shape.owners and relation.is_natural and not relation.is_asked
+    return _sibling(target) if is_sibling else _anyone(relation, target)
 
 
 def _merged_away(target: str) -> Chooser:
@@ -122,14 +149,29 @@ def _ancestor(relation: Relation) -> Chooser:
     return choose
 
 
-def _polymorphic(relation: Relation) -> Chooser:
-    """Some listed type of the same product, two in turn."""
+def _polymorphic(relation: Relation, *, is_owner: bool) -> Chooser:
+    """The owner, where nothing else names it; else some listed type of the same product, two in turn."""
 
     def choose(maker: Maker) -> Target | None:
-        kinds = maker.church.listed_streams(maker.shape.stream.product)
+        if is_owner:
+            return maker.owner
+        kinds = maker.listed_streams
         if not kinds or maker.dice.random() < _UNSET_SHARE:
             return None
         return maker.any_of(kinds[(len(relation.name) + maker.index % 2) % len(kinds)])
+
+    return choose
+
+
+def _covering(relation: Relation, target: str) -> Chooser:
+    """Each record of its target in turn, so that none is out of reach; then any of them."""
+
+    def choose(maker: Maker) -> Target | None:
+        source = (maker.shape.stream.name, relation.name)
+        part = next(part for part in maker.church.census.pointed(target) if part.source == source)
+        if maker.index < part.size:
+            return target, maker.church.census.id_of(target, part.start + maker.index)
+        return None if maker.dice.random() < _UNSET_SHARE else maker.any_of(target)
 
     return choose
 
@@ -149,7 +191,7 @@ def _sibling(target: str) -> Chooser:
     """A different one for each record of one owner, from the owner's own on if it has one: a household's members."""
 
     def choose(maker: Maker) -> Target | None:
-        owner = maker.chosen[maker.shape.owner.name] if maker.shape.owner else None
+        owner = maker.owner
         count = maker.church.census.count(target)
         if owner is None or not count:
             return maker.any_of(target)
@@ -162,8 +204,10 @@ def _sibling(target: str) -> Chooser:
 
 
 def _anyone(relation: Relation, target: str) -> Chooser:
+    unset = _UNSET_SHARE_OF_ASKED if relation.is_asked else 0 if relation.is_natural else _UNSET_SHARE
+
     def choose(maker: Maker) -> Target | None:
-        if not relation.is_natural and not relation.merger_role and maker.dice.random() < _UNSET_SHARE:
+        if unset and not relation.merger_role and maker.dice.random() < unset:
             return None
         return maker.any_of(target)
 

@@ -11,11 +11,13 @@ from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.clocks import Clock
 from openfaith_pipeline.simulator.generation import Maker
 from openfaith_pipeline.simulator.records import Record
-from openfaith_pipeline.simulator.shapes import Relation, Shape
+from openfaith_pipeline.simulator.relations import Relation, Target
+from openfaith_pipeline.simulator.shapes import Shape
 from openfaith_pipeline.simulator.tables import Table
-from openfaith_pipeline.simulator.values import FIRST_ID, Sketch, Target, value_of
+from openfaith_pipeline.simulator.values import FIRST_ID, Sketch, value_of
 
 Ids = Sequence[int] | Literal["all"]
+Relations = Mapping[str, int | Sequence[int] | None]
 _EDITABLE = (ColumnType.TEXT, ColumnType.INTEGER, ColumnType.BOOLEAN, ColumnType.DATE)
 _ANOTHER = 1_000_000
 """How far beyond its own place an edited record looks for new values."""
@@ -38,26 +40,35 @@ class Editor:
         *,
         count: int = 1,
         attributes: Mapping[str, Any] | None = None,
-        relations: Mapping[str, int | None] | None = None,
+        relations: Relations | None = None,
         is_quiet: bool = False,
     ) -> list[int]:
         """Change records (`count` random ones when no ids are given) and return their ids.
 
-        attributes: new values, of unknown names and wrong types too; one random attribute when neither these nor
-        relations (name -> id) are given.
+        attributes: new values, of unknown names and wrong types too. relations: name -> id, or ids of a to-many one.
+        Something random changes when neither is given.
         """
         table = self._table(stream)
         chosen = list(table.ids) if ids == "all" else list(ids or self._some(table, count))
         for id in chosen:
             record = table.record(id)
             if attributes is None and relations is None:
-                record.attributes.update(self._another_value(table.shape, record))
+                self._change_something(table.shape, record)
             if relations:
-                record.relations.update(_targets(table.shape, relations))
+                _relate(table.shape, record, relations)
                 _restate(table.shape, record)
             record.attributes.update(attributes or {})
             self._save(table, record, is_quiet)
         return chosen
+
+    def drop(self, stream: str, attributes: Sequence[str]) -> list[int]:
+        """No record of a stream has these attributes any more, as when the API gives them up; `updated_at` stays."""
+        table = self._table(stream)
+        for id in table.ids:
+            record = table.record(id)
+            record.attributes = {name: value for name, value in record.attributes.items() if name not in attributes}
+            table.put(record)
+        return list(table.ids)
 
     def add(
         self,
@@ -65,9 +76,12 @@ class Editor:
         *,
         count: int = 1,
         attributes: Mapping[str, Any] | None = None,
-        relations: Mapping[str, int | None] | None = None,
+        relations: Relations | None = None,
     ) -> list[int]:
-        """Add records made like the others and return their ids. They belong to random owners unless relations say."""
+        """Add records made like the others and return their ids. They belong to random owners unless relations say.
+
+        Raises ValueError where there is no owner left that could have one more.
+        """
         table = self._table(stream)
         return [self._add_one(table, attributes or {}, relations or {}) for _ in range(count)]
 
@@ -88,6 +102,7 @@ class Editor:
         for other, relation, ids in self._referring((stream, remove)):
             for id in ids:
                 self._move(other, relation, id, (stream, keep))
+        self._relink((stream, remove), keep)
         table.delete(remove)
         added = self.add(mergers, relations={kept: keep, removed: remove})
         return {"merger": added[0], "keep": keep, "remove": remove}
@@ -121,11 +136,24 @@ class Editor:
             record.attributes["updated_at"] = self._clock.stamp()
         table.put(record)
 
-    def _another_value(self, shape: Shape, record: Record) -> dict[str, Any]:
+    def _change_something(self, shape: Shape, record: Record) -> None:
+        """An attribute, or of a record without any, whom it links or points to."""
         editable = [name for name, kind in shape.stream.attributes.items() if kind in _EDITABLE and name[-3:] != "_id"]
-        if not editable:
-            return {}
-        name = self._dice.choice(editable)
+        pointing = [each for each in shape.relations if each.target and not each.is_owner and not each.is_natural]
+        if editable:
+            record.attributes.update(self._another_value(shape, record, self._dice.choice(editable)))
+        elif shape.links:
+            link = self._dice.choice(list(shape.links.values()))
+            known = record.links.get(link.name, [])
+            others = [id for id in self._church.table(link.target).ids if id not in known]
+            record.links[link.name] = known[1:] + self._dice.sample(others, min(1, len(others)))
+        elif pointing:
+            relation = self._dice.choice(pointing)
+            now = record.relations.get(relation.name)
+            record.relations[relation.name] = None if now else self._any_living(relation.target)
+            _restate(shape, record)
+
+    def _another_value(self, shape: Shape, record: Record, name: str) -> dict[str, Any]:
         self._edits += 1
         place = record.id - FIRST_ID + _ANOTHER * self._edits
         now = int(self._clock.now())
@@ -135,28 +163,63 @@ class Editor:
             value = _nudged(shape.stream.attributes[name], value, self._edits)
         return {name: value}
 
-    def _add_one(self, table: Table, attributes: Mapping[str, Any], relations: Mapping[str, int | None]) -> int:
+    def _add_one(self, table: Table, attributes: Mapping[str, Any], relations: Relations) -> int:
         shape, now = table.shape, int(self._clock.now())
-        given = _targets(shape, relations)
-        owner = given.get(shape.owner.name) if shape.owner else None
-        if shape.owner and shape.owner.target and owner is None:
-            living = self._church.table(shape.owner.target).ids
-            owner = (shape.owner.target, self._dice.choice(living)) if living else None
-        rank = len(table.children(shape.owner.name, owner)) if shape.owner and owner else 0
-        if shape.owner:
-            given[shape.owner.name] = owner
+        wanted = Record(0, {})
+        _relate(shape, wanted, relations)
+        owner = shape.owner_of(wanted.relations) or self._some_owner(table)
+        given = {**{each.name: None for each in shape.owners}, **wanted.relations}
+        rank = 0
+        if owner:
+            given[owner[0].name] = owner[1]
+            rank = len(table.children(owner[0].name, owner[1]))
         record = Maker(self._church, shape, self._dice).make(table.last_id + 1 - FIRST_ID, rank, (now, now), given)
         record.relations = {name: self._living(shape, name, target) for name, target in record.relations.items()}
+        record.links = {name: self._living_links(shape, name, ids) for name, ids in record.links.items()} | wanted.links
         record.attributes.update(attributes)
         table.put(record)
+        self._point_at(shape, record.id)
         return record.id
+
+    def _some_owner(self, table: Table) -> tuple[Relation, Target] | None:
+        """Any living owner that can have one more."""
+        shape = table.shape
+        found: list[tuple[Relation, Target]] = []
+        for relation in shape.owners:
+            owners = self._church.table(relation.target).ids if relation.target else ()
+            targets = [(str(relation.target), id) for id in owners]
+            if shape.stream.is_singleton:
+                targets = [target for target in targets if not table.children(relation.name, target)]
+            found += [(relation, self._dice.choice(targets))] if targets else []
+        if not found and (shape.owners or shape.stream.is_singleton):
+            raise ValueError(f"nothing can have one more of {shape.stream.name}")
+        return self._dice.choice(found) if found else None
+
+    def _point_at(self, shape: Shape, id: int) -> None:
+        """Let a parent name a new record that nothing else leads to, a parent that names none if there is one."""
+        places = [
+            (record.relations.get(relation) is not None, number, source, record, relation)
+            for number, (source, relation) in enumerate(shape.sources)
+            for record in self._church.table(source).records()
+        ]
+        if places:
+            _, _, source, record, relation = min(places, key=lambda place: place[:2])
+            record.relations[relation] = (shape.stream.name, id)
+            self._save(self._church.table(source), record, is_quiet=False)
+
+    def _any_living(self, stream: str | None) -> Target | None:
+        living = self._church.table(stream).ids if stream else ()
+        return (stream, self._dice.choice(living)) if stream and living else None
+
+    def _living_links(self, shape: Shape, name: str, ids: Iterable[int]) -> list[int]:
+        living = self._church.table(shape.links[name].target)
+        return [id for id in ids if id in living]
 
     def _living(self, shape: Shape, name: str, target: Target | None) -> Target | None:
         """Another target for one that was deleted meanwhile."""
         if target is None or shape.relation[name].merger_role or target[1] in self._church.table(target[0]):
             return target
-        living = self._church.table(target[0]).ids
-        return (target[0], self._dice.choice(living)) if living else None
+        return self._any_living(target[0])
 
     def _referring(self, target: Target) -> Iterable[tuple[Table, Relation, Sequence[int]]]:
         """All records that refer to this one, mergers aside: those go on telling of what is gone."""
@@ -167,6 +230,7 @@ class Editor:
                     yield table, relation, list(table.children(relation.name, target))
 
     def _let_go(self, target: Target) -> None:
+        self._relink(target, None)
         for table, relation, ids in self._referring(target):
             if relation.is_cascading:
                 self.delete(table.shape.stream.name, ids)
@@ -176,6 +240,19 @@ class Editor:
                 record.relations[relation.name] = None
                 _restate(table.shape, record)
                 self._save(table, record, is_quiet=False)
+
+    def _relink(self, target: Target, other: int | None) -> None:
+        """Let every link to a record lead to another of its stream, or end."""
+        for shape in self._church.shapes.values():
+            names = [link.name for link in shape.links.values() if link.target == target[0]]
+            table = self._church.table(shape.stream.name)
+            for record in list(table.records()) if names else ():
+                linking = [name for name in names if target[1] in record.links[name]]
+                for name in linking:
+                    renamed = (other if id == target[1] else id for id in record.links[name])
+                    record.links[name] = list(dict.fromkeys(id for id in renamed if id is not None))
+                if linking:
+                    self._save(table, record, is_quiet=False)
 
     def _move(self, table: Table, relation: Relation, id: int, target: Target) -> None:
         """Give a record to another target; one that says the same as a record already there goes."""
@@ -189,14 +266,16 @@ class Editor:
         self._save(table, record, is_quiet=False)
 
 
-def _targets(shape: Shape, relations: Mapping[str, int | None]) -> dict[str, Target | None]:
-    targets: dict[str, Target | None] = {}
-    for name, id in relations.items():
+def _relate(shape: Shape, record: Record, relations: Relations) -> None:
+    """Let a record point to and link these."""
+    for name, named in relations.items():
+        if name in shape.links:
+            record.links[name] = list(named) if isinstance(named, Sequence) else []
+            continue
         target = shape.relation[name].target
-        if target is None:
+        if target is None or isinstance(named, Sequence):
             raise ValueError(f"{shape.stream.name}.{name} points to no one stream")
-        targets[name] = None if id is None else (target, int(id))
-    return targets
+        record.relations[name] = None if named is None else (target, int(named))
 
 
 def _restate(shape: Shape, record: Record) -> None:

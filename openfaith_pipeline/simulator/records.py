@@ -1,22 +1,26 @@
 """One record and the JSON:API resource object it is listed as."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from openfaith_pipeline.simulator.shapes import Relation, Shape
-from openfaith_pipeline.simulator.values import Target
+from openfaith_pipeline.simulator.relations import Link, Relation, Target, shown_type
+from openfaith_pipeline.simulator.shapes import Shape
+
+Hidden = tuple[Target | tuple[int, ...] | None, ...]
+"""What a list does not show of a record: the targets of its hidden relations, then the ids of its hidden links."""
 
 
 @dataclass
 class Record:
-    """A record as the simulator keeps it: the listed object, and the relations that no list shows."""
+    """A record as the simulator keeps it. relations: by name, to one record each. links: by name, ids of many."""
 
     id: int
     attributes: dict[str, Any]
     relations: dict[str, Target | None] = field(default_factory=dict)
+    links: dict[str, list[int]] = field(default_factory=dict)
 
 
 def compact(encoded: bytes) -> bytes:
@@ -27,8 +31,7 @@ def compact(encoded: bytes) -> bytes:
 class Codec:
     """Writes and reads the resource objects of one stream.
 
-    base_url: scheme and host of every link. shapes: all streams. stream_of_type: JSON:API type -> stream, within the
-    product.
+    base_url: scheme and host of every link. shapes: all streams.
     """
 
     def __init__(self, shape: Shape, base_url: str, shapes: Mapping[str, Shape]) -> None:
@@ -37,7 +40,15 @@ class Codec:
         self._shapes = shapes
         same_product = [other for other in shapes.values() if other.stream.product is shape.stream.product]
         self._stream_of_type = {other.stream.type: other.stream.name for other in reversed(same_product)}
-        self._self_url = self._url_maker()
+        self._types = {
+            name: shown_type(name, shapes[target].stream)
+            for name, target in (
+                *((each.name, each.target) for each in shape.relations if not each.is_polymorphic),
+                *((each.name, each.target) for each in shape.links.values()),
+            )
+            if target
+        }
+        self._templates = self._url_templates()
 
     def encode(self, record: Record) -> bytes:
         resource: dict[str, Any] = {
@@ -45,33 +56,68 @@ class Codec:
             "id": str(record.id),
             "attributes": record.attributes,
         }
-        if self.shape.shown:
-            resource["relationships"] = {
-                relation.name: {"data": self.identifier(relation, record.relations.get(relation.name))}
-                for relation in self.shape.shown
-            }
-        resource["links"] = {"self": self._self_url(record)}
+        shown: dict[str, Any] = {
+            each.name: {"data": self.identifier(each, record.relations.get(each.name))} for each in self.shape.shown
+        }
+        for link in self.shape.shown_links:
+            shown[link.name] = {"data": self.identifiers(link, record.links.get(link.name, ()))}
+        if shown:
+            resource["relationships"] = shown
+        resource["links"] = {"self": self.self_url(record)}
         if self.shape.is_human:
             resource["links"]["html"] = self._profile_url(record.id)
         return compact(orjson.dumps(resource))
 
-    def decode(self, id: int, raw: Any, hidden: tuple[Target | None, ...]) -> Record:
+    def hidden(self, record: Record) -> Hidden:
+        """What `encode` leaves out."""
+        targets = (record.relations.get(each.name) for each in self.shape.hidden)
+        return *targets, *(tuple(record.links.get(each.name, ())) for each in self.shape.hidden_links)
+
+    def decode(self, id: int, raw: Any, hidden: Hidden) -> Record:
         """The record behind a listed object, as JSON gives it; of a broken one, whatever is there."""
         resource = raw if isinstance(raw, dict) else {}
         attributes = resource.get("attributes")
         relationships = resource.get("relationships") or {}
-        relations = {each.name: self._target(each, relationships) for each in self.shape.shown}
-        relations.update(zip((each.name for each in self.shape.hidden), hidden, strict=False))
-        return Record(id, attributes if isinstance(attributes, dict) else {}, relations)
+        relations: dict[str, Any] = {each.name: self._target(each, relationships) for each in self.shape.shown}
+        links = {each.name: _linked(each, relationships) for each in self.shape.shown_links}
+        hidden_relations, hidden_links = self.read_hidden(hidden)
+        known = attributes if isinstance(attributes, dict) else {}
+        return Record(id, known, {**relations, **hidden_relations}, {**links, **hidden_links})
+
+    def read_hidden(self, hidden: Hidden) -> tuple[dict[str, Any], dict[str, list[int]]]:
+        """The relations and links that a list does not show."""
+        count = len(self.shape.hidden)
+        relations = dict(zip((each.name for each in self.shape.hidden), hidden[:count], strict=False))
+        ids: Any = hidden[count:]
+        links = {each.name: list(named) for each, named in zip(self.shape.hidden_links, ids, strict=False)}
+        return relations, links
 
     def identifier(self, relation: Relation, target: Target | None) -> dict[str, str] | None:
         """The resource identifier object of a relation's target."""
         if target is None:
             return None
-        return {"type": relation.type_of(self._shapes[target[0]]), "id": str(target[1])}
+        kind = self._types.get(relation.name) or self._shapes[target[0]].stream.type
+        return {"type": kind, "id": str(target[1])}
+
+    def identifiers(self, link: Link, ids: Iterable[int]) -> list[dict[str, str]]:
+        """The resource identifier objects of a link's targets."""
+        kind = self._types[link.name]
+        return [{"type": kind, "id": str(id)} for id in ids]
 
     def self_url(self, record: Record) -> str:
-        return self._self_url(record)
+        """The record's own URL, by the path that lists it."""
+        owner = self.shape.owner_of(record.relations) if len(self._templates) > 1 else None
+        template, placeholders = self._templates.get(owner[0].name if owner else "", self._templates[""])
+        url = template.replace("{id}", str(record.id))
+        for name in placeholders:
+            target = record.relations.get(name)
+            url = url.replace(f"{{{name}_id}}", str(target[1]) if target else "0")
+        return url
+
+    def plain_url(self, id: int) -> str | None:
+        """The URL of a record that lies at top level; None where more than the id has to be known for it."""
+        template, placeholders = self._templates[""]
+        return None if placeholders else template.replace("{id}", str(id))
 
     def _target(self, relation: Relation, relationships: Mapping[str, Any]) -> Target | None:
         data = (relationships.get(relation.name) or {}).get("data")
@@ -81,22 +127,23 @@ class Codec:
         stream = known or self._stream_of_type.get(data["type"])
         return (stream, int(data["id"])) if stream else None
 
-    def _url_maker(self) -> Callable[[Record], str]:
-        path, placeholders = self.shape.stream.path, self.shape.stream.placeholders
-        suffix = "" if self.shape.stream.is_singleton else "/{id}"
-        template = self._base_url + path + suffix
-        if not placeholders:
-            return lambda record: template.replace("{id}", str(record.id))
-
-        def fill(record: Record) -> str:
-            url = template.replace("{id}", str(record.id))
-            for name in placeholders:
-                target = record.relations.get(name)
-                url = url.replace(f"{{{name}_id}}", str(target[1]) if target else "0")
-            return url
-
-        return fill
+    def _url_templates(self) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """URL and the placeholders in it by the name of the owner; under "" that for all others."""
+        stream = self.shape.stream
+        suffix = "" if stream.is_singleton else "/{id}"
+        if self.shape.sources:  # several paths lead to each
+            return {"": (f"{self._base_url}{stream.product.path_prefix}/{stream.short_name}/{{id}}", ())}
+        main = f"{self._base_url}{stream.path}{suffix}", stream.placeholders
+        if not stream.also_under or not stream.placeholders:
+            return {"": main}
+        templates = {way.relation: (f"{self._base_url}{way.path}{suffix}", way.placeholders) for way in self.shape.ways}
+        return {**{name: template for name, template in templates.items() if name}, "": main}
 
     def _profile_url(self, id: int) -> str:
         stream = self.shape.stream
         return f"https://{stream.product.value}.planningcenteronline.com/{stream.short_name}/AC{id}"
+
+
+def _linked(link: Link, relationships: Mapping[str, Any]) -> list[int]:
+    data = (relationships.get(link.name) or {}).get("data")
+    return [int(each["id"]) for each in data] if isinstance(data, list) else []

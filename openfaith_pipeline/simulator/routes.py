@@ -1,9 +1,10 @@
 """Which path leads where: declared paths, single records, and the edges between records."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from openfaith_pipeline.simulator.relations import Way
 from openfaith_pipeline.simulator.shapes import Shape
 
 
@@ -18,11 +19,17 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Route:
-    """kind: what is there. shape: the stream whose path it is or begins with. name: of the edge or relation."""
+    """kind: what is there. shape: the stream whose path it is or begins with. name: of the edge or relation.
+
+    way: the path of the shape's stream that this is or begins with.
+    is_unconfirmed: at or below a path that may be absent.
+    """
 
     kind: Kind
     shape: Shape
+    way: Way
     name: str = ""
+    is_unconfirmed: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,11 +58,11 @@ class Routes:
 
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
         self._root = _Node()
-        for shape in shapes.values():
-            stream = shape.stream
-            self._add(stream.path, Route(Kind.SINGLETON if stream.is_singleton else Kind.LIST, shape))
-        for shape in shapes.values():
-            self._add_record(shape)
+        listed = [(shape, way) for shape in shapes.values() for way in _listed(shape)]
+        for shape, way in listed:
+            self._add(way.path, _route(Kind.SINGLETON if shape.stream.is_singleton else Kind.LIST, shape, way))
+        for shape, way in listed:
+            self._add_record(shape, way)
 
     def find(self, path: str) -> Match | None:
         node, ids = self._root, list[str]()
@@ -69,20 +76,31 @@ class Routes:
                 return None
         return Match(node.route, ids) if node.route else None
 
-    def _add_record(self, shape: Shape) -> None:
+    def _add_record(self, shape: Shape, way: Way) -> None:
         if shape.stream.is_singleton:
             return
-        record = shape.stream.path.rstrip("/") + "/{id}"
-        self._add(record, Route(Kind.SINGLE, shape))
+        record = way.path.rstrip("/") + "/{id}"
+        self._add(record, _route(Kind.SINGLE, shape, way))
         for name in shape.edges:
-            self._add(f"{record}/{name}", Route(Kind.EDGE, shape, name))
-            self._add(f"{record}/{name}/{{id}}", Route(Kind.EDGE_SINGLE, shape, name))
+            self._add(f"{record}/{name}", _route(Kind.EDGE, shape, way, name))
+            self._add(f"{record}/{name}/{{id}}", _route(Kind.EDGE_SINGLE, shape, way, name))
         for relation in shape.relations:
             if relation.is_edge:
-                self._add(f"{record}/{relation.name}", Route(Kind.TO_ONE, shape, relation.name))
+                self._add(f"{record}/{relation.name}", _route(Kind.TO_ONE, shape, way, relation.name))
 
     def _add(self, path: str, route: Route) -> None:
         node = self._root
         for segment in path.strip("/").split("/"):
             node = node.step(segment)
         node.route = node.route or route
+
+
+def _listed(shape: Shape) -> Iterator[Way]:
+    """The stream's own path, and those of its ways on which the records lie that name their parents."""
+    if not shape.ways or shape.stream.is_unconfirmed:
+        yield Way(shape.stream.path, None, None, None)
+    yield from (way for way in shape.ways if not way.pointer)
+
+
+def _route(kind: Kind, shape: Shape, way: Way, name: str = "") -> Route:
+    return Route(kind, shape, way, name, shape.stream.is_unconfirmed and way.path == shape.stream.path)

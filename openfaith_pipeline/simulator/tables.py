@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from openfaith_pipeline.catalog import ColumnType
-from openfaith_pipeline.simulator.records import Codec, Record
-from openfaith_pipeline.simulator.values import Target
+from openfaith_pipeline.simulator.records import Codec, Hidden, Record
+from openfaith_pipeline.simulator.relations import Target
 
 Key = Any
 """What a value sorts by: text or a number, of one sort within an index."""
@@ -80,7 +80,8 @@ class Table:
         self.ids: list[int] = []
         self.version = 0
         self.last_id = 0
-        self._hidden: dict[int, tuple[Target | None, ...]] = {}
+        self._hidden: dict[int, Hidden] = {}
+        self._raw: set[int] = set()
         self._indexes: dict[str, SortedIndex] = {}
         self._children: dict[str, dict[int, list[int]]] = {}
         self._found: dict[Hashable, list[int]] = {}
@@ -97,7 +98,15 @@ class Table:
 
     def read(self, id: int, resource: Any) -> Record:
         """The record of an id whose listed object is at hand already."""
-        return self.codec.decode(id, resource, self._hidden.get(id, ()))
+        return self.codec.decode(id, resource, self.hidden(id))
+
+    def hidden(self, id: int) -> Hidden:
+        """What a list does not show of a record; nothing of one that is no resource object."""
+        return self._hidden.get(id, ())
+
+    def is_raw(self, id: int) -> bool:
+        """Whether something was put in as it is, which may be no resource object at all."""
+        return id in self._raw
 
     def records(self) -> Iterator[Record]:
         return map(self.record, self.ids)
@@ -152,6 +161,7 @@ class Table:
         if not is_new:
             self._unhang(self.record(id))
         self.version += 1
+        self._raw.discard(id)
         if record is None and raw is None:
             del self.fragments[id]
             del self.ids[bisect_left(self.ids, id)]
@@ -162,14 +172,15 @@ class Table:
             self.last_id = max(self.last_id, id)
         if raw is not None:
             self.fragments[id] = raw
+            self._raw.add(id)
         elif record is not None:
             self._write(record)
         self._rehang(self.record(id))
 
     def _write(self, record: Record) -> None:
         self.fragments[record.id] = self.codec.encode(record)
-        if self.shape.hidden:
-            self._hidden[record.id] = tuple(record.relations.get(each.name) for each in self.shape.hidden)
+        if self.shape.hidden or self.shape.hidden_links:
+            self._hidden[record.id] = self.codec.hidden(record)
 
     def _key(self, attribute: str, record: Record) -> Key:
         return key_of(self.shape.stream.attributes[attribute], record.attributes.get(attribute))

@@ -1,5 +1,6 @@
 """A plausible value for an attribute, from its name, its type and the words of its record's type; nothing else."""
 
+import hashlib
 import random
 import re
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 from openfaith_pipeline.catalog import ColumnType
 from openfaith_pipeline.simulator.personas import Address, Persona, Phone, address_of, dial, email_of, persona
+from openfaith_pipeline.simulator.relations import Target
 from openfaith_pipeline.simulator.shapes import Shape
 
 EPOCH = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
@@ -17,7 +19,6 @@ EPOCH = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 FIRST_ID = 985
 """Every stream's ids begin here: they repeat across types and churches, and soon sort differently as text."""
 DAY = 86_400
-Target = tuple[str, int]
 Value = Callable[["Sketch"], Any]
 
 _WORDS = ("cedar", "harbor", "morning", "river", "welcome", "lantern", "bread", "garden", "anchor", "kindness", "north")
@@ -44,11 +45,17 @@ def stamp(seconds: int) -> str:
     return f"{_day_of(days)}T{hour:02d}:{minute:02d}:{second:02d}Z"
 
 
+def made_up_secret(*parts: object) -> str:
+    """What a record holds where the catalog says that it is never to be kept: unlike anything else anywhere."""
+    return f"made-up-secret-{hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()}"
+
+
 @dataclass
 class Sketch:
     """What is settled about a record before its attributes are made.
 
     index: its place in the stream; rank: its place among its owner's records; who: the person it is about.
+    humans: streams of people, with their types.
     """
 
     dice: random.Random
@@ -59,7 +66,7 @@ class Sketch:
     created_at: int
     updated_at: int
     seed: int
-    humans: frozenset[str] = field(default_factory=frozenset)
+    humans: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def who(self) -> Persona:
@@ -71,11 +78,12 @@ class Sketch:
 
     @cached_property
     def _person(self) -> tuple[str, int]:
-        if not self.shape.is_human:
-            for target in self.relations.values():
-                if target and target[0] in self.humans:
-                    return target[0], target[1] - FIRST_ID
-        return self.shape.stream.name, self.index
+        """Type and place: people of one place are the same human in every product, as their ids say."""
+        for name, target in self.relations.items():
+            is_about = not self.shape.is_human or self.shape.relation[name].is_natural
+            if target and target[0] in self.humans and is_about:
+                return self.humans[target[0]], target[1] - FIRST_ID
+        return self.shape.stream.type, self.index
 
     @cached_property
     def phone(self) -> Phone:
@@ -159,7 +167,7 @@ def _value_text(sketch: Sketch) -> str:
     for word, choices in _CHOICES.items():
         if word in sketch.shape.type_words:
             return choices[sketch.index % len(choices)]
-    return _answer(sketch) if sketch.shape.owner and len(sketch.relations) > 1 else f"Option {sketch.rank + 1}"
+    return _answer(sketch) if sketch.shape.owners and len(sketch.relations) > 1 else f"Option {sketch.rank + 1}"
 
 
 def _slug(sketch: Sketch) -> str:

@@ -7,9 +7,9 @@ from openfaith_pipeline.simulator import answers, documents
 from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.queries import Selection, select
+from openfaith_pipeline.simulator.relations import Target, Way
 from openfaith_pipeline.simulator.routes import Kind, Match, Route
 from openfaith_pipeline.simulator.tables import Table
-from openfaith_pipeline.simulator.values import Target
 
 
 @dataclass(frozen=True)
@@ -46,46 +46,46 @@ def visit(church: Church, match: Match, url: str, params: Mapping[str, str]) -> 
     scope = _scope(church, match.route, ids)
     if scope is None:
         return answers.not_found()
+    is_silent = scope.table.shape.stream.product.value in church.traps.silent_products
     if match.route.kind in (Kind.LIST, Kind.EDGE):
-        return _list(church, scope, url, params)
+        selection = Selection((), 0, 0) if is_silent else select(scope.table, params, scope.ids)
+        return answers.document(*documents.collection(church, scope.table, selection, url, params, scope.parent))
     wanted = scope.first if match.route.kind in (Kind.SINGLETON, Kind.TO_ONE) else ids[-1]
-    if wanted is None or not scope.holds(wanted):
+    if wanted is None or not scope.holds(wanted) or (is_silent and match.segments):
         return answers.not_found()
     return answers.document(documents.single(church, scope.table, wanted, params, scope.parent))
 
 
-def _list(church: Church, scope: _Scope, url: str, params: Mapping[str, str]) -> Answer:
-    is_silent = scope.table.shape.stream.product.value in church.traps.silent_products
-    selection = Selection((), 0, 0) if is_silent else select(scope.table, params, scope.ids)
-    return answers.document(*documents.collection(church, scope.table, selection, url, params, scope.parent))
-
-
 def _scope(church: Church, route: Route, ids: list[int]) -> _Scope | None:
     """What a path is about; None when one of the records it passes through is not there."""
-    placeholders = route.shape.stream.placeholders
+    depth = len(route.way.placeholders)
     table = church.table(route.shape.stream.name)
-    above = _under_parents(church, table, ids[: len(placeholders)])
+    above = _along(church, table, route.way, ids[:depth])
     if above is None or route.kind in (Kind.LIST, Kind.SINGLE, Kind.SINGLETON):
         return above
-    passed = ids[len(placeholders)]
-    return _beyond(church, table, passed, route) if above.holds(passed) else None
+    return _beyond(church, table, ids[depth], route) if above.holds(ids[depth]) else None
 
 
-def _under_parents(church: Church, table: Table, ids: list[int]) -> _Scope | None:
-    """The records of a table that lie under the parents in a path."""
-    if not ids:
-        return _Scope(table, None, church.organization)
-    placeholders = table.shape.stream.placeholders
-    targets = [(name, _target(table, name, id)) for name, id in zip(placeholders, ids, strict=True)]
-    if not all(id in church.table(stream) for _, (stream, id) in targets):
+def _along(church: Church, table: Table, way: Way, ids: list[int]) -> _Scope | None:
+    """The records of a table that lie on a way; None where one of its parents is not there or not under the other."""
+    if not way.parent or not way.relation:
+        return _Scope(table, _at_top(table), church.organization)
+    parents = church.table(way.parent)
+    if ids[-1] not in parents:
         return None
-    last_name, last = targets[-1]
-    under = [
-        id
-        for id in table.children(last_name, last)
-        if all(table.record(id).relations.get(name) == target for name, target in targets[:-1])
-    ]
-    return _Scope(table, under, {"id": str(last[1]), "type": church.shapes[last[0]].stream.type})
+    above = parents.record(ids[-1]).relations
+    outer = zip(way.placeholders[:-1], ids, strict=False)
+    if any(name in above and (above[name] or ("", 0))[1] != id for name, id in outer):
+        return None
+    under = table.children(way.relation, (way.parent, ids[-1]))
+    return _Scope(table, under, {"id": str(ids[-1]), "type": parents.shape.stream.type})
+
+
+def _at_top(table: Table) -> Sequence[int] | None:
+    """All records, or those that lie under no parent where the others are listed there only."""
+    if not table.shape.ways or table.shape.stream.is_unconfirmed:
+        return None
+    return [record.id for record in table.records() if not table.shape.owner_of(record.relations)]
 
 
 def _beyond(church: Church, table: Table, id: int, route: Route) -> _Scope:
@@ -95,14 +95,7 @@ def _beyond(church: Church, table: Table, id: int, route: Route) -> _Scope:
     if edge and route.kind is not Kind.TO_ONE:
         reached = church.reached(edge, (table.shape.stream.name, id))
         return _Scope(church.table(church.end_of(edge)), reached, parent)
-    target = table.record(id).relations.get(route.name)
+    target: Target | None = table.record(id).relations.get(route.name)
     if target is None:
         return _Scope(table, (), parent)
     return _Scope(church.table(target[0]), (target[1],), parent)
-
-
-def _target(table: Table, relation: str, id: int) -> Target:
-    stream = table.shape.relation[relation].target
-    if stream is None:
-        raise ValueError(f"{table.shape.stream.name}: its path goes through a polymorphic relation")
-    return stream, id

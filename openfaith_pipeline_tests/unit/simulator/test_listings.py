@@ -17,13 +17,6 @@ def api() -> Api:
     return Api(people=150)
 
 
-@pytest.mark.parametrize("stream", [name for name, stream in STREAMS.items() if not stream.placeholders])
-def test_following_next_lists_each_record_once(api: Api, stream: str) -> None:
-    rows = api.everything(STREAMS[stream].path)
-    assert [row["id"] for row in rows] == [row["id"] for row in api.church.truth(stream)]
-    assert len(rows) == api.get(STREAMS[stream].path)["meta"]["total_count"]
-
-
 def test_default_order_is_ascending_number_not_text(api: Api) -> None:
     ids = api.ids(f"{PEOPLE}?per_page=100")
     assert ids == sorted(ids)
