@@ -1,0 +1,157 @@
+"""All of Planning Center: every product's tables are its truth, and what a church may not see holds up nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+from psycopg import sql
+
+from openfaith_pipeline.catalog import STREAMS, Product, streams_of
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.options import RateLimit, Traps
+from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.status import read_status
+from openfaith_pipeline.sync import SyncMode
+from openfaith_pipeline_tests.integration.sync.church import ALL, connect, differences, row_versions, statuses, sync
+
+GROUPS, GIVING = streams_of(Product.GROUPS), streams_of(Product.GIVING)
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorClient]:
+    generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
+    with running_simulator(made_up_churches(1, people=60), rate_limit=generous) as running:
+        yield running
+
+
+def linked(database: Database, org_id: str) -> dict[str, set[tuple[str, str]]]:
+    found: dict[str, set[tuple[str, str]]] = {}
+    with database.connect() as connection:
+        for stream in ALL:
+            for table in stream.links.values():
+                rows = connection.execute(
+                    sql.SQL("SELECT id, related_id FROM {} WHERE org_id = %s").format(
+                        sql.Identifier(stream.schema, table)
+                    ),
+                    (org_id,),
+                ).fetchall()
+                found[f"{stream.schema}.{table}"] = set(rows)
+    return found
+
+
+def linked_at_the_source(simulator: SimulatorClient, org_id: str) -> dict[str, set[tuple[str, str]]]:
+    return {
+        f"{stream.schema}.{table}": {
+            (record["id"], named["id"])
+            for record in simulator.truth(org_id, stream.name)
+            for named in record["relationships"].get(relationship, {}).get("data") or []
+        }
+        for stream in ALL
+        for relationship, table in stream.links.items()
+    }
+
+
+def test_every_table_of_every_product_is_the_source(database: Database, simulator: SimulatorClient) -> None:
+    [org_id] = connect(database, simulator)
+    results = sync(database, org_id, ALL)
+    assert statuses(results) == {}
+    assert differences(database, simulator, org_id, ALL) == []
+    assert linked(database, org_id) == linked_at_the_source(simulator, org_id)
+    assert any(linked(database, org_id).values())
+
+    before = row_versions(database, ALL)
+    again = sync(database, org_id, ALL)
+    assert statuses(again) == {}
+    assert {(result.inserted, result.updated) for result in again.values()} == {(0, 0)}
+    assert row_versions(database, ALL) == before
+
+    for stream in ALL:
+        if not stream.is_singleton:
+            simulator.edit(org_id, stream.name, count=1)
+    assert statuses(sync(database, org_id, ALL, mode=SyncMode.RECONCILE)) == {}
+    assert differences(database, simulator, org_id, ALL) == []
+    assert linked(database, org_id) == linked_at_the_source(simulator, org_id)
+
+
+def test_what_a_church_may_not_see_and_what_drifts_is_told_and_holds_up_nothing(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id] = connect(database, simulator)
+    simulator.grant(org_id, [product.value for product in Product if product is not Product.GIVING])
+    simulator.set_traps(
+        org_id, Traps(silent_products=("groups",), forbidden_streams=("people.lists", "services.songs"))
+    )
+    simulator.edit(org_id, "people.emails", "all", attributes={"shoe_size": 44})
+    simulator.edit(org_id, "people.tabs", "all", attributes={"sequence": "first"})
+    simulator.edit(org_id, "people.campuses", "all", attributes={"parking": {"spaces": 3}})
+    results = sync(database, org_id, ALL)
+    assert {result.status for result in results.values()} == {"succeeded", "unavailable"}
+    assert {results[stream.name].status for stream in GIVING} == {"unavailable"}
+    assert sum(request["stream"] in {s.name for s in GIVING} for request in simulator.requests()) <= 1
+    assert results["people.emails"].drift == ["new shoe_size"]
+    assert results["people.tabs"].drift == ["retyped sequence"]
+    assert results["people.tabs"].quarantined == results["people.tabs"].fetched
+
+    [status] = read_status(database, org_id)
+    told = {stream.stream: (stream.availability, stream.drift) for stream in status.streams}
+    assert told["giving.donations"][0] == "not_granted"
+    assert told["groups.groups"][0] == "silent"
+    assert told["people.lists"][0] == told["services.songs"][0] == "forbidden"
+    assert told["people.campuses"][1] == ["new parking"]
+
+
+def test_rows_stay_when_a_product_is_withdrawn(database: Database, simulator: SimulatorClient) -> None:
+    [org_id] = connect(database, simulator)
+    chosen = [*GIVING, *GROUPS]
+    assert statuses(sync(database, org_id, chosen)) == {}
+    simulator.grant(org_id, ["groups"])
+    simulator.set_traps(org_id, Traps(silent_products=("groups",)))
+    results = sync(database, org_id, chosen, mode=SyncMode.RECONCILE)
+    assert sum(result.deleted for result in results.values()) == 0
+    simulator.grant(org_id, ["groups", "giving"])
+    simulator.set_traps(org_id, Traps())
+    assert differences(database, simulator, org_id, chosen) == []
+    assert statuses(sync(database, org_id, chosen)) == {}
+
+
+def test_a_type_among_several_that_are_read_together_can_be_forbidden(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id] = connect(database, simulator)
+    simulator.set_traps(org_id, Traps(forbidden_streams=("groups.events",)))
+    results = sync(database, org_id, GROUPS, mode=SyncMode.RECONCILE)
+    assert results["groups.events"].status == "unavailable"
+    assert results["groups.groups"].status == results["groups.locations"].status == "succeeded"
+    assert differences(database, simulator, org_id, [STREAMS["groups.groups"]]) == []
+
+
+def test_an_unconfirmed_path_that_is_absent_is_gone_around_and_asked_again_by_reconcile(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id] = connect(database, simulator)
+    unconfirmed = [stream for stream in ALL if stream.is_unconfirmed]
+    simulator.set_traps(org_id, Traps(absent_paths=tuple(stream.name for stream in unconfirmed)))
+    results = sync(database, org_id, ALL)
+    for stream in unconfirmed:
+        assert results[stream.name].status == ("succeeded" if stream.fallback_path else "unavailable"), stream.name
+    assert differences(database, simulator, org_id, [each for each in unconfirmed if each.fallback_path]) == []
+    simulator.forget_requests()
+    sync(database, org_id, ALL)
+    probed = {request["target"].split("?")[0] for request in simulator.requests()}
+    assert not probed & {stream.path for stream in unconfirmed}
+    simulator.set_traps(org_id, Traps())
+    results = sync(database, org_id, unconfirmed, mode=SyncMode.RECONCILE)
+    assert {result.status for result in results.values()} == {"succeeded"}
+    assert differences(database, simulator, org_id, unconfirmed) == []
+
+
+def test_secrets_of_the_source_are_neither_asked_for_nor_kept(database: Database, simulator: SimulatorClient) -> None:
+    [org_id] = connect(database, simulator)
+    keepers = [stream for stream in ALL if stream.withheld]
+    assert keepers
+    sync(database, org_id, keepers)
+    with database.connect() as connection:
+        for stream in keepers:
+            table = sql.Identifier(stream.schema, stream.short_name)
+            rows = connection.execute(sql.SQL("SELECT to_jsonb(t)::text FROM {} AS t").format(table)).fetchall()
+            assert rows and not any(name in row for (row,) in rows for name in stream.withheld)
