@@ -26,10 +26,10 @@ dev: $(READY)  ## the Dagster UI and daemon on that data, until Ctrl-C
 	@exec $(BIN)/openfaith-pipeline dev $(ARGS)
 
 test: $(READY) browser  ## the whole test suite
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-fast: $(READY)  ## the tests that need no Dagster processes, browser or kills
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow" $(ARGS)
 
 lint: $(READY)  ## format, lint, import walls, types
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run 'make format'" >&2; exit 1; }

@@ -19,7 +19,7 @@ from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline_tests.acceptance.cli.conftest import eventually, is_alive
 from openfaith_pipeline_tests.verbs import PROGRAM, Outcome, Verbs
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.slow
 
 
 @dataclass
@@ -42,12 +42,12 @@ class Running:
 
     def ask(self, query: str) -> Any:
         """The data of a GraphQL query."""
-        request = urllib.request.Request(  # noqa: S310 - our own server on the loopback
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/graphql",
             json.dumps({"query": query}).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - on the loopback
             return json.load(response)["data"]
 
     def answers(self) -> bool:
