@@ -1,10 +1,11 @@
 """`sync`: bring churches up to date, by runs of the Dagster job in this process."""
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Group, RenderableType
@@ -13,11 +14,13 @@ from openfaith_pipeline.catalog import STREAMS, Product, Stream, streams_of
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.progress import shown_progress, waited_of
 from openfaith_pipeline.database import Database, open_database
-from openfaith_pipeline.errors import UnknownStream, UsageError
+from openfaith_pipeline.errors import StreamBusy, UnknownStream, UsageError
 from openfaith_pipeline.orgs.organization import check_answering
 from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sync import StreamResult, SyncMode
+
+_BUSY_PATIENCE_SECONDS: Final = 35.0  # longer than a run may be silent, at its start too
 
 if TYPE_CHECKING:
     from openfaith_pipeline.defs.execution import OrgReport
@@ -102,12 +105,27 @@ def run_shown(
     mode: SyncMode = SyncMode.INCREMENTAL,
     is_verbose: bool = False,
 ) -> tuple[str, dict[str, "OrgReport"]]:
-    """Run the sync of these orgs, with its progress on stderr; its id and, by org, how it ended."""
+    """Run the sync of these orgs, with its progress on stderr; its id and, by org, how it ended.
+
+    Raises StreamBusy when another run of one of them lives. That is certain only when it still does after a while: one
+    that was killed looks alive until its last sign of life is old.
+    """
     from openfaith_pipeline.defs.execution import SyncOrder, run_sync
 
     order = SyncOrder([org.org_id for org in orgs], streams, mode)
+    patient_until = time.monotonic() + _BUSY_PATIENCE_SECONDS
+    is_waiting = False
     with shown_progress({org.org_id: org.name for org in orgs}) as progress:
-        return order.sync_id, run_sync(database, order, progress=progress, is_verbose=is_verbose)
+        while True:
+            try:
+                return order.sync_id, run_sync(database, order, progress=progress, is_verbose=is_verbose)
+            except StreamBusy as error:
+                if time.monotonic() > patient_until:
+                    raise
+                if not is_waiting:
+                    terminal.say(f"waiting, in case it has died: {error}")
+                is_waiting = True
+            time.sleep(1)
 
 
 def describe_sync(sync_id: str, reports: Mapping[str, "OrgReport"]) -> dict[str, Any]:
