@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 import psycopg
+from opentelemetry import trace
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -60,6 +61,11 @@ PAGES_AHEAD = 2
 POOL_SIZE = 6
 BUSY_PATIENCE_SECONDS = 25.0
 """How long to wait for a stream that another sync holds: longer than a dead owner's lease lasts."""
+
+_REFUSED_BY_POSTGRES = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
+"""One stream's trouble, not the church's: the others go on."""
+
+_TRACER = trace.get_tracer("openfaith_pipeline.sync")
 
 ClientFactory = Callable[[Database, str], AbstractAsyncContextManager[PlanningCenterClient]]
 
@@ -139,7 +145,8 @@ async def sync_streams(
             holder = await stack.enter_async_context(holding(pool))
             request = SyncRequest(org_id, sync_id, mode.value, holder)
             attempt = _Attempt(pool, client, request, progress or _Silence())
-            return await attempt.run(streams)
+            with _TRACER.start_as_current_span("sync", attributes={"org_id": org_id, "sync_id": sync_id}):
+                return await attempt.run(streams)
     except (psycopg.OperationalError, PoolTimeout) as error:
         raise DatabaseUnavailable(f"Postgres went away during the sync: {type(error).__name__}") from error
 
@@ -189,6 +196,12 @@ class _Attempt:
             results = await self._sync_walk(walk, started)
         except (ConnectionRejected, psycopg.OperationalError, PoolTimeout):
             raise
+        except _REFUSED_BY_POSTGRES as error:
+            # The message would quote the value, which is personal data; the code and the column say enough.
+            reason = (
+                f"Postgres refused its rows: {type(error).__name__} {error.sqlstate} {error.diag.column_name or ''}"
+            )
+            results = [self._result(stream, "failed", started, error=reason.strip()) for stream in walk.streams]
         except OpenFaithError as error:
             status = "unavailable" if isinstance(error, UnavailableError) else "failed"
             results = [self._result(stream, status, started, error=str(error)) for stream in walk.streams]
@@ -265,12 +278,12 @@ class _Attempt:
         except UnavailableError as error:
             await self._close(session, "unavailable", error)
             raise
-        except (OpenFaithError, asyncio.CancelledError) as error:
+        except (OpenFaithError, asyncio.CancelledError, *_REFUSED_BY_POSTGRES) as error:
             await self._close(session, "failed", error)
             raise
 
     async def _close(self, session: Session, status: str, error: BaseException) -> None:
-        reason = str(error) or "cancelled"
+        reason = str(error) if isinstance(error, OpenFaithError) else type(error).__name__
         async with self.pool.connection() as connection:
             await close_session(connection, session, status, reason)
             if isinstance(error, UnavailableError):
@@ -320,7 +333,8 @@ class _Attempt:
     async def _publish(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
         verdict = await prove_deletions(self.pool, self._fetch(walk), session, is_wanted=self.is_full)
         async with self.pool.connection() as connection:
-            published = await publish(connection, session, verdict.deletions)
+            with _TRACER.start_as_current_span("publish", attributes={"streams": session.names}):
+                published = await publish(connection, session, verdict.deletions)
             if verdict.doubt:
                 await mark_incomplete(connection, list(session.ids.values()), verdict.doubt)
             counts = await _logged(connection, session)

@@ -21,6 +21,7 @@ from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.preview import preview_rows
 from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, finish_sync, sync_streams
+from openfaith_pipeline.telemetry import tracing
 from openfaith_pipeline.transform import TransformResult, transform_org
 
 
@@ -43,7 +44,8 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SyncEngine"]:
         self._database = current_caller().database or database_of(check.not_none(context.instance))
-        with beating(self._database, context.run.run_id) if context.run else nullcontext():
+        beat = beating(self._database, context.run.run_id) if context.run else nullcontext()
+        with tracing(self._database.settings), beat:
             yield self
 
     def sync(self, request: Request, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:

@@ -1,0 +1,52 @@
+"""Traces to an OpenTelemetry collector, where one listens: each request to Planning Center and each published stream.
+
+Spans carry method, path without query, status, stream and counts: no personal data and no credentials.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+from opentelemetry import trace
+
+from openfaith_pipeline.settings import Settings
+
+SERVICE_NAME: Final = "openfaith-workflow-engine"
+_PROBE_SECONDS: Final = 0.2
+_FLUSH_MILLISECONDS: Final = 3000
+
+
+@contextmanager
+def tracing(settings: Settings) -> Iterator[None]:
+    """Send the block's spans to `OTEL_EXPORTER_OTLP_ENDPOINT`; without a collector there, tracing costs nothing."""
+    if not _is_listening(settings.otlp_endpoint):
+        yield
+        return
+    # The SDK takes a third of a second to import, and most installations have no collector.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):  # one for each process, whoever comes first
+        provider = TracerProvider(resource=Resource.create({"service.name": SERVICE_NAME}))
+        exporter = OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", timeout=5)
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+        trace.set_tracer_provider(provider)
+    try:
+        yield
+    finally:
+        provider.force_flush(_FLUSH_MILLISECONDS)
+
+
+def _is_listening(endpoint: str) -> bool:
+    parts = urlsplit(endpoint)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), timeout=_PROBE_SECONDS):
+            return True
+    except OSError:
+        return False
