@@ -4,7 +4,7 @@ import random
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from openfaith_pipeline.simulator.personas import scatter
 from openfaith_pipeline.simulator.relations import Relation
@@ -119,11 +119,11 @@ class Census:
         if shape.sources:
             return (Part(0, range(sum(part.size for part in self.pointed(shape.stream.name))), None),)
         if not shape.owners:
-            return (Part(0, range(round(self._wanted(shape))), None),)
+            return (Part(0, range(_whole(self._wanted(shape))), None),)
         parts: list[Part] = []
         for relation, share in self._shares(shape):
             start = parts[-1].start + len(parts[-1].owners) if parts else 0
-            owners = self._spread(shape, relation, share) if relation else range(round(share * self._wanted(shape)))
+            owners = self._spread(shape, relation, share) if relation else range(_whole(share * self._wanted(shape)))
             parts.append(Part(start, owners, relation))
         return tuple(parts)
 
@@ -139,23 +139,32 @@ class Census:
 
     def _spread(self, shape: Shape, relation: Relation, share: float) -> list[int]:
         """The owner of each record: as many in all as the declaration asks for, one has more and another none."""
-        owners = self.count(relation.target) if relation.target else 0
-        wanted = share * self._wanted(shape)
-        total = max(1, round(wanted)) if wanted and share < 1 else round(wanted)
+        owners = self._possible_owners(shape, relation)
+        total = _whole(share * self._wanted(shape))
         if not owners or not total:
             return []
         if shape.stream.is_singleton:
-            total = min(total, owners)
-            return [index * owners // total for index in range(total)]
+            total = min(total, len(owners))
+            return [owners[index * len(owners) // total] for index in range(total)]
         dice = random.Random(f"{self.seed}.owners.{shape.stream.name}.{relation.name}")  # noqa: S311 - not a secret
-        sums = list(accumulate(2 * dice.random() if total > owners else dice.expovariate(1) for _ in range(owners)))
+        sums = list(accumulate(2 * dice.random() if total > len(owners) else dice.expovariate(1) for _ in owners))
         bounds = [0, *(round(total * reached / sums[-1]) for reached in sums)]
-        return [owner for owner in range(owners) for _ in range(bounds[owner + 1] - bounds[owner])]
+        numbers = (after - before for before, after in pairwise(bounds))
+        return [owner for owner, number in zip(owners, numbers, strict=True) for _ in range(number)]
+
+    def _possible_owners(self, shape: Shape, relation: Relation) -> Sequence[int]:
+        """Places of the records that a path of this stream leads through: not the items of a template to a plan's."""
+        parts = self.parts(relation.target) if relation.target else ()
+        named = {name for way in shape.ways if way.relation == relation.name for name in way.placeholders}
+        fitting = [part for part in parts if part.relation and part.relation.name in named]
+        if not fitting or shape.stream.include:
+            return range(self.count(relation.target) if relation.target else 0)
+        return [place for part in fitting for place in range(part.start, part.start + len(part.owners))]
 
     def _covered(self, shape: Shape) -> list[Pointed]:
         """No more records than parents, shared out by how many parents there are of each kind."""
         capacities = [self.count(stream) for stream, _ in shape.sources]
-        wanted, capacity = round(self._wanted(shape)), sum(capacities)
+        wanted, capacity = _whole(self._wanted(shape)), sum(capacities)
         found: list[Pointed] = []
         start = 0
         for source, most in zip(shape.sources, capacities, strict=True):
@@ -163,3 +172,8 @@ class Census:
             found.append(Pointed(source, start, size))
             start += size
         return found
+
+
+def _whole(wanted: float) -> int:
+    """One at least of what there is to be anything of, so that a small church has something of everything."""
+    return max(1, round(wanted)) if wanted else 0

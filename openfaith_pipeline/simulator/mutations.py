@@ -139,7 +139,7 @@ class Editor:
     def _change_something(self, shape: Shape, record: Record) -> None:
         """An attribute, or of a record without any, whom it links or points to."""
         editable = [name for name, kind in shape.stream.attributes.items() if kind in _EDITABLE and name[-3:] != "_id"]
-        pointing = [each for each in shape.relations if each.target and not each.is_owner and not each.is_natural]
+        pointing = [each for each in shape.relations if each.target and not each.is_owner and not each.is_cascading]
         if editable:
             record.attributes.update(self._another_value(shape, record, self._dice.choice(editable)))
         elif shape.links:
@@ -186,14 +186,24 @@ class Editor:
         shape = table.shape
         found: list[tuple[Relation, Target]] = []
         for relation in shape.owners:
-            owners = self._church.table(relation.target).ids if relation.target else ()
-            targets = [(str(relation.target), id) for id in owners]
+            targets = [(str(relation.target), id) for id in self._possible_owners(shape, relation)]
             if shape.stream.is_singleton:
                 targets = [target for target in targets if not table.children(relation.name, target)]
             found += [(relation, self._dice.choice(targets))] if targets else []
-        if not found and (shape.owners or shape.stream.is_singleton):
+        if not found and (shape.owners or (shape.stream.is_singleton and not shape.sources)):
             raise ValueError(f"nothing can have one more of {shape.stream.name}")
         return self._dice.choice(found) if found else None
+
+    def _possible_owners(self, shape: Shape, relation: Relation) -> Sequence[int]:
+        """Living records that a path of this stream leads through."""
+        if not relation.target:
+            return ()
+        owners = self._church.table(relation.target)
+        ways = [way for way in shape.ways if way.relation == relation.name and not shape.stream.include]
+        outer = [name for way in ways for name in way.placeholders[:-1] if name in owners.shape.relation]
+        if not outer:
+            return owners.ids
+        return [record.id for record in owners.records() if all(record.relations.get(name) for name in outer)]
 
     def _point_at(self, shape: Shape, id: int) -> None:
         """Let a parent name a new record that nothing else leads to, a parent that names none if there is one."""

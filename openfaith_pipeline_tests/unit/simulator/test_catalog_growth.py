@@ -38,6 +38,9 @@ DECLARED = (
            population=Population(1, per="services.item_notes")),
     Stream(product=SERVICES, type="Attachment", path="/services/v2/attachments", attributes={"filename": TEXT},
            belongs_to={"attachable": None}, population=Population(9)),
+    Stream(product=SERVICES, type="Tag", path="/services/v2/tags", attributes={"name": TEXT},
+           also_under=("/services/v2/folders/{folder_id}/tags",), belongs_to={"folder": "services.folders"},
+           population=Population(10)),
 )  # fmt: skip
 STREAMS = MappingProxyType({stream.name: stream for stream in DECLARED})
 
@@ -113,6 +116,15 @@ def test_two_levels_of_declared_includes(api: Api) -> None:
         for each in row["relationships"]["flags"]["data"]
     }
     assert flags == {row["id"] for row in page["included"] if row["type"] == "NoteFlag"}
+
+
+def test_a_listing_at_top_level_leaves_out_what_lies_under_parents(api: Api) -> None:
+    top = api.ids("/services/v2/tags?per_page=100")
+    under = [id for folder in api.ids("/services/v2/folders") for id in api.ids(f"/services/v2/folders/{folder}/tags")]
+    truth = {int(row["id"]): row["relationships"]["folder"]["data"] for row in api.church.truth("services.tags")}
+    assert top == [id for id, folder in truth.items() if folder is None]
+    assert sorted(under) == [id for id, folder in truth.items() if folder is not None]
+    assert top and under
 
 
 def test_trees_have_no_loops(api: Api) -> None:

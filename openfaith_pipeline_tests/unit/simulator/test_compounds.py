@@ -84,6 +84,28 @@ def test_unknown_and_not_offered_includes_are_ignored(api: Api) -> None:
     assert set(page["data"][0]["relationships"]) == {"primary_campus"}
 
 
+def test_asked_relationships_are_added_as_any_other_include_is(api: Api) -> None:
+    """They are spliced into what is listed; together with a shown one the record is written anew."""
+    spliced = api.get(f"{PEOPLE}?include=marital_status,school,emails&per_page=100")
+    rewritten = api.get(f"{PEOPLE}?include=marital_status,school,emails,primary_campus&per_page=100")
+    for quick, slow in zip(spliced["data"], rewritten["data"], strict=True):
+        slow["relationships"]["primary_campus"].pop("links")
+        assert quick == slow
+    named = [row["relationships"]["marital_status"]["data"] for row in spliced["data"]]
+    assert None in named
+    ids = {each["id"] for each in named if each}
+    assert {row["id"] for row in spliced["included"] if row["type"] == "MaritalStatus"} == ids
+    assert [row for row in rewritten["included"] if row["type"] != "Campus"] == spliced["included"]
+
+
+def test_links_are_included(api: Api) -> None:
+    page = api.get("/giving/v2/donations?include=labels&per_page=100")
+    named = {each["id"] for row in page["data"] for each in row["relationships"]["labels"]["data"]}
+    assert {row["id"] for row in page["included"]} == named
+    assert {row["type"] for row in page["included"]} == {"Label"}
+    assert {each["type"] for row in page["data"] for each in row["relationships"]["labels"]["data"]} == {"Labels"}
+
+
 def test_sparse_fields_leave_attributes_and_relationships_asked_for(api: Api) -> None:
     page = api.get(f"{PEOPLE}?fields[Person]=first_name,emails,no_such&include=emails,primary_campus&per_page=5")
     for row in page["data"]:

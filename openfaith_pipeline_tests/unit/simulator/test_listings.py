@@ -192,9 +192,13 @@ def test_stuck_total_trap() -> None:
 
 def test_silent_product_trap() -> None:
     api = Api(people=10)
+    person = api.ids(PEOPLE)[0]
     api.trap(silent_products=("people",))
     page = api.get(PEOPLE)
     assert (page["data"], page["meta"]["total_count"]) == ([], 0)
+    assert api.ids(f"{PEOPLE}/{person}/emails") == []
+    assert api.send(f"{PEOPLE}/{person}").status == 404
+    assert api.get("/people/v2")["data"]["type"] == "Organization"
 
 
 def test_hidden_parents_trap() -> None:

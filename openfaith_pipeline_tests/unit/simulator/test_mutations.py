@@ -44,6 +44,60 @@ def test_given_attributes_are_taken_as_they_are(api: Api) -> None:
     assert api.ids(f"{PEOPLE}?order=grade")
 
 
+def test_links_can_be_given_and_follow_what_is_deleted(api: Api) -> None:
+    (id,) = api.editor.edit("giving.donations", [990], relations={"labels": [987, 985]})
+    labels = "relationships", "labels", "data"
+    assert linked(row(api, "giving.donations", id), *labels) == ["987", "985"]
+    listed = api.get(f"/giving/v2/donations/{id}")["data"]
+    assert linked(listed, *labels) == ["987", "985"]
+    before = row(api, "giving.donations", id)["attributes"]["updated_at"]
+    api.center.clock.advance(60)
+    api.editor.delete("giving.labels", [987])
+    assert linked(row(api, "giving.donations", id), *labels) == ["985"]
+    assert row(api, "giving.donations", id)["attributes"]["updated_at"] > before
+
+
+def linked(record: dict[str, Any], *path: str) -> list[str]:
+    value: Any = record
+    for key in path:
+        value = value[key]
+    return [each["id"] for each in value]
+
+
+def test_a_record_without_attributes_changes_whom_it_names(api: Api) -> None:
+    for stream in ("calendar.required_approvals", "calendar.resource_approval_groups"):
+        before = {each["id"]: each["relationships"] for each in api.church.truth(stream)}
+        (id,) = api.editor.edit(stream)
+        assert row(api, stream, id)["relationships"] != before[str(id)]
+
+
+def test_attributes_can_be_given_up(api: Api) -> None:
+    before = api.church.truth("people.emails")
+    assert len(api.editor.drop("people.emails", ["location", "blocked"])) == len(before)
+    for old, new in zip(before, api.church.truth("people.emails"), strict=True):
+        dropped = {"location": old["attributes"]["location"], "blocked": old["attributes"]["blocked"]}
+        assert {**new["attributes"], **dropped} == old["attributes"]
+        assert not new["attributes"].keys() & dropped.keys()
+
+
+def test_what_only_parents_name_is_reached_when_it_is_added_and_gone_when_no_one_names_it(api: Api) -> None:
+    (added,) = api.editor.add("groups.locations")
+    assert str(added) in {each["id"] for each in api.church.truth("groups.locations")}
+    groups, events = api.church.truth("groups.groups"), api.church.truth("groups.events")
+    for stream, rows in (("groups.groups", groups), ("groups.events", events)):
+        api.editor.edit(stream, [int(each["id"]) for each in rows], relations={"location": None})
+    assert api.church.truth("groups.locations") == []
+
+
+def test_no_parent_can_have_two_of_what_it_has_one_of(api: Api) -> None:
+    with pytest.raises(ValueError, match=r"one more of groups\.enrollments"):
+        api.editor.add("groups.enrollments")
+    before = len(api.church.truth("giving.notes"))
+    api.editor.add("giving.notes", count=3)
+    donations = [each["relationships"]["donation"]["data"]["id"] for each in api.church.truth("giving.notes")]
+    assert len(donations) == len(set(donations)) == before + 3
+
+
 def test_all_records_can_be_edited_at_once(api: Api) -> None:
     assert len(api.editor.edit("people.people", "all", attributes={"new": 1})) == 40
     assert all(each["attributes"]["new"] == 1 for each in api.church.truth("people.people"))
