@@ -7,11 +7,24 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from openfaith_pipeline.errors import ConfigurationError
 
 PCO_API_URL = "https://api.planningcenteronline.com"
+
+
+class _DocumentedVariables(EnvSettingsSource):
+    """The environment by the documented names only: by the names of our fields, `home` would be read from HOME."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {key: value for key, value in super().__call__().items() if key not in self.settings_cls.model_fields}
 
 
 class Settings(BaseSettings):
@@ -39,6 +52,17 @@ class Settings(BaseSettings):
     otlp_endpoint: str = Field(default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     dagster_home_override: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")
     dagster_pg_url: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_DAGSTER_PG_URL")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _DocumentedVariables(settings_cls)
 
     @field_validator("home", "dagster_home_override", "postgres_bin")
     @classmethod
