@@ -25,6 +25,8 @@ _LENGTH = re.compile(rb"Content-Length: (\d+)")
 _LISTINGS = {
     "by_offset": "/people/v2/people?per_page=100&offset={offset}",
     "by_updated_at": "/people/v2/people?order=updated_at&per_page=100&where[updated_at][gte]={moment}",
+    "as_synced": "/people/v2/people?include=inactive_reason,marital_status,name_prefix,name_suffix,school"
+    "&order=updated_at&per_page=100&where[updated_at][gte]={moment}",
     "with_includes": "/people/v2/people?include=emails,phone_numbers&offset={offset}&per_page=100",
     "one_row": "/people/v2/people?per_page=1",
 }

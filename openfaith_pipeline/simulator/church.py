@@ -95,6 +95,12 @@ class Church:
                 dressed[id] = self._dress(table, id)
         return [dressed[id] for id in ids]
 
+    def url_of(self, target: Target | None) -> str | None:
+        """Where a record is; None for one that is not there."""
+        if target is None or target[1] not in (table := self.table(target[0])):
+            return None
+        return table.own_url(target[1])
+
     def truth(self, stream: str) -> list[dict[str, Any]]:
         """Every record of a stream: id, attributes and declared relationships, whether listed or not.
 

@@ -1,6 +1,6 @@
 """Resource objects that are not sent as they lie: with `include=`, with `fields[...]`, or alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -8,13 +8,12 @@ import orjson
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.records import Record
 from openfaith_pipeline.simulator.relations import Target
-from openfaith_pipeline.simulator.shapes import Edge, Shape
+from openfaith_pipeline.simulator.shapes import Edge
+from openfaith_pipeline.simulator.splices import adders_of, splice
 from openfaith_pipeline.simulator.tables import Table
 
 Tree = dict[str, "Tree"]
 _MAX_DEPTH = 2
-_LINKS = b',"links":{"self":'
-"""What follows the relationships of a listed object."""
 
 
 def read_includes(text: str) -> Tree:
@@ -43,7 +42,7 @@ class Compound:
         self._church = church
         self._tree = read_includes(params["include"]) if params.get("include") else {}
         self._fields = read_fields(params)
-        self._included: dict[Target, bytes] = {}
+        self._included: dict[Target, Tree] = {}
 
     @property
     def is_plain(self) -> bool:
@@ -53,15 +52,19 @@ class Compound:
     @property
     def included(self) -> list[bytes] | None:
         """The included resource objects, each once; None when none were asked for."""
-        return list(self._included.values()) if self._tree else None
+        if not self._tree:
+            return None
+        rendered: list[bytes] = []
+        done = 0
+        while done < len(self._included):  # each may bring others along
+            for target, branch in list(self._included.items())[done:]:
+                rendered += self._rendered(self._church.table(target[0]), [target[1]], branch)
+                done += 1
+        return rendered
 
     def listed(self, table: Table, ids: Iterable[int]) -> list[bytes]:
         """The resource objects of a page."""
-        ids = list(ids)
-        fragments = self._church.listed(table, ids)
-        if self.is_plain:
-            return fragments
-        return [self._render(table, id, fragment, self._tree) for id, fragment in zip(ids, fragments, strict=True)]
+        return self._rendered(table, list(ids), self._tree)
 
     def single(self, table: Table, id: int) -> bytes:
         """One resource object with the links that only a record asked for alone has."""
@@ -77,47 +80,34 @@ class Compound:
         links: dict[str, str | None] = {name: f"{own}/{name}" for name in table.shape.edges}
         for relation in table.shape.relations:
             if relation.is_edge:
-                links[relation.name] = self._url_of(record.relations.get(relation.name))
+                links[relation.name] = self._church.url_of(record.relations.get(relation.name))
         return links
 
-    def _url_of(self, target: Target | None) -> str | None:
-        if target is None or target[1] not in (table := self._church.table(target[0])):
-            return None
-        return self._own_url(table, target[1])
-
-    def _own_url(self, table: Table, id: int) -> str:
-        return table.codec.plain_url(id) or table.codec.self_url(table.record(id))
-
-    def _render(self, table: Table, id: int, fragment: bytes, tree: Tree) -> bytes:
+    def _rendered(self, table: Table, ids: Sequence[int], tree: Tree) -> list[bytes]:
+        fragments = self._church.listed(table, ids)
         is_thinned = table.shape.stream.type in self._fields
         if not tree and not is_thinned:
-            return fragment
-        if not is_thinned and not table.is_raw(id) and _is_addition(table.shape, tree):
-            return self._added(table, id, fragment, tree)
-        resource = orjson.loads(fragment)
-        return self._rewritten(table, id, resource, tree) if isinstance(resource, dict) else fragment
+            return fragments
+        is_flat = not is_thinned and not any(tree.values())
+        adders = adders_of(self._church, table, list(tree), self._find) if is_flat else None
+        return [
+            splice(table, id, fragment, adders)
+            if adders is not None and not table.is_raw(id)
+            else self._rewritten(table, id, orjson.loads(fragment), tree)
+            for id, fragment in zip(ids, fragments, strict=True)
+        ]
 
-    def _rewritten(self, table: Table, id: int, resource: dict[str, Any], tree: Tree) -> bytes:
+    def _find(self, target: Target) -> None:
+        self._included.setdefault(target, {})
+
+    def _rewritten(self, table: Table, id: int, resource: Any, tree: Tree) -> bytes:
+        if not isinstance(resource, dict):
+            return orjson.dumps(resource)
         kept = self._fields.get(table.shape.stream.type)
         self._expand(table, id, resource, tree)
         if kept is not None:
             _thin(resource, kept)
         return orjson.dumps(resource)
-
-    def _added(self, table: Table, id: int, fragment: bytes, tree: Tree) -> bytes:
-        """The same as `_expand` does where nothing listed changes, without reading the listed object."""
-        names = [name for name in tree if name in table.shape.can_include]
-        if not names:
-            return fragment
-        record, relationships = Record(id, {}, *table.codec.read_hidden(table.hidden(id))), {}
-        for name in names:
-            targets, relationships[name] = self._follow(table, record, name)
-            for target in targets:
-                self._include(target, tree[name])
-        before, links = fragment[: (place := fragment.rindex(_LINKS))], fragment[place:]
-        if table.shape.shown or table.shape.shown_links:
-            return b"".join((before[:-1], b",", orjson.dumps(relationships)[1:], links))
-        return b"".join((before, b',"relationships":', orjson.dumps(relationships), links))
 
     def _expand(self, table: Table, id: int, resource: dict[str, Any], tree: Tree) -> None:
         record = table.read(id, resource)
@@ -128,7 +118,7 @@ class Compound:
             targets, relationship = self._follow(table, record, name)
             relationships[name] = relationship
             for target in targets:
-                self._include(target, branch)
+                self._included.setdefault(target, branch)
             for nested in branch:
                 self._lift(relationships, nested, targets)
         if not relationships:
@@ -140,15 +130,11 @@ class Compound:
         if name in shape.edges:
             return self._along(table, record, shape.edges[name])
         if name in shape.links:
-            link = shape.links[name]
-            ids = record.links.get(name, [])
-            related = f"{codec.plain_url(record.id) or codec.self_url(table.record(record.id))}/{name}"
-            return [(link.target, id) for id in ids], {
-                "links": {"related": related},
-                "data": codec.identifiers(link, ids),
-            }
+            link, ids = shape.links[name], record.links.get(name, [])
+            related = {"related": f"{table.own_url(record.id)}/{name}"}
+            return [(link.target, id) for id in ids], {"links": related, "data": codec.identifiers(link, ids)}
         target = record.relations.get(name)
-        url = self._url_of(target)
+        url = self._church.url_of(target)
         relationship = {"links": {"related": url}, "data": codec.identifier(shape.relation[name], target)}
         return [target] if target and url else [], relationship
 
@@ -156,16 +142,9 @@ class Compound:
         end = self._church.end_of(edge)
         ids = self._church.reached(edge, (table.shape.stream.name, record.id))
         named = [{"type": self._church.shapes[end].stream.type, "id": str(id)} for id in ids]
-        url = self._own_url(table, record.id)
+        url = table.own_url(record.id)
         data = (named[0] if named else None) if edge.is_single else named
         return [(end, id) for id in ids], {"links": {"related": f"{url}/{edge.name}"}, "data": data}
-
-    def _include(self, target: Target, branch: Tree) -> None:
-        if target not in self._included:
-            table = self._church.table(target[0])
-            self._included[target] = b""  # its place is before what it brings along
-            fragment = self._church.listed(table, [target[1]])[0]
-            self._included[target] = self._render(table, target[1], fragment, branch)
 
     def _lift(self, relationships: dict[str, Any], nested: str, targets: list[Target]) -> None:
         """Recorded: a record also shows what was included through what it includes, with no related link."""
@@ -178,12 +157,6 @@ class Compound:
         if data and nested not in relationships:
             unique = {(each["type"], each["id"]): each for each in data}
             relationships[nested] = {"links": {"related": None}, "data": list(unique.values())}
-
-
-def _is_addition(shape: Shape, tree: Tree) -> bool:
-    """Whether an include only adds relationships to a record that it does not show without."""
-    shown = {*(each.name for each in shape.shown), *(each.name for each in shape.shown_links)}
-    return not shape.shown_edges and not shown & tree.keys() and not any(tree.values())
 
 
 def _thin(resource: dict[str, Any], kept: frozenset[str]) -> None:

@@ -108,6 +108,9 @@ class Table:
         """Whether something was put in as it is, which may be no resource object at all."""
         return id in self._raw
 
+    def own_url(self, id: int) -> str:
+        return self.codec.plain_url(id) or self.codec.self_url(self.record(id))
+
     def records(self) -> Iterator[Record]:
         return map(self.record, self.ids)
 
