@@ -5,6 +5,12 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.catalog.document import render_catalog
+from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.catalog.document import render_catalog
+from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
 from openfaith_pipeline.cli.app import app
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -20,7 +26,10 @@ def commands() -> Mapping[str, str]:
 def pages() -> Mapping[Path, str]:
     sections = [f"## openfaith-pipeline {verb}\n\n```text\n{text}\n```\n" for verb, text in commands().items()]
     intro = "# Command line\n\nWhat `--help` says of each verb. Written by `make docs`; a test keeps it up to date.\n\n"
-    return {DOCS / "cli.md": intro + "\n".join(sections)}
+    return {
+        DOCS / "cli.md": intro + "\n".join(sections),
+        DOCS / "catalog.md": render_catalog(STREAMS.values(), NOT_SYNCED),
+    }
 
 
 def _collect(verb: str, found: dict[str, str]) -> None:
