@@ -8,9 +8,6 @@ from typer.testing import CliRunner
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.catalog.document import render_catalog
 from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
-from openfaith_pipeline.catalog import STREAMS
-from openfaith_pipeline.catalog.document import render_catalog
-from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
 from openfaith_pipeline.cli.app import app
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -8,11 +8,15 @@ from openfaith_pipeline.catalog.stream import Product, Strategy, Stream
 _INTRODUCTION = """\
 # What is synced
 
-Written from the declarations in `openfaith_pipeline/catalog/`; change those, not this.
+Written by `make docs` from the declarations in `openfaith_pipeline/catalog/`; change those, not this.
+
+Of the {types} types that Planning Center documents, {streams} are synced; the others stand with their reasons at
+the end of their product.
 
 A stream is one type of Planning Center and one raw table: `people.emails` is `pco_people.emails`. Besides the columns
 listed, each table has `org_id` and `id`, which are its key, `_extra` for attributes that no declaration names, and
-`_content_hash`, `_first_seen_at`, `_synced_at`, `_deleted_at` and `_sync_id`.
+`_content_hash`, `_first_seen_at`, `_synced_at`, `_deleted_at` and `_sync_id`. What a record refers to many of is in a
+table of links, with `org_id`, `id`, `related_id` and `position`.
 
 How the records of a stream are found:
 
@@ -37,7 +41,9 @@ def render_catalog(streams: Iterable[Stream], not_synced: Mapping[Product, Mappi
     for stream in streams:
         by_product[stream.product].append(stream)
     strategies = "\n".join(f"- **{strategy.value}**: {meaning}." for strategy, meaning in _STRATEGIES.items())
-    sections = [_INTRODUCTION.format(strategies=strategies)]
+    synced = sum(map(len, by_product.values()))
+    types = synced + sum(map(len, not_synced.values()))
+    sections = [_INTRODUCTION.format(types=types, streams=synced, strategies=strategies)]
     for product, members in by_product.items():
         skipped = not_synced.get(product, {})
         if members or skipped:
