@@ -32,7 +32,7 @@ class DemoChurches:
 
     port: int
     sizes: tuple[int, ...] = (100, 50)
-    rate_limit: str = "100/20"
+    rate_limit: str = "300/20"
     seed: int = 7
 
     @property
