@@ -1,0 +1,156 @@
+"""What one declaration gives: a type that nobody has is declared, and all that follows from it is there."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+from types import MappingProxyType
+from typing import Any
+
+import dagster as dg
+import httpx
+import pytest
+from psycopg import sql
+from psycopg.rows import dict_row
+from pydantic import SecretStr
+from sqlalchemy import MetaData
+
+from openfaith_pipeline.catalog import STREAMS, Population, Product, Stream
+from openfaith_pipeline.catalog.document import render_catalog
+from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
+from openfaith_pipeline.catalog.stream import DATE, INTEGER, TEXT
+from openfaith_pipeline.checks import rules_for
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.alignment import align_raw_tables
+from openfaith_pipeline.defs.raw_assets import asset_spec, check_specs
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.registry import add_org
+from openfaith_pipeline.planning_center import PersonalAccessToken, PlanningCenterClient
+from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, sync_streams
+from openfaith_pipeline_tests.unit.simulator.api import Api
+
+PETS = Stream(
+    product=Product.PEOPLE,
+    type="Pet",
+    path="/people/v2/people/{person_id}/pets",
+    attributes={"name": TEXT, "legs": INTEGER, "adopted_on": DATE},
+    belongs_to={"person": "people.people", "campus": "people.campuses"},
+    has_many={"carers": "people.people"},
+    population=Population(0.3, per="people.people"),
+)
+REGISTRY = MappingProxyType({**STREAMS, PETS.name: PETS})
+ORG = "org_01jd0000000000000000000000"
+PEOPLE = STREAMS["people.people"]
+
+
+@pytest.fixture(scope="module")
+def api() -> Api:
+    return Api(people=20, streams=REGISTRY)
+
+
+@pytest.fixture
+def tables(database: Database) -> dict[str, list[str]]:
+    """The columns of the tables that the declaration makes, by table; the org is connected."""
+    with database.connect() as connection:
+        made = align_raw_tables(connection, [PETS], MetaData())
+        token = PersonalAccessToken("app", SecretStr("made-up"))
+        add_org(connection, cipher_from(database.settings), ORG, "A church", token)
+        rows = connection.execute(
+            "SELECT table_schema || '.' || table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema || '.' || table_name = ANY(%s) ORDER BY ordinal_position",
+            (made,),
+        ).fetchall()
+    columns: dict[str, list[str]] = {name: [] for name in made}
+    for name, column in rows:
+        columns[name].append(column)
+    return columns
+
+
+def sync(database: Database, api: Api, *streams: Stream) -> dict[str, StreamResult]:
+    async def answer(request: httpx.Request) -> httpx.Response:
+        given = api.send(request.url.raw_path.decode())
+        return httpx.Response(given.status, content=given.body, headers=given.headers)
+
+    @asynccontextmanager
+    async def client(_: Database, org_id: str) -> AsyncIterator[PlanningCenterClient]:
+        token = PersonalAccessToken(org_id, SecretStr("made-up"))
+        async with PlanningCenterClient(
+            "http://planning.center", token, transport=httpx.MockTransport(answer)
+        ) as connected:
+            yield connected
+
+    with database.connect() as connection:
+        begin_sync(connection, SyncStart("sync_pets", None, SyncMode.INCREMENTAL.value, "test", {}))
+    return asyncio.run(
+        sync_streams(database, ORG, streams, mode=SyncMode.INCREMENTAL, sync_id="sync_pets", client_factory=client)
+    )
+
+
+def read(database: Database, table: str) -> list[dict[str, Any]]:
+    with database.connect(row_factory=dict_row) as connection:
+        return connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier("pco_people", table))).fetchall()
+
+
+def test_its_tables(tables: dict[str, list[str]]) -> None:
+    typed = ["person_id", "campus_id", "name", "legs", "adopted_on"]
+    assert set(tables) == {"pco_people.pets", "staging.people__pets", "pco_people.pets_carers"}
+    assert tables["pco_people.pets"][:7] == ["org_id", "id", *typed]
+    assert [column for column in tables["staging.people__pets"] if not column.startswith("_")] == ["id", *typed]
+    assert tables["pco_people.pets_carers"] == ["org_id", "id", "related_id", "position"]
+
+
+def test_its_rows(database: Database, tables: dict[str, list[str]], api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tables
+    monkeypatch.setattr("openfaith_pipeline.sync.STREAMS", REGISTRY)
+    results = sync(database, api, PEOPLE, PETS)
+    truth = {row["id"]: row for row in api.church.truth(PETS.name)}
+    rows = {row["id"]: row for row in read(database, "pets")}
+    assert {result.status for result in results.values()} == {"succeeded"}
+    assert rows.keys() == truth.keys()
+    for id, row in rows.items():
+        attributes, relationships = truth[id]["attributes"], truth[id]["relationships"]
+        adopted_on = attributes["adopted_on"] and date.fromisoformat(attributes["adopted_on"])
+        assert (row["name"], row["legs"], row["adopted_on"]) == (attributes["name"], attributes["legs"], adopted_on)
+        assert row["person_id"] == relationships["person"]["data"]["id"]
+        assert row["campus_id"] == (relationships["campus"]["data"] or {}).get("id")
+    named = {(id, each["id"]) for id, row in truth.items() for each in row["relationships"]["carers"]["data"]}
+    assert {(row["id"], row["related_id"]) for row in read(database, "pets_carers")} == named
+    assert named
+
+    with database.connect() as connection:
+        findings = {rule.name: rule.examine(connection, PETS, ORG) for rule in rules_for(PETS)}
+    assert {name for name, finding in findings.items() if finding.passed} >= {
+        "nothing_quarantined",
+        "relationships_resolve",
+    }
+
+
+@pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")
+def test_its_asset_and_checks() -> None:
+    spec = asset_spec(PETS)
+    assert spec.key == dg.AssetKey(["pco_people", "pets"])
+    assert spec.group_name == "pco_people"
+    assert [dep.asset_key for dep in spec.deps] == [dg.AssetKey(["pco_people", "people"])]
+    assert PETS.reference_url in (spec.description or "")
+    columns = [column.name for column in spec.metadata["dagster/column_schema"].columns]
+    assert columns[:7] == ["org_id", "id", *PETS.columns]
+    assert {check.name for check in check_specs(PETS)} == {rule.name for rule in rules_for(PETS)}
+    assert {"nothing_quarantined", "relationships_resolve"} <= {check.name for check in check_specs(PETS)}
+
+
+def test_its_endpoint_in_the_simulator(api: Api) -> None:
+    people = api.ids("/people/v2/people?per_page=100")
+    listed = [row for person in people for row in api.get(f"/people/v2/people/{person}/pets?per_page=100")["data"]]
+    truth = {row["id"]: row for row in api.church.truth(PETS.name)}
+    assert {row["id"]: row["attributes"] for row in listed} == {id: row["attributes"] for id, row in truth.items()}
+    assert len(truth) == pytest.approx(0.3 * len(people), abs=1)
+
+
+def test_its_row_in_the_documentation() -> None:
+    document, before = (render_catalog(streams.values(), NOT_SYNCED) for streams in (REGISTRY, STREAMS))
+    added = [line for line in document.splitlines() if line not in before.splitlines()]
+    count, row = added
+    assert "245 types" in count and "210 are synced" in count
+    assert row.startswith("| `people.pets` | [Pet](")
+    assert "child of `people.people`: full" in row
+    assert "`carers` many `people.people` in `pets_carers`" in row
