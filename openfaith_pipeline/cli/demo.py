@@ -89,6 +89,8 @@ def demo(
         terminal.print_json({**describe_sync(sync_id, reports), "seconds": round(seconds, 3)})
     else:
         _print_outcome(orgs, reports)
+        whole = terminal.duration(seconds)
+        terminal.output().print(f"all of it in {whole}, Dagster's records and the OpenFaith tables included")
         program = Path(sys.executable).with_name("openfaith-pipeline")
         typer.echo(_NEXT.format(home=_shortened(settings.home), program=_shortened(program)))
     raise typer.Exit(complain_of_failures(reports))
