@@ -192,8 +192,7 @@ class _Attempt:
     async def _walk(self, walk: Walk) -> None:
         started = monotonic()
         try:
-            await self._wait_for_parents(walk)
-            results = await self._sync_walk(walk, started)
+            results = await self._sync_walk(await self._reachable(walk, started), started)
         except (ConnectionRejected, psycopg.OperationalError, PoolTimeout):
             raise
         except _REFUSED_BY_POSTGRES as error:
@@ -201,12 +200,12 @@ class _Attempt:
             reason = (
                 f"Postgres refused its rows: {type(error).__name__} {error.sqlstate} {error.diag.column_name or ''}"
             )
-            results = [self._result(stream, "failed", started, error=reason.strip()) for stream in walk.streams]
+            self._give_up(walk.streams, OpenFaithError(reason.strip()), started)
         except OpenFaithError as error:
-            status = "unavailable" if isinstance(error, UnavailableError) else "failed"
-            results = [self._result(stream, status, started, error=str(error)) for stream in walk.streams]
-        for result in results:
-            self._finish(result)
+            self._give_up(walk.streams, error, started)
+        else:
+            for result in results:
+                self._finish(result)
 
     async def _sync_walk(self, walk: Walk, started: float) -> list[StreamResult]:
         """Read and publish the walk, going around what the source withholds of it."""
@@ -219,12 +218,11 @@ class _Attempt:
             refused = walk.routes[(session.state or {}).get("route", 0)]
             if isinstance(error, PathNotFound) and refused.lead.is_unconfirmed and refused.path == refused.lead.path:
                 return await self._go_around(walk, refused.lead, started)
-            rest = walk.without(refused.lead)
+            rest = walk.only(route for route in walk.routes if route.lead is not refused.lead)
             if not rest.streams:
                 raise
-            lost = [stream for stream in walk.streams if stream not in rest.streams]
-            withheld = [self._result(stream, "unavailable", started, error=str(error)) for stream in lost]
-            return [*withheld, *await self._sync_walk(rest, started)]
+            self._give_up([stream for stream in walk.streams if stream not in rest.streams], error, started)
+            return await self._sync_walk(rest, started)
 
     async def _go_around(self, walk: Walk, lead: Stream, started: float) -> list[StreamResult]:
         """Remember that the lead's unconfirmed path is absent, and read it by the documented way instead."""
@@ -243,17 +241,39 @@ class _Attempt:
     def _result(self, stream: Stream, status: str, started: float, **more: Any) -> StreamResult:
         return StreamResult(stream.name, status, self.mode.value, seconds=round(monotonic() - started, 3), **more)
 
-    async def _wait_for_parents(self, walk: Walk) -> None:
-        """A child walk visits the parents that this sync has just published."""
-        for parent in dict.fromkeys(name for lead in walk.leads for name in lead.parents):
-            if parent not in self.done:
-                continue
-            await self.done[parent].wait()
-            outcome = self.results[parent]
-            if outcome.status == "unavailable":
-                raise PathNotFound(f"its parent {parent} is unavailable: {outcome.error}")
-            if outcome.status == "failed":
-                raise OpenFaithError(f"its parent {parent} failed")
+    async def _reachable(self, walk: Walk, started: float) -> Walk:
+        """The walk once its parents are published by this sync, without the routes whose parents are not to be had."""
+        reachable: list[Route] = []
+        obstacle: OpenFaithError | None = None
+        for route in walk.routes:
+            try:
+                await self._wait_for_parent(route)
+                reachable.append(route)
+            except OpenFaithError as error:
+                obstacle = error
+        if obstacle is None:
+            return walk
+        if not reachable:
+            raise obstacle
+        rest = walk.only(reachable)
+        self._give_up([stream for stream in walk.streams if stream not in rest.streams], obstacle, started)
+        return rest
+
+    async def _wait_for_parent(self, route: Route) -> None:
+        parent = route.lead.parent_of(route.path)
+        if parent is None or parent not in self.done:
+            return
+        await self.done[parent].wait()
+        outcome = self.results[parent]
+        if outcome.status == "unavailable":
+            raise PathNotFound(f"its parent {parent} is unavailable: {outcome.error}")
+        if outcome.status == "failed":
+            raise OpenFaithError(f"its parent {parent} failed")
+
+    def _give_up(self, streams: Sequence[Stream], error: OpenFaithError, started: float) -> None:
+        status = "unavailable" if isinstance(error, UnavailableError) else "failed"
+        for stream in streams:
+            self._finish(self._result(stream, status, started, error=str(error)))
 
     async def _open(self, walk: Walk) -> Session:
         """Take the walk's leases; a live sync in the way is given time to end."""

@@ -1,6 +1,6 @@
 """What travels from extraction to loading: a walk's records, in pages, each with the checkpoint that follows it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -85,11 +85,11 @@ class Walk:
     def is_whole(self) -> bool:
         return all(route.is_whole for route in self.routes)
 
-    def without(self, lead: Stream) -> "Walk":
-        """What is left when a lead's listing cannot be had. It no longer shows everything there is."""
-        routes = tuple(replace(route, is_whole=False) for route in self.routes if route.lead is not lead)
-        fed = {route.lead for route in routes} | {each.stream for route in routes for each in route.carried}
-        return Walk(routes, tuple(stream for stream in self.streams if stream in fed))
+    def only(self, routes: Iterable[Route]) -> "Walk":
+        """What is left when other routes cannot be read. It no longer shows everything there is."""
+        kept = tuple(replace(route, is_whole=False) for route in routes)
+        fed = {route.lead for route in kept} | {each.stream for route in kept for each in route.carried}
+        return Walk(kept, tuple(stream for stream in self.streams if stream in fed))
 
     @property
     def paths(self) -> frozenset[str]:

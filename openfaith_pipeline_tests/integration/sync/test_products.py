@@ -88,6 +88,7 @@ def test_what_a_church_may_not_see_and_what_drifts_is_told_and_holds_up_nothing(
     assert {result.status for result in results.values()} == {"succeeded", "unavailable"}
     assert {results[stream.name].status for stream in GIVING} == {"unavailable"}
     assert sum(request["stream"] in {s.name for s in GIVING} for request in simulator.requests()) <= 1
+    assert results["services.attachments"].status == "succeeded", "only some of its parents are withheld"
     assert results["people.emails"].drift == ["new shoe_size"]
     assert results["people.tabs"].drift == ["retyped sequence"]
     assert results["people.tabs"].quarantined == results["people.tabs"].fetched
