@@ -28,8 +28,8 @@ dev: $(READY)  ## the Dagster UI and daemon on that data, until Ctrl-C
 test: $(READY) browser  ## the whole test suite
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-test-fast: $(READY)  ## the tests that need no Dagster processes, browser or kills
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow" $(ARGS)
+test-fast: $(READY)  ## the unit tests, in about a minute
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow" openfaith_pipeline_tests/unit $(ARGS)
 
 lint: $(READY)  ## format, lint, import walls, types
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run 'make format'" >&2; exit 1; }
