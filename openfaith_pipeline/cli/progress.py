@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from openfaith_pipeline.cli.terminal import count, duration, messages, number_of, table
 from openfaith_pipeline.sync import Progress, StreamResult
 
 _PLAIN_INTERVAL_SECONDS = 5.0
+_MOST_LIVE_STREAMS = 15
 _COLORS = {"succeeded": "green", "failed": "red", "incomplete": "yellow", "unavailable": "yellow"}
 
 
@@ -63,6 +64,7 @@ class LiveProgress:
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._clock = clock
+        self._began_at = clock()
         self._activities: dict[str, _Activity] = {}
 
     def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None:
@@ -74,20 +76,16 @@ class LiveProgress:
         color = _COLORS.get(result.status, "default")
         self._console.print(f"[{color}]•[/] {escape(describe_result(result))}", soft_wrap=True)
 
-    def __rich__(self) -> Table:
+    def __rich__(self) -> RenderableType:
         now = self._clock()
-        rows = [
-            [
-                stream,
-                count(activity.rows),
-                count(activity.requests),
-                duration(activity.waited_seconds),
-                duration(now - activity.started_at),
-            ]
-            for stream, activity in list(self._activities.items())
-        ]
+        activities = list(self._activities.items())
+        if not activities:
+            return Text(f"working for {duration(now - self._began_at)}", "dim")
+        rows = [_row(stream, activity, now) for stream, activity in activities[:_MOST_LIVE_STREAMS]]
         numbers = ("rows", "requests", "waited", "for")
-        return table(("syncing", *numbers), rows, numbers=numbers)
+        running = table(("syncing", *numbers), rows, numbers=numbers)
+        unseen = len(activities) - len(rows)
+        return Group(running, Text(f"and {number_of(unseen, 'stream')} more", "dim")) if unseen else running
 
 
 @dataclass(frozen=True)
@@ -143,6 +141,16 @@ def describe_result(result: StreamResult) -> str:
         f"{result.stream}: {number_of(result.fetched, 'row')}{told or ', nothing new'}, "
         f"{number_of(result.requests, 'request')}, {duration(result.seconds)}{_waiting(waited_of(result))}"
     )
+
+
+def _row(stream: str, activity: _Activity, now: float) -> list[str]:
+    return [
+        stream,
+        count(activity.rows),
+        count(activity.requests),
+        duration(activity.waited_seconds),
+        duration(now - activity.started_at),
+    ]
 
 
 def waited_of(result: StreamResult) -> float:

@@ -63,6 +63,22 @@ def test_live_progress_shows_what_runs_and_lets_go_of_what_is_finished() -> None
     ]
 
 
+def test_live_progress_keeps_to_a_few_lines_and_says_that_it_works() -> None:
+    clock, shown = Clock(), io.StringIO()
+    console = Console(file=shown, width=100, force_terminal=False)
+    progress = LiveProgress(console, clock)
+    clock.now += 3
+    console.print(progress)
+    for number in range(20):
+        progress.page(f"people.stream{number}", fetched=1, requests=1, waited_seconds=0.0)
+    console.print(progress)
+
+    lines = [line.rstrip() for line in shown.getvalue().splitlines()]
+    assert lines[0] == "working for 3.0 s"
+    assert len(lines) == 1 + 1 + 15 + 1
+    assert lines[-1] == "and 5 streams more"
+
+
 def test_what_went_wrong_is_said_with_its_reason() -> None:
     failed = StreamResult("people.lists", "failed", "incremental", error="the API answered 500 five times")
 
