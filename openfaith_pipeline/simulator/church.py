@@ -52,14 +52,19 @@ class Church:
             if shape.stream.product is product and not shape.stream.placeholders and not shape.stream.is_singleton
         )
 
-    def settle(self) -> None:
-        """Make every record."""
-        for name in self.shapes:
+    def settle(self, stream: str) -> None:
+        """Make a stream's records and all that take after them: what they own, and what that owns."""
+        heirs = {stream}
+        for name, shape in self.shapes.items():  # owners stand before what they own
+            if any(owner.target in heirs for owner in shape.owners):
+                heirs.add(name)
+        for name in heirs:
             self.table(name)
 
     def warm(self) -> None:
         """Make every record, and the indexes over cursors and edges."""
-        self.settle()
+        for name in self.shapes:
+            self.table(name)
         for name, shape in self.shapes.items():
             table = self.table(name)
             self.listed(table, table.ids)

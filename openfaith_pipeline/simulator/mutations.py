@@ -31,7 +31,7 @@ class Editor:
         self._clock = clock
         self._dice = random.Random(f"{church.spec.seed}.edits")  # noqa: S311 - not a secret
         self._edits = 0
-        self._is_settled = False
+        self._settled = set[str]()
 
     def edit(
         self,
@@ -115,10 +115,10 @@ class Editor:
         return place
 
     def _table(self, stream: str) -> Table:
-        """The table to change; all tables are made first, so that none is made from changed ones."""
-        if not self._is_settled:
-            self._church.settle()
-            self._is_settled = True
+        """The table to change; what takes after its records is made first, so that none is made from changed ones."""
+        if stream not in self._settled:
+            self._church.settle(stream)
+            self._settled.add(stream)
         return self._church.table(stream)
 
     def _merger_of(self, stream: str) -> tuple[str, str, str]:
@@ -134,7 +134,7 @@ class Editor:
     def _save(self, table: Table, record: Record, is_quiet: bool) -> None:
         if "updated_at" in table.shape.stream.attributes and not is_quiet:
             record.attributes["updated_at"] = self._clock.stamp()
-        table.put(record)
+        self._table(table.shape.stream.name).put(record)
 
     def _change_something(self, shape: Shape, record: Record) -> None:
         """An attribute, or of a record without any, whom it links or points to."""
@@ -255,8 +255,10 @@ class Editor:
         """Let every link to a record lead to another of its stream, or end."""
         for shape in self._church.shapes.values():
             names = [link.name for link in shape.links.values() if link.target == target[0]]
+            if not names:
+                continue
             table = self._church.table(shape.stream.name)
-            for record in list(table.records()) if names else ():
+            for record in list(table.records()):
                 linking = [name for name in names if target[1] in record.links[name]]
                 for name in linking:
                     renamed = (other if id == target[1] else id for id in record.links[name])

@@ -147,6 +147,17 @@ def test_deleting_a_record_takes_its_whole_tree() -> None:
         assert all(row["relationships"]["service_type"]["data"]["id"] != "985" for row in rows)
 
 
+def test_links_follow_a_merge() -> None:
+    team = Stream(product=Product.PEOPLE, type="Team", path="/people/v2/teams", attributes={"name": TEXT},
+                  has_many={"members": "people.people"}, population=Population(4))  # fmt: skip
+    api = Api(people=20, streams=MappingProxyType({**CATALOG, team.name: team}))
+    api.editor.edit(team.name, [985], relations={"members": [990, 991, 992]})
+    api.editor.edit(team.name, [986], relations={"members": [992, 990]})
+    api.editor.merge("people.people", keep=991, remove=990)
+    members = [row["relationships"]["members"]["data"] for row in api.church.truth(team.name)]
+    assert [[each["id"] for each in named] for named in members[:2]] == [["991", "992"], ["992", "991"]]
+
+
 def test_records_can_be_added_at_every_depth() -> None:
     api = Api(streams=STREAMS)
     for name in STREAMS:

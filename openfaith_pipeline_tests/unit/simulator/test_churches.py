@@ -76,6 +76,13 @@ def test_population_is_as_declared(church: Church, stream: str) -> None:
     assert len(church.table(stream)) == pytest.approx(expected, rel=0.15, abs=4)
 
 
+def test_nothing_that_only_parents_name_is_out_of_reach(church: Church) -> None:
+    pointed = [name for name, shape in church.shapes.items() if shape.sources]
+    assert pointed
+    for name in pointed:
+        assert church.named(name) == set(church.table(name).ids)
+
+
 def test_ids_repeat_across_types_and_churches(church: Church) -> None:
     assert {1001} <= set(church.table("people.people").ids) & set(church.table("people.emails").ids)
     assert 1001 in church_of(30, seed=9).table("people.people")

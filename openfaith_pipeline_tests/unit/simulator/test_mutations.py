@@ -238,6 +238,25 @@ def test_indexes_follow_every_change(api: Api) -> None:
             assert api.ids(query) == fresh.ids(query)
 
 
+def test_changes_are_the_same_whatever_was_asked_before() -> None:
+    """Records are made when they are first asked for, and none from what a change left behind."""
+
+    def change(api: Api) -> dict[str, list[dict[str, Any]]]:
+        api.editor.edit("people.households", "all", relations={"primary_contact": 990})
+        for name in ("people.campuses", "services.plans", "giving.labels", "groups.groups", "people.people"):
+            api.editor.delete(name, [api.church.table(name).ids[0]])
+            api.editor.edit(name)
+        api.editor.add("services.items", count=3)
+        api.editor.merge("people.people")
+        return {name: [timeless(each) for each in api.church.truth(name)] for name in STREAMS}
+
+    def timeless(row: dict[str, Any]) -> dict[str, Any]:
+        kept = {name: value for name, value in row["attributes"].items() if name[-3:] != "_at"}
+        return {**row, "attributes": kept}
+
+    assert change(Api(people=50)) == change(Api(people=50, is_warm=True))
+
+
 def test_what_was_found_by_a_filter_is_not_remembered_too_long(api: Api) -> None:
     query = f"{PEOPLE}?where[nickname]=Remembered"
     assert api.ids(query) == []
