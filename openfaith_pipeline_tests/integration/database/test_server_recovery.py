@@ -62,6 +62,8 @@ def test_a_zombie_does_not_count_as_a_server(home: Settings, start_user: StartUs
     user = start_user()
     pid, _ = user.wait_until_in()
     os.kill(user.process.pid, signal.SIGSTOP)  # so that it cannot reap the server it has started
+    while psutil.Process(user.process.pid).status() != psutil.STATUS_STOPPED:
+        os.sched_yield()
     os.kill(pid, signal.SIGKILL)
     while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         os.sched_yield()
