@@ -85,11 +85,11 @@ class Codec:
         return Record(id, known, {**relations, **hidden_relations}, {**links, **hidden_links})
 
     def read_hidden(self, hidden: Hidden) -> tuple[dict[str, Any], dict[str, list[int]]]:
-        """The relations and links that a list does not show."""
+        """The relations and links that a list does not show; of a broken record, none."""
         count = len(self.shape.hidden)
-        relations = dict(zip((each.name for each in self.shape.hidden), hidden[:count], strict=False))
-        ids: Any = hidden[count:]
-        links = {each.name: list(named) for each, named in zip(self.shape.hidden_links, ids, strict=False)}
+        found: Any = hidden or (*(None for _ in self.shape.hidden), *(() for _ in self.shape.hidden_links))
+        relations = dict(zip((each.name for each in self.shape.hidden), found[:count], strict=True))
+        links = {each.name: list(ids) for each, ids in zip(self.shape.hidden_links, found[count:], strict=True)}
         return relations, links
 
     def identifier(self, relation: Relation, target: Target | None) -> dict[str, str] | None:

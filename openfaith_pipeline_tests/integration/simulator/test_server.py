@@ -136,13 +136,21 @@ def test_truth_and_changes_over_the_control_endpoint(simulator: SimulatorClient)
     assert added not in {int(row["id"]) for row in simulator.truth(SECOND.org_id, "people.emails")}
     assert simulator.inject(SECOND.org_id, "people.lists", "broken") > 0
     assert simulator.truth(SECOND.org_id, "people.lists")[-1]["raw"] == "broken"
+    simulator.drop(SECOND.org_id, "people.campuses", ["street"])
+    assert not any("street" in row["attributes"] for row in simulator.truth(SECOND.org_id, "people.campuses"))
+    (linked,) = simulator.edit(SECOND.org_id, "giving.donations", relations={"labels": [986, 985]})
+    labels = {row["id"]: row["relationships"]["labels"] for row in simulator.truth(SECOND.org_id, "giving.donations")}
+    assert [each["id"] for each in labels[str(linked)]["data"]] == ["986", "985"]
     assert len(simulator.truth(FIRST.org_id, "people.people")) == 30
 
 
 def test_traps_and_grants_over_the_control_endpoint(simulator: SimulatorClient) -> None:
     simulator.set_traps(FIRST.org_id, Traps(stuck_total={"people.people": 5}))
     assert orjson.loads(get(simulator).read())["meta"]["total_count"] == 5
+    simulator.set_traps(FIRST.org_id, Traps(absent_paths=("groups.tags",)))
+    assert get(simulator, "/groups/v2/tags").status == 404
     simulator.set_traps(FIRST.org_id, Traps())
+    assert get(simulator, "/groups/v2/tags").status == 200
     simulator.grant(FIRST.org_id, ["groups"])
     assert get(simulator).status == 401
     simulator.grant(FIRST.org_id, ["people"])

@@ -76,6 +76,16 @@ def test_population_is_as_declared(church: Church, stream: str) -> None:
     assert len(church.table(stream)) == pytest.approx(expected, rel=0.15, abs=4)
 
 
+def test_a_person_is_the_same_human_everywhere(church: Church) -> None:
+    names = {record.id: record.attributes for record in church.table("people.people").records()}
+    for stream in ("giving.people", "services.people", "groups.people"):
+        for record in church.table(stream).records():
+            assert record.attributes["last_name"] == names[record.id]["last_name"]
+    for record in church.table("people.household_memberships").records():
+        _, person = record.relations["person"] or ("", 0)
+        assert record.attributes["person_name"] == f"{names[person]['first_name']} {names[person]['last_name']}"
+
+
 def test_nothing_that_only_parents_name_is_out_of_reach(church: Church) -> None:
     pointed = [name for name, shape in church.shapes.items() if shape.sources]
     assert pointed

@@ -88,6 +88,16 @@ def test_what_only_parents_name_is_reached_when_it_is_added_and_gone_when_no_one
     assert api.church.truth("groups.locations") == []
 
 
+def test_what_is_added_lies_where_a_path_leads(api: Api) -> None:
+    """Slides are listed under the items of plans; templates have items too."""
+    assert any(each["relationships"]["plan_template"]["data"] for each in api.church.truth("services.items"))
+    added = api.editor.add("services.custom_slides", count=40)
+    slides = {
+        int(each["id"]): each["relationships"]["plan"]["data"] for each in api.church.truth("services.custom_slides")
+    }
+    assert all(slides[id] for id in added)
+
+
 def test_no_parent_can_have_two_of_what_it_has_one_of(api: Api) -> None:
     with pytest.raises(ValueError, match=r"one more of groups\.enrollments"):
         api.editor.add("groups.enrollments")
@@ -210,6 +220,18 @@ def test_anything_can_be_listed_as_a_record(api: Api, raw: Any) -> None:
     api.editor.edit("people.people", [990])
     api.editor.delete("people.people", [place])
     assert len(api.church.truth("people.people")) == 40
+
+
+def test_a_record_put_in_as_it_is_has_no_more_than_it_says(api: Api) -> None:
+    raw = {"type": "Signup", "id": "5000", "attributes": {"name": "Put in"}}
+    place = api.editor.inject("registrations.signups", raw)
+    truth = api.church.truth("registrations.signups")[-1]
+    assert truth["attributes"] == raw["attributes"]
+    assert truth["relationships"] == {"campuses": {"data": []}, "categories": {"data": []}}
+    page = api.get("/registrations/v2/signups?include=campuses,signup_location&per_page=100")["data"][-1]
+    assert page["relationships"]["campuses"]["data"] == []
+    api.editor.edit("registrations.signups", [place], relations={"campuses": [985]})
+    assert api.church.truth("registrations.signups")[-1]["relationships"]["campuses"]["data"][0]["id"] == "985"
 
 
 def test_household_shows_a_changed_membership(api: Api) -> None:
