@@ -230,7 +230,7 @@ class _Attempt:
             await mark_paths_absent(connection, self.request.org_id, [lead.name])
             absent = await absent_paths(connection, self.request.org_id)
         [around] = plan_walks(walk.streams, STREAMS, is_full=self.is_full, absent=absent)
-        return await self._sync_walk(around, started)
+        return await self._sync_walk(await self._reachable(around, started), started)
 
     def _finish(self, result: StreamResult) -> None:
         self.results[result.stream] = result

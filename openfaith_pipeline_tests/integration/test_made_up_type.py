@@ -1,7 +1,7 @@
 """What one declaration gives: a type that nobody has is declared, and all that follows from it is there."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import date
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from openfaith_pipeline.catalog.stream import DATE, INTEGER, TEXT
 from openfaith_pipeline.checks import rules_for
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.alignment import align_raw_tables
+from openfaith_pipeline.database.raw_tables import RAW_METADATA, tables_of
 from openfaith_pipeline.defs.raw_assets import asset_spec, check_specs
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.registry import add_org
@@ -41,6 +42,14 @@ PETS = Stream(
 REGISTRY = MappingProxyType({**STREAMS, PETS.name: PETS})
 ORG = "org_01jd0000000000000000000000"
 PEOPLE = STREAMS["people.people"]
+
+
+@pytest.fixture(autouse=True)
+def _not_declared_for_others() -> Iterator[None]:
+    """The type's tables are not among those that other tests of this process compare a database with."""
+    yield
+    for table in tables_of(PETS):
+        RAW_METADATA.remove(table)
 
 
 @pytest.fixture(scope="module")
