@@ -21,7 +21,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 SYNC_SCHEMA: Final = "sync"
 
@@ -179,6 +179,43 @@ Index(
     QUARANTINE.c.org_id,
     QUARANTINE.c.stream,
     postgresql_where=QUARANTINE.c.resolved_at.is_(None),
+)
+
+ALERTS: Final = Table(
+    "alerts",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("org_id", Text, comment="null for what concerns no single org"),
+    Column("incident", Text, nullable=False, comment="tells incidents of one kind and org apart"),
+    Column("message", Text, nullable=False),
+    Column("mend", Text, nullable=False, comment="what the reader can do about it"),
+    Column("count", BigInteger, nullable=False, server_default=text("1"), comment="how often it was raised"),
+    _moment_of_insert("first_seen_at"),
+    _moment_of_insert("last_seen_at"),
+    Column("delivered_to", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    _moment("delivered_at"),
+    _count("attempts", Integer),
+    _moment_of_insert("next_attempt_at"),
+    Column("delivery_error", Text),
+    _moment("resolved_at"),
+    _one_of(
+        "kind",
+        "run_failed",
+        "connection_dead",
+        "connections_dying",
+        "deletes_held",
+        "freshness_missed",
+        "webhooks_disabled",
+    ),
+)
+Index(
+    "alerts_one_open",
+    ALERTS.c.kind,
+    text("coalesce(org_id, '')"),
+    ALERTS.c.incident,
+    unique=True,
+    postgresql_where=ALERTS.c.resolved_at.is_(None),
 )
 
 RUN_LEASES: Final = Table(

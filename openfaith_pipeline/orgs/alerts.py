@@ -1,0 +1,130 @@
+"""What somebody has to know: one alert for each incident, however often it is noticed, until it is over.
+
+Whoever notices a trouble raises it, in the transaction that records the trouble; a sensor delivers. Messages hold no
+secret and no personal data: they go to chat rooms and mailboxes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from psycopg import AsyncConnection, Connection
+from psycopg.rows import class_row, scalar_row
+
+from openfaith_pipeline.errors import UsageError
+
+AlertKind = Literal[
+    "run_failed",
+    "connection_dead",
+    "connections_dying",
+    "deletes_held",
+    "freshness_missed",
+    "webhooks_disabled",
+]
+
+_THE_ONE: Final = ""
+_LONGEST_TEXT: Final = 1000
+
+_ALERTS: Final = """
+SELECT id, kind, org_id, incident, message, mend, count, first_seen_at, last_seen_at, delivered_to, delivered_at,
+       delivery_error, resolved_at
+FROM sync.alerts
+"""
+_RAISE: Final = """
+INSERT INTO sync.alerts (kind, org_id, incident, message, mend) VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (kind, coalesce(org_id, ''), incident) WHERE resolved_at IS NULL
+    DO UPDATE SET count = alerts.count + 1, last_seen_at = now(), message = excluded.message, mend = excluded.mend
+RETURNING count
+"""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One incident.
+
+    org_id: None for what concerns no single org.
+    incident: tells incidents of one kind and org apart: a stream, a job.
+    count: how often it was noticed. delivered_to: `slack`, `email`; delivered_at: when the last of them had it.
+    """
+
+    id: int
+    kind: str
+    org_id: str | None
+    incident: str
+    message: str
+    mend: str
+    count: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    delivered_to: list[str]
+    delivered_at: datetime | None
+    delivery_error: str | None
+    resolved_at: datetime | None
+
+
+def raise_alert(
+    connection: Connection[Any],
+    kind: AlertKind,
+    org_id: str | None,
+    message: str,
+    mend: str,
+    *,
+    incident: str | None = None,
+) -> bool:
+    """Open an incident, or count that an open one was noticed again; True when it is new. The caller commits.
+
+    message: what happened. mend: what the reader can do. incident: where there can be several of one kind and org.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        times = cursor.execute(_RAISE, _raised(kind, org_id, message, mend, incident)).fetchone()
+    return bool(times == 1)
+
+
+async def raise_alert_async(
+    connection: AsyncConnection[Any],
+    kind: AlertKind,
+    org_id: str | None,
+    message: str,
+    mend: str,
+    *,
+    incident: str | None = None,
+) -> bool:
+    """As `raise_alert`, in a transaction of an event loop's."""
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(_RAISE, _raised(kind, org_id, message, mend, incident))
+        return bool(await cursor.fetchone() == 1)
+
+
+def _raised(kind: AlertKind, org_id: str | None, message: str, mend: str, incident: str | None) -> tuple[Any, ...]:
+    return kind, org_id, incident or _THE_ONE, message[:_LONGEST_TEXT], mend[:_LONGEST_TEXT]
+
+
+def resolve_alert(
+    connection: Connection[Any], kind: AlertKind, org_id: str | None, *, incident: str | None = None
+) -> int:
+    """Close the open incidents of a kind and org, or the one named; how many there were. The caller commits."""
+    return connection.execute(
+        "UPDATE sync.alerts SET resolved_at = now() WHERE kind = %(kind)s AND org_id IS NOT DISTINCT FROM %(org)s"
+        " AND resolved_at IS NULL AND (%(incident)s::text IS NULL OR incident = %(incident)s)",
+        {"kind": kind, "org": org_id, "incident": incident},
+    ).rowcount
+
+
+def resolve_alert_by_id(connection: Connection[Any], alert_id: int) -> Alert:
+    """Close an incident by hand; raise UsageError when none is open by that number."""
+    statement = "UPDATE sync.alerts SET resolved_at = now() WHERE id = %s AND resolved_at IS NULL"
+    if connection.execute(statement, (alert_id,)).rowcount == 0:
+        raise UsageError(f"no alert {alert_id} is open; see: openfaith-pipeline alerts list")
+    with connection.cursor(row_factory=class_row(Alert)) as cursor:
+        [alert] = cursor.execute(f"{_ALERTS} WHERE id = %s", (alert_id,)).fetchall()
+    return alert
+
+
+def list_alerts(connection: Connection[Any], *, org_id: str | None = None, with_resolved: bool = False) -> list[Alert]:
+    """The open incidents, oldest first: of one org, or of all and of no single one; on demand those that are over."""
+    with connection.cursor(row_factory=class_row(Alert)) as cursor:
+        return cursor.execute(
+            f"{_ALERTS} WHERE (%(org)s::text IS NULL OR org_id = %(org)s)"
+            " AND (%(all)s OR resolved_at IS NULL) ORDER BY id",
+            {"org": org_id, "all": with_resolved},
+        ).fetchall()
