@@ -23,7 +23,7 @@ class Call:
     path: str
     params: Mapping[str, str] = field(repr=False)
     product: Product
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: Collection[str] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if not _PATH.fullmatch(self.path):

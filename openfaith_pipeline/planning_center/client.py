@@ -19,7 +19,13 @@ from opentelemetry import trace
 from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.errors import ConfigurationError, ConnectionRejected, OpenFaithError, TransientError
 from openfaith_pipeline.planning_center.calls import Call
-from openfaith_pipeline.planning_center.credentials import Credentials, PersonalAccessToken
+from openfaith_pipeline.planning_center.credentials import (
+    Credentials,
+    CredentialsProvider,
+    FixedCredentials,
+    OAuthToken,
+    PersonalAccessToken,
+)
 from openfaith_pipeline.planning_center.documents import Document, read_document
 from openfaith_pipeline.planning_center.rate_budget import LocalRateBudget, Permit, RateBudget, RateReport
 from openfaith_pipeline.planning_center.responses import rate_report_of, read_body, wait_demanded_by
@@ -44,7 +50,7 @@ class PlanningCenterClient:
     def __init__(
         self,
         base_url: str,
-        credentials: Credentials,
+        credentials: Credentials | CredentialsProvider,
         *,
         budget: RateBudget | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -54,7 +60,12 @@ class PlanningCenterClient:
         self.requests = 0
         self.waited_seconds = 0.0
         self._url = _parse_url(base_url)
-        self._secrets = _secrets_of(credentials)
+        self._provider = _provider_of(credentials)
+        self._sent: Credentials | None = None
+        self._header = ""
+        self._accepted: Credentials | None = None
+        # Grows with each token there is: an answer to the old one may still echo it.
+        self._secrets: set[str] = set()
         self._budget = budget or LocalRateBudget()
         self._retry = retry
         self._tracer = trace.get_tracer("openfaith_pipeline.planning_center")
@@ -62,7 +73,6 @@ class PlanningCenterClient:
             base_url=self._url,
             headers={
                 "Accept": "application/vnd.api+json",
-                "Authorization": _authorization(credentials),
                 "User-Agent": _user_agent(),
             },
             timeout=_TIMEOUTS,
@@ -103,25 +113,47 @@ class PlanningCenterClient:
         raise AssertionError("the last attempt either returns or raises")
 
     async def _attempt(self, call: Call, patience: Patience) -> Document:
+        credentials = await self._provider.current()
+        try:
+            return await self._try(call, patience, credentials)
+        except ConnectionRejected:
+            renewed = await self._provider.renewed(credentials)
+            if renewed is None:
+                raise
+        # Once: what refuses a token that is new refuses the next one too.
+        return await self._try(call, patience, renewed)
+
+    async def _try(self, call: Call, patience: Patience, credentials: Credentials) -> Document:
+        authorization = self._header_of(credentials)
         permit = await self._budget.acquire(is_deep=call.is_deep)
         patience.record_request(permit.waited_seconds)
         with self._span(call, patience) as span:
-            response = await self._exchange(call, patience, permit)
+            response = await self._exchange(call, patience, permit, authorization)
             received_at = datetime.now(UTC)
             span.set_attribute("http.response.status_code", response.status_code)
+            body = read_body(response, call)
+            if credentials is not self._accepted:
+                self._accepted = credentials
+                await self._provider.worked(credentials)
             return read_document(
-                read_body(response, call),
+                body,
                 call,
                 requests=patience.requests,
                 waited_seconds=patience.waited_seconds,
                 received_at=received_at,
             )
 
-    async def _exchange(self, call: Call, patience: Patience, permit: Permit) -> httpx.Response:
+    def _header_of(self, credentials: Credentials) -> str:
+        if credentials is not self._sent:
+            self._sent, self._header = credentials, _authorization(credentials)
+            self._secrets.update(_secrets_of(credentials))
+        return self._header
+
+    async def _exchange(self, call: Call, patience: Patience, permit: Permit, authorization: str) -> httpx.Response:
         """Send one request under its permit, and tell the budget what the answer says before anyone else sends."""
         report: RateReport | None = None
         try:
-            response = await self._send(call)
+            response = await self._send(call, authorization)
             report = rate_report_of(response)
             wait = wait_demanded_by(response)
             if wait and patience.demand(wait):
@@ -130,8 +162,8 @@ class PlanningCenterClient:
             await self._budget.release(permit, report)
         return response
 
-    async def _send(self, call: Call) -> httpx.Response:
-        headers = {"X-PCO-API-Version": call.product.api_version}
+    async def _send(self, call: Call, authorization: str) -> httpx.Response:
+        headers = {"Authorization": authorization, "X-PCO-API-Version": call.product.api_version}
         try:
             async with asyncio.timeout(LONGEST_ATTEMPT):
                 return await self._http.get(call.path, params=call.params, headers=headers)
@@ -171,6 +203,13 @@ def _parse_url(base_url: str) -> httpx.URL:
     if url.scheme not in ("http", "https") or not url.host or url.userinfo:
         raise ConfigurationError("PCO_API_URL is to be http(s)://host[:port][/path], without user and password")
     return url
+
+
+def _provider_of(credentials: Credentials | CredentialsProvider) -> CredentialsProvider:
+    if isinstance(credentials, PersonalAccessToken | OAuthToken):
+        _authorization(credentials)  # what cannot be one is refused at once
+        return FixedCredentials(credentials)
+    return credentials
 
 
 def _authorization(credentials: Credentials) -> str:

@@ -1,7 +1,11 @@
-"""What opens an org's Planning Center: the two kinds of credentials, held so that printing them shows nothing."""
+"""What opens an org's Planning Center: the two kinds of credentials, held so that printing them shows nothing.
+
+A client asks a provider for them before each request, so that a sync may outlast a token.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from pydantic import SecretStr
 
@@ -24,3 +28,31 @@ class OAuthToken:
 
 
 Credentials = PersonalAccessToken | OAuthToken
+
+
+class CredentialsProvider(Protocol):
+    """Where a client has its credentials from."""
+
+    async def current(self) -> Credentials:
+        """Those to send now; a token about to expire is renewed first. Raises ConnectionRejected or TransientError."""
+
+    async def renewed(self, refused: Credentials) -> Credentials | None:
+        """Others, for those that were answered with 401; None where there can be none."""
+
+    async def worked(self, credentials: Credentials) -> None:
+        """Hear that these were accepted; told once of each."""
+
+
+@dataclass(frozen=True)
+class FixedCredentials:
+    """The provider of credentials that stay as they are."""
+
+    credentials: Credentials
+
+    async def current(self) -> Credentials:
+        return self.credentials
+
+    async def renewed(self, refused: Credentials) -> Credentials | None:  # noqa: ARG002 - the protocol's
+        return None
+
+    async def worked(self, credentials: Credentials) -> None: ...

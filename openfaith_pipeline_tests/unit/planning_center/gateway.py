@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.planning_center import (
     Credentials,
+    CredentialsProvider,
     Document,
     LocalRateBudget,
     PersonalAccessToken,
@@ -41,7 +42,7 @@ def refusal(status: int, *, code: str = "", title: str = "", detail: str = "", *
 def client_of(
     handler: Handler,
     *,
-    credentials: Credentials = TOKEN,
+    credentials: Credentials | CredentialsProvider = TOKEN,
     base_url: str = BASE_URL,
     retry: RetryLimits = RetryLimits(),  # noqa: B008 - frozen
     budget: LocalRateBudget | None = None,
