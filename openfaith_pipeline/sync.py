@@ -50,7 +50,7 @@ from openfaith_pipeline.load.sync_log import (
 from openfaith_pipeline.orgs.connecting import connect_client
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.proving import prove_deletions
+from openfaith_pipeline.proving import Verdict, prove_deletions
 from openfaith_pipeline.walk import Page, Parent, Route, Walk
 
 __all__ = ["Progress", "StreamResult", "SyncMode", "SyncStart", "begin_sync", "finish_sync", "sync_streams"]
@@ -144,7 +144,7 @@ async def sync_streams(
             client = await stack.enter_async_context(client_factory(database, org_id))
             holder = await stack.enter_async_context(holding(pool))
             request = SyncRequest(org_id, sync_id, mode.value, holder)
-            attempt = _Attempt(pool, client, request, progress or _Silence())
+            attempt = Attempt(pool, client, request, progress or _Silence())
             with _TRACER.start_as_current_span("sync", attributes={"org_id": org_id, "sync_id": sync_id}):
                 return await attempt.run(streams)
     except (psycopg.OperationalError, PoolTimeout) as error:
@@ -152,8 +152,8 @@ async def sync_streams(
 
 
 @dataclass
-class _Attempt:
-    """One call of `sync_streams`."""
+class Attempt:
+    """One call of `sync_streams`: reads each walk, judges it and concludes it."""
 
     pool: AsyncConnectionPool[Any]
     client: PlanningCenterClient
@@ -213,7 +213,7 @@ class _Attempt:
             raise PathNotFound(f"{walk.streams[0].name}: its path is not there, and no other leads to it")
         session = await self._open(walk)
         try:
-            return await self._read_and_publish(walk, session, started)
+            return await self._bring(walk, session, started)
         except UnavailableError as error:
             refused = walk.routes[(session.state or {}).get("route", 0)]
             if isinstance(error, PathNotFound) and refused.lead.is_unconfirmed and refused.path == refused.lead.path:
@@ -288,11 +288,11 @@ class _Attempt:
                     raise
                 await asyncio.sleep(1)
 
-    async def _read_and_publish(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
+    async def _bring(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
         try:
             if session.end is None:
                 await self._read(walk, session)
-            return await self._publish(walk, session, started)
+            return await self.conclude(walk, session, await self._judge(walk, session), started)
         except LeaseLost:
             raise
         except UnavailableError as error:
@@ -350,8 +350,12 @@ class _Attempt:
     def _parents(self, route: Route, after: str | None) -> AsyncIterator[Parent]:
         return parents_of(self.pool, self.request.org_id, route, STREAMS, after)
 
-    async def _publish(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
-        verdict = await prove_deletions(self.pool, self._fetch(walk), session, is_wanted=self.is_full)
+    async def _judge(self, walk: Walk, session: Session) -> Verdict:
+        """What the finished walk proves to be gone."""
+        return await prove_deletions(self.pool, self._fetch(walk), session, is_wanted=self.is_full)
+
+    async def conclude(self, walk: Walk, session: Session, verdict: Verdict, started: float) -> list[StreamResult]:
+        """Publish what was read and judged."""
         async with self.pool.connection() as connection:
             with _TRACER.start_as_current_span("publish", attributes={"streams": session.names}):
                 published = await publish(connection, session, verdict.deletions)
