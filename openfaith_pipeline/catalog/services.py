@@ -617,6 +617,7 @@ NEEDED_POSITIONS = Stream(
 ITEMS = Stream(
     product=Product.SERVICES,
     type="Item",
+    event_noun="plan_item",
     path="/services/v2/service_types/{service_type_id}/plans/{plan_id}/items",
     also_under=("/services/v2/service_types/{service_type_id}/plan_templates/{plan_template_id}/items",),
     attributes={

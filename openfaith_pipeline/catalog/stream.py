@@ -139,6 +139,7 @@ class Stream:
     walked_under: placeholder -> stream, for parents that a path leads through but the record does not belong to:
         several may lead to the same record, so they are no columns.
     aliases: JSON:API types by which relationships name this type (`PrimaryCampus` is a Campus).
+    event_noun: what webhook events call the type, where that is not the type's own name in snake case.
 
     How its changes are found:
     cursor: the attribute a sync follows; `updated_at` for changes, `created_at` for records that never change. Of a
@@ -167,6 +168,7 @@ class Stream:
     asks_for: tuple[str, ...] = ()
     walked_under: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+    event_noun: str = ""
     touches: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
     table: str = ""
@@ -307,11 +309,15 @@ class Stream:
         return {**relationships, **attributes}
 
     @cached_property
+    def vertex(self) -> str:
+        """The type's name in snake case, as addresses and events have it."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", self.type).lower()
+
+    @cached_property
     def reference_url(self) -> str:
         """The public page that documents the type."""
         app = self.product.value.replace("_", "-")
-        vertex = re.sub(r"(?<!^)(?=[A-Z])", "_", self.type).lower()
         return (
             "https://api.planningcenteronline.com/docs/apps/"
-            f"{app}/versions/{self.product.api_version}/vertices/{vertex}"
+            f"{app}/versions/{self.product.api_version}/vertices/{self.vertex}"
         )

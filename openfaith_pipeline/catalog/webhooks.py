@@ -14,7 +14,7 @@ AVAILABLE_EVENTS = Stream(
     type="AvailableEvent",
     path="/webhooks/v2/available_events",
     attributes={"name": TEXT, "app": TEXT, "version": TEXT, "type": TEXT, "resource": TEXT, "action": TEXT},
-    population=Population(60),
+    population=Population(90),
 )
 
 WEBHOOK_SUBSCRIPTIONS = Stream(

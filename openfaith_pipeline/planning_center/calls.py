@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from openfaith_pipeline.catalog import Product
 
@@ -15,22 +16,25 @@ _SAYS_NOTHING_OF_PEOPLE = frozenset({"include", "offset", "order", "per_page"})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One read. `path` is relative to the API's base URL, so that credentials cannot be sent anywhere else.
+    """One request. `path` is relative to the API's base URL, so that credentials cannot be sent anywhere else.
 
     secrets: texts of the credentials, which no message may repeat even when the server echoes them.
+    body: the JSON:API document a write carries.
     """
 
     path: str
     params: Mapping[str, str] = field(repr=False)
     product: Product
     secrets: Collection[str] = field(default=(), repr=False)
+    method: str = "GET"
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not _PATH.fullmatch(self.path):
             raise ValueError("a path of the API starts with / and has neither host nor query")
 
     def __str__(self) -> str:
-        return f"GET {self.path}"
+        return f"{self.method} {self.path}"
 
     @property
     def is_deep(self) -> bool:

@@ -1,4 +1,4 @@
-"""The one way to Planning Center: authenticated, versioned, rate-limited, retried reads of one org's data."""
+"""The one way to Planning Center: authenticated, versioned, rate-limited and retried, for one org."""
 
 import asyncio
 import base64
@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -42,7 +43,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class PlanningCenterClient:
-    """Reads with the credentials of one org; an async context manager, for one event loop.
+    """Reads, and now and then writes, with the credentials of one org; an async context manager, for one event loop.
 
     requests, waited_seconds: what all calls have cost so far, those that failed included.
     """
@@ -101,8 +102,21 @@ class PlanningCenterClient:
         Raises, of `errors.py`: TransientError or RateLimitedError when patience ran out, ConnectionRejected,
         ProductNotGranted, StreamForbidden, PathNotFound, UnexpectedResponse.
         """
-        call = Call(path, params, product, self._secrets)
-        patience = Patience(self._retry, clock=asyncio.get_running_loop().time)
+        return await self._ask(Call(path, params, product, self._secrets), self._retry)
+
+    async def write(
+        self, method: str, path: str, *, product: Product, body: Mapping[str, Any] | None = None
+    ) -> Document:
+        """Change something there; the document of what it is now, without data where it is gone.
+
+        What is created twice when asked for twice (POST) is asked for once, unless the server says to wait. Raises as
+        `get` does; UnexpectedResponse when Planning Center refuses what was sent.
+        """
+        limits = replace(self._retry, attempts=1) if method == "POST" else self._retry
+        return await self._ask(Call(path, {}, product, self._secrets, method, body), limits)
+
+    async def _ask(self, call: Call, limits: RetryLimits) -> Document:
+        patience = Patience(limits, clock=asyncio.get_running_loop().time)
         try:
             async for attempt in patience.attempts():
                 with attempt:
@@ -166,7 +180,9 @@ class PlanningCenterClient:
         headers = {"Authorization": authorization, "X-PCO-API-Version": call.product.api_version}
         try:
             async with asyncio.timeout(LONGEST_ATTEMPT):
-                return await self._http.get(call.path, params=call.params, headers=headers)
+                return await self._http.request(
+                    call.method, call.path, params=call.params, headers=headers, json=call.body
+                )
         except (httpx.RequestError, TimeoutError) as error:
             failure = type(error).__name__
         # Raised out here so that no chain leads to httpx's exception: it carries the request and its headers.
@@ -175,13 +191,13 @@ class PlanningCenterClient:
     @contextmanager
     def _span(self, call: Call, patience: Patience) -> Iterator[trace.Span]:
         attributes: dict[str, Any] = {
-            "http.request.method": "GET",
+            "http.request.method": call.method,
             "http.request.resend_count": patience.requests - 1,
             "server.address": self._url.host,
             "url.path": call.path,
         }
         with self._tracer.start_as_current_span(
-            f"GET {call.product.path_prefix}",
+            f"{call.method} {call.product.path_prefix}",
             kind=trace.SpanKind.CLIENT,
             attributes=attributes,
             record_exception=False,

@@ -81,10 +81,12 @@ RULES = (
 
 
 def read_body(response: httpx.Response, call: Call) -> dict[str, Any]:
-    """The JSON object of a successful response; raise what any other response means."""
+    """The JSON object of a successful response, without data where there is none; raise what any other means."""
     body = _decode(response.content)
     if not response.is_success:
         raise _error_of(response, body, call)
+    if response.status_code == httpx.codes.NO_CONTENT:
+        return {"data": None}
     if body is None:
         kind = response.headers.get("content-type", "no content type").partition(";")[0]
         raise TransientError(f"{call}: {response.status_code}, but the body is no JSON object ({kind[:40]})")

@@ -14,6 +14,7 @@ from openfaith_pipeline.simulator.options import (
     RateLimit,
     SimulatorOptions,
     Traps,
+    Webhooks,
 )
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator, serve
 
@@ -27,6 +28,7 @@ __all__ = [
     "SimulatorClient",
     "SimulatorOptions",
     "Traps",
+    "Webhooks",
     "made_up_churches",
     "running_simulator",
     "serve",

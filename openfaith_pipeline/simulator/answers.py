@@ -73,6 +73,21 @@ def too_many_requests(count: int, limit: RateLimit, allowed: int, retry_after: i
     return answer
 
 
+def unprocessable(parameter: str, detail: str) -> Answer:
+    source = {"parameter": parameter}
+    return _errors(422, {"status": "422", "title": "Validation Error", "detail": detail, "source": source})
+
+
+def conflict(detail: str) -> Answer:
+    return _errors(409, {"status": "409", "title": "Conflict", "detail": detail})
+
+
+def no_data() -> Answer:
+    detail = "The payload given does not contain a 'data' key."
+    code = "invalid_resource_payload"
+    return _errors(400, {"status": "400", "title": "Bad Request", "code": code, "detail": detail})
+
+
 def server_error() -> Answer:
     detail = (
         "An internal server error occurred on our end and we've been notified. "

@@ -4,7 +4,7 @@ import base64
 import binascii
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -22,7 +22,9 @@ from openfaith_pipeline.simulator.options import SimulatorOptions
 from openfaith_pipeline.simulator.queries import read_page
 from openfaith_pipeline.simulator.routes import Match, Routes
 from openfaith_pipeline.simulator.shapes import shapes_of
+from openfaith_pipeline.simulator.tables import Table
 from openfaith_pipeline.simulator.visits import stream_of, visit
+from openfaith_pipeline.simulator.webhooks import SUBSCRIPTIONS, SubscriptionDesk, Switchboard
 
 _LOG_LENGTH = 200_000
 
@@ -75,7 +77,11 @@ class PlanningCenter:
         self.latency = options.latency
         self.faults = FaultBox(options.faults)
         self.authorizations = Authorizations(options, self.clock)
-        self.editors = {org_id: Editor(church, self.clock) for org_id, church in self.churches.items()}
+        self.switchboard = Switchboard(options.webhooks, self.clock)
+        self.editors = {
+            org_id: Editor(church, self.clock, self._heard_by(church)) for org_id, church in self.churches.items()
+        }
+        self.subscriptions = SubscriptionDesk(self.editors, self.clock)
         self.log: deque[Logged] = deque(maxlen=_LOG_LENGTH)
         routes = {is_hiding: Routes(each) for is_hiding, each in shapes.items()}
         self._routes = {spec.org_id: routes[spec.traps.is_hiding_parents] for spec in options.churches}
@@ -85,6 +91,9 @@ class PlanningCenter:
         }
         if options.is_warm:
             self.warm()
+
+    def _heard_by(self, church: Church) -> Callable[[str, Table, int], None]:
+        return lambda what, table, id: self.switchboard.hear(church, what, table, id)
 
     def warm(self) -> None:
         for church in self.churches.values():
@@ -185,8 +194,14 @@ class _Exchange:
         if product and product.value not in church.granted:
             return answers.unauthorized("TRASH_PANDA")
         if self._request.method not in ("GET", "HEAD"):
-            return answers.forbidden("1", "write this resource.")
+            return self._written(church) or answers.forbidden("1", "write this resource.")
         return None
+
+    def _written(self, church: Church) -> Answer | None:
+        """The answer to a write that is allowed."""
+        if SUBSCRIPTIONS in church.traps.forbidden_streams:
+            return None
+        return self._center.subscriptions.answer(church, self._request.method, self._path, self._request.body)
 
     @property
     def _url(self) -> str:

@@ -10,7 +10,7 @@ import orjson
 from openfaith_pipeline.simulator.control import PREFIX
 from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.mutations import Relations
-from openfaith_pipeline.simulator.options import Credentials, Faults, Latency, RateLimit, Traps
+from openfaith_pipeline.simulator.options import Credentials, Faults, Latency, RateLimit, Traps, Webhooks
 
 _UNSET: Any = object()
 
@@ -117,6 +117,17 @@ class SimulatorClient:
     def set_faults(self, faults: Faults) -> None:
         """Replace the faults; their dice start again from the seed."""
         self._call("POST", "settings", {"faults": faults.written()})
+
+    def set_webhooks(self, webhooks: Webhooks) -> None:
+        """Replace how events are delivered from now on."""
+        self._call("POST", "settings", {"webhooks": webhooks.written()})
+
+    def deliveries(self, **wanted: str) -> list[dict[str, Any]]:
+        """The log of webhook attempts: at, org_id, subscription, name, event_id, attempt, kind, status, seconds."""
+        return self._call("GET", "deliveries", query=wanted)  # type: ignore[no-any-return]
+
+    def forget_deliveries(self) -> None:
+        self._call("DELETE", "deliveries")
 
     def grant(self, org: str, products: Sequence[str]) -> None:
         """Let the church's user have these products and no others."""

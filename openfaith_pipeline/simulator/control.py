@@ -12,7 +12,7 @@ from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.api import PlanningCenter, Request, change
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.faults import Script
-from openfaith_pipeline.simulator.options import Faults, Latency, RateLimit, Traps
+from openfaith_pipeline.simulator.options import Faults, Latency, RateLimit, Traps, Webhooks
 
 PREFIX = "/_control/"
 Arguments = dict[str, Any]
@@ -29,6 +29,8 @@ class Control:
             ("GET", "requests"): self._requests,
             ("DELETE", "requests"): lambda _: center.log.clear(),
             ("GET", "stats"): self._stats,
+            ("GET", "deliveries"): self._deliveries,
+            ("DELETE", "deliveries"): lambda _: center.switchboard.log.clear(),
             ("POST", "change"): self._change,
             ("POST", "settings"): self._settings,
             ("POST", "church"): self._church,
@@ -78,6 +80,11 @@ class Control:
         rows = (entry._asdict() for entry in self._center.log)
         return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
 
+    def _deliveries(self, arguments: Arguments) -> list[dict[str, Any]]:
+        wanted = {"org_id" if name == "org" else name: value for name, value in arguments.items()}
+        rows = (sent._asdict() for sent in self._center.switchboard.log)
+        return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
     def _stats(self, _: Arguments) -> dict[str, Any]:
         statuses = Counter(str(entry.status) for entry in self._center.log)
         return {"requests": len(self._center.log), "rate_limited": statuses["429"], "statuses": statuses}
@@ -87,7 +94,7 @@ class Control:
         return change(self._center.editors[church.spec.org_id], **arguments)
 
     def _settings(self, arguments: Arguments) -> None:
-        """`rate_limit` (null: none), `latency`, `faults`: those given are replaced."""
+        """`rate_limit` (null: none), `latency`, `faults`, `webhooks`: those given are replaced."""
         if "rate_limit" in arguments:
             limit = arguments["rate_limit"]
             self._center.limiter.limit = RateLimit.read(limit) if limit else None
@@ -95,6 +102,8 @@ class Control:
             self._center.latency = Latency.read(arguments["latency"])
         if "faults" in arguments:
             self._center.faults.faults = Faults.read(arguments["faults"])
+        if "webhooks" in arguments:
+            self._center.switchboard.options = Webhooks.read(arguments["webhooks"])
 
     def _church(self, arguments: Arguments) -> None:
         """`granted` and `traps` of a church, replaced when given."""

@@ -1,7 +1,8 @@
 """Changes to a running church: what its staff would do, and what Planning Center does behind their backs."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import orjson
@@ -19,16 +20,23 @@ from openfaith_pipeline.simulator.values import FIRST_ID, Sketch, value_of
 Ids = Sequence[int] | Literal["all"]
 Relations = Mapping[str, int | Sequence[int] | None]
 _EDITABLE = (ColumnType.TEXT, ColumnType.INTEGER, ColumnType.BOOLEAN, ColumnType.DATE)
+Heard = Callable[[str, Table, int], None]
+"""Told of what was done (`created`, `updated`, `destroyed`, `destroyed along` with another) to which record.
+
+Of a destroyed one it is told before it is gone.
+"""
 _ANOTHER = 1_000_000
 """How far beyond its own place an edited record looks for new values."""
 
 
 class Editor:
-    """Edits one church. Ids are numbers; `updated_at` moves to now unless a change is quiet."""
+    """Edits one church. Ids are numbers; `updated_at` moves to now unless a change is quiet, which nobody hears of."""
 
-    def __init__(self, church: Church, clock: Clock) -> None:
+    def __init__(self, church: Church, clock: Clock, heard: Heard | None = None) -> None:
         self._church = church
         self._clock = clock
+        self._heard = heard
+        self._consequences = 0
         self._dice = random.Random(f"{church.spec.seed}.edits")  # noqa: S311 - not a secret
         self._edits = 0
         self._settled = set[str]()
@@ -89,6 +97,7 @@ class Editor:
         """Remove records and all that belongs to them; references to them become empty."""
         for id in ids:
             if id in self._table(stream):
+                self._tell("destroyed", self._table(stream), id)
                 self._table(stream).delete(id)
                 self._let_go((stream, id))
         return list(ids)
@@ -103,6 +112,7 @@ class Editor:
             for id in ids:
                 self._move(other, relation, id, (stream, keep))
         self._relink((stream, remove), keep)
+        self._tell("destroyed", table, remove)
         table.delete(remove)
         added = self.add(mergers, relations={kept: keep, removed: remove})
         return {"merger": added[0], "keep": keep, "remove": remove}
@@ -135,6 +145,21 @@ class Editor:
         if "updated_at" in table.shape.stream.attributes and not is_quiet:
             record.attributes["updated_at"] = self._clock.stamp()
         self._table(table.shape.stream.name).put(record)
+        if not is_quiet:
+            self._tell("updated", table, record.id)
+
+    def _tell(self, what: str, table: Table, id: int) -> None:
+        if self._heard:
+            self._heard(f"{what} along" if self._consequences and what == "destroyed" else what, table, id)
+
+    @contextmanager
+    def _along(self) -> Iterator[None]:
+        """What is deleted in the block goes along with something else."""
+        self._consequences += 1
+        try:
+            yield
+        finally:
+            self._consequences -= 1
 
     def _change_something(self, shape: Shape, record: Record) -> None:
         """An attribute, or of a record without any, whom it links or points to."""
@@ -178,6 +203,7 @@ class Editor:
         record.links = {name: self._living_links(shape, name, ids) for name, ids in record.links.items()} | wanted.links
         record.attributes.update(attributes)
         table.put(record)
+        self._tell("created", table, record.id)
         self._point_at(shape, record.id)
         return record.id
 
@@ -243,7 +269,8 @@ class Editor:
         self._relink(target, None)
         for table, relation, ids in self._referring(target):
             if relation.is_cascading:
-                self.delete(table.shape.stream.name, ids)
+                with self._along():
+                    self.delete(table.shape.stream.name, ids)
                 continue
             for id in ids:
                 record = table.record(id)

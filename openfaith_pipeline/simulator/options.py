@@ -100,6 +100,29 @@ class Traps(Data):
 
 
 @dataclass(frozen=True)
+class Webhooks(Data):
+    """How events are delivered. Probabilities are drawn for each delivery from `seed`.
+
+    delay_seconds, jitter_seconds: from a change to its delivery, at least and at most more: with jitter the order is
+    lost. duplicates: sent twice. lost: not sent at all. forged: followed by one with a signature of somebody else's.
+    retry_seconds: waits between attempts; Planning Center's own by default.
+    disabled_after: failed attempts in a row after which a subscription is switched off without a word.
+    is_cascade_silent: what goes along with a deleted record has no event of its own.
+    """
+
+    seed: int = 0
+    delay_seconds: float = 0
+    jitter_seconds: float = 0
+    duplicates: float = 0
+    lost: float = 0
+    forged: float = 0
+    # evanlemmons/planning-center-knowledge, developer-platform.md
+    retry_seconds: tuple[float, ...] = (30, *(60 * 2**n for n in range(11)), *(86_400,) * 4)
+    disabled_after: int | None = None
+    is_cascade_silent: bool = True
+
+
+@dataclass(frozen=True)
 class ChurchSpec(Data):
     """One church: `people` members made from `seed`, reached with its own credentials (made up from org_id if unset).
 
@@ -143,6 +166,7 @@ class SimulatorOptions(Data):
     rate_limit: RateLimit | None = RateLimit()
     latency: Latency = Latency()
     faults: Faults = Faults()
+    webhooks: Webhooks = Webhooks()
     port: int = 0
     public_url: str | None = None
     client_id: str = "simulated-oauth-app"
@@ -159,5 +183,6 @@ class SimulatorOptions(Data):
                 "rate_limit": RateLimit.read(raw["rate_limit"]) if raw.get("rate_limit") else None,
                 "latency": Latency.read(raw.get("latency", {})),
                 "faults": Faults.read(raw.get("faults", {})),
+                "webhooks": Webhooks.read(raw.get("webhooks", {})),
             }
         )

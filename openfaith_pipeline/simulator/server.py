@@ -20,6 +20,7 @@ from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.api import PlanningCenter, Request
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.control import PREFIX, Control
+from openfaith_pipeline.simulator.couriers import Courier
 from openfaith_pipeline.simulator.options import ChurchSpec, Faults, Latency, RateLimit, SimulatorOptions
 from openfaith_pipeline.simulator.protocol import HttpProtocol
 
@@ -98,6 +99,7 @@ async def _serve(
     host, port = listener.getsockname()[:2]
     center = PlanningCenter(options, f"http://{host}:{port}")
     control = Control(center)
+    Courier(center.switchboard, center.churches)
 
     def handle(request: Request) -> Answer:
         return control.answer(request) if request.target.startswith(PREFIX) else center.answer(request)

@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from openfaith_pipeline.catalog import ColumnType
+from openfaith_pipeline.simulator.events import EVENT_NAMES, described
 from openfaith_pipeline.simulator.personas import Address, Persona, Phone, address_of, dial, email_of, persona
 from openfaith_pipeline.simulator.relations import Target
 from openfaith_pipeline.simulator.shapes import Shape
@@ -131,6 +132,10 @@ def _pick(*choices: Any) -> Value:
     return lambda sketch: choices[int(sketch.dice.random() * len(choices))]
 
 
+def _of_event(attribute: str) -> Value:
+    return lambda sketch: described(EVENT_NAMES[sketch.index % len(EVENT_NAMES)])[attribute]
+
+
 def _title(sketch: Sketch) -> str:
     noun = sketch.shape.type_words.replace("_", " ").title()
     if any(target and target[0] in sketch.humans for target in sketch.relations.values()):
@@ -205,6 +210,7 @@ _BOOLEAN, _TIMESTAMP, _JSON = ColumnType.BOOLEAN, ColumnType.TIMESTAMP, ColumnTy
 _RULES: tuple[tuple[re.Pattern[str], ColumnType, Value], ...] = tuple(
     (re.compile(pattern), kind, value)
     for pattern, kind, value in (
+        *((rf"available_event\.{name}", _TEXT, _of_event(name)) for name in described(EVENT_NAMES[0])),
         (r".*\.file_\w+", _TEXT, lambda _: None),
         (r".*\.file_size", _INTEGER, lambda _: None),
         (r".*\.first_name", _TEXT, lambda sketch: sketch.who.first_name),

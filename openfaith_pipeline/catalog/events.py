@@ -1,0 +1,33 @@
+"""Webhook events by their names, and the stream each is about; which there are, Planning Center says itself."""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from openfaith_pipeline.catalog import STREAMS, Stream
+
+# `people.v2.events.email.created`; one type has its app in between: `groups.church_center.v2.events...`.
+_NAME = re.compile(r"(?P<product>[a-z_]+)(\.[a-z_]+)?\.v2\.events\.(?P<noun>[a-z_]+)\.(?P<action>[a-z_]+)")
+
+
+class Event(NamedTuple):
+    """What an event's name tells. action: `created`, `updated`, `destroyed`, or what else happened to the record."""
+
+    stream: Stream
+    action: str
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the record is gone by it."""
+        return self.action == "destroyed"
+
+
+def event_named(name: str, catalog: Mapping[str, Stream] = STREAMS) -> Event | None:
+    """The event of that name; None where it is about nothing that is synced."""
+    parts = _NAME.fullmatch(name)
+    if parts is None:
+        return None
+    for stream in catalog.values():
+        if stream.product.value == parts["product"] and (stream.event_noun or stream.vertex) == parts["noun"]:
+            return Event(stream, parts["action"])
+    return None
