@@ -3,7 +3,8 @@
     OpenFaithError
     ├── UsageError              the person must change what they asked for or configured (exit code 2)
     │   ├── ConfigurationError      environment, files, keys, ports
-    │   ├── UnknownOrg / UnknownStream
+    │   ├── UnknownOrg / UnknownStream / UnknownRequest / UnknownWorkflow
+    │   ├── IdempotencyKeyReused
     │   └── OrgPaused
     ├── RetriableError          trying again later may work
     │   ├── TransientError          network, 5xx, truncated or non-JSON body, firewall page
@@ -43,6 +44,18 @@ class UnknownOrg(UsageError):
 
 class UnknownStream(UsageError):
     """No such stream or product in the catalog."""
+
+
+class UnknownRequest(UsageError):
+    """No such request was made, or its record is gone."""
+
+
+class UnknownWorkflow(UsageError):
+    """No such workflow in the registry."""
+
+
+class IdempotencyKeyReused(UsageError):
+    """The org's idempotency key stands for another request."""
 
 
 class OrgPaused(UsageError):

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), validation_alias="OPENFAITH_ENCRYPTION_KEYS"
     )
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(default=(), validation_alias="OPENFAITH_API_KEYS")
+    public_url: str | None = Field(default=None, pattern=r"^https?://", validation_alias="OPENFAITH_PUBLIC_URL")
+    requests_per_minute: int = Field(default=600, ge=1, validation_alias="OPENFAITH_REQUESTS_PER_MINUTE")
     otlp_endpoint: str = Field(default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     dagster_home_override: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")
     dagster_pg_url: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_DAGSTER_PG_URL")
@@ -69,7 +72,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
 
-    @field_validator("encryption_keys", mode="before")
+    @field_validator("encryption_keys", "api_keys", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

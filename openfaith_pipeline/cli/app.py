@@ -15,6 +15,7 @@ from openfaith_pipeline.cli.database import database_app
 from openfaith_pipeline.cli.demo import demo
 from openfaith_pipeline.cli.dev import dev
 from openfaith_pipeline.cli.orgs import orgs_app
+from openfaith_pipeline.cli.serve import serve
 from openfaith_pipeline.cli.simulator import simulate
 from openfaith_pipeline.cli.status import show_status
 from openfaith_pipeline.cli.sync import sync
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo)
 app.command("dev")(dev)
+app.command("serve")(serve)
 app.command("sync")(sync)
 app.command("status")(show_status)
 app.add_typer(orgs_app, name="org")

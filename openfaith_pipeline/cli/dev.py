@@ -3,8 +3,9 @@
 import http.client
 import signal
 import socket
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -24,7 +25,7 @@ from openfaith_pipeline.cli.supervisor import Service, Supervisor
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.locks import locked
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, UsageError
-from openfaith_pipeline.settings import Settings, load_settings
+from openfaith_pipeline.settings import Settings, environment_with, load_settings
 
 if TYPE_CHECKING:
     from openfaith_pipeline.defs.instance import ProcessSpec
@@ -36,24 +37,25 @@ _DATABASE_LOOK_SECONDS: Final = 5.0
 
 def dev(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the Dagster UI on 127.0.0.1.")] = 3000,
+    service_port: Annotated[
+        int, typer.Option("--service-port", min=1, max=65535, help="Port of the HTTP service on 127.0.0.1.")
+    ] = 3020,
 ) -> None:
-    """Run the Dagster UI and all it needs: Postgres, code server, daemon, and the simulator of `demo` after that.
+    """Run the Dagster UI, the HTTP service and all they need: Postgres, code server, daemon, and the simulator of
+    `demo` after that.
 
     Their logs are in OPENFAITH_HOME/logs; errors are shown here too. What ends is started again. Ctrl-C stops it all.
 
     \b
     Examples:
       openfaith-pipeline dev
-      openfaith-pipeline dev --port 3001
+      openfaith-pipeline dev --port 3001 --service-port 3021
 
     \b
-    Exit codes: 0 stopped by Ctrl-C or SIGTERM; 1 something does not keep running; 2 the port is in use, or `dev` runs.
+    Exit codes: 0 stopped by Ctrl-C or SIGTERM; 1 something does not keep running; 2 a port is in use, or `dev` runs.
     """
     settings = load_settings()
-    if not is_free(port):
-        raise UsageError(
-            f"port {port} of 127.0.0.1 is in use; choose another: openfaith-pipeline dev --port {port + 1}"
-        )
+    _check_ports({"--port": port, "--service-port": service_port})
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     with _stopping(), ExitStack() as stack:
         database = stack.enter_context(open_database(settings))
@@ -63,6 +65,8 @@ def dev(
         stack.callback(_ignore_signals)
         _start_simulator(settings, database, supervisor)
         _start_dagster(settings, database, supervisor, port)
+        _start_service(settings, database, supervisor, service_port)
+        terminal.output().print(f"The service is at http://127.0.0.1:{service_port}")
         terminal.output().print(f"Dagster is at http://127.0.0.1:{port} (Ctrl-C stops it all)")
         _look_after(supervisor, database, stack)
 
@@ -88,6 +92,25 @@ def _start_dagster(settings: Settings, database: Database, supervisor: Superviso
     supervisor.start(_service(daemon(environment, code_port), settings))
     supervisor.start(_service(webserver(environment, port, code_port), settings))
     supervisor.wait_until(lambda: _is_serving(port), what="the Dagster UI", seconds=_START_SECONDS)
+
+
+def _start_service(settings: Settings, database: Database, supervisor: Supervisor, port: int) -> None:
+    from openfaith_pipeline.defs.instance import prepare_dagster_home
+
+    command = (sys.executable, "-m", "openfaith_pipeline.cli", "serve", "--port", str(port))
+    environment = environment_with(**prepare_dagster_home(settings, database))
+    supervisor.start(Service("service", command, environment, settings.home / "logs" / "service.log"))
+    supervisor.wait_until(lambda: _is_listening(port), what="the service", seconds=_START_SECONDS)
+
+
+def _check_ports(ports: Mapping[str, int]) -> None:
+    for option, port in ports.items():
+        if not is_free(port):
+            raise UsageError(
+                f"port {port} of 127.0.0.1 is in use; choose another: openfaith-pipeline dev {option} {port + 1}"
+            )
+    if len(set(ports.values())) < len(ports):
+        raise UsageError(f"{' and '.join(ports)} are the same port; choose another for one")
 
 
 def _service(spec: "ProcessSpec", settings: Settings) -> Service:

@@ -224,3 +224,50 @@ RUN_LEASES: Final = Table(
     Column("run_id", Text, primary_key=True),
     Column("beat_at", DateTime(timezone=True), nullable=False),
 )
+
+REQUESTS: Final = Table(
+    "requests",
+    METADATA,
+    Column("request_id", Text, primary_key=True, comment="also the sync_id of the sync it asks for"),
+    Column("workflow", Text, nullable=False),
+    Column("org_id", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("trigger", Text, nullable=False, comment="what asked: api, webhook, schedule, backfill, ..."),
+    Column("idempotency_key", Text),
+    Column("status", Text, nullable=False, server_default="waiting"),
+    Column("attempt", Integer, nullable=False, server_default=text("1")),
+    Column("run_id", Text, comment="the Dagster run that carries it out, the newest when it was retried"),
+    _moment("not_before"),
+    _moment_of_insert("requested_at"),
+    _moment("launched_at"),
+    _moment("started_at"),
+    _moment("cancel_requested_at"),
+    _moment("finished_at"),
+    Column("error", Text),
+    Column("result", JSONB(none_as_null=True)),
+    _one_of("status", "waiting", "launched", "running", "succeeded", "failed", "canceled"),
+)
+Index("requests_idempotency_key", REQUESTS.c.org_id, REQUESTS.c.idempotency_key, unique=True)
+Index(
+    "requests_open_idx",
+    REQUESTS.c.org_id,
+    REQUESTS.c.requested_at,
+    postgresql_where=REQUESTS.c.finished_at.is_(None),
+)
+Index("requests_latest_idx", REQUESTS.c.org_id, REQUESTS.c.requested_at.desc())
+
+ACTIVITIES: Final = Table(
+    "activities",
+    METADATA,
+    Column("request_id", Text, ForeignKey(REQUESTS.c.request_id, ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    _count("attempts", Integer),
+    Column("result", JSONB(none_as_null=True)),
+    Column("error", Text),
+    _moment_of_insert("started_at"),
+    _moment("finished_at"),
+    PrimaryKeyConstraint("request_id", "name"),
+    _one_of("status", "running", "succeeded", "failed", "undone"),
+)

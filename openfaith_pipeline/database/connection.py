@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 import sqlalchemy
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
@@ -56,6 +56,22 @@ class Database:
         """A pool of at most `size` async connections, to be opened by `async with`; `options` are psycopg's."""
         kwargs = {**_OPTIONS, **options}
         return AsyncConnectionPool(self.url, min_size=1, max_size=size, open=False, timeout=30, kwargs=kwargs)
+
+    def thread_pool(self, *, size: int, timeout: float) -> ConnectionPool:
+        """A pool of connections for threads, to be opened; it outlives a Postgres that is down for a while.
+
+        timeout: seconds to wait for a connection before PoolTimeout.
+        """
+        return ConnectionPool(
+            self.url,
+            min_size=1,
+            max_size=size,
+            open=False,
+            timeout=timeout,
+            reconnect_timeout=0,
+            check=ConnectionPool.check_connection,
+            kwargs=dict(_OPTIONS),
+        )
 
     def engine(self) -> sqlalchemy.Engine:
         """SQLAlchemy over `connect`, for Alembic and reflection; it keeps no connection."""

@@ -62,7 +62,7 @@ def running_dev(home: Path, log: Path) -> Iterator[Running]:
     port = free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*PROGRAM, "dev", "--port", str(port)],
+            [*PROGRAM, "dev", "--port", str(port), "--service-port", str(free_port())],
             env=environment_with(OPENFAITH_HOME=str(home)),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -89,7 +89,7 @@ def test_dev_serves_the_demo_and_ends_cleanly(demo: Outcome, verb: Verbs, demo_h
         synced = verb("sync", min(org_ids), "--stream", "people.emails", "--json")
         assert synced.code == 0, synced.err
 
-        second = verb("dev", "--port", str(free_port()))
+        second = verb("dev", "--port", str(free_port()), "--service-port", str(free_port()))
         assert (second.code, "already running" in second.err) == (2, True)
 
         family = dev.family

@@ -1,0 +1,92 @@
+"""Requests for syncs: many who ask for the same while one request waits are served by one sync."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import Connection
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.errors import OrgPaused, UnknownStream
+from openfaith_pipeline.inbox.requests import (
+    Ask,
+    Request,
+    change_waiting,
+    lock_org,
+    submit,
+    waiting_requests,
+)
+from openfaith_pipeline.orgs.registry import get_org
+
+SYNC_WORKFLOW: Final = "ExternalSyncWorkflow"
+PCO_ADAPTER: Final = "pco"
+
+_THOROUGHNESS: Final[Mapping[str, int]] = {"incremental": 0, "reconcile": 1, "full_refresh": 2}
+
+
+def request_sync(
+    connection: Connection[Any],
+    org_id: str,
+    *,
+    mode: str = "incremental",
+    streams: Collection[str] | None = None,
+    trigger: str,
+    idempotency_key: str | None = None,
+    not_before: datetime | None = None,
+) -> str:
+    """Ask for a sync of the org; the id of the request that will bring it, once the caller has committed.
+
+    mode: a SyncMode. streams: their names, None for all. trigger: what asks (api, webhook, schedule, backfill).
+    idempotency_key: makes the same request of every call with this key. A call without one may join a request of the
+    org that waits: one that does as much, or one of the same mode, which is then widened to these streams.
+    Raises UnknownOrg, OrgPaused, UnknownStream, or IdempotencyKeyReused.
+    """
+    payload = sync_payload(org_id, mode, streams)
+    request, _ = submit_sync(connection, Ask(SYNC_WORKFLOW, org_id, payload, trigger, idempotency_key, not_before))
+    return request.request_id
+
+
+def submit_sync(connection: Connection[Any], ask: Ask) -> tuple[Request, bool]:
+    """As `request_sync`, for a payload that `sync_payload` made; the request, and whether it is new."""
+    org = get_org(connection, ask.org_id)
+    if org.paused_at is not None:
+        raise OrgPaused(f"{ask.org_id} is paused; resume it with: openfaith-pipeline org resume {ask.org_id}")
+    lock_org(connection, ask.org_id)
+    if ask.idempotency_key is None:
+        for waiting in waiting_requests(connection, ask.org_id, SYNC_WORKFLOW):
+            if _joins(connection, ask, waiting):
+                return waiting, False
+    return submit(connection, ask)
+
+
+def sync_payload(org_id: str, mode: str, streams: Collection[str] | None) -> dict[str, Any]:
+    """The payload of a sync as it is kept. Raises UnknownStream."""
+    for name in streams or ():
+        if name not in STREAMS:
+            raise UnknownStream(f"there is no stream {name[:80]!r}; `openfaith-pipeline catalog` lists them")
+    named = sorted(set(streams)) if streams is not None else None
+    return {"tokenKey": org_id, "adapter": PCO_ADAPTER, "mode": mode, "streams": named}
+
+
+def _joins(connection: Connection[Any], ask: Ask, waiting: Request) -> bool:
+    """Whether the waiting request serves what is asked, being widened if need be and if nobody holds a key to it."""
+    asked, there = ask.payload, waiting.payload
+    if _THOROUGHNESS[asked["mode"]] > _THOROUGHNESS[there["mode"]]:
+        return False
+    streams = _union(asked["streams"], there["streams"])
+    not_before = _earlier(ask.not_before, waiting.not_before)
+    if (streams, not_before) == (there["streams"], waiting.not_before):
+        return True
+    if waiting.idempotency_key is not None or asked["mode"] != there["mode"]:
+        return False
+    change_waiting(connection, waiting.request_id, {**there, "streams": streams}, not_before)
+    return True
+
+
+def _union(one: Sequence[str] | None, other: Sequence[str] | None) -> list[str] | None:
+    return None if one is None or other is None else sorted({*one, *other})
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two moments; None is now."""
+    return None if one is None or other is None else min(one, other)

@@ -1,0 +1,57 @@
+"""The service put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from psycopg_pool import PoolTimeout
+from starlette.exceptions import HTTPException
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import OpenFaithError
+from openfaith_pipeline.service import health, status, triggers, workflows
+from openfaith_pipeline.service.answers import answer_error
+from openfaith_pipeline.service.keys import read_keys
+from openfaith_pipeline.service.limits import BodyLimit, RateLimiter
+
+POOL_SIZE = 8
+_PATIENCE_SECONDS = 5.0
+
+_ROUTERS = (triggers.router, workflows.router, health.router, status.router)
+
+
+def create_app(database: Database) -> FastAPI:
+    """The application over the database, which need not answer yet. Raises ConfigurationError for unusable keys.
+
+    Endpoints find what they share in `request.app.state`: `database`, `pool` (of connections, for threads), `keys` and
+    `limiter`.
+    """
+    app = FastAPI(
+        title="OpenFaith Pipeline",
+        description="Starts syncs and other workflows, tells how they are, and takes Planning Center's webhooks.",
+        docs_url="/api/docs",
+        openapi_url="/api/openapi.json",
+        redoc_url=None,
+        lifespan=_with_pool,
+    )
+    app.state.database = database
+    app.state.keys = read_keys(database.settings.api_keys)
+    app.state.limiter = RateLimiter(database.settings.requests_per_minute)
+    app.state.pool = database.thread_pool(size=POOL_SIZE, timeout=_PATIENCE_SECONDS)
+    app.add_middleware(BodyLimit)
+    for router in _ROUTERS:
+        app.include_router(router)
+    for kind in (OpenFaithError, psycopg.Error, PoolTimeout, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, answer_error)
+    return app
+
+
+@asynccontextmanager
+async def _with_pool(app: FastAPI) -> AsyncIterator[None]:
+    app.state.pool.open(wait=False)
+    try:
+        yield
+    finally:
+        app.state.pool.close()

@@ -1,0 +1,35 @@
+"""Reading a JSON body, and headers, before anything believes them."""
+
+from typing import Any
+
+import orjson
+from fastapi import Request
+
+from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.inbox.requests import check_key
+from openfaith_pipeline.service.problems import BodyNotRead, MediaTypeNotTaken
+
+
+async def read_json(request: Request) -> Any:
+    """The body as JSON, None when there is none. Raises MediaTypeNotTaken, BodyNotRead or BodyTooLarge.
+
+    JSON has to be declared as such: a web page of someone else can make a browser send anything but that.
+    """
+    body = await request.body()
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and (body or media_type):
+        raise MediaTypeNotTaken("send JSON, with the header content-type: application/json")
+    try:
+        return orjson.loads(body) if body.strip() else None
+    except orjson.JSONDecodeError as error:
+        raise BodyNotRead(f"the body is not JSON: {error.msg} at character {error.pos}") from None
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The Idempotency-Key header. Raises UsageError for one that is no key, or for several."""
+    given = request.headers.getlist("idempotency-key")
+    if len(given) > 1:
+        raise UsageError("one Idempotency-Key at most")
+    key = given[0].strip() if given else None
+    check_key(key)
+    return key

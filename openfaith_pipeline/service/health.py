@@ -1,0 +1,93 @@
+"""Whether the service is alive, and whether it can do its work."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from fastapi import APIRouter, Request, Response
+from psycopg import Connection
+from pydantic import BaseModel
+
+from openfaith_pipeline.database.migration import head_revision
+from openfaith_pipeline.service.executions import Told
+from openfaith_pipeline.service.problems import DATABASE_TROUBLE
+
+router = APIRouter(tags=["health"])
+
+_SILENT_AFTER: Final = timedelta(minutes=2)
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Told):
+    """postgres: whether it answers, and has this version's tables.
+
+    dagster: whether its daemon has given a sign of life lately. While it has not, what is asked for is kept.
+    waiting: requests that are due and that no run has been started for.
+    """
+
+    status: Literal["ready", "not ready"]
+    postgres: Literal["ok", "behind", "down"]
+    dagster: Literal["ok", "down", "unknown"]
+    waiting: int | None = None
+    oldest_waiting_seconds: float | None = None
+
+
+@router.get("/health", summary="Whether the service is alive")
+async def show_health() -> Health:
+    return Health()
+
+
+@router.get("/health/ready", summary="Whether it can take requests", responses={503: {"model": Readiness}})
+def show_readiness(request: Request, response: Response) -> Readiness:
+    """200 while Postgres answers; 503 while it does not. Dagster may be down: requests wait for it."""
+    readiness = read_readiness(request.app.state.pool)
+    if readiness.status != "ready":
+        response.status_code = 503
+    return readiness
+
+
+def read_readiness(pool: Any) -> Readiness:
+    try:
+        with pool.connection(timeout=2) as connection:
+            return _look(connection)
+    except DATABASE_TROUBLE:
+        return Readiness(status="not ready", postgres="down", dagster="unknown")
+
+
+def _look(connection: Connection[Any]) -> Readiness:
+    row = connection.execute("SELECT to_regclass('sync.requests') IS NOT NULL").fetchone()
+    if row != (True,) or _revision(connection) < head_revision():
+        return Readiness(status="not ready", postgres="behind", dagster=_dagster(connection))
+    waiting = connection.execute(
+        "SELECT count(*), extract(epoch FROM now() - min(greatest(requested_at, not_before)))::float8"
+        " FROM sync.requests WHERE status = 'waiting' AND coalesce(not_before, now()) <= now()"
+    ).fetchone()
+    count, oldest = waiting or (0, None)
+    return Readiness(
+        status="ready",
+        postgres="ok",
+        dagster=_dagster(connection),
+        waiting=count,
+        oldest_waiting_seconds=None if oldest is None else round(oldest, 1),
+    )
+
+
+def _revision(connection: Connection[Any]) -> str:
+    row = connection.execute("SELECT max(version_num) FROM sync.alembic_version").fetchone()
+    return (row[0] if row else None) or ""
+
+
+def _dagster(connection: Connection[Any]) -> Literal["ok", "down", "unknown"]:
+    """By the heartbeat that Dagster's sensor daemon leaves in its own schema: it is what turns requests into runs."""
+    row = connection.execute("SELECT to_regclass('dagster.daemon_heartbeats') IS NOT NULL").fetchone()
+    if row != (True,):
+        return "unknown"
+    beat = connection.execute(
+        "SELECT max(timestamp) FROM dagster.daemon_heartbeats WHERE daemon_type = 'SENSOR'"
+    ).fetchone()
+    if beat is None or beat[0] is None:
+        return "down"
+    seen: datetime = beat[0] if beat[0].tzinfo else beat[0].replace(tzinfo=UTC)
+    return "ok" if datetime.now(UTC) - seen < _SILENT_AFTER else "down"

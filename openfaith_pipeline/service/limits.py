@@ -1,0 +1,82 @@
+"""What one caller may ask of the service: bytes in a body, and calls in a minute."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from openfaith_pipeline.service.answers import problem_of
+from openfaith_pipeline.service.problems import BodyTooLarge
+
+MOST_BODY_BYTES: Final = 1024 * 1024
+_MOST_CALLERS: Final = 10_000
+
+
+@dataclass
+class _Bucket:
+    tokens: float
+    filled_at: float
+
+
+@dataclass
+class RateLimiter:
+    """A token bucket for each caller, in this process: a minute's calls may come at once, then they come evenly."""
+
+    per_minute: int
+    clock: Callable[[], float] = time.monotonic
+    _buckets: dict[str, _Bucket] = field(default_factory=dict)
+
+    def wait_of(self, caller: str) -> int:
+        """Take a call; 0 when it may be made, else the whole seconds to wait for the next."""
+        now = self.clock()
+        bucket = self._buckets.get(caller) or self._admit(caller, now)
+        refilled = bucket.tokens + (now - bucket.filled_at) * self.per_minute / 60
+        bucket.tokens, bucket.filled_at = min(float(self.per_minute), refilled), now
+        if bucket.tokens >= 1:
+            bucket.tokens -= 1
+            return 0
+        return max(1, math.ceil((1 - bucket.tokens) * 60 / self.per_minute))
+
+    def _admit(self, caller: str, now: float) -> _Bucket:
+        if len(self._buckets) >= _MOST_CALLERS:
+            # Those who have been away for a minute have a full bucket anyway.
+            self._buckets = {name: each for name, each in self._buckets.items() if now - each.filled_at < 60}
+        return self._buckets.setdefault(caller, _Bucket(float(self.per_minute), now))
+
+
+class BodyLimit:
+    """Refuses a body of more than MOST_BODY_BYTES with 413, by what it says of itself or else by what comes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > MOST_BODY_BYTES:
+            await problem_of(scope["path"], _too_large())(scope, receive, send)
+            return
+        await self._app(scope, _counted(receive), send)
+
+
+def _counted(receive: Receive) -> Receive:
+    received = 0
+
+    async def counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MOST_BODY_BYTES:
+            raise _too_large()
+        return message
+
+    return counted
+
+
+def _too_large() -> BodyTooLarge:
+    return BodyTooLarge(f"the body may have {MOST_BODY_BYTES:,} bytes at most")

@@ -1,0 +1,108 @@
+"""What can be wrong with a call, and the status each error is answered with: one table from its group."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from openfaith_pipeline.errors import (
+    DatabaseUnavailable,
+    IdempotencyKeyReused,
+    OpenFaithError,
+    OrgPaused,
+    RetriableError,
+    UnknownOrg,
+    UnknownRequest,
+    UnknownWorkflow,
+    UsageError,
+)
+
+DATABASE_TROUBLE: Final = (DatabaseUnavailable, psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+_RETRY_SECONDS: Final = 5
+
+
+class NotIdentified(UsageError):
+    """No key, or one that is not known."""
+
+
+class NotAllowed(UsageError):
+    """The key is known and does not reach so far."""
+
+
+class BodyTooLarge(UsageError):
+    """More bytes than the service takes."""
+
+
+class BodyNotRead(UsageError):
+    """The body is not what the endpoint takes."""
+
+
+class MediaTypeNotTaken(UsageError):
+    """The body is declared to be something else than JSON."""
+
+
+class MethodNotTaken(UsageError):
+    """The endpoint takes another method."""
+
+
+class NothingHere(UsageError):
+    """No such endpoint or procedure."""
+
+
+class TooManyCalls(RetriableError):
+    """The caller's minute is used up; `wait` says how many seconds to wait."""
+
+    def __init__(self, message: str, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error as it is answered. code: tRPC's word for it. wait: seconds, told as Retry-After."""
+
+    status: int
+    code: str
+    kind: str
+    message: str
+    wait: int | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        headers = {"retry-after": str(self.wait)} if self.wait is not None else {}
+        return {**headers, "www-authenticate": 'Bearer, Basic realm="openfaith"'} if self.status == 401 else headers
+
+
+# The first that fits counts.
+_ANSWERS: Final[tuple[tuple[type[Exception], int, str], ...]] = (
+    (NotIdentified, 401, "UNAUTHORIZED"),
+    (NotAllowed, 403, "FORBIDDEN"),
+    (BodyTooLarge, 413, "PAYLOAD_TOO_LARGE"),
+    (BodyNotRead, 400, "PARSE_ERROR"),
+    (MediaTypeNotTaken, 415, "UNSUPPORTED_MEDIA_TYPE"),
+    (MethodNotTaken, 405, "METHOD_NOT_SUPPORTED"),
+    (NothingHere, 404, "NOT_FOUND"),
+    (UnknownOrg, 404, "NOT_FOUND"),
+    (UnknownRequest, 404, "NOT_FOUND"),
+    (UnknownWorkflow, 404, "NOT_FOUND"),
+    (IdempotencyKeyReused, 409, "CONFLICT"),
+    (OrgPaused, 412, "PRECONDITION_FAILED"),
+    (UsageError, 400, "BAD_REQUEST"),
+    (TooManyCalls, 429, "TOO_MANY_REQUESTS"),
+    (RetriableError, 503, "SERVICE_UNAVAILABLE"),
+    (OpenFaithError, 500, "INTERNAL_SERVER_ERROR"),
+)
+
+
+def problem(error: Exception) -> Problem:
+    """What is told of an error; of one that nobody foresaw, only that there was one."""
+    if isinstance(error, DATABASE_TROUBLE):
+        message = "the database does not answer; nothing was changed, so ask again"
+        return Problem(503, "SERVICE_UNAVAILABLE", "DatabaseUnavailable", message, _RETRY_SECONDS)
+    for kind, status, code in _ANSWERS:
+        if isinstance(error, kind):
+            wait = error.wait if isinstance(error, TooManyCalls) else None
+            return Problem(status, code, type(error).__name__, str(error), wait)
+    return Problem(500, "INTERNAL_SERVER_ERROR", "InternalError", "something failed here; its log says more")

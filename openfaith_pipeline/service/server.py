@@ -1,0 +1,45 @@
+"""The process that serves."""
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.service.app import create_app
+
+_GRACE_SECONDS: Final = 10
+
+
+def serve(database: Database, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; what is being answered then is answered first.
+
+    port: 0 takes a free one. announce: gets the URL once connections are taken.
+    Raises UsageError when it cannot listen there.
+    """
+    app = create_app(database)
+    listener = _listen(host, port)
+    # Of a call's path and query nothing is logged: OAuth brings secrets there.
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    announce(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"cannot listen on {host}:{port}: {reason}; choose another --host or --port") from None

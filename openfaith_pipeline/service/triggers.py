@@ -1,0 +1,77 @@
+"""The triggers of OpenFaith's application, as its tRPC client calls them."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from openfaith_pipeline.errors import OpenFaithError, UsageError
+from openfaith_pipeline.service.access import Visitor, visitor_with
+from openfaith_pipeline.service.bodies import idempotency_key, read_json
+from openfaith_pipeline.service.keys import TRIGGER
+from openfaith_pipeline.service.problems import DATABASE_TROUBLE, MethodNotTaken, NothingHere, problem
+from openfaith_pipeline.service.starting import start
+from openfaith_pipeline.service.trpc import Call, error_envelope, read_calls, result_envelope
+from openfaith_pipeline.workflows.external_sync import EXTERNAL_SYNC
+
+router = APIRouter(prefix="/api/trpc", tags=["tRPC"])
+
+_INPUT: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": EXTERNAL_SYNC.payload.model_json_schema()}},
+    },
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "schema": {"type": "string", "maxLength": 255},
+            "description": "The same key never starts a second sync of the org.",
+        },
+        {"name": "batch", "in": "query", "schema": {"type": "string", "enum": ["1"]}},
+    ],
+}
+
+
+@router.post("/{procedures}", summary="Call core.triggerPcoSync, as tRPC does", openapi_extra=_INPUT)
+async def call_procedures(
+    request: Request, procedures: str, visitor: Annotated[Visitor, Depends(visitor_with(TRIGGER))]
+) -> JSONResponse:
+    """Start a sync of `tokenKey`; the answer's `data` is the execution. It is in Postgres before it is answered."""
+    is_batch = request.query_params.get("batch") == "1"
+    calls = read_calls(procedures, await read_json(request), is_batch=is_batch)
+    key = idempotency_key(request)
+    if key and len(calls) > 1:
+        raise UsageError("an Idempotency-Key stands for one thing: send it without a batch")
+    answers = [await run_in_threadpool(_answer, request, visitor, call, key) for call in calls]
+    statuses = {status for status, _ in answers}
+    status = statuses.pop() if len(statuses) == 1 else 207
+    return JSONResponse([body for _, body in answers] if is_batch else answers[0][1], status)
+
+
+@router.get("/{procedures}", include_in_schema=False)
+def refuse_query(procedures: str) -> None:
+    raise MethodNotTaken(f"{procedures[:80]} is a mutation: call it with POST")
+
+
+def _answer(request: Request, visitor: Visitor, call: Call, key: str | None) -> tuple[int, dict[str, Any]]:
+    try:
+        procedure = _PROCEDURES.get(call.procedure)
+        if procedure is None:
+            raise NothingHere(f"no mutation {call.procedure[:80]!r}; there is {', '.join(_PROCEDURES)}")
+        return 200, result_envelope(procedure(request, visitor, call.input, key), is_wrapped=call.is_wrapped)
+    except (OpenFaithError, *DATABASE_TROUBLE) as error:
+        told = problem(error)
+        return told.status, error_envelope(told, call.procedure, is_wrapped=call.is_wrapped)
+
+
+def _trigger_pco_sync(request: Request, visitor: Visitor, sent: Any, key: str | None) -> dict[str, Any]:
+    execution = start(request.app.state.pool, visitor, EXTERNAL_SYNC, sent, key)
+    return {"success": True, **execution.model_dump(mode="json", by_alias=True)}
+
+
+_PROCEDURES: Final[Mapping[str, Callable[[Request, Visitor, Any, str | None], dict[str, Any]]]] = {
+    "core.triggerPcoSync": _trigger_pco_sync
+}

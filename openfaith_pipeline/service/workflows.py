@@ -1,0 +1,128 @@
+"""Workflows by name: start one, see how it is, cancel it, let it try again."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel
+
+from openfaith_pipeline.errors import UnknownRequest
+from openfaith_pipeline.inbox.requests import Request as Kept
+from openfaith_pipeline.inbox.requests import cancel_request, get_request, list_requests, resume_request
+from openfaith_pipeline.service.access import Visitor, visitor_with
+from openfaith_pipeline.service.bodies import idempotency_key, read_json
+from openfaith_pipeline.service.executions import DetailedExecution, Execution, described, detailed
+from openfaith_pipeline.service.keys import READ, TRIGGER
+from openfaith_pipeline.service.starting import Started, start
+from openfaith_pipeline.workflows.registry import WORKFLOWS, get_workflow
+
+router = APIRouter(prefix="/workflows", tags=["workflows"])
+
+Reader = Annotated[Visitor, Depends(visitor_with(READ))]
+Starter = Annotated[Visitor, Depends(visitor_with(TRIGGER))]
+
+_INPUT: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["payload"],
+                    "properties": {
+                        "payload": {"anyOf": [each.payload.model_json_schema() for each in WORKFLOWS.values()]}
+                    },
+                }
+            }
+        },
+    },
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "schema": {"type": "string", "maxLength": 255},
+            "description": "The same key never starts a second execution for the org.",
+        }
+    ],
+}
+
+
+class Described(BaseModel):
+    """A workflow that can be started."""
+
+    name: str
+    description: str
+    activities: list[str]
+    payload: dict[str, Any]
+
+
+@router.get("", summary="The workflows there are, and what each takes")
+def show_workflows(_visitor: Reader) -> list[Described]:
+    return [
+        Described(
+            name=workflow.name,
+            description=workflow.description,
+            activities=[activity.name for activity in workflow.activities],
+            payload=workflow.payload.model_json_schema(),
+        )
+        for workflow in WORKFLOWS.values()
+    ]
+
+
+@router.post("/{name}", summary="Start a workflow", openapi_extra=_INPUT)
+async def start_workflow(request: Request, name: str, visitor: Starter) -> Started:
+    """Start `name` with `{"payload": {...}}`, or the payload itself. It is in Postgres before it is answered."""
+    workflow = get_workflow(name)
+    sent, key = unwrapped(await read_json(request)), idempotency_key(request)
+    return await run_in_threadpool(start, request.app.state.pool, visitor, workflow, sent, key)
+
+
+@router.get("/{name}/executions", summary="The newest executions")
+def show_executions(
+    request: Request,
+    name: str,
+    visitor: Reader,
+    org: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> list[Execution]:
+    workflow = get_workflow(name)
+    if org is not None:
+        visitor.check_org(org)
+    orgs = [org] if org is not None else None if visitor.orgs is None else sorted(visitor.orgs)
+    with request.app.state.pool.connection() as connection:
+        return [Execution(**described(each)) for each in list_requests(connection, workflow.name, orgs, limit)]
+
+
+@router.get("/{name}/executions/{execution_id}", summary="How an execution is, and how far")
+def show_execution(request: Request, name: str, execution_id: str, visitor: Reader) -> DetailedExecution:
+    with request.app.state.pool.connection() as connection:
+        return detailed(connection, _found(get_request(connection, execution_id), name, visitor))
+
+
+@router.post("/{name}/executions/{execution_id}/cancel", summary="Cancel an execution")
+def cancel_execution(request: Request, name: str, execution_id: str, visitor: Starter) -> Execution:
+    """One that waits is canceled at once. One that runs is told to stop, which takes some seconds: look again."""
+    with request.app.state.pool.connection() as connection:
+        _found(get_request(connection, execution_id), name, visitor)
+        return Execution(**described(cancel_request(connection, execution_id)))
+
+
+@router.post("/{name}/executions/{execution_id}/resume", summary="Let an execution that failed try again")
+def resume_execution(request: Request, name: str, execution_id: str, visitor: Starter) -> Execution:
+    """It goes on from where it stopped. One that has not failed, nor was canceled, stays as it is."""
+    with request.app.state.pool.connection() as connection:
+        _found(get_request(connection, execution_id), name, visitor)
+        return Execution(**described(resume_request(connection, execution_id)))
+
+
+def unwrapped(sent: Any) -> Any:
+    """The payload: under `payload`, or the whole body, which is how the proxy's own client sends it."""
+    return sent["payload"] if isinstance(sent, dict) and set(sent) == {"payload"} else sent
+
+
+def _found(request: Kept, name: str, visitor: Visitor) -> Kept:
+    """The request, if the visitor may know of it: another org's is as if it were not there."""
+    workflow = get_workflow(name)
+    if request.workflow != workflow.name or (visitor.orgs is not None and request.org_id not in visitor.orgs):
+        raise UnknownRequest(f"there is no execution {request.request_id!r} of {workflow.name}")
+    return request

@@ -1,0 +1,22 @@
+"""The workflows there are. One more line here is all that the service and Dagster need to know of another."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+
+from openfaith_pipeline.errors import UnknownWorkflow
+from openfaith_pipeline.workflows.definition import Workflow
+from openfaith_pipeline.workflows.external_sync import EXTERNAL_SYNC
+
+_ALL: Final[tuple[Workflow[Any], ...]] = (EXTERNAL_SYNC,)
+
+WORKFLOWS: Final[Mapping[str, Workflow[Any]]] = {workflow.name: workflow for workflow in _ALL}
+
+
+def get_workflow(name: str) -> Workflow[Any]:
+    """Raise UnknownWorkflow, naming the nearest, when there is none of this name."""
+    if name in WORKFLOWS:
+        return WORKFLOWS[name]
+    near = get_close_matches(name, WORKFLOWS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(WORKFLOWS)}"
+    raise UnknownWorkflow(f"there is no workflow {name[:80]!r}; {hint}")
