@@ -1,7 +1,6 @@
 """Deletions proven: a row is gone only when a listing proven complete lacks it and asking for it finds nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
@@ -10,7 +9,7 @@ from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.catalog.stream import placeholders_of
 from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.extract.pages import Fetch
-from openfaith_pipeline.load.deletions import account, missing_rows
+from openfaith_pipeline.load.deletions import Verdict, account, missing_rows
 from openfaith_pipeline.load.sessions import Session
 
 CONFIRMED_AT_MOST = 25
@@ -19,14 +18,6 @@ CONFIRMED_AT_MOST = 25
 LARGEST_SHARE = 0.3
 LARGEST_NUMBER = 50
 """A deletion larger than both this share of a stream's rows and this number is not believed."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """deletions: by stream name, the ids proven to be gone. doubt: why the walk could not be proven complete."""
-
-    deletions: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    doubt: str | None = None
 
 
 async def prove_deletions(
@@ -52,7 +43,7 @@ async def prove_deletions(
         if not await _are_gone(fetch, stream, missing):
             return Verdict(doubt=f"records of {stream.name} that the listing lacked are still there")
         deletions[stream.name] = list(missing)
-    return Verdict(deletions)
+    return Verdict(deletions, is_proven=True)
 
 
 async def _doubt(pool: AsyncConnectionPool[Any], session: Session, *, must_be_steady: bool) -> str | None:

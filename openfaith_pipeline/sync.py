@@ -32,6 +32,7 @@ from openfaith_pipeline.errors import (
 )
 from openfaith_pipeline.extract.extraction import Source, read_pages
 from openfaith_pipeline.extract.walks import plan_walks
+from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.load.parents import parents_of
 from openfaith_pipeline.load.publishing import publish
@@ -43,14 +44,13 @@ from openfaith_pipeline.load.sync_log import (
     begin_sync,
     finish_sync,
     finished_streams,
-    mark_incomplete,
     mark_paths_absent,
     mark_unavailable,
 )
 from openfaith_pipeline.orgs.connecting import connect_client
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.proving import Verdict, prove_deletions
+from openfaith_pipeline.proving import prove_deletions
 from openfaith_pipeline.walk import Page, Parent, Route, Walk
 
 __all__ = ["Progress", "StreamResult", "SyncMode", "SyncStart", "begin_sync", "finish_sync", "sync_streams"]
@@ -87,6 +87,7 @@ class StreamResult:
 
     status: succeeded, failed, incomplete (published, but the listing could not be proven complete) or unavailable.
     requests, waited_seconds: of the walk that brought it, told at the stream whose pages were listed.
+    caught: changes that came without a new cursor value, found by reading everything.
     drift: how its attributes differ from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
     """
 
@@ -98,6 +99,7 @@ class StreamResult:
     updated: int = 0
     unchanged: int = 0
     deleted: int = 0
+    caught: int = 0
     quarantined: int = 0
     requests: int = 0
     seconds: float = 0.0
@@ -358,9 +360,7 @@ class Attempt:
         """Publish what was read and judged."""
         async with self.pool.connection() as connection:
             with _TRACER.start_as_current_span("publish", attributes={"streams": session.names}):
-                published = await publish(connection, session, verdict.deletions)
-            if verdict.doubt:
-                await mark_incomplete(connection, list(session.ids.values()), verdict.doubt)
+                published = await publish(connection, session, verdict)
             counts = await _logged(connection, session)
         status = "incomplete" if verdict.doubt else "succeeded"
         return [

@@ -208,6 +208,8 @@ def _choose_orgs(database: Database, org_ids: Sequence[str], *, every_org: bool)
 
 def _remark(result: StreamResult) -> str:
     remarks = [] if result.status == "succeeded" else [result.status]
+    if result.caught:
+        remarks.append(f"{result.caught} without a new {STREAMS[result.stream].cursor}")
     if result.quarantined:
         remarks.append(f"{result.quarantined} quarantined")
     return ", ".join(remarks)

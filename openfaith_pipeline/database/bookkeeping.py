@@ -78,6 +78,7 @@ SYNCS: Final = Table(
     Column("run_id", Text, comment="the Dagster run that began it"),
     Column("mode", Text, nullable=False),
     Column("trigger", Text, nullable=False),
+    Column("idempotency_key", Text, unique=True, comment="whoever asks with the same key gets this sync"),
     Column("requested", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     _moment_of_insert("started_at"),
     _moment("finished_at"),
@@ -105,7 +106,9 @@ STREAM_STATES: Final = Table(
         comment="the unconfirmed path was asked for and is not there",
     ),
     _moment("checked_at"),
-    _moment("last_full_at"),
+    Column(
+        "last_full_at", DateTime(timezone=True), comment="when everything was last read and proven, deletions included"
+    ),
     _moment("last_succeeded_at"),
     Column("row_count", BigInteger),
     PrimaryKeyConstraint("org_id", "stream"),
@@ -129,6 +132,13 @@ STREAM_SYNCS: Final = Table(
     _count("updated"),
     _count("unchanged"),
     _count("deleted"),
+    Column(
+        "caught",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="changes that came without a new cursor value, found by content",
+    ),
     _count("quarantined"),
     _count("requests"),
     Column("waited_seconds", Double, nullable=False, server_default=text("0")),

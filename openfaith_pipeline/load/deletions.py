@@ -1,6 +1,7 @@
 """Which rows a whole listing no longer shows, and whether the listing proves it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection, sql
@@ -8,6 +9,22 @@ from psycopg import AsyncConnection, sql
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.catalog.stream import placeholders_of
 from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a finished walk proves.
+
+    deletions: by stream name, the ids proven to be gone.
+    doubt: why the walk could not be proven complete.
+    is_proven: whether everything was read, and what is gone was looked for.
+    requests: how many it took to prove it.
+    """
+
+    deletions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    doubt: str | None = None
+    is_proven: bool = False
+    requests: int = 0
 
 
 class Accounting(NamedTuple):

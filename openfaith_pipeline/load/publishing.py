@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.links import publish_links
 from openfaith_pipeline.load.sessions import Session, raw_name, renew, staging_name
@@ -19,35 +20,40 @@ CLOCK_ALLOWANCE = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Published:
-    """What publishing one stream changed, and how many rows it holds now."""
+    """What publishing one stream changed, and how many rows it holds now.
+
+    caught: of the updated rows those whose change came without a new cursor value, so that only reading everything
+        could find it.
+    """
 
     fetched: int
     inserted: int
     updated: int
     unchanged: int
     deleted: int
+    caught: int
     row_count: int
 
 
 async def publish(
     connection: AsyncConnection[Any],
     session: Session,
-    deletions: Mapping[str, Sequence[str]],
+    verdict: Verdict,
 ) -> dict[str, Published]:
-    """Publish every stream of the session, end it as succeeded and release its leases, all or nothing.
+    """Publish every stream of the session, end it and release its leases, all or nothing.
 
-    deletions: by stream name, the ids proven to be gone.
+    It ends as succeeded, or as incomplete where the verdict doubts that everything was listed.
     """
     async with connection.transaction():
         await renew(connection, session)
         published = {
-            stream.name: await _publish_stream(connection, session, stream, deletions.get(stream.name, ()))
+            stream.name: await _publish_stream(connection, session, stream, verdict.deletions.get(stream.name, ()))
             for stream in session.walk.streams
         }
         for lead in session.walk.leads:
             if lead.cursor and lead.name in session.ids:
                 await _move_watermark(connection, session, lead)
-        await _finish(connection, session, published)
+        await _finish(connection, session, published, verdict)
     return published
 
 
@@ -67,12 +73,14 @@ async def _publish_stream(
         sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(stream)), (session.ids[stream.name],)
     )
     inserted, updated = counts["inserted"], counts["updated"]
+    is_whole = session.walk.is_whole
     return Published(
         fetched=counts["fetched"],
         inserted=inserted,
         updated=updated,
         unchanged=counts["fetched"] - inserted - updated,
         deleted=deleted,
+        caught=counts["caught"] if is_whole else 0,
         row_count=await _row_count(connection, session.org_id, stream),
     )
 
@@ -91,7 +99,7 @@ def _merge_statement(stream: Stream) -> sql.Composed:
         " SELECT DISTINCT ON (id) id, {columns} FROM {staging} WHERE _stream_sync_id = %(id)s"
         " ORDER BY id, _page DESC, _position DESC"
         "), changed AS ("
-        " SELECT incoming.*, present.id IS NOT NULL AS is_present FROM incoming"
+        " SELECT incoming.*, present.id IS NOT NULL AS is_present, {is_caught} AS is_caught FROM incoming"
         " LEFT JOIN {raw} AS present ON present.org_id = %(org_id)s AND present.id = incoming.id"
         " WHERE present.id IS NULL OR present._content_hash <> incoming._content_hash"
         " OR present._deleted_at IS NOT NULL"
@@ -101,9 +109,24 @@ def _merge_statement(stream: Stream) -> sql.Composed:
         " ON CONFLICT (org_id, id) DO UPDATE SET {assignments},"
         " _synced_at = EXCLUDED._synced_at, _deleted_at = NULL, _sync_id = EXCLUDED._sync_id"
         ") SELECT (SELECT count(*) FROM incoming) AS fetched,"
-        " count(*) FILTER (WHERE NOT is_present) AS inserted, count(*) FILTER (WHERE is_present) AS updated"
-        " FROM changed"
-    ).format(columns=columns, staging=staging_name(stream), raw=raw_name(stream), assignments=assignments)
+        " count(*) FILTER (WHERE NOT is_present) AS inserted, count(*) FILTER (WHERE is_present) AS updated,"
+        " count(*) FILTER (WHERE is_caught) AS caught FROM changed"
+    ).format(
+        columns=columns,
+        staging=staging_name(stream),
+        raw=raw_name(stream),
+        assignments=assignments,
+        is_caught=_is_caught(stream),
+    )
+
+
+def _is_caught(stream: Stream) -> sql.Composable:
+    """SQL: whether a changed row's cursor says that it did not change. A stream without a cursor misses nothing."""
+    if stream.cursor is None:
+        return sql.SQL("false")
+    return sql.SQL("present._deleted_at IS NULL AND present.{cursor} = incoming.{cursor}").format(
+        cursor=sql.Identifier(stream.cursor)
+    )
 
 
 async def _tombstone(
@@ -161,13 +184,28 @@ async def _move_watermark(connection: AsyncConnection[Any], session: Session, le
     )
 
 
-async def _finish(connection: AsyncConnection[Any], session: Session, published: Mapping[str, Published]) -> None:
+async def _finish(
+    connection: AsyncConnection[Any], session: Session, published: Mapping[str, Published], verdict: Verdict
+) -> None:
+    status = "incomplete" if verdict.doubt else "succeeded"
     for stream in session.walk.streams:
         name, counts = stream.name, published[stream.name]
         await connection.execute(
-            "UPDATE sync.stream_syncs SET status = 'succeeded', checkpoint = NULL, finished_at = now(), error = NULL,"
-            " fetched = %s, inserted = %s, updated = %s, unchanged = %s, deleted = %s WHERE id = %s",
-            (counts.fetched, counts.inserted, counts.updated, counts.unchanged, counts.deleted, session.ids[name]),
+            "UPDATE sync.stream_syncs SET status = %s, error = %s, checkpoint = NULL, finished_at = now(),"
+            " fetched = %s, inserted = %s, updated = %s, unchanged = %s, deleted = %s, caught = %s,"
+            " requests = requests + %s WHERE id = %s",
+            (
+                status,
+                verdict.doubt,
+                counts.fetched,
+                counts.inserted,
+                counts.updated,
+                counts.unchanged,
+                counts.deleted,
+                counts.caught,
+                verdict.requests if name == session.names[0] else 0,
+                session.ids[name],
+            ),
         )
         await connection.execute(
             "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, row_count = %s,"
@@ -178,7 +216,7 @@ async def _finish(connection: AsyncConnection[Any], session: Session, published:
                 counts.row_count,
                 *_availability(stream, counts),
                 stream.path in session.walk.paths,
-                session.walk.is_whole,
+                verdict.is_proven,
                 session.org_id,
                 name,
             ),

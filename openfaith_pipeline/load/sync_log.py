@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection, Connection
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog import Stream
@@ -12,22 +14,63 @@ from openfaith_pipeline.catalog import Stream
 
 @dataclass(frozen=True)
 class SyncStart:
-    """What was asked for. trigger: what asked (cli, dagster, ...). requested: streams and orgs, for the record."""
+    """What was asked for.
+
+    trigger: what asked (cli, dagster, ...). requested: streams and orgs, for the record.
+    idempotency_key: the asker's own name for the request; asked again, it is the same sync.
+    """
 
     sync_id: str
     run_id: str | None
     mode: str
     trigger: str
     requested: Mapping[str, Any]
+    idempotency_key: str | None = None
 
 
-def begin_sync(connection: Connection[Any], start: SyncStart) -> None:
-    """Record a sync, or that another attempt of it has begun."""
-    connection.execute(
-        "INSERT INTO sync.syncs (sync_id, run_id, mode, trigger, requested) VALUES (%s, %s, %s, %s, %s)"
-        " ON CONFLICT (sync_id) DO UPDATE SET status = 'running', finished_at = NULL, error = NULL",
-        (start.sync_id, start.run_id, start.mode, start.trigger, Jsonb(dict(start.requested))),
+@dataclass(frozen=True)
+class RecordedSync:
+    """A sync as recorded. status: running, succeeded or failed."""
+
+    sync_id: str
+    run_id: str | None
+    status: str
+    mode: str
+    requested: Mapping[str, Any]
+    error: str | None
+
+
+def begin_sync(connection: Connection[Any], start: SyncStart) -> RecordedSync | None:
+    """Record a sync, or that another attempt of it has begun.
+
+    Where another sync was begun with the same idempotency key nothing is recorded, and that one is returned: the
+    caller must not sync. Of several callers at once one begins; the others wait for its transaction to end.
+    """
+    key = start.idempotency_key
+    inserted = connection.execute(
+        "INSERT INTO sync.syncs (sync_id, run_id, mode, trigger, requested, idempotency_key)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (start.sync_id, start.run_id, start.mode, start.trigger, Jsonb(dict(start.requested)), key),
     )
+    if inserted.rowcount:
+        return None
+    earlier = find_sync(connection, key) if key else None
+    if earlier and earlier.sync_id != start.sync_id:
+        return earlier
+    connection.execute(
+        "UPDATE sync.syncs SET status = 'running', finished_at = NULL, error = NULL WHERE sync_id = %s",
+        (start.sync_id,),
+    )
+    return None
+
+
+def find_sync(connection: Connection[Any], idempotency_key: str) -> RecordedSync | None:
+    """The sync that was begun with this key."""
+    with connection.cursor(row_factory=class_row(RecordedSync)) as cursor:
+        return cursor.execute(
+            "SELECT sync_id, run_id, status, mode, requested, error FROM sync.syncs WHERE idempotency_key = %s",
+            (idempotency_key,),
+        ).fetchone()
 
 
 def finish_sync(connection: Connection[Any], sync_id: str, error: str | None = None) -> None:
@@ -62,14 +105,6 @@ async def mark_unavailable(
     )
 
 
-async def mark_incomplete(connection: AsyncConnection[Any], stream_sync_ids: Sequence[int], reason: str) -> None:
-    """Say of published stream syncs that their listing could not be proven complete."""
-    await connection.execute(
-        "UPDATE sync.stream_syncs SET status = 'incomplete', error = %s WHERE id = ANY(%s)",
-        (reason, list(stream_sync_ids)),
-    )
-
-
 async def absent_paths(connection: AsyncConnection[Any], org_id: str) -> list[str]:
     """The streams of the org whose unconfirmed path was found to be absent."""
     cursor = await connection.execute(
@@ -84,3 +119,13 @@ async def mark_paths_absent(connection: AsyncConnection[Any], org_id: str, strea
         "UPDATE sync.stream_states SET is_path_absent = true WHERE org_id = %s AND stream = ANY(%s)",
         (org_id, list(streams)),
     )
+
+
+def last_proofs(connection: Connection[Any], org_id: str) -> dict[str, datetime]:
+    """By stream of the org, when everything of it was last read and proven, or was last found to be withheld."""
+    rows = connection.execute(
+        "SELECT stream, coalesce(last_full_at, checked_at) FROM sync.stream_states WHERE org_id = %s AND ("
+        " last_full_at IS NOT NULL OR checked_at IS NOT NULL AND availability NOT IN ('available', 'silent'))",
+        (org_id,),
+    ).fetchall()
+    return dict(rows)

@@ -22,6 +22,14 @@ from openfaith_pipeline_tests.integration.sync.church import (
 PEOPLE, EMAILS = STREAMS["people.people"], STREAMS["people.emails"]
 
 
+def last_full(database: Database, org_id: str) -> set[str]:
+    with database.connect() as connection:
+        rows = connection.execute(
+            "SELECT stream FROM sync.stream_states WHERE org_id = %s AND last_full_at IS NOT NULL", (org_id,)
+        ).fetchall()
+    return {stream for (stream,) in rows}
+
+
 def test_two_churches_that_share_ids_are_each_their_own(database: Database, simulator: SimulatorClient) -> None:
     first, second = connect(database, simulator)
     for org_id in (first, second):
@@ -59,10 +67,14 @@ def test_changes_are_followed(database: Database, simulator: SimulatorClient) ->
     assert results["people.emails"].inserted == 2 and results["people.emails"].updated >= 1
     assert differences(database, simulator, org_id) == []
     assert stored(database, other, PEOPLE) == {}
+    assert last_full(database, org_id) == set()
     for stream in PEOPLE_ONLY:
         simulator.edit(org_id, stream.name, count=3)
-    assert statuses(sync(database, org_id, mode=SyncMode.RECONCILE)) == {}
+    results = sync(database, org_id, mode=SyncMode.RECONCILE)
+    assert statuses(results) == {}
+    assert results["people.emails"].caught == results["people.tabs"].caught == 0
     assert differences(database, simulator, org_id) == []
+    assert last_full(database, org_id) == {stream.name for stream in PEOPLE_ONLY}
 
 
 def test_reconcile_finds_deletions_and_changes_without_a_new_timestamp(
@@ -77,7 +89,7 @@ def test_reconcile_finds_deletions_and_changes_without_a_new_timestamp(
     results = sync(database, org_id, mode=SyncMode.RECONCILE)
     assert statuses(results) == {}
     assert results["people.emails"].deleted == 4
-    assert results["people.phone_numbers"].updated == 2
+    assert results["people.phone_numbers"].updated == results["people.phone_numbers"].caught == 2
     assert differences(database, simulator, org_id) == []
 
 
