@@ -14,7 +14,7 @@ LOG := $(VENV)/install.log
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help demo dev test test-fast lint format docs browser install clean
+.PHONY: help demo dev test test-fast chaos lint format docs browser install clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -30,6 +30,9 @@ test: $(READY) browser  ## the whole test suite
 
 test-fast: $(READY)  ## the unit tests, in about a minute
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow" openfaith_pipeline_tests/unit $(ARGS)
+
+chaos: $(READY)  ## syncs killed at random points, 300 times unless ARGS="--rounds N"
+	@$(BIN)/python -m openfaith_pipeline_tests.chaos $(ARGS)
 
 lint: $(READY)  ## format, lint, import walls, types
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run 'make format'" >&2; exit 1; }

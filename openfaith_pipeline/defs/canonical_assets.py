@@ -12,7 +12,7 @@ from openfaith_pipeline.database.canonical_tables import canonical_metadata as c
 from openfaith_pipeline.defs.asset_metadata import canonical_metadata, column_schema
 from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.partitions import ORG
-from openfaith_pipeline.defs.raw_assets import asset_key
+from openfaith_pipeline.defs.raw_assets import OWNERS, asset_key
 from openfaith_pipeline.defs.requests import request_of
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.transform import SOURCES
@@ -35,6 +35,7 @@ def canonical_spec(table: str) -> dg.AssetSpec:
         deps=[asset_key(STREAMS[source]) for source in SOURCES[table]],
         group_name=GROUP,
         kinds={"openfaith", "postgres"},
+        owners=OWNERS,
         description=f"{words} of the OpenFaith data model: the table `{name}`, made from the raw tables of the org.",
         metadata={"dagster/column_schema": column_schema(canonical_tables(_SCHEMA).tables[f"{_SCHEMA}.{name}"], {})},
         skippable=True,

@@ -16,6 +16,8 @@ from openfaith_pipeline.errors import SyncFailed
 from openfaith_pipeline.sync import StreamResult
 
 PREVIEW_ROWS: Final = 5
+OWNERS: Final = ("team:openfaith",)
+"""Whom Dagster names beside each asset: those who run this code location."""
 
 
 def asset_key(stream: Stream) -> dg.AssetKey:
@@ -30,6 +32,7 @@ def asset_spec(stream: Stream) -> dg.AssetSpec:
         deps=[asset_key(STREAMS[parent]) for parent in stream.parents],
         group_name=stream.schema,
         kinds={"planningcenter", "postgres"},
+        owners=OWNERS,
         description=describe_stream(stream),
         metadata={
             "dagster/table_name": f"{stream.schema}.{stream.short_name}",

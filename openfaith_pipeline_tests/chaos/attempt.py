@@ -1,0 +1,44 @@
+"""One attempt at a sync, as a process that can be killed; its arguments are the org, the mode and the sync's id.
+
+It does what Dagster's op does without the seconds that Dagster takes to start. The command line is killed by
+`rounds.py` too, and Dagster's own processes by acceptance/dagster.
+"""
+
+import sys
+from typing import Final
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sync import SyncMode
+from openfaith_pipeline.transform import transform_org
+from openfaith_pipeline_tests.integration.sync.church import statuses, sync
+
+NAMES: Final = (
+    "people.campuses",
+    "people.people",
+    "people.emails",
+    "people.phone_numbers",
+    "people.addresses",
+    "people.households",
+    "people.household_memberships",
+    "people.field_definitions",
+    "people.field_data",
+    "people.person_mergers",
+)
+"""Every way of reading there is: windows, newest first, whole lists, children of each parent, only what is added."""
+
+CHOSEN: Final = tuple(STREAMS[name] for name in NAMES)
+
+
+def attempt(database: Database, org_id: str, mode: SyncMode, sync_id: str) -> dict[str, str | None]:
+    """Sync the church's people and make the OpenFaith tables of them; what did not succeed, and why."""
+    results = sync(database, org_id, CHOSEN, mode=mode, sync_id=sync_id)
+    with database.connect() as connection:
+        transform_org(connection, org_id, schema=database.settings.canonical_schema, sync_id=sync_id)
+    return statuses(results)
+
+
+if __name__ == "__main__":
+    with open_database(load_settings()) as opened:
+        attempt(opened, sys.argv[1], SyncMode(sys.argv[2]), sys.argv[3])
