@@ -22,7 +22,7 @@ def test_a_stream_is_one_asset_of_its_table(stream: Stream) -> None:
 
     assert spec.group_name == stream.schema
     assert spec.kinds == {"planningcenter", "postgres"}
-    assert spec.owners == ["team:openfaith"]
+    assert tuple(spec.owners) == ("team:openfaith",)
     assert spec.metadata["dagster/table_name"] == f"{stream.schema}.{stream.short_name}"
     columns = [column.name for column in spec.metadata["dagster/column_schema"].columns]
     assert columns == [column.name for column in raw_table(stream).columns]
