@@ -9,6 +9,7 @@
     ├── RetriableError          trying again later may work
     │   ├── TransientError          network, 5xx, truncated or non-JSON body, firewall page
     │   ├── RateLimitedError        429; carries the wait the server asked for
+    │   ├── DeliveryFailed          an alert did not get through to people
     │   ├── DatabaseUnavailable     Postgres is down or restarting
     │   └── StreamBusy              another live sync holds the stream's lease
     ├── ConnectionRejected      the org must reconnect (credentials refused)
@@ -79,6 +80,10 @@ class RateLimitedError(RetriableError):
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class DeliveryFailed(RetriableError):
+    """A channel to people, Slack or e-mail, did not take an alert."""
 
 
 class DatabaseUnavailable(RetriableError):

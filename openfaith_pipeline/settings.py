@@ -3,8 +3,9 @@
 import base64
 import binascii
 import os
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -18,6 +19,7 @@ from pydantic_settings import (
 from openfaith_pipeline.errors import ConfigurationError
 
 PCO_API_URL = "https://api.planningcenteronline.com"
+_ADDRESS = r"^[^@\s<>,]+@[^@\s<>,]+$"
 
 
 class _DocumentedVariables(EnvSettingsSource):
@@ -52,6 +54,17 @@ class Settings(BaseSettings):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(default=(), validation_alias="OPENFAITH_API_KEYS")
     public_url: str | None = Field(default=None, pattern=r"^https?://", validation_alias="OPENFAITH_PUBLIC_URL")
     requests_per_minute: int = Field(default=600, ge=1, validation_alias="OPENFAITH_REQUESTS_PER_MINUTE")
+    slack_webhook: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_SLACK_WEBHOOK")
+    alert_email: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="OPENFAITH_ALERT_EMAIL")
+    smtp_host: str | None = Field(default=None, validation_alias="OPENFAITH_SMTP_HOST")
+    smtp_port: int = Field(default=587, ge=1, le=65535, validation_alias="OPENFAITH_SMTP_PORT")
+    smtp_security: Literal["starttls", "ssl", "none"] = Field(
+        default="starttls", validation_alias="OPENFAITH_SMTP_SECURITY"
+    )
+    smtp_username: str | None = Field(default=None, validation_alias="OPENFAITH_SMTP_USERNAME")
+    smtp_password: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_SMTP_PASSWORD")
+    smtp_from: str | None = Field(default=None, pattern=_ADDRESS, validation_alias="OPENFAITH_SMTP_FROM")
+    freshness_hours: float = Field(default=24, gt=0, le=8760, validation_alias="OPENFAITH_FRESHNESS_HOURS")
     otlp_endpoint: str = Field(default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     dagster_home_override: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")
     dagster_pg_url: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_DAGSTER_PG_URL")
@@ -72,7 +85,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
 
-    @field_validator("encryption_keys", "api_keys", mode="before")
+    @field_validator("encryption_keys", "api_keys", "alert_email", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -88,6 +101,29 @@ class Settings(BaseSettings):
             if size != 32:
                 raise ValueError(f"key {number} is not 32 bytes in URL-safe base64")
         return value
+
+    @field_validator("slack_webhook")
+    @classmethod
+    def _is_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(r"https?://\S+", value.get_secret_value()):
+            raise ValueError("is not the http(s) URL of an incoming webhook")
+        return value
+
+    @field_validator("alert_email")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for number, address in enumerate(value, start=1):
+            if not re.fullmatch(_ADDRESS, address):
+                raise ValueError(f"number {number} is not an e-mail address")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_mail(self) -> "Settings":
+        if bool(self.alert_email) != bool(self.smtp_host):
+            raise ValueError("set OPENFAITH_ALERT_EMAIL and OPENFAITH_SMTP_HOST both, or neither")
+        if (self.smtp_username is None) != (self.smtp_password is None):
+            raise ValueError("set OPENFAITH_SMTP_USERNAME and OPENFAITH_SMTP_PASSWORD both, or neither")
+        return self
 
     @model_validator(mode="after")
     def _whole_database(self) -> "Settings":
@@ -118,7 +154,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in detail['loc']) or 'database'}: {detail['msg']}"
+            f"{': '.join([*map(str, detail['loc']), detail['msg']])}"
             for detail in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"the environment is not usable: {problems}") from None

@@ -10,6 +10,7 @@ import psycopg
 import typer
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.alerts import alerts_app
 from openfaith_pipeline.cli.catalog import show_catalog
 from openfaith_pipeline.cli.database import database_app
 from openfaith_pipeline.cli.demo import demo
@@ -37,6 +38,7 @@ app.command("dev")(dev)
 app.command("serve")(serve)
 app.command("sync")(sync)
 app.command("status")(show_status)
+app.add_typer(alerts_app, name="alerts")
 app.add_typer(orgs_app, name="org")
 app.add_typer(database_app, name="db")
 app.command("catalog")(show_catalog)

@@ -6,6 +6,7 @@ from functools import cache
 import dagster as dg
 
 from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.defs.alert_sensors import AlertDesk, alerts_sensor, failed_runs_sensor
 from openfaith_pipeline.defs.canonical_assets import canonical_assets
 from openfaith_pipeline.defs.jobs import EXECUTOR, PCO_SYNC
 from openfaith_pipeline.defs.raw_assets import product_assets
@@ -25,7 +26,7 @@ def definitions() -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         jobs=[PCO_SYNC],
-        sensors=[orgs_sensor],
-        resources={"engine": SyncEngine()},
+        sensors=[orgs_sensor, failed_runs_sensor, alerts_sensor],
+        resources={"engine": SyncEngine(), "alert_desk": AlertDesk()},
         executor=EXECUTOR,
     )

@@ -81,6 +81,22 @@ def finish_sync(connection: Connection[Any], sync_id: str, error: str | None = N
     )
 
 
+def error_of(connection: Connection[Any], sync_id: str) -> str | None:
+    """Why a sync failed; None when it did not, or did not come so far as to say."""
+    row = connection.execute("SELECT error FROM sync.syncs WHERE sync_id = %s", (sync_id,)).fetchone()
+    return row[0] if row else None
+
+
+def has_failing_streams(connection: Connection[Any], org_id: str) -> bool:
+    """Whether the newest sync of any stream of the org did not succeed."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM (SELECT DISTINCT ON (stream) status FROM sync.stream_syncs WHERE org_id = %s"
+        " ORDER BY stream, id DESC) AS newest WHERE status IN ('failed', 'incomplete'))",
+        (org_id,),
+    ).fetchone()
+    return bool(row and row[0])
+
+
 async def finished_streams(
     connection: AsyncConnection[Any], org_id: str, sync_id: str, streams: Sequence[Stream]
 ) -> dict[str, dict[str, Any]]:

@@ -49,6 +49,13 @@ def test_keys_are_taken_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DB_PORT", "70000", "DB_PORT"),
         ("DB_HOST_PRIMARY", "db.example.org", "set DB_NAME, DB_USERNAME, DB_PASSWORD too"),
         ("PCO_API_URL", "ftp://secret-place", "PCO_API_URL"),
+        ("OPENFAITH_SLACK_WEBHOOK", "hooks.example.org/T0/secret", "incoming webhook"),
+        ("OPENFAITH_ALERT_EMAIL", "ops@example.org, everybody", "number 2 is not an e-mail address"),
+        ("OPENFAITH_ALERT_EMAIL", "ops@example.org", "set OPENFAITH_ALERT_EMAIL and OPENFAITH_SMTP_HOST both"),
+        ("OPENFAITH_SMTP_PASSWORD", "pl4nted", "OPENFAITH_SMTP_USERNAME and OPENFAITH_SMTP_PASSWORD both"),
+        ("OPENFAITH_SMTP_SECURITY", "perhaps", "OPENFAITH_SMTP_SECURITY"),
+        ("OPENFAITH_SMTP_FROM", "Ops <ops@example.org>", "OPENFAITH_SMTP_FROM"),
+        ("OPENFAITH_FRESHNESS_HOURS", "-1.5", "OPENFAITH_FRESHNESS_HOURS"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_and_not_repeated(

@@ -1,0 +1,98 @@
+"""`alerts`: what somebody has to know."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.errors import DeliveryFailed, UsageError
+from openfaith_pipeline.orgs.alerts import Alert, list_alerts, resolve_alert_by_id
+from openfaith_pipeline.settings import load_settings
+
+alerts_app = typer.Typer(no_args_is_help=True, help="What went wrong and is not over yet.")
+
+OrgId = Annotated[str | None, typer.Option("--org", metavar="ORG_ID", help="Only the alerts of this org.")]
+WithResolved = Annotated[bool, typer.Option("--all", help="Those that are over, too.")]
+AlertId = Annotated[int, typer.Argument(metavar="ALERT", help="Its number, as `alerts list` shows it.", min=1)]
+
+
+@alerts_app.command("list")
+def show(org_id: OrgId = None, with_resolved: WithResolved = False, as_json: terminal.JsonOption = False) -> None:
+    """List the open alerts: what happened, what to do, and whether people were told.
+
+    \b
+    Examples:
+      openfaith-pipeline alerts list
+      openfaith-pipeline alerts list --org org_01k5t0w2m1e9qv4y8z3n7b6c5d --all --json
+
+    \b
+    Exit codes: 0 listed; 1 the database does not answer; 2 configuration.
+    """
+    with open_database(load_settings()) as database, database.connect() as connection:
+        alerts = list_alerts(connection, org_id=org_id, with_resolved=with_resolved)
+    if as_json:
+        terminal.print_json([asdict(alert) for alert in alerts])
+        return
+    columns = ("alert", "kind", "org", "since", "times", "told", "what happened", "what to do")
+    terminal.output().print(terminal.table(columns, map(_row, alerts), numbers=("alert", "times")))
+    if not alerts:
+        terminal.say("nothing is wrong that is known of")
+
+
+@alerts_app.command("resolve")
+def resolve(alert_id: AlertId, as_json: terminal.JsonOption = False) -> None:
+    """Close an alert by hand. What is still wrong raises a new one, which is sent again.
+
+    \b
+    Exit codes: 0 closed; 1 the database does not answer; 2 no open alert of that number.
+    """
+    with open_database(load_settings()) as database, database.connect() as connection:
+        alert = resolve_alert_by_id(connection, alert_id)
+    if as_json:
+        terminal.print_json(asdict(alert))
+        return
+    terminal.output().print(f"resolved {alert.id}: {alert.message}", markup=False)
+
+
+@alerts_app.command("test")
+def test(as_json: terminal.JsonOption = False) -> None:
+    """Send a message to each channel that is set up, to see that it arrives.
+
+    \b
+    Exit codes: 0 sent to all; 1 a channel does not take it; 2 no channel is set up.
+    """
+    from openfaith_pipeline.defs.alert_channels import channels_of
+
+    channels = channels_of(load_settings())
+    if not channels:
+        raise UsageError(
+            "no channel is set up: set OPENFAITH_SLACK_WEBHOOK, or OPENFAITH_ALERT_EMAIL with OPENFAITH_SMTP_HOST"
+        )
+    outcomes: dict[str, str | None] = {}
+    for channel in channels:
+        try:
+            channel.send("a test", "This is a test of the alerts; nothing is wrong.", "nothing")
+            outcomes[channel.name] = None
+        except DeliveryFailed as error:
+            outcomes[channel.name] = str(error)
+    if as_json:
+        terminal.print_json({name: {"sent": failure is None, "error": failure} for name, failure in outcomes.items()})
+    for name, failure in outcomes.items():
+        terminal.complain(f"{name}: {failure}") if failure else terminal.say(f"{name}: sent")
+    if any(outcomes.values()):
+        raise typer.Exit(1)
+
+
+def _row(alert: Alert) -> list[str]:
+    return [
+        str(alert.id),
+        alert.kind.replace("_", " ") + (" (resolved)" if alert.resolved_at else ""),
+        alert.org_id or "",
+        terminal.moment(alert.first_seen_at),
+        terminal.count(alert.count),
+        ", ".join(alert.delivered_to) or (f"no: {alert.delivery_error}" if alert.delivery_error else "no"),
+        alert.message,
+        alert.mend,
+    ]

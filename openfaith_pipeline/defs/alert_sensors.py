@@ -1,0 +1,101 @@
+"""The sensors that notice failed runs, watch connections and freshness, and bring alerts to people."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, timedelta
+from typing import Any, Final
+
+import dagster as dg
+from dagster import _check as check
+from dagster._core.storage.dagster_run import RunsFilter
+from psycopg import Connection
+from pydantic import PrivateAttr
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.alert_channels import channels_of
+from openfaith_pipeline.defs.requests import PARTITION_TAG, SYNC_ID_TAG
+from openfaith_pipeline.defs.storage import database_of
+from openfaith_pipeline.load.sync_log import error_of, has_failing_streams
+from openfaith_pipeline.orgs.alert_delivery import deliver_due_alerts
+from openfaith_pipeline.orgs.alerts import Alert, list_alerts, raise_alert, resolve_alert
+from openfaith_pipeline.orgs.freshness import watch_freshness
+
+_WILL_RETRY: Final = "dagster/will_retry"
+
+
+class AlertDesk(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The alerts of the database that Dagster's storage is in."""
+
+    _database: Database = PrivateAttr()
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["AlertDesk"]:
+        self._database = database_of(check.not_none(context.instance))
+        yield self
+
+    def connect(self) -> Connection[Any]:
+        return self._database.connect()
+
+    def watch(self) -> None:
+        """Raise and resolve what the bookkeeping shows by itself."""
+        with self.connect() as connection:
+            watch_freshness(connection, timedelta(hours=self._database.settings.freshness_hours))
+
+    def deliver(self) -> tuple[int, int]:
+        """Send what is due; how many alerts got through, and how many are to be tried again."""
+        outcomes = deliver_due_alerts(self._database, channels_of(self._database.settings))
+        failed = sum(failure is not None for failure in outcomes.values())
+        return len(outcomes) - failed, failed
+
+
+@dg.run_failure_sensor(
+    name="failed_runs",
+    description="Raises an alert for a run that failed and is not retried.",
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def failed_runs_sensor(context: dg.RunFailureSensorContext, alert_desk: AlertDesk) -> dg.SkipReason | None:
+    run = context.dagster_run
+    if run.tags.get(_WILL_RETRY) == "true":
+        return dg.SkipReason("The run is retried.")
+    with alert_desk.connect() as connection:
+        reason = error_of(connection, run.tags.get(SYNC_ID_TAG, run.run_id))
+        raise_alert(
+            connection,
+            "run_failed",
+            run.tags.get(PARTITION_TAG),
+            f"run {run.run_id} of {run.job_name} failed: {reason or 'its log in Dagster says why'}",
+            "open the run in Dagster, mend what it names, and choose 'Re-execute from failure': it goes on where it"
+            " stopped",
+            incident=run.job_name,
+        )
+    return None
+
+
+@dg.sensor(
+    name="alerts",
+    description="Watches freshness, resolves what is over, and sends alerts to Slack and by e-mail, each once.",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def alerts_sensor(context: dg.SensorEvaluationContext, alert_desk: AlertDesk) -> dg.SkipReason:
+    with alert_desk.connect() as connection:
+        for alert in list_alerts(connection):
+            if alert.kind == "run_failed" and _is_over(connection, context.instance, alert):
+                resolve_alert(connection, "run_failed", alert.org_id, incident=alert.incident)
+    alert_desk.watch()
+    sent, failed = alert_desk.deliver()
+    return dg.SkipReason(f"Alerts sent: {sent}; to be tried again: {failed}.")
+
+
+def _is_over(connection: Connection[Any], instance: dg.DagsterInstance, alert: Alert) -> bool:
+    """A run of the job has succeeded since, and with it every stream: one of some streams alone ends nothing."""
+    filters = RunsFilter(
+        job_name=alert.incident,
+        statuses=[dg.DagsterRunStatus.SUCCESS],
+        tags={PARTITION_TAG: alert.org_id} if alert.org_id else {},
+        created_after=alert.last_seen_at.astimezone(UTC),
+    )
+    if not instance.get_run_ids(filters, limit=1):
+        return False
+    return alert.org_id is None or not has_failing_streams(connection, alert.org_id)

@@ -1,0 +1,102 @@
+"""Bringing alerts to people: each open one once to each channel, tried again while a channel fails.
+
+An alert is claimed before it is sent and marked after, so that two deliverers never send the same one. One that dies
+between sending and marking sends it again after `CLAIM`: better twice than never.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from time import monotonic
+from typing import Any, Final, Protocol
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import DeliveryFailed
+
+CLAIM: Final = timedelta(minutes=3)
+LONGEST_WAIT: Final = timedelta(hours=1)
+ENOUGH_SECONDS: Final = 30.0
+"""A round ends when it has taken so long: what is left is for the next one."""
+
+_CLAIM_ONE: Final = """
+UPDATE sync.alerts AS claimed SET attempts = attempts + 1, next_attempt_at = now() + %(claim)s
+  FROM (SELECT due.id FROM sync.alerts AS due
+         WHERE due.resolved_at IS NULL AND NOT due.delivered_to @> %(channels)s AND due.next_attempt_at <= now()
+         ORDER BY due.next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED) AS next
+ WHERE claimed.id = next.id
+RETURNING claimed.id, claimed.kind, claimed.org_id, claimed.message, claimed.mend, claimed.delivered_to,
+          claimed.attempts, (SELECT name FROM sync.orgs WHERE orgs.org_id = claimed.org_id) AS org_name
+"""
+
+_log = logging.getLogger(__name__)
+
+
+class Channel(Protocol):
+    """A way to people. name: `slack`, `email`."""
+
+    @property
+    def name(self) -> str: ...
+
+    def send(self, subject: str, message: str, mend: str) -> None:
+        """Raise DeliveryFailed, saying why without the channel's secrets, when it did not get through."""
+
+
+def deliver_due_alerts(database: Database, channels: Sequence[Channel]) -> dict[int, str | None]:
+    """Send what is due to each channel; by alert, what failed, or None. Never raises for a channel's failure."""
+    outcomes: dict[int, str | None] = {}
+    broken: dict[str, str] = {}
+    deadline = monotonic() + ENOUGH_SECONDS
+    with database.connect(autocommit=True, row_factory=dict_row) as connection:
+        for alert in _claimed(connection, [channel.name for channel in channels], deadline):
+            outcomes[alert["id"]] = _deliver(connection, alert, channels, broken)
+    return outcomes
+
+
+def _claimed(connection: Connection[Any], channels: Sequence[str], deadline: float) -> Iterator[Mapping[str, Any]]:
+    while channels and monotonic() < deadline:
+        claimed = {"claim": CLAIM, "channels": list(channels)}
+        alert = connection.execute(_CLAIM_ONE, claimed).fetchone()
+        if alert is None:
+            return
+        yield alert
+
+
+def _deliver(
+    connection: Connection[Any], alert: Mapping[str, Any], channels: Sequence[Channel], broken: dict[str, str]
+) -> str | None:
+    """broken: channels that have failed in this round, and why; they are not tried again in it."""
+    for channel in channels:
+        if channel.name in alert["delivered_to"] or channel.name in broken:
+            continue
+        try:
+            channel.send(subject_of(alert), alert["message"], alert["mend"])
+        except DeliveryFailed as error:
+            broken[channel.name] = str(error)
+            _log.warning("alert %s is not delivered, to be tried again: %s", alert["id"], error)
+        else:
+            statement = "UPDATE sync.alerts SET delivered_to = array_append(delivered_to, %s) WHERE id = %s"
+            connection.execute(statement, (channel.name, alert["id"]))
+    failure = "; ".join(broken.values()) or None
+    _record(connection, alert, failure)
+    return failure
+
+
+def subject_of(alert: Mapping[str, Any]) -> str:
+    """`connection dead: First Church (org_...)`."""
+    kind = str(alert["kind"]).replace("_", " ")
+    return f"{kind}: {alert['org_name'] or 'an org'} ({alert['org_id']})" if alert["org_id"] else kind
+
+
+def _record(connection: Connection[Any], alert: Mapping[str, Any], failure: str | None) -> None:
+    if failure is None:
+        statement = "UPDATE sync.alerts SET delivered_at = now(), delivery_error = NULL WHERE id = %s"
+        connection.execute(statement, (alert["id"],))
+        return
+    wait = min(LONGEST_WAIT, timedelta(minutes=1) * 2.0 ** min(alert["attempts"] - 1, 10))
+    connection.execute(
+        "UPDATE sync.alerts SET delivery_error = %s, next_attempt_at = now() + %s WHERE id = %s",
+        (failure, wait, alert["id"]),
+    )

@@ -1,0 +1,195 @@
+"""Alerts over the wire: to a webhook as Slack has it, and by SMTP with STARTTLS and a login."""
+
+import logging
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import orjson
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
+
+from openfaith_pipeline.defs.alert_channels import Mail, SlackWebhook, channels_of
+from openfaith_pipeline.errors import DeliveryFailed
+from openfaith_pipeline.settings import Settings
+
+SECRET_PATH = "/services/T000/pl4nted"
+PASSWORD = "pl4nted-password"
+ALERT = ("connection dead: <Amber> & Hill", "refused", "reconnect")
+
+
+@dataclass
+class Slack:
+    """A receiver of incoming webhooks."""
+
+    url: str = ""
+    status: int = 200
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture
+def slack() -> Iterator[Slack]:
+    receiver = Slack()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            receiver.bodies.append(orjson.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(receiver.status if self.path == SECRET_PATH else 404)
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep the tests' output for the tests."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        receiver.url = f"http://127.0.0.1:{server.server_port}{SECRET_PATH}"
+        yield receiver
+        server.shutdown()
+
+
+def test_slack_is_told_what_happened_and_what_to_do(slack: Slack) -> None:
+    [channel] = channels_of(Settings(slack_webhook=SecretStr(slack.url)))
+    channel.send(*ALERT)
+
+    text = "*OpenFaith Pipeline: connection dead: &lt;Amber&gt; &amp; Hill*\nrefused\n*What to do:* reconnect"
+    assert slack.bodies == [{"text": text}]
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 500])
+def test_a_webhook_that_refuses_is_a_failed_delivery_and_asked_once(slack: Slack, status: int) -> None:
+    slack.status = status
+    with pytest.raises(DeliveryFailed, match=str(status)):
+        SlackWebhook(Settings(slack_webhook=SecretStr(slack.url))).send(*ALERT)
+
+    assert len(slack.bodies) == 1
+
+
+def test_the_webhooks_secret_is_neither_told_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(DeliveryFailed) as failed:
+        SlackWebhook(Settings(slack_webhook=SecretStr(f"http://127.0.0.1:9{SECRET_PATH}"))).send(*ALERT)
+
+    assert "pl4nted" not in str(failed.value) + caplog.text
+    assert failed.value.__cause__ is None
+
+
+class Postmaster:
+    """Takes mail from the one user there is."""
+
+    def __init__(self) -> None:
+        self.envelopes: list[Envelope] = []
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
+        self.envelopes.append(envelope)
+        return "250 OK"
+
+    def authenticate(self, _server: SMTP, _session: Session, _envelope: Envelope, _way: str, data: Any) -> AuthResult:
+        is_known = isinstance(data, LoginPassword) and (data.login, data.password) == (b"ops", PASSWORD.encode())
+        return AuthResult(success=is_known, handled=False)
+
+
+@pytest.fixture
+def postmaster() -> Postmaster:
+    return Postmaster()
+
+
+@pytest.fixture
+def mail(postmaster: Postmaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Settings that name a mail server on this machine, whose certificate this machine trusts."""
+    certificate, key = _certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    controller = Controller(
+        postmaster,
+        hostname="127.0.0.1",
+        port=_free_port(),
+        tls_context=context,
+        require_starttls=True,
+        auth_required=True,
+        authenticator=postmaster.authenticate,
+    )
+    controller.start()
+    yield Settings(
+        smtp_host="127.0.0.1",
+        smtp_port=controller.port,
+        smtp_username="ops",
+        smtp_password=SecretStr(PASSWORD),
+        alert_email="ops@example.org, pastor@example.org",
+        smtp_from="pipeline@example.org",
+    )
+    controller.stop()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _certificate(directory: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = directory / "certificate.pem", directory / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    paths[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, plain)
+    )
+    return paths
+
+
+def test_mail_goes_to_everybody_named(mail: Settings, postmaster: Postmaster) -> None:
+    [channel] = channels_of(mail)
+    channel.send("connection dead: Amber\r\nBcc: everyone@example.org", "refused", "reconnect")
+
+    [envelope] = postmaster.envelopes
+    assert envelope.rcpt_tos == ["ops@example.org", "pastor@example.org"]
+    assert envelope.mail_from == "pipeline@example.org"
+    content = envelope.content.decode() if isinstance(envelope.content, bytes) else ""
+    assert "Subject: OpenFaith Pipeline: connection dead: Amber Bcc:" in content
+    assert "refused\r\n\r\nWhat to do: reconnect" in content
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"smtp_password": SecretStr("pl4nted-wrong")}, "SMTPAuthenticationError 535"),
+        ({"smtp_port": 9}, "ConnectionRefusedError"),
+        ({"smtp_security": "ssl"}, "SSLError"),
+        ({"smtp_security": "none", "smtp_username": None, "smtp_password": None}, "530"),
+    ],
+    ids=["wrong password", "nobody there", "not that TLS", "unencrypted"],
+)
+def test_mail_that_is_not_taken_is_a_failed_delivery(
+    mail: Settings, postmaster: Postmaster, change: dict[str, Any], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(DeliveryFailed, match=reason) as failed:
+        Mail(mail.model_copy(update=change)).send(*ALERT)
+
+    assert postmaster.envelopes == []
+    assert "pl4nted" not in str(failed.value) + caplog.text
+
+
+def test_without_settings_there_is_no_channel() -> None:
+    assert channels_of(Settings()) == []

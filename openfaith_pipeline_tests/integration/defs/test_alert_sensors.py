@@ -1,0 +1,104 @@
+"""A failed run becomes one alert, which is over when a run has succeeded and with it every stream."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+import pytest
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.alert_sensors import AlertDesk, alerts_sensor, failed_runs_sensor
+from openfaith_pipeline.defs.requests import PARTITION_TAG, SYNC_ID_TAG
+from openfaith_pipeline.orgs.alerts import Alert, list_alerts
+from openfaith_pipeline.orgs.org_ids import new_org_id
+
+ORG, OTHER = new_org_id(), new_org_id()
+
+
+@dg.op
+def may_fail(context: dg.OpExecutionContext) -> None:
+    if "fails" in context.run.tags:
+        raise ValueError("with a planted name: Zacharias")
+
+
+@dg.job(name="pco_sync")
+def job() -> None:
+    may_fail()
+
+
+def _run(instance: dg.DagsterInstance, org_id: str, **tags: str) -> dg.ExecuteInProcessResult:
+    given = {PARTITION_TAG: org_id, SYNC_ID_TAG: "s1", **tags}
+    return job.execute_in_process(instance=instance, tags=given, raise_on_error=False)
+
+
+def _notice(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, **tags: str) -> None:
+    [event] = [event for event in result.all_events if event.is_run_failure]
+    run = result.dagster_run.with_tags({**result.dagster_run.tags, **tags})
+    desk = {"alert_desk": AlertDesk()}
+    with dg.build_run_status_sensor_context("failed_runs", event, instance, run, resources=desk) as context:
+        failed_runs_sensor(context.for_run_failure())
+
+
+def _tick(instance: dg.DagsterInstance) -> None:
+    with dg.build_sensor_context(instance=instance, resources={"alert_desk": AlertDesk()}) as context:
+        alerts_sensor(context)
+
+
+def _alerts(database: Database) -> list[Alert]:
+    with database.connect() as connection:
+        return list_alerts(connection)
+
+
+def _streams(database: Database, statuses: Mapping[str, str]) -> None:
+    with database.connect() as connection:
+        for stream, status in statuses.items():
+            connection.execute(
+                "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status)"
+                " VALUES ('s1', %s, %s, %s, 'incremental', %s)",
+                (ORG, stream, stream, status),
+            )
+
+
+@pytest.fixture
+def database(database: Database) -> Database:
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO sync.syncs (sync_id, mode, trigger, status, error)"
+            " VALUES ('s1', 'incremental', 'cli', 'failed', 'not synced: people.emails')"
+        )
+    return database
+
+
+def test_runs_of_an_org_that_fail_again_and_again_are_one_alert(
+    database: Database, instance: dg.DagsterInstance
+) -> None:
+    for org_id in (ORG, ORG, OTHER):
+        _notice(instance, _run(instance, org_id, fails="yes"))
+
+    first, other = _alerts(database)
+    assert (first.org_id, first.count, other.org_id, other.count) == (ORG, 2, OTHER, 1)
+    assert first.message.endswith("of pco_sync failed: not synced: people.emails")
+    assert "Zacharias" not in first.message
+
+
+def test_a_run_that_is_retried_is_no_alert(database: Database, instance: dg.DagsterInstance) -> None:
+    _notice(instance, _run(instance, ORG, fails="yes"), **{"dagster/will_retry": "true"})
+
+    assert _alerts(database) == []
+
+
+def test_it_is_over_when_a_run_and_every_stream_have_succeeded(
+    database: Database, instance: dg.DagsterInstance
+) -> None:
+    _notice(instance, _run(instance, ORG, fails="yes"))
+    _run(instance, OTHER)
+    _tick(instance)
+    assert len(_alerts(database)) == 1
+
+    _streams(database, {"people.emails": "failed", "people.tabs": "succeeded"})
+    _run(instance, ORG)
+    _tick(instance)
+    assert len(_alerts(database)) == 1
+
+    _streams(database, {"people.emails": "succeeded"})
+    _tick(instance)
+    assert _alerts(database) == []
