@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, LiteralString
 
 from psycopg import Connection
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import class_row, scalar_row, tuple_row
 from pydantic import SecretStr
 
 from openfaith_pipeline.errors import ConfigurationError, UnknownOrg
@@ -22,6 +22,7 @@ __all__ = [
     "get_org",
     "list_orgs",
     "new_org_id",
+    "orgs_of_organization",
     "pause_org",
     "remove_org",
     "resume_org",
@@ -94,6 +95,15 @@ def get_org(connection: Connection[Any], org_id: str) -> Org:
     if org is None:
         raise _unknown(org_id)
     return org
+
+
+def orgs_of_organization(connection: Connection[Any], organization_id: str) -> list[str]:
+    """The ids of the orgs, mostly one, that Planning Center knows by this id."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(
+            "SELECT org_id FROM sync.orgs WHERE organization_id = %s AND removed_at IS NULL ORDER BY org_id",
+            (organization_id,),
+        ).fetchall()
 
 
 def pause_org(connection: Connection[Any], org_id: str) -> None:

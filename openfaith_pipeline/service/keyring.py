@@ -1,0 +1,75 @@
+"""Secrets at hand: those of each org that was heard of lately, decrypted once and loaded anew when one does not fit."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.inbox.envelopes import is_signed
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.webhook_secrets import secrets_of
+
+KEPT_SECONDS: Final = 60.0
+"""How long an org that was removed may still be heard."""
+PAUSE_SECONDS: Final = 2.0
+"""A wrong signature loads an org's secrets anew at most this often, so that forgeries cost little."""
+
+
+@dataclass(frozen=True)
+class _Ring:
+    secrets: Mapping[str, tuple[bytes, ...]]
+    loaded_at: float
+
+
+class Keyring:
+    """For one event loop."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._rings: dict[str, _Ring] = {}
+        self._loading: dict[str, asyncio.Task[_Ring]] = {}
+
+    async def has_signed(self, org_id: str, event: str, body: bytes, signature: str) -> bool | None:
+        """Whether one of our subscriptions of the org to the event signed the body; None where there is none.
+
+        Raises DatabaseUnavailable, and ConfigurationError when no key opens the secrets.
+        """
+        ring = self._rings.get(org_id)
+        if ring is None or self._age(ring) > KEPT_SECONDS:
+            ring = await self._load(org_id)
+        if not _fits(ring, event, body, signature) and self._age(ring) > PAUSE_SECONDS:
+            ring = await self._load(org_id)
+        if not ring.secrets.get(event):
+            return None
+        return _fits(ring, event, body, signature)
+
+    def _age(self, ring: _Ring) -> float:
+        return self._clock() - ring.loaded_at
+
+    async def _load(self, org_id: str) -> _Ring:
+        """Load an org's secrets, once for all who wait for them."""
+        task = self._loading.get(org_id)
+        if task is None:
+            task = asyncio.create_task(self._read(org_id))
+            self._loading[org_id] = task
+            task.add_done_callback(lambda _: self._loading.pop(org_id))
+        return await asyncio.shield(task)
+
+    async def _read(self, org_id: str) -> _Ring:
+        ring = _Ring(await asyncio.to_thread(self._secrets_of, org_id), self._clock())
+        if ring.secrets:
+            self._rings[org_id] = ring
+        else:
+            self._rings.pop(org_id, None)  # nor are ids remembered that somebody made up
+        return ring
+
+    def _secrets_of(self, org_id: str) -> Mapping[str, tuple[bytes, ...]]:
+        with self._database.connect() as connection:
+            return secrets_of(connection, cipher_from(self._database.settings), org_id)
+
+
+def _fits(ring: _Ring, event: str, body: bytes, signature: str) -> bool:
+    return any(is_signed(body, signature, secret) for secret in ring.secrets.get(event, ()))

@@ -1,0 +1,57 @@
+"""A service that receives, and two simulated churches whose events come to it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.simulator import SimulatorClient, Traps, Webhooks, made_up_churches, running_simulator
+from openfaith_pipeline_tests.integration.webhooks.receiver import running_service
+
+EVENTS = "webhooks.available_events"
+SUBSCRIPTIONS = "webhooks.webhook_subscriptions"
+OFFERED = (
+    *(f"people.v2.events.{noun}.{action}" for noun in ("email", "person") for action in ("created", "updated")),
+    *(f"people.v2.events.{noun}.destroyed" for noun in ("email", "person")),
+    "people.v2.events.person_merger.created",
+    "giving.v2.events.donation.created",
+    "groups.v2.events.membership.created",
+    "services.v2.events.plan_item.created",
+    "services.v2.events.plan.live.updated",
+)
+"""What the churches are offered here, of everything: fewer subscriptions to make for each test."""
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[SimulatorClient]:
+    with running_simulator(made_up_churches(2, people=20)) as simulator:
+        for church in simulator.churches():
+            rest = [
+                int(row["id"])
+                for row in simulator.truth(church["org_id"], EVENTS)
+                if row["attributes"]["name"] not in OFFERED
+            ]
+            simulator.delete(church["org_id"], EVENTS, rest)
+        yield simulator
+
+
+@pytest.fixture
+def simulator(running: SimulatorClient) -> Iterator[SimulatorClient]:
+    """One for all tests of a module; what a test has subscribed, trapped or set ends with it."""
+    churches = [church["org_id"] for church in running.churches()]
+    before = {org_id: {row["id"] for row in running.truth(org_id, SUBSCRIPTIONS)} for org_id in churches}
+    yield running
+    running.set_webhooks(Webhooks())
+    running.forget_deliveries()
+    for org_id in churches:
+        running.set_traps(org_id, Traps())
+        new = {row["id"] for row in running.truth(org_id, SUBSCRIPTIONS)} - before[org_id]
+        running.delete(org_id, SUBSCRIPTIONS, [int(id) for id in new])
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Database]:
+    """The database of a service that runs; `settings.public_url` is where."""
+    with running_service(settings) as database:
+        yield database

@@ -1,0 +1,187 @@
+"""Deliveries over the wire: what Planning Center signed is kept once, all else is refused, and nothing stops it."""
+
+import asyncio
+import hashlib
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.registry import add_org, remove_org
+from openfaith_pipeline.orgs.webhook_secrets import Subscription, keep_subscription
+from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.service import keyring
+from openfaith_pipeline.simulator import SimulatorClient, Webhooks
+from openfaith_pipeline.subscribing import ensure_subscriptions
+from openfaith_pipeline_tests.integration.sync.church import connect
+from openfaith_pipeline_tests.integration.webhooks.receiver import envelope, kept, post, signed, wait_until
+
+ORG = "org_01k5t0w2m1e9qv4y8z3n7b6c5d"
+OTHER = "org_01k5t0w2m1e9qv4y8z3n7b6c5e"
+EVENT = "people.v2.events.email.created"
+PATH = f"/api/webhooks/pco/{ORG}"
+PAYLOAD = {
+    "data": {"type": "Email", "id": "77", "attributes": {"address": "planted@example.org"}},
+    "meta": {"event_time": "2026-03-04T05:06:07Z"},
+}
+
+
+@pytest.fixture
+def subscribed(service: Database) -> Database:
+    """Two orgs of two churches, subscribed to one event with a secret each."""
+    with service.connect() as connection:
+        for org_id in (ORG, OTHER):
+            subscribe(connection, service, org_id, f"secret of {org_id}")
+    return service
+
+
+def subscribe(connection: psycopg.Connection[Any], database: Database, org_id: str, secret: str) -> None:
+    cipher, token = cipher_from(database.settings), PersonalAccessToken("app", SecretStr("secret"))
+    add_org(connection, cipher, org_id, org_id, token, organization_id=org_id[-3:])
+    keep_subscription(connection, cipher, org_id, Subscription("1", EVENT, "http://here"), secret)
+
+
+def deliver(database: Database, body: bytes, secret: str = f"secret of {ORG}", path: str = PATH) -> tuple[int, Any]:
+    return post(database, path, body, signed(EVENT, body, secret.encode()))
+
+
+def test_a_signed_delivery_is_kept_as_it_came(subscribed: Database) -> None:
+    event_id = str(uuid.uuid4())
+    body = envelope(EVENT, PAYLOAD, event_id=event_id)
+    assert deliver(subscribed, body) == (200, {"received": 1})
+    [row] = kept(subscribed)
+    assert (row["org_id"], row["event_id"], row["event"]) == (ORG, event_id, EVENT)
+    assert (row["stream"], row["record_id"], row["status"]) == ("people.emails", "77", "pending")
+    assert row["occurred_at"].isoformat() == "2026-03-04T05:06:07+00:00"
+    assert orjson.loads(row["payload"]) == PAYLOAD
+
+
+def test_the_same_event_is_kept_once_however_often_it_comes(subscribed: Database) -> None:
+    body = envelope(EVENT, PAYLOAD)
+    with ThreadPoolExecutor(8) as pool:
+        statuses = [status for status, _ in pool.map(lambda _: deliver(subscribed, body), range(24))]
+    assert statuses == [200] * 24
+    assert len(kept(subscribed)) == 1
+
+
+def test_the_church_named_in_the_body_says_whose_secret_is_tried(subscribed: Database) -> None:
+    body = envelope(EVENT, PAYLOAD, organization_id=OTHER[-3:])
+    assert deliver(subscribed, body, path="/api/webhooks/pco")[0] == 401
+    assert deliver(subscribed, body, f"secret of {OTHER}", path="/api/webhooks/pco")[0] == 200
+    assert [row["org_id"] for row in kept(subscribed)] == [OTHER]
+    assert deliver(subscribed, envelope(EVENT, PAYLOAD, organization_id="0"), path="/api/webhooks/pco")[0] == 404
+
+
+def test_what_is_forged_or_unknown_is_refused_and_leaves_nothing(subscribed: Database) -> None:
+    body = envelope(EVENT, PAYLOAD)
+    good = signed(EVENT, body, f"secret of {ORG}".encode())
+    name, signature = "X-PCO-Webhooks-Name", "X-PCO-Webhooks-Authenticity"
+    wrong = {
+        "another org's secret": (401, PATH, body, signed(EVENT, body, f"secret of {OTHER}".encode())),
+        "another body": (401, PATH, body + b" ", good),
+        "another hash": (401, PATH, body, {**good, signature: hashlib.sha1(body).hexdigest()}),  # noqa: S324
+        "no ASCII": (401, PATH, body, {**good, signature: "\xe9" * 64}),
+        "empty": (401, PATH, body, {**good, signature: ""}),
+        "unsigned": (401, PATH, body, {name: EVENT}),
+        "nameless": (401, PATH, body, {signature: good[signature]}),
+        "not subscribed": (404, PATH, body, {**good, name: "people.v2.events.email.updated"}),
+        "no such org": (404, f"{PATH[:-1]}9", body, good),
+        "no org id": (404, "/api/webhooks/pco/..%2f%00", body, good),
+        "a body without a church": (404, "/api/webhooks/pco", b"\xff{", good),
+        "another method's path": (404, f"{PATH}/more", body, good),
+    }
+    for what, (status, path, sent, headers) in wrong.items():
+        answered, said = post(subscribed, path, sent, headers)
+        assert answered == status, what
+        assert said["error"]["message"], what
+    assert kept(subscribed) == []
+
+
+def test_whatever_was_signed_is_kept_and_what_cannot_be_read_whole(subscribed: Database) -> None:
+    unreadable = [
+        b"",
+        b"{",
+        b"\xff\x00",
+        b'{"data": []}',
+        b'{"data": [1]}',
+        b'{"data": [{"id": 5, "attributes": {"name": "x", "payload": "{}"}}]}',
+        b'{"data": [{"id": "a\\u0000b", "attributes": {"name": "x", "payload": "{}"}}]}',
+    ]
+    for number, body in enumerate(unreadable, start=1):
+        assert deliver(subscribed, body)[0] == 200, body
+        assert len(kept(subscribed)) == number
+    assert [bytes(row["payload"]) for row in kept(subscribed)] == unreadable
+    odd = ["not JSON", "[1]", '{"data": {"id": "7\\u0000"}, "meta": 5}', '{"meta": {"event_time": "yesterday"}}']
+    for payload in odd:
+        assert deliver(subscribed, envelope(EVENT, payload))[0] == 200, payload
+    rows = kept(subscribed)[len(unreadable) :]
+    assert [bytes(row["payload"]).decode() for row in rows] == odd
+    assert {(row["stream"], row["record_id"], row["occurred_at"]) for row in rows} == {("people.emails", None, None)}
+    assert deliver(subscribed, envelope("people.v2.events.nothing.known", PAYLOAD))[0] == 200
+    assert kept(subscribed)[-1]["stream"] is None
+
+
+def test_a_stale_secret_is_refused_and_the_new_one_taken_without_a_restart(
+    subscribed: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring, "PAUSE_SECONDS", 0.0)
+    old = envelope(EVENT, PAYLOAD)
+    assert deliver(subscribed, old)[0] == 200
+    with subscribed.connect() as connection:
+        subscribe(connection, subscribed, ORG, "rotated")
+    fresh = envelope(EVENT, PAYLOAD)
+    assert deliver(subscribed, fresh, "rotated")[0] == 200
+    assert deliver(subscribed, envelope(EVENT, PAYLOAD))[0] == 401
+    assert len(kept(subscribed)) == 2
+
+
+def test_a_removed_org_is_heard_no_more(subscribed: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert deliver(subscribed, envelope(EVENT, PAYLOAD))[0] == 200
+    with subscribed.connect() as connection:
+        remove_org(connection, ORG)
+    monkeypatch.setattr(keyring, "KEPT_SECONDS", 0.0)
+    assert deliver(subscribed, envelope(EVENT, PAYLOAD))[0] == 404
+
+
+def test_without_postgres_it_asks_for_another_attempt_and_goes_on_afterwards(subscribed: Database) -> None:
+    assert deliver(subscribed, envelope(EVENT, PAYLOAD))[0] == 200
+    body = envelope(EVENT, PAYLOAD)
+    with subscribed.connect(autocommit=True) as connection:
+        connection.execute("ALTER TABLE sync.webhook_deliveries RENAME TO elsewhere")
+        status, said = deliver(subscribed, body)
+        assert (status, said["error"]["type"]) == (503, "DatabaseUnavailable")
+        connection.execute("ALTER TABLE sync.elsewhere RENAME TO webhook_deliveries")
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        connection.execute(f"{cut} AND pid <> pg_backend_pid()")  # type: ignore[arg-type]
+    assert deliver(subscribed, body)[0] == 200
+    assert len(kept(subscribed)) == 2
+
+
+def test_every_event_of_the_simulator_arrives_once_though_sent_twice_late_and_forged(
+    service: Database, simulator: SimulatorClient
+) -> None:
+    [org_id, other] = connect(service, simulator)
+    for each in (org_id, other):
+        assert asyncio.run(ensure_subscriptions(service, each)).problem is None
+    simulator.set_webhooks(Webhooks(jitter_seconds=0.3, duplicates=0.5, forged=0.5, seed=3))
+    for _ in range(10):
+        simulator.edit(org_id, "people.emails", count=3)
+        simulator.edit(other, "people.people")
+    wait_until(lambda: len(kept(service)) == 40)
+    time.sleep(0.5)
+    deliveries = simulator.deliveries()
+    assert {(each["kind"], each["status"]) for each in deliveries} == {
+        ("genuine", 200),
+        ("duplicate", 200),
+        ("forged", 401),
+    }
+    genuine = {each["event_id"] for each in deliveries if each["kind"] == "genuine"}
+    assert sorted(row["event_id"] for row in kept(service)) == sorted(genuine)
+    assert {row["org_id"] for row in kept(service)} == {org_id, other}
