@@ -4,7 +4,7 @@
     ├── UsageError              the person must change what they asked for or configured (exit code 2)
     │   ├── ConfigurationError      environment, files, keys, ports
     │   ├── UnknownOrg / UnknownStream / UnknownRequest / UnknownWorkflow
-    │   ├── IdempotencyKeyReused
+    │   ├── IdempotencyKeyReused / RequestCanceled
     │   └── OrgPaused
     ├── RetriableError          trying again later may work
     │   ├── TransientError          network, 5xx, truncated or non-JSON body, firewall page
@@ -57,6 +57,10 @@ class UnknownWorkflow(UsageError):
 
 class IdempotencyKeyReused(UsageError):
     """The org's idempotency key stands for another request."""
+
+
+class RequestCanceled(UsageError):
+    """What the run was to do was canceled before it began."""
 
 
 class OrgPaused(UsageError):

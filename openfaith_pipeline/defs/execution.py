@@ -22,18 +22,17 @@ from sqlalchemy.exc import DBAPIError
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.defs.caller import CALLER, Caller
-from openfaith_pipeline.defs.canonical_assets import canonical_key
 from openfaith_pipeline.defs.instance import LOCATION_NAME, open_instance
 from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.partitions import align_partitions
-from openfaith_pipeline.defs.raw_assets import asset_key, op_name
 from openfaith_pipeline.defs.requests import ORG_TAG, PARTITION_TAG, SYNC_ID_TAG, TRIGGER_TAG
+from openfaith_pipeline.defs.selections import assets_of, mode_config
 from openfaith_pipeline.errors import OrgPaused, StreamBusy
 from openfaith_pipeline.orgs.registry import get_org, list_orgs
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sync import Progress, StreamResult, SyncMode, SyncStart, begin_sync, finish_sync
-from openfaith_pipeline.transform import SOURCES, TransformResult
+from openfaith_pipeline.transform import TransformResult
 
 ORGS_AT_ONCE: Final = 4
 
@@ -143,22 +142,15 @@ def _create(instance: dg.DagsterInstance, order: SyncOrder, org_id: str, caller:
             # A person sees it fail and decides; where no daemon runs it would be retried long after.
             "dagster/max_retries": "0",
         },
-        asset_selection=_selection(order.streams),
+        asset_selection=assets_of(order.streams),
         remote_job_origin=RemoteJobOrigin(origin, PCO_SYNC.name),
     )
     return _Run(org_id, InMemoryJob(job), run, caller)
 
 
-def _selection(streams: Collection[Stream]) -> frozenset[dg.AssetKey]:
-    names = {stream.name for stream in streams}
-    canonical = [canonical_key(table) for table, sources in SOURCES.items() if names.intersection(sources)]
-    return frozenset([*map(asset_key, streams), *canonical])
-
-
 def _run_config(order: SyncOrder, is_verbose: bool) -> dict[str, Any]:
-    ops = {op_name(stream.product): {"config": {"mode": order.mode.name}} for stream in order.streams}
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    return {"ops": ops, **({} if is_verbose else quiet)}
+    return {**mode_config(order.streams, order.mode), **({} if is_verbose else quiet)}
 
 
 @contextmanager

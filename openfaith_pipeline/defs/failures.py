@@ -7,7 +7,7 @@ from typing import Final
 import dagster as dg
 
 from openfaith_pipeline.defs.caller import current_caller
-from openfaith_pipeline.errors import ConnectionRejected, LeaseLost, OpenFaithError, UsageError
+from openfaith_pipeline.errors import ConnectionRejected, LeaseLost, OpenFaithError, RequestCanceled, UsageError
 
 RETRY_POLICY: Final = dg.RetryPolicy(
     max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
@@ -26,6 +26,9 @@ def acted_on(context: dg.AssetExecutionContext) -> Iterator[None]:
         # Dagster would apply the retry policy to an interrupt too, even when a person has terminated the run.
         _end_if_canceled(context)
         raise
+    except RequestCanceled as error:
+        context.instance.report_run_canceling(context.run, str(error))
+        raise dg.Failure(description=str(error), allow_retries=False) from error
     except (ConnectionRejected, LeaseLost, UsageError) as error:
         errors[op_name] = str(error)
         raise dg.Failure(description=str(error), allow_retries=False) from error

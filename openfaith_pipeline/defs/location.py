@@ -11,7 +11,7 @@ from openfaith_pipeline.defs.canonical_assets import canonical_assets
 from openfaith_pipeline.defs.jobs import EXECUTOR, PCO_SYNC
 from openfaith_pipeline.defs.raw_assets import product_assets
 from openfaith_pipeline.defs.resources import SyncEngine
-from openfaith_pipeline.defs.sensors import orgs_sensor
+from openfaith_pipeline.defs.sensors import orgs_sensor, requests_sensor
 
 
 @cache
@@ -26,7 +26,7 @@ def definitions() -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         jobs=[PCO_SYNC],
-        sensors=[orgs_sensor, failed_runs_sensor, alerts_sensor],
+        sensors=[orgs_sensor, requests_sensor, failed_runs_sensor, alerts_sensor],
         resources={"engine": SyncEngine(), "alert_desk": AlertDesk()},
         executor=EXECUTOR,
     )

@@ -11,6 +11,9 @@ from openfaith_pipeline.sync import SyncMode
 ORG_TAG: Final = "openfaith/org"
 SYNC_ID_TAG: Final = "openfaith/sync_id"
 TRIGGER_TAG: Final = "openfaith/trigger"
+REQUEST_TAG: Final = "openfaith/request_id"
+ATTEMPT_TAG: Final = "openfaith/attempt"
+IDEMPOTENCY_TAG: Final = "openfaith/idempotency_key"
 
 # Dagster's own, set on a run that repeats only what did not succeed, by its retries and by "Re-execute from failure".
 RESUME_TAG: Final = "dagster/is_resume_retry"
@@ -31,18 +34,25 @@ class SyncConfig(dg.Config):
 
 @dataclass(frozen=True)
 class Request:
-    """One org's part of what was asked for; the same for every attempt but for the run."""
+    """One org's part of what was asked for; the same for every attempt but for the run.
+
+    idempotency_key: the asker's own name for it, as the run carries it in its tag.
+    """
 
     org_id: str
     sync_id: str
     run_id: str
     trigger: str
+    idempotency_key: str | None = None
 
 
 def request_of(context: dg.AssetExecutionContext) -> Request:
     """The request that this op executes, which is noted on the run so that runs can be found by it."""
     run = context.run
-    request = Request(context.partition_key, sync_id_of(run, context.instance), run.run_id, trigger_of(run))
+    sync_id = sync_id_of(run, context.instance)
+    # "Re-execute all" asks anew: the key that Dagster copied is another request's.
+    key = None if run.parent_run_id and sync_id == run.run_id else run.tags.get(IDEMPOTENCY_TAG)
+    request = Request(context.partition_key, sync_id, run.run_id, trigger_of(run), key)
     notes = {ORG_TAG: request.org_id, SYNC_ID_TAG: request.sync_id}
     if not notes.items() <= run.tags.items():
         context.instance.add_run_tags(run.run_id, notes)

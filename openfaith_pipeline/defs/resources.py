@@ -17,7 +17,8 @@ from openfaith_pipeline.defs.caller import current_caller
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.requests import Request
 from openfaith_pipeline.defs.storage import database_of
-from openfaith_pipeline.errors import OpenFaithError
+from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError
+from openfaith_pipeline.inbox.carrying import take_request
 from openfaith_pipeline.load.preview import preview_rows
 from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, finish_sync, sync_streams
@@ -106,7 +107,11 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             return
         asked = {"org": request.org_id, **requested}
         with self._connect() as connection:
-            begin_sync(connection, SyncStart(request.sync_id, request.run_id, mode, request.trigger, asked))
+            take_request(connection, request.sync_id, request.run_id)
+            start = SyncStart(request.sync_id, request.run_id, mode, request.trigger, asked, _key_of(request))
+            earlier = begin_sync(connection, start)
+        if earlier is not None:
+            raise IdempotencyKeyReused(f"the sync {earlier.sync_id} was begun with this key, and has {earlier.status}")
         try:
             yield failures
         except OpenFaithError as error:
@@ -120,3 +125,8 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
     def _finish(self, sync_id: str, error: str | None) -> None:
         with self._connect() as connection:
             finish_sync(connection, sync_id, error)
+
+
+def _key_of(request: Request) -> str | None:
+    """The request's key in the record of syncs, where one org's must not stand in the way of another's."""
+    return request.idempotency_key and f"{request.org_id}:{request.idempotency_key}"

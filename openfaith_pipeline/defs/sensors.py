@@ -2,8 +2,11 @@
 
 import dagster as dg
 
+from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.partitions import ORG, partition_changes
+from openfaith_pipeline.defs.request_runs import serve_requests
 from openfaith_pipeline.defs.resources import SyncEngine
+from openfaith_pipeline.defs.storage import database_of
 
 
 @dg.sensor(
@@ -17,3 +20,16 @@ def orgs_sensor(context: dg.SensorEvaluationContext, engine: SyncEngine) -> dg.S
     if not new and not gone:
         return dg.SkipReason("The partitions are the connected orgs.")
     return dg.SensorResult(dynamic_partitions_requests=[ORG.build_add_request(new), ORG.build_delete_request(gone)])
+
+
+@dg.sensor(
+    name="requests",
+    description="Turns what the service was asked for into runs, and records how they end.",
+    minimum_interval_seconds=3,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    jobs=[PCO_SYNC],
+)
+def requests_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    with database_of(context.instance).connect() as connection:
+        wanted = serve_requests(context.instance, connection)
+    return wanted or dg.SkipReason("Nothing waits for a run.")

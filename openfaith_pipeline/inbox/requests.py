@@ -19,7 +19,7 @@ from openfaith_pipeline.errors import IdempotencyKeyReused, UnknownRequest, Usag
 
 MOST_KEY_CHARACTERS: Final = 255
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "request_id, workflow, org_id, payload, trigger, idempotency_key, status, attempt, run_id, not_before,"
     " requested_at, launched_at, started_at, cancel_requested_at, finished_at, error, result"
 )
@@ -82,7 +82,7 @@ def submit(connection: Connection[Any], ask: Ask) -> tuple[Request, bool]:
             "INSERT INTO sync.requests"  # noqa: S608 - our own column names
             " (request_id, workflow, org_id, payload, trigger, idempotency_key, not_before)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (org_id, idempotency_key) DO NOTHING"
-            f" RETURNING {_COLUMNS}",
+            f" RETURNING {COLUMNS}",
             (
                 str(TypeID("request")),
                 ask.workflow,
@@ -121,7 +121,7 @@ def waiting_requests(connection: Connection[Any], org_id: str, workflow: str) ->
     """The org's requests that nobody has begun to carry out, oldest first, locked until the end of the transaction."""
     with connection.cursor(row_factory=class_row(Request)) as cursor:
         return cursor.execute(
-            f"SELECT {_COLUMNS} FROM sync.requests"  # noqa: S608 - our own column names
+            f"SELECT {COLUMNS} FROM sync.requests"  # noqa: S608 - our own column names
             " WHERE org_id = %s AND workflow = %s AND status = 'waiting' AND finished_at IS NULL"
             " ORDER BY requested_at, request_id FOR UPDATE",
             (org_id, workflow),
@@ -173,7 +173,7 @@ def list_requests(
     """The newest requests first: of one workflow or all (None), of these orgs or all (None)."""
     with connection.cursor(row_factory=class_row(Request)) as cursor:
         return cursor.execute(
-            f"SELECT {_COLUMNS} FROM sync.requests"  # noqa: S608 - our own column names
+            f"SELECT {COLUMNS} FROM sync.requests"  # noqa: S608 - our own column names
             " WHERE (%(workflow)s::text IS NULL OR workflow = %(workflow)s)"
             " AND (%(org_ids)s::text[] IS NULL OR org_id = ANY(%(org_ids)s))"
             " ORDER BY requested_at DESC, request_id DESC LIMIT %(limit)s",
@@ -195,5 +195,5 @@ def _made_before(connection: Connection[Any], ask: Ask) -> Request:
 
 def _one(connection: Connection[Any], condition: str, values: tuple[Any, ...]) -> Request | None:
     with connection.cursor(row_factory=class_row(Request)) as cursor:
-        statement = f"SELECT {_COLUMNS} FROM sync.requests WHERE {condition}"  # noqa: S608 - our own conditions
+        statement = f"SELECT {COLUMNS} FROM sync.requests WHERE {condition}"  # noqa: S608 - our own conditions
         return cursor.execute(statement, values).fetchone()

@@ -30,10 +30,13 @@ from openfaith_pipeline.defs.partitions import align_partitions
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.registry import add_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline_tests.verbs import PROGRAM
 
 PEOPLE = 60
+API_KEY = "planted-api-key-of-the-deployment"
 UNFINISHED = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"}
 
 _LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
@@ -70,6 +73,28 @@ class Deployment:
         connection.close()
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, key: str = API_KEY, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """The status and the JSON of the service's answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.specs["service"].port or 0, timeout=30)
+        sent = {"authorization": f"Bearer {key}", "content-type": "application/json", **(headers or {})}
+        connection.request(method, path, None if body is None else json.dumps(body), sent)
+        answer = connection.getresponse()
+        told = answer.status, json.loads(answer.read() or b"null")
+        connection.close()
+        return told
+
+    def kill(self, name: str) -> None:
+        """End the process as a crash would."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    def restart(self, name: str) -> None:
+        self.start(name)
+        if self.specs[name].port:
+            self.wait_until(lambda: _answers(self.specs[name].port or 0), f"the {name}")
 
     def launch(self, org_id: str, *assets: str, tags: Mapping[str, str] | None = None) -> str:
         """Queue a run of these assets of one org, as the UI does; its id."""
@@ -156,6 +181,7 @@ def running_dagster(database: Database, environment: Mapping[str, str], director
             code_server(found_by, code_port),
             webserver(found_by, web_port, code_port),
             daemon(found_by, code_port),
+            _service(found_by, _free_port()),
         )
         deployment = Deployment(
             database,
@@ -171,6 +197,11 @@ def running_dagster(database: Database, environment: Mapping[str, str], director
             if spec.port:
                 deployment.wait_until(lambda port=spec.port: _answers(port), f"the {spec.name}")  # type: ignore[misc]
         yield deployment
+
+
+def _service(environment: Mapping[str, str], port: int) -> ProcessSpec:
+    command = (*PROGRAM, "serve", "--port", str(port))
+    return ProcessSpec("service", command, environment_with(**environment, OPENFAITH_API_KEYS=f"app:{API_KEY}"), port)
 
 
 def _free_port() -> int:

@@ -1,0 +1,151 @@
+"""From requests to runs, and from runs to the ends of requests.
+
+Looked at again and again, by a sensor: a request that was claimed asks for its run until Dagster has one, whoever was
+killed meanwhile, and Dagster makes one run for a run key, however often it is asked.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import dagster as dg
+from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
+from dagster._core.storage.dagster_run import RunRecord, RunsFilter
+from psycopg import Connection
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.defs.jobs import PCO_SYNC
+from openfaith_pipeline.defs.requests import (
+    ATTEMPT_TAG,
+    IDEMPOTENCY_TAG,
+    ORG_TAG,
+    REQUEST_TAG,
+    SYNC_ID_TAG,
+    TRIGGER_TAG,
+)
+from openfaith_pipeline.defs.selections import assets_of, mode_config
+from openfaith_pipeline.inbox.carrying import (
+    claim_requests,
+    claimed_requests,
+    fail_orphans,
+    finish_request,
+    note_run,
+    relaunch_request,
+    sync_failures,
+    sync_summary,
+)
+from openfaith_pipeline.inbox.requests import Request
+from openfaith_pipeline.sync import SyncMode, finish_sync
+
+LOST_AFTER: Final = timedelta(seconds=90)
+"""How long Dagster may take to launch the retry it has promised, which now and then it never does."""
+
+_PRIORITIES: Final[Mapping[str, str]] = {"webhook": "20", "api": "10", "backfill": "-10"}
+_BEFORE_QUEUE: Final = dg.DagsterRunStatus.NOT_STARTED
+_BEGUN: Final = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
+
+_log = logging.getLogger(__name__)
+
+
+def serve_requests(instance: dg.DagsterInstance, connection: Connection[Any]) -> list[dg.RunRequest]:
+    """Record how the runs of requests are, claim what is due, and return the runs that are to be."""
+    for request in claimed_requests(connection):
+        _follow(instance, connection, request)
+        connection.commit()
+    fail_orphans(connection)
+    claim_requests(connection)
+    # What is claimed is claimed for good before Dagster hears of it: nobody may join it or take it back from here on.
+    connection.commit()
+    unlaunched = [request for request in claimed_requests(connection) if _is_unlaunched(instance, request)]
+    _have_partitions(instance, unlaunched)
+    return [run_request_of(request) for request in unlaunched]
+
+
+def run_request_of(request: Request) -> dg.RunRequest:
+    """The run that carries out the request, under a key that no other request and no other attempt has."""
+    tags = {
+        ORG_TAG: request.org_id,
+        REQUEST_TAG: request.request_id,
+        ATTEMPT_TAG: str(request.attempt),
+        SYNC_ID_TAG: request.request_id,
+        TRIGGER_TAG: request.trigger,
+        "dagster/priority": _PRIORITIES.get(request.trigger, "0"),
+        **({IDEMPOTENCY_TAG: request.idempotency_key} if request.idempotency_key else {}),
+    }
+    names = request.payload["streams"]
+    streams = [stream for stream in STREAMS.values() if names is None or stream.name in names]
+    return dg.RunRequest(
+        run_key=_run_key(request),
+        job_name=PCO_SYNC.name,
+        partition_key=request.org_id,
+        asset_selection=None if names is None else sorted(assets_of(streams)),
+        run_config=mode_config(streams, SyncMode(request.payload["mode"])),
+        tags=tags,
+    )
+
+
+def _run_key(request: Request) -> str:
+    first = f"{request.org_id}:{request.idempotency_key or request.request_id}"
+    return first if request.attempt == 1 else f"{request.request_id}#{request.attempt}"
+
+
+def _follow(instance: dg.DagsterInstance, connection: Connection[Any], request: Request) -> None:
+    record = _newest_run(instance, request)
+    if record is None or record.dagster_run.status is _BEFORE_QUEUE:
+        if request.cancel_requested_at is not None and record is None:
+            finish_request(connection, request.request_id, "canceled", None, None)
+        return
+    run = record.dagster_run
+    if not run.is_finished:
+        note_run(connection, request.request_id, run.run_id, is_running=run.status in _BEGUN)
+        if request.cancel_requested_at is not None and run.status is not dg.DagsterRunStatus.CANCELING:
+            _terminate(instance, run.run_id)
+    elif run.is_success:
+        finish_request(connection, request.request_id, "succeeded", None, sync_summary(connection, request))
+    elif run.status is dg.DagsterRunStatus.CANCELED or request.cancel_requested_at is not None:
+        _finish_badly(connection, request, "canceled", f"run {run.run_id} was terminated")
+    elif not run.is_complete_and_waiting_to_retry:
+        _finish_badly(connection, request, "failed", f"run {run.run_id} failed; Dagster has its log")
+    elif _age(record) > LOST_AFTER:
+        relaunch_request(connection, request.request_id)
+
+
+def _finish_badly(connection: Connection[Any], request: Request, status: str, reason: str) -> None:
+    failures = sync_failures(connection, request) if status == "failed" else ()
+    error = "; ".join(failures) or reason
+    finish_request(connection, request.request_id, status, error, sync_summary(connection, request))
+    finish_sync(connection, request.request_id, error)
+
+
+def _newest_run(instance: dg.DagsterInstance, request: Request) -> RunRecord | None:
+    """The newest run at this attempt of the request: the one that was asked for, or one that repeats what failed.
+
+    "Re-execute all" asks for something new, although Dagster copies the tags.
+    """
+    filters = RunsFilter(tags={REQUEST_TAG: request.request_id, ATTEMPT_TAG: str(request.attempt)})
+    records = instance.get_run_records(filters)
+    ours = (each for each in records if each.dagster_run.parent_run_id is None or each.dagster_run.is_resume_retry)
+    return next(ours, None)
+
+
+def _is_unlaunched(instance: dg.DagsterInstance, request: Request) -> bool:
+    record = _newest_run(instance, request)
+    return record is None or record.dagster_run.status is _BEFORE_QUEUE
+
+
+def _have_partitions(instance: dg.DagsterInstance, requests: Sequence[Request]) -> None:
+    missing = {request.org_id for request in requests} - set(instance.get_dynamic_partitions("org"))
+    instance.add_dynamic_partitions("org", sorted(missing))
+
+
+def _terminate(instance: dg.DagsterInstance, run_id: str) -> None:
+    try:
+        instance.run_coordinator.cancel_run(run_id)
+    except (DagsterUserCodeProcessError, DagsterUserCodeUnreachableError) as error:
+        _log.warning("run %s is not terminated yet: %s", run_id, type(error).__name__)
+
+
+def _age(record: RunRecord) -> timedelta:
+    ended = record.end_time or record.update_timestamp.timestamp()
+    return datetime.now(UTC) - datetime.fromtimestamp(ended, UTC)

@@ -1,0 +1,24 @@
+"""From streams to what a run of them is: its assets and its configuration."""
+
+from collections.abc import Collection
+from typing import Any
+
+import dagster as dg
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.defs.canonical_assets import canonical_key
+from openfaith_pipeline.defs.raw_assets import asset_key, op_name
+from openfaith_pipeline.sync import SyncMode
+from openfaith_pipeline.transform import SOURCES
+
+
+def assets_of(streams: Collection[Stream]) -> frozenset[dg.AssetKey]:
+    """The assets of the streams, and of the canonical tables that they feed."""
+    names = {stream.name for stream in streams}
+    canonical = [canonical_key(table) for table, sources in SOURCES.items() if names.intersection(sources)]
+    return frozenset([*map(asset_key, streams), *canonical])
+
+
+def mode_config(streams: Collection[Stream], mode: SyncMode) -> dict[str, Any]:
+    """The run configuration by which these streams are read in this mode."""
+    return {"ops": {op_name(stream.product): {"config": {"mode": mode.name}} for stream in streams}}

@@ -1,0 +1,151 @@
+"""The life of a request once it is kept: claimed, carried out by a run, ended. Every function leaves the commit.
+
+Whoever carries requests out may be killed between any two of these steps: each can be taken again, and a request that
+was claimed stays claimed until a run has been seen to carry it out.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from openfaith_pipeline.errors import RequestCanceled
+from openfaith_pipeline.inbox.requests import COLUMNS, Request
+from openfaith_pipeline.inbox.sync_requests import SYNC_WORKFLOW
+
+MOST_CLAIMED: Final = 25
+"""Requests claimed at once: to create the run of a whole sync takes Dagster seconds."""
+
+# One sync of an org at a time: whoever asks meanwhile can still join the one that waits. A paused org's wait.
+_CLAIM: Final = """
+WITH due AS (
+    SELECT r.request_id, r.workflow = %(sync)s AS is_sync,
+           row_number() OVER (PARTITION BY r.org_id, r.workflow ORDER BY r.requested_at, r.request_id) AS place
+      FROM sync.requests AS r LEFT JOIN sync.orgs AS o USING (org_id)
+     WHERE r.status = 'waiting' AND coalesce(r.not_before, now()) <= now()
+       AND (r.workflow <> %(sync)s OR (o.paused_at IS NULL AND NOT EXISTS (
+           SELECT FROM sync.requests AS busy
+            WHERE busy.org_id = r.org_id AND busy.workflow = r.workflow AND busy.status IN ('launched', 'running'))))
+),
+chosen AS (
+    SELECT request_id FROM sync.requests JOIN due USING (request_id)
+     WHERE status = 'waiting' AND (place = 1 OR NOT is_sync)
+     ORDER BY requested_at LIMIT %(most)s FOR UPDATE OF requests SKIP LOCKED
+)
+UPDATE sync.requests SET status = 'launched', launched_at = now()
+ WHERE request_id IN (SELECT request_id FROM chosen)
+"""
+
+_SUMMARY: Final = """
+SELECT count(*) AS streams,
+       count(*) FILTER (WHERE status = 'succeeded') AS succeeded,
+       count(*) FILTER (WHERE status = 'unavailable') AS unavailable,
+       count(*) FILTER (WHERE status NOT IN ('succeeded', 'unavailable')) AS failed,
+       sum(fetched)::bigint AS fetched, sum(inserted)::bigint AS inserted, sum(updated)::bigint AS updated,
+       sum(unchanged)::bigint AS unchanged, sum(deleted)::bigint AS deleted,
+       sum(quarantined)::bigint AS quarantined, sum(requests)::bigint AS requests
+  FROM (SELECT DISTINCT ON (stream) * FROM sync.stream_syncs
+         WHERE sync_id = %(request)s AND org_id = %(org)s ORDER BY stream, id DESC) AS latest
+"""
+
+_FAILURES: Final = """
+SELECT stream || ' ' || status || coalesce(': ' || error, '')
+  FROM (SELECT DISTINCT ON (stream) * FROM sync.stream_syncs
+         WHERE sync_id = %(request)s AND org_id = %(org)s ORDER BY stream, id DESC) AS latest
+ WHERE status NOT IN ('succeeded', 'unavailable') ORDER BY stream
+"""
+
+
+def claim_requests(connection: Connection[Any], *, most: int = MOST_CLAIMED) -> int:
+    """Claim what is due: the oldest sync of each org that has none under way, and everything else; how many."""
+    return connection.execute(_CLAIM, {"sync": SYNC_WORKFLOW, "most": most}).rowcount
+
+
+def claimed_requests(connection: Connection[Any]) -> list[Request]:
+    """Every request that was claimed and whose end is not recorded, oldest first."""
+    with connection.cursor(row_factory=class_row(Request)) as cursor:
+        return cursor.execute(
+            f"SELECT {COLUMNS} FROM sync.requests"  # noqa: S608 - our own column names
+            " WHERE status IN ('launched', 'running') ORDER BY requested_at, request_id"
+        ).fetchall()
+
+
+def fail_orphans(connection: Connection[Any]) -> int:
+    """End the syncs that wait for an org that was removed; how many there were."""
+    return connection.execute(
+        "UPDATE sync.requests SET status = 'failed', finished_at = now(), error = 'the org was removed'"
+        " FROM sync.orgs WHERE orgs.org_id = requests.org_id AND orgs.removed_at IS NOT NULL"
+        " AND requests.workflow = %s AND requests.status = 'waiting'",
+        (SYNC_WORKFLOW,),
+    ).rowcount
+
+
+def take_request(connection: Connection[Any], request_id: str, run_id: str) -> None:
+    """Record that the run begins to carry out the request, if there is one of this id.
+
+    Raises RequestCanceled when it was canceled. A run that a person has made of the canceled one may begin all the
+    same: they want it after all.
+    """
+    row = connection.execute(
+        "UPDATE sync.requests SET run_id = %(run)s, started_at = coalesce(started_at, now()),"
+        " status = CASE status WHEN 'succeeded' THEN status ELSE 'running' END,"
+        " finished_at = CASE status WHEN 'succeeded' THEN finished_at END,"
+        " cancel_requested_at = CASE WHEN finished_at IS NULL THEN cancel_requested_at END,"
+        " error = NULL WHERE request_id = %(request)s"
+        " AND (cancel_requested_at IS NULL OR (finished_at IS NOT NULL AND run_id <> %(run)s))"
+        " RETURNING true",
+        {"request": request_id, "run": run_id},
+    ).fetchone()
+    if row is None and _exists(connection, request_id):
+        raise RequestCanceled(f"the request {request_id} was canceled; ask anew, or resume it")
+
+
+def note_run(connection: Connection[Any], request_id: str, run_id: str, *, is_running: bool) -> None:
+    """Record which run carries out a claimed request."""
+    connection.execute(
+        "UPDATE sync.requests SET run_id = %(run)s, status = CASE WHEN %(running)s THEN 'running' ELSE status END,"
+        " started_at = CASE WHEN %(running)s THEN coalesce(started_at, now()) ELSE started_at END"
+        " WHERE request_id = %(request)s AND finished_at IS NULL"
+        " AND (run_id IS DISTINCT FROM %(run)s OR (%(running)s AND status = 'launched'))",
+        {"request": request_id, "run": run_id, "running": is_running},
+    )
+
+
+def finish_request(
+    connection: Connection[Any], request_id: str, status: str, error: str | None, result: Mapping[str, Any] | None
+) -> None:
+    """Record the end: succeeded, failed or canceled. Of an end that is recorded already nothing changes."""
+    connection.execute(
+        "UPDATE sync.requests SET status = %s, error = %s, result = %s, finished_at = now()"
+        " WHERE request_id = %s AND finished_at IS NULL",
+        (status, error, None if result is None else Jsonb(dict(result)), request_id),
+    )
+
+
+def relaunch_request(connection: Connection[Any], request_id: str) -> None:
+    """Let another attempt be made at a request whose run is gone."""
+    connection.execute(
+        "UPDATE sync.requests SET status = 'waiting', attempt = attempt + 1, run_id = NULL, launched_at = NULL"
+        " WHERE request_id = %s AND finished_at IS NULL",
+        (request_id,),
+    )
+
+
+def sync_summary(connection: Connection[Any], request: Request) -> dict[str, Any]:
+    """What the sync did: streams by how they ended, rows and requests."""
+    cursor = connection.execute(_SUMMARY, {"request": request.request_id, "org": request.org_id})
+    names = [column.name for column in cursor.description or ()]
+    row = cursor.fetchone() or ()
+    return {name: value or 0 for name, value in zip(names, row, strict=True)}
+
+
+def sync_failures(connection: Connection[Any], request: Request) -> Collection[str]:
+    """The streams of the sync that did not succeed, and why."""
+    rows = connection.execute(_FAILURES, {"request": request.request_id, "org": request.org_id}).fetchall()
+    return [row[0] for row in rows]
+
+
+def _exists(connection: Connection[Any], request_id: str) -> bool:
+    return connection.execute("SELECT FROM sync.requests WHERE request_id = %s", (request_id,)).fetchone() is not None
