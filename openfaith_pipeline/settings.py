@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_SMTP_PASSWORD")
     smtp_from: str | None = Field(default=None, pattern=_ADDRESS, validation_alias="OPENFAITH_SMTP_FROM")
     freshness_hours: float = Field(default=24, gt=0, le=8760, validation_alias="OPENFAITH_FRESHNESS_HOURS")
+    sweeps_at_once: int = Field(default=1, ge=1, le=64, validation_alias="OPENFAITH_SWEEPS")
     otlp_endpoint: str = Field(default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     dagster_home_override: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")
     dagster_pg_url: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_DAGSTER_PG_URL")

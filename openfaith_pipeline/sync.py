@@ -6,7 +6,7 @@ continues from the last committed page, and streams that earlier attempts finish
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from time import monotonic
@@ -33,7 +33,7 @@ from openfaith_pipeline.errors import (
 from openfaith_pipeline.extract.extraction import Source, read_pages
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.deletions import Verdict
-from openfaith_pipeline.load.leases import holding
+from openfaith_pipeline.load.leases import holding, releasing
 from openfaith_pipeline.load.parents import parents_of
 from openfaith_pipeline.load.publishing import publish
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_session
@@ -53,7 +53,17 @@ from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.proving import prove_deletions
 from openfaith_pipeline.walk import Page, Parent, Route, Walk
 
-__all__ = ["Progress", "StreamResult", "SyncMode", "SyncStart", "begin_sync", "finish_sync", "sync_streams"]
+__all__ = [
+    "Progress",
+    "StreamResult",
+    "SyncMode",
+    "SyncStart",
+    "Workplace",
+    "begin_sync",
+    "finish_sync",
+    "open_workplace",
+    "sync_streams",
+]
 
 PAGES_AHEAD = 2
 """Pages of one walk that may wait for the database before fetching pauses."""
@@ -125,7 +135,31 @@ class _Silence:
     def finished(self, result: StreamResult) -> None: ...
 
 
-async def sync_streams(
+@dataclass(frozen=True)
+class Workplace:
+    """What all syncs of one process may share.
+
+    pool: connections to Postgres, whose rows are mappings.
+    holder: the name their leases are held by, kept alive while the workplace is open.
+    """
+
+    pool: AsyncConnectionPool[Any]
+    holder: str
+
+
+@asynccontextmanager
+async def open_workplace(
+    database: Database, *, connections: int = POOL_SIZE, patience_seconds: float = 30.0
+) -> AsyncIterator[Workplace]:
+    """A workplace of so many connections; `patience_seconds` is how long its syncs may wait for a free one."""
+    async with (
+        database.pool(size=connections, patience_seconds=patience_seconds, row_factory=dict_row) as pool,
+        holding(pool) as holder,
+    ):
+        yield Workplace(pool, holder)
+
+
+async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things an attempt may be lent
     database: Database,
     org_id: str,
     streams: Sequence[Stream],
@@ -134,19 +168,23 @@ async def sync_streams(
     sync_id: str,
     progress: Progress | None = None,
     client_factory: ClientFactory = connect_client,
+    workplace: Workplace | None = None,
 ) -> dict[str, StreamResult]:
     """Sync streams of one org, side by side under the org's rate budget. The sync must have been begun.
 
+    workplace: shared with other orgs; by default a sync has its own.
     A stream's failure is in its result. Raises ConnectionRejected when the credentials are refused,
     DatabaseUnavailable when Postgres goes away, and UnknownOrg or OrgPaused.
     """
     try:
         async with AsyncExitStack() as stack:
-            pool = await stack.enter_async_context(database.pool(size=POOL_SIZE, row_factory=dict_row))
+            place = workplace
+            if place is None:
+                place = await stack.enter_async_context(open_workplace(database))
+            await stack.enter_async_context(releasing(place.pool, place.holder, org_id))
             client = await stack.enter_async_context(client_factory(database, org_id))
-            holder = await stack.enter_async_context(holding(pool))
-            request = SyncRequest(org_id, sync_id, mode.value, holder)
-            attempt = Attempt(pool, client, request, progress or _Silence())
+            request = SyncRequest(org_id, sync_id, mode.value, place.holder)
+            attempt = Attempt(place.pool, client, request, progress or _Silence())
             with _TRACER.start_as_current_span("sync", attributes={"org_id": org_id, "sync_id": sync_id}):
                 return await attempt.run(streams)
     except (psycopg.OperationalError, PoolTimeout) as error:

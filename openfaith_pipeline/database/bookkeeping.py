@@ -13,6 +13,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    Interval,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -347,3 +348,32 @@ ACTIVITIES: Final = Table(
     PrimaryKeyConstraint("request_id", "name"),
     _one_of("status", "running", "succeeded", "failed", "undone"),
 )
+
+ORG_SETTINGS: Final = Table(
+    "org_settings",
+    METADATA,
+    Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), primary_key=True),
+    Column("sync_every", Interval, comment="between incremental syncs; the default when null"),
+    Column("reconcile_within", Interval, comment="in which each stream is reconciled once; the default when null"),
+    Column("streams", ARRAY(Text), comment="products and streams that are synced; all when null"),
+    _moment_of_insert("updated_at"),
+)
+
+ORG_SCHEDULES: Final = Table(
+    "org_schedules",
+    METADATA,
+    Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("next_at", DateTime(timezone=True), nullable=False),
+    Column("holder", Text, comment="the sweep that works on it"),
+    _moment("lease_expires_at"),
+    Column("sync_id", Text, comment="of the sync under way, or of one whose sweep died, which is continued"),
+    _moment("attempted_at"),
+    _moment("succeeded_at"),
+    _count("failures", Integer),
+    Column("error", Text),
+    Column("untransformed", ARRAY(Text), comment="streams that changed and whose canonical tables are not made yet"),
+    PrimaryKeyConstraint("org_id", "kind"),
+    _one_of("kind", "incremental", "reconcile"),
+)
+Index("org_schedules_due_idx", ORG_SCHEDULES.c.kind, ORG_SCHEDULES.c.next_at)

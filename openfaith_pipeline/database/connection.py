@@ -52,10 +52,12 @@ class Database:
         except psycopg.OperationalError as error:
             raise _explained(str(error), self.url) from None
 
-    def pool(self, *, size: int, **options: Any) -> AsyncConnectionPool:
+    def pool(self, *, size: int, patience_seconds: float = 30.0, **options: Any) -> AsyncConnectionPool:
         """A pool of at most `size` async connections, to be opened by `async with`; `options` are psycopg's."""
         kwargs = {**_OPTIONS, **options}
-        return AsyncConnectionPool(self.url, min_size=1, max_size=size, open=False, timeout=30, kwargs=kwargs)
+        return AsyncConnectionPool(
+            self.url, min_size=1, max_size=size, open=False, timeout=patience_seconds, kwargs=kwargs
+        )
 
     def thread_pool(self, *, size: int, timeout: float) -> ConnectionPool:
         """A pool of connections for threads, to be opened; it outlives a Postgres that is down for a while.

@@ -15,7 +15,7 @@ RETRY_POLICY: Final = dg.RetryPolicy(
 
 
 @contextmanager
-def acted_on(context: dg.AssetExecutionContext) -> Iterator[None]:
+def acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[None]:
     """End the op at once where another try cannot help or is not wanted; leave other errors to the retry policy."""
     op_name, errors = context.op_def.name, current_caller().errors
     errors.pop(op_name, None)
@@ -37,7 +37,7 @@ def acted_on(context: dg.AssetExecutionContext) -> Iterator[None]:
         raise
 
 
-def _end_if_canceled(context: dg.AssetExecutionContext) -> None:
+def _end_if_canceled(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> None:
     run = context.instance.get_run_by_id(context.run_id)
     if run and run.status is dg.DagsterRunStatus.CANCELING:
         raise dg.Failure(description="The run was terminated.", allow_retries=False)

@@ -11,7 +11,9 @@ from openfaith_pipeline.defs.canonical_assets import canonical_assets
 from openfaith_pipeline.defs.jobs import EXECUTOR, PCO_SYNC
 from openfaith_pipeline.defs.raw_assets import product_assets
 from openfaith_pipeline.defs.resources import SyncEngine
+from openfaith_pipeline.defs.schedules import incremental_schedule
 from openfaith_pipeline.defs.sensors import orgs_sensor, requests_sensor
+from openfaith_pipeline.defs.sweeps import pco_sweep
 
 
 @cache
@@ -25,7 +27,8 @@ def definitions() -> dg.Definitions:
         assets = [*(product_assets(product) for product in products), canonical_assets()]
     return dg.Definitions(
         assets=assets,
-        jobs=[PCO_SYNC],
+        jobs=[PCO_SYNC, pco_sweep],
+        schedules=[incremental_schedule],
         sensors=[orgs_sensor, requests_sensor, failed_runs_sensor, alerts_sensor],
         resources={"engine": SyncEngine(), "alert_desk": AlertDesk()},
         executor=EXECUTOR,

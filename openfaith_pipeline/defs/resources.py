@@ -21,6 +21,8 @@ from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError
 from openfaith_pipeline.inbox.carrying import take_request
 from openfaith_pipeline.load.preview import preview_rows
 from openfaith_pipeline.orgs.registry import list_orgs
+from openfaith_pipeline.orgs.turns import Kind, count_due, enroll_orgs
+from openfaith_pipeline.sweeping import Listener, SweepOrder, SweepReport, sweep
 from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, finish_sync, sync_streams
 from openfaith_pipeline.telemetry import tracing
 from openfaith_pipeline.transform import TransformResult, transform_org
@@ -83,6 +85,16 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         current_caller().hear_tables(results)
         return results
 
+    def sweep(self, order: SweepOrder, listener: Listener) -> SweepReport:
+        """Bring every org that is due up to date."""
+        return current_caller().run(sweep(self._database, order, listener))
+
+    def count_due(self, kind: Kind) -> int:
+        """How many orgs wait for a sweep of this kind."""
+        with self._connect() as connection:
+            enroll_orgs(connection, kind)
+            return count_due(connection, kind)
+
     def look_at(self, stream: Stream, org_id: str, rules: Collection[Rule], limit: int) -> Glance:
         """The stream's published rows of the org: what the rules find, and a preview of `limit` rows."""
         with self._connect() as connection:
@@ -97,6 +109,10 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def canonical_schema(self) -> str:
         return self._database.settings.canonical_schema
+
+    @property
+    def sweeps_at_once(self) -> int:
+        return self._database.settings.sweeps_at_once
 
     @contextmanager
     def _recorded(self, request: Request, mode: SyncMode, requested: Mapping[str, Any]) -> Iterator[list[str]]:

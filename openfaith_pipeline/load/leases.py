@@ -34,6 +34,22 @@ async def holding(pool: AsyncConnectionPool[Any]) -> AsyncIterator[str]:
             await beating
 
 
+@contextlib.asynccontextmanager
+async def releasing(pool: AsyncConnectionPool[Any], holder: str, org_id: str) -> AsyncIterator[None]:
+    """When the block fails, give up what the holder has of the org, which its beat would keep alive for others."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OperationalError, PoolTimeout):
+            async with pool.connection(timeout=5) as connection:
+                await connection.execute(
+                    "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL"
+                    " WHERE org_id = %s AND holder = %s",
+                    (org_id, holder),
+                )
+        raise
+
+
 async def _beat(pool: AsyncConnectionPool[Any], holder: str) -> None:
     while True:
         await asyncio.sleep(BEAT_SECONDS)

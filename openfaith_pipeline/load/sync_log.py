@@ -110,6 +110,16 @@ async def finished_streams(
     return {row["stream"]: row for row in await cursor.fetchall()}
 
 
+async def changed_streams(connection: AsyncConnection[Any], org_id: str, sync_id: str) -> list[str]:
+    """The streams of the org in which this sync, all its attempts together, has changed rows so far."""
+    cursor = await connection.execute(
+        "SELECT stream FROM sync.stream_syncs WHERE sync_id = %s AND org_id = %s"
+        " AND inserted + updated + deleted > 0 ORDER BY stream",
+        (sync_id, org_id),
+    )
+    return [row["stream"] for row in await cursor.fetchall()]
+
+
 async def mark_unavailable(
     connection: AsyncConnection[Any], org_id: str, streams: Sequence[str], availability: str, reason: str
 ) -> None:

@@ -39,6 +39,7 @@ PEOPLE = 60
 API_KEY = "planted-api-key-of-the-deployment"
 UNFINISHED = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"}
 
+_REPOSITORY = {"repositoryLocationName": LOCATION_NAME, "repositoryName": "__repository__"}
 _LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 _BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
@@ -100,8 +101,7 @@ class Deployment:
         """Queue a run of these assets of one org, as the UI does; its id."""
         params = {
             "selector": {
-                "repositoryLocationName": LOCATION_NAME,
-                "repositoryName": "__repository__",
+                **_REPOSITORY,
                 "jobName": "__ASSET_JOB",
                 "assetSelection": [{"path": asset.split("/")} for asset in assets],
             },
@@ -109,6 +109,17 @@ class Deployment:
             "executionMetadata": {
                 "tags": [{"key": k, "value": v} for k, v in {"dagster/partition": org_id, **(tags or {})}.items()]
             },
+        }
+        answer = self.ask(_LAUNCH, params=params)["launchRun"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["run"]["runId"])
+
+    def launch_sweep(self) -> str:
+        """Queue a sweep, as the UI does; its id."""
+        params = {
+            "selector": {**_REPOSITORY, "jobName": "pco_sweep"},
+            "runConfigData": {},
+            "executionMetadata": {"tags": []},
         }
         answer = self.ask(_LAUNCH, params=params)["launchRun"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
@@ -173,6 +184,12 @@ def running_dagster(database: Database, environment: Mapping[str, str], director
                 token = simulator.credentials(church.org_id)
                 credentials = PersonalAccessToken(token.app_id, SecretStr(token.secret))
                 add_org(connection, cipher_from(settings), church.org_id, church.name, credentials)
+                # The schedules run; what they would sync of their own accord is not what a test looks at.
+                connection.execute(
+                    "INSERT INTO sync.org_schedules (org_id, kind, next_at)"
+                    " SELECT %s, kind, now() + interval '1 day' FROM unnest(ARRAY['incremental', 'reconcile']) AS kind",
+                    (church.org_id,),
+                )
         with open_instance(settings, database) as instance:
             align_partitions(instance, [church.org_id for church in churches])
         found_by = {**environment, **prepare_dagster_home(settings, database), "PCO_API_URL": simulator.url}

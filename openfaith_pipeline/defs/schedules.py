@@ -1,0 +1,55 @@
+"""The clock: what is started when. Each can be switched off in the UI; an org's pause and settings hold besides."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import dagster as dg
+
+from openfaith_pipeline.defs.resources import SyncEngine
+from openfaith_pipeline.defs.sweeps import CLAIMING_TAG, SHARD_TAG, pco_sweep
+from openfaith_pipeline.orgs.turns import Kind
+
+_UNFINISHED: Final = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+@dg.schedule(
+    job=pco_sweep,
+    name="incremental",
+    cron_schedule="* * * * *",
+    description="Syncs each org every 15 minutes, or as often as its settings say, at a minute of its own: looks each"
+    " minute whether one is due, and starts a sweep when there is none that will take it.",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def incremental_schedule(
+    context: dg.ScheduleEvaluationContext, engine: SyncEngine
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    yield from _sweeps(context, engine, Kind.INCREMENTAL)
+
+
+def _sweeps(
+    context: dg.ScheduleEvaluationContext, engine: SyncEngine, kind: Kind
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    due = engine.count_due(kind)
+    if not due:
+        yield dg.SkipReason("No org is due.")
+        return
+    idle = [shard for shard in range(engine.sweeps_at_once) if not _is_swept(context.instance, kind, shard)]
+    if not idle:
+        yield dg.SkipReason(f"{due} orgs are due, which the sweeps under way will take.")
+    for shard in idle:
+        yield dg.RunRequest(
+            run_key=f"{kind.value}-{shard}-{context.scheduled_execution_time.isoformat()}",
+            run_config={"ops": {"sweep_orgs": {"config": {"kind": kind.name}}}},
+            tags={SHARD_TAG: f"{kind.value}-{shard}"},
+        )
+
+
+def _is_swept(instance: dg.DagsterInstance, kind: Kind, shard: int) -> bool:
+    """Whether a sweep that still claims orgs is under way or queued for this shard."""
+    filters = dg.RunsFilter(statuses=_UNFINISHED, tags={SHARD_TAG: f"{kind.value}-{shard}"})
+    return any(run.tags.get(CLAIMING_TAG) != "false" for run in instance.get_runs(filters))

@@ -1,0 +1,90 @@
+"""The sweep as a job: a plain op, which costs Dagster nothing for an org in which nothing changed."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import dagster as dg
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
+from openfaith_pipeline.defs.asset_metadata import canonical_metadata, stream_metadata
+from openfaith_pipeline.defs.canonical_assets import canonical_key
+from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
+from openfaith_pipeline.defs.jobs import EXECUTOR
+from openfaith_pipeline.defs.raw_assets import asset_key
+from openfaith_pipeline.defs.requests import trigger_of
+from openfaith_pipeline.defs.resources import SyncEngine
+from openfaith_pipeline.orgs.turns import Kind
+from openfaith_pipeline.sweeping import ORGS_AT_ONCE, OrgOutcome, SweepOrder, SweepReport
+
+SHARD_TAG: Final = "openfaith/shard"
+CLAIMING_TAG: Final = "openfaith/claiming"
+"""`false` on a sweep that only ends what it has begun, and stands in no other's way."""
+
+_FAILURES_TOLD: Final = 20
+
+
+class SweepConfig(dg.Config):
+    """What a sweep is for, and how many orgs it works on at a time."""
+
+    kind: Kind = Kind.INCREMENTAL
+    orgs_at_once: int = ORGS_AT_ONCE
+
+
+@dg.op(
+    description="Claims the orgs that are due and syncs them side by side; materializes, for each, what changed.",
+    retry_policy=RETRY_POLICY,
+    out=dg.Out(dg.Nothing),
+)
+def sweep_orgs(context: dg.OpExecutionContext, config: SweepConfig, engine: SyncEngine) -> None:
+    order = SweepOrder(config.kind, context.run_id, trigger_of(context.run), config.orgs_at_once)
+    with acted_on(context):
+        report = engine.sweep(order, _Teller(context, engine.canonical_schema))
+    context.add_output_metadata(_described(report))
+    for org_id, error in list(report.failures.items())[:_FAILURES_TOLD]:
+        context.log.warning(f"{org_id}: {error}")
+    if report.failures and len(report.failures) == report.orgs:
+        # Each is tried again at a time of its own, which a retry of the whole would not wait for.
+        raise dg.Failure(f"None of {report.orgs} orgs could be synced; see the warnings.", allow_retries=False)
+
+
+@dg.job(
+    name="pco_sweep",
+    description="The periodic sync of every org whose turn it is.",
+    executor_def=EXECUTOR,
+)
+def pco_sweep() -> None:
+    sweep_orgs()
+
+
+@dataclass(frozen=True)
+class _Teller:
+    """Puts what a sweep tells into Dagster."""
+
+    context: dg.OpExecutionContext
+    canonical_schema: str
+
+    def finished(self, outcome: OrgOutcome) -> None:
+        """An event for each table in which something changed, raw ones first."""
+        for name in outcome.changed:
+            if result := outcome.streams.get(name):
+                metadata = stream_metadata(STREAMS[name], result, outcome.sync_id, ())
+                self._log(asset_key(STREAMS[name]), outcome.org_id, metadata)
+        for table, made in outcome.tables.items():
+            table_name = f'{self.canonical_schema}."{CANONICAL_PREFIX}{table}"'
+            self._log(canonical_key(table), outcome.org_id, canonical_metadata(made, table_name, outcome.sync_id))
+
+    def claims_no_more(self) -> None:
+        self.context.instance.add_run_tags(self.context.run_id, {CLAIMING_TAG: "false"})
+
+    def _log(self, key: dg.AssetKey, org_id: str, metadata: dict[str, Any]) -> None:
+        self.context.log_event(dg.AssetMaterialization(key, partition=org_id, metadata=metadata))
+
+
+def _described(report: SweepReport) -> dict[str, Any]:
+    return {
+        "orgs": report.orgs,
+        "orgs_changed": report.changed_orgs,
+        "orgs_failed": len(report.failures),
+        "requests": report.requests,
+    }

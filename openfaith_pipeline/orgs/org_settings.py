@@ -1,0 +1,108 @@
+"""What each org has set for itself: how often it is synced, and which of its streams."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from openfaith_pipeline.catalog import STREAMS, Product, Stream
+from openfaith_pipeline.errors import UnknownStream, UsageError
+from openfaith_pipeline.orgs.registry import get_org
+
+SYNC_EVERY: Final = timedelta(minutes=15)
+RECONCILE_WITHIN: Final = timedelta(days=7)
+
+_EVERY_BOUNDS: Final = (timedelta(minutes=1), timedelta(days=30))
+_WITHIN_BOUNDS: Final = (timedelta(days=1), timedelta(days=90))
+
+
+@dataclass(frozen=True)
+class OrgSettings:
+    """How an org is synced by the clock.
+
+    sync_every: between two incremental syncs.
+    reconcile_within: the time in which each stream is reconciled once.
+    streams: names of products and streams; None for everything, whatever the catalog comes to hold.
+    """
+
+    sync_every: timedelta = SYNC_EVERY
+    reconcile_within: timedelta = RECONCILE_WITHIN
+    streams: Sequence[str] | None = None
+
+    def chosen_streams(self) -> tuple[Stream, ...]:
+        """The streams that are synced. A name that the catalog no longer has stands for nothing."""
+        wanted = None if self.streams is None else set(self.streams)
+        return tuple(
+            stream
+            for stream in STREAMS.values()
+            if wanted is None or stream.name in wanted or stream.product.value in wanted
+        )
+
+
+@dataclass(frozen=True)
+class SettingsChange:
+    """What to set; None leaves a setting as it is, and a name in `reset` brings back its default."""
+
+    sync_every: timedelta | None = None
+    reconcile_within: timedelta | None = None
+    streams: Sequence[str] | None = None
+    reset: frozenset[str] = field(default_factory=frozenset)
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a time out of bounds, UnknownStream for a name that the catalog has not."""
+        _check_between("every", self.sync_every, _EVERY_BOUNDS)
+        _check_between("reconcile-within", self.reconcile_within, _WITHIN_BOUNDS)
+        _check_names(self.streams or ())
+
+
+def settings_of(connection: Connection[Any], org_id: str) -> OrgSettings:
+    """The org's settings, defaults where it has set nothing; UnknownOrg when it is not there."""
+    get_org(connection, org_id)
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(
+            "SELECT sync_every, reconcile_within, streams FROM sync.org_settings WHERE org_id = %s", (org_id,)
+        ).fetchone()
+    return OrgSettings(**{name: value for name, value in (row or {}).items() if value is not None})
+
+
+def change_settings(connection: Connection[Any], org_id: str, change: SettingsChange) -> OrgSettings:
+    """Change what is given and leave the rest; UnknownOrg when the org is not there."""
+    get_org(connection, org_id)
+    names = ("sync_every", "reconcile_within", "streams")
+    connection.execute(
+        "INSERT INTO sync.org_settings AS had (org_id, sync_every, reconcile_within, streams)"
+        " VALUES (%(org_id)s, %(sync_every)s, %(reconcile_within)s, %(streams)s)"
+        " ON CONFLICT (org_id) DO UPDATE SET updated_at = now(),"
+        " sync_every = CASE WHEN 'sync_every' = ANY(%(reset)s) THEN NULL"
+        "  ELSE coalesce(excluded.sync_every, had.sync_every) END,"
+        " reconcile_within = CASE WHEN 'reconcile_within' = ANY(%(reset)s) THEN NULL"
+        "  ELSE coalesce(excluded.reconcile_within, had.reconcile_within) END,"
+        " streams = CASE WHEN 'streams' = ANY(%(reset)s) THEN NULL"
+        "  ELSE coalesce(excluded.streams, had.streams) END",
+        {
+            "org_id": org_id,
+            "reset": list(change.reset),
+            "streams": None if change.streams is None else list(change.streams),
+            **{name: getattr(change, name) for name in names[:2]},
+        },
+    )
+    return settings_of(connection, org_id)
+
+
+def _check_between(name: str, value: timedelta | None, bounds: tuple[timedelta, timedelta]) -> None:
+    if value is not None and not bounds[0] <= value <= bounds[1]:
+        raise UsageError(f"--{name} is to be from {_told(bounds[0])} to {_told(bounds[1])}")
+
+
+def _told(value: timedelta) -> str:
+    return f"{value.days}d" if value.days else f"{value.seconds // 60}m"
+
+
+def _check_names(names: Iterable[str]) -> None:
+    products = {product.value for product in Product}
+    for name in names:
+        if name not in products and name not in STREAMS:
+            raise UnknownStream(f"there is no product or stream {name[:80]!r}; `openfaith-pipeline catalog` lists them")

@@ -1,0 +1,207 @@
+"""Whose turn it is: each org's place in time, and the lease by which one sweep at a time has it.
+
+Several sweeps, on several machines, may claim at once: a row is locked for a moment and leased for as long as its sweep
+beats. What a dead sweep held is claimed again once the lease has run out, under the sync id it had, so that the new
+sweep's attempt is one more attempt at the same sync.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, cast
+
+from psycopg import AsyncConnection, Connection
+from psycopg.rows import dict_row, scalar_row
+
+from openfaith_pipeline.orgs.org_settings import OrgSettings
+
+LEASE_TTL: Final = timedelta(seconds=30)
+BEAT_SECONDS: Final = LEASE_TTL.total_seconds() / 4
+
+FIRST_RETRY_AFTER: Final = timedelta(minutes=1)
+LONGEST_RETRY_AFTER: Final = timedelta(hours=6)
+
+NIGHT_BEGINS: Final = timedelta(hours=6)
+NIGHT_LASTS: Final = timedelta(hours=5)
+"""When rolling reconciles are spread, in UTC: after midnight in the Americas, where nearly all the churches are."""
+
+
+class Kind(StrEnum):
+    """What a turn is for."""
+
+    INCREMENTAL = "incremental"
+    RECONCILE = "reconcile"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One org claimed by one sweep.
+
+    sync_id: of the sync to begin, or to continue where a dead sweep had begun it.
+    failures: turns in a row that ended in failure before this one.
+    untransformed: names of streams whose changes earlier turns could not bring into the canonical tables.
+    """
+
+    org_id: str
+    kind: Kind
+    sync_id: str
+    failures: int
+    untransformed: Sequence[str]
+    settings: OrgSettings
+
+
+@dataclass(frozen=True)
+class TurnEnd:
+    """How a turn ended. is_partial: something of the org was synced, so it keeps to its usual times."""
+
+    error: str | None = None
+    is_partial: bool = False
+    untransformed: Sequence[str] = ()
+
+
+_DUE: Final = """
+FROM sync.org_schedules AS turn
+JOIN sync.orgs AS org USING (org_id)
+JOIN sync.connections AS link USING (org_id)
+LEFT JOIN sync.org_settings AS chosen USING (org_id)
+WHERE turn.kind = %(kind)s AND org.paused_at IS NULL AND org.removed_at IS NULL
+  AND (turn.next_at <= now()
+       -- reconnected since it failed: no need to sit out the wait
+       OR turn.failures > 0 AND link.state = 'connected' AND link.updated_at > turn.attempted_at)
+  AND (turn.lease_expires_at IS NULL OR turn.lease_expires_at < now())
+  -- whoever else syncs the org now, a person or another kind of turn, is not disturbed
+  AND NOT EXISTS (SELECT FROM sync.stream_states AS state
+                  WHERE state.org_id = turn.org_id AND state.lease_expires_at > now())
+"""
+
+_CLAIM: Final = f"""
+WITH due AS (
+    SELECT turn.org_id, chosen.sync_every, chosen.reconcile_within, chosen.streams
+    {_DUE} ORDER BY turn.next_at LIMIT %(limit)s FOR UPDATE OF turn SKIP LOCKED
+)
+UPDATE sync.org_schedules AS turn
+SET holder = %(holder)s, lease_expires_at = now() + %(ttl)s, attempted_at = now(),
+    sync_id = coalesce(turn.sync_id, gen_random_uuid()::text)
+FROM due WHERE turn.org_id = due.org_id AND turn.kind = %(kind)s
+RETURNING turn.org_id, turn.sync_id, turn.failures, coalesce(turn.untransformed, '{{}}') AS untransformed,
+          due.sync_every, due.reconcile_within, due.streams
+"""  # noqa: S608 - both parts are ours
+
+_NEW: Final = """
+SELECT org.org_id, chosen.sync_every,
+       EXISTS (SELECT FROM sync.stream_states AS state
+               WHERE state.org_id = org.org_id AND state.last_succeeded_at IS NOT NULL) AS was_synced
+FROM sync.orgs AS org JOIN sync.connections USING (org_id) LEFT JOIN sync.org_settings AS chosen USING (org_id)
+WHERE org.removed_at IS NULL
+  AND NOT EXISTS (SELECT FROM sync.org_schedules AS turn WHERE turn.org_id = org.org_id AND turn.kind = %s)
+"""
+
+
+def enroll_orgs(connection: Connection[Any], kind: Kind) -> int:
+    """Give a turn to each org that has none; how many. An org that was never synced is due at once."""
+    now = _now(connection)
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_NEW, (kind.value,)).fetchall()
+        turns = [
+            (row["org_id"], kind.value, now if _is_urgent(kind, row) else next_turn(row["org_id"], kind, now, _of(row)))
+            for row in rows
+        ]
+        cursor.executemany(
+            "INSERT INTO sync.org_schedules (org_id, kind, next_at) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", turns
+        )
+    return len(turns)
+
+
+def count_due(connection: Connection[Any], kind: Kind) -> int:
+    """How many orgs wait for a sweep now."""
+    row = connection.execute(f"SELECT count(*) {_DUE}", {"kind": kind.value}).fetchone()
+    return row[0] if row else 0
+
+
+async def claim_turns(connection: AsyncConnection[Any], kind: Kind, holder: str, limit: int) -> list[Turn]:
+    """Lease up to `limit` due orgs to `holder`, those that have waited longest first."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_CLAIM, {"kind": kind.value, "holder": holder, "limit": limit, "ttl": LEASE_TTL})
+        rows = await cursor.fetchall()
+    return [Turn(row["org_id"], kind, row["sync_id"], row["failures"], row["untransformed"], _of(row)) for row in rows]
+
+
+async def keep_turns(connection: AsyncConnection[Any], holder: str) -> None:
+    """Say that the holder lives."""
+    await connection.execute(
+        "UPDATE sync.org_schedules SET lease_expires_at = now() + %s WHERE holder = %s", (LEASE_TTL, holder)
+    )
+
+
+async def end_turn(connection: AsyncConnection[Any], turn: Turn, holder: str, end: TurnEnd) -> None:
+    """Record how the turn ended and when the next one is; nothing when another sweep has taken it over."""
+    cursor = await connection.execute("SELECT now() AS now")
+    [row] = await cursor.fetchall()
+    now = row["now"]  # the database's clock, by which the next turn will be claimed
+    failures = turn.failures + 1 if end.error else 0
+    usual = next_turn(turn.org_id, turn.kind, now, turn.settings)
+    next_at = _retry_at(now, failures, usual, end) if end.error else usual
+    await connection.execute(
+        "UPDATE sync.org_schedules SET holder = NULL, lease_expires_at = NULL, sync_id = NULL, failures = %s,"
+        " error = %s, next_at = %s, untransformed = %s,"
+        " succeeded_at = CASE WHEN %s THEN now() ELSE succeeded_at END"
+        " WHERE org_id = %s AND kind = %s AND holder = %s",
+        (
+            failures,
+            end.error,
+            next_at,
+            list(end.untransformed) or None,
+            end.error is None,
+            turn.org_id,
+            turn.kind.value,
+            holder,
+        ),
+    )
+
+
+async def give_up_turns(connection: AsyncConnection[Any], holder: str) -> None:
+    """Leave what the holder has not finished to the next sweep, at once."""
+    await connection.execute(
+        "UPDATE sync.org_schedules SET holder = NULL, lease_expires_at = NULL WHERE holder = %s", (holder,)
+    )
+
+
+def reschedule(connection: Connection[Any], org_id: str, settings: OrgSettings) -> None:
+    """Have changed settings take effect from now on."""
+    connection.execute(
+        "UPDATE sync.org_schedules SET next_at = least(next_at, %s) WHERE org_id = %s AND kind = 'incremental'",
+        (next_turn(org_id, Kind.INCREMENTAL, _now(connection), settings), org_id),
+    )
+
+
+def next_turn(org_id: str, kind: Kind, after: datetime, settings: OrgSettings) -> datetime:
+    """The org's next own moment: each has its place in the period, by a hash, so that they do not all come at once."""
+    place = zlib.crc32(org_id.encode()) / 2**32
+    if kind is Kind.RECONCILE:
+        period, offset = timedelta(days=1), NIGHT_BEGINS + place * NIGHT_LASTS
+    else:
+        period, offset = settings.sync_every, place * settings.sync_every
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return epoch + ((after - epoch - offset) // period + 1) * period + offset
+
+
+def _retry_at(now: datetime, failures: int, usual: datetime, end: TurnEnd) -> datetime:
+    wait = min(FIRST_RETRY_AFTER * float(2 ** min(failures - 1, 10)), LONGEST_RETRY_AFTER)
+    return min(now + wait, usual) if end.is_partial else now + wait
+
+
+def _is_urgent(kind: Kind, row: Mapping[str, Any]) -> bool:
+    return kind is Kind.INCREMENTAL and not row["was_synced"]
+
+
+def _of(row: Mapping[str, Any]) -> OrgSettings:
+    names = ("sync_every", "reconcile_within", "streams")
+    return OrgSettings(**{name: row[name] for name in names if row.get(name) is not None})
+
+
+def _now(connection: Connection[Any]) -> datetime:
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        [now] = cursor.execute("SELECT now()").fetchall()
+    return cast(datetime, now)

@@ -1,0 +1,297 @@
+"""The sweep: every org whose turn it is, some fifty side by side in one process.
+
+Orgs are claimed a few at a time under a lease, so that any number of sweeps on any number of machines share them out.
+Each org's failure is its own: it is recorded with the time of its next attempt, and the others go on. What a killed
+sweep had under way is taken up by the next one, from the last committed page.
+"""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, Protocol
+from uuid import uuid4
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, OrgPaused, UnknownOrg
+from openfaith_pipeline.load.sync_log import changed_streams
+from openfaith_pipeline.orgs.turns import (
+    BEAT_SECONDS,
+    Kind,
+    Turn,
+    TurnEnd,
+    claim_turns,
+    end_turn,
+    enroll_orgs,
+    give_up_turns,
+    keep_turns,
+)
+from openfaith_pipeline.sync import (
+    StreamResult,
+    SyncMode,
+    SyncStart,
+    Workplace,
+    begin_sync,
+    finish_sync,
+    open_workplace,
+    sync_streams,
+)
+from openfaith_pipeline.transform import SOURCES, TransformResult, transform_org
+
+ORGS_AT_ONCE: Final = 50
+CLAIMS_FOR: Final = timedelta(minutes=30)
+"""How long one sweep goes on claiming. Then it ends what it has begun, and the next one has a run of its own."""
+
+_CONNECTIONS: Final = 12
+_PATIENCE_SECONDS: Final = 300.0  # fifty orgs wait for those connections
+_TRANSFORMS_AT_ONCE: Final = 2
+_LOOK_SECONDS: Final = 1.0
+
+_MODES: Final = {Kind.INCREMENTAL: SyncMode.INCREMENTAL, Kind.RECONCILE: SyncMode.RECONCILE}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SweepOrder:
+    """What a sweep is to do. run_id: the Dagster run it is, for the record. trigger: what asked for it."""
+
+    kind: Kind = Kind.INCREMENTAL
+    run_id: str | None = None
+    trigger: str = "schedule"
+    orgs_at_once: int = ORGS_AT_ONCE
+    claims_for: timedelta = CLAIMS_FOR
+
+
+@dataclass(frozen=True)
+class OrgOutcome:
+    """How one org's turn ended.
+
+    streams: how each ended, as far as the sync came. changed: names of those in which rows were changed.
+    tables: the canonical tables that were made anew.
+    """
+
+    org_id: str
+    sync_id: str
+    streams: Mapping[str, StreamResult] = field(default_factory=dict)
+    changed: Collection[str] = ()
+    tables: Mapping[str, TransformResult] = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What a sweep did. failures: by org, why."""
+
+    orgs: int
+    changed_orgs: int
+    requests: int
+    failures: Mapping[str, str]
+
+
+class Listener(Protocol):
+    """Told of what happens, from threads, one call at a time."""
+
+    def finished(self, outcome: OrgOutcome) -> None:
+        """An org's turn has ended."""
+
+    def claims_no_more(self) -> None:
+        """The sweep has claimed long enough and only ends what it has begun."""
+
+
+async def sweep(database: Database, order: SweepOrder, listener: Listener) -> SweepReport:
+    """Work through the orgs that are due until none is.
+
+    Raises DatabaseUnavailable when Postgres goes away: the turns under way are then left to another sweep.
+    """
+    holder = f"{socket.gethostname()}:{uuid4().hex}"
+    try:
+        async with (
+            open_workplace(database, connections=_CONNECTIONS, patience_seconds=_PATIENCE_SECONDS) as place,
+            _holding(place, holder),
+        ):
+            claims_until = time.monotonic() + order.claims_for.total_seconds()
+            return await _Sweep(database, order, place, holder, listener, claims_until).run()
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        raise DatabaseUnavailable(f"Postgres went away during the sweep: {type(error).__name__}") from error
+
+
+@asynccontextmanager
+async def _holding(place: Workplace, holder: str) -> AsyncIterator[None]:
+    """Keep the holder's turns for the block, and leave to the next sweep what is unfinished at its end."""
+    beating = asyncio.create_task(_beat(place, holder))
+    try:
+        yield
+    finally:
+        beating.cancel()
+        with suppress(asyncio.CancelledError):
+            await beating
+        with suppress(psycopg.OperationalError, PoolTimeout):
+            async with place.pool.connection(timeout=5) as connection:
+                await give_up_turns(connection, holder)
+
+
+async def _beat(place: Workplace, holder: str) -> None:
+    while True:
+        await asyncio.sleep(BEAT_SECONDS)
+        with suppress(psycopg.OperationalError, PoolTimeout):
+            async with place.pool.connection() as connection:
+                await keep_turns(connection, holder)
+
+
+@dataclass
+class _Sweep:
+    """One sweep under way."""
+
+    database: Database
+    order: SweepOrder
+    place: Workplace
+    holder: str
+    listener: Listener
+    claims_until: float
+    is_closed: bool = False
+    orgs: int = 0
+    changed_orgs: int = 0
+    requests: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+    transforming: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_TRANSFORMS_AT_ONCE))
+    telling: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def run(self) -> SweepReport:
+        await asyncio.to_thread(self._enroll)
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                claimed = await self._claim(self.order.orgs_at_once - len(under_way))
+                under_way |= {asyncio.create_task(self._take(turn)) for turn in claimed}
+                if not under_way:
+                    return SweepReport(self.orgs, self.changed_orgs, self.requests, self.failures)
+                done, under_way = await asyncio.wait(
+                    under_way, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    task.result()
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    def _enroll(self) -> None:
+        with self.database.connect() as connection:
+            enroll_orgs(connection, self.order.kind)
+
+    async def _claim(self, room: int) -> list[Turn]:
+        if self.is_closed or not room:
+            return []
+        if time.monotonic() > self.claims_until:
+            self.is_closed = True
+            async with self.telling:
+                await asyncio.to_thread(self.listener.claims_no_more)
+            return []
+        async with self.place.pool.connection() as connection:
+            return await claim_turns(connection, self.order.kind, self.holder, room)
+
+    async def _take(self, turn: Turn) -> None:
+        outcome, end = await self._work(turn)
+        async with self.place.pool.connection() as connection:
+            await end_turn(connection, turn, self.holder, end)
+        self.orgs += 1
+        self.changed_orgs += bool(outcome.changed or outcome.tables)
+        self.requests += sum(result.requests for result in outcome.streams.values())
+        if outcome.error:
+            self.failures[turn.org_id] = outcome.error
+        async with self.telling:
+            await asyncio.to_thread(self.listener.finished, outcome)
+
+    async def _work(self, turn: Turn) -> tuple[OrgOutcome, TurnEnd]:
+        """Sync the org and make its canonical tables of what changed, whatever may have failed of it."""
+        streams, error = await self._sync(turn)
+        async with self.place.pool.connection() as connection:
+            changed = await changed_streams(connection, turn.org_id, turn.sync_id)
+        fresh = {*changed, *turn.untransformed}
+        tables, mishap = await self._transform(turn, fresh)
+        error = error or mishap
+        await asyncio.to_thread(self._record_end, turn, error)
+        end = TurnEnd(error, is_partial=any(_is_well(result) for result in streams.values()))
+        if mishap:
+            end = TurnEnd(error, end.is_partial, untransformed=sorted(fresh))
+        return OrgOutcome(turn.org_id, turn.sync_id, streams, changed, tables, error), end
+
+    async def _sync(self, turn: Turn) -> tuple[Mapping[str, StreamResult], str | None]:
+        streams = turn.settings.chosen_streams()
+        await asyncio.to_thread(self._record_beginning, turn, [stream.name for stream in streams])
+        try:
+            results = await sync_streams(
+                self.database,
+                turn.org_id,
+                streams,
+                mode=_MODES[turn.kind],
+                sync_id=turn.sync_id,
+                workplace=self.place,
+            )
+        except (OrgPaused, UnknownOrg):
+            return {}, None  # since it was claimed; there is nothing to try again
+        except DatabaseUnavailable:
+            raise
+        except OpenFaithError as error:
+            return {}, str(error)
+        except Exception as error:  # noqa: BLE001 - whatever nobody foresaw of one church must not end the others' sync
+            return {}, _unforeseen(error)
+        failed = [f"{result.stream} {result.status}: {result.error}" for result in results.values() if _failed(result)]
+        return results, "; ".join(failed) or None
+
+    async def _transform(self, turn: Turn, changed: set[str]) -> tuple[Mapping[str, TransformResult], str | None]:
+        tables = [table for table, sources in SOURCES.items() if not changed.isdisjoint(sources)] if changed else []
+        if not tables:
+            return {}, None
+        async with self.transforming:
+            try:
+                return await asyncio.to_thread(self._make_tables, turn, tables), None
+            except OpenFaithError as error:
+                return {}, str(error)
+            except psycopg.OperationalError:
+                raise
+            except Exception as error:  # noqa: BLE001 - as above
+                return {}, _unforeseen(error)
+
+    def _make_tables(self, turn: Turn, tables: Collection[str]) -> dict[str, TransformResult]:
+        schema = self.database.settings.canonical_schema
+        with self.database.connect() as connection:
+            return transform_org(connection, turn.org_id, schema=schema, sync_id=turn.sync_id, tables=tables)
+
+    def _record_beginning(self, turn: Turn, streams: Collection[str]) -> None:
+        requested: dict[str, Any] = {"org": turn.org_id}
+        if turn.settings.streams is not None:
+            requested["streams"] = list(streams)
+        start = SyncStart(turn.sync_id, self.order.run_id, _MODES[turn.kind].value, self.order.trigger, requested)
+        with self.database.connect() as connection:
+            begin_sync(connection, start)
+
+    def _record_end(self, turn: Turn, error: str | None) -> None:
+        with self.database.connect() as connection:
+            finish_sync(connection, turn.sync_id, error)
+
+
+def _failed(result: StreamResult) -> bool:
+    return result.status in {"failed", "incomplete"}
+
+
+def _is_well(result: StreamResult) -> bool:
+    return result.status == "succeeded"
+
+
+def _unforeseen(error: Exception) -> str:
+    """The place of an error nobody foresaw; its text may quote records, and stays out."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}" if trace else "an unknown place"
+    _log.error("%s in %s", type(error).__name__, place)
+    return f"{type(error).__name__} in {place}: a fault of the pipeline, please report it"

@@ -1,0 +1,134 @@
+"""The sweep as a run, and the schedule that starts it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+from pydantic import SecretStr
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.caller import CALLER, Caller
+from openfaith_pipeline.defs.location import definitions
+from openfaith_pipeline.defs.schedules import incremental_schedule
+from openfaith_pipeline.defs.sweeps import CLAIMING_TAG, SHARD_TAG
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.registry import add_org
+from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline_tests.integration.sync.church import connect
+
+CAMPUSES = dg.AssetKey(["pco_people", "campuses"])
+MADE = dg.AssetKey(["openfaith", "campuses"])
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[SimulatorClient]:
+    with running_simulator(made_up_churches(3, people=5)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def org_ids(database: Database, simulator: SimulatorClient) -> list[str]:
+    org_ids = connect(database, simulator)
+    with database.connect() as connection:
+        for org_id in org_ids:
+            connection.execute(
+                "INSERT INTO sync.org_settings (org_id, streams) VALUES (%s, '{people.campuses}')", (org_id,)
+            )
+    return org_ids
+
+
+@pytest.fixture
+def _database_given(database: Database) -> Iterator[None]:
+    token = CALLER.set(Caller(database))
+    yield
+    CALLER.reset(token)
+
+
+def run_sweep(instance: dg.DagsterInstance, tags: dict[str, str] | None = None) -> dg.ExecuteInProcessResult:
+    job = definitions().resolve_job_def("pco_sweep")
+    return job.execute_in_process(instance=instance, raise_on_error=False, tags=tags or {})
+
+
+@pytest.mark.usefixtures("_database_given")
+def test_only_what_changed_is_materialized(
+    instance: dg.DagsterInstance, database: Database, org_ids: list[str]
+) -> None:
+    first = run_sweep(instance)
+
+    assert first.success
+    assert instance.get_materialized_partitions(CAMPUSES) == set(org_ids)
+    assert instance.get_materialized_partitions(MADE) == set(org_ids)
+    [event] = [e for e in first.get_asset_materialization_events() if (e.asset_key, e.partition) == (MADE, org_ids[0])]
+    assert event.materialization.metadata["rows_inserted"].value > 0
+    keys = [event.asset_key for event in first.get_asset_materialization_events() if event.partition == org_ids[0]]
+    assert keys.index(CAMPUSES) < keys.index(MADE)
+
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.org_schedules SET next_at = now()")
+    again = run_sweep(instance)
+    assert again.success
+    assert again.get_asset_materialization_events() == []
+    metadata = next(e for e in again.all_events if e.event_type_value == "STEP_OUTPUT").event_specific_data.metadata
+    assert {name: value.value for name, value in metadata.items()} | {"requests": 0} == {
+        "orgs": 3,
+        "orgs_changed": 0,
+        "orgs_failed": 0,
+        "requests": 0,
+    }
+    with database.connect() as connection:
+        assert connection.execute("SELECT DISTINCT run_id FROM sync.syncs ORDER BY 1").fetchall() == sorted(
+            [(first.run_id,), (again.run_id,)]
+        )
+
+
+@pytest.mark.usefixtures("_database_given")
+def test_a_sweep_fails_only_when_every_org_does(
+    instance: dg.DagsterInstance, database: Database, simulator: SimulatorClient, org_ids: list[str]
+) -> None:
+    refused = PersonalAccessToken("nobody", SecretStr("wrong"))
+
+    def break_org(org_id: str) -> None:
+        with database.connect() as connection:
+            add_org(connection, cipher_from(database.settings), org_id, "a church", refused, api_url=simulator.url)
+
+    break_org(org_ids[0])
+    assert run_sweep(instance).success
+    for org_id in org_ids[1:]:
+        break_org(org_id)
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.org_schedules SET next_at = now()")
+    assert not run_sweep(instance).success
+
+
+def tick(instance: dg.DagsterInstance) -> list[dg.RunRequest | dg.SkipReason]:
+    resources = {"engine": definitions().resources["engine"]}
+    with dg.build_schedule_context(instance, datetime(2026, 1, 1, tzinfo=UTC), resources) as context:
+        return list(incremental_schedule(context))
+
+
+@pytest.mark.usefixtures("_database_given", "org_ids")
+def test_the_schedule_starts_a_sweep_only_where_none_will_take_what_is_due(instance: dg.DagsterInstance) -> None:
+    [request] = tick(instance)
+    assert request.tags == {SHARD_TAG: "incremental-0"}
+
+    job = definitions().resolve_job_def("pco_sweep")
+    under_way = instance.create_run_for_job(job, tags=request.tags)
+    [skipped] = tick(instance)
+    assert "3 orgs are due" in skipped.skip_message
+
+    instance.add_run_tags(under_way.run_id, {CLAIMING_TAG: "false"})
+    assert isinstance(tick(instance)[0], dg.RunRequest), "one that claims no more is not waited for"
+
+    assert run_sweep(instance).success
+    assert [each.skip_message for each in tick(instance)] == ["No org is due."]
+
+
+@pytest.mark.usefixtures("_database_given", "org_ids")
+def test_as_many_sweeps_as_set(instance: dg.DagsterInstance, database: Database) -> None:
+    settings = database.settings.model_copy(update={"sweeps_at_once": 3})
+    CALLER.set(Caller(replace(database, settings=settings)))
+    assert [request.tags[SHARD_TAG] for request in tick(instance)] == [f"incremental-{n}" for n in range(3)]

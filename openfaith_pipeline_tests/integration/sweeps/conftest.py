@@ -1,0 +1,58 @@
+"""Churches of a simulator, connected; what a sweep of them did."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sweeping import OrgOutcome, SweepOrder, SweepReport, sweep
+from openfaith_pipeline_tests.integration.sync.church import connect
+
+STREAMS = ("people.campuses", "people.people", "people.emails")
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[SimulatorClient]:
+    with running_simulator(made_up_churches(4, people=6)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def org_ids(database: Database, simulator: SimulatorClient) -> list[str]:
+    """Four churches, connected, that sync three small streams."""
+    org_ids = connect(database, simulator)
+    with database.connect() as connection:
+        for org_id in org_ids:
+            connection.execute(
+                "INSERT INTO sync.org_settings (org_id, streams) VALUES (%s, %s)", (org_id, list(STREAMS))
+            )
+    return org_ids
+
+
+@dataclass
+class Heard:
+    """A listener that keeps what it is told."""
+
+    outcomes: dict[str, OrgOutcome] = field(default_factory=dict)
+    is_closed: bool = False
+
+    def finished(self, outcome: OrgOutcome) -> None:
+        assert outcome.org_id not in self.outcomes, "an org was worked on twice"
+        self.outcomes[outcome.org_id] = outcome
+
+    def claims_no_more(self) -> None:
+        self.is_closed = True
+
+
+def swept(database: Database, order: SweepOrder | None = None) -> tuple[SweepReport, Heard]:
+    heard = Heard()
+    return asyncio.run(sweep(database, order or SweepOrder(), heard)), heard
+
+
+def make_due(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.org_schedules SET next_at = now()")
