@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class ColumnType(StrEnum):
@@ -105,6 +105,14 @@ class Population:
 
     amount: float
     per: str | None = None
+
+
+class Merging(NamedTuple):
+    """How records of a stream tell of merges: of records of which stream, and the columns that name the two."""
+
+    target: str
+    kept: str
+    removed: str
 
 
 _PLACEHOLDER = re.compile(r"\{(\w+)_id\}")
@@ -268,6 +276,15 @@ class Stream:
     def touches_parent(self) -> bool:
         """Whether a change of the record is a change of its parent, so that only changed parents need a visit."""
         return bool(self.placeholders) and self.placeholders[-1] in self.touches
+
+    @cached_property
+    def merging(self) -> Merging | None:
+        """What a relationship `<record>_to_remove` beside a `<record>_to_keep` says."""
+        for relationship, target in self.belongs_to.items():
+            kept = f"{relationship.removesuffix('_to_remove')}_to_keep"
+            if target and relationship.endswith("_to_remove") and self.belongs_to.get(kept) == target:
+                return Merging(target, f"{kept}_id", f"{relationship}_id")
+        return None
 
     @cached_property
     def strategy(self) -> Strategy:

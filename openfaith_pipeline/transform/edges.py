@@ -4,7 +4,8 @@ Direction: of the two entity ids, one that starts with a letter from a to m is t
 the lower string is. `relationshipType` is `<source tag>_<relationship>_<target tag>` when the relationship's name
 contains an underscore, else `<source tag>_has_<target tag>`.
 
-An edge holds while its record is live and names a record that is not deleted (one not loaded yet counts as live). The
+An edge holds while its record is live and names a record that is not deleted (one not loaded yet counts as live);
+where it names one that was merged into another, it is the other's. The
 edges made here carry `metadata.source = 'pco_direct'`; only those are ever changed or removed, and only on the evidence
 of a loaded record that no longer says so. An edge of the same key that OpenFaith made, or that a person deleted, stays
 as it is.
@@ -17,6 +18,7 @@ from psycopg import sql
 from openfaith_pipeline.transform.deletion import deleted_by_person
 from openfaith_pipeline.transform.links import link_of
 from openfaith_pipeline.transform.registry import RELATIONSHIPS, Relationship
+from openfaith_pipeline.transform.survivors import is_merged, survivor_of
 from openfaith_pipeline.transform.workspace import Workspace
 
 TABLE: Final = "edges"
@@ -70,7 +72,7 @@ def _find_changes(workspace: Workspace) -> None:
 
 
 def _edges_of(workspace: Workspace, relationship: Relationship) -> sql.Composable:
-    named = sql.Identifier("r", f"{relationship.key}_id")
+    named, survivors = survivor_of(relationship.target, sql.Identifier("r", f"{relationship.key}_id"), "named")
     return sql.SQL("""
         SELECT
             CASE WHEN direction.is_outward THEN l."entityId" ELSE t."entityId" END AS "sourceEntityId",
@@ -80,11 +82,13 @@ def _edges_of(workspace: Workspace, relationship: Relationship) -> sql.Composabl
             CASE WHEN direction.is_outward THEN {target_tag} ELSE {owner_tag} END AS "targetEntityTypeTag",
             {key} AS relationship, {created_at} AS "createdAt", {updated_at} AS "updatedAt"
         FROM {raw} r
+        {survivors}
         JOIN {owner_link}
         JOIN {target_link}
         LEFT JOIN {target_raw} tr ON tr.org_id = %(org_id)s AND tr.id = {named}
         CROSS JOIN LATERAL (SELECT {is_outward} AS is_outward OFFSET 0) direction
-        WHERE r.org_id = %(org_id)s AND r._deleted_at IS NULL AND tr._deleted_at IS NULL""").format(
+        WHERE r.org_id = %(org_id)s AND r._deleted_at IS NULL AND tr._deleted_at IS NULL
+            AND NOT {is_merged}""").format(
         owner_tag=sql.Literal(relationship.owner.tag),
         target_tag=sql.Literal(relationship.target.tag),
         outward_type=sql.Literal(relationship_type(relationship.owner.tag, relationship.key, relationship.target.tag)),
@@ -97,6 +101,8 @@ def _edges_of(workspace: Workspace, relationship: Relationship) -> sql.Composabl
         target_link=link_of(workspace, relationship.target, named, alias="t"),
         target_raw=workspace.raw(relationship.target.stream),
         named=named,
+        survivors=survivors,
+        is_merged=is_merged(relationship.owner, sql.Identifier("r", "id")),
         is_outward=is_source(sql.Identifier("l", "entityId"), sql.Identifier("t", "entityId")),
     )
 
@@ -131,18 +137,18 @@ def _insert(workspace: Workspace) -> int:
 
 def _update(workspace: Workspace) -> int:
     statement = sql.SQL("""
-        UPDATE {edges} e SET metadata = {metadata}, "createdAt" = d."createdAt", "updatedAt" = d."updatedAt",
+        UPDATE {edges} target SET metadata = {metadata}, "createdAt" = d."createdAt", "updatedAt" = d."updatedAt",
             "deletedAt" = NULL, "deletedBy" = NULL
         FROM pg_temp.transform_edges d
         WHERE {same_edge} AND NOT d.is_new AND NOT d.is_stale""").format(
-        edges=workspace.canonical(TABLE), metadata=_METADATA, same_edge=_SAME_EDGE
+        edges=workspace.canonical(TABLE), metadata=_METADATA, same_edge=SAME_EDGE
     )
     return workspace.execute(statement, source=SOURCE)
 
 
 def _remove(workspace: Workspace, relationship: Relationship) -> int:
     statement = sql.SQL("""
-        UPDATE {edges} e SET "deletedAt" = now(), "deletedBy" = %(adapter)s
+        UPDATE {edges} target SET "deletedAt" = now(), "deletedBy" = %(adapter)s
         FROM pg_temp.transform_edges d
         WHERE {same_edge} AND d.is_stale AND d.relationship = {relationship}
             AND (d."sourceEntityTypeTag", d."targetEntityTypeTag")
@@ -153,7 +159,7 @@ def _remove(workspace: Workspace, relationship: Relationship) -> int:
                     AND l."entityId" = CASE WHEN d."sourceEntityTypeTag" = {owner}
                         THEN d."sourceEntityId" ELSE d."targetEntityId" END)""").format(
         edges=workspace.canonical(TABLE),
-        same_edge=_SAME_EDGE,
+        same_edge=SAME_EDGE,
         relationship=sql.Literal(relationship.key),
         owner=sql.Literal(relationship.owner.tag),
         target=sql.Literal(relationship.target.tag),
@@ -163,7 +169,7 @@ def _remove(workspace: Workspace, relationship: Relationship) -> int:
     return workspace.execute(statement)
 
 
-_SAME_EDGE: Final = sql.SQL(
-    'e."orgId" = %(org_id)s AND e."sourceEntityId" = d."sourceEntityId"'
-    ' AND e."targetEntityId" = d."targetEntityId" AND e."relationshipType" = d."relationshipType"'
+SAME_EDGE: Final = sql.SQL(
+    'target."orgId" = %(org_id)s AND target."sourceEntityId" = d."sourceEntityId"'
+    ' AND target."targetEntityId" = d."targetEntityId" AND target."relationshipType" = d."relationshipType"'
 )

@@ -3,7 +3,8 @@
 The item's name is `pco_<slug>` of the definition. Where that name is taken, by an attribute of the record or by an
 older definition with the same slug, it is `pco_<slug>_<definition id>`. The definition's data type gives `_tag`; an
 answer that is not of that type stays a string. Several answers to one definition (checkboxes) are one string, sorted
-and joined by ", ". No item without a live definition: it is the definition that names it.
+and joined by ", ". An answer that still names a merged person is the survivor's, unless that one has answered too. No
+item without a live definition: it is the definition that names it.
 """
 
 from typing import Final
@@ -34,18 +35,22 @@ names AS (
     FROM slugs
 ),
 answers AS (
-    SELECT f.customizable_id AS id, f.field_definition_id, array_agg(COALESCE(f.value, f.file_name)) AS given
+    SELECT COALESCE(gone.survivor_id, f.customizable_id) AS id, f.field_definition_id,
+        array_agg(COALESCE(f.value, f.file_name)) FILTER (WHERE gone.survivor_id IS NULL) AS own,
+        array_agg(COALESCE(f.value, f.file_name)) AS every
     FROM {data} f
+    LEFT JOIN pg_temp.transform_survivors gone ON gone.entity_type = 'person' AND gone.record_id = f.customizable_id
     WHERE f.org_id = %(org_id)s AND f.customizable_type = %(type)s AND f._deleted_at IS NULL
         AND COALESCE(f.value, f.file_name) IS NOT NULL
-    GROUP BY f.customizable_id, f.field_definition_id
+    GROUP BY 1, f.field_definition_id
 ),
+counted AS (SELECT id, field_definition_id, COALESCE(own, every) AS given FROM answers),
 named AS (
     SELECT a.id, n.name, n.data_type, CASE
         WHEN cardinality(a.given) = 1 THEN a.given[1]
         ELSE (SELECT string_agg(value, ', ' ORDER BY value COLLATE "C") FROM unnest(a.given) AS value)
         END AS value
-    FROM answers a JOIN names n ON n.id = a.field_definition_id
+    FROM counted a JOIN names n ON n.id = a.field_definition_id
 ),
 typed AS (
     SELECT id, name, value, CASE

@@ -12,7 +12,8 @@ from typeid import TypeID
 
 from openfaith_pipeline.transform.deletion import deleted_at, deleted_by
 from openfaith_pipeline.transform.entity import Entity
-from openfaith_pipeline.transform.registry import ENTITIES, RELATIONSHIPS
+from openfaith_pipeline.transform.registry import ENTITIES, MERGES, RELATIONSHIPS, Relationship
+from openfaith_pipeline.transform.survivors import is_merged, survivor_of
 from openfaith_pipeline.transform.workspace import Workspace
 
 TABLE: Final = "externalLinks"
@@ -43,7 +44,8 @@ def add_missing_links(workspace: Workspace, entities: Iterable[Entity]) -> int:
     workspace.create("transform_links", sql.SQL("(entity_type text, external_id text, entity_id text) ON COMMIT DROP"))
     linked = [entity for table, entity in ENTITIES.items() if table in owners | targets]
     workspace.copy("transform_links", [row for entity in linked for row in _new_links(workspace, entity, owners)])
-    return sum(_insert_links(workspace, entity) for entity in linked)
+    inserted = sum(_insert_links(workspace, entity) for entity in linked)
+    return inserted + sum(_link_to_survivors(workspace, entity) for entity in linked if entity.table in MERGES)
 
 
 def _new_links(workspace: Workspace, entity: Entity, owners: set[str]) -> Iterator[tuple[str, str, str]]:
@@ -52,12 +54,11 @@ def _new_links(workspace: Workspace, entity: Entity, owners: set[str]) -> Iterat
 
 
 def _unlinked_ids(workspace: Workspace, entity: Entity, owners: set[str]) -> list[str]:
-    named = [
-        _ids_named_by(workspace, r.owner, r.key)
-        for r in RELATIONSHIPS
-        if r.target is entity and r.owner.table in owners
-    ]
+    named = [_ids_named_by(workspace, r) for r in RELATIONSHIPS if r.target is entity and r.owner.table in owners]
     own = [sql.SQL("SELECT id FROM {} WHERE org_id = %(org_id)s").format(workspace.raw(entity.stream))]
+    if entity.table in MERGES:
+        survivors = sql.SQL("SELECT survivor_id FROM pg_temp.transform_survivors WHERE entity_type = {}")
+        own.append(survivors.format(sql.Literal(entity.tag)))
     records = sql.SQL(" UNION ").join([*(own if entity.table in owners else []), *named])
     # In the order of the links' key: entity ids are ordered by time, so all the table's indexes grow at their ends.
     statement = sql.SQL(
@@ -67,10 +68,19 @@ def _unlinked_ids(workspace: Workspace, entity: Entity, owners: set[str]) -> lis
     return [external_id for (external_id,) in workspace.rows(statement)]
 
 
-def _ids_named_by(workspace: Workspace, owner: Entity, relationship: str) -> sql.Composable:
+def _ids_named_by(workspace: Workspace, relationship: Relationship) -> sql.Composable:
+    column = sql.Identifier("r", f"{relationship.key}_id")
+    named, survivors = survivor_of(relationship.target, column, "named")
     return sql.SQL(
-        "SELECT {column} AS id FROM {raw} WHERE org_id = %(org_id)s AND _deleted_at IS NULL AND {column} IS NOT NULL"
-    ).format(column=sql.Identifier(f"{relationship}_id"), raw=workspace.raw(owner.stream))
+        "SELECT {named} AS id FROM {raw} r {survivors}"
+        " WHERE r.org_id = %(org_id)s AND r._deleted_at IS NULL AND {column} IS NOT NULL AND NOT {is_merged}"
+    ).format(
+        named=named,
+        raw=workspace.raw(relationship.owner.stream),
+        survivors=survivors,
+        column=column,
+        is_merged=is_merged(relationship.owner, sql.Identifier("r", "id")),
+    )
 
 
 def _insert_links(workspace: Workspace, entity: Entity) -> int:
@@ -94,18 +104,39 @@ def _insert_links(workspace: Workspace, entity: Entity) -> int:
     return workspace.execute(statement)
 
 
+def _link_to_survivors(workspace: Workspace, entity: Entity) -> int:
+    """Link the merged records that never were an entity here to what stands for them."""
+    rows = sql.SQL("""
+        ("orgId", adapter, "entityType", "externalId", "entityId", "createdAt", "lastProcessedAt",
+            "deletedAt", "deletedBy")
+        SELECT %(org_id)s, %(adapter)s, gone.entity_type, gone.record_id, l."entityId", gone.merged_at, now(),
+            r._deleted_at, CASE WHEN r._deleted_at IS NOT NULL THEN %(adapter)s END
+        FROM pg_temp.transform_survivors gone
+        JOIN {survivor_link}
+        LEFT JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = gone.survivor_id
+        WHERE gone.entity_type = {tag}
+        ORDER BY gone.record_id COLLATE "C"
+        ON CONFLICT DO NOTHING""").format(
+        survivor_link=link_of(workspace, entity, sql.Identifier("gone", "survivor_id")),
+        raw=workspace.raw(entity.stream),
+        tag=sql.Literal(entity.tag),
+    )
+    return workspace.insert(TABLE, rows)
+
+
 def refresh_links(workspace: Workspace, entity: Entity) -> int:
-    """Bring the entity's links up to their records; returns how many older links changed.
+    """Bring the links up to their records, or to those that stand for them; returns how many older links changed.
 
     `lastProcessedAt` moves only with a change of the record or of its entity's row, so that a run without changes
     writes nothing.
     """
-    statement = sql.SQL("""
-        UPDATE {links} l SET "createdAt" = {created_at}, "updatedAt" = {updated_at}, "lastProcessedAt" = now(),
-            "deletedAt" = {deleted_at}, "deletedBy" = {deleted_by}
-        FROM {raw} r
-        WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND l."entityType" = {tag}
-            AND r.org_id = %(org_id)s AND r.id = l."externalId" AND (
+    standing, survivors = survivor_of(entity, sql.Identifier("l", "externalId"), "gone")
+    stale = sql.SQL("""
+        ON COMMIT DROP AS
+        SELECT l."externalId", {created_at} AS "createdAt", {updated_at} AS "updatedAt",
+            {deleted_at} AS "deletedAt", {deleted_by} AS "deletedBy"
+        FROM {links} l {survivors} JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = {standing}
+        WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND l."entityType" = {tag} AND (
                 (l."createdAt", l."updatedAt", l."deletedAt", l."deletedBy")
                     IS DISTINCT FROM ({created_at}, {updated_at}, {deleted_at}, {deleted_by})
                 OR (l."lastProcessedAt" < now() AND l."entityId" IN (SELECT id FROM pg_temp.transform_written)))
@@ -116,9 +147,21 @@ def refresh_links(workspace: Workspace, entity: Entity) -> int:
         deleted_at=deleted_at("l"),
         deleted_by=deleted_by("l"),
         raw=workspace.raw(entity.stream),
+        standing=standing,
+        survivors=survivors,
         tag=sql.Literal(entity.tag),
     )
-    return workspace.execute(statement)
+    workspace.create("transform_stale_links", stale)
+    workspace.analyze("transform_stale_links")
+    assignments = sql.SQL(
+        '"createdAt" = d."createdAt", "updatedAt" = d."updatedAt", "lastProcessedAt" = now(),'
+        ' "deletedAt" = d."deletedAt", "deletedBy" = d."deletedBy"'
+    )
+    found = sql.SQL(
+        'pg_temp.transform_stale_links d WHERE target."orgId" = %(org_id)s AND target.adapter = %(adapter)s'
+        ' AND target."entityType" = {} AND target."externalId" = d."externalId"'
+    ).format(sql.Literal(entity.tag))
+    return workspace.update(TABLE, assignments, found)
 
 
 def count_links(workspace: Workspace, entities: Iterable[Entity]) -> int:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Merging
 from openfaith_pipeline.transform.addresses import ADDRESSES
 from openfaith_pipeline.transform.campuses import CAMPUSES
 from openfaith_pipeline.transform.emails import EMAILS
@@ -37,3 +39,26 @@ def _relationships() -> tuple[Relationship, ...]:
 
 
 RELATIONSHIPS: Final = _relationships()
+
+
+@dataclass(frozen=True)
+class Merges:
+    """A stream whose records tell which records of an entity were merged into which others."""
+
+    stream: Stream
+    merging: Merging
+    entity: Entity
+
+
+def _merges() -> Mapping[str, Merges]:
+    by_stream = {entity.stream.name: entity for entity in ENTITIES.values()}
+    told = ((stream, stream.merging) for stream in STREAMS.values() if stream.merging)
+    return {
+        by_stream[merging.target].table: Merges(stream, merging, by_stream[merging.target])
+        for stream, merging in told
+        if merging.target in by_stream
+    }
+
+
+MERGES: Final = _merges()
+"""By the table of the entity whose records are merged."""

@@ -13,7 +13,9 @@ from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.transform import edges, entity_relationships, links
 from openfaith_pipeline.transform.entity import Entity
-from openfaith_pipeline.transform.registry import ENTITIES, RELATIONSHIPS
+from openfaith_pipeline.transform.merges import Merged, merge_entities
+from openfaith_pipeline.transform.registry import ENTITIES, MERGES, RELATIONSHIPS
+from openfaith_pipeline.transform.survivors import find_survivors
 from openfaith_pipeline.transform.upsert import write_entity
 from openfaith_pipeline.transform.workspace import Workspace
 
@@ -31,8 +33,11 @@ _WHOLE_ORG_TABLES: Final[Mapping[str, Callable[[Workspace], tuple[int, int, int]
 def _sources() -> Mapping[str, tuple[str, ...]]:
     related = [stream for r in RELATIONSHIPS for stream in (r.owner.stream, r.target.stream)]
     every = [entity.stream for entity in ENTITIES.values()]
+    mergers = [merges.stream for merges in MERGES.values()]
     streams: dict[str, Iterable[Stream]] = {table: entity.streams for table, entity in ENTITIES.items()}
-    streams |= {links.TABLE: every, edges.TABLE: related, entity_relationships.TABLE: related}
+    streams |= {table: (*streams[table], merges.stream) for table, merges in MERGES.items()}
+    streams[links.TABLE] = [*every, *mergers]
+    streams |= {table: [*related, *mergers] for table in (edges.TABLE, entity_relationships.TABLE)}
     return {table: tuple(dict.fromkeys(stream.name for stream in streams[table])) for table in TABLES}
 
 
@@ -112,13 +117,30 @@ def _write(workspace: Workspace, wanted: tuple[str, ...]) -> dict[str, tuple[int
     needs_all_links = not ENTITIES.keys() >= set(wanted)
     linked = [entity for table, entity in ENTITIES.items() if needs_all_links or table in wanted]
     links.create_written(workspace)
+    find_survivors(workspace)
     added = links.add_missing_links(workspace, linked)
     counts = {table: write_entity(workspace, ENTITIES[table]) for table in wanted if table in ENTITIES}
+    # A merge is of rows, links and edges together.
+    merged = {
+        table: merge_entities(workspace, ENTITIES[table])
+        for table in MERGES
+        if {table, links.TABLE, edges.TABLE} <= set(wanted)
+    }
     counts[links.TABLE] = _refresh_links(workspace, linked, added)
     for table, write in _WHOLE_ORG_TABLES.items():
         if table in wanted:
             counts[table] = write(workspace)
+    for table, each in merged.items():
+        _add_merged(counts, table, each)
     return counts
+
+
+def _add_merged(counts: dict[str, tuple[int, int, int]], table: str, merged: Merged) -> None:
+    written = {table: (0, merged.entities), links.TABLE: (0, merged.links)}
+    written[edges.TABLE] = (merged.edges_made, merged.edges_changed)
+    for name, (inserted, updated) in written.items():
+        before = counts[name]
+        counts[name] = (before[0] + inserted, before[1] + updated, max(0, before[2] - inserted - updated))
 
 
 def _refresh_links(workspace: Workspace, linked: Collection[Entity], added: int) -> tuple[int, int, int]:

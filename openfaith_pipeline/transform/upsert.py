@@ -8,6 +8,7 @@ from openfaith_pipeline.transform.custom_fields import custom_fields, items_of_o
 from openfaith_pipeline.transform.deletion import deleted_at, deleted_by
 from openfaith_pipeline.transform.entity import Entity
 from openfaith_pipeline.transform.links import link_of
+from openfaith_pipeline.transform.registry import MERGES
 from openfaith_pipeline.transform.workspace import Workspace
 
 
@@ -19,15 +20,16 @@ def write_entity(workspace: Workspace, entity: Entity) -> tuple[int, int, int]:
     for enrichment in entity.enrichments:
         enrichment.prepare(workspace)
     fed = _fed_columns(entity)
-    outranked = _outranked_records(workspace, entity)
-    _find_changes(workspace, entity, fed, outranked)
+    others = _ended_records(workspace, entity)
+    others += _outranked_records(workspace, entity, others)
+    _find_changes(workspace, entity, fed, others)
     updated = _update(workspace, entity, fed)
     inserted = _insert(workspace, entity, fed)
     workspace.execute(sql.SQL("INSERT INTO pg_temp.transform_written SELECT id FROM pg_temp.transform_changes"))
     records = workspace.count(
         sql.SQL("SELECT count(*) FROM {} WHERE org_id = %(org_id)s").format(workspace.raw(entity.stream))
     )
-    return inserted, updated, records - len(outranked) - inserted - updated
+    return inserted, updated, records - len(others) - inserted - updated
 
 
 def _fed_columns(entity: Entity) -> Mapping[str, sql.Composable]:
@@ -44,7 +46,27 @@ def _fed_columns(entity: Entity) -> Mapping[str, sql.Composable]:
     return fed
 
 
-def _outranked_records(workspace: Workspace, entity: Entity) -> list[str]:
+def _ended_records(workspace: Workspace, entity: Entity) -> list[str]:
+    """Merged records: their row stays as it was last, or is their survivor's. One not made yet is made, to be ended."""
+    if entity.table not in MERGES:
+        return []
+    statement = sql.SQL("""
+        SELECT r.id FROM {raw} r
+        JOIN pg_temp.transform_survivors gone ON gone.entity_type = {tag} AND gone.record_id = r.id
+        JOIN {link}
+        JOIN {survivor_link}
+        LEFT JOIN {table} e ON e.id = l."entityId" AND e."orgId" = %(org_id)s
+        WHERE r.org_id = %(org_id)s AND (e.id IS NOT NULL OR l."entityId" = k."entityId")""").format(
+        raw=workspace.raw(entity.stream),
+        tag=sql.Literal(entity.tag),
+        link=link_of(workspace, entity, sql.Identifier("r", "id")),
+        survivor_link=link_of(workspace, entity, sql.Identifier("gone", "survivor_id"), alias="k"),
+        table=workspace.canonical(entity.table),
+    )
+    return [record_id for (record_id,) in workspace.rows(statement)]
+
+
+def _outranked_records(workspace: Workspace, entity: Entity, ended: list[str]) -> list[str]:
     """Records that share their entity with a better one: two links may lead to one entity, which is one row.
 
     A live record goes before a deleted one, then the lower id.
@@ -54,7 +76,7 @@ def _outranked_records(workspace: Workspace, entity: Entity) -> list[str]:
             SELECT r.id, row_number() OVER (
                 PARTITION BY l."entityId" ORDER BY r._deleted_at IS NOT NULL, length(r.id), r.id COLLATE "C") AS rank
             FROM {raw} r JOIN {link}
-            WHERE r.org_id = %(org_id)s AND l."entityId" IN (
+            WHERE r.org_id = %(org_id)s AND r.id <> ALL (%(ended)s::text[]) AND l."entityId" IN (
                 SELECT "entityId" FROM {links}
                 WHERE "orgId" = %(org_id)s AND adapter = %(adapter)s AND "entityType" = {tag}
                 GROUP BY "entityId" HAVING count(*) > 1)) ranked
@@ -64,12 +86,10 @@ def _outranked_records(workspace: Workspace, entity: Entity) -> list[str]:
         links=workspace.canonical("externalLinks"),
         tag=sql.Literal(entity.tag),
     )
-    return [record_id for (record_id,) in workspace.rows(statement)]
+    return [record_id for (record_id,) in workspace.rows(statement, ended=ended)]
 
 
-def _find_changes(
-    workspace: Workspace, entity: Entity, fed: Mapping[str, sql.Composable], outranked: list[str]
-) -> None:
+def _find_changes(workspace: Workspace, entity: Entity, fed: Mapping[str, sql.Composable], others: list[str]) -> None:
     names = [sql.Identifier(name) for name in fed]
     values = [sql.SQL("{} AS {}").format(value, sql.Identifier(name)) for name, value in fed.items()]
     statement = sql.SQL("""
@@ -80,7 +100,7 @@ def _find_changes(
         LEFT JOIN {table} e ON e.id = l."entityId" AND e."orgId" = %(org_id)s
         {enrichments}
         CROSS JOIN LATERAL (SELECT l."entityId" AS id, {values}) d
-        WHERE r.org_id = %(org_id)s AND r.id <> ALL (%(outranked)s::text[])
+        WHERE r.org_id = %(org_id)s AND r.id <> ALL (%(others)s::text[])
             AND (e.id IS NULL OR ({present}) IS DISTINCT FROM ({wanted}))""").format(
         raw=workspace.raw(entity.stream),
         link=link_of(workspace, entity, sql.Identifier("r", "id")),
@@ -90,7 +110,7 @@ def _find_changes(
         present=sql.SQL(", ").join(sql.SQL("e.{}").format(name) for name in names),
         wanted=sql.SQL(", ").join(sql.SQL("d.{}").format(name) for name in names),
     )
-    workspace.create("transform_changes", statement, outranked=outranked)
+    workspace.create("transform_changes", statement, others=others)
     workspace.analyze("transform_changes", "id", "is_new")
 
 

@@ -26,6 +26,7 @@ class Workspace:
     cursor: Cursor
     org_id: str
     schema: str
+    cause: str = "transform"
 
     def canonical(self, table: str) -> sql.Identifier:
         return sql.Identifier(self.schema, f"openfaith_{table}")
@@ -38,6 +39,18 @@ class Workspace:
         # Never prepared: a generic plan made for one church's size would be kept for the next one's.
         self.cursor.execute(statement, {"org_id": self.org_id, "adapter": ADAPTER, **parameters}, prepare=False)
         return self.cursor.rowcount
+
+    def insert(self, table: str, rows: sql.Composable, **parameters: object) -> int:
+        """`INSERT INTO <table> AS target <rows>`, of new rows only; returns how many were inserted."""
+        write = sql.SQL("INSERT INTO {} AS target {}").format(self.canonical(table), rows)
+        return self.execute(write, **parameters)
+
+    def update(self, table: str, assignments: sql.Composable, found: sql.Composable, **parameters: object) -> int:
+        """`UPDATE <table> AS target SET <assignments> FROM <found>`; returns how many rows were written."""
+        names = {"table": self.canonical(table), "assignments": assignments, "found": found}
+        return self.execute(
+            sql.SQL("UPDATE {table} AS target SET {assignments} FROM {found}").format(**names), **parameters
+        )
 
     def rows(self, statement: Statement, **parameters: object) -> list[tuple[Any, ...]]:
         self.execute(statement, **parameters)

@@ -13,6 +13,7 @@ from openfaith_pipeline.catalog import STREAMS, ColumnType, Stream
 
 ENTITY_STREAMS = ("people.campuses", "people.people", "people.emails", "people.phone_numbers", "people.addresses")
 FIELD_STREAMS = ("people.field_definitions", "people.field_data")
+MERGER_STREAM = "people.person_mergers"
 BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
 
 TEXTS = (
@@ -79,6 +80,7 @@ class Church:
         amounts = {"people.campuses": 3, "people.people": people, "people.field_definitions": 14}
         amounts |= {"people.emails": people, "people.phone_numbers": people, "people.addresses": people // 2}
         amounts["people.field_data"] = people * 3
+        amounts[MERGER_STREAM] = 0
         for stream, amount in amounts.items():
             self.rows[stream] = {str(number): self.made_up(stream, str(number)) for number in range(1, amount + 1)}
 
@@ -112,6 +114,18 @@ class Church:
                     rows[record_id]["_deleted_at"] = None if gone else self.now
             new_id = str(len(rows) + 1)
             rows[new_id] = self.made_up(name, new_id)
+        self._merge_some()
+
+    def _merge_some(self) -> None:
+        """Up to two mergers, of anybody into anybody; some are heard of before the removed record is found gone."""
+        rows, people = self.rows[MERGER_STREAM], self.rows["people.people"]
+        for _ in range(self.random.randint(0, 2)):
+            new_id = str(len(rows) + 1)
+            # In the order of their moments: a merger older than those before it may turn a circle around.
+            rows[new_id] = self.made_up(MERGER_STREAM, new_id) | {"created_at": self.now, "_deleted_at": None}
+            removed = people.get(rows[new_id]["person_to_remove_id"])
+            if removed and self.random.random() < 0.5:
+                removed["_deleted_at"] = self.now
 
     def store(self, connection: Connection[Any]) -> None:
         for name, rows in self.rows.items():

@@ -70,10 +70,42 @@ def created_at(raw: dict[str, Any]) -> Any:
     return raw["created_at"] or raw["updated_at"] or raw["_first_seen_at"]
 
 
+def survivors(church: Church) -> dict[str, str]:
+    """Merged person -> who stands for them: mergers in order, but for those that close a circle or come too late."""
+    standing: dict[str, str] = {}
+    for merger in _mergers(church):
+        kept, removed = merger["person_to_keep_id"], merger["person_to_remove_id"]
+        tried = standing | {removed: kept}
+        walked = [removed]
+        while walked[-1] in tried and len(walked) <= len(tried):
+            walked.append(tried[walked[-1]])
+        if walked[-1] not in tried and removed not in standing:
+            standing = tried
+    return {removed: _last(standing, removed) for removed in standing}
+
+
+def merged_at(church: Church, person_id: str) -> Any:
+    """When the first merger that removes the person says it happened."""
+    first = next(merger for merger in _mergers(church) if merger["person_to_remove_id"] == person_id)
+    return first["created_at"] or first["_first_seen_at"]
+
+
+def _mergers(church: Church) -> list[dict[str, Any]]:
+    every = church.rows["people.person_mergers"].values()
+    told = [row for row in every if row["person_to_keep_id"] and row["person_to_remove_id"]]
+    return sorted(told, key=lambda row: (row["created_at"] is not None, row["created_at"], int(row["id"])))
+
+
+def _last(standing: dict[str, str], person_id: str) -> str:
+    return _last(standing, standing[person_id]) if person_id in standing else person_id
+
+
 def named_records(church: Church) -> set[tuple[str, str]]:
-    """(table, id) of every record that must have a link: those loaded and those named by a live one."""
+    """(table, id) of every record that must have a link: those loaded and those named by a live one or a merger."""
     loaded = {(table, record_id) for table, stream in STREAM_OF.items() for record_id in church.rows[stream]}
-    return loaded | {(target, target_id) for _, _, _, target, target_id in _relations(church)}
+    standing = survivors(church)
+    merging = {("people", person_id) for person_id in {*standing, *standing.values()}}
+    return loaded | merging | {(target, target_id) for _, _, _, target, target_id in _relations(church)}
 
 
 def expected_edges(church: Church, ids: dict[tuple[str, str], str]) -> dict[tuple[str, str, str], dict[str, Any]]:
@@ -98,11 +130,13 @@ def expected_edges(church: Church, ids: dict[tuple[str, str], str]) -> dict[tupl
 
 
 def _relations(church: Church) -> list[tuple[str, dict[str, Any], str, str, str]]:
+    """(table, row, relationship, its target's table, the id of the record that stands for the one it names)."""
+    standing = {("people", person_id): survivor for person_id, survivor in survivors(church).items()}
     return [
-        (table, raw, key, target, raw[f"{key}_id"])
+        (table, raw, key, target, standing.get((target, raw[f"{key}_id"]), raw[f"{key}_id"]))
         for table, key, target in RELATIONSHIPS
         for raw in church.live(STREAM_OF[table])
-        if raw[f"{key}_id"] is not None
+        if raw[f"{key}_id"] is not None and (table, raw["id"]) not in standing
     ]
 
 
@@ -211,12 +245,17 @@ def _json_item(name: str, value: Any) -> dict[str, Any]:
 
 def _field_items(church: Church, person_id: str) -> list[dict[str, Any]]:
     names = _field_names(church)
-    answers: dict[str, list[str]] = {}
+    standing = survivors(church)
+    own: dict[str, list[str]] = {}
+    inherited: dict[str, list[str]] = {}
     for datum in church.live("people.field_data"):
         value = datum["value"] if datum["value"] is not None else datum["file_name"]
-        is_theirs = datum["customizable_type"] == "Person" and datum["customizable_id"] == person_id
+        named = datum["customizable_id"]
+        is_theirs = datum["customizable_type"] == "Person" and standing.get(named, named) == person_id
         if is_theirs and value is not None and datum["field_definition_id"] in names:
+            answers = own if named == person_id else inherited
             answers.setdefault(datum["field_definition_id"], []).append(value)
+    answers = inherited | own
     items = []
     for definition_id, values in answers.items():
         data_type = (church.rows["people.field_definitions"][definition_id]["data_type"] or "").lower()

@@ -15,7 +15,9 @@ from openfaith_pipeline_tests.integration.transform.oracle import (
     created_at,
     expected_edges,
     expected_row,
+    merged_at,
     named_records,
+    survivors,
 )
 from openfaith_pipeline_tests.integration.transform.tables import entity_ids, row_versions, rows, transform
 
@@ -33,6 +35,10 @@ class Comparison:
         self.edges: set[tuple[str, str, str]] = set()
         self.joined: set[tuple[str, str]] = set()
         self.edited: set[str] = set()
+        self.merged: set[str] = set()
+        self.own: dict[str, str] = {}
+        self.ended: dict[str, dict[str, Any]] = {}
+        self.rows: dict[str, dict[str, Any]] = {}
 
     def check(self) -> None:
         self._check_links()
@@ -49,14 +55,22 @@ class Comparison:
             [psycopg.types.json.Jsonb([LOCAL_ITEM]), self.church.org_id],
         )
         self.connection.commit()
-        self.edited = {person["id"] for person in rows(self.connection, "people", self.church.org_id)}
+        self.rows = {row.pop("id"): row for row in rows(self.connection, "people", self.church.org_id)}
+        self.ended = {entity_id: self.rows[entity_id] for entity_id in self.ended}
+        self.edited = set(self.rows)
 
     def _check_links(self) -> None:
         found = entity_ids(self.connection, self.church.org_id)
         ids = {(table, external): found.get((tag, external), "") for table, external, tag in self._wanted_links()}
         assert len(found) == len(ids)
-        assert self.ids.items() <= ids.items(), "a record's entity never changes"
-        assert len(set(ids.values())) == len(ids)
+        standing = survivors(self.church)
+        for person_id, survivor in standing.items():
+            assert ids["people", person_id] == ids["people", survivor], "a merged record is its survivor"
+        single = {key: value for key, value in ids.items() if key[0] != "people" or key[1] not in standing}
+        unmerged = {key: value for key, value in self.ids.items() if key in single}
+        assert unmerged.items() <= ids.items(), "a record's entity never changes otherwise"
+        assert len(set(single.values())) == len(single)
+        self._note_ended(standing)
         for (table, _), entity_id in ids.items():
             assert TypeID.from_string(entity_id).prefix == TAGS[table].lower()
         self.ids = ids
@@ -66,12 +80,37 @@ class Comparison:
         for table, external_id in named_records(self.church) | self.ids.keys():
             yield table, external_id, TAGS[table]
 
+    def _note_ended(self, standing: dict[str, str]) -> None:
+        """The entities that merged people had of their own, and how their rows are to be from now on."""
+        loaded = self.church.rows["people.people"]
+        found = {row["id"]: row for row in rows(self.connection, "people", self.church.org_id)}
+        for person_id in standing.keys() - self.merged:
+            entity_id = self.ids.get(("people", person_id))
+            if entity_id is None and person_id in loaded:
+                # Heard of and merged at once: its id is known by the row that was made to be ended.
+                [entity_id] = [
+                    row["id"] for row in found.values() if row["externalIds"] == [{"id": person_id, "type": "pco"}]
+                ]
+            if entity_id is None:
+                continue
+            self.own[person_id] = entity_id
+            last = self.rows.get(entity_id) or (person_id in loaded and self._wanted_row("people", loaded[person_id]))
+            if last:
+                ended_at = (loaded.get(person_id) or {}).get("_deleted_at") or merged_at(self.church, person_id)
+                self.ended[entity_id] = last | {"deletedAt": last["deletedAt"] or ended_at, "deletedBy": "pco"}
+        self.merged |= standing.keys()
+
     def _check_link_times(self) -> None:
         tables = {tag: table for table, tag in TAGS.items()}
+        standing = survivors(self.church)
         for link in rows(self.connection, "externalLinks", self.church.org_id):
-            raw = self.church.rows[STREAM_OF[tables[link["entityType"]]]].get(link["externalId"])
+            record_id = link["externalId"]
+            is_merged = link["entityType"] == "person" and record_id in standing
+            record_id = standing[record_id] if is_merged else record_id
+            raw = self.church.rows[STREAM_OF[tables[link["entityType"]]]].get(record_id)
             if raw is None:
-                assert (link["updatedAt"], link["deletedAt"]) == (None, None)
+                assert link["deletedAt"] is None
+                assert is_merged or link["updatedAt"] is None
                 continue
             assert link["createdAt"] == created_at(raw)
             assert (link["updatedAt"], link["deletedAt"]) == (raw["updated_at"], raw["_deleted_at"])
@@ -79,19 +118,27 @@ class Comparison:
 
     def _check_entities(self, table: str) -> None:
         found = {row.pop("id"): row for row in rows(self.connection, table, self.church.org_id)}
+        standing = survivors(self.church) if table == "people" else {}
         wanted = {
-            self.ids[table, record_id]: expected_row(self.church, table, raw)
+            self.ids[table, record_id]: self._wanted_row(table, raw)
             for record_id, raw in self.church.rows[STREAM_OF[table]].items()
+            if record_id not in standing
         }
-        for entity_id in self.edited & wanted.keys():
-            row = wanted[entity_id]
-            row |= {"tags": ["choir"], "type": "member", "customFields": [LOCAL_ITEM, *row["customFields"]]}
+        if table == "people":
+            wanted |= self.ended
+            self.rows = found
         assert found.keys() == wanted.keys()
         for entity_id, row in wanted.items():
             assert found[entity_id] == row
 
+    def _wanted_row(self, table: str, raw: dict[str, Any]) -> dict[str, Any]:
+        row = expected_row(self.church, table, raw)
+        if self.ids.get((table, raw["id"])) in self.edited:
+            row |= {"tags": ["choir"], "type": "member", "customFields": [LOCAL_ITEM, *row["customFields"]]}
+        return row
+
     def _check_edges(self) -> None:
-        wanted = expected_edges(self.church, self.ids)
+        wanted = expected_edges(self.church, self.ids) | self._merged_edges()
         self.edges |= wanted.keys()
         self.joined |= {(edge["sourceEntityTypeTag"], edge["targetEntityTypeTag"]) for edge in wanted.values()}
         found = {
@@ -103,6 +150,17 @@ class Comparison:
         for key, edge in found.items():
             assert edge["deletedBy"] == (None if key in wanted else "pco")
             assert {name: edge[name] for name in wanted.get(key, {})} == wanted.get(key, {})
+
+    def _merged_edges(self) -> dict[tuple[str, str, str], dict[str, Any]]:
+        edges = {}
+        for person_id, survivor in survivors(self.church).items():
+            keep, remove = self.ids["people", survivor], self.own.get(person_id)
+            if remove:
+                keys = {"keepId": keep, "removeId": remove, "relationshipKey": "merged", "source": "pco_merging"}
+                tags = {"sourceEntityTypeTag": "person", "targetEntityTypeTag": "person"}
+                edges[min(keep, remove), max(keep, remove), "merged"] = {"metadata": keys, **tags}
+        self.joined |= {("person", "person")} if edges else set()
+        return edges
 
     def _check_register(self) -> None:
         found = {

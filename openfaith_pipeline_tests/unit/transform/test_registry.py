@@ -40,10 +40,11 @@ def test_relationships_follow_from_the_catalog() -> None:
 def test_every_table_names_the_streams_that_feed_it() -> None:
     assert tuple(SOURCES) == ENTITIES
     assert all(source in STREAMS for sources in SOURCES.values() for source in sources)
-    assert set(SOURCES["people"]) == {"people.people", "people.field_data", "people.field_definitions"}
+    of_people = {"people.people", "people.field_data", "people.field_definitions", "people.person_mergers"}
+    assert set(SOURCES["people"]) == of_people
     assert SOURCES["emails"] == ("people.emails",)
     assert set(SOURCES["edges"]) == set(SOURCES["externalLinks"]) == set(SOURCES["entityRelationships"])
-    assert set(SOURCES["edges"]) == {entity.stream.name for entity in DECLARED.values()}
+    assert set(SOURCES["edges"]) == {entity.stream.name for entity in DECLARED.values()} | {"people.person_mergers"}
 
 
 @pytest.mark.parametrize("entity", DECLARED.values(), ids=lambda entity: entity.table)

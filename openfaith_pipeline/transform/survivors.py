@@ -1,0 +1,55 @@
+"""Who stands for a record that was merged into another: to the transform a merged record is its survivor.
+
+The mergers are all that were ever loaded, whether or not they, the removed record or the survivor are still there. So
+it makes no difference whether a merge is heard of before or after the removed record is found to be gone.
+"""
+
+from collections.abc import Iterator
+
+from psycopg import sql
+
+from openfaith_pipeline.mergers import survivors_of
+from openfaith_pipeline.transform.entity import Entity
+from openfaith_pipeline.transform.registry import MERGES, Merges
+from openfaith_pipeline.transform.workspace import Workspace
+
+
+def find_survivors(workspace: Workspace) -> None:
+    """Fill `pg_temp.transform_survivors`: a row for each merged record of the org."""
+    columns = sql.SQL("(entity_type text, record_id text, survivor_id text, merged_at timestamptz) ON COMMIT DROP")
+    workspace.create("transform_survivors", columns)
+    workspace.copy("transform_survivors", [row for merges in MERGES.values() for row in _merged(workspace, merges)])
+
+
+def _merged(workspace: Workspace, merges: Merges) -> Iterator[tuple[str, str, str, str]]:
+    statement = sql.SQL("""
+        SELECT {kept}, {removed}, COALESCE(created_at, _first_seen_at)::text FROM {raw}
+        WHERE org_id = %(org_id)s AND {kept} IS NOT NULL AND {removed} IS NOT NULL
+        ORDER BY created_at NULLS FIRST, length(id), id COLLATE "C\"""").format(
+        kept=sql.Identifier(merges.merging.kept),
+        removed=sql.Identifier(merges.merging.removed),
+        raw=workspace.raw(merges.stream),
+    )
+    mergers = workspace.rows(statement)
+    merged_at = {removed: moment for _, removed, moment in reversed(mergers)}
+    for removed, survivor in survivors_of((kept, removed) for kept, removed, _ in mergers).items():
+        yield merges.entity.tag, removed, survivor, merged_at[removed]
+
+
+def survivor_of(entity: Entity, record_id: sql.Composable, alias: str) -> tuple[sql.Composable, sql.Composable]:
+    """SQL: the id of the record that stands for the entity's record of this id, and the join that `alias` needs."""
+    if entity.table not in MERGES:
+        return record_id, sql.SQL("")
+    join = sql.SQL(
+        "LEFT JOIN pg_temp.transform_survivors {alias} ON {alias}.entity_type = {tag} AND {alias}.record_id = {id}"
+    ).format(alias=sql.Identifier(alias), tag=sql.Literal(entity.tag), id=record_id)
+    return sql.SQL("COALESCE({}.survivor_id, {})").format(sql.Identifier(alias), record_id), join
+
+
+def is_merged(entity: Entity, record_id: sql.Composable) -> sql.Composable:
+    """SQL: whether another record stands for the entity's record of this id."""
+    if entity.table not in MERGES:
+        return sql.SQL("false")
+    return sql.SQL(
+        "EXISTS (SELECT FROM pg_temp.transform_survivors gone WHERE gone.entity_type = {} AND gone.record_id = {})"
+    ).format(sql.Literal(entity.tag), record_id)
