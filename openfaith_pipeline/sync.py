@@ -233,7 +233,7 @@ class Attempt:
         started = monotonic()
         try:
             results = await self._sync_walk(await self._reachable(walk, started), started)
-        except (ConnectionRejected, psycopg.OperationalError, PoolTimeout):
+        except (ConnectionRejected, DatabaseUnavailable, psycopg.OperationalError, PoolTimeout):
             raise
         except _REFUSED_BY_POSTGRES as error:
             # The message would quote the value, which is personal data; the code and the column say enough.

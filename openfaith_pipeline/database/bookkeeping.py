@@ -377,3 +377,11 @@ ORG_SCHEDULES: Final = Table(
     _one_of("kind", "incremental", "reconcile"),
 )
 Index("org_schedules_due_idx", ORG_SCHEDULES.c.kind, ORG_SCHEDULES.c.next_at)
+
+RATE_BUDGETS: Final = Table(
+    "rate_budgets",
+    METADATA,
+    Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), primary_key=True),
+    Column("ledger", JSONB, nullable=False, comment="who leased which requests, and what the server has counted"),
+    Column("version", BigInteger, nullable=False),
+)

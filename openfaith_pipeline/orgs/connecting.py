@@ -14,18 +14,27 @@ from openfaith_pipeline.orgs.registry import (
     get_org,
     set_connection_state,
 )
+from openfaith_pipeline.orgs.shared_budget import shared_budget
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.credentials import Credentials
+from openfaith_pipeline.planning_center.rate_ledger import Priority
 
 
 @asynccontextmanager
-async def connect_client(database: Database, org_id: str) -> AsyncIterator[PlanningCenterClient]:
+async def connect_client(
+    database: Database, org_id: str, *, priority: Priority = Priority.INCREMENTAL
+) -> AsyncIterator[PlanningCenterClient]:
     """A client with the org's credentials; when they are refused within the block, the org is marked for reconnecting.
+
+    Its requests go out under the connection's one rate budget, which all processes share; priority says who goes first.
 
     Raises UnknownOrg, OrgPaused, or ConfigurationError when there are no credentials that can be read.
     """
     api_url, credentials = await asyncio.to_thread(_read_connection, database, org_id)
-    async with PlanningCenterClient(api_url, credentials) as client:
+    async with (
+        shared_budget(database, org_id, priority) as budget,
+        PlanningCenterClient(api_url, credentials, budget=budget) as client,
+    ):
         try:
             yield client
         except ConnectionRejected as refusal:

@@ -40,9 +40,9 @@ class World:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, *, fewest: int = 1) -> World:
+def worlds(draw: st.DrawFn, *, fewest: int = 1, shortest: int = 1) -> World:
     limit = draw(st.integers(fewest, 30))
-    period = draw(st.sampled_from([1, 10, 20, 60]))
+    period = draw(st.sampled_from([period for period in (1, 10, 20, 60) if period >= shortest]))
     return World(
         window=draw(st.sampled_from(Window)),
         limit=limit,

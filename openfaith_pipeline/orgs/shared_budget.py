@@ -1,0 +1,277 @@
+"""One rate budget for each connection, wherever its requests are sent from: the ledger in Postgres.
+
+Nothing is locked: a holder reads the ledger, works out what it may have, and writes it back if nobody has meanwhile.
+Slots are leased for as many requests as wait, and what was answered is told with the next lease, so that a request
+costs a fraction of a statement.
+"""
+
+import asyncio
+import math
+import os
+import random
+import socket
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+import orjson
+import psycopg
+from psycopg.rows import tuple_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import DatabaseUnavailable
+from openfaith_pipeline.planning_center.rate_budget import Permit, RateReport
+from openfaith_pipeline.planning_center.rate_ledger import Answer, Claim, Grant, Priority, RateLedger
+
+AHEAD_SHARE = 0.1
+MOST_AHEAD = 100
+"""Where there is plenty, so many slots more than are wanted are leased, at most this share of the limit."""
+
+TELL_AFTER = 2.5
+"""Seconds after which answers are told, slots unused given back, and leases renewed even when nothing is wanted."""
+
+POOL_SIZE = 2
+
+
+class LedgerStore(Protocol):
+    """Where a ledger is kept."""
+
+    async def exchange(self, claim: Claim) -> Grant:
+        """One exchange with the ledger as it is now, and keep what it has become."""
+
+
+@dataclass(frozen=True)
+class PostgresLedger:
+    """The ledger of one org in `sync.rate_budgets`; its clock is the server's."""
+
+    pool: AsyncConnectionPool[Any]
+    org_id: str
+
+    async def exchange(self, claim: Claim) -> Grant:
+        """Raise DatabaseUnavailable when Postgres cannot be reached."""
+        try:
+            async with self.pool.connection() as connection:
+                while True:
+                    stored, version, now = await self._read(connection)
+                    ledger = RateLedger.read(stored)
+                    grant = ledger.exchange(claim, now)
+                    if await self._write(connection, ledger, version):
+                        return grant
+                    await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 - spreads those who meet
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise DatabaseUnavailable(f"the rate budget cannot be reached: {type(error).__name__}") from error
+
+    async def _read(self, connection: psycopg.AsyncConnection[Any]) -> tuple[dict[str, Any] | None, int, float]:
+        cursor = await connection.execute(
+            "SELECT ledger::text, version, extract(epoch FROM clock_timestamp())::float8"
+            " FROM (VALUES (1)) AS one LEFT JOIN sync.rate_budgets ON org_id = %s",
+            (self.org_id,),
+        )
+        ledger, version, now = await cursor.fetchone() or (None, None, 0.0)
+        return (orjson.loads(ledger) if ledger else None), version or 0, now
+
+    async def _write(self, connection: psycopg.AsyncConnection[Any], ledger: RateLedger, version: int) -> bool:
+        cursor = await connection.execute(
+            "INSERT INTO sync.rate_budgets AS mine (org_id, ledger, version) VALUES (%(org_id)s, %(ledger)s::jsonb, 1)"
+            " ON CONFLICT (org_id) DO UPDATE SET ledger = excluded.ledger, version = mine.version + 1"
+            " WHERE mine.version = %(version)s",
+            {"org_id": self.org_id, "ledger": orjson.dumps(ledger.written()).decode(), "version": version},
+        )
+        return cursor.rowcount == 1
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    is_deep: bool
+    since: float
+    granted: asyncio.Future[Permit]
+
+
+class SharedRateBudget:
+    """A RateBudget over a ledger that others use too; for one event loop. Close it to give back what is not used."""
+
+    def __init__(
+        self,
+        store: LedgerStore,
+        priority: Priority = Priority.INCREMENTAL,
+        *,
+        holder: str | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._store = store
+        self._priority = priority
+        self._holder = holder or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._clock = clock or asyncio.get_running_loop().time
+        self._waiters: deque[_Waiter] = deque()
+        self._stock = 0
+        self._stock_freed_before = 0
+        self._in_flight = 0
+        self._answers: list[tuple[float, int, RateReport | None]] = []
+        self._pause_until = -math.inf
+        self._useless_until = -math.inf
+        self._limit = 0
+        self._exchanging = asyncio.Lock()
+        self._poke = asyncio.Event()
+        self._broker: asyncio.Task[None] | None = None
+
+    async def acquire(self, *, is_deep: bool = False) -> Permit:
+        """Raise DatabaseUnavailable when the ledger cannot be reached."""
+        if self._stock and not is_deep and not self._waiters and self._clock() >= self._pause_until:
+            self._stock -= 1
+            self._in_flight += 1
+            return Permit(0.0, is_deep, self._stock_freed_before)
+        waiter = _Waiter(is_deep, self._clock(), asyncio.get_running_loop().create_future())
+        self._waiters.append(waiter)
+        self._wake(is_urgent=self._clock() >= self._useless_until)
+        try:
+            return await waiter.granted
+        except asyncio.CancelledError:
+            self._withdraw(waiter)
+            raise
+
+    async def release(self, permit: Permit, report: RateReport | None) -> None:
+        self._in_flight -= 1
+        self._answers.append((self._clock(), permit.freed_before, report))
+        is_news = report is not None and (report.limit not in (None, self._limit) or report.exceeded_limit is not None)
+        # The first answer of all opens the way for those who wait; otherwise telling it can wait for the next lease.
+        self._wake(is_urgent=is_news or (bool(self._waiters) and not self._in_flight))
+
+    async def pause(self, wait: timedelta) -> None:
+        self._pause_until = max(self._pause_until, self._clock() + wait.total_seconds())
+        self._wake(is_urgent=True)
+
+    async def close(self) -> None:
+        """Tell of the last answers and give back what was not used; quiet when the ledger is out of reach."""
+        if self._broker:
+            # Not while it may have been granted slots that it does not know of yet.
+            async with self._exchanging:
+                self._broker.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._broker
+        if self._answers or self._stock:
+            # Out of reach, what is leased lapses by itself.
+            with suppress(DatabaseUnavailable):
+                await self._exchange()
+
+    def _withdraw(self, waiter: _Waiter) -> None:
+        """The one who asked was cancelled: leave the queue, or keep what was granted for the next."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        elif waiter.granted.done() and not waiter.granted.cancelled() and waiter.granted.exception() is None:
+            self._in_flight -= 1
+            self._put_in_stock(1, waiter.granted.result().freed_before)
+
+    def _put_in_stock(self, slots: int, freed_before: int) -> None:
+        self._stock_freed_before = min(self._stock_freed_before, freed_before) if self._stock else freed_before
+        self._stock += slots
+
+    def _wake(self, *, is_urgent: bool) -> None:
+        if is_urgent:
+            self._poke.set()
+        if self._broker is None or self._broker.done():
+            self._broker = asyncio.create_task(self._serve())
+
+    async def _serve(self) -> None:
+        """Ask the ledger whenever there is something to ask or to tell; ends when there is neither."""
+        reason = "the rate budget is closed"
+        try:
+            while self._waiters or self._answers or self._stock or self._in_flight:
+                self._poke.clear()
+                due_in = await self._exchange()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(due_in):
+                        await self._poke.wait()
+        except DatabaseUnavailable as error:
+            reason = str(error)
+        finally:
+            waiters, self._waiters = self._waiters, deque()
+            for waiter in waiters:
+                if not waiter.granted.done():
+                    waiter.granted.set_exception(DatabaseUnavailable(reason))
+
+    async def _exchange(self) -> float:
+        """One exchange; in how many seconds the next is due."""
+        async with self._exchanging:
+            claim = self._claim()
+            told, self._stock = len(claim.answers), 0
+            grant = await self._store.exchange(claim)
+            del self._answers[:told]
+            self._limit = grant.limit
+            self._hand_out(grant)
+        self._useless_until = self._clock() + grant.retry_in if self._waiters else -math.inf
+        return grant.retry_in if self._waiters else TELL_AFTER
+
+    def _claim(self) -> Claim:
+        now = self._clock()
+        waiting = [waiter for waiter in self._waiters if not waiter.granted.done()]
+        deep = sum(waiter.is_deep for waiter in waiting)
+        return Claim(
+            holder=self._holder,
+            priority=self._priority,
+            wanted=len(waiting) - deep,
+            wanted_deep=deep,
+            ahead=min(MOST_AHEAD, int(self._limit * AHEAD_SHARE)) if waiting else 0,
+            # What is in stock was there before those who wait, so it is of no use to them, and others may want it.
+            returned=self._stock,
+            answers=tuple(Answer(now - at, freed_before, report) for at, freed_before, report in self._answers),
+            pause=max(0.0, self._pause_until - now),
+        )
+
+    def _hand_out(self, grant: Grant) -> None:
+        now = self._clock()
+        left = {False: grant.slots, True: grant.deep_slots}
+        kept: deque[_Waiter] = deque()
+        for waiter in self._waiters:
+            if waiter.granted.done():
+                continue
+            if not left[waiter.is_deep]:
+                kept.append(waiter)
+                continue
+            left[waiter.is_deep] -= 1
+            self._in_flight += 1
+            waiter.granted.set_result(Permit(now - waiter.since, waiter.is_deep, grant.freed_before))
+        self._waiters = kept
+        self._put_in_stock(sum(left.values()), grant.freed_before)
+
+
+@dataclass
+class _Shared:
+    pool: AsyncConnectionPool[Any]
+    users: int = 0
+
+
+_pools: dict[tuple[asyncio.AbstractEventLoop, str], _Shared] = {}
+
+
+@asynccontextmanager
+async def shared_budget(database: Database, org_id: str, priority: Priority) -> AsyncIterator[SharedRateBudget]:
+    """The org's budget, for the block. All budgets of an event loop share a few connections to Postgres."""
+    async with _pool(database) as pool:
+        budget = SharedRateBudget(PostgresLedger(pool, org_id), priority)
+        try:
+            yield budget
+        finally:
+            await budget.close()
+
+
+@asynccontextmanager
+async def _pool(database: Database) -> AsyncIterator[AsyncConnectionPool[Any]]:
+    key = (asyncio.get_running_loop(), database.url)
+    shared = _pools.get(key)
+    if shared is None:
+        pool = database.pool(size=POOL_SIZE, row_factory=tuple_row, autocommit=True)
+        shared = _pools[key] = _Shared(pool)
+        await pool.open()
+    shared.users += 1
+    try:
+        yield shared.pool
+    finally:
+        shared.users -= 1
+        if not shared.users:
+            del _pools[key]
+            await shared.pool.close()

@@ -1,0 +1,259 @@
+"""The books of one connection's rate limit, kept wherever several processes can reach them; pure bookkeeping.
+
+Processes (holders) lease slots in small batches, one for each request they are about to send, and tell of the answers
+when they next come by. A slot is free again one period after the answer, as in `rate_budget.py`, whose reasoning holds
+here too; a holder that is not heard of any more has its requests counted as answered when it is given up.
+
+Who goes first: webhooks, then incremental syncs, then backfills; among equals each has its share of what is free. Those
+who wait in vain for a whole period come before all others, for a tenth of the limit: nobody starves.
+
+Times are seconds of one clock, whose zero does not matter: the store's.
+"""
+
+import math
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Self
+
+from openfaith_pipeline.planning_center.rate_budget import (
+    DOCUMENTED_DEEP_LIMIT,
+    DOCUMENTED_LIMIT,
+    DOCUMENTED_PERIOD,
+    MARGIN,
+    RateReport,
+)
+
+SILENT_AFTER = 10.0
+"""Seconds after which a holder that has slots and was not heard of is given up."""
+
+WAITING_FOR = 3.0
+"""Seconds for which a holder that asked in vain counts as still waiting."""
+
+HELD_BACK_FOR = 0.25
+"""Seconds after which a holder asks again whose slots went to others before it."""
+
+ASSURED_SHARE = 0.1
+MOST_ENTRIES = 200
+"""Answers kept apart; of more, neighbours are taken together and count as the later of them."""
+
+
+class Priority(IntEnum):
+    """Whose requests go first where the budget is short."""
+
+    WEBHOOK = 1
+    INCREMENTAL = 2
+    BACKFILL = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A request is over, `age` seconds ago. freed_before: of its grant. report: as in RateBudget.release."""
+
+    age: float
+    freed_before: int
+    report: RateReport | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a holder comes with.
+
+    wanted, wanted_deep: requests waiting to be sent; those beyond the deep offset.
+    ahead: how many more it would take where there is plenty.
+    returned: slots it leased and does not need.
+    """
+
+    holder: str
+    priority: Priority
+    wanted: int = 0
+    wanted_deep: int = 0
+    ahead: int = 0
+    returned: int = 0
+    answers: tuple[Answer, ...] = ()
+    pause: float = 0.0
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What it goes with: slots leased for either kind of request, and in how many seconds to ask again for the rest.
+
+    freed_before: slots freed until then, to be given back with the answers. limit: as known now.
+    """
+
+    slots: int
+    deep_slots: int
+    freed_before: int
+    limit: int
+    retry_in: float
+
+
+@dataclass
+class RateLedger:
+    """leases: holder -> [slots in flight, last heard of].
+
+    answered: [moment of the answer, slots], ascending. waiting: holder -> [priority, wanted, deep among them, seen at].
+    in_vain_since: priority -> since when those of it have waited without being granted anything.
+    """
+
+    limit: int = DOCUMENTED_LIMIT
+    deep_limit: int = DOCUMENTED_DEEP_LIMIT
+    period: float = DOCUMENTED_PERIOD
+    taken: int = 0
+    freed: int = 0
+    reported_at: float | None = None
+    paused_until: float = 0.0
+    leases: dict[str, list[float]] = field(default_factory=dict)
+    answered: list[list[float]] = field(default_factory=list)
+    waiting: dict[str, list[float]] = field(default_factory=dict)
+    in_vain_since: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, stored: dict[str, Any] | None) -> Self:
+        """What was stored, or new books where it cannot be understood: their first request goes alone and learns."""
+        try:
+            ledger = cls(**(stored or {}))
+            ledger.written()
+            ledger._free(-math.inf)
+        except (TypeError, ValueError, AttributeError):
+            return cls()
+        return ledger
+
+    def written(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def exchange(self, claim: Claim, now: float) -> Grant:
+        """Settle what the holder brings, and lease it what it may have."""
+        self._settle(claim, now)
+        self._free(now)
+        self.waiting.pop(claim.holder, None)
+        self.waiting = {holder: each for holder, each in self.waiting.items() if now - each[3] <= WAITING_FOR}
+        grant = self._grant(claim, now)
+        self._note(claim, grant, now)
+        return grant
+
+    def _settle(self, claim: Claim, now: float) -> None:
+        lease = self.leases.pop(claim.holder, [0, now])
+        # Who was given up meanwhile has had its slots counted as answered; it has no more to settle.
+        settled = claim.answers[: int(lease[0])]
+        for answer in settled:
+            self.answered.append([now - answer.age, 1])
+        for answer in claim.answers:
+            if answer.report is not None:
+                self._learn(answer, answer.report, now)
+        returned = min(claim.returned, int(lease[0]) - len(settled))
+        self.taken -= returned
+        left = int(lease[0]) - len(settled) - returned
+        if left:
+            self.leases[claim.holder] = [left, now]
+        if claim.pause:
+            self.paused_until = max(self.paused_until, now + claim.pause)
+
+    def _learn(self, answer: Answer, report: RateReport, now: float) -> None:
+        self.reported_at = max(self.reported_at or -math.inf, now - answer.age)
+        self.limit = report.limit or self.limit
+        self.period = report.period or self.period
+        if report.exceeded_limit:
+            # Either the limit of deep offsets, which no header names, or one that has just been lowered.
+            is_deep = report.limit is not None and report.exceeded_limit < report.limit
+            if is_deep:
+                self.deep_limit = report.exceeded_limit
+            else:
+                self.limit = report.exceeded_limit
+        others = (report.count or 0) - (self.taken - answer.freed_before)
+        if others > 0:
+            self.answered.append([now - answer.age, others])
+            self.taken += others
+
+    def _free(self, now: float) -> None:
+        for holder, (slots, heard_at) in list(self.leases.items()):
+            if now - heard_at > SILENT_AFTER:
+                self.answered.append([now, slots])
+                del self.leases[holder]
+        free = [each for each in self.answered if self._frees_at(each) <= now]
+        self.freed += sum(int(slots) for _, slots in free)
+        self.answered = sorted(each for each in self.answered if self._frees_at(each) > now)
+        while len(self.answered) > MOST_ENTRIES:
+            pairs = zip(self.answered[::2], self.answered[1::2], strict=False)
+            odd = self.answered[-1:] if len(self.answered) % 2 else []
+            self.answered = [[later[0], earlier[1] + later[1]] for earlier, later in pairs] + odd
+
+    def _frees_at(self, answered: list[float]) -> float:
+        return answered[0] + self.period + MARGIN
+
+    def _grant(self, claim: Claim, now: float) -> Grant:
+        room, wanted = self._room(claim, now), claim.wanted + claim.wanted_deep
+        granted = min(wanted, self._share(claim.priority, wanted, room, now))
+        if not self.waiting and self._is_known(now) and room - granted >= self.limit // 2:
+            granted += min(claim.ahead, room - granted - self.limit // 2)
+        deep = min(claim.wanted_deep, granted, self._deep_room)
+        # While a deep request waits for its lower limit, others are held to that limit too: else it would never come.
+        others = granted - deep if deep == claim.wanted_deep else min(granted, self._deep_room) - deep
+        is_held_back = bool(room and wanted and not granted)
+        return Grant(max(0, others), deep, self.freed, self.limit, self._retry_in(now, is_held_back=is_held_back))
+
+    def _room(self, claim: Claim, now: float) -> int:
+        """Slots that may be taken now, by whomever."""
+        if now < self.paused_until:
+            return 0
+        is_deep_waiting = any(each[2] and each[0] <= claim.priority for each in self.waiting.values())
+        room = self._deep_room if is_deep_waiting else max(0, self.limit - self._used)
+        if not self._is_known(now):
+            # One goes ahead alone, and its answer opens the rest.
+            room = min(room, 0 if self.leases else 1)
+        return room
+
+    def _share(self, priority: int, wanted: int, room: int, now: float) -> int:
+        """What is left of the room once others have what is theirs."""
+        assured = above = equal = 0
+        for other, theirs, _, _ in self.waiting.values():
+            ahead_of_all = min(int(theirs), self._assured) if self._is_starving(int(other), now) else 0
+            assured += ahead_of_all
+            above += int(theirs) - ahead_of_all if other < priority else 0
+            equal += int(theirs) - ahead_of_all if other == priority else 0
+        left = max(0, room - assured - above)
+        if equal and wanted:
+            left = math.ceil(left * wanted / (wanted + equal))
+        return max(left, min(room, self._assured)) if self._is_starving(priority, now) else left
+
+    @property
+    def _deep_room(self) -> int:
+        return max(0, min(self.limit, self.deep_limit) - self._used)
+
+    @property
+    def _used(self) -> int:
+        return self.taken - self.freed
+
+    @property
+    def _assured(self) -> int:
+        return max(1, int(self.limit * ASSURED_SHARE))
+
+    def _is_known(self, now: float) -> bool:
+        return self.reported_at is not None and now <= self.reported_at + 2 * self.period
+
+    def _is_starving(self, priority: int, now: float) -> bool:
+        return now - self.in_vain_since.get(str(int(priority)), now) > self.period
+
+    def _note(self, claim: Claim, grant: Grant, now: float) -> None:
+        granted = grant.slots + grant.deep_slots
+        if granted:
+            self.taken += granted
+            lease = self.leases.setdefault(claim.holder, [0, now])
+            lease[0] += granted
+        wanted = claim.wanted + claim.wanted_deep - granted
+        if wanted > 0:
+            self.waiting[claim.holder] = [int(claim.priority), wanted, claim.wanted_deep - grant.deep_slots, now]
+        waiting = {str(int(each[0])) for each in self.waiting.values()}
+        self.in_vain_since = {key: since for key, since in self.in_vain_since.items() if key in waiting}
+        if granted:
+            self.in_vain_since.pop(str(int(claim.priority)), None)
+        elif wanted > 0:
+            self.in_vain_since.setdefault(str(int(claim.priority)), now)
+
+    def _retry_in(self, now: float, *, is_held_back: bool) -> float:
+        """When a slot may be free: never later than a holder has to be heard of again."""
+        if is_held_back:
+            return HELD_BACK_FOR
+        if now < self.paused_until:
+            return min(self.paused_until - now, WAITING_FOR / 2)
+        frees_at = self._frees_at(self.answered[0]) if self.answered else now + 1.0
+        return min(max(frees_at - now, 0.02), WAITING_FOR / 2)
