@@ -16,6 +16,7 @@ from openfaith_pipeline.cli.database import database_app
 from openfaith_pipeline.cli.demo import demo
 from openfaith_pipeline.cli.dev import dev
 from openfaith_pipeline.cli.orgs import orgs_app
+from openfaith_pipeline.cli.quarantine import quarantine_app
 from openfaith_pipeline.cli.serve import serve
 from openfaith_pipeline.cli.simulator import simulate
 from openfaith_pipeline.cli.status import show_status
@@ -38,6 +39,7 @@ app.command("dev")(dev)
 app.command("serve")(serve)
 app.command("sync")(sync)
 app.command("status")(show_status)
+app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(orgs_app, name="org")
 app.add_typer(database_app, name="db")

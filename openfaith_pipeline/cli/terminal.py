@@ -42,6 +42,11 @@ def print_json(document: Any) -> None:
     typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=str))
 
 
+def json_line(document: Any) -> str:
+    """JSON on one line."""
+    return orjson.dumps(document, option=orjson.OPT_UTC_Z, default=str).decode()
+
+
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None, numbers: Collection[str] = ()
 ) -> Table:

@@ -85,7 +85,8 @@ SYNCS: Final = Table(
     _moment("finished_at"),
     Column("status", Text, nullable=False, server_default="running"),
     Column("error", Text),
-    _one_of("status", "running", "succeeded", "failed"),
+    Column("planned_at", DateTime(timezone=True), comment="of a plan: when all of it was read"),
+    _one_of("status", "running", "succeeded", "failed", "planned", "discarded"),
 )
 
 STREAM_STATES: Final = Table(
@@ -140,13 +141,20 @@ STREAM_SYNCS: Final = Table(
         server_default=text("0"),
         comment="changes that came without a new cursor value, found by content",
     ),
+    Column(
+        "merged",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="rows marked deleted because their records were merged into others",
+    ),
     _count("quarantined"),
     _count("requests"),
     Column("waited_seconds", Double, nullable=False, server_default=text("0")),
     _moment_of_insert("started_at"),
     _moment("finished_at"),
     Column("error", Text),
-    _one_of("status", "running", "succeeded", "failed", "incomplete", "abandoned", "unavailable"),
+    _one_of("status", "running", "succeeded", "failed", "incomplete", "abandoned", "unavailable", "planned"),
 )
 Index(
     "stream_syncs_one_running",
@@ -182,6 +190,11 @@ QUARANTINE: Final = Table(
     Column("field", Text),
     Column("reason", Text, nullable=False),
     Column("record", JSONB(none_as_null=True)),
+    Column(
+        "parents",
+        JSONB(none_as_null=True),
+        comment="relationship -> id of the records it was listed under",
+    ),
     _moment_of_insert("created_at"),
     _moment("resolved_at"),
 )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -30,12 +31,16 @@ class Unfit(ValueError):
 
 
 class Issue(NamedTuple):
-    """What could not be loaded: of which record and field, why, and the record as it came (JSON text)."""
+    """What could not be loaded: of which record and field, why, and the record as it came (JSON text).
+
+    parents: by relationship, the ids of the records it was listed under.
+    """
 
     record_id: str | None
     field: str | None
     reason: str
     record: str
+    parents: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass
@@ -188,7 +193,7 @@ class RowEncoder:
             problem = self._shape_problem(record.resource)
             if problem:
                 whole = json_text(self._without_secrets(record.resource))
-                encoded.issues.append(Issue(_id_of(record.resource), None, problem, whole))
+                encoded.issues.append(Issue(_id_of(record.resource), None, problem, whole, record.parents))
             else:
                 encoded.attributes.update(record.resource.get("attributes") or {})
                 encoded.lines.append(self._line(position, record, encoded.issues))
@@ -236,7 +241,7 @@ class RowEncoder:
             values.append(self._links(resource.get("relationships") or {}))
         if len(issues) > before:
             whole = json_text(self._without_secrets(resource))
-            issues[before:] = [issue._replace(record=whole) for issue in issues[before:]]
+            issues[before:] = [issue._replace(record=whole, parents=record.parents) for issue in issues[before:]]
         content = "\t".join(values)
         content_hash = blake2b(content.encode(), digest_size=16).hexdigest()
         return f"{position}\t{_text(resource['id'])}\t{content}\t\\\\x{content_hash}\n"

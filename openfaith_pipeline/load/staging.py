@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from psycopg import AsyncConnection, sql
+from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.database.raw_tables import LINKS_COLUMN
@@ -73,8 +74,8 @@ async def quarantine(
     """Keep what could not be loaded, with its reason."""
     async with connection.cursor() as cursor:
         await cursor.executemany(
-            "INSERT INTO sync.quarantine (org_id, stream, sync_id, page, record_id, field, reason, record)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb)",
+            "INSERT INTO sync.quarantine (org_id, stream, sync_id, page, record_id, field, reason, record, parents)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)",
             [
                 (
                     session.org_id,
@@ -85,6 +86,7 @@ async def quarantine(
                     issue.field,
                     issue.reason,
                     issue.record,
+                    Jsonb(dict(issue.parents)) if issue.parents else None,
                 )
                 for issue in issues
             ],
