@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
 
+from openfaith_pipeline.database import Database
 from openfaith_pipeline.extract.children import PARENTS_IN_FLIGHT
 from openfaith_pipeline.sync import PAGES_AHEAD, SyncMode
 from openfaith_pipeline_tests.chaos.attempt import CHOSEN, attempt
+from openfaith_pipeline_tests.chaos.canonical import canonical_differences
 from openfaith_pipeline_tests.chaos.world import World, leftovers, refetched
 from openfaith_pipeline_tests.integration.sync.church import differences
 
@@ -81,7 +83,13 @@ def _recover(world: World) -> list[str]:
             *(f"{name} {status}" for name, status in unsynced.items()),
             *differences(database, world.simulator, world.org_id, CHOSEN),
             *leftovers(database),
+            *_beyond_raw(database, world.org_id),
         ]
+
+
+def _beyond_raw(database: Database, org_id: str) -> list[str]:
+    with database.connect() as connection:
+        return canonical_differences(connection, org_id)
 
 
 def _last_sync(world: World) -> str:

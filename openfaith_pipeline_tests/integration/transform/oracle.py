@@ -1,6 +1,7 @@
 """What the OpenFaith tables must hold for given raw rows: the rules once more, row by row and without any SQL."""
 
 import json
+from datetime import date
 from typing import Any
 
 import phonenumbers
@@ -285,6 +286,13 @@ def _typed(data_type: str, values: list[str]) -> tuple[str, Any]:
         return "number", float(value)
     if data_type == "boolean" and value.lower() in {"yes", "true", "0"}:
         return "boolean", value != "0"
-    if data_type == "date" and value == "2024-02-29":
+    if data_type == "date" and _is_day(value):
         return "date", value
     return "string", value
+
+
+def _is_day(value: str) -> bool:
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
