@@ -30,14 +30,16 @@ from openfaith_pipeline.errors import (
     StreamForbidden,
     UnavailableError,
 )
+from openfaith_pipeline.extract.completeness import Doubt
 from openfaith_pipeline.extract.extraction import Source, read_pages
+from openfaith_pipeline.extract.pages import MOVED
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.leases import holding, releasing
 from openfaith_pipeline.load.parents import parents_of
 from openfaith_pipeline.load.publishing import publish
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_session
-from openfaith_pipeline.load.staging import commit_page
+from openfaith_pipeline.load.staging import commit_page, discard_reading
 from openfaith_pipeline.load.sync_log import (
     SyncStart,
     absent_paths,
@@ -50,7 +52,7 @@ from openfaith_pipeline.load.sync_log import (
 from openfaith_pipeline.orgs.connecting import connect_client
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.proving import prove_deletions
+from openfaith_pipeline.proving import READINGS, doubt_about, prove_deletions
 from openfaith_pipeline.walk import Page, Parent, Route, Walk
 
 __all__ = [
@@ -330,8 +332,7 @@ class Attempt:
 
     async def _bring(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
         try:
-            if session.end is None:
-                await self._read(walk, session)
+            await self._read_until_sure(walk, session)
             return await self.conclude(walk, session, await self._judge(walk, session), started)
         except LeaseLost:
             raise
@@ -348,6 +349,26 @@ class Attempt:
             await close_session(connection, session, status, reason)
             if isinstance(error, UnavailableError):
                 await mark_unavailable(connection, self.request.org_id, session.names, _availability(error), reason)
+
+    async def _read_until_sure(self, walk: Walk, session: Session) -> None:
+        """Read to the end; what leaves a doubt is read again, a few times at most.
+
+        Listings under parents were read again one by one where they left a doubt, so what is left of it stays. So does
+        one that comes back the same, unless something moved each time.
+        """
+        before: Doubt | None = None
+        while True:
+            if session.end is None:
+                await self._read(walk, session)
+            doubt = await doubt_about(self.pool, session, must_be_exact=self.is_full)
+            is_same = doubt == before and session.end is not None and session.end.doubt != MOVED
+            if doubt is None or not doubt.may_pass or is_same:
+                return
+            if session.readings >= READINGS or not walk.is_listed_at_top:
+                return
+            before = doubt
+            async with self.pool.connection() as connection:
+                await discard_reading(connection, session)
 
     async def _read(self, walk: Walk, session: Session) -> None:
         source = Source(self._fetch(walk), self._parents, session.watermarks)

@@ -10,6 +10,9 @@ from openfaith_pipeline.catalog.stream import placeholders_of
 Checkpoint = dict[str, Any]
 """JSON: everything needed to ask for the page after the one it was made with."""
 
+CHECKPOINT_FORMAT = 2
+"""To be raised when what a checkpoint holds changes: a walk that an older version began is then begun anew."""
+
 
 class Carried(NamedTuple):
     """A stream that comes included with a listing: by which dotted `include`, and from which stream's records."""
@@ -92,6 +95,11 @@ class Walk:
         return Walk(kept, tuple(stream for stream in self.streams if stream in fed))
 
     @property
+    def is_listed_at_top(self) -> bool:
+        """Whether a listing is among its own that is not read parent by parent."""
+        return any(not route.placeholders for route in self.routes)
+
+    @property
     def paths(self) -> frozenset[str]:
         return frozenset(route.path for route in self.routes)
 
@@ -104,7 +112,7 @@ class Walk:
     def signature(self) -> dict[str, Any]:
         """What makes two walks the same, so that one can continue the other."""
         routes = [[route.path, route.query, route.listing.value, route.is_whole] for route in self.routes]
-        return {"streams": [stream.name for stream in self.streams], "routes": routes}
+        return {"format": CHECKPOINT_FORMAT, "streams": [stream.name for stream in self.streams], "routes": routes}
 
 
 class Record(NamedTuple):
@@ -119,12 +127,12 @@ class End:
     """How a walk ended.
 
     totals: by lead, the number of records the API reported; None where only changes were asked for.
-    is_steady: nothing was seen to come, go or move while the listings were read.
+    doubt: why a listing may not have shown everything, of the first one of which it may not.
     reached: by lead, the cursor up to which every change was read, where the listing tells.
     """
 
     totals: Mapping[str, int | None] = field(default_factory=dict)
-    is_steady: bool = True
+    doubt: str | None = None
     reached: Mapping[str, str] = field(default_factory=dict)
 
 

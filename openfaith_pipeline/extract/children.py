@@ -1,4 +1,8 @@
-"""A listing for each parent: several in flight, handed on in the parents' order."""
+"""A listing for each parent: several in flight, handed on in the parents' order.
+
+A parent whose listing is in doubt is read again at once, alone: the few requests that takes spare reading all the
+others again.
+"""
 
 import asyncio
 from collections import deque
@@ -9,11 +13,14 @@ from datetime import datetime
 from typing import Any
 
 from openfaith_pipeline.errors import PathNotFound
-from openfaith_pipeline.extract.pages import Fetch, Tally
+from openfaith_pipeline.extract.pages import MOVED, Fetch, Tally
 from openfaith_pipeline.extract.reading import read_listing
-from openfaith_pipeline.walk import Checkpoint, Parent, Route
+from openfaith_pipeline.walk import Checkpoint, Parent, Route, id_of
 
 PARENTS_IN_FLIGHT = 8
+
+READINGS = 3
+"""How often a parent's children are read at most, for a listing that accounts for its total."""
 
 
 Parents = Callable[[Route, str | None], AsyncIterator[Parent]]
@@ -22,11 +29,11 @@ Parents = Callable[[Route, str | None], AsyncIterator[Parent]]
 
 @dataclass
 class ChildState:
-    """done: the last parent read. total, is_steady: of all parents so far."""
+    """done: the last parent read. total, doubt: of all parents so far."""
 
     done: str | None = None
     total: int = 0
-    is_steady: bool = True
+    doubt: str | None = None
 
     def checkpoint(self) -> Checkpoint:
         return asdict(self)
@@ -34,13 +41,13 @@ class ChildState:
 
 @dataclass
 class Children:
-    """What one parent's listing held."""
+    """What one parent's listing held, as it was read last."""
 
     parent: Parent
     rows: list[Any] = field(default_factory=list)
     included: list[Any] = field(default_factory=list)
     total: int | None = None
-    is_steady: bool = True
+    doubt: str | None = None
 
 
 async def read_children(
@@ -51,7 +58,7 @@ async def read_children(
     try:
         async for parent in parents(route, state.done):
             since = None if parent.is_new or route.is_whole else watermark
-            in_flight.append(asyncio.create_task(_read(route, fetch, tally, parent, since)))
+            in_flight.append(asyncio.create_task(_read_until_sure(route, fetch, tally, parent, since)))
             if len(in_flight) >= PARENTS_IN_FLIGHT:
                 yield await _arrived(route, in_flight, state)
         while in_flight:
@@ -73,7 +80,21 @@ async def _arrived(route: Route, in_flight: deque[asyncio.Task[Children]], state
 def _counted(route: Route, children: Children, state: ChildState) -> Children:
     state.done = children.parent.ids[route.placeholders[-1]]
     state.total += children.total or 0
-    state.is_steady = state.is_steady and children.is_steady
+    state.doubt = state.doubt or children.doubt
+    return children
+
+
+async def _read_until_sure(
+    route: Route, fetch: Fetch, tally: Tally, parent: Parent, watermark: datetime | None
+) -> Children:
+    """Read again while something moves; a doubt that comes back the same is not about moving, and stays."""
+    children = await _read(route, fetch, tally, parent, watermark)
+    for _ in range(READINGS - 1):
+        if children.doubt is None:
+            break
+        before, children = children, await _read(route, fetch, tally, parent, watermark)
+        if children == before and children.doubt != MOVED:
+            break
     return children
 
 
@@ -85,9 +106,28 @@ async def _read(route: Route, fetch: Fetch, tally: Tally, parent: Parent, waterm
             async for piece in pieces:
                 children.rows += piece.rows
                 children.included += piece.included
-                children.total, children.is_steady = piece.total, piece.is_steady
+                children.total, children.doubt = piece.total, piece.doubt
     except PathNotFound:
-        # Of a single record it says that the parent has none; of a list, that the parent itself went away.
-        children.is_steady = route.lead.is_singleton
-        children.total = 0
+        return await _absent(route, path, fetch, tally, parent)
+    children.doubt = children.doubt or _shortage(path, children)
     return children
+
+
+def _shortage(path: str, children: Children) -> str | None:
+    # A row without an id is one that is there.
+    known = {identifier for row in children.rows if (identifier := id_of(row))}
+    listed = len(known) + sum(id_of(row) is None for row in children.rows)
+    if children.total is None or listed == children.total:
+        return None
+    return f"the source counts {children.total} records under {path} and listed {listed}"
+
+
+async def _absent(route: Route, path: str, fetch: Fetch, tally: Tally, parent: Parent) -> Children:
+    """No children, where that is sure: a single record is just not there, or the parent itself is gone."""
+    if route.lead.is_singleton:
+        return Children(parent, total=0)
+    try:
+        tally.add(await fetch(path.rpartition("/")[0], {}))
+    except PathNotFound:
+        return Children(parent, total=0)
+    return Children(parent, total=0, doubt=f"{path} was not found, though what it is under is there")

@@ -31,23 +31,23 @@ class _Progress:
     route: int = 0
     state: Checkpoint = field(default_factory=dict)
     totals: dict[str, int | None] = field(default_factory=dict)
-    is_steady: bool = True
+    doubt: str | None = None
     reached: dict[str, str] = field(default_factory=dict)
 
     def checkpoint(self) -> Checkpoint:
         return {**vars(self), "totals": dict(self.totals), "reached": dict(self.reached)}
 
-    def finish(self, route: Route, total: int | None, is_steady: bool, reached: str | None) -> None:
+    def finish(self, route: Route, total: int | None, doubt: str | None, reached: str | None) -> None:
         before = self.totals.get(route.lead.name, 0)
         is_known = route.is_whole and total is not None and before is not None
         self.totals[route.lead.name] = (before or 0) + (total or 0) if is_known else None
-        self.is_steady = self.is_steady and is_steady
+        self.doubt = self.doubt or doubt
         if reached:
             self.reached[route.lead.name] = reached
         self.route, self.state = self.route + 1, {}
 
     def end(self) -> End:
-        return End(dict(self.totals), self.is_steady, dict(self.reached))
+        return End(dict(self.totals), self.doubt, dict(self.reached))
 
 
 async def read_pages(walk: Walk, source: Source, checkpoint: Checkpoint | None) -> AsyncGenerator[Page, None]:
@@ -74,7 +74,7 @@ async def _read_top(walk: Walk, route: Route, source: Source, progress: _Progres
 def _page_of(walk: Walk, route: Route, piece: Piece, progress: _Progress, tally: Tally) -> Page:
     progress.state = piece.state
     if piece.is_last:
-        progress.finish(route, piece.total, piece.is_steady, piece.reached)
+        progress.finish(route, piece.total, piece.doubt, piece.reached)
     records = sort_records(route, walk.streams, piece.rows, piece.included, {})
     return Page(records, progress.checkpoint(), **tally.take(), end=_end(walk, progress))
 
@@ -87,7 +87,7 @@ async def _read_parents(walk: Walk, route: Route, source: Source, progress: _Pro
         async for batch in listings:
             progress.state = state.checkpoint()
             yield Page(_sorted(walk, route, batch), progress.checkpoint(), **tally.take())
-    progress.finish(route, state.total, state.is_steady, None)
+    progress.finish(route, state.total, state.doubt, None)
     yield Page({}, progress.checkpoint(), end=_end(walk, progress))
 
 

@@ -11,10 +11,14 @@ from typing import Any, NamedTuple
 
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.extract.pages import (
+    CAME_SHORT,
+    LACKED_NEXT,
+    MOVED,
     PAGE_SIZE,
     Fetch,
     Listing,
     Tally,
+    came_short,
     cursor_of,
     is_last,
     rows_of,
@@ -32,6 +36,8 @@ class ListingState:
     offset: rows read so far, as positions of the listing.
     recent: ids of the page read last, in its order.
     total: the count the API reported first.
+    doubt: why the listing may not show everything.
+    lacks_next: whether the page read last was full and named no next one.
     steps_back: how often the listing shifted under us.
     newest: the first row's cursor: the next watermark of a newest-first listing.
     """
@@ -39,12 +45,16 @@ class ListingState:
     offset: int = 0
     recent: list[str] = field(default_factory=list)
     total: int | None = None
-    has_moved: bool = False
+    doubt: str | None = None
+    lacks_next: bool = False
     steps_back: int = 0
     newest: str | None = None
 
     def checkpoint(self) -> Checkpoint:
         return asdict(self)
+
+    def doubted(self, reason: str) -> None:
+        self.doubt = self.doubt or reason
 
 
 class ListedPage(NamedTuple):
@@ -66,6 +76,8 @@ async def list_pages(
     while not is_done:
         document, fresh, offset = await _read_on(fetch, listing, state, tally)
         rows = rows_of(document, listing.path)
+        if fresh and state.lacks_next:
+            state.doubted(LACKED_NEXT)
         _advance(state, document, rows, offset)
         kept = fresh
         if stop_before:
@@ -89,9 +101,10 @@ async def _read_on(
         rows = rows_of(document, listing.path)
         last_known = max((place for place, row in enumerate(rows) if id_of(row) in known), default=None)
         if last_known is not None:
-            state.has_moved = state.has_moved or last_known + offset != state.offset - 1
+            if last_known + offset != state.offset - 1:
+                state.doubted(MOVED)
             return document, rows[last_known + 1 :], offset
-        state.has_moved = True
+        state.doubted(MOVED)
         if offset == 0:
             return document, rows, 0
         state.steps_back += 1
@@ -105,8 +118,12 @@ def _advance(state: ListingState, document: Document, rows: list[Any], offset: i
     if rows:
         state.recent = [identifier for row in rows if (identifier := id_of(row))]
         state.offset = reached
+    state.lacks_next = len(rows) >= PAGE_SIZE and document.next_offset is None
+    if came_short(document, rows, offset):
+        state.doubted(CAME_SHORT)
     total = document.total_count
-    state.has_moved = state.has_moved or (state.total is not None and total != state.total)
+    if state.total is not None and total != state.total:
+        state.doubted(MOVED)
     state.total = total if state.total is None else state.total
 
 

@@ -63,6 +63,21 @@ def cursor_of(row: Any, name: str) -> str | None:
     return value if isinstance(value, str) and _TIMESTAMP.fullmatch(value) else None
 
 
+MOVED = "records came, went or moved while it was read"
+"""The one doubt that reading again may dispel at once."""
+
+LACKED_NEXT = "a full page named no next one, and there was one"
+CAME_SHORT = "a page held fewer records than its place in the listing says"
+
+
+def came_short(document: Document, rows: list[Any], offset: int) -> bool:
+    """Whether the page at `offset` is followed by another, but not by the one after its last row.
+
+    A smaller page size than was asked for is no shortage: then the next page begins where this one ends.
+    """
+    return document.next_offset is not None and document.next_offset != offset + len(rows)
+
+
 def is_last(document: Document, rows: list[Any]) -> bool:
     """Whether nothing follows: a short page without `next`.
 

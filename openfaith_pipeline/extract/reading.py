@@ -24,7 +24,8 @@ class Piece:
 
     state: what the listing's next page is asked for with.
     is_last: no page follows.
-    total, is_steady: on the last page, the count the API reported (None of changes only), and whether nothing moved.
+    total: on the last page, the count the API reported (None of changes only).
+    doubt: why the listing may not show everything.
     reached: on the last page, the cursor up to which every change was read, where the listing tells.
     """
 
@@ -33,7 +34,7 @@ class Piece:
     state: Checkpoint
     is_last: bool
     total: int | None = None
-    is_steady: bool = True
+    doubt: str | None = None
     reached: str | None = None
 
 
@@ -72,7 +73,9 @@ async def _by_windows(
         async for page in pages:
             total = await _window_total(route, listing, fetch, tally, page) if page.is_last else None
             document = page.document
-            yield Piece(page.rows, document.included, state.checkpoint(), page.is_last, total, reached=state.since)
+            yield Piece(
+                page.rows, document.included, state.checkpoint(), page.is_last, total, state.doubt, reached=state.since
+            )
 
 
 async def _window_total(route: Route, listing: Listing, fetch: Fetch, tally: Tally, page: WindowPage) -> int | None:
@@ -91,9 +94,7 @@ async def _by_offset(
     async with aclosing(list_pages(fetch, listing, state, tally, stop_before)) as pages:
         async for rows, document, is_last in pages:
             total = document.total_count if is_last and not stop_before else None
-            yield Piece(
-                rows, document.included, state.checkpoint(), is_last, total, not state.has_moved, reached=state.newest
-            )
+            yield Piece(rows, document.included, state.checkpoint(), is_last, total, state.doubt, reached=state.newest)
 
 
 async def _single(listing: Listing, fetch: Fetch, tally: Tally) -> AsyncGenerator[Piece, None]:

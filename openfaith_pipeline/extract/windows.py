@@ -12,9 +12,13 @@ from typing import Any, NamedTuple
 
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.extract.pages import (
+    CAME_SHORT,
+    LACKED_NEXT,
+    PAGE_SIZE,
     Fetch,
     Listing,
     Tally,
+    came_short,
     cursor_of,
     is_last,
     rows_of,
@@ -32,13 +36,17 @@ class WindowState:
     since: cursor of the last row read; None at the start and among rows without one, which come first.
     seen: how many rows of exactly that cursor were read.
     last_id: id of the last row read, None when the window is to be read from its start.
-    restarts: how often a second had to be read again.
+    restarts: how often the second was read again.
+    doubt: why the windows may not show everything.
+    lacks_next: whether the page read last was full and named no next one.
     """
 
     since: str | None = None
     seen: int = 0
     last_id: str | None = None
     restarts: int = 0
+    doubt: str | None = None
+    lacks_next: bool = False
 
     def checkpoint(self) -> Checkpoint:
         return asdict(self)
@@ -71,9 +79,18 @@ async def window_pages(
         else:
             fresh = rows
         _check_order(fresh, cursor, since, listing.path)
+        _look_for_gaps(state, document, rows, fresh, offset)
         _advance(state, fresh, cursor)
         is_done = is_last(document, rows) or not fresh
         yield WindowPage(fresh, document, since is not None, is_done)
+
+
+def _look_for_gaps(state: WindowState, document: Document, rows: list[Any], fresh: list[Any], offset: int) -> None:
+    if fresh and state.lacks_next:
+        state.doubt = state.doubt or LACKED_NEXT
+    if came_short(document, rows, offset):
+        state.doubt = state.doubt or CAME_SHORT
+    state.lacks_next = len(rows) >= PAGE_SIZE and document.next_offset is None
 
 
 def _query(listing: Listing, cursor: str, since: str | None, offset: int) -> dict[str, str]:
@@ -102,6 +119,6 @@ def _advance(state: WindowState, fresh: list[Any], cursor: str) -> None:
     for row in fresh:
         value = cursor_of(row, cursor)
         if value is not None and value != state.since:
-            state.since, state.seen = value, 0
+            state.since, state.seen, state.restarts = value, 0, 0
         state.seen += 1
         state.last_id = id_of(row) or state.last_id

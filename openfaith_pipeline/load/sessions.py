@@ -46,6 +46,7 @@ class Session:
     watermarks: by lead, the cursor reached by the last sync.
     state: the extraction's checkpoint, None at the beginning.
     end: how the walk ended, once its last page is committed.
+    readings: how often it was begun from its first page.
     sightings: by stream name, what this attempt saw of the attributes.
     """
 
@@ -58,6 +59,7 @@ class Session:
     state: Checkpoint | None = None
     end: End | None = None
     pages: int = 0
+    readings: int = 1
     sightings: dict[str, Sightings] = field(default_factory=dict)
 
     @property
@@ -75,7 +77,8 @@ class Session:
     def checkpoint(self) -> Jsonb:
         """What the next attempt needs, as stored."""
         end = None if self.end is None else asdict(self.end)
-        return Jsonb({"signature": self.walk.signature, "state": self.state, "end": end, "pages": self.pages})
+        place = {"state": self.state, "end": end, "pages": self.pages, "readings": self.readings}
+        return Jsonb({"signature": self.walk.signature, **place})
 
 
 async def open_session(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk, *, is_anew: bool) -> Session:
@@ -95,7 +98,8 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
         if stored and is_same and not (is_anew and is_foreign):
             await _adopt(connection, request.sync_id, found)
             end = None if stored["end"] is None else End(**stored["end"])
-            resumed = {"state": stored["state"], "end": end, "pages": stored["pages"]}
+            place = {name: stored[name] for name in ("state", "pages", "readings")}
+            resumed = {**place, "end": end}
         else:
             await _abandon(connection, request.org_id, walk.streams)
             found = await _begin(connection, request, walk)

@@ -44,6 +44,40 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
     return {name: len(rows.lines) for name, rows in encoded.items()}
 
 
+async def discard_reading(connection: AsyncConnection[Any], session: Session) -> None:
+    """Take the session back to its first page, for another reading; what the last one staged and set aside is dropped.
+
+    Raises LeaseLost when another took over.
+    """
+    before = (session.state, session.end, session.readings)
+    session.state, session.end, session.readings = None, None, session.readings + 1
+    try:
+        async with connection.transaction():
+            await renew(connection, session)
+            for stream in session.walk.streams:
+                await _drop_staged(connection, session, stream)
+            await connection.execute(
+                "UPDATE sync.stream_syncs SET checkpoint = %s WHERE id = %s",
+                (session.checkpoint(), session.ids[session.names[0]]),
+            )
+    except BaseException:
+        session.state, session.end, session.readings = before
+        raise
+    session.sightings.clear()
+
+
+async def _drop_staged(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
+    identifier = session.ids[stream.name]
+    await connection.execute(
+        sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(stream)), (identifier,)
+    )
+    await connection.execute(
+        "DELETE FROM sync.quarantine WHERE org_id = %s AND stream = %s AND sync_id = %s",
+        (session.org_id, stream.name, session.sync_id),
+    )
+    await connection.execute("UPDATE sync.stream_syncs SET fetched = 0, quarantined = 0 WHERE id = %s", (identifier,))
+
+
 @cache
 def encoder_of(stream: Stream) -> RowEncoder:
     """One encoder for each stream, made once."""

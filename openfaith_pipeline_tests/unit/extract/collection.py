@@ -1,13 +1,29 @@
-"""A collection that pages, filters and orders as Planning Center does, and changes between requests."""
+"""Collections that page, filter and order as Planning Center does, change between requests, and have its bugs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.planning_center.documents import Document
 
 Change = Callable[["Collection"], None]
+
+
+@dataclass(frozen=True)
+class Bugs:
+    """hides_next: no page names the one after it. page_limit: a page never holds more, whatever is asked for.
+
+    total: what is said instead of the count. visible: rows past so many are not listed. blind: of each hundred rows,
+    those at these places take their place in the offsets and are not shown.
+    """
+
+    hides_next: bool = False
+    page_limit: int = 100
+    total: int | None = None
+    visible: int | None = None
+    blind: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -17,7 +33,8 @@ class Collection:
     rows: dict[int, int | None]
     changes: Iterator[list[Change]] = field(default_factory=lambda: iter(()))
     requests: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
-    hides_next: bool = False
+    bugs: Bugs = Bugs()
+    type: str = "Thing"
 
     def __post_init__(self) -> None:
         self.clock = max([second for second in self.rows.values() if second is not None], default=0) + 1
@@ -41,16 +58,30 @@ class Collection:
         for change in next(self.changes, []):
             change(self)
         self.requests.append((path, params))
+        return self.page(params)
+
+    def record(self, identifier: int) -> Document:
+        """The answer to a request for one record."""
+        if identifier not in self.rows:
+            raise PathNotFound(f"{identifier} is not there")
+        return _document(self._shown(identifier, self.rows[identifier]), {})
+
+    def page(self, params: Mapping[str, str]) -> Document:
+        """The answer to a request for a page."""
         chosen = self._chosen(params)
-        offset, size = int(params.get("offset", 0)), int(params["per_page"])
-        page = chosen[offset : offset + size]
-        following = offset + size < len(chosen) and not self.hides_next
-        meta: dict[str, Any] = {"total_count": len(chosen)} | ({"next": {"offset": offset + size}} if following else {})
-        data = [
-            {"type": "Thing", "id": str(identifier), "attributes": {"updated_at": stamp(second)}}
-            for identifier, second in page
+        offset, size = int(params.get("offset", 0)), min(int(params["per_page"]), self.bugs.page_limit)
+        listed = chosen[: self.bugs.visible]
+        shown = [
+            self._shown(*row)
+            for place, row in enumerate(listed[offset : offset + size], start=offset)
+            if place % 100 not in self.bugs.blind
         ]
-        return Document(data, [], meta, {}, 1, 0.0, datetime.now(UTC))
+        following = offset + size < len(listed) and not self.bugs.hides_next
+        total = len(chosen) if self.bugs.total is None else self.bugs.total
+        return _document(shown, {"total_count": total} | ({"next": {"offset": offset + size}} if following else {}))
+
+    def _shown(self, identifier: int, second: int | None) -> dict[str, Any]:
+        return {"type": self.type, "id": str(identifier), "attributes": {"updated_at": stamp(second)}}
 
     def _chosen(self, params: Mapping[str, str]) -> list[tuple[int, int | None]]:
         since = params.get("where[updated_at][gte]")
@@ -67,8 +98,35 @@ class Collection:
         return rows
 
 
+@dataclass
+class World:
+    """Collections by path; a record of `/p/v2/things` has the path `/p/v2/things/1`. `tick` goes before each request."""
+
+    collections: dict[str, Collection]
+    tick: Callable[[], None] = lambda: None
+    requests: int = 0
+
+    async def fetch(self, path: str, params: Mapping[str, str]) -> Document:
+        self.tick()
+        self.requests += 1
+        if path in self.collections and self._has_owner(path):
+            return self.collections[path].page(params)
+        listing, _, identifier = path.rpartition("/")
+        if listing in self.collections and identifier.isdigit() and self._has_owner(listing):
+            return self.collections[listing].record(int(identifier))
+        raise PathNotFound(f"{path} is not there")
+
+    def _has_owner(self, path: str) -> bool:
+        above, _, identifier = path.rpartition("/")[0].rpartition("/")
+        return above not in self.collections or int(identifier) in self.collections[above].rows
+
+
 def stamp(second: int | None) -> str | None:
     """A second as the API writes it."""
     if second is None:
         return None
     return datetime.fromtimestamp(1_700_000_000 + second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _document(data: Any, meta: dict[str, Any]) -> Document:
+    return Document(data, [], meta, {}, 1, 0.0, datetime.now(UTC))
