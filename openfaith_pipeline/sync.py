@@ -131,7 +131,9 @@ class Progress(Protocol):
         """The stream has come to its end."""
 
 
-class _Silence:
+class Silence:
+    """Progress that nobody hears of."""
+
     def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None: ...
 
     def finished(self, result: StreamResult) -> None: ...
@@ -178,17 +180,26 @@ async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things
     A stream's failure is in its result. Raises ConnectionRejected when the credentials are refused,
     DatabaseUnavailable when Postgres goes away, and UnknownOrg or OrgPaused.
     """
+    async with at_work(database, org_id, workplace) as place, client_factory(database, org_id) as client:
+        request = SyncRequest(org_id, sync_id, mode.value, place.holder)
+        attempt = Attempt(place.pool, client, request, progress or Silence())
+        with _TRACER.start_as_current_span("sync", attributes={"org_id": org_id, "sync_id": sync_id}):
+            return await attempt.run(streams)
+
+
+@asynccontextmanager
+async def at_work(database: Database, org_id: str, workplace: Workplace | None = None) -> AsyncIterator[Workplace]:
+    """A workplace, the one that is lent or an own one, for syncing the org; its leases are given back at the end.
+
+    Raises DatabaseUnavailable when Postgres goes away within the block.
+    """
     try:
         async with AsyncExitStack() as stack:
             place = workplace
             if place is None:
                 place = await stack.enter_async_context(open_workplace(database))
             await stack.enter_async_context(releasing(place.pool, place.holder, org_id))
-            client = await stack.enter_async_context(client_factory(database, org_id))
-            request = SyncRequest(org_id, sync_id, mode.value, place.holder)
-            attempt = Attempt(place.pool, client, request, progress or _Silence())
-            with _TRACER.start_as_current_span("sync", attributes={"org_id": org_id, "sync_id": sync_id}):
-                return await attempt.run(streams)
+            yield place
     except (psycopg.OperationalError, PoolTimeout) as error:
         raise DatabaseUnavailable(f"Postgres went away during the sync: {type(error).__name__}") from error
 
@@ -216,7 +227,7 @@ class Attempt:
             # A whole sync asks for an absent path again: it may have come.
             absent = [] if self.is_full else await absent_paths(connection, self.request.org_id)
         for row in finished.values():
-            self._finish(_stored_result(row))
+            self._finish(stored_result(row))
         remaining = [stream for stream in streams if stream.name not in finished]
         self.done = {stream.name: asyncio.Event() for stream in remaining}
         try:
@@ -280,7 +291,7 @@ class Attempt:
             self.done[result.stream].set()
         self.progress.finished(result)
 
-    def _result(self, stream: Stream, status: str, started: float, **more: Any) -> StreamResult:
+    def result_of(self, stream: Stream, status: str, started: float, **more: Any) -> StreamResult:
         return StreamResult(stream.name, status, self.mode.value, seconds=round(monotonic() - started, 3), **more)
 
     async def _reachable(self, walk: Walk, started: float) -> Walk:
@@ -315,7 +326,7 @@ class Attempt:
     def _give_up(self, streams: Sequence[Stream], error: OpenFaithError, started: float) -> None:
         status = "unavailable" if isinstance(error, UnavailableError) else "failed"
         for stream in streams:
-            self._finish(self._result(stream, status, started, error=str(error)))
+            self._finish(self.result_of(stream, status, started, error=str(error)))
 
     async def _open(self, walk: Walk) -> Session:
         """Take the walk's leases; a live sync in the way is given time to end."""
@@ -371,7 +382,7 @@ class Attempt:
                 await discard_reading(connection, session)
 
     async def _read(self, walk: Walk, session: Session) -> None:
-        source = Source(self._fetch(walk), self._parents, session.watermarks)
+        source = Source(self._fetch(walk), self.parents, session.watermarks)
         async for page in _read_ahead(read_pages(walk, source, session.state)):
             async with self.pool.connection() as connection:
                 staged = await commit_page(connection, session, page)
@@ -408,7 +419,8 @@ class Attempt:
         self.refusals[product] = None
         return document
 
-    def _parents(self, route: Route, after: str | None) -> AsyncIterator[Parent]:
+    def parents(self, route: Route, after: str | None) -> AsyncIterator[Parent]:
+        """The parents that a child route visits."""
         return parents_of(self.pool, self.request.org_id, route, STREAMS, after)
 
     async def _judge(self, walk: Walk, session: Session) -> Verdict:
@@ -420,17 +432,17 @@ class Attempt:
         async with self.pool.connection() as connection:
             with _TRACER.start_as_current_span("publish", attributes={"streams": session.names}):
                 published = await publish(connection, session, verdict)
-            counts = await _logged(connection, session)
+            counts = await logged(connection, session)
         status = "incomplete" if verdict.doubt else "succeeded"
         return [
-            self._result(
+            self.result_of(
                 stream, status, started, error=verdict.doubt, **asdict(published[stream.name]), **counts[stream.name]
             )
             for stream in walk.streams
         ]
 
 
-async def _logged(connection: psycopg.AsyncConnection[Any], session: Session) -> dict[str, dict[str, Any]]:
+async def logged(connection: psycopg.AsyncConnection[Any], session: Session) -> dict[str, dict[str, Any]]:
     """What the log has counted page by page, earlier attempts included."""
     cursor = await connection.execute(
         "SELECT stream, quarantined, requests, waited_seconds, ARRAY(SELECT kind || ' ' || attribute FROM sync.drift"
@@ -469,7 +481,8 @@ def _availability(error: UnavailableError) -> str:
     return "forbidden" if isinstance(error, StreamForbidden) else "absent"
 
 
-def _stored_result(row: Mapping[str, Any]) -> StreamResult:
+def stored_result(row: Mapping[str, Any]) -> StreamResult:
+    """The result that a row of `sync.stream_syncs` tells of."""
     names = [name for name in StreamResult.__dataclass_fields__ if name in row]
     return StreamResult(**{name: row[name] for name in names})
 
