@@ -13,6 +13,7 @@
     │   ├── DatabaseUnavailable     Postgres is down or restarting
     │   └── StreamBusy              another live sync holds the stream's lease
     ├── ConnectionRejected      the org must reconnect (credentials refused)
+    │   └── GrantDead               ... as the token endpoint itself says, which alone knows of an OAuth grant
     ├── UnavailableError        not an error of ours: the source withholds this; record it and go on
     │   ├── ProductNotGranted       401 with TRASH_PANDA, or a missing scope
     │   ├── StreamForbidden         403 in JSON: this user may not read this type
@@ -100,6 +101,10 @@ class StreamBusy(RetriableError):
 
 class ConnectionRejected(OpenFaithError):
     """Planning Center refused the credentials themselves; the org has to be connected again."""
+
+
+class GrantDead(ConnectionRejected):
+    """The token endpoint says that an OAuth grant is over; only the church can give another."""
 
 
 class UnavailableError(OpenFaithError):

@@ -28,6 +28,9 @@ SYNC_SCHEMA: Final = "sync"
 
 METADATA: Final = MetaData(schema=SYNC_SCHEMA)
 
+ENCRYPTED: Final = {"is_encrypted": True}
+"""The `info` of columns that OPENFAITH_ENCRYPTION_KEYS open, by which `org reencrypt` finds them."""
+
 
 def _moment(name: str) -> Column[Any]:
     return Column(name, DateTime(timezone=True))
@@ -62,7 +65,16 @@ CONNECTIONS: Final = Table(
     METADATA,
     Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), primary_key=True),
     Column("kind", Text, nullable=False),
-    Column("secret", LargeBinary, nullable=False, comment="the credentials as encrypted JSON"),
+    Column("secret", LargeBinary, info=ENCRYPTED, comment="the credentials as encrypted JSON"),
+    Column("previous_secret", LargeBinary, info=ENCRYPTED, comment="the tokens before these, until these have worked"),
+    Column("held_in", Text, comment="schema of OpenFaith's tables, where these hold the tokens"),
+    Column("is_enabled_there", Boolean, nullable=False, server_default=text("true")),
+    _moment("token_expires_at"),
+    _moment("refresh_began_at"),
+    _moment("refresh_failed_at"),
+    Column("refresh_error", Text),
+    _moment("dead_since"),
+    Column("dead_grant", LargeBinary, comment="fingerprint of the refresh token that is known to be dead"),
     Column("api_url", Text, comment="where this church's Planning Center answers; the setting when null"),
     Column("state", Text, nullable=False, server_default="connected"),
     Column("reason", Text),

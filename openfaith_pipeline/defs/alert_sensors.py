@@ -18,6 +18,7 @@ from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.load.sync_log import error_of, has_failing_streams
 from openfaith_pipeline.orgs.alert_delivery import deliver_due_alerts
 from openfaith_pipeline.orgs.alerts import Alert, list_alerts, raise_alert, resolve_alert
+from openfaith_pipeline.orgs.deaths import watch_dying
 from openfaith_pipeline.orgs.freshness import watch_freshness
 
 _WILL_RETRY: Final = "dagster/will_retry"
@@ -40,6 +41,7 @@ class AlertDesk(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Raise and resolve what the bookkeeping shows by itself."""
         with self.connect() as connection:
             watch_freshness(connection, timedelta(hours=self._database.settings.freshness_hours))
+            watch_dying(connection)
 
     def deliver(self) -> tuple[int, int]:
         """Send what is due; how many alerts got through, and how many are to be tried again."""

@@ -15,8 +15,9 @@ from openfaith_pipeline.orgs.registry import (
     set_connection_state,
 )
 from openfaith_pipeline.orgs.shared_budget import shared_budget
+from openfaith_pipeline.orgs.tokens import KeptToken
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.planning_center.credentials import Credentials
+from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
 from openfaith_pipeline.planning_center.rate_ledger import Priority
 
 
@@ -24,23 +25,27 @@ from openfaith_pipeline.planning_center.rate_ledger import Priority
 async def connect_client(
     database: Database, org_id: str, *, priority: Priority = Priority.INCREMENTAL
 ) -> AsyncIterator[PlanningCenterClient]:
-    """A client with the org's credentials; when they are refused within the block, the org is marked for reconnecting.
+    """A client with the org's credentials, renewed as it goes; when they are dead, the org is marked for reconnecting.
 
     Its requests go out under the connection's one rate budget, which all processes share; priority says who goes first.
 
     Raises UnknownOrg, OrgPaused, or ConfigurationError when there are no credentials that can be read.
     """
     api_url, credentials = await asyncio.to_thread(_read_connection, database, org_id)
+    is_renewable = isinstance(credentials, OAuthToken) and credentials.refresh_token is not None
+    source = KeptToken(database, org_id, credentials) if isinstance(credentials, OAuthToken) else credentials
     async with (
         shared_budget(database, org_id, priority) as budget,
-        PlanningCenterClient(api_url, credentials, budget=budget) as client,
+        PlanningCenterClient(api_url, source, budget=budget) as client,
     ):
         try:
             yield client
         except ConnectionRejected as refusal:
-            await asyncio.to_thread(_record, database, org_id, "needs_reconnect", str(refusal))
+            # Of a grant that can be refreshed only the token endpoint says that it is over, and that is recorded then.
+            if not is_renewable:
+                await asyncio.to_thread(_record, database, org_id, "needs_reconnect", str(refusal))
             raise
-        if client.requests:
+        if client.requests and source is credentials:  # a kept token is confirmed when it is first accepted
             await asyncio.to_thread(_record, database, org_id, "connected", None)
 
 

@@ -1,18 +1,18 @@
 """The orgs that are synced and how each is connected; every function leaves the commit to its caller."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, LiteralString
 
 from psycopg import Connection
 from psycopg.rows import class_row, scalar_row, tuple_row
-from pydantic import SecretStr
 
-from openfaith_pipeline.errors import ConfigurationError, UnknownOrg
+from openfaith_pipeline.errors import UnknownOrg
 from openfaith_pipeline.orgs.cipher import Cipher
+from openfaith_pipeline.orgs.credential_store import kind_of, put_credentials, read_held
+from openfaith_pipeline.orgs.deaths import watch_deaths
 from openfaith_pipeline.orgs.org_ids import check_org_id, new_org_id
-from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken, PersonalAccessToken
+from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
 
 __all__ = [
     "Org",
@@ -74,12 +74,16 @@ def add_org(
         " organization_id = coalesce(excluded.organization_id, orgs.organization_id)",
         (org_id, name, organization_id),
     )
+    expires_at = credentials.expires_at if isinstance(credentials, OAuthToken) else None
     connection.execute(
-        "INSERT INTO sync.connections (org_id, kind, secret, api_url) VALUES (%s, %s, %s, %s)"
-        " ON CONFLICT (org_id) DO UPDATE SET kind = excluded.kind, secret = excluded.secret,"
-        " api_url = excluded.api_url, state = 'connected', reason = NULL, updated_at = now()",
-        (org_id, _kind(credentials), _sealed(cipher, org_id, credentials), api_url),
+        "INSERT INTO sync.connections (org_id, kind, api_url, token_expires_at) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (org_id) DO UPDATE SET api_url = excluded.api_url, token_expires_at = excluded.token_expires_at,"
+        " previous_secret = NULL, refresh_began_at = NULL, refresh_failed_at = NULL, refresh_error = NULL,"
+        " updated_at = now()",
+        (org_id, kind_of(credentials), api_url, expires_at),
     )
+    put_credentials(connection, cipher, org_id, credentials)
+    set_connection_state(connection, org_id, "connected")
 
 
 def list_orgs(connection: Connection[Any]) -> list[Org]:
@@ -128,11 +132,7 @@ def remove_org(connection: Connection[Any], org_id: str) -> None:
 def credentials_of(connection: Connection[Any], cipher: Cipher, org_id: str) -> Credentials:
     """Raise UnknownOrg, or ConfigurationError when the org has no credentials or no key opens them."""
     get_org(connection, org_id)
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        row = cursor.execute("SELECT kind, secret FROM sync.connections WHERE org_id = %s", (org_id,)).fetchone()
-    if row is None:
-        raise ConfigurationError(f"{org_id} has no credentials: add it again with openfaith-pipeline org add")
-    return _opened(cipher, org_id, *row)
+    return read_held(connection, cipher, org_id).credentials
 
 
 def api_url_of(connection: Connection[Any], org_id: str) -> str | None:
@@ -145,51 +145,24 @@ def api_url_of(connection: Connection[Any], org_id: str) -> str | None:
 def set_connection_state(
     connection: Connection[Any], org_id: str, state: ConnectionState, reason: str | None = None
 ) -> None:
-    """Record what the last attempt showed of the org's credentials; `reason` is for people and holds no secret."""
-    connection.execute(
-        "UPDATE sync.connections SET state = %s, reason = %s, updated_at = now()"
-        " WHERE org_id = %s AND (state, reason) IS DISTINCT FROM (%s, %s)",
-        (state, reason, org_id, state, reason),
-    )
+    """Record what the last attempt showed of the org's credentials; `reason` is for people and holds no secret.
+
+    A connection that dies raises an alert, several that die within an hour raise one of their own; one that works again
+    resolves them.
+    """
+    has_changed = connection.execute(
+        "UPDATE sync.connections SET state = %(state)s, reason = %(reason)s, updated_at = now(),"
+        " dead_since = CASE WHEN %(state)s = 'needs_reconnect' THEN coalesce(dead_since, now()) END"
+        " WHERE org_id = %(org)s AND (state, reason) IS DISTINCT FROM (%(state)s, %(reason)s)",
+        {"state": state, "reason": reason, "org": org_id},
+    ).rowcount
+    if has_changed:
+        watch_deaths(connection, org_id, reason if state == "needs_reconnect" else None)
 
 
 def _change(connection: Connection[Any], org_id: str, statement: LiteralString) -> None:
     if connection.execute(statement, (org_id,)).rowcount == 0:
         raise _unknown(org_id)
-
-
-def _kind(credentials: Credentials) -> str:
-    return "oauth" if isinstance(credentials, OAuthToken) else "personal_access_token"
-
-
-def _sealed(cipher: Cipher, org_id: str, credentials: Credentials) -> bytes:
-    # The org is sealed in, so that a row copied to another org does not open that org's door.
-    return cipher.encrypt(json.dumps({"org_id": org_id, **_plain(credentials)}).encode())
-
-
-def _plain(credentials: Credentials) -> dict[str, str | None]:
-    if isinstance(credentials, PersonalAccessToken):
-        return {"app_id": credentials.app_id, "secret": credentials.secret.get_secret_value()}
-    refresh_token, expires_at = credentials.refresh_token, credentials.expires_at
-    return {
-        "access_token": credentials.access_token.get_secret_value(),
-        "refresh_token": refresh_token.get_secret_value() if refresh_token else None,
-        "expires_at": expires_at.isoformat() if expires_at else None,
-    }
-
-
-def _opened(cipher: Cipher, org_id: str, kind: str, sealed: bytes) -> Credentials:
-    plain = json.loads(cipher.decrypt(sealed))
-    if plain["org_id"] != org_id:
-        raise ConfigurationError(f"the credentials stored for {org_id} belong to another org: add it again")
-    if kind == "personal_access_token":
-        return PersonalAccessToken(plain["app_id"], SecretStr(plain["secret"]))
-    refresh_token, expires_at = plain["refresh_token"], plain["expires_at"]
-    return OAuthToken(
-        SecretStr(plain["access_token"]),
-        SecretStr(refresh_token) if refresh_token else None,
-        datetime.fromisoformat(expires_at) if expires_at else None,
-    )
 
 
 def _unknown(org_id: str) -> UnknownOrg:

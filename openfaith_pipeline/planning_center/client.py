@@ -4,13 +4,10 @@ import asyncio
 import base64
 import logging
 import re
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +15,7 @@ import httpx
 from opentelemetry import trace
 
 from openfaith_pipeline.catalog import Product
-from openfaith_pipeline.errors import ConfigurationError, ConnectionRejected, OpenFaithError, TransientError
+from openfaith_pipeline.errors import ConnectionRejected, OpenFaithError, TransientError
 from openfaith_pipeline.planning_center.calls import Call
 from openfaith_pipeline.planning_center.credentials import (
     Credentials,
@@ -31,6 +28,13 @@ from openfaith_pipeline.planning_center.documents import Document, read_document
 from openfaith_pipeline.planning_center.rate_budget import LocalRateBudget, Permit, RateBudget, RateReport
 from openfaith_pipeline.planning_center.responses import rate_report_of, read_body, wait_demanded_by
 from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, Patience, RetryLimits, log_retries
+from openfaith_pipeline.planning_center.transport import (
+    hide_query,
+    parse_url,
+    tls_context,
+    trusts_environment,
+    user_agent,
+)
 
 LONGEST_ATTEMPT = 120.0
 """Seconds one attempt may take in all: a body that drips never runs into the read timeout."""
@@ -39,7 +43,6 @@ LONGEST_ATTEMPT = 120.0
 _TIMEOUTS = httpx.Timeout(connect=10.0, read=75.0, write=10.0, pool=75.0)
 _CONNECTIONS = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=30.0)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class PlanningCenterClient:
@@ -60,7 +63,7 @@ class PlanningCenterClient:
         """Raise ConfigurationError for a URL that cannot be one, ConnectionRejected for a token that cannot be one."""
         self.requests = 0
         self.waited_seconds = 0.0
-        self._url = _parse_url(base_url)
+        self._url = parse_url(base_url)
         self._provider = _provider_of(credentials)
         self._sent: Credentials | None = None
         self._header = ""
@@ -74,17 +77,16 @@ class PlanningCenterClient:
             base_url=self._url,
             headers={
                 "Accept": "application/vnd.api+json",
-                "User-Agent": _user_agent(),
+                "User-Agent": user_agent(),
             },
             timeout=_TIMEOUTS,
             limits=_CONNECTIONS,
             transport=transport,
-            verify=_tls(),
+            verify=tls_context(),
             follow_redirects=False,
-            # A proxy for the way out has no business between this process and its own machine.
-            trust_env=self._url.host not in _LOOPBACK,
+            trust_env=trusts_environment(self._url),
         )
-        logging.getLogger("httpx").addFilter(_hide_query)
+        logging.getLogger("httpx").addFilter(hide_query)
         log_retries()
 
     async def __aenter__(self) -> Self:
@@ -211,16 +213,6 @@ class PlanningCenterClient:
                 raise
 
 
-def _parse_url(base_url: str) -> httpx.URL:
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    if url.scheme not in ("http", "https") or not url.host or url.userinfo:
-        raise ConfigurationError("PCO_API_URL is to be http(s)://host[:port][/path], without user and password")
-    return url
-
-
 def _provider_of(credentials: Credentials | CredentialsProvider) -> CredentialsProvider:
     if isinstance(credentials, PersonalAccessToken | OAuthToken):
         _authorization(credentials)  # what cannot be one is refused at once
@@ -243,22 +235,3 @@ def _secrets_of(credentials: Credentials) -> tuple[str, ...]:
     if isinstance(credentials, PersonalAccessToken):
         return credentials.app_id, credentials.secret.get_secret_value(), scheme_and_value[1]
     return (scheme_and_value[1],)
-
-
-@cache
-def _user_agent() -> str:
-    # Planning Center's firewall blocks requests without one (github.com/planningcenter/developers/issues/1310).
-    return f"OpenFaith-Pipeline/{version('openfaith-pipeline')} (syncs a church's own data to its OpenFaith database)"
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    # Loading the certificates takes longer than a request, and one client is made for each org.
-    return httpx.create_ssl_context()
-
-
-def _hide_query(record: logging.LogRecord) -> bool:
-    """Cut the query from the URLs that httpx logs: filter values may be personal data."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args)
-    return True

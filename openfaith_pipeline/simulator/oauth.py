@@ -48,6 +48,7 @@ class Authorizations:
         self._codes: dict[str, _Code] = {}
         self._by_access: dict[str, tuple[Grant, float]] = {}
         self._by_refresh: dict[str, Grant] = {}
+        self._superseded: dict[str, str] = {}  # refresh tokens by the access token that ends them
         self._issued = 0
         self.signed_in = options.churches[0].org_id if options.churches else ""
 
@@ -98,6 +99,7 @@ class Authorizations:
         grant, expires_at = known
         if grant.is_revoked:
             return "CAPUCHIN"
+        self._by_refresh.pop(self._superseded.pop(access_token, ""), None)
         return grant if self._clock.now() < expires_at else "BABOON"
 
     def _redeem(self, form: Mapping[str, str]) -> Answer:
@@ -109,10 +111,15 @@ class Authorizations:
         return self._issue(code.grant)
 
     def _refresh(self, form: Mapping[str, str]) -> Answer:
-        grant = self._by_refresh.pop(form.get("refresh_token", ""), None)
+        used = form.get("refresh_token", "")
+        grant = self._by_refresh.get(used)
         if grant is None or grant.is_revoked or self._clock.now() > grant.issued_at + _REFRESHABLE_SECONDS:
             return _refused("invalid_grant", _INVALID_GRANT)
-        return self._issue(grant)
+        answer = self._issue(grant)
+        self._superseded[grant.access_token] = used
+        if not self._options.is_old_token_kept:
+            self._by_refresh.pop(self._superseded.pop(grant.access_token))
+        return answer
 
     def _issue(self, grant: Grant) -> Answer:
         grant.access_token, grant.refresh_token = self._token("access"), self._token("refresh")

@@ -159,7 +159,9 @@ class SimulatorOptions(Data):
     """Everything a simulator starts with.
 
     port: 0 takes a free one. public_url: what links carry, when clients reach it under another address.
-    client_id, client_secret: the OAuth application. is_warm: make every record before the first request.
+    client_id, client_secret: the OAuth application. token_seconds: how long an access token is good.
+    is_old_token_kept: a refresh token works until the access token it gave is used; whether Planning Center does so is
+    not known. is_warm: make every record before the first request.
     """
 
     churches: tuple[ChurchSpec, ...]
@@ -172,6 +174,7 @@ class SimulatorOptions(Data):
     client_id: str = "simulated-oauth-app"
     client_secret: str = "made-up-oauth-secret"  # noqa: S105 - it opens nothing
     token_seconds: int = 7200
+    is_old_token_kept: bool = False
     is_warm: bool = False
 
     @classmethod

@@ -1,0 +1,110 @@
+"""OpenFaith's own tables of connections, where the database is OpenFaith's: whose orgs and tokens these are.
+
+`openfaith_adapterDetails` says which orgs have Planning Center switched on, `openfaith_adapterTokens` holds a token for
+each user who has approved; the newest one is used. Both programs refresh it: whoever comes second finds the other's.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from psycopg import Connection, sql
+from psycopg.rows import tuple_row
+from pydantic import SecretStr
+
+from openfaith_pipeline.planning_center.credentials import OAuthToken
+
+_ADAPTER: Final = "pco"
+
+_ADOPT_ORGS: Final = sql.SQL("""
+INSERT INTO sync.orgs (org_id, name)
+SELECT details."orgId", coalesce(org.name, details."orgId")
+  FROM {details} AS details LEFT JOIN {orgs} AS org ON org.id = details."orgId"
+ WHERE details.adapter = {adapter} AND details.enabled
+   AND EXISTS (SELECT FROM {tokens} AS token WHERE token."orgId" = details."orgId" AND token.adapter = {adapter})
+   AND NOT EXISTS (SELECT FROM sync.orgs AS known WHERE known.org_id = details."orgId")
+RETURNING org_id
+""")
+
+_ADOPT_CONNECTIONS: Final = (
+    "INSERT INTO sync.connections (org_id, kind, held_in) SELECT unnest(%s::text[]), 'oauth', %s"
+)
+
+# Switched off there, an org is paused here, and resumed when it is on again: once each, so that one may differ here.
+_FOLLOW: Final = sql.SQL("""
+WITH switched AS (
+    UPDATE sync.connections AS connection SET is_enabled_there = details.enabled FROM {details} AS details
+     WHERE details."orgId" = connection.org_id AND details.adapter = {adapter}
+       AND connection.held_in IS NOT NULL AND connection.is_enabled_there <> details.enabled
+    RETURNING connection.org_id, details.enabled
+)
+UPDATE sync.orgs AS org SET paused_at = CASE WHEN switched.enabled THEN NULL ELSE coalesce(org.paused_at, now()) END
+  FROM switched WHERE switched.org_id = org.org_id
+""")
+
+_NEWEST: Final = sql.SQL("""
+SELECT "userId", "accessToken", "refreshToken", "createdAt", "expiresIn" FROM {tokens}
+ WHERE "orgId" = %s AND adapter = {adapter} ORDER BY "createdAt" DESC, "userId" LIMIT 1
+""")
+
+_WRITE: Final = sql.SQL("""
+UPDATE {tokens}
+   SET "accessToken" = %s, "refreshToken" = coalesce(%s, "refreshToken"), "createdAt" = %s, "expiresIn" = %s
+ WHERE "orgId" = %s AND adapter = {adapter} AND "userId" = %s
+""")
+
+
+def adopt_openfaith_orgs(connection: Connection[Any], schema: str) -> list[str]:
+    """Take over the orgs that OpenFaith has connected to Planning Center; those that are new. The caller commits.
+
+    An org that is here already stays as it is connected here, one that was removed here stays removed, and one that is
+    switched off there is paused. Without OpenFaith's tables in the schema nothing is done.
+    """
+    if not _are_there(connection, schema):
+        return []
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        org_ids = [row[0] for row in cursor.execute(_in(schema, _ADOPT_ORGS)).fetchall()]
+    connection.execute(_ADOPT_CONNECTIONS, (org_ids, schema))
+    connection.execute(_in(schema, _FOLLOW))
+    return org_ids
+
+
+def read_token(connection: Connection[Any], schema: str, org_id: str, *, for_update: bool = False) -> OAuthToken | None:
+    """The newest token of the org, None when OpenFaith has none any more; `for_update` locks its row."""
+    row = _newest(connection, schema, org_id, for_update=for_update)
+    if row is None:
+        return None
+    _, access_token, refresh_token, created_at, expires_in = row
+    return OAuthToken(SecretStr(access_token), SecretStr(refresh_token), created_at + timedelta(seconds=expires_in))
+
+
+def write_token(connection: Connection[Any], schema: str, org_id: str, token: OAuthToken) -> None:
+    """Put a token in the place of the newest one. The caller has found, under its lock, that nobody else has."""
+    row = _newest(connection, schema, org_id, for_update=True)
+    if row is None:
+        return
+    now = datetime.now(UTC)
+    life = (token.expires_at or now) - now
+    refresh_token = token.refresh_token.get_secret_value() if token.refresh_token else None
+    connection.execute(
+        _in(schema, _WRITE),
+        (token.access_token.get_secret_value(), refresh_token, now, int(life.total_seconds()), org_id, row[0]),
+    )
+
+
+def _newest(connection: Connection[Any], schema: str, org_id: str, *, for_update: bool) -> Any:
+    query = _in(schema, _NEWEST)
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(query + sql.SQL(" FOR UPDATE") if for_update else query, (org_id,)).fetchone()
+
+
+def _are_there(connection: Connection[Any], schema: str) -> bool:
+    tables = [f'"{schema}"."openfaith_{name}"' for name in ("adapterDetails", "adapterTokens", "orgs")]
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute("SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s) AS name", (tables,))
+        return row.fetchone() == (True,)
+
+
+def _in(schema: str, query: sql.SQL) -> sql.Composed:
+    tables = {"details": "adapterDetails", "tokens": "adapterTokens", "orgs": "orgs"}
+    named = {key: sql.Identifier(schema, f"openfaith_{name}") for key, name in tables.items()}
+    return query.format(**named, adapter=sql.Literal(_ADAPTER))

@@ -1,0 +1,173 @@
+"""Planning Center's OAuth: where a church is sent to approve, and what makes its answer tokens, and tokens new ones.
+
+Synchronous on purpose: a refresh token works once, so a request that carries one is not to be abandoned half-way by
+the cancellation of the sync that needed it. Nothing is tried again here: what was sent may have been used.
+"""
+
+import base64
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Self
+
+import httpx
+import orjson
+from opentelemetry import trace
+from pydantic import SecretStr
+
+from openfaith_pipeline.errors import (
+    ConfigurationError,
+    GrantDead,
+    OpenFaithError,
+    TransientError,
+    UnexpectedResponse,
+)
+from openfaith_pipeline.planning_center.credentials import OAuthToken
+from openfaith_pipeline.planning_center.transport import parse_url, tls_context, trusts_environment, user_agent
+
+TIMEOUT_SECONDS: Final = 20.0
+USUAL_LIFE: Final = timedelta(hours=2)
+"""Of an access token whose answer does not say (api.planningcenteronline.com/docs/overview/authentication)."""
+
+_DEAD: Final = "The refresh token is no longer valid"  # github.com/planningcenter/developers/issues/1310
+
+
+@dataclass(frozen=True)
+class OAuthApplication:
+    """Our application, as it is registered with Planning Center. base_url: of the API it is registered with."""
+
+    base_url: str
+    client_id: str
+    client_secret: SecretStr
+
+    def authorization_url(self, *, redirect_uri: str, scopes: Collection[str], state: str, verifier: str) -> str:
+        """Where to send the browser of the person who approves; the answer comes to `redirect_uri`."""
+        query = {
+            "client_id": self.client_id,
+            "redirect_uri": redirect_uri,
+            "response_type": "code",
+            "scope": " ".join(scopes),
+            "state": state,
+            "code_challenge": _challenge(verifier),
+            "code_challenge_method": "S256",
+        }
+        url = parse_url(self.base_url)
+        return str(url.copy_with(path=f"{url.path.rstrip('/')}/oauth/authorize", params=query))
+
+
+class TokenEndpoint:
+    """One exchange, or a few, with the token endpoint; a context manager.
+
+    Every call raises GrantDead when the code or refresh token is refused for good, ConfigurationError when our
+    application is, and TransientError for all that says nothing of either: 403, 429, 5xx, no or no JSON answer.
+    """
+
+    def __init__(self, application: OAuthApplication, *, transport: httpx.BaseTransport | None = None) -> None:
+        url = parse_url(application.base_url)
+        self._host = url.host
+        self._application = application
+        self._tracer = trace.get_tracer("openfaith_pipeline.planning_center")
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"Accept": "application/json", "User-Agent": user_agent()},
+            timeout=TIMEOUT_SECONDS,
+            verify=tls_context(),
+            transport=transport,
+            follow_redirects=False,
+            trust_env=trusts_environment(url),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def redeem(self, code: str, *, redirect_uri: str, verifier: str) -> OAuthToken:
+        """The tokens for the code that the church's approval has brought."""
+        grant = {"grant_type": "authorization_code", "code": code}
+        return self._token({**grant, "redirect_uri": redirect_uri, "code_verifier": verifier})
+
+    def refresh(self, refresh_token: SecretStr) -> OAuthToken:
+        """A new pair for a refresh token, which is used up by it."""
+        return self._token({"grant_type": "refresh_token", "refresh_token": refresh_token.get_secret_value()})
+
+    def organization_of(self, token: OAuthToken) -> tuple[str, str] | None:
+        """Id and name of the church a token is for, by `/oauth/userinfo`; None where that does not say."""
+        bearer = {"Authorization": f"Bearer {token.access_token.get_secret_value()}"}
+        match _json_of(self._send("GET", "/oauth/userinfo", headers=bearer)):
+            case {"organization_id": str() | int() as number, "organization_name": str(name)}:
+                return str(number), name
+        return None
+
+    def _token(self, grant: Mapping[str, str]) -> OAuthToken:
+        sent_at = datetime.now(UTC)
+        form = {
+            **grant,
+            "client_id": self._application.client_id,
+            "client_secret": self._application.client_secret.get_secret_value(),
+        }
+        response = self._send("POST", "/oauth/token", data=form)
+        if not response.is_success:
+            raise _refusal(response)
+        return _read_token(_json_of(response), sent_at)
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        with self._tracer.start_as_current_span(
+            f"{method} {path}",
+            kind=trace.SpanKind.CLIENT,
+            attributes={"http.request.method": method, "server.address": self._host, "url.path": path},
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                response = self._http.request(method, path, **request)
+            except httpx.RequestError as error:
+                failure = type(error).__name__
+            else:
+                span.set_attribute("http.response.status_code", response.status_code)
+                return response
+        # Raised out here so that no chain leads to httpx's exception, which carries the request and its secrets.
+        raise TransientError(f"{method} {path}: no answer from {self._host} ({failure})")
+
+
+def _refusal(response: httpx.Response) -> OpenFaithError:
+    """What a refusal means. Its description is not repeated: it may echo what was sent."""
+    body = _json_of(response)
+    error, description = (str(body.get(key) or "") for key in ("error", "error_description"))
+    status = response.status_code
+    if status in (403, 408, 429) or status >= 500 or not error:
+        # Valid tokens were lost by the hundred where a firewall's 403 counted as a dead grant (#1310).
+        return TransientError(f"POST /oauth/token: {status}, which says nothing of the token")
+    if error == "invalid_grant" or (error == "invalid_request" and _DEAD in description):
+        return GrantDead("Planning Center says that the grant is over (used, expired or revoked)")
+    if error in ("invalid_client", "unauthorized_client"):
+        return ConfigurationError(
+            "Planning Center does not know our OAuth application: compare PLANNING_CENTER_CLIENT_ID and"
+            " PLANNING_CENTER_SECRET with https://api.planningcenteronline.com/oauth/applications"
+        )
+    return UnexpectedResponse(f"POST /oauth/token: {status}, {error[:40] if error.isidentifier() else 'unreadable'}")
+
+
+def _read_token(body: Mapping[str, Any], sent_at: datetime) -> OAuthToken:
+    access, refresh, seconds = (body.get(key) for key in ("access_token", "refresh_token", "expires_in"))
+    if not (isinstance(access, str) and access):
+        raise TransientError("POST /oauth/token: success, but no token in the answer")
+    life = timedelta(seconds=seconds) if isinstance(seconds, int) and 0 < seconds < 10**8 else USUAL_LIFE
+    return OAuthToken(
+        SecretStr(access), SecretStr(refresh) if isinstance(refresh, str) and refresh else None, sent_at + life
+    )
+
+
+def _json_of(response: httpx.Response) -> dict[str, Any]:
+    """The JSON object of a response, empty where there is none."""
+    try:
+        body = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _challenge(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
