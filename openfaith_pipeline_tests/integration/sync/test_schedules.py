@@ -1,7 +1,7 @@
 """Whole syncs of a source that changes and fails between any two requests: no row that stays is lost or deleted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -57,15 +57,15 @@ def sync(
     mode: SyncMode,
     *,
     streams: Sequence[Stream] = EVERYTHING,
-    failing: Iterator[bool] = iter(()),
+    failing: Iterable[bool] = (),
 ) -> dict[str, StreamResult]:
     """Attempt upon attempt until no stream fails any more."""
 
     @asynccontextmanager
     async def gateway(_database: Database, _org_id: str) -> AsyncIterator[Any]:
-        yield Gateway(world, failing)
+        yield Gateway(world, breaks)
 
-    sync_id = f"sync_{uuid4().hex}"
+    breaks, sync_id = iter(failing), f"sync_{uuid4().hex}"
     for _ in range(60):
         with database.connect() as connection:
             begin_sync(connection, SyncStart(sync_id, None, mode.value, "test", {}))
@@ -106,7 +106,7 @@ def test_no_row_that_is_there_all_the_time_is_lost_or_taken_for_deleted(
     sync(database, org_id, world, SyncMode.INCREMENTAL)
     before = there(world)
     world.tick = changing(world, [[change for change in step if _is_possible(change, lists)] for step in schedule])
-    results = sync(database, org_id, world, SyncMode.RECONCILE, failing=iter(failing))
+    results = sync(database, org_id, world, SyncMode.RECONCILE, failing=failing)
     assert {result.status for result in results.values()} <= {"succeeded", "incomplete"}
     for stream, rows in there(world).items():
         assert before[stream] & rows <= live(database, org_id, stream), stream.name

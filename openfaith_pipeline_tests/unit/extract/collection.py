@@ -100,7 +100,7 @@ class Collection:
 
 @dataclass
 class World:
-    """Collections by path; a record of `/p/v2/things` has the path `/p/v2/things/1`. `tick` goes before each request."""
+    """Collections by path; a record of `/p/v2/things` is at `/p/v2/things/1`. `tick` goes before each request."""
 
     collections: dict[str, Collection]
     tick: Callable[[], None] = lambda: None

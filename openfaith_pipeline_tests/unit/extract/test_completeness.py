@@ -68,7 +68,7 @@ def changing(world: World, schedule: list[list[Change]]) -> Callable[[], None]:
     return tick
 
 
-def parents(world: World, known: list[int]) -> Callable[[Route, str | None], AsyncIterator[Parent]]:
+def parents(known: list[int]) -> Callable[[Route, str | None], AsyncIterator[Parent]]:
     async def visit(_route: Route, after: str | None) -> AsyncIterator[Parent]:
         for identifier in known:
             if after is None or identifier > int(after):
@@ -79,7 +79,7 @@ def parents(world: World, known: list[int]) -> Callable[[Route, str | None], Asy
 
 def read(walk: Walk, world: World, cuts: Iterator[int], known: list[int] | None = None) -> Reading:
     """Read to the end; killed after so many pages, it goes on from the checkpoint of the last one staged."""
-    reading, source = Reading(), Source(world.fetch, parents(world, known or []))
+    reading, source = Reading(), Source(world.fetch, parents(known or []))
 
     async def attempt(checkpoint: Checkpoint | None, pages_left: int) -> Page | None:
         last = None
@@ -161,7 +161,7 @@ def test_children_called_complete_lack_none_whose_parent_stayed(
         Bugs(total=0),
         Bugs(blind=frozenset({3, 50})),
     ],
-    ids=lambda bugs: str(bugs),
+    ids=str,
 )
 @pytest.mark.parametrize("name", [BY_OFFSET, BY_WINDOWS])
 def test_a_listing_with_the_bugs_of_production_is_never_called_complete_when_rows_lack(name: str, bugs: Bugs) -> None:
