@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -318,6 +319,37 @@ WEBHOOK_BEATS: Final = Table(
     METADATA,
     Column("name", Text, primary_key=True),
     Column("beat_at", DateTime(timezone=True), nullable=False),
+)
+
+JOURNAL: Final = Table(
+    "journal",
+    METADATA,
+    Column("id", BigInteger, nullable=False, server_default=text("nextval('sync.journal_id_seq')")),
+    _moment_of_insert("changed_at"),
+    Column("org_id", Text, nullable=False),
+    Column("table_name", Text, nullable=False, comment="schema and table"),
+    Column("row_key", JSONB, nullable=False, comment="the key's columns besides the org"),
+    Column("action", Text, nullable=False, comment="delete: marked deleted; remove: the row is gone"),
+    Column("before", JSON(none_as_null=True), comment="the columns that changed; of a remove the whole row"),
+    Column("after", JSON(none_as_null=True), comment="the columns that changed; of an insert the whole row"),
+    Column("sync_id", Text, nullable=False),
+    Column("cause", Text, nullable=False, comment="a sync mode, transform, merge, webhook, rollback, ..."),
+    _one_of("action", "insert", "update", "delete", "restore", "remove"),
+    postgresql_partition_by="RANGE (changed_at)",
+)
+Index("journal_table_idx", JOURNAL.c.org_id, JOURNAL.c.table_name)
+Index("journal_row_idx", func.jsonb_hash(JOURNAL.c.row_key))
+Index("journal_sync_id_idx", JOURNAL.c.sync_id)
+
+JOURNAL_HORIZON: Final = Table(
+    "journal_horizon",
+    METADATA,
+    Column(
+        "begins_at",
+        DateTime(timezone=True),
+        nullable=False,
+        comment="what the tables were before this is not known",
+    ),
 )
 
 RUN_LEASES: Final = Table(

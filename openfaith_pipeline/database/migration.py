@@ -13,6 +13,7 @@ from openfaith_pipeline.database.alignment import align_raw_tables, find_gaps
 from openfaith_pipeline.database.bookkeeping import SYNC_SCHEMA
 from openfaith_pipeline.database.connection import Database
 from openfaith_pipeline.database.fingerprint import catalog_fingerprint, read_fingerprint, write_fingerprint
+from openfaith_pipeline.database.journal_partitions import add_partitions
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
 __all__ = ["align_raw_tables", "head_revision", "is_current", "upgrade", "was_upgraded"]
@@ -59,6 +60,7 @@ def upgrade(database: Database) -> None:
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SYNC_SCHEMA)))
         if _revision(connection) != head_revision():
             _run_migration_files(database)
+        add_partitions(connection)
         align_raw_tables(connection)
         write_fingerprint(connection)
 

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.journal import entries_of, journaled, raw_rows
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.links import publish_links
@@ -62,7 +63,7 @@ async def _publish_stream(
 ) -> Published:
     cursor = await connection.execute(
         _merge_statement(stream),
-        {"id": session.ids[stream.name], "org_id": session.org_id, "sync_id": session.sync_id},
+        {"id": session.ids[stream.name], **session.journaled_as},
     )
     counts = await cursor.fetchone() or {}
     deleted = await _tombstone(connection, session, stream, deletions)
@@ -104,11 +105,13 @@ def _merge_statement(stream: Stream) -> sql.Composed:
         " WHERE present.id IS NULL OR present._content_hash <> incoming._content_hash"
         " OR present._deleted_at IS NOT NULL"
         "), written AS ("
-        " INSERT INTO {raw} (org_id, id, {columns}, _first_seen_at, _synced_at, _sync_id)"
+        " INSERT INTO {raw} AS target (org_id, id, {columns}, _first_seen_at, _synced_at, _sync_id)"
         " SELECT %(org_id)s, id, {columns}, now(), now(), %(sync_id)s FROM changed"
         " ON CONFLICT (org_id, id) DO UPDATE SET {assignments},"
         " _synced_at = EXCLUDED._synced_at, _deleted_at = NULL, _sync_id = EXCLUDED._sync_id"
-        ") SELECT (SELECT count(*) FROM incoming) AS fetched,"
+        " RETURNING target.*"
+        "), journal AS ({entries})"
+        " SELECT (SELECT count(*) FROM incoming) AS fetched,"
         " count(*) FILTER (WHERE NOT is_present) AS inserted, count(*) FILTER (WHERE is_present) AS updated,"
         " count(*) FILTER (WHERE is_caught) AS caught FROM changed"
     ).format(
@@ -116,6 +119,7 @@ def _merge_statement(stream: Stream) -> sql.Composed:
         staging=staging_name(stream),
         raw=raw_name(stream),
         assignments=assignments,
+        entries=entries_of(raw_rows(stream)),
         is_caught=_is_caught(stream),
     )
 
@@ -134,12 +138,12 @@ async def _tombstone(
 ) -> int:
     if not deletions:
         return 0
+    tombstone = sql.SQL(
+        "UPDATE {} AS target SET _deleted_at = now(), _synced_at = now(), _sync_id = %(sync_id)s"
+        " WHERE org_id = %(org_id)s AND id = ANY(%(ids)s) AND _deleted_at IS NULL"
+    ).format(raw_name(stream))
     cursor = await connection.execute(
-        sql.SQL(
-            "UPDATE {} SET _deleted_at = now(), _synced_at = now(), _sync_id = %s"
-            " WHERE org_id = %s AND id = ANY(%s) AND _deleted_at IS NULL"
-        ).format(raw_name(stream)),
-        (session.sync_id, session.org_id, list(deletions)),
+        journaled(raw_rows(stream), tombstone), {"ids": list(deletions), **session.journaled_as}
     )
     return cursor.rowcount
 

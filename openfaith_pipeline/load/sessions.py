@@ -74,6 +74,11 @@ class Session:
     def sync_id(self) -> str:
         return self.request.sync_id
 
+    @property
+    def journaled_as(self) -> dict[str, str]:
+        """The parameters of journaled statements."""
+        return {"org_id": self.org_id, "sync_id": self.sync_id, "cause": self.request.mode}
+
     def checkpoint(self) -> Jsonb:
         """What the next attempt needs, as stored."""
         end = None if self.end is None else asdict(self.end)

@@ -124,32 +124,29 @@ def _goes_first(entity_id: sql.Composable) -> sql.Composable:
 
 def _insert(workspace: Workspace) -> int:
     # In the order of the source ids, so that most of the indexes grow at their ends.
-    statement = sql.SQL("""
-        INSERT INTO {edges} ("orgId", "sourceEntityId", "targetEntityId", "relationshipType", "sourceEntityTypeTag",
+    rows = sql.SQL("""
+        ("orgId", "sourceEntityId", "targetEntityId", "relationshipType", "sourceEntityTypeTag",
             "targetEntityTypeTag", metadata, "createdAt", "updatedAt")
         SELECT %(org_id)s, d."sourceEntityId", d."targetEntityId", d."relationshipType", d."sourceEntityTypeTag",
             d."targetEntityTypeTag", {metadata}, d."createdAt", d."updatedAt"
         FROM pg_temp.transform_edges d WHERE d.is_new
         ORDER BY d."sourceEntityId" COLLATE "C"
-        ON CONFLICT DO NOTHING""").format(edges=workspace.canonical(TABLE), metadata=_METADATA)
-    return workspace.execute(statement, source=SOURCE)
+        ON CONFLICT DO NOTHING""").format(metadata=_METADATA)
+    return workspace.insert(TABLE, rows, source=SOURCE)
 
 
 def _update(workspace: Workspace) -> int:
-    statement = sql.SQL("""
-        UPDATE {edges} target SET metadata = {metadata}, "createdAt" = d."createdAt", "updatedAt" = d."updatedAt",
-            "deletedAt" = NULL, "deletedBy" = NULL
-        FROM pg_temp.transform_edges d
-        WHERE {same_edge} AND NOT d.is_new AND NOT d.is_stale""").format(
-        edges=workspace.canonical(TABLE), metadata=_METADATA, same_edge=SAME_EDGE
-    )
-    return workspace.execute(statement, source=SOURCE)
+    assignments = sql.SQL(
+        'metadata = {metadata}, "createdAt" = d."createdAt", "updatedAt" = d."updatedAt",'
+        ' "deletedAt" = NULL, "deletedBy" = NULL'
+    ).format(metadata=_METADATA)
+    found = sql.SQL("pg_temp.transform_edges d WHERE {} AND NOT d.is_new AND NOT d.is_stale").format(SAME_EDGE)
+    return workspace.update(TABLE, assignments, found, source=SOURCE)
 
 
 def _remove(workspace: Workspace, relationship: Relationship) -> int:
-    statement = sql.SQL("""
-        UPDATE {edges} target SET "deletedAt" = now(), "deletedBy" = %(adapter)s
-        FROM pg_temp.transform_edges d
+    found = sql.SQL("""
+        pg_temp.transform_edges d
         WHERE {same_edge} AND d.is_stale AND d.relationship = {relationship}
             AND (d."sourceEntityTypeTag", d."targetEntityTypeTag")
                 IN (({owner}, {target}), ({target}, {owner}))
@@ -158,7 +155,6 @@ def _remove(workspace: Workspace, relationship: Relationship) -> int:
                 WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND l."entityType" = {owner}
                     AND l."entityId" = CASE WHEN d."sourceEntityTypeTag" = {owner}
                         THEN d."sourceEntityId" ELSE d."targetEntityId" END)""").format(
-        edges=workspace.canonical(TABLE),
         same_edge=SAME_EDGE,
         relationship=sql.Literal(relationship.key),
         owner=sql.Literal(relationship.owner.tag),
@@ -166,7 +162,7 @@ def _remove(workspace: Workspace, relationship: Relationship) -> int:
         links=workspace.canonical("externalLinks"),
         raw=workspace.raw(relationship.owner.stream),
     )
-    return workspace.execute(statement)
+    return workspace.update(TABLE, sql.SQL('"deletedAt" = now(), "deletedBy" = %(adapter)s'), found)
 
 
 SAME_EDGE: Final = sql.SQL(

@@ -7,6 +7,7 @@ from typing import Final
 
 from psycopg import sql
 
+from openfaith_pipeline.journal import canonical_rows, entries_of
 from openfaith_pipeline.transform.workspace import Workspace
 
 TABLE: Final = "entityRelationships"
@@ -29,13 +30,20 @@ def write_entity_relationships(workspace: Workspace) -> tuple[int, int, int]:
             GROUP BY o.source
         ),
         written AS (
-            INSERT INTO {register} AS e ("orgId", "sourceEntityType", "targetEntityTypes", "updatedAt")
+            INSERT INTO {register} AS target ("orgId", "sourceEntityType", "targetEntityTypes", "updatedAt")
             SELECT %(org_id)s, source, targets, now() FROM unregistered
             ON CONFLICT ("orgId", "sourceEntityType") DO UPDATE
-                SET "targetEntityTypes" = e."targetEntityTypes" || excluded."targetEntityTypes", "updatedAt" = now()
-        )
+                SET "targetEntityTypes" = target."targetEntityTypes" || excluded."targetEntityTypes",
+                    "updatedAt" = now()
+            RETURNING target.*
+        ),
+        journal AS ({entries})
         SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new),
             (SELECT count(DISTINCT source) FROM occurring)
-        FROM unregistered""").format(edges=workspace.canonical("edges"), register=workspace.canonical(TABLE))
+        FROM unregistered""").format(
+        edges=workspace.canonical("edges"),
+        register=workspace.canonical(TABLE),
+        entries=entries_of(canonical_rows(workspace.schema, TABLE)),
+    )
     inserted, updated, occurring = workspace.rows(statement)[0]
     return inserted, updated, occurring - inserted - updated

@@ -85,8 +85,8 @@ def _ids_named_by(workspace: Workspace, relationship: Relationship) -> sql.Compo
 
 def _insert_links(workspace: Workspace, entity: Entity) -> int:
     # Another writer may have made the same link meanwhile: theirs stands, and everything below reads the table.
-    statement = sql.SQL("""
-        INSERT INTO {links} AS l ("orgId", adapter, "entityType", "externalId", "entityId",
+    rows = sql.SQL("""
+        ("orgId", adapter, "entityType", "externalId", "entityId",
             "createdAt", "updatedAt", "lastProcessedAt", "deletedAt", "deletedBy")
         SELECT %(org_id)s, %(adapter)s, n.entity_type, n.external_id, n.entity_id,
             COALESCE({created_at}, now()), {updated_at}, now(), r._deleted_at,
@@ -95,13 +95,12 @@ def _insert_links(workspace: Workspace, entity: Entity) -> int:
         LEFT JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = n.external_id
         WHERE n.entity_type = {tag}
         ON CONFLICT DO NOTHING""").format(
-        links=workspace.canonical(TABLE),
         created_at=entity.created_at,
         updated_at=entity.updated_at,
         raw=workspace.raw(entity.stream),
         tag=sql.Literal(entity.tag),
     )
-    return workspace.execute(statement)
+    return workspace.insert(TABLE, rows)
 
 
 def _link_to_survivors(workspace: Workspace, entity: Entity) -> int:

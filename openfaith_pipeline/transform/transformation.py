@@ -81,12 +81,12 @@ def transform_org(
     """Bring the canonical tables of one org up to its raw tables; returns a result for each table asked for.
 
     The caller commits or rolls back. `tables` limits what is written; the links that these need are made all the same.
-    Transforms of one org wait for each other. `sync_id` says in the log on whose behalf it was done.
+    Transforms of one org wait for each other. `sync_id` says in the journal on whose behalf it was done.
     Raises UsageError for a table that is none of TABLES.
     """
     wanted = _in_order(tables)
     with connection.cursor(row_factory=tuple_row) as cursor:
-        workspace = Workspace(cursor, org_id, schema)
+        workspace = Workspace(cursor, org_id, schema, sync_id)
         _prepare(workspace)
         counts = _write(workspace, wanted)
         results = {table: TransformResult(table, *counts[table], _row_count(workspace, table)) for table in wanted}

@@ -115,21 +115,17 @@ def _find_changes(workspace: Workspace, entity: Entity, fed: Mapping[str, sql.Co
 
 
 def _update(workspace: Workspace, entity: Entity, fed: Mapping[str, sql.Composable]) -> int:
-    statement = sql.SQL("""
-        UPDATE {table} e SET {assignments} FROM pg_temp.transform_changes d
-        WHERE e.id = d.id AND e."orgId" = %(org_id)s AND NOT d.is_new""").format(
-        table=workspace.canonical(entity.table),
-        assignments=sql.SQL(", ").join(sql.SQL("{0} = d.{0}").format(sql.Identifier(name)) for name in fed),
+    return workspace.update(
+        entity.table,
+        sql.SQL(", ").join(sql.SQL("{0} = d.{0}").format(sql.Identifier(name)) for name in fed),
+        sql.SQL('pg_temp.transform_changes d WHERE target.id = d.id AND target."orgId" = %(org_id)s AND NOT d.is_new'),
     )
-    return workspace.execute(statement)
 
 
 def _insert(workspace: Workspace, entity: Entity, fed: Mapping[str, sql.Composable]) -> int:
     # An id that another org already uses is left to it rather than ending the whole church's transform.
-    statement = sql.SQL("""
-        INSERT INTO {table} (id, "orgId", {columns})
+    rows = sql.SQL("""
+        (id, "orgId", {columns})
         SELECT id, %(org_id)s, {columns} FROM pg_temp.transform_changes WHERE is_new ORDER BY id COLLATE "C"
-        ON CONFLICT (id) DO NOTHING""").format(
-        table=workspace.canonical(entity.table), columns=sql.SQL(", ").join(map(sql.Identifier, fed))
-    )
-    return workspace.execute(statement)
+        ON CONFLICT (id) DO NOTHING""").format(columns=sql.SQL(", ").join(map(sql.Identifier, fed)))
+    return workspace.insert(entity.table, rows)

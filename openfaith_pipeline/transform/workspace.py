@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.journal import Write, canonical_rows, journaled
 
 ADAPTER: Final = "pco"
 """The adapter of our external links, the source of our custom fields, and who deletes on the source's behalf."""
@@ -20,12 +21,14 @@ Statement = sql.SQL | sql.Composed
 class Workspace:
     """One org's transform under way, in the caller's transaction.
 
-    Statements name tables through `canonical` and `raw`, and the org through the parameter `org_id`.
+    Statements name tables through `canonical` and `raw`, and the org through the parameter `org_id`. What changes a
+    canonical table goes through `insert` and `update`, or is journaled by itself. sync_id, cause: for the journal.
     """
 
     cursor: Cursor
     org_id: str
     schema: str
+    sync_id: str
     cause: str = "transform"
 
     def canonical(self, table: str) -> sql.Identifier:
@@ -37,20 +40,25 @@ class Workspace:
     def execute(self, statement: Statement, **parameters: object) -> int:
         """Run a statement; returns the number of rows it wrote or found."""
         # Never prepared: a generic plan made for one church's size would be kept for the next one's.
-        self.cursor.execute(statement, {"org_id": self.org_id, "adapter": ADAPTER, **parameters}, prepare=False)
+        self.cursor.execute(statement, self._known() | parameters, prepare=False)
         return self.cursor.rowcount
 
     def insert(self, table: str, rows: sql.Composable, **parameters: object) -> int:
-        """`INSERT INTO <table> AS target <rows>`, of new rows only; returns how many were inserted."""
+        """Journaled `INSERT INTO <table> AS target <rows>`, of new rows only; returns how many were inserted."""
         write = sql.SQL("INSERT INTO {} AS target {}").format(self.canonical(table), rows)
-        return self.execute(write, **parameters)
+        return self.execute(journaled(canonical_rows(self.schema, table), write, Write.INSERT), **parameters)
 
     def update(self, table: str, assignments: sql.Composable, found: sql.Composable, **parameters: object) -> int:
-        """`UPDATE <table> AS target SET <assignments> FROM <found>`; returns how many rows were written."""
+        """Journaled `UPDATE <table> AS target SET <assignments> FROM <found>`; returns how many rows were written.
+
+        The rows are locked first, so that what people change meanwhile is not journaled as ours.
+        """
         names = {"table": self.canonical(table), "assignments": assignments, "found": found}
-        return self.execute(
-            sql.SQL("UPDATE {table} AS target SET {assignments} FROM {found}").format(**names), **parameters
-        )
+        lock = sql.SQL("SELECT count(*) FROM (SELECT FROM {table} AS target, {found} FOR UPDATE OF target) AS locked")
+        if not self.count(lock.format(**names), **parameters):
+            return 0
+        write = sql.SQL("UPDATE {table} AS target SET {assignments} FROM {found}").format(**names)
+        return self.execute(journaled(canonical_rows(self.schema, table), write), **parameters)
 
     def rows(self, statement: Statement, **parameters: object) -> list[tuple[Any, ...]]:
         self.execute(statement, **parameters)
@@ -83,3 +91,6 @@ class Workspace:
         table = sql.Identifier("pg_temp", name)
         only = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, columns))) if columns else sql.SQL("")
         self.execute(sql.SQL("ANALYZE {} {}").format(table, only))
+
+    def _known(self) -> dict[str, object]:
+        return {"org_id": self.org_id, "adapter": ADAPTER, "sync_id": self.sync_id, "cause": self.cause}

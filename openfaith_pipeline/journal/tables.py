@@ -1,0 +1,51 @@
+"""The tables whose changes are journaled, and how a row of each is named in the journal."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from psycopg import sql
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX, canonical_metadata
+
+
+@dataclass(frozen=True)
+class JournaledTable:
+    """A table of rows that each belong to one org.
+
+    key: what names a row within its org. org: the column of the org. deleted: the column that is set on a tombstone,
+    None where rows are removed instead.
+    """
+
+    schema: str
+    name: str
+    key: tuple[str, ...]
+    org: str
+    deleted: str | None
+
+    @property
+    def full_name(self) -> str:
+        """As the journal calls it: `pco_people.emails`."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, self.name)
+
+
+def raw_rows(stream: Stream) -> JournaledTable:
+    """The stream's raw table."""
+    return JournaledTable(stream.schema, stream.short_name, ("id",), "org_id", "_deleted_at")
+
+
+def link_rows(stream: Stream, relationship: str) -> JournaledTable:
+    """The table of one of the stream's to-many relationships."""
+    return JournaledTable(stream.schema, stream.links[relationship], ("id", "related_id"), "org_id", None)
+
+
+@cache
+def canonical_rows(schema: str, table: str) -> JournaledTable:
+    """`openfaith_<table>` as it stands in the canonical schema."""
+    declared = canonical_metadata(schema).tables[f"{schema}.{CANONICAL_PREFIX}{table}"]
+    key = tuple(column.name for column in declared.primary_key if column.name != "orgId")
+    return JournaledTable(schema, declared.name, key, "orgId", "deletedAt" if "deletedAt" in declared.c else None)

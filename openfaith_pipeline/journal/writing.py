@@ -1,0 +1,91 @@
+"""A write and its journal entries as one statement: the entries are there exactly when the write is.
+
+The outer part of a statement sees the table as it was before the statement, so a join with the written rows gives the
+image before. Where somebody else may change the rows meanwhile (people work in the canonical tables), the writer has to
+lock them first: a statement that waited for another's change would write upon it, and yet see the row before it.
+"""
+
+from enum import StrEnum
+from functools import cache
+from typing import Final
+
+from psycopg import sql
+
+from openfaith_pipeline.journal.tables import JournaledTable
+
+
+class Write(StrEnum):
+    """What a statement does to its rows."""
+
+    INSERT = "insert"
+    """New rows only (ON CONFLICT DO NOTHING leaves the others out): there is no image before."""
+    CHANGE = "change"
+    """UPDATE, or INSERT ... ON CONFLICT DO UPDATE."""
+    REMOVE = "remove"
+    """DELETE."""
+
+
+_COLUMNS: Final = sql.SQL("(org_id, table_name, row_key, action, before, after, sync_id, cause)")
+
+_INSERTED: Final = sql.SQL(
+    "INSERT INTO sync.journal {columns}"
+    " SELECT %(org_id)s, {table_name}, {key}, 'insert', NULL, to_json(written), %(sync_id)s, %(cause)s FROM {written}"
+)
+_REMOVED: Final = sql.SQL(
+    "INSERT INTO sync.journal {columns}"
+    " SELECT %(org_id)s, {table_name}, {key}, 'remove', to_json(written), NULL, %(sync_id)s, %(cause)s FROM {written}"
+)
+# Of an update only the columns that differ are kept; comparing the images as JSON takes in columns we do not know.
+_CHANGED: Final = sql.SQL("""
+INSERT INTO sync.journal {columns}
+SELECT %(org_id)s, {table_name}, image.key, {action}, image.differing -> 0,
+    CASE WHEN image.differing IS NULL THEN to_json(image.written) ELSE image.differing -> 1 END,
+    %(sync_id)s, %(cause)s
+FROM (
+    SELECT {key} AS key, present, written, CASE WHEN present.{org} IS NOT NULL THEN (
+        SELECT json_build_array(
+            coalesce(json_object_agg(was.key, was.value), '{{}}'),
+            coalesce(json_object_agg(was.key, is_now.value), '{{}}'))
+        FROM jsonb_each(to_jsonb(present)) AS was JOIN jsonb_each(to_jsonb(written)) AS is_now USING (key)
+        WHERE was.value <> is_now.value
+    ) END AS differing
+    FROM {written} LEFT JOIN {table} AS present ON present.{org} = %(org_id)s AND {same_row}
+    OFFSET 0
+) AS image""")
+_ACTION: Final = sql.SQL("CASE WHEN image.differing IS NULL THEN 'insert' {tombstones} ELSE 'update' END")
+_TOMBSTONES: Final = sql.SQL(
+    "WHEN (image.present).{deleted} IS NULL AND (image.written).{deleted} IS NOT NULL THEN 'delete'"
+    " WHEN (image.present).{deleted} IS NOT NULL AND (image.written).{deleted} IS NULL THEN 'restore'"
+)
+
+
+def journaled(table: JournaledTable, write: sql.Composable, does: Write = Write.CHANGE) -> sql.Composed:
+    """One statement that does `write` and journals each row that it wrote; its row count is the rows written.
+
+    write: an INSERT, UPDATE or DELETE that calls its table `target` (`INSERT INTO t AS target`, `UPDATE t AS target`),
+        without RETURNING. Rows of one org only.
+    Parameters of the statement, besides the write's own: org_id, sync_id, cause.
+    """
+    return sql.SQL("WITH written AS ({} RETURNING target.*) {}").format(write, entries_of(table, does))
+
+
+@cache
+def entries_of(table: JournaledTable, does: Write = Write.CHANGE) -> sql.Composed:
+    """The INSERT of journal entries for the rows of a CTE named `written`, which returned all columns of its table."""
+    key = [sql.SQL("{}, written.{}").format(sql.Literal(name), sql.Identifier(name)) for name in table.key]
+    same_row = [sql.SQL("present.{0} = written.{0}").format(sql.Identifier(name)) for name in table.key]
+    statement = {Write.INSERT: _INSERTED, Write.CHANGE: _CHANGED, Write.REMOVE: _REMOVED}[does]
+    return statement.format(
+        columns=_COLUMNS,
+        table_name=sql.Literal(table.full_name),
+        key=sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(key)),
+        action=_ACTION.format(tombstones=_tombstones(table)),
+        written=sql.Identifier("written"),
+        table=table.identifier,
+        org=sql.Identifier(table.org),
+        same_row=sql.SQL(" AND ").join(same_row),
+    )
+
+
+def _tombstones(table: JournaledTable) -> sql.Composable:
+    return _TOMBSTONES.format(deleted=sql.Identifier(table.deleted)) if table.deleted else sql.SQL("")

@@ -1,0 +1,69 @@
+"""The journal against the tables: replayed from nothing, it must give exactly the rows that are there now."""
+
+from collections.abc import Collection
+from typing import Any
+
+from psycopg import Connection, sql
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.journal import JournaledTable, canonical_rows, link_rows, raw_rows
+from openfaith_pipeline.transform import TABLES
+
+
+def journaled_tables(schema: str = "public") -> list[JournaledTable]:
+    """Every table whose changes are journaled."""
+    raw = [raw_rows(stream) for stream in STREAMS.values()]
+    links = [link_rows(stream, relationship) for stream in STREAMS.values() for relationship in stream.links]
+    return [*raw, *links, *(canonical_rows(schema, table) for table in TABLES)]
+
+
+def replay_differences(
+    connection: Connection[Any], org_id: str, tables: Collection[JournaledTable] | None = None
+) -> list[str]:
+    """Each row that the journal, replayed from nothing, gives otherwise than the table does; empty when none."""
+    return [
+        f"{table.full_name} {key}: {what}"
+        for table in tables or journaled_tables()
+        for key, what in _differences_of(connection, org_id, table)
+    ]
+
+
+def _differences_of(connection: Connection[Any], org_id: str, table: JournaledTable) -> list[tuple[Any, str]]:
+    """Replayed in Python on purpose: neither the SQL that writes the journal nor that which undoes it is trusted."""
+    rows: dict[str, dict[str, Any]] = {}
+    found: list[tuple[Any, str]] = []
+    entries = connection.execute(
+        "SELECT row_key::text, action, before, after FROM sync.journal"
+        " WHERE org_id = %s AND table_name = %s ORDER BY id",
+        (org_id, table.full_name),
+    )
+    for key, action, before, after in entries:
+        present = rows.get(key)
+        if (present is None) != (action == "insert"):
+            found.append((key, f"{action} of a row that was {'not there' if present is None else 'there'}"))
+        elif present is not None and any(present[name] != value for name, value in before.items()):
+            found.append((key, f"{action} says it was otherwise before"))
+        if action == "remove":
+            rows.pop(key, None)
+        else:
+            rows[key] = {**(present or {}), **after}
+    live = _live_rows(connection, org_id, table)
+    found += [(key, "in the table only") for key in live.keys() - rows.keys()]
+    found += [(key, "in the journal only") for key in rows.keys() - live.keys()]
+    found += [(key, _differing(rows[key], live[key])) for key in rows.keys() & live.keys() if rows[key] != live[key]]
+    return found
+
+
+def _live_rows(connection: Connection[Any], org_id: str, table: JournaledTable) -> dict[str, dict[str, Any]]:
+    key = sql.SQL(", ").join(
+        part for name in table.key for part in (sql.Literal(name), sql.Identifier("present", name))
+    )
+    statement = sql.SQL(
+        "SELECT jsonb_build_object({})::text, to_json(present) FROM {} AS present WHERE present.{} = %s"
+    ).format(key, table.identifier, sql.Identifier(table.org))
+    return dict(connection.execute(statement, (org_id,)).fetchall())
+
+
+def _differing(replayed: dict[str, Any], live: dict[str, Any]) -> str:
+    names = sorted(name for name in live.keys() | replayed.keys() if live.get(name) != replayed.get(name))
+    return f"differs in {', '.join(names)}"
