@@ -36,6 +36,7 @@ def canonical_metadata(schema: str) -> MetaData:
     _add_phone_numbers(metadata)
     _add_addresses(metadata)
     _add_campuses(metadata)
+    _add_sacraments(metadata)
     _add_external_links(metadata)
     _add_edges(metadata)
     _add_entity_relationships(metadata)
@@ -82,6 +83,14 @@ def _add_campuses(metadata: MetaData) -> None:
         Column("latitude", Double),
         Column("longitude", Double),
     )
+
+
+def _add_sacraments(metadata: MetaData) -> None:
+    """Seeded for a new org, and not synced: Planning Center has no such type."""
+    _add_entity(metadata, "sacraments", "sacrament", *map(_text, ("administeredBy", "occurredAt", "receivedBy")))
+    table = metadata.tables[f"{metadata.schema}.{CANONICAL_PREFIX}sacraments"]
+    Index("sacramentsAdministeredByIdx", table.c.administeredBy)
+    Index("sacramentsReceivedByIdx", table.c.receivedBy)
 
 
 def _add_external_links(metadata: MetaData) -> None:

@@ -38,6 +38,6 @@ def acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Itera
 
 
 def _end_if_canceled(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> None:
-    run = context.instance.get_run_by_id(context.run_id)
+    run = context.instance.get_run_by_id(context.run.run_id)
     if run and run.status is dg.DagsterRunStatus.CANCELING:
         raise dg.Failure(description="The run was terminated.", allow_retries=False)

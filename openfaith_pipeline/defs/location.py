@@ -14,6 +14,7 @@ from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.schedules import incremental_schedule
 from openfaith_pipeline.defs.sensors import orgs_sensor, requests_sensor
 from openfaith_pipeline.defs.sweeps import pco_sweep
+from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS, WorkflowEngine
 
 
 @cache
@@ -27,9 +28,9 @@ def definitions() -> dg.Definitions:
         assets = [*(product_assets(product) for product in products), canonical_assets()]
     return dg.Definitions(
         assets=assets,
-        jobs=[PCO_SYNC, pco_sweep],
+        jobs=[PCO_SYNC, pco_sweep, *WORKFLOW_JOBS],
         schedules=[incremental_schedule],
         sensors=[orgs_sensor, requests_sensor, failed_runs_sensor, alerts_sensor],
-        resources={"engine": SyncEngine(), "alert_desk": AlertDesk()},
+        resources={"engine": SyncEngine(), "alert_desk": AlertDesk(), "workflow_engine": WorkflowEngine()},
         executor=EXECUTOR,
     )

@@ -37,6 +37,8 @@ from openfaith_pipeline.inbox.carrying import (
 )
 from openfaith_pipeline.inbox.requests import Request
 from openfaith_pipeline.sync import SyncMode, finish_sync
+from openfaith_pipeline.workflows.execution import outcome_of
+from openfaith_pipeline.workflows.registry import get_workflow
 
 LOST_AFTER: Final = timedelta(seconds=90)
 """How long Dagster may take to launch the retry it has promised, which now and then it never does."""
@@ -73,6 +75,8 @@ def run_request_of(request: Request) -> dg.RunRequest:
         "dagster/priority": _PRIORITIES.get(request.trigger, "0"),
         **({IDEMPOTENCY_TAG: request.idempotency_key} if request.idempotency_key else {}),
     }
+    if not _is_sync(request):
+        return dg.RunRequest(run_key=_run_key(request), job_name=request.workflow, tags=tags)
     names = request.payload["streams"]
     streams = [stream for stream in STREAMS.values() if names is None or stream.name in names]
     return dg.RunRequest(
@@ -83,6 +87,10 @@ def run_request_of(request: Request) -> dg.RunRequest:
         run_config=mode_config(streams, SyncMode(request.payload["mode"])),
         tags=tags,
     )
+
+
+def _is_sync(request: Request) -> bool:
+    return get_workflow(request.workflow).is_sync
 
 
 def _run_key(request: Request) -> str:
@@ -102,7 +110,7 @@ def _follow(instance: dg.DagsterInstance, connection: Connection[Any], request: 
         if request.cancel_requested_at is not None and run.status is not dg.DagsterRunStatus.CANCELING:
             _terminate(instance, run.run_id)
     elif run.is_success:
-        finish_request(connection, request.request_id, "succeeded", None, sync_summary(connection, request))
+        finish_request(connection, request.request_id, "succeeded", None, _outcome(connection, request)[1])
     elif run.status is dg.DagsterRunStatus.CANCELED or request.cancel_requested_at is not None:
         _finish_badly(connection, request, "canceled", f"run {run.run_id} was terminated")
     elif not run.is_complete_and_waiting_to_retry:
@@ -112,10 +120,17 @@ def _follow(instance: dg.DagsterInstance, connection: Connection[Any], request: 
 
 
 def _finish_badly(connection: Connection[Any], request: Request, status: str, reason: str) -> None:
-    failures = sync_failures(connection, request) if status == "failed" else ()
-    error = "; ".join(failures) or reason
-    finish_request(connection, request.request_id, status, error, sync_summary(connection, request))
-    finish_sync(connection, request.request_id, error)
+    error, result = _outcome(connection, request)
+    told = reason if status == "canceled" else error or reason
+    finish_request(connection, request.request_id, status, told, result)
+    finish_sync(connection, request.request_id, told)
+
+
+def _outcome(connection: Connection[Any], request: Request) -> tuple[str | None, dict[str, Any]]:
+    """What failed, if anything did, and what came of the rest."""
+    if not _is_sync(request):
+        return outcome_of(connection, request)
+    return "; ".join(sync_failures(connection, request)) or None, sync_summary(connection, request)
 
 
 def _newest_run(instance: dg.DagsterInstance, request: Request) -> RunRecord | None:
@@ -135,7 +150,9 @@ def _is_unlaunched(instance: dg.DagsterInstance, request: Request) -> bool:
 
 
 def _have_partitions(instance: dg.DagsterInstance, requests: Sequence[Request]) -> None:
-    missing = {request.org_id for request in requests} - set(instance.get_dynamic_partitions("org"))
+    missing = {request.org_id for request in requests if _is_sync(request)} - set(
+        instance.get_dynamic_partitions("org")
+    )
     instance.add_dynamic_partitions("org", sorted(missing))
 
 

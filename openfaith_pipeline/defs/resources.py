@@ -36,6 +36,15 @@ class Glance:
     preview: Sequence[Mapping[str, Any]]
 
 
+@contextmanager
+def database_for_run(context: dg.InitResourceContext) -> Iterator[Database]:
+    """The database that Dagster's storage is in, with spans, and with the run beating for as long as it is used."""
+    database = current_caller().database or database_of(check.not_none(context.instance))
+    beat = beating(database, context.run.run_id) if context.run else nullcontext()
+    with tracing(database.settings), beat:
+        yield database
+
+
 class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The sync engine over the database that Dagster's storage is in.
 
@@ -46,9 +55,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SyncEngine"]:
-        self._database = current_caller().database or database_of(check.not_none(context.instance))
-        beat = beating(self._database, context.run.run_id) if context.run else nullcontext()
-        with tracing(self._database.settings), beat:
+        with database_for_run(context) as self._database:
             yield self
 
     def sync(self, request: Request, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:

@@ -7,6 +7,7 @@ from openfaith_pipeline.defs.partitions import ORG, partition_changes
 from openfaith_pipeline.defs.request_runs import serve_requests
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.storage import database_of
+from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
 
 
 @dg.sensor(
@@ -27,7 +28,7 @@ def orgs_sensor(context: dg.SensorEvaluationContext, engine: SyncEngine) -> dg.S
     description="Turns what the service was asked for into runs, and records how they end.",
     minimum_interval_seconds=3,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    jobs=[PCO_SYNC],
+    jobs=[PCO_SYNC, *WORKFLOW_JOBS],
 )
 def requests_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
     with database_of(context.instance).connect() as connection:

@@ -159,6 +159,11 @@ def resume_request(connection: Connection[Any], request_id: str) -> Request:
     Raises UnknownRequest.
     """
     connection.execute(
+        "DELETE FROM sync.activities AS a USING sync.requests AS r WHERE r.request_id = %s"
+        " AND a.request_id = r.request_id AND a.status <> 'succeeded' AND r.status IN ('failed', 'canceled')",
+        (request_id,),
+    )
+    connection.execute(
         "UPDATE sync.requests SET status = 'waiting', attempt = attempt + 1, run_id = NULL, not_before = NULL,"
         " launched_at = NULL, started_at = NULL, cancel_requested_at = NULL, finished_at = NULL, error = NULL,"
         " result = NULL WHERE request_id = %s AND status IN ('failed', 'canceled')",

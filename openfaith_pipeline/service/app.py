@@ -17,7 +17,7 @@ from openfaith_pipeline.service.keys import read_keys
 from openfaith_pipeline.service.limits import BodyLimit, RateLimiter
 
 POOL_SIZE = 8
-_PATIENCE_SECONDS = 5.0
+_PATIENCE_SECONDS = 2.0
 
 _ROUTERS = (triggers.router, workflows.router, webhooks.router, health.router, status.router)
 

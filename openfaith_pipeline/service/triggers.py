@@ -1,6 +1,7 @@
 """The triggers of OpenFaith's application, as its tRPC client calls them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
@@ -11,7 +12,7 @@ from openfaith_pipeline.errors import OpenFaithError, UsageError
 from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.bodies import idempotency_key, read_json
 from openfaith_pipeline.service.keys import TRIGGER
-from openfaith_pipeline.service.problems import DATABASE_TROUBLE, MethodNotTaken, NothingHere, problem
+from openfaith_pipeline.service.problems import DATABASE_TROUBLE, MethodNotTaken, NothingHere, Problem, problem
 from openfaith_pipeline.service.starting import start
 from openfaith_pipeline.service.trpc import Call, error_envelope, read_calls, result_envelope
 from openfaith_pipeline.workflows.external_sync import EXTERNAL_SYNC
@@ -46,9 +47,10 @@ async def call_procedures(
     if key and len(calls) > 1:
         raise UsageError("an Idempotency-Key stands for one thing: send it without a batch")
     answers = [await run_in_threadpool(_answer, request, visitor, call, key) for call in calls]
-    statuses = {status for status, _ in answers}
-    status = statuses.pop() if len(statuses) == 1 else 207
-    return JSONResponse([body for _, body in answers] if is_batch else answers[0][1], status)
+    if not is_batch:
+        return answers[0].alone()
+    statuses = {answer.status for answer in answers}
+    return JSONResponse([answer.body for answer in answers], statuses.pop() if len(statuses) == 1 else 207)
 
 
 @router.get("/{procedures}", include_in_schema=False)
@@ -56,15 +58,31 @@ def refuse_query(procedures: str) -> None:
     raise MethodNotTaken(f"{procedures[:80]} is a mutation: call it with POST")
 
 
-def _answer(request: Request, visitor: Visitor, call: Call, key: str | None) -> tuple[int, dict[str, Any]]:
+@dataclass(frozen=True)
+class _Answer:
+    """The answer to one call."""
+
+    body: dict[str, Any]
+    problem: Problem | None = None
+
+    @property
+    def status(self) -> int:
+        return self.problem.status if self.problem else 200
+
+    def alone(self) -> JSONResponse:
+        return JSONResponse(self.body, self.status, self.problem.headers if self.problem else None)
+
+
+def _answer(request: Request, visitor: Visitor, call: Call, key: str | None) -> _Answer:
     try:
         procedure = _PROCEDURES.get(call.procedure)
         if procedure is None:
             raise NothingHere(f"no mutation {call.procedure[:80]!r}; there is {', '.join(_PROCEDURES)}")
-        return 200, result_envelope(procedure(request, visitor, call.input, key), is_wrapped=call.is_wrapped)
+        data = procedure(request, visitor, call.input, key)
     except (OpenFaithError, *DATABASE_TROUBLE) as error:
         told = problem(error)
-        return told.status, error_envelope(told, call.procedure, is_wrapped=call.is_wrapped)
+        return _Answer(error_envelope(told, call.procedure, is_wrapped=call.is_wrapped), told)
+    return _Answer(result_envelope(data, is_wrapped=call.is_wrapped))
 
 
 def _trigger_pco_sync(request: Request, visitor: Visitor, sent: Any, key: str | None) -> dict[str, Any]:

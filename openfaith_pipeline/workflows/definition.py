@@ -1,5 +1,6 @@
 """What a workflow is: a payload, an idempotency key, and activities that are retried and, if all else fails, undone."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -8,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from psycopg import Connection
 from pydantic import BaseModel, ConfigDict
 
+from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import OpenFaithError
 
 
@@ -42,24 +44,24 @@ class Execution(Generic[P]):
 
     connection: its transaction, in which its result is committed too: what it does in this database is done once.
         What it does elsewhere may be done again after a crash, so name it by `request_id` there.
-    results: of the activities before it, by name.
-    canonical_schema: the database schema of the `openfaith_*` tables.
+    results: of the activities that are done, by name; when it is undone, its own among them.
+    database: for what reads in a connection of its own, and for the settings.
     """
 
     request_id: str
     org_id: str
     payload: P
     results: Mapping[str, Any]
+    database: Database
     connection: Connection[Any]
-    canonical_schema: str
 
 
 @dataclass(frozen=True)
 class Activity(Generic[P]):
     """One step.
 
-    do: returns what is to be remembered of it, as JSON. What it raises is tried again, as `retry` has it, unless it is
-        ActivityFailed.
+    do: returns what is to be remembered of it, as JSON. Whatever it raises, it is tried again as `retry` has it, but
+        for ActivityFailed, UsageError and ConnectionRejected, of which another try would change nothing.
     undo: its compensation, None if it needs none.
     """
 
@@ -90,6 +92,9 @@ class Workflow(Generic[P]):
         names = [activity.name for activity in self.activities]
         if len(set(names)) < len(names):
             raise ValueError(f"{self.name} has two activities of one name: {', '.join(names)}")
+        for name in (self.name, *names):
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+                raise ValueError(f"{name!r} is no name: it is a letter, and then letters, digits and underscores")
 
     @property
     def is_sync(self) -> bool:

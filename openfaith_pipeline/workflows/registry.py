@@ -5,10 +5,12 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from openfaith_pipeline.errors import UnknownWorkflow
+from openfaith_pipeline.workflows.create_org import CREATE_ORG
 from openfaith_pipeline.workflows.definition import Workflow
 from openfaith_pipeline.workflows.external_sync import EXTERNAL_SYNC
+from openfaith_pipeline.workflows.onboard_org import ONBOARD_ORG
 
-_ALL: Final[tuple[Workflow[Any], ...]] = (EXTERNAL_SYNC,)
+_ALL: Final[tuple[Workflow[Any], ...]] = (EXTERNAL_SYNC, CREATE_ORG, ONBOARD_ORG)
 
 WORKFLOWS: Final[Mapping[str, Workflow[Any]]] = {workflow.name: workflow for workflow in _ALL}
 

@@ -1,0 +1,91 @@
+"""A job for each workflow that has activities: an op for each of them, in their order."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any, Final
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.failures import acted_on
+from openfaith_pipeline.defs.requests import REQUEST_TAG
+from openfaith_pipeline.defs.resources import database_for_run
+from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.inbox.carrying import take_request
+from openfaith_pipeline.workflows.definition import Activity, ActivityFailed, Workflow
+from openfaith_pipeline.workflows.execution import ActivityToRetry, Executor
+from openfaith_pipeline.workflows.registry import WORKFLOWS
+
+_AFTER: Final = "after"
+
+
+class WorkflowEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Carries out activities on the database that Dagster's storage is in; while a run has it, the run beats."""
+
+    _database: Database = PrivateAttr()
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["WorkflowEngine"]:
+        with database_for_run(context) as self._database:
+            yield self
+
+    def begin(self, run: dg.DagsterRun) -> Executor:
+        """What carries out the request that the run was made for. Raises UsageError, RequestCanceled."""
+        request_id = run.tags.get(REQUEST_TAG)
+        if request_id is None:
+            raise UsageError(
+                f"a run of {run.job_name} is made for a request; ask for one: POST /workflows/{run.job_name}"
+            )
+        with self._database.connect() as connection:
+            take_request(connection, request_id, run.run_id)
+        return Executor(self._database, request_id)
+
+
+def _job(workflow: Workflow[Any]) -> dg.JobDefinition:
+    ops = [_op(workflow, activity) for activity in workflow.activities]
+    dependencies = {after.name: {_AFTER: dg.DependencyDefinition(before.name)} for before, after in pairwise(ops)}
+    graph = dg.GraphDefinition(
+        name=workflow.name, description=workflow.description, node_defs=ops, dependencies=dependencies
+    )
+    return graph.to_job(executor_def=dg.in_process_executor, tags={"openfaith/workflow": workflow.name})
+
+
+def _op(workflow: Workflow[Any], activity: Activity[Any]) -> dg.OpDefinition:
+    is_first = activity is workflow.activities[0]
+
+    @dg.op(
+        name=f"{workflow.name}_{activity.name}",
+        description=(activity.do.__doc__ or "").strip() or None,
+        ins={} if is_first else {_AFTER: dg.In(dg.Nothing)},
+        out=dg.Out(dg.Nothing),
+    )
+    def carry_out(context: dg.OpExecutionContext, workflow_engine: WorkflowEngine) -> None:
+        with acted_on(context):
+            _carry_out(context, workflow_engine.begin(context.run), activity)
+
+    return carry_out
+
+
+def _carry_out(context: dg.OpExecutionContext, executor: Executor, activity: Activity[Any]) -> None:
+    try:
+        executor.run(activity.name)
+    except ActivityToRetry as trouble:
+        context.log.warning(f"{trouble}; tried again in {trouble.wait.total_seconds():.0f} s")
+        # How often is the executor's to say: it counts over all runs. Dagster only has to allow it.
+        raise dg.RetryRequested(activity.retry.attempts, trouble.wait.total_seconds()) from trouble
+    except ActivityFailed as failure:
+        raise dg.Failure(description=str(failure), allow_retries=False) from failure
+    except dg.DagsterExecutionInterruptedError:
+        _undo_if_canceled(context, executor)
+        raise
+
+
+def _undo_if_canceled(context: dg.OpExecutionContext, executor: Executor) -> None:
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run and run.status is dg.DagsterRunStatus.CANCELING:
+        executor.undo_all()
+
+
+WORKFLOW_JOBS: Final = tuple(_job(workflow) for workflow in WORKFLOWS.values() if not workflow.is_sync)

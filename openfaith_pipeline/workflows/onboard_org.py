@@ -1,0 +1,71 @@
+"""`OnboardOrgWorkflow`: a church that has just been connected gets its name and its first sync."""
+
+import asyncio
+from typing import Final
+
+from pydantic import Field
+
+from openfaith_pipeline.inbox.requests import cancel_request
+from openfaith_pipeline.inbox.sync_requests import request_sync
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.organization import read_organization
+from openfaith_pipeline.orgs.registry import api_url_of, credentials_of, get_org
+from openfaith_pipeline.workflows.definition import Activity, Execution, Payload, Workflow
+
+
+class OnboardOrgPayload(Payload):
+    """The org, which is connected."""
+
+    orgId: str = Field(examples=["org_01k5t0w2m1e9qv4y8z3n7b6c5d"])  # noqa: N815 - camelCase on the wire
+
+
+def ask_planning_center(execution: Execution[OnboardOrgPayload]) -> dict[str, str]:
+    """Whose credentials these are: Planning Center's id and name of the church."""
+    settings = execution.database.settings
+    credentials = credentials_of(execution.connection, cipher_from(settings), execution.org_id)
+    api_url = api_url_of(execution.connection, execution.org_id) or settings.pco_api_url
+    organization = asyncio.run(read_organization(api_url, credentials))
+    return {"organizationId": organization.organization_id, "name": organization.name}
+
+
+def name_org(execution: Execution[OnboardOrgPayload]) -> dict[str, str]:
+    """Give the org the church's name; the name it had."""
+    before = get_org(execution.connection, execution.org_id).name
+    _rename(execution, execution.results[ASK_PLANNING_CENTER.name]["name"])
+    return {"before": before}
+
+
+def restore_name(execution: Execution[OnboardOrgPayload]) -> None:
+    _rename(execution, execution.results[NAME_ORG.name]["before"])
+
+
+def request_first_sync(execution: Execution[OnboardOrgPayload]) -> dict[str, str]:
+    """Ask for everything; the id of the execution that will bring it."""
+    request_id = request_sync(
+        execution.connection,
+        execution.org_id,
+        trigger="onboarding",
+        idempotency_key=f"first-sync-{execution.request_id}",
+    )
+    return {"executionId": request_id}
+
+
+def cancel_first_sync(execution: Execution[OnboardOrgPayload]) -> None:
+    cancel_request(execution.connection, execution.results[REQUEST_FIRST_SYNC.name]["executionId"])
+
+
+def _rename(execution: Execution[OnboardOrgPayload], name: str) -> None:
+    execution.connection.execute("UPDATE sync.orgs SET name = %s WHERE org_id = %s", (name, execution.org_id))
+
+
+ASK_PLANNING_CENTER: Final = Activity("ask_planning_center", ask_planning_center)
+NAME_ORG: Final = Activity("name_org", name_org, undo=restore_name)
+REQUEST_FIRST_SYNC: Final = Activity("request_first_sync", request_first_sync, undo=cancel_first_sync)
+
+ONBOARD_ORG = Workflow(
+    name="OnboardOrgWorkflow",
+    description="Name a connected org as its church is named in Planning Center, and ask for its first sync.",
+    payload=OnboardOrgPayload,
+    org_id=lambda payload: payload.orgId,
+    activities=(ASK_PLANNING_CENTER, NAME_ORG, REQUEST_FIRST_SYNC),
+)

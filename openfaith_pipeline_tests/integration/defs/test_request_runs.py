@@ -1,0 +1,247 @@
+"""What the requests sensor does with requests, and with the runs that carry them out."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.connection import configured_url, database_at
+from openfaith_pipeline.database.server import RunningServer
+from openfaith_pipeline.defs import request_runs
+from openfaith_pipeline.defs.instance import LOCATION_NAME, open_instance
+from openfaith_pipeline.defs.location import definitions
+from openfaith_pipeline.defs.request_runs import serve_requests
+from openfaith_pipeline.defs.sensors import requests_sensor
+from openfaith_pipeline.inbox.requests import Ask, Request, cancel_request, get_request, resume_request, submit
+from openfaith_pipeline.inbox.sync_requests import request_sync
+from openfaith_pipeline_tests.conftest import environment_of, fresh_database
+from openfaith_pipeline_tests.integration.inbox.conftest import connected_org
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class Desk:
+    """The sensor's place: an org, its requests, and runs that end as they are told to."""
+
+    def __init__(self, database: Database, instance: dg.DagsterInstance) -> None:
+        self.database, self.instance = database, instance
+        self.org_id = connected_org(database)
+
+    def ask(self, **how: Any) -> str:
+        """Of one stream: to create the run of a whole sync takes seconds."""
+        with self.database.connect() as connection:
+            return request_sync(connection, self.org_id, **{"trigger": "api", "streams": ["people.campuses"], **how})
+
+    def tick(self) -> list[dg.RunRequest]:
+        """The runs that are to be, of this org."""
+        with self.database.connect() as connection:
+            wanted = serve_requests(self.instance, connection)
+        return [each for each in wanted if each.tags["openfaith/org"] == self.org_id]
+
+    def request(self, request_id: str) -> Request:
+        with self.database.connect() as connection:
+            return get_request(connection, request_id)
+
+    def cancel(self, request_id: str) -> None:
+        with self.database.connect() as connection:
+            cancel_request(connection, request_id)
+
+    def run(self, wanted: dg.RunRequest, *events: str, **more: Any) -> dg.DagsterRun:
+        """A run as Dagster makes it for the request, with these events of its life."""
+        origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION_NAME), "__repository__")
+        run = self.instance.create_run_for_job(
+            definitions().resolve_job_def(str(wanted.job_name)),
+            tags={**wanted.tags, "dagster/run_key": wanted.run_key, **more.pop("tags", {})},
+            asset_selection=frozenset(wanted.asset_selection),
+            remote_job_origin=RemoteJobOrigin(origin, str(wanted.job_name)),
+            **more,
+        )
+        for event in events:
+            self.instance.report_dagster_event(dg.DagsterEvent(event, run.job_name), run.run_id)
+        return run
+
+
+@pytest.fixture(scope="module")
+def _place(
+    postgres: RunningServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Database, dg.DagsterInstance]]:
+    """A database and Dagster's instance in it, for all tests here: each has an org of its own."""
+    home = tmp_path_factory.mktemp("requests")
+    with fresh_database(postgres, "request_runs", home) as settings, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment_of(settings).items():
+            patch.setenv(name, value)
+        database = database_at(settings, configured_url(settings))
+        with open_instance(settings, database) as instance:
+            yield database, instance
+
+
+@pytest.fixture
+def desk(_place: tuple[Database, dg.DagsterInstance]) -> Desk:
+    return Desk(*_place)
+
+
+def test_a_request_asks_for_its_run_until_there_is_one(desk: Desk) -> None:
+    request_id = desk.ask(idempotency_key="nightly", mode="reconcile", streams=["people.emails"])
+
+    [first], [second] = desk.tick(), desk.tick()
+
+    assert first.run_key == second.run_key == f"{desk.org_id}:nightly"
+    assert first.tags["openfaith/idempotency_key"] == "nightly"
+    assert first.tags["openfaith/sync_id"] == request_id
+    assert first.partition_key == desk.org_id
+    assert first.run_config == {"ops": {"pco_people": {"config": {"mode": "RECONCILE"}}}}
+    assert dg.AssetKey(["openfaith", "emails"]) in first.asset_selection
+    assert dg.AssetKey(["pco_people", "people"]) not in first.asset_selection
+    assert desk.org_id in desk.instance.get_dynamic_partitions("org")
+
+    run = desk.run(first)
+    assert len(desk.tick()) == 1, "created, and the daemon was killed before it was queued"
+    desk.instance.report_dagster_event(dg.DagsterEvent("PIPELINE_ENQUEUED", run.job_name), run.run_id)
+    assert desk.tick() == []
+    assert desk.request(request_id).run_id == run.run_id
+
+
+def test_the_sensor_tells_dagster(desk: Desk) -> None:
+    with dg.build_sensor_context(instance=desk.instance) as context:
+        assert isinstance(requests_sensor(context), dg.SkipReason)
+        desk.ask()
+        [wanted] = requests_sensor(context)
+    assert wanted.job_name == "pco_sync"
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [("PIPELINE_SUCCESS", "succeeded"), ("PIPELINE_FAILURE", "failed"), ("PIPELINE_CANCELED", "canceled")],
+)
+def test_the_end_of_the_run_is_the_end_of_the_request(desk: Desk, event: str, status: str) -> None:
+    request_id = desk.ask()
+    [wanted] = desk.tick()
+    run = desk.run(wanted, "PIPELINE_START", tags={"dagster/max_retries": "0"})
+    desk.tick()
+    assert desk.request(request_id).status == "running"
+    desk.instance.report_dagster_event(dg.DagsterEvent(event, run.job_name), run.run_id)
+    desk.tick()
+
+    ended = desk.request(request_id)
+    assert (ended.status, ended.is_open) == (status, False)
+    assert (ended.error is None) == (status == "succeeded")
+    assert desk.tick() == []
+
+
+def test_a_crash_is_no_end_while_a_retry_is_to_come_and_a_lost_retry_is_made_good(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_id = desk.ask(idempotency_key="nightly")
+    [wanted] = desk.tick()
+    desk.run(wanted, "PIPELINE_START", "PIPELINE_FAILURE", tags={"dagster/will_retry": "true"})
+    assert desk.tick() == []
+    assert desk.request(request_id).is_open
+
+    monkeypatch.setattr(request_runs, "LOST_AFTER", timedelta(seconds=-1))
+    [again] = desk.tick()
+    assert again.run_key == f"{request_id}#2"
+    assert again.tags["openfaith/sync_id"] == request_id
+
+
+def test_a_retry_carries_the_request_on(desk: Desk) -> None:
+    request_id = desk.ask()
+    [wanted] = desk.tick()
+    crashed = desk.run(wanted, "PIPELINE_START", "PIPELINE_FAILURE", tags={"dagster/will_retry": "true"})
+    desk.instance.add_run_tags(crashed.run_id, {"dagster/auto_retry_run_id": "soon"})
+    retry = desk.run(
+        wanted,
+        "PIPELINE_START",
+        tags={"dagster/is_resume_retry": "true"},
+        parent_run_id=crashed.run_id,
+        root_run_id=crashed.run_id,
+    )
+    desk.tick()
+    assert (desk.request(request_id).run_id, desk.request(request_id).status) == (retry.run_id, "running")
+
+
+def test_what_is_canceled_before_it_has_a_run_gets_none(desk: Desk) -> None:
+    request_id = desk.ask()
+    desk.tick()
+    desk.cancel(request_id)
+    assert desk.request(request_id).status == "launched"
+    assert desk.tick() == []
+    assert desk.request(request_id).status == "canceled"
+
+
+def test_what_is_canceled_in_the_queue_leaves_it(desk: Desk) -> None:
+    request_id = desk.ask()
+    run = desk.run(desk.tick()[0], "PIPELINE_ENQUEUED")
+    desk.cancel(request_id)
+    desk.tick()
+    desk.tick()
+    assert desk.request(request_id).status == "canceled"
+    assert desk.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.CANCELED
+
+
+def test_a_run_that_comes_too_late_does_nothing(desk: Desk) -> None:
+    request_id = desk.ask(streams=["people.campuses"])
+    [wanted] = desk.tick()
+    desk.cancel(request_id)
+    job = definitions().resolve_job_def("pco_sync")
+    tags = {"dagster/partition": desk.org_id, "dagster/max_retries": "0"}
+    run = desk.run(wanted, tags=tags, run_config={**wanted.run_config, **QUIET})
+    execute_run(InMemoryJob(job), run, desk.instance)
+
+    assert desk.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.CANCELED
+    with desk.database.connect() as connection:
+        assert connection.execute("SELECT FROM sync.syncs WHERE sync_id = %s", (request_id,)).fetchone() is None
+
+
+def test_a_workflow_is_run_by_its_job_and_its_results_are_kept(desk: Desk) -> None:
+    payload = {"organizationId": desk.org_id, "name": "First Church", "slug": "first", "userId": "user_1"}
+    with desk.database.connect() as connection:
+        request, _ = submit(connection, Ask("CreateOrgWorkflow", desk.org_id, payload, "api"))
+    carried_out(desk)
+
+    ended = desk.request(request.request_id)
+    assert ended.status == "succeeded"
+    assert len(ended.result["seed_sacraments"]) == 3
+    with desk.database.connect() as connection:
+        kinds = connection.execute(
+            'SELECT type, "createdBy" FROM openfaith_sacraments WHERE "orgId" = %s ORDER BY 1', (desk.org_id,)
+        ).fetchall()
+        registered = connection.execute(
+            'SELECT "sourceEntityType", "targetEntityTypes" FROM "openfaith_entityRelationships" WHERE "orgId" = %s',
+            (desk.org_id,),
+        ).fetchall()
+    assert kinds == [(kind, "user_1") for kind in ("baptismHolySpirit", "baptismWater", "salvation")]
+    register = dict(registered)
+    assert register["person"] == ["address", "campus", "person", "phoneNumber", "user"]
+    assert register["user"] == ["person"]
+
+
+def test_a_workflow_that_fails_for_good_says_why_and_may_be_resumed(desk: Desk) -> None:
+    with desk.database.connect() as connection:
+        # Without credentials there is nothing to ask Planning Center with.
+        connection.execute("DELETE FROM sync.connections WHERE org_id = %s", (desk.org_id,))
+        request, _ = submit(connection, Ask("OnboardOrgWorkflow", desk.org_id, {"orgId": desk.org_id}, "api"))
+    carried_out(desk)
+    failed = desk.request(request.request_id)
+    assert (failed.status, failed.result) == ("failed", {})
+    assert "ask_planning_center failed" in failed.error
+
+    with desk.database.connect() as connection:
+        resume_request(connection, request.request_id)
+    [again] = desk.tick()
+    assert again.run_key == f"{request.request_id}#2"
+
+
+def carried_out(desk: Desk) -> None:
+    """Everything that is asked for, run in this process to its end."""
+    for wanted in desk.tick():
+        job = definitions().resolve_job_def(str(wanted.job_name))
+        tags = {**wanted.tags, "dagster/max_retries": "0"}
+        run = desk.instance.create_run_for_job(job, tags=tags, run_config=QUIET)
+        execute_run(InMemoryJob(job), run, desk.instance)
+    desk.tick()

@@ -1,0 +1,92 @@
+"""Workflows by name over HTTP: started, told of, canceled, resumed."""
+
+import pytest
+
+from openfaith_pipeline.inbox.carrying import claim_requests
+from openfaith_pipeline.orgs.registry import new_org_id
+from openfaith_pipeline_tests.integration.service.conftest import ELSEWHERE, ONE_ORG, READER, SYNC, Service
+
+
+def test_a_workflow_is_started_by_its_payload_wrapped_or_not(service: Service) -> None:
+    wrapped = service.start({"adapter": "pco"})
+    bare = service.call("POST", SYNC, {"tokenKey": service.org_id, "adapter": "pco"})
+
+    assert (wrapped.status, wrapped.json["status"], wrapped.json["isNew"]) == (200, "waiting", True)
+    assert (bare.json["executionId"], bare.json["isNew"]) == (wrapped.json["executionId"], False)
+
+
+def test_one_key_is_one_execution_and_stands_for_one_thing(service: Service) -> None:
+    first = service.start(idempotency_key="nightly")
+    assert service.start(idempotency_key="nightly").json["executionId"] == first.json["executionId"]
+
+    other = service.start({"mode": "reconcile"}, idempotency_key="nightly")
+    assert (other.status, other.json["error"]["type"]) == (409, "IdempotencyKeyReused")
+
+
+def test_an_execution_is_told_of_while_it_waits_and_may_be_canceled_and_resumed(service: Service) -> None:
+    execution = f"{SYNC}/executions/{service.start().json['executionId']}"
+
+    told = service.call("GET", execution, key=READER).json
+    assert (told["status"], told["streams"], told["rows"]) == ("waiting", [], 0)
+    assert service.call("POST", f"{execution}/cancel", key=READER).status == 403
+    assert service.call("POST", f"{execution}/cancel").json["status"] == "canceled"
+    assert service.call("POST", f"{execution}/resume").json["attempt"] == 2
+
+
+def test_what_is_under_way_is_asked_to_stop(service: Service) -> None:
+    execution = f"{SYNC}/executions/{service.start().json['executionId']}"
+    assert service.database
+    with service.database.connect() as connection:
+        claim_requests(connection)
+    told = service.call("POST", f"{execution}/cancel").json
+    assert (told["status"], told["isCancelRequested"], told["finishedAt"]) == ("launched", True, None)
+
+
+def test_an_org_does_not_see_anothers(service: Service) -> None:
+    execution = f"{SYNC}/executions/{service.start().json['executionId']}"
+
+    assert service.call("GET", execution, key=ONE_ORG).status == 200
+    assert service.call("GET", execution, key=ELSEWHERE).status == 404
+    assert service.call("POST", f"{execution}/cancel", key=ELSEWHERE).status == 404
+    assert service.call("GET", f"{SYNC}/executions", key=ELSEWHERE).json == []
+    assert service.call("GET", f"{SYNC}/executions?org={service.org_id}", key=ELSEWHERE).status == 403
+    assert len(service.call("GET", f"{SYNC}/executions", key=ONE_ORG).json) == 1
+    assert service.start(key=ELSEWHERE).status == 403
+
+
+def test_the_workflows_tell_what_they_take(service: Service) -> None:
+    told = {each["name"]: each for each in service.call("GET", "/workflows").json}
+    assert told["CreateOrgWorkflow"]["activities"] == ["seed_sacraments", "seed_relationships"]
+    assert set(told["CreateOrgWorkflow"]["payload"]["required"]) == {"organizationId", "name", "slug", "userId"}
+
+
+def test_a_payload_may_bring_its_own_key(service: Service) -> None:
+    payload = {"organizationId": new_org_id(), "name": "First Church", "slug": "first", "userId": "user_1"}
+    first = service.call("POST", "/workflows/CreateOrgWorkflow", {"payload": payload})
+    again = service.call("POST", "/workflows/CreateOrgWorkflow", {"payload": payload})
+    assert (first.status, first.json["isNew"], again.json["isNew"]) == (200, True, False)
+    assert first.json["executionId"] == again.json["executionId"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "words"),
+    [
+        ("POST", "/workflows/ExternalSync", {}, 404, "did you mean ExternalSyncWorkflow"),
+        ("POST", SYNC, {"payload": {}}, 400, "tokenKey: Field required"),
+        ("POST", SYNC, {"payload": "all"}, 400, "valid dictionary"),
+        ("POST", SYNC, {"payload": {"tokenKey": "ORG", "adapter": "ccb"}}, 400, "adapter"),
+        ("POST", "/workflows/CreateOrgWorkflow", {"payload": {"organizationId": "7"}}, 400, "is not an org id"),
+        ("GET", f"{SYNC}/executions/request_x", None, 404, "no execution"),
+        ("GET", f"{SYNC}/executions?limit=x", None, 400, "limit"),
+        ("GET", f"{SYNC}/executions?limit=0", None, 400, "limit"),
+        ("GET", "/workflows/CreateOrgWorkflow/executions/none", None, 404, "no execution"),
+        ("DELETE", SYNC, None, 405, "Not Allowed"),
+        ("GET", "/nowhere", None, 404, "Not Found"),
+    ],
+)
+def test_what_is_refused_says_what_to_change(
+    service: Service, method: str, path: str, body: object, status: int, words: str
+) -> None:
+    answer = service.call(method, path, body)
+    assert answer.status == status, answer.text
+    assert words in answer.json["error"]["message"]
