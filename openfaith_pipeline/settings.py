@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     pco_api_url: str = Field(default=PCO_API_URL, pattern=r"^https?://", validation_alias="PCO_API_URL")
     pco_client_id: str | None = Field(default=None, validation_alias="PLANNING_CENTER_CLIENT_ID")
     pco_client_secret: SecretStr | None = Field(default=None, validation_alias="PLANNING_CENTER_SECRET")
+    pco_scopes: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="PLANNING_CENTER_SCOPES")
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), validation_alias="OPENFAITH_ENCRYPTION_KEYS"
     )
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
 
-    @field_validator("encryption_keys", "api_keys", "alert_email", mode="before")
+    @field_validator("encryption_keys", "api_keys", "alert_email", "pco_scopes", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

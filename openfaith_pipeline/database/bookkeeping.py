@@ -85,6 +85,17 @@ CONNECTIONS: Final = Table(
     _one_of("state", "connected", "degraded", "needs_reconnect"),
 )
 
+OAUTH_JOURNEYS: Final = Table(
+    "oauth_journeys",
+    METADATA,
+    Column("state_hash", Text, primary_key=True),
+    Column("browser_hash", Text, nullable=False),
+    Column("verifier", LargeBinary, nullable=False, comment="of PKCE, encrypted; good for ten minutes"),
+    Column("redirect_uri", Text, nullable=False),
+    Column("org_id", Text, comment="the org that is connected again, where that is known from the beginning"),
+    _moment_of_insert("began_at"),
+)
+
 SYNCS: Final = Table(
     "syncs",
     METADATA,

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import OpenFaithError
-from openfaith_pipeline.service import health, status, triggers, webhooks, workflows
+from openfaith_pipeline.service import connect, health, status, triggers, webhooks, workflows
 from openfaith_pipeline.service.answers import answer_error
 from openfaith_pipeline.service.keys import read_keys
 from openfaith_pipeline.service.limits import BodyLimit, RateLimiter
@@ -19,7 +19,7 @@ from openfaith_pipeline.service.limits import BodyLimit, RateLimiter
 POOL_SIZE = 8
 _PATIENCE_SECONDS = 2.0
 
-_ROUTERS = (triggers.router, workflows.router, webhooks.router, health.router, status.router)
+_ROUTERS = (connect.router, triggers.router, workflows.router, webhooks.router, health.router, status.router)
 
 
 def create_app(database: Database) -> FastAPI:

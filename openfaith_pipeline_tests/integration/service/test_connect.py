@@ -1,0 +1,185 @@
+"""A church connects itself: the pages, the simulator's OAuth, and what is kept afterwards."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.orgs.alerts import list_alerts
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.connecting import connect_client
+from openfaith_pipeline.orgs.registry import Org, add_org, list_orgs, new_org_id, remove_org, set_connection_state
+from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.service.app import create_app
+from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
+from openfaith_pipeline_tests.oauth_grants import visit, with_oauth
+
+FIRST, SECOND = made_up_churches(2, people=3)
+PUBLIC_URL = "https://sync.example.org"
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[SimulatorClient]:
+    with running_simulator([FIRST, SECOND]) as client:
+        yield client
+
+
+@pytest.fixture
+def database(database: Database, simulator: SimulatorClient) -> Database:
+    settings = with_oauth(database.settings, simulator.url).model_copy(update={"public_url": PUBLIC_URL})
+    simulator.sign_in(FIRST.org_id)
+    return replace(database, settings=settings)
+
+
+@pytest.fixture
+def browser(database: Database) -> Iterator[TestClient]:
+    with TestClient(create_app(database), base_url=PUBLIC_URL, follow_redirects=False) as client:
+        yield client
+
+
+def _leave(browser: TestClient, org_id: str = "") -> str:
+    """Press the button, approve; the address that Planning Center sends the browser back to."""
+    left = browser.post("/connect/pco/start", params={"org": org_id} if org_id else {})
+    assert left.status_code == 303, left.text
+    return visit(left.headers["Location"])
+
+
+def _orgs(database: Database) -> list[Org]:
+    with database.connect() as connection:
+        return list_orgs(connection)
+
+
+async def test_a_church_connects_itself_and_its_data_can_be_read(
+    browser: TestClient, database: Database, simulator: SimulatorClient
+) -> None:
+    page = browser.get("/connect/pco")
+    assert (page.status_code, 'action="/connect/pco/start"' in page.text) == (200, True)
+    back = _leave(browser)
+    assert back.startswith(f"{PUBLIC_URL}/connect/pco/callback?")
+    connected = browser.get(back)
+
+    [org] = _orgs(database)
+    assert (connected.status_code, org.org_id in connected.text) == (200, True)
+    assert (org.name, org.connection_state) == (FIRST.name, "connected")
+    async with connect_client(database, org.org_id) as client:
+        document = await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
+    assert document.total_count == len(simulator.truth(FIRST.org_id, "people.emails"))
+
+
+def test_a_church_that_is_known_is_connected_again_and_not_doubled(browser: TestClient, database: Database) -> None:
+    browser.get(_leave(browser))
+    [org] = _orgs(database)
+    with database.connect() as connection:
+        set_connection_state(connection, org.org_id, "needs_reconnect", "dead")
+    again = browser.get(_leave(browser))
+
+    assert "is connected again" in again.text
+    [healed] = _orgs(database)
+    assert (healed.org_id, healed.connection_state) == (org.org_id, "connected")
+    with database.connect() as connection:
+        assert list_alerts(connection) == []
+        remove_org(connection, org.org_id)
+    browser.get(_leave(browser))
+    assert [org.org_id for org in _orgs(database)] == [org.org_id]
+
+
+def test_one_connected_by_token_changes_over_and_another_church_cannot_take_its_place(
+    browser: TestClient, database: Database, simulator: SimulatorClient
+) -> None:
+    org_id = new_org_id()
+    with database.connect() as connection:
+        token = PersonalAccessToken("app", SecretStr("secret"))
+        add_org(
+            connection,
+            cipher_from(database.settings),
+            org_id,
+            "Ours",
+            token,
+            organization_id=str(FIRST.organization_id),
+        )
+    simulator.sign_in(SECOND.org_id)
+    refused = browser.get(_leave(browser, org_id))
+    assert (refused.status_code, "not the church to be connected again" in refused.text) == (400, True)
+
+    simulator.sign_in(FIRST.org_id)
+    assert "<strong>Ours</strong>" in browser.get(_leave(browser, org_id)).text
+    with database.connect() as connection:
+        assert connection.execute("SELECT org_id, kind FROM sync.connections").fetchall() == [(org_id, "oauth")]
+
+
+def test_the_way_back_is_good_once_for_one_browser_and_not_for_ever(browser: TestClient, database: Database) -> None:
+    back = _leave(browser)
+    stolen = TestClient(browser.app, base_url=PUBLIC_URL).get(back)
+    assert (stolen.status_code, "begun in another browser" in stolen.text) == (400, True)
+    used = browser.get(back)
+    assert (used.status_code, "was used before" in used.text) == (400, True)
+
+    late = _leave(browser)
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.oauth_journeys SET began_at = now() - interval '11 minutes'")
+    assert "older than ten minutes" in browser.get(late).text
+    assert _orgs(database) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "told"),
+    [
+        ({"code": "made-up"}, 400, "does not take the code"),
+        ({"code": ""}, 400, "did not send what is needed"),
+        ({"code": "", "error": "access_denied"}, 400, "You have not approved"),
+        ({"code": "", "error": "<script>alert(1)</script>"}, 400, "did not send what is needed"),
+        ({"state": "made-up"}, 400, "was used before"),
+        ({"state": ""}, 400, "was used before"),
+    ],
+)
+def test_what_comes_back_wrong_is_told_plainly_and_connects_nobody(
+    browser: TestClient, database: Database, change: dict[str, str], status: int, told: str
+) -> None:
+    brought = {key: value[0] for key, value in parse_qs(urlsplit(_leave(browser)).query).items()}
+    answer = browser.get(f"/connect/pco/callback?{urlencode({**brought, **change})}")
+
+    assert (answer.status_code, told in answer.text) == (status, True), answer.text
+    assert "<script>" not in answer.text
+    assert _orgs(database) == []
+
+
+def test_the_browser_is_bound_and_nothing_is_kept_of_it_in_the_clear(browser: TestClient, database: Database) -> None:
+    left = browser.post("/connect/pco/start")
+    sent = parse_qs(urlsplit(left.headers["Location"]).query)
+    assert sent["code_challenge_method"] == ["S256"]
+    assert "openid" in sent["scope"][0].split()
+    cookie = left.headers["Set-Cookie"]
+    assert all(word in cookie for word in ("HttpOnly", "Secure", "SameSite=lax", "Path=/connect/pco", "Max-Age=600"))
+    assert (left.headers["Cache-Control"], left.headers["Referrer-Policy"]) == ("no-store", "no-referrer")
+    with database.connect() as connection:
+        kept = str(connection.execute("SELECT * FROM sync.oauth_journeys").fetchall())
+    assert sent["state"][0] not in kept
+    assert cookie.partition("=")[2].partition(";")[0] not in kept
+
+
+def test_what_is_not_set_up_or_not_there_is_said(database: Database) -> None:
+    for change, status, told in (
+        ({"pco_client_id": None}, 400, "PLANNING_CENTER_CLIENT_ID"),
+        ({"public_url": None}, 400, "OPENFAITH_PUBLIC_URL"),
+        ({"pco_api_url": "http://127.0.0.1:9"}, 503, "no answer from 127.0.0.1"),
+    ):
+        settings = database.settings.model_copy(update=change)
+        with TestClient(
+            create_app(replace(database, settings=settings)), base_url=PUBLIC_URL, follow_redirects=False
+        ) as browser:
+            answer = browser.get("/connect/pco")
+            if answer.status_code == 200:
+                left = browser.post("/connect/pco/start")
+                state = parse_qs(urlsplit(left.headers["Location"]).query)["state"][0]
+                answer = browser.get(f"/connect/pco/callback?code=c&state={state}")
+            assert (answer.status_code, told in answer.text) == (status, True), answer.text
+
+
+def test_an_org_that_is_not_there_is_refused(browser: TestClient) -> None:
+    assert browser.get("/connect/pco", params={"org": new_org_id()}).status_code == 404
+    assert browser.post("/connect/pco/start", params={"org": "x" * 61}).status_code in (400, 422)
