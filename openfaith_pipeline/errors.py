@@ -5,7 +5,8 @@
     │   ├── ConfigurationError      environment, files, keys, ports
     │   ├── UnknownOrg / UnknownStream / UnknownRequest / UnknownWorkflow
     │   ├── IdempotencyKeyReused / RequestCanceled
-    │   └── OrgPaused
+    │   ├── OrgPaused
+    │   └── PlanStale               what was planned can no longer be published; plan anew
     ├── RetriableError          trying again later may work
     │   ├── TransientError          network, 5xx, truncated or non-JSON body, firewall page
     │   ├── RateLimitedError        429; carries the wait the server asked for
@@ -66,6 +67,10 @@ class RequestCanceled(UsageError):
 
 class OrgPaused(UsageError):
     """The org is paused; resume it first."""
+
+
+class PlanStale(UsageError):
+    """What a plan would publish is too old, was overtaken by a sync, or is no longer there."""
 
 
 class RetriableError(OpenFaithError):

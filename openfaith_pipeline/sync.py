@@ -5,7 +5,7 @@ continues from the last committed page, and streams that earlier attempts finish
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -74,7 +74,7 @@ POOL_SIZE = 6
 BUSY_PATIENCE_SECONDS = 25.0
 """How long to wait for a stream that another sync holds: longer than a dead owner's lease lasts."""
 
-_REFUSED_BY_POSTGRES = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
+REFUSED_BY_POSTGRES = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
 """One stream's trouble, not the church's: the others go on."""
 
 _TRACER = trace.get_tracer("openfaith_pipeline.sync")
@@ -248,12 +248,8 @@ class Attempt:
             results = await self._sync_walk(await self._reachable(walk, started), started)
         except (ConnectionRejected, DatabaseUnavailable, psycopg.OperationalError, PoolTimeout):
             raise
-        except _REFUSED_BY_POSTGRES as error:
-            # The message would quote the value, which is personal data; the code and the column say enough.
-            reason = (
-                f"Postgres refused its rows: {type(error).__name__} {error.sqlstate} {error.diag.column_name or ''}"
-            )
-            self._give_up(walk.streams, OpenFaithError(reason.strip()), started)
+        except REFUSED_BY_POSTGRES as error:
+            self._give_up(walk.streams, OpenFaithError(refusal_in_words(error)), started)
         except OpenFaithError as error:
             self._give_up(walk.streams, error, started)
         else:
@@ -329,17 +325,8 @@ class Attempt:
             self._finish(self.result_of(stream, status, started, error=str(error)))
 
     async def _open(self, walk: Walk) -> Session:
-        """Take the walk's leases; a live sync in the way is given time to end."""
-        deadline = monotonic() + BUSY_PATIENCE_SECONDS
-        while True:
-            try:
-                async with self.pool.connection() as connection:
-                    is_anew = self.mode is SyncMode.FULL_REFRESH
-                    return await open_session(connection, self.request, walk, is_anew=is_anew)
-            except StreamBusy:
-                if monotonic() > deadline:
-                    raise
-                await asyncio.sleep(1)
+        is_anew = self.mode is SyncMode.FULL_REFRESH
+        return await opened(self.pool, lambda connection: open_session(connection, self.request, walk, is_anew=is_anew))
 
     async def _bring(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
         try:
@@ -350,7 +337,7 @@ class Attempt:
         except UnavailableError as error:
             await self._close(session, "unavailable", error)
             raise
-        except (OpenFaithError, asyncio.CancelledError, *_REFUSED_BY_POSTGRES) as error:
+        except (OpenFaithError, asyncio.CancelledError, *REFUSED_BY_POSTGRES) as error:
             await self._close(session, "failed", error)
             raise
 
@@ -440,6 +427,27 @@ class Attempt:
             )
             for stream in walk.streams
         ]
+
+
+async def opened(
+    pool: AsyncConnectionPool[Any], opening: Callable[[psycopg.AsyncConnection[Any]], Awaitable[Session]]
+) -> Session:
+    """The session that `opening` takes the leases of; a live sync in the way is given time to end."""
+    deadline = monotonic() + BUSY_PATIENCE_SECONDS
+    while True:
+        try:
+            async with pool.connection() as connection:
+                return await opening(connection)
+        except StreamBusy:
+            if monotonic() > deadline:
+                raise
+            await asyncio.sleep(1)
+
+
+def refusal_in_words(error: psycopg.Error) -> str:
+    """Why Postgres refused rows. Its message would quote the value, which is personal data; this says enough."""
+    reason = f"Postgres refused its rows: {type(error).__name__} {error.sqlstate} {error.diag.column_name or ''}"
+    return reason.strip()
 
 
 async def logged(connection: psycopg.AsyncConnection[Any], session: Session) -> dict[str, dict[str, Any]]:

@@ -5,13 +5,14 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from uuid import uuid4
 
 import typer
 from rich.console import Group, RenderableType
 
 from openfaith_pipeline.catalog import STREAMS, Product, Stream, streams_of
-from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli import plans, terminal
 from openfaith_pipeline.cli.progress import shown_progress, waited_of
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import StreamBusy, UnknownStream, UsageError
@@ -44,13 +45,28 @@ Mode = Annotated[
     ),
 ]
 
+MakePlan = Annotated[
+    bool, typer.Option("--plan", help="Fetch and compare, show what would change, and publish nothing.")
+]
+ShowValues = Annotated[
+    bool, typer.Option("--show-values", help="With --plan: the changed values too, which are people's data.")
+]
+Apply = Annotated[
+    str | None, typer.Option("--apply", metavar="SYNC_ID", help="Publish what a plan has staged, fetching nothing.")
+]
+Discard = Annotated[str | None, typer.Option("--discard", metavar="SYNC_ID", help="Give a plan up.")]
 
-def sync(
+
+def sync(  # noqa: PLR0913, PLR0917 - the verb's options
     org_ids: OrgIds = None,
     every_org: EveryOrg = False,
     product: Products = None,
     stream: StreamNames = None,
     mode: Mode = SyncMode.INCREMENTAL,
+    plan: MakePlan = False,
+    show_values: ShowValues = False,
+    apply: Apply = None,
+    discard: Discard = None,
     as_json: terminal.JsonOption = False,
     verbose: terminal.VerboseOption = False,
 ) -> None:
@@ -58,20 +74,85 @@ def sync(
 
     What an interrupted sync had fetched is kept: the next one goes on from there.
 
+    With --plan nothing is published: it shows what would be, and ends with the plan's id. Within 12 hours, and as long
+    as nothing else has changed its streams, --apply publishes exactly that.
+
     \b
     Examples:
       openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d
       openfaith-pipeline sync --all --json
       openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d --stream people.emails --mode reconcile
+      openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d --mode reconcile --plan
+      openfaith-pipeline sync --apply 0b5e4a3c-2f3f-4a8e-9b5f-6f1f0a9f4f52
 
     \b
-    Exit codes: 0 all was synced; 1 something was not, named on stderr; 2 wrong usage; 130 interrupted.
+    Exit codes: 0 all was synced; 1 something was not, named on stderr; 2 wrong usage, or the plan can no longer be
+    applied; 130 interrupted.
     """
     streams = choose_streams(product or (), stream or ())
+    is_chosen = bool(org_ids or every_org or product or stream or mode is not SyncMode.INCREMENTAL)
+    _check_options(plan=plan, show_values=show_values, apply=apply, discard=discard, is_chosen=is_chosen)
     with open_database(load_settings()) as database:
+        if discard:
+            _discard(database, discard, as_json=as_json)
+        if apply:
+            _apply(database, apply, as_json=as_json, is_verbose=verbose)
         orgs = _choose_orgs(database, org_ids or [], every_org=every_org)
+        if plan:
+            _plan(database, orgs, streams, mode, show_values=show_values, as_json=as_json)
         asyncio.run(check_answering(database, [org.org_id for org in orgs]))
         sync_id, reports = run_shown(database, orgs, streams, mode=mode, is_verbose=verbose)
+    _report(orgs, sync_id, reports, as_json=as_json)
+
+
+def _check_options(*, plan: bool, show_values: bool, apply: str | None, discard: str | None, is_chosen: bool) -> None:
+    if plan + (apply is not None) + (discard is not None) > 1:
+        raise UsageError("give one of --plan, --apply and --discard")
+    if show_values and not plan:
+        raise UsageError("--show-values goes with --plan")
+    if is_chosen and (apply is not None or discard is not None):
+        raise UsageError("a plan knows its org, streams and mode: give --apply or --discard alone")
+
+
+def _plan(
+    database: Database,
+    orgs: Sequence[Org],
+    streams: Sequence[Stream],
+    mode: SyncMode,
+    *,
+    show_values: bool,
+    as_json: bool,
+) -> NoReturn:
+    if len(orgs) != 1:
+        raise UsageError("plan one org at a time: openfaith-pipeline sync ORG_ID --plan")
+    [org] = orgs
+    asyncio.run(check_answering(database, [org.org_id]))
+    sync_id, plan = plans.make_plan(database, org, streams, mode)
+    if as_json:
+        terminal.print_json(plans.describe_plan(sync_id, org.org_id, plan, show_values=show_values))
+    else:
+        plans.print_plan(sync_id, org, plan, show_values=show_values)
+    raise typer.Exit(1 if plans.unplanned_of(plan) else 0)
+
+
+def _apply(database: Database, sync_id: str, *, as_json: bool, is_verbose: bool) -> NoReturn:
+    plan, streams = plans.plan_to_apply(database, sync_id)
+    with database.connect() as connection:
+        orgs = [get_org(connection, org_id) for org_id in dict.fromkeys(each.org_id for each in plan.streams)]
+    _, reports = run_shown(database, orgs, streams, mode=SyncMode(plan.mode), sync_id=sync_id, is_verbose=is_verbose)
+    _report(orgs, sync_id, reports, as_json=as_json)
+
+
+def _discard(database: Database, sync_id: str, *, as_json: bool) -> NoReturn:
+    discarded = plans.discard(database, sync_id)
+    if as_json:
+        terminal.print_json(discarded)
+    else:
+        terminal.output().print(f"discarded {sync_id}", markup=False)
+    raise typer.Exit(0)
+
+
+def _report(orgs: Sequence[Org], sync_id: str, reports: Mapping[str, "OrgReport"], *, as_json: bool) -> NoReturn:
     if as_json:
         terminal.print_json(describe_sync(sync_id, reports))
     else:
@@ -103,16 +184,18 @@ def run_shown(
     streams: Collection[Stream],
     *,
     mode: SyncMode = SyncMode.INCREMENTAL,
+    sync_id: str | None = None,
     is_verbose: bool = False,
 ) -> tuple[str, dict[str, "OrgReport"]]:
     """Run the sync of these orgs, with its progress on stderr; its id and, by org, how it ended.
 
+    sync_id: of a plan, which is applied.
     Raises StreamBusy when another run of one of them lives. That is certain only when it still does after a while: one
     that was killed looks alive until its last sign of life is old.
     """
     from openfaith_pipeline.defs.execution import SyncOrder, run_sync
 
-    order = SyncOrder([org.org_id for org in orgs], streams, mode)
+    order = SyncOrder([org.org_id for org in orgs], streams, mode, sync_id or str(uuid4()))
     patient_until = time.monotonic() + _BUSY_PATIENCE_SECONDS
     is_waiting = False
     with shown_progress({org.org_id: org.name for org in orgs}) as progress:

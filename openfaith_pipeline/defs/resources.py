@@ -19,9 +19,11 @@ from openfaith_pipeline.defs.requests import Request
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError
 from openfaith_pipeline.inbox.carrying import take_request
+from openfaith_pipeline.load.plans import is_plan
 from openfaith_pipeline.load.preview import preview_rows
 from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.orgs.turns import Kind, count_due, enroll_orgs
+from openfaith_pipeline.planning import apply_streams
 from openfaith_pipeline.sweeping import Listener, SweepOrder, SweepReport, sweep
 from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, finish_sync, sync_streams
 from openfaith_pipeline.telemetry import tracing
@@ -62,8 +64,9 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Bring these streams up to date; by stream name, how each ended."""
         caller = current_caller()
         with self._recorded(request, mode, {"streams": [stream.name for stream in streams]}) as failures:
+            do = apply_streams if self._is_plan(request.sync_id) else sync_streams
             results = caller.run(
-                sync_streams(
+                do(
                     self._database,
                     request.org_id,
                     streams,
@@ -141,6 +144,10 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._finish(request.sync_id, str(error))
             raise
         self._finish(request.sync_id, f"not synced: {', '.join(failures)}" if failures else None)
+
+    def _is_plan(self, sync_id: str) -> bool:
+        with self._connect() as connection:
+            return is_plan(connection, sync_id)
 
     def _connect(self) -> Connection[Any]:
         return self._database.connect()

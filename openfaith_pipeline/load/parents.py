@@ -1,27 +1,41 @@
 """The parents that a child route visits: the published records of the parent's stream, in a fixed order."""
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from psycopg import sql
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog import Stream
-from openfaith_pipeline.load.sessions import raw_name
+from openfaith_pipeline.load.sessions import raw_name, staging_name
 from openfaith_pipeline.walk import Parent, Route
 
 _BATCH = 1000
 
 
+class Foreseen(NamedTuple):
+    """What a plan would publish of a stream: what is staged under this number, and the ids it would mark deleted."""
+
+    stream_sync_id: int
+    deletions: Sequence[str]
+
+
 async def parents_of(
-    pool: AsyncConnectionPool[Any], org_id: str, route: Route, catalog: Mapping[str, Stream], after: str | None
+    pool: AsyncConnectionPool[Any],
+    org_id: str,
+    route: Route,
+    catalog: Mapping[str, Stream],
+    after: str | None,
+    *,
+    foreseen: Mapping[str, Foreseen] | None = None,
 ) -> AsyncIterator[Parent]:
     """The records to fill the path's placeholders with, for each parent after the given id.
 
     A parent whose own way from the top is not known is left out: no path leads to its children. Where a child's change
     is a change of its parent, only parents changed since the last sync of the children are visited.
+    foreseen: by stream name, what the tables are taken to hold besides.
     """
-    statement = _statement(route, catalog)
+    statement = _statement(route, catalog, foreseen or {})
     last = after or ""
     while True:
         asked = {"org_id": org_id, "lead": route.lead.name, "after": last, "is_whole": route.is_whole}
@@ -36,9 +50,9 @@ async def parents_of(
         last = rows[-1]["own_id"]
 
 
-def _statement(route: Route, catalog: Mapping[str, Stream]) -> sql.Composed:
+def _statement(route: Route, catalog: Mapping[str, Stream], foreseen: Mapping[str, Foreseen]) -> sql.Composed:
     parent = catalog[route.lead.parent_of(route.path) or ""]
-    columns, joins = _ancestors(route, catalog, parent)
+    columns, joins = _ancestors(route, catalog, parent, foreseen)
     touched = "AND (%(is_whole)s OR coalesce(p0._synced_at >= state.last_succeeded_at, true))"
     return sql.SQL(
         "SELECT p0.id AS own_id, {columns}, coalesce(p0._first_seen_at >= state.last_succeeded_at, true) AS is_new"
@@ -48,14 +62,16 @@ def _statement(route: Route, catalog: Mapping[str, Stream]) -> sql.Composed:
         ' {touched} ORDER BY p0.id COLLATE "C" LIMIT {limit}'
     ).format(
         columns=columns,
-        parent=raw_name(parent),
+        parent=_rows(parent, foreseen),
         joins=joins,
         touched=sql.SQL(touched if route.lead.touches_parent else ""),
         limit=sql.Literal(_BATCH),
     )
 
 
-def _ancestors(route: Route, catalog: Mapping[str, Stream], parent: Stream) -> tuple[sql.Composable, sql.Composable]:
+def _ancestors(
+    route: Route, catalog: Mapping[str, Stream], parent: Stream, foreseen: Mapping[str, Foreseen]
+) -> tuple[sql.Composable, sql.Composable]:
     """The id of each record on the way, found in the parent's row or in those of its own ancestors."""
     *above, own = route.placeholders
     columns = [sql.SQL("p0.id AS {}").format(sql.Identifier(f"{own}_id"))]
@@ -69,8 +85,41 @@ def _ancestors(route: Route, catalog: Mapping[str, Stream], parent: Stream) -> t
         alias = sql.Identifier(f"p{number}")
         joins.append(
             sql.SQL("LEFT JOIN {} AS {} ON {}.org_id = p0.org_id AND {}.id = {}.{}").format(
-                raw_name(ancestor), alias, alias, alias, table, sql.Identifier(column)
+                _rows(ancestor, foreseen), alias, alias, alias, table, sql.Identifier(column)
             )
         )
         known.append((alias, ancestor))
     return sql.SQL(", ").join(columns), sql.SQL(" ").join(joins)
+
+
+def _rows(stream: Stream, foreseen: Mapping[str, Foreseen]) -> sql.Composable:
+    """The stream's raw table, or in its place the rows that it would hold."""
+    if stream.name not in foreseen:
+        return raw_name(stream)
+    identifier, deletions = foreseen[stream.name]
+    columns = [name for name in stream.columns if name.endswith("_id")]
+    return sql.SQL("""(
+        SELECT present.org_id, present.id, {present} present._first_seen_at, present._synced_at, present._deleted_at
+        FROM {raw} AS present
+        WHERE present.org_id = %(org_id)s AND present.id <> ALL ({deletions}::text[]) AND NOT EXISTS (
+            SELECT FROM {staging} AS staged WHERE staged._stream_sync_id = {identifier} AND staged.id = present.id)
+        UNION ALL (
+        SELECT DISTINCT ON (staged.id) %(org_id)s, staged.id, {staged} coalesce(present._first_seen_at, now()),
+            CASE WHEN present._content_hash = staged._content_hash AND present._deleted_at IS NULL
+                THEN present._synced_at ELSE now() END,
+            NULL::timestamptz
+        FROM {staging} AS staged
+        LEFT JOIN {raw} AS present ON present.org_id = %(org_id)s AND present.id = staged.id
+        WHERE staged._stream_sync_id = {identifier}
+        ORDER BY staged.id, staged._page DESC, staged._position DESC))""").format(
+        present=_listed("present", columns),
+        staged=_listed("staged", columns),
+        raw=raw_name(stream),
+        staging=staging_name(stream),
+        deletions=sql.Literal(list(deletions)),
+        identifier=sql.Literal(identifier),
+    )
+
+
+def _listed(table: str, columns: Sequence[str]) -> sql.Composable:
+    return sql.SQL("").join(sql.SQL("{}, ").format(sql.Identifier(table, name)) for name in columns)

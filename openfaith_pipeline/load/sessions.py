@@ -15,7 +15,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog import Stream
-from openfaith_pipeline.errors import LeaseLost, StreamBusy
+from openfaith_pipeline.errors import LeaseLost, PlanStale, StreamBusy
 from openfaith_pipeline.load.drift import Sightings
 from openfaith_pipeline.load.leases import LEASE_TTL, is_dead
 from openfaith_pipeline.walk import Checkpoint, End, Walk
@@ -112,6 +112,30 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
     ids = {name: next(row["id"] for row in found if row["stream"] == name) for name in names}
     started_at = min(row["started_at"] for row in found)
     return Session(request, walk, ids, fences, watermarks, started_at, **resumed)
+
+
+async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> Session:
+    """Take the leases of a walk that the request's sync has planned, as it was when it had been read to its end.
+
+    Raises StreamBusy when a live sync holds one of the streams, and PlanStale when the plan is no longer there.
+    """
+    names = [stream.name for stream in walk.streams]
+    async with connection.transaction():
+        watermarks = await _lock_states(connection, request.org_id, names, [lead.name for lead in walk.leads])
+        cursor = await connection.execute(
+            "SELECT id, stream, checkpoint, started_at FROM sync.stream_syncs"
+            " WHERE sync_id = %s AND org_id = %s AND stream = ANY(%s) AND status = 'planned' ORDER BY id",
+            (request.sync_id, request.org_id, names),
+        )
+        planned = await cursor.fetchall()
+        if len(planned) != len(names):
+            raise PlanStale(f"the plan of {', '.join(names)} was discarded or given up; make a new one")
+        fences = await _take_leases(connection, request, names)
+    stored = next(row["checkpoint"] for row in planned if row["checkpoint"])
+    ids = {name: next(row["id"] for row in planned if row["stream"] == name) for name in names}
+    place = {name: stored[name] for name in ("state", "pages", "readings")}
+    started_at = min(row["started_at"] for row in planned)
+    return Session(request, walk, ids, fences, watermarks, started_at, end=End(**stored["end"]), **place)
 
 
 async def _lock_states(

@@ -98,14 +98,18 @@ def has_failing_streams(connection: Connection[Any], org_id: str) -> bool:
 
 
 async def finished_streams(
-    connection: AsyncConnection[Any], org_id: str, sync_id: str, streams: Sequence[Stream]
+    connection: AsyncConnection[Any],
+    org_id: str,
+    sync_id: str,
+    streams: Sequence[Stream],
+    statuses: Sequence[str] = ("succeeded",),
 ) -> dict[str, dict[str, Any]]:
-    """The streams of this org that earlier attempts of the sync have brought to an end, as stored."""
+    """The streams of this org that earlier attempts of the sync have brought to such an end, as stored."""
     cursor = await connection.execute(
         "SELECT done.*, extract(epoch FROM done.finished_at - done.started_at)::float8 AS seconds, state.row_count"
         " FROM sync.stream_syncs AS done JOIN sync.stream_states AS state USING (org_id, stream)"
-        " WHERE done.sync_id = %s AND done.org_id = %s AND done.stream = ANY(%s) AND done.status = 'succeeded'",
-        (sync_id, org_id, [stream.name for stream in streams]),
+        " WHERE done.sync_id = %s AND done.org_id = %s AND done.stream = ANY(%s) AND done.status = ANY(%s)",
+        (sync_id, org_id, [stream.name for stream in streams], list(statuses)),
     )
     return {row["stream"]: row for row in await cursor.fetchall()}
 

@@ -1,0 +1,142 @@
+"""`sync --plan`, `--apply` and `--discard`: see what a sync would do, and then do that or leave it.
+
+Planning is no run of Dagster's: nothing is materialized, and a run that says it did would be a lie. Applying is.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+from uuid import uuid4
+
+from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.progress import shown_progress
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import OpenFaithError
+from openfaith_pipeline.load.foreseeing import Sample, StreamChanges
+from openfaith_pipeline.load.plans import Plan, check_plan, discard_plan, end_planning, find_plan, give_up_old_plans
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
+from openfaith_pipeline.orgs.registry import Org
+from openfaith_pipeline.planning import OrgPlan, plan_streams
+from openfaith_pipeline.sync import StreamResult, SyncMode
+
+_KINDS: Final[Mapping[str, str]] = {
+    "insert": "new",
+    "update": "changed",
+    "delete": "deleted",
+    "restore": "back",
+    "merge": "merged",
+}
+
+
+def make_plan(database: Database, org: Org, streams: Sequence[Stream], mode: SyncMode) -> tuple[str, OrgPlan]:
+    """Plan a sync of the org, with its progress on stderr; its id and what it would do."""
+    sync_id = str(uuid4())
+    asked = {"orgs": [org.org_id], "streams": [stream.name for stream in streams], "plan": True}
+    with database.connect() as connection:
+        give_up_old_plans(connection)
+        begin_sync(connection, SyncStart(sync_id, None, mode, "cli", asked))
+    try:
+        with shown_progress({org.org_id: org.name}) as progress:
+            plan = asyncio.run(
+                plan_streams(database, org.org_id, streams, mode=mode, sync_id=sync_id, progress=progress(org.org_id))
+            )
+    except BaseException as error:
+        with database.connect() as connection:
+            finish_sync(connection, sync_id, str(error) if isinstance(error, OpenFaithError) else "interrupted")
+        raise
+    unplanned = unplanned_of(plan)
+    with database.connect() as connection:
+        end_planning(connection, sync_id, f"not planned: {', '.join(unplanned)}" if unplanned else None)
+    return sync_id, plan
+
+
+def unplanned_of(plan: OrgPlan) -> list[str]:
+    """The streams that could not be planned, those that the source withholds aside."""
+    return [name for name, result in plan.results.items() if result.status not in {"planned", "unavailable"}]
+
+
+def plan_to_apply(database: Database, sync_id: str) -> tuple[Plan, tuple[Stream, ...]]:
+    """The plan of this id and its streams; UsageError or PlanStale when it cannot be published any more."""
+    with database.connect() as connection:
+        plan = find_plan(connection, sync_id)
+        check_plan(connection, plan)
+    names = {planned.stream for planned in plan.streams}
+    return plan, tuple(stream for stream in STREAMS.values() if stream.name in names)
+
+
+def discard(database: Database, sync_id: str) -> dict[str, Any]:
+    """Give the plan up, and what it has staged."""
+    with database.connect() as connection:
+        return {"sync_id": sync_id, "status": "discarded", "streams": discard_plan(connection, sync_id)}
+
+
+def describe_plan(sync_id: str, org_id: str, plan: OrgPlan, *, show_values: bool) -> dict[str, Any]:
+    """The plan as JSON shows it."""
+    touched = dict.fromkeys([*plan.results, *plan.changes])
+    streams = {
+        name: {
+            **_result(plan.results.get(name)),
+            "changes": {kind: plan.changes.get(name, StreamChanges()).counts.get(kind, 0) for kind in _KINDS},
+            "samples": [
+                _describe(sample, show_values=show_values) for sample in plan.changes.get(name, StreamChanges()).samples
+            ],
+        }
+        for name in touched
+    }
+    status = "failed" if unplanned_of(plan) else "planned"
+    return {"sync_id": sync_id, "status": status, "orgs": {org_id: {"status": status, "streams": streams}}}
+
+
+def print_plan(sync_id: str, org: Org, plan: OrgPlan, *, show_values: bool) -> None:
+    """What would change, by stream with samples, and how to go on."""
+    columns = ("stream", *_KINDS.values(), "such as")
+    rows = [
+        [
+            name,
+            *(terminal.count(changes.counts.get(kind) or None) for kind in _KINDS),
+            "; ".join(_in_words(sample, show_values=show_values) for sample in changes.samples),
+        ]
+        for name, changes in sorted(plan.changes.items())
+    ]
+    title = f"{org.name} ({org.org_id}): what a sync would do"
+    terminal.output().print(terminal.table(columns, rows, title=title, numbers=tuple(_KINDS.values())))
+    unchanged = sum(result.status == "planned" for result in plan.results.values()) - len(
+        plan.changes.keys() & plan.results.keys()
+    )
+    terminal.say(f"{terminal.number_of(unchanged, 'stream')} would not change")
+    for name, result in plan.results.items():
+        if result.status != "planned":
+            terminal.complain(f"{name} {result.status}: {result.error}")
+        elif result.error:
+            terminal.say(f"{name}: nothing would be deleted: {result.error}")
+    terminal.say(f"publish it: openfaith-pipeline sync --apply {sync_id}")
+    terminal.say(f"leave it:   openfaith-pipeline sync --discard {sync_id}")
+    terminal.output().print(sync_id, markup=False)
+
+
+def _result(result: StreamResult | None) -> dict[str, Any]:
+    """Of a stream that only other streams' records would change there is none."""
+    if result is None:
+        return {"status": "touched"}
+    described = asdict(result)
+    del described["stream"], described["row_count"]
+    return described
+
+
+def _describe(sample: Sample, *, show_values: bool) -> dict[str, Any]:
+    fields = {name: {"before": before, "after": after} for name, (before, after) in sample.fields.items()}
+    return {"id": sample.record_id, "change": sample.kind, "fields": fields if show_values else list(fields)}
+
+
+def _in_words(sample: Sample, *, show_values: bool) -> str:
+    if sample.kind in {"delete", "merge"} or not sample.fields:
+        return f"{sample.record_id} {_KINDS.get(sample.kind, sample.kind)}"
+    if sample.kind == "insert" and not show_values:
+        return f"{sample.record_id} new"
+    told = [
+        f"{name} {terminal.json_line(before)} -> {terminal.json_line(after)}" if show_values else name
+        for name, (before, after) in sample.fields.items()
+    ]
+    return f"{sample.record_id} {_KINDS.get(sample.kind, sample.kind)} ({', '.join(told)})"

@@ -1,0 +1,235 @@
+"""Plans: walks that were read and judged, and wait in staging for somebody to say that they are to be published."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection, Connection, sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.errors import PlanStale, StreamBusy, UsageError
+from openfaith_pipeline.load.deletions import Verdict
+from openfaith_pipeline.load.publishing import Published
+from openfaith_pipeline.load.sessions import RESUMABLE_FOR, Session, raw_name, staging_name
+
+
+@dataclass(frozen=True)
+class PlannedStream:
+    """A stream of one org that a plan would publish."""
+
+    org_id: str
+    stream: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan that waits. streams: of all its orgs, in the order in which they were read."""
+
+    sync_id: str
+    mode: str
+    planned_at: datetime
+    streams: tuple[PlannedStream, ...]
+
+
+@dataclass(frozen=True)
+class PlannedWalk:
+    """A walk of a plan, as stored. signature: of the walk."""
+
+    signature: Mapping[str, Any]
+    verdict: Verdict
+
+
+async def keep_planned(
+    connection: AsyncConnection[Any], session: Session, verdict: Verdict, published: Mapping[str, Published]
+) -> None:
+    """Let the session wait in staging, with what it would do, and release its leases; in the caller's transaction."""
+    for name, counts in published.items():
+        kept = {"verdict": asdict(verdict)} if name == session.names[0] else {}
+        await connection.execute(
+            "UPDATE sync.stream_syncs SET status = 'planned', finished_at = now(), error = %s, fetched = %s,"
+            " inserted = %s, updated = %s, unchanged = %s, deleted = %s, checkpoint = checkpoint || %s WHERE id = %s",
+            (
+                verdict.doubt,
+                counts.fetched,
+                counts.inserted,
+                counts.updated,
+                counts.unchanged,
+                counts.deleted,
+                Jsonb(kept),
+                session.ids[name],
+            ),
+        )
+    await connection.execute(
+        "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL WHERE org_id = %s AND stream = ANY(%s)",
+        (session.org_id, session.names),
+    )
+
+
+async def release(connection: AsyncConnection[Any], session: Session) -> None:
+    """Give the session's leases back; what it planned goes on waiting."""
+    await connection.execute(
+        "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL"
+        " WHERE org_id = %s AND stream = ANY(%s) AND holder = %s",
+        (session.org_id, session.names, session.request.holder),
+    )
+
+
+async def planned_walks(
+    connection: AsyncConnection[Any], org_id: str, sync_id: str, streams: Sequence[Stream]
+) -> list[PlannedWalk]:
+    """The walks of a plan that still wait, in the order in which they were read: parents before their children."""
+    cursor = await connection.execute(
+        "SELECT checkpoint FROM sync.stream_syncs WHERE sync_id = %s AND org_id = %s AND stream = ANY(%s)"
+        " AND status = 'planned' AND checkpoint IS NOT NULL ORDER BY id",
+        (sync_id, org_id, [stream.name for stream in streams]),
+    )
+    stored = [row["checkpoint"] for row in await cursor.fetchall()]
+    return [PlannedWalk(each["signature"], Verdict(**each["verdict"])) for each in stored]
+
+
+def is_plan(connection: Connection[Any], sync_id: str) -> bool:
+    """Whether the sync was planned: what it publishes is in staging, and it fetches nothing."""
+    row = connection.execute("SELECT planned_at IS NOT NULL FROM sync.syncs WHERE sync_id = %s", (sync_id,)).fetchone()
+    return bool(row and row[0])
+
+
+def end_planning(connection: Connection[Any], sync_id: str, error: str | None) -> None:
+    """Record that a plan is made; error: what could not be planned."""
+    connection.execute(
+        "UPDATE sync.syncs SET status = 'planned', planned_at = now(), finished_at = now(), error = %s"
+        " WHERE sync_id = %s",
+        (error, sync_id),
+    )
+
+
+def find_plan(connection: Connection[Any], sync_id: str) -> Plan:
+    """The plan of this id, while it waits. Raises UsageError when there is none or nothing of it is left to publish."""
+    row = connection.execute(
+        "SELECT mode, planned_at, status FROM sync.syncs WHERE sync_id = %s AND planned_at IS NOT NULL", (sync_id,)
+    ).fetchone()
+    if row is None:
+        raise UsageError(f"there is no plan {sync_id!r}; `openfaith-pipeline sync ORG_ID --plan` makes one")
+    mode, planned_at, status = row
+    with connection.cursor(row_factory=class_row(PlannedStream)) as cursor:
+        streams = cursor.execute(
+            "SELECT org_id, stream, started_at FROM sync.stream_syncs WHERE sync_id = %s AND status = 'planned'"
+            " ORDER BY id",
+            (sync_id,),
+        ).fetchall()
+    if not streams:
+        how = {"succeeded": "was applied", "discarded": "was discarded"}.get(status, "has nothing left to publish")
+        raise UsageError(f"the plan {sync_id} {how}; make a new one: openfaith-pipeline sync ORG_ID --plan")
+    return Plan(sync_id, mode, planned_at, tuple(streams))
+
+
+def check_plan(connection: Connection[Any], plan: Plan) -> None:
+    """Raises PlanStale when the plan is too old or its streams were synced since."""
+    oldest = min(stream.started_at for stream in plan.streams)
+    row = connection.execute("SELECT now() - %s > %s", (oldest, RESUMABLE_FOR)).fetchone()
+    _refuse_age(plan.sync_id, is_too_old=bool(row and row[0]))
+    for planned in plan.streams:
+        if (by := _overtaken_by(connection, plan.sync_id, planned)) is not None:
+            raise PlanStale(_overtaken(plan.sync_id, planned.stream, planned.org_id, by))
+
+
+async def check_session(connection: AsyncConnection[Any], session: Session) -> None:
+    """The same of an opened session, whose leases keep it so. Raises PlanStale."""
+    cursor = await connection.execute("SELECT now() - %s > %s AS is_old", (session.started_at, RESUMABLE_FOR))
+    row = await cursor.fetchone()
+    _refuse_age(session.sync_id, is_too_old=bool(row and row["is_old"]))
+    for stream in session.walk.streams:
+        asked = _asked(session.sync_id, PlannedStream(session.org_id, stream.name, session.started_at))
+        row = await (await connection.execute(_overtaken_statement(stream), asked)).fetchone()
+        if row is not None:
+            raise PlanStale(_overtaken(session.sync_id, stream.name, session.org_id, row["overtaken_by"]))
+
+
+def discard_plan(connection: Connection[Any], sync_id: str) -> int:
+    """Give a plan up, with what it has staged; returns how many streams. Raises StreamBusy while it is applied."""
+    plan = find_plan(connection, sync_id)
+    _give_up(connection, sync_id, plan.streams)
+    connection.execute("UPDATE sync.syncs SET status = 'discarded', finished_at = now() WHERE sync_id = %s", (sync_id,))
+    return len(plan.streams)
+
+
+def give_up_old_plans(connection: Connection[Any]) -> int:
+    """Give up the plans that are too old to be applied; returns how many there were."""
+    rows = connection.execute(
+        "SELECT DISTINCT sync_id FROM sync.stream_syncs WHERE status = 'planned' AND started_at < now() - %s",
+        (RESUMABLE_FOR,),
+    ).fetchall()
+    for (sync_id,) in rows:
+        discard_plan(connection, sync_id)
+    return len(rows)
+
+
+def _give_up(connection: Connection[Any], sync_id: str, streams: Sequence[PlannedStream]) -> None:
+    for org_id in dict.fromkeys(stream.org_id for stream in streams):
+        names = sorted(stream.stream for stream in streams if stream.org_id == org_id)
+        held = connection.execute(
+            "SELECT stream FROM (SELECT stream, holder, lease_expires_at FROM sync.stream_states"
+            " WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream FOR UPDATE) AS locked"
+            " WHERE holder IS NOT NULL AND lease_expires_at > now()",
+            (org_id, names),
+        ).fetchall()
+        if held:
+            raise StreamBusy(f"{held[0][0]} of {org_id} is being synced; wait until that has ended")
+        given_up = connection.execute(
+            "UPDATE sync.stream_syncs SET status = 'abandoned', checkpoint = NULL, finished_at = now()"
+            " WHERE sync_id = %s AND org_id = %s AND status = 'planned' RETURNING id, stream",
+            (sync_id, org_id),
+        ).fetchall()
+        for identifier, name in given_up:
+            if name in STREAMS:
+                connection.execute(
+                    sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(STREAMS[name])),
+                    (identifier,),
+                )
+        # What it set aside is read again by the next sync: nothing was published, no watermark has moved.
+        connection.execute(
+            "UPDATE sync.quarantine SET resolved_at = now()"
+            " WHERE org_id = %s AND sync_id = %s AND stream = ANY(%s) AND resolved_at IS NULL",
+            (org_id, sync_id, [name for _, name in given_up]),
+        )
+
+
+def _refuse_age(sync_id: str, *, is_too_old: bool) -> None:
+    if is_too_old:
+        hours = int(RESUMABLE_FOR.total_seconds() // 3600)
+        raise PlanStale(f"the plan {sync_id} is older than {hours} hours; make a new one")
+
+
+def _overtaken(sync_id: str, stream: str, org_id: str, by: str) -> str:
+    return f"{stream} of {org_id} was changed by {by} after the plan {sync_id} was read; make a new plan"
+
+
+def _overtaken_by(connection: Connection[Any], sync_id: str, planned: PlannedStream) -> str | None:
+    if planned.stream not in STREAMS:
+        raise PlanStale(f"this version knows no stream {planned.stream}; make a new plan")
+    row = connection.execute(_overtaken_statement(STREAMS[planned.stream]), _asked(sync_id, planned)).fetchone()
+    return row[0] if row else None
+
+
+def _asked(sync_id: str, planned: PlannedStream) -> dict[str, Any]:
+    return {
+        "sync_id": sync_id,
+        "org_id": planned.org_id,
+        "stream": planned.stream,
+        "started_at": planned.started_at,
+    }
+
+
+def _overtaken_statement(stream: Stream) -> sql.Composed:
+    """A later sync that ended well, whether it changed a row or not, and whatever else wrote one since."""
+    return sql.SQL(
+        "SELECT overtaken_by FROM ("
+        "(SELECT 'sync ' || sync_id AS overtaken_by FROM sync.stream_syncs WHERE org_id = %(org_id)s"
+        " AND stream = %(stream)s AND sync_id <> %(sync_id)s AND status IN ('succeeded', 'incomplete')"
+        " AND finished_at > %(started_at)s LIMIT 1)"
+        " UNION ALL (SELECT _sync_id FROM {} WHERE org_id = %(org_id)s AND _sync_id <> %(sync_id)s"
+        " AND _synced_at > %(started_at)s LIMIT 1)) AS later LIMIT 1"
+    ).format(raw_name(stream))
