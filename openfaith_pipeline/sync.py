@@ -99,6 +99,7 @@ class StreamResult:
 
     status: succeeded, failed, incomplete (published, but the listing could not be proven complete) or unavailable.
     requests, waited_seconds: of the walk that brought it, told at the stream whose pages were listed.
+    merged: records marked deleted because they were merged into others.
     caught: changes that came without a new cursor value, found by reading everything.
     drift: how its attributes differ from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
     """
@@ -111,6 +112,7 @@ class StreamResult:
     updated: int = 0
     unchanged: int = 0
     deleted: int = 0
+    merged: int = 0
     caught: int = 0
     quarantined: int = 0
     requests: int = 0

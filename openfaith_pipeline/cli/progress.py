@@ -134,6 +134,7 @@ def describe_result(result: StreamResult) -> str:
         "new": result.inserted,
         "changed": result.updated,
         "deleted": result.deleted,
+        "merged": result.merged,
         "quarantined": result.quarantined,
     }
     told = "".join(f", {count(number)} {what}" for what, number in changes.items() if number)

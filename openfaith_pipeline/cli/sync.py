@@ -291,6 +291,8 @@ def _choose_orgs(database: Database, org_ids: Sequence[str], *, every_org: bool)
 
 def _remark(result: StreamResult) -> str:
     remarks = [] if result.status == "succeeded" else [result.status]
+    if result.merged:
+        remarks.append(f"{result.merged} merged")
     if result.caught:
         remarks.append(f"{result.caught} without a new {STREAMS[result.stream].cursor}")
     if result.quarantined:

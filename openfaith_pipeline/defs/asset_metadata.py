@@ -84,6 +84,7 @@ def stream_metadata(
         "rows_updated": result.updated,
         "rows_unchanged": result.unchanged,
         "rows_deleted": result.deleted,
+        "rows_merged": result.merged,
         "changes_without_new_cursor": result.caught,
         "rows_quarantined": result.quarantined,
         "requests": result.requests,

@@ -51,7 +51,8 @@ async def keep_planned(
         kept = {"verdict": asdict(verdict)} if name == session.names[0] else {}
         await connection.execute(
             "UPDATE sync.stream_syncs SET status = 'planned', finished_at = now(), error = %s, fetched = %s,"
-            " inserted = %s, updated = %s, unchanged = %s, deleted = %s, checkpoint = checkpoint || %s WHERE id = %s",
+            " inserted = %s, updated = %s, unchanged = %s, deleted = %s, merged = %s, checkpoint = checkpoint || %s"
+            " WHERE id = %s",
             (
                 verdict.doubt,
                 counts.fetched,
@@ -59,6 +60,7 @@ async def keep_planned(
                 counts.updated,
                 counts.unchanged,
                 counts.deleted,
+                counts.merged,
                 Jsonb(kept),
                 session.ids[name],
             ),

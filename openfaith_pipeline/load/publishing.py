@@ -13,6 +13,7 @@ from openfaith_pipeline.journal import entries_of, journaled, raw_rows
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.links import publish_links
+from openfaith_pipeline.load.merging import drop_staged_merged, remove_merged
 from openfaith_pipeline.load.sessions import Session, raw_name, renew, staging_name
 
 CLOCK_ALLOWANCE = timedelta(minutes=10)
@@ -23,6 +24,8 @@ CLOCK_ALLOWANCE = timedelta(minutes=10)
 class Published:
     """What publishing one stream changed, and how many rows it holds now.
 
+    merged: rows marked deleted because their records were merged into others, of this stream or of the one whose
+        mergers it tells.
     caught: of the updated rows those whose change came without a new cursor value, so that only reading everything
         could find it.
     """
@@ -32,6 +35,7 @@ class Published:
     updated: int
     unchanged: int
     deleted: int
+    merged: int
     caught: int
     row_count: int
 
@@ -61,12 +65,14 @@ async def publish(
 async def _publish_stream(
     connection: AsyncConnection[Any], session: Session, stream: Stream, deletions: Sequence[str]
 ) -> Published:
+    await drop_staged_merged(connection, session, stream)
     cursor = await connection.execute(
         _merge_statement(stream),
         {"id": session.ids[stream.name], **session.journaled_as},
     )
     counts = await cursor.fetchone() or {}
     deleted = await _tombstone(connection, session, stream, deletions)
+    merged = await remove_merged(connection, session, stream)
     await publish_links(connection, session, stream)
     await record_drift(connection, session.org_id, stream, session.sightings.get(stream.name, Sightings()))
     await _resolve_quarantine(connection, session, stream)
@@ -81,6 +87,7 @@ async def _publish_stream(
         updated=updated,
         unchanged=counts["fetched"] - inserted - updated,
         deleted=deleted,
+        merged=merged,
         caught=counts["caught"] if is_whole else 0,
         row_count=await _row_count(connection, session.org_id, stream),
     )
@@ -196,8 +203,8 @@ async def _finish(
         name, counts = stream.name, published[stream.name]
         await connection.execute(
             "UPDATE sync.stream_syncs SET status = %s, error = %s, checkpoint = NULL, finished_at = now(),"
-            " fetched = %s, inserted = %s, updated = %s, unchanged = %s, deleted = %s, caught = %s,"
-            " requests = requests + %s WHERE id = %s",
+            " fetched = %s, inserted = %s, updated = %s, unchanged = %s, deleted = %s, merged = %s,"
+            " caught = %s, requests = requests + %s WHERE id = %s",
             (
                 status,
                 verdict.doubt,
@@ -206,6 +213,7 @@ async def _finish(
                 counts.updated,
                 counts.unchanged,
                 counts.deleted,
+                counts.merged,
                 counts.caught,
                 verdict.requests if name == session.names[0] else 0,
                 session.ids[name],

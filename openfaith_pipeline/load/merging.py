@@ -1,0 +1,106 @@
+"""Raw rows of records that were merged into others: marked deleted as soon as a merger of them is known.
+
+The source answers 404 for such a record from then on. A page that was read before the merge may still hold it, so what
+is staged of it is dropped; and what belonged to it is not deleted: it belongs to the survivor now, and says so when it
+is read again.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+
+from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.journal import journaled, raw_rows
+from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+from openfaith_pipeline.mergers import survivors_of
+
+CAUSE = "merge"
+
+
+async def drop_staged_merged(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
+    """Drop what the session has staged of records that are known to be merged away and are here already."""
+    for mergers in _mergers_of(stream):
+        staged = sql.SQL("(SELECT id FROM {} WHERE _stream_sync_id = %(id)s)").format(staging_name(stream))
+        asked = {"org_id": session.org_id, "id": session.ids[stream.name]}
+        gone = await _merged_away(connection, mergers, stream, staged, asked)
+        if gone:
+            await connection.execute(
+                sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s AND id = ANY(%s)").format(staging_name(stream)),
+                (session.ids[stream.name], gone),
+            )
+
+
+async def remove_merged(connection: AsyncConnection[Any], session: Session, stream: Stream) -> int:
+    """Mark rows deleted whose records were merged away, of the stream or of the one whose mergers it tells.
+
+    Returns how many. In the caller's transaction, after the stream's rows are written.
+    """
+    removed = 0
+    for mergers in _mergers_of(stream):
+        removed += await _remove(connection, session, mergers, stream)
+    if stream.merging:
+        target = STREAMS[stream.merging.target]
+        # Its own syncs hold this lock from their first write on, so they see these mergers or we see their rows.
+        await connection.execute(
+            "SELECT FROM sync.stream_states WHERE org_id = %s AND stream = %s FOR UPDATE",
+            (session.org_id, target.name),
+        )
+        count = await _remove(connection, session, stream, target)
+        if count:
+            await connection.execute(
+                "UPDATE sync.stream_states SET row_count = row_count - %s WHERE org_id = %s AND stream = %s",
+                (count, session.org_id, target.name),
+            )
+        removed += count
+    return removed
+
+
+async def _remove(connection: AsyncConnection[Any], session: Session, mergers: Stream, target: Stream) -> int:
+    live = sql.SQL("(SELECT id FROM {} WHERE org_id = %(org_id)s AND _deleted_at IS NULL)").format(raw_name(target))
+    gone = await _merged_away(connection, mergers, target, live, {"org_id": session.org_id})
+    if not gone:
+        return 0
+    cursor = await connection.execute(_tombstone(target), {**session.journaled_as, "cause": CAUSE, "ids": gone})
+    return cursor.rowcount
+
+
+@cache
+def _tombstone(target: Stream) -> sql.Composed:
+    write = sql.SQL(
+        "UPDATE {} AS target SET _deleted_at = now(), _synced_at = now(), _sync_id = %(sync_id)s"
+        " WHERE target.org_id = %(org_id)s AND target.id = ANY(%(ids)s) AND target._deleted_at IS NULL"
+    ).format(raw_name(target))
+    return journaled(raw_rows(target), write)
+
+
+async def _merged_away(
+    connection: AsyncConnection[Any], mergers: Stream, target: Stream, among: sql.Composable, asked: dict[str, Any]
+) -> list[str]:
+    """Those of the ids selected by `among` that have a row and were merged away."""
+    merging = mergers.merging
+    assert merging  # noqa: S101 - only streams that tell of merges come here
+    names = {"raw": raw_name(mergers), "kept": sql.Identifier(merging.kept), "removed": sql.Identifier(merging.removed)}
+    named = sql.SQL(
+        "SELECT DISTINCT merger.{removed} AS id FROM {raw} AS merger JOIN {target} AS present"
+        " ON present.org_id = merger.org_id AND present.id = merger.{removed}"
+        " WHERE merger.org_id = %(org_id)s AND merger.{removed} IN {among}"
+    ).format(target=raw_name(target), among=among, **names)
+    cursor = await connection.execute(named, asked)
+    candidates = [row["id"] for row in await cursor.fetchall()]
+    if not candidates:
+        return []
+    told = sql.SQL(
+        "SELECT {kept} AS kept, {removed} AS removed FROM {raw} WHERE org_id = %(org_id)s"
+        " AND {kept} IS NOT NULL AND {removed} IS NOT NULL"
+        ' ORDER BY created_at NULLS FIRST, length(id), id COLLATE "C"'
+    ).format(**names)
+    cursor = await connection.execute(told, asked)
+    survivors = survivors_of([(row["kept"], row["removed"]) for row in await cursor.fetchall()])
+    return [candidate for candidate in candidates if candidate in survivors]
+
+
+def _mergers_of(stream: Stream) -> Iterator[Stream]:
+    """The streams that tell of merges of this one's records."""
+    return (each for each in STREAMS.values() if each.merging and each.merging.target == stream.name)
