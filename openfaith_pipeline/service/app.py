@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import OpenFaithError
-from openfaith_pipeline.service import connect, health, status, triggers, webhooks, workflows
+from openfaith_pipeline.service import connect, documentation, health, status, triggers, webhooks, workflows
 from openfaith_pipeline.service.answers import answer_error
 from openfaith_pipeline.service.keys import read_keys
 from openfaith_pipeline.service.limits import BodyLimit, RateLimiter
@@ -19,7 +19,15 @@ from openfaith_pipeline.service.limits import BodyLimit, RateLimiter
 POOL_SIZE = 8
 _PATIENCE_SECONDS = 2.0
 
-_ROUTERS = (connect.router, triggers.router, workflows.router, webhooks.router, health.router, status.router)
+_ROUTERS = (
+    triggers.router,
+    workflows.router,
+    webhooks.router,
+    connect.router,
+    health.router,
+    status.router,
+    documentation.router,
+)
 
 
 def create_app(database: Database) -> FastAPI:
@@ -31,7 +39,7 @@ def create_app(database: Database) -> FastAPI:
     app = FastAPI(
         title="OpenFaith Pipeline",
         description="Starts syncs and other workflows, tells how they are, and takes Planning Center's webhooks.",
-        docs_url="/api/docs",
+        docs_url=None,  # see `documentation`
         openapi_url="/api/openapi.json",
         redoc_url=None,
         lifespan=_with_pool,
