@@ -9,10 +9,13 @@ from uuid import uuid4
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.extract.children import PARENTS_IN_FLIGHT
+from openfaith_pipeline.journal import canonical_rows, link_rows, raw_rows
 from openfaith_pipeline.sync import PAGES_AHEAD, SyncMode
+from openfaith_pipeline.transform import TABLES
 from openfaith_pipeline_tests.chaos.attempt import CHOSEN, attempt
 from openfaith_pipeline_tests.chaos.canonical import canonical_differences
 from openfaith_pipeline_tests.chaos.world import World, leftovers, refetched
+from openfaith_pipeline_tests.integration.replay import replay_differences
 from openfaith_pipeline_tests.integration.sync.church import differences
 
 ACTIONS: Final = {"incremental": 4, "reconcile": 4, "verb": 1, "rollback": 1}
@@ -23,6 +26,11 @@ VICTIMS: Final = {"sync": 3, "postgres": 1}
 MOST_REFETCHED: Final = len(CHOSEN) * (PAGES_AHEAD + 2 + PARENTS_IN_FLIGHT)
 """Of one kill: every walk's pages in flight. In truth a handful of walks are under way at a time."""
 
+_JOURNALED: Final = [
+    *map(raw_rows, CHOSEN),
+    *(link_rows(stream, relationship) for stream in CHOSEN for relationship in stream.links),
+    *(canonical_rows("public", table) for table in TABLES),
+]
 _STREAMS: Final = [argument for stream in CHOSEN for argument in ("--stream", stream.name)]
 
 
@@ -88,8 +96,9 @@ def _recover(world: World) -> list[str]:
 
 
 def _beyond_raw(database: Database, org_id: str) -> list[str]:
+    """The OpenFaith tables by their rules, and the journal against every table it tells of."""
     with database.connect() as connection:
-        return canonical_differences(connection, org_id)
+        return [*canonical_differences(connection, org_id), *replay_differences(connection, org_id, _JOURNALED)]
 
 
 def _last_sync(world: World) -> str:

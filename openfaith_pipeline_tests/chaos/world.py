@@ -27,6 +27,7 @@ from openfaith_pipeline_tests.verbs import PROGRAM
 
 PEOPLE = 40
 LATENCY = Latency(base_ms=8)
+CHANGES_A_ROUND = 40  # of more, so many would be deletions that a reconcile holds them back
 _CHANGED = ("people.people", "people.emails", "people.phone_numbers", "people.addresses", "people.households")
 
 
@@ -85,7 +86,9 @@ class World:
         is_over = threading.Event()
 
         def change() -> None:
-            while not is_over.wait(0.05):
+            for _ in range(CHANGES_A_ROUND):
+                if is_over.wait(0.05):
+                    return
                 self.change_once()
 
         editor = threading.Thread(target=change)
