@@ -3,7 +3,7 @@
     OpenFaithError
     ├── UsageError              the person must change what they asked for or configured (exit code 2)
     │   ├── ConfigurationError      environment, files, keys, ports
-    │   ├── UnknownOrg / UnknownStream / UnknownRequest / UnknownWorkflow
+    │   ├── UnknownOrg / UnknownStream / UnknownRequest / UnknownWorkflow / UnknownSync
     │   ├── IdempotencyKeyReused / RequestCanceled
     │   ├── OrgPaused
     │   └── PlanStale               what was planned can no longer be published; plan anew
@@ -19,6 +19,7 @@
     │   ├── ProductNotGranted       401 with TRASH_PANDA, or a missing scope
     │   ├── StreamForbidden         403 in JSON: this user may not read this type
     │   └── PathNotFound            404: the path or record is not there
+    ├── RollbackRefused         others changed the same rows since; carries which
     ├── LeaseLost               another attempt took over; stop writing at once
     ├── UnexpectedResponse      a well-formed answer that breaks the contract; give up on the stream
     └── SyncFailed              raised at the end of a sync in which something asked for was not done
@@ -26,7 +27,9 @@
 Messages never contain credentials or personal data: they are shown in logs, in Dagster and on terminals.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 
 class OpenFaithError(Exception):
@@ -63,6 +66,10 @@ class IdempotencyKeyReused(UsageError):
 
 class RequestCanceled(UsageError):
     """What the run was to do was canceled before it began."""
+
+
+class UnknownSync(UsageError):
+    """No sync of this id is recorded."""
 
 
 class OrgPaused(UsageError):
@@ -126,6 +133,17 @@ class StreamForbidden(UnavailableError):
 
 class PathNotFound(UnavailableError):
     """The path, or the record, does not exist."""
+
+
+class RollbackRefused(OpenFaithError):
+    """Rows of the sync were changed by later syncs or by people.
+
+    `conflicts` names them, as the JSON output shows them: {"table", "key", "changed_by"}.
+    """
+
+    def __init__(self, message: str, conflicts: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(message)
+        self.conflicts = conflicts
 
 
 class LeaseLost(OpenFaithError):

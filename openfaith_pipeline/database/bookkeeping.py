@@ -110,7 +110,7 @@ SYNCS: Final = Table(
     Column("status", Text, nullable=False, server_default="running"),
     Column("error", Text),
     Column("planned_at", DateTime(timezone=True), comment="of a plan: when all of it was read"),
-    _one_of("status", "running", "succeeded", "failed", "planned", "discarded"),
+    _one_of("status", "running", "succeeded", "failed", "planned", "discarded", "rolled_back"),
 )
 
 STREAM_STATES: Final = Table(
@@ -178,7 +178,14 @@ STREAM_SYNCS: Final = Table(
     _moment_of_insert("started_at"),
     _moment("finished_at"),
     Column("error", Text),
-    _one_of("status", "running", "succeeded", "failed", "incomplete", "abandoned", "unavailable", "planned"),
+    Column(
+        "state_before",
+        JSONB(none_as_null=True),
+        comment="the stream's state before this was published, for a rollback",
+    ),
+    _one_of(
+        "status", "running", "succeeded", "failed", "incomplete", "abandoned", "unavailable", "planned", "rolled_back"
+    ),
 )
 Index(
     "stream_syncs_one_running",
@@ -351,6 +358,21 @@ JOURNAL: Final = Table(
 Index("journal_table_idx", JOURNAL.c.org_id, JOURNAL.c.table_name)
 Index("journal_row_idx", func.jsonb_hash(JOURNAL.c.row_key))
 Index("journal_sync_id_idx", JOURNAL.c.sync_id)
+
+ROLLBACKS: Final = Table(
+    "rollbacks",
+    METADATA,
+    Column("rollback_id", Text, nullable=False, comment="the sync that the undoing is journaled as"),
+    Column("org_id", Text, nullable=False),
+    Column("sync_id", Text, nullable=False, comment="the sync that was undone"),
+    Column("streams", JSONB(none_as_null=True), comment="only these of it; null for all"),
+    Column("reason", Text, nullable=False),
+    Column("rows", JSONB, nullable=False, comment="by table: restored, removed, returned, kept"),
+    _moment_of_insert("created_at"),
+    _moment("undone_at"),
+    PrimaryKeyConstraint("rollback_id", "org_id"),
+)
+Index("rollbacks_sync_id_idx", ROLLBACKS.c.sync_id)
 
 JOURNAL_HORIZON: Final = Table(
     "journal_horizon",

@@ -5,8 +5,9 @@ from functools import cache
 
 from psycopg import sql
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX, canonical_metadata
+from openfaith_pipeline.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,23 @@ def canonical_rows(schema: str, table: str) -> JournaledTable:
     declared = canonical_metadata(schema).tables[f"{schema}.{CANONICAL_PREFIX}{table}"]
     key = tuple(column.name for column in declared.primary_key if column.name != "orgId")
     return JournaledTable(schema, declared.name, key, "orgId", "deletedAt" if "deletedAt" in declared.c else None)
+
+
+def table_named(full_name: str, canonical_schema: str) -> JournaledTable:
+    """The table that the journal calls so. Raises UsageError for one that this version does not know."""
+    schema, _, name = full_name.partition(".")
+    table = name.removeprefix(CANONICAL_PREFIX)
+    if schema == canonical_schema and f"{schema}.{name}" in canonical_metadata(schema).tables:
+        return canonical_rows(schema, table)
+    for stream in STREAMS.values():
+        if stream.schema == schema and stream.short_name == name:
+            return raw_rows(stream)
+        for relationship, links in stream.links.items():
+            if stream.schema == schema and links == name:
+                return link_rows(stream, relationship)
+    raise UsageError(f"the journal has changes of {full_name}, which this version does not know")
+
+
+def tables_of_stream(stream: Stream) -> list[str]:
+    """The stream's raw table and its tables of links, as the journal calls them."""
+    return [f"{stream.schema}.{name}" for name in (stream.short_name, *stream.links.values())]

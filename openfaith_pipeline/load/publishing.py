@@ -51,6 +51,7 @@ async def publish(
     """
     async with connection.transaction():
         await renew(connection, session)
+        await _keep_states(connection, session)
         published = {
             stream.name: await _publish_stream(connection, session, stream, verdict.deletions.get(stream.name, ()))
             for stream in session.walk.streams
@@ -60,6 +61,17 @@ async def publish(
                 await _move_watermark(connection, session, lead)
         await _finish(connection, session, published, verdict)
     return published
+
+
+async def _keep_states(connection: AsyncConnection[Any], session: Session) -> None:
+    """Keep the streams' states as they are before the publish, for a rollback."""
+    await connection.execute(
+        "UPDATE sync.stream_syncs AS done SET state_before ="
+        " to_jsonb(state) - ARRAY['org_id', 'stream', 'fence', 'holder', 'lease_expires_at']"
+        " FROM sync.stream_states AS state"
+        " WHERE done.id = ANY(%s) AND state.org_id = done.org_id AND state.stream = done.stream",
+        (list(session.ids.values()),),
+    )
 
 
 async def _publish_stream(

@@ -95,6 +95,13 @@ def transform_org(
     return results
 
 
+def take_turn(cursor: psycopg.Cursor[Any], org_id: str) -> None:
+    """Be, until the transaction ends, the only one to write the org's canonical tables on the source's behalf."""
+    cursor.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('openfaith_pipeline.transform ' || %s::text, 0))", (org_id,)
+    )
+
+
 def _in_order(tables: Collection[str] | None) -> tuple[str, ...]:
     if tables is None:
         return TABLES
@@ -105,11 +112,7 @@ def _in_order(tables: Collection[str] | None) -> tuple[str, ...]:
 
 
 def _prepare(workspace: Workspace) -> None:
-    workspace.execute(
-        sql.SQL(
-            "SELECT pg_advisory_xact_lock(hashtextextended('openfaith_pipeline.transform ' || %(org_id)s::text, 0))"
-        )
-    )
+    take_turn(workspace.cursor, workspace.org_id)
     workspace.execute(_PLANNER_SETTINGS)
 
 

@@ -1,0 +1,186 @@
+"""Undoing what one sync did to one table of one org, by the journal: find what is to be undone, then do it.
+
+A row was changed by others since when undoing the later entries of the journal would change it, or when a column that
+the sync wrote no longer holds what the sync wrote (people's changes are not journaled). Later changes that were undone
+themselves leave the row as the sync left it, and do not count.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor, sql
+
+from openfaith_pipeline.journal.tables import JournaledTable
+from openfaith_pipeline.journal.writing import Write, journaled
+
+# Of a sync that was rolled back in part, or synced again under its id, what is left to undo.
+# before, after: of the columns that the sync changed. image: the row as it was, as far as anything changed since.
+_FIND = sql.SQL("""
+CREATE TEMP TABLE {undoing} ON COMMIT DROP AS
+WITH done AS MATERIALIZED (
+    SELECT row_key, min(id) AS first_id, (array_agg(action ORDER BY id))[1] = 'insert' AS is_new,
+        (array_agg(action ORDER BY id DESC))[1] = 'remove' AS is_removed,
+        sync.merge_images(before::jsonb ORDER BY id DESC) AS before,
+        sync.merge_images(after::jsonb ORDER BY id) AS after
+    FROM sync.journal WHERE sync_id = %(undone)s AND org_id = %(org_id)s AND table_name = {table_name}
+        AND id > (
+            SELECT coalesce(max(entry.id), 0) FROM sync.rollbacks AS earlier
+            JOIN sync.journal AS entry ON entry.sync_id = earlier.rollback_id AND entry.org_id = earlier.org_id
+            WHERE earlier.sync_id = %(undone)s AND earlier.org_id = %(org_id)s AND earlier.undone_at IS NULL
+                AND entry.table_name = {table_name})
+    GROUP BY row_key
+), since AS MATERIALIZED (
+    SELECT done.row_key, sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC) AS image,
+        sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC)
+            FILTER (WHERE entry.sync_id <> %(undone)s) AS before_others,
+        array_agg(DISTINCT entry.cause || ' ' || entry.sync_id)
+            FILTER (WHERE entry.sync_id <> %(undone)s) AS changed_by
+    FROM done JOIN sync.journal AS entry USING (row_key)
+    WHERE entry.org_id = %(org_id)s AND entry.table_name = {table_name} AND entry.id >= done.first_id
+        AND entry.id >= (SELECT min(first_id) FROM done)
+    GROUP BY done.row_key HAVING bool_or(entry.sync_id <> %(undone)s)
+)
+SELECT done.row_key, done.is_new, done.is_removed, done.after, coalesce(since.image, done.before) AS image,
+    since.before_others, since.changed_by, false AS is_present, NULL::text AS conflict
+FROM done LEFT JOIN since USING (row_key)""")
+
+# Canonical rows may be changed by people meanwhile; what is compared next is what will be written.
+_LOCK = sql.SQL(
+    "SELECT count(*) FROM (SELECT FROM {table} AS target, pg_temp.{undoing} AS undoing WHERE {same_row}"
+    " FOR UPDATE OF target) AS locked"
+)
+_FIND_PRESENT = sql.SQL(
+    "UPDATE pg_temp.{undoing} AS undoing SET is_present = true FROM {table} AS target WHERE {same_row}"
+)
+_COMPARE = sql.SQL("""
+UPDATE pg_temp.{undoing} AS undoing SET conflict = CASE
+    WHEN undoing.changed_by IS NOT NULL AND (NOT undoing.is_present
+        OR to_jsonb(target) || undoing.before_others <> to_jsonb(target))
+    THEN array_to_string(undoing.changed_by, ', ') ELSE 'a person' END
+FROM pg_temp.{undoing} AS same LEFT JOIN {table} AS target ON {same_as_same}
+WHERE same.row_key = undoing.row_key AND (same.is_present = same.is_removed
+    OR to_jsonb(target) || same.after <> to_jsonb(target)
+    OR to_jsonb(target) || same.before_others <> to_jsonb(target))""")
+
+_REMOVE = sql.SQL(
+    "DELETE FROM {table} AS target USING pg_temp.{undoing} AS undoing WHERE {same_row} AND undoing.is_new AND {chosen}"
+)
+_RESTORE = sql.SQL(
+    "UPDATE {table} AS target SET {assignments}"
+    " FROM pg_temp.{undoing} AS undoing, {table} AS live, jsonb_populate_record(live, undoing.image) AS past"
+    " WHERE {same_row} AND {same_live} AND NOT undoing.is_new AND {chosen}"
+)
+_RETURN = sql.SQL(
+    "INSERT INTO {table} AS target SELECT past.* FROM pg_temp.{undoing} AS undoing,"
+    " jsonb_populate_record(NULL::{table}, undoing.image) AS past"
+    " WHERE NOT undoing.is_present AND NOT undoing.is_new AND {chosen}"
+)
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A row that others changed since. key: its key's columns besides the org. changed_by: causes and syncs, or who."""
+
+    table: str
+    key: Mapping[str, str]
+    changed_by: str
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What became of a table's rows: given back what they were, removed, put back, or kept because of a conflict."""
+
+    restored: int
+    removed: int
+    returned: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """One sync's changes of one table of one org, to be undone in the caller's transaction.
+
+    number: tells the tables of one transaction apart. parameters: org_id, `undone` (the sync), sync_id and cause (of
+    the undoing).
+    """
+
+    cursor: Cursor[tuple[Any, ...]]
+    table: JournaledTable
+    number: int
+    parameters: Mapping[str, str]
+
+    def find(self) -> None:
+        """Put together what is to be undone, and lock its rows."""
+        for statement in (_FIND, sql.SQL("ANALYZE pg_temp.{undoing}"), _LOCK, _FIND_PRESENT, _COMPARE):
+            self._execute(statement)
+
+    def conflicts(self, limit: int) -> tuple[int, list[Conflict]]:
+        """How many rows others changed, and the first of them."""
+        self._execute(sql.SQL("SELECT count(*) FROM pg_temp.{undoing} WHERE conflict IS NOT NULL"))
+        count = (self.cursor.fetchone() or (0,))[0]
+        self._execute(
+            sql.SQL("SELECT row_key, conflict FROM pg_temp.{undoing} WHERE conflict IS NOT NULL ORDER BY row_key")
+        )
+        return count, [Conflict(self.table.full_name, key, by) for key, by in self.cursor.fetchmany(limit)]
+
+    def apply(self, *, overwrite: bool) -> Undone:
+        """Give the rows back what they were; those in conflict only where they are to be overwritten."""
+        chosen = sql.SQL("true" if overwrite else "undoing.conflict IS NULL")
+        kept, _ = (0, ()) if overwrite else self.conflicts(0)
+        names = {"chosen": chosen, "assignments": self._assignments()}
+        return Undone(
+            restored=self._write(_RESTORE, Write.CHANGE, names),
+            removed=self._write(_REMOVE, Write.REMOVE, names),
+            returned=self._write(_RETURN, Write.INSERT, names),
+            kept=kept,
+        )
+
+    def _assignments(self) -> sql.Composable:
+        """Of the columns that anything changed, in one assignment each."""
+        self._execute(
+            sql.SQL(
+                "SELECT attname FROM pg_attribute WHERE attrelid = {relation}::regclass AND attnum > 0"
+                " AND NOT attisdropped AND attgenerated = '' AND attname IN"
+                " (SELECT jsonb_object_keys(image) FROM pg_temp.{undoing} WHERE NOT is_new) ORDER BY attnum"
+            )
+        )
+        names = [name for (name,) in self.cursor.fetchall()]
+        return sql.SQL(", ").join(sql.SQL("{0} = past.{0}").format(sql.Identifier(name)) for name in names)
+
+    def _write(self, write: sql.SQL, does: Write, names: Mapping[str, sql.Composable]) -> int:
+        if does is Write.CHANGE and not names["assignments"].as_string(None):
+            return 0
+        statement = write.format(**self._names, **names)
+        self.cursor.execute(journaled(self.table, statement, does), self.parameters, prepare=False)
+        return self.cursor.rowcount
+
+    def _execute(self, statement: sql.SQL) -> None:
+        self.cursor.execute(statement.format(**self._names), self.parameters, prepare=False)
+
+    @property
+    def _name(self) -> sql.Identifier:
+        return sql.Identifier(f"undoing_{self.number}")
+
+    @property
+    def _names(self) -> dict[str, sql.Composable]:
+        table = self.table
+        return {
+            "undoing": self._name,
+            "table": table.identifier,
+            "table_name": sql.Literal(table.full_name),
+            "relation": sql.Literal(table.identifier.as_string(None)),
+            "same_row": self._same_row("target", "undoing"),
+            "same_live": self._same_row("live", "undoing"),
+            "same_as_same": self._same_row("target", "same"),
+        }
+
+    def _same_row(self, row: str, undoing: str) -> sql.Composable:
+        org = sql.SQL("{} = %(org_id)s").format(sql.Identifier(row, self.table.org))
+        key = [
+            sql.SQL("{} = {} ->> {}").format(
+                sql.Identifier(row, name), sql.Identifier(undoing, "row_key"), sql.Literal(name)
+            )
+            for name in self.table.key
+        ]
+        return sql.SQL(" AND ").join([org, *key])

@@ -1,0 +1,33 @@
+"""A church whose syncs end in its OpenFaith tables, and changes of every kind to it."""
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.sync import SyncMode
+from openfaith_pipeline.transform import transform_org
+from openfaith_pipeline_tests.integration.sync.church import statuses, sync
+
+# Events have a to-many relationship, and so a table of links.
+STREAMS_READ = tuple(STREAMS[name] for name in ("people.campuses", "people.people", "people.emails", "calendar.events"))
+SCHEMA = "public"
+
+
+def synced(database: Database, org_id: str, sync_id: str, mode: SyncMode = SyncMode.RECONCILE) -> None:
+    """Sync, and transform on its behalf."""
+    assert statuses(sync(database, org_id, STREAMS_READ, mode, sync_id=sync_id)) == {}
+    transformed(database, org_id, sync_id)
+
+
+def transformed(database: Database, org_id: str, sync_id: str) -> None:
+    with database.connect() as connection:
+        transform_org(connection, org_id, schema=SCHEMA, sync_id=sync_id)
+
+
+def change_the_source(simulator: SimulatorClient, org_id: str) -> None:
+    """Edits, new records, three emails that are gone, and an event with its links."""
+    for stream in ("people.people", "people.emails", "calendar.events"):
+        simulator.edit(org_id, stream, count=5)
+        simulator.add(org_id, stream, count=2)
+    for stream, count in (("people.emails", 3), ("calendar.events", 1)):
+        gone = [int(record["id"]) for record in simulator.truth(org_id, stream)[:count]]
+        simulator.delete(org_id, stream, gone)

@@ -1,0 +1,16 @@
+"""A simulated church for the tests of a module, synced with its OpenFaith tables."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.options import RateLimit
+from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+
+
+@pytest.fixture(scope="package")
+def simulator() -> Iterator[SimulatorClient]:
+    generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
+    with running_simulator(made_up_churches(1, people=40), rate_limit=generous) as running:
+        yield running
