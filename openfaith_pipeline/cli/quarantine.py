@@ -1,15 +1,21 @@
 """`quarantine`: what could not be loaded as it came, and another try at it."""
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.sync import choose_streams
 from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.load.quarantine import Quarantined, list_quarantined
+from openfaith_pipeline.load.sessions import REPLAYED
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.orgs.registry import get_org
+from openfaith_pipeline.replaying import Replayed, replay
 from openfaith_pipeline.settings import load_settings
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Records, or values of them, that could not be loaded.")
@@ -19,6 +25,9 @@ StreamName = Annotated[
     str | None, typer.Option("--stream", "-s", metavar="STREAM", help="Only of this stream, such as people.emails.")
 ]
 WithResolved = Annotated[bool, typer.Option("--all", help="Those that are settled, too.")]
+EntryId = Annotated[
+    int | None, typer.Option("--id", metavar="ENTRY", min=1, help="Only this entry, as `quarantine list` numbers it.")
+]
 ShowRecords = Annotated[
     bool, typer.Option("--show-records", help="Show the records themselves, which are people's data.")
 ]
@@ -58,6 +67,81 @@ def show(
             terminal.output().print(f"{entry.id}: {terminal.json_line(entry.record)}", markup=False, soft_wrap=True)
     if not entries:
         terminal.say("nothing is in quarantine")
+
+
+@quarantine_app.command("replay")
+def replay_entries(
+    org_id: OrgId = None,
+    stream: StreamName = None,
+    entry_id: EntryId = None,
+    as_json: terminal.JsonOption = False,
+) -> None:
+    """Try the records in quarantine again, as they were kept, by what this version of the pipeline declares.
+
+    What fits now is published, unless the record has been read anew since; what is still wrong stays, with today's
+    reason. Nothing is asked of Planning Center.
+
+    \b
+    Examples:
+      openfaith-pipeline quarantine replay
+      openfaith-pipeline quarantine replay org_01k5t0w2m1e9qv4y8z3n7b6c5d --stream people.emails --json
+      openfaith-pipeline quarantine replay --id 17
+
+    \b
+    Exit codes: 0 nothing is left of what was tried; 1 something is, named on stderr; 2 no such org, stream or entry.
+    """
+    with open_database(load_settings()) as database:
+        entries = find_entries(database, org_id, stream, entry_id=entry_id)
+        if entry_id is not None and not entries:
+            raise UsageError(
+                f"no entry {entry_id} is open in quarantine; `openfaith-pipeline quarantine list` shows them"
+            )
+        sync_id, results = _replay(database, entries)
+    if as_json:
+        terminal.print_json({"sync_id": sync_id, "streams": [asdict(result) for result in results]})
+    else:
+        _print_replayed(results)
+    raise typer.Exit(_complain_of_leftovers(results))
+
+
+def _replay(database: Database, entries: list[Quarantined]) -> tuple[str | None, list[Replayed]]:
+    """The id of the sync that the changes are journaled under, none when there is nothing to do, and what became."""
+    if not entries:
+        return None, []
+    sync_id = str(uuid4())
+    asked = {"orgs": sorted({entry.org_id for entry in entries}), "entries": len(entries)}
+    with database.connect() as connection:
+        begin_sync(connection, SyncStart(sync_id, None, REPLAYED, "cli", asked))
+    results = asyncio.run(replay(database, entries, sync_id=sync_id))
+    failed = [f"{result.stream}: {result.error}" for result in results if result.error]
+    with database.connect() as connection:
+        finish_sync(connection, sync_id, "; ".join(failed) or None)
+    return sync_id, results
+
+
+def _print_replayed(results: list[Replayed]) -> None:
+    numbers = ("published", "settled", "overtaken", "left", "waiting")
+    rows = [
+        [result.org_id, result.stream, *(terminal.count(getattr(result, name)) for name in numbers)]
+        for result in results
+    ]
+    terminal.output().print(terminal.table(("org", "stream", *numbers), rows, numbers=numbers))
+    if not results:
+        terminal.say("nothing is in quarantine")
+
+
+def _complain_of_leftovers(results: list[Replayed]) -> int:
+    for result in results:
+        if result.error:
+            terminal.complain(f"{result.org_id}: {result.stream}: {result.error}")
+        elif result.left:
+            terminal.complain(
+                f"{result.org_id}: {result.stream}: {terminal.number_of(result.left, 'value')} still wrong;"
+                f" openfaith-pipeline quarantine list {result.org_id} --stream {result.stream}"
+            )
+        if result.waiting:
+            terminal.say(f"{result.org_id}: {result.stream}: {result.waiting} left to their sync, which has not ended")
+    return 1 if any(result.error or result.left for result in results) else 0
 
 
 def find_entries(

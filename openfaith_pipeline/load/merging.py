@@ -13,7 +13,7 @@ from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.journal import journaled, raw_rows
-from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+from openfaith_pipeline.load.sessions import Session, lock_stream, raw_name, staging_name
 from openfaith_pipeline.mergers import survivors_of
 
 CAUSE = "merge"
@@ -43,10 +43,7 @@ async def remove_merged(connection: AsyncConnection[Any], session: Session, stre
     if stream.merging:
         target = STREAMS[stream.merging.target]
         # Its own syncs hold this lock from their first write on, so they see these mergers or we see their rows.
-        await connection.execute(
-            "SELECT FROM sync.stream_states WHERE org_id = %s AND stream = %s FOR UPDATE",
-            (session.org_id, target.name),
-        )
+        await lock_stream(connection, session.org_id, target.name)
         count = await _remove(connection, session, stream, target)
         if count:
             await connection.execute(

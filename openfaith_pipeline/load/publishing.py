@@ -53,7 +53,7 @@ async def publish(
         await renew(connection, session)
         await _keep_states(connection, session)
         published = {
-            stream.name: await _publish_stream(connection, session, stream, verdict.deletions.get(stream.name, ()))
+            stream.name: await publish_stream(connection, session, stream, verdict.deletions.get(stream.name, ()))
             for stream in session.walk.streams
         }
         for lead in session.walk.leads:
@@ -74,9 +74,10 @@ async def _keep_states(connection: AsyncConnection[Any], session: Session) -> No
     )
 
 
-async def _publish_stream(
+async def publish_stream(
     connection: AsyncConnection[Any], session: Session, stream: Stream, deletions: Sequence[str]
 ) -> Published:
+    """Publish what the session has staged of a stream, and mark rows as deleted, in the caller's transaction."""
     await drop_staged_merged(connection, session, stream)
     cursor = await connection.execute(
         _merge_statement(stream),

@@ -1,11 +1,11 @@
 """What waits in quarantine: records, or values of them, that could not be loaded as they came."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import AsyncConnection, Connection, sql
 from psycopg.rows import class_row
 
 from openfaith_pipeline.load.sessions import RESUMABLE_FOR
@@ -67,3 +67,17 @@ def list_quarantined(
     }
     with connection.cursor(row_factory=class_row(Quarantined)) as cursor:
         return cursor.execute(_ENTRIES, asked).fetchall()
+
+
+async def settle(connection: AsyncConnection[Any], entries: Sequence[Quarantined]) -> None:
+    """Nothing is open about these any more."""
+    await connection.execute(
+        "UPDATE sync.quarantine SET resolved_at = now() WHERE id = ANY(%s)", ([entry.id for entry in entries],)
+    )
+
+
+async def restate(connection: AsyncConnection[Any], entries: Sequence[tuple[Quarantined, str | None]]) -> None:
+    """Give entries today's reasons; one without a reason keeps its own."""
+    changed = [(entry.id, reason) for entry, reason in entries if reason and reason != entry.reason]
+    for identifier, reason in changed:
+        await connection.execute("UPDATE sync.quarantine SET reason = %s WHERE id = %s", (reason, identifier))

@@ -23,6 +23,12 @@ from openfaith_pipeline.walk import Checkpoint, End, Walk
 RESUMABLE_FOR = timedelta(hours=12)
 """How long an unfinished walk may be continued; after that its staged rows are too old to publish."""
 
+ARRIVED = "webhook"
+"""The mode, for the record, of what came by itself: no walk that could be continued."""
+
+REPLAYED = "replay"
+"""Likewise of what comes out of quarantine."""
+
 
 @dataclass(frozen=True)
 class SyncRequest:
@@ -138,6 +144,32 @@ async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, w
     return Session(request, walk, ids, fences, watermarks, started_at, end=End(**stored["end"]), **place)
 
 
+async def open_beside(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> Session:
+    """Take the leases for records that came by themselves, in the caller's transaction.
+
+    A walk of these streams that was left unfinished stays to be continued. Raises StreamBusy as `open_session`.
+    """
+    names = [stream.name for stream in walk.streams]
+    watermarks = await _lock_states(connection, request.org_id, names, [])
+    fences = await _take_leases(connection, request, names)
+    # Nobody holds the streams, so whoever was said to be reading them is gone.
+    await connection.execute(
+        "UPDATE sync.stream_syncs SET status = 'failed', error = 'its process ended', finished_at = now()"
+        " WHERE org_id = %s AND stream = ANY(%s) AND status = 'running'",
+        (request.org_id, names),
+    )
+    begun = await _begin(connection, request, walk)
+    ids = {row["stream"]: row["id"] for row in begun}
+    return Session(request, walk, ids, fences, watermarks, begun[0]["started_at"])
+
+
+async def lock_stream(connection: AsyncConnection[Any], org_id: str, stream: str) -> None:
+    """Keep everybody else from publishing the stream until the caller's transaction ends."""
+    await connection.execute(
+        "SELECT FROM sync.stream_states WHERE org_id = %s AND stream = %s FOR UPDATE", (org_id, stream)
+    )
+
+
 async def _lock_states(
     connection: AsyncConnection[Any], org_id: str, names: list[str], leads: list[str]
 ) -> dict[str, datetime | None]:
@@ -173,9 +205,9 @@ async def _unfinished(connection: AsyncConnection[Any], org_id: str, names: list
     """The last walk of each stream where it did not come to an end."""
     cursor = await connection.execute(
         "SELECT * FROM (SELECT DISTINCT ON (stream) id, stream, sync_id, status, checkpoint, started_at"
-        " FROM sync.stream_syncs WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream, id DESC) AS latest"
-        " WHERE status IN ('running', 'failed') AND started_at > now() - %s",
-        (org_id, names, RESUMABLE_FOR),
+        " FROM sync.stream_syncs WHERE org_id = %s AND stream = ANY(%s) AND mode <> ALL(%s) ORDER BY stream, id DESC)"
+        " AS latest WHERE status IN ('running', 'failed') AND started_at > now() - %s",
+        (org_id, names, [ARRIVED, REPLAYED], RESUMABLE_FOR),
     )
     return await cursor.fetchall()
 

@@ -1,0 +1,94 @@
+"""Records that came by themselves, not by a listing: published at once, through the same leases as a sync.
+
+They say nothing of other records, so no watermark moves, and what the source withholds or lacks is not told by them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+
+from openfaith_pipeline.catalog import Strategy, Stream
+from openfaith_pipeline.load.publishing import Published, publish_stream
+from openfaith_pipeline.load.sessions import Session, SyncRequest, open_beside, raw_name
+from openfaith_pipeline.load.staging import commit_page
+from openfaith_pipeline.walk import Page, Record, Route, Walk
+
+Row = Mapping[str, Any]
+"""A raw row as JSON: timestamps in ISO 8601, `_content_hash` as `\\x...`."""
+
+
+async def publish_arrivals(
+    connection: AsyncConnection[Any],
+    request: SyncRequest,
+    streams: Sequence[Stream],
+    records: Mapping[str, list[Record]],
+    gone: Mapping[str, Sequence[str]],
+) -> dict[str, Published]:
+    """Publish records, and mark rows as deleted, of these streams: all or nothing.
+
+    Raises StreamBusy when a live sync holds one of the streams.
+    """
+    async with connection.transaction():
+        session = await open_beside(connection, request, _walk(streams))
+        await commit_page(connection, session, Page(records, {}))
+        # A payload may leave attributes out, which says nothing about those that the source has.
+        session.sightings.clear()
+        published = {
+            stream.name: await publish_stream(connection, session, stream, gone.get(stream.name, ()))
+            for stream in streams
+        }
+        await _finish(connection, session, published)
+    return published
+
+
+async def present_rows(
+    connection: AsyncConnection[Any], org_id: str, stream: Stream, ids: Collection[str]
+) -> dict[str, Row]:
+    """The published rows of these ids, those marked deleted included."""
+    statement = sql.SQL("SELECT id, to_jsonb(present) AS row FROM {} AS present WHERE org_id = %s AND id = ANY(%s)")
+    cursor = await connection.execute(statement.format(raw_name(stream)), (org_id, list(ids)))
+    return {row["id"]: row["row"] for row in await cursor.fetchall()}
+
+
+async def rows_naming(
+    connection: AsyncConnection[Any], org_id: str, stream: Stream, relationship: str, ids: Collection[str], most: int
+) -> dict[str, Row]:
+    """Rows, not marked deleted and at most so many, whose relationship names one of these records."""
+    statement = sql.SQL(
+        "SELECT id, to_jsonb(present) AS row FROM {} AS present"
+        " WHERE org_id = %s AND {} = ANY(%s) AND _deleted_at IS NULL LIMIT %s"
+    ).format(raw_name(stream), sql.Identifier(f"{relationship}_id"))
+    cursor = await connection.execute(statement, (org_id, list(ids), most))
+    return {row["id"]: row["row"] for row in await cursor.fetchall()}
+
+
+def _walk(streams: Sequence[Stream]) -> Walk:
+    return Walk(tuple(map(_route, streams)), tuple(streams))
+
+
+@cache
+def _route(stream: Stream) -> Route:
+    return Route(stream, stream.path, (), Strategy.FULL, is_whole=False)
+
+
+async def _finish(connection: AsyncConnection[Any], session: Session, published: Mapping[str, Published]) -> None:
+    for name, counts in published.items():
+        await connection.execute(
+            "UPDATE sync.stream_syncs SET status = 'succeeded', checkpoint = NULL, finished_at = now(),"
+            " fetched = %s, inserted = %s, updated = %s, unchanged = %s, deleted = %s WHERE id = %s",
+            (
+                counts.fetched,
+                counts.inserted,
+                counts.updated,
+                counts.unchanged,
+                counts.deleted,
+                session.ids[name],
+            ),
+        )
+        await connection.execute(
+            "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, row_count = %s"
+            " WHERE org_id = %s AND stream = %s",
+            (counts.row_count, session.org_id, name),
+        )
