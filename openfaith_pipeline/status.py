@@ -8,6 +8,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.orgs.health import Health, read_health
 from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
 
 _STREAMS_SQL = """
@@ -60,6 +61,7 @@ class StreamStatus:
 @dataclass(frozen=True)
 class OrgStatus:
     org: Org
+    health: Health
     streams: tuple[StreamStatus, ...]
 
     @property
@@ -75,8 +77,13 @@ def read_status(database: Database, org_id: str | None = None) -> list[OrgStatus
     """The status of one org (UnknownOrg when it is not there), or of all."""
     with database.connect() as connection:
         orgs = [get_org(connection, org_id)] if org_id else list_orgs(connection)
-        streams = _stream_statuses(connection, [org.org_id for org in orgs])
-    return [OrgStatus(org, tuple(status for status in streams if status.org_id == org.org_id)) for org in orgs]
+        org_ids = [org.org_id for org in orgs]
+        streams, health = _stream_statuses(connection, org_ids), read_health(connection, org_ids)
+    return [
+        OrgStatus(org, health[org.org_id], tuple(status for status in streams if status.org_id == org.org_id))
+        for org in orgs
+        if org.org_id in health  # and was not removed between the two questions
+    ]
 
 
 def _stream_statuses(connection: psycopg.Connection, org_ids: Collection[str]) -> list[StreamStatus]:

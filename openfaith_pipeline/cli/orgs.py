@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import psycopg
@@ -14,7 +15,10 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted, UsageError
 from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.health import Health, read_health
+from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.organization import Organization, read_organization
+from openfaith_pipeline.orgs.reencryption import reencrypt
 from openfaith_pipeline.orgs.registry import (
     Org,
     add_org,
@@ -25,6 +29,7 @@ from openfaith_pipeline.orgs.registry import (
     remove_org,
     resume_org,
 )
+from openfaith_pipeline.orgs.tokens import refresh_due_tokens
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.settings import Settings, load_settings
 
@@ -95,11 +100,13 @@ def list_all(as_json: terminal.JsonOption = False) -> None:
     Exit codes: 0 listed; 1 the database does not answer; 2 configuration.
     """
     with open_database(load_settings()) as database, database.connect() as connection:
-        orgs = list_orgs(connection)
+        adopt_openfaith_orgs(connection, database.settings.canonical_schema)
+        health = read_health(connection)
+        orgs = [org for org in list_orgs(connection) if org.org_id in health]
     if as_json:
-        terminal.print_json([describe_org(org) for org in orgs])
+        terminal.print_json([describe_org(org, health[org.org_id]) for org in orgs])
         return
-    rows = ([org.org_id, org.name, describe_connection(org), terminal.moment(org.paused_at)] for org in orgs)
+    rows = ([org.org_id, org.name, describe_health(health[org.org_id]), terminal.moment(org.paused_at)] for org in orgs)
     terminal.output().print(terminal.table(("org", "name", "connection", "paused since"), rows))
     if not orgs:
         terminal.say("no church is connected; see: openfaith-pipeline org add --help")
@@ -114,8 +121,8 @@ def pause(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
     """
     with _registry(load_settings()) as connection:
         pause_org(connection, org_id)
-        org = get_org(connection, org_id)
-    _print_org(org, "paused", as_json=as_json)
+        org, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
+    _print_org(org, health, "paused", as_json=as_json)
 
 
 @orgs_app.command("resume")
@@ -127,8 +134,8 @@ def resume(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
     """
     with _registry(load_settings()) as connection:
         resume_org(connection, org_id)
-        org = get_org(connection, org_id)
-    _print_org(org, "resumed", as_json=as_json)
+        org, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
+    _print_org(org, health, "resumed", as_json=as_json)
 
 
 @orgs_app.command("remove")
@@ -143,32 +150,88 @@ def remove(
     Exit codes: 0 removed; 1 not confirmed, or the database does not answer; 2 no such org.
     """
     with _registry(load_settings()) as connection:
-        org = get_org(connection, org_id)
+        org, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
         if not yes:
             typer.confirm(f"Disconnect {org_id} ({org.name})?", abort=True, err=True)
         remove_org(connection, org_id)
-    _print_org(org, "removed", as_json=as_json)
+    _print_org(org, health, "removed", as_json=as_json)
 
 
-def describe_connection(org: Org) -> str:
+@orgs_app.command("reencrypt")
+def reencrypt_all(as_json: terminal.JsonOption = False) -> None:
+    """Encrypt all credentials and webhook secrets with the newest key, so that older ones can be thrown away.
+
+    Put the new key first in OPENFAITH_ENCRYPTION_KEYS, keep the old ones behind it, restart whatever runs, then run
+    this. Syncs go on meanwhile; interrupted, it goes on when run again.
+
+    \b
+    Examples:
+      openfaith-pipeline org reencrypt
+
+    \b
+    Exit codes: 0 all have the newest key; 1 some are opened by no key, or the database does not answer;
+                2 configuration.
+    """
+    with open_database(load_settings()) as database:
+        outcomes = reencrypt(database)
+    if as_json:
+        terminal.print_json([asdict(outcome) for outcome in outcomes])
+    else:
+        columns = ("column", "renewed", "had it already", "opened by no key")
+        rows = ([o.column, str(o.renewed), str(o.current), str(len(o.unopened))] for o in outcomes)
+        terminal.output().print(terminal.table(columns, rows, numbers=columns[1:]))
+    unopened = [f"{outcome.column} of {key}" for outcome in outcomes for key in outcome.unopened]
+    if unopened:
+        terminal.complain(
+            f"opened by no key: {', '.join(unopened)}. Put the key they were stored with back into"
+            " OPENFAITH_ENCRYPTION_KEYS, or connect these orgs again"
+        )
+        raise typer.Exit(1)
+
+
+@orgs_app.command("refresh-tokens")
+def refresh_tokens(as_json: terminal.JsonOption = False) -> None:
+    """Refresh the OAuth tokens that expire within 70 minutes, as the hourly schedule does; others are left.
+
+    \b
+    Exit codes: 0 all that were due are refreshed; 1 some are not, named, or the database does not answer;
+                2 configuration.
+    """
+    with open_database(load_settings()) as database:
+        outcomes = refresh_due_tokens(database)
+    if as_json:
+        terminal.print_json(
+            {org_id: {"refreshed": error is None, "error": error} for org_id, error in outcomes.items()}
+        )
+    for org_id, failure in outcomes.items():
+        terminal.complain(f"{org_id}: {failure}") if failure else terminal.say(f"{org_id}: refreshed")
+    if any(outcomes.values()):
+        raise typer.Exit(1)
+
+
+def describe_health(health: Health) -> str:
     """The connection's state and, when it is not well, why."""
-    reason = f": {org.connection_reason}" if org.connection_reason else ""
-    return f"{org.connection_state or 'not connected'}{reason}"
+    return f"{health.state.replace('_', ' ')}{f': {health.reason}' if health.reason else ''}"
 
 
-def describe_org(org: Org) -> dict[str, Any]:
+def describe_org(org: Org, health: Health) -> dict[str, Any]:
     """The org as JSON shows it."""
     return {
         "org_id": org.org_id,
         "name": org.name,
         "paused_at": org.paused_at,
-        "connection": {"state": org.connection_state, "reason": org.connection_reason},
+        "connection": {
+            "state": health.state,
+            "reason": health.reason,
+            "withheld": [asdict(product) for product in health.withheld],
+        },
+        "open_alerts": health.open_alerts,
     }
 
 
-def _print_org(org: Org, what: str, *, as_json: bool) -> None:
+def _print_org(org: Org, health: Health, what: str, *, as_json: bool) -> None:
     if as_json:
-        terminal.print_json({**describe_org(org), "done": what})
+        terminal.print_json({**describe_org(org, health), "done": what})
         return
     terminal.output().print(f"{what} {org.org_id} ({org.name})", markup=False)
 

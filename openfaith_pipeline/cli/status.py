@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.orgs import describe_connection, describe_org
+from openfaith_pipeline.cli.orgs import describe_health, describe_org
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.status import OrgStatus, StreamStatus, read_status
@@ -42,7 +42,7 @@ def _describe(status: OrgStatus) -> dict[str, Any]:
     streams = {stream.stream: asdict(stream) for stream in status.streams}
     for stream in streams.values():
         del stream["org_id"], stream["stream"]
-    return {**describe_org(status.org), "running": status.running, "streams": streams}
+    return {**describe_org(status.org, status.health), "running": status.running, "streams": streams}
 
 
 def _print_overview(statuses: list[OrgStatus]) -> None:
@@ -91,7 +91,7 @@ def _print_detail(status: OrgStatus) -> None:
 def _state(status: OrgStatus) -> str:
     if status.org.paused_at:
         return f"paused since {terminal.moment(status.org.paused_at)}"
-    return describe_connection(status.org)
+    return describe_health(status.health)
 
 
 def _remark(status: OrgStatus) -> str:
@@ -102,6 +102,7 @@ def _remark(status: OrgStatus) -> str:
         "failing": len(status.failing),
         "unavailable": withheld,
         "drifted": drifted,
+        "alerts": status.health.open_alerts,
     }
     return ", ".join(f"{number} {what}" for what, number in told.items() if number)
 

@@ -90,7 +90,7 @@ OAUTH_JOURNEYS: Final = Table(
     METADATA,
     Column("state_hash", Text, primary_key=True),
     Column("browser_hash", Text, nullable=False),
-    Column("verifier", LargeBinary, nullable=False, comment="of PKCE, encrypted; good for ten minutes"),
+    Column("verifier", LargeBinary, nullable=False, info=ENCRYPTED, comment="of PKCE, encrypted; good for ten minutes"),
     Column("redirect_uri", Text, nullable=False),
     Column("org_id", Text, comment="the org that is connected again, where that is known from the beginning"),
     _moment_of_insert("began_at"),
@@ -290,7 +290,7 @@ WEBHOOK_SUBSCRIPTIONS: Final = Table(
     Column("subscription_id", Text, nullable=False, comment="Planning Center's own id"),
     Column("event", Text, nullable=False),
     Column("url", Text, nullable=False),
-    Column("secret", LargeBinary, nullable=False, comment="what deliveries are signed with, encrypted"),
+    Column("secret", LargeBinary, nullable=False, info=ENCRYPTED, comment="what deliveries are signed with, encrypted"),
     _moment_of_insert("created_at"),
     PrimaryKeyConstraint("org_id", "subscription_id"),
 )

@@ -29,6 +29,7 @@ from openfaith_pipeline.defs.partitions import align_partitions
 from openfaith_pipeline.defs.requests import ORG_TAG, PARTITION_TAG, SYNC_ID_TAG, TRIGGER_TAG
 from openfaith_pipeline.defs.selections import assets_of, mode_config
 from openfaith_pipeline.errors import OrgPaused, StreamBusy
+from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.registry import get_org, list_orgs
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sync import Progress, StreamResult, SyncMode, SyncStart, begin_sync, finish_sync
@@ -110,6 +111,7 @@ def run_sync(
 
 def _check_orgs(database: Database, instance: dg.DagsterInstance, org_ids: Sequence[str]) -> None:
     with database.connect() as connection:
+        adopt_openfaith_orgs(connection, database.settings.canonical_schema)
         for org_id in org_ids:
             if get_org(connection, org_id).paused_at:
                 raise OrgPaused(f"{org_id} is paused; resume it with: openfaith-pipeline org resume {org_id}")

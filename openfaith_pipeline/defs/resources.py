@@ -21,6 +21,7 @@ from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError
 from openfaith_pipeline.inbox.carrying import take_request
 from openfaith_pipeline.load.plans import is_plan
 from openfaith_pipeline.load.preview import preview_rows
+from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.orgs.turns import Kind, count_due, enroll_orgs
 from openfaith_pipeline.planning import apply_streams
@@ -112,8 +113,9 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             return Glance(findings, preview_rows(connection, stream, org_id, limit))
 
     def org_ids(self) -> list[str]:
-        """Every connected org."""
+        """Every connected org, those that OpenFaith has connected since the last look included."""
         with self._connect() as connection:
+            adopt_openfaith_orgs(connection, self.canonical_schema)
             return [org.org_id for org in list_orgs(connection)]
 
     @property

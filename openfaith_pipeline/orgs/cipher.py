@@ -18,6 +18,7 @@ class Cipher:
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         """keys: 32 bytes each in URL-safe base64, newest first."""
+        self._newest = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def encrypt(self, plain: bytes) -> bytes:
@@ -32,6 +33,14 @@ class Cipher:
                 "none of the keys opens the stored credentials: put the key they were stored with back into"
                 " OPENFAITH_ENCRYPTION_KEYS, or add the org again"
             ) from None
+
+    def renew(self, encrypted: bytes) -> bytes | None:
+        """The same encrypted with the newest key, None when it is. Raises ConfigurationError when no key opens it."""
+        try:
+            self._newest.decrypt(encrypted)
+        except InvalidToken:
+            return self.encrypt(self.decrypt(encrypted))
+        return None
 
 
 def cipher_from(settings: Settings) -> Cipher:

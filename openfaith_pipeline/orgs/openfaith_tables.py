@@ -21,8 +21,7 @@ SELECT details."orgId", coalesce(org.name, details."orgId")
   FROM {details} AS details LEFT JOIN {orgs} AS org ON org.id = details."orgId"
  WHERE details.adapter = {adapter} AND details.enabled
    AND EXISTS (SELECT FROM {tokens} AS token WHERE token."orgId" = details."orgId" AND token.adapter = {adapter})
-   AND NOT EXISTS (SELECT FROM sync.orgs AS known WHERE known.org_id = details."orgId")
-RETURNING org_id
+ON CONFLICT DO NOTHING RETURNING org_id
 """)
 
 _ADOPT_CONNECTIONS: Final = (
@@ -100,7 +99,9 @@ def _newest(connection: Connection[Any], schema: str, org_id: str, *, for_update
 def _are_there(connection: Connection[Any], schema: str) -> bool:
     tables = [f'"{schema}"."openfaith_{name}"' for name in ("adapterDetails", "adapterTokens", "orgs")]
     with connection.cursor(row_factory=tuple_row) as cursor:
-        row = cursor.execute("SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s) AS name", (tables,))
+        row = cursor.execute(
+            "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s::text[]) AS name", (tables,)
+        )
         return row.fetchone() == (True,)
 
 

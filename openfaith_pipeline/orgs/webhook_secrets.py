@@ -84,20 +84,6 @@ def secrets_of(connection: Connection[Any], cipher: Cipher, org_id: str) -> Mapp
     return found
 
 
-def reseal_secrets(connection: Connection[Any], cipher: Cipher) -> int:
-    """Encrypt every secret with the newest key; how many there are. Raises ConfigurationError when no key opens one."""
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        rows = cursor.execute(
-            "SELECT org_id, subscription_id, secret FROM sync.webhook_subscriptions FOR UPDATE"
-        ).fetchall()
-        for org_id, subscription_id, sealed in rows:
-            cursor.execute(
-                "UPDATE sync.webhook_subscriptions SET secret = %s WHERE org_id = %s AND subscription_id = %s",
-                (cipher.encrypt(cipher.decrypt(sealed)), org_id, subscription_id),
-            )
-    return len(rows)
-
-
 def _sealed(cipher: Cipher, org_id: str, subscription_id: str, secret: str) -> bytes:
     return cipher.encrypt(json.dumps([org_id, subscription_id, secret]).encode())
 

@@ -1,0 +1,87 @@
+"""How each org's connection is: connected, degraded, needs_reconnect, paused; shown alike wherever it is shown.
+
+What is stored is what requests have met. That a connection is degraded follows from the streams that are withheld.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+from openfaith_pipeline.catalog import STREAMS, Product, streams_of
+
+State = Literal["connected", "degraded", "needs_reconnect", "paused", "not_connected"]
+
+_HEALTH: Final = """
+SELECT org.org_id, org.paused_at IS NOT NULL, connection.state, connection.reason,
+       (SELECT array_agg(ARRAY[stream, availability, availability_reason] ORDER BY stream)
+          FROM sync.stream_states AS withheld
+         WHERE withheld.org_id = org.org_id AND availability IN ('not_granted', 'forbidden')),
+       (SELECT count(*) FROM sync.alerts WHERE alerts.org_id = org.org_id AND resolved_at IS NULL)
+  FROM sync.orgs AS org LEFT JOIN sync.connections AS connection USING (org_id)
+ WHERE org.removed_at IS NULL AND (%(orgs)s::text[] IS NULL OR org.org_id = ANY(%(orgs)s))
+"""
+
+
+@dataclass(frozen=True)
+class WithheldProduct:
+    """A product of which Planning Center withholds something. streams: names; is_whole: all that there are of it."""
+
+    product: str
+    streams: tuple[str, ...]
+    is_whole: bool
+    reason: str
+
+    def __str__(self) -> str:
+        return self.product if self.is_whole else f"{self.product} ({len(self.streams)} of its types)"
+
+
+@dataclass(frozen=True)
+class Health:
+    """How an org's connection is. reason: why it is not well, for people. open_alerts: of this org."""
+
+    state: State
+    reason: str | None
+    withheld: tuple[WithheldProduct, ...]
+    open_alerts: int
+
+
+def read_health(connection: Connection[Any], org_ids: Collection[str] | None = None) -> dict[str, Health]:
+    """By org, of these or of all that were not removed."""
+    given = None if org_ids is None else list(org_ids)
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        rows = cursor.execute(_HEALTH, {"orgs": given}).fetchall()
+    return {org_id: _health(*row) for org_id, *row in rows}
+
+
+def _health(
+    is_paused: bool, stored: str | None, reason: str | None, streams: list[list[str]] | None, open_alerts: int
+) -> Health:
+    withheld = _by_product(streams or [])
+    if is_paused:
+        return Health("paused", reason, withheld, open_alerts)
+    if stored is None:
+        return Health("not_connected", None, withheld, open_alerts)
+    if stored == "needs_reconnect":
+        return Health("needs_reconnect", reason, withheld, open_alerts)
+    if withheld:
+        return Health("degraded", f"Planning Center withholds {', '.join(map(str, withheld))}", withheld, open_alerts)
+    return Health("connected", reason, (), open_alerts)
+
+
+def _by_product(streams: list[list[str]]) -> tuple[WithheldProduct, ...]:
+    products: dict[Product, list[tuple[str, str]]] = {}
+    for name, _availability, reason in streams:
+        if name in STREAMS:
+            products.setdefault(STREAMS[name].product, []).append((name, reason or ""))
+    return tuple(
+        WithheldProduct(
+            product.value,
+            tuple(name for name, _ in found),
+            is_whole={name for name, _ in found} >= {stream.name for stream in streams_of(product)},
+            reason=found[0][1],
+        )
+        for product, found in products.items()
+    )

@@ -1,0 +1,83 @@
+"""How a connection is, told from what its requests and its streams have met."""
+
+import pytest
+from pydantic import SecretStr
+
+from openfaith_pipeline.catalog import Product, streams_of
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.orgs.alerts import raise_alert
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.health import Health, read_health
+from openfaith_pipeline.orgs.registry import add_org, new_org_id, pause_org, remove_org, set_connection_state
+from openfaith_pipeline.planning_center import PersonalAccessToken
+
+ORG, OTHER = new_org_id(), new_org_id()
+
+
+@pytest.fixture
+def database(database: Database) -> Database:
+    with database.connect() as connection:
+        for org_id in (ORG, OTHER):
+            add_org(
+                connection, cipher_from(database.settings), org_id, org_id, PersonalAccessToken("a", SecretStr("s"))
+            )
+    return database
+
+
+def _withhold(database: Database, availability: str, *streams: str) -> None:
+    with database.connect() as connection:
+        for stream in streams:
+            connection.execute(
+                "INSERT INTO sync.stream_states (org_id, stream, availability, availability_reason)"
+                " VALUES (%s, %s, %s, 'the user may not')",
+                (ORG, stream, availability),
+            )
+
+
+def _health(database: Database) -> Health:
+    with database.connect() as connection:
+        return read_health(connection, [ORG])[ORG]
+
+
+def test_a_connection_is_degraded_by_what_is_withheld_and_by_nothing_else(database: Database) -> None:
+    _withhold(database, "absent", "people.tabs")
+    _withhold(database, "silent", "groups.groups")
+    assert _health(database).state == "connected"
+
+    _withhold(database, "forbidden", "people.lists")
+    _withhold(database, "not_granted", *(stream.name for stream in streams_of(Product.GIVING)))
+    health = _health(database)
+    assert (health.state, health.reason) == (
+        "degraded",
+        "Planning Center withholds giving, people (1 of its types)",
+    )
+    giving, people = health.withheld
+    assert (giving.is_whole, people.is_whole, people.streams, people.reason) == (
+        True,
+        False,
+        ("people.lists",),
+        "the user may not",
+    )
+    with database.connect() as connection:
+        assert read_health(connection)[OTHER].state == "connected"
+
+
+def test_dead_goes_before_degraded_and_paused_before_both(database: Database) -> None:
+    _withhold(database, "forbidden", "people.lists")
+    with database.connect() as connection:
+        set_connection_state(connection, ORG, "needs_reconnect", "refused")
+    assert (_health(database).state, _health(database).reason, _health(database).open_alerts) == (
+        "needs_reconnect",
+        "refused",
+        1,
+    )
+    with database.connect() as connection:
+        pause_org(connection, ORG)
+        raise_alert(connection, "deletes_held", OTHER, "held", "approve")
+    assert (_health(database).state, _health(database).open_alerts) == ("paused", 1)
+
+
+def test_an_org_that_was_removed_has_none(database: Database) -> None:
+    with database.connect() as connection:
+        remove_org(connection, ORG)
+        assert list(read_health(connection)) == [OTHER]
