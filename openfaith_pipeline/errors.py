@@ -22,6 +22,8 @@
     ├── RollbackRefused         others changed the same rows since; carries which
     ├── LeaseLost               another attempt took over; stop writing at once
     ├── UnexpectedResponse      a well-formed answer that breaks the contract; give up on the stream
+    ├── DeletionDisproved       what was to be marked deleted is there after all; nothing was
+    ├── SyncIncomplete          what was read is published; trying again at once would end the same
     └── SyncFailed              raised at the end of a sync in which something asked for was not done
 
 Messages never contain credentials or personal data: they are shown in logs, in Dagster and on terminals.
@@ -152,6 +154,14 @@ class LeaseLost(OpenFaithError):
 
 class UnexpectedResponse(OpenFaithError):
     """A well-formed response that breaks JSON:API or the documented contract."""
+
+
+class DeletionDisproved(OpenFaithError):
+    """Records that were to be marked deleted are there; nothing was marked."""
+
+
+class SyncIncomplete(OpenFaithError):
+    """Streams were published whose deletions could not be proven or are held; trying again at once changes nothing."""
 
 
 class SyncFailed(OpenFaithError):

@@ -1,8 +1,10 @@
 """Deletions proven: a row is gone only when a listing proven complete lacks it and asking for it finds nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog import Stream
@@ -10,8 +12,11 @@ from openfaith_pipeline.catalog.stream import placeholders_of
 from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.extract.completeness import Doubt, find_doubt
 from openfaith_pipeline.extract.pages import Fetch, Tally
+from openfaith_pipeline.load.delete_guards import guard_of
 from openfaith_pipeline.load.deletions import Verdict, account, missing_rows
 from openfaith_pipeline.load.sessions import Session
+from openfaith_pipeline.load.tombstones import children_of, gone_with, live_under, returning
+from openfaith_pipeline.walk import Record
 
 READINGS = 3
 """How often a listing is read at most, for one that is proven complete."""
@@ -19,9 +24,8 @@ READINGS = 3
 CONFIRMED_AT_MOST = 25
 """Missing rows asked for one by one; of more, this many are, evenly spread."""
 
-LARGEST_SHARE = 0.3
-LARGEST_NUMBER = 50
-"""A deletion larger than both this share of a stream's rows and this number is not believed."""
+RETURNING_AT_MOST = 100
+"""How many records, marked deleted together with one that is back, are asked for whether they are back too."""
 
 
 async def doubt_about(pool: AsyncConnectionPool[Any], session: Session, *, must_be_exact: bool) -> Doubt | None:
@@ -44,20 +48,84 @@ async def prove_deletions(
     pool: AsyncConnectionPool[Any], fetch: Fetch, session: Session, *, is_wanted: bool
 ) -> Verdict:
     """Judge a finished walk. Deletions are looked for only when `is_wanted`, and only where the proof holds."""
+    asking = Asking(fetch)
+    async with pool.connection() as connection:
+        back, unsettled = await _find_returning(connection, asking, session)
     doubt = await doubt_about(pool, session, must_be_exact=is_wanted)
-    if doubt or not is_wanted or not _shows_everything(session):
-        return Verdict(doubt=doubt.reason if doubt else None)
-    asking = _Asking(fetch)
-    deletions: dict[str, list[str]] = {}
-    for stream in session.walk.streams:
+    verdict = Verdict(returning=back, unsettled=unsettled, doubt=doubt.reason if doubt else None)
+    if doubt is None and is_wanted and _shows_everything(session):
         async with pool.connection() as connection:
-            missing = await missing_rows(connection, session, stream)
-            staged = (await account(connection, session, stream)).staged
+            verdict = await _look_for_deletions(connection, asking, session, verdict)
+    return replace(verdict, requests=asking.tally.requests)
+
+
+async def _look_for_deletions(
+    connection: AsyncConnection[Any], asking: "Asking", session: Session, verdict: Verdict
+) -> Verdict:
+    deletions: dict[str, list[str]] = {}
+    under: dict[str, list[str]] = {}
+    held: dict[str, list[str]] = {}
+    objections: dict[str, str] = {}
+    for stream in session.walk.streams:
+        missing = await missing_rows(connection, session, stream)
+        staged = (await account(connection, session, stream)).staged
         objection = await _objection(asking, stream, missing, staged)
         if objection:
-            return Verdict(doubt=objection, requests=asking.tally.requests)
+            return replace(verdict, doubt=objection)
+        rows = staged + len(missing)
+        if (await guard_of(connection, session.org_id, stream.name)).holds(len(missing), rows):
+            held[stream.name] = list(missing)
+            objections[stream.name] = (
+                f"{len(missing)} of {rows} rows of {stream.name} are gone from the source; so large a deletion is held"
+                f" until it is approved: openfaith-pipeline deletes list {session.org_id}"
+            )
+            continue
         deletions[stream.name] = list(missing)
-    return Verdict(deletions, is_proven=True, requests=asking.tally.requests)
+        for name, ids in (await find_under(connection, asking, session.org_id, stream, missing)).items():
+            under.setdefault(name, []).extend(ids)
+    return replace(verdict, deletions=deletions, under=under, held=held, objections=objections, is_proven=True)
+
+
+async def find_under(
+    connection: AsyncConnection[Any], asking: "Asking", org_id: str, stream: Stream, ids: Collection[str]
+) -> dict[str, list[str]]:
+    """What is gone with these records of the stream because it was under them: by stream name, the ids.
+
+    A merge moves children elsewhere; so they are asked for too, and those that are still there are left alone.
+    """
+    found: dict[str, list[str]] = {}
+    for child in children_of(stream) if ids else ():
+        rows = await live_under(connection, org_id, child, ids)
+        if not rows or not await asking.are_gone(child.stream, rows):
+            continue
+        found.setdefault(child.stream.name, []).extend(rows)
+        for name, below in (await find_under(connection, asking, org_id, child.stream, rows)).items():
+            found.setdefault(name, []).extend(below)
+    return found
+
+
+async def _find_returning(
+    connection: AsyncConnection[Any], asking: "Asking", session: Session
+) -> tuple[dict[str, list[Record]], list[str]]:
+    """What went with records that are back, and is there again when it is asked for; and where more may be."""
+    found: dict[str, list[Record]] = {}
+    unsettled: list[str] = []
+    queue = [(stream, await returning(connection, session, stream)) for stream in session.walk.streams]
+    while queue:
+        stream, moments = queue.pop()
+        for child in children_of(stream) if moments else ():
+            if child.stream in session.walk.streams:
+                continue
+            rows, gone_at = await gone_with(connection, session.org_id, child, moments)
+            for identifier, parents in rows.items():
+                if asking.tally.requests >= RETURNING_AT_MOST or path_of(child.stream, parents) is None:
+                    unsettled.append(child.stream.name)
+                    break
+                record = await asking.for_record(child.stream, identifier, parents)
+                if record is not None:
+                    found.setdefault(child.stream.name, []).append(Record(record, parents))
+            queue.append((child.stream, gone_at))
+    return found, unsettled
 
 
 def _shows_everything(session: Session) -> bool:
@@ -66,45 +134,47 @@ def _shows_everything(session: Session) -> bool:
 
 
 async def _objection(
-    asking: "_Asking", stream: Stream, missing: Mapping[str, Mapping[str, str]], staged: int
+    asking: "Asking", stream: Stream, missing: Mapping[str, Mapping[str, str]], staged: int
 ) -> str | None:
     """Why the missing rows are not to be taken for deleted."""
     if missing and not staged and stream.product.hides_what_is_forbidden:
         return f"{stream.name} was answered with silence, which may mean that it may not be read"
-    if len(missing) > max(LARGEST_NUMBER, LARGEST_SHARE * (staged + len(missing))):
-        share = f"{len(missing)} of {staged + len(missing)} rows of {stream.name}"
-        return f"{share} are gone from the source; so large a deletion is held back"
     if not await asking.are_gone(stream, missing):
         return f"records of {stream.name} that the listing lacked are still there"
     return None
 
 
-class _Asking:
+class Asking:
     """Asks for records one by one, and counts what that takes."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         self.tally = Tally()
 
-    async def are_gone(self, stream: Stream, missing: Mapping[str, Mapping[str, str]]) -> bool:
+    async def are_gone(
+        self, stream: Stream, missing: Mapping[str, Mapping[str, str]], at_most: int = CONFIRMED_AT_MOST
+    ) -> bool:
         """Ask for each, or an even sample of many; one whose path is not known rests on the listing's proof alone."""
-        step = max(1, len(missing) // CONFIRMED_AT_MOST)
-        for identifier in list(missing)[::step][:CONFIRMED_AT_MOST]:
-            path = _path_of(stream, missing[identifier])
-            if path is not None and not stream.is_singleton and await self._is_there(f"{path}/{identifier}"):
+        step = max(1, len(missing) // at_most)
+        for identifier in list(missing)[::step][:at_most]:
+            if await self.for_record(stream, identifier, missing[identifier]) is not None:
                 return False
         return True
 
-    async def _is_there(self, path: str) -> bool:
+    async def for_record(self, stream: Stream, identifier: str, parents: Mapping[str, str]) -> Any:
+        """The record as it is now, None where it is not there or cannot be asked for."""
+        path = path_of(stream, parents)
+        if path is None or stream.is_singleton:
+            return None
         try:
-            self.tally.add(await self._fetch(path, {}))
+            return self.tally.add(await self._fetch(f"{path}/{identifier}", {})).data
         except PathNotFound:
             self.tally.requests += 1
-            return False
-        return True
+            return None
 
 
-def _path_of(stream: Stream, parents: Mapping[str, str]) -> str | None:
+def path_of(stream: Stream, parents: Mapping[str, str]) -> str | None:
+    """The listing that a record under these parents is in."""
     known = (path for path in stream.paths() if parents.keys() >= set(placeholders_of(path)))
     path = next(known, None)
     return path and path.format_map({f"{name}_id": identifier for name, identifier in parents.items()})

@@ -17,6 +17,8 @@ SELECT state.org_id, state.stream, state.availability, state.availability_reason
        last.sync_id, last.status, last.mode, last.started_at, last.finished_at, last.error,
        (SELECT count(*) FROM sync.quarantine AS held
          WHERE held.org_id = state.org_id AND held.stream = state.stream AND held.resolved_at IS NULL) AS quarantined,
+       (SELECT coalesce(sum(cardinality(ids)), 0)::bigint FROM sync.held_deletions AS waiting
+         WHERE waiting.org_id = state.org_id AND waiting.stream = state.stream AND waiting.decision IS NULL) AS held,
        ARRAY(SELECT kind || ' ' || attribute FROM sync.drift AS drift
               WHERE drift.org_id = state.org_id AND drift.stream = state.stream ORDER BY 1) AS drift
   FROM sync.stream_states AS state
@@ -37,6 +39,7 @@ class StreamStatus:
     status: of the newest sync ('running', 'succeeded', 'failed', 'incomplete', 'abandoned', 'unavailable'), None when
         there was none.
     row_count: published rows that are not deleted, None before the first success.
+    held: rows whose deletion waits for a person's word.
     drift: how its attributes differ from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
     """
 
@@ -55,6 +58,7 @@ class StreamStatus:
     finished_at: datetime | None
     error: str | None
     quarantined: int
+    held: int
     drift: list[str]
 
 

@@ -100,6 +100,7 @@ class StreamResult:
     status: succeeded, failed, incomplete (published, but the listing could not be proven complete) or unavailable.
     requests, waited_seconds: of the walk that brought it, told at the stream whose pages were listed.
     merged: records marked deleted because they were merged into others.
+    held: rows that are gone from the source, more than is believed without a person's word.
     caught: changes that came without a new cursor value, found by reading everything.
     drift: how its attributes differ from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
     """
@@ -113,6 +114,7 @@ class StreamResult:
     unchanged: int = 0
     deleted: int = 0
     merged: int = 0
+    held: int = 0
     caught: int = 0
     quarantined: int = 0
     requests: int = 0
@@ -422,10 +424,15 @@ class Attempt:
             with _TRACER.start_as_current_span("publish", attributes={"streams": session.names}):
                 published = await publish(connection, session, verdict)
             counts = await logged(connection, session)
-        status = "incomplete" if verdict.doubt else "succeeded"
         return [
             self.result_of(
-                stream, status, started, error=verdict.doubt, **asdict(published[stream.name]), **counts[stream.name]
+                stream,
+                "incomplete" if verdict.reason(stream.name) else "succeeded",
+                started,
+                error=verdict.reason(stream.name),
+                held=len(verdict.held.get(stream.name, ())),
+                **asdict(published[stream.name]),
+                **counts[stream.name],
             )
             for stream in walk.streams
         ]

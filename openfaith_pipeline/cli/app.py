@@ -13,6 +13,7 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.alerts import alerts_app
 from openfaith_pipeline.cli.catalog import show_catalog
 from openfaith_pipeline.cli.database import database_app
+from openfaith_pipeline.cli.deletes import deletes_app
 from openfaith_pipeline.cli.demo import demo
 from openfaith_pipeline.cli.dev import dev
 from openfaith_pipeline.cli.orgs import orgs_app
@@ -40,6 +41,7 @@ app.command("serve")(serve)
 app.command("sync")(sync)
 app.command("status")(show_status)
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(deletes_app, name="deletes")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(orgs_app, name="org")
 app.add_typer(database_app, name="db")

@@ -103,6 +103,7 @@ def _remark(status: OrgStatus) -> str:
         "unavailable": withheld,
         "drifted": drifted,
         "alerts": status.health.open_alerts,
+        "holding deletions": sum(bool(stream.held) for stream in status.streams),
     }
     return ", ".join(f"{number} {what}" for what, number in told.items() if number)
 
@@ -111,4 +112,5 @@ def _reason(stream: StreamStatus) -> str:
     if stream.availability != "available":
         return f"{stream.availability}: {stream.availability_reason}"
     drift = f"differs from the catalog: {', '.join(stream.drift)}" if stream.drift else ""
-    return "; ".join(filter(None, (stream.error, drift)))
+    held = f"{terminal.number_of(stream.held, 'row')} held from deletion" if stream.held else ""
+    return "; ".join(filter(None, (stream.error, held, drift)))

@@ -197,6 +197,40 @@ Index(
 Index("stream_syncs_sync_id_idx", STREAM_SYNCS.c.sync_id)
 Index("stream_syncs_latest_idx", STREAM_SYNCS.c.org_id, STREAM_SYNCS.c.stream, STREAM_SYNCS.c.id.desc())
 
+DELETE_GUARDS: Final = Table(
+    "delete_guards",
+    METADATA,
+    Column("org_id", Text, nullable=False, comment="* is every org without a guard of its own"),
+    Column("stream", Text, nullable=False, comment="* is every stream without a guard of its own"),
+    Column("largest_share", Double, nullable=False),
+    Column("largest_number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("org_id", "stream"),
+)
+
+HELD_DELETIONS: Final = Table(
+    "held_deletions",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("org_id", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("sync_id", Text, nullable=False, comment="the reconcile that found them missing"),
+    Column("ids", ARRAY(Text), nullable=False),
+    Column("row_count", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    _moment_of_insert("held_at"),
+    Column("decision", Text),
+    _moment("decided_at"),
+    Column("decided_by", Text, comment="a person, or the reconcile that settled it"),
+    _one_of("decision", "approved", "rejected", "superseded", "lapsed"),
+)
+Index(
+    "held_deletions_one_open",
+    HELD_DELETIONS.c.org_id,
+    HELD_DELETIONS.c.stream,
+    unique=True,
+    postgresql_where=HELD_DELETIONS.c.decision.is_(None),
+)
+
 DRIFT: Final = Table(
     "drift",
     METADATA,

@@ -85,6 +85,7 @@ def stream_metadata(
         "rows_unchanged": result.unchanged,
         "rows_deleted": result.deleted,
         "rows_merged": result.merged,
+        "rows_held_from_deletion": result.held,
         "changes_without_new_cursor": result.caught,
         "rows_quarantined": result.quarantined,
         "requests": result.requests,

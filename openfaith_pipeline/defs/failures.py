@@ -7,7 +7,14 @@ from typing import Final
 import dagster as dg
 
 from openfaith_pipeline.defs.caller import current_caller
-from openfaith_pipeline.errors import ConnectionRejected, LeaseLost, OpenFaithError, RequestCanceled, UsageError
+from openfaith_pipeline.errors import (
+    ConnectionRejected,
+    LeaseLost,
+    OpenFaithError,
+    RequestCanceled,
+    SyncIncomplete,
+    UsageError,
+)
 
 RETRY_POLICY: Final = dg.RetryPolicy(
     max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
@@ -29,7 +36,7 @@ def acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Itera
     except RequestCanceled as error:
         context.instance.report_run_canceling(context.run, str(error))
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    except (ConnectionRejected, LeaseLost, UsageError) as error:
+    except (ConnectionRejected, LeaseLost, SyncIncomplete, UsageError) as error:
         errors[op_name] = str(error)
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except OpenFaithError as error:

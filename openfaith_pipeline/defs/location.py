@@ -8,6 +8,7 @@ import dagster as dg
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.defs.alert_sensors import AlertDesk, alerts_sensor, failed_runs_sensor
 from openfaith_pipeline.defs.canonical_assets import canonical_assets
+from openfaith_pipeline.defs.held_deletions import decide_held_deletion
 from openfaith_pipeline.defs.jobs import EXECUTOR, PCO_SYNC
 from openfaith_pipeline.defs.raw_assets import product_assets
 from openfaith_pipeline.defs.resources import SyncEngine
@@ -28,7 +29,7 @@ def definitions() -> dg.Definitions:
         assets = [*(product_assets(product) for product in products), canonical_assets()]
     return dg.Definitions(
         assets=assets,
-        jobs=[PCO_SYNC, pco_sweep, *WORKFLOW_JOBS],
+        jobs=[PCO_SYNC, pco_sweep, *WORKFLOW_JOBS, decide_held_deletion],
         schedules=[incremental_schedule],
         sensors=[orgs_sensor, requests_sensor, failed_runs_sensor, alerts_sensor],
         resources={"engine": SyncEngine(), "alert_desk": AlertDesk(), "workflow_engine": WorkflowEngine()},

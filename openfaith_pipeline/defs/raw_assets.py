@@ -12,7 +12,7 @@ from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.partitions import ORG
 from openfaith_pipeline.defs.requests import SyncConfig, request_of
 from openfaith_pipeline.defs.resources import SyncEngine
-from openfaith_pipeline.errors import SyncFailed
+from openfaith_pipeline.errors import SyncFailed, SyncIncomplete
 from openfaith_pipeline.sync import StreamResult
 
 PREVIEW_ROWS: Final = 5
@@ -89,6 +89,8 @@ def _report(
         return
     if result.status == "unavailable":
         context.log.warning(f"{stream.name} is withheld by Planning Center: {result.error}")
+    if result.held:
+        context.log.warning(f"{result.error}")
     # A stream that the source withholds is reported too: its table holds all that may be had, and what is made of
     # several streams is to be made without it.
     request = request_of(context)
@@ -115,6 +117,8 @@ def _check_results(stream: Stream, findings: Mapping[str, Finding]) -> list[dg.A
 
 
 def _raise_for(results: Iterable[StreamResult]) -> None:
-    failed = [result for result in results if result.status in {"failed", "incomplete"}]
-    if failed:
-        raise SyncFailed("; ".join(f"{result.stream} {result.status}: {result.error}" for result in failed))
+    unsynced = [result for result in results if result.status in {"failed", "incomplete"}]
+    if unsynced:
+        message = "; ".join(f"{result.stream} {result.status}: {result.error}" for result in unsynced)
+        has_failed = any(result.status == "failed" for result in unsynced)
+        raise SyncFailed(message) if has_failed else SyncIncomplete(message)

@@ -10,6 +10,7 @@ from dagster import _check as check
 from psycopg import Connection
 from pydantic import PrivateAttr
 
+from openfaith_pipeline.approving import Approval, approve_deletion, reject_deletion
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.checks import Finding, Rule
 from openfaith_pipeline.database import Database
@@ -19,6 +20,7 @@ from openfaith_pipeline.defs.requests import Request
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError
 from openfaith_pipeline.inbox.carrying import take_request
+from openfaith_pipeline.load.held_deletions import HeldDeletion
 from openfaith_pipeline.load.plans import is_plan
 from openfaith_pipeline.load.preview import preview_rows
 from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
@@ -105,6 +107,14 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         with self._connect() as connection:
             enroll_orgs(connection, kind)
             return count_due(connection, kind)
+
+    async def approve_deletion(self, held_id: int, who: str) -> Approval:
+        """Mark what is held deleted."""
+        return await approve_deletion(self._database, held_id, who)
+
+    async def reject_deletion(self, held_id: int, who: str) -> HeldDeletion:
+        """Leave what is held as it is."""
+        return await reject_deletion(self._database, held_id, who)
 
     def look_at(self, stream: Stream, org_id: str, rules: Collection[Rule], limit: int) -> Glance:
         """The stream's published rows of the org: what the rules find, and a preview of `limit` rows."""

@@ -16,15 +16,28 @@ class Verdict:
     """What a finished walk proves.
 
     deletions: by stream name, the ids proven to be gone.
+    under: by stream name, the ids that are gone with them, because they were under them.
+    held: by stream name, the ids that are too many to be believed; objections: why, in words.
+    returning: by stream name, the records that came back with what they are under, each with the ids of its parents.
+    unsettled: streams of which more may have come back than was asked for.
     doubt: why the walk could not be proven complete.
     is_proven: whether everything was read, and what is gone was looked for.
     requests: how many it took to prove it.
     """
 
     deletions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    under: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    held: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    objections: Mapping[str, str] = field(default_factory=dict)
+    returning: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
+    unsettled: Sequence[str] = ()
     doubt: str | None = None
     is_proven: bool = False
     requests: int = 0
+
+    def reason(self, stream: str) -> str | None:
+        """Why the stream ends incomplete, None where it does not."""
+        return self.doubt or self.objections.get(stream)
 
 
 class Accounting(NamedTuple):
@@ -56,15 +69,30 @@ async def missing_rows(
     connection: AsyncConnection[Any], session: Session, stream: Stream
 ) -> dict[str, Mapping[str, str]]:
     """Rows that are published but were not staged: id -> the ids of those parents that their rows name."""
+    condition = sql.SQL(
+        "NOT EXISTS (SELECT FROM {} AS staged WHERE staged._stream_sync_id = %s AND staged.id = present.id)"
+    ).format(staging_name(stream))
+    return await _live_rows(connection, session.org_id, stream, condition, session.ids[stream.name])
+
+
+async def parents_of_rows(
+    connection: AsyncConnection[Any], org_id: str, stream: Stream, ids: Sequence[str]
+) -> dict[str, Mapping[str, str]]:
+    """Of these rows the live ones: id -> the ids of those parents that their rows name."""
+    return await _live_rows(connection, org_id, stream, sql.SQL("id = ANY(%s)"), list(ids))
+
+
+async def _live_rows(
+    connection: AsyncConnection[Any], org_id: str, stream: Stream, condition: sql.Composable, value: Any
+) -> dict[str, Mapping[str, str]]:
     placeholders = {name for path in stream.paths() for name in placeholders_of(path)}
     named = sorted(name for name in placeholders if f"{name}_id" in stream.columns)
     columns = map(sql.Identifier, ["id", *(f"{name}_id" for name in named)])
     cursor = await connection.execute(
-        sql.SQL(
-            "SELECT {} FROM {} AS present WHERE org_id = %s AND _deleted_at IS NULL AND NOT EXISTS"
-            " (SELECT FROM {} AS staged WHERE staged._stream_sync_id = %s AND staged.id = present.id)"
-        ).format(sql.SQL(", ").join(columns), raw_name(stream), staging_name(stream)),
-        (session.org_id, session.ids[stream.name]),
+        sql.SQL("SELECT {} FROM {} AS present WHERE org_id = %s AND _deleted_at IS NULL AND {}").format(
+            sql.SQL(", ").join(columns), raw_name(stream), condition
+        ),
+        (org_id, value),
     )
     rows = await cursor.fetchall()
     return {row["id"]: {name: row[f"{name}_id"] for name in named if row[f"{name}_id"]} for row in rows}

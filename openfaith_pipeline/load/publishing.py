@@ -1,20 +1,24 @@
 """Staged rows become visible: one stream's whole sync in one transaction, changed rows only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog import Stream
-from openfaith_pipeline.journal import entries_of, journaled, raw_rows
+from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.journal import entries_of, raw_rows
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
+from openfaith_pipeline.load.held_deletions import hold, let_lapse
 from openfaith_pipeline.load.links import publish_links
 from openfaith_pipeline.load.merging import drop_staged_merged, remove_merged
 from openfaith_pipeline.load.sessions import Session, raw_name, renew, staging_name
+from openfaith_pipeline.load.staging import encoder_of, stage
+from openfaith_pipeline.load.tombstones import mark_deleted, recount
+from openfaith_pipeline.walk import Record
 
 CLOCK_ALLOWANCE = timedelta(minutes=10)
 """A whole listing has seen every change up to its start, by a clock that may differ from ours by this much."""
@@ -47,7 +51,8 @@ async def publish(
 ) -> dict[str, Published]:
     """Publish every stream of the session, end it and release its leases, all or nothing.
 
-    It ends as succeeded, or as incomplete where the verdict doubts that everything was listed.
+    A stream ends as succeeded, or as incomplete where the verdict doubts that everything was listed or a deletion is
+    held. What was under deleted records goes with them, and what comes back with them comes back.
     """
     async with connection.transaction():
         await renew(connection, session)
@@ -60,6 +65,8 @@ async def publish(
             if lead.cursor and lead.name in session.ids:
                 await _move_watermark(connection, session, lead)
         await _finish(connection, session, published, verdict)
+        await _restore_children(connection, session, verdict)
+        await _settle_deletions(connection, session, verdict)
     return published
 
 
@@ -84,7 +91,7 @@ async def publish_stream(
         {"id": session.ids[stream.name], **session.journaled_as},
     )
     counts = await cursor.fetchone() or {}
-    deleted = await _tombstone(connection, session, stream, deletions)
+    deleted = await mark_deleted(connection, session.journaled_as, stream, deletions)
     merged = await remove_merged(connection, session, stream)
     await publish_links(connection, session, stream)
     await record_drift(connection, session.org_id, stream, session.sightings.get(stream.name, Sightings()))
@@ -153,19 +160,35 @@ def _is_caught(stream: Stream) -> sql.Composable:
     )
 
 
-async def _tombstone(
-    connection: AsyncConnection[Any], session: Session, stream: Stream, deletions: Sequence[str]
-) -> int:
-    if not deletions:
-        return 0
-    tombstone = sql.SQL(
-        "UPDATE {} AS target SET _deleted_at = now(), _synced_at = now(), _sync_id = %(sync_id)s"
-        " WHERE org_id = %(org_id)s AND id = ANY(%(ids)s) AND _deleted_at IS NULL"
-    ).format(raw_name(stream))
-    cursor = await connection.execute(
-        journaled(raw_rows(stream), tombstone), {"ids": list(deletions), **session.journaled_as}
+async def _restore_children(connection: AsyncConnection[Any], session: Session, verdict: Verdict) -> None:
+    """Publish what came back with what it is under, though its own streams were not read."""
+    staged_as = session.ids[session.names[0]]
+    for name, records in verdict.returning.items():
+        child = STREAMS[name]
+        borrowed = replace(session, ids={name: staged_as}, pages=0)
+        await stage(connection, borrowed, child, encoder_of(child).encode([Record(*each) for each in records]))
+        await connection.execute(_merge_statement(child), {"id": staged_as, **session.journaled_as})
+        await publish_links(connection, borrowed, child)
+        await connection.execute(
+            sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(child)), (staged_as,)
+        )
+        await recount(connection, session.org_id, child)
+    await connection.execute(
+        "UPDATE sync.stream_states SET last_full_at = NULL WHERE org_id = %s AND stream = ANY(%s)",
+        (session.org_id, list(verdict.unsettled)),
     )
-    return cursor.rowcount
+
+
+async def _settle_deletions(connection: AsyncConnection[Any], session: Session, verdict: Verdict) -> None:
+    """Mark what went with the deleted, and hold what is too much to be believed."""
+    for name, ids in verdict.under.items():
+        if await mark_deleted(connection, session.journaled_as, STREAMS[name], ids):
+            await recount(connection, session.org_id, STREAMS[name])
+    for name in session.names:
+        if name in verdict.held:
+            await hold(connection, session, name, verdict.held[name], verdict.objections[name])
+        elif verdict.is_proven:
+            await let_lapse(connection, session, name)
 
 
 async def _resolve_quarantine(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
@@ -211,7 +234,6 @@ async def _move_watermark(connection: AsyncConnection[Any], session: Session, le
 async def _finish(
     connection: AsyncConnection[Any], session: Session, published: Mapping[str, Published], verdict: Verdict
 ) -> None:
-    status = "incomplete" if verdict.doubt else "succeeded"
     for stream in session.walk.streams:
         name, counts = stream.name, published[stream.name]
         await connection.execute(
@@ -219,8 +241,8 @@ async def _finish(
             " fetched = %s, inserted = %s, updated = %s, unchanged = %s, deleted = %s, merged = %s,"
             " caught = %s, requests = requests + %s WHERE id = %s",
             (
-                status,
-                verdict.doubt,
+                "incomplete" if verdict.reason(name) else "succeeded",
+                verdict.reason(name),
                 counts.fetched,
                 counts.inserted,
                 counts.updated,

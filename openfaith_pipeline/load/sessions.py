@@ -192,6 +192,11 @@ async def _lock_states(
     return {name: states[name]["watermark"] for name in leads}
 
 
+async def refuse_if_held(connection: AsyncConnection[Any], org_id: str, stream: str) -> None:
+    """Lock the stream's state until the transaction ends, so that no sync of it begins; StreamBusy when one lives."""
+    await _lock_states(connection, org_id, [stream], [])
+
+
 async def _take_leases(connection: AsyncConnection[Any], request: SyncRequest, names: list[str]) -> dict[str, int]:
     cursor = await connection.execute(
         "UPDATE sync.stream_states SET fence = fence + 1, holder = %s, lease_expires_at = now() + %s"

@@ -34,7 +34,7 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
             await renew(connection, session)
             for stream in session.walk.streams:
                 if stream.name in encoded:
-                    await _stage(connection, session, stream, encoded[stream.name])
+                    await stage(connection, session, stream, encoded[stream.name])
             await _move_checkpoint(connection, session, page, encoded)
     except BaseException:
         session.state, session.end, session.pages = before
@@ -84,7 +84,8 @@ def encoder_of(stream: Stream) -> RowEncoder:
     return RowEncoder(stream)
 
 
-async def _stage(connection: AsyncConnection[Any], session: Session, stream: Stream, rows: EncodedRows) -> None:
+async def stage(connection: AsyncConnection[Any], session: Session, stream: Stream, rows: EncodedRows) -> None:
+    """Copy rows into the stream's staging table, as of the session's present page."""
     if rows.lines:
         prefix = f"{session.ids[stream.name]}\t{session.pages}\t"
         async with connection.cursor() as cursor, cursor.copy(_copy_statement(stream)) as copy:

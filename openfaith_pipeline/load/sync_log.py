@@ -102,7 +102,7 @@ async def finished_streams(
     org_id: str,
     sync_id: str,
     streams: Sequence[Stream],
-    statuses: Sequence[str] = ("succeeded",),
+    statuses: Sequence[str] = ("succeeded", "incomplete"),
 ) -> dict[str, dict[str, Any]]:
     """The streams of this org that earlier attempts of the sync have brought to such an end, as stored."""
     cursor = await connection.execute(
@@ -122,6 +122,24 @@ async def changed_streams(connection: AsyncConnection[Any], org_id: str, sync_id
         (sync_id, org_id),
     )
     return [row["stream"] for row in await cursor.fetchall()]
+
+
+async def record_stream_sync(
+    connection: AsyncConnection[Any],
+    sync_id: str,
+    org_id: str,
+    stream: str,
+    lead: str,
+    *,
+    mode: str,
+    deleted: int,
+) -> None:
+    """Record a change of a stream that read nothing: how many rows it marked deleted."""
+    await connection.execute(
+        "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status, deleted, finished_at)"
+        " VALUES (%s, %s, %s, %s, %s, 'succeeded', %s, now())",
+        (sync_id, org_id, stream, lead, mode, deleted),
+    )
 
 
 async def mark_unavailable(

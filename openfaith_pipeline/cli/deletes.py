@@ -1,0 +1,143 @@
+"""`deletes`: deletions too large to be believed without a person's word."""
+
+import asyncio
+import getpass
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from openfaith_pipeline.approving import approve_deletion, reject_deletion
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.sync import choose_streams
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.load.delete_guards import ANY, Guard, list_guards, reset_guard, set_guard
+from openfaith_pipeline.load.held_deletions import HeldDeletion, list_held
+from openfaith_pipeline.orgs.registry import get_org
+from openfaith_pipeline.settings import load_settings
+
+deletes_app = typer.Typer(no_args_is_help=True, help="Deletions that are so large that they wait for a person.")
+
+OrgId = Annotated[str | None, typer.Argument(metavar="ORG_ID", help="Only of this org.")]
+WithDecided = Annotated[bool, typer.Option("--all", help="Those that are decided, too.")]
+HeldId = Annotated[int, typer.Argument(metavar="HELD", help="Its number, as `deletes list` shows it.", min=1)]
+GuardOrg = Annotated[str | None, typer.Option("--org", metavar="ORG_ID", help="For this org; for all if not given.")]
+GuardStream = Annotated[
+    str | None, typer.Option("--stream", "-s", metavar="STREAM", help="For this stream; for all if not given.")
+]
+
+
+@deletes_app.command("list")
+def show(org_id: OrgId = None, with_decided: WithDecided = False, as_json: terminal.JsonOption = False) -> None:
+    """List the deletions that are held: how many rows of which stream Planning Center lists no more, and since when.
+
+    Their rows are as they were until one is approved. A later reconcile that misses less lets it lapse.
+
+    \b
+    Examples:
+      openfaith-pipeline deletes list
+      openfaith-pipeline deletes list org_01k5t0w2m1e9qv4y8z3n7b6c5d --all --json
+
+    \b
+    Exit codes: 0 listed; 1 the database does not answer; 2 no such org.
+    """
+    with open_database(load_settings()) as database, database.connect() as connection:
+        if org_id:
+            get_org(connection, org_id)
+        held = list_held(connection, org_id, with_decided=with_decided)
+    if as_json:
+        terminal.print_json([asdict(each) for each in held])
+        return
+    columns = ("held", "org", "stream", "rows", "of", "since", "decision")
+    terminal.output().print(terminal.table(columns, map(_row, held), numbers=("held", "rows", "of")))
+    if not held:
+        terminal.say("no deletion is held")
+
+
+@deletes_app.command("approve")
+def approve(held_id: HeldId, as_json: terminal.JsonOption = False) -> None:
+    """Mark the held rows deleted, after asking Planning Center for them once more, and with them what was under them.
+
+    Exactly the rows that were held are marked, in one transaction, and the OpenFaith tables follow. It is a sync of its
+    own, which can be rolled back.
+
+    \b
+    Examples:
+      openfaith-pipeline deletes approve 3
+
+    \b
+    Exit codes: 0 done; 1 records are there again, the stream is being synced, or something does not answer; 2 no
+    deletion of that number is held.
+    """
+    with open_database(load_settings()) as database:
+        approval = asyncio.run(approve_deletion(database, held_id, getpass.getuser()))
+    if as_json:
+        terminal.print_json(asdict(approval))
+        return
+    told = [f"{count} of {name}" for name, count in approval.under.items()]
+    with_them = f", and with them {', '.join(told)}" if told else ""
+    terminal.output().print(f"marked {terminal.number_of(approval.deleted, 'row')} deleted{with_them}", markup=False)
+    terminal.say(f"this is sync {approval.sync_id}")
+
+
+@deletes_app.command("reject")
+def reject(held_id: HeldId, as_json: terminal.JsonOption = False) -> None:
+    """Leave the held rows as they are. A reconcile that still misses them holds them anew.
+
+    \b
+    Exit codes: 0 done; 1 the database does not answer; 2 no deletion of that number is held.
+    """
+    with open_database(load_settings()) as database:
+        held = asyncio.run(reject_deletion(database, held_id, getpass.getuser()))
+    if as_json:
+        terminal.print_json({**asdict(held), "decision": "rejected"})
+        return
+    terminal.output().print(f"left {terminal.number_of(held.number, 'row')} of {held.stream} as they are", markup=False)
+
+
+@deletes_app.command("guard")
+def guard(
+    org_id: GuardOrg = None,
+    stream: GuardStream = None,
+    share: Annotated[float | None, typer.Option("--share", help="Of the stream's rows, from 0 to 1.")] = None,
+    number: Annotated[int | None, typer.Option("--number", help="Of rows.")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Let the more general guard apply again.")] = False,
+    as_json: terminal.JsonOption = False,
+) -> None:
+    """Show, or set, how large a deletion is held: one of more rows than both the share and the number.
+
+    The most particular guard applies: of the org's stream, of the stream, of the org, of all.
+
+    \b
+    Examples:
+      openfaith-pipeline deletes guard
+      openfaith-pipeline deletes guard --stream people.list_results --share 0.8 --number 500
+      openfaith-pipeline deletes guard --stream giving.donations --share 0 --number 0
+
+    \b
+    Exit codes: 0 shown or set; 1 the database does not answer; 2 wrong usage, no such org or stream.
+    """
+    if (share is None) != (number is None) or (reset and share is not None):
+        raise UsageError("give --share and --number together to set a guard, or --reset, or none of them to see all")
+    if stream:
+        choose_streams((), [stream])
+    with open_database(load_settings()) as database, database.connect() as connection:
+        if org_id:
+            get_org(connection, org_id)
+        if share is not None and number is not None:
+            set_guard(connection, Guard(org_id or ANY, stream or ANY, share, number))
+        elif reset:
+            reset_guard(connection, org_id or ANY, stream or ANY)
+        guards = list_guards(connection)
+    if as_json:
+        terminal.print_json([asdict(each) for each in guards])
+        return
+    rows = ([each.org_id, each.stream, f"{each.largest_share:g}", str(each.largest_number)] for each in guards)
+    terminal.output().print(terminal.table(("org", "stream", "share", "number"), rows, numbers=("share", "number")))
+
+
+def _row(held: HeldDeletion) -> list[str]:
+    decision = f"{held.decision} {terminal.moment(held.decided_at)}" if held.decision else ""
+    counts = [terminal.count(held.number), terminal.count(held.row_count)]
+    return [str(held.id), held.org_id, held.stream, *counts, terminal.moment(held.held_at), decision]

@@ -1,0 +1,71 @@
+"""How large a deletion is believed without a person's word: by stream and org, the most particular setting counts."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from psycopg import AsyncConnection, Connection
+from psycopg.rows import class_row
+
+from openfaith_pipeline.errors import UsageError
+
+ANY: Final = "*"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A deletion larger than both this share of a stream's rows and this number of rows is held.
+
+    org_id, stream: whose; `*` is every one without a guard of its own.
+    """
+
+    org_id: str
+    stream: str
+    largest_share: float
+    largest_number: int
+
+    def holds(self, missing: int, rows: int) -> bool:
+        """Whether so many missing of so many rows wait for a person."""
+        return missing > max(self.largest_number, self.largest_share * rows)
+
+
+DEFAULT: Final = Guard(ANY, ANY, 0.3, 50)
+
+_COLUMNS: Final = "SELECT org_id, stream, largest_share, largest_number FROM sync.delete_guards"
+
+
+async def guard_of(connection: AsyncConnection[Any], org_id: str, stream: str) -> Guard:
+    """The guard that applies: the org's own for the stream, the stream's, the org's, that of all, or the default."""
+    async with connection.cursor(row_factory=class_row(Guard)) as cursor:
+        await cursor.execute(
+            f"{_COLUMNS} WHERE org_id IN (%(org)s, %(any)s) AND stream IN (%(stream)s, %(any)s)"
+            " ORDER BY (stream = %(any)s)::int * 2 + (org_id = %(any)s)::int LIMIT 1",
+            {"org": org_id, "stream": stream, "any": ANY},
+        )
+        return await cursor.fetchone() or DEFAULT
+
+
+def list_guards(connection: Connection[Any]) -> list[Guard]:
+    """Those that were set, and the default of all where it was not."""
+    with connection.cursor(row_factory=class_row(Guard)) as cursor:
+        found = cursor.execute(f"{_COLUMNS} ORDER BY org_id, stream").fetchall()
+    is_set = any((guard.org_id, guard.stream) == (ANY, ANY) for guard in found)
+    return found if is_set else [DEFAULT, *found]
+
+
+def set_guard(connection: Connection[Any], guard: Guard) -> None:
+    """Raise UsageError for a share that is none or a negative number."""
+    if not 0 <= guard.largest_share <= 1:
+        raise UsageError(f"a share of rows is between 0 and 1, such as 0.3, not {guard.largest_share:g}")
+    if guard.largest_number < 0:
+        raise UsageError("a number of rows is not negative")
+    connection.execute(
+        "INSERT INTO sync.delete_guards (org_id, stream, largest_share, largest_number) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (org_id, stream) DO UPDATE SET largest_share = excluded.largest_share,"
+        " largest_number = excluded.largest_number",
+        (guard.org_id, guard.stream, guard.largest_share, guard.largest_number),
+    )
+
+
+def reset_guard(connection: Connection[Any], org_id: str, stream: str) -> None:
+    """Let the next more general guard apply again."""
+    connection.execute("DELETE FROM sync.delete_guards WHERE org_id = %s AND stream = %s", (org_id, stream))

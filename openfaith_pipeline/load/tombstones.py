@@ -1,0 +1,123 @@
+"""Rows marked deleted, and with them what exists only under them; what went together may come back together."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection, sql
+
+from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import placeholders_of
+from openfaith_pipeline.journal import Write, journaled, link_rows, raw_rows
+from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+
+
+class Child(NamedTuple):
+    """A stream whose records exist under a record of another: those whose `column` names it."""
+
+    stream: Stream
+    column: str
+
+
+@cache
+def children_of(stream: Stream) -> tuple[Child, ...]:
+    """The streams that are read under this one's records only, or whose change is a change of theirs."""
+    found = []
+    for child in STREAMS.values():
+        for relationship, target in child.belongs_to.items():
+            is_walked = all(relationship == (placeholders_of(path) or ("",))[-1] for path in child.paths())
+            if target == stream.name and (is_walked or relationship in child.touches):
+                found.append(Child(child, f"{relationship}_id"))
+    return tuple(found)
+
+
+async def mark_deleted(
+    connection: AsyncConnection[Any], journaled_as: Mapping[str, str], stream: Stream, ids: Sequence[str]
+) -> int:
+    """Mark live rows deleted and drop their links; how many there were. All of one transaction have one moment."""
+    if not ids:
+        return 0
+    asked = {"ids": list(ids), **journaled_as}
+    tombstone = sql.SQL(
+        "UPDATE {} AS target SET _deleted_at = now(), _synced_at = now(), _sync_id = %(sync_id)s"
+        " WHERE org_id = %(org_id)s AND id = ANY(%(ids)s) AND _deleted_at IS NULL"
+    ).format(raw_name(stream))
+    cursor = await connection.execute(journaled(raw_rows(stream), tombstone), asked)
+    for relationship in stream.links:
+        table = link_rows(stream, relationship)
+        drop = sql.SQL("DELETE FROM {} AS target WHERE org_id = %(org_id)s AND id = ANY(%(ids)s)").format(
+            table.identifier
+        )
+        await connection.execute(journaled(table, drop, Write.REMOVE), asked)
+    return cursor.rowcount
+
+
+async def recount(connection: AsyncConnection[Any], org_id: str, stream: Stream) -> int:
+    """Count the live rows of a stream anew, for its state; how many there are."""
+    cursor = await connection.execute(
+        sql.SQL(
+            "UPDATE sync.stream_states SET row_count = (SELECT count(*) FROM {} WHERE org_id = %(org)s"
+            " AND _deleted_at IS NULL) WHERE org_id = %(org)s AND stream = %(stream)s RETURNING row_count"
+        ).format(raw_name(stream)),
+        {"org": org_id, "stream": stream.name},
+    )
+    row = await cursor.fetchone()
+    return row["row_count"] if row else 0
+
+
+Rows = dict[str, Mapping[str, str]]
+"""By id, the ids of those parents that the row names."""
+
+
+async def live_under(connection: AsyncConnection[Any], org_id: str, child: Child, ids: Collection[str]) -> Rows:
+    """The child's live rows under these records."""
+    return await _under(connection, org_id, child, dict.fromkeys(ids), "_deleted_at IS NULL")
+
+
+async def returning(connection: AsyncConnection[Any], session: Session, stream: Stream) -> dict[str, datetime]:
+    """Staged records of which the row is marked deleted: by id, since when."""
+    cursor = await connection.execute(
+        sql.SQL(
+            "SELECT DISTINCT present.id, present._deleted_at FROM {} AS staged JOIN {} AS present USING (id)"
+            " WHERE staged._stream_sync_id = %s AND present.org_id = %s AND present._deleted_at IS NOT NULL"
+        ).format(staging_name(stream), raw_name(stream)),
+        (session.ids[stream.name], session.org_id),
+    )
+    return {row["id"]: row["_deleted_at"] for row in await cursor.fetchall()}
+
+
+async def gone_with(
+    connection: AsyncConnection[Any], org_id: str, child: Child, parents: Mapping[str, datetime]
+) -> tuple[Rows, dict[str, datetime]]:
+    """The child's rows that were marked deleted in the moment in which their parent was; and that moment by id."""
+    rows = await _under(connection, org_id, child, parents, "_deleted_at = gone.moment")
+    moments = {identifier: parents[named[child.column.removesuffix("_id")]] for identifier, named in rows.items()}
+    return rows, moments
+
+
+async def _under(
+    connection: AsyncConnection[Any],
+    org_id: str,
+    child: Child,
+    parents: Mapping[str, datetime | None],
+    condition: str,
+) -> Rows:
+    names = {name for path in child.stream.paths() for name in placeholders_of(path)}
+    named = sorted(
+        {name for name in names if f"{name}_id" in child.stream.columns} | {child.column.removesuffix("_id")}
+    )
+    cursor = await connection.execute(
+        sql.SQL(
+            "SELECT row.id, {columns} FROM {table} AS row JOIN unnest(%s::text[], %s::timestamptz[])"
+            " AS gone (id, moment) ON row.{column} = gone.id WHERE row.org_id = %s AND row.{condition} ORDER BY row.id"
+        ).format(
+            columns=sql.SQL(", ").join(sql.Identifier("row", f"{name}_id") for name in named),
+            table=raw_name(child.stream),
+            column=sql.Identifier(child.column),
+            condition=sql.SQL(condition),
+        ),
+        (list(parents), list(parents.values()), org_id),
+    )
+    rows = await cursor.fetchall()
+    return {row["id"]: {name: row[f"{name}_id"] for name in named if row[f"{name}_id"]} for row in rows}

@@ -1,0 +1,238 @@
+"""Large deletions wait for a person; what is under a deleted record goes and comes back with it."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from openfaith_pipeline.approving import Approval, approve_deletion, reject_deletion
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import DeletionDisproved, StreamBusy, UsageError
+from openfaith_pipeline.load.delete_guards import ANY, Guard, reset_guard, set_guard
+from openfaith_pipeline.load.held_deletions import HeldDeletion, list_held
+from openfaith_pipeline.orgs.alerts import list_alerts
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.status import read_status
+from openfaith_pipeline.sync import SyncMode
+from openfaith_pipeline.transform import transform_org
+from openfaith_pipeline_tests.integration.sync.church import connect, differences, stored, sync
+
+PEOPLE, EMAILS, PHONES = (STREAMS[f"people.{name}"] for name in ("people", "emails", "phone_numbers"))
+LISTS, RULES, CONDITIONS = (STREAMS[f"people.{name}"] for name in ("lists", "rules", "conditions"))
+WORKFLOWS, CARDS, NOTES = (STREAMS[f"people.{name}"] for name in ("workflows", "workflow_cards", "workflow_card_notes"))
+
+
+def held(database: Database) -> list[HeldDeletion]:
+    with database.connect() as connection:
+        return list_held(connection)
+
+
+def approve(database: Database, held_id: int) -> Approval:
+    return asyncio.run(approve_deletion(database, held_id, "a person"))
+
+
+def delete(simulator: SimulatorClient, org_id: str, stream: str, ids: list[str]) -> None:
+    simulator.delete(org_id, stream, [int(identifier) for identifier in ids])
+
+
+def under(rows: Mapping[str, Mapping[str, Any]], column: str, owners: list[str]) -> set[str]:
+    return {identifier for identifier, row in rows.items() if row[column] in owners}
+
+
+@pytest.fixture
+def church(database: Database, simulator: SimulatorClient) -> str:
+    """A church of which emails, people and lists were synced."""
+    [org_id, _] = connect(database, simulator)
+    sync(database, org_id, [PEOPLE, EMAILS, PHONES, LISTS, RULES, CONDITIONS, WORKFLOWS, CARDS, NOTES])
+    return org_id
+
+
+def test_a_large_deletion_waits_and_approving_it_deletes_exactly_what_was_held(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    emails = list(stored(database, church, EMAILS))
+    gone, later = emails[:120], emails[120:123]
+    delete(simulator, church, "people.emails", gone)
+    [result] = sync(database, church, [EMAILS], SyncMode.RECONCILE).values()
+    assert (result.status, result.deleted, result.held) == ("incomplete", 0, 120)
+    assert result.error is not None and "deletes list" in result.error
+    assert stored(database, church, EMAILS).keys() == set(emails)
+    [waiting] = held(database)
+    assert (waiting.org_id, waiting.stream, waiting.number, waiting.row_count) == (
+        church,
+        "people.emails",
+        120,
+        len(emails),
+    )
+    with database.connect() as connection:
+        [alert] = list_alerts(connection, org_id=church)
+    assert (alert.kind, alert.incident) == ("deletes_held", "people.emails")
+    [status] = read_status(database, church)
+    assert {stream.stream: stream.held for stream in status.streams if stream.held} == {"people.emails": 120}
+
+    delete(simulator, church, "people.emails", later)
+    approval = approve(database, waiting.id)
+    assert (approval.deleted, approval.under) == (120, {})
+    assert stored(database, church, EMAILS).keys() == set(emails) - set(gone)
+    with database.connect() as connection:
+        assert list_alerts(connection, org_id=church) == []
+        counts = connection.execute(
+            "SELECT status, deleted FROM sync.stream_syncs WHERE sync_id = %s", (approval.sync_id,)
+        ).fetchall()
+        journal = connection.execute(
+            "SELECT count(*) FROM sync.journal WHERE sync_id = %s AND action = 'delete'", (approval.sync_id,)
+        ).fetchone()
+    assert counts == [("succeeded", 120)] and journal == (120,)
+    with pytest.raises(UsageError, match="no held deletion"):
+        approve(database, waiting.id)
+
+
+def test_a_held_record_that_is_there_again_refuses_the_approval(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    emails = list(stored(database, church, EMAILS))
+    truth = {record["id"]: record for record in simulator.truth(church, "people.emails")}
+    delete(simulator, church, "people.emails", emails[:120])
+    sync(database, church, [EMAILS], SyncMode.RECONCILE)
+    for identifier in emails[:110]:
+        simulator.inject(church, "people.emails", truth[identifier], id=int(identifier))
+    with pytest.raises(DeletionDisproved, match="there again"):
+        approve(database, held(database)[0].id)
+    assert stored(database, church, EMAILS).keys() == set(emails)
+    sync(database, church, [EMAILS], SyncMode.RECONCILE)
+    assert held(database) == []
+    assert stored(database, church, EMAILS).keys() == set(emails) - set(emails[110:120])
+
+
+def test_a_rejected_deletion_leaves_the_rows_and_is_held_anew_by_the_next_reconcile(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    emails = list(stored(database, church, EMAILS))
+    delete(simulator, church, "people.emails", emails[:120])
+    sync(database, church, [EMAILS], SyncMode.RECONCILE)
+    [first] = held(database)
+    asyncio.run(reject_deletion(database, first.id, "a person"))
+    assert held(database) == []
+    sync(database, church, [EMAILS], SyncMode.RECONCILE)
+    sync(database, church, [EMAILS], SyncMode.RECONCILE)
+    [again] = held(database)
+    assert again.id > first.id and stored(database, church, EMAILS).keys() == set(emails)
+    with database.connect() as connection:
+        decisions = [each.decision for each in list_held(connection, church, with_decided=True)]
+    assert decisions == ["rejected", "superseded", None]
+
+
+def test_a_deletion_is_not_approved_while_its_stream_is_synced(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    delete(simulator, church, "people.emails", list(stored(database, church, EMAILS))[:120])
+    sync(database, church, [EMAILS], SyncMode.RECONCILE)
+    with database.connect() as connection:
+        connection.execute(
+            "UPDATE sync.stream_states SET holder = 'elsewhere:1:a', lease_expires_at = now() + interval '1 min'"
+            " WHERE stream = 'people.emails'"
+        )
+    with pytest.raises(StreamBusy):
+        approve(database, held(database)[0].id)
+    assert len(held(database)) == 1
+
+
+def test_the_most_particular_guard_counts(database: Database, simulator: SimulatorClient, church: str) -> None:
+    def reconcile() -> tuple[int, int]:
+        [gone, *_] = stored(database, church, EMAILS)
+        delete(simulator, church, "people.emails", [gone])
+        [result] = sync(database, church, [EMAILS], SyncMode.RECONCILE).values()
+        return result.deleted, result.held
+
+    with database.connect() as connection:
+        set_guard(connection, Guard(ANY, "people.emails", 0.0, 0))
+    assert reconcile() == (0, 1)
+    with database.connect() as connection:
+        set_guard(connection, Guard(church, "people.emails", 0.5, 10))
+    assert reconcile() == (1, 0) or reconcile()[1] == 0
+    with database.connect() as connection:
+        reset_guard(connection, church, "people.emails")
+        reset_guard(connection, ANY, "people.emails")
+        set_guard(connection, Guard(church, ANY, 0.0, 0))
+    assert reconcile()[1] == 1
+    with database.connect() as connection:
+        for share, number in ((1.5, 0), (-0.1, 0), (0.1, -1)):
+            with pytest.raises(UsageError):
+                set_guard(connection, Guard(ANY, ANY, share, number))
+
+
+def test_what_is_under_a_deleted_record_goes_with_it_and_comes_back_with_it(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    before = {stream: stored(database, church, stream) for stream in (EMAILS, PHONES, CARDS, NOTES)}
+    people = [str(row["person_id"]) for row in before[EMAILS].values()][:3]
+    truth = {
+        stream.name: {record["id"]: record for record in simulator.truth(church, stream.name)}
+        for stream in (PEOPLE, EMAILS, PHONES)
+    }
+    lost = {stream: under(before[stream], "person_id", people) for stream in (EMAILS, PHONES)}
+    for stream in (EMAILS, PHONES):
+        delete(simulator, church, stream.name, list(lost[stream]))
+    delete(simulator, church, "people.people", people)
+    [result] = sync(database, church, [PEOPLE], SyncMode.RECONCILE).values()
+    assert (result.status, result.deleted) == ("succeeded", 3)
+    for stream in (EMAILS, PHONES):
+        assert stored(database, church, stream).keys() == before[stream].keys() - lost[stream]
+    assert lost[EMAILS]
+
+    stays_lost = next(iter(lost[EMAILS]))
+    for name, records in truth.items():
+        for identifier, record in records.items():
+            is_back = (
+                identifier in people
+                if name == "people.people"
+                else record["relationships"]["person"]["data"]["id"] in people
+            )
+            if is_back and (name, identifier) != ("people.emails", stays_lost):
+                simulator.inject(church, name, record, id=int(identifier))
+    simulator.edit(church, "people.people", [int(identifier) for identifier in people])
+    [result] = sync(database, church, [PEOPLE]).values()
+    assert result.updated >= 3
+    assert stored(database, church, EMAILS).keys() == before[EMAILS].keys() - {stays_lost}
+    assert stored(database, church, PHONES) == before[PHONES]
+
+
+def test_children_that_a_merge_moved_stay(database: Database, simulator: SimulatorClient, church: str) -> None:
+    emails = stored(database, church, EMAILS)
+    merged = str(next(iter(emails.values()))["person_id"])
+    keeper = next(identifier for identifier in stored(database, church, PEOPLE) if identifier != merged)
+    simulator.merge(church, "people.people", keep=int(keeper), remove=int(merged))
+    [result] = sync(database, church, [PEOPLE], SyncMode.RECONCILE).values()
+    assert result.deleted == 1
+    assert stored(database, church, EMAILS).keys() == emails.keys()
+
+
+def test_the_canonical_rows_links_and_edges_follow(database: Database, simulator: SimulatorClient, church: str) -> None:
+    def live() -> tuple[int, int, int]:
+        with database.connect() as connection:
+            transform_org(connection, church, schema="public", sync_id="test")
+            return tuple(  # type: ignore[return-value]
+                connection.execute(f'SELECT count(*) FROM "openfaith_{table}" WHERE "deletedAt" IS NULL').fetchone()[0]  # noqa: S608
+                for table in ("emails", "externalLinks", "edges")
+            )
+
+    before = live()
+    emails = stored(database, church, EMAILS)
+    delete(simulator, church, "people.emails", list(emails)[:120])
+    sync(database, church, [EMAILS], SyncMode.RECONCILE)
+    assert live() == before
+    approve(database, held(database)[0].id)
+    after = live()
+    assert (before[0] - after[0], before[1] - after[1]) == (120, 120) and after[2] < before[2]
+
+
+def test_everything_is_as_the_source_again_after_deletes_at_every_level(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    everything = [PEOPLE, EMAILS, PHONES, LISTS, RULES, CONDITIONS, WORKFLOWS, CARDS, NOTES]
+    delete(simulator, church, "people.workflows", list(stored(database, church, WORKFLOWS))[:1])
+    delete(simulator, church, "people.lists", list(stored(database, church, LISTS))[:1])
+    sync(database, church, everything, SyncMode.RECONCILE)
+    assert differences(database, simulator, church, everything) == []
