@@ -21,12 +21,19 @@ from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS, WorkflowEngine
 @cache
 def definitions() -> dg.Definitions:
     """The code location, derived from the catalog and the canonical model."""
-    products = dict.fromkeys(stream.product for stream in STREAMS.values())
     with warnings.catch_warnings():
         # Partitioned checks and backfill policies are not final in Dagster; our tests hold them to what we use.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
-        assets = [*(product_assets(product) for product in products), canonical_assets()]
+        defs = _definitions()
+        # Here and not at its first use, which would warn: the sensors are made anew when their jobs are put together.
+        defs.get_repository_def()
+    return defs
+
+
+def _definitions() -> dg.Definitions:
+    products = dict.fromkeys(stream.product for stream in STREAMS.values())
+    assets = [*(product_assets(product) for product in products), canonical_assets()]
     return dg.Definitions(
         assets=assets,
         jobs=[PCO_SYNC, pco_sweep, *WORKFLOW_JOBS, decide_held_deletion],

@@ -11,7 +11,16 @@ from starlette.exceptions import HTTPException
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import OpenFaithError
-from openfaith_pipeline.service import connect, documentation, health, status, triggers, webhooks, workflows
+from openfaith_pipeline.service import (
+    connect,
+    documentation,
+    health,
+    status,
+    triggers,
+    webhooks,
+    workflow_proxy,
+    workflows,
+)
 from openfaith_pipeline.service.answers import answer_error
 from openfaith_pipeline.service.keys import read_keys
 from openfaith_pipeline.service.limits import BodyLimit, RateLimiter
@@ -22,6 +31,7 @@ _PATIENCE_SECONDS = 2.0
 _ROUTERS = (
     triggers.router,
     workflows.router,
+    workflow_proxy.router,
     webhooks.router,
     connect.router,
     health.router,

@@ -96,14 +96,14 @@ def show_executions(
 @router.get("/{name}/executions/{execution_id}", summary="How an execution is, and how far")
 def show_execution(request: Request, name: str, execution_id: str, visitor: Reader) -> DetailedExecution:
     with request.app.state.pool.connection() as connection:
-        return detailed(connection, _found(get_request(connection, execution_id), name, visitor))
+        return detailed(connection, found_for(visitor, name, get_request(connection, execution_id)))
 
 
 @router.post("/{name}/executions/{execution_id}/cancel", summary="Cancel an execution")
 def cancel_execution(request: Request, name: str, execution_id: str, visitor: Starter) -> Execution:
     """One that waits is canceled at once. One that runs is told to stop, which takes some seconds: look again."""
     with request.app.state.pool.connection() as connection:
-        _found(get_request(connection, execution_id), name, visitor)
+        found_for(visitor, name, get_request(connection, execution_id))
         return Execution(**described(cancel_request(connection, execution_id)))
 
 
@@ -111,7 +111,7 @@ def cancel_execution(request: Request, name: str, execution_id: str, visitor: St
 def resume_execution(request: Request, name: str, execution_id: str, visitor: Starter) -> Execution:
     """It goes on from where it stopped. One that has not failed, nor was canceled, stays as it is."""
     with request.app.state.pool.connection() as connection:
-        _found(get_request(connection, execution_id), name, visitor)
+        found_for(visitor, name, get_request(connection, execution_id))
         return Execution(**described(resume_request(connection, execution_id)))
 
 
@@ -120,7 +120,7 @@ def unwrapped(sent: Any) -> Any:
     return sent["payload"] if isinstance(sent, dict) and set(sent) == {"payload"} else sent
 
 
-def _found(request: Kept, name: str, visitor: Visitor) -> Kept:
+def found_for(visitor: Visitor, name: str, request: Kept) -> Kept:
     """The request, if the visitor may know of it: another org's is as if it were not there."""
     workflow = get_workflow(name)
     if request.workflow != workflow.name or (visitor.orgs is not None and request.org_id not in visitor.orgs):

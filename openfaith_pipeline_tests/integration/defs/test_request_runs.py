@@ -20,6 +20,7 @@ from openfaith_pipeline.defs.request_runs import serve_requests
 from openfaith_pipeline.defs.sensors import requests_sensor
 from openfaith_pipeline.inbox.requests import Ask, Request, cancel_request, get_request, resume_request, submit
 from openfaith_pipeline.inbox.sync_requests import request_sync
+from openfaith_pipeline.workflows.execution import Executor
 from openfaith_pipeline_tests.conftest import environment_of, fresh_database
 from openfaith_pipeline_tests.integration.inbox.conftest import connected_org
 
@@ -235,6 +236,28 @@ def test_a_workflow_that_fails_for_good_says_why_and_may_be_resumed(desk: Desk) 
         resume_request(connection, request.request_id)
     [again] = desk.tick()
     assert again.run_key == f"{request.request_id}#2"
+
+
+def test_a_workflow_that_is_terminated_is_undone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    carry_out = Executor.run
+
+    def run(executor: Executor, name: str) -> Any:
+        if name == "seed_sacraments":
+            return carry_out(executor, name)
+        [run] = desk.instance.get_runs(dg.RunsFilter(tags={"openfaith/request_id": executor.request_id}))
+        desk.instance.report_run_canceling(run)
+        raise dg.DagsterExecutionInterruptedError
+
+    monkeypatch.setattr(Executor, "run", run)
+    payload = {"organizationId": desk.org_id, "name": "First Church", "slug": "first", "userId": "user_1"}
+    with desk.database.connect() as connection:
+        request, _ = submit(connection, Ask("CreateOrgWorkflow", desk.org_id, payload, "api"))
+    carried_out(desk)
+
+    assert desk.request(request.request_id).status == "canceled"
+    with desk.database.connect() as connection:
+        seeded = connection.execute('SELECT FROM openfaith_sacraments WHERE "orgId" = %s', (desk.org_id,))
+        assert seeded.fetchall() == []
 
 
 def carried_out(desk: Desk) -> None:

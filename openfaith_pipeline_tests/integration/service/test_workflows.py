@@ -1,8 +1,12 @@
 """Workflows by name over HTTP: started, told of, canceled, resumed."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from openfaith_pipeline.inbox.carrying import claim_requests
+from openfaith_pipeline.inbox.carrying import claim_requests, finish_request
+from openfaith_pipeline.inbox.requests import cancel_request, list_requests
 from openfaith_pipeline.orgs.registry import new_org_id
 from openfaith_pipeline_tests.integration.service.conftest import ELSEWHERE, ONE_ORG, READER, SYNC, Service
 
@@ -66,6 +70,31 @@ def test_a_payload_may_bring_its_own_key(service: Service) -> None:
     again = service.call("POST", "/workflows/CreateOrgWorkflow", {"payload": payload})
     assert (first.status, first.json["isNew"], again.json["isNew"]) == (200, True, False)
     assert first.json["executionId"] == again.json["executionId"]
+
+
+def test_openfaiths_own_client_is_answered_as_by_effects_proxy(service: Service) -> None:
+    payload = {"adapter": "pco", "tokenKey": service.org_id}
+    path = "/external-sync-workflow"
+    assert service.database
+    with ThreadPoolExecutor(2) as pool, service.database.connect(autocommit=True) as connection:
+        ends = {
+            key: pool.submit(service.call, "POST", path, payload, idempotency_key=key) for key in ("good", "canceled")
+        }
+        while len(kept := list_requests(connection, None, None, 9)) < 2:
+            time.sleep(0.05)
+        ids = {request.idempotency_key: request.request_id for request in kept}
+        finish_request(connection, ids["good"], "succeeded", None, {})
+        cancel_request(connection, ids["canceled"])
+        good, canceled = ends["good"].result(), ends["canceled"].result()
+    assert (good.status, good.text) == (204, "")
+    assert (canceled.status, canceled.json["_tag"]) == (500, "ExternalSyncError")
+
+    discarded = service.call("POST", f"{path}/discard", payload)
+    assert (discarded.status, discarded.text) == (204, "")
+    assert service.call("POST", f"{path}/resume", {"executionId": ids["canceled"]}).status == 204
+    assert service.call("GET", f"{SYNC}/executions/{ids['canceled']}").json["attempt"] == 2
+    assert service.call("POST", f"{path}/resume", {"id": 1}).status == 400
+    assert service.call("POST", "/create-org-workflow", {}).status == 400
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ SHIPPED = Path(openfaith_pipeline.__file__).parent / "defs"
 
 
 def test_it_loads_with_an_empty_environment_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); import openfaith_pipeline.definitions"
+    load = "from openfaith_pipeline.definitions import defs; defs.get_repository_def()"
+    code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); {load}"
     result = subprocess.run(
         [sys.executable, "-W", "error::dagster.BetaWarning", "-c", code],
         cwd=tmp_path,

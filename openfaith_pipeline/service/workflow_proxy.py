@@ -1,0 +1,102 @@
+"""Workflows as @effect/workflow's own proxy serves them, so that OpenFaith's typed client works here unchanged.
+
+WorkflowProxy.toHttpApiGroup makes of each workflow a path of its name in kebab case: a POST of the payload waits for
+the end, `/discard` does not, and `/resume` takes `{"executionId": ...}`. Each answers 204; a failure is told with 500.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from openfaith_pipeline.inbox.requests import Request as Kept
+from openfaith_pipeline.inbox.requests import get_request, resume_request
+from openfaith_pipeline.service.access import Visitor, visitor_with
+from openfaith_pipeline.service.bodies import idempotency_key, read_json
+from openfaith_pipeline.service.keys import TRIGGER
+from openfaith_pipeline.service.problems import BodyNotRead
+from openfaith_pipeline.service.starting import Started, start
+from openfaith_pipeline.service.workflows import found_for
+from openfaith_pipeline.workflows.definition import Workflow
+from openfaith_pipeline.workflows.registry import WORKFLOWS
+
+router = APIRouter(tags=["workflows, as @effect/workflow's proxy serves them"])
+
+Starter = Annotated[Visitor, Depends(visitor_with(TRIGGER))]
+
+_LOOK_SECONDS: Final = 1.0
+
+
+def path_of(name: str) -> str:
+    """`/external-sync-workflow` for ExternalSyncWorkflow, by the rule of WorkflowProxy."""
+    return "/" + re.sub(r"([a-z])([A-Z])", r"\1-\2", re.sub(r"[^a-zA-Z0-9]+", "-", name)).lower()
+
+
+def _add(workflow: Workflow[Any]) -> None:
+    path = path_of(workflow.name)
+    body = {"requestBody": {"content": {"application/json": {"schema": workflow.payload.model_json_schema()}}}}
+
+    async def execute(request: Request, visitor: Starter) -> Response:
+        started = await _start(request, visitor, workflow)
+        return _told(await _ended(request, started.execution_id))
+
+    async def discard(request: Request, visitor: Starter) -> Response:
+        await _start(request, visitor, workflow)
+        return Response(status_code=204)
+
+    async def resume(request: Request, visitor: Starter) -> Response:
+        sent = await read_json(request)
+        if not isinstance(sent, dict) or not isinstance(sent.get("executionId"), str):
+            raise BodyNotRead('send {"executionId": "request_..."}')
+        await run_in_threadpool(_resume, request, visitor, workflow, sent["executionId"])
+        return Response(status_code=204)
+
+    _route(path, execute, f"Execute {workflow.name} and wait for its end", body)
+    _route(f"{path}/discard", discard, f"Start {workflow.name}", body)
+    _route(f"{path}/resume", resume, f"Let an execution of {workflow.name} try again", None)
+
+
+def _route(path: str, handler: Callable[..., Any], summary: str, body: dict[str, Any] | None) -> None:
+    router.add_api_route(
+        path, handler, methods=["POST"], summary=summary, status_code=204, response_class=Response, openapi_extra=body
+    )
+
+
+async def _start(request: Request, visitor: Visitor, workflow: Workflow[Any]) -> Started:
+    sent, key = await read_json(request), idempotency_key(request)
+    return await run_in_threadpool(start, request.app.state.pool, visitor, workflow, sent, key)
+
+
+async def _ended(request: Request, execution_id: str) -> Kept:
+    """The execution once it has ended, or once nobody waits for it any more."""
+    while True:
+        kept = await run_in_threadpool(_look, request, execution_id)
+        if not kept.is_open or await request.is_disconnected():
+            return kept
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _look(request: Request, execution_id: str) -> Kept:
+    with request.app.state.pool.connection() as connection:
+        return get_request(connection, execution_id)
+
+
+def _resume(request: Request, visitor: Visitor, workflow: Workflow[Any], execution_id: str) -> None:
+    with request.app.state.pool.connection() as connection:
+        found_for(visitor, workflow.name, get_request(connection, execution_id))
+        resume_request(connection, execution_id)
+
+
+def _told(kept: Kept) -> Response:
+    if kept.status == "succeeded":
+        return Response(status_code=204)
+    tag = f"{kept.workflow.removesuffix('Workflow')}Error"
+    return JSONResponse({"_tag": tag, "message": kept.error or f"the execution was {kept.status}"}, 500)
+
+
+for _workflow in WORKFLOWS.values():
+    _add(_workflow)
