@@ -6,7 +6,8 @@ an applier that was killed runs out, and what it had begun is done again, which 
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -44,13 +45,13 @@ WITH held AS (
         AND org.paused_at IS NULL AND org.removed_at IS NULL AND delivery.org_id NOT IN (SELECT org_id FROM held)
     ORDER BY delivery.next_attempt_at LIMIT 1
 ), chosen AS (
-    SELECT id FROM sync.webhook_deliveries
+    SELECT id, holder IS NOT NULL AS is_left_behind FROM sync.webhook_deliveries
     WHERE org_id = (SELECT org_id FROM due) AND status = 'pending' AND next_attempt_at <= now()
     ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED
 )
 UPDATE sync.webhook_deliveries AS delivery SET holder = %(holder)s, claimed_until = now() + %(ttl)s
 FROM chosen WHERE delivery.id = chosen.id
-RETURNING delivery.id, org_id, event_id, event, stream, record_id, occurred_at, payload, attempts
+RETURNING delivery.id, org_id, event_id, event, stream, record_id, occurred_at, payload, attempts, is_left_behind
 """
 
 
@@ -73,7 +74,10 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A kept delivery, claimed. attempts: how often it was tried before."""
+    """A kept delivery, claimed.
+
+    attempts: how often it was tried before. is_left_behind: whether somebody claimed it before and came to no end.
+    """
 
     id: int
     org_id: str
@@ -84,6 +88,7 @@ class Delivery:
     occurred_at: datetime | None
     payload: bytes
     attempts: int
+    is_left_behind: bool
 
 
 class Inbox:
@@ -173,6 +178,31 @@ async def holders(connection: AsyncConnection[Any]) -> list[str]:
             "SELECT DISTINCT holder FROM sync.webhook_deliveries WHERE status = 'pending' AND claimed_until > now()"
         )
         return await cursor.fetchall()
+
+
+@asynccontextmanager
+async def keeping_claim(pool: AsyncConnectionPool[Any], holder: str) -> AsyncIterator[None]:
+    """Renew the holder's claims in the background for the block, however long asking takes."""
+    beating = asyncio.create_task(_renew(pool, holder))
+    try:
+        yield
+    finally:
+        beating.cancel()
+        with suppress(asyncio.CancelledError):
+            await beating
+
+
+async def _renew(pool: AsyncConnectionPool[Any], holder: str) -> None:
+    while True:
+        await asyncio.sleep(CLAIM_TTL.total_seconds() / 4)
+        # One that fails is made good by the next; were all to fail, another would do the same work once more.
+        with suppress(psycopg.OperationalError, PoolTimeout):
+            async with pool.connection() as connection:
+                await connection.execute(
+                    "UPDATE sync.webhook_deliveries SET claimed_until = now() + %s"
+                    " WHERE holder = %s AND status = 'pending'",
+                    (CLAIM_TTL, holder),
+                )
 
 
 async def settle(

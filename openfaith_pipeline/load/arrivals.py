@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog import Strategy, Stream
-from openfaith_pipeline.load.publishing import Published, publish_stream
+from openfaith_pipeline.load.publishing import Published, keep_states, publish_stream
 from openfaith_pipeline.load.sessions import Session, SyncRequest, open_beside, raw_name
 from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.walk import Page, Record, Route, Walk
@@ -33,6 +33,7 @@ async def publish_arrivals(
     async with connection.transaction():
         session = await open_beside(connection, request, _walk(streams))
         await commit_page(connection, session, Page(records, {}))
+        await keep_states(connection, session)
         # A payload may leave attributes out, which says nothing about those that the source has.
         session.sightings.clear()
         published = {

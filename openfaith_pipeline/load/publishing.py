@@ -56,7 +56,7 @@ async def publish(
     """
     async with connection.transaction():
         await renew(connection, session)
-        await _keep_states(connection, session)
+        await keep_states(connection, session)
         published = {
             stream.name: await publish_stream(connection, session, stream, verdict.deletions.get(stream.name, ()))
             for stream in session.walk.streams
@@ -70,7 +70,7 @@ async def publish(
     return published
 
 
-async def _keep_states(connection: AsyncConnection[Any], session: Session) -> None:
+async def keep_states(connection: AsyncConnection[Any], session: Session) -> None:
     """Keep the streams' states as they are before the publish, for a rollback."""
     await connection.execute(
         "UPDATE sync.stream_syncs AS done SET state_before ="

@@ -6,14 +6,17 @@ import pytest
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.simulator import SimulatorClient, Traps, Webhooks, made_up_churches, running_simulator
+from openfaith_pipeline.simulator import Latency, SimulatorClient, Traps, Webhooks, made_up_churches, running_simulator
 from openfaith_pipeline_tests.integration.webhooks.receiver import running_service
 
 EVENTS = "webhooks.available_events"
 SUBSCRIPTIONS = "webhooks.webhook_subscriptions"
 OFFERED = (
-    *(f"people.v2.events.{noun}.{action}" for noun in ("email", "person") for action in ("created", "updated")),
-    *(f"people.v2.events.{noun}.destroyed" for noun in ("email", "person")),
+    *(
+        f"people.v2.events.{noun}.{action}"
+        for noun in ("email", "field_datum", "household", "person")
+        for action in ("created", "updated", "destroyed")
+    ),
     "people.v2.events.person_merger.created",
     "giving.v2.events.donation.created",
     "groups.v2.events.membership.created",
@@ -42,6 +45,8 @@ def simulator(running: SimulatorClient) -> Iterator[SimulatorClient]:
     churches = [church["org_id"] for church in running.churches()]
     before = {org_id: {row["id"] for row in running.truth(org_id, SUBSCRIPTIONS)} for org_id in churches}
     yield running
+    running.clear_scripts()
+    running.set_latency(Latency())
     running.set_webhooks(Webhooks())
     running.forget_deliveries()
     for org_id in churches:
