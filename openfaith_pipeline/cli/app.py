@@ -16,8 +16,10 @@ from openfaith_pipeline.cli.database import database_app
 from openfaith_pipeline.cli.deletes import deletes_app
 from openfaith_pipeline.cli.demo import demo
 from openfaith_pipeline.cli.dev import dev
+from openfaith_pipeline.cli.history import show_history
 from openfaith_pipeline.cli.orgs import orgs_app
 from openfaith_pipeline.cli.quarantine import quarantine_app
+from openfaith_pipeline.cli.rollback import rollback
 from openfaith_pipeline.cli.serve import serve
 from openfaith_pipeline.cli.simulator import simulate
 from openfaith_pipeline.cli.status import show_status
@@ -40,6 +42,8 @@ app.command("dev")(dev)
 app.command("serve")(serve)
 app.command("sync")(sync)
 app.command("status")(show_status)
+app.command("history")(show_history)
+app.command("rollback")(rollback)
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(deletes_app, name="deletes")
 app.add_typer(alerts_app, name="alerts")

@@ -10,6 +10,7 @@ from openfaith_pipeline.defs.alert_sensors import AlertDesk, alerts_sensor, fail
 from openfaith_pipeline.defs.canonical_assets import canonical_assets
 from openfaith_pipeline.defs.held_deletions import decide_held_deletion
 from openfaith_pipeline.defs.jobs import EXECUTOR, PCO_SYNC
+from openfaith_pipeline.defs.maintenance import maintenance_job, maintenance_schedule
 from openfaith_pipeline.defs.raw_assets import product_assets
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.schedules import incremental_schedule
@@ -36,8 +37,8 @@ def _definitions() -> dg.Definitions:
     assets = [*(product_assets(product) for product in products), canonical_assets()]
     return dg.Definitions(
         assets=assets,
-        jobs=[PCO_SYNC, pco_sweep, *WORKFLOW_JOBS, decide_held_deletion],
-        schedules=[incremental_schedule],
+        jobs=[PCO_SYNC, pco_sweep, maintenance_job, *WORKFLOW_JOBS, decide_held_deletion],
+        schedules=[incremental_schedule, maintenance_schedule],
         sensors=[orgs_sensor, requests_sensor, failed_runs_sensor, alerts_sensor],
         resources={"engine": SyncEngine(), "alert_desk": AlertDesk(), "workflow_engine": WorkflowEngine()},
         executor=EXECUTOR,

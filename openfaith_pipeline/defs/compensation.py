@@ -1,0 +1,51 @@
+"""Compensations as events: what was undone of an asset's partition stands in its history."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+import dagster as dg
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
+from openfaith_pipeline.defs.canonical_assets import canonical_key
+from openfaith_pipeline.defs.raw_assets import asset_key
+from openfaith_pipeline.journal.tables import tables_of_stream
+from openfaith_pipeline.rollback import OrgRollback, RollbackOrder
+
+
+def report_rollback(instance: dg.DagsterInstance, order: RollbackOrder, undone: Sequence[OrgRollback]) -> None:
+    """Put the rollback into the instance, outside of any run."""
+    for event in rollback_events(order, undone):
+        instance.report_runless_asset_event(event)
+
+
+def rollback_events(order: RollbackOrder, undone: Sequence[OrgRollback]) -> Iterator[dg.AssetObservation]:
+    """An observation for each asset concerned, of the org's partition; tables of links count with their stream."""
+    for org in undone:
+        for key, rows in _rows_of_assets(org).items():
+            yield dg.AssetObservation(
+                asset_key=key,
+                partition=org.org_id,
+                description=f"Rolled back: {order.reason}.",
+                metadata={
+                    "rolled_back_sync_id": order.sync_id,
+                    "sync_id": order.rollback_id,
+                    "reason": order.reason,
+                    **{f"rows_{name}": count for name, count in rows.items()},
+                },
+            )
+
+
+def _rows_of_assets(org: OrgRollback) -> dict[dg.AssetKey, dict[str, int]]:
+    counted: dict[dg.AssetKey, Counter[str]] = {}
+    for table, undone in org.tables.items():
+        counted.setdefault(_asset_of(table), Counter()).update(asdict(undone))
+    return {key: dict(rows) for key, rows in counted.items()}
+
+
+def _asset_of(table: str) -> dg.AssetKey:
+    name = table.partition(".")[2]
+    if name.startswith(CANONICAL_PREFIX):
+        return canonical_key(name.removeprefix(CANONICAL_PREFIX))
+    return next(asset_key(stream) for stream in STREAMS.values() if table in tables_of_stream(stream))

@@ -1,0 +1,29 @@
+"""What is to be done from time to time, so that nothing grows for ever and nothing runs out."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.journal_partitions import add_partitions, drop_partitions
+from openfaith_pipeline.load.abandoning import forget_abandoned
+
+
+@dataclass(frozen=True)
+class Maintained:
+    """What was done: months of the journal made ahead, those dropped, and syncs given up."""
+
+    months_added: int
+    months_dropped: int
+    syncs_forgotten: int
+
+
+def maintain(database: Database) -> Maintained:
+    """Do it all; to be called once a day. Doing it again, or twice at the same time, does no harm."""
+    settings = database.settings
+    with database.connect(autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtextextended('openfaith_pipeline.maintenance', 0))")
+        return Maintained(
+            months_added=len(add_partitions(connection)),
+            months_dropped=len(drop_partitions(connection, days=settings.journal_days)),
+            syncs_forgotten=forget_abandoned(connection, timedelta(hours=settings.abandoned_hours)),
+        )

@@ -1,0 +1,71 @@
+"""Months of the journal come and go, no entry is lost in between, and given-up syncs leave nothing behind."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.maintenance import Maintained, maintain
+
+ENTRY = (
+    "INSERT INTO sync.journal (changed_at, org_id, table_name, row_key, action, after, sync_id, cause)"
+    " VALUES (%s, 'org', 'pco_people.emails', '{\"id\": \"1\"}', 'insert', '{}', 'sync', 'test')"
+)
+WALK = (
+    "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status, checkpoint, started_at)"
+    " VALUES ('s', %s, 'people.emails', 'people.emails', 'incremental', %s, '{}', now() - %s) RETURNING id"
+)
+
+
+def test_entries_move_into_their_month_and_old_months_go(database: Database) -> None:
+    now = datetime.now(UTC)
+    old = (now - timedelta(days=500)).replace(day=2)
+    with database.connect(autocommit=True) as connection:
+        assert maintain(database) == Maintained(0, 0, 0)
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier("sync", f"journal_{now:%Y_%m}")))
+        for moment in (now, old):
+            connection.execute(ENTRY, (moment,))
+        assert maintain(database) == Maintained(1, 0, 0)
+        places = connection.execute("SELECT tableoid::regclass::text FROM sync.journal ORDER BY id").fetchall()
+        assert places == [(f"sync.journal_{now:%Y_%m}",), ("sync.journal_default",)]
+
+        connection.execute(
+            sql.SQL("CREATE TABLE {} PARTITION OF sync.journal FOR VALUES FROM ({}) TO ({})").format(
+                sql.Identifier("sync", f"journal_{old - timedelta(days=40):%Y_%m}"),
+                sql.Literal((old - timedelta(days=40)).date()),
+                sql.Literal((old - timedelta(days=30)).date()),
+            )
+        )
+        assert maintain(database).months_dropped == 1
+        assert connection.execute("SELECT count(*) FROM sync.journal").fetchone() == (2,)
+        [begins_at] = connection.execute("SELECT begins_at FROM sync.journal_horizon").fetchone() or [old]
+        assert begins_at > old
+        with pytest.raises(psycopg.errors.RaiseException, match="the journal begins at"):
+            connection.execute("SELECT * FROM sync.as_of(NULL::pco_people.emails, 'org', %s)", (old,))
+
+
+def test_what_was_given_up_is_dropped_with_its_staged_rows(database: Database) -> None:
+    day, minute = timedelta(hours=25), timedelta(minutes=1)
+    with database.connect(autocommit=True) as connection:
+        connection.execute("INSERT INTO sync.syncs (sync_id, mode, trigger) VALUES ('s', 'incremental', 'test')")
+        connection.execute(
+            "INSERT INTO sync.stream_states (org_id, stream, holder, lease_expires_at)"
+            " VALUES ('living', 'people.emails', 'elsewhere:1:x', now() + interval '1 minute')"
+        )
+        walks = {}
+        for org_id, status, age in (("old", "failed", day), ("living", "running", day), ("young", "failed", minute)):
+            [walks[org_id]] = connection.execute(WALK, (org_id, status, age)).fetchone() or [0]
+            connection.execute(
+                "INSERT INTO staging.people__emails (_stream_sync_id, _page, _position, id, _content_hash)"
+                " VALUES (%s, 1, 1, '1', '')",
+                (walks[org_id],),
+            )
+        assert maintain(database).syncs_forgotten == 1
+        staged = connection.execute("SELECT _stream_sync_id FROM staging.people__emails ORDER BY 1").fetchall()
+        assert staged == [(walks["living"],), (walks["young"],)]
+        [ended] = connection.execute(
+            "SELECT status, checkpoint FROM sync.stream_syncs WHERE id = %s", (walks["old"],)
+        ).fetchall()
+        assert ended == ("abandoned", None)
