@@ -106,7 +106,7 @@ def list_all(as_json: terminal.JsonOption = False) -> None:
     if as_json:
         terminal.print_json([describe_org(org, health[org.org_id]) for org in orgs])
         return
-    rows = ([org.org_id, org.name, describe_health(health[org.org_id]), terminal.moment(org.paused_at)] for org in orgs)
+    rows = ([org.org_id, org.name, str(health[org.org_id]), terminal.moment(org.paused_at)] for org in orgs)
     terminal.output().print(terminal.table(("org", "name", "connection", "paused since"), rows))
     if not orgs:
         terminal.say("no church is connected; see: openfaith-pipeline org add --help")
@@ -207,11 +207,6 @@ def refresh_tokens(as_json: terminal.JsonOption = False) -> None:
         terminal.complain(f"{org_id}: {failure}") if failure else terminal.say(f"{org_id}: refreshed")
     if any(outcomes.values()):
         raise typer.Exit(1)
-
-
-def describe_health(health: Health) -> str:
-    """The connection's state and, when it is not well, why."""
-    return f"{health.state.replace('_', ' ')}{f': {health.reason}' if health.reason else ''}"
 
 
 def describe_org(org: Org, health: Health) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.orgs import describe_health, describe_org
+from openfaith_pipeline.cli.orgs import describe_org
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.status import OrgStatus, StreamStatus, read_status
@@ -91,7 +91,7 @@ def _print_detail(status: OrgStatus) -> None:
 def _state(status: OrgStatus) -> str:
     if status.org.paused_at:
         return f"paused since {terminal.moment(status.org.paused_at)}"
-    return describe_health(status.health)
+    return str(status.health)
 
 
 def _remark(status: OrgStatus) -> str:

@@ -19,6 +19,7 @@ from openfaith_pipeline.load.sync_log import error_of, has_failing_streams
 from openfaith_pipeline.orgs.alert_delivery import deliver_due_alerts
 from openfaith_pipeline.orgs.alerts import Alert, list_alerts, raise_alert, resolve_alert
 from openfaith_pipeline.orgs.deaths import watch_dying
+from openfaith_pipeline.orgs.failing_turns import watch_turns
 from openfaith_pipeline.orgs.freshness import watch_freshness
 
 _WILL_RETRY: Final = "dagster/will_retry"
@@ -42,6 +43,7 @@ class AlertDesk(dg.ConfigurableResource):  # type: ignore[type-arg]
         with self.connect() as connection:
             watch_freshness(connection, timedelta(hours=self._database.settings.freshness_hours))
             watch_dying(connection)
+            watch_turns(connection)
 
     def deliver(self) -> tuple[int, int]:
         """Send what is due; how many alerts got through, and how many are to be tried again."""
@@ -83,7 +85,11 @@ def failed_runs_sensor(context: dg.RunFailureSensorContext, alert_desk: AlertDes
 def alerts_sensor(context: dg.SensorEvaluationContext, alert_desk: AlertDesk) -> dg.SkipReason:
     with alert_desk.connect() as connection:
         for alert in list_alerts(connection):
-            if alert.kind == "run_failed" and _is_over(connection, context.instance, alert):
+            if (
+                alert.kind == "run_failed"
+                and not alert.incident.endswith(" sweep")
+                and _is_over(connection, context.instance, alert)
+            ):
                 resolve_alert(connection, "run_failed", alert.org_id, incident=alert.incident)
     alert_desk.watch()
     sent, failed = alert_desk.deliver()

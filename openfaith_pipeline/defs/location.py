@@ -8,6 +8,7 @@ import dagster as dg
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.defs.alert_sensors import AlertDesk, alerts_sensor, failed_runs_sensor
 from openfaith_pipeline.defs.canonical_assets import canonical_assets
+from openfaith_pipeline.defs.connection_asset import CONNECTION, connections_sensor
 from openfaith_pipeline.defs.held_deletions import decide_held_deletion
 from openfaith_pipeline.defs.jobs import EXECUTOR, PCO_SYNC
 from openfaith_pipeline.defs.maintenance import maintenance_job, maintenance_schedule
@@ -36,10 +37,10 @@ def _definitions() -> dg.Definitions:
     products = dict.fromkeys(stream.product for stream in STREAMS.values())
     assets = [*(product_assets(product) for product in products), canonical_assets()]
     return dg.Definitions(
-        assets=assets,
+        assets=[*assets, CONNECTION],
         jobs=[PCO_SYNC, pco_sweep, maintenance_job, *WORKFLOW_JOBS, decide_held_deletion],
         schedules=[incremental_schedule, maintenance_schedule],
-        sensors=[orgs_sensor, requests_sensor, failed_runs_sensor, alerts_sensor],
+        sensors=[orgs_sensor, requests_sensor, failed_runs_sensor, alerts_sensor, connections_sensor],
         resources={"engine": SyncEngine(), "alert_desk": AlertDesk(), "workflow_engine": WorkflowEngine()},
         executor=EXECUTOR,
     )

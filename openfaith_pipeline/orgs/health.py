@@ -47,6 +47,9 @@ class Health:
     withheld: tuple[WithheldProduct, ...]
     open_alerts: int
 
+    def __str__(self) -> str:
+        return f"{self.state.replace('_', ' ')}{f': {self.reason}' if self.reason else ''}"
+
 
 def read_health(connection: Connection[Any], org_ids: Collection[str] | None = None) -> dict[str, Health]:
     """By org, of these or of all that were not removed."""

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from psycopg import Connection
 
 from openfaith_pipeline.inbox.requests import list_requests
+from openfaith_pipeline.orgs.health import read_health
 from openfaith_pipeline.service.access import Visitor, onlooker
 from openfaith_pipeline.service.health import Readiness, read_readiness
 from openfaith_pipeline.service.markup import heading, page, paragraph, table
@@ -21,7 +22,6 @@ _MOST_EXECUTIONS: Final = 20
 # Those with trouble first.
 _ORGS: Final = """
 SELECT o.org_id, o.name,
-       CASE WHEN o.paused_at IS NOT NULL THEN 'paused' ELSE coalesce(c.state, 'no credentials') END AS state, c.reason,
        s.last_succeeded_at, s.row_count, s.withheld, s.failing, s.running
   FROM sync.orgs AS o LEFT JOIN sync.connections AS c USING (org_id)
   LEFT JOIN LATERAL (
@@ -67,11 +67,13 @@ def _summary(readiness: Readiness) -> str:
 
 def _orgs(connection: Connection[Any], orgs: list[str] | None) -> str:
     rows = connection.execute(_ORGS, {"orgs": orgs, "most": _MOST_ORGS}).fetchall()
+    health = read_health(connection, [row[0] for row in rows])
     shown = [
-        (org_id, name, f"{state}: {reason}" if reason else state, _moment(succeeded), *counts)
-        for org_id, name, state, reason, succeeded, *counts in rows
+        (org_id, name, str(health[org_id]), _moment(succeeded), *counts, health[org_id].open_alerts)
+        for org_id, name, succeeded, *counts in rows
+        if org_id in health  # and was not removed meanwhile
     ]
-    columns = ("org", "church", "connection", "last success", "rows", "withheld", "failing", "running")
+    columns = ("org", "church", "connection", "last success", "rows", "withheld", "failing", "running", "alerts")
     more = paragraph(f"The first {_MOST_ORGS} are shown.") if len(rows) == _MOST_ORGS else ""
     return table(columns, shown, empty="No church is connected.") + more
 

@@ -1,0 +1,51 @@
+"""Each org's connection as an asset that Dagster observes: one event whenever its state changes."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import dagster as dg
+import orjson
+
+from openfaith_pipeline.defs.alert_sensors import AlertDesk
+from openfaith_pipeline.defs.partitions import ORG
+from openfaith_pipeline.orgs.health import Health, read_health
+
+CONNECTION: Final = dg.AssetSpec(
+    key=["planning_center", "connection"],
+    partitions_def=ORG,
+    group_name="planning_center",
+    kinds={"planningcenter"},
+    description="Each org's connection: connected, degraded (which products, and why), needs_reconnect or paused.",
+)
+
+
+@dg.sensor(
+    name="connections",
+    description="Observes each org's connection whenever its state changes.",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def connections_sensor(context: dg.SensorEvaluationContext, alert_desk: AlertDesk) -> dg.SensorResult:
+    with alert_desk.connect() as connection:
+        health = read_health(connection)
+    told = orjson.loads(context.cursor or "{}")
+    now = {org_id: _words(each) for org_id, each in health.items()}
+    changed = [org_id for org_id, words in now.items() if told.get(org_id) != words]
+    return dg.SensorResult(
+        skip_reason=None if changed else dg.SkipReason("Every connection is as it was."),
+        asset_events=[_observation(org_id, health[org_id]) for org_id in changed],
+        cursor=orjson.dumps(now).decode(),
+    )
+
+
+def _words(health: Health) -> list[str]:
+    return [health.state, health.reason or "", *map(str, health.withheld)]
+
+
+def _observation(org_id: str, health: Health) -> dg.AssetObservation:
+    metadata: Mapping[str, dg.MetadataValue] = {
+        "state": dg.MetadataValue.text(health.state),
+        "reason": dg.MetadataValue.text(health.reason or ""),
+        "withheld": dg.MetadataValue.json({product.product: list(product.streams) for product in health.withheld}),
+    }
+    return dg.AssetObservation(asset_key=CONNECTION.key, partition=org_id, metadata=metadata)

@@ -1,0 +1,33 @@
+"""Dagster sees each org's connection, and hears of it only when it changes."""
+
+import dagster as dg
+from pydantic import SecretStr
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.alert_sensors import AlertDesk
+from openfaith_pipeline.defs.connection_asset import CONNECTION, connections_sensor
+from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.registry import add_org, new_org_id, set_connection_state
+from openfaith_pipeline.planning_center import PersonalAccessToken
+
+ORG = new_org_id()
+
+
+def test_a_change_of_state_is_observed_once(database: Database, instance: dg.DagsterInstance) -> None:
+    with database.connect() as connection:
+        add_org(connection, cipher_from(database.settings), ORG, "Amber", PersonalAccessToken("a", SecretStr("s")))
+    cursor, seen = None, []
+    for state in (None, None, "needs_reconnect"):
+        if state:
+            with database.connect() as connection:
+                set_connection_state(connection, ORG, "needs_reconnect", "refused")
+        desk = {"alert_desk": AlertDesk()}
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=desk) as context:
+            result = connections_sensor(context)
+        assert isinstance(result, dg.SensorResult)
+        cursor = result.cursor
+        seen.append(
+            [(event.asset_key, event.partition, event.metadata["state"].value) for event in result.asset_events]
+        )
+
+    assert seen == [[(CONNECTION.key, ORG, "connected")], [], [(CONNECTION.key, ORG, "needs_reconnect")]]
