@@ -104,7 +104,9 @@ async def kin_of(
     questions: dict[tuple[str, str], Question] = {}
     for kind, relationship in references_to(stream) if gone else ():
         async with pool.connection() as connection:
-            rows = await rows_naming(connection, org_id, kind, relationship, list(gone), FLOOD + 1)
+            rows = await rows_naming(
+                connection, org_id, kind, relationship, list(gone), of_type=stream.type, most=FLOOD + 1
+            )
         for identifier, row in rows.items():
             path = path_of(kind, {"id": identifier}, row)
             if path:
@@ -142,7 +144,9 @@ async def _childless(pool: AsyncConnectionPool[Any], org_id: str, brought: Broug
         if f"{relationship}_id" not in STREAMS[name].columns:
             continue
         async with pool.connection() as connection:
-            there = await rows_naming(connection, org_id, STREAMS[name], relationship, [parent_id], _MOST_CHILDREN)
+            there = await rows_naming(
+                connection, org_id, STREAMS[name], relationship, [parent_id], of_type="", most=_MOST_CHILDREN
+            )
         missing = there.keys() - set(ids)
         if missing:
             gone.setdefault(name, []).extend(missing)

@@ -219,5 +219,5 @@ def references_to(stream: Stream) -> list[tuple[Stream, str]]:
         for each in STREAMS.values()
         if each.product is stream.product
         for name, target in each.belongs_to.items()
-        if target == stream.name
+        if target in (stream.name, None)
     ]

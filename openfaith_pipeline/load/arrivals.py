@@ -54,13 +54,27 @@ async def present_rows(
 
 
 async def rows_naming(
-    connection: AsyncConnection[Any], org_id: str, stream: Stream, relationship: str, ids: Collection[str], most: int
+    connection: AsyncConnection[Any],
+    org_id: str,
+    stream: Stream,
+    relationship: str,
+    ids: Collection[str],
+    *,
+    of_type: str,
+    most: int,
 ) -> dict[str, Row]:
-    """Rows, not marked deleted and at most so many, whose relationship names one of these records."""
+    """Rows, not marked deleted and at most so many, whose relationship names one of these records of a type."""
+    is_polymorphic = stream.belongs_to.get(relationship, "") is None
     statement = sql.SQL(
         "SELECT id, to_jsonb(present) AS row FROM {} AS present"
-        " WHERE org_id = %s AND {} = ANY(%s) AND _deleted_at IS NULL LIMIT %s"
-    ).format(raw_name(stream), sql.Identifier(f"{relationship}_id"))
+        " WHERE org_id = %s AND {} = ANY(%s) AND _deleted_at IS NULL AND {} LIMIT %s"
+    ).format(
+        raw_name(stream),
+        sql.Identifier(f"{relationship}_id"),
+        sql.SQL("{} = {}").format(sql.Identifier(f"{relationship}_type"), sql.Literal(of_type))
+        if is_polymorphic
+        else sql.SQL("true"),
+    )
     cursor = await connection.execute(statement, (org_id, list(ids), most))
     return {row["id"]: row["row"] for row in await cursor.fetchall()}
 
