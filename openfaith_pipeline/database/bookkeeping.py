@@ -456,6 +456,7 @@ Index(
     postgresql_where=REQUESTS.c.finished_at.is_(None),
 )
 Index("requests_latest_idx", REQUESTS.c.org_id, REQUESTS.c.requested_at.desc())
+Index("requests_newest_idx", REQUESTS.c.requested_at.desc())
 
 ACTIVITIES: Final = Table(
     "activities",

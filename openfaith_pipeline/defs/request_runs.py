@@ -5,7 +5,8 @@ killed meanwhile, and Dagster makes one run for a run key, however often it is a
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from openfaith_pipeline.defs.requests import (
     TRIGGER_TAG,
 )
 from openfaith_pipeline.defs.selections import assets_of, mode_config
+from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.inbox.carrying import (
     claim_requests,
     claimed_requests,
@@ -53,19 +55,36 @@ _log = logging.getLogger(__name__)
 def serve_requests(instance: dg.DagsterInstance, connection: Connection[Any]) -> list[dg.RunRequest]:
     """Record how the runs of requests are, claim what is due, and return the runs that are to be."""
     for request in claimed_requests(connection):
-        _follow(instance, connection, request)
+        with _ended_if_impossible(connection, request):
+            _follow(instance, connection, request)
         connection.commit()
     fail_orphans(connection)
     claim_requests(connection)
     # What is claimed is claimed for good before Dagster hears of it: nobody may join it or take it back from here on.
     connection.commit()
     unlaunched = [request for request in claimed_requests(connection) if _is_unlaunched(instance, request)]
-    _have_partitions(instance, unlaunched)
-    return [run_request_of(request) for request in unlaunched]
+    wanted = []
+    for request in unlaunched:
+        with _ended_if_impossible(connection, request):
+            wanted.append(run_request_of(request))
+    _have_partitions(instance, wanted)
+    return wanted
+
+
+@contextmanager
+def _ended_if_impossible(connection: Connection[Any], request: Request) -> Iterator[None]:
+    """End a request that this version cannot carry out, such as one of a workflow that is no more: it alone."""
+    try:
+        yield
+    except UsageError as error:
+        finish_request(connection, request.request_id, "failed", str(error), None)
 
 
 def run_request_of(request: Request) -> dg.RunRequest:
-    """The run that carries out the request, under a key that no other request and no other attempt has."""
+    """The run that carries out the request, under a key that no other request and no other attempt has.
+
+    Raises UnknownWorkflow, or UnknownStream when none of its streams is in the catalog any more.
+    """
     tags = {
         ORG_TAG: request.org_id,
         REQUEST_TAG: request.request_id,
@@ -79,6 +98,10 @@ def run_request_of(request: Request) -> dg.RunRequest:
         return dg.RunRequest(run_key=_run_key(request), job_name=request.workflow, tags=tags)
     names = request.payload["streams"]
     streams = [stream for stream in STREAMS.values() if names is None or stream.name in names]
+    if not streams:
+        raise UnknownStream(
+            f"there are no streams {', '.join(names)}; `openfaith-pipeline catalog` lists those that are"
+        )
     return dg.RunRequest(
         run_key=_run_key(request),
         job_name=PCO_SYNC.name,
@@ -149,8 +172,8 @@ def _is_unlaunched(instance: dg.DagsterInstance, request: Request) -> bool:
     return record is None or record.dagster_run.status is _BEFORE_QUEUE
 
 
-def _have_partitions(instance: dg.DagsterInstance, requests: Sequence[Request]) -> None:
-    missing = {request.org_id for request in requests if _is_sync(request)} - set(
+def _have_partitions(instance: dg.DagsterInstance, wanted: Sequence[dg.RunRequest]) -> None:
+    missing = {each.partition_key for each in wanted if each.partition_key} - set(
         instance.get_dynamic_partitions("org")
     )
     instance.add_dynamic_partitions("org", sorted(missing))

@@ -24,10 +24,11 @@ WITH due AS (
     SELECT r.request_id, r.workflow = %(sync)s AS is_sync,
            row_number() OVER (PARTITION BY r.org_id, r.workflow ORDER BY r.requested_at, r.request_id) AS place
       FROM sync.requests AS r LEFT JOIN sync.orgs AS o USING (org_id)
-     WHERE r.status = 'waiting' AND coalesce(r.not_before, now()) <= now()
+     WHERE r.status = 'waiting' AND r.finished_at IS NULL AND coalesce(r.not_before, now()) <= now()
        AND (r.workflow <> %(sync)s OR (o.paused_at IS NULL AND NOT EXISTS (
            SELECT FROM sync.requests AS busy
-            WHERE busy.org_id = r.org_id AND busy.workflow = r.workflow AND busy.status IN ('launched', 'running'))))
+            WHERE busy.org_id = r.org_id AND busy.workflow = r.workflow AND busy.finished_at IS NULL
+              AND busy.status IN ('launched', 'running'))))
 ),
 chosen AS (
     SELECT request_id FROM sync.requests JOIN due USING (request_id)
@@ -68,7 +69,7 @@ def claimed_requests(connection: Connection[Any]) -> list[Request]:
     with connection.cursor(row_factory=class_row(Request)) as cursor:
         return cursor.execute(
             f"SELECT {COLUMNS} FROM sync.requests"  # noqa: S608 - our own column names
-            " WHERE status IN ('launched', 'running') ORDER BY requested_at, request_id"
+            " WHERE finished_at IS NULL AND status IN ('launched', 'running') ORDER BY requested_at, request_id"
         ).fetchall()
 
 
@@ -77,7 +78,7 @@ def fail_orphans(connection: Connection[Any]) -> int:
     return connection.execute(
         "UPDATE sync.requests SET status = 'failed', finished_at = now(), error = 'the org was removed'"
         " FROM sync.orgs WHERE orgs.org_id = requests.org_id AND orgs.removed_at IS NOT NULL"
-        " AND requests.workflow = %s AND requests.status = 'waiting'",
+        " AND requests.workflow = %s AND requests.status = 'waiting' AND requests.finished_at IS NULL",
         (SYNC_WORKFLOW,),
     ).rowcount
 

@@ -62,7 +62,7 @@ def _look(connection: Connection[Any]) -> Readiness:
         return Readiness(status="not ready", postgres="behind", dagster=_dagster(connection))
     waiting = connection.execute(
         "SELECT count(*), extract(epoch FROM now() - min(greatest(requested_at, not_before)))::float8"
-        " FROM sync.requests WHERE status = 'waiting' AND coalesce(not_before, now()) <= now()"
+        " FROM sync.requests WHERE finished_at IS NULL AND status = 'waiting' AND coalesce(not_before, now()) <= now()"
     ).fetchone()
     count, oldest = waiting or (0, None)
     return Readiness(

@@ -199,6 +199,18 @@ def test_a_run_that_comes_too_late_does_nothing(desk: Desk) -> None:
         assert connection.execute("SELECT FROM sync.syncs WHERE sync_id = %s", (request_id,)).fetchone() is None
 
 
+def test_what_this_version_cannot_carry_out_fails_alone(desk: Desk) -> None:
+    with desk.database.connect() as connection:
+        unknown, _ = submit(connection, Ask("ForgottenWorkflow", desk.org_id, {}, "api"))
+        streams = {"tokenKey": desk.org_id, "adapter": "pco", "mode": "incremental", "streams": ["people.gone"]}
+        gone, _ = submit(connection, Ask("ExternalSyncWorkflow", desk.org_id, streams, "api"))
+    assert desk.tick() == []
+    desk.ask()
+    assert len(desk.tick()) == 1
+    assert "no workflow 'ForgottenWorkflow'" in desk.request(unknown.request_id).error
+    assert "people.gone" in desk.request(gone.request_id).error
+
+
 def test_a_workflow_is_run_by_its_job_and_its_results_are_kept(desk: Desk) -> None:
     payload = {"organizationId": desk.org_id, "name": "First Church", "slug": "first", "userId": "user_1"}
     with desk.database.connect() as connection:
