@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any, Final
 
-from benchmarks.church import be_nice, connect, fresh_place, sync
+from benchmarks.church import connect, fresh_place, sync
 from benchmarks.results import table, write_section
 from openfaith_pipeline.catalog import STREAMS, Product, streams_of
 from openfaith_pipeline.simulator import Latency, RateLimit, SimulatorClient, made_up_churches, running_simulator
@@ -29,7 +29,6 @@ def main() -> None:
     parser.add_argument("--limit", default="100/20", help="requests/seconds")
     parser.add_argument("--product", action="append", type=Product, help="only this product; RESULTS.md stays as it is")
     options = parser.parse_args()
-    be_nice()
     number, period = (int(part) for part in options.limit.split("/"))
     limit = RateLimit(limit=number, period_seconds=period)
     streams = [stream.name for product in options.product or Product for stream in streams_of(product)]

@@ -8,6 +8,7 @@ publishes what was staged and asks the source for nothing.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from time import monotonic
 from typing import Any
 
@@ -230,8 +231,8 @@ def _walk_of(signature: Mapping[str, Any], mode: str, absent: Sequence[str]) -> 
     unknown = [name for name in signature["streams"] if name not in STREAMS]
     wholeness = {path: is_whole for path, _, _, is_whole in signature["routes"]}
     streams = [STREAMS[name] for name in signature["streams"] if name in STREAMS]
-    for ways in ([], absent):
-        for walk in plan_walks(streams, STREAMS, is_full=mode != SyncMode.INCREMENTAL, absent=ways):
+    for ways, unread in product(([], absent), ((), signature["streams"])):
+        for walk in plan_walks(streams, STREAMS, is_full=mode != SyncMode.INCREMENTAL, absent=ways, unread=unread):
             routes = [replace(r, is_whole=wholeness[r.path]) for r in walk.routes if r.path in wholeness]
             candidate = Walk(tuple(routes), walk.streams)
             if not unknown and candidate.signature == signature:

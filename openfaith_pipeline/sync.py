@@ -5,6 +5,7 @@ continues from the last committed page, and streams that earlier attempts finish
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -48,6 +49,7 @@ from openfaith_pipeline.load.sync_log import (
     finished_streams,
     mark_paths_absent,
     mark_unavailable,
+    unread_streams,
 )
 from openfaith_pipeline.orgs.connecting import connect_client
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
@@ -218,7 +220,7 @@ class Attempt:
     progress: Progress
     results: dict[str, StreamResult] = field(default_factory=dict)
     done: dict[str, asyncio.Event] = field(default_factory=dict)
-    door: asyncio.Lock = field(default_factory=asyncio.Lock)
+    doors: dict[Product, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     refusals: dict[Product, ProductNotGranted | None] = field(default_factory=dict)
 
     @property
@@ -230,13 +232,14 @@ class Attempt:
             finished = await finished_streams(connection, self.request.org_id, self.request.sync_id, streams)
             # A whole sync asks for an absent path again: it may have come.
             absent = [] if self.is_full else await absent_paths(connection, self.request.org_id)
+            unread = await unread_streams(connection, self.request.org_id, streams)
         for row in finished.values():
             self._finish(stored_result(row))
         remaining = [stream for stream in streams if stream.name not in finished]
         self.done = {stream.name: asyncio.Event() for stream in remaining}
         try:
             async with asyncio.TaskGroup() as group:
-                for walk in plan_walks(remaining, STREAMS, is_full=self.is_full, absent=absent):
+                for walk in plan_walks(remaining, STREAMS, is_full=self.is_full, absent=absent, unread=unread):
                     group.create_task(self._walk(walk))
         except BaseExceptionGroup as failures:
             raise _first(failures) from None
@@ -389,21 +392,25 @@ class Attempt:
     def _fetch(self, walk: Walk) -> Callable[[str, Mapping[str, str]], Any]:
         product = walk.streams[0].product
 
+        # The pages of a listing come one after the other; those of many parents' children go side by side.
+        is_leading = not any(route.placeholders for route in walk.routes)
+
         async def fetch(path: str, params: Mapping[str, str]) -> Document:
-            if product in self.refusals:
-                return await self._ask(product, path, params)
-            # The first request of a product goes alone: refused, it spares all the others.
-            async with self.door:
-                return await self._ask(product, path, params)
+            if product not in self.refusals:
+                # The first request of a product goes alone: refused, it spares all the others.
+                async with self.doors[product]:
+                    if product not in self.refusals:
+                        return await self._ask(product, path, params, is_leading)
+            return await self._ask(product, path, params, is_leading)
 
         return fetch
 
-    async def _ask(self, product: Product, path: str, params: Mapping[str, str]) -> Document:
+    async def _ask(self, product: Product, path: str, params: Mapping[str, str], is_leading: bool) -> Document:
         refusal = self.refusals.get(product)
         if refusal:
             raise refusal
         try:
-            document = await self.client.get(path, params, product=product)
+            document = await self.client.get(path, params, product=product, is_leading=is_leading)
         except ProductNotGranted as refusal:
             self.refusals[product] = refusal
             raise

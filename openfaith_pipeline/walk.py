@@ -21,6 +21,11 @@ class Carried(NamedTuple):
     parent: Stream
     include: str
 
+    @property
+    def relationship(self) -> str:
+        """What the record's own side calls the parent."""
+        return self.stream.companion_relationships[0] if self.stream.comes_with else self.stream.placeholders[-1]
+
 
 @dataclass(frozen=True)
 class Route:

@@ -238,6 +238,7 @@ EMAILS = Stream(
     attributes={"address": TEXT, "location": TEXT, "primary": BOOLEAN, "blocked": BOOLEAN, **TIMESTAMPS},
     belongs_to={"person": "people.people"},
     touches=("person",),
+    comes_with={"people.people": "emails"},
     population=Population(0.8, per="people.people"),
 )
 
@@ -259,6 +260,7 @@ PHONE_NUMBERS = Stream(
     },
     belongs_to={"person": "people.people"},
     touches=("person",),
+    comes_with={"people.people": "phone_numbers"},
     population=Population(0.9, per="people.people"),
 )
 
@@ -282,6 +284,7 @@ ADDRESSES = Stream(
     },
     belongs_to={"person": "people.people"},
     touches=("person",),
+    comes_with={"people.people": "addresses"},
     population=Population(0.7, per="people.people"),
 )
 
@@ -293,6 +296,7 @@ SOCIAL_PROFILES = Stream(
     attributes={"site": TEXT, "url": TEXT, "verified": BOOLEAN, **TIMESTAMPS},
     belongs_to={"person": "people.people"},
     asks_for=("person",),
+    comes_with={"people.people": "social_profiles"},
     population=Population(0.1, per="people.people"),
 )
 
@@ -343,6 +347,7 @@ FIELD_DATA = Stream(
         "field_option": "people.field_options",
     },
     asks_for=("field_option",),
+    comes_with={"people.people": "field_data"},
     population=Population(2, per="people.people"),
 )
 

@@ -134,6 +134,8 @@ class Stream:
     fallback_path: what is read instead where an unconfirmed `path` is absent, `also_under` with it.
     include: name to ask for on the parent's pages, the parent being the last placeholder of `path`; on the pages of
         the parents in `also_under` it is the last segment of their path.
+    comes_with: {stream: name to ask for}: on the pages of that stream the record may be asked for instead, which saves
+        its own listing where that stream is read anyway.
     is_singleton: `path` holds one record, not a list; under a parent, at most one for each.
 
     What a record holds:
@@ -168,6 +170,7 @@ class Stream:
     is_cursor_filterable: bool = True
     is_cursor_orderable: bool = True
     include: str | None = None
+    comes_with: Mapping[str, str] = field(default_factory=dict)
     is_singleton: bool = False
     also_under: tuple[str, ...] = ()
     is_unconfirmed: bool = False
@@ -219,6 +222,8 @@ class Stream:
             yield "a relationship is declared twice"
         if set(self.touches) - self.belongs_to.keys():
             yield "touches names an undeclared relationship"
+        if self.comes_with and (len(self.comes_with) > 1 or self.placeholders or not self.companion_relationships):
+            yield "comes_with names one stream, which a record listed at top level belongs to"
         if set(self.withheld) & self.attributes.keys():
             yield "a withheld attribute is declared"
 
@@ -285,6 +290,22 @@ class Stream:
             if target and relationship.endswith("_to_remove") and self.belongs_to.get(kept) == target:
                 return Merging(target, f"{kept}_id", f"{relationship}_id")
         return None
+
+    @cached_property
+    def companion(self) -> str | None:
+        """Name of the stream on whose pages this one may be asked for (`comes_with`)."""
+        return next(iter(self.comes_with), None)
+
+    @cached_property
+    def companion_relationships(self) -> tuple[str, ...]:
+        """The relationships that name the record it comes with, those of any type last."""
+        named = [name for name, target in self.belongs_to.items() if target == self.companion]
+        return (*named, *(name for name, target in self.belongs_to.items() if target is None))
+
+    @cached_property
+    def touches_companion(self) -> bool:
+        """Whether a change of the record is a change of the one it comes with."""
+        return bool(self.comes_with) and self.companion_relationships[0] in self.touches
 
     @cached_property
     def strategy(self) -> Strategy:

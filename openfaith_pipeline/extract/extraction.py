@@ -1,14 +1,16 @@
 """A walk, read page by page from its checkpoint: the one entry into extraction."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.extract.children import Children, ChildState, Parents, read_children
 from openfaith_pipeline.extract.pages import Fetch, Tally
 from openfaith_pipeline.extract.reading import Piece, read_listing
-from openfaith_pipeline.extract.sorting import sort_records
+from openfaith_pipeline.extract.sorting import left_out, sort_records
 from openfaith_pipeline.walk import Checkpoint, End, Page, Record, Route, Walk
 
 
@@ -68,14 +70,24 @@ async def _read_top(walk: Walk, route: Route, source: Source, progress: _Progres
     pieces = read_listing(route, route.path, source.fetch, tally, watermark=watermark, state=progress.state)
     async with aclosing(pieces):
         async for piece in pieces:
-            yield _page_of(walk, route, piece, progress, tally)
+            late = await _read_left_out(route, piece, source.fetch, tally)
+            yield _page_of(walk, route, piece, late, progress, tally)
 
 
-def _page_of(walk: Walk, route: Route, piece: Piece, progress: _Progress, tally: Tally) -> Page:
+async def _read_left_out(route: Route, piece: Piece, fetch: Fetch, tally: Tally) -> list[Any]:
+    """Included records that the answer names and lacks, each asked for by itself."""
+    found: list[Any] = []
+    for carried, identifier in left_out(route, piece.rows, piece.included):
+        with suppress(PathNotFound):
+            found.append(tally.add(await fetch(f"{carried.stream.path}/{identifier}", {})).data)
+    return found
+
+
+def _page_of(walk: Walk, route: Route, piece: Piece, late: list[Any], progress: _Progress, tally: Tally) -> Page:
     progress.state = piece.state
     if piece.is_last:
         progress.finish(route, piece.total, piece.doubt, piece.reached)
-    records = sort_records(route, walk.streams, piece.rows, piece.included, {})
+    records = sort_records(route, walk.streams, piece.rows, [*piece.included, *late], {})
     return Page(records, progress.checkpoint(), **tally.take(), end=_end(walk, progress))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from openfaith_pipeline.catalog import Stream
-from openfaith_pipeline.walk import Record, Route, id_of
+from openfaith_pipeline.walk import Carried, Record, Route, id_of
 
 
 def sort_records(
@@ -36,12 +36,30 @@ def _owners(route: Route, rows: list[Any], included: list[Any]) -> dict[tuple[st
         for each in route.carried:
             if row.get("type") != each.parent.type:
                 continue
-            placeholder = each.stream.placeholders[-1]
             for child in _linked(relationships.get(each.include.rsplit(".", 1)[-1])):
-                owners[(each.stream.type, child)] = {placeholder: id_of(row) or ""}
+                owners[(each.stream.type, child)] = {each.relationship: id_of(row) or ""}
     return owners
 
 
 def _linked(linkage: Any) -> list[str]:
     data = linkage.get("data") if isinstance(linkage, dict) else None
     return [identifier for item in (data if isinstance(data, list) else [data]) if (identifier := id_of(item))]
+
+
+def left_out(route: Route, rows: list[Any], included: list[Any]) -> list[tuple[Carried, str]]:
+    """Records that the rows name and the answer lacks, of streams that could be read otherwise.
+
+    Planning Center's relationships have been seen to name an email that `included` lacked for minutes.
+    """
+    missing: list[tuple[Carried, str]] = []
+    for each in route.carried:
+        if each.stream.comes_with:
+            there = {id_of(row) for row in included if isinstance(row, dict) and row.get("type") == each.stream.type}
+            named = (identifier for row in rows for identifier in _children_named(row, each))
+            missing += [(each, identifier) for identifier in dict.fromkeys(named) if identifier not in there]
+    return missing
+
+
+def _children_named(row: Any, each: Carried) -> list[str]:
+    relationships = row.get("relationships") if isinstance(row, dict) else None
+    return _linked(relationships.get(each.include)) if isinstance(relationships, dict) else []

@@ -1,6 +1,6 @@
 """Which listings a set of streams needs, and which of them belong together."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from openfaith_pipeline.catalog import Strategy, Stream
 from openfaith_pipeline.walk import Carried, Route, Walk
@@ -10,17 +10,24 @@ _READ_BY_WINDOWS = frozenset({Strategy.INCREMENTAL, Strategy.APPEND})
 
 
 def plan_walks(
-    streams: Iterable[Stream], catalog: Mapping[str, Stream], *, is_full: bool, absent: Collection[str] = ()
+    streams: Collection[Stream],
+    catalog: Mapping[str, Stream],
+    *,
+    is_full: bool,
+    absent: Collection[str] = (),
+    unread: Collection[str] = (),
 ) -> list[Walk]:
     """Group streams into walks, parents before children.
 
     An included stream is read with the stream it comes with; where it comes with several, all of them are one walk.
     is_full: list everything, whatever the cursor (reconcile and full refresh).
     absent: names of the streams whose unconfirmed path was found to be absent.
+    unread: names of the streams that have not been read yet, so that even a sync of changes reads all of them.
     """
     groups: list[tuple[set[str], list[Stream]]] = []
+    joined = _joined({stream.name for stream in streams}, catalog, is_full, unread)
     for stream in streams:
-        leads = {lead.name for lead in _leads(stream, catalog)}
+        leads = {lead.name for lead in _leads(stream, catalog, joined)}
         touching = [group for group in groups if group[0] & leads]
         merged = (
             leads.union(*(group[0] for group in touching)),
@@ -42,17 +49,35 @@ def plan_walks(
             catalog,
             is_full,
             absent,
+            joined,
         )
         for leads, members in ranked
     ]
 
 
-def _leads(stream: Stream, catalog: Mapping[str, Stream]) -> list[Stream]:
+def _joined(
+    chosen: Collection[str], catalog: Mapping[str, Stream], is_full: bool, unread: Collection[str]
+) -> frozenset[str]:
+    """The streams read with the pages of the stream they may come with, rather than by a listing of their own.
+
+    Where only changes are read that takes a change of theirs to be one of the other's; where all is read, nothing.
+    """
+    return frozenset(
+        name
+        for name in chosen
+        if (companion := catalog[name].companion) in chosen
+        and (is_full or catalog[name].touches_companion or {name, companion} <= set(unread))
+    )
+
+
+def _leads(stream: Stream, catalog: Mapping[str, Stream], joined: Collection[str]) -> list[Stream]:
     """The streams whose listings carry this one: itself, or those it is included with."""
+    if stream.name in joined:
+        return [catalog[stream.companion or ""]]
     if not stream.include:
         return [stream]
     parents = [catalog[parent] for path in stream.paths() if (parent := stream.parent_of(path))]
-    return list(dict.fromkeys(lead for parent in parents for lead in _leads(parent, catalog)))
+    return list(dict.fromkeys(lead for parent in parents for lead in _leads(parent, catalog, joined)))
 
 
 def _depth(stream: Stream, catalog: Mapping[str, Stream]) -> int:
@@ -61,11 +86,16 @@ def _depth(stream: Stream, catalog: Mapping[str, Stream]) -> int:
 
 
 def _walk(
-    leads: list[Stream], members: list[Stream], catalog: Mapping[str, Stream], is_full: bool, absent: Collection[str]
+    leads: list[Stream],
+    members: list[Stream],
+    catalog: Mapping[str, Stream],
+    is_full: bool,
+    absent: Collection[str],
+    joined: Collection[str],
 ) -> Walk:
     routes: list[Route] = []
     for lead in leads:
-        carried = tuple(each for stream in members for each in _carried(stream, lead, catalog))
+        carried = tuple(each for stream in members for each in _carried(stream, lead, catalog, joined))
         is_whole = is_full or lead.listing not in _NEVER_WHOLE or _must_see_all(lead, carried, catalog)
         # Windows from the beginning of time read everything, without deep offsets; other cursors gain nothing by it.
         listing = (
@@ -76,8 +106,10 @@ def _walk(
     return Walk(tuple(routes), tuple(members))
 
 
-def _carried(stream: Stream, lead: Stream, catalog: Mapping[str, Stream]) -> list[Carried]:
+def _carried(stream: Stream, lead: Stream, catalog: Mapping[str, Stream], joined: Collection[str]) -> list[Carried]:
     """The ways in which the stream comes with the lead's pages: a child of an included child is `rules.conditions`."""
+    if stream.name in joined:
+        return [Carried(stream, lead, stream.comes_with[lead.name])] if stream.companion == lead.name else []
     if not stream.include:
         return []
     found: list[Carried] = []
@@ -86,7 +118,9 @@ def _carried(stream: Stream, lead: Stream, catalog: Mapping[str, Stream]) -> lis
         own = stream.include if path == stream.path else path.rsplit("/", 1)[-1]
         if parent is lead:
             found.append(Carried(stream, parent, own))
-        found += [Carried(stream, parent, f"{outer.include}.{own}") for outer in _carried(parent, lead, catalog)]
+        found += [
+            Carried(stream, parent, f"{outer.include}.{own}") for outer in _carried(parent, lead, catalog, joined)
+        ]
     return found
 
 

@@ -15,7 +15,7 @@ from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.held_deletions import hold, let_lapse
 from openfaith_pipeline.load.links import publish_links
 from openfaith_pipeline.load.merging import drop_staged_merged, remove_merged
-from openfaith_pipeline.load.sessions import Session, raw_name, renew, staging_name
+from openfaith_pipeline.load.sessions import Session, joined_with, raw_name, renew, staging_name
 from openfaith_pipeline.load.staging import encoder_of, stage
 from openfaith_pipeline.load.tombstones import mark_deleted, recount
 from openfaith_pipeline.walk import Record
@@ -64,6 +64,9 @@ async def publish(
         for lead in session.walk.leads:
             if lead.cursor and lead.name in session.ids:
                 await _move_watermark(connection, session, lead)
+        for route in session.walk.routes:
+            for stream in joined_with(route):
+                await _move_watermark(connection, session, stream, route.lead if stream.touches_companion else None)
         await _finish(connection, session, published, verdict)
         await _restore_children(connection, session, verdict)
         await _settle_deletions(connection, session, verdict)
@@ -212,13 +215,18 @@ async def _row_count(connection: AsyncConnection[Any], org_id: str, stream: Stre
     return row["rows"] if row else 0
 
 
-async def _move_watermark(connection: AsyncConnection[Any], session: Session, lead: Stream) -> None:
-    """Forward only. A listing that does not tell how far it reached has seen all changes up to its start."""
-    reached = session.end.reached.get(lead.name) if session.end else None
+async def _move_watermark(
+    connection: AsyncConnection[Any], session: Session, stream: Stream, lead: Stream | None = None
+) -> None:
+    """Forward only. A listing that does not tell how far it reached has seen all changes up to its start.
+
+    lead: the stream it was read with, where a change of the one is a change of the other.
+    """
+    reached = session.end.reached.get((lead or stream).name) if session.end else None
     if reached is None:
         cursor = await connection.execute(
             sql.SQL("SELECT least(max({}), %s) AS reached FROM {} WHERE org_id = %s").format(
-                sql.Identifier(lead.cursor or ""), raw_name(lead)
+                sql.Identifier(stream.cursor or ""), raw_name(stream)
             ),
             (session.started_at - CLOCK_ALLOWANCE, session.org_id),
         )
@@ -227,7 +235,7 @@ async def _move_watermark(connection: AsyncConnection[Any], session: Session, le
     await connection.execute(
         "UPDATE sync.stream_states SET watermark = greatest(watermark, %s::timestamptz)"
         " WHERE org_id = %s AND stream = %s",
-        (reached, session.org_id, lead.name),
+        (reached, session.org_id, stream.name),
     )
 
 

@@ -18,7 +18,7 @@ from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.errors import LeaseLost, PlanStale, StreamBusy
 from openfaith_pipeline.load.drift import Sightings
 from openfaith_pipeline.load.leases import LEASE_TTL, is_dead
-from openfaith_pipeline.walk import Checkpoint, End, Walk
+from openfaith_pipeline.walk import Checkpoint, End, Route, Walk
 
 RESUMABLE_FOR = timedelta(hours=12)
 """How long an unfinished walk may be continued; after that its staged rows are too old to publish."""
@@ -100,7 +100,7 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
     """
     names = [stream.name for stream in walk.streams]
     async with connection.transaction():
-        watermarks = await _lock_states(connection, request.org_id, names, [lead.name for lead in walk.leads])
+        watermarks = _starts(walk, await _lock_states(connection, request.org_id, names, walk.leads))
         fences = await _take_leases(connection, request, names)
         found = await _unfinished(connection, request.org_id, names)
         stored = next((row["checkpoint"] for row in found if row["checkpoint"]), None)
@@ -127,7 +127,7 @@ async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, w
     """
     names = [stream.name for stream in walk.streams]
     async with connection.transaction():
-        watermarks = await _lock_states(connection, request.org_id, names, [lead.name for lead in walk.leads])
+        watermarks = _starts(walk, await _lock_states(connection, request.org_id, names, walk.leads))
         cursor = await connection.execute(
             "SELECT id, stream, checkpoint, started_at FROM sync.stream_syncs"
             " WHERE sync_id = %s AND org_id = %s AND stream = ANY(%s) AND status = 'planned' ORDER BY id",
@@ -170,11 +170,26 @@ async def lock_stream(connection: AsyncConnection[Any], org_id: str, stream: str
     )
 
 
+def _starts(walk: Walk, watermarks: Mapping[str, datetime | None]) -> dict[str, datetime | None]:
+    """Where each lead's changes are read from: the earliest that anything read with it was brought to."""
+    starts: dict[str, datetime | None] = {}
+    for route in walk.routes:
+        reached = [watermarks[name] for name in (route.lead.name, *(stream.name for stream in joined_with(route)))]
+        known = [moment for moment in reached if moment is not None]
+        starts[route.lead.name] = min(known) if len(known) == len(reached) else None
+    return starts
+
+
+def joined_with(route: Route) -> list[Stream]:
+    """The streams that are read with the route's lead and could be read by their own cursors."""
+    return [each.stream for each in route.carried if each.stream.comes_with and each.stream.cursor]
+
+
 async def _lock_states(
-    connection: AsyncConnection[Any], org_id: str, names: list[str], leads: list[str]
+    connection: AsyncConnection[Any], org_id: str, names: list[str], leads: Sequence[Stream]
 ) -> dict[str, datetime | None]:
-    """Lock the streams' states in one order for all, refuse if one is held, and give the leads' watermarks."""
-    concerned = sorted({*names, *leads})
+    """Lock the streams' states in one order for all, refuse if one is held, and give their watermarks."""
+    concerned = sorted({*names, *(lead.name for lead in leads)})
     await connection.execute(
         "INSERT INTO sync.stream_states (org_id, stream) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
         (org_id, concerned),
@@ -189,7 +204,7 @@ async def _lock_states(
         holder = states[name]["holder"]
         if states[name]["is_live"] and holder and not is_dead(holder):
             raise StreamBusy(f"{name} of {org_id} is being synced by {holder.rsplit(':', 1)[0]}")
-    return {name: states[name]["watermark"] for name in leads}
+    return {name: state["watermark"] for name, state in states.items()}
 
 
 async def refuse_if_held(connection: AsyncConnection[Any], org_id: str, stream: str) -> None:

@@ -177,3 +177,11 @@ def last_proofs(connection: Connection[Any], org_id: str) -> dict[str, datetime]
         (org_id,),
     ).fetchall()
     return dict(rows)
+
+
+async def unread_streams(connection: AsyncConnection[Any], org_id: str, streams: Sequence[Stream]) -> set[str]:
+    """Those of the streams that no sync has brought to any point yet."""
+    cursor = await connection.execute(
+        "SELECT stream FROM sync.stream_states WHERE org_id = %s AND watermark IS NOT NULL", (org_id,)
+    )
+    return {stream.name for stream in streams} - {row["stream"] for row in await cursor.fetchall()}

@@ -88,6 +88,7 @@ class PostgresLedger:
 @dataclass(eq=False, slots=True)
 class _Waiter:
     is_deep: bool
+    is_leading: bool
     since: float
     granted: asyncio.Future[Permit]
 
@@ -119,13 +120,13 @@ class SharedRateBudget:
         self._poke = asyncio.Event()
         self._broker: asyncio.Task[None] | None = None
 
-    async def acquire(self, *, is_deep: bool = False) -> Permit:
+    async def acquire(self, *, is_deep: bool = False, is_leading: bool = False) -> Permit:
         """Raise DatabaseUnavailable when the ledger cannot be reached."""
         if self._stock and not is_deep and not self._waiters and self._clock() >= self._pause_until:
             self._stock -= 1
             self._in_flight += 1
             return Permit(0.0, is_deep, self._stock_freed_before)
-        waiter = _Waiter(is_deep, self._clock(), asyncio.get_running_loop().create_future())
+        waiter = _Waiter(is_deep, is_leading, self._clock(), asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         self._wake(is_urgent=self._clock() >= self._useless_until)
         try:
@@ -226,7 +227,7 @@ class SharedRateBudget:
         now = self._clock()
         left = {False: grant.slots, True: grant.deep_slots}
         kept: deque[_Waiter] = deque()
-        for waiter in self._waiters:
+        for waiter in sorted(self._waiters, key=lambda each: not each.is_leading):
             if waiter.granted.done():
                 continue
             if not left[waiter.is_deep]:

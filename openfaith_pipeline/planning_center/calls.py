@@ -20,6 +20,7 @@ class Call:
 
     secrets: texts of the credentials, which no message may repeat even when the server echoes them.
     body: the JSON:API document a write carries.
+    is_leading: as in RateBudget.acquire.
     """
 
     path: str
@@ -28,6 +29,7 @@ class Call:
     secrets: Collection[str] = field(default=(), repr=False)
     method: str = "GET"
     body: Mapping[str, Any] | None = field(default=None, repr=False)
+    is_leading: bool = False
 
     def __post_init__(self) -> None:
         if not _PATH.fullmatch(self.path):

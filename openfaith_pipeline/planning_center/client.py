@@ -41,7 +41,7 @@ LONGEST_ATTEMPT = 120.0
 
 # Planning Center's own gateway gives up "after about a minute" (github.com/planningcenter/developers/issues/874).
 _TIMEOUTS = httpx.Timeout(connect=10.0, read=75.0, write=10.0, pool=75.0)
-_CONNECTIONS = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=30.0)
+_CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=30.0)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -98,13 +98,15 @@ class PlanningCenterClient:
     ) -> None:
         await self._http.__aexit__(kind, error, trace_)
 
-    async def get(self, path: str, params: Mapping[str, str], *, product: Product) -> Document:
-        """Read one document, trying again as long as that makes sense.
+    async def get(
+        self, path: str, params: Mapping[str, str], *, product: Product, is_leading: bool = False
+    ) -> Document:
+        """Read one document, trying again as long as that makes sense. is_leading: as in RateBudget.acquire.
 
         Raises, of `errors.py`: TransientError or RateLimitedError when patience ran out, ConnectionRejected,
         ProductNotGranted, StreamForbidden, PathNotFound, UnexpectedResponse.
         """
-        return await self._ask(Call(path, params, product, self._secrets), self._retry)
+        return await self._ask(Call(path, params, product, self._secrets, is_leading=is_leading), self._retry)
 
     async def write(
         self, method: str, path: str, *, product: Product, body: Mapping[str, Any] | None = None
@@ -141,7 +143,7 @@ class PlanningCenterClient:
 
     async def _try(self, call: Call, patience: Patience, credentials: Credentials) -> Document:
         authorization = self._header_of(credentials)
-        permit = await self._budget.acquire(is_deep=call.is_deep)
+        permit = await self._budget.acquire(is_deep=call.is_deep, is_leading=call.is_leading)
         patience.record_request(permit.waited_seconds)
         with self._span(call, patience) as span:
             response = await self._exchange(call, patience, permit, authorization)

@@ -54,8 +54,11 @@ class Permit:
 class RateBudget(Protocol):
     """Shared by everything that sends with the same credentials: the server counts per authenticated user."""
 
-    async def acquire(self, *, is_deep: bool = False) -> Permit:
-        """Wait, first come first served, until a request may be sent; a deep one has a lower limit (`calls.py`)."""
+    async def acquire(self, *, is_deep: bool = False, is_leading: bool = False) -> Permit:
+        """Wait until a request may be sent; a deep one has a lower limit (`calls.py`).
+
+        is_leading: others can only be asked for once this one is answered, so it may go before those that came first.
+        """
 
     async def release(self, permit: Permit, report: RateReport | None) -> None:
         """The request is over. `report` is None when nothing was learnt: no answer, or not one of the API's own."""
@@ -98,7 +101,7 @@ class LocalRateBudget:
         self._waiters: deque[_Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def acquire(self, *, is_deep: bool = False) -> Permit:
+    async def acquire(self, *, is_deep: bool = False, is_leading: bool = False) -> Permit:  # noqa: ARG002 - in turn
         waiter = _Waiter(is_deep, self._clock(), asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         self._admit()

@@ -147,6 +147,16 @@ class Editor:
         self._table(table.shape.stream.name).put(record)
         if not is_quiet:
             self._tell("updated", table, record.id)
+            self._touch(table, record)
+
+    def _touch(self, table: Table, record: Record) -> None:
+        """Move `updated_at` of the records that a change of this one is a change of; no webhook tells of that."""
+        for relation in table.shape.stream.touches:
+            target = record.relations.get(relation)
+            if target and target[1] in self._table(target[0]):
+                owner = self._table(target[0]).record(target[1])
+                owner.attributes["updated_at"] = self._clock.stamp()
+                self._table(target[0]).put(owner)
 
     def _tell(self, what: str, table: Table, id: int) -> None:
         if self._heard:
@@ -204,6 +214,7 @@ class Editor:
         record.attributes.update(attributes)
         table.put(record)
         self._tell("created", table, record.id)
+        self._touch(table, record)
         self._point_at(shape, record.id)
         return record.id
 

@@ -20,6 +20,7 @@ from openfaith_pipeline_tests.integration.sync.church import (
 )
 
 PEOPLE, EMAILS = STREAMS["people.people"], STREAMS["people.emails"]
+NOTES = STREAMS["people.notes"]
 
 
 def last_full(database: Database, org_id: str) -> set[str]:
@@ -138,16 +139,16 @@ def test_what_the_source_withholds_is_recorded_and_deletes_nothing(
 ) -> None:
     [org_id, _] = connect(database, simulator)
     sync(database, org_id)
-    before = stored(database, org_id, EMAILS)
-    simulator.set_traps(org_id, Traps(forbidden_streams=("people.emails", "people.households")))
+    before = stored(database, org_id, NOTES)
+    simulator.set_traps(org_id, Traps(forbidden_streams=("people.notes", "people.households")))
     results = sync(database, org_id, mode=SyncMode.RECONCILE)
     assert set(statuses(results)) == {
-        "people.emails",
+        "people.notes",
         "people.households",
         "people.household_memberships",
     }
-    assert results["people.emails"].status == "unavailable"
-    assert stored(database, org_id, EMAILS) == before
+    assert results["people.notes"].status == "unavailable"
+    assert stored(database, org_id, NOTES) == before
     simulator.set_traps(org_id, Traps())
     assert statuses(sync(database, org_id)) == {}
 
