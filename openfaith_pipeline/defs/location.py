@@ -17,6 +17,7 @@ from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.schedules import incremental_schedule
 from openfaith_pipeline.defs.sensors import orgs_sensor, requests_sensor
 from openfaith_pipeline.defs.sweeps import pco_sweep
+from openfaith_pipeline.defs.token_refresh import token_refresh_job, token_refresh_schedule
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS, WorkflowEngine
 
 
@@ -38,8 +39,8 @@ def _definitions() -> dg.Definitions:
     assets = [*(product_assets(product) for product in products), canonical_assets()]
     return dg.Definitions(
         assets=[*assets, CONNECTION],
-        jobs=[PCO_SYNC, pco_sweep, maintenance_job, *WORKFLOW_JOBS, decide_held_deletion],
-        schedules=[incremental_schedule, maintenance_schedule],
+        jobs=[PCO_SYNC, pco_sweep, maintenance_job, token_refresh_job, *WORKFLOW_JOBS, decide_held_deletion],
+        schedules=[incremental_schedule, maintenance_schedule, token_refresh_schedule],
         sensors=[orgs_sensor, requests_sensor, failed_runs_sensor, alerts_sensor, connections_sensor],
         resources={"engine": SyncEngine(), "alert_desk": AlertDesk(), "workflow_engine": WorkflowEngine()},
         executor=EXECUTOR,

@@ -236,14 +236,6 @@ class KeptToken:
         return expires_at is not None and expires_at - margin <= datetime.now(UTC) and bool(self.token.refresh_token)
 
 
-def refresh_due_tokens(database: Database) -> dict[str, str | None]:
-    """Refresh every token that expires before the next hourly refresh; by org, why one could not be, or None."""
-    with database.connect() as connection:
-        due = connection.execute(_DUE, {"soon": DUE_BEFORE_EXPIRY, "idle": _IDLE}).fetchall()
-    with ThreadPoolExecutor(8) as threads:
-        return dict(threads.map(lambda row: (row[0], _refresh_one(database, row[0])), due))
-
-
 _DUE: Final = """
 SELECT org_id FROM sync.connections JOIN sync.orgs USING (org_id)
  WHERE kind = 'oauth' AND removed_at IS NULL AND state <> 'needs_reconnect'
@@ -251,6 +243,21 @@ SELECT org_id FROM sync.connections JOIN sync.orgs USING (org_id)
         OR token_expires_at < now() + CASE WHEN paused_at IS NULL THEN %(soon)s ELSE -%(idle)s END)
  ORDER BY token_expires_at
 """
+
+
+def orgs_with_due_tokens(database: Database) -> list[str]:
+    """The orgs whose token may expire before the next hourly refresh; of a paused one, whose grant would."""
+    with database.connect() as connection:
+        rows = connection.execute(_DUE, {"soon": DUE_BEFORE_EXPIRY, "idle": _IDLE}).fetchall()
+    return [row[0] for row in rows]
+
+
+def refresh_due_tokens(database: Database) -> dict[str, str | None]:
+    """Refresh every token that expires before the next hourly refresh; by org, why one could not be, or None."""
+    with ThreadPoolExecutor(8) as threads:
+        return dict(
+            threads.map(lambda org_id: (org_id, _refresh_one(database, org_id)), orgs_with_due_tokens(database))
+        )
 
 
 def _refresh_one(database: Database, org_id: str) -> str | None:

@@ -1,0 +1,40 @@
+"""The hourly refresh of OAuth tokens, so that no sync begins with one that is about to expire."""
+
+from typing import Final
+
+import dagster as dg
+
+from openfaith_pipeline.defs.jobs import EXECUTOR
+from openfaith_pipeline.defs.storage import database_of
+from openfaith_pipeline.orgs.tokens import orgs_with_due_tokens, refresh_due_tokens
+
+_FAILURES_TOLD: Final = 20
+
+
+@dg.op(description="Refreshes every token that would not last until the next hour's refresh.", out=dg.Out(dg.Nothing))
+def refresh_tokens(context: dg.OpExecutionContext) -> None:
+    outcomes = refresh_due_tokens(database_of(context.instance))
+    failures = {org_id: error for org_id, error in outcomes.items() if error}
+    context.add_output_metadata({"refreshed": len(outcomes) - len(failures), "failed": len(failures)})
+    for org_id, error in list(failures.items())[:_FAILURES_TOLD]:
+        context.log.warning(f"{org_id}: {error}")
+    if failures and len(failures) == len(outcomes) > 1:
+        # Of single ones each sync tries again, and a dead one has an alert; of all of them the cause is elsewhere.
+        raise dg.Failure(f"None of {len(outcomes)} tokens could be refreshed; see the warnings.", allow_retries=False)
+
+
+@dg.job(name="token_refresh", description="Keeps OAuth connections alive.", executor_def=EXECUTOR)
+def token_refresh_job() -> None:
+    refresh_tokens()
+
+
+@dg.schedule(
+    job=token_refresh_job,
+    name="token_refresh",
+    cron_schedule="7 * * * *",
+    description="Refreshes OAuth tokens each hour; nothing is started where none is due.",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def token_refresh_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    due = orgs_with_due_tokens(database_of(context.instance))
+    return dg.RunRequest() if due else dg.SkipReason("No token is due.")
