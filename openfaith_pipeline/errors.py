@@ -110,7 +110,14 @@ class DatabaseUnavailable(RetriableError):
 
 
 class StreamBusy(RetriableError):
-    """Another live sync holds the lease of this stream."""
+    """Another live sync holds the lease of this stream.
+
+    `run_id` is its Dagster run, None where that is not known.
+    """
+
+    def __init__(self, message: str, run_id: str | None = None) -> None:
+        super().__init__(message)
+        self.run_id = run_id
 
 
 class ConnectionRejected(OpenFaithError):

@@ -179,16 +179,18 @@ async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things
     progress: Progress | None = None,
     client_factory: ClientFactory = connect_client,
     workplace: Workplace | None = None,
+    patience_seconds: float = BUSY_PATIENCE_SECONDS,
 ) -> dict[str, StreamResult]:
     """Sync streams of one org, side by side under the org's rate budget. The sync must have been begun.
 
     workplace: shared with other orgs; by default a sync has its own.
+    patience_seconds: how long a stream is waited for that another sync holds; then it fails as busy.
     A stream's failure is in its result. Raises ConnectionRejected when the credentials are refused,
     DatabaseUnavailable when Postgres goes away, and UnknownOrg or OrgPaused.
     """
     async with at_work(database, org_id, workplace) as place, client_factory(database, org_id) as client:
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
-        attempt = Attempt(place.pool, client, request, progress or Silence())
+        attempt = Attempt(place.pool, client, request, progress or Silence(), patience_seconds)
         with _TRACER.start_as_current_span("sync", attributes={"org_id": org_id, "sync_id": sync_id}):
             return await attempt.run(streams)
 
@@ -218,6 +220,7 @@ class Attempt:
     client: PlanningCenterClient
     request: SyncRequest
     progress: Progress
+    patience_seconds: float = BUSY_PATIENCE_SECONDS
     results: dict[str, StreamResult] = field(default_factory=dict)
     done: dict[str, asyncio.Event] = field(default_factory=dict)
     doors: dict[Product, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
@@ -333,7 +336,11 @@ class Attempt:
 
     async def _open(self, walk: Walk) -> Session:
         is_anew = self.mode is SyncMode.FULL_REFRESH
-        return await opened(self.pool, lambda connection: open_session(connection, self.request, walk, is_anew=is_anew))
+        return await opened(
+            self.pool,
+            lambda connection: open_session(connection, self.request, walk, is_anew=is_anew),
+            self.patience_seconds,
+        )
 
     async def _bring(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
         try:
@@ -446,10 +453,12 @@ class Attempt:
 
 
 async def opened(
-    pool: AsyncConnectionPool[Any], opening: Callable[[psycopg.AsyncConnection[Any]], Awaitable[Session]]
+    pool: AsyncConnectionPool[Any],
+    opening: Callable[[psycopg.AsyncConnection[Any]], Awaitable[Session]],
+    patience_seconds: float = BUSY_PATIENCE_SECONDS,
 ) -> Session:
     """The session that `opening` takes the leases of; a live sync in the way is given time to end."""
-    deadline = monotonic() + BUSY_PATIENCE_SECONDS
+    deadline = monotonic() + patience_seconds
     while True:
         try:
             async with pool.connection() as connection:

@@ -18,6 +18,7 @@ from openfaith_pipeline.cli.demo_churches import (
     load_demo,
     start_simulator,
 )
+from openfaith_pipeline.cli.running import run_shown
 from openfaith_pipeline.cli.simulator import read_limit
 from openfaith_pipeline.cli.supervisor import Supervisor
 from openfaith_pipeline.cli.sync import (
@@ -26,7 +27,6 @@ from openfaith_pipeline.cli.sync import (
     complain_of_failures,
     describe_sync,
     is_empty,
-    run_shown,
 )
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import UsageError
@@ -35,7 +35,7 @@ from openfaith_pipeline.settings import Settings, load_settings
 from openfaith_pipeline.sync import StreamResult
 
 if TYPE_CHECKING:
-    from openfaith_pipeline.defs.execution import OrgReport
+    from openfaith_pipeline.defs.reports import OrgReport
 
 RELEASE_DATABASE = (sys.executable, "-m", "openfaith_pipeline.cli", "db", "stop", "--unused")
 

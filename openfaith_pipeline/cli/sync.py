@@ -1,30 +1,31 @@
 """`sync`: bring churches up to date, by runs of the Dagster job in this process."""
 
 import asyncio
-import time
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
-from uuid import uuid4
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Group, RenderableType
 
 from openfaith_pipeline.catalog import STREAMS, Product, Stream, streams_of
 from openfaith_pipeline.cli import plans, terminal
-from openfaith_pipeline.cli.progress import shown_progress, waited_of
+from openfaith_pipeline.cli.progress import waited_of
+from openfaith_pipeline.cli.running import IfBusy, Terms, run_shown
 from openfaith_pipeline.database import Database, open_database
-from openfaith_pipeline.errors import StreamBusy, UnknownStream, UsageError
+from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.orgs.organization import check_answering
 from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
+from openfaith_pipeline.rolling import streams_due_for_reconcile
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sync import StreamResult, SyncMode
 
-_BUSY_PATIENCE_SECONDS: Final = 35.0  # longer than a run may be silent, at its start too
-
 if TYPE_CHECKING:
-    from openfaith_pipeline.defs.execution import OrgReport
+    from openfaith_pipeline.defs.reports import OrgReport
+
 
 OrgIds = Annotated[list[str] | None, typer.Argument(metavar="ORG_ID", help="As `org list` shows them.")]
 EveryOrg = Annotated[bool, typer.Option("--all", help="Every connected org that is not paused.")]
@@ -45,6 +46,26 @@ Mode = Annotated[
     ),
 ]
 
+WhenBusy = Annotated[
+    IfBusy,
+    typer.Option(
+        "--if-busy",
+        help="When the org is being synced: refuse (exit 1); wait for the end of that and then sync; or join, to end"
+        " with what that brings if it reads at least as much.",
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    typer.Option("--idempotency-key", metavar="KEY", help="Asked again with the same key, it is the same sync."),
+]
+Rolling = Annotated[
+    bool,
+    typer.Option("--rolling", help="With --mode reconcile: only the streams that have waited longest for one."),
+]
+Within = Annotated[
+    str,
+    typer.Option("--within", metavar="PERIOD", help="With --rolling, once a day: each stream once in this time."),
+]
 MakePlan = Annotated[
     bool, typer.Option("--plan", help="Fetch and compare, show what would change, and publish nothing.")
 ]
@@ -63,6 +84,10 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
     product: Products = None,
     stream: StreamNames = None,
     mode: Mode = SyncMode.INCREMENTAL,
+    if_busy: WhenBusy = IfBusy.REFUSE,
+    idempotency_key: IdempotencyKey = None,
+    rolling: Rolling = False,
+    within: Within = "7d",
     plan: MakePlan = False,
     show_values: ShowValues = False,
     apply: Apply = None,
@@ -82,6 +107,8 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
       openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d
       openfaith-pipeline sync --all --json
       openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d --stream people.emails --mode reconcile
+      openfaith-pipeline sync --all --mode reconcile --rolling --within 7d --if-busy wait
+      openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d --idempotency-key 2026-01-31 --if-busy join
       openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d --mode reconcile --plan
       openfaith-pipeline sync --apply 0b5e4a3c-2f3f-4a8e-9b5f-6f1f0a9f4f52
 
@@ -92,6 +119,11 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
     streams = choose_streams(product or (), stream or ())
     is_chosen = bool(org_ids or every_org or product or stream or mode is not SyncMode.INCREMENTAL)
     _check_options(plan=plan, show_values=show_values, apply=apply, discard=discard, is_chosen=is_chosen)
+    period = parse_period(within)
+    if rolling and (mode is not SyncMode.RECONCILE or product or stream):
+        raise UsageError("--rolling goes with --mode reconcile and chooses the streams itself")
+    if idempotency_key is not None and not idempotency_key.strip():
+        raise UsageError("an idempotency key is a name of your own, such as the day; it is not empty")
     with open_database(load_settings()) as database:
         if discard:
             _discard(database, discard, as_json=as_json)
@@ -101,7 +133,9 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
         if plan:
             _plan(database, orgs, streams, mode, show_values=show_values, as_json=as_json)
         asyncio.run(check_answering(database, [org.org_id for org in orgs]))
-        sync_id, reports = run_shown(database, orgs, streams, mode=mode, is_verbose=verbose)
+        choices = _choose_rolling(database, orgs, period) if rolling else {}
+        terms = Terms(if_busy, idempotency_key, choices)
+        sync_id, reports = run_shown(database, orgs, streams, mode=mode, is_verbose=verbose, terms=terms)
     _report(orgs, sync_id, reports, as_json=as_json)
 
 
@@ -178,37 +212,21 @@ def choose_streams(products: Collection[Product], names: Collection[str]) -> tup
     )
 
 
-def run_shown(
-    database: Database,
-    orgs: Sequence[Org],
-    streams: Collection[Stream],
-    *,
-    mode: SyncMode = SyncMode.INCREMENTAL,
-    sync_id: str | None = None,
-    is_verbose: bool = False,
-) -> tuple[str, dict[str, "OrgReport"]]:
-    """Run the sync of these orgs, with its progress on stderr; its id and, by org, how it ended.
+def parse_period(text: str) -> timedelta:
+    """`7d`, `36h`; UsageError for anything else."""
+    found = re.fullmatch(r"([1-9]\d{0,3})([dh])", text.strip())
+    if not found:
+        raise UsageError(f"a period is a number of days or hours, such as 7d or 36h, not {text!r}")
+    return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
 
-    sync_id: of a plan, which is applied.
-    Raises StreamBusy when another run of one of them lives. That is certain only when it still does after a while: one
-    that was killed looks alive until its last sign of life is old.
-    """
-    from openfaith_pipeline.defs.execution import SyncOrder, run_sync
 
-    order = SyncOrder([org.org_id for org in orgs], streams, mode, sync_id or str(uuid4()))
-    patient_until = time.monotonic() + _BUSY_PATIENCE_SECONDS
-    is_waiting = False
-    with shown_progress({org.org_id: org.name for org in orgs}) as progress:
-        while True:
-            try:
-                return order.sync_id, run_sync(database, order, progress=progress, is_verbose=is_verbose)
-            except StreamBusy as error:
-                if time.monotonic() > patient_until:
-                    raise
-                if not is_waiting:
-                    terminal.say(f"waiting, in case it has died: {error}")
-                is_waiting = True
-            time.sleep(1)
+def _choose_rolling(database: Database, orgs: Sequence[Org], period: timedelta) -> dict[str, list[Stream]]:
+    with database.connect() as connection:
+        now = datetime.now(UTC)
+        return {
+            org.org_id: [STREAMS[name] for name in streams_due_for_reconcile(connection, org.org_id, period, now)]
+            for org in orgs
+        }
 
 
 def describe_sync(sync_id: str, reports: Mapping[str, "OrgReport"]) -> dict[str, Any]:
@@ -291,6 +309,8 @@ def _choose_orgs(database: Database, org_ids: Sequence[str], *, every_org: bool)
 
 def _remark(result: StreamResult) -> str:
     remarks = [] if result.status == "succeeded" else [result.status]
+    if result.held:
+        remarks.append(f"{result.held} held from deletion")
     if result.merged:
         remarks.append(f"{result.merged} merged")
     if result.caught:

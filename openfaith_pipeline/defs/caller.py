@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import dagster as dg
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.sync import Progress, StreamResult
+from openfaith_pipeline.sync import BUSY_PATIENCE_SECONDS, Progress, StreamResult
 from openfaith_pipeline.transform import TransformResult
 
 T = TypeVar("T")
@@ -22,6 +22,7 @@ class Caller:
 
     database: what the caller has open already.
     records_sync: whether the caller itself records the beginning and the end of the sync.
+    patience_seconds: how long a stream is waited for that another sync holds.
     streams, tables: what the run has reported so far.
     errors: by op, what its last attempt ended with.
     """
@@ -29,6 +30,7 @@ class Caller:
     database: Database | None = None
     progress: Progress | None = None
     records_sync: bool = False
+    patience_seconds: float = BUSY_PATIENCE_SECONDS
     streams: dict[str, StreamResult] = field(default_factory=dict)
     tables: dict[str, TransformResult] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)

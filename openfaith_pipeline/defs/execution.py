@@ -6,8 +6,8 @@ queue: a person waits for them.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -15,56 +15,75 @@ import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from dagster._core.storage.dagster_run import RunsFilter
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import DBAPIError
 
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.defs.busy import end_if_dead, find_live_run, wait_for_end
 from openfaith_pipeline.defs.caller import CALLER, Caller
 from openfaith_pipeline.defs.instance import LOCATION_NAME, open_instance
 from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.partitions import align_partitions
-from openfaith_pipeline.defs.requests import ORG_TAG, PARTITION_TAG, SYNC_ID_TAG, TRIGGER_TAG
+from openfaith_pipeline.defs.reports import OrgReport, read_reports, runs_of, status_of
+from openfaith_pipeline.defs.requests import (
+    IDEMPOTENCY_TAG,
+    ORG_TAG,
+    PARTITION_TAG,
+    SYNC_ID_TAG,
+    TRIGGER_TAG,
+    sync_id_of,
+)
 from openfaith_pipeline.defs.selections import assets_of, mode_config
-from openfaith_pipeline.errors import OrgPaused, StreamBusy
+from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBusy
+from openfaith_pipeline.load.sync_log import RecordedSync, find_sync, mode_of, note_run, started_alone
 from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.registry import get_org, list_orgs
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.sync import Progress, StreamResult, SyncMode, SyncStart, begin_sync, finish_sync
-from openfaith_pipeline.transform import TransformResult
+from openfaith_pipeline.sync import BUSY_PATIENCE_SECONDS, Progress, SyncMode, SyncStart, begin_sync, finish_sync
 
 ORGS_AT_ONCE: Final = 4
 
-_UNDER_WAY: Final = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-
-
-@dataclass(frozen=True)
-class OrgReport:
-    """How the run of one org ended.
-
-    status: succeeded, failed or canceled.
-    streams, tables: by name, as far as the run came.
-    """
-
-    org_id: str
-    run_id: str
-    status: str
-    streams: Mapping[str, StreamResult]
-    tables: Mapping[str, TransformResult]
-    error: str | None = None
+_AT_LEAST: Final = {
+    SyncMode.INCREMENTAL: {mode.value for mode in SyncMode},
+    SyncMode.RECONCILE: {SyncMode.RECONCILE.value, SyncMode.FULL_REFRESH.value},
+    SyncMode.FULL_REFRESH: {SyncMode.FULL_REFRESH.value},
+}
+"""Mode -> the modes that read at least as much."""
 
 
 @dataclass(frozen=True)
 class SyncOrder:
-    """What is asked for; `sync_id` names it in our records, and `trigger` says who asks."""
+    """What is asked for; `sync_id` names it in our records, and `trigger` says who asks.
+
+    idempotency_key: the asker's own name for it; asked again with the same one, it is the same sync.
+    choices: by org, the streams of orgs that do not sync all of `streams`.
+    patience_seconds: how long a stream is waited for that another sync holds.
+    """
 
     org_ids: Sequence[str]
     streams: Collection[Stream]
     mode: SyncMode = SyncMode.INCREMENTAL
     sync_id: str = field(default_factory=lambda: str(uuid4()))
     trigger: str = "cli"
+    idempotency_key: str | None = None
+    choices: Mapping[str, Collection[Stream]] = field(default_factory=dict)
+    patience_seconds: float = BUSY_PATIENCE_SECONDS
+
+    def streams_for(self, org_id: str) -> Collection[Stream]:
+        return self.choices.get(org_id, self.streams)
+
+    @property
+    def key(self) -> str | None:
+        """The key in the record of syncs, as the service writes it: one church's is no other's."""
+        return self.idempotency_key and f"{','.join(sorted(self.org_ids))}:{self.idempotency_key}"
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What is asked for, for the record."""
+        chosen = {name for org_id in self.org_ids for name in (stream.name for stream in self.streams_for(org_id))}
+        return {"orgs": list(self.org_ids), "streams": [name for name in STREAMS if name in chosen]}
 
 
 @dataclass
@@ -99,14 +118,75 @@ def run_sync(
     again after the runs have ended and are marked canceled.
     """
     with open_instance(database.settings, database) as instance:
-        _check_orgs(database, instance, order.org_ids)
-        runs = []
-        for org_id in order.org_ids:
-            caller = Caller(database, progress(org_id) if progress else None, records_sync=True)
-            runs.append(_create(instance, order, org_id, caller, is_verbose))
-        with _recorded(database, order, runs) as reports:
-            reports.update(_execute_all(instance, runs))
+        with ExitStack() as starting:
+            starting.enter_context(started_alone(database, order.key))
+            earlier = _find_earlier(database, order)
+            if earlier and not _is_left_over(instance, earlier):
+                starting.close()
+                return _join(database, instance, order, earlier)
+            order = replace(order, sync_id=earlier.sync_id) if earlier else order
+            _check_orgs(database, instance, order.org_ids)
+            _begin(database, order)
+            with _concluded(database, order) as reports:
+                runs = []
+                for org_id in order.org_ids:
+                    heard = progress(org_id) if progress else None
+                    caller = Caller(database, heard, records_sync=True, patience_seconds=order.patience_seconds)
+                    runs.append(_create(instance, order, org_id, caller, is_verbose))
+                _note_run(database, order, runs)
+                starting.close()
+                reports.update(_execute_all(instance, runs))
         return reports
+
+
+def join_runs(database: Database, order: SyncOrder) -> dict[str, OrgReport] | None:
+    """Wait for the live runs of the orgs; how they ended, or None where they did not do what is ordered."""
+    with open_instance(database.settings, database) as instance:
+        live = {org_id: find_live_run(instance, org_id) for org_id in order.org_ids}
+        runs = {org_id: run for org_id, run in live.items() if run}
+        wait_for_end(instance, runs.values())
+        if len(runs) < len(live) or not all(_covers(database, run, order, org_id) for org_id, run in runs.items()):
+            return None
+        return {
+            org_id: read_reports(database, instance, sync_id_of(run, instance), [org_id])[org_id]
+            for org_id, run in runs.items()
+        }
+
+
+def _covers(database: Database, run: dg.DagsterRun, order: SyncOrder, org_id: str) -> bool:
+    """Whether the run reads at least what is ordered of the org, in the same way."""
+    wanted = assets_of(order.streams_for(org_id))
+    with database.connect() as connection:
+        mode = mode_of(connection, run.tags.get(SYNC_ID_TAG, run.run_id))
+    return (run.asset_selection is None or wanted <= run.asset_selection) and mode in _AT_LEAST[order.mode]
+
+
+def _find_earlier(database: Database, order: SyncOrder) -> RecordedSync | None:
+    if order.key is None:
+        return None
+    with database.connect() as connection:
+        earlier = find_sync(connection, order.key)
+    if earlier and (earlier.mode, earlier.requested) != (order.mode.value, order.asked):
+        raise IdempotencyKeyReused(
+            f"the key {order.idempotency_key!r} was used for sync {earlier.sync_id}, which asked for other streams or"
+            " another mode; take a new key for a new request"
+        )
+    return earlier
+
+
+def _is_left_over(instance: dg.DagsterInstance, earlier: RecordedSync) -> bool:
+    """Whether the sync has not ended and none of its runs lives, so that to go on with it is to begin no second."""
+    if earlier.status != "running":
+        return False
+    return all(run.is_finished or end_if_dead(instance, run) for run in runs_of(instance, earlier.sync_id))
+
+
+def _join(
+    database: Database, instance: dg.DagsterInstance, order: SyncOrder, earlier: RecordedSync
+) -> dict[str, OrgReport]:
+    """What the sync that was begun with the same key brings, or has brought."""
+    wait_for_end(instance, runs_of(instance, earlier.sync_id))
+    return read_reports(database, instance, earlier.sync_id, order.org_ids)
 
 
 def _check_orgs(database: Database, instance: dg.DagsterInstance, org_ids: Sequence[str]) -> None:
@@ -117,17 +197,9 @@ def _check_orgs(database: Database, instance: dg.DagsterInstance, org_ids: Seque
                 raise OrgPaused(f"{org_id} is paused; resume it with: openfaith-pipeline org resume {org_id}")
         align_partitions(instance, [org.org_id for org in list_orgs(connection)])
     for org_id in org_ids:
-        _end_dead_runs(instance, org_id)
-
-
-def _end_dead_runs(instance: dg.DagsterInstance, org_id: str) -> None:
-    """Fail the org's runs whose process is gone, as the daemon would; raise StreamBusy for one that lives."""
-    filters = RunsFilter(statuses=_UNDER_WAY, tags={PARTITION_TAG: org_id})
-    for run in instance.get_runs(filters):
-        health = instance.run_launcher.check_run_worker_health(run)
-        if health.status.value == "RUNNING":
-            raise StreamBusy(f"run {run.run_id} is syncing {org_id}; wait for it, or terminate it in Dagster")
-        instance.report_run_failed(run, f"{health.msg}; another run of the org begins")
+        if run := find_live_run(instance, org_id):
+            message = f"run {run.run_id} is syncing {org_id}; wait for it, or terminate it in Dagster"
+            raise StreamBusy(message, run.run_id)
 
 
 def _create(instance: dg.DagsterInstance, order: SyncOrder, org_id: str, caller: Caller, is_verbose: bool) -> _Run:
@@ -135,38 +207,46 @@ def _create(instance: dg.DagsterInstance, order: SyncOrder, org_id: str, caller:
     origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION_NAME), "__repository__")
     run = instance.create_run_for_job(
         job_def=job,
-        run_config=_run_config(order, is_verbose),
+        run_config=_run_config(order, org_id, is_verbose),
         tags={
             ORG_TAG: org_id,
             PARTITION_TAG: org_id,
             SYNC_ID_TAG: order.sync_id,
             TRIGGER_TAG: order.trigger,
+            **({IDEMPOTENCY_TAG: order.idempotency_key} if order.idempotency_key else {}),
             # A person sees it fail and decides; where no daemon runs it would be retried long after.
             "dagster/max_retries": "0",
         },
-        asset_selection=assets_of(order.streams),
+        asset_selection=assets_of(order.streams_for(org_id)),
         remote_job_origin=RemoteJobOrigin(origin, PCO_SYNC.name),
     )
     return _Run(org_id, InMemoryJob(job), run, caller)
 
 
-def _run_config(order: SyncOrder, is_verbose: bool) -> dict[str, Any]:
+def _run_config(order: SyncOrder, org_id: str, is_verbose: bool) -> dict[str, Any]:
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    return {**mode_config(order.streams, order.mode), **({} if is_verbose else quiet)}
+    return {**mode_config(order.streams_for(org_id), order.mode), **({} if is_verbose else quiet)}
+
+
+def _begin(database: Database, order: SyncOrder) -> None:
+    with database.connect() as connection:
+        begin_sync(connection, SyncStart(order.sync_id, None, order.mode, order.trigger, order.asked, order.key))
+
+
+def _note_run(database: Database, order: SyncOrder, runs: Sequence[_Run]) -> None:
+    if len(runs) == 1:
+        with database.connect() as connection:
+            note_run(connection, order.sync_id, runs[0].run.run_id)
 
 
 @contextmanager
-def _recorded(database: Database, order: SyncOrder, runs: Sequence[_Run]) -> Iterator[dict[str, OrgReport]]:
-    """Record the sync's beginning and its end; the mapping takes how the orgs' runs ended."""
-    asked = {"orgs": list(order.org_ids), "streams": [stream.name for stream in order.streams]}
-    run_id = runs[0].run.run_id if len(runs) == 1 else None
-    with database.connect() as connection:
-        begin_sync(connection, SyncStart(order.sync_id, run_id, order.mode, order.trigger, asked))
+def _concluded(database: Database, order: SyncOrder) -> Iterator[dict[str, OrgReport]]:
+    """Record the sync's end; the mapping takes how the orgs' runs ended."""
     reports: dict[str, OrgReport] = {}
     try:
         yield reports
     finally:
-        unfinished = [run.org_id for run in runs if not _has_succeeded(reports.get(run.org_id))]
+        unfinished = [org_id for org_id in order.org_ids if not _has_succeeded(reports.get(org_id))]
         with database.connect() as connection:
             finish_sync(connection, order.sync_id, f"not synced: {', '.join(unfinished)}" if unfinished else None)
 
@@ -198,7 +278,7 @@ def _cancel(instance: dg.DagsterInstance, future: Future[OrgReport], run: _Run) 
 def _execute(instance: dg.DagsterInstance, run: _Run) -> OrgReport:
     token = CALLER.set(run.caller)
     try:
-        status = _status(execute_run(run.job, run.run, instance).dagster_run)
+        status = status_of(execute_run(run.job, run.run, instance).dagster_run)
     except (DBAPIError, DagsterPostgresException) as error:
         status = "failed"
         run.caller.errors["run"] = f"Postgres went away during the run: {type(error).__name__}"
@@ -211,10 +291,5 @@ def _execute(instance: dg.DagsterInstance, run: _Run) -> OrgReport:
         streams=run.caller.streams,
         tables=run.caller.tables,
         error="; ".join(run.caller.errors.values()) or None,
+        sync_id=run.run.tags[SYNC_ID_TAG],
     )
-
-
-def _status(run: dg.DagsterRun) -> str:
-    if run.is_success:
-        return "succeeded"
-    return "canceled" if run.status is dg.DagsterRunStatus.CANCELED else "failed"

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -67,7 +68,8 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Bring these streams up to date; by stream name, how each ended."""
         caller = current_caller()
         with self._recorded(request, mode, {"streams": [stream.name for stream in streams]}) as failures:
-            do = apply_streams if self._is_plan(request.sync_id) else sync_streams
+            patient = partial(sync_streams, patience_seconds=caller.patience_seconds)
+            do = apply_streams if self._is_plan(request.sync_id) else patient
             results = caller.run(
                 do(
                     self._database,

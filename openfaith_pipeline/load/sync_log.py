@@ -1,15 +1,17 @@
 """The record of syncs: what was asked for, and how each stream of it ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection, Connection
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.database import Database
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,17 @@ def begin_sync(connection: Connection[Any], start: SyncStart) -> RecordedSync | 
     return None
 
 
+@contextmanager
+def started_alone(database: Database, idempotency_key: str | None) -> Iterator[None]:
+    """Of all who want to begin or continue the sync of this key, one at a time is within the block."""
+    if idempotency_key is None:
+        yield
+        return
+    with database.connect(autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtextextended('sync ' || %s, 0))", (idempotency_key,))
+        yield
+
+
 def find_sync(connection: Connection[Any], idempotency_key: str) -> RecordedSync | None:
     """The sync that was begun with this key."""
     with connection.cursor(row_factory=class_row(RecordedSync)) as cursor:
@@ -95,6 +108,29 @@ def has_failing_streams(connection: Connection[Any], org_id: str) -> bool:
         (org_id,),
     ).fetchone()
     return bool(row and row[0])
+
+
+def mode_of(connection: Connection[Any], sync_id: str) -> str | None:
+    """How the sync reads, None where none was begun by this name."""
+    row = connection.execute("SELECT mode FROM sync.syncs WHERE sync_id = %s", (sync_id,)).fetchone()
+    return row[0] if row else None
+
+
+def note_run(connection: Connection[Any], sync_id: str, run_id: str) -> None:
+    """Say which run the sync is."""
+    connection.execute("UPDATE sync.syncs SET run_id = %s WHERE sync_id = %s", (run_id, sync_id))
+
+
+def recorded_streams(connection: Connection[Any], sync_id: str, org_id: str) -> list[dict[str, Any]]:
+    """How each stream of the sync ended last, as stored."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            "SELECT DISTINCT ON (done.stream) done.*, state.row_count,"
+            " coalesce(extract(epoch FROM done.finished_at - done.started_at), 0)::float8 AS seconds"
+            " FROM sync.stream_syncs AS done JOIN sync.stream_states AS state USING (org_id, stream)"
+            " WHERE done.sync_id = %s AND done.org_id = %s ORDER BY done.stream, done.id DESC",
+            (sync_id, org_id),
+        ).fetchall()
 
 
 async def finished_streams(

@@ -2,8 +2,12 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -11,16 +15,16 @@ from pydantic import SecretStr
 
 from openfaith_pipeline.catalog import STREAMS, Product, streams_of
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.execution import SyncOrder, run_sync
+from openfaith_pipeline.defs.execution import SyncOrder, join_runs, run_sync
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.instance import open_instance
-from openfaith_pipeline.errors import OrgPaused, StreamBusy, UnknownOrg
+from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBusy, UnknownOrg
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.registry import add_org, pause_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
-from openfaith_pipeline.sync import StreamResult
+from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync
 
 ORGS = [church.org_id for church in made_up_churches(3, people=5)]
 CAMPUSES = [STREAMS["people.campuses"]]
@@ -125,6 +129,88 @@ def test_a_run_whose_process_is_gone_is_ended_first(connected: Database) -> None
 
         assert run_sync(connected, SyncOrder(ORGS[:1], CAMPUSES))[ORGS[0]].status == "succeeded"
         assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+
+
+def keyed(key: str, **more: Any) -> SyncOrder:
+    return SyncOrder(ORGS[:1], more.pop("streams", CAMPUSES), idempotency_key=key, **more)
+
+
+def test_a_key_that_was_used_brings_the_earlier_sync_and_runs_nothing(connected: Database) -> None:
+    first = run_sync(connected, keyed("today", sync_id="sync-1"))[ORGS[0]]
+    again = run_sync(connected, keyed("today"))[ORGS[0]]
+    assert (again.sync_id, again.run_id, again.status) == ("sync-1", first.run_id, "succeeded")
+    assert again.streams["people.campuses"].inserted == first.streams["people.campuses"].inserted > 0
+    assert run_sync(connected, keyed("tomorrow"))[ORGS[0]].run_id != first.run_id
+    with open_instance(connected.settings, connected) as instance:
+        assert [run.tags["openfaith/idempotency_key"] for run in instance.get_runs()] == ["tomorrow", "today"]
+    with pytest.raises(IdempotencyKeyReused, match="sync-1"):
+        run_sync(connected, keyed("today", mode=SyncMode.RECONCILE))
+
+
+def test_a_key_of_a_sync_whose_process_died_goes_on_with_it(connected: Database) -> None:
+    order = keyed("today", sync_id="sync-1")
+    with connected.connect() as connection:
+        begin_sync(connection, SyncStart("sync-1", None, order.mode, "cli", order.asked, order.key))
+    again = run_sync(connected, keyed("today"))[ORGS[0]]
+    assert (again.sync_id, again.status) == ("sync-1", "succeeded")
+    assert recorded(connected) == [("sync-1", "cli", "succeeded")]
+
+
+def test_many_with_one_key_at_once_are_one_sync(connected: Database) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(lambda _: run_sync(connected, keyed("today"))[ORGS[0]], range(4)))
+    assert len({report.sync_id for report in reports}) == len({report.run_id for report in reports}) == 1
+    assert [status for _, _, status in recorded(connected)] == ["succeeded"]
+
+
+class Slowly:
+    """Progress that takes its time, and tells when the run is under way."""
+
+    def __init__(self) -> None:
+        self.is_under_way = Event()
+
+    def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None: ...
+
+    def finished(self, _result: StreamResult) -> None:
+        self.is_under_way.set()
+        time.sleep(1)
+
+
+def test_who_joins_ends_with_what_the_live_run_brings(connected: Database) -> None:
+    heard = Slowly()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(
+            run_sync, connected, SyncOrder(ORGS[:1], CAMPUSES, sync_id="sync-1"), progress=lambda _: heard
+        )
+        assert heard.is_under_way.wait(60)
+        with pytest.raises(StreamBusy) as busy:
+            run_sync(connected, SyncOrder(ORGS[:1], CAMPUSES))
+        joined = join_runs(connected, SyncOrder(ORGS[:1], CAMPUSES))
+        first = running.result()[ORGS[0]]
+    assert busy.value.run_id == first.run_id
+    assert joined is not None
+    assert (joined[ORGS[0]].sync_id, joined[ORGS[0]].run_id) == ("sync-1", first.run_id)
+    assert joined[ORGS[0]].streams.keys() == first.streams.keys()
+    assert len(recorded(connected)) == 1
+    assert join_runs(connected, SyncOrder(ORGS[:1], CAMPUSES)) is None, "nothing is left to join"
+
+
+def test_a_run_that_reads_less_is_waited_for_and_not_joined(connected: Database) -> None:
+    heard = Slowly()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run_sync, connected, SyncOrder(ORGS[:1], CAMPUSES), progress=lambda _: heard)
+        assert heard.is_under_way.wait(60)
+        assert join_runs(connected, SyncOrder(ORGS[:1], CAMPUSES, SyncMode.RECONCILE)) is None
+        assert running.done() or running.result(timeout=5)
+
+
+def test_each_org_syncs_what_was_chosen_for_it(connected: Database) -> None:
+    choices = {ORGS[0]: [STREAMS["people.tabs"]], ORGS[1]: CAMPUSES}
+    reports = run_sync(connected, SyncOrder(ORGS[:2], tuple(STREAMS.values()), choices=choices))
+    assert {org_id: list(report.streams) for org_id, report in reports.items()} == {
+        ORGS[0]: ["people.tabs"],
+        ORGS[1]: ["people.campuses"],
+    }
 
 
 def test_orgs_that_cannot_be_synced_are_refused_before_anything_runs(connected: Database) -> None:

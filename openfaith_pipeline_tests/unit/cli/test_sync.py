@@ -7,7 +7,7 @@ from rich.console import Console
 
 from openfaith_pipeline.catalog import STREAMS, Product
 from openfaith_pipeline.cli.sync import choose_streams, complain_of_failures, describe_sync, tabulate_report
-from openfaith_pipeline.defs.execution import OrgReport
+from openfaith_pipeline.defs.reports import OrgReport
 from openfaith_pipeline.errors import UnknownStream
 from openfaith_pipeline.orgs.registry import Org
 from openfaith_pipeline.sync import StreamResult

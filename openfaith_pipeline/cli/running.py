@@ -1,0 +1,118 @@
+"""A sync run for a person who waits: its progress on stderr, and what becomes of it when its org is being synced."""
+
+import math
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.progress import shown_progress
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import StreamBusy
+from openfaith_pipeline.orgs.registry import Org
+from openfaith_pipeline.sync import BUSY_PATIENCE_SECONDS, SyncMode
+
+if TYPE_CHECKING:
+    from openfaith_pipeline.defs.execution import SyncOrder
+    from openfaith_pipeline.defs.reports import OrgReport
+
+_BUSY_PATIENCE_SECONDS: Final = 35.0  # longer than a run may be silent, at its start too
+
+
+class IfBusy(StrEnum):
+    """What becomes of a sync whose org is being synced."""
+
+    REFUSE = "refuse"
+    WAIT = "wait"
+    JOIN = "join"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which terms a sync is asked for.
+
+    idempotency_key: asked again with the same one, it is the same sync.
+    choices: by org, the streams of orgs that do not sync all of those asked for.
+    """
+
+    if_busy: IfBusy = IfBusy.REFUSE
+    idempotency_key: str | None = None
+    choices: Mapping[str, Collection[Stream]] = field(default_factory=dict)
+
+
+AS_USUAL: Final = Terms()
+
+_WAITING: Final = {
+    IfBusy.REFUSE: "waiting, in case it has died",
+    IfBusy.WAIT: "waiting for its end",
+    IfBusy.JOIN: "joining",
+}
+
+
+def run_shown(
+    database: Database,
+    orgs: Sequence[Org],
+    streams: Collection[Stream],
+    *,
+    mode: SyncMode = SyncMode.INCREMENTAL,
+    sync_id: str | None = None,
+    is_verbose: bool = False,
+    terms: Terms = AS_USUAL,
+) -> tuple[str, dict[str, "OrgReport"]]:
+    """Run the sync of these orgs, with its progress on stderr; its id and, by org, how it ended.
+
+    sync_id: of a plan, which is applied.
+    Raises StreamBusy when another run of one of them lives and is to be neither waited for nor joined.
+    """
+    from openfaith_pipeline.defs.execution import SyncOrder, run_sync
+
+    order = SyncOrder(
+        [org.org_id for org in orgs],
+        streams,
+        mode,
+        sync_id or str(uuid4()),
+        idempotency_key=terms.idempotency_key,
+        choices=terms.choices,
+        patience_seconds=BUSY_PATIENCE_SECONDS if terms.if_busy is IfBusy.REFUSE else math.inf,
+    )
+    started = time.monotonic()
+    is_told = False
+    with shown_progress({org.org_id: org.name for org in orgs}) as progress:
+        while True:
+            try:
+                reports = run_sync(database, order, progress=progress, is_verbose=is_verbose)
+                return _sync_of(reports, order.sync_id), reports
+            except StreamBusy as error:
+                if terms.if_busy is IfBusy.REFUSE and _is_surely_alive(database, error, time.monotonic() - started):
+                    raise
+                if not is_told:
+                    terminal.say(f"{_WAITING[terms.if_busy]}: {error}")
+                is_told = True
+            if terms.if_busy is IfBusy.JOIN and (joined := _join(database, order)):
+                return _sync_of(joined, order.sync_id), joined
+            time.sleep(1)
+
+
+def _is_surely_alive(database: Database, busy: StreamBusy, seconds_watched: float) -> bool:
+    """Whether a run gave a sign of life while it was watched. One that was killed looks alive for a while, too."""
+    from openfaith_pipeline.defs.busy import has_beaten_within
+
+    if seconds_watched > _BUSY_PATIENCE_SECONDS:
+        return True
+    return busy.run_id is not None and has_beaten_within(database, busy.run_id, seconds_watched)
+
+
+def _join(database: Database, order: "SyncOrder") -> dict[str, "OrgReport"] | None:
+    from openfaith_pipeline.defs.execution import join_runs
+
+    return join_runs(database, order)
+
+
+def _sync_of(reports: Mapping[str, "OrgReport"], own: str) -> str:
+    """The sync that the reports are of: the own one, or the one that was joined."""
+    found = {report.sync_id for report in reports.values()}
+    return next(iter(found)) or own if len(found) == 1 else own

@@ -1,0 +1,59 @@
+"""How the runs of a sync ended: of one that was executed here, or of one that is only read about."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import dagster as dg
+from dagster._core.storage.dagster_run import RunsFilter
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.requests import ORG_TAG, SYNC_ID_TAG
+from openfaith_pipeline.load.sync_log import recorded_streams
+from openfaith_pipeline.sync import StreamResult, stored_result
+from openfaith_pipeline.transform import TransformResult
+
+
+@dataclass(frozen=True)
+class OrgReport:
+    """How the run of one org ended.
+
+    run_id: None where no run of the org was ever created.
+    status: succeeded, failed or canceled.
+    streams, tables: by name, as far as the run came; of a run of another process the tables are not known.
+    sync_id: the sync that the run is of.
+    """
+
+    org_id: str
+    run_id: str | None
+    status: str
+    streams: Mapping[str, StreamResult]
+    tables: Mapping[str, TransformResult] = field(default_factory=dict)
+    error: str | None = None
+    sync_id: str | None = None
+
+
+def read_reports(
+    database: Database, instance: dg.DagsterInstance, sync_id: str, org_ids: Iterable[str]
+) -> dict[str, OrgReport]:
+    """Of a sync whose runs have ended: by org, how its newest run did."""
+    runs = {run.tags.get(ORG_TAG): run for run in reversed(runs_of(instance, sync_id))}
+    reports = {}
+    with database.connect() as connection:
+        for org_id in org_ids:
+            streams = {row["stream"]: stored_result(row) for row in recorded_streams(connection, sync_id, org_id)}
+            run = runs.get(org_id)
+            status = status_of(run) if run else "failed"
+            reports[org_id] = OrgReport(org_id, run.run_id if run else None, status, streams, sync_id=sync_id)
+    return reports
+
+
+def runs_of(instance: dg.DagsterInstance, sync_id: str) -> list[dg.DagsterRun]:
+    """The runs that are attempts at the sync, newest first."""
+    return list(instance.get_runs(RunsFilter(tags={SYNC_ID_TAG: sync_id})))
+
+
+def status_of(run: dg.DagsterRun) -> str:
+    """The status of an ended run, in our words."""
+    if run.is_success:
+        return "succeeded"
+    return "canceled" if run.status is dg.DagsterRunStatus.CANCELED else "failed"
