@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 from openfaith_pipeline.catalog import people
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.options import RateLimit
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sync import SyncMode
 from openfaith_pipeline.transform import transform_org
@@ -19,7 +20,8 @@ STREAMS = (people.CAMPUSES, people.PEOPLE, people.EMAILS, people.PERSON_MERGERS)
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
-    with running_simulator(made_up_churches(1, people=30)) as running:
+    generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
+    with running_simulator(made_up_churches(1, people=30), rate_limit=generous) as running:
         yield running
 
 
