@@ -122,11 +122,24 @@ class _Planning(Attempt):
 
     async def conclude(self, walk: Walk, session: Session, verdict: Verdict, started: float) -> list[StreamResult]:
         self.read.append(_Read(walk, session, verdict))
-        return [self.result_of(stream, "planned", started, error=verdict.doubt) for stream in walk.streams]
+        return [
+            self.result_of(
+                stream,
+                "planned",
+                started,
+                error=verdict.reason(stream.name),
+                held=len(verdict.held.get(stream.name, ())),
+            )
+            for stream in walk.streams
+        ]
 
     def parents(self, route: Route, after: str | None) -> AsyncIterator[Parent]:
+        verdicts = [each.verdict for each in self.read]
         foreseen = {
-            name: Foreseen(identifier, each.verdict.deletions.get(name, ()))
+            name: Foreseen(
+                identifier,
+                [gone for each in verdicts for told in (each.deletions, each.under) for gone in told.get(name, ())],
+            )
             for each in self.read
             for name, identifier in each.session.ids.items()
         }
@@ -221,9 +234,18 @@ class _Applying:
                 await release(connection, session)
                 raise
             counts = await logged(connection, session)
-        status = "incomplete" if verdict.doubt else "succeeded"
-        free = {"status": status, "error": verdict.doubt, "requests": 0, "waited_seconds": 0.0}
-        return {name: {**asdict(told), **counts[name], **free} for name, told in published.items()}
+        return {
+            name: {
+                **asdict(told),
+                **counts[name],
+                "status": "incomplete" if verdict.reason(name) else "succeeded",
+                "error": verdict.reason(name),
+                "held": len(verdict.held.get(name, ())),
+                "requests": 0,
+                "waited_seconds": 0.0,
+            }
+            for name, told in published.items()
+        }
 
 
 def _walk_of(signature: Mapping[str, Any], mode: str, absent: Sequence[str]) -> Walk:

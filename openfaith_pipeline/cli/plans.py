@@ -110,7 +110,7 @@ def print_plan(sync_id: str, org: Org, plan: OrgPlan, *, show_values: bool) -> N
         if result.status != "planned":
             terminal.complain(f"{name} {result.status}: {result.error}")
         elif result.error:
-            terminal.say(f"{name}: nothing would be deleted: {result.error}")
+            terminal.say(f"{name}: it would end incomplete: {result.error}")
     terminal.say(f"publish it: openfaith-pipeline sync --apply {sync_id}")
     terminal.say(f"leave it:   openfaith-pipeline sync --discard {sync_id}")
     terminal.output().print(sync_id, markup=False)

@@ -6,14 +6,13 @@ is read again.
 """
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog import STREAMS, Stream
-from openfaith_pipeline.journal import journaled, raw_rows
 from openfaith_pipeline.load.sessions import Session, lock_stream, raw_name, staging_name
+from openfaith_pipeline.load.tombstones import mark_deleted, recount
 from openfaith_pipeline.mergers import survivors_of
 
 CAUSE = "merge"
@@ -22,7 +21,9 @@ CAUSE = "merge"
 async def drop_staged_merged(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
     """Drop what the session has staged of records that are known to be merged away and are here already."""
     for mergers in _mergers_of(stream):
-        staged = sql.SQL("(SELECT id FROM {} WHERE _stream_sync_id = %(id)s)").format(staging_name(stream))
+        staged = sql.SQL("present.id IN (SELECT id FROM {} WHERE _stream_sync_id = %(id)s)").format(
+            staging_name(stream)
+        )
         asked = {"org_id": session.org_id, "id": session.ids[stream.name]}
         gone = await _merged_away(connection, mergers, stream, staged, asked)
         if gone:
@@ -46,44 +47,29 @@ async def remove_merged(connection: AsyncConnection[Any], session: Session, stre
         await lock_stream(connection, session.org_id, target.name)
         count = await _remove(connection, session, stream, target)
         if count:
-            await connection.execute(
-                "UPDATE sync.stream_states SET row_count = row_count - %s WHERE org_id = %s AND stream = %s",
-                (count, session.org_id, target.name),
-            )
+            await recount(connection, session.org_id, target)
         removed += count
     return removed
 
 
 async def _remove(connection: AsyncConnection[Any], session: Session, mergers: Stream, target: Stream) -> int:
-    live = sql.SQL("(SELECT id FROM {} WHERE org_id = %(org_id)s AND _deleted_at IS NULL)").format(raw_name(target))
+    live = sql.SQL("present._deleted_at IS NULL")
     gone = await _merged_away(connection, mergers, target, live, {"org_id": session.org_id})
-    if not gone:
-        return 0
-    cursor = await connection.execute(_tombstone(target), {**session.journaled_as, "cause": CAUSE, "ids": gone})
-    return cursor.rowcount
-
-
-@cache
-def _tombstone(target: Stream) -> sql.Composed:
-    write = sql.SQL(
-        "UPDATE {} AS target SET _deleted_at = now(), _synced_at = now(), _sync_id = %(sync_id)s"
-        " WHERE target.org_id = %(org_id)s AND target.id = ANY(%(ids)s) AND target._deleted_at IS NULL"
-    ).format(raw_name(target))
-    return journaled(raw_rows(target), write)
+    return await mark_deleted(connection, {**session.journaled_as, "cause": CAUSE}, target, gone)
 
 
 async def _merged_away(
-    connection: AsyncConnection[Any], mergers: Stream, target: Stream, among: sql.Composable, asked: dict[str, Any]
+    connection: AsyncConnection[Any], mergers: Stream, target: Stream, condition: sql.Composable, asked: dict[str, Any]
 ) -> list[str]:
-    """Those of the ids selected by `among` that have a row and were merged away."""
+    """The ids of those rows `present` of the target that meet the condition and whose records were merged away."""
     merging = mergers.merging
     assert merging  # noqa: S101 - only streams that tell of merges come here
     names = {"raw": raw_name(mergers), "kept": sql.Identifier(merging.kept), "removed": sql.Identifier(merging.removed)}
     named = sql.SQL(
         "SELECT DISTINCT merger.{removed} AS id FROM {raw} AS merger JOIN {target} AS present"
         " ON present.org_id = merger.org_id AND present.id = merger.{removed}"
-        " WHERE merger.org_id = %(org_id)s AND merger.{removed} IN {among}"
-    ).format(target=raw_name(target), among=among, **names)
+        " WHERE merger.org_id = %(org_id)s AND {condition}"
+    ).format(target=raw_name(target), condition=condition, **names)
     cursor = await connection.execute(named, asked)
     candidates = [row["id"] for row in await cursor.fetchall()]
     if not candidates:

@@ -54,7 +54,7 @@ async def keep_planned(
             " inserted = %s, updated = %s, unchanged = %s, deleted = %s, merged = %s, checkpoint = checkpoint || %s"
             " WHERE id = %s",
             (
-                verdict.doubt,
+                verdict.reason(name),
                 counts.fetched,
                 counts.inserted,
                 counts.updated,

@@ -1,0 +1,49 @@
+"""What `sync` takes together, and how a plan is shown: names of fields always, their values only when asked for."""
+
+import pytest
+
+from openfaith_pipeline.cli.plans import describe_plan, unplanned_of
+from openfaith_pipeline.cli.sync import sync
+from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.load.foreseeing import Sample, StreamChanges
+from openfaith_pipeline.planning import OrgPlan
+from openfaith_pipeline.sync import StreamResult
+
+PLAN = OrgPlan(
+    {
+        "people.emails": StreamResult("people.emails", "planned", "incremental", updated=1),
+        "people.tabs": StreamResult("people.tabs", "failed", "incremental", error="it broke"),
+        "people.forms": StreamResult("people.forms", "unavailable", "incremental", error="forbidden"),
+    },
+    {
+        "people.emails": StreamChanges({"update": 1}, [Sample("7", "update", {"address": ("old@x.org", "new@x.org")})]),
+        "people.people": StreamChanges({"merge": 1}, [Sample("8", "merge", {})]),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "mend"),
+    [
+        ({"apply": "x", "discard": "x"}, "give one of"),
+        ({"apply": "x", "plan": True, "org_ids": ["org_x"]}, "give one of"),
+        ({"apply": "x", "stream": ["people.tabs"]}, "give --apply or --discard alone"),
+        ({"discard": "x", "every_org": True}, "give --apply or --discard alone"),
+        ({"show_values": True, "every_org": True}, "--show-values goes with --plan"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(options: dict[str, object], mend: str) -> None:
+    with pytest.raises(UsageError, match=mend):
+        sync(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("show_values", [False, True])
+def test_values_are_shown_only_when_asked_for(show_values: bool) -> None:
+    document = describe_plan("sync", "org", PLAN, show_values=show_values)
+    streams = document["orgs"]["org"]["streams"]
+    assert ("new@x.org" in str(document)) is show_values
+    assert list(streams["people.emails"]["samples"][0]["fields"]) == ["address"]
+    assert streams["people.people"]["status"] == "touched"
+    assert streams["people.people"]["changes"] == {"insert": 0, "update": 0, "delete": 0, "restore": 0, "merge": 1}
+    assert document["status"] == "failed"
+    assert unplanned_of(PLAN) == ["people.tabs"], "what is withheld is no failure of the plan"
