@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from openfaith_pipeline.catalog import ColumnType, Stream, carried_names
+from openfaith_pipeline.load.columns import ColumnEncoder
 from openfaith_pipeline.walk import Record, id_of
 
 _NULL = r"\N"
@@ -185,9 +186,15 @@ class RowEncoder:
         self._columns = tuple(columns)
         self._known = frozenset({*stream.attributes, *stream.withheld})
         self._known_relationships = frozenset({*stream.belongs_to, *carried_names(stream)})
+        self._by_columns = ColumnEncoder(stream, _json)
 
     def encode(self, records: list[Record]) -> EncodedRows:
         """Lines of the page's records, in its order."""
+        ordinary = self._by_columns.encode(records)
+        return EncodedRows(ordinary[0], [], ordinary[1]) if ordinary else self.encode_by_rows(records)
+
+    def encode_by_rows(self, records: list[Record]) -> EncodedRows:
+        """The same, one record after the other, whatever they are."""
         encoded = EncodedRows()
         for position, record in enumerate(records):
             problem = self._shape_problem(record.resource)

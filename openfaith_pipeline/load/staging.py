@@ -17,6 +17,11 @@ from openfaith_pipeline.walk import Page
 _COLUMNS_BEFORE = ("_stream_sync_id", "_page", "_position", "id")
 
 
+# A crash of the server may take the last pages with it, rows and checkpoint alike: they are fetched again. Publishing
+# waits for the disk, and for all that came before it.
+_NEED_NOT_REACH_THE_DISK = "SET LOCAL synchronous_commit = off"
+
+
 async def commit_page(connection: AsyncConnection[Any], session: Session, page: Page) -> dict[str, int]:
     """Stage the page and move the checkpoint, all or nothing. Returns the rows staged, by stream.
 
@@ -31,6 +36,7 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
     session.state, session.end, session.pages = page.checkpoint, page.end, session.pages + 1
     try:
         async with connection.transaction():
+            await connection.execute(_NEED_NOT_REACH_THE_DISK)
             await renew(connection, session)
             for stream in session.walk.streams:
                 if stream.name in encoded:

@@ -1,0 +1,173 @@
+"""A whole page encoded column by column, where nothing in it is out of the ordinary: several times as fast.
+
+What comes out is to the byte what `RowEncoder` makes row by row. Whatever is not as expected (a value of another type,
+a broken record, an attribute the catalog does not know, a character that needs escaping) ends it with None, and the
+page is encoded row by row.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from hashlib import blake2b
+from math import isfinite
+from typing import Any, Final
+
+from openfaith_pipeline.catalog import ColumnType, Stream, carried_names
+from openfaith_pipeline.walk import Record
+
+_NULL: Final = r"\N"
+_NONE: Final = type(None)
+_BOOLEANS: Final[Mapping[Any, str]] = {True: "t", False: "f", None: _NULL}
+_SECONDS: Final = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\n)*")
+_DAYS: Final = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}\n)*")
+_UNPLAIN: Final = re.compile(r"[\n\r\t\x00\ud800-\udfff]")
+_LARGEST: Final = 2**63
+
+_Column = Sequence[str] | None
+"""A page's values of one column as COPY takes them; None where one of them is not ordinary."""
+
+
+class ColumnEncoder:
+    """Encodes pages of one stream; encode_json makes a value the text of a jsonb column."""
+
+    def __init__(self, stream: Stream, encode_json: Callable[[Any], str]) -> None:
+        self._type = stream.type
+        taken = {f"{name}_id" for name in stream.belongs_to}
+        self._has_links = bool(stream.has_many)
+        self._relationships = tuple((name, target is None) for name, target in stream.belongs_to.items())
+        own = {name: kind for name, kind in stream.attributes.items() if name not in taken}
+        self._columns = tuple((name, _ENCODERS.get(kind)) for name, kind in own.items())
+        self._id_attributes = taken & stream.attributes.keys()
+        self._encode_json = encode_json
+        self._known = frozenset({*stream.attributes, *stream.withheld})
+        self._known_relationships = frozenset({*stream.belongs_to, *carried_names(stream)})
+
+    def encode(self, records: Sequence[Record]) -> tuple[list[str], set[str]] | None:
+        """Lines, and the names of the attributes sent; None for a page that is not ordinary."""
+        resources = [record.resource for record in records]
+        if self._has_links or not all(map(self._is_ordinary, resources)):
+            return None
+        attributes = [resource["attributes"] for resource in resources]
+        sent: set[str] = set().union(*attributes)
+        if not sent <= self._known:
+            return None
+        columns: list[Sequence[str]] = []
+        for column in self._encoded(records, attributes):
+            if column is None:
+                return None
+            columns.append(column)
+        ids = _texts([resource["id"] for resource in resources])
+        return None if ids is None else (_lines(ids, columns), sent)
+
+    def _encoded(self, records: Sequence[Record], attributes: Sequence[Mapping[str, Any]]) -> Iterator[_Column]:
+        for name, is_polymorphic in self._relationships:
+            related = [self._related(record, name) for record in records]
+            yield _texts([identifier for identifier, _ in related])
+            if is_polymorphic:
+                yield _texts([kind for _, kind in related])
+        for name, encode in self._columns:
+            values = [each.get(name) for each in attributes]
+            yield (
+                encode(values) if encode else [_NULL if value is None else self._encode_json(value) for value in values]
+            )
+
+    def _related(self, record: Record, name: str) -> tuple[Any, Any]:
+        """Id and type of what the relationship names; where it names nothing, the id of the parent or the attribute."""
+        linkage = record.resource["relationships"].get(name)
+        data = linkage.get("data") if type(linkage) is dict else None
+        if type(data) is dict:
+            return data.get("id"), data.get("type")
+        column = f"{name}_id"
+        fallback = record.resource["attributes"].get(column) if column in self._id_attributes else None
+        return record.parents.get(name, fallback), None
+
+    def _is_ordinary(self, resource: Any) -> bool:
+        if type(resource) is not dict or resource.get("type") != self._type:
+            return False
+        identifier, relationships = resource.get("id"), resource.get("relationships")
+        return (
+            type(identifier) is str
+            and bool(identifier)
+            and identifier.isprintable()
+            and type(resource.get("attributes")) is dict
+            and type(relationships) is dict
+            and not any(_says_more(relationships[name]) for name in relationships.keys() - self._known_relationships)
+        )
+
+
+def _says_more(linkage: Any) -> bool:
+    """Whether a relationship that is not declared has something to be kept."""
+    data = linkage.get("data") if type(linkage) is dict else None
+    return type(data) is dict and data.get("type") != "Organization"
+
+
+def _lines(ids: Sequence[str], columns: Sequence[Sequence[str]]) -> list[str]:
+    nulls = [_NULL] * len(ids)  # `_extra`: nothing was sent that the catalog does not know
+    lines: list[str] = []
+    for position, values in enumerate(zip(*columns, nulls, strict=True)):
+        content = "\t".join(values)
+        content_hash = blake2b(content.encode(), digest_size=16).hexdigest()
+        lines.append(f"{position}\t{ids[position]}\t{content}\t\\\\x{content_hash}\n")
+    return lines
+
+
+def _texts(values: list[Any]) -> _Column:
+    kinds = set(map(type, values))
+    if not kinds <= {str, _NONE}:
+        return None
+    known = [value for value in values if value is not None] if _NONE in kinds else values
+    together = "".join(known)
+    if "\\" in together or (not together.isprintable() and _UNPLAIN.search(together)):
+        return None
+    return [_NULL if value is None else value for value in values] if _NONE in kinds else values
+
+
+def _booleans(values: list[Any]) -> _Column:
+    if set(map(type, values)) <= {bool, _NONE}:
+        return list(map(_BOOLEANS.__getitem__, values))
+    return None
+
+
+def _integers(values: list[Any]) -> _Column:
+    if not set(map(type, values)) <= {int, _NONE}:
+        return None
+    if any(value is not None and not -_LARGEST <= value < _LARGEST for value in values):
+        return None
+    return [_NULL if value is None else str(value) for value in values]
+
+
+def _floats(values: list[Any]) -> _Column:
+    if set(map(type, values)) <= {float, _NONE} and all(value is None or isfinite(value) for value in values):
+        return [_NULL if value is None else repr(value) for value in values]
+    return None
+
+
+def _moments(values: list[Any]) -> _Column:
+    return _checked(values, _SECONDS, datetime.fromisoformat)
+
+
+def _days(values: list[Any]) -> _Column:
+    return _checked(values, _DAYS, date.fromisoformat)
+
+
+def _checked(values: list[Any], pattern: re.Pattern[str], parse: Callable[[str], object]) -> _Column:
+    """Texts of this pattern that are real dates; None where one is not."""
+    known = [value for value in values if value is not None]
+    if not set(map(type, known)) <= {str} or not pattern.fullmatch("".join(f"{value}\n" for value in known)):
+        return None
+    try:
+        for value in set(known):
+            parse(value)
+    except ValueError:
+        return None
+    return values if len(known) == len(values) else [_NULL if value is None else value for value in values]
+
+
+_ENCODERS: Final[Mapping[ColumnType, Callable[[list[Any]], _Column]]] = {
+    ColumnType.TEXT: _texts,
+    ColumnType.INTEGER: _integers,
+    ColumnType.FLOAT: _floats,
+    ColumnType.BOOLEAN: _booleans,
+    ColumnType.DATE: _days,
+    ColumnType.TIMESTAMP: _moments,
+}
