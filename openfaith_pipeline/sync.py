@@ -489,13 +489,15 @@ async def logged(connection: psycopg.AsyncConnection[Any], session: Session) -> 
 async def _read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
     """Fetch the next pages while one is being committed, and no further ahead than memory allows."""
     queue: asyncio.Queue[Page | None] = asyncio.Queue(PAGES_AHEAD)
+    is_left = False
 
     async def fill() -> None:
         try:
             async for page in pages:
                 await queue.put(page)
         finally:
-            await queue.put(None)
+            if not is_left:  # else nobody would make room for it in a full queue
+                await queue.put(None)
 
     filling = asyncio.create_task(fill())
     try:
@@ -503,6 +505,7 @@ async def _read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
             yield page
         await filling
     finally:
+        is_left = True
         filling.cancel()
         with suppress(asyncio.CancelledError):
             await filling
