@@ -86,9 +86,7 @@ def _copy(place: Place, source: str, targets: Sequence[str]) -> None:
             statement = sql.SQL(
                 "INSERT INTO {table} (org_id, {others}) SELECT target, {others} FROM {table},"
                 " unnest(%s::text[]) AS target WHERE org_id = %s ON CONFLICT DO NOTHING"
-            ).format(
-                table=sql.Identifier(schema, name), others=sql.SQL(", ").join(map(sql.Identifier, others))
-            )
+            ).format(table=sql.Identifier(schema, name), others=sql.SQL(", ").join(map(sql.Identifier, others)))
             connection.execute(statement, (list(targets), source))
     with place.database.connect(autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE)")

@@ -12,15 +12,18 @@ import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, OrgPaused, UnknownOrg
+from openfaith_pipeline.extract.walks import quick_names
 from openfaith_pipeline.load.sync_log import changed_streams
 from openfaith_pipeline.orgs.turns import (
     BEAT_SECONDS,
@@ -33,6 +36,7 @@ from openfaith_pipeline.orgs.turns import (
     give_up_turns,
     keep_turns,
 )
+from openfaith_pipeline.rolling import streams_due_for_reconcile
 from openfaith_pipeline.sync import (
     StreamResult,
     SyncMode,
@@ -225,7 +229,7 @@ class _Sweep:
         return OrgOutcome(turn.org_id, turn.sync_id, streams, changed, tables, error), end
 
     async def _sync(self, turn: Turn) -> tuple[Mapping[str, StreamResult], str | None]:
-        streams = turn.settings.chosen_streams()
+        streams = await asyncio.to_thread(self._streams_of, turn)
         await asyncio.to_thread(self._record_beginning, turn, [stream.name for stream in streams])
         try:
             results = await sync_streams(
@@ -246,6 +250,17 @@ class _Sweep:
             return {}, _unforeseen(error)
         failed = [f"{result.stream} {result.status}: {result.error}" for result in results.values() if _failed(result)]
         return results, "; ".join(failed) or None
+
+    def _streams_of(self, turn: Turn) -> list[Stream]:
+        """What of the org's streams this turn is for."""
+        chosen = turn.settings.chosen_streams()
+        if turn.kind is Kind.RECONCILE:
+            with self.database.connect() as connection:
+                within = turn.settings.reconcile_within
+                due = set(streams_due_for_reconcile(connection, turn.org_id, within, datetime.now(UTC)))
+        else:
+            due = set(STREAMS if turn.is_poll else _quick())
+        return [stream for stream in chosen if stream.name in due]
 
     async def _transform(self, turn: Turn, changed: set[str]) -> tuple[Mapping[str, TransformResult], str | None]:
         tables = [table for table, sources in SOURCES.items() if not changed.isdisjoint(sources)] if changed else []
@@ -268,7 +283,7 @@ class _Sweep:
 
     def _record_beginning(self, turn: Turn, streams: Collection[str]) -> None:
         requested: dict[str, Any] = {"org": turn.org_id}
-        if turn.settings.streams is not None:
+        if len(streams) < len(STREAMS):
             requested["streams"] = list(streams)
         start = SyncStart(turn.sync_id, self.order.run_id, _MODES[turn.kind].value, self.order.trigger, requested)
         with self.database.connect() as connection:
@@ -277,6 +292,11 @@ class _Sweep:
     def _record_end(self, turn: Turn, error: str | None) -> None:
         with self.database.connect() as connection:
             finish_sync(connection, turn.sync_id, error)
+
+
+@cache
+def _quick() -> frozenset[str]:
+    return quick_names(STREAMS)
 
 
 def _failed(result: StreamResult) -> bool:

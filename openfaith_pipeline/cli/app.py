@@ -11,6 +11,7 @@ import typer
 
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.alerts import alerts_app
+from openfaith_pipeline.cli.backfill import backfill
 from openfaith_pipeline.cli.catalog import show_catalog
 from openfaith_pipeline.cli.database import database_app
 from openfaith_pipeline.cli.deletes import deletes_app
@@ -41,6 +42,7 @@ app.command("demo")(demo)
 app.command("dev")(dev)
 app.command("serve")(serve)
 app.command("sync")(sync)
+app.command("backfill")(backfill)
 app.command("status")(show_status)
 app.command("history")(show_history)
 app.command("rollback")(rollback)

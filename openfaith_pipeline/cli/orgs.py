@@ -12,6 +12,7 @@ import typer
 from pydantic import SecretStr
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.org_settings import set_schedule, show
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted, UsageError
 from openfaith_pipeline.orgs.cipher import cipher_from
@@ -34,6 +35,8 @@ from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.settings import Settings, load_settings
 
 orgs_app = typer.Typer(no_args_is_help=True, help="The churches that are synced.")
+orgs_app.command("set")(set_schedule)
+orgs_app.command("show")(show)
 
 OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
 NewOrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="Its id in OpenFaith (org_...), or `new` to make one.")]

@@ -129,7 +129,7 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
             _discard(database, discard, as_json=as_json)
         if apply:
             _apply(database, apply, as_json=as_json, is_verbose=verbose)
-        orgs = _choose_orgs(database, org_ids or [], every_org=every_org)
+        orgs = choose_orgs(database, org_ids or [], every_org=every_org)
         if plan:
             _plan(database, orgs, streams, mode, show_values=show_values, as_json=as_json)
         asyncio.run(check_answering(database, [org.org_id for org in orgs]))
@@ -295,7 +295,8 @@ def complain_of_failures(reports: Mapping[str, "OrgReport"]) -> int:
     return 1 if failures else 0
 
 
-def _choose_orgs(database: Database, org_ids: Sequence[str], *, every_org: bool) -> list[Org]:
+def choose_orgs(database: Database, org_ids: Sequence[str], *, every_org: bool) -> list[Org]:
+    """The orgs named, or with `every_org` all that are not paused; UsageError for neither, both, or none there."""
     if every_org == bool(org_ids):
         raise UsageError("name the orgs to sync, or give --all; `openfaith-pipeline org list` shows them")
     with database.connect() as connection:

@@ -14,7 +14,7 @@ from openfaith_pipeline.defs.jobs import EXECUTOR, PCO_SYNC
 from openfaith_pipeline.defs.maintenance import maintenance_job, maintenance_schedule
 from openfaith_pipeline.defs.raw_assets import product_assets
 from openfaith_pipeline.defs.resources import SyncEngine
-from openfaith_pipeline.defs.schedules import incremental_schedule
+from openfaith_pipeline.defs.schedules import incremental_schedule, reconcile_schedule
 from openfaith_pipeline.defs.sensors import orgs_sensor, requests_sensor
 from openfaith_pipeline.defs.sweeps import pco_sweep
 from openfaith_pipeline.defs.token_refresh import token_refresh_job, token_refresh_schedule
@@ -40,7 +40,7 @@ def _definitions() -> dg.Definitions:
     return dg.Definitions(
         assets=[*assets, CONNECTION],
         jobs=[PCO_SYNC, pco_sweep, maintenance_job, token_refresh_job, *WORKFLOW_JOBS, decide_held_deletion],
-        schedules=[incremental_schedule, maintenance_schedule, token_refresh_schedule],
+        schedules=[incremental_schedule, reconcile_schedule, maintenance_schedule, token_refresh_schedule],
         sensors=[orgs_sensor, requests_sensor, failed_runs_sensor, alerts_sensor, connections_sensor],
         resources={"engine": SyncEngine(), "alert_desk": AlertDesk(), "workflow_engine": WorkflowEngine()},
         executor=EXECUTOR,

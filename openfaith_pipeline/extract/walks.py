@@ -55,6 +55,12 @@ def plan_walks(
     ]
 
 
+def quick_names(catalog: Mapping[str, Stream]) -> frozenset[str]:
+    """The streams whose incremental sync costs next to nothing when nothing has changed: none is read whole for it."""
+    walks = plan_walks(catalog.values(), catalog, is_full=False)
+    return frozenset(stream.name for walk in walks if not walk.is_whole for stream in walk.streams)
+
+
 def _joined(
     chosen: Collection[str], catalog: Mapping[str, Stream], is_full: bool, unread: Collection[str]
 ) -> frozenset[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.catalog import STREAMS, Product, Stream
@@ -13,8 +13,10 @@ from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.orgs.registry import get_org
 
 SYNC_EVERY: Final = timedelta(minutes=15)
+POLL_EVERY: Final = timedelta(hours=1)
 RECONCILE_WITHIN: Final = timedelta(days=7)
 
+_COLUMNS: Final = ("sync_every", "poll_every", "reconcile_within", "streams")
 _EVERY_BOUNDS: Final = (timedelta(minutes=1), timedelta(days=30))
 _WITHIN_BOUNDS: Final = (timedelta(days=1), timedelta(days=90))
 
@@ -24,11 +26,13 @@ class OrgSettings:
     """How an org is synced by the clock.
 
     sync_every: between two incremental syncs.
+    poll_every: between two readings of what has no cursor and can only be read whole; the syncs between leave it out.
     reconcile_within: the time in which each stream is reconciled once.
     streams: names of products and streams; None for everything, whatever the catalog comes to hold.
     """
 
     sync_every: timedelta = SYNC_EVERY
+    poll_every: timedelta = POLL_EVERY
     reconcile_within: timedelta = RECONCILE_WITHIN
     streams: Sequence[str] | None = None
 
@@ -47,6 +51,7 @@ class SettingsChange:
     """What to set; None leaves a setting as it is, and a name in `reset` brings back its default."""
 
     sync_every: timedelta | None = None
+    poll_every: timedelta | None = None
     reconcile_within: timedelta | None = None
     streams: Sequence[str] | None = None
     reset: frozenset[str] = field(default_factory=frozenset)
@@ -54,6 +59,7 @@ class SettingsChange:
     def __post_init__(self) -> None:
         """Raise UsageError for a time out of bounds, UnknownStream for a name that the catalog has not."""
         _check_between("every", self.sync_every, _EVERY_BOUNDS)
+        _check_between("poll-every", self.poll_every, _EVERY_BOUNDS)
         _check_between("reconcile-within", self.reconcile_within, _WITHIN_BOUNDS)
         _check_names(self.streams or ())
 
@@ -63,7 +69,8 @@ def settings_of(connection: Connection[Any], org_id: str) -> OrgSettings:
     get_org(connection, org_id)
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
-            "SELECT sync_every, reconcile_within, streams FROM sync.org_settings WHERE org_id = %s", (org_id,)
+            "SELECT sync_every, poll_every, reconcile_within, streams FROM sync.org_settings WHERE org_id = %s",
+            (org_id,),
         ).fetchone()
     return OrgSettings(**{name: value for name, value in (row or {}).items() if value is not None})
 
@@ -71,22 +78,24 @@ def settings_of(connection: Connection[Any], org_id: str) -> OrgSettings:
 def change_settings(connection: Connection[Any], org_id: str, change: SettingsChange) -> OrgSettings:
     """Change what is given and leave the rest; UnknownOrg when the org is not there."""
     get_org(connection, org_id)
-    names = ("sync_every", "reconcile_within", "streams")
+    values = {name: getattr(change, name) for name in _COLUMNS}
+    columns = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
+    changes = sql.SQL(", ").join(
+        sql.SQL("{0} = CASE WHEN {1} = ANY(%(reset)s) THEN NULL ELSE coalesce(excluded.{0}, had.{0}) END").format(
+            sql.Identifier(name), sql.Literal(name)
+        )
+        for name in _COLUMNS
+    )
     connection.execute(
-        "INSERT INTO sync.org_settings AS had (org_id, sync_every, reconcile_within, streams)"
-        " VALUES (%(org_id)s, %(sync_every)s, %(reconcile_within)s, %(streams)s)"
-        " ON CONFLICT (org_id) DO UPDATE SET updated_at = now(),"
-        " sync_every = CASE WHEN 'sync_every' = ANY(%(reset)s) THEN NULL"
-        "  ELSE coalesce(excluded.sync_every, had.sync_every) END,"
-        " reconcile_within = CASE WHEN 'reconcile_within' = ANY(%(reset)s) THEN NULL"
-        "  ELSE coalesce(excluded.reconcile_within, had.reconcile_within) END,"
-        " streams = CASE WHEN 'streams' = ANY(%(reset)s) THEN NULL"
-        "  ELSE coalesce(excluded.streams, had.streams) END",
+        sql.SQL(
+            "INSERT INTO sync.org_settings AS had (org_id, {}) VALUES (%(org_id)s, {})"
+            " ON CONFLICT (org_id) DO UPDATE SET updated_at = now(), {}"
+        ).format(columns, sql.SQL(", ").join(map(sql.Placeholder, _COLUMNS)), changes),
         {
+            **values,
+            "streams": None if change.streams is None else list(change.streams),
             "org_id": org_id,
             "reset": list(change.reset),
-            "streams": None if change.streams is None else list(change.streams),
-            **{name: getattr(change, name) for name in names[:2]},
         },
     )
     return settings_of(connection, org_id)

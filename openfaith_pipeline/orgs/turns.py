@@ -13,15 +13,17 @@ from enum import StrEnum
 from typing import Any, Final, cast
 
 from psycopg import AsyncConnection, Connection
-from psycopg.rows import dict_row, scalar_row
+from psycopg.rows import class_row, dict_row, scalar_row
 
-from openfaith_pipeline.orgs.org_settings import OrgSettings
+from openfaith_pipeline.orgs.org_settings import POLL_EVERY, OrgSettings
 
 LEASE_TTL: Final = timedelta(seconds=30)
 BEAT_SECONDS: Final = LEASE_TTL.total_seconds() / 4
 
 FIRST_RETRY_AFTER: Final = timedelta(minutes=1)
 LONGEST_RETRY_AFTER: Final = timedelta(hours=6)
+
+_SLACK: Final = timedelta(seconds=90)  # a turn comes some seconds early or late
 
 NIGHT_BEGINS: Final = timedelta(hours=6)
 NIGHT_LASTS: Final = timedelta(hours=5)
@@ -42,6 +44,7 @@ class Turn:
     sync_id: of the sync to begin, or to continue where a dead sweep had begun it.
     failures: turns in a row that ended in failure before this one.
     untransformed: names of streams whose changes earlier turns could not bring into the canonical tables.
+    is_poll: it is also time for what can only be read whole.
     """
 
     org_id: str
@@ -50,6 +53,7 @@ class Turn:
     failures: int
     untransformed: Sequence[str]
     settings: OrgSettings
+    is_poll: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,18 @@ class TurnEnd:
     error: str | None = None
     is_partial: bool = False
     untransformed: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where an org stands with one kind of turn."""
+
+    kind: str
+    next_at: datetime
+    is_under_way: bool
+    succeeded_at: datetime | None
+    failures: int
+    error: str | None
 
 
 _DUE: Final = """
@@ -78,7 +94,7 @@ WHERE turn.kind = %(kind)s AND org.paused_at IS NULL AND org.removed_at IS NULL
 
 _CLAIM: Final = f"""
 WITH due AS (
-    SELECT turn.org_id, chosen.sync_every, chosen.reconcile_within, chosen.streams
+    SELECT turn.org_id, chosen.sync_every, chosen.poll_every, chosen.reconcile_within, chosen.streams
     {_DUE} ORDER BY turn.next_at LIMIT %(limit)s FOR UPDATE OF turn SKIP LOCKED
 )
 UPDATE sync.org_schedules AS turn
@@ -86,7 +102,8 @@ SET holder = %(holder)s, lease_expires_at = now() + %(ttl)s, attempted_at = now(
     sync_id = coalesce(turn.sync_id, gen_random_uuid()::text)
 FROM due WHERE turn.org_id = due.org_id AND turn.kind = %(kind)s
 RETURNING turn.org_id, turn.sync_id, turn.failures, coalesce(turn.untransformed, '{{}}') AS untransformed,
-          due.sync_every, due.reconcile_within, due.streams
+          coalesce(turn.polled_at < now() - coalesce(due.poll_every, %(poll_every)s) + %(slack)s, true) AS is_poll,
+          due.sync_every, due.poll_every, due.reconcile_within, due.streams
 """  # noqa: S608 - both parts are ours
 
 _NEW: Final = """
@@ -120,12 +137,33 @@ def count_due(connection: Connection[Any], kind: Kind) -> int:
     return row[0] if row else 0
 
 
+def progress_of(connection: Connection[Any], org_id: str) -> list[Progress]:
+    """The org's turns, one of each kind that a sweep has seen it for."""
+    with connection.cursor(row_factory=class_row(Progress)) as cursor:
+        return cursor.execute(
+            "SELECT kind, next_at, coalesce(lease_expires_at > now(), false) AS is_under_way, succeeded_at, failures,"
+            " error FROM sync.org_schedules WHERE org_id = %s ORDER BY kind",
+            (org_id,),
+        ).fetchall()
+
+
 async def claim_turns(connection: AsyncConnection[Any], kind: Kind, holder: str, limit: int) -> list[Turn]:
     """Lease up to `limit` due orgs to `holder`, those that have waited longest first."""
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_CLAIM, {"kind": kind.value, "holder": holder, "limit": limit, "ttl": LEASE_TTL})
+        await cursor.execute(
+            _CLAIM,
+            {
+                "kind": kind.value,
+                "holder": holder,
+                "limit": limit,
+                "ttl": LEASE_TTL,
+                "poll_every": POLL_EVERY,
+                "slack": _SLACK,
+            },
+        )
         rows = await cursor.fetchall()
-    return [Turn(row["org_id"], kind, row["sync_id"], row["failures"], row["untransformed"], _of(row)) for row in rows]
+    names = ("org_id", "sync_id", "failures", "untransformed", "is_poll")
+    return [Turn(kind=kind, settings=_of(row), **{name: row[name] for name in names}) for row in rows]
 
 
 async def keep_turns(connection: AsyncConnection[Any], holder: str) -> None:
@@ -146,7 +184,8 @@ async def end_turn(connection: AsyncConnection[Any], turn: Turn, holder: str, en
     await connection.execute(
         "UPDATE sync.org_schedules SET holder = NULL, lease_expires_at = NULL, sync_id = NULL, failures = %s,"
         " error = %s, next_at = %s, untransformed = %s,"
-        " succeeded_at = CASE WHEN %s THEN now() ELSE succeeded_at END"
+        " succeeded_at = CASE WHEN %s THEN now() ELSE succeeded_at END,"
+        " polled_at = CASE WHEN %s THEN attempted_at ELSE polled_at END"
         " WHERE org_id = %s AND kind = %s AND holder = %s",
         (
             failures,
@@ -154,6 +193,7 @@ async def end_turn(connection: AsyncConnection[Any], turn: Turn, holder: str, en
             next_at,
             list(end.untransformed) or None,
             end.error is None,
+            turn.is_poll and (end.error is None or end.is_partial),
             turn.org_id,
             turn.kind.value,
             holder,
@@ -197,7 +237,7 @@ def _is_urgent(kind: Kind, row: Mapping[str, Any]) -> bool:
 
 
 def _of(row: Mapping[str, Any]) -> OrgSettings:
-    names = ("sync_every", "reconcile_within", "streams")
+    names = ("sync_every", "poll_every", "reconcile_within", "streams")
     return OrgSettings(**{name: row[name] for name in names if row.get(name) is not None})
 
 

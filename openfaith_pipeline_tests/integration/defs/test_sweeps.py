@@ -113,7 +113,7 @@ def tick(instance: dg.DagsterInstance) -> list[dg.RunRequest | dg.SkipReason]:
 @pytest.mark.usefixtures("_database_given", "org_ids")
 def test_the_schedule_starts_a_sweep_only_where_none_will_take_what_is_due(instance: dg.DagsterInstance) -> None:
     [request] = tick(instance)
-    assert request.tags == {SHARD_TAG: "incremental-0"}
+    assert request.tags == {SHARD_TAG: "incremental-0", "dagster/priority": "0"}
 
     job = definitions().resolve_job_def("pco_sweep")
     under_way = instance.create_run_for_job(job, tags=request.tags)

@@ -24,7 +24,7 @@ from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline.sweeping import SweepOrder
-from openfaith_pipeline_tests.integration.sweeps.conftest import make_due, swept
+from openfaith_pipeline_tests.integration.sweeps.conftest import STREAMS, make_due, swept
 
 
 def turns(database: Database) -> dict[str, dict]:
@@ -236,3 +236,26 @@ def test_a_living_sweep_keeps_its_orgs(database: Database) -> None:
 def test_a_sweep_that_has_claimed_long_enough_says_so_and_ends(database: Database) -> None:
     report, heard = swept(database, SweepOrder(claims_for=timedelta(0)))
     assert (report.orgs, heard.is_closed) == (0, True)
+
+
+def test_what_is_only_listed_whole_is_read_less_often(database: Database, org_ids: list[str]) -> None:
+    assert "people.campuses" in swept(database)[1].outcomes[org_ids[0]].streams
+    make_due(database)
+    quick = swept(database)[1].outcomes[org_ids[0]].streams
+    assert set(quick) == {"people.people", "people.emails"}
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.org_schedules SET polled_at = now() - interval '1 hour'")
+    make_due(database)
+    assert "people.campuses" in swept(database)[1].outcomes[org_ids[0]].streams
+
+
+def test_a_reconcile_is_a_turn_of_its_own(database: Database, org_ids: list[str]) -> None:
+    with database.connect() as connection:
+        enroll_orgs(connection, Kind.RECONCILE)
+    assert swept(database, SweepOrder(Kind.RECONCILE))[0].orgs == 0, "it is not night for any of them"
+    make_due(database)
+    report, heard = swept(database, SweepOrder(Kind.RECONCILE))
+    assert (report.orgs, report.failures) == (len(org_ids), {})
+    results = heard.outcomes[org_ids[0]].streams
+    assert {(name, result.mode) for name, result in results.items()} == {(name, "reconcile") for name in STREAMS}
+    assert all(turn["wait"] > timedelta(0) for turn in turns(database).values())

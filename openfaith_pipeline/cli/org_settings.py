@@ -1,0 +1,189 @@
+"""`org set` and `org show`: how a church is synced by the clock."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import typer
+
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.orgs.org_settings import OrgSettings, SettingsChange, change_settings, settings_of
+from openfaith_pipeline.orgs.registry import Org, get_org
+from openfaith_pipeline.orgs.turns import Progress, progress_of, reschedule
+from openfaith_pipeline.settings import load_settings
+
+_UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+_DEFAULT: Final = "default"
+
+OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
+Every = Annotated[
+    str | None,
+    typer.Option("--every", metavar="TIME", help="Between two syncs, 1m to 30d. At first 15m."),
+]
+PollEvery = Annotated[
+    str | None,
+    typer.Option(
+        "--poll-every",
+        metavar="TIME",
+        help="Between two readings of what Planning Center only lists whole, 1m to 30d; syncs in between leave it out."
+        " At first 1h.",
+    ),
+]
+ReconcileWithin = Annotated[
+    str | None,
+    typer.Option(
+        "--reconcile-within", metavar="TIME", help="In which each stream is reconciled once, 1d to 90d. At first 7d."
+    ),
+]
+Streams = Annotated[
+    str | None,
+    typer.Option(
+        "--streams", metavar="LIST", help="Products and streams, such as people,giving.donations. At first all."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """All that is shown of an org's schedule."""
+
+    org: Org
+    settings: OrgSettings
+    progress: Sequence[Progress]
+
+
+def set_schedule(
+    org_id: OrgId,
+    every: Every = None,
+    poll_every: PollEvery = None,
+    reconcile_within: ReconcileWithin = None,
+    streams: Streams = None,
+    as_json: terminal.JsonOption = False,
+) -> None:
+    """Set how often a church is synced and what of it. What is not given stays; `default` brings back a default.
+
+    \b
+    Examples:
+      openfaith-pipeline org set org_01k5t0w2m1e9qv4y8z3n7b6c5d --every 5m --reconcile-within 3d
+      openfaith-pipeline org set org_01k5t0w2m1e9qv4y8z3n7b6c5d --streams people,groups,giving.donations
+      openfaith-pipeline org set org_01k5t0w2m1e9qv4y8z3n7b6c5d --every default
+
+    \b
+    Exit codes: 0 set; 1 the database does not answer; 2 no such org, or wrong usage.
+    """
+    given = {
+        "sync_every": every,
+        "poll_every": poll_every,
+        "reconcile_within": reconcile_within,
+        "streams": streams,
+    }
+    if all(value is None for value in given.values()):
+        raise UsageError("nothing to set: give --every, --poll-every, --reconcile-within or --streams")
+    change = SettingsChange(
+        sync_every=_parse_time("--every", every),
+        poll_every=_parse_time("--poll-every", poll_every),
+        reconcile_within=_parse_time("--reconcile-within", reconcile_within),
+        streams=_parse_names(streams),
+        reset=frozenset(name for name, value in given.items() if value in {_DEFAULT, "all"}),
+    )
+    with open_database(load_settings()) as database:
+        with database.connect() as connection:
+            reschedule(connection, org_id, change_settings(connection, org_id, change))
+        _print(_read(database, org_id), as_json=as_json)
+
+
+def show(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
+    """Show how a church is synced by the clock, when next, and how its last turn went.
+
+    \b
+    Exit codes: 0 shown; 1 the database does not answer; 2 no such org.
+    """
+    with open_database(load_settings()) as database:
+        _print(_read(database, org_id), as_json=as_json)
+
+
+def _read(database: Database, org_id: str) -> _Shown:
+    with database.connect() as connection:
+        org = get_org(connection, org_id)
+        return _Shown(org, settings_of(connection, org_id), progress_of(connection, org_id))
+
+
+def _parse_time(option: str, text: str | None) -> timedelta | None:
+    if text is None or text == _DEFAULT:
+        return None
+    match = re.fullmatch(r"(\d{1,4})([mhd])", text)
+    if not match:
+        raise UsageError(f"{option} is to be a number and m, h or d, such as 15m, or `{_DEFAULT}`; not {text[:40]!r}")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _parse_names(text: str | None) -> list[str] | None:
+    if text is None or text in {_DEFAULT, "all"}:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError("--streams names nothing; give products or streams, or `all`")
+    return names
+
+
+def _print(shown: _Shown, *, as_json: bool) -> None:
+    if as_json:
+        terminal.print_json(_described(shown))
+        return
+    settings = shown.settings
+    terminal.output().print(f"{shown.org.name} ({shown.org.org_id})", markup=False)
+    if shown.org.paused_at:
+        terminal.output().print(f"paused since {terminal.moment(shown.org.paused_at)}: nothing is synced")
+    rows = [
+        ["synced every", _written(settings.sync_every)],
+        ["what is only listed whole, every", _written(settings.poll_every)],
+        ["each stream reconciled within", _written(settings.reconcile_within)],
+        ["streams", "all" if settings.streams is None else ", ".join(settings.streams)],
+    ]
+    terminal.output().print(terminal.table(("setting", "value"), rows))
+    turns = [
+        [each.kind, _next(each), terminal.moment(each.succeeded_at), str(each.failures), each.error or ""]
+        for each in shown.progress
+    ]
+    if turns:
+        columns = ("turn", "next", "last succeeded", "failures", "")
+        terminal.output().print(terminal.table(columns, turns, numbers=("failures",)))
+
+
+def _next(progress: Progress) -> str:
+    return "under way" if progress.is_under_way else terminal.moment(progress.next_at)
+
+
+def _described(shown: _Shown) -> dict[str, Any]:
+    settings = shown.settings
+    return {
+        "org_id": shown.org.org_id,
+        "name": shown.org.name,
+        "paused_at": shown.org.paused_at,
+        "settings": {
+            "every": _written(settings.sync_every),
+            "poll_every": _written(settings.poll_every),
+            "reconcile_within": _written(settings.reconcile_within),
+            "streams": settings.streams,
+        },
+        "turns": {
+            each.kind: {
+                "next_at": each.next_at,
+                "is_under_way": each.is_under_way,
+                "succeeded_at": each.succeeded_at,
+                "failures": each.failures,
+                "error": each.error,
+            }
+            for each in shown.progress
+        },
+    }
+
+
+def _written(value: timedelta) -> str:
+    """As it may be given."""
+    unit = next(unit for unit in ("d", "h", "m") if not value % _UNITS[unit])
+    return f"{value // _UNITS[unit]}{unit}"

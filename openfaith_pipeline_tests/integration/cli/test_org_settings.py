@@ -1,0 +1,50 @@
+"""`org set`, `org show` and `backfill`."""
+
+import pytest
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.inbox.carrying import finish_request
+from openfaith_pipeline.orgs.turns import Kind, enroll_orgs
+from openfaith_pipeline_tests.verbs import Verbs
+
+pytestmark = pytest.mark.slow
+
+
+def test_an_org_is_set_and_shown(verb: Verbs, connected: str, database: Database) -> None:
+    with database.connect() as connection:
+        enroll_orgs(connection, Kind.INCREMENTAL)
+        connection.execute("UPDATE sync.org_schedules SET next_at = now() + interval '9 days'")
+    done = verb("org", "set", connected, "--every", "5m", "--streams", "people,giving.donations", "--json")
+    assert done.code == 0, done.err
+    assert done.document["settings"] == {
+        "every": "5m",
+        "poll_every": "1h",
+        "reconcile_within": "7d",
+        "streams": ["people", "giving.donations"],
+    }
+    with database.connect() as connection:
+        [(is_soon,)] = connection.execute(
+            "SELECT next_at < now() + interval '6 minutes' FROM sync.org_schedules"
+        ).fetchall()
+    assert is_soon, "a shorter time holds from now on"
+
+    back = verb("org", "set", connected, "--every", "default", "--streams", "all", "--reconcile-within", "2d", "--json")
+    assert back.document["settings"] == {"every": "15m", "poll_every": "1h", "reconcile_within": "2d", "streams": None}
+    shown = verb("org", "show", connected)
+    assert (shown.code, "15m" in shown.out, "incremental" in shown.out) == (0, True, True)
+
+
+def test_a_backfill_is_queued_and_found_again_by_its_name(verb: Verbs, connected: str, database: Database) -> None:
+    asked = ("backfill", connected, "--product", "giving", "--mode", "reconcile", "--name", "gifts", "--detach")
+    first = verb(*asked, "--json")
+    assert first.code == 0, first.err
+    [request] = first.document["orgs"].values()
+    assert request["status"] == "waiting"
+    assert verb(*asked, "--json").document == first.document
+    with database.connect() as connection:
+        finish_request(connection, request["request_id"], "failed", "it rained", None)
+    watched = verb("backfill", connected, "--product", "giving", "--mode", "reconcile", "--name", "gifts", "--detach")
+    assert (watched.code, "waiting" in watched.out) == (0, True), "what failed is tried again"
+    with database.connect() as connection:
+        [(trigger, payload)] = connection.execute("SELECT trigger, payload FROM sync.requests").fetchall()
+    assert (trigger, payload["mode"], "giving.donations" in payload["streams"]) == ("backfill", "reconcile", True)
