@@ -19,6 +19,7 @@
     │   ├── ProductNotGranted       401 with TRASH_PANDA, or a missing scope
     │   ├── StreamForbidden         403 in JSON: this user may not read this type
     │   └── PathNotFound            404: the path or record is not there
+    ├── CheckFailed             a blocking check failed after publish, and that part was rolled back
     ├── RollbackRefused         others changed the same rows since; carries which
     ├── LeaseLost               another attempt took over; stop writing at once
     ├── UnexpectedResponse      a well-formed answer that breaks the contract; give up on the stream
@@ -142,6 +143,10 @@ class StreamForbidden(UnavailableError):
 
 class PathNotFound(UnavailableError):
     """The path, or the record, does not exist."""
+
+
+class CheckFailed(OpenFaithError):
+    """A blocking check failed on what a sync had published; it is rolled back, and trying again would do the same."""
 
 
 class RollbackRefused(OpenFaithError):

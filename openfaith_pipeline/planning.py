@@ -75,7 +75,7 @@ async def plan_streams(
     """
     async with at_work(database, org_id) as place, client_factory(database, org_id) as client:
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
-        return await _Planning(place.pool, client, request, progress or Silence()).plan(streams)
+        return await _Planning(database, place.pool, client, request, progress or Silence()).plan(streams)
 
 
 async def apply_streams(

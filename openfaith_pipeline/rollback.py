@@ -138,12 +138,15 @@ def _check(connection: Connection[Any], order: RollbackOrder) -> list[str]:
 
 
 def _finish(connection: Connection[Any], order: RollbackOrder) -> None:
-    if order.streams is None and order.org_ids is None:
-        finish_rollback(connection, order.rollback_id, order.sync_id)
-    else:
-        connection.execute(
-            "UPDATE sync.syncs SET status = 'succeeded', finished_at = now() WHERE sync_id = %s", (order.rollback_id,)
-        )
+    """End the rollback; the sync is rolled back as a whole once each of its orgs is."""
+    left = connection.execute(
+        "SELECT FROM (SELECT org_id FROM sync.journal WHERE sync_id = %(id)s UNION SELECT org_id FROM sync.stream_syncs"
+        " WHERE sync_id = %(id)s AND status IN ('succeeded', 'incomplete')) AS touched WHERE NOT EXISTS"
+        " (SELECT FROM sync.rollbacks AS undone WHERE undone.sync_id = %(id)s AND undone.org_id = touched.org_id"
+        " AND undone.streams IS NULL AND undone.undone_at IS NULL) LIMIT 1",
+        {"id": order.sync_id},
+    ).fetchone()
+    finish_rollback(connection, order.rollback_id, order.sync_id, is_whole=left is None)
 
 
 @dataclass(frozen=True)

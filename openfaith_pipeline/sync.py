@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from time import monotonic
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from openfaith_pipeline.catalog import STREAMS, Product, Stream
+from openfaith_pipeline.compensating import Compensation, compensate
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import (
     ConnectionRejected,
@@ -105,6 +106,7 @@ class StreamResult:
     held: rows that are gone from the source, more than is believed without a person's word.
     caught: changes that came without a new cursor value, found by reading everything.
     drift: how its attributes differ from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
+    compensation: what was undone of it because a blocking check failed.
     """
 
     stream: str
@@ -125,6 +127,7 @@ class StreamResult:
     row_count: int | None = None
     drift: Sequence[str] = ()
     error: str | None = None
+    compensation: Compensation | None = None
 
 
 class Progress(Protocol):
@@ -190,7 +193,7 @@ async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things
     """
     async with at_work(database, org_id, workplace) as place, client_factory(database, org_id) as client:
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
-        attempt = Attempt(place.pool, client, request, progress or Silence(), patience_seconds)
+        attempt = Attempt(database, place.pool, client, request, progress or Silence(), patience_seconds)
         with _TRACER.start_as_current_span("sync", attributes={"org_id": org_id, "sync_id": sync_id}):
             return await attempt.run(streams)
 
@@ -216,6 +219,7 @@ async def at_work(database: Database, org_id: str, workplace: Workplace | None =
 class Attempt:
     """One call of `sync_streams`: reads each walk, judges it and concludes it."""
 
+    database: Database
     pool: AsyncConnectionPool[Any]
     client: PlanningCenterClient
     request: SyncRequest
@@ -438,7 +442,7 @@ class Attempt:
             with _TRACER.start_as_current_span("publish", attributes={"streams": session.names}):
                 published = await publish(connection, session, verdict)
             counts = await logged(connection, session)
-        return [
+        results = [
             self.result_of(
                 stream,
                 "incomplete" if verdict.reason(stream.name) else "succeeded",
@@ -450,6 +454,20 @@ class Attempt:
             )
             for stream in walk.streams
         ]
+        return [await self._checked(result) for result in results]
+
+    async def _checked(self, result: StreamResult) -> StreamResult:
+        """The result, or what it becomes where a blocking check fails: a failure, with nothing of it left behind.
+
+        A full refresh is a person's word that the source is to be believed.
+        """
+        if not result.updated or self.mode is SyncMode.FULL_REFRESH:
+            return result
+        org_id, sync_id = self.request.org_id, self.request.sync_id
+        undone = await asyncio.to_thread(compensate, self.database, org_id, sync_id, STREAMS[result.stream])
+        if undone is None:
+            return result
+        return replace(result, status="failed", error=undone.reason, row_count=None, compensation=undone)
 
 
 async def opened(

@@ -19,12 +19,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing to examine in a stream's published rows of one org."""
+    """One thing to examine in a stream's published rows of one org.
+
+    is_blocking: what a sync has published does not stay where this fails.
+    """
 
     name: str
     description: str
     applies_to: Callable[[Stream], bool]
     examine: Callable[[Connection[Any], Stream, str], Finding]
+    is_blocking: bool = False
 
 
 def _examine_quarantine(connection: Connection[Any], stream: Stream, org_id: str) -> Finding:
@@ -63,6 +67,38 @@ def _targets(stream: Stream) -> dict[str, Stream]:
     return {name: STREAMS[target] for name, target in stream.belongs_to.items() if target}
 
 
+def _content(stream: Stream) -> list[str]:
+    """The columns that say what a record is about: neither its times nor its relationships."""
+    related = {f"{name}_id" for name in stream.belongs_to}
+    return [name for name in stream.attributes if name not in {"created_at", "updated_at", *related}]
+
+
+def _examine_content(connection: Connection[Any], stream: Stream, org_id: str) -> Finding:
+    """Of the rows that the newest sync updated, how many have lost all their content by it."""
+    query = sql.SQL(
+        "WITH newest AS (SELECT sync_id FROM sync.stream_syncs WHERE org_id = %(org)s AND stream = %(stream)s"
+        " ORDER BY id DESC LIMIT 1),"
+        " written AS (SELECT id, num_nonnulls({content}) = 0 AS is_blank FROM {table}, newest"
+        " WHERE org_id = %(org)s AND _sync_id = newest.sync_id AND _deleted_at IS NULL)"
+        " SELECT count(*), count(*) FILTER (WHERE is_blank AND EXISTS ("
+        " SELECT FROM sync.journal, newest WHERE org_id = %(org)s AND table_name = {name} AND action = 'update'"
+        " AND journal.sync_id = newest.sync_id"
+        " AND jsonb_hash(row_key) = jsonb_hash(jsonb_build_object('id', written.id))"
+        " AND row_key = jsonb_build_object('id', written.id) AND num_nonnulls({before}) > 0)) FROM written"
+    ).format(
+        content=sql.SQL(", ").join(map(sql.Identifier, _content(stream))),
+        before=sql.SQL(", ").join(sql.SQL("before ->> {}").format(sql.Literal(name)) for name in _content(stream)),
+        table=sql.Identifier(stream.schema, stream.short_name),
+        name=sql.Literal(f"{stream.schema}.{stream.short_name}"),
+    )
+    written, blanked = connection.execute(query, {"org": org_id, "stream": stream.name}).fetchone() or (0, 0)
+    is_passed = blanked < FEWEST_BLANKED or 2 * blanked < written
+    return Finding(passed=is_passed, counts={"written": written, "blanked": blanked})
+
+
+FEWEST_BLANKED: Final = 20
+"""Rows that must have lost all their content in one sync before it is not believed; half of those written at least."""
+
 RULES: Final = (
     Rule(
         name="nothing_quarantined",
@@ -75,6 +111,13 @@ RULES: Final = (
         description="Every relationship points at a record that was synced too.",
         applies_to=lambda stream: bool(_targets(stream)),
         examine=_examine_relationships,
+    ),
+    Rule(
+        name="rows_keep_their_content",
+        description="No sync leaves the rows that it updates without any content, as when a permission is taken away.",
+        applies_to=lambda stream: len(_content(stream)) > 1,
+        examine=_examine_content,
+        is_blocking=True,
     ),
 )
 

@@ -8,8 +8,6 @@ import dagster as dg
 
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
-from openfaith_pipeline.defs.canonical_assets import canonical_key
-from openfaith_pipeline.defs.raw_assets import asset_key
 from openfaith_pipeline.journal.tables import tables_of_stream
 from openfaith_pipeline.rollback import OrgRollback, RollbackOrder
 
@@ -47,5 +45,6 @@ def _rows_of_assets(org: OrgRollback) -> dict[dg.AssetKey, dict[str, int]]:
 def _asset_of(table: str) -> dg.AssetKey:
     name = table.partition(".")[2]
     if name.startswith(CANONICAL_PREFIX):
-        return canonical_key(name.removeprefix(CANONICAL_PREFIX))
-    return next(asset_key(stream) for stream in STREAMS.values() if table in tables_of_stream(stream))
+        return dg.AssetKey(["openfaith", name.removeprefix(CANONICAL_PREFIX)])
+    stream = next(stream for stream in STREAMS.values() if table in tables_of_stream(stream))
+    return dg.AssetKey([stream.schema, stream.short_name])

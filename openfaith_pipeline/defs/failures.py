@@ -8,6 +8,7 @@ import dagster as dg
 
 from openfaith_pipeline.defs.caller import current_caller
 from openfaith_pipeline.errors import (
+    CheckFailed,
     ConnectionRejected,
     LeaseLost,
     OpenFaithError,
@@ -36,7 +37,7 @@ def acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Itera
     except RequestCanceled as error:
         context.instance.report_run_canceling(context.run, str(error))
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    except (ConnectionRejected, LeaseLost, SyncIncomplete, UsageError) as error:
+    except (CheckFailed, ConnectionRejected, LeaseLost, SyncIncomplete, UsageError) as error:
         errors[op_name] = str(error)
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except OpenFaithError as error:

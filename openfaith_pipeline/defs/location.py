@@ -7,6 +7,7 @@ import dagster as dg
 
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.defs.alert_sensors import AlertDesk, alerts_sensor, failed_runs_sensor
+from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
 from openfaith_pipeline.defs.canonical_assets import canonical_assets
 from openfaith_pipeline.defs.connection_asset import CONNECTION, connections_sensor
 from openfaith_pipeline.defs.held_deletions import decide_held_deletion
@@ -41,7 +42,14 @@ def _definitions() -> dg.Definitions:
         assets=[*assets, CONNECTION],
         jobs=[PCO_SYNC, pco_sweep, maintenance_job, token_refresh_job, *WORKFLOW_JOBS, decide_held_deletion],
         schedules=[incremental_schedule, reconcile_schedule, maintenance_schedule, token_refresh_schedule],
-        sensors=[orgs_sensor, requests_sensor, failed_runs_sensor, alerts_sensor, connections_sensor],
+        sensors=[
+            orgs_sensor,
+            requests_sensor,
+            failed_runs_sensor,
+            canceled_runs_sensor,
+            alerts_sensor,
+            connections_sensor,
+        ],
         resources={"engine": SyncEngine(), "alert_desk": AlertDesk(), "workflow_engine": WorkflowEngine()},
         executor=EXECUTOR,
     )

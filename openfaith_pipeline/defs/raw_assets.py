@@ -7,12 +7,14 @@ import dagster as dg
 
 from openfaith_pipeline.catalog import STREAMS, Product, Stream, streams_of
 from openfaith_pipeline.checks import Finding, rules_for
+from openfaith_pipeline.compensating import Compensation
 from openfaith_pipeline.defs.asset_metadata import describe_stream, product_title, raw_columns, stream_metadata
+from openfaith_pipeline.defs.compensation import rollback_events
 from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.partitions import ORG
 from openfaith_pipeline.defs.requests import SyncConfig, request_of
 from openfaith_pipeline.defs.resources import SyncEngine
-from openfaith_pipeline.errors import SyncFailed, SyncIncomplete
+from openfaith_pipeline.errors import CheckFailed, SyncFailed, SyncIncomplete
 from openfaith_pipeline.sync import StreamResult
 
 PREVIEW_ROWS: Final = 5
@@ -46,7 +48,13 @@ def asset_spec(stream: Stream) -> dg.AssetSpec:
 def check_specs(stream: Stream) -> list[dg.AssetCheckSpec]:
     """The checks of one stream's asset, one for each rule that applies to it."""
     return [
-        dg.AssetCheckSpec(rule.name, asset=asset_key(stream), description=rule.description, partitions_def=ORG)
+        dg.AssetCheckSpec(
+            rule.name,
+            asset=asset_key(stream),
+            description=rule.description,
+            blocking=rule.is_blocking,
+            partitions_def=ORG,
+        )
         for rule in rules_for(stream)
     ]
 
@@ -71,7 +79,7 @@ def product_assets(product: Product) -> dg.AssetsDefinition:
     )
     def sync_product(
         context: dg.AssetExecutionContext, config: SyncConfig, engine: SyncEngine
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         selected = [stream for key, stream in streams.items() if key in context.selected_asset_keys]
         with acted_on(context):
             results = engine.sync(request_of(context), selected, config.mode)
@@ -84,7 +92,9 @@ def product_assets(product: Product) -> dg.AssetsDefinition:
 
 def _report(
     context: dg.AssetExecutionContext, engine: SyncEngine, stream: Stream, result: StreamResult
-) -> Iterator[dg.MaterializeResult[Any]]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    if result.compensation:
+        yield from _report_compensation(context, stream, result.compensation)
     if result.status == "failed":
         return
     if result.status == "unavailable":
@@ -101,6 +111,23 @@ def _report(
         partition_key=request.org_id,
     )
     yield dg.MaterializeResult(asset_key=asset_key(stream), check_results=_check_results(stream, glance.findings))
+
+
+def _report_compensation(
+    context: dg.AssetExecutionContext, stream: Stream, compensation: Compensation
+) -> Iterator[dg.AssetCheckResult]:
+    """The check that failed, and what was undone because of it."""
+    for event in rollback_events(compensation.order, compensation.undone):
+        context.log_event(event)
+    if compensation.check and compensation.finding:
+        yield dg.AssetCheckResult(
+            asset_key=asset_key(stream),
+            check_name=compensation.check,
+            passed=False,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=compensation.reason,
+            metadata=dict(compensation.finding.counts),
+        )
 
 
 def _check_results(stream: Stream, findings: Mapping[str, Finding]) -> list[dg.AssetCheckResult]:
@@ -120,5 +147,7 @@ def _raise_for(results: Iterable[StreamResult]) -> None:
     unsynced = [result for result in results if result.status in {"failed", "incomplete"}]
     if unsynced:
         message = "; ".join(f"{result.stream} {result.status}: {result.error}" for result in unsynced)
+        if all(result.compensation for result in unsynced):
+            raise CheckFailed(message)
         has_failed = any(result.status == "failed" for result in unsynced)
         raise SyncFailed(message) if has_failed else SyncIncomplete(message)

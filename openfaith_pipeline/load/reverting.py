@@ -101,11 +101,19 @@ def revert_stream(connection: Connection[Any], org_id: str, rollback_id: str, do
     )
 
 
-def finish_rollback(connection: Connection[Any], rollback_id: str, sync_id: str) -> None:
-    """Say of the sync that it is undone whole; where it was a rollback, what that had undone counts again."""
-    connection.execute("UPDATE sync.syncs SET status = 'rolled_back' WHERE sync_id = %s", (sync_id,))
+def finish_rollback(connection: Connection[Any], rollback_id: str, sync_id: str, *, is_whole: bool) -> None:
+    """End a rollback; where what it undid is itself a rollback, what that had undone counts again.
+
+    is_whole: nothing of the sync is left.
+    """
     connection.execute(
         "UPDATE sync.syncs SET status = 'succeeded', finished_at = now() WHERE sync_id = %s", (rollback_id,)
+    )
+    if not is_whole:
+        return
+    connection.execute(
+        "UPDATE sync.syncs SET status = 'rolled_back', finished_at = coalesce(finished_at, now()) WHERE sync_id = %s",
+        (sync_id,),
     )
     for (undone,) in connection.execute(
         "UPDATE sync.rollbacks SET undone_at = now() WHERE rollback_id = %s RETURNING sync_id", (sync_id,)

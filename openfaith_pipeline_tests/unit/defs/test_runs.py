@@ -8,7 +8,10 @@ import pytest
 
 from openfaith_pipeline.catalog import Product, Stream, streams_of
 from openfaith_pipeline.checks import Finding
+from openfaith_pipeline.compensating import Compensation
 from openfaith_pipeline.errors import ConnectionRejected, DatabaseUnavailable, OrgPaused
+from openfaith_pipeline.journal.undoing import Undone
+from openfaith_pipeline.rollback import OrgRollback, RollbackOrder
 from openfaith_pipeline.sync import StreamResult, SyncMode
 from openfaith_pipeline_tests.unit.defs.conftest import ORG_ID, FakeEngine, succeeded
 
@@ -200,3 +203,35 @@ def test_a_rule_that_finds_something_warns(run_assets: Run, engine: FakeEngine) 
     assert not evaluation.passed
     assert evaluation.severity is dg.AssetCheckSeverity.WARN
     assert evaluation.metadata["person"].value == 2
+
+
+def test_a_blocking_check_that_failed_ends_the_run_and_shows_what_was_undone(
+    run_assets: Run, engine: FakeEngine
+) -> None:
+    undone = OrgRollback(ORG_ID, {"pco_people.emails": Undone(restored=9, removed=2, returned=0, kept=1)}, [])
+    order = RollbackOrder("sync", streams=["people.emails"], reason="a check failed")
+    finding = Finding(False, {"blanked": 9})
+    compensation = Compensation(order, [undone], "all is blank", "rows_keep_their_content", finding)
+
+    def attempt(stream: Stream) -> StreamResult:
+        result = succeeded(stream)
+        is_undone = stream.name == "people.emails"
+        changes = {"status": "failed", "error": "all is blank", "compensation": compensation} if is_undone else {}
+        return dataclasses.replace(result, **changes)
+
+    engine.attempts = [attempt]
+    result = run_assets("pco_people/emails", "pco_people/campuses", "openfaith/emails")
+
+    assert not result.success
+    assert retries(result) == 0
+    assert materialized(result) == ["pco_people/campuses"]
+    [check] = [
+        evaluation
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.check_name == "rows_keep_their_content" and not evaluation.passed
+    ]
+    assert (check.severity, check.metadata["blanked"].value) == (dg.AssetCheckSeverity.ERROR, 9)
+    [seen] = result.filter_events(lambda event: event.is_asset_observation)
+    observation = seen.asset_observation_data.asset_observation
+    assert (observation.asset_key.to_user_string(), observation.partition) == ("pco_people/emails", ORG_ID)
+    assert observation.metadata["rows_restored"].value == 9

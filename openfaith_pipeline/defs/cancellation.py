@@ -1,0 +1,51 @@
+"""Terminating a run takes back what its sync had published."""
+
+import time
+from typing import Final
+
+import dagster as dg
+
+from openfaith_pipeline.compensating import Compensation, undo_canceled
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.compensation import report_rollback
+from openfaith_pipeline.defs.jobs import PCO_SYNC
+from openfaith_pipeline.defs.requests import ORG_TAG, sync_id_of, trigger_of
+from openfaith_pipeline.defs.storage import database_of
+from openfaith_pipeline.errors import StreamBusy
+
+_PATIENCE_SECONDS: Final = 25.0  # longer than the leases of a killed run last
+
+KEPT_TRIGGERS: Final = frozenset({"cli", "python"})
+"""Who interrupts a sync of their own at a terminal goes on with it later."""
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.CANCELED,
+    name="canceled_runs",
+    description="Takes back what a sync had published when its run is terminated, unless OPENFAITH_UNDO_CANCELED is"
+    " false. A sync at a terminal keeps what it has.",
+    monitored_jobs=[PCO_SYNC],
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def canceled_runs_sensor(context: dg.RunStatusSensorContext) -> dg.SkipReason:
+    run, database = context.dagster_run, database_of(context.instance)
+    org_id = run.tags.get(ORG_TAG)
+    if not database.settings.undo_canceled or trigger_of(run) in KEPT_TRIGGERS or not org_id:
+        return dg.SkipReason(f"What run {run.run_id} had published stays.")
+    compensation = _undo(database, org_id, sync_id_of(run, context.instance))
+    if compensation is None:
+        return dg.SkipReason(f"Run {run.run_id} had published nothing.")
+    report_rollback(context.instance, compensation.order, compensation.undone)
+    rows = sum(org.rows for org in compensation.undone)
+    return dg.SkipReason(f"{rows} rows that run {run.run_id} had published are rolled back.")
+
+
+def _undo(database: Database, org_id: str, sync_id: str) -> Compensation | None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return undo_canceled(database, org_id, sync_id)
+        except StreamBusy:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(1)

@@ -1,0 +1,86 @@
+"""What a sync has published does not stay where a blocking check fails, or where its run is terminated."""
+
+import dagster as dg
+import pytest
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.checks.rules import FEWEST_BLANKED
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
+from openfaith_pipeline.defs.instance import open_instance
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.options import RateLimit
+from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sync import SyncMode
+from openfaith_pipeline_tests.integration.journal.church import STREAMS_READ, change_the_source, synced
+from openfaith_pipeline_tests.integration.replay import replay_differences
+from openfaith_pipeline_tests.integration.snapshots import differing, snapshot
+from openfaith_pipeline_tests.integration.sync.church import connect, sync
+
+EMAILS = STREAMS["people.emails"]
+
+
+def test_rows_that_lose_all_their_content_are_not_left_so(database: Database) -> None:
+    generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
+    with running_simulator(made_up_churches(1, people=60), rate_limit=generous) as simulator:
+        [org_id] = connect(database, simulator)
+        synced(database, org_id, "first")
+        with database.connect(autocommit=True) as connection:
+            before = snapshot(connection)
+            content = [name for name in EMAILS.attributes if not name.endswith("_at")]
+            assert len(simulator.drop(org_id, EMAILS.name, content)) >= FEWEST_BLANKED
+            results = sync(database, org_id, STREAMS_READ, SyncMode.RECONCILE, sync_id="second")
+
+            emails = results["people.emails"]
+            assert (emails.status, results["people.people"].status) == ("failed", "succeeded")
+            assert "rows_keep_their_content failed" in str(emails.error)
+            assert differing(before, snapshot(connection)) == []
+            assert replay_differences(connection, org_id) == []
+            [status] = connection.execute(
+                "SELECT status FROM sync.stream_syncs WHERE sync_id = 'second' AND stream = 'people.emails'"
+            ).fetchall()
+            assert status == ("rolled_back",)
+
+        # A person who knows better says so.
+        assert sync(database, org_id, [EMAILS], SyncMode.FULL_REFRESH)["people.emails"].status == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("trigger", "is_wanted", "is_undone"), [("ui", True, True), ("ui", False, False), ("cli", True, False)]
+)
+def test_a_terminated_run_takes_back_what_it_had_published(
+    database: Database, simulator: SimulatorClient, trigger: str, is_wanted: bool, is_undone: bool
+) -> None:
+    [org_id] = connect(database, simulator)
+    synced(database, org_id, "first")
+    with database.connect(autocommit=True) as connection, open_instance(database.settings, database) as instance:
+        before = snapshot(connection)
+        change_the_source(simulator, org_id)
+        job = dg.job(name="pco_sync")(lambda: None)
+        tags = {"openfaith/org": org_id, "openfaith/trigger": trigger}
+        run = instance.create_run_for_job(job, tags=tags)
+        sync(database, org_id, STREAMS_READ, sync_id=run.run_id)
+        after = snapshot(connection)
+        connection.execute(
+            "UPDATE sync.syncs SET status = 'running', finished_at = NULL WHERE sync_id = %s", (run.run_id,)
+        )
+        instance.report_run_canceled(run)
+        told = told_of_cancellation(instance, run, is_wanted=is_wanted)
+
+        assert differing(snapshot(connection), before if is_undone else after) == []
+        seen = instance.fetch_observations(dg.AssetKey(["pco_people", "emails"]), limit=5).records
+        assert [record.partition_key for record in seen] == ([org_id] if is_undone else [])
+        assert ("rolled back" in told) == is_undone
+        if is_undone:
+            assert "had published nothing" in told_of_cancellation(instance, run, is_wanted=True)
+
+
+def told_of_cancellation(instance: dg.DagsterInstance, run: dg.DagsterRun, *, is_wanted: bool) -> str:
+    """What the sensor says of the run's cancellation."""
+    event = dg.DagsterEvent(dg.DagsterEventType.RUN_CANCELED.value, run.job_name)
+    context = dg.build_run_status_sensor_context("canceled_runs", event, instance, run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENFAITH_UNDO_CANCELED", str(is_wanted).lower())
+        skipped = canceled_runs_sensor(context)
+    assert isinstance(skipped, dg.SkipReason)
+    return skipped.skip_message or ""
