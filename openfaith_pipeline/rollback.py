@@ -13,7 +13,7 @@ from uuid import uuid4
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import RollbackRefused, UnknownSync, UsageError
 from openfaith_pipeline.journal.tables import table_named, tables_of_stream
@@ -22,6 +22,7 @@ from openfaith_pipeline.load.reverting import (
     check_ended,
     finish_rollback,
     published_streams,
+    recount_stream,
     revert_stream,
     take_streams,
 )
@@ -167,6 +168,9 @@ class _Work:
             # The states before its first publish are those to go back to.
             for done in reversed(published):
                 revert_stream(self.connection, self.org_id, self.order.rollback_id, done)
+            # What went with deleted or merged records is of streams that the sync did not publish.
+            for stream in self._written(tables):
+                recount_stream(self.connection, self.org_id, stream)
             result = OrgRollback(self.org_id, tables, [done["stream"] for done in published])
             self._record(result)
         return result
@@ -206,10 +210,13 @@ class _Work:
         for name, value in (("enable_nestloop", "off"), ("work_mem", "64MB"), ("jit", "off")):
             self.connection.execute("SELECT set_config(%s, %s, true)", (name, value))
         published = published_streams(self.connection, self.org_id, self.order.sync_id, self.order.streams)
-        written = {stream.name for stream in STREAMS.values() if set(tables).intersection(tables_of_stream(stream))}
+        written = {stream.name for stream in self._written(tables)}
         take_streams(self.connection, self.org_id, written.union(done["stream"] for done in published))
         if any(name.startswith(f"{self.schema}.") for name in tables):
             take_turn(self.connection.cursor(), self.org_id)
+
+    def _written(self, tables: Collection[str]) -> list[Stream]:
+        return [stream for stream in STREAMS.values() if set(tables).intersection(tables_of_stream(stream))]
 
     def _refuse_conflicts(self, undoings: Sequence[Undoing]) -> None:
         total, named = 0, list[Conflict]()

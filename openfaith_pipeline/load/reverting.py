@@ -7,7 +7,7 @@ from psycopg import Connection, sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.load.leases import is_dead
 from openfaith_pipeline.load.run_leases import STALE_AFTER
@@ -98,6 +98,17 @@ def revert_stream(connection: Connection[Any], org_id: str, rollback_id: str, do
         " WHERE org_id = %(org_id)s AND stream = %(stream)s"
         " AND (resolved_at = %(finished_at)s OR sync_id = %(sync_id)s AND resolved_at IS NULL)",
         named,
+    )
+
+
+def recount_stream(connection: Connection[Any], org_id: str, stream: Stream) -> None:
+    """Count the stream's live rows anew, where they were counted."""
+    connection.execute(
+        sql.SQL(
+            "UPDATE sync.stream_states SET row_count = (SELECT count(*) FROM {} WHERE org_id = %(org_id)s"
+            " AND _deleted_at IS NULL) WHERE org_id = %(org_id)s AND stream = %(stream)s AND row_count IS NOT NULL"
+        ).format(raw_name(stream)),
+        {"org_id": org_id, "stream": stream.name},
     )
 
 

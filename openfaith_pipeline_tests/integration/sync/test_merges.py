@@ -8,11 +8,13 @@ from psycopg.rows import dict_row
 
 from openfaith_pipeline.catalog import people
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.rollback import RollbackOrder, roll_back
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import RateLimit
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sync import SyncMode
 from openfaith_pipeline.transform import transform_org
+from openfaith_pipeline_tests.integration.snapshots import differing, snapshot, states
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, row_versions, statuses, stored, sync
 
 STREAMS = (people.CAMPUSES, people.PEOPLE, people.EMAILS, people.PERSON_MERGERS)
@@ -113,3 +115,23 @@ def test_a_person_who_is_listed_although_merged_away_stays_gone(database: Databa
     with database.connect() as connection:
         journal = connection.execute("SELECT cause FROM sync.journal WHERE action = 'delete'").fetchall()
     assert ("merge",) in journal
+
+
+def test_a_merge_is_rolled_back_whole_and_can_be_again(database: Database, simulator: SimulatorClient) -> None:
+    """By the one stream that tells of it: the people's rows, links, edges and count are as they were."""
+    [org_id] = connect(database, simulator)
+    _bring(database, org_id)
+    with database.connect(autocommit=True) as connection:
+        before, states_before = snapshot(connection), states(connection)
+        merged = simulator.merge(org_id, "people.people")
+        sync(database, org_id, [people.PERSON_MERGERS], sync_id="merge")
+        with database.connect() as transforming:
+            transform_org(transforming, org_id, schema="public", sync_id="merge")
+        assert {"pco_people.people", "public.openfaith_people", "public.openfaith_edges"} <= set(
+            differing(before, snapshot(connection))
+        )
+        roll_back(database, RollbackOrder("merge"))
+        assert differing(before, snapshot(connection)) == []
+        assert states(connection) == states_before
+    _bring(database, org_id)
+    assert _standing(database, org_id, [merged["remove"]]) == [(str(merged["keep"]), True)]
