@@ -50,8 +50,9 @@ def request_of(context: dg.AssetExecutionContext) -> Request:
     """The request that this op executes, which is noted on the run so that runs can be found by it."""
     run = context.run
     sync_id = sync_id_of(run, context.instance)
-    # "Re-execute all" asks anew: the key that Dagster copied is another request's.
-    key = None if run.parent_run_id and sync_id == run.run_id else run.tags.get(IDEMPOTENCY_TAG)
+    # "Re-execute all" asks anew: the key that Dagster copies is another request's, and so for all that repeats it.
+    is_asked = run.parent_run_id is None or sync_id == run.tags.get(REQUEST_TAG)
+    key = run.tags.get(IDEMPOTENCY_TAG) if is_asked else None
     request = Request(context.partition_key, sync_id, run.run_id, trigger_of(run), key)
     notes = {ORG_TAG: request.org_id, SYNC_ID_TAG: request.sync_id}
     if not notes.items() <= run.tags.items():

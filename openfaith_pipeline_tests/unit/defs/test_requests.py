@@ -56,3 +56,15 @@ def test_what_asked_for_a_run_is_known(instance: dg.DagsterInstance) -> None:
     asked = [{}, {"openfaith/trigger": "cli"}, {"dagster/backfill": "abc"}, {"dagster/schedule_name": "hourly"}]
     runs = [instance.create_run_for_job(job, tags=tags) for tags in asked]
     assert [trigger_of(run) for run in runs] == ["ui", "cli", "backfill", "schedule"]
+
+
+def test_the_askers_key_goes_with_the_request_and_not_with_another(
+    instance: dg.DagsterInstance, run_assets: Run, engine: FakeEngine
+) -> None:
+    tags = {"sync_id": "request_1", "request_id": "request_1", "idempotency_key": "nightly"}
+    result = run_assets("pco_people/emails", tags={f"openfaith/{name}": value for name, value in tags.items()})
+    first = instance.get_run_by_id(result.run_id)
+    again(instance, run_assets, first, from_failure=True)
+    anew = again(instance, run_assets, first, from_failure=False)
+    again(instance, run_assets, anew, from_failure=True)
+    assert [request.idempotency_key for request, _, _ in engine.asked] == ["nightly", "nightly", None, None]
