@@ -47,7 +47,10 @@ CHECK_EVERY: Final = timedelta(hours=1)
 CHECK_AGAIN_IN: Final = timedelta(minutes=5)
 """After a failure that passes by itself."""
 CHECK_REFUSED_EVERY: Final = timedelta(hours=6)
+LONG_SILENCE: Final = timedelta(minutes=15)
+"""Planning Center repeats what met no receiver, but gives up early, and silently, where very much did."""
 
+_RECEIVER: Final = "receiver"
 _EVENTS_PATH: Final = f"{Product.WEBHOOKS.path_prefix}/available_events"
 _PATH: Final = f"{Product.WEBHOOKS.path_prefix}/webhook_subscriptions"
 
@@ -171,6 +174,32 @@ def fill_gap(connection: Connection[Any], org_id: str, events: Iterable[str], *,
     streams = {event.stream.name for event in found if event}
     if streams:
         request_sync(connection, org_id, streams=streams, trigger="webhook", idempotency_key=key)
+
+
+def beat(connection: Connection[Any]) -> list[str]:
+    """Leave a receiver's sign of life; after a silence, have what was missed fetched for every org that is subscribed.
+
+    Returns those orgs. One caller finds the silence, however many come at once. The caller commits.
+    """
+    row = connection.execute(
+        "SELECT CASE WHEN beat_at < now() - %s THEN beat_at END FROM sync.webhook_beats WHERE name = %s FOR UPDATE",
+        (LONG_SILENCE, _RECEIVER),
+    ).fetchone()
+    connection.execute(
+        "INSERT INTO sync.webhook_beats (name, beat_at) VALUES (%s, now())"
+        " ON CONFLICT (name) DO UPDATE SET beat_at = now()",
+        (_RECEIVER,),
+    )
+    silent_since = row[0] if row else None
+    if silent_since is None:
+        return []
+    events = connection.execute(
+        "SELECT org_id, array_agg(event) FROM sync.webhook_subscriptions JOIN sync.orgs USING (org_id)"
+        " WHERE paused_at IS NULL AND removed_at IS NULL GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    for org_id, names in events:
+        fill_gap(connection, org_id, names, key=f"webhooks silent since {silent_since.isoformat()}")
+    return [org_id for org_id, _ in events]
 
 
 def _conclude(connection: Connection[Any], ensured: Ensured, wait: timedelta, *, is_first: bool) -> None:

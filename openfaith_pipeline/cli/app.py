@@ -25,6 +25,7 @@ from openfaith_pipeline.cli.serve import serve
 from openfaith_pipeline.cli.simulator import simulate
 from openfaith_pipeline.cli.status import show_status
 from openfaith_pipeline.cli.sync import sync
+from openfaith_pipeline.cli.webhooks import webhooks_app
 from openfaith_pipeline.errors import OpenFaithError, UsageError
 
 _EXIT_FAILED = 1
@@ -50,6 +51,7 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(deletes_app, name="deletes")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(orgs_app, name="org")
+app.add_typer(webhooks_app, name="webhooks")
 app.add_typer(database_app, name="db")
 app.command("catalog")(show_catalog)
 app.command("simulator")(simulate)

@@ -63,23 +63,24 @@ def dev(
         supervisor = stack.enter_context(Supervisor(terminal.say, RELEASE_DATABASE if settings.is_embedded else ()))
         # Once Ctrl-C was heard, the way out is not to be interrupted by another one.
         stack.callback(_ignore_signals)
-        _start_simulator(settings, database, supervisor)
+        has_simulator = _start_simulator(settings, database, supervisor)
         _start_dagster(settings, database, supervisor, port)
-        _start_service(settings, database, supervisor, service_port)
+        _start_service(settings, database, supervisor, service_port, is_reached_here=has_simulator)
         terminal.output().print(f"The service is at http://127.0.0.1:{service_port}")
         terminal.output().print(f"Dagster is at http://127.0.0.1:{port} (Ctrl-C stops it all)")
         _look_after(supervisor, database, stack)
 
 
-def _start_simulator(settings: Settings, database: Database, supervisor: Supervisor) -> None:
-    """Have the demo's churches answer again, if there was a demo and its churches are still connected."""
+def _start_simulator(settings: Settings, database: Database, supervisor: Supervisor) -> bool:
+    """Have the demo's churches answer again, if there was a demo and its churches are still connected; whether so."""
     demo = load_demo(settings)
     if demo is None or not connected_churches(demo, database):
-        return
+        return False
     placed = start_simulator(demo, settings, supervisor)
     if placed != demo:
         connect_churches(placed, database)
     terminal.say(f"the demo's churches are at {placed.url}")
+    return True
 
 
 def _start_dagster(settings: Settings, database: Database, supervisor: Supervisor, port: int) -> None:
@@ -94,11 +95,16 @@ def _start_dagster(settings: Settings, database: Database, supervisor: Superviso
     supervisor.wait_until(lambda: _is_serving(port), what="the Dagster UI", seconds=_START_SECONDS)
 
 
-def _start_service(settings: Settings, database: Database, supervisor: Supervisor, port: int) -> None:
+def _start_service(
+    settings: Settings, database: Database, supervisor: Supervisor, port: int, *, is_reached_here: bool
+) -> None:
+    """is_reached_here: churches simulated on this machine bring their webhooks to this port, unless told otherwise."""
     from openfaith_pipeline.defs.instance import prepare_dagster_home
 
     command = (sys.executable, "-m", "openfaith_pipeline.cli", "serve", "--port", str(port))
     environment = environment_with(**prepare_dagster_home(settings, database))
+    if is_reached_here and settings.public_url is None:
+        environment["OPENFAITH_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
     supervisor.start(Service("service", command, environment, settings.home / "logs" / "service.log"))
     supervisor.wait_until(lambda: _is_listening(port), what="the service", seconds=_START_SECONDS)
 

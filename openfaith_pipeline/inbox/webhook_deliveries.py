@@ -278,6 +278,17 @@ def count_by_status(connection: Connection[Any]) -> Mapping[str, Mapping[str, in
     return found
 
 
+def oldest_overdue(connection: Connection[Any], patience: timedelta) -> int | None:
+    """The id of the oldest delivery that nobody has come to apply for so long."""
+    row = connection.execute(
+        "SELECT min(delivery.id) FROM sync.webhook_deliveries AS delivery JOIN sync.orgs USING (org_id)"
+        " WHERE status = 'pending' AND next_attempt_at < now() - %s AND coalesce(claimed_until < now(), true)"
+        " AND paused_at IS NULL AND removed_at IS NULL",
+        (patience,),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def forget_settled(connection: Connection[Any]) -> int:
     """Delete deliveries that were settled long ago, with the personal data in them; how many. The caller commits."""
     return connection.execute("DELETE FROM sync.webhook_deliveries WHERE settled_at < now() - %s", (KEPT_FOR,)).rowcount

@@ -4,14 +4,16 @@ They say nothing of other records, so no watermark moves, and what the source wi
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection, Connection, sql
+from psycopg.rows import class_row
 
 from openfaith_pipeline.catalog import Strategy, Stream
 from openfaith_pipeline.load.publishing import Published, keep_states, publish_stream
-from openfaith_pipeline.load.sessions import Session, SyncRequest, open_beside, raw_name
+from openfaith_pipeline.load.sessions import ARRIVED, Session, SyncRequest, open_beside, raw_name
 from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.walk import Page, Record, Route, Walk
 
@@ -107,3 +109,27 @@ async def _finish(connection: AsyncConnection[Any], session: Session, published:
             " WHERE org_id = %s AND stream = %s",
             (counts.row_count, session.org_id, name),
         )
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What one batch changed of one stream of an org. id: grows with each."""
+
+    id: int
+    org_id: str
+    stream: str
+    sync_id: str
+    inserted: int
+    updated: int
+    deleted: int
+
+
+def arrived_after(connection: Connection[Any], last_id: int, most: int) -> list[Arrived]:
+    """What came by webhooks and changed something since the one of this id, oldest first."""
+    with connection.cursor(row_factory=class_row(Arrived)) as cursor:
+        return cursor.execute(
+            "SELECT id, org_id, stream, sync_id, inserted, updated, deleted FROM sync.stream_syncs"
+            " WHERE id > %s AND mode = %s AND status = 'succeeded' AND inserted + updated + deleted > 0"
+            " ORDER BY id LIMIT %s",
+            (last_id, ARRIVED, most),
+        ).fetchall()

@@ -9,6 +9,7 @@ import uvicorn
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.service.app import create_app
+from openfaith_pipeline.service.applier import applier
 
 _GRACE_SECONDS: Final = 10
 
@@ -33,7 +34,8 @@ def serve(database: Database, host: str, port: int, announce: Callable[[str], No
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     announce(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
-    uvicorn.Server(config).run(sockets=[listener])
+    with applier(database):
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,194 @@
+"""`webhooks`: subscriptions to Planning Center's events, and what became of their deliveries."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import psycopg
+import typer
+
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.inbox.webhook_deliveries import count_by_status, replay
+from openfaith_pipeline.orgs.registry import get_org, list_orgs
+from openfaith_pipeline.orgs.webhook_secrets import subscriptions_of
+from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.subscribing import (
+    Ensured,
+    ensure_subscriptions,
+    receiver_url,
+    state_of,
+    unsubscribe,
+    want_subscriptions,
+)
+
+_STATUSES = ("applied", "superseded", "requested", "ignored", "failed")
+
+webhooks_app = typer.Typer(no_args_is_help=True, help="Planning Center's events, as they happen.")
+
+OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
+OrgIds = Annotated[list[str] | None, typer.Argument(metavar="[ORG_ID]...", help="As `org list` shows them.")]
+AllOrgs = Annotated[bool, typer.Option("--all", help="Every connected org that is not paused.")]
+OnlyOrg = Annotated[str | None, typer.Argument(metavar="[ORG_ID]", help="Only of this org.")]
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        "--since",
+        metavar="WHEN",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        help="Only those that came since then (UTC), such as 2026-03-04 or 2026-03-04T05:06.",
+    ),
+]
+Status = Annotated[
+    list[str] | None,
+    typer.Option("--status", metavar="STATUS", help=f"{', '.join(_STATUSES)}; repeat it for more. At first failed."),
+]
+Event = Annotated[list[str] | None, typer.Option("--event", metavar="ID", help="Only this event; may be repeated.")]
+
+
+@webhooks_app.command("subscribe")
+def subscribe(org_ids: OrgIds = None, all_orgs: AllOrgs = False, as_json: terminal.JsonOption = False) -> None:
+    """Subscribe churches to every event about something that is synced, and switch on what was switched off.
+
+    The service does it by itself, for each church once an hour. Deliveries come to OPENFAITH_PUBLIC_URL. Subscriptions
+    of others are left alone.
+
+    \b
+    Examples:
+      openfaith-pipeline webhooks subscribe org_01k5t0w2m1e9qv4y8z3n7b6c5d
+      openfaith-pipeline webhooks subscribe --all --json
+
+    \b
+    Exit codes: 0 subscribed; 1 a church could not be, named on stderr; 2 no such org, or OPENFAITH_PUBLIC_URL is unset.
+    """
+    settings = load_settings()
+    receiver_url(settings, "")
+    with open_database(settings) as database:
+        with database.connect() as connection:
+            chosen = _chosen(connection, org_ids or [], all_orgs=all_orgs)
+            for org_id in chosen:
+                want_subscriptions(connection, org_id, is_wanted=True)
+        ensured = [asyncio.run(ensure_subscriptions(database, org_id)) for org_id in chosen]
+    if as_json:
+        terminal.print_json([asdict(each) for each in ensured])
+    else:
+        terminal.output().print(terminal.table(("org", "events", "added", "switched on"), map(_ensured_row, ensured)))
+    failed = [each for each in ensured if each.problem]
+    for each in failed:
+        terminal.complain(f"{each.org_id}: {each.problem}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@webhooks_app.command("list")
+def show(org_id: OnlyOrg = None, as_json: terminal.JsonOption = False) -> None:
+    """Show what each church is subscribed to, what keeps it from that, and what became of the deliveries kept.
+
+    \b
+    Examples:
+      openfaith-pipeline webhooks list
+      openfaith-pipeline webhooks list org_01k5t0w2m1e9qv4y8z3n7b6c5d --json
+
+    \b
+    Exit codes: 0 listed; 1 the database does not answer; 2 no such org.
+    """
+    with open_database(load_settings()) as database, database.connect() as connection:
+        orgs = [get_org(connection, org_id)] if org_id else list_orgs(connection)
+        counts = count_by_status(connection)
+        found = [_look_at(connection, org.org_id, counts.get(org.org_id, {})) for org in orgs]
+    if as_json:
+        terminal.print_json([asdict(each) for each in found])
+        return
+    columns = ("org", "events", "checked", "pending", "failed", "problem")
+    terminal.output().print(terminal.table(columns, map(_org_row, found), numbers=("events", "pending", "failed")))
+    for event in found[0].events if org_id else ():
+        terminal.output().print(event, markup=False)
+
+
+@webhooks_app.command("replay")
+def replay_deliveries(
+    org_id: OnlyOrg = None,
+    since: Since = None,
+    status: Status = None,
+    event: Event = None,
+    as_json: terminal.JsonOption = False,
+) -> None:
+    """Have kept deliveries applied once more: those that failed, if nothing else is said.
+
+    Nothing is overwritten by what is older than it. Deliveries are kept for 30 days.
+
+    \b
+    Examples:
+      openfaith-pipeline webhooks replay
+      openfaith-pipeline webhooks replay org_01k5t0w2m1e9qv4y8z3n7b6c5d --since 2026-03-04 --status applied
+
+    \b
+    Exit codes: 0 they are applied next; 1 the database does not answer; 2 no such org or status.
+    """
+    statuses = status or ["failed"]
+    unknown = sorted(set(statuses) - set(_STATUSES))
+    if unknown:
+        raise UsageError(f"--status {unknown[0]!r} is none of {', '.join(_STATUSES)}")
+    with open_database(load_settings()) as database, database.connect() as connection:
+        if org_id:
+            get_org(connection, org_id)
+        since_utc = since.replace(tzinfo=UTC) if since else None
+        count = replay(connection, org_id=org_id, since=since_utc, statuses=statuses, event_ids=event or ())
+    if as_json:
+        terminal.print_json({"replayed": count})
+        return
+    terminal.output().print(f"{count:,} {'delivery' if count == 1 else 'deliveries'} will be applied once more")
+
+
+@webhooks_app.command("unsubscribe")
+def end(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
+    """End our subscriptions of a church until `webhooks subscribe`; it is synced as before.
+
+    \b
+    Exit codes: 0 ended; 1 Planning Center refuses or does not answer, and some may be left; 2 no such org.
+    """
+    with open_database(load_settings()) as database:
+        ended = asyncio.run(unsubscribe(database, org_id))
+    if as_json:
+        terminal.print_json({"org_id": org_id, "ended": ended})
+        return
+    terminal.output().print(f"ended {terminal.number_of(len(ended), 'subscription')} of {org_id}")
+
+
+@dataclass(frozen=True)
+class _Look:
+    """An org's webhooks as shown."""
+
+    org_id: str
+    events: list[str]
+    is_wanted: bool
+    ensured_at: datetime | None
+    problem: str | None
+    deliveries: Mapping[str, int]
+
+
+def _look_at(connection: psycopg.Connection[Any], org_id: str, deliveries: Mapping[str, int]) -> _Look:
+    state = state_of(connection, org_id)
+    events = [subscription.event for subscription in subscriptions_of(connection, org_id)]
+    return _Look(org_id, events, state.is_wanted, state.ensured_at, state.problem, deliveries)
+
+
+def _org_row(look: _Look) -> list[str]:
+    problem = look.problem or ("" if look.is_wanted else "unsubscribed by hand")
+    waiting, failed = (terminal.count(look.deliveries.get(status, 0)) for status in ("pending", "failed"))
+    return [look.org_id, str(len(look.events)), terminal.moment(look.ensured_at), waiting, failed, problem]
+
+
+def _ensured_row(ensured: Ensured) -> list[str]:
+    return [ensured.org_id, *(str(len(names)) for names in (ensured.events, ensured.added, ensured.enabled))]
+
+
+def _chosen(connection: psycopg.Connection[Any], org_ids: list[str], *, all_orgs: bool) -> list[str]:
+    if all_orgs == bool(org_ids):
+        raise UsageError("name the orgs to subscribe, or give --all, but not both")
+    if all_orgs:
+        return [org.org_id for org in list_orgs(connection) if org.paused_at is None]
+    return [get_org(connection, org_id).org_id for org_id in org_ids]

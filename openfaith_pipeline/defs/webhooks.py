@@ -1,0 +1,101 @@
+"""Webhooks as Dagster shows them: what they changed, and a run where the service does not come to apply them.
+
+The service applies deliveries by itself, with no run for each: within seconds, and while Dagster is down. What it
+changed is told here afterwards, as materializations of the tables' partitions.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+import dagster as dg
+from dagster import _check as check
+from psycopg.rows import dict_row
+
+from openfaith_pipeline.applying import apply_next
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.canonical_assets import canonical_key
+from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
+from openfaith_pipeline.defs.jobs import EXECUTOR
+from openfaith_pipeline.defs.raw_assets import asset_key
+from openfaith_pipeline.defs.storage import database_of
+from openfaith_pipeline.inbox.webhook_deliveries import oldest_overdue
+from openfaith_pipeline.load.arrivals import Arrived, arrived_after
+from openfaith_pipeline.load.leases import holding
+from openfaith_pipeline.transform import SOURCES
+
+PATIENCE: Final = timedelta(seconds=30)
+"""Deliveries that wait for longer have no service to apply them."""
+ASK_AGAIN_SECONDS: Final = 300
+
+_MOST_TOLD: Final = 200
+
+
+@dg.op(
+    description="Applies the webhook deliveries that are due, of every org.",
+    retry_policy=RETRY_POLICY,
+    out=dg.Out(dg.Nothing),
+)
+def apply_deliveries(context: dg.OpExecutionContext) -> None:
+    with acted_on(context):
+        count = asyncio.run(_apply_all(database_of(check.not_none(context.instance))))
+    context.add_output_metadata({"deliveries": count})
+
+
+@dg.job(
+    name="pco_webhooks",
+    description="Applies webhook deliveries where no service does.",
+    executor_def=EXECUTOR,
+)
+def pco_webhooks() -> None:
+    apply_deliveries()
+
+
+@dg.sensor(
+    name="webhooks",
+    description="Tells what webhooks changed, and has a run apply deliveries that no service comes to apply.",
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    job=pco_webhooks,
+)
+def webhooks_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    with database_of(context.instance).connect() as connection:
+        arrived = arrived_after(connection, int(context.cursor or 0), _MOST_TOLD)
+        overdue = oldest_overdue(connection, PATIENCE)
+    if not arrived and overdue is None:
+        return dg.SkipReason("Nothing came, and nothing waits.")
+    runs = [] if overdue is None else [dg.RunRequest(run_key=f"webhooks {overdue} {_now() // ASK_AGAIN_SECONDS}")]
+    told = [event for each in arrived for event in _events_of(each)]
+    cursor = str(arrived[-1].id) if arrived else context.cursor
+    return dg.SensorResult(run_requests=runs, asset_events=told, cursor=cursor)
+
+
+def _events_of(arrived: Arrived) -> Iterator[dg.AssetMaterialization]:
+    """A materialization of the stream's table, and of each canonical table that it feeds."""
+    counts: dict[str, Any] = {
+        "rows_inserted": arrived.inserted,
+        "rows_updated": arrived.updated,
+        "rows_deleted": arrived.deleted,
+        "mode": "webhook",
+        "sync_id": arrived.sync_id,
+    }
+    yield dg.AssetMaterialization(asset_key(STREAMS[arrived.stream]), partition=arrived.org_id, metadata=counts)
+    for table, sources in SOURCES.items():
+        if arrived.stream in sources:
+            told = {"mode": "webhook", "sync_id": arrived.sync_id}
+            yield dg.AssetMaterialization(canonical_key(table), partition=arrived.org_id, metadata=told)
+
+
+async def _apply_all(database: Database) -> int:
+    count = 0
+    async with database.pool(size=3, row_factory=dict_row) as pool, holding(pool) as holder:
+        while applied := await apply_next(database, pool, holder):
+            count += applied.deliveries
+    return count
+
+
+def _now() -> int:
+    return int(time.time())

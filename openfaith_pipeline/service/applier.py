@@ -1,0 +1,110 @@
+"""The applier: a thread of the service that applies webhook deliveries and looks after subscriptions.
+
+It needs no Dagster. Several services share the work: each claims what it does in Postgres. Where none runs, the sensor
+has a run apply what lies there.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from openfaith_pipeline.applying import apply_next
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import OpenFaithError
+from openfaith_pipeline.load.leases import holding
+from openfaith_pipeline.subscribing import beat, ensure_subscriptions, next_to_check
+
+POOL_SIZE: Final = 4
+LOOK_SECONDS: Final = 0.5
+CHECK_SECONDS: Final = 5.0
+BEAT_SECONDS: Final = 30.0
+TROUBLE_SECONDS: Final = 5.0
+_GRACE_SECONDS: Final = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def applier(database: Database) -> Iterator[None]:
+    """Run it for the block. What it has begun when the block ends it finishes, or leaves to the next."""
+    loop = asyncio.new_event_loop()
+    running = loop.create_task(run_applier(database))
+    thread = threading.Thread(target=_run, args=(loop, running), name="webhook applier", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(running.cancel)
+        thread.join(_GRACE_SECONDS)
+
+
+async def run_applier(database: Database) -> None:
+    """Until cancelled."""
+    pool = database.pool(size=POOL_SIZE, row_factory=dict_row)
+    async with pool, holding(pool) as holder, asyncio.TaskGroup() as group:
+        group.create_task(_apply(database, pool, holder))
+        group.create_task(_subscribe(database))
+        group.create_task(_beat(database))
+
+
+def _run(loop: asyncio.AbstractEventLoop, running: asyncio.Task[None]) -> None:
+    with suppress(asyncio.CancelledError):
+        loop.run_until_complete(running)
+    loop.close()
+
+
+async def _apply(database: Database, pool: AsyncConnectionPool[Any], holder: str) -> None:
+    while True:
+        try:
+            applied = await apply_next(database, pool, holder)
+        except (OpenFaithError, psycopg.Error) as error:
+            _log.error("webhooks are not applied: %s", error if isinstance(error, OpenFaithError) else type(error))
+            await asyncio.sleep(TROUBLE_SECONDS)
+            continue
+        if applied:
+            _log.info("applied %s webhook deliveries of %s: %s", applied.deliveries, applied.org_id, applied.outcomes)
+        else:
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _subscribe(database: Database) -> None:
+    """Look after the subscriptions of one org after the other, each when its turn has come."""
+    while database.settings.public_url:
+        try:
+            org_id = await asyncio.to_thread(_next_org, database)
+            if org_id is None:
+                await asyncio.sleep(CHECK_SECONDS)
+                continue
+            ensured = await ensure_subscriptions(database, org_id)
+            if ensured.problem:
+                _log.warning("webhooks of %s: %s", org_id, ensured.problem)
+        except (OpenFaithError, psycopg.Error, PoolTimeout) as error:
+            _log.error("webhook subscriptions are not looked after: %s", type(error).__name__)
+            await asyncio.sleep(TROUBLE_SECONDS)
+
+
+async def _beat(database: Database) -> None:
+    """Leave a sign of life, so that after a long silence what was missed is fetched."""
+    while True:
+        try:
+            await asyncio.to_thread(_beat_once, database)
+        except (OpenFaithError, psycopg.Error) as error:
+            _log.error("the webhook receiver leaves no sign of life: %s", type(error).__name__)
+        await asyncio.sleep(BEAT_SECONDS)
+
+
+def _next_org(database: Database) -> str | None:
+    with database.connect() as connection:
+        return next_to_check(connection)
+
+
+def _beat_once(database: Database) -> None:
+    with database.connect() as connection:
+        beat(connection)
