@@ -42,6 +42,7 @@ from openfaith_pipeline.load.parents import parents_of
 from openfaith_pipeline.load.publishing import publish
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_session
 from openfaith_pipeline.load.staging import commit_page, discard_reading
+from openfaith_pipeline.load.statistics import tidy_up
 from openfaith_pipeline.load.sync_log import (
     SyncStart,
     absent_paths,
@@ -441,6 +442,7 @@ class Attempt:
         async with self.pool.connection() as connection:
             with _TRACER.start_as_current_span("publish", attributes={"streams": session.names}):
                 published = await publish(connection, session, verdict)
+            await tidy_up(connection, published)
             counts = await logged(connection, session)
         results = [
             self.result_of(
