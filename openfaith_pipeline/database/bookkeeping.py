@@ -403,7 +403,7 @@ ROLLBACKS: Final = Table(
     Column("reason", Text, nullable=False),
     Column("rows", JSONB, nullable=False, comment="by table: restored, removed, returned, kept"),
     _moment_of_insert("created_at"),
-    _moment("undone_at"),
+    Column("undone_at", DateTime(timezone=True), comment="when it was itself rolled back"),
     PrimaryKeyConstraint("rollback_id", "org_id"),
 )
 Index("rollbacks_sync_id_idx", ROLLBACKS.c.sync_id)
