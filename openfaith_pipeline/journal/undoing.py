@@ -17,7 +17,7 @@ from openfaith_pipeline.journal.writing import Write, journaled
 # Of a sync that was rolled back in part, or synced again under its id, what is left to undo.
 # before, after: of the columns that the sync changed. image: the row as it was, as far as anything changed since.
 _FIND = sql.SQL("""
-CREATE TEMP TABLE {undoing} ON COMMIT DROP AS
+CREATE TEMP TABLE {found} ON COMMIT DROP AS
 WITH done AS MATERIALIZED (
     SELECT row_key, min(id) AS first_id, (array_agg(action ORDER BY id))[1] = 'insert' AS is_new,
         (array_agg(action ORDER BY id DESC))[1] = 'remove' AS is_removed,
@@ -42,26 +42,30 @@ WITH done AS MATERIALIZED (
     GROUP BY done.row_key HAVING bool_or(entry.sync_id <> %(undone)s)
 )
 SELECT done.row_key, done.is_new, done.is_removed, done.after, coalesce(since.image, done.before) AS image,
-    since.before_others, since.changed_by, false AS is_present, NULL::text AS conflict
+    since.before_others, since.changed_by
 FROM done LEFT JOIN since USING (row_key)""")
 
 # Canonical rows may be changed by people meanwhile; what is compared next is what will be written.
 _LOCK = sql.SQL(
-    "SELECT count(*) FROM (SELECT FROM {table} AS target, pg_temp.{undoing} AS undoing WHERE {same_row}"
+    "SELECT count(*) FROM (SELECT FROM {table} AS target, pg_temp.{found} AS found WHERE {same_as_found}"
     " FOR UPDATE OF target) AS locked"
 )
-_FIND_PRESENT = sql.SQL(
-    "UPDATE pg_temp.{undoing} AS undoing SET is_present = true FROM {table} AS target WHERE {same_row}"
-)
 _COMPARE = sql.SQL("""
-UPDATE pg_temp.{undoing} AS undoing SET conflict = CASE
-    WHEN undoing.changed_by IS NOT NULL AND (NOT undoing.is_present
-        OR to_jsonb(target) || undoing.before_others <> to_jsonb(target))
-    THEN array_to_string(undoing.changed_by, ', ') ELSE 'a person' END
-FROM pg_temp.{undoing} AS same LEFT JOIN {table} AS target ON {same_as_same}
-WHERE same.row_key = undoing.row_key AND (same.is_present = same.is_removed
-    OR to_jsonb(target) || same.after <> to_jsonb(target)
-    OR to_jsonb(target) || same.before_others <> to_jsonb(target))""")
+CREATE TEMP TABLE {undoing} ON COMMIT DROP AS
+SELECT row_key, is_new, image, present IS NOT NULL AS is_present, CASE
+    WHEN changed_by IS NOT NULL AND (present IS NULL OR present || before_others <> present)
+    THEN array_to_string(changed_by, ', ')
+    WHEN (present IS NULL) <> is_removed OR present || after <> present THEN 'a person'
+    END AS conflict
+FROM (
+    SELECT found.*, to_jsonb(target) AS present
+    FROM pg_temp.{found} AS found LEFT JOIN {table} AS target ON {same_as_found}
+    OFFSET 0
+) AS compared""")
+
+# Only what joins need: the images are wide.
+_ANALYZE_FOUND = sql.SQL("ANALYZE pg_temp.{found} (row_key)")
+_ANALYZE = sql.SQL("ANALYZE pg_temp.{undoing} (row_key, is_new, is_present, conflict)")
 
 _REMOVE = sql.SQL(
     "DELETE FROM {table} AS target USING pg_temp.{undoing} AS undoing WHERE {same_row} AND undoing.is_new AND {chosen}"
@@ -112,7 +116,7 @@ class Undoing:
 
     def find(self) -> None:
         """Put together what is to be undone, and lock its rows."""
-        for statement in (_FIND, sql.SQL("ANALYZE pg_temp.{undoing}"), _LOCK, _FIND_PRESENT, _COMPARE):
+        for statement in (_FIND, _ANALYZE_FOUND, _LOCK, _COMPARE, _ANALYZE):
             self._execute(statement)
 
     def conflicts(self, limit: int) -> tuple[int, list[Conflict]]:
@@ -167,12 +171,13 @@ class Undoing:
         table = self.table
         return {
             "undoing": self._name,
+            "found": sql.Identifier(f"found_{self.number}"),
             "table": table.identifier,
             "table_name": sql.Literal(table.full_name),
             "relation": sql.Literal(table.identifier.as_string(None)),
             "same_row": self._same_row("target", "undoing"),
             "same_live": self._same_row("live", "undoing"),
-            "same_as_same": self._same_row("target", "same"),
+            "same_as_found": self._same_row("target", "found"),
         }
 
     def _same_row(self, row: str, undoing: str) -> sql.Composable:

@@ -42,14 +42,18 @@ SELECT %(org_id)s, {table_name}, image.key, {action}, image.differing -> 0,
     CASE WHEN image.differing IS NULL THEN to_json(image.written) ELSE image.differing -> 1 END,
     %(sync_id)s, %(cause)s
 FROM (
-    SELECT {key} AS key, present, written, CASE WHEN present.{org} IS NOT NULL THEN (
+    SELECT key, present, written, CASE WHEN was IS NOT NULL THEN (
         SELECT json_build_array(
-            coalesce(json_object_agg(was.key, was.value), '{{}}'),
-            coalesce(json_object_agg(was.key, is_now.value), '{{}}'))
-        FROM jsonb_each(to_jsonb(present)) AS was JOIN jsonb_each(to_jsonb(written)) AS is_now USING (key)
-        WHERE was.value <> is_now.value
+            coalesce(json_object_agg(field.key, was -> field.key), '{{}}'),
+            coalesce(json_object_agg(field.key, field.value), '{{}}'))
+        FROM jsonb_each(is_now) AS field WHERE was -> field.key <> field.value
     ) END AS differing
-    FROM {written} LEFT JOIN {table} AS present ON present.{org} = %(org_id)s AND {same_row}
+    FROM (
+        SELECT {key} AS key, present, written, to_jsonb(present) AS was,
+            CASE WHEN present.{org} IS NOT NULL THEN to_jsonb(written) END AS is_now
+        FROM {written} LEFT JOIN {table} AS present ON present.{org} = %(org_id)s AND {same_row}
+        OFFSET 0
+    ) AS row
     OFFSET 0
 ) AS image""")
 _ACTION: Final = sql.SQL("CASE WHEN image.differing IS NULL THEN 'insert' {tombstones} ELSE 'update' END")
