@@ -314,3 +314,13 @@ def test_some_tables_alone_leave_the_merge_for_later(connection: psycopg.Connect
     transform(connection, ORG)
     assert entity_ids(connection, ORG)["person", "2"] == ids["person", "1"]
     assert not any(ids["person", "2"] in key for key in _live_edges(connection) if key[2] != "merged")
+
+
+def test_who_is_gone_already_is_not_removed_again(connection: psycopg.Connection[Any]) -> None:
+    ids = entity_ids(connection, ORG)
+    _merge(connection, "1", "2", day=1)
+    _merge(connection, "3", "2", day=5)
+    transform(connection, ORG)
+    assert entity_ids(connection, ORG)["person", "2"] == ids["person", "1"]
+    [merged] = [edge for edge in rows(connection, "edges", ORG) if edge["relationshipType"] == "merged"]
+    assert merged["createdAt"].day == _people(connection)[ids["person", "2"]]["deletedAt"].day == 1
