@@ -1,7 +1,7 @@
 """The use case: a person's word on a deletion that was held."""
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -76,7 +76,7 @@ async def _apply(connection: AsyncConnection[Any], asking: Asking, held_id: int,
         stream, org_id = STREAMS[held.stream], held.org_id
         await refuse_if_held(connection, org_id, stream.name)
         await _confirm(connection, asking, held, stream, ids)
-        under = await find_under(connection, asking, org_id, stream, ids)
+        under = await find_under(lambda: nullcontext(connection), asking, org_id, stream, ids)
         journaled_as = {"org_id": org_id, "sync_id": sync_id, "cause": MODE}
         deleted = await mark_deleted(connection, journaled_as, stream, ids)
         counts = {stream.name: deleted}

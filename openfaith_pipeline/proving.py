@@ -1,6 +1,7 @@
 """Deletions proven: a row is gone only when a listing proven complete lacks it and asking for it finds nothing."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,10 @@ RETURNING_AT_MOST = 100
 """How many records, marked deleted together with one that is back, are asked for whether they are back too."""
 
 
+Connecting = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
+"""Lends a connection. No transaction is kept open while Planning Center is asked."""
+
+
 async def doubt_about(pool: AsyncConnectionPool[Any], session: Session, *, must_be_exact: bool) -> Doubt | None:
     """Why the walk that was read to its end is not proven complete; None too of one that does not show everything."""
     if session.end is None or not _shows_everything(session):
@@ -49,31 +54,29 @@ async def prove_deletions(
 ) -> Verdict:
     """Judge a finished walk. Deletions are looked for only when `is_wanted`, and only where the proof holds."""
     asking = Asking(fetch)
-    async with pool.connection() as connection:
-        back, unsettled = await _find_returning(connection, asking, session)
+    back, unsettled = await _find_returning(pool.connection, asking, session)
     doubt = await doubt_about(pool, session, must_be_exact=is_wanted)
     verdict = Verdict(returning=back, unsettled=unsettled, doubt=doubt.reason if doubt else None)
     if doubt is None and is_wanted and _shows_everything(session):
-        async with pool.connection() as connection:
-            verdict = await _look_for_deletions(connection, asking, session, verdict)
+        verdict = await _look_for_deletions(pool.connection, asking, session, verdict)
     return replace(verdict, requests=asking.tally.requests)
 
 
-async def _look_for_deletions(
-    connection: AsyncConnection[Any], asking: "Asking", session: Session, verdict: Verdict
-) -> Verdict:
+async def _look_for_deletions(connecting: Connecting, asking: "Asking", session: Session, verdict: Verdict) -> Verdict:
     deletions: dict[str, list[str]] = {}
     under: dict[str, list[str]] = {}
     held: dict[str, list[str]] = {}
     objections: dict[str, str] = {}
     for stream in session.walk.streams:
-        missing = await missing_rows(connection, session, stream)
-        staged = (await account(connection, session, stream)).staged
+        async with connecting() as connection:
+            missing = await missing_rows(connection, session, stream)
+            staged = (await account(connection, session, stream)).staged
+            guard = await guard_of(connection, session.org_id, stream.name)
         objection = await _objection(asking, stream, missing, staged)
         if objection:
             return replace(verdict, doubt=objection)
         rows = staged + len(missing)
-        if (await guard_of(connection, session.org_id, stream.name)).holds(len(missing), rows):
+        if guard.holds(len(missing), rows):
             held[stream.name] = list(missing)
             objections[stream.name] = (
                 f"{len(missing)} of {rows} rows of {stream.name} are gone from the source; so large a deletion is held"
@@ -81,13 +84,13 @@ async def _look_for_deletions(
             )
             continue
         deletions[stream.name] = list(missing)
-        for name, ids in (await find_under(connection, asking, session.org_id, stream, missing)).items():
+        for name, ids in (await find_under(connecting, asking, session.org_id, stream, missing)).items():
             under.setdefault(name, []).extend(ids)
     return replace(verdict, deletions=deletions, under=under, held=held, objections=objections, is_proven=True)
 
 
 async def find_under(
-    connection: AsyncConnection[Any], asking: "Asking", org_id: str, stream: Stream, ids: Collection[str]
+    connecting: Connecting, asking: "Asking", org_id: str, stream: Stream, ids: Collection[str]
 ) -> dict[str, list[str]]:
     """What is gone with these records of the stream because it was under them: by stream name, the ids.
 
@@ -95,28 +98,31 @@ async def find_under(
     """
     found: dict[str, list[str]] = {}
     for child in children_of(stream) if ids else ():
-        rows = await live_under(connection, org_id, child, ids)
+        async with connecting() as connection:
+            rows = await live_under(connection, org_id, child, ids)
         if not rows or not await asking.are_gone(child.stream, rows):
             continue
         found.setdefault(child.stream.name, []).extend(rows)
-        for name, below in (await find_under(connection, asking, org_id, child.stream, rows)).items():
+        for name, below in (await find_under(connecting, asking, org_id, child.stream, rows)).items():
             found.setdefault(name, []).extend(below)
     return found
 
 
 async def _find_returning(
-    connection: AsyncConnection[Any], asking: "Asking", session: Session
+    connecting: Connecting, asking: "Asking", session: Session
 ) -> tuple[dict[str, list[Record]], list[str]]:
     """What went with records that are back, and is there again when it is asked for; and where more may be."""
     found: dict[str, list[Record]] = {}
     unsettled: list[str] = []
-    queue = [(stream, await returning(connection, session, stream)) for stream in session.walk.streams]
+    async with connecting() as connection:
+        queue = [(stream, await returning(connection, session, stream)) for stream in session.walk.streams]
     while queue:
         stream, moments = queue.pop()
         for child in children_of(stream) if moments else ():
             if child.stream in session.walk.streams:
                 continue
-            rows, gone_at = await gone_with(connection, session.org_id, child, moments)
+            async with connecting() as connection:
+                rows, gone_at = await gone_with(connection, session.org_id, child, moments)
             for identifier, parents in rows.items():
                 if asking.tally.requests >= RETURNING_AT_MOST or path_of(child.stream, parents) is None:
                     unsettled.append(child.stream.name)

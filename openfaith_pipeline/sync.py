@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from enum import StrEnum
 from time import monotonic
 from typing import Any, Protocol
@@ -37,7 +38,7 @@ from openfaith_pipeline.extract.extraction import Source, read_pages
 from openfaith_pipeline.extract.pages import MOVED
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.deletions import Verdict
-from openfaith_pipeline.load.leases import holding, releasing
+from openfaith_pipeline.load.leases import LEASE_TTL, holding, releasing
 from openfaith_pipeline.load.parents import parents_of
 from openfaith_pipeline.load.publishing import publish
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_session
@@ -80,6 +81,10 @@ BUSY_PATIENCE_SECONDS = 25.0
 
 REFUSED_BY_POSTGRES = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
 """One stream's trouble, not the church's: the others go on."""
+
+_SESSION_OPTIONS = f"-c timezone=UTC -c idle_in_transaction_session_timeout={LEASE_TTL // timedelta(milliseconds=1)}"
+"""A process that is frozen within a transaction would keep its row locks, and with them whoever takes over, for ever:
+Postgres ends the transaction about when the lease ends."""
 
 _TRACER = trace.get_tracer("openfaith_pipeline.sync")
 
@@ -167,7 +172,9 @@ async def open_workplace(
 ) -> AsyncIterator[Workplace]:
     """A workplace of so many connections; `patience_seconds` is how long its syncs may wait for a free one."""
     async with (
-        database.pool(size=connections, patience_seconds=patience_seconds, row_factory=dict_row) as pool,
+        database.pool(
+            size=connections, patience_seconds=patience_seconds, row_factory=dict_row, options=_SESSION_OPTIONS
+        ) as pool,
         holding(pool) as holder,
     ):
         yield Workplace(pool, holder)

@@ -2,26 +2,40 @@
 
 import asyncio
 import random
+import re
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.errors import DatabaseUnavailable, LeaseLost, StreamBusy
+from openfaith_pipeline.errors import DatabaseUnavailable, LeaseLost, StreamBusy, TransientError
 from openfaith_pipeline.extract.walks import plan_walks
+from openfaith_pipeline.load.leases import LEASE_TTL
 from openfaith_pipeline.load.sessions import Session, SyncRequest, open_session, renew
+from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency
-from openfaith_pipeline.sync import PAGES_AHEAD
-from openfaith_pipeline_tests.integration.sync.church import PEOPLE_ONLY, connect, differences, statuses, sync
+from openfaith_pipeline.sync import PAGES_AHEAD, SyncMode
+from openfaith_pipeline.walk import Page
+from openfaith_pipeline_tests.integration.sync.church import (
+    PEOPLE_ONLY,
+    connect,
+    differences,
+    row_versions,
+    statuses,
+    sync,
+)
 
 ATTEMPT = """
 import sys
@@ -175,3 +189,102 @@ def test_two_syncs_of_one_org_at_once_do_not_interleave(database: Database, simu
     first, second = (each.result()["people.people"] for each in both)
     assert sorted([first.inserted, second.inserted]) == [0, 260]
     assert differences(database, simulator, org_id) == []
+
+
+FROZEN = """
+import sys
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.errors import DatabaseUnavailable
+from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline_tests.integration.sync.church import sync
+with open_database(load_settings()) as database:
+    try:
+        results = sync(database, sys.argv[1], sync_id=sys.argv[2])
+    except DatabaseUnavailable:  # it was frozen within a transaction, which Postgres has ended
+        sys.exit(42)
+refused = [result for result in results.values() if result.status == "failed" and "took over" in str(result.error)]
+sys.exit(42 if refused else 0)
+"""
+
+
+def test_a_frozen_process_is_overtaken_and_its_late_writes_are_refused(
+    database: Database, simulator: SimulatorClient, environment: dict[str, str]
+) -> None:
+    [org_id, _] = connect(database, simulator)
+    simulator.set_latency(Latency(base_ms=40))
+    command = [sys.executable, "-c", FROZEN, org_id, "sync_frozen"]
+    frozen = subprocess.Popen(command, env=environment_with(**environment))
+    while simulator.stats()["requests"] < 8:
+        time.sleep(0.01)
+    frozen.send_signal(signal.SIGSTOP)
+    simulator.set_latency(Latency())
+    # What 15 seconds would do.
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.stream_states SET lease_expires_at = now() - interval '1 s'")
+    assert statuses(sync(database, org_id, sync_id="sync_overtaker")) == {}
+    before = row_versions(database)
+    frozen.send_signal(signal.SIGCONT)
+    assert frozen.wait(timeout=60) == 42
+    assert row_versions(database) == before
+    assert differences(database, simulator, org_id) == []
+
+
+def test_a_dead_process_is_overtaken_within_seconds(
+    database: Database, simulator: SimulatorClient, environment: dict[str, str]
+) -> None:
+    [org_id, _] = connect(database, simulator)
+    simulator.set_latency(Latency(base_ms=25))
+    kill_after(simulator, start(environment, org_id, "sync_dead"), 8)
+    simulator.set_latency(Latency())
+    killed_at, walk = time.monotonic(), [STREAMS["people.people"]]
+    assert statuses(sync(database, org_id, walk)) == {}
+    assert time.monotonic() - killed_at < LEASE_TTL.total_seconds(), "it is seen to be dead; no lease is waited for"
+
+
+def test_syncs_of_every_kind_at_once_do_not_interleave(database: Database, simulator: SimulatorClient) -> None:
+    [org_id, _] = connect(database, simulator)
+    simulator.set_latency(Latency(base_ms=5))
+    emails = [STREAMS["people.emails"]]
+    kinds = [
+        (PEOPLE_ONLY, SyncMode.INCREMENTAL),
+        (PEOPLE_ONLY, SyncMode.RECONCILE),
+        (emails, SyncMode.FULL_REFRESH),
+        (emails, SyncMode.INCREMENTAL),
+    ]
+    with ThreadPoolExecutor(len(kinds)) as pool:
+        all_of_them = [pool.submit(sync, database, org_id, streams, mode) for streams, mode in kinds]
+    results = [each.result() for each in all_of_them]
+    assert [statuses(each) for each in results] == [{}] * len(kinds)
+    assert differences(database, simulator, org_id) == []
+    there = len(simulator.truth(org_id, "people.emails"))
+    assert sorted(each["people.emails"].inserted for each in results) == [0, 0, 0, there]
+
+
+def test_after_a_deploy_that_added_a_stream_only_what_differs_starts_anew(
+    database: Database, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it, the lists came without their shares, so their pages were asked for otherwise."""
+    [org_id, _] = connect(database, simulator)
+    simulator.add(org_id, "people.lists", count=250)
+    lists, rules, shares, tabs = (STREAMS[f"people.{name}"] for name in ("lists", "rules", "list_shares", "tabs"))
+    simulator.add(org_id, "people.tabs", count=250)
+    committed: Counter[str] = Counter()
+
+    async def dying(connection: AsyncConnection[Any], session: Session, page: Page) -> dict[str, int]:
+        staged = await commit_page(connection, session, page)
+        committed[session.names[0]] += 1
+        if committed[session.names[0]] == 2:
+            raise TransientError("the deploy stops the process")
+        return staged
+
+    with monkeypatch.context() as patch:
+        patch.setattr("openfaith_pipeline.sync.commit_page", dying)
+        results = sync(database, org_id, [lists, rules, tabs], sync_id="sync_deployed")
+    assert {result.status for result in results.values()} == {"failed"}
+    simulator.forget_requests()
+    assert statuses(sync(database, org_id, [lists, rules, shares, tabs], sync_id="sync_deployed")) == {}
+    asked = [request["target"] for request in simulator.requests()]
+    offsets = [re.search(r"offset=(\d+)", target) for target in asked if "/tabs" in target]
+    assert all(offset and int(offset[1]) >= 198 for offset in offsets), "tabs go on from their last committed page"
+    assert any("offset" not in target for target in asked if "/lists" in target), "lists begin anew"
+    assert differences(database, simulator, org_id, [lists, rules, shares, tabs]) == []
