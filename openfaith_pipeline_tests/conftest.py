@@ -16,8 +16,23 @@ from openfaith_pipeline.database.cluster import DATABASE_USER
 from openfaith_pipeline.database.connection import configured_url, database_at
 from openfaith_pipeline.database.server import DATABASE_NAME, RunningServer, use_server
 from openfaith_pipeline.settings import Settings
+from openfaith_pipeline_tests.planted import ENCRYPTION_KEY, Watch, leaks_of_database, leaks_of_files
 
-ENCRYPTION_KEY = "b3BlbmZhaXRoLXRlc3RzLW1hZGUtdXAta2V5LTMyLWI="
+
+@pytest.fixture(scope="session")
+def watch() -> Watch:
+    """Hears every log line and span of this process."""
+    watch = Watch()
+    watch.begin()
+    return watch
+
+
+@pytest.fixture(autouse=True)
+def _nothing_planted_is_told(watch: Watch) -> Iterator[None]:
+    """No test may have a secret or anybody's personal data logged or traced, whatever else it is about."""
+    watch.take()
+    yield
+    assert watch.take() == []
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -74,7 +89,10 @@ def fresh_database(postgres: RunningServer, name: str, home: Path) -> Iterator[S
             db_password=postgres.password,
             encryption_keys=ENCRYPTION_KEY,
         )
+        with psycopg.connect(postgres.url(name)) as used:
+            leaks = [*leaks_of_database(used), *leaks_of_files(home)]
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        assert leaks == [], "secrets or personal data were told"
 
 
 @pytest.fixture

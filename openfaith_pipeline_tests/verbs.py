@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openfaith_pipeline.settings import environment_with
+from openfaith_pipeline_tests.planted import SECRETS, found_in
 
 PROGRAM = (sys.executable, "-m", "openfaith_pipeline.cli")
 
@@ -41,6 +42,8 @@ class Verbs:
                 process.kill()
                 raise
         assert "Traceback" not in err + out, err + out
+        assert found_in(err) is None  # what is asked for goes to stdout, and may be about people
+        assert found_in(out, SECRETS) is None
         return Outcome(process.returncode, out, err)
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:

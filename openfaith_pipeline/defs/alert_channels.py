@@ -20,9 +20,9 @@ from openfaith_pipeline.settings import Settings
 _TIMEOUT_SECONDS: Final = 8
 _PRODUCT: Final = "OpenFaith Pipeline"
 
-# slack_sdk logs the webhook's URL, which is its only secret.
-_SILENT: Final = logging.getLogger(f"{__name__}.slack_sdk")
-_SILENT.disabled = True
+# slack_sdk logs the webhook's URL, which is its only secret. No logger of the tree: those are enabled again by whoever
+# configures logging.
+_SILENT: Final = logging.Logger("silent", logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True)

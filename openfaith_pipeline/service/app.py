@@ -52,6 +52,8 @@ def create_app(database: Database) -> FastAPI:
         docs_url=None,  # see `documentation`
         openapi_url="/api/openapi.json",
         redoc_url=None,
+        # FastAPI's own spans carry the query, where OAuth brings its code.
+        telemetry={"tracing": False},
         lifespan=_with_pool,
     )
     app.state.database = database
