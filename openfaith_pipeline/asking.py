@@ -8,7 +8,13 @@ from typing import Any, Final
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog import STREAMS, Stream
-from openfaith_pipeline.errors import OpenFaithError, PathNotFound, UnavailableError, UnexpectedResponse
+from openfaith_pipeline.errors import (
+    OpenFaithError,
+    PathNotFound,
+    TransientError,
+    UnavailableError,
+    UnexpectedResponse,
+)
 from openfaith_pipeline.extract.single import Brought, path_of, read_record
 from openfaith_pipeline.inbox.webhook_deliveries import Delivery
 from openfaith_pipeline.load.arrivals import rows_naming
@@ -19,6 +25,9 @@ from openfaith_pipeline.walk import Record, id_of
 
 FLOOD: Final = 25
 """More records of one stream than this are not asked for one by one: a sync is, which brings them a hundred at once."""
+
+PATIENCE_SECONDS: Final = 20.0
+"""For the answer, retries included; after that the delivery waits for its next attempt, and others are not held up."""
 
 _AT_ONCE: Final = 4
 _MOST_CHILDREN: Final = 1000
@@ -78,7 +87,10 @@ async def ask(
     async def read(question: Question) -> Brought | OpenFaithError:
         async with gate:
             try:
-                return await read_record(_fetch_by(client, question.stream), question.stream, question.path)
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    return await read_record(_fetch_by(client, question.stream), question.stream, question.path)
+            except TimeoutError:
+                return TransientError(f"GET {question.path}: no answer within {PATIENCE_SECONDS:.0f} seconds")
             except OpenFaithError as error:
                 return error
 

@@ -21,7 +21,9 @@ from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.subscribing import beat, ensure_subscriptions, next_to_check
 
-POOL_SIZE: Final = 4
+ORGS_AT_ONCE: Final = 3
+"""So that an org whose Planning Center does not answer holds up no other."""
+POOL_SIZE: Final = 6
 LOOK_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 5.0
 BEAT_SECONDS: Final = 30.0
@@ -49,7 +51,8 @@ async def run_applier(database: Database) -> None:
     """Until cancelled."""
     pool = database.pool(size=POOL_SIZE, row_factory=dict_row)
     async with pool, holding(pool) as holder, asyncio.TaskGroup() as group:
-        group.create_task(_apply(database, pool, holder))
+        for _ in range(ORGS_AT_ONCE):
+            group.create_task(_apply(database, pool, holder))
         group.create_task(_subscribe(database))
         group.create_task(_beat(database))
 
