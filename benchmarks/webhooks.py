@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import SecretStr
 
+from benchmarks.results import write_section
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.org_ids import new_org_id
@@ -71,9 +72,10 @@ def main() -> None:
                 url = service.stdout.readline().decode().strip()
                 asyncio.run(_deliver(url, org_ids, asked.rate, 2, first=10**6))
                 took, statuses = asyncio.run(_deliver(url, org_ids, asked.rate, asked.seconds, first=1))
-                sys.stdout.buffer.write(
-                    orjson.dumps(_result(database, took, statuses, asked), option=orjson.OPT_INDENT_2)
-                )
+                result = orjson.dumps(_result(database, took, statuses, asked), option=orjson.OPT_INDENT_2).decode()
+                sys.stdout.write(f"{result}\n")
+                body = f"`python -m benchmarks.webhooks`: the answers to deliveries.\n\n```json\n{result}\n```"
+                write_section("webhooks", "Webhook receiver", body)
             finally:
                 service.terminate()
                 service.wait(30)

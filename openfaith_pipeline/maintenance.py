@@ -5,18 +5,20 @@ from datetime import timedelta
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.journal_partitions import add_partitions, drop_partitions
+from openfaith_pipeline.inbox.webhook_deliveries import forget_settled
 from openfaith_pipeline.load.abandoning import forget_abandoned
 from openfaith_pipeline.load.plans import give_up_old_plans
 
 
 @dataclass(frozen=True)
 class Maintained:
-    """What was done: months of the journal made ahead, those dropped, and syncs and plans given up."""
+    """What was done: months of the journal made ahead, those dropped, syncs, plans and old webhooks given up."""
 
     months_added: int
     months_dropped: int
     syncs_forgotten: int
-    plans_given_up: int
+    plans_given_up: int = 0
+    deliveries_forgotten: int = 0
 
 
 def maintain(database: Database) -> Maintained:
@@ -29,4 +31,5 @@ def maintain(database: Database) -> Maintained:
             months_dropped=len(drop_partitions(connection, days=settings.journal_days)),
             syncs_forgotten=forget_abandoned(connection, timedelta(hours=settings.abandoned_hours)),
             plans_given_up=give_up_old_plans(connection),
+            deliveries_forgotten=forget_settled(connection),
         )

@@ -69,3 +69,17 @@ def test_what_was_given_up_is_dropped_with_its_staged_rows(database: Database) -
             "SELECT status, checkpoint FROM sync.stream_syncs WHERE id = %s", (walks["old"],)
         ).fetchall()
         assert ended == ("abandoned", None)
+
+
+def test_settled_webhooks_are_forgotten_after_a_month_and_waiting_ones_never(database: Database) -> None:
+    with database.connect() as connection:
+        for event_id, status, settled in (("old", "applied", 31), ("new", "applied", 29), ("waiting", "pending", None)):
+            connection.execute(
+                "INSERT INTO sync.webhook_deliveries (org_id, event_id, event, payload, status, settled_at)"
+                " VALUES ('org', %s, 'people.v2.events.email.created', '{}', %s, now() - %s * interval '1 day')",
+                (event_id, status, settled),
+            )
+    assert maintain(database).deliveries_forgotten == 1
+    with database.connect() as connection:
+        left = connection.execute("SELECT event_id FROM sync.webhook_deliveries ORDER BY id").fetchall()
+    assert left == [("new",), ("waiting",)]
