@@ -17,7 +17,7 @@ from typing import Any
 from psycopg import AsyncConnection, Connection, sql
 from psycopg.rows import dict_row
 
-from benchmarks.church import be_nice, fresh_place, postgres_cpu_seconds
+from benchmarks.church import be_nice, fresh_place
 from benchmarks.results import table, write_section
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database
@@ -47,9 +47,7 @@ def main() -> None:
             "publishing and transforming the changes": _sync(database, connection, "second", options.rows, "after")
         }
         changed = _digests(database, connection)
-        cpu = postgres_cpu_seconds(place)
         seconds["rolling back"], undone = _timed_rollback(database)
-        seconds["of which Postgres had the processor"] = postgres_cpu_seconds(place) - cpu
         after = _digests(database, connection)
         seconds["as_of, every person before the change"] = _timed_as_of(connection)
     unequal = [name for name in before if before[name] != after[name]]
