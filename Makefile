@@ -14,7 +14,7 @@ LOG := $(VENV)/install.log
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help demo dev test test-fast chaos lint format docs browser install clean
+.PHONY: broker help demo dev test test-fast chaos lint format docs browser install clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -25,7 +25,7 @@ demo: $(READY)  ## sync two simulated churches into an embedded Postgres
 dev: $(READY)  ## the Dagster UI and daemon on that data, until Ctrl-C
 	@exec $(BIN)/openfaith-pipeline dev $(ARGS)
 
-test: $(READY) browser  ## the whole test suite
+test: $(READY) browser broker  ## the whole test suite
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-fast: $(READY)  ## the unit tests, in about a minute
@@ -57,6 +57,13 @@ browser: $(READY)
 		elif [ -z "$${CI:-}" ]; then \
 			echo "the browser test is skipped: install Chromium (Debian: sudo apt-get install chromium)" >&2; \
 		fi; \
+	fi
+
+# The test of several machines starts a Redis of its own. As root it is installed when missing, else that test is skipped.
+broker: $(READY)
+	@if ! command -v redis-server >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends redis-server; } \
+			>$(VENV)/broker.log 2>&1 </dev/null || echo "Redis could not be installed, see $(VENV)/broker.log" >&2; \
 	fi
 
 install: $(READY)  ## the virtual environment in .venv

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     journal_days: int = Field(default=400, ge=1, le=36500, validation_alias="OPENFAITH_JOURNAL_DAYS")
     abandoned_hours: int = Field(default=24, ge=12, le=8760, validation_alias="OPENFAITH_ABANDONED_HOURS")
     undo_canceled: bool = Field(default=True, validation_alias="OPENFAITH_UNDO_CANCELED")
+    celery_broker: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_CELERY_BROKER")
     sweeps_at_once: int = Field(default=1, ge=1, le=64, validation_alias="OPENFAITH_SWEEPS")
     otlp_endpoint: str = Field(default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     dagster_home_override: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")

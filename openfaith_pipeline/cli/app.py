@@ -26,6 +26,7 @@ from openfaith_pipeline.cli.simulator import simulate
 from openfaith_pipeline.cli.status import show_status
 from openfaith_pipeline.cli.sync import sync
 from openfaith_pipeline.cli.webhooks import webhooks_app
+from openfaith_pipeline.cli.worker import run_dagster, worker
 from openfaith_pipeline.errors import OpenFaithError, UsageError
 
 _EXIT_FAILED = 1
@@ -42,6 +43,8 @@ app = typer.Typer(
 app.command("demo")(demo)
 app.command("dev")(dev)
 app.command("serve")(serve)
+app.command("worker")(worker)
+app.command("dagster")(run_dagster)
 app.command("sync")(sync)
 app.command("backfill")(backfill)
 app.command("status")(show_status)

@@ -19,6 +19,16 @@ LOCATION_NAME: Final = "openfaith_pipeline"
 CODE_MODULE: Final = "openfaith_pipeline.definitions"
 _SHIPPED: Final = ("dagster.yaml", "workspace.yaml")
 _STORAGE: Final = {"module": "openfaith_pipeline.defs.storage", "class": "OpenFaithStorage"}
+_LOCAL_LAUNCHER: Final = """  module: openfaith_pipeline.defs.launcher
+  class: LeaseRunLauncher
+"""
+_CELERY_LAUNCHER: Final = """  module: openfaith_pipeline.defs.celery_launcher
+  class: LeaseCeleryRunLauncher
+  config:
+    broker: { env: OPENFAITH_CELERY_BROKER }
+    backend: { env: OPENFAITH_CELERY_BROKER }
+"""
+_HERE: Final = "127.0.0.1"
 _QUIET: Final = ("--log-level", "warning")
 
 
@@ -41,7 +51,7 @@ def prepare_dagster_home(settings: Settings, database: Database) -> dict[str, st
     try:
         home.mkdir(parents=True, exist_ok=True)
         for name in _SHIPPED:
-            _write_if_changed(home / name, files(__package__).joinpath(name).read_text())
+            _write_if_changed(home / name, _configured(files(__package__).joinpath(name).read_text(), settings))
     except OSError as error:
         raise ConfigurationError(f"DAGSTER_HOME {home} cannot be written: {error.strerror}") from error
     return {
@@ -63,22 +73,30 @@ def open_instance(settings: Settings, database: Database) -> Iterator[dg.Dagster
         yield instance
 
 
-def code_server(environment: Mapping[str, str], port: int) -> ProcessSpec:
+def code_server(environment: Mapping[str, str], port: int, host: str = _HERE) -> ProcessSpec:
     """The process that imports our code and starts runs."""
-    command = ("dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), "-m", CODE_MODULE)
+    command = ("dagster", "code-server", "start", "-h", host, "-p", str(port), "-m", CODE_MODULE)
     return _process("code server", (*command, "--location-name", LOCATION_NAME, *_QUIET), environment, port)
 
 
-def webserver(environment: Mapping[str, str], port: int, code_server_port: int) -> ProcessSpec:
+def webserver(
+    environment: Mapping[str, str], port: int, code_server_port: int, host: str = _HERE, code_server_host: str = _HERE
+) -> ProcessSpec:
     """The process that serves the UI."""
-    command = ("dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-w", _workspace(environment))
-    return _process("webserver", (*command, "--dagster-log-level", "warning"), environment, port, code_server_port)
+    command = ("dagster_webserver", "-h", host, "-p", str(port), "-w", _workspace(environment))
+    return _process(
+        "webserver",
+        (*command, "--dagster-log-level", "warning"),
+        environment,
+        port,
+        (code_server_host, code_server_port),
+    )
 
 
-def daemon(environment: Mapping[str, str], code_server_port: int) -> ProcessSpec:
+def daemon(environment: Mapping[str, str], code_server_port: int, code_server_host: str = _HERE) -> ProcessSpec:
     """The process that queues, watches and retries runs and evaluates sensors."""
     command = ("dagster._daemon", "run", "-w", _workspace(environment))
-    return _process("daemon", (*command, *_QUIET), environment, None, code_server_port)
+    return _process("daemon", (*command, *_QUIET), environment, None, (code_server_host, code_server_port))
 
 
 def _process(
@@ -86,11 +104,12 @@ def _process(
     arguments: Sequence[str],
     environment: Mapping[str, str],
     port: int | None,
-    code_server_port: int | None = None,
+    code_server_at: tuple[str, int] | None = None,
 ) -> ProcessSpec:
+    host, number = code_server_at or (_HERE, port)
     reached_at = {
-        "OPENFAITH_CODE_SERVER_HOST": "127.0.0.1",
-        "OPENFAITH_CODE_SERVER_PORT": str(code_server_port or port),
+        "OPENFAITH_CODE_SERVER_HOST": host,
+        "OPENFAITH_CODE_SERVER_PORT": str(number),
         # gRPC forks along otherwise, and now and then crashes a program that is started meanwhile.
         "GRPC_ENABLE_FORK_SUPPORT": "0",
     }
@@ -99,6 +118,11 @@ def _process(
 
 def _workspace(environment: Mapping[str, str]) -> str:
     return str(Path(environment["DAGSTER_HOME"]) / "workspace.yaml")
+
+
+def _configured(text: str, settings: Settings) -> str:
+    """The shipped file, with the runs handed to the broker where one is set."""
+    return text.replace(_LOCAL_LAUNCHER, _CELERY_LAUNCHER) if settings.celery_broker else text
 
 
 def _write_if_changed(path: Path, text: str) -> None:

@@ -21,17 +21,23 @@ class LeaseRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        with database_of(self._instance).connect() as connection:
-            silence = silence_of(connection, run.run_id)
-        if silence is None:
-            return self._health_before_first_beat(run)
-        if silence > STALE_AFTER:
-            return CheckRunHealthResult(WorkerStatus.FAILED, f"no sign of life for {silence.total_seconds():.0f} s")
-        return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return lease_health(self._instance, run)
 
-    def _health_before_first_beat(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        record = self._instance.get_run_record_by_id(run.run_id)
-        started_at = record.start_time if record else None
-        if started_at is None or datetime.now(UTC) - datetime.fromtimestamp(started_at, UTC) < GRACE:
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"no sign of life within {GRACE.seconds} s of its start")
+
+def lease_health(instance: dg.DagsterInstance, run: dg.DagsterRun) -> CheckRunHealthResult:
+    """Whether the process that executes the run still gives signs of life, wherever it is."""
+    with database_of(instance).connect() as connection:
+        silence = silence_of(connection, run.run_id)
+    if silence is None:
+        return _health_before_first_beat(instance, run)
+    if silence > STALE_AFTER:
+        return CheckRunHealthResult(WorkerStatus.FAILED, f"no sign of life for {silence.total_seconds():.0f} s")
+    return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+
+def _health_before_first_beat(instance: dg.DagsterInstance, run: dg.DagsterRun) -> CheckRunHealthResult:
+    record = instance.get_run_record_by_id(run.run_id)
+    started_at = record.start_time if record else None
+    if started_at is None or datetime.now(UTC) - datetime.fromtimestamp(started_at, UTC) < GRACE:
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+    return CheckRunHealthResult(WorkerStatus.FAILED, f"no sign of life within {GRACE.seconds} s of its start")
