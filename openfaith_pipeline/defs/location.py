@@ -19,7 +19,7 @@ from openfaith_pipeline.defs.schedules import incremental_schedule, reconcile_sc
 from openfaith_pipeline.defs.sensors import orgs_sensor, requests_sensor
 from openfaith_pipeline.defs.sweeps import pco_sweep
 from openfaith_pipeline.defs.token_refresh import token_refresh_job, token_refresh_schedule
-from openfaith_pipeline.defs.webhooks import pco_webhooks, webhooks_sensor
+from openfaith_pipeline.defs.webhooks import webhook_deliveries, webhooks_sensor
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS, WorkflowEngine
 
 
@@ -42,7 +42,7 @@ def _definitions() -> dg.Definitions:
     return dg.Definitions(
         assets=[*assets, CONNECTION],
         jobs=[
-            *(PCO_SYNC, pco_sweep, pco_webhooks, maintenance_job, token_refresh_job),
+            *(PCO_SYNC, pco_sweep, webhook_deliveries, maintenance_job, token_refresh_job),
             *(*WORKFLOW_JOBS, decide_held_deletion),
         ],
         schedules=[incremental_schedule, reconcile_schedule, maintenance_schedule, token_refresh_schedule],

@@ -46,11 +46,11 @@ def apply_deliveries(context: dg.OpExecutionContext) -> None:
 
 
 @dg.job(
-    name="pco_webhooks",
+    name="webhook_deliveries",  # `pco_webhooks` is the op that reads the product of that name
     description="Applies webhook deliveries where no service does.",
     executor_def=EXECUTOR,
 )
-def pco_webhooks() -> None:
+def webhook_deliveries() -> None:
     apply_deliveries()
 
 
@@ -59,7 +59,7 @@ def pco_webhooks() -> None:
     description="Tells what webhooks changed, and has a run apply deliveries that no service comes to apply.",
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    job=pco_webhooks,
+    job=webhook_deliveries,
 )
 def webhooks_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     with database_of(context.instance).connect() as connection:
