@@ -44,7 +44,7 @@ class Gateway:
     def __init__(self, world: World, failing: Iterator[bool]) -> None:
         self._world, self._failing = world, failing
 
-    async def get(self, path: str, params: Mapping[str, str], *, product: object) -> Document:
+    async def get(self, path: str, params: Mapping[str, str], *, product: object, **_more: object) -> Document:
         if next(self._failing, False):
             raise TransientError(f"{product} does not answer")
         return await self._world.fetch(path, params)
