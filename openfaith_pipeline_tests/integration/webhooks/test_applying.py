@@ -130,11 +130,11 @@ def test_a_church_that_changes_in_every_way_converges_though_events_come_late_tw
     simulator.delete(org, "people.people", [gone])
     arrived(service, simulator)
     apply_all(service)
+    carry_out_requests(service, org)  # of what would have been too much to ask for one by one
     assert differences(service, simulator, org, [PEOPLE, EMAILS]) == []
     assert [row["error"] for row in kept(service) if row["status"] in {"pending", "failed"}] == []
     left = {row["person_id"] for row in stored(service, org, EMAILS).values()}
     assert not {str(removed), str(gone)} & left
-    carry_out_requests(service, org)
     assert differences(service, simulator, org, OF_PEOPLE) == []
 
 
@@ -316,7 +316,10 @@ def test_killed_while_applying_nothing_is_lost_and_nothing_doubled(
         applier.wait()
     simulator.set_latency(Latency())
     apply_all(service)
-    assert set(outcomes(service)) <= {"applied", "superseded"}
+    make_due(service)  # what was claimed by the killed may have met a lease that had not run out
+    apply_all(service)
+    carry_out_requests(service, org)
+    assert set(outcomes(service)) <= {"applied", "superseded", "requested"}
     assert differences(service, simulator, org, [PEOPLE, EMAILS]) == []
     with service.connect() as connection:
         transformed = connection.execute('SELECT count(*) FROM openfaith_emails WHERE "orgId" = %s', (org,)).fetchone()
