@@ -13,12 +13,23 @@ from openfaith_pipeline.defs.asset_metadata import canonical_metadata, column_sc
 from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.partitions import ORG
 from openfaith_pipeline.defs.raw_assets import OWNERS, asset_key
-from openfaith_pipeline.defs.requests import request_of
+from openfaith_pipeline.defs.requests import PARTITION_TAG, request_of
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.transform import SOURCES
 
 GROUP: Final = "openfaith"
 _SCHEMA: Final = "public"  # of the tables as they are described; where they are is the running process's setting
+
+
+# Sweeps and webhooks make these tables themselves, from what has changed; a run of raw assets alone does not.
+_FOLLOWS_RUNS: Final = (
+    dg.AutomationCondition.any_deps_match(
+        dg.AutomationCondition.newly_updated()
+        & dg.AutomationCondition.any_new_update_has_run_tags(tag_keys={PARTITION_TAG})
+    ).since_last_handled()
+    & ~dg.AutomationCondition.in_progress()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+).with_label("a run has brought what it is made of")
 
 
 def canonical_key(table: str) -> dg.AssetKey:
@@ -40,6 +51,7 @@ def canonical_spec(table: str) -> dg.AssetSpec:
         metadata={"dagster/column_schema": column_schema(canonical_tables(_SCHEMA).tables[f"{_SCHEMA}.{name}"], {})},
         skippable=True,
         partitions_def=ORG,
+        automation_condition=_FOLLOWS_RUNS,
     )
 
 
@@ -66,3 +78,11 @@ def canonical_assets() -> dg.AssetsDefinition:
             yield dg.MaterializeResult(asset_key=canonical_key(table))
 
     return transform_raw
+
+
+canonical_sensor = dg.AutomationConditionSensorDefinition(
+    "canonical",
+    target=dg.AssetSelection.groups(GROUP),
+    description="Makes an org's OpenFaith tables when a run has materialized raw assets they are made of without them.",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)

@@ -8,7 +8,7 @@ import dagster as dg
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.defs.alert_sensors import AlertDesk, alerts_sensor, failed_runs_sensor
 from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
-from openfaith_pipeline.defs.canonical_assets import canonical_assets
+from openfaith_pipeline.defs.canonical_assets import canonical_assets, canonical_sensor
 from openfaith_pipeline.defs.connection_asset import CONNECTION, connections_sensor
 from openfaith_pipeline.defs.held_deletions import decide_held_deletion
 from openfaith_pipeline.defs.jobs import EXECUTOR, PCO_SYNC
@@ -49,6 +49,7 @@ def _definitions() -> dg.Definitions:
         sensors=[
             orgs_sensor,
             requests_sensor,
+            canonical_sensor,
             webhooks_sensor,
             failed_runs_sensor,
             canceled_runs_sensor,
