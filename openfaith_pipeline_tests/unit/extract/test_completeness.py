@@ -142,11 +142,17 @@ def test_children_called_complete_lack_none_whose_parent_stayed(
         world.collections[RESULTS.format(number)] = Collection(dict.fromkeys(ids, 1))
     before = {identifier for path, each in world.collections.items() if path != LISTS for identifier in each.rows}
     known = list(lists.rows)
-    world.tick = changing(world, schedule)
+    stayed, change = set(known), changing(world, schedule)
+
+    def tick() -> None:
+        change()
+        stayed.intersection_update(lists.rows)  # one that comes back was away
+
+    world.tick = tick
     reading = read(walk, world, iter(cuts), known)
     there = {
         identifier
-        for number in lists.rows.keys() & known
+        for number in stayed
         for identifier in world.collections[RESULTS.format(number)].rows
     }
     if reading.doubt(walk) is None:
