@@ -29,7 +29,7 @@ def test_a_sync_ends_with_what_was_done(verb: Verbs, connected: str, simulator: 
 
     status = verb("status", connected, "--json").document
     assert status["streams"]["people.emails"]["row_count"] == there
-    assert status["connection"] == {"state": "connected", "reason": None}
+    assert status["connection"] == {"state": "connected", "reason": None, "withheld": []}
     shown = verb("status")
     assert connected in shown.out
     assert str(there) in verb("status", connected).out

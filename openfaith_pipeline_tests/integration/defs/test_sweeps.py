@@ -68,7 +68,7 @@ def test_only_what_changed_is_materialized(
     assert keys.index(CAMPUSES) < keys.index(MADE)
 
     with database.connect() as connection:
-        connection.execute("UPDATE sync.org_schedules SET next_at = now()")
+        connection.execute("UPDATE sync.org_schedules SET next_at = now(), polled_at = NULL")
     again = run_sweep(instance)
     assert again.success
     assert again.get_asset_materialization_events() == []
@@ -100,7 +100,7 @@ def test_a_sweep_fails_only_when_every_org_does(
     for org_id in org_ids[1:]:
         break_org(org_id)
     with database.connect() as connection:
-        connection.execute("UPDATE sync.org_schedules SET next_at = now()")
+        connection.execute("UPDATE sync.org_schedules SET next_at = now(), polled_at = NULL")
     assert not run_sweep(instance).success
 
 
