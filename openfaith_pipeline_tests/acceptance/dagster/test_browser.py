@@ -17,7 +17,7 @@ def page(deployment: Deployment) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), headless=True, args=FLAGS)
         page = browser.new_page(viewport={"width": 1500, "height": 950}, base_url=deployment.url)
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(150_000)
         yield page
         page.screenshot(path=deployment.directory / "last-page.png")
         browser.close()

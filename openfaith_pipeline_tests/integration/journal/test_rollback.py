@@ -69,7 +69,7 @@ def test_everything_is_as_it_was_and_can_be_again(
     assert states(connection) == states_after
     assert [status_of(connection, name) for name in ("second", "undoing")] == ["succeeded", "rolled_back"]
 
-    undo(database, "second")
+    undo(database, "second", on_conflict=OnConflict.OVERWRITE)
     assert differing(before, snapshot(connection)) == []
     synced(database, org_id, "third")
     assert differences(database, simulator, org_id, STREAMS_READ) == []
