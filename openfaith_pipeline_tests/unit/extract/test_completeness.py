@@ -150,11 +150,7 @@ def test_children_called_complete_lack_none_whose_parent_stayed(
 
     world.tick = tick
     reading = read(walk, world, iter(cuts), known)
-    there = {
-        identifier
-        for number in stayed
-        for identifier in world.collections[RESULTS.format(number)].rows
-    }
+    there = {identifier for number in stayed for identifier in world.collections[RESULTS.format(number)].rows}
     if reading.doubt(walk) is None:
         assert before & there <= {int(identifier) for identifier in reading.staged}
 
