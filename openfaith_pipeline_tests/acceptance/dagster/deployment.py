@@ -173,8 +173,8 @@ class Deployment:
 
 @contextmanager
 def running_dagster(database: Database, environment: Mapping[str, str], directory: Path) -> Iterator[Deployment]:
-    """Everything of it, ten made-up churches connected; the processes end with the block."""
-    churches = made_up_churches(10, people=PEOPLE)
+    """Everything of it, sixteen made-up churches connected; the processes end with the block."""
+    churches = made_up_churches(16, people=PEOPLE)
     with ExitStack() as stack:
         simulator = stack.enter_context(running_simulator(churches))
         settings = database.settings.model_copy(update={"pco_api_url": simulator.url})

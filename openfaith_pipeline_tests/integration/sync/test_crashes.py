@@ -88,19 +88,19 @@ def test_a_killed_listing_fetches_nothing_twice_but_what_was_in_flight(
     database: Database, simulator: SimulatorClient, environment: dict[str, str]
 ) -> None:
     [org_id, _] = connect(database, simulator)
-    simulator.add(org_id, "people.emails", count=3000)
+    simulator.add(org_id, "people.households", count=3000)
     simulator.set_latency(Latency(base_ms=60))
     attempt = start(environment, org_id, "sync_killed")
-    while sum("/emails" in target for target in answered(simulator)) < 12:
+    while sum("/households?" in target for target in answered(simulator)) < 12:
         time.sleep(0.01)
     attempt.kill()
     attempt.wait()
     simulator.set_latency(Latency())
-    sync(database, org_id, [STREAMS["people.emails"]], sync_id="sync_killed")
-    pages = Counter({target: count for target, count in answered(simulator).items() if "/emails" in target})
+    sync(database, org_id, [STREAMS["people.households"]], sync_id="sync_killed")
+    pages = Counter({target: count for target, count in answered(simulator).items() if "/households?" in target})
     assert len(pages) > 30
     assert sum(count - 1 for count in pages.values()) <= IN_FLIGHT_OF_A_WALK
-    assert differences(database, simulator, org_id, [STREAMS["people.emails"]]) == []
+    assert differences(database, simulator, org_id, [STREAMS["people.households"]]) == []
 
 
 def test_another_sync_continues_what_a_dead_one_left(
