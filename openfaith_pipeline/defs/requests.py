@@ -19,8 +19,11 @@ IDEMPOTENCY_TAG: Final = "openfaith/idempotency_key"
 RESUME_TAG: Final = "dagster/is_resume_retry"
 PARTITION_TAG: Final = "dagster/partition"
 
+BACKFILL: Final = "backfill"
+"""The trigger of what can wait: an asset backfill of Dagster's, or the verb of that name."""
+
 _TRIGGERS: Final[Mapping[str, str]] = {
-    "dagster/backfill": "backfill",
+    "dagster/backfill": BACKFILL,
     "dagster/schedule_name": "schedule",
     "dagster/sensor_name": "sensor",
 }

@@ -1,6 +1,6 @@
 """What ops and sensors are given: the use cases, on our database."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -17,21 +17,25 @@ from openfaith_pipeline.checks import Finding, Rule
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.caller import current_caller
 from openfaith_pipeline.defs.heartbeat import beating
-from openfaith_pipeline.defs.requests import Request
+from openfaith_pipeline.defs.requests import BACKFILL, Request
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError
 from openfaith_pipeline.inbox.carrying import take_request
 from openfaith_pipeline.load.held_deletions import HeldDeletion
 from openfaith_pipeline.load.plans import is_plan
 from openfaith_pipeline.load.preview import preview_rows
+from openfaith_pipeline.orgs.connecting import connect_client
 from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.orgs.turns import Kind, count_due, enroll_orgs
 from openfaith_pipeline.planning import apply_streams
+from openfaith_pipeline.planning_center.rate_ledger import Priority
 from openfaith_pipeline.sweeping import Listener, SweepOrder, SweepReport, sweep
 from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, finish_sync, sync_streams
 from openfaith_pipeline.telemetry import tracing
 from openfaith_pipeline.transform import TransformResult, transform_org
+
+SyncResults = dict[str, StreamResult]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,16 @@ class Glance:
 
     findings: Mapping[str, Finding]
     preview: Sequence[Mapping[str, Any]]
+
+
+def _reading_for(request: Request, patience_seconds: float) -> Callable[..., Coroutine[Any, Any, SyncResults]]:
+    """A sync that a person waits for goes before a backfill's requests to the same Planning Center."""
+    priority = Priority.BACKFILL if request.trigger == BACKFILL else Priority.INCREMENTAL
+    return partial(
+        sync_streams,
+        client_factory=partial(connect_client, priority=priority),
+        patience_seconds=patience_seconds,
+    )
 
 
 @contextmanager
@@ -68,10 +82,9 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Bring these streams up to date; by stream name, how each ended."""
         caller = current_caller()
         with self._recorded(request, mode, {"streams": [stream.name for stream in streams]}) as failures:
-            patient = partial(sync_streams, patience_seconds=caller.patience_seconds)
-            do = apply_streams if self._is_plan(request.sync_id) else patient
+            bring = apply_streams if self._is_plan(request.sync_id) else _reading_for(request, caller.patience_seconds)
             results = caller.run(
-                do(
+                bring(
                     self._database,
                     request.org_id,
                     streams,

@@ -22,6 +22,7 @@ from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBus
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.registry import add_org, pause_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.planning_center.rate_ledger import Claim, Grant, Priority, RateLedger
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync
@@ -235,3 +236,19 @@ def a_started_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
     run = instance.create_run_for_job(job, tags={"dagster/partition": ORGS[0], "openfaith/org": ORGS[0]})
     instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name), run.run_id)
     return run
+
+
+@pytest.mark.parametrize(("trigger", "priority"), [("backfill", Priority.BACKFILL), ("cli", Priority.INCREMENTAL)])
+def test_a_backfill_asks_planning_center_behind_everybody_else(
+    connected: Database, monkeypatch: pytest.MonkeyPatch, trigger: str, priority: Priority
+) -> None:
+    claims: list[Claim] = []
+    exchange = RateLedger.exchange
+
+    def noted(ledger: RateLedger, claim: Claim, now: float) -> Grant:
+        claims.append(claim)
+        return exchange(ledger, claim, now)
+
+    monkeypatch.setattr(RateLedger, "exchange", noted)
+    assert run_sync(connected, SyncOrder(ORGS[:1], CAMPUSES, trigger=trigger))[ORGS[0]].status == "succeeded"
+    assert {claim.priority for claim in claims} == {priority}
