@@ -24,25 +24,14 @@ from openfaith_pipeline.load.foreseeing import StreamChanges, changes_of
 from openfaith_pipeline.load.parents import Foreseen, parents_of
 from openfaith_pipeline.load.plans import PlannedWalk, check_session, keep_planned, planned_walks, release
 from openfaith_pipeline.load.publishing import Published, publish
+from openfaith_pipeline.load.refusals import REFUSED_BY_POSTGRES, refusal_in_words
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_planned, renew
-from openfaith_pipeline.load.sync_log import absent_paths, finished_streams
+from openfaith_pipeline.load.sync_log import absent_paths, finished_streams, page_counts
 from openfaith_pipeline.orgs.connecting import connect_client
-from openfaith_pipeline.sync import (
-    REFUSED_BY_POSTGRES,
-    Attempt,
-    ClientFactory,
-    Progress,
-    Silence,
-    StreamResult,
-    SyncMode,
-    Workplace,
-    at_work,
-    logged,
-    opened,
-    refusal_in_words,
-    stored_result,
-)
+from openfaith_pipeline.results import Progress, Silence, StreamResult, SyncMode, stored_result
+from openfaith_pipeline.sync import Attempt, ClientFactory
 from openfaith_pipeline.walk import Parent, Route, Walk
+from openfaith_pipeline.workplace import Workplace, at_work, opened
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -122,16 +111,7 @@ class _Planning(Attempt):
 
     async def conclude(self, walk: Walk, session: Session, verdict: Verdict, started: float) -> list[StreamResult]:
         self.read.append(_Read(walk, session, verdict))
-        return [
-            self.result_of(
-                stream,
-                "planned",
-                started,
-                error=verdict.reason(stream.name),
-                held=len(verdict.held.get(stream.name, ())),
-            )
-            for stream in walk.streams
-        ]
+        return [self.result_of(stream, "planned", started, **verdict.told(stream.name)) for stream in walk.streams]
 
     def parents(self, route: Route, after: str | None) -> AsyncIterator[Parent]:
         verdicts = [each.verdict for each in self.read]
@@ -169,7 +149,7 @@ class _Planning(Attempt):
     async def _publish(self, connection: Connection, each: _Read) -> Mapping[str, Published]:
         async with connection.transaction():
             published = await publish(connection, each.session, each.verdict)
-            counts = await logged(connection, each.session)
+            counts = await page_counts(connection, list(each.session.ids.values()))
         for name, told in published.items():
             self.results[name] = replace(self.results[name], **asdict(told), **counts[name])
         return published
@@ -233,14 +213,13 @@ class _Applying:
             except (OpenFaithError, *REFUSED_BY_POSTGRES):
                 await release(connection, session)
                 raise
-            counts = await logged(connection, session)
+            counts = await page_counts(connection, list(session.ids.values()))
         return {
             name: {
                 **asdict(told),
                 **counts[name],
-                "status": "incomplete" if verdict.reason(name) else "succeeded",
-                "error": verdict.reason(name),
-                "held": len(verdict.held.get(name, ())),
+                "status": verdict.status(name),
+                **verdict.told(name),
                 "requests": 0,
                 "waited_seconds": 0.0,
             }

@@ -18,12 +18,13 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.arrivals import Row, present_rows, publish_arrivals
 from openfaith_pipeline.load.quarantine import Quarantined, restate, settle
+from openfaith_pipeline.load.refusals import REFUSED_BY_POSTGRES, refusal_in_words
 from openfaith_pipeline.load.rows import EncodedRows
 from openfaith_pipeline.load.sessions import REPLAYED, SyncRequest, lock_stream
 from openfaith_pipeline.load.staging import encoder_of
-from openfaith_pipeline.sync import REFUSED_BY_POSTGRES, at_work, refusal_in_words
 from openfaith_pipeline.transform import SOURCES, transform_org
 from openfaith_pipeline.walk import Record
+from openfaith_pipeline.workplace import at_work
 
 Connection = psycopg.AsyncConnection[Any]
 

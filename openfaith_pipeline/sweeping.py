@@ -24,7 +24,7 @@ from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, OrgPaused, UnknownOrg
 from openfaith_pipeline.extract.walks import quick_names
-from openfaith_pipeline.load.sync_log import changed_streams
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, changed_streams, finish_sync
 from openfaith_pipeline.orgs.turns import (
     BEAT_SECONDS,
     Kind,
@@ -36,18 +36,11 @@ from openfaith_pipeline.orgs.turns import (
     give_up_turns,
     keep_turns,
 )
+from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.rolling import streams_due_for_reconcile
-from openfaith_pipeline.sync import (
-    StreamResult,
-    SyncMode,
-    SyncStart,
-    Workplace,
-    begin_sync,
-    finish_sync,
-    open_workplace,
-    sync_streams,
-)
+from openfaith_pipeline.sync import sync_streams
 from openfaith_pipeline.transform import SOURCES, TransformResult, transform_org
+from openfaith_pipeline.workplace import Workplace, open_workplace
 
 ORGS_AT_ONCE: Final = 50
 CLAIMS_FOR: Final = timedelta(minutes=30)

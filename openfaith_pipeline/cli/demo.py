@@ -31,8 +31,8 @@ from openfaith_pipeline.cli.sync import (
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.orgs.registry import Org
+from openfaith_pipeline.results import StreamResult
 from openfaith_pipeline.settings import Settings, load_settings
-from openfaith_pipeline.sync import StreamResult
 
 if TYPE_CHECKING:
     from openfaith_pipeline.defs.reports import OrgReport

@@ -19,7 +19,7 @@ from openfaith_pipeline.load.plans import Plan, check_plan, discard_plan, end_pl
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.orgs.registry import Org
 from openfaith_pipeline.planning import OrgPlan, plan_streams
-from openfaith_pipeline.sync import StreamResult, SyncMode
+from openfaith_pipeline.results import StreamResult, SyncMode
 
 _KINDS: Final[Mapping[str, str]] = {
     "insert": "new",

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from openfaith_pipeline.cli.terminal import count, duration, messages, number_of, table
-from openfaith_pipeline.sync import Progress, StreamResult
+from openfaith_pipeline.results import Progress, StreamResult
 
 _PLAIN_INTERVAL_SECONDS = 5.0
 _MOST_LIVE_STREAMS = 15

@@ -14,7 +14,8 @@ from openfaith_pipeline.cli.progress import shown_progress
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.orgs.registry import Org
-from openfaith_pipeline.sync import BUSY_PATIENCE_SECONDS, SyncMode
+from openfaith_pipeline.results import SyncMode
+from openfaith_pipeline.workplace import BUSY_PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from openfaith_pipeline.defs.execution import SyncOrder

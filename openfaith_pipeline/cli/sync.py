@@ -19,9 +19,9 @@ from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.orgs.organization import check_answering
 from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
+from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.rolling import streams_due_for_reconcile
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.sync import StreamResult, SyncMode
 
 if TYPE_CHECKING:
     from openfaith_pipeline.defs.reports import OrgReport

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from openfaith_pipeline.catalog import STREAMS, Product, Strategy, Stream
 from openfaith_pipeline.database.raw_tables import raw_table
-from openfaith_pipeline.sync import StreamResult
+from openfaith_pipeline.results import StreamResult
 from openfaith_pipeline.transform import TransformResult
 
 _WAYS: Final[Mapping[Strategy, str]] = {

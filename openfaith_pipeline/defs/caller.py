@@ -10,8 +10,9 @@ from typing import Any, Final, TypeVar
 import dagster as dg
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.sync import BUSY_PATIENCE_SECONDS, Progress, StreamResult
+from openfaith_pipeline.results import Progress, StreamResult
 from openfaith_pipeline.transform import TransformResult
+from openfaith_pipeline.workplace import BUSY_PATIENCE_SECONDS
 
 T = TypeVar("T")
 

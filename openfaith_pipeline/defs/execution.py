@@ -37,11 +37,21 @@ from openfaith_pipeline.defs.requests import (
 )
 from openfaith_pipeline.defs.selections import assets_of, mode_config
 from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBusy
-from openfaith_pipeline.load.sync_log import RecordedSync, find_sync, mode_of, note_run, started_alone
+from openfaith_pipeline.load.sync_log import (
+    RecordedSync,
+    SyncStart,
+    begin_sync,
+    find_sync,
+    finish_sync,
+    mode_of,
+    note_run,
+    started_alone,
+)
 from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.registry import get_org, list_orgs
+from openfaith_pipeline.results import Progress, SyncMode
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.sync import BUSY_PATIENCE_SECONDS, Progress, SyncMode, SyncStart, begin_sync, finish_sync
+from openfaith_pipeline.workplace import BUSY_PATIENCE_SECONDS
 
 ORGS_AT_ONCE: Final = 4
 

@@ -15,7 +15,7 @@ from openfaith_pipeline.defs.partitions import ORG
 from openfaith_pipeline.defs.requests import SyncConfig, request_of
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.errors import CheckFailed, SyncFailed, SyncIncomplete
-from openfaith_pipeline.sync import StreamResult
+from openfaith_pipeline.results import StreamResult
 
 PREVIEW_ROWS: Final = 5
 OWNERS: Final = ("team:openfaith",)

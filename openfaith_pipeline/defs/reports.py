@@ -9,7 +9,7 @@ from dagster._core.storage.dagster_run import RunsFilter
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.requests import ORG_TAG, SYNC_ID_TAG
 from openfaith_pipeline.load.sync_log import recorded_streams
-from openfaith_pipeline.sync import StreamResult, stored_result
+from openfaith_pipeline.results import StreamResult, stored_result
 from openfaith_pipeline.transform import TransformResult
 
 

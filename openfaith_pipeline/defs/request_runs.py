@@ -38,7 +38,8 @@ from openfaith_pipeline.inbox.carrying import (
     sync_summary,
 )
 from openfaith_pipeline.inbox.requests import Request
-from openfaith_pipeline.sync import SyncMode, finish_sync
+from openfaith_pipeline.load.sync_log import finish_sync
+from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.workflows.execution import outcome_of
 from openfaith_pipeline.workflows.registry import get_workflow
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import dagster as dg
 
-from openfaith_pipeline.sync import SyncMode
+from openfaith_pipeline.results import SyncMode
 
 ORG_TAG: Final = "openfaith/org"
 SYNC_ID_TAG: Final = "openfaith/sync_id"

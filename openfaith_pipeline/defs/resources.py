@@ -24,14 +24,16 @@ from openfaith_pipeline.inbox.carrying import take_request
 from openfaith_pipeline.load.held_deletions import HeldDeletion
 from openfaith_pipeline.load.plans import is_plan
 from openfaith_pipeline.load.preview import preview_rows
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.orgs.connecting import connect_client
 from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.orgs.turns import Kind, count_due, enroll_orgs
 from openfaith_pipeline.planning import apply_streams
 from openfaith_pipeline.planning_center.rate_ledger import Priority
+from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.sweeping import Listener, SweepOrder, SweepReport, sweep
-from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, finish_sync, sync_streams
+from openfaith_pipeline.sync import sync_streams
 from openfaith_pipeline.telemetry import tracing
 from openfaith_pipeline.transform import TransformResult, transform_org
 

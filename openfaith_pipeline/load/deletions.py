@@ -39,6 +39,14 @@ class Verdict:
         """Why the stream ends incomplete, None where it does not."""
         return self.doubt or self.objections.get(stream)
 
+    def status(self, stream: str) -> str:
+        """How the stream ends once it is published."""
+        return "incomplete" if self.reason(stream) else "succeeded"
+
+    def told(self, stream: str) -> dict[str, Any]:
+        """What the stream's result says of the verdict."""
+        return {"error": self.reason(stream), "held": len(self.held.get(stream, ()))}
+
 
 class Accounting(NamedTuple):
     """What a finished walk staged of a stream.

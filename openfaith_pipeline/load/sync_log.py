@@ -221,3 +221,14 @@ async def unread_streams(connection: AsyncConnection[Any], org_id: str, streams:
         "SELECT stream FROM sync.stream_states WHERE org_id = %s AND watermark IS NOT NULL", (org_id,)
     )
     return {stream.name for stream in streams} - {row["stream"] for row in await cursor.fetchall()}
+
+
+async def page_counts(connection: AsyncConnection[Any], stream_sync_ids: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """By stream, what was counted page by page, earlier attempts included, and how its attributes drift."""
+    cursor = await connection.execute(
+        "SELECT stream, quarantined, requests, waited_seconds, ARRAY(SELECT kind || ' ' || attribute FROM sync.drift"
+        " WHERE drift.org_id = done.org_id AND drift.stream = done.stream ORDER BY 1) AS drift"
+        " FROM sync.stream_syncs AS done WHERE id = ANY(%s)",
+        (list(stream_sync_ids),),
+    )
+    return {row.pop("stream"): row for row in await cursor.fetchall()}

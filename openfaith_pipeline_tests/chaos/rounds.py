@@ -8,9 +8,10 @@ from typing import Final
 from uuid import uuid4
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.extract.ahead import PAGES_AHEAD
 from openfaith_pipeline.extract.children import PARENTS_IN_FLIGHT
 from openfaith_pipeline.journal import canonical_rows, link_rows, raw_rows
-from openfaith_pipeline.sync import PAGES_AHEAD, SyncMode
+from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.transform import TABLES
 from openfaith_pipeline_tests.chaos.attempt import CHOSEN, attempt
 from openfaith_pipeline_tests.chaos.canonical import canonical_differences

@@ -24,10 +24,12 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.alignment import align_raw_tables
 from openfaith_pipeline.database.raw_tables import RAW_METADATA, tables_of
 from openfaith_pipeline.defs.raw_assets import asset_spec, check_specs
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.registry import add_org
 from openfaith_pipeline.planning_center import PersonalAccessToken, PlanningCenterClient
-from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, sync_streams
+from openfaith_pipeline.results import StreamResult, SyncMode
+from openfaith_pipeline.sync import sync_streams
 from openfaith_pipeline_tests.unit.simulator.api import Api
 
 PETS = Stream(

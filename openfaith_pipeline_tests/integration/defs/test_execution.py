@@ -19,13 +19,14 @@ from openfaith_pipeline.defs.execution import SyncOrder, join_runs, run_sync
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBusy, UnknownOrg
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.registry import add_org, pause_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.planning_center.rate_ledger import Claim, Grant, Priority, RateLedger
+from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
-from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync
 
 ORGS = [church.org_id for church in made_up_churches(3, people=5)]
 CAMPUSES = [STREAMS["people.campuses"]]

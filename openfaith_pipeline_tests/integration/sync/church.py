@@ -12,11 +12,13 @@ from pydantic import SecretStr
 
 from openfaith_pipeline.catalog import STREAMS, ColumnType, Product, Stream, streams_of
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.registry import add_org
 from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
+from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
-from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, finish_sync, sync_streams
+from openfaith_pipeline.sync import sync_streams
 
 ALL = tuple(STREAMS.values())
 PEOPLE_ONLY = streams_of(Product.PEOPLE)

@@ -18,15 +18,16 @@ from psycopg.rows import dict_row
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import DatabaseUnavailable, LeaseLost, StreamBusy, TransientError
+from openfaith_pipeline.extract.ahead import PAGES_AHEAD
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.leases import LEASE_TTL
 from openfaith_pipeline.load.sessions import Session, SyncRequest, open_session, renew
 from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
+from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency
-from openfaith_pipeline.sync import PAGES_AHEAD, SyncMode
 from openfaith_pipeline.walk import Page
 from openfaith_pipeline_tests.integration.sync.church import (
     PEOPLE_ONLY,

@@ -13,9 +13,9 @@ from openfaith_pipeline.errors import DeletionDisproved, StreamBusy, UsageError
 from openfaith_pipeline.load.delete_guards import ANY, Guard, reset_guard, set_guard
 from openfaith_pipeline.load.held_deletions import HeldDeletion, list_held
 from openfaith_pipeline.orgs.alerts import list_alerts
+from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.status import read_status
-from openfaith_pipeline.sync import SyncMode
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, stored, sync
 

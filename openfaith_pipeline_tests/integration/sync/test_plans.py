@@ -19,11 +19,12 @@ from openfaith_pipeline.load.plans import (
     give_up_old_plans,
     is_plan,
 )
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.planning import OrgPlan, apply_streams, plan_streams
+from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import RateLimit, Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
-from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync
 from openfaith_pipeline_tests.integration.sync.church import (
     connect,
     differences,

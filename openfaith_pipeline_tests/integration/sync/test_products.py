@@ -7,11 +7,11 @@ from psycopg import sql
 
 from openfaith_pipeline.catalog import STREAMS, Product, streams_of
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import RateLimit, Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.status import read_status
-from openfaith_pipeline.sync import SyncMode
 from openfaith_pipeline_tests.integration.sync.church import ALL, connect, differences, row_versions, statuses, sync
 
 GROUPS, GIVING = streams_of(Product.GROUPS), streams_of(Product.GIVING)

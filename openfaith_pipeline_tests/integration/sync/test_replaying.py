@@ -11,11 +11,11 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.load import rows
 from openfaith_pipeline.load.quarantine import Quarantined, list_quarantined
 from openfaith_pipeline.load.staging import encoder_of
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.replaying import Replayed, replay
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import RateLimit
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
-from openfaith_pipeline.sync import SyncStart, begin_sync
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.sync.church import connect, row_versions, statuses, stored, sync
 

@@ -14,9 +14,11 @@ from psycopg import sql
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import TransientError
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.proving import CONFIRMED_AT_MOST, READINGS
-from openfaith_pipeline.sync import StreamResult, SyncMode, SyncStart, begin_sync, sync_streams
+from openfaith_pipeline.results import StreamResult, SyncMode
+from openfaith_pipeline.sync import sync_streams
 from openfaith_pipeline_tests.unit.extract.collection import Bugs, Collection, World
 from openfaith_pipeline_tests.unit.extract.test_completeness import Change, changing, contents, schedules
 

@@ -18,10 +18,10 @@ from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.inbox.webhook_deliveries import Incoming, keep_deliveries, replay
 from openfaith_pipeline.load.leases import holding
+from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator import Latency, Script, SimulatorClient, Webhooks
 from openfaith_pipeline.subscribing import ensure_subscriptions
-from openfaith_pipeline.sync import SyncMode
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.conftest import environment_of
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, stored, sync

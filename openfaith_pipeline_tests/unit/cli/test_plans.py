@@ -7,7 +7,7 @@ from openfaith_pipeline.cli.sync import sync
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.load.foreseeing import Sample, StreamChanges
 from openfaith_pipeline.planning import OrgPlan
-from openfaith_pipeline.sync import StreamResult
+from openfaith_pipeline.results import StreamResult
 
 PLAN = OrgPlan(
     {

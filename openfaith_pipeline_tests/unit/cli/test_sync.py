@@ -10,7 +10,7 @@ from openfaith_pipeline.cli.sync import choose_streams, complain_of_failures, de
 from openfaith_pipeline.defs.reports import OrgReport
 from openfaith_pipeline.errors import UnknownStream
 from openfaith_pipeline.orgs.registry import Org
-from openfaith_pipeline.sync import StreamResult
+from openfaith_pipeline.results import StreamResult
 
 ORG = "org_01k5t0w2m1e9qv4y8z3n7b6c5d"
 

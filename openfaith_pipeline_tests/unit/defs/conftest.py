@@ -15,7 +15,7 @@ from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.requests import Request
 from openfaith_pipeline.defs.resources import Glance
-from openfaith_pipeline.sync import StreamResult, SyncMode
+from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.transform import TransformResult
 
 ORG_ID = "org_01k5t0w2m1e9qv4y8z3n7b6c5d"

@@ -11,8 +11,8 @@ from openfaith_pipeline.checks import Finding
 from openfaith_pipeline.compensating import Compensation
 from openfaith_pipeline.errors import ConnectionRejected, DatabaseUnavailable, OrgPaused
 from openfaith_pipeline.journal.undoing import Undone
+from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.rollback import OrgRollback, RollbackOrder
-from openfaith_pipeline.sync import StreamResult, SyncMode
 from openfaith_pipeline_tests.unit.defs.conftest import ORG_ID, FakeEngine, succeeded
 
 Run = Callable[..., dg.JobExecutionResult]

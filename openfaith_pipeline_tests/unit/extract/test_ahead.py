@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from openfaith_pipeline.sync import PAGES_AHEAD, _read_ahead
+from openfaith_pipeline.extract.ahead import PAGES_AHEAD, read_ahead
 
 
 async def endless_pages() -> AsyncIterator[Any]:
@@ -17,7 +17,7 @@ async def endless_pages() -> AsyncIterator[Any]:
 
 async def test_leaving_while_pages_wait_ends_the_fetching() -> None:
     async def commit_fails() -> None:
-        async with aclosing(_read_ahead(endless_pages())) as pages:
+        async with aclosing(read_ahead(endless_pages())) as pages:
             async for _ in pages:
                 for _ in range(PAGES_AHEAD + 2):
                     await asyncio.sleep(0)

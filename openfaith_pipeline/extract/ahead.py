@@ -1,0 +1,35 @@
+"""Pages fetched while others are committed, and no further ahead than memory allows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from openfaith_pipeline.walk import Page
+
+PAGES_AHEAD = 2
+"""Pages of one walk that may wait for the database before fetching pauses."""
+
+
+async def read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
+    """The pages, the next ones on their way while one is used."""
+    queue: asyncio.Queue[Page | None] = asyncio.Queue(PAGES_AHEAD)
+    is_left = False
+
+    async def fill() -> None:
+        try:
+            async for page in pages:
+                await queue.put(page)
+        finally:
+            if not is_left:  # else nobody would make room for it in a full queue
+                await queue.put(None)
+
+    filling = asyncio.create_task(fill())
+    try:
+        while (page := await queue.get()) is not None:
+            yield page
+        await filling
+    finally:
+        is_left = True
+        filling.cancel()
+        with suppress(asyncio.CancelledError):
+            await filling

@@ -1,0 +1,49 @@
+"""The way to each product: its first request goes alone, so that a product which is refused costs one."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.errors import ProductNotGranted
+from openfaith_pipeline.extract.pages import Fetch
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.walk import Walk
+
+
+@dataclass
+class Doors:
+    """One attempt's ways to the products of one org. answers: of the products asked so far, the refusal or None."""
+
+    client: PlanningCenterClient
+    answers: dict[Product, ProductNotGranted | None] = field(default_factory=dict)
+    _locks: dict[Product, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    def fetch_for(self, walk: Walk) -> Fetch:
+        """What fetches the walk's documents; raises the product's refusal without asking again."""
+        product = walk.streams[0].product
+        # The pages of a listing come one after the other; those of many parents' children go side by side.
+        is_leading = not any(route.placeholders for route in walk.routes)
+
+        async def fetch(path: str, params: Mapping[str, str]) -> Document:
+            if product not in self.answers:
+                async with self._locks[product]:
+                    if product not in self.answers:
+                        return await self._ask(product, path, params, is_leading)
+            return await self._ask(product, path, params, is_leading)
+
+        return fetch
+
+    async def _ask(self, product: Product, path: str, params: Mapping[str, str], is_leading: bool) -> Document:
+        refusal = self.answers.get(product)
+        if refusal:
+            raise refusal
+        try:
+            document = await self.client.get(path, params, product=product, is_leading=is_leading)
+        except ProductNotGranted as refusal:
+            self.answers[product] = refusal
+            raise
+        self.answers[product] = None
+        return document
