@@ -7,7 +7,7 @@ next, to whom doing it again changes nothing.
 
 import asyncio
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -35,10 +35,11 @@ from openfaith_pipeline.inbox.webhook_deliveries import (
 from openfaith_pipeline.load.arrivals import present_rows, publish_arrivals
 from openfaith_pipeline.load.leases import is_dead
 from openfaith_pipeline.load.publishing import Published
+from openfaith_pipeline.load.refusals import REFUSED_BY_POSTGRES, refusal_in_words
 from openfaith_pipeline.load.sessions import ARRIVED, SyncRequest
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.news import SYNC_ID_PREFIX, News, Step, decide, sort_deliveries
-from openfaith_pipeline.orgs.connecting import connect_client
+from openfaith_pipeline.orgs.connecting import ClientFactory, connect_client
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.rate_ledger import Priority
 from openfaith_pipeline.transform import SOURCES, transform_org
@@ -50,9 +51,6 @@ LONGEST_WAIT: Final = timedelta(hours=1)
 BUSY_WAIT: Final = timedelta(seconds=3)
 
 _DEEPEST: Final = 3
-_REFUSED_BY_POSTGRES: Final = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
-
-ClientFactory = Callable[[Database, str], AbstractAsyncContextManager[PlanningCenterClient]]
 
 
 def connect_with_priority(database: Database, org_id: str) -> AbstractAsyncContextManager[PlanningCenterClient]:
@@ -192,7 +190,7 @@ class _Batch:
                 findings.add({}, {stream.name: [each.record_id]})
         try:
             await self._publish(findings)
-        except _REFUSED_BY_POSTGRES as error:
+        except REFUSED_BY_POSTGRES as error:
             if len(steps) == 1:
                 await self._settle(steps[0][0].ids, "failed", error=_in_words(error))
                 return {steps[0][0].record_id}
@@ -233,7 +231,7 @@ class _Batch:
             await self._publish(findings)
         except StreamBusy as error:
             await self._postpone(deliveries, BUSY_WAIT, str(error), is_attempt=False)
-        except _REFUSED_BY_POSTGRES as error:
+        except REFUSED_BY_POSTGRES as error:
             await self._try_later(deliveries, _in_words(error))
         else:
             return True
@@ -332,7 +330,4 @@ def _changed(counts: Published) -> int:
 
 
 def _in_words(error: Exception) -> str:
-    """Ours say what happened; Postgres' may quote values, which may be personal data."""
-    if isinstance(error, psycopg.Error):
-        return f"Postgres refused its row: {type(error).__name__} {error.sqlstate or ''}".strip()
-    return str(error)
+    return refusal_in_words(error) if isinstance(error, psycopg.Error) else str(error)

@@ -27,9 +27,9 @@ from openfaith_pipeline.load.publishing import Published, publish
 from openfaith_pipeline.load.refusals import REFUSED_BY_POSTGRES, refusal_in_words
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_planned, renew
 from openfaith_pipeline.load.sync_log import absent_paths, finished_streams, page_counts
-from openfaith_pipeline.orgs.connecting import connect_client
+from openfaith_pipeline.orgs.connecting import ClientFactory, connect_client
 from openfaith_pipeline.results import Progress, Silence, StreamResult, SyncMode, stored_result
-from openfaith_pipeline.sync import Attempt, ClientFactory
+from openfaith_pipeline.sync import Attempt
 from openfaith_pipeline.walk import Parent, Route, Walk
 from openfaith_pipeline.workplace import Workplace, at_work, opened
 

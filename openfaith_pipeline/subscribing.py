@@ -1,8 +1,7 @@
 """The use case: an org is subscribed to every webhook event that tells of something synced, and stays so."""
 
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -27,7 +26,7 @@ from openfaith_pipeline.extract.pages import Listing, Tally
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.orgs.alerts import raise_alert, resolve_alert
 from openfaith_pipeline.orgs.cipher import Cipher, cipher_from
-from openfaith_pipeline.orgs.connecting import connect_client
+from openfaith_pipeline.orgs.connecting import ClientFactory, connect_client
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.orgs.webhook_secrets import (
     Subscription,
@@ -53,8 +52,6 @@ LONG_SILENCE: Final = timedelta(minutes=15)
 _RECEIVER: Final = "receiver"
 _EVENTS_PATH: Final = f"{Product.WEBHOOKS.path_prefix}/available_events"
 _PATH: Final = f"{Product.WEBHOOKS.path_prefix}/webhook_subscriptions"
-
-ClientFactory = Callable[[Database, str], AbstractAsyncContextManager[PlanningCenterClient]]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ continues from the last committed page, and streams that earlier attempts finish
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from time import monotonic
 from typing import Any
@@ -49,7 +48,7 @@ from openfaith_pipeline.load.sync_log import (
     page_counts,
     unread_streams,
 )
-from openfaith_pipeline.orgs.connecting import connect_client
+from openfaith_pipeline.orgs.connecting import ClientFactory, connect_client
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.proving import READINGS, doubt_about, prove_deletions
 from openfaith_pipeline.results import Progress, Silence, StreamResult, SyncMode, stored_result
@@ -57,8 +56,6 @@ from openfaith_pipeline.walk import Parent, Route, Walk
 from openfaith_pipeline.workplace import BUSY_PATIENCE_SECONDS, Workplace, at_work, opened
 
 _TRACER = trace.get_tracer("openfaith_pipeline.sync")
-
-ClientFactory = Callable[[Database, str], AbstractAsyncContextManager[PlanningCenterClient]]
 
 
 async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things an attempt may be lent

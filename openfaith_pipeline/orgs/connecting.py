@@ -1,8 +1,8 @@
 """From an org to a client that reads its Planning Center, and back: what the client met is recorded of the org."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConnectionRejected, OrgPaused
@@ -19,6 +19,9 @@ from openfaith_pipeline.orgs.tokens import KeptToken
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
 from openfaith_pipeline.planning_center.rate_ledger import Priority
+
+ClientFactory = Callable[[Database, str], AbstractAsyncContextManager[PlanningCenterClient]]
+"""(database, org_id) -> the org's client, as `connect_client` makes it."""
 
 
 @asynccontextmanager

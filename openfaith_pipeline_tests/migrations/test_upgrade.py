@@ -155,8 +155,9 @@ def test_a_version_that_needs_nothing_more_opens_what_another_has_upgraded(datab
     with database.connect() as connection:
         connection.execute("ALTER TABLE pco_people.emails ADD COLUMN of_another_version text")
         connection.execute("COMMENT ON SCHEMA staging IS 'another catalog'")
-    with open_database(database.settings):
-        pass
+    with open_database(database.settings) as opened, opened.connect() as connection:
+        kept = connection.execute("SELECT count(of_another_version) FROM pco_people.emails").fetchone()
+    assert kept == (0,), "what the other version added is left alone"
 
 
 def test_not_upgrading_leaves_the_database_as_it_is(empty_database: Database) -> None:

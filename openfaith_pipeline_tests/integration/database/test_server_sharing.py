@@ -119,7 +119,8 @@ def test_what_killed_users_left_running_can_be_stopped(home: Settings, start_use
 def test_a_used_server_is_not_stopped_as_unused(home: Settings) -> None:
     with use_server(home) as server:
         stop_unused_server(home)
-        psycopg.connect(server.url()).close()
+        with psycopg.connect(server.url()) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_pinned_server_outlives_its_users_until_it_is_stopped(home: Settings) -> None:
