@@ -22,6 +22,7 @@ from psycopg_pool import PoolTimeout
 
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.beats import beating
 from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, OrgPaused, UnknownOrg
 from openfaith_pipeline.extract.walks import quick_names
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, changed_streams, finish_sync
@@ -123,24 +124,13 @@ async def sweep(database: Database, order: SweepOrder, listener: Listener) -> Sw
 @asynccontextmanager
 async def _holding(place: Workplace, holder: str) -> AsyncIterator[None]:
     """Keep the holder's turns for the block, and leave to the next sweep what is unfinished at its end."""
-    beating = asyncio.create_task(_beat(place, holder))
     try:
-        yield
+        async with beating(place.pool, lambda connection: keep_turns(connection, holder), every_seconds=BEAT_SECONDS):
+            yield
     finally:
-        beating.cancel()
-        with suppress(asyncio.CancelledError):
-            await beating
         with suppress(psycopg.OperationalError, PoolTimeout):
             async with place.pool.connection(timeout=5) as connection:
                 await give_up_turns(connection, holder)
-
-
-async def _beat(place: Workplace, holder: str) -> None:
-    while True:
-        await asyncio.sleep(BEAT_SECONDS)
-        with suppress(psycopg.OperationalError, PoolTimeout):
-            async with place.pool.connection() as connection:
-                await keep_turns(connection, holder)
 
 
 @dataclass

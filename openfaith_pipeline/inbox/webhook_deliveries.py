@@ -7,9 +7,10 @@ an applier that was killed runs out, and what it had begun is done again, which 
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal
 
 import psycopg
@@ -17,6 +18,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.rows import class_row, scalar_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from openfaith_pipeline.database.beats import beating
 from openfaith_pipeline.errors import DatabaseUnavailable
 
 Outcome = Literal["applied", "superseded", "requested", "ignored", "failed"]
@@ -183,26 +185,16 @@ async def holders(connection: AsyncConnection[Any]) -> list[str]:
 @asynccontextmanager
 async def keeping_claim(pool: AsyncConnectionPool[Any], holder: str) -> AsyncIterator[None]:
     """Renew the holder's claims in the background for the block, however long asking takes."""
-    beating = asyncio.create_task(_renew(pool, holder))
-    try:
+    # Were all renewals to fail, another would do the same work once more.
+    async with beating(pool, partial(_renew, holder), every_seconds=CLAIM_TTL.total_seconds() / 4):
         yield
-    finally:
-        beating.cancel()
-        with suppress(asyncio.CancelledError):
-            await beating
 
 
-async def _renew(pool: AsyncConnectionPool[Any], holder: str) -> None:
-    while True:
-        await asyncio.sleep(CLAIM_TTL.total_seconds() / 4)
-        # One that fails is made good by the next; were all to fail, another would do the same work once more.
-        with suppress(psycopg.OperationalError, PoolTimeout):
-            async with pool.connection() as connection:
-                await connection.execute(
-                    "UPDATE sync.webhook_deliveries SET claimed_until = now() + %s"
-                    " WHERE holder = %s AND status = 'pending'",
-                    (CLAIM_TTL, holder),
-                )
+async def _renew(holder: str, connection: AsyncConnection[Any]) -> None:
+    await connection.execute(
+        "UPDATE sync.webhook_deliveries SET claimed_until = now() + %s WHERE holder = %s AND status = 'pending'",
+        (CLAIM_TTL, holder),
+    )
 
 
 async def settle(

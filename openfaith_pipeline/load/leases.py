@@ -1,17 +1,19 @@
 """Who holds a lease, whether it still lives, and the beat that keeps its leases alive however long a page takes."""
 
-import asyncio
 import contextlib
 import os
 import socket
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import psutil
-from psycopg import OperationalError
+from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from openfaith_pipeline.database.beats import beating
 
 LEASE_TTL = timedelta(seconds=15)
 BEAT_SECONDS = LEASE_TTL.total_seconds() / 4
@@ -24,14 +26,11 @@ async def holding(pool: AsyncConnectionPool[Any]) -> AsyncIterator[str]:
     """A name to hold leases by (`host:pid:unique`), whose leases are renewed in the background for the block."""
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
     _living_here.add(holder)
-    beating = asyncio.create_task(_beat(pool, holder))
     try:
-        yield holder
+        async with beating(pool, partial(_renew, holder), every_seconds=BEAT_SECONDS):
+            yield holder
     finally:
         _living_here.discard(holder)
-        beating.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beating
 
 
 @contextlib.asynccontextmanager
@@ -50,15 +49,10 @@ async def releasing(pool: AsyncConnectionPool[Any], holder: str, org_id: str) ->
         raise
 
 
-async def _beat(pool: AsyncConnectionPool[Any], holder: str) -> None:
-    while True:
-        await asyncio.sleep(BEAT_SECONDS)
-        # A beat that fails is made good by the next one; a sync that has truly lost Postgres fails at its next page.
-        with contextlib.suppress(OperationalError, PoolTimeout):
-            async with pool.connection() as connection:
-                await connection.execute(
-                    "UPDATE sync.stream_states SET lease_expires_at = now() + %s WHERE holder = %s", (LEASE_TTL, holder)
-                )
+async def _renew(holder: str, connection: AsyncConnection[Any]) -> None:
+    await connection.execute(
+        "UPDATE sync.stream_states SET lease_expires_at = now() + %s WHERE holder = %s", (LEASE_TTL, holder)
+    )
 
 
 def is_dead(holder: str) -> bool:

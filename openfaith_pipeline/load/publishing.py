@@ -249,7 +249,7 @@ async def _finish(
             " fetched = %s, inserted = %s, updated = %s, unchanged = %s, deleted = %s, merged = %s,"
             " caught = %s, requests = requests + %s WHERE id = %s",
             (
-                "incomplete" if verdict.reason(name) else "succeeded",
+                verdict.status(name),
                 verdict.reason(name),
                 counts.fetched,
                 counts.inserted,
