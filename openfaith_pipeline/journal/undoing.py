@@ -34,6 +34,8 @@ WITH done AS MATERIALIZED (
     SELECT done.row_key, sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC) AS image,
         sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC)
             FILTER (WHERE entry.sync_id <> %(undone)s) AS before_others,
+        (array_agg(entry.action ORDER BY entry.id)
+            FILTER (WHERE entry.sync_id <> %(undone)s))[1] = 'insert' AS was_absent,
         array_agg(DISTINCT entry.cause || ' ' || entry.sync_id)
             FILTER (WHERE entry.sync_id <> %(undone)s) AS changed_by
     FROM done JOIN sync.journal AS entry USING (row_key)
@@ -42,7 +44,7 @@ WITH done AS MATERIALIZED (
     GROUP BY done.row_key HAVING bool_or(entry.sync_id <> %(undone)s)
 )
 SELECT done.row_key, done.is_new, done.is_removed, done.after, coalesce(since.image, done.before) AS image,
-    since.before_others, since.changed_by
+    since.before_others, since.was_absent, since.changed_by
 FROM done LEFT JOIN since USING (row_key)""")
 
 # Canonical rows may be changed by people meanwhile; what is compared next is what will be written.
@@ -53,7 +55,8 @@ _LOCK = sql.SQL(
 _COMPARE = sql.SQL("""
 CREATE TEMP TABLE {undoing} ON COMMIT DROP AS
 SELECT row_key, is_new, image, present IS NOT NULL AS is_present, CASE
-    WHEN changed_by IS NOT NULL AND (present IS NULL OR present || before_others <> present)
+    WHEN changed_by IS NOT NULL
+        AND ((present IS NULL) <> was_absent OR NOT was_absent AND present || before_others <> present)
     THEN array_to_string(changed_by, ', ')
     WHEN (present IS NULL) <> is_removed OR present || after <> present THEN 'a person'
     END AS conflict

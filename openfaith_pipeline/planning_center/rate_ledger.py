@@ -186,10 +186,13 @@ class RateLedger:
         if not self.waiting and self._is_known(now) and room - granted >= self.limit // 2:
             granted += min(claim.ahead, room - granted - self.limit // 2)
         deep = min(claim.wanted_deep, granted, self._deep_room)
-        # While a deep request waits for its lower limit, others are held to that limit too: else it would never come.
-        others = granted - deep if deep == claim.wanted_deep else min(granted, self._deep_room) - deep
-        is_held_back = bool(room and wanted and not granted)
-        return Grant(max(0, others), deep, self.freed, self.limit, self._retry_in(now, is_held_back=is_held_back))
+        # Others are held to the lower limit of deep requests that go with them, as they may get there first, and of
+        # those that wait for it, which would never come else.
+        held_to = min(granted, self._deep_room) if claim.wanted_deep else granted
+        others = max(0, held_to - deep)
+        may_follow = deep == claim.wanted_deep and room > others + deep < wanted
+        is_held_back = may_follow or bool(room and wanted and not granted)
+        return Grant(others, deep, self.freed, self.limit, self._retry_in(now, is_held_back=is_held_back))
 
     def _room(self, claim: Claim, now: float) -> int:
         """Slots that may be taken now, by whomever."""

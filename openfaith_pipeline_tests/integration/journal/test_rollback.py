@@ -69,7 +69,7 @@ def test_everything_is_as_it_was_and_can_be_again(
     assert states(connection) == states_after
     assert [status_of(connection, name) for name in ("second", "undoing")] == ["succeeded", "rolled_back"]
 
-    undo(database, "second", on_conflict=OnConflict.OVERWRITE)
+    undo(database, "second")
     assert differing(before, snapshot(connection)) == []
     synced(database, org_id, "third")
     assert differences(database, simulator, org_id, STREAMS_READ) == []
@@ -119,6 +119,7 @@ def test_rows_that_a_later_sync_changed_are_named(
     email = int(simulator.truth(org_id, "people.emails")[0]["id"])
     other = int(simulator.truth(org_id, "people.emails")[1]["id"])
     for sync_id, ids in (("second", [email, other]), ("third", [email])):
+        simulator.advance_clock(2)
         simulator.edit(org_id, "people.emails", ids=ids)
         synced(database, org_id, sync_id)
     after = snapshot(connection)
