@@ -54,17 +54,21 @@ _LOCK = sql.SQL(
 )
 _COMPARE = sql.SQL("""
 CREATE TEMP TABLE {undoing} ON COMMIT DROP AS
-SELECT row_key, is_new, image, present IS NOT NULL AS is_present, CASE
+SELECT row_key, is_new, image, present IS NOT NULL AS is_present, differing.before, differing.after, CASE
     WHEN changed_by IS NOT NULL
         AND ((present IS NULL) <> was_absent OR NOT was_absent AND present || before_others <> present)
     THEN array_to_string(changed_by, ', ')
-    WHEN (present IS NULL) <> is_removed OR present || after <> present THEN 'a person'
+    WHEN (present IS NULL) <> is_removed OR present || compared.after <> present THEN 'a person'
     END AS conflict
 FROM (
     SELECT found.*, to_jsonb(target) AS present
     FROM pg_temp.{found} AS found LEFT JOIN {table} AS target ON {same_as_found}
     OFFSET 0
-) AS compared""")
+) AS compared, LATERAL (
+    SELECT coalesce(jsonb_object_agg(key, present -> key), '{{}}') AS before,
+        coalesce(jsonb_object_agg(key, value), '{{}}') AS after
+    FROM jsonb_each(CASE WHEN NOT is_new THEN image END) WHERE present -> key <> value
+) AS differing""")
 
 # Only what joins need: the images are wide.
 _ANALYZE_FOUND = sql.SQL("ANALYZE pg_temp.{found} (row_key)")
@@ -73,11 +77,19 @@ _ANALYZE = sql.SQL("ANALYZE pg_temp.{undoing} (row_key, is_new, is_present, conf
 _REMOVE = sql.SQL(
     "DELETE FROM {table} AS target USING pg_temp.{undoing} AS undoing WHERE {same_row} AND undoing.is_new AND {chosen}"
 )
-_RESTORE = sql.SQL(
-    "UPDATE {table} AS target SET {assignments}"
-    " FROM pg_temp.{undoing} AS undoing, {table} AS live, jsonb_populate_record(live, undoing.image) AS past"
-    " WHERE {same_row} AND {same_live} AND NOT undoing.is_new AND {chosen}"
+# The rows are locked since they were compared: what differed then is what changes now, and needs no second comparison.
+_RESTORE = sql.SQL("""
+WITH written AS (
+    UPDATE {table} AS target SET {assignments}
+    FROM pg_temp.{undoing} AS undoing, {table} AS live, jsonb_populate_record(live, undoing.image) AS past
+    WHERE {same_row} AND {same_live} AND NOT undoing.is_new AND {chosen}
+    RETURNING undoing.row_key, undoing.before, undoing.after
 )
+INSERT INTO sync.journal (org_id, table_name, row_key, action, before, after, sync_id, cause)
+SELECT %(org_id)s, {table_name}, row_key, CASE
+    WHEN before -> {deleted}::text = 'null' THEN 'delete' WHEN after -> {deleted}::text = 'null' THEN 'restore' ELSE 'update' END,
+    before::json, after::json, %(sync_id)s, %(cause)s
+FROM written""")
 _RETURN = sql.SQL(
     "INSERT INTO {table} AS target SELECT past.* FROM pg_temp.{undoing} AS undoing,"
     " jsonb_populate_record(NULL::{table}, undoing.image) AS past"
@@ -137,7 +149,7 @@ class Undoing:
         kept, _ = (0, ()) if overwrite else self.conflicts(0)
         names = {"chosen": chosen, "assignments": self._assignments()}
         return Undone(
-            restored=self._write(_RESTORE, Write.CHANGE, names),
+            restored=self._restore(names),
             removed=self._write(_REMOVE, Write.REMOVE, names),
             returned=self._write(_RETURN, Write.INSERT, names),
             kept=kept,
@@ -155,9 +167,13 @@ class Undoing:
         names = [name for (name,) in self.cursor.fetchall()]
         return sql.SQL(", ").join(sql.SQL("{0} = past.{0}").format(sql.Identifier(name)) for name in names)
 
-    def _write(self, write: sql.SQL, does: Write, names: Mapping[str, sql.Composable]) -> int:
-        if does is Write.CHANGE and not names["assignments"].as_string(None):
+    def _restore(self, names: Mapping[str, sql.Composable]) -> int:
+        if not names["assignments"].as_string(None):
             return 0
+        self.cursor.execute(_RESTORE.format(**self._names, **names), self.parameters, prepare=False)
+        return self.cursor.rowcount
+
+    def _write(self, write: sql.SQL, does: Write, names: Mapping[str, sql.Composable]) -> int:
         statement = write.format(**self._names, **names)
         self.cursor.execute(journaled(self.table, statement, does), self.parameters, prepare=False)
         return self.cursor.rowcount
@@ -177,6 +193,7 @@ class Undoing:
             "found": sql.Identifier(f"found_{self.number}"),
             "table": table.identifier,
             "table_name": sql.Literal(table.full_name),
+            "deleted": sql.Literal(table.deleted),
             "relation": sql.Literal(table.identifier.as_string(None)),
             "same_row": self._same_row("target", "undoing"),
             "same_live": self._same_row("live", "undoing"),
