@@ -3,61 +3,81 @@
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Any, Final, NoReturn
 
 import psycopg
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.alerts import alerts_app
-from openfaith_pipeline.cli.backfill import backfill
-from openfaith_pipeline.cli.catalog import show_catalog
-from openfaith_pipeline.cli.database import database_app
-from openfaith_pipeline.cli.deletes import deletes_app
-from openfaith_pipeline.cli.demo import demo
-from openfaith_pipeline.cli.dev import dev
-from openfaith_pipeline.cli.history import show_history
-from openfaith_pipeline.cli.orgs import orgs_app
-from openfaith_pipeline.cli.quarantine import quarantine_app
-from openfaith_pipeline.cli.rollback import rollback
-from openfaith_pipeline.cli.serve import serve
-from openfaith_pipeline.cli.simulator import simulate
-from openfaith_pipeline.cli.status import show_status
-from openfaith_pipeline.cli.sync import sync
-from openfaith_pipeline.cli.webhooks import webhooks_app
-from openfaith_pipeline.cli.worker import run_dagster, worker
 from openfaith_pipeline.errors import OpenFaithError, UsageError
 
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2
 
+_VERBS: Final = {
+    "demo": "demo:demo",
+    "dev": "dev:dev",
+    "serve": "serve:serve",
+    "worker": "worker:worker",
+    "dagster": "worker:run_dagster",
+    "sync": "sync:sync",
+    "backfill": "backfill:backfill",
+    "status": "status:show_status",
+    "history": "history:show_history",
+    "rollback": "rollback:rollback",
+    "catalog": "catalog:show_catalog",
+    "simulator": "simulator:simulate",
+    "quarantine": "quarantine:quarantine_app",
+    "deletes": "deletes:deletes_app",
+    "alerts": "alerts:alerts_app",
+    "org": "orgs:orgs_app",
+    "webhooks": "webhooks:webhooks_app",
+    "db": "database:database_app",
+}
+"""Where each verb, or group of verbs, is: a module of this package and what it is called there."""
+
+
+class _Verbs(TyperGroup):
+    """Imports a verb when it is asked for: all of them together take over a second."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - as asked
+        return list(_VERBS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]  # noqa: ARG002 - as asked
+        # Of a verb that does not exist Typer suggests those that are like it, among all it knows.
+        for name in [cmd_name] if cmd_name in _VERBS else _VERBS:
+            self.commands[name] = _imported(name)
+        return self.commands.get(cmd_name)  # type: ignore[return-value]
+
+
+def _imported(name: str) -> Any:
+    module, _, attribute = _VERBS[name].partition(":")
+    verb = getattr(import_module(f"openfaith_pipeline.cli.{module}"), attribute)
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    if isinstance(verb, typer.Typer):
+        alone.add_typer(verb, name=name)
+    else:
+        alone.command(name)(verb)
+    return get_group(alone).commands[name]
+
+
 app = typer.Typer(
     name="openfaith-pipeline",
-    help="Sync Planning Center Online into the OpenFaith database.",
+    cls=_Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("demo")(demo)
-app.command("dev")(dev)
-app.command("serve")(serve)
-app.command("worker")(worker)
-app.command("dagster")(run_dagster)
-app.command("sync")(sync)
-app.command("backfill")(backfill)
-app.command("status")(show_status)
-app.command("history")(show_history)
-app.command("rollback")(rollback)
-app.add_typer(quarantine_app, name="quarantine")
-app.add_typer(deletes_app, name="deletes")
-app.add_typer(alerts_app, name="alerts")
-app.add_typer(orgs_app, name="org")
-app.add_typer(webhooks_app, name="webhooks")
-app.add_typer(database_app, name="db")
-app.command("catalog")(show_catalog)
-app.command("simulator")(simulate)
+
+
+@app.callback()
+def _all() -> None:
+    """Sync Planning Center Online into the OpenFaith database."""
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:

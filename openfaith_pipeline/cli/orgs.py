@@ -19,7 +19,6 @@ from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.health import Health, read_health
 from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.organization import Organization, read_organization
-from openfaith_pipeline.orgs.reencryption import reencrypt
 from openfaith_pipeline.orgs.registry import (
     Org,
     add_org,
@@ -175,6 +174,8 @@ def reencrypt_all(as_json: terminal.JsonOption = False) -> None:
     Exit codes: 0 all have the newest key; 1 some are opened by no key, or the database does not answer;
                 2 configuration.
     """
+    from openfaith_pipeline.orgs.reencryption import reencrypt  # with SQLAlchemy, which no other verb here needs
+
     with open_database(load_settings()) as database:
         outcomes = reencrypt(database)
     if as_json:

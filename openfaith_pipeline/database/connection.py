@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
-import sqlalchemy
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 DAGSTER_SCHEMA: Final = "dagster"
 
@@ -75,9 +77,11 @@ class Database:
             kwargs=dict(_OPTIONS),
         )
 
-    def engine(self) -> sqlalchemy.Engine:
+    def engine(self) -> "Engine":
         """SQLAlchemy over `connect`, for Alembic and reflection; it keeps no connection."""
-        return sqlalchemy.create_engine("postgresql+psycopg://", creator=self.connect, poolclass=sqlalchemy.NullPool)
+        from sqlalchemy import NullPool, create_engine  # noqa: PLC0415 - most processes never need it
+
+        return create_engine("postgresql+psycopg://", creator=self.connect, poolclass=NullPool)
 
 
 def database_at(settings: Settings, url: str) -> Database:

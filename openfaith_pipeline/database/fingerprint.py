@@ -11,7 +11,6 @@ from typing import Any, Final
 from psycopg import Connection, sql
 
 from openfaith_pipeline.catalog import STREAMS
-from openfaith_pipeline.database import raw_tables
 
 _READ: Final = "SELECT obj_description(to_regnamespace('staging'), 'pg_namespace')"
 
@@ -23,7 +22,7 @@ def catalog_fingerprint() -> str:
         (stream.schema, stream.short_name, *stream.columns.items(), *stream.belongs_to, *stream.links.items())
         for stream in STREAMS.values()
     ]
-    code = Path(str(raw_tables.__file__)).read_bytes()
+    code = Path(__file__).with_name("raw_tables.py").read_bytes()
     return hashlib.sha256(repr(declared).encode() + code).hexdigest()[:32]
 
 

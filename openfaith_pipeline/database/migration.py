@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import psycopg
@@ -12,40 +11,26 @@ from psycopg import Connection, sql
 from openfaith_pipeline.database.alignment import align_raw_tables, find_gaps
 from openfaith_pipeline.database.bookkeeping import SYNC_SCHEMA
 from openfaith_pipeline.database.connection import Database
-from openfaith_pipeline.database.fingerprint import catalog_fingerprint, read_fingerprint, write_fingerprint
+from openfaith_pipeline.database.fingerprint import write_fingerprint
 from openfaith_pipeline.database.journal_partitions import add_partitions
+from openfaith_pipeline.database.versions import MIGRATIONS, head_revision, is_migrated, revision_of
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
-__all__ = ["align_raw_tables", "head_revision", "is_current", "upgrade", "was_upgraded"]
+__all__ = ["align_raw_tables", "is_current", "upgrade"]
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK_KEY: Final = int.from_bytes(b"openfait")
 _TURN_TIMEOUT: Final = "300s"
 _LOCK_TIMEOUT: Final = "15s"  # a waiting ALTER TABLE makes every later reader of the table wait behind it
 _STATEMENT_TIMEOUT: Final = "30min"
 
 
-def head_revision() -> str:
-    """The newest migration file's revision: the number its name begins with."""
-    return max(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
-
-
 def is_current(database: Database) -> bool:
     """Whether `upgrade` would change nothing, by comparing every table; half a second for the whole catalog.
 
-    Raises ConfigurationError when a newer version has upgraded the database, or OPENFAITH_SCHEMA was changed since.
+    Raises as `was_upgraded` does.
     """
     with database.connect() as connection:
-        return _is_migrated(connection, database) and not find_gaps(connection)
-
-
-def was_upgraded(database: Database) -> bool:
-    """Whether this very version has upgraded the database, by what it left there; a few milliseconds.
-
-    Raises as `is_current` does.
-    """
-    with database.connect() as connection:
-        return _is_migrated(connection, database) and read_fingerprint(connection) == catalog_fingerprint()
+        return is_migrated(connection, database) and not find_gaps(connection)
 
 
 def upgrade(database: Database) -> None:
@@ -58,7 +43,7 @@ def upgrade(database: Database) -> None:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK_KEY,))
         _set_limits(connection)
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SYNC_SCHEMA)))
-        if _revision(connection) != head_revision():
+        if revision_of(connection) != head_revision():
             _run_migration_files(database)
         add_partitions(connection)
         align_raw_tables(connection)
@@ -83,40 +68,9 @@ def _run_migration_files(database: Database) -> None:
         connection.commit()
 
 
-def _is_migrated(connection: Connection[Any], database: Database) -> bool:
-    if _revision(connection) != head_revision():
-        return False
-    _check_canonical_schema(connection, database.settings.canonical_schema)
-    return True
-
-
 def _set_limits(connection: Connection[Any]) -> None:
     connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
     connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'")
-
-
-def _revision(connection: Connection[Any]) -> str | None:
-    if connection.execute("SELECT to_regclass('sync.alembic_version')").fetchone() == (None,):
-        return None
-    row = connection.execute("SELECT version_num FROM sync.alembic_version").fetchone()
-    revision = row[0] if row else None
-    if revision and revision > head_revision():
-        raise ConfigurationError(
-            f"the database was upgraded to revision {revision} by a newer version of openfaith-pipeline;"
-            f" this one knows {head_revision()}: install the newer one"
-        )
-    return revision
-
-
-def _check_canonical_schema(connection: Connection[Any], schema: str) -> None:
-    found = connection.execute(
-        "SELECT to_regclass(format('%%I.%%I', %s::text, 'openfaith_people'))", (schema,)
-    ).fetchone()
-    if found == (None,):
-        raise ConfigurationError(
-            f"OPENFAITH_SCHEMA is {schema}, but the canonical tables were made elsewhere:"
-            " set it to what it was, or move the openfaith_* tables there with ALTER TABLE ... SET SCHEMA"
-        )
 
 
 @contextmanager

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from openfaith_pipeline.database.connection import Database, configured_url, database_at
-from openfaith_pipeline.database.migration import is_current, was_upgraded
-from openfaith_pipeline.database.migration import upgrade as upgrade_schema
 from openfaith_pipeline.database.server import use_server
+from openfaith_pipeline.database.versions import was_upgraded
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.settings import Settings
 
@@ -22,18 +21,27 @@ def open_database(settings: Settings, *, upgrade: bool | None = None) -> Iterato
         with use_server(settings) as server:
             database = database_at(settings, server.url())
             if upgrade or (upgrade is None and not was_upgraded(database)):
-                upgrade_schema(database)
+                _upgrade(database)
             yield database
     else:
         database = database_at(settings, configured_url(settings))
         if upgrade:
-            upgrade_schema(database)
+            _upgrade(database)
         elif upgrade is None:
             _check_current(database)
         yield database
 
 
+def _upgrade(database: Database) -> None:
+    # Nearly every start finds nothing to change, and need not wait for SQLAlchemy.
+    from openfaith_pipeline.database.migration import upgrade  # noqa: PLC0415
+
+    upgrade(database)
+
+
 def _check_current(database: Database) -> None:
+    from openfaith_pipeline.database.migration import is_current  # noqa: PLC0415 - as above
+
     # Another version may have upgraded it since, by adding what this one does not need.
     if not (was_upgraded(database) or is_current(database)):
         raise ConfigurationError("the database's schema is behind this version; run openfaith-pipeline db upgrade")

@@ -87,7 +87,9 @@ WITH written AS (
 )
 INSERT INTO sync.journal (org_id, table_name, row_key, action, before, after, sync_id, cause)
 SELECT %(org_id)s, {table_name}, row_key, CASE
-    WHEN before -> {deleted}::text = 'null' THEN 'delete' WHEN after -> {deleted}::text = 'null' THEN 'restore' ELSE 'update' END,
+    WHEN before -> {deleted}::text = 'null' THEN 'delete'
+    WHEN after -> {deleted}::text = 'null' THEN 'restore'
+    ELSE 'update' END,
     before::json, after::json, %(sync_id)s, %(cause)s
 FROM written""")
 _RETURN = sql.SQL(

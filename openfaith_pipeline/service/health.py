@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from psycopg import Connection
 from pydantic import BaseModel
 
-from openfaith_pipeline.database.migration import head_revision
+from openfaith_pipeline.database.versions import head_revision
 from openfaith_pipeline.service.executions import Told
 from openfaith_pipeline.service.problems import DATABASE_TROUBLE
 

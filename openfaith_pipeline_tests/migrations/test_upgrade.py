@@ -15,8 +15,9 @@ from pydantic import SecretStr
 
 from openfaith_pipeline.database import Database, bookkeeping, migration, open_database
 from openfaith_pipeline.database.canonical_tables import canonical_metadata
-from openfaith_pipeline.database.migration import head_revision, is_current, upgrade, was_upgraded
+from openfaith_pipeline.database.migration import is_current, upgrade
 from openfaith_pipeline.database.raw_tables import raw_metadata
+from openfaith_pipeline.database.versions import MIGRATIONS, head_revision, was_upgraded
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
 _COLUMNS = """
@@ -213,7 +214,7 @@ def test_a_user_without_rights_is_told_so(database: Database) -> None:
 
 def test_the_newest_file_is_the_one_head_of_the_chain() -> None:
     config = Config()
-    config.set_main_option("script_location", str(migration.MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     assert ScriptDirectory.from_config(config).get_heads() == [head_revision()]
 
 
