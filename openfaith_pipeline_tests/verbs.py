@@ -1,16 +1,32 @@
 """The command line as a person or a program calls it: a process of its own, its two outputs and its exit code."""
 
+import atexit
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from openfaith_pipeline.cli import app
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline_tests.planted import SECRETS, found_in
 
 PROGRAM = (sys.executable, "-m", "openfaith_pipeline.cli")
+
+# Importing takes a verb's process seconds, and there are hundreds: they are forked from one that has imported it all.
+_FORKING = multiprocessing.get_context("forkserver")
+_FORKING.set_forkserver_preload(
+    [
+        __name__,
+        "openfaith_pipeline.defs.location",
+        *{f"openfaith_pipeline.cli.{verb.partition(':')[0]}" for verb in app.VERBS.values()},
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -35,19 +51,24 @@ class Verbs:
 
     def __call__(self, *arguments: str, stdin: str = "", seconds: float = 120, **environment: str) -> Outcome:
         """Run a verb to its end; whatever happens, it must not answer with a traceback."""
-        with self.start(*arguments, **environment) as process:
-            try:
-                out, err = process.communicate(stdin, timeout=seconds)
-            except subprocess.TimeoutExpired:
+        with TemporaryDirectory() as directory:
+            streams = [Path(directory, name) for name in ("in", "out", "err")]
+            streams[0].write_text(stdin)
+            variables = environment_with(**{**self.environment, **environment})
+            process = _FORKING.Process(target=_run, args=(arguments, variables, streams))
+            process.start()
+            process.join(seconds)
+            if process.exitcode is None:
                 process.kill()
-                raise
+                raise TimeoutError(f"{arguments} runs for {seconds} s: {streams[2].read_text()}")
+            out, err = (stream.read_text() for stream in streams[1:])
         assert "Traceback" not in err + out, err + out
         assert found_in(err) is None  # what is asked for goes to stdout, and may be about people
         assert found_in(out, SECRETS) is None
-        return Outcome(process.returncode, out, err)
+        return Outcome(process.exitcode, out, err)
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a verb and let it run."""
+        """Start a verb, imports and all, and let it run."""
         return subprocess.Popen(
             [*PROGRAM, *arguments],
             env=environment_with(**{**self.environment, **environment}),
@@ -56,3 +77,17 @@ class Verbs:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str], streams: Sequence[Path]) -> None:
+    """One verb in a fresh fork, which becomes what `PROGRAM` would be."""
+    modes = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT)
+    for number, (path, mode) in enumerate(zip(streams, modes, strict=True)):
+        os.dup2(os.open(path, mode), number)
+    sys.stdin = os.fdopen(0)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        app.run(arguments)
+    finally:
+        atexit._run_exitfuncs()

@@ -18,7 +18,7 @@ from openfaith_pipeline.errors import OpenFaithError, UsageError
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2
 
-_VERBS: Final = {
+VERBS: Final = {
     "demo": "demo:demo",
     "dev": "dev:dev",
     "serve": "serve:serve",
@@ -45,17 +45,17 @@ class _Verbs(TyperGroup):
     """Imports a verb when it is asked for: all of them together take over a second."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - as asked
-        return list(_VERBS)
+        return list(VERBS)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]  # noqa: ARG002 - as asked
         # Of a verb that does not exist Typer suggests those that are like it, among all it knows.
-        for name in [cmd_name] if cmd_name in _VERBS else _VERBS:
+        for name in [cmd_name] if cmd_name in VERBS else VERBS:
             self.commands[name] = _imported(name)
         return self.commands.get(cmd_name)  # type: ignore[return-value]
 
 
 def _imported(name: str) -> Any:
-    module, _, attribute = _VERBS[name].partition(":")
+    module, _, attribute = VERBS[name].partition(":")
     verb = getattr(import_module(f"openfaith_pipeline.cli.{module}"), attribute)
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     if isinstance(verb, typer.Typer):
