@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     pco_client_id: str | None = Field(default=None, validation_alias="PLANNING_CENTER_CLIENT_ID")
     pco_client_secret: SecretStr | None = Field(default=None, validation_alias="PLANNING_CENTER_SECRET")
     pco_scopes: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="PLANNING_CENTER_SCOPES")
+    pco_connections: int = Field(default=128, ge=1, le=1024, validation_alias="OPENFAITH_PCO_CONNECTIONS")
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), validation_alias="OPENFAITH_ENCRYPTION_KEYS"
     )

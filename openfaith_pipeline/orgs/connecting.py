@@ -39,7 +39,9 @@ async def connect_client(
     source = KeptToken(database, org_id, credentials) if isinstance(credentials, OAuthToken) else credentials
     async with (
         shared_budget(database, org_id, priority) as budget,
-        PlanningCenterClient(api_url, source, budget=budget) as client,
+        PlanningCenterClient(
+            api_url, source, budget=budget, most_connections=database.settings.pco_connections
+        ) as client,
     ):
         try:
             yield client

@@ -5,7 +5,7 @@ import base64
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -17,6 +17,7 @@ from opentelemetry import trace
 from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.errors import ConnectionRejected, OpenFaithError, TransientError
 from openfaith_pipeline.planning_center.calls import Call
+from openfaith_pipeline.planning_center.connections import MOST_CONNECTIONS, borrowed_http, http_for
 from openfaith_pipeline.planning_center.credentials import (
     Credentials,
     CredentialsProvider,
@@ -28,20 +29,11 @@ from openfaith_pipeline.planning_center.documents import Document, read_document
 from openfaith_pipeline.planning_center.rate_budget import LocalRateBudget, Permit, RateBudget, RateReport
 from openfaith_pipeline.planning_center.responses import rate_report_of, read_body, wait_demanded_by
 from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, Patience, RetryLimits, log_retries
-from openfaith_pipeline.planning_center.transport import (
-    hide_query,
-    parse_url,
-    tls_context,
-    trusts_environment,
-    user_agent,
-)
+from openfaith_pipeline.planning_center.transport import hide_query, parse_url
 
 LONGEST_ATTEMPT = 120.0
 """Seconds one attempt may take in all: a body that drips never runs into the read timeout."""
 
-# Planning Center's own gateway gives up "after about a minute" (github.com/planningcenter/developers/issues/874).
-_TIMEOUTS = httpx.Timeout(connect=10.0, read=75.0, write=10.0, pool=75.0)
-_CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=30.0)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -59,11 +51,16 @@ class PlanningCenterClient:
         budget: RateBudget | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         retry: RetryLimits = USUAL_PATIENCE,
+        most_connections: int = MOST_CONNECTIONS,
     ) -> None:
-        """Raise ConfigurationError for a URL that cannot be one, ConnectionRejected for a token that cannot be one."""
+        """Raise ConfigurationError for a URL that cannot be one, ConnectionRejected for a token that cannot be one.
+
+        most_connections: to the host, shared with all other clients of it in this event loop.
+        """
         self.requests = 0
         self.waited_seconds = 0.0
         self._url = parse_url(base_url)
+        self._base = str(self._url).rstrip("/")
         self._provider = _provider_of(credentials)
         self._sent: Credentials | None = None
         self._header = ""
@@ -73,30 +70,25 @@ class PlanningCenterClient:
         self._budget = budget or LocalRateBudget()
         self._retry = retry
         self._tracer = trace.get_tracer("openfaith_pipeline.planning_center")
-        self._http = httpx.AsyncClient(
-            base_url=self._url,
-            headers={
-                "Accept": "application/vnd.api+json",
-                "User-Agent": user_agent(),
-            },
-            timeout=_TIMEOUTS,
-            limits=_CONNECTIONS,
-            transport=transport,
-            verify=tls_context(),
-            follow_redirects=False,
-            trust_env=trusts_environment(self._url),
-        )
+        self._transport = transport
+        self._most_connections = most_connections
+        self._stack = AsyncExitStack()
         logging.getLogger("httpx").addFilter(hide_query)
         log_retries()
 
     async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
+        sending = (
+            http_for(self._url, self._most_connections, self._transport)
+            if self._transport
+            else borrowed_http(self._url, self._most_connections)
+        )
+        self._http = await self._stack.enter_async_context(sending)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace_: TracebackType | None
     ) -> None:
-        await self._http.__aexit__(kind, error, trace_)
+        await self._stack.aclose()
 
     async def get(
         self, path: str, params: Mapping[str, str], *, product: Product, is_leading: bool = False
@@ -185,7 +177,7 @@ class PlanningCenterClient:
         try:
             async with asyncio.timeout(LONGEST_ATTEMPT):
                 return await self._http.request(
-                    call.method, call.path, params=call.params, headers=headers, json=call.body
+                    call.method, f"{self._base}{call.path}", params=call.params, headers=headers, json=call.body
                 )
         except (httpx.RequestError, TimeoutError) as error:
             failure = type(error).__name__

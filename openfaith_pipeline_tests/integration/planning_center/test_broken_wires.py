@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import orjson
@@ -160,3 +160,38 @@ async def test_connection_is_kept_for_the_next_request() -> None:
         for _ in range(5):
             await client.get("/people/v2/people", {}, product=Product.PEOPLE)
     assert len(peers) == 1
+
+
+async def test_all_churches_of_a_process_share_the_connections_to_a_host_and_nothing_else() -> None:
+    open_now, most_open, heads, are_closed = 0, 0, list[bytes](), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal open_now, most_open
+        open_now += 1
+        are_closed.clear()
+        most_open = max(most_open, open_now)
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                heads.append(await reader.readuntil(b"\r\n\r\n"))
+                await asyncio.sleep(0.01)
+                writer.write(head(f"Content-Length: {len(BODY)}", "Set-Cookie: church=another; Path=/") + BODY)
+        open_now -= 1
+        if not open_now:
+            are_closed.set()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+        async def church(number: int) -> None:
+            token = PersonalAccessToken(f"app-{number}", SecretStr("secret"))
+            async with PlanningCenterClient(url, token, most_connections=3) as client:
+                await asyncio.gather(*(client.get("/people/v2/people", {}, product=Product.PEOPLE) for _ in range(10)))
+
+        await asyncio.gather(*map(church, range(4)))
+        assert most_open == 3
+        await church(4)
+        await asyncio.wait_for(are_closed.wait(), 10)
+    assert len(heads) == 50
+    assert len({line for each in heads for line in each.splitlines() if line.startswith(b"Authorization")}) == 5
+    assert not any(b"Cookie" in each for each in heads)
