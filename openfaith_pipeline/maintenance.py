@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.journal_partitions import add_partitions, drop_partitions
+from openfaith_pipeline.inbox.requests import forget_ended
 from openfaith_pipeline.inbox.webhook_deliveries import forget_settled
 from openfaith_pipeline.load.abandoning import forget_abandoned
 from openfaith_pipeline.load.plans import give_up_old_plans
@@ -12,13 +13,14 @@ from openfaith_pipeline.load.plans import give_up_old_plans
 
 @dataclass(frozen=True)
 class Maintained:
-    """What was done: months of the journal made ahead, those dropped, syncs, plans and old webhooks given up."""
+    """What was done: months of the journal made ahead and dropped, syncs, plans, old webhooks and requests given up."""
 
     months_added: int
     months_dropped: int
     syncs_forgotten: int
     plans_given_up: int = 0
     deliveries_forgotten: int = 0
+    requests_forgotten: int = 0
 
 
 def maintain(database: Database) -> Maintained:
@@ -32,4 +34,5 @@ def maintain(database: Database) -> Maintained:
             syncs_forgotten=forget_abandoned(connection, timedelta(hours=settings.abandoned_hours)),
             plans_given_up=give_up_old_plans(connection),
             deliveries_forgotten=forget_settled(connection),
+            requests_forgotten=forget_ended(connection, timedelta(days=settings.journal_days)),
         )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 from openfaith_pipeline.catalog import STREAMS, Stream
@@ -22,12 +23,15 @@ class Event(NamedTuple):
         return self.action == "destroyed"
 
 
-def event_named(name: str, catalog: Mapping[str, Stream] = STREAMS) -> Event | None:
+def event_named(name: str) -> Event | None:
     """The event of that name; None where it is about nothing that is synced."""
     parts = _NAME.fullmatch(name)
-    if parts is None:
-        return None
-    for stream in catalog.values():
-        if stream.product.value == parts["product"] and (stream.event_noun or stream.vertex) == parts["noun"]:
-            return Event(stream, parts["action"])
-    return None
+    stream = _streams_by_noun().get((parts["product"], parts["noun"])) if parts else None
+    return Event(stream, parts["action"]) if parts and stream else None
+
+
+@cache
+def _streams_by_noun() -> Mapping[tuple[str, str], Stream]:
+    """By product and by what its events call it; of several the first counts."""
+    streams = reversed(tuple(STREAMS.values()))
+    return {(stream.product.value, stream.event_noun or stream.vertex): stream for stream in streams}

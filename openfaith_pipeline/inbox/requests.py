@@ -7,7 +7,7 @@ out, however many there come to be, continues one sync.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from psycopg import Connection
@@ -184,6 +184,13 @@ def list_requests(
             " ORDER BY requested_at DESC, request_id DESC LIMIT %(limit)s",
             {"workflow": workflow, "org_ids": None if org_ids is None else list(org_ids), "limit": limit},
         ).fetchall()
+
+
+def forget_ended(connection: Connection[Any], age: timedelta) -> int:
+    """Delete requests that ended so long ago, but those with a key, which counts for ever; how many."""
+    return connection.execute(
+        "DELETE FROM sync.requests WHERE finished_at < now() - %s AND idempotency_key IS NULL", (age,)
+    ).rowcount
 
 
 def _made_before(connection: Connection[Any], ask: Ask) -> Request:

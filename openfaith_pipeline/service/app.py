@@ -29,10 +29,10 @@ POOL_SIZE = 8
 _PATIENCE_SECONDS = 2.0
 
 _ROUTERS = (
+    webhooks.router,  # first, since it is looked through in this order and deliveries come in floods
     triggers.router,
     workflows.router,
     workflow_proxy.router,
-    webhooks.router,
     connect.router,
     health.router,
     status.router,

@@ -1,14 +1,15 @@
-"""The applier: a thread of the service that applies webhook deliveries and looks after subscriptions.
+"""The applier: a process beside the service that applies webhook deliveries and looks after subscriptions.
 
-It needs no Dagster. Several services share the work: each claims what it does in Postgres. Where none runs, the sensor
-has a run apply what lies there.
+It needs no Dagster. Several services share the work: each applier claims what it does in Postgres. Where none runs, the
+sensor has a run apply what lies there. `applier_process` starts it.
 """
 
 import asyncio
 import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import os
+import signal
+import sys
+from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
@@ -17,8 +18,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from openfaith_pipeline.applying import apply_next
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.connection import database_at
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.leases import holding
+from openfaith_pipeline.service.applier_process import GRACE_SECONDS
+from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.subscribing import beat, ensure_subscriptions, next_to_check
 
 ORGS_AT_ONCE: Final = 3
@@ -28,23 +32,9 @@ LOOK_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 5.0
 BEAT_SECONDS: Final = 30.0
 TROUBLE_SECONDS: Final = 5.0
-_GRACE_SECONDS: Final = 10.0
+_NICENESS: Final = 5
 
 _log = logging.getLogger(__name__)
-
-
-@contextmanager
-def applier(database: Database) -> Iterator[None]:
-    """Run it for the block. What it has begun when the block ends it finishes, or leaves to the next."""
-    loop = asyncio.new_event_loop()
-    running = loop.create_task(run_applier(database))
-    thread = threading.Thread(target=_run, args=(loop, running), name="webhook applier", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(running.cancel)
-        thread.join(_GRACE_SECONDS)
 
 
 async def run_applier(database: Database) -> None:
@@ -57,10 +47,19 @@ async def run_applier(database: Database) -> None:
         group.create_task(_beat(database))
 
 
-def _run(loop: asyncio.AbstractEventLoop, running: asyncio.Task[None]) -> None:
+async def _run_until_told(database: Database) -> None:
+    """Until stdin ends, as it does with the service, however that ends."""
+    loop, running = asyncio.get_running_loop(), asyncio.current_task()
+    assert running  # noqa: S101 - this is one
+
+    def end() -> None:
+        loop.remove_reader(sys.stdin.fileno())
+        signal.alarm(GRACE_SECONDS)
+        running.cancel()
+
+    loop.add_reader(sys.stdin.fileno(), end)
     with suppress(asyncio.CancelledError):
-        loop.run_until_complete(running)
-    loop.close()
+        await run_applier(database)
 
 
 async def _apply(database: Database, pool: AsyncConnectionPool[Any], holder: str) -> None:
@@ -111,3 +110,15 @@ def _next_org(database: Database) -> str | None:
 def _beat_once(database: Database) -> None:
     with database.connect() as connection:
         beat(connection)
+
+
+def main() -> None:
+    """The process. The first line of its stdin is the URL of the database, which no list of processes shows then."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to all processes at once; the service ends this one
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(_NICENESS)  # what is to be answered goes before what is to be applied
+    asyncio.run(_run_until_told(database_at(load_settings(), sys.stdin.readline().strip())))
+
+
+if __name__ == "__main__":
+    main()

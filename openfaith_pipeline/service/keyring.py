@@ -40,11 +40,13 @@ class Keyring:
         ring = self._rings.get(org_id)
         if ring is None or self._age(ring) > KEPT_SECONDS:
             ring = await self._load(org_id)
-        if not _fits(ring, event, body, signature) and self._age(ring) > PAUSE_SECONDS:
+        if _fits(ring, event, body, signature):
+            return True
+        if self._age(ring) > PAUSE_SECONDS:
             ring = await self._load(org_id)
-        if not ring.secrets.get(event):
-            return None
-        return _fits(ring, event, body, signature)
+            if _fits(ring, event, body, signature):
+                return True
+        return False if ring.secrets.get(event) else None
 
     def _age(self, ring: _Ring) -> float:
         return self._clock() - ring.loaded_at

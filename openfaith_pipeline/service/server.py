@@ -1,5 +1,6 @@
 """The process that serves."""
 
+import gc
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -9,7 +10,7 @@ import uvicorn
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.service.app import create_app
-from openfaith_pipeline.service.applier import applier
+from openfaith_pipeline.service.applier_process import applier
 
 _GRACE_SECONDS: Final = 10
 
@@ -33,9 +34,16 @@ def serve(database: Database, host: str, port: int, announce: Callable[[str], No
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    _spare_what_stays()
     announce(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
     with applier(database):
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _spare_what_stays() -> None:
+    """Have the garbage collector leave alone all that was loaded: to look through it holds up answers for 0.3 s."""
+    gc.collect()
+    gc.freeze()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -17,6 +17,12 @@ WALK = (
     "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status, checkpoint, started_at)"
     " VALUES ('s', %s, 'people.emails', 'people.emails', 'incremental', %s, '{}', now() - %s) RETURNING id"
 )
+REQUEST = (
+    "INSERT INTO sync.requests (request_id, workflow, org_id, payload, trigger, idempotency_key, status, requested_at,"
+    " finished_at) SELECT %s, 'ExternalSyncWorkflow', 'org', '{}', 'test', %s,"
+    " CASE WHEN ended IS NULL THEN 'waiting' ELSE 'succeeded' END, now() - interval '900 days', now() - ended"
+    " FROM (SELECT %s * interval '1 day' AS ended) AS given"
+)
 
 
 def test_entries_move_into_their_month_and_old_months_go(database: Database) -> None:
@@ -83,3 +89,15 @@ def test_settled_webhooks_are_forgotten_after_a_month_and_waiting_ones_never(dat
     with database.connect() as connection:
         left = connection.execute("SELECT event_id FROM sync.webhook_deliveries ORDER BY id").fetchall()
     assert left == [("new",), ("waiting",)]
+
+
+def test_ended_requests_go_with_the_journal_and_those_with_a_key_stay(database: Database) -> None:
+    days = database.settings.journal_days
+    with database.connect() as connection:
+        for request_id, key, ended in (("old", None, days + 1), ("new", None, days - 1), ("open", None, None)):
+            connection.execute(REQUEST, (request_id, key, ended))
+        connection.execute(REQUEST, ("keyed", "nightly", days + 1))
+    assert maintain(database).requests_forgotten == 1
+    with database.connect() as connection:
+        left = connection.execute("SELECT request_id FROM sync.requests ORDER BY 1").fetchall()
+    assert left == [("keyed",), ("new",), ("open",)]

@@ -1,31 +1,44 @@
 """The service by itself: it subscribes, receives, applies and notices its own absence; Dagster hears of it later."""
 
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from subprocess import PIPE
 
 import dagster as dg
+import psutil
 import pytest
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.connection import configured_url, database_at
 from openfaith_pipeline.defs.canonical_assets import canonical_key
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.defs.raw_assets import asset_key
 from openfaith_pipeline.defs.webhooks import PATIENCE, webhooks_sensor
-from openfaith_pipeline.service.applier import applier
-from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.service.applier_process import applier
+from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator import SimulatorClient
 from openfaith_pipeline.subscribing import LONG_SILENCE, beat
+from openfaith_pipeline_tests.conftest import environment_of
 from openfaith_pipeline_tests.integration.sync.church import connect, sync
 from openfaith_pipeline_tests.integration.webhooks.receiver import kept, running_service, wait_until
 from openfaith_pipeline_tests.integration.webhooks.test_applying import EMAILS, PEOPLE, canonical
 
 
 @pytest.fixture
-def whole_service(settings: Settings) -> Iterator[Database]:
+def whole_service(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """The service with its applier, as `serve` runs it."""
-    with running_service(settings) as database, applier(database):
-        yield database
+    with running_service(settings) as database:
+        for name, value in environment_of(database.settings).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("OPENFAITH_PUBLIC_URL", str(database.settings.public_url))
+        with applier(database):
+            yield database
+
+
+def appliers() -> list[psutil.Process]:
+    return [each for each in psutil.Process().children() if "openfaith_pipeline.service.applier" in each.cmdline()]
 
 
 def test_a_change_at_planning_center_is_in_the_canonical_row_within_ten_seconds(
@@ -49,6 +62,13 @@ def test_a_change_at_planning_center_is_in_the_canonical_row_within_ten_seconds(
         assert told.run_requests == []
         again = webhooks_sensor(dg.build_sensor_context(instance=instance, cursor=told.cursor))
         assert isinstance(again, dg.SkipReason)
+
+    [killed] = appliers()
+    killed.kill()
+    simulator.edit(org_id, "people.people", [person], attributes={"first_name": "Leonard"})
+    wait_until(lambda: [each["status"] for each in kept(whole_service)] == ["applied"] * 2, seconds=30)
+    assert canonical(whole_service, org_id, str(person))["firstName"] == "Leonard"
+    assert killed not in appliers()
 
 
 def _subscribed(database: Database) -> int:
@@ -92,9 +112,31 @@ def test_after_a_long_silence_what_was_missed_is_fetched_once(database: Database
     assert asked == [(org_id, '["people.emails"]')]
 
 
-def test_what_the_service_began_is_finished_before_it_ends(settings: Settings) -> None:
-    database = database_at(settings, configured_url(settings))
-    started = time.monotonic()
-    with applier(database):
-        time.sleep(0.2)
-    assert time.monotonic() - started < 5
+SERVICE = """
+import sys
+from openfaith_pipeline.database.connection import configured_url, database_at
+from openfaith_pipeline.service.applier_process import applier
+from openfaith_pipeline.settings import load_settings
+settings = load_settings()
+with applier(database_at(settings, configured_url(settings))):
+    print("begun", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_applier_ends_with_the_service_however_that_ends(settings: Settings) -> None:
+    environment = environment_with(**environment_of(settings))
+    for is_killed in (False, True):
+        service = subprocess.Popen([sys.executable, "-c", SERVICE], env=environment, stdin=PIPE, stdout=PIPE)
+        assert service.stdin
+        assert service.stdout
+        assert service.stdout.readline() == b"begun\n"
+        wait_until(lambda service=service: psutil.Process(service.pid).children())  # type: ignore[misc]
+        [applier] = psutil.Process(service.pid).children()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            applier.send_signal(number)
+        if is_killed:
+            service.kill()
+        service.stdin.close()
+        assert service.wait(20) == (-signal.SIGKILL if is_killed else 0)
+        wait_until(lambda applier=applier: not applier.is_running())  # type: ignore[misc]

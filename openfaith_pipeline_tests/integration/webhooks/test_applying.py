@@ -1,6 +1,7 @@
 """Deliveries become rows: whatever their order, however often, and whatever the API does meanwhile."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from openfaith_pipeline.inbox.webhook_deliveries import Incoming, keep_deliverie
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.settings import environment_with
-from openfaith_pipeline.simulator import Latency, Script, SimulatorClient, Webhooks
+from openfaith_pipeline.simulator import Script, SimulatorClient, Webhooks
 from openfaith_pipeline.subscribing import ensure_subscriptions
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.conftest import environment_of
@@ -287,43 +288,73 @@ def test_an_unfinished_walk_is_continued_after_a_webhook(
     assert left == [("webhook", "succeeded"), ("incremental", "failed")]
 
 
-APPLIER = """
-import asyncio, sys
+STEPS = (*("claimed", "payloads published", "transformed", "settling not committed", "answers published", "settled"),)
+DYING_APPLIERS = """
+import asyncio, os, signal, sys
 from psycopg.rows import dict_row
-from openfaith_pipeline.applying import apply_next
+from openfaith_pipeline import applying
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.settings import load_settings
 
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def dying_after(do, times=1):
+    left = [times]
+    async def dying(*arguments, **named):
+        await do(*arguments, **named)
+        left[0] -= 1
+        if not left[0]:
+            die()
+    return dying
+
+def dying_transform(batch, tables):
+    transform(batch, tables)
+    die()
+
 async def run(database):
     async with database.pool(size=3, row_factory=dict_row) as pool, holding(pool) as holder:
-        print("begun", flush=True)
-        while await apply_next(database, pool, holder):
+        while await applying.apply_next(database, pool, holder):
             pass
 
+batch, transform = applying._Batch, applying._Batch._transform_now
+steps = {
+    "claimed": (applying, "keeping_claim", die),
+    "payloads published": (batch, "_publish", dying_after(batch._publish)),
+    "transformed": (batch, "_transform_now", dying_transform),
+    "settling not committed": (applying, "settle", dying_after(applying.settle)),
+    "answers published": (batch, "_publish", dying_after(batch._publish, 3)),
+    "settled": (batch, "_finish", die),
+}
 with open_database(load_settings()) as database:
-    asyncio.run(run(database))
+    for step, (place, name, dying) in steps.items():
+        if os.fork() == 0:
+            setattr(place, name, dying)
+            asyncio.run(run(database))
+            os._exit(0)
+        print(step, os.wait()[1], flush=True)
 """
 
 
 @pytest.mark.slow
-def test_killed_while_applying_nothing_is_lost_and_nothing_doubled(
+def test_killed_between_any_two_steps_of_applying_nothing_is_lost_and_nothing_doubled(
     service: Database, simulator: SimulatorClient, org: str
 ) -> None:
     for _ in range(3):
         simulator.edit(org, "people.people", count=8)
         simulator.add(org, "people.emails", count=3)
     arrived(service, simulator)
-    environment = environment_with(**environment_of(service.settings))
-    for milliseconds in (0, 60, 200):
-        simulator.set_latency(Latency(base_ms=80))
-        applier = subprocess.Popen([sys.executable, "-c", APPLIER], env=environment, stdout=subprocess.PIPE)
-        assert applier.stdout
-        assert applier.stdout.readline() == b"begun\n"
-        time.sleep(milliseconds / 1000)
-        applier.kill()
-        applier.wait()
-    simulator.set_latency(Latency())
+    appliers = subprocess.run(
+        [sys.executable, "-c", DYING_APPLIERS],
+        env=environment_with(**environment_of(service.settings)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    ended = [line.rsplit(maxsplit=1) for line in appliers.stdout.splitlines()]
+    assert {step: int(status) for step, status in ended} == dict.fromkeys(STEPS, signal.SIGKILL), appliers.stderr
     apply_all(service)
     make_due(service)  # what was claimed by the killed may have met a lease that had not run out
     apply_all(service)
@@ -332,7 +363,13 @@ def test_killed_while_applying_nothing_is_lost_and_nothing_doubled(
     assert told_differences(service, simulator, org, [PEOPLE, EMAILS]) == []
     with service.connect() as connection:
         transformed = connection.execute('SELECT count(*) FROM openfaith_emails WHERE "orgId" = %s', (org,)).fetchone()
+        doubled = connection.execute(
+            "SELECT table_name, row_key FROM sync.journal WHERE org_id = %s"
+            " GROUP BY table_name, row_key, action, after::text HAVING count(*) > 1",
+            (org,),
+        ).fetchall()
     assert transformed == (len(simulator.truth(org, "people.emails")),)
+    assert doubled == []
 
 
 def test_events_of_one_org_change_nothing_of_another(service: Database, simulator: SimulatorClient, org: str) -> None:

@@ -2,9 +2,13 @@
 
 import asyncio
 import hashlib
+import http.client
+import subprocess
+import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -18,8 +22,10 @@ from openfaith_pipeline.orgs.registry import add_org, remove_org
 from openfaith_pipeline.orgs.webhook_secrets import Subscription, keep_subscription
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.service import keyring
+from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator import SimulatorClient, Webhooks
 from openfaith_pipeline.subscribing import ensure_subscriptions
+from openfaith_pipeline_tests.conftest import environment_of
 from openfaith_pipeline_tests.integration.sync.church import connect
 from openfaith_pipeline_tests.integration.webhooks.receiver import envelope, kept, post, signed, wait_until
 
@@ -162,6 +168,55 @@ def test_without_postgres_it_asks_for_another_attempt_and_goes_on_afterwards(sub
         connection.execute(f"{cut} AND pid <> pg_backend_pid()")  # type: ignore[arg-type]
     assert deliver(subscribed, body)[0] == 200
     assert len(kept(subscribed)) == 2
+
+
+DYING_SERVICES = """
+import os, signal, socket
+import uvicorn
+from openfaith_pipeline.database.connection import configured_url, database_at
+from openfaith_pipeline.inbox import webhook_deliveries
+from openfaith_pipeline.service.app import create_app
+from openfaith_pipeline.settings import load_settings
+
+settings, keep = load_settings(), webhook_deliveries.keep_deliveries
+
+async def die_before(connection, deliveries):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+async def die_after(connection, deliveries):
+    await keep(connection, deliveries)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+for dying in (die_before, die_after):
+    if os.fork() == 0:
+        webhook_deliveries.keep_deliveries = dying
+        app = create_app(database_at(settings, configured_url(settings)))
+        uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[listener])
+    os.wait()
+"""
+
+
+def test_a_service_that_is_killed_before_or_after_it_keeps_a_delivery_loses_and_doubles_none(
+    subscribed: Database,
+) -> None:
+    body = envelope(EVENT, PAYLOAD)
+    command, environment = (
+        [sys.executable, "-c", DYING_SERVICES],
+        environment_with(**environment_of(subscribed.settings)),
+    )
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as services:
+        assert services.stdout
+        url = f"http://127.0.0.1:{int(services.stdout.readline())}"
+        there = replace(subscribed, settings=subscribed.settings.model_copy(update={"public_url": url}))
+        for kept_then in (0, 1):
+            with pytest.raises((ConnectionError, http.client.HTTPException)):
+                deliver(there, body)
+            assert len(kept(subscribed)) == kept_then
+    # Planning Center repeats what was not answered.
+    assert deliver(subscribed, body) == (200, {"received": 1})
+    assert [row["status"] for row in kept(subscribed)] == ["pending"]
 
 
 def test_every_event_of_the_simulator_arrives_once_though_sent_twice_late_and_forged(
