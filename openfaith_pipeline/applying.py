@@ -270,19 +270,17 @@ class _Batch:
             await self._settle([id for id, each in done.items() if each == outcome], outcome)
 
     async def _transform(self) -> None:
-        tables = [table for table, sources in SOURCES.items() if self._touched.intersection(sources)]
-        if tables:
-            await asyncio.to_thread(self._transform_now, tables)
+        if any(self._touched.intersection(sources) for sources in SOURCES.values()):
+            await asyncio.to_thread(self._transform_now)
         self._touched.clear()
 
-    def _transform_now(self, tables: Collection[str]) -> None:
+    def _transform_now(self) -> None:
         with self._database.connect() as connection:
             transform_org(
                 connection,
                 self._org_id,
                 schema=self._database.settings.canonical_schema,
                 sync_id=self._request.sync_id,
-                tables=tables,
             )
 
     async def _settle(

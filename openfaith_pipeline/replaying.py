@@ -159,8 +159,7 @@ def _is_overtaken(case: _Case, rows: Mapping[str, Row]) -> bool:
 
 
 def _transform(database: Database, org_id: str, stream: str, sync_id: str) -> None:
-    tables = [table for table, sources in SOURCES.items() if stream in sources]
-    if not tables:
+    if not any(stream in sources for sources in SOURCES.values()):
         return
     with database.connect() as connection:
-        transform_org(connection, org_id, schema=database.settings.canonical_schema, sync_id=sync_id, tables=tables)
+        transform_org(connection, org_id, schema=database.settings.canonical_schema, sync_id=sync_id)

@@ -246,12 +246,14 @@ class _Sweep:
         return [stream for stream in chosen if stream.name in due]
 
     async def _transform(self, turn: Turn, changed: set[str]) -> tuple[Mapping[str, TransformResult], str | None]:
-        tables = [table for table, sources in SOURCES.items() if not changed.isdisjoint(sources)] if changed else []
-        if not tables:
+        """Make the tables; returns those that may have changed, and what went wrong."""
+        tables = {table for table, sources in SOURCES.items() if not changed.isdisjoint(sources)}
+        if not tables and turn.kind is not Kind.RECONCILE:
             return {}, None
         async with self.transforming:
             try:
-                return await asyncio.to_thread(self._make_tables, turn, tables), None
+                made = await asyncio.to_thread(self._make_tables, turn)
+                return {name: each for name, each in made.items() if name in tables or each.is_changed}, None
             except OpenFaithError as error:
                 return {}, str(error)
             except psycopg.OperationalError:
@@ -259,10 +261,10 @@ class _Sweep:
             except Exception as error:  # noqa: BLE001 - as above
                 return {}, _unforeseen(error)
 
-    def _make_tables(self, turn: Turn, tables: Collection[str]) -> dict[str, TransformResult]:
-        schema = self.database.settings.canonical_schema
+    def _make_tables(self, turn: Turn) -> dict[str, TransformResult]:
+        schema, is_full = self.database.settings.canonical_schema, turn.kind is Kind.RECONCILE
         with self.database.connect() as connection:
-            return transform_org(connection, turn.org_id, schema=schema, sync_id=turn.sync_id, tables=tables)
+            return transform_org(connection, turn.org_id, schema=schema, sync_id=turn.sync_id, is_full=is_full)
 
     def _record_beginning(self, turn: Turn, streams: Collection[str]) -> None:
         requested: dict[str, Any] = {"org": turn.org_id}

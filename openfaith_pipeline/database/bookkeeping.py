@@ -393,6 +393,25 @@ Index("journal_table_idx", JOURNAL.c.org_id, JOURNAL.c.table_name)
 Index("journal_row_idx", func.jsonb_hash(JOURNAL.c.row_key))
 Index("journal_sync_id_idx", JOURNAL.c.sync_id)
 
+UNTRANSFORMED: Final = Table(
+    "untransformed",
+    METADATA,
+    Column("org_id", Text, nullable=False),
+    Column("source", Text, nullable=False, comment="a stream or an OpenFaith table"),
+    Column("key", ARRAY(Text), nullable=False, comment="what names the row; empty for all rows"),
+)
+Index("untransformed_org_id_idx", UNTRANSFORMED.c.org_id)
+
+TRANSFORMS: Final = Table(
+    "transforms",
+    METADATA,
+    Column("org_id", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False, comment="of the code and declarations it was made by"),
+    Column("totals", JSONB, nullable=False, comment="by table: records and live rows"),
+    Column("field_names", JSONB, nullable=False, comment="what the church's own fields are called"),
+    _moment_of_insert("transformed_at"),
+)
+
 ROLLBACKS: Final = Table(
     "rollbacks",
     METADATA,

@@ -10,6 +10,7 @@ from psycopg import Connection, sql
 
 from openfaith_pipeline.database.alignment import align_raw_tables, find_gaps
 from openfaith_pipeline.database.bookkeeping import SYNC_SCHEMA
+from openfaith_pipeline.database.change_notes import align_change_notes
 from openfaith_pipeline.database.connection import Database
 from openfaith_pipeline.database.fingerprint import write_fingerprint
 from openfaith_pipeline.database.journal_partitions import add_partitions
@@ -47,6 +48,7 @@ def upgrade(database: Database) -> None:
             _run_migration_files(database)
         add_partitions(connection)
         align_raw_tables(connection)
+        align_change_notes(connection, database.settings.canonical_schema)
         write_fingerprint(connection)
 
 

@@ -24,7 +24,7 @@ from openfaith_pipeline.inbox.carrying import take_request
 from openfaith_pipeline.load.held_deletions import HeldDeletion
 from openfaith_pipeline.load.plans import is_plan
 from openfaith_pipeline.load.preview import preview_rows
-from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync, mode_of
 from openfaith_pipeline.orgs.connecting import connect_client
 from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.registry import list_orgs
@@ -111,6 +111,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
                 schema=self._database.settings.canonical_schema,
                 sync_id=request.sync_id,
                 tables=tables,
+                is_full=mode_of(connection, request.sync_id) in {SyncMode.RECONCILE, SyncMode.FULL_REFRESH},
             )
         current_caller().hear_tables(results)
         return results

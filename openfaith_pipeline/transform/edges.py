@@ -11,7 +11,7 @@ of a loaded record that no longer says so. An edge of the same key that OpenFait
 as it is.
 """
 
-from typing import Final
+from typing import Final, LiteralString
 
 from psycopg import sql
 
@@ -19,7 +19,7 @@ from openfaith_pipeline.transform.deletion import deleted_by_person
 from openfaith_pipeline.transform.links import link_of
 from openfaith_pipeline.transform.registry import RELATIONSHIPS, Relationship
 from openfaith_pipeline.transform.survivors import is_merged, survivor_of
-from openfaith_pipeline.transform.workspace import Workspace
+from openfaith_pipeline.transform.workspace import OWNERS, Workspace
 
 TABLE: Final = "edges"
 SOURCE: Final = "pco_direct"
@@ -31,11 +31,12 @@ _METADATA: Final = sql.SQL("jsonb_build_object('relationshipKey', d.relationship
 def write_edges(workspace: Workspace) -> tuple[int, int, int]:
     """Make, revive and remove the org's edges; returns how many were inserted, updated (or removed) and left alone."""
     _find_changes(workspace)
+    note_joined(workspace, "transform_edges")
     inserted = _insert(workspace)
     updated = _update(workspace)
     stale = workspace.count(sql.SQL("SELECT count(*) FROM pg_temp.transform_edges WHERE is_stale"))
     removed = sum(_remove(workspace, relationship) for relationship in RELATIONSHIPS) if stale else 0
-    live = workspace.count(
+    live = workspace.total(
         sql.SQL('SELECT count(*) FROM {} WHERE "orgId" = %(org_id)s AND "deletedAt" IS NULL').format(
             workspace.canonical(TABLE)
         )
@@ -55,7 +56,7 @@ def _find_changes(workspace: Workspace) -> None:
             SELECT {key}, "sourceEntityTypeTag", "targetEntityTypeTag",
                 min(relationship) AS relationship, min("createdAt") AS "createdAt", max("updatedAt") AS "updatedAt"
             FROM ({wanted}) wanted GROUP BY {key}, "sourceEntityTypeTag", "targetEntityTypeTag") d
-        FULL JOIN (SELECT * FROM {edges} WHERE "orgId" = %(org_id)s) e USING ({key})
+        FULL JOIN ({present}) e USING ({key})
         WHERE e."orgId" IS NULL OR e.metadata ->> 'source' = %(source)s AND CASE
             WHEN d.relationship IS NULL THEN e."deletedAt" IS NULL
             ELSE NOT {kept_deleted} AND (
@@ -63,7 +64,7 @@ def _find_changes(workspace: Workspace) -> None:
                 IS DISTINCT FROM (d.relationship, d."createdAt", d."updatedAt", NULL::timestamptz, NULL::text) END
         """).format(
         key=sql.SQL(", ").join(map(sql.Identifier, _KEY)),
-        edges=workspace.canonical(TABLE),
+        present=_present_edges(workspace),
         wanted=sql.SQL(" UNION ALL ").join(_edges_of(workspace, relationship) for relationship in RELATIONSHIPS),
         kept_deleted=deleted_by_person("e"),
     )
@@ -71,7 +72,47 @@ def _find_changes(workspace: Workspace) -> None:
     workspace.analyze("transform_edges")
 
 
+def _present_edges(workspace: Workspace) -> sql.Composable:
+    """The edges that are compared: all, or those of the records that are looked at."""
+    if not workspace.is_partial:
+        return sql.SQL('SELECT * FROM {} WHERE "orgId" = %(org_id)s').format(workspace.canonical(TABLE))
+    found = [
+        sql.SQL(
+            'SELECT e.* FROM pg_temp.transform_owners o JOIN {link} JOIN {edges} e ON e."orgId" = %(org_id)s'
+            ' AND e.{end} = l."entityId" AND e."relationshipType" = {type} WHERE o.entity_type = {tag}'
+        ).format(
+            link=link_of(workspace, relationship.owner, sql.Identifier("o", "id")),
+            edges=workspace.canonical(TABLE),
+            end=sql.Identifier(end),
+            type=sql.Literal(each),
+            tag=sql.Literal(relationship.owner.tag),
+        )
+        for relationship in RELATIONSHIPS
+        for end, each in zip(_KEY, relationship_types(relationship), strict=False)
+    ]
+    return sql.SQL(" UNION ").join(found)
+
+
+def create_joined(workspace: Workspace) -> None:
+    """`pg_temp.transform_joined`: the edges that may join types which the register does not have; noted ones first."""
+    workspace.create(
+        "transform_joined",
+        sql.SQL("""ON COMMIT DROP AS
+            SELECT key[1] AS "sourceEntityId", key[2] AS "targetEntityId", key[3] AS "relationshipType"
+            FROM pg_temp.transform_notes WHERE source = {}""").format(sql.Literal(f"openfaith_{TABLE}")),
+    )
+
+
+def note_joined(workspace: Workspace, table: LiteralString) -> None:
+    """What is in this temporary table are edges that a partial transform makes or changes."""
+    if workspace.is_partial:
+        key = sql.SQL(", ").join(map(sql.Identifier, _KEY))
+        statement = sql.SQL("INSERT INTO pg_temp.transform_joined SELECT {} FROM {}")
+        workspace.execute(statement.format(key, sql.Identifier("pg_temp", table)))
+
+
 def _edges_of(workspace: Workspace, relationship: Relationship) -> sql.Composable:
+    outward_type, inward_type = relationship_types(relationship)
     named, survivors = survivor_of(relationship.target, sql.Identifier("r", f"{relationship.key}_id"), "named")
     return sql.SQL("""
         SELECT
@@ -87,12 +128,13 @@ def _edges_of(workspace: Workspace, relationship: Relationship) -> sql.Composabl
         JOIN {target_link}
         LEFT JOIN {target_raw} tr ON tr.org_id = %(org_id)s AND tr.id = {named}
         CROSS JOIN LATERAL (SELECT {is_outward} AS is_outward OFFSET 0) direction
-        WHERE r.org_id = %(org_id)s AND r._deleted_at IS NULL AND tr._deleted_at IS NULL
+        WHERE r.org_id = %(org_id)s AND {among} AND r._deleted_at IS NULL AND tr._deleted_at IS NULL
             AND NOT {is_merged}""").format(
+        among=workspace.among(relationship.owner.tag, sql.Identifier("r", "id"), OWNERS),
         owner_tag=sql.Literal(relationship.owner.tag),
         target_tag=sql.Literal(relationship.target.tag),
-        outward_type=sql.Literal(relationship_type(relationship.owner.tag, relationship.key, relationship.target.tag)),
-        inward_type=sql.Literal(relationship_type(relationship.target.tag, relationship.key, relationship.owner.tag)),
+        outward_type=sql.Literal(outward_type),
+        inward_type=sql.Literal(inward_type),
         key=sql.Literal(relationship.key),
         created_at=relationship.owner.created_at,
         updated_at=relationship.owner.updated_at,
@@ -110,6 +152,12 @@ def _edges_of(workspace: Workspace, relationship: Relationship) -> sql.Composabl
 def relationship_type(source_tag: str, relationship: str, target_tag: str) -> str:
     """OpenFaith's name of an edge: `campus_primary_campus_person`, `email_has_person`."""
     return f"{source_tag}_{relationship if '_' in relationship else 'has'}_{target_tag}"
+
+
+def relationship_types(relationship: Relationship) -> tuple[str, str]:
+    """The type of an edge whose source is the relationship's owner, and of one whose target is."""
+    owner, target = relationship.owner.tag, relationship.target.tag
+    return relationship_type(owner, relationship.key, target), relationship_type(target, relationship.key, owner)
 
 
 def is_source(own_id: sql.Composable, other_id: sql.Composable) -> sql.Composable:

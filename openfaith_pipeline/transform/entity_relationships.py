@@ -13,12 +13,15 @@ from openfaith_pipeline.transform.workspace import Workspace
 TABLE: Final = "entityRelationships"
 
 
+_JOINED: Final = sql.SQL('JOIN pg_temp.transform_joined USING ("sourceEntityId", "targetEntityId", "relationshipType")')
+
+
 def write_entity_relationships(workspace: Workspace) -> tuple[int, int, int]:
     """Register the types that the org's live edges join; returns the rows inserted, updated and left alone."""
     statement = sql.SQL("""
         WITH pairs AS (
             SELECT DISTINCT "sourceEntityTypeTag" AS source, "targetEntityTypeTag" AS target
-            FROM {edges} WHERE "orgId" = %(org_id)s AND "deletedAt" IS NULL
+            FROM {edges} {joined} WHERE "orgId" = %(org_id)s AND "deletedAt" IS NULL
         ),
         occurring AS (SELECT source, target FROM pairs UNION SELECT target, source FROM pairs),
         unregistered AS (
@@ -42,6 +45,7 @@ def write_entity_relationships(workspace: Workspace) -> tuple[int, int, int]:
             (SELECT count(DISTINCT source) FROM occurring)
         FROM unregistered""").format(
         edges=workspace.canonical("edges"),
+        joined=_JOINED if workspace.is_partial else sql.SQL(""),
         register=workspace.canonical(TABLE),
         entries=entries_of(canonical_rows(workspace.schema, TABLE)),
     )

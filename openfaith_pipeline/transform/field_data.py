@@ -15,7 +15,7 @@ from openfaith_pipeline.catalog import people
 from openfaith_pipeline.transform.entity import Enrichment
 from openfaith_pipeline.transform.workspace import Workspace
 
-_ANSWERS: Final = sql.SQL("""
+_NAMES: Final = sql.SQL("""
 WITH taken AS (
     SELECT unnest(%(attributes)s::text[]) AS slug
     UNION
@@ -26,22 +26,24 @@ slugs AS (
     SELECT d.id, lower(d.data_type) AS data_type, COALESCE(NULLIF(btrim(d.slug), ''), 'field_' || d.id) AS slug
     FROM {definitions} d
     WHERE d.org_id = %(org_id)s AND d._deleted_at IS NULL AND d.deleted_at IS NULL
-),
-names AS (
-    SELECT id, data_type, 'pco_' || slug || CASE
+)
+SELECT id, data_type, 'pco_' || slug || CASE
         WHEN slug IN (SELECT slug FROM taken)
           OR row_number() OVER (PARTITION BY slug ORDER BY length(id), id COLLATE "C") > 1
         THEN '_' || id ELSE '' END AS name
     FROM slugs
-),
-answers AS (
+    ORDER BY id COLLATE "C"
+""")
+
+_ANSWERS: Final = sql.SQL("""
+WITH answers AS (
     SELECT COALESCE(gone.survivor_id, f.customizable_id) AS id, f.field_definition_id,
         array_agg(COALESCE(f.value, f.file_name)) FILTER (WHERE gone.survivor_id IS NULL) AS own,
         array_agg(COALESCE(f.value, f.file_name)) AS every
     FROM {data} f
     LEFT JOIN pg_temp.transform_survivors gone ON gone.entity_type = 'person' AND gone.record_id = f.customizable_id
     WHERE f.org_id = %(org_id)s AND f.customizable_type = %(type)s AND f._deleted_at IS NULL
-        AND COALESCE(f.value, f.file_name) IS NOT NULL
+        AND COALESCE(f.value, f.file_name) IS NOT NULL AND {among}
     GROUP BY 1, f.field_definition_id
 ),
 counted AS (SELECT id, field_definition_id, COALESCE(own, every) AS given FROM answers),
@@ -50,7 +52,7 @@ named AS (
         WHEN cardinality(a.given) = 1 THEN a.given[1]
         ELSE (SELECT string_agg(value, ', ' ORDER BY value COLLATE "C") FROM unnest(a.given) AS value)
         END AS value
-    FROM counted a JOIN names n ON n.id = a.field_definition_id
+    FROM counted a JOIN pg_temp.transform_field_names n ON n.id = a.field_definition_id
 ),
 typed AS (
     SELECT id, name, value, CASE
@@ -71,16 +73,26 @@ GROUP BY id
 """)
 
 
+def read_field_names(workspace: Workspace) -> list[list[str | None]]:
+    """Of each of the church's own fields that live: id, data type and the name of its items, by id."""
+    names = _NAMES.format(records=workspace.raw(people.PEOPLE), definitions=workspace.raw(people.FIELD_DEFINITIONS))
+    return [list(name) for name in workspace.rows(names, attributes=list(people.PEOPLE.attributes))]
+
+
+def put_field_names(workspace: Workspace, names: list[list[str | None]]) -> None:
+    """Fill `pg_temp.transform_field_names`."""
+    workspace.create("transform_field_names", sql.SQL("(id text, data_type text, name text) ON COMMIT DROP"))
+    workspace.copy("transform_field_names", [tuple(name) for name in names])
+
+
 def _prepare_fields_of_people(workspace: Workspace) -> None:
     answers = _ANSWERS.format(
-        records=workspace.raw(people.PEOPLE),
-        definitions=workspace.raw(people.FIELD_DEFINITIONS),
         data=workspace.raw(people.FIELD_DATA),
+        among=workspace.among("person", sql.Identifier("f", "customizable_id")),
     )
     workspace.create("transform_fields", sql.SQL("(id text, items text) ON COMMIT DROP"))
     workspace.execute(
         sql.SQL("INSERT INTO pg_temp.transform_fields {}").format(answers),
-        attributes=list(people.PEOPLE.attributes),
         type=people.PEOPLE.type,
     )
     workspace.analyze("transform_fields")

@@ -55,10 +55,15 @@ def _new_links(workspace: Workspace, entity: Entity, owners: set[str]) -> Iterat
 
 def _unlinked_ids(workspace: Workspace, entity: Entity, owners: set[str]) -> list[str]:
     named = [_ids_named_by(workspace, r) for r in RELATIONSHIPS if r.target is entity and r.owner.table in owners]
-    own = [sql.SQL("SELECT id FROM {} WHERE org_id = %(org_id)s").format(workspace.raw(entity.stream))]
+    own = [
+        sql.SQL("SELECT id FROM {} WHERE org_id = %(org_id)s AND {}").format(
+            workspace.raw(entity.stream), workspace.among(entity.tag, sql.Identifier("id"))
+        )
+    ]
     if entity.table in MERGES:
-        survivors = sql.SQL("SELECT survivor_id FROM pg_temp.transform_survivors WHERE entity_type = {}")
-        own.append(survivors.format(sql.Literal(entity.tag)))
+        survivors = sql.SQL("SELECT survivor_id FROM pg_temp.transform_survivors WHERE entity_type = {} AND {}")
+        among = workspace.among(entity.tag, sql.Identifier("survivor_id"))
+        own.append(survivors.format(sql.Literal(entity.tag), among))
     records = sql.SQL(" UNION ").join([*(own if entity.table in owners else []), *named])
     # In the order of the links' key: entity ids are ordered by time, so all the table's indexes grow at their ends.
     statement = sql.SQL(
@@ -74,7 +79,9 @@ def _ids_named_by(workspace: Workspace, relationship: Relationship) -> sql.Compo
     return sql.SQL(
         "SELECT {named} AS id FROM {raw} r {survivors}"
         " WHERE r.org_id = %(org_id)s AND r._deleted_at IS NULL AND {column} IS NOT NULL AND NOT {is_merged}"
+        " AND {among}"
     ).format(
+        among=workspace.among(relationship.owner.tag, sql.Identifier("r", "id")),
         named=named,
         raw=workspace.raw(relationship.owner.stream),
         survivors=survivors,
@@ -113,12 +120,13 @@ def _link_to_survivors(workspace: Workspace, entity: Entity) -> int:
         FROM pg_temp.transform_survivors gone
         JOIN {survivor_link}
         LEFT JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = gone.survivor_id
-        WHERE gone.entity_type = {tag}
+        WHERE gone.entity_type = {tag} AND {among}
         ORDER BY gone.record_id COLLATE "C"
         ON CONFLICT DO NOTHING""").format(
         survivor_link=link_of(workspace, entity, sql.Identifier("gone", "survivor_id")),
         raw=workspace.raw(entity.stream),
         tag=sql.Literal(entity.tag),
+        among=workspace.among(entity.tag, sql.Identifier("gone", "record_id")),
     )
     return workspace.insert(TABLE, rows)
 
@@ -135,7 +143,7 @@ def refresh_links(workspace: Workspace, entity: Entity) -> int:
         SELECT l."externalId", {created_at} AS "createdAt", {updated_at} AS "updatedAt",
             {deleted_at} AS "deletedAt", {deleted_by} AS "deletedBy"
         FROM {links} l {survivors} JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = {standing}
-        WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND l."entityType" = {tag} AND (
+        WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND l."entityType" = {tag} AND {among} AND (
                 (l."createdAt", l."updatedAt", l."deletedAt", l."deletedBy")
                     IS DISTINCT FROM ({created_at}, {updated_at}, {deleted_at}, {deleted_by})
                 OR (l."lastProcessedAt" < now() AND l."entityId" IN (SELECT id FROM pg_temp.transform_written)))
@@ -148,6 +156,7 @@ def refresh_links(workspace: Workspace, entity: Entity) -> int:
         raw=workspace.raw(entity.stream),
         standing=standing,
         survivors=survivors,
+        among=workspace.among(entity.tag, sql.Identifier("l", "externalId")),
         tag=sql.Literal(entity.tag),
     )
     workspace.create("transform_stale_links", stale)
@@ -165,7 +174,7 @@ def refresh_links(workspace: Workspace, entity: Entity) -> int:
 
 def count_links(workspace: Workspace, entities: Iterable[Entity]) -> int:
     """How many links the org has to these entities."""
-    return workspace.count(
+    return workspace.total(
         sql.SQL(
             'SELECT count(*) FROM {} WHERE "orgId" = %(org_id)s AND adapter = %(adapter)s'
             ' AND "entityType" = ANY(%(tags)s)'

@@ -63,7 +63,8 @@ def _find_redirects(workspace: Workspace, entity: Entity) -> None:
         FROM pg_temp.transform_survivors gone
         JOIN {own_link}
         JOIN {survivor_link}
-        WHERE gone.entity_type = {tag} AND l."entityId" <> k."entityId\"""").format(
+        WHERE gone.entity_type = {tag} AND {among} AND l."entityId" <> k."entityId\"""").format(
+        among=workspace.among(entity.tag, sql.Identifier("gone", "record_id")),
         links=workspace.canonical(links.TABLE),
         tag=sql.Literal(entity.tag),
         own_link=links.link_of(workspace, entity, sql.Identifier("gone", "record_id")),
@@ -88,6 +89,7 @@ def _end_rows(workspace: Workspace, entity: Entity) -> int:
 def _move_edges(workspace: Workspace, entity: Entity) -> tuple[int, int]:
     """End the edges of the old entities and make those of others, and the `merged` ones, with the new."""
     _find_moved_edges(workspace, entity)
+    edges.note_joined(workspace, "transform_moved_edges")
     ended = workspace.update(
         edges.TABLE,
         _ENDED,

@@ -7,6 +7,7 @@ from openfaith_pipeline.catalog import people
 from openfaith_pipeline.transform.entity import Column, Enrichment, Entity, or_false, taken
 from openfaith_pipeline.transform.workspace import Workspace
 
+_TAG = "phoneNumber"
 _IS_E164 = sql.SQL("r.e164 ~ '^[+][1-9][0-9]{1,14}$'")
 
 
@@ -25,8 +26,8 @@ def _prepare_e164(workspace: Workspace) -> None:
     unformatted = workspace.rows(
         sql.SQL(
             "SELECT r.id, r.number, r.country_code FROM {} r"
-            " WHERE r.org_id = %(org_id)s AND r.number IS NOT NULL AND ({}) IS NOT TRUE"
-        ).format(workspace.raw(people.PHONE_NUMBERS), _IS_E164)
+            " WHERE r.org_id = %(org_id)s AND r.number IS NOT NULL AND ({}) IS NOT TRUE AND {}"
+        ).format(workspace.raw(people.PHONE_NUMBERS), _IS_E164, workspace.among(_TAG, sql.Identifier("r", "id")))
     )
     formatted = ((record_id, format_e164(number, country)) for record_id, number, country in unformatted)
     workspace.create("transform_e164", sql.SQL("(id text, number text) ON COMMIT DROP"))
@@ -35,7 +36,7 @@ def _prepare_e164(workspace: Workspace) -> None:
 
 PHONE_NUMBERS = Entity(
     table="phoneNumbers",
-    tag="phoneNumber",
+    tag=_TAG,
     stream=people.PHONE_NUMBERS,
     columns={
         "number": Column(

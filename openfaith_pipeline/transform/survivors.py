@@ -18,10 +18,15 @@ def find_survivors(workspace: Workspace) -> None:
     """Fill `pg_temp.transform_survivors`: a row for each merged record of the org."""
     columns = sql.SQL("(entity_type text, record_id text, survivor_id text, merged_at timestamptz) ON COMMIT DROP")
     workspace.create("transform_survivors", columns)
-    workspace.copy("transform_survivors", [row for merges in MERGES.values() for row in _merged(workspace, merges)])
+    told = [(merges, _read_mergers(workspace, merges)) for merges in MERGES.values()]
+    workspace.copy("transform_survivors", [row for merges, mergers in told for row in _merged(merges, mergers)])
+    if workspace.is_partial:
+        workspace.create("transform_kin", sql.SQL("(entity_type text, record_id text, kin text) ON COMMIT DROP"))
+        workspace.copy("transform_kin", [row for merges, mergers in told for row in _kin(merges, mergers)])
 
 
-def _merged(workspace: Workspace, merges: Merges) -> Iterator[tuple[str, str, str, str]]:
+def _read_mergers(workspace: Workspace, merges: Merges) -> list[tuple[str, str, str]]:
+    """Kept, removed and when, oldest first."""
     statement = sql.SQL("""
         SELECT {kept}, {removed}, COALESCE(created_at, _first_seen_at)::text FROM {raw}
         WHERE org_id = %(org_id)s AND {kept} IS NOT NULL AND {removed} IS NOT NULL
@@ -30,10 +35,24 @@ def _merged(workspace: Workspace, merges: Merges) -> Iterator[tuple[str, str, st
         removed=sql.Identifier(merges.merging.removed),
         raw=workspace.raw(merges.stream),
     )
-    mergers = workspace.rows(statement)
+    return [(kept, removed, moment) for kept, removed, moment in workspace.rows(statement)]
+
+
+def _merged(merges: Merges, mergers: list[tuple[str, str, str]]) -> Iterator[tuple[str, str, str, str]]:
     merged_at = {removed: moment for _, removed, moment in reversed(mergers)}
     for removed, survivor in survivors_of((kept, removed) for kept, removed, _ in mergers).items():
         yield merges.entity.tag, removed, survivor, merged_at[removed]
+
+
+def _kin(merges: Merges, mergers: list[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Whom any mergers connect, those that do not count as well: what one of them means may hang on all the others."""
+    kin: dict[str, list[str]] = {}
+    for kept, removed, _ in mergers:
+        ours, theirs = kin.setdefault(kept, [kept]), kin.setdefault(removed, [removed])
+        if ours is not theirs:
+            ours += theirs
+            kin.update(dict.fromkeys(theirs, ours))
+    return ((merges.entity.tag, record_id, group[0]) for record_id, group in kin.items())
 
 
 def survivor_of(entity: Entity, record_id: sql.Composable, alias: str) -> tuple[sql.Composable, sql.Composable]:

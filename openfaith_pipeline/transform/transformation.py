@@ -1,8 +1,12 @@
-"""One org's transform: links first, then entities, edges and the register of types, in the caller's transaction."""
+"""One org's transform: links first, then entities, edges and the register of types, in the caller's transaction.
+
+After a first whole one only what changed since is looked at (changes.py, scope.py); everything again where that cannot
+be told, and on demand, which also shows whether looking at the changes alone had missed anything.
+"""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import psycopg
@@ -11,10 +15,12 @@ from psycopg.rows import tuple_row
 
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.transform import edges, entity_relationships, links
+from openfaith_pipeline.transform import changes, edges, entity_relationships, links
 from openfaith_pipeline.transform.entity import Entity
+from openfaith_pipeline.transform.field_data import put_field_names, read_field_names
 from openfaith_pipeline.transform.merges import Merged, merge_entities
 from openfaith_pipeline.transform.registry import ENTITIES, MERGES, RELATIONSHIPS
+from openfaith_pipeline.transform.scope import LARGEST, create_owners, create_scope
 from openfaith_pipeline.transform.survivors import find_survivors
 from openfaith_pipeline.transform.upsert import write_entity
 from openfaith_pipeline.transform.workspace import Workspace
@@ -24,10 +30,8 @@ logger = logging.getLogger(__name__)
 TABLES: Final = (*ENTITIES, links.TABLE, edges.TABLE, entity_relationships.TABLE)
 """The canonical tables written here, named by what follows `openfaith_`; a table stands after those it follows from."""
 
-_WHOLE_ORG_TABLES: Final[Mapping[str, Callable[[Workspace], tuple[int, int, int]]]] = {
-    edges.TABLE: edges.write_edges,
-    entity_relationships.TABLE: entity_relationships.write_entity_relationships,
-}
+Counts = dict[str, tuple[int, int, int]]
+"""By table: rows inserted, updated and left alone. A partial transform does not count the last."""
 
 
 def _sources() -> Mapping[str, tuple[str, ...]]:
@@ -47,9 +51,9 @@ SOURCES: Final = _sources()
 
 # For the transaction only. Statistics lag behind a first load, and then a nested loop over two large tables looks cheap
 # and takes minutes; hash joins of one church's rows are never far from the best and fit in this memory. Compiling
-# the wide generated statements costs more than it saves.
+# the wide generated statements costs more than it saves. The few records of a partial transform are looked up.
 _PLANNER_SETTINGS: Final = sql.SQL(
-    "SELECT set_config('enable_nestloop', 'off', true), set_config('work_mem', '64MB', true),"
+    "SELECT set_config('enable_nestloop', %(nestloop)s, true), set_config('work_mem', '64MB', true),"
     " set_config('jit', 'off', true)"
 )
 
@@ -61,6 +65,7 @@ class TransformResult:
     inserted, updated: rows written; marking a row deleted and restoring it are updates.
     unchanged: rows that already said what the source says.
     row_count: the org's rows in the table now, those marked deleted left out.
+    missed: of the rows written those that following the changes had not found, though it should have.
     """
 
     table: str
@@ -68,6 +73,11 @@ class TransformResult:
     updated: int
     unchanged: int
     row_count: int
+    missed: int = 0
+
+    @property
+    def is_changed(self) -> bool:
+        return bool(self.inserted or self.updated)
 
 
 def transform_org(
@@ -77,19 +87,23 @@ def transform_org(
     schema: str,
     sync_id: str,
     tables: Collection[str] | None = None,
+    is_full: bool = False,
 ) -> dict[str, TransformResult]:
     """Bring the canonical tables of one org up to its raw tables; returns a result for each table asked for.
 
-    The caller commits or rolls back. `tables` limits what is written; the links that these need are made all the same.
+    The caller commits or rolls back. Of all tables only what changed since the last time is looked at, where that is
+    known; is_full has everything compared all the same. `tables` limits what is written, and what of it is compared is
+    everything; the links that these need are made all the same.
     Transforms of one org wait for each other. `sync_id` says in the journal on whose behalf it was done.
     Raises UsageError for a table that is none of TABLES.
     """
     wanted = _in_order(tables)
     with connection.cursor(row_factory=tuple_row) as cursor:
         workspace = Workspace(cursor, org_id, schema, sync_id)
-        _prepare(workspace)
-        counts = _write(workspace, wanted)
-        results = {table: TransformResult(table, *counts[table], _row_count(workspace, table)) for table in wanted}
+        take_turn(cursor, org_id)
+        changes.be_quiet(workspace, is_quiet=True)
+        results = _transform_all(workspace, is_full=is_full) if wanted == TABLES else _transform_some(workspace, wanted)
+        changes.be_quiet(workspace, is_quiet=False)
     for result in results.values():
         logger.info("transformed %s of %s for %s: %s", result.table, org_id, sync_id, result)
     return results
@@ -111,16 +125,87 @@ def _in_order(tables: Collection[str] | None) -> tuple[str, ...]:
     return tuple(table for table in TABLES if table in tables)
 
 
-def _prepare(workspace: Workspace) -> None:
-    take_turn(workspace.cursor, workspace.org_id)
-    workspace.execute(_PLANNER_SETTINGS)
+def _transform_some(workspace: Workspace, wanted: tuple[str, ...]) -> dict[str, TransformResult]:
+    """Compare everything of some tables. What was noted stays noted, for the others."""
+    put_field_names(workspace, read_field_names(workspace))
+    counts = _write(workspace, wanted)
+    return {table: TransformResult(table, *counts[table], _row_count(workspace, table)) for table in wanted}
 
 
-def _write(workspace: Workspace, wanted: tuple[str, ...]) -> dict[str, tuple[int, int, int]]:
+def _transform_all(workspace: Workspace, *, is_full: bool) -> dict[str, TransformResult]:
+    state = changes.read_state(workspace)
+    followed = _follow(workspace, state) if state else None
+    if followed and not is_full:
+        return followed
+    is_undisturbed = not changes.drop_notes(workspace)
+    names = read_field_names(workspace)
+    put_field_names(workspace, names)
+    counts = _write(workspace, TABLES)
+    results = {table: TransformResult(table, *counts[table], _row_count(workspace, table)) for table in TABLES}
+    changes.write_state(workspace, {name: _totals(result) for name, result in results.items()}, names)
+    if followed is None:
+        return results
+    # What others change in these moments is no miss.
+    is_undisturbed = is_undisturbed and not changes.are_noted(workspace)
+    return {name: _together(followed[name], result, is_undisturbed) for name, result in results.items()}
+
+
+def _follow(workspace: Workspace, state: changes.State) -> dict[str, TransformResult] | None:
+    """Bring up what changed alone; None where everything has to be compared, and the notes are taken."""
+    if not state.is_noted:
+        return {table: TransformResult(table, 0, 0, records, live) for table, (records, live) in state.totals.items()}
+    workspace = replace(workspace, is_partial=True)
+    notes = changes.take_notes(workspace)
+    names = read_field_names(workspace) if notes.are_of_field_names else state.field_names
+    if notes.whole or names != state.field_names:
+        return None
+    put_field_names(workspace, names)
+    find_survivors(workspace)
+    if create_scope(workspace) > LARGEST:
+        return None
+    edges.create_joined(workspace)
+    counts = _write(workspace, TABLES, is_register_whole=notes.are_of_register)
+    results = {
+        table: _partial_result(workspace, table, counts[table], state.totals[table], is_noted=notes.are_of(table))
+        for table in TABLES
+    }
+    changes.write_state(workspace, {name: _totals(result) for name, result in results.items()}, names)
+    return results
+
+
+def _partial_result(
+    workspace: Workspace, table: str, counts: tuple[int, int, int], totals: tuple[int, int], *, is_noted: bool
+) -> TransformResult:
+    (inserted, updated, _), (records, live) = counts, totals
+    if inserted or updated or is_noted:
+        live = _row_count(workspace, table)
+    return TransformResult(table, inserted, updated, max(0, records - updated), live)
+
+
+def _totals(result: TransformResult) -> tuple[int, int]:
+    return result.inserted + result.updated + result.unchanged, result.row_count
+
+
+def _together(followed: TransformResult, compared: TransformResult, is_undisturbed: bool) -> TransformResult:
+    beyond = compared.inserted + compared.updated
+    if beyond and is_undisturbed:
+        logger.warning("following the changes of %s had missed %s rows", compared.table, beyond)
+    return replace(
+        compared,
+        inserted=followed.inserted + compared.inserted,
+        updated=followed.updated + compared.updated,
+        unchanged=max(0, compared.unchanged - followed.inserted - followed.updated),
+        missed=beyond if is_undisturbed else 0,
+    )
+
+
+def _write(workspace: Workspace, wanted: tuple[str, ...], *, is_register_whole: bool = False) -> Counts:
+    workspace.execute(_PLANNER_SETTINGS, nestloop="on" if workspace.is_partial else "off")
     needs_all_links = not ENTITIES.keys() >= set(wanted)
     linked = [entity for table, entity in ENTITIES.items() if needs_all_links or table in wanted]
     links.create_written(workspace)
-    find_survivors(workspace)
+    if not workspace.is_partial:  # whose scope already follows from them
+        find_survivors(workspace)
     added = links.add_missing_links(workspace, linked)
     counts = {table: write_entity(workspace, ENTITIES[table]) for table in wanted if table in ENTITIES}
     # A merge is of rows, links and edges together.
@@ -130,9 +215,13 @@ def _write(workspace: Workspace, wanted: tuple[str, ...]) -> dict[str, tuple[int
         if {table, links.TABLE, edges.TABLE} <= set(wanted)
     }
     counts[links.TABLE] = _refresh_links(workspace, linked, added)
-    for table, write in _WHOLE_ORG_TABLES.items():
-        if table in wanted:
-            counts[table] = write(workspace)
+    if edges.TABLE in wanted:
+        if workspace.is_partial:
+            create_owners(workspace)
+        counts[edges.TABLE] = edges.write_edges(workspace)
+    if entity_relationships.TABLE in wanted:
+        registering = replace(workspace, is_partial=workspace.is_partial and not is_register_whole)
+        counts[entity_relationships.TABLE] = entity_relationships.write_entity_relationships(registering)
     for table, each in merged.items():
         _add_merged(counts, table, each)
     return counts

@@ -26,7 +26,7 @@ def write_entity(workspace: Workspace, entity: Entity) -> tuple[int, int, int]:
     updated = _update(workspace, entity, fed)
     inserted = _insert(workspace, entity, fed)
     workspace.execute(sql.SQL("INSERT INTO pg_temp.transform_written SELECT id FROM pg_temp.transform_changes"))
-    records = workspace.count(
+    records = workspace.total(
         sql.SQL("SELECT count(*) FROM {} WHERE org_id = %(org_id)s").format(workspace.raw(entity.stream))
     )
     return inserted, updated, records - len(others) - inserted - updated
@@ -56,7 +56,8 @@ def _ended_records(workspace: Workspace, entity: Entity) -> list[str]:
         JOIN {link}
         JOIN {survivor_link}
         LEFT JOIN {table} e ON e.id = l."entityId" AND e."orgId" = %(org_id)s
-        WHERE r.org_id = %(org_id)s AND (e.id IS NOT NULL OR l."entityId" = k."entityId")""").format(
+        WHERE r.org_id = %(org_id)s AND {among} AND (e.id IS NOT NULL OR l."entityId" = k."entityId")""").format(
+        among=workspace.among(entity.tag, sql.Identifier("r", "id")),
         raw=workspace.raw(entity.stream),
         tag=sql.Literal(entity.tag),
         link=link_of(workspace, entity, sql.Identifier("r", "id")),
@@ -76,14 +77,16 @@ def _outranked_records(workspace: Workspace, entity: Entity, ended: list[str]) -
             SELECT r.id, row_number() OVER (
                 PARTITION BY l."entityId" ORDER BY r._deleted_at IS NOT NULL, length(r.id), r.id COLLATE "C") AS rank
             FROM {raw} r JOIN {link}
-            WHERE r.org_id = %(org_id)s AND r.id <> ALL (%(ended)s::text[]) AND l."entityId" IN (
+            WHERE r.org_id = %(org_id)s AND {among} AND r.id <> ALL (%(ended)s::text[]) AND l."entityId" IN (
                 SELECT "entityId" FROM {links}
-                WHERE "orgId" = %(org_id)s AND adapter = %(adapter)s AND "entityType" = {tag}
+                WHERE "orgId" = %(org_id)s AND adapter = %(adapter)s AND "entityType" = {tag} AND {linked_among}
                 GROUP BY "entityId" HAVING count(*) > 1)) ranked
         WHERE ranked.rank > 1""").format(
         raw=workspace.raw(entity.stream),
         link=link_of(workspace, entity, sql.Identifier("r", "id")),
+        among=workspace.among(entity.tag, sql.Identifier("r", "id")),
         links=workspace.canonical("externalLinks"),
+        linked_among=workspace.among(entity.tag, sql.Identifier("externalId")),
         tag=sql.Literal(entity.tag),
     )
     return [record_id for (record_id,) in workspace.rows(statement, ended=ended)]
@@ -100,11 +103,12 @@ def _find_changes(workspace: Workspace, entity: Entity, fed: Mapping[str, sql.Co
         LEFT JOIN {table} e ON e.id = l."entityId" AND e."orgId" = %(org_id)s
         {enrichments}
         CROSS JOIN LATERAL (SELECT l."entityId" AS id, {values}) d
-        WHERE r.org_id = %(org_id)s AND r.id <> ALL (%(others)s::text[])
+        WHERE r.org_id = %(org_id)s AND {among} AND r.id <> ALL (%(others)s::text[])
             AND (e.id IS NULL OR ({present}) IS DISTINCT FROM ({wanted}))""").format(
         raw=workspace.raw(entity.stream),
         link=link_of(workspace, entity, sql.Identifier("r", "id")),
         table=workspace.canonical(entity.table),
+        among=workspace.among(entity.tag, sql.Identifier("r", "id")),
         enrichments=sql.SQL(" ").join(enrichment.join for enrichment in entity.enrichments),
         values=sql.SQL(", ").join(values),
         present=sql.SQL(", ").join(sql.SQL("e.{}").format(name) for name in names),

@@ -13,6 +13,10 @@ from openfaith_pipeline.journal import Write, canonical_rows, journaled
 ADAPTER: Final = "pco"
 """The adapter of our external links, the source of our custom fields, and who deletes on the source's behalf."""
 
+SCOPE: Final = "transform_scope"
+OWNERS: Final = "transform_owners"
+"""Temporary tables of the records that a partial transform looks at; scope.py fills them."""
+
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 Statement = sql.SQL | sql.Composed
 
@@ -23,6 +27,7 @@ class Workspace:
 
     Statements name tables through `canonical` and `raw`, and the org through the parameter `org_id`. What changes a
     canonical table goes through `insert` and `update`, or is journaled by itself. sync_id, cause: for the journal.
+    is_partial: only the records of `transform_scope` are looked at, and nothing is counted.
     """
 
     cursor: Cursor
@@ -30,6 +35,7 @@ class Workspace:
     schema: str
     sync_id: str
     cause: str = "transform"
+    is_partial: bool = False
 
     def canonical(self, table: str) -> sql.Identifier:
         return sql.Identifier(self.schema, f"openfaith_{table}")
@@ -68,6 +74,18 @@ class Workspace:
         """The one number that the statement selects."""
         return int(self.rows(statement, **parameters)[0][0])
 
+    def total(self, statement: Statement, **parameters: object) -> int:
+        """As `count`, of what only a whole transform counts; 0 for a partial one."""
+        return 0 if self.is_partial else self.count(statement, **parameters)
+
+    def among(self, tag: str, record_id: sql.Composable, records: LiteralString = SCOPE) -> sql.Composable:
+        """SQL: whether the record of this entity type is one to look at."""
+        if not self.is_partial:
+            return sql.SQL("true")
+        return sql.SQL("{} IN (SELECT id FROM {} WHERE entity_type = {})").format(
+            record_id, sql.Identifier("pg_temp", records), sql.Literal(tag)
+        )
+
     def create(self, name: LiteralString, definition: sql.Composable, **parameters: object) -> None:
         """A temporary table for this transaction: `definition` is what follows its name."""
         self.drop(name)
@@ -78,7 +96,7 @@ class Workspace:
     def drop(self, name: LiteralString) -> None:
         self.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("pg_temp", name)))
 
-    def copy(self, name: LiteralString, rows: Collection[tuple[str, ...]]) -> None:
+    def copy(self, name: LiteralString, rows: Collection[tuple[str | None, ...]]) -> None:
         """COPY rows into a temporary table and let the planner know its size."""
         table = sql.Identifier("pg_temp", name)
         with self.cursor.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as copy:

@@ -42,13 +42,14 @@ SLUGS = ("baptized", "baptized", "nickname", "pronouns", "T-shirt size", None, "
 DATA_TYPES = ("string", "number", "boolean", "date", "checkboxes", "select", "file", "Number", None)
 
 
-def put_rows(connection: Connection[Any], stream: Stream, rows: list[dict[str, Any]]) -> None:
-    """Replace the raw rows of the orgs that occur."""
+def put_rows(connection: Connection[Any], stream: Stream, rows: list[dict[str, Any]], *, is_alone: bool = True) -> None:
+    """Replace the raw rows of the orgs that occur, or else add to them."""
     table = sql.Identifier(stream.schema, stream.short_name)
     names = ("org_id", "id", *stream.columns, "_extra", "_content_hash")
     names += ("_first_seen_at", "_synced_at", "_deleted_at", "_sync_id")
     orgs = {row["org_id"] for row in rows}
-    connection.execute(sql.SQL("DELETE FROM {} WHERE org_id = ANY(%s)").format(table), [list(orgs)])
+    if is_alone:
+        connection.execute(sql.SQL("DELETE FROM {} WHERE org_id = ANY(%s)").format(table), [list(orgs)])
     insert = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
         table, sql.SQL(", ").join(map(sql.Identifier, names)), sql.SQL(", ").join([sql.Placeholder()] * len(names))
     )

@@ -1,0 +1,112 @@
+"""What changed since the org's last whole transform: the notes that the database's triggers left of it.
+
+A note is there exactly for those who see the change it is of. So notes are taken first and rows are read afterwards:
+what is changed meanwhile leaves its note for the next transform.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
+from openfaith_pipeline.database.change_notes import FIELD_NAMES, QUIET, REGISTER, are_changes_noted
+from openfaith_pipeline.transform.fingerprint import transform_fingerprint
+from openfaith_pipeline.transform.workspace import Workspace
+
+FieldNames = list[list[str | None]]
+"""Of each of the church's own fields: id, data type and the name of its items."""
+
+_TAKE: Final = sql.SQL(
+    "WITH taken AS (DELETE FROM sync.untransformed WHERE org_id = %(org_id)s RETURNING source, key)"
+    " INSERT INTO pg_temp.transform_notes SELECT DISTINCT source, key FROM taken"
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """What the last whole transform left.
+
+    totals: by table, the records that have a row there and the live rows.
+    is_noted: whether anything was noted since.
+    """
+
+    totals: Mapping[str, tuple[int, int]]
+    field_names: FieldNames
+    is_noted: bool
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Which sources have notes, and which of them say that everything changed. The notes: `pg_temp.transform_notes`."""
+
+    sources: frozenset[str]
+    whole: frozenset[str]
+
+    @property
+    def are_of_field_names(self) -> bool:
+        return FIELD_NAMES in self.sources
+
+    @property
+    def are_of_register(self) -> bool:
+        return f"{CANONICAL_PREFIX}{REGISTER}" in self.sources
+
+    def are_of(self, table: str) -> bool:
+        return f"{CANONICAL_PREFIX}{table}" in self.sources
+
+
+def be_quiet(workspace: Workspace, *, is_quiet: bool) -> None:
+    """What the transform itself writes is not noted."""
+    workspace.execute(
+        sql.SQL("SELECT set_config(%(name)s, %(value)s, true)"), name=QUIET, value="on" if is_quiet else ""
+    )
+
+
+def read_state(workspace: Workspace) -> State | None:
+    """None where not every change since the last whole transform was noted, or something else than rows changed."""
+    statement = sql.SQL(
+        "SELECT totals, field_names, EXISTS (SELECT FROM sync.untransformed WHERE org_id = %(org_id)s)"
+        " FROM sync.transforms WHERE org_id = %(org_id)s AND fingerprint = %(fingerprint)s AND {}"
+    ).format(are_changes_noted(workspace.schema))
+    found = workspace.rows(statement, fingerprint=transform_fingerprint(workspace.schema))
+    if not found:
+        return None
+    totals, names, is_noted = found[0]
+    return State({table: (records, live) for table, (records, live) in totals.items()}, names, is_noted)
+
+
+def write_state(workspace: Workspace, totals: Mapping[str, tuple[int, int]], field_names: FieldNames) -> None:
+    """Say that the canonical tables are what follows from all that is not noted."""
+    workspace.execute(
+        sql.SQL(
+            "INSERT INTO sync.transforms (org_id, fingerprint, totals, field_names)"
+            " VALUES (%(org_id)s, %(fingerprint)s, %(totals)s, %(names)s)"
+            " ON CONFLICT (org_id) DO UPDATE SET fingerprint = excluded.fingerprint, totals = excluded.totals,"
+            " field_names = excluded.field_names, transformed_at = now()"
+        ),
+        fingerprint=transform_fingerprint(workspace.schema),
+        totals=Jsonb(dict(totals)),
+        names=Jsonb(field_names),
+    )
+
+
+def take_notes(workspace: Workspace) -> Notes:
+    """Take the notes that are there; from now on this transaction answers for them."""
+    workspace.create("transform_notes", sql.SQL("(source text, key text[]) ON COMMIT DROP"))
+    workspace.execute(_TAKE)
+    found: list[tuple[Any, ...]] = workspace.rows(
+        sql.SQL("SELECT source, bool_or(key = '{}') FROM pg_temp.transform_notes GROUP BY source")
+    )
+    return Notes(frozenset(name for name, _ in found), frozenset(name for name, is_whole in found if is_whole))
+
+
+def are_noted(workspace: Workspace) -> bool:
+    """Whether anything has been noted that was not taken."""
+    return bool(workspace.count(sql.SQL("SELECT count(*) FROM sync.untransformed WHERE org_id = %(org_id)s")))
+
+
+def drop_notes(workspace: Workspace) -> bool:
+    """Take the notes unread, because everything is compared; whether there were any."""
+    return workspace.execute(sql.SQL("DELETE FROM sync.untransformed WHERE org_id = %(org_id)s")) > 0
