@@ -309,8 +309,8 @@ def dying_after(do, times=1):
             die()
     return dying
 
-def dying_transform(batch, tables):
-    transform(batch, tables)
+def dying_transform(batch):
+    transform(batch)
     die()
 
 async def run(database):
