@@ -13,6 +13,7 @@ import gc
 import hashlib
 import hmac
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,14 +41,13 @@ NOWHERE = "http://127.0.0.1:9"
 SECRET = "a benchmark's"  # noqa: S105 - it opens nothing
 
 SERVICE = """
-import sys
+import contextlib, sys
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.service import server
 from openfaith_pipeline.settings import load_settings
 if sys.argv[1] == "no":
-    import contextlib
     server.applier = lambda database: contextlib.nullcontext()
-with open_database(load_settings()) as database:
+with contextlib.suppress(KeyboardInterrupt), open_database(load_settings()) as database:
     server.serve(database, "127.0.0.1", 0, lambda url: print(url, flush=True))
 """
 
@@ -77,9 +77,12 @@ def main() -> None:
                 result = orjson.dumps(_result(database, took, statuses, asked), option=orjson.OPT_INDENT_2).decode()
                 sys.stdout.write(f"{result}\n")
                 body = f"`python -m benchmarks.webhooks`: the answers to deliveries.\n\n```json\n{result}\n```"
-                write_section("webhooks", "Webhook receiver", body)
+                if asked.no_applier:
+                    write_section("webhooks-received", "Webhook receiver by itself", body)
+                else:
+                    write_section("webhooks", "Webhook receiver, while deliveries are applied", body)
             finally:
-                service.terminate()
+                service.send_signal(signal.SIGINT)  # it ends its applier then
                 service.wait(30)
 
 
