@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     smtp_from: str | None = Field(default=None, pattern=_ADDRESS, validation_alias="OPENFAITH_SMTP_FROM")
     freshness_hours: float = Field(default=24, gt=0, le=8760, validation_alias="OPENFAITH_FRESHNESS_HOURS")
     journal_days: int = Field(default=400, ge=1, le=36500, validation_alias="OPENFAITH_JOURNAL_DAYS")
+    runs_days: int = Field(default=30, ge=1, le=36500, validation_alias="OPENFAITH_RUNS_DAYS")
     abandoned_hours: int = Field(default=24, ge=12, le=8760, validation_alias="OPENFAITH_ABANDONED_HOURS")
     undo_canceled: bool = Field(default=True, validation_alias="OPENFAITH_UNDO_CANCELED")
     celery_broker: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_CELERY_BROKER")

@@ -10,7 +10,8 @@ from openfaith_pipeline.maintenance import maintain
 
 
 @dg.op(
-    description="Makes the journal's next months, drops those past retention, and gives up syncs nobody continued.",
+    description="Makes the journal's next months, drops those past retention, gives up syncs nobody continued, and"
+    " forgets old runs with their events, but for the newest of each asset's partition.",
     out=dg.Out(dg.Nothing),
 )
 def keep_in_order(context: dg.OpExecutionContext) -> None:

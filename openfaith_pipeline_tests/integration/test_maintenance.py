@@ -101,3 +101,49 @@ def test_ended_requests_go_with_the_journal_and_those_with_a_key_stay(database: 
     with database.connect() as connection:
         left = connection.execute("SELECT request_id FROM sync.requests ORDER BY 1").fetchall()
     assert left == [("keyed",), ("new",), ("open",)]
+
+
+def test_what_syncs_left_of_themselves_goes_as_soon_as_nothing_can_ask_for_it(database: Database) -> None:
+    emails, events = "people.emails", "calendar.events"  # events have tables of links
+    told: list[tuple[str, str, str, int, int, str | None]] = [
+        ("quiet", emails, "succeeded", 3, 0, None),
+        ("failed", emails, "failed", 3, 0, None),
+        ("changed", emails, "succeeded", 300, 1, None),
+        ("linked", events, "succeeded", 300, 0, None),
+        ("keyed", emails, "succeeded", 300, 0, "key"),
+        ("forgotten", emails, "succeeded", 500, 1, None),
+        ("newest", emails, "succeeded", 1, 0, None),
+        ("newest event", events, "succeeded", 1, 0, None),
+        ("newest failure", emails, "failed", 1, 0, None),
+    ]
+    with database.connect() as connection:
+        for sync_id, stream, status, days, inserted, key in told:
+            connection.execute(
+                "INSERT INTO sync.syncs (sync_id, mode, trigger, status, idempotency_key, started_at, finished_at)"
+                " VALUES (%s, 'incremental', 'test', 'succeeded', %s, now() - %s, now() - %s)",
+                (sync_id, key, timedelta(days=days), timedelta(days=days)),
+            )
+            connection.execute(
+                "INSERT INTO sync.stream_syncs"
+                " (sync_id, org_id, stream, lead_stream, mode, status, inserted, finished_at)"
+                " VALUES (%s, 'org', %s, %s, 'incremental', %s, %s, now() - %s)",
+                (sync_id, stream, stream, status, inserted, timedelta(days=days)),
+            )
+        connection.execute(
+            "INSERT INTO sync.journal (org_id, table_name, row_key, action, sync_id, cause)"
+            " VALUES ('org', 'pco_calendar.events_tags', '{}', 'insert', 'linked', 'incremental')"
+        )
+        for days in (401, 399):
+            connection.execute(
+                "INSERT INTO sync.quarantine (org_id, stream, sync_id, reason, resolved_at)"
+                " VALUES ('org', 'people.emails', 'newest', 'why', now() - %s)",
+                (timedelta(days=days),),
+            )
+    done = maintain(database)
+    assert (done.records_forgotten, done.resolved_forgotten) == (3, 1)
+    newest = {"newest", "newest event", "newest failure"}
+    with database.connect() as connection:
+        streams = connection.execute("SELECT sync_id FROM sync.stream_syncs").fetchall()
+        syncs = connection.execute("SELECT sync_id FROM sync.syncs").fetchall()
+    assert {sync_id for (sync_id,) in streams} == {"failed", "changed", "linked", *newest}
+    assert {sync_id for (sync_id,) in syncs} == {"quiet", "failed", "changed", "linked", "keyed", *newest}
