@@ -13,6 +13,7 @@ from typing import Any, Final
 import dagster as dg
 from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
 from dagster._core.storage.dagster_run import RunRecord, RunsFilter
+from dagster._core.storage.tags import WILL_RETRY_TAG
 from psycopg import Connection
 
 from openfaith_pipeline.catalog import STREAMS
@@ -45,6 +46,9 @@ from openfaith_pipeline.workflows.registry import get_workflow
 
 LOST_AFTER: Final = timedelta(seconds=90)
 """How long Dagster may take to launch the retry it has promised, which now and then it never does."""
+
+UNDECIDED_FOR: Final = timedelta(seconds=15)
+"""How long after a run's failure Dagster may take to note whether it will retry it: it writes the failure first."""
 
 _PRIORITIES: Final[Mapping[str, str]] = {"webhook": "20", "api": "10", "backfill": "-10"}
 _BEFORE_QUEUE: Final = dg.DagsterRunStatus.NOT_STARTED
@@ -137,6 +141,8 @@ def _follow(instance: dg.DagsterInstance, connection: Connection[Any], request: 
         finish_request(connection, request.request_id, "succeeded", None, _outcome(connection, request)[1])
     elif run.status is dg.DagsterRunStatus.CANCELED or request.cancel_requested_at is not None:
         _finish_badly(connection, request, "canceled", f"run {run.run_id} was terminated")
+    elif WILL_RETRY_TAG not in run.tags and _age(record) < UNDECIDED_FOR:
+        return
     elif not run.is_complete_and_waiting_to_retry:
         _finish_badly(connection, request, "failed", f"run {run.run_id} failed; Dagster has its log")
     elif _age(record) > LOST_AFTER:

@@ -3,38 +3,47 @@
 import argparse
 import tempfile
 from pathlib import Path
-from statistics import median
 
-from openfaith_pipeline_tests.chaos.rounds import Figures, play
-from openfaith_pipeline_tests.chaos.world import World, made_up_world
+from benchmarks.results import write_section
+from openfaith_pipeline_tests.chaos.figures import Figures, kills_of
+from openfaith_pipeline_tests.chaos.rounds import plan_rounds, play
+from openfaith_pipeline_tests.chaos.world import made_up_world
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=1, help="of what is changed, done and killed when")
-    options = parser.parse_args()
-    figures, failures = Figures(), 0
+    options = _parsed()
+    figures = Figures()
     # Not pytest's own directory: root's Postgres runs as another user, who must be able to pass through.
     with tempfile.TemporaryDirectory(prefix="openfaith-chaos-") as directory:
         Path(directory).chmod(0o755)
-        with made_up_world(Path(directory), options.seed) as world:
-            for number, (what, wrong) in enumerate(play(world, options.rounds, figures), start=1):
-                print(f"{number} of {options.rounds}: {what}: {wrong or 'equal to the source'}", flush=True)
-                failures += bool(wrong)
-            report(world, figures, failures)
-    return 1 if failures else 0
+        with made_up_world(Path(directory), options.seed, has_dagster=options.dagster > 0) as world:
+            for played in play(world, plan_rounds(world, options.rounds, options.dagster)):
+                figures.rounds.append(played)
+                told = "; ".join(played.wrong) or "equal to the source"
+                number = f"{len(figures.rounds)} of {options.rounds}"
+                print(f"{number}: {played.plan}, {played.moment} ({played.seconds:.0f} s): {told}", flush=True)
+            summary = f"{figures}\n\n{kills_of(world)}"
+    print(f"\n{summary}")
+    if options.record:
+        command = f"`make chaos ARGS='--rounds {options.rounds} --seed {options.seed} --dagster {options.dagster}'`"
+        write_section("h crashes", "h. Crashes", f"{command}\n\n{summary}")
+    return 1 if figures.failures else 0
 
 
-def report(world: World, figures: Figures, failures: int) -> None:
-    print(f"\n{sum(figures.rounds.values())} rounds, {failures} of them wrong")
-    for what, count in figures.rounds.most_common():
-        print(f"  {count:4} {what}")
-    for victim, count in world.kills.most_common():
-        print(f"  {count:4} kills of {victim}")
-    again = figures.refetched
-    print(f"answers asked for again in a round: median {median(again):.0f}, most {max(again)}")
-    print(f"seconds a round: median {median(figures.seconds):.1f}, most {max(figures.seconds):.1f}")
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=300, help="how many; 300 by default")
+    parser.add_argument("--seed", type=int, default=1, help="of what is changed, done and killed when; 1 by default")
+    parser.add_argument(
+        "--dagster",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="the share of rounds whose sync is asked for and carried out by Dagster's daemon and code server, which"
+        " are killed then, or a run's process, or Postgres; 0.1 by default, 0 to do without them",
+    )
+    parser.add_argument("--record", action="store_true", help="write the figures into benchmarks/RESULTS.md")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

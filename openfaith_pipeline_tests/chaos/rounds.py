@@ -1,87 +1,131 @@
 """Rounds of work that is killed at a random point and taken up again, and what must be true after each."""
 
+import subprocess
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.extract.ahead import PAGES_AHEAD
-from openfaith_pipeline.extract.children import PARENTS_IN_FLIGHT
 from openfaith_pipeline.journal import canonical_rows, link_rows, raw_rows
 from openfaith_pipeline.results import SyncMode
-from openfaith_pipeline.transform import TABLES
-from openfaith_pipeline_tests.chaos.attempt import CHOSEN, attempt
+from openfaith_pipeline.transform import ENTITIES
+from openfaith_pipeline_tests.chaos.attempt import CHOSEN, NAMES, attempt
 from openfaith_pipeline_tests.chaos.canonical import canonical_differences
-from openfaith_pipeline_tests.chaos.world import World, leftovers, refetched
+from openfaith_pipeline_tests.chaos.moments import wait_for_a_moment
+from openfaith_pipeline_tests.chaos.refetching import Wreck, look_at_wreck, refetched
+from openfaith_pipeline_tests.chaos.requested import ask, await_end, crash_meanwhile
+from openfaith_pipeline_tests.chaos.world import World, leftovers
 from openfaith_pipeline_tests.integration.replay import replay_differences
 from openfaith_pipeline_tests.integration.sync.church import differences
 
 ACTIONS: Final = {"incremental": 4, "reconcile": 4, "verb": 1, "rollback": 1}
 """What is killed, by how often: syncs by the engine, `openfaith-pipeline sync`, `openfaith-pipeline rollback`."""
 
-VICTIMS: Final = {"sync": 3, "postgres": 1}
+REQUEST: Final = "request"
+"""The action of a sync that is asked for and carried out by Dagster's processes."""
 
-MOST_REFETCHED: Final = len(CHOSEN) * (PAGES_AHEAD + 2 + PARENTS_IN_FLIGHT)
-"""Of one kill: every walk's pages in flight. In truth a handful of walks are under way at a time."""
+VICTIMS: Final = {"process": 3, "postgres": 1}
+DAGSTER_VICTIMS: Final = {"worker": 3, "daemon": 3, "host": 1, "code server": 1, "postgres": 1}
 
 _JOURNALED: Final = [
     *map(raw_rows, CHOSEN),
     *(link_rows(stream, relationship) for stream in CHOSEN for relationship in stream.links),
-    *(canonical_rows("public", table) for table in TABLES),
+    *(canonical_rows("public", table) for table in ENTITIES),
 ]
 _STREAMS: Final = [argument for stream in CHOSEN for argument in ("--stream", stream.name)]
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is begun in a round, and what is killed."""
+
+    action: str
+    victim: str
+
+    def __str__(self) -> str:
+        return f"{self.action}, {self.victim} killed"
+
+
 @dataclass
-class Figures:
-    """What the rounds came to."""
+class Round:
+    """A round as it was played.
 
-    rounds: Counter[str] = field(default_factory=Counter)
-    refetched: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    moment: what was under way at the kill. refetched, in_flight: answers asked for again, and how many pages were at
+    most in flight. wrong: everything that is not as it must be.
+    """
+
+    plan: Plan
+    moment: str
+    refetched: int = 0
+    in_flight: int = 0
+    seconds: float = 0
+    wrong: list[str] = field(default_factory=list)
 
 
-def play(world: World, rounds: int, figures: Figures) -> Iterator[tuple[str, list[str]]]:
-    """Play the rounds; of each, what was done and everything that is wrong after it."""
+def plan_rounds(world: World, rounds: int, dagster_share: float) -> Iterator[Plan]:
+    """What to play, at random; the given share of it through Dagster's processes."""
+    for _ in range(rounds):
+        if world.deployment and world.chance.random() < dagster_share:
+            yield Plan(REQUEST, _choice(world, DAGSTER_VICTIMS))
+        else:
+            yield Plan(_choice(world, ACTIONS), _choice(world, VICTIMS))
+
+
+def play(world: World, plans: Iterable[Plan]) -> Iterator[Round]:
+    """Play the rounds, one after another."""
     with world.database() as database:
         attempt(database, world.org_id, SyncMode.INCREMENTAL, "sync_first")
-    for _ in range(rounds):
-        action = _choice(world, ACTIONS)
-        victim = _choice(world, VICTIMS)
+    for plan in plans:
         began_at = time.monotonic()
-        _interrupt(world, action, victim)
-        figures.refetched.append(_take_up(world, action))
-        wrong = _recover(world)
-        figures.rounds[f"{action}, {victim} killed"] += 1
-        figures.seconds.append(time.monotonic() - began_at)
-        if figures.refetched[-1] > MOST_REFETCHED:
-            wrong.append(f"{figures.refetched[-1]} pages were fetched again")
-        yield f"{action}, {victim} killed", wrong
+        world.simulator.forget_requests()
+        played = _play_request(world, plan) if plan.action == REQUEST else _play_process(world, plan)
+        played.wrong += _recover(world)
+        played.seconds = time.monotonic() - began_at
+        yield played
 
 
-def _interrupt(world: World, action: str, victim: str) -> None:
-    """Begin, while the church changes, and kill."""
-    world.simulator.forget_requests()
-    with world.changing_church():
-        if action == "verb":
-            process = world.start_verb("sync", world.org_id, *_STREAMS, "--mode", "reconcile")
-        elif action == "rollback":
-            process = world.start_verb("rollback", _last_sync(world), "--on-conflict", "keep")
-        else:
-            process = world.start_attempt(action, f"sync_{uuid4().hex}")
-        world.wait_for_a_moment(process)
-        world.kill(process, victim)
+def _play_request(world: World, plan: Plan) -> Round:
+    """Ask, kill while it is carried out and the church changes, and let Dagster's processes bring it to its end."""
+    assert world.deployment
+    with world.editor.at_work():
+        request_id = ask(world, world.chance.choice(["incremental", "reconcile"]))
+        moment = crash_meanwhile(world, world.deployment, request_id, plan.victim)
+    wreck = _wreck(world)
+    wrong = await_end(world, world.deployment, request_id)
+    return Round(plan, moment, refetched(world.simulator, wreck, NAMES), wreck.pages_in_flight, wrong=wrong)
 
 
-def _take_up(world: World, action: str) -> int:
-    """The next sync of the same kind goes on where the killed one stopped; how many answers it asked for again."""
+def _play_process(world: World, plan: Plan) -> Round:
+    """Begin, kill while the church changes, and sync again."""
+    sync_id = f"sync_{uuid4().hex}"
+    with world.editor.at_work():
+        process = _begin(world, plan.action, sync_id)
+        moment = wait_for_a_moment(world, lambda: process.poll() is not None, is_asking=plan.action != "rollback")
+        world.kill(process, plan.victim)
+    wreck = _wreck(world)
+    is_retry = plan.action in set(SyncMode) and world.chance.random() < 0.5
+    _take_up(world, plan.action, sync_id if is_retry else f"sync_{uuid4().hex}")
+    # Another sync reads anew what the killed one had brought to its end; another attempt at the same one does not.
+    again = refetched(world.simulator, wreck, NAMES if is_retry else wreck.leads)
+    return Round(plan, moment, again, wreck.pages_in_flight)
+
+
+def _begin(world: World, action: str, sync_id: str) -> subprocess.Popen[bytes]:
+    if action == "verb":
+        modes = ("--mode", "reconcile", "--if-busy", "wait")
+        return world.start_verb("sync", world.org_id, *_STREAMS, *modes)
+    if action == "rollback":
+        return world.start_verb("rollback", _sync_to_undo(world), "--on-conflict", "keep")
+    return world.start_attempt(action, sync_id)
+
+
+def _take_up(world: World, action: str, sync_id: str) -> None:
+    """A sync of the same kind goes on where the killed one stopped."""
     mode = SyncMode(action) if action in set(SyncMode) else SyncMode.RECONCILE
     with world.database() as database:
-        attempt(database, world.org_id, mode, f"sync_{uuid4().hex}")
-    return refetched(world.simulator)
+        attempt(database, world.org_id, mode, sync_id)
 
 
 def _recover(world: World) -> list[str]:
@@ -102,13 +146,20 @@ def _beyond_raw(database: Database, org_id: str) -> list[str]:
         return [*canonical_differences(connection, org_id), *replay_differences(connection, org_id, _JOURNALED)]
 
 
-def _last_sync(world: World) -> str:
+def _wreck(world: World) -> Wreck:
     with world.database() as database, database.connect() as connection:
-        row = connection.execute(
-            "SELECT sync_id FROM sync.syncs WHERE status = 'succeeded' ORDER BY finished_at DESC LIMIT 1"
-        ).fetchone()
-    assert row is not None
-    return str(row[0])
+        return look_at_wreck(connection, world.simulator, world.org_id)
+
+
+def _sync_to_undo(world: World) -> str:
+    """One of the last that changed anything: syncs, and rollbacks, which are syncs too."""
+    with world.database() as database, database.connect() as connection:
+        found = connection.execute(
+            "SELECT sync_id FROM sync.syncs JOIN (SELECT sync_id, max(id) AS last FROM sync.journal WHERE org_id = %s"
+            " GROUP BY sync_id) AS changes USING (sync_id) WHERE status = 'succeeded' ORDER BY last DESC LIMIT 3",
+            (world.org_id,),
+        ).fetchall()
+    return str(world.chance.choice(found)[0])
 
 
 def _choice(world: World, weights: dict[str, int]) -> str:

@@ -5,11 +5,9 @@ import random
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,28 +20,37 @@ from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline_tests.chaos.attempt import CHOSEN
+from openfaith_pipeline_tests.chaos.changes import Editor
+from openfaith_pipeline_tests.chaos.deployment import Deployment, running_deployment
 from openfaith_pipeline_tests.integration.sync.church import connect
 from openfaith_pipeline_tests.verbs import PROGRAM
 
-PEOPLE = 40
+PEOPLE = 120  # so that the larger lists have several pages
 LATENCY = Latency(base_ms=8)
-CHANGES_A_ROUND = 40  # of more, so many would be deletions that a reconcile holds them back
-_CHANGED = ("people.people", "people.emails", "people.phone_numbers", "people.addresses", "people.households")
 
 
 @dataclass
 class World:
-    """What the rounds act on."""
+    """What the rounds act on.
+
+    deployment: Dagster's processes, where there are rounds that go through them.
+    kills: by what was killed, how often it was there to be killed.
+    """
 
     settings: Settings
     simulator: SimulatorClient
     org_id: str
     chance: random.Random
+    deployment: Deployment | None = None
     kills: Counter[str] = field(default_factory=Counter)
 
     @property
     def environment(self) -> dict[str, str]:
         return environment_with(OPENFAITH_HOME=str(self.settings.home))
+
+    @property
+    def editor(self) -> Editor:
+        return Editor(self.simulator, self.org_id, random.Random(self.chance.random()))
 
     @contextmanager
     def database(self) -> Iterator[Database]:
@@ -63,95 +70,38 @@ class World:
     def kill(self, process: subprocess.Popen[bytes], victim: str) -> None:
         """SIGKILL to the process, or to the Postgres it works with; then wait for the process to end."""
         if victim == "postgres":
-            self._kill_postgres()
+            self.kill_postgres()
         elif process.poll() is None:
             process.kill()
-            self.kills["sync"] += 1
+            self.kills[victim] += 1
         process.wait(timeout=180)
 
-    def wait_for_a_moment(self, process: subprocess.Popen[bytes]) -> None:
-        """Until some random point of what the process does: after a number of requests, or at a publish."""
-        deadline = time.monotonic() + 30
-        if self.chance.random() < 0.35:
-            self._wait_for_statement(process, deadline)
-            return
-        wanted = self.simulator.stats()["requests"] + self.chance.randrange(0, 70)
-        while process.poll() is None and self.simulator.stats()["requests"] < wanted and time.monotonic() < deadline:
-            time.sleep(0.005)
-        time.sleep(self.chance.random() * 0.2)
-
-    @contextmanager
-    def changing_church(self) -> Iterator[None]:
-        """For the block, somebody at the church adds, edits, deletes and merges people."""
-        is_over = threading.Event()
-
-        def change() -> None:
-            for _ in range(CHANGES_A_ROUND):
-                if is_over.wait(0.05):
-                    return
-                self.change_once()
-
-        editor = threading.Thread(target=change)
-        editor.start()
-        try:
-            yield
-        finally:
-            is_over.set()
-            editor.join()
-
-    def change_once(self) -> None:
-        stream = self.chance.choice(_CHANGED)
-        action = self.chance.choices(("edit", "quiet", "add", "delete", "merge"), (5, 2, 3, 2, 1))[0]
-        if action == "add":
-            self.simulator.add(self.org_id, stream, count=self.chance.randrange(1, 4))
-        elif action == "merge" and len(self.ids("people.people")) > 10:
-            self.simulator.merge(self.org_id, "people.people")
-        elif action == "delete" and len(self.ids(stream)) > 10:
-            self.simulator.delete(self.org_id, stream, [self.chance.choice(self.ids(stream))])
-        else:
-            self.simulator.edit(self.org_id, stream, count=2, is_quiet=action == "quiet")
-
-    def ids(self, stream: str) -> list[int]:
-        return [int(record["id"]) for record in self.simulator.truth(self.org_id, stream)]
-
-    def _start(self, *command: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def _kill_postgres(self) -> None:
+    def kill_postgres(self) -> None:
+        """SIGKILL to the server, and a new one as soon as whatever looks after it notices."""
         pid_file = next(self.settings.home.rglob("postmaster.pid"), None)
         if pid_file and inspect_server(self.settings).is_running:
             os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
             self.kills["postgres"] += 1
+        with self.database():
+            pass
 
-    def _wait_for_statement(self, process: subprocess.Popen[bytes], deadline: float) -> None:
-        """Until Postgres is publishing, transforming or undoing for somebody."""
-        with self.database() as database, database.connect(autocommit=True) as connection:
-            while process.poll() is None and time.monotonic() < deadline:
-                found = connection.execute(
-                    "SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
-                    " AND query ILIKE ANY (ARRAY['%incoming AS (%', '%transform_changes%', '%journal%'])"
-                ).fetchone()
-                if found is not None and self.chance.random() < 0.3:
-                    return
+    def _start(self, *command: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 @contextmanager
-def made_up_world(directory: Path, seed: int) -> Iterator[World]:
+def made_up_world(directory: Path, seed: int, *, has_dagster: bool = True) -> Iterator[World]:
     """A church of some people, connected and not yet synced; its processes end with the block."""
     settings = Settings(home=directory / "home")
-    with running_simulator(made_up_churches(1, people=PEOPLE), latency=LATENCY) as simulator:
-        try:
-            with open_database(settings) as database:
-                [org_id] = connect(database, simulator)
-            yield World(settings, simulator, org_id, random.Random(seed))
-        finally:
-            stop_server(settings)
-
-
-def refetched(simulator: SimulatorClient) -> int:
-    """Answers that were given more than once since the log was last forgotten."""
-    answered = Counter(request["target"] for request in simulator.requests() if request["status"] == 200)
-    return sum(count - 1 for count in answered.values())
+    with running_simulator(made_up_churches(1, people=PEOPLE), latency=LATENCY) as simulator, ExitStack() as stack:
+        stack.callback(stop_server, settings)
+        database = stack.enter_context(open_database(settings))
+        [org_id] = connect(database, simulator)
+        _put_off_schedules(database, org_id)
+        world = World(settings, simulator, org_id, random.Random(seed))
+        if has_dagster:
+            world.deployment = stack.enter_context(running_deployment(settings, database, org_id))
+        yield world
 
 
 def leftovers(database: Database) -> list[str]:
@@ -174,3 +124,13 @@ def leftovers(database: Database) -> list[str]:
 def _holds_rows(connection: psycopg.Connection, staging_table: str) -> bool:
     statement = psycopg.sql.SQL("SELECT FROM staging.{} LIMIT 1").format(psycopg.sql.Identifier(staging_table))
     return connection.execute(statement).fetchone() is not None
+
+
+def _put_off_schedules(database: Database, org_id: str) -> None:
+    """What Dagster would sync of its own accord is not what a round looks at."""
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO sync.org_schedules (org_id, kind, next_at)"
+            " SELECT %s, kind, now() + interval '30 days' FROM unnest(ARRAY['incremental', 'reconcile']) AS kind",
+            (org_id,),
+        )

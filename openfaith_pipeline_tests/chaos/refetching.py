@@ -1,0 +1,54 @@
+"""How much of what had been answered is asked for again after a kill, beside what was in flight then."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from psycopg import Connection
+
+from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.extract.ahead import PAGES_AHEAD
+from openfaith_pipeline.extract.children import PARENTS_IN_FLIGHT
+from openfaith_pipeline.simulator.client import SimulatorClient
+
+
+@dataclass(frozen=True)
+class Wreck:
+    """What there was just after a kill.
+
+    asked: how many requests there had been. answered: what they had asked for and got.
+    leads: by the name of each stream whose walk had not ended, the stream that it is read with.
+    """
+
+    asked: int
+    answered: frozenset[str]
+    leads: Mapping[str, str]
+
+    @property
+    def pages_in_flight(self) -> int:
+        """At most: of each listing the page being fetched, those read ahead and the one being committed; of listings
+        for each parent, those of the parents that are asked for side by side."""
+        return sum(
+            PAGES_AHEAD + 2 + (PARENTS_IN_FLIGHT if STREAMS[lead].parent else 0) for lead in set(self.leads.values())
+        )
+
+
+def look_at_wreck(connection: Connection, simulator: SimulatorClient, org_id: str) -> Wreck:
+    """The requests made until now, and the walks that another attempt may go on with."""
+    requests = simulator.requests()
+    unfinished = connection.execute(
+        "SELECT stream, coalesce(lead_stream, stream) FROM (SELECT DISTINCT ON (stream) stream, lead_stream, status"
+        " FROM sync.stream_syncs WHERE org_id = %s ORDER BY stream, id DESC) AS latest"
+        " WHERE status IN ('running', 'failed')",
+        (org_id,),
+    ).fetchall()
+    answered = frozenset(request["target"] for request in requests if request["status"] == 200)
+    return Wreck(len(requests), answered, dict(unfinished))
+
+
+def refetched(simulator: SimulatorClient, wreck: Wreck, streams: Collection[str]) -> int:
+    """Answers of these streams that had been given before the kill, and were given again after it."""
+    later = simulator.requests()[wreck.asked :]
+    return len(
+        {request["target"] for request in later if request["status"] == 200 and request["stream"] in streams}
+        & wreck.answered
+    )
