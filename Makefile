@@ -31,7 +31,7 @@ test: $(READY) browser broker  ## the whole test suite
 test-fast: $(READY)  ## the unit tests, in about a minute
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow" openfaith_pipeline_tests/unit $(ARGS)
 
-chaos: $(READY)  ## syncs killed at random points, 300 times unless ARGS="--rounds N"
+chaos: $(READY)  ## syncs killed at random points, a tenth of them in Dagster, 300 times unless ARGS="--rounds N"
 	@$(BIN)/python -m openfaith_pipeline_tests.chaos $(ARGS)
 
 lint: $(READY)  ## format, lint, import walls, types

@@ -11,7 +11,6 @@ pytestmark = pytest.mark.slow
 
 PLANS = (
     Plan("reconcile", "process"),
-    Plan("rollback", "process"),
     Plan("incremental", "postgres"),
     Plan("verb", "process"),
 )
