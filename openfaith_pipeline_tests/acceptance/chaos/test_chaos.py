@@ -12,9 +12,8 @@ pytestmark = pytest.mark.slow
 PLANS = (
     Plan("reconcile", "process"),
     Plan("incremental", "postgres"),
-    Plan("verb", "process"),
 )
-"""Dagster's own processes are killed in acceptance/dagster."""
+"""Dagster's own processes are killed in acceptance/dagster, verbs in acceptance/cli; rollbacks by `make chaos` alone."""
 
 
 def test_whatever_is_killed_everything_is_equal_to_the_source_again(open_directory: Path) -> None:
