@@ -13,7 +13,7 @@ PLANS = (
     Plan("reconcile", "process"),
     Plan("incremental", "postgres"),
 )
-"""Dagster's own processes are killed in acceptance/dagster, verbs in acceptance/cli; rollbacks by `make chaos` alone."""
+"""Acceptance/dagster kills Dagster's processes, acceptance/cli verbs; rollbacks are killed by `make chaos` alone."""
 
 
 def test_whatever_is_killed_everything_is_equal_to_the_source_again(open_directory: Path) -> None:
