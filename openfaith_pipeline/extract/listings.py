@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from openfaith_pipeline.errors import UnexpectedResponse
+from openfaith_pipeline.extract.abreast import PagesAbreast
 from openfaith_pipeline.extract.pages import (
     CAME_SHORT,
     LACKED_NEXT,
@@ -72,32 +73,37 @@ async def list_pages(
 
     stop_before: (cursor attribute, watermark) of a newest-first listing, which ends at the first older row.
     """
-    is_done = False
-    while not is_done:
-        document, fresh, offset = await _read_on(fetch, listing, state, tally)
-        rows = rows_of(document, listing.path)
-        if fresh and state.lacks_next:
-            state.doubted(LACKED_NEXT)
-        _advance(state, document, rows, offset)
-        kept = fresh
-        if stop_before:
-            state.newest = state.newest or _first_value(rows, stop_before[0])
-            kept = _until(fresh, *stop_before)
-        is_done = is_last(document, rows) or not fresh or len(kept) < len(fresh)
-        yield ListedPage(kept, document, is_done)
+    is_done, abreast = False, PagesAbreast(fetch, tally)
+    try:
+        while not is_done:
+            # Of one that ends somewhere before its end, pages asked for ahead may be for nothing.
+            count = None if stop_before and stop_before[1] else state.total
+            document, fresh, offset = await _read_on(abreast, listing, state, count)
+            rows = rows_of(document, listing.path)
+            if fresh and state.lacks_next:
+                state.doubted(LACKED_NEXT)
+            _advance(state, document, rows, offset)
+            kept = fresh
+            if stop_before:
+                state.newest = state.newest or _first_value(rows, stop_before[0])
+                kept = _until(fresh, *stop_before)
+            is_done = is_last(document, rows) or not fresh or len(kept) < len(fresh)
+            yield ListedPage(kept, document, is_done)
+    finally:
+        await abreast.drop()
 
 
 async def _read_on(
-    fetch: Fetch, listing: Listing, state: ListingState, tally: Tally
+    abreast: PagesAbreast, listing: Listing, state: ListingState, count: int | None
 ) -> tuple[Document, list[Any], int]:
     """The page that follows what was read, the rows of it that are new, and its offset."""
     if not state.recent:
-        document = tally.add(await fetch(listing.path, listing.at(state.offset)))
+        document = await abreast.page(listing.path, listing.at, state.offset, count)
         return document, rows_of(document, listing.path), state.offset
     offset, step = max(0, state.offset - 1), 1
     known = set(state.recent)
     while True:
-        document = tally.add(await fetch(listing.path, listing.at(offset)))
+        document = await abreast.page(listing.path, listing.at, offset, count)
         rows = rows_of(document, listing.path)
         last_known = max((place for place, row in enumerate(rows) if id_of(row) in known), default=None)
         if last_known is not None:
@@ -111,6 +117,7 @@ async def _read_on(
         if state.steps_back > MAX_STEPS_BACK:
             raise UnexpectedResponse(f"{listing.path}: the listing does not hold still long enough to be read")
         offset, step = max(0, offset - step * PAGE_SIZE // 2), step * 2
+        count = None
 
 
 def _advance(state: ListingState, document: Document, rows: list[Any], offset: int) -> None:

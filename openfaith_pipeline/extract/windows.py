@@ -1,16 +1,21 @@
 """Keyset windows: records changed since a watermark, oldest change first.
 
-Each page is asked for by `where[cursor][gte]=T`, T being the cursor of the last row read, so no offset grows deep and
+A window is asked for by `where[cursor][gte]=T`, T being the cursor of the last row read, so no offset grows deep and
 no change elsewhere can shift unread rows out of sight. Timestamps have a resolution of one second and bulk edits put
 many rows into one; ties come in ascending id, so of the second T the rows already read are skipped by offset, less
 one: the first row that comes back must be the last one read. When it is not, the second is read again from its start.
+
+As long as pages of a window are on their way it is read on by offset, each page beginning with the last row of the one
+before. A page that does not has shifted (a row was changed, and is now at the end): a new window begins there.
 """
 
 from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from openfaith_pipeline.errors import UnexpectedResponse
+from openfaith_pipeline.extract.abreast import PagesAbreast
 from openfaith_pipeline.extract.pages import (
     CAME_SHORT,
     LACKED_NEXT,
@@ -27,6 +32,9 @@ from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.walk import Checkpoint, id_of
 
 MAX_RESTARTS = 50
+
+MOST_ROWS = 5_000
+"""Of one window: deeper offsets cost the server more, and have a lower rate limit."""
 
 
 @dataclass
@@ -48,6 +56,11 @@ class WindowState:
     doubt: str | None = None
     lacks_next: bool = False
 
+    @property
+    def offset(self) -> int:
+        """Where a window of `since` begins with the row read last."""
+        return self.seen - 1 if self.last_id is not None else 0
+
     def checkpoint(self) -> Checkpoint:
         return asdict(self)
 
@@ -65,24 +78,31 @@ async def window_pages(
     fetch: Fetch, listing: Listing, cursor: str, state: WindowState, tally: Tally
 ) -> AsyncGenerator[WindowPage, None]:
     """Read from `state` to the present; `state` is moved along and describes each page as it is yielded."""
-    is_done = False
-    while not is_done:
-        offset = state.seen - 1 if state.last_id is not None else 0
-        since = state.since
-        document = tally.add(await fetch(listing.path, _query(listing, cursor, since, offset)))
-        rows = rows_of(document, listing.path)
-        if state.last_id is not None:
-            if not rows or id_of(rows[0]) != state.last_id:
-                _restart_second(state, listing.path)
+    is_done, count, abreast = False, None, PagesAbreast(fetch, tally)
+    since, offset = state.since, state.offset
+    try:
+        while not is_done:
+            document = await abreast.page(listing.path, partial(_query, listing, cursor, since), offset, count)
+            rows = rows_of(document, listing.path)
+            if state.last_id is not None and (not rows or id_of(rows[0]) != state.last_id):
+                if (since, offset) == (state.since, state.offset):
+                    _restart_second(state, listing.path)
+                since, offset, count = state.since, state.offset, None
+                await abreast.drop()
                 continue
-            fresh = rows[1:]
-        else:
-            fresh = rows
-        _check_order(fresh, cursor, since, listing.path)
-        _look_for_gaps(state, document, rows, fresh, offset)
-        _advance(state, fresh, cursor)
-        is_done = is_last(document, rows) or not fresh
-        yield WindowPage(fresh, document, since is not None, is_done)
+            fresh = rows[1:] if state.last_id is not None else rows
+            _check_order(fresh, cursor, state.since, listing.path)
+            _look_for_gaps(state, document, rows, fresh, offset)
+            _advance(state, fresh, cursor)
+            is_done = is_last(document, rows) or not fresh
+            yield WindowPage(fresh, document, since is not None, is_done)
+            left = None if document.total_count is None else document.total_count - offset - len(rows)
+            offset += len(rows) - 1
+            if offset not in abreast:
+                since, offset = state.since, state.offset
+            count = None if left is None else min(offset + 1 + left, MOST_ROWS)
+    finally:
+        await abreast.drop()
 
 
 def _look_for_gaps(state: WindowState, document: Document, rows: list[Any], fresh: list[Any], offset: int) -> None:

@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import DatabaseUnavailable, LeaseLost, StreamBusy, TransientError
+from openfaith_pipeline.extract.abreast import PAGES_ABREAST
 from openfaith_pipeline.extract.ahead import PAGES_AHEAD
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.leases import LEASE_TTL
@@ -46,8 +47,8 @@ from openfaith_pipeline_tests.integration.sync.church import sync
 with open_database(load_settings()) as database:
     sync(database, sys.argv[1], sync_id=sys.argv[2])
 """
-IN_FLIGHT_OF_A_WALK = PAGES_AHEAD + 2
-"""One page being fetched, those read ahead, one being committed."""
+IN_FLIGHT_OF_A_WALK = PAGES_ABREAST + PAGES_AHEAD + 1
+"""Pages being fetched, those that wait for the database, one being committed."""
 
 
 def answered(simulator: SimulatorClient) -> Counter[str]:

@@ -1,5 +1,6 @@
 """Collections that page, filter and order as Planning Center does, change between requests, and have its bugs."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,10 +29,15 @@ class Bugs:
 
 @dataclass
 class Collection:
-    """rows: id -> updated_at second. The clock stands one second past the newest row and moves with each change."""
+    """rows: id -> updated_at second. The clock stands one second past the newest row and moves with each change.
+
+    changes: what happens before each answer. delays: for how many turns each request is late, so that those asked side
+    by side are answered in another order.
+    """
 
     rows: dict[int, int | None]
     changes: Iterator[list[Change]] = field(default_factory=lambda: iter(()))
+    delays: Iterator[int] = field(default_factory=lambda: iter(()))
     requests: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     bugs: Bugs = Bugs()
     type: str = "Thing"
@@ -55,6 +61,8 @@ class Collection:
         return self.clock
 
     async def fetch(self, path: str, params: Mapping[str, str]) -> Document:
+        for _ in range(next(self.delays, 0)):
+            await asyncio.sleep(0)
         for change in next(self.changes, []):
             change(self)
         self.requests.append((path, params))

@@ -1,14 +1,18 @@
 """Paging under change: whatever comes, goes or moves between requests, no row that was there is lost."""
 
 import asyncio
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openfaith_pipeline.extract.abreast import PAGES_ABREAST
 from openfaith_pipeline.extract.listings import ListedPage, ListingState, list_pages
-from openfaith_pipeline.extract.pages import PAGE_SIZE, Listing, Tally
+from openfaith_pipeline.extract.pages import PAGE_SIZE, Fetch, Listing, Tally
 from openfaith_pipeline.extract.windows import WindowState, window_pages
+from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline_tests.unit.extract.collection import Bugs, Change, Collection, stamp
 
 THINGS = Listing("/people/v2/things")
@@ -29,6 +33,10 @@ rows = st.builds(
 )
 
 
+# Requests that are in flight together are answered in any order.
+delays = st.lists(st.integers(0, 6), max_size=30)
+
+
 def read_windows(collection: Collection, state: WindowState) -> list[dict[str, Any]]:
     async def read() -> list[dict[str, Any]]:
         pages = window_pages(collection.fetch, THINGS, "updated_at", state, Tally())
@@ -47,22 +55,22 @@ def read_listing(
 
 
 @settings(max_examples=80, deadline=None)
-@given(rows, changes())
+@given(rows, changes(), delays)
 def test_windows_lose_no_row_and_show_each_as_new_as_it_was_at_the_start(
-    content: dict[int, int | None], schedule: list[list[Change]]
+    content: dict[int, int | None], schedule: list[list[Change]], late: list[int]
 ) -> None:
-    collection = Collection(dict(content), iter(schedule))
+    collection = Collection(dict(content), iter(schedule), iter(late))
     read = {int(row["id"]): row["attributes"]["updated_at"] for row in read_windows(collection, WindowState())}
     for identifier in content.keys() & collection.rows.keys():
         assert (read[identifier] or "") >= (stamp(content[identifier]) or "")
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows, changes())
+@given(rows, changes(), delays)
 def test_windows_end_with_the_newest_state_once_the_changes_stop(
-    content: dict[int, int | None], schedule: list[list[Change]]
+    content: dict[int, int | None], schedule: list[list[Change]], late: list[int]
 ) -> None:
-    collection = Collection(dict(content), iter(schedule))
+    collection = Collection(dict(content), iter(schedule), iter(late))
     state = WindowState()
     read = {row["id"]: row["attributes"]["updated_at"] for row in read_windows(collection, state)}
     collection.changes = iter(())
@@ -73,20 +81,22 @@ def test_windows_end_with_the_newest_state_once_the_changes_stop(
 
 
 @settings(max_examples=80, deadline=None)
-@given(rows, changes())
-def test_a_whole_listing_loses_no_row_that_stayed(content: dict[int, int | None], schedule: list[list[Change]]) -> None:
-    collection = Collection(dict(content), iter(schedule))
+@given(rows, changes(), delays)
+def test_a_whole_listing_loses_no_row_that_stayed(
+    content: dict[int, int | None], schedule: list[list[Change]], late: list[int]
+) -> None:
+    collection = Collection(dict(content), iter(schedule), iter(late))
     pages = read_listing(collection, ListingState())
     read = {int(row["id"]) for page in pages for row in page.rows}
     assert content.keys() & collection.rows.keys() <= read
 
 
 @settings(max_examples=80, deadline=None)
-@given(rows, changes())
+@given(rows, changes(), delays)
 def test_a_listing_that_calls_itself_steady_and_accounted_for_is_exact(
-    content: dict[int, int | None], schedule: list[list[Change]]
+    content: dict[int, int | None], schedule: list[list[Change]], late: list[int]
 ) -> None:
-    collection, state = Collection(dict(content), iter(schedule)), ListingState()
+    collection, state = Collection(dict(content), iter(schedule), iter(late)), ListingState()
     pages = read_listing(collection, state)
     read = [row["id"] for page in pages for row in page.rows]
     if not state.doubt and pages[-1].document.total_count == len(set(read)):
@@ -94,12 +104,12 @@ def test_a_listing_that_calls_itself_steady_and_accounted_for_is_exact(
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows, changes(), st.integers(0, 4))
+@given(rows, changes(), delays, st.integers(0, 4))
 def test_newest_first_reads_every_row_changed_since_the_watermark(
-    content: dict[int, int | None], schedule: list[list[Change]], watermark: int
+    content: dict[int, int | None], schedule: list[list[Change]], late: list[int], watermark: int
 ) -> None:
     dated = {identifier: second for identifier, second in content.items() if second is not None}
-    collection = Collection(dict(dated), iter(schedule))
+    collection = Collection(dict(dated), iter(schedule), iter(late))
     listing = Listing(THINGS.path, {"order": "-updated_at"})
     stop_before = ("updated_at", stamp(watermark) or "")
     pages = read_listing(collection, ListingState(), listing, stop_before=stop_before)
@@ -113,6 +123,28 @@ def test_a_quiet_listing_needs_no_more_requests_than_pages() -> None:
     pages = read_listing(collection, ListingState())
     assert len(collection.requests) == 11  # 100 rows, then 99 new ones a page
     assert pages[-1].is_last and not any(page.is_last for page in pages[:-1])
+
+
+def test_pages_of_a_long_listing_are_asked_for_side_by_side_and_none_for_nothing() -> None:
+    for read in (lambda it: read_listing(it, ListingState()), lambda it: read_windows(it, WindowState())):
+        collection = Collection(dict(enumerate(range(12_000), start=1)), delays=iter([5] * 500))
+        in_flight = most = 0
+        fetch = collection.fetch
+
+        async def watched(path: str, params: Mapping[str, str], fetch: Fetch = fetch) -> Document:
+            nonlocal in_flight, most
+            in_flight += 1
+            most = max(most, in_flight)
+            try:
+                return await fetch(path, params)
+            finally:
+                in_flight -= 1
+
+        collection.fetch = watched  # type: ignore[method-assign]
+        read(collection)
+        assert most == PAGES_ABREAST
+        assert len(collection.requests) == math.ceil((12_000 - 1) / (PAGE_SIZE - 1))
+        assert max(int(params.get("offset", 0)) for _, params in collection.requests) <= 12_000
 
 
 def test_a_no_change_window_is_one_request() -> None:
