@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from psycopg import Connection
 
 from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.extract.abreast import PAGES_ABREAST
 from openfaith_pipeline.extract.ahead import PAGES_AHEAD
 from openfaith_pipeline.extract.children import PARENTS_IN_FLIGHT
 from openfaith_pipeline.simulator.client import SimulatorClient
@@ -25,11 +26,10 @@ class Wreck:
 
     @property
     def pages_in_flight(self) -> int:
-        """At most: of each listing the page being fetched, those read ahead and the one being committed; of listings
-        for each parent, those of the parents that are asked for side by side."""
-        return sum(
-            PAGES_AHEAD + 2 + (PARENTS_IN_FLIGHT if STREAMS[lead].parent else 0) for lead in set(self.leads.values())
-        )
+        """At most: of each listing those being fetched, those that wait and the one being committed; of listings for
+        each parent, those of the parents that are asked for side by side."""
+        of_a_walk = PAGES_ABREAST + PAGES_AHEAD + 1
+        return sum(of_a_walk + (PARENTS_IN_FLIGHT if STREAMS[lead].parent else 0) for lead in set(self.leads.values()))
 
 
 def look_at_wreck(connection: Connection, simulator: SimulatorClient, org_id: str) -> Wreck:
