@@ -119,7 +119,7 @@ class Deployment(Processes):
     def run(self, run_id: str) -> dict[str, Any]:
         return self.runs(runIds=[run_id])[0]
 
-    def finished(self, run_id: str, seconds: float = 60) -> dict[str, Any]:
+    def finished(self, run_id: str, seconds: float = 120) -> dict[str, Any]:
         """The run once it has ended."""
         self.wait_until(lambda: self.run(run_id)["status"] not in UNFINISHED, f"the end of run {run_id}", seconds)
         return self.run(run_id)

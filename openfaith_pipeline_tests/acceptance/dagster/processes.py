@@ -42,7 +42,7 @@ class Processes:
         children = psutil.Process(self.processes["code server"].pid).children(recursive=True)
         return [child for child in children if _executes_run(child)]
 
-    def wait_until(self, is_so: Callable[[], object], what: str, seconds: float = 60) -> None:
+    def wait_until(self, is_so: Callable[[], object], what: str, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while not is_so():
             assert time.monotonic() < deadline, f"waited {seconds} s for {what}; logs are in {self.directory}"
