@@ -99,6 +99,7 @@ async def window_pages(
             left = None if document.total_count is None else document.total_count - offset - len(rows)
             offset += len(rows) - 1
             if offset not in abreast:
+                await abreast.drop()
                 since, offset = state.since, state.offset
             count = None if left is None else min(offset + 1 + left, MOST_ROWS)
     finally:

@@ -190,7 +190,7 @@ class RateLedger:
         # those that wait for it, which would never come else.
         held_to = min(granted, self._deep_room) if claim.wanted_deep else granted
         others = max(0, held_to - deep)
-        may_follow = deep == claim.wanted_deep and room > others + deep < wanted
+        may_follow = 0 < deep == claim.wanted_deep and others + deep < granted
         is_held_back = may_follow or bool(room and wanted and not granted)
         return Grant(others, deep, self.freed, self.limit, self._retry_in(now, is_held_back=is_held_back))
 

@@ -59,11 +59,13 @@ def _started(url: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE)
     assert process.stdin  # noqa: S101 - asked for above
     try:
-        with suppress(BrokenPipeError), process.stdin as pipe:
-            pipe.write(f"{url}\n".encode())
-            pipe.flush()
-            yield process
+        with suppress(BrokenPipeError):  # it has ended already, as will be seen
+            process.stdin.write(f"{url}\n".encode())
+            process.stdin.flush()
+        yield process
     finally:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS + 1)
         process.kill()
