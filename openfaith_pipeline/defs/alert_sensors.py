@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, timedelta
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 from dagster import _check as check
@@ -14,6 +14,7 @@ from pydantic import PrivateAttr
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.alert_channels import channels_of
 from openfaith_pipeline.defs.requests import PARTITION_TAG, SYNC_ID_TAG
+from openfaith_pipeline.defs.retries import is_retried
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.load.sync_log import error_of, has_failing_streams
 from openfaith_pipeline.orgs.alert_delivery import deliver_due_alerts
@@ -21,8 +22,6 @@ from openfaith_pipeline.orgs.alerts import Alert, list_alerts, raise_alert, reso
 from openfaith_pipeline.orgs.deaths import watch_dying
 from openfaith_pipeline.orgs.failing_turns import watch_turns
 from openfaith_pipeline.orgs.freshness import watch_freshness
-
-_WILL_RETRY: Final = "dagster/will_retry"
 
 
 class AlertDesk(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -60,7 +59,7 @@ class AlertDesk(dg.ConfigurableResource):  # type: ignore[type-arg]
 )
 def failed_runs_sensor(context: dg.RunFailureSensorContext, alert_desk: AlertDesk) -> dg.SkipReason | None:
     run = context.dagster_run
-    if run.tags.get(_WILL_RETRY) == "true":
+    if is_retried(context.instance, run):
         return dg.SkipReason("The run is retried.")
     with alert_desk.connect() as connection:
         reason = error_of(connection, run.tags.get(SYNC_ID_TAG, run.run_id))

@@ -16,7 +16,7 @@ from openfaith_pipeline.defs.maintenance import maintenance_job, maintenance_sch
 from openfaith_pipeline.defs.raw_assets import product_assets
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.schedules import incremental_schedule, reconcile_schedule
-from openfaith_pipeline.defs.sensors import orgs_sensor, requests_sensor
+from openfaith_pipeline.defs.sensors import lost_retries_sensor, orgs_sensor, requests_sensor
 from openfaith_pipeline.defs.sweeps import pco_sweep
 from openfaith_pipeline.defs.token_refresh import token_refresh_job, token_refresh_schedule
 from openfaith_pipeline.defs.webhooks import webhook_deliveries, webhooks_sensor
@@ -49,6 +49,7 @@ def _definitions() -> dg.Definitions:
         sensors=[
             orgs_sensor,
             requests_sensor,
+            lost_retries_sensor,
             canonical_sensor,
             webhooks_sensor,
             failed_runs_sensor,

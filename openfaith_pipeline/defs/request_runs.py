@@ -7,13 +7,11 @@ killed meanwhile, and Dagster makes one run for a run key, however often it is a
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import dagster as dg
 from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
 from dagster._core.storage.dagster_run import RunRecord, RunsFilter
-from dagster._core.storage.tags import WILL_RETRY_TAG
 from psycopg import Connection
 
 from openfaith_pipeline.catalog import STREAMS
@@ -26,6 +24,7 @@ from openfaith_pipeline.defs.requests import (
     SYNC_ID_TAG,
     TRIGGER_TAG,
 )
+from openfaith_pipeline.defs.retries import is_retried
 from openfaith_pipeline.defs.selections import assets_of, mode_config
 from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.inbox.carrying import (
@@ -34,7 +33,6 @@ from openfaith_pipeline.inbox.carrying import (
     fail_orphans,
     finish_request,
     note_run,
-    relaunch_request,
     sync_failures,
     sync_summary,
 )
@@ -43,12 +41,6 @@ from openfaith_pipeline.load.sync_log import finish_sync
 from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.workflows.execution import outcome_of
 from openfaith_pipeline.workflows.registry import get_workflow
-
-LOST_AFTER: Final = timedelta(seconds=90)
-"""How long Dagster may take to launch the retry it has promised, which now and then it never does."""
-
-UNDECIDED_FOR: Final = timedelta(seconds=15)
-"""How long after a run's failure Dagster may take to note whether it will retry it: it writes the failure first."""
 
 _PRIORITIES: Final[Mapping[str, str]] = {"webhook": "20", "api": "10", "backfill": "-10"}
 _BEFORE_QUEUE: Final = dg.DagsterRunStatus.NOT_STARTED
@@ -141,12 +133,8 @@ def _follow(instance: dg.DagsterInstance, connection: Connection[Any], request: 
         finish_request(connection, request.request_id, "succeeded", None, _outcome(connection, request)[1])
     elif run.status is dg.DagsterRunStatus.CANCELED or request.cancel_requested_at is not None:
         _finish_badly(connection, request, "canceled", f"run {run.run_id} was terminated")
-    elif WILL_RETRY_TAG not in run.tags and _age(record) < UNDECIDED_FOR:
-        return
-    elif not run.is_complete_and_waiting_to_retry:
+    elif not is_retried(instance, run):
         _finish_badly(connection, request, "failed", f"run {run.run_id} failed; Dagster has its log")
-    elif _age(record) > LOST_AFTER:
-        relaunch_request(connection, request.request_id)
 
 
 def _finish_badly(connection: Connection[Any], request: Request, status: str, reason: str) -> None:
@@ -191,8 +179,3 @@ def _terminate(instance: dg.DagsterInstance, run_id: str) -> None:
         instance.run_coordinator.cancel_run(run_id)
     except (DagsterUserCodeProcessError, DagsterUserCodeUnreachableError) as error:
         _log.warning("run %s is not terminated yet: %s", run_id, type(error).__name__)
-
-
-def _age(record: RunRecord) -> timedelta:
-    ended = record.end_time or record.update_timestamp.timestamp()
-    return datetime.now(UTC) - datetime.fromtimestamp(ended, UTC)

@@ -6,6 +6,7 @@ from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.partitions import ORG, partition_changes
 from openfaith_pipeline.defs.request_runs import serve_requests
 from openfaith_pipeline.defs.resources import SyncEngine
+from openfaith_pipeline.defs.retries import lost_retries
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
 
@@ -34,3 +35,14 @@ def requests_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] 
     with database_of(context.instance).connect() as connection:
         wanted = serve_requests(context.instance, connection)
     return wanted or dg.SkipReason("Nothing waits for a run.")
+
+
+@dg.sensor(
+    name="lost_retries",
+    description="Runs again what crashed and what Dagster's own retries have passed over.",
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    jobs=[PCO_SYNC, *WORKFLOW_JOBS],
+)
+def lost_retries_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    return list(lost_retries(context.instance)) or dg.SkipReason("Every run that crashed was retried.")

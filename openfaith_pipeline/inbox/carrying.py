@@ -125,15 +125,6 @@ def finish_request(
     )
 
 
-def relaunch_request(connection: Connection[Any], request_id: str) -> None:
-    """Let another attempt be made at a request whose run is gone."""
-    connection.execute(
-        "UPDATE sync.requests SET status = 'waiting', attempt = attempt + 1, run_id = NULL, launched_at = NULL"
-        " WHERE request_id = %s AND finished_at IS NULL",
-        (request_id,),
-    )
-
-
 def sync_summary(connection: Connection[Any], request: Request) -> dict[str, Any]:
     """What the sync did: streams by how they ended, rows and requests."""
     cursor = connection.execute(_SUMMARY, {"request": request.request_id, "org": request.org_id})

@@ -1,7 +1,7 @@
 """What the requests sensor does with requests, and with the runs that carry them out."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -13,10 +13,10 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.connection import configured_url, database_at
 from openfaith_pipeline.database.server import RunningServer
-from openfaith_pipeline.defs import request_runs
 from openfaith_pipeline.defs.instance import LOCATION_NAME, open_instance
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.request_runs import serve_requests
+from openfaith_pipeline.defs.retries import lost_retries
 from openfaith_pipeline.defs.sensors import requests_sensor
 from openfaith_pipeline.inbox.requests import Ask, Request, cancel_request, get_request, resume_request, submit
 from openfaith_pipeline.inbox.sync_requests import request_sync
@@ -45,6 +45,12 @@ class Desk:
             wanted = serve_requests(self.instance, connection)
         return [each for each in wanted if each.tags["openfaith/org"] == self.org_id]
 
+    def lost(self) -> list[dg.RunRequest]:
+        """The retries that are to be, of this org, after Dagster's daemon has passed all that is in the log."""
+        passed = str(self.instance.event_log_storage.get_maximum_record_id())
+        self.instance.daemon_cursor_storage.set_cursor_values({"EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE": passed})
+        return [each for each in lost_retries(self.instance) if each.partition_key == self.org_id]
+
     def request(self, request_id: str) -> Request:
         with self.database.connect() as connection:
             return get_request(connection, request_id)
@@ -58,7 +64,12 @@ class Desk:
         origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION_NAME), "__repository__")
         run = self.instance.create_run_for_job(
             definitions().resolve_job_def(str(wanted.job_name)),
-            tags={**wanted.tags, "dagster/run_key": wanted.run_key, **more.pop("tags", {})},
+            tags={
+                **wanted.tags,
+                "dagster/run_key": str(wanted.run_key),
+                "dagster/partition": str(wanted.partition_key),
+                **more.pop("tags", {}),
+            },
             asset_selection=frozenset(wanted.asset_selection),
             remote_job_origin=RemoteJobOrigin(origin, str(wanted.job_name)),
             **more,
@@ -135,34 +146,29 @@ def test_the_end_of_the_run_is_the_end_of_the_request(desk: Desk, event: str, st
     assert desk.tick() == []
 
 
-def test_a_crash_is_no_end_while_a_retry_is_to_come_and_a_lost_retry_is_made_good(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    request_id = desk.ask(idempotency_key="nightly")
-    [wanted] = desk.tick()
-    desk.run(wanted, "PIPELINE_START", "PIPELINE_FAILURE", tags={"dagster/will_retry": "true"})
+def test_a_crash_is_no_end_as_often_as_it_is_retried(desk: Desk) -> None:
+    request_id = desk.ask()
+    run = desk.run(desk.tick()[0], "PIPELINE_START", tags={"dagster/max_retries": "1"})
+    crash = dg.DagsterEvent("PIPELINE_FAILURE", run.job_name)
+    desk.instance.run_storage.handle_run_event(run.run_id, crash, datetime.now(UTC))  # what Dagster does first
     assert desk.tick() == []
     assert desk.request(request_id).is_open
 
-    monkeypatch.setattr(request_runs, "LOST_AFTER", timedelta(seconds=-1))
-    [again] = desk.tick()
-    assert again.run_key == f"{request_id}#2"
-    assert again.tags["openfaith/sync_id"] == request_id
-
-
-def test_a_failure_is_no_end_until_it_is_noted_whether_it_is_retried(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    request_id = desk.ask()
-    run = desk.run(desk.tick()[0], "PIPELINE_START")
-    failure = dg.DagsterEvent("PIPELINE_FAILURE", run.job_name)
-    desk.instance.run_storage.handle_run_event(run.run_id, failure, datetime.now(UTC))  # what Dagster does first
+    desk.instance.report_dagster_event(crash, run.run_id)
+    desk.instance.add_run_tags(run.run_id, {"dagster/will_retry": "false"})  # by a retry daemon that found no code
     desk.tick()
     assert desk.request(request_id).is_open
+    [again] = desk.lost()
+    assert again.tags["openfaith/request_id"] == again.tags["openfaith/sync_id"] == request_id
+    retry = desk.run(again, "PIPELINE_START")
+    assert desk.lost() == []
+    desk.tick()
+    assert (desk.request(request_id).run_id, desk.request(request_id).status) == (retry.run_id, "running")
 
-    monkeypatch.setattr(request_runs, "UNDECIDED_FOR", timedelta(seconds=-1))
+    desk.instance.report_dagster_event(crash, retry.run_id)
     desk.tick()
     assert desk.request(request_id).status == "failed"
+    assert desk.lost() == []
 
 
 def test_a_retry_carries_the_request_on(desk: Desk) -> None:
@@ -205,8 +211,7 @@ def test_a_run_that_comes_too_late_does_nothing(desk: Desk) -> None:
     [wanted] = desk.tick()
     desk.cancel(request_id)
     job = definitions().resolve_job_def("pco_sync")
-    tags = {"dagster/partition": desk.org_id, "dagster/max_retries": "0"}
-    run = desk.run(wanted, tags=tags, run_config={**wanted.run_config, **QUIET})
+    run = desk.run(wanted, tags={"dagster/max_retries": "0"}, run_config={**wanted.run_config, **QUIET})
     execute_run(InMemoryJob(job), run, desk.instance)
 
     assert desk.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.CANCELED

@@ -1,0 +1,113 @@
+"""Retries of runs that crashed, and those that Dagster promises and never launches.
+
+Dagster's retry daemon looks once at each failure. It passes over a run whose status is not written yet when it comes,
+and when the code server is away at that moment it gives the run up for good. Its cursor tells that it has looked: a
+failure behind it that has no other run after it is lost, and is run again by the sensor that asks here.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import dagster as dg
+from dagster import _check as check
+from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
+from dagster._core.events import RunFailureReason
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
+from dagster._core.execution.retries import auto_reexecution_should_retry_run
+from dagster._core.storage.dagster_run import RunsFilter
+from dagster._core.storage.tags import (
+    BACKFILL_ID_TAG,
+    BACKFILL_TAGS,
+    MAX_RETRIES_TAG,
+    PARENT_RUN_ID_TAG,
+    RETRY_NUMBER_TAG,
+    ROOT_RUN_ID_TAG,
+    RUN_FAILURE_REASON_TAG,
+    TAGS_TO_MAYBE_OMIT_ON_RETRY,
+)
+
+from openfaith_pipeline.defs.jobs import PCO_SYNC
+from openfaith_pipeline.defs.requests import PARTITION_TAG, SYNC_ID_TAG, TRIGGER_TAG, sync_id_of, trigger_of
+from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
+
+LOOKED_BACK: Final = timedelta(hours=6)
+"""How old a failure may be to be run again: what is older was followed by syncs of the schedule."""
+
+_JOBS: Final = {
+    IMPLICIT_ASSET_JOB_NAME: PCO_SYNC.name,
+    PCO_SYNC.name: PCO_SYNC.name,
+    **{job.name: job.name for job in WORKFLOW_JOBS},
+}
+_CURSOR: Final = f"EVENT_LOG_CONSUMER_CURSOR-{dg.DagsterEventType.RUN_FAILURE.value}"
+
+
+def is_retried(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether another run follows, or is to follow, one that failed."""
+    return _is_followed(instance, run) or _is_to_be_followed(instance, run)
+
+
+def _is_followed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    return bool(instance.get_run_ids(RunsFilter(tags={PARENT_RUN_ID_TAG: run.run_id}), limit=1))
+
+
+def _is_to_be_followed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """It crashed, and has been retried less often than the instance allows."""
+    if run.remote_job_origin is None:  # of the command line, whose user runs it again
+        return False
+    reason = run.tags.get(RUN_FAILURE_REASON_TAG)
+    if not auto_reexecution_should_retry_run(instance, run, RunFailureReason(reason) if reason else None):
+        return False
+    backfill_id = run.tags.get(BACKFILL_ID_TAG)
+    backfill = instance.get_backfill(backfill_id) if backfill_id else None
+    return backfill_id is None or (backfill is not None and backfill.status not in BULK_ACTION_TERMINAL_STATUSES)
+
+
+def lost_retries(instance: dg.DagsterInstance) -> Iterator[dg.RunRequest]:
+    """The runs that are to follow those that failed of late and that Dagster will not retry any more."""
+    passed = instance.daemon_cursor_storage.get_cursor_values({_CURSOR}).get(_CURSOR)
+    if passed is None:
+        return
+    partitions = {None, *instance.get_dynamic_partitions("org")}
+    filters = RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=datetime.now(UTC) - LOOKED_BACK)
+    for run in instance.get_runs(filters):
+        if (
+            run.job_name in _JOBS
+            and run.tags.get(PARTITION_TAG) in partitions
+            and _is_to_be_followed(instance, run)
+            and _is_passed_over(instance, run, int(passed))
+            and not _is_followed(instance, run)
+        ):
+            yield _repeated(instance, run)
+
+
+def _is_passed_over(instance: dg.DagsterInstance, run: dg.DagsterRun, cursor: int) -> bool:
+    failures = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
+    return bool(failures) and max(record.storage_id for record in failures) <= cursor
+
+
+def _repeated(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.RunRequest:
+    """The same run once more, at the same request: the sync goes on from its last committed page.
+
+    To Dagster it is the first of its kind, since a sensor cannot name a parent, so it is told how often it is left to
+    be retried.
+    """
+    tags = {tag: value for tag, value in run.tags.items() if tag not in TAGS_TO_MAYBE_OMIT_ON_RETRY - BACKFILL_TAGS}
+    group = list(check.not_none(instance.get_run_group(run.run_id))[1])
+    allowed = int(run.tags.get(MAX_RETRIES_TAG, instance.run_retries_max_retries))
+    return dg.RunRequest(
+        run_key=f"retry of {run.run_id}",
+        job_name=_JOBS[run.job_name],
+        asset_selection=sorted(run.asset_selection) if run.asset_selection else None,
+        partition_key=run.tags.get(PARTITION_TAG),
+        run_config=run.run_config,
+        tags={
+            **tags,
+            PARENT_RUN_ID_TAG: run.run_id,
+            ROOT_RUN_ID_TAG: run.get_root_run_id() or run.run_id,
+            RETRY_NUMBER_TAG: str(len(group)),
+            MAX_RETRIES_TAG: str(allowed - len(group)),
+            SYNC_ID_TAG: sync_id_of(run, instance),
+            TRIGGER_TAG: trigger_of(run),
+        },
+    )
