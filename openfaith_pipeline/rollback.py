@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import RollbackRefused, UnknownSync, UsageError
+from openfaith_pipeline.journal.entities import end_unlinked, keep_links_of_kept
 from openfaith_pipeline.journal.tables import table_named, tables_of_stream
 from openfaith_pipeline.journal.undoing import Conflict, Undoing, Undone
 from openfaith_pipeline.load.reverting import (
@@ -165,6 +166,8 @@ class _Work:
             undoings = self.find()
             published = published_streams(self.connection, self.org_id, self.order.sync_id, self.order.streams)
             tables = dict(self._apply(undoings))
+            if self.order.on_conflict is not OnConflict.REFUSE:
+                end_unlinked(undoings)
             # The states before its first publish are those to go back to.
             for done in reversed(published):
                 revert_stream(self.connection, self.org_id, self.order.rollback_id, done)
@@ -191,8 +194,13 @@ class _Work:
             self.tell(f"{self.org_id}: comparing {name}")
             undoing.find()
             undoings.append(undoing)
-        if self.order.on_conflict is OnConflict.REFUSE:
-            self._refuse_conflicts(undoings)
+        match self.order.on_conflict:
+            case OnConflict.REFUSE:
+                self._refuse_conflicts(undoings)
+            case OnConflict.KEEP:
+                keep_links_of_kept(undoings)
+            case OnConflict.OVERWRITE:
+                pass
         return undoings
 
     def _tables(self) -> list[str]:

@@ -134,14 +134,16 @@ class Undoing:
     def find(self) -> None:
         """Put together what is to be undone, and lock its rows."""
         for statement in (_FIND, _ANALYZE_FOUND, _LOCK, _COMPARE, _ANALYZE):
-            self._execute(statement)
+            self.execute(statement.format(**self.names))
 
     def conflicts(self, limit: int) -> tuple[int, list[Conflict]]:
         """How many rows others changed, and the first of them."""
-        self._execute(sql.SQL("SELECT count(*) FROM pg_temp.{undoing} WHERE conflict IS NOT NULL"))
+        self.execute(sql.SQL("SELECT count(*) FROM pg_temp.{undoing} WHERE conflict IS NOT NULL").format(**self.names))
         count = (self.cursor.fetchone() or (0,))[0]
-        self._execute(
-            sql.SQL("SELECT row_key, conflict FROM pg_temp.{undoing} WHERE conflict IS NOT NULL ORDER BY row_key")
+        self.execute(
+            sql.SQL(
+                "SELECT row_key, conflict FROM pg_temp.{undoing} WHERE conflict IS NOT NULL ORDER BY row_key"
+            ).format(**self.names)
         )
         return count, [Conflict(self.table.full_name, key, by) for key, by in self.cursor.fetchmany(limit)]
 
@@ -159,12 +161,12 @@ class Undoing:
 
     def _assignments(self) -> sql.Composable:
         """Of the columns that anything changed, in one assignment each."""
-        self._execute(
+        self.execute(
             sql.SQL(
                 "SELECT attname FROM pg_attribute WHERE attrelid = {relation}::regclass AND attnum > 0"
                 " AND NOT attisdropped AND attgenerated = '' AND attname IN"
                 " (SELECT jsonb_object_keys(image) FROM pg_temp.{undoing} WHERE NOT is_new) ORDER BY attnum"
-            )
+            ).format(**self.names)
         )
         names = [name for (name,) in self.cursor.fetchall()]
         return sql.SQL(", ").join(sql.SQL("{0} = past.{0}").format(sql.Identifier(name)) for name in names)
@@ -172,26 +174,24 @@ class Undoing:
     def _restore(self, names: Mapping[str, sql.Composable]) -> int:
         if not names["assignments"].as_string(None):
             return 0
-        self.cursor.execute(_RESTORE.format(**self._names, **names), self.parameters, prepare=False)
+        self.cursor.execute(_RESTORE.format(**self.names, **names), self.parameters, prepare=False)
         return self.cursor.rowcount
 
     def _write(self, write: sql.SQL, does: Write, names: Mapping[str, sql.Composable]) -> int:
-        statement = write.format(**self._names, **names)
+        statement = write.format(**self.names, **names)
         self.cursor.execute(journaled(self.table, statement, does), self.parameters, prepare=False)
         return self.cursor.rowcount
 
-    def _execute(self, statement: sql.SQL) -> None:
-        self.cursor.execute(statement.format(**self._names), self.parameters, prepare=False)
+    def execute(self, statement: sql.Composed) -> None:
+        """With the undoing's parameters."""
+        self.cursor.execute(statement, self.parameters, prepare=False)
 
     @property
-    def _name(self) -> sql.Identifier:
-        return sql.Identifier(f"undoing_{self.number}")
-
-    @property
-    def _names(self) -> dict[str, sql.Composable]:
+    def names(self) -> dict[str, sql.Composable]:
+        """What statements call its tables: `found` has what the journal tells, `undoing` what is to be done of it."""
         table = self.table
         return {
-            "undoing": self._name,
+            "undoing": sql.Identifier(f"undoing_{self.number}"),
             "found": sql.Identifier(f"found_{self.number}"),
             "table": table.identifier,
             "table_name": sql.Literal(table.full_name),

@@ -41,6 +41,12 @@ def _wrong_rows(connection: Connection[Any], church: Church, ids: dict[tuple[str
             is_merged = table == "people" and record_id in standing
             if not is_merged and present.get(ids[table, record_id]) != expected_row(church, table, raw):
                 wrong.append(f"{table} {record_id}: is not its record")
+        linked = {entity_id for (linked_table, _), entity_id in ids.items() if linked_table == table}
+        wrong += [
+            f"{table} {entity_id}: no record stands for it"
+            for entity_id, row in present.items()
+            if row["deletedAt"] is None and entity_id not in linked
+        ]
     return wrong
 
 

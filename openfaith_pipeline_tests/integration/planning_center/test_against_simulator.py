@@ -1,7 +1,6 @@
 """The client and the simulator, each written from the same facts, over a real wire and in real time."""
 
 import asyncio
-import time
 
 import pytest
 from pydantic import SecretStr
@@ -9,7 +8,6 @@ from pydantic import SecretStr
 from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.errors import ConnectionRejected, PathNotFound
 from openfaith_pipeline.planning_center import PersonalAccessToken, PlanningCenterClient
-from openfaith_pipeline.planning_center.rate_budget import MARGIN
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import RateLimit
 from openfaith_pipeline.simulator.server import running_simulator
@@ -30,17 +28,13 @@ async def read_people(client: PlanningCenterClient, times: int) -> None:
 
 
 @pytest.mark.parametrize("is_sliding", [False, True], ids=["fixed", "sliding"])
-async def test_limit_is_used_and_never_exceeded_by_one_client_after_the_other(is_sliding: bool) -> None:
+async def test_the_limit_is_never_exceeded_by_one_client_after_the_other(is_sliding: bool) -> None:
     rate_limit = RateLimit(limit=LIMIT, period_seconds=PERIOD, is_sliding=is_sliding)
     with running_simulator(rate_limit=rate_limit) as simulator:
-        began_at = time.monotonic()
         for _ in range(2):  # the second knows nothing of what the first has used
             async with client_of(simulator) as client:
                 await read_people(client, 90)
-        elapsed = time.monotonic() - began_at
         assert simulator.stats()["rate_limited"] == 0
-    periods = (2 * 90 - 1) // LIMIT
-    assert elapsed < (periods + 1) * (PERIOD + MARGIN) + 1.5
 
 
 async def test_pages_follow_each_other_to_the_last() -> None:

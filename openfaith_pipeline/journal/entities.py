@@ -1,0 +1,86 @@
+"""An entity, its link and its edges stay together when a sync is undone in part.
+
+The journal is undone row by row. Where rows that others changed are kept or overwritten, that alone could take the link
+from an entity that stays, whose record would come back as another one, or put back an entity whose record is another by
+now. Edges are no different: they hold between entities that records stand for.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, LiteralString
+
+from psycopg import sql
+
+from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
+from openfaith_pipeline.journal.tables import JournaledTable, canonical_rows
+from openfaith_pipeline.journal.undoing import Undoing
+from openfaith_pipeline.journal.writing import journaled
+
+_EDGE_ENDS: Final = ("sourceEntityId", "targetEntityId")
+
+_KEEP: Final = sql.SQL("""
+UPDATE pg_temp.{undoing} AS link SET conflict = 'what it names is kept' FROM pg_temp.{found} AS found
+WHERE found.row_key = link.row_key AND link.conflict IS NULL AND link.is_new AND link.is_present
+    AND found.after ->> 'entityId' IN ({kept})""")
+
+# Every entity that the links named before this undoing, or were to name after it.
+_UNLINKED: Final = sql.SQL("""
+CREATE TEMP TABLE undoing_unlinked ON COMMIT DROP AS
+SELECT entity_id FROM (
+    SELECT found.after ->> 'entityId' AS entity_id FROM pg_temp.{found} AS found
+    UNION SELECT found.image ->> 'entityId' FROM pg_temp.{found} AS found
+    UNION SELECT undoing.before ->> 'entityId' FROM pg_temp.{undoing} AS undoing
+) AS named
+WHERE NOT EXISTS (SELECT FROM {links} AS link WHERE link."orgId" = %(org_id)s AND link."entityId" = named.entity_id)""")
+
+_END: Final = sql.SQL("""
+UPDATE {table} AS target SET "deletedAt" = now(), "deletedBy" = 'pco'
+WHERE target."orgId" = %(org_id)s AND target."deletedAt" IS NULL AND ({ends})
+    AND coalesce(to_jsonb(target) -> 'metadata' ->> 'source', '') <> 'pco_merging'""")
+
+
+def keep_links_of_kept(undoings: Sequence[Undoing]) -> None:
+    """Keep the links of entities that are kept, and of those that kept edges join. After everything is found."""
+    kept = list(_kept_ids(undoings))
+    for links in _links(undoings):
+        if kept:
+            links.execute(_KEEP.format(**links.names, kept=sql.SQL(" UNION ALL ").join(kept)))
+
+
+def end_unlinked(undoings: Sequence[Undoing]) -> None:
+    """Mark as deleted what the undoing left without a link, with its edges. After everything is undone."""
+    for links in _links(undoings):
+        links.execute(_UNLINKED.format(**links.names, links=links.table.identifier))
+        for table in {undoing.table for undoing in undoings if _is_entity(undoing.table)}:
+            _end(links, table, "id")
+        _end(links, canonical_rows(links.table.schema, "edges"), *_EDGE_ENDS)
+
+
+def _end(links: Undoing, table: JournaledTable, *columns: LiteralString) -> None:
+    unlinked = [
+        sql.SQL("target.{} IN (SELECT entity_id FROM pg_temp.undoing_unlinked)").format(sql.Identifier(column))
+        for column in columns
+    ]
+    ended = _END.format(table=table.identifier, ends=sql.SQL(" OR ").join(unlinked))
+    links.execute(journaled(table, ended))
+
+
+def _kept_ids(undoings: Sequence[Undoing]) -> Iterator[sql.Composable]:
+    for undoing in undoings:
+        columns = ("id",) if _is_entity(undoing.table) else _EDGE_ENDS if _is(undoing.table, "edges") else ()
+        for column in columns:
+            statement = sql.SQL(
+                "SELECT row_key ->> {} FROM pg_temp.{undoing} WHERE is_present AND conflict IS NOT NULL"
+            )
+            yield statement.format(sql.Literal(column), **undoing.names)
+
+
+def _links(undoings: Sequence[Undoing]) -> Iterator[Undoing]:
+    return (undoing for undoing in undoings if _is(undoing.table, "externalLinks"))
+
+
+def _is(table: JournaledTable, name: str) -> bool:
+    return table.name == f"{CANONICAL_PREFIX}{name}"
+
+
+def _is_entity(table: JournaledTable) -> bool:
+    return table.name.startswith(CANONICAL_PREFIX) and table.key == ("id",) and table.deleted is not None
