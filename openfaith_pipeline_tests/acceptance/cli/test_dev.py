@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
-from openfaith_pipeline.cli.demo_churches import free_port
+from openfaith_pipeline.cli.demo_churches import free_port, load_demo
 from openfaith_pipeline.database.server import inspect_server
 from openfaith_pipeline.settings import Settings, environment_with
+from openfaith_pipeline.simulator import SimulatorClient
 from openfaith_pipeline_tests.acceptance.cli.conftest import eventually, is_alive
 from openfaith_pipeline_tests.verbs import PROGRAM, Outcome, Verbs
 
@@ -97,6 +100,37 @@ def test_dev_serves_the_demo_and_ends_cleanly(demo: Outcome, verb: Verbs, demo_h
         assert dev.process.wait(60) == 0
         assert [process.pid for process in family if is_alive(process)] == []
     assert "Traceback" not in dev.log.read_text()
+
+
+def test_a_change_at_planning_center_is_soon_in_the_openfaith_tables(
+    demo: Outcome, verb: Verbs, demo_home: Path, tmp_path: Path
+) -> None:
+    """By a webhook, with everything running."""
+    org_ids = set(demo.document["orgs"])
+    with (
+        running_dev(demo_home, tmp_path / "dev.log"),
+        psycopg.connect(verb("db", "url").out.strip(), autocommit=True) as connection,
+    ):
+        eventually(lambda: _subscribed(connection) == org_ids, "the churches are subscribed", seconds=120)
+        simulator = SimulatorClient(load_demo(Settings(home=demo_home)).url)
+        [person] = simulator.edit(min(org_ids), "people.people", count=1, attributes={"first_name": "Ottoline"})
+        changed_at = time.monotonic()
+        eventually(lambda: _first_name(connection, min(org_ids), person) == "Ottoline", "the person is renamed")
+        print(f"in the OpenFaith tables {time.monotonic() - changed_at:.1f} s after the change")
+
+
+def _subscribed(connection: psycopg.Connection[Any]) -> set[str]:
+    found = connection.execute("SELECT org_id FROM sync.webhook_orgs WHERE ensured_at IS NOT NULL").fetchall()
+    return {org_id for (org_id,) in found}
+
+
+def _first_name(connection: psycopg.Connection[Any], org_id: str, person: int) -> str:
+    [(name,)] = connection.execute(
+        'SELECT p."firstName" FROM openfaith_people p JOIN "openfaith_externalLinks" l ON l."entityId" = p.id'
+        """ WHERE l."orgId" = %s AND l."entityType" = 'person' AND l."externalId" = %s""",
+        (org_id, str(person)),
+    ).fetchall()
+    return str(name)
 
 
 def test_what_ends_is_started_again(demo: Outcome, demo_home: Path, tmp_path: Path) -> None:

@@ -12,5 +12,5 @@ from openfaith_pipeline.simulator.server import made_up_churches, running_simula
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
     generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
-    with running_simulator(made_up_churches(2, people=260), rate_limit=generous) as running:
+    with running_simulator(made_up_churches(2, people=110), rate_limit=generous) as running:
         yield running

@@ -68,7 +68,7 @@ def kill_after(simulator: SimulatorClient, attempt: subprocess.Popen[bytes], req
     attempt.wait()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_killed_again_and_again_it_ends_equal_to_truth(
     database: Database, simulator: SimulatorClient, environment: dict[str, str], seed: int
 ) -> None:

@@ -20,7 +20,7 @@ GROUPS, GIVING = streams_of(Product.GROUPS), streams_of(Product.GIVING)
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
     generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
-    with running_simulator(made_up_churches(1, people=60), rate_limit=generous) as running:
+    with running_simulator(made_up_churches(1, people=16), rate_limit=generous) as running:
         yield running
 
 
