@@ -16,6 +16,8 @@ from openfaith_pipeline.database.cluster import DATABASE_USER
 from openfaith_pipeline.database.connection import configured_url, database_at
 from openfaith_pipeline.database.server import DATABASE_NAME, RunningServer, use_server
 from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.simulator import server
+from openfaith_pipeline_tests.forking import fork_simulator
 from openfaith_pipeline_tests.planted import ENCRYPTION_KEY, Watch, leaks_of_database, leaks_of_files
 
 
@@ -41,6 +43,14 @@ def _no_settings_from_outside() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for field in Settings.model_fields.values():
             patch.delenv(str(field.validation_alias), raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _simulators_are_forked() -> Iterator[None]:
+    """There are hundreds, and each would import for a second what is the same for all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "_start_child", fork_simulator)
         yield
 
 

@@ -2,7 +2,6 @@
 
 import atexit
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -14,19 +13,10 @@ from typing import Any
 
 from openfaith_pipeline.cli import app
 from openfaith_pipeline.settings import environment_with
+from openfaith_pipeline_tests.forking import FORKING
 from openfaith_pipeline_tests.planted import SECRETS, found_in
 
 PROGRAM = (sys.executable, "-m", "openfaith_pipeline.cli")
-
-# Importing takes a verb's process seconds, and there are hundreds: they are forked from one that has imported it all.
-_FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload(
-    [
-        __name__,
-        "openfaith_pipeline.defs.location",
-        *{f"openfaith_pipeline.cli.{verb.partition(':')[0]}" for verb in app.VERBS.values()},
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ class Verbs:
             streams = [Path(directory, name) for name in ("in", "out", "err")]
             streams[0].write_text(stdin)
             variables = environment_with(**{**self.environment, **environment})
-            process = _FORKING.Process(target=_run, args=(arguments, variables, streams))
+            process = FORKING.Process(target=_run, args=(arguments, variables, streams))
             process.start()
             process.join(seconds)
             if process.exitcode is None:

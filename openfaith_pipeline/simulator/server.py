@@ -72,11 +72,15 @@ def running_simulator(
         faults=faults or Faults(),
         **options,
     )
-    child = subprocess.Popen([sys.executable, "-c", _CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = _start_child()
     try:
         yield SimulatorClient(_greet(child, started))
     finally:
         _stop(child)
+
+
+def _start_child() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def run_child() -> None:

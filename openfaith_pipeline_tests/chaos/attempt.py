@@ -1,10 +1,9 @@
-"""One attempt at a sync, as a process that can be killed; its arguments are the org, the mode and the sync's id.
+"""One attempt at a sync, as a process that can be killed.
 
 It does what Dagster's op does without the seconds that Dagster takes to start. The command line is killed by
 `rounds.py` too, and Dagster's own processes by acceptance/dagster.
 """
 
-import sys
 from typing import Final
 
 from openfaith_pipeline.catalog import STREAMS
@@ -39,6 +38,7 @@ def attempt(database: Database, org_id: str, mode: SyncMode, sync_id: str) -> di
     return statuses(results)
 
 
-if __name__ == "__main__":
-    with open_database(load_settings()) as opened:
-        attempt(opened, sys.argv[1], SyncMode(sys.argv[2]), sys.argv[3])
+def run(org_id: str, mode: str, sync_id: str) -> None:
+    """The attempt, for a process of its own."""
+    with open_database(load_settings()) as database:
+        attempt(database, org_id, SyncMode(mode), sync_id)

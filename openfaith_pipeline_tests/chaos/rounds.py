@@ -1,6 +1,5 @@
 """Rounds of work that is killed at a random point and taken up again, and what must be true after each."""
 
-import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from openfaith_pipeline_tests.chaos.canonical import canonical_differences
 from openfaith_pipeline_tests.chaos.moments import wait_for_a_moment
 from openfaith_pipeline_tests.chaos.refetching import Wreck, look_at_wreck, refetched
 from openfaith_pipeline_tests.chaos.requested import ask, await_end, crash_meanwhile
-from openfaith_pipeline_tests.chaos.world import World, leftovers
+from openfaith_pipeline_tests.chaos.world import Process, World, leftovers
 from openfaith_pipeline_tests.integration.replay import replay_differences
 from openfaith_pipeline_tests.integration.sync.church import differences
 
@@ -112,7 +111,7 @@ def _play_process(world: World, plan: Plan) -> Round:
     return Round(plan, moment, again, wreck.pages_in_flight)
 
 
-def _begin(world: World, action: str, sync_id: str) -> subprocess.Popen[bytes]:
+def _begin(world: World, action: str, sync_id: str) -> Process:
     if action == "verb":
         modes = ("--mode", "reconcile", "--if-busy", "wait")
         return world.start_verb("sync", world.org_id, *_STREAMS, *modes)

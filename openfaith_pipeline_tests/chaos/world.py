@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,14 +18,17 @@ from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
-from openfaith_pipeline_tests.chaos.attempt import CHOSEN
+from openfaith_pipeline_tests.chaos.attempt import CHOSEN, run
 from openfaith_pipeline_tests.chaos.changes import Editor
 from openfaith_pipeline_tests.chaos.deployment import Deployment, running_deployment
+from openfaith_pipeline_tests.forking import Forked, fork
 from openfaith_pipeline_tests.integration.sync.church import connect
 from openfaith_pipeline_tests.verbs import PROGRAM
 
 PEOPLE = 120  # so that the larger lists have several pages
 LATENCY = Latency(base_ms=8)
+
+Process = Forked | subprocess.Popen[bytes]
 
 
 @dataclass
@@ -58,23 +60,23 @@ class World:
         with open_database(self.settings) as database:
             yield database
 
-    def start_attempt(self, mode: str, sync_id: str) -> subprocess.Popen[bytes]:
+    def start_attempt(self, mode: str, sync_id: str) -> Process:
         """A sync by the engine alone."""
-        program = (sys.executable, "-m", "openfaith_pipeline_tests.chaos.attempt")
-        return self._start(*program, self.org_id, mode, sync_id)
+        return fork(run, self.org_id, mode, sync_id, environment=self.environment)
 
-    def start_verb(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start_verb(self, *arguments: str) -> Process:
         """The command line, which runs its syncs through Dagster."""
-        return self._start(*PROGRAM, *arguments)
+        command, nowhere = (*PROGRAM, *arguments), subprocess.DEVNULL
+        return subprocess.Popen(command, env=self.environment, stdout=nowhere, stderr=nowhere)
 
-    def kill(self, process: subprocess.Popen[bytes], victim: str) -> None:
+    def kill(self, process: Process, victim: str) -> None:
         """SIGKILL to the process, or to the Postgres it works with; then wait for the process to end."""
         if victim == "postgres":
             self.kill_postgres()
         elif process.poll() is None:
             process.kill()
             self.kills[victim] += 1
-        process.wait(timeout=180)
+        process.wait(timeout=600)
 
     def kill_postgres(self) -> None:
         """SIGKILL to the server, and a new one as soon as whatever looks after it notices."""
@@ -84,9 +86,6 @@ class World:
             self.kills["postgres"] += 1
         with self.database():
             pass
-
-    def _start(self, *command: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 @contextmanager

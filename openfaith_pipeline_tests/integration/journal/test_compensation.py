@@ -22,7 +22,7 @@ EMAILS = STREAMS["people.emails"]
 
 def test_rows_that_lose_all_their_content_are_not_left_so(database: Database) -> None:
     generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
-    with running_simulator(made_up_churches(1, people=20), rate_limit=generous) as simulator:
+    with running_simulator(made_up_churches(1, people=60), rate_limit=generous) as simulator:
         [org_id] = connect(database, simulator)
         synced(database, org_id, "first")
         with database.connect(autocommit=True) as connection:

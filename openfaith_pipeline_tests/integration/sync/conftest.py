@@ -8,9 +8,10 @@ from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import RateLimit
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 
+GENEROUS = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
+
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
-    generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
-    with running_simulator(made_up_churches(2, people=110), rate_limit=generous) as running:
+    with running_simulator(made_up_churches(2, people=110), rate_limit=GENEROUS) as running:
         yield running

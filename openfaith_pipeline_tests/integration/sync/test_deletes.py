@@ -1,7 +1,7 @@
 """Large deletions wait for a person; what is under a deleted record goes and comes back with it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -15,9 +15,11 @@ from openfaith_pipeline.load.held_deletions import HeldDeletion, list_held
 from openfaith_pipeline.orgs.alerts import list_alerts
 from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.status import read_status
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, stored, sync
+from openfaith_pipeline_tests.integration.sync.conftest import GENEROUS
 
 PEOPLE, EMAILS, PHONES = (STREAMS[f"people.{name}"] for name in ("people", "emails", "phone_numbers"))
 LISTS, RULES, CONDITIONS = (STREAMS[f"people.{name}"] for name in ("lists", "rules", "conditions"))
@@ -39,6 +41,13 @@ def delete(simulator: SimulatorClient, org_id: str, stream: str, ids: list[str])
 
 def under(rows: Mapping[str, Mapping[str, Any]], column: str, owners: list[str]) -> set[str]:
     return {identifier for identifier, row in rows.items() if row[column] in owners}
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorClient]:
+    """With more emails than may be deleted at once."""
+    with running_simulator(made_up_churches(2, people=260), rate_limit=GENEROUS) as running:
+        yield running
 
 
 @pytest.fixture
