@@ -5,7 +5,7 @@ import base64
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -17,7 +17,7 @@ from opentelemetry import trace
 from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.errors import ConnectionRejected, OpenFaithError, TransientError
 from openfaith_pipeline.planning_center.calls import Call
-from openfaith_pipeline.planning_center.connections import MOST_CONNECTIONS, borrowed_http, http_for
+from openfaith_pipeline.planning_center.connections import MOST_CONNECTIONS, Connections, borrowed
 from openfaith_pipeline.planning_center.credentials import (
     Credentials,
     CredentialsProvider,
@@ -77,12 +77,12 @@ class PlanningCenterClient:
         log_retries()
 
     async def __aenter__(self) -> Self:
-        sending = (
-            http_for(self._url, self._most_connections, self._transport)
+        connections = (
+            aclosing(Connections(self._url, self._most_connections, self._transport))
             if self._transport
-            else borrowed_http(self._url, self._most_connections)
+            else borrowed(self._url, self._most_connections)
         )
-        self._http = await self._stack.enter_async_context(sending)
+        self._connections = await self._stack.enter_async_context(connections)
         return self
 
     async def __aexit__(
@@ -176,7 +176,7 @@ class PlanningCenterClient:
         headers = {"Authorization": authorization, "X-PCO-API-Version": call.product.api_version}
         try:
             async with asyncio.timeout(LONGEST_ATTEMPT):
-                return await self._http.request(
+                return await self._connections.request(
                     call.method, f"{self._base}{call.path}", params=call.params, headers=headers, json=call.body
                 )
         except (httpx.RequestError, TimeoutError) as error:

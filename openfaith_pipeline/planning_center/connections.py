@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -19,47 +19,82 @@ MOST_CONNECTIONS: Final = 128
 _TIMEOUTS: Final = httpx.Timeout(connect=10.0, read=75.0, write=10.0, pool=75.0)
 
 
+_LANE_WIDTH: Final = 8
+"""Connections that httpx looks after together. For each request it looks twice at each pair of those that are idle."""
+
+
 @dataclass
-class _Pool:
+class _Lane:
     http: httpx.AsyncClient
-    borrowers: int = 0
+    busy: int = 0
 
 
-_POOLS: Final = WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, int | None], _Pool]]()
+class Connections:
+    """The connections to one host, `most` of them at most: opened as they are needed, the first used most.
+
+    Nothing of a church stays in them, cookies included: each request carries its own credentials.
+    """
+
+    def __init__(self, url: httpx.URL, most: int, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.borrowers = 0
+        self._url, self._transport = url, transport
+        self._tls = tls_context()
+        self._free = asyncio.Semaphore(most)
+        self._lanes: list[_Lane] = []
+
+    async def request(self, method: str, url: str, **of_request: Any) -> httpx.Response:
+        """As httpx's, once a connection is free."""
+        async with self._free:
+            lane = self._lane()
+            lane.busy += 1
+            try:
+                return await lane.http.request(method, url, **of_request)
+            finally:
+                lane.busy -= 1
+
+    async def aclose(self) -> None:
+        for lane in self._lanes:
+            await lane.http.aclose()
+
+    def _lane(self) -> _Lane:
+        with_room = (lane for lane in self._lanes if lane.busy < _LANE_WIDTH)
+        return next(with_room, None) or self._new_lane()
+
+    def _new_lane(self) -> _Lane:
+        http = httpx.AsyncClient(
+            headers={"Accept": "application/vnd.api+json", "User-Agent": user_agent()},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=_TIMEOUTS,
+            limits=httpx.Limits(
+                max_connections=_LANE_WIDTH, max_keepalive_connections=_LANE_WIDTH, keepalive_expiry=30.0
+            ),
+            transport=self._transport,
+            verify=self._tls,
+            follow_redirects=False,
+            trust_env=trusts_environment(self._url),
+        )
+        self._lanes.append(_Lane(http))
+        return self._lanes[-1]
+
+
+_SHARED: Final = WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, int | None], Connections]]()
 """Of each event loop, since connections cannot leave theirs; a process that syncs has one."""
 
 
 @asynccontextmanager
-async def borrowed_http(url: httpx.URL, most: int) -> AsyncIterator[httpx.AsyncClient]:
+async def borrowed(url: httpx.URL, most: int) -> AsyncIterator[Connections]:
     """What all clients of one host in this event loop send by, closed when the last of them is done.
 
-    most: connections there may be; of the first to borrow. Nothing of a church stays in it, cookies included: each
-    request carries its own credentials.
+    most: connections there may be; of the first to borrow.
     """
-    pools = _POOLS.setdefault(asyncio.get_running_loop(), {})
+    shared = _SHARED.setdefault(asyncio.get_running_loop(), {})
     host = (url.scheme, url.host, url.port)
-    if host not in pools:
-        pools[host] = _Pool(http_for(url, most))
-    pool = pools[host]
-    pool.borrowers += 1
+    connections = shared.setdefault(host, Connections(url, most))
+    connections.borrowers += 1
     try:
-        yield pool.http
+        yield connections
     finally:
-        pool.borrowers -= 1
-        if not pool.borrowers:
-            del pools[host]
-            await pool.http.aclose()
-
-
-def http_for(url: httpx.URL, most: int, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """A pool of its own for the host of `url`."""
-    return httpx.AsyncClient(
-        headers={"Accept": "application/vnd.api+json", "User-Agent": user_agent()},
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        timeout=_TIMEOUTS,
-        limits=httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=30.0),
-        transport=transport,
-        verify=tls_context(),
-        follow_redirects=False,
-        trust_env=trusts_environment(url),
-    )
+        connections.borrowers -= 1
+        if not connections.borrowers:
+            del shared[host]
+            await connections.aclose()

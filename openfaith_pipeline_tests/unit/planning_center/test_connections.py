@@ -1,0 +1,53 @@
+"""As many connections as there are requests in flight, within a limit, and the first ones used again."""
+
+import asyncio
+
+import httpx
+
+from openfaith_pipeline.planning_center.connections import Connections
+
+
+async def test_no_more_are_in_flight_than_there_may_be_connections() -> None:
+    waiting, most, is_full, is_open = 0, 0, asyncio.Event(), asyncio.Event()
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal waiting, most
+        waiting += 1
+        most = max(most, waiting)
+        if waiting == 20:
+            is_full.set()
+        try:
+            await is_open.wait()
+        finally:
+            waiting -= 1
+        return httpx.Response(200)
+
+    connections = Connections(httpx.URL("http://api"), 20, httpx.MockTransport(answer))
+    asking = [asyncio.create_task(connections.request("GET", "http://api/")) for _ in range(50)]
+    await is_full.wait()
+    asking.pop(0).cancel()  # what is given up leaves its place to another
+    is_open.set()
+    assert {response.status_code for response in await asyncio.gather(*asking)} == {200}
+    assert most == 20
+    await connections.aclose()
+
+
+async def test_what_follows_uses_the_connections_there_are() -> None:
+    ports: set[int] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ports.add(writer.get_extra_info("peername")[1])
+        while await reader.readline():
+            while (await reader.readline()).strip():
+                pass
+            await asyncio.sleep(0.01)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        connections = Connections(httpx.URL(url), 100)
+        for _ in range(5):
+            await asyncio.gather(*(connections.request("GET", url) for _ in range(30)))
+        await connections.aclose()
+    assert 30 <= len(ports) <= 32
