@@ -15,6 +15,7 @@ from dagster._core.storage.dagster_run import RunRecord, RunsFilter
 from psycopg import Connection
 
 from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.defs.coordinator import BACKFILL_PRIORITY
 from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.requests import (
     ATTEMPT_TAG,
@@ -42,7 +43,7 @@ from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.workflows.execution import outcome_of
 from openfaith_pipeline.workflows.registry import get_workflow
 
-_PRIORITIES: Final[Mapping[str, str]] = {"webhook": "20", "api": "10", "backfill": "-10"}
+_PRIORITIES: Final[Mapping[str, str]] = {"webhook": "20", "api": "10", "backfill": BACKFILL_PRIORITY}
 _BEFORE_QUEUE: Final = dg.DagsterRunStatus.NOT_STARTED
 _BEGUN: Final = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
 

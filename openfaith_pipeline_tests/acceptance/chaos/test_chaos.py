@@ -12,8 +12,9 @@ pytestmark = pytest.mark.slow
 PLANS = (
     Plan("reconcile", "process"),
     Plan("incremental", "postgres"),
+    Plan("rollback", "process"),
 )
-"""Acceptance/dagster kills Dagster's processes, acceptance/cli verbs; rollbacks are killed by `make chaos` alone."""
+"""Acceptance/dagster kills Dagster's processes, acceptance/cli verbs."""
 
 
 def test_whatever_is_killed_everything_is_equal_to_the_source_again(open_directory: Path) -> None:

@@ -103,10 +103,11 @@ class Deployment(Processes):
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
 
-    def backfill(self, org_ids: Sequence[str], *assets: str) -> str:
+    def backfill(self, org_ids: Sequence[str], *assets: str, run_config: Mapping[str, Any] | None = None) -> str:
         """Launch a backfill of these assets over orgs, as the UI does; its id."""
         paths = [{"path": asset.split("/")} for asset in assets]
-        answer = self.ask(_BACKFILL, params={"assetSelection": paths, "partitionNames": list(org_ids)})
+        params = {"assetSelection": paths, "partitionNames": list(org_ids), "runConfigData": dict(run_config or {})}
+        answer = self.ask(_BACKFILL, params=params)
         launched = answer["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
         return str(launched["backfillId"])

@@ -48,14 +48,24 @@ def test_several_assets_of_one_org(deployment: Deployment, org_id: str) -> None:
     assert made == len(deployment.truth("people.campuses", org_id))
 
 
-def test_a_backfill_is_one_run_for_each_org(deployment: Deployment, org_id: str, other_org_id: str) -> None:
-    backfill_id = deployment.backfill([org_id, other_org_id], "pco_people/campuses", "openfaith/campuses")
+def test_a_backfill_is_one_run_for_each_org_in_the_mode_asked_for_behind_all_others(
+    deployment: Deployment, org_id: str, other_org_id: str
+) -> None:
+    mode = {"ops": {"pco_people": {"config": {"mode": "RECONCILE"}}}}
+    assets = ("pco_people/campuses", "openfaith/campuses")
+    backfill_id = deployment.backfill([org_id, other_org_id], *assets, run_config=mode)
 
     def runs() -> list[dict[str, object]]:
         return deployment.runs(tags=[{"key": "dagster/backfill", "value": backfill_id}])
 
     deployment.wait_until(lambda: [run["status"] for run in runs()] == ["SUCCESS"] * 2, "two runs to succeed", 90)
     assert {run["tags"]["openfaith/org"] for run in runs()} == {org_id, other_org_id}
+    assert {run["tags"]["dagster/priority"] for run in runs()} == {"-10"}
+    with deployment.database.connect() as connection:
+        told = connection.execute(
+            "SELECT DISTINCT mode, trigger FROM sync.syncs WHERE sync_id = ANY(%s)", ([run["runId"] for run in runs()],)
+        ).fetchall()
+    assert told == [("reconcile", "backfill")]
     assert equals_truth(deployment, org_id, "people.campuses")
     assert equals_truth(deployment, other_org_id, "people.campuses")
 
