@@ -11,7 +11,7 @@ from openfaith_pipeline_tests.acceptance.dagster.deployment import Deployment, r
 from openfaith_pipeline_tests.conftest import environment_of, fresh_database
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deployment(postgres: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Dagster's processes, on a database of their own."""
     directory: Path = tmp_path_factory.mktemp("deployment")
@@ -21,7 +21,7 @@ def deployment(postgres: RunningServer, tmp_path_factory: pytest.TempPathFactory
             yield deployment
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _churches(deployment: Deployment) -> Iterator[str]:
     return iter(deployment.org_ids)
 
