@@ -194,13 +194,10 @@ class _Work:
             self.tell(f"{self.org_id}: comparing {name}")
             undoing.find()
             undoings.append(undoing)
-        match self.order.on_conflict:
-            case OnConflict.REFUSE:
-                self._refuse_conflicts(undoings)
-            case OnConflict.KEEP:
-                keep_links_of_kept(undoings)
-            case OnConflict.OVERWRITE:
-                pass
+        if self.order.on_conflict is OnConflict.REFUSE:
+            self._refuse_conflicts(undoings)
+        elif self.order.on_conflict is OnConflict.KEEP:
+            keep_links_of_kept(undoings)
         return undoings
 
     def _tables(self) -> list[str]:

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -84,10 +84,18 @@ def _become(
     stdin: Connection,
     stdout: Connection,
 ) -> None:
-    for number, end in enumerate((stdin, stdout)):
-        os.dup2(end.fileno(), number)
-        end.close()
-    sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w")
+    with stdin, stdout:
+        streams = [stdin.fileno(), stdout.fileno()]
+        become(target, arguments, environment, streams)
+
+
+def become(
+    target: Callable[..., object], arguments: Sequence[Any], environment: Mapping[str, str], streams: Sequence[int]
+) -> None:
+    """Do `target` in a fresh fork as a program of its own does. streams: what are to be its first file descriptors."""
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+    sys.stdin = os.fdopen(0)
     os.environ.clear()
     os.environ.update(environment)
     try:

@@ -1,6 +1,5 @@
 """The command line as a person or a program calls it: a process of its own, its two outputs and its exit code."""
 
-import atexit
 import json
 import os
 import subprocess
@@ -13,7 +12,7 @@ from typing import Any
 
 from openfaith_pipeline.cli import app
 from openfaith_pipeline.settings import environment_with
-from openfaith_pipeline_tests.forking import FORKING
+from openfaith_pipeline_tests.forking import FORKING, become
 from openfaith_pipeline_tests.planted import SECRETS, found_in
 
 PROGRAM = (sys.executable, "-m", "openfaith_pipeline.cli")
@@ -72,12 +71,5 @@ class Verbs:
 def _run(arguments: Sequence[str], environment: Mapping[str, str], streams: Sequence[Path]) -> None:
     """One verb in a fresh fork, which becomes what `PROGRAM` would be."""
     modes = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT)
-    for number, (path, mode) in enumerate(zip(streams, modes, strict=True)):
-        os.dup2(os.open(path, mode), number)
-    sys.stdin = os.fdopen(0)
-    os.environ.clear()
-    os.environ.update(environment)
-    try:
-        app.run(arguments)
-    finally:
-        atexit._run_exitfuncs()
+    opened = [os.open(path, mode) for path, mode in zip(streams, modes, strict=True)]
+    become(app.run, [arguments], environment, opened)

@@ -38,7 +38,6 @@ class Connections:
     def __init__(self, url: httpx.URL, most: int, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.borrowers = 0
         self._url, self._transport = url, transport
-        self._tls = tls_context()
         self._free = asyncio.Semaphore(most)
         self._lanes: list[_Lane] = []
 
@@ -69,7 +68,7 @@ class Connections:
                 max_connections=_LANE_WIDTH, max_keepalive_connections=_LANE_WIDTH, keepalive_expiry=30.0
             ),
             transport=self._transport,
-            verify=self._tls,
+            verify=tls_context(),
             follow_redirects=False,
             trust_env=trusts_environment(self._url),
         )

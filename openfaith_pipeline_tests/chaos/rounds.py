@@ -151,14 +151,19 @@ def _wreck(world: World) -> Wreck:
 
 
 def _sync_to_undo(world: World) -> str:
-    """One of the last that changed anything: syncs, and rollbacks, which are syncs too."""
-    with world.database() as database, database.connect() as connection:
+    with world.database() as database:
+        return world.chance.choice(last_syncs(database, world.org_id))
+
+
+def last_syncs(database: Database, org_id: str) -> list[str]:
+    """The last that changed anything: syncs, and rollbacks, which are syncs too."""
+    with database.connect() as connection:
         found = connection.execute(
             "SELECT sync_id FROM sync.syncs JOIN (SELECT sync_id, max(id) AS last FROM sync.journal WHERE org_id = %s"
             " GROUP BY sync_id) AS changes USING (sync_id) WHERE status = 'succeeded' ORDER BY last DESC LIMIT 3",
-            (world.org_id,),
+            (org_id,),
         ).fetchall()
-    return str(world.chance.choice(found)[0])
+    return [sync_id for (sync_id,) in found]
 
 
 def _choice(world: World, weights: dict[str, int]) -> str:

@@ -103,13 +103,13 @@ def test_what_was_run_again_is_not_lost(instance: dg.DagsterInstance, org_id: st
     run = _failed(instance, org_id)
     [again] = _lost(instance)
     _failed(instance, org_id, **again.tags)
-    assert [each.tags["dagster/parent_run_id"] for each in _lost(instance)] != [run.run_id]
+    assert run.run_id not in {each.tags["dagster/parent_run_id"] for each in _lost(instance)}
     assert is_retried(instance, run)
 
 
 def test_it_is_run_again_no_oftener_than_the_instance_allows(instance: dg.DagsterInstance, org_id: str) -> None:
     runs = [_failed(instance, org_id)]
-    while lost := _lost(instance):
+    while (lost := _lost(instance)) and len(runs) < 10:
         runs.append(_failed(instance, org_id, **lost[0].tags))
     assert len(runs) == 1 + instance.run_retries_max_retries == 4
     assert [is_retried(instance, run) for run in runs] == [True] * 3 + [False]

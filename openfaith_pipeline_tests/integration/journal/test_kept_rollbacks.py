@@ -1,4 +1,4 @@
-"""Whatever is undone in part, the next reconcile makes everything equal to the source again."""
+"""Whatever is undone in part or with what came after, the next reconcile makes everything equal to the source again."""
 
 import random
 
@@ -11,22 +11,14 @@ from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline_tests.chaos.attempt import CHOSEN, attempt
 from openfaith_pipeline_tests.chaos.canonical import canonical_differences
 from openfaith_pipeline_tests.chaos.changes import Editor
+from openfaith_pipeline_tests.chaos.rounds import last_syncs
 from openfaith_pipeline_tests.integration.sync.church import connect, differences
 
 
-def _last_syncs(database: Database, org_id: str) -> list[str]:
-    with database.connect() as connection:
-        found = connection.execute(
-            "SELECT sync_id FROM sync.syncs JOIN (SELECT sync_id, max(id) AS last FROM sync.journal WHERE org_id = %s"
-            " GROUP BY sync_id) AS changes USING (sync_id) WHERE status = 'succeeded' ORDER BY last DESC LIMIT 3",
-            (org_id,),
-        ).fetchall()
-    return [sync_id for (sync_id,) in found]
-
-
 @pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("on_conflict", [OnConflict.KEEP, OnConflict.OVERWRITE])
 def test_a_reconcile_makes_good_what_was_undone_in_part(
-    database: Database, simulator: SimulatorClient, seed: int
+    database: Database, simulator: SimulatorClient, on_conflict: OnConflict, seed: int
 ) -> None:
     [org_id] = connect(database, simulator)
     chance = random.Random(seed)
@@ -37,9 +29,30 @@ def test_a_reconcile_makes_good_what_was_undone_in_part(
             editor.change_once()
         attempt(database, org_id, chance.choice([SyncMode.INCREMENTAL, SyncMode.RECONCILE]), f"sync {turn}")
         for _ in range(chance.randrange(2)):
-            order = RollbackOrder(chance.choice(_last_syncs(database, org_id)), on_conflict=OnConflict.KEEP)
-            roll_back(database, order)
+            undone = chance.choice(last_syncs(database, org_id))
+            roll_back(database, RollbackOrder(undone, on_conflict=on_conflict))
         attempt(database, org_id, SyncMode.RECONCILE, f"recovery {turn}")
         assert differences(database, simulator, org_id, CHOSEN) == []
         with database.connect() as connection:
             assert canonical_differences(connection, org_id) == []
+
+
+def test_whom_a_person_edited_stays_the_same_person(database: Database, simulator: SimulatorClient) -> None:
+    [org_id] = connect(database, simulator)
+    attempt(database, org_id, SyncMode.INCREMENTAL, "first")
+    with database.connect() as connection:
+        [(edited,)] = connection.execute(
+            """UPDATE openfaith_people SET tags = '["choir"]' WHERE id = (SELECT min(id) FROM openfaith_people)"""
+            " RETURNING id"
+        ).fetchall()
+    roll_back(database, RollbackOrder("first", on_conflict=OnConflict.KEEP))
+    attempt(database, org_id, SyncMode.INCREMENTAL, "second")
+    with database.connect() as connection:
+        [(tags, deleted_at, records)] = connection.execute(
+            'SELECT tags, "deletedAt", (SELECT count(*) FROM "openfaith_externalLinks" WHERE "entityId" = person.id)'
+            " FROM openfaith_people AS person WHERE id = %s",
+            (edited,),
+        ).fetchall()
+        [(people,)] = connection.execute('SELECT count(*) FROM openfaith_people WHERE "deletedAt" IS NULL').fetchall()
+    assert (tags, deleted_at, records) == (["choir"], None, 1)
+    assert people == len(simulator.truth(org_id, "people.people"))

@@ -65,7 +65,7 @@ def kill_after(simulator: SimulatorClient, attempt: Forked, requests: int) -> No
     attempt.wait()
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_killed_again_and_again_it_ends_equal_to_truth(
     database: Database, simulator: SimulatorClient, environment: dict[str, str], seed: int
 ) -> None:

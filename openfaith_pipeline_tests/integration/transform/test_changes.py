@@ -148,7 +148,7 @@ def test_following_changes_misses_nothing(database: Database, seed: int) -> None
         transform(connection, OTHER)
         changing = Changing(connection, seed)
         transform(connection, ORG)
-        for turn in range(12):
+        for turn in range(20):
             done = _change_and_follow(changing)
             assert _changed(_compare_everything(connection)) == {}, f"turn {turn}: {done}"
 
