@@ -1,11 +1,12 @@
 """A no-change sync of many small churches: wall time, CPU a church, requests.
 
-    python -m benchmarks.fleet [--churches 1000] [--people 20] [--batch 250]
+    python -m benchmarks.fleet [--churches 1000] [--people 20] [--batch 250] [--polled 50]
 
 The churches are twins: one is synced for true, and its rows and cursors are copied to the others, which the simulator
-serves alike. Then all of them are due, a batch at a time, and the job `pco_sweep` is run as Dagster runs it, in a
-process of its own on Postgres storage: what is measured is that process from its start to its end, Dagster in it, and
-Postgres. No rate limit, no latency. Writes its section of benchmarks/RESULTS.md.
+serves alike. Nothing has changed in them for a week, and everything was last read an hour ago. Then all of them are
+due, a batch at a time, and the job `pco_sweep` is run as Dagster runs it, in a process of its own on Postgres storage:
+what is measured is that process from its start to its end, Dagster in it, and Postgres. No rate limit, no latency.
+Writes its section of benchmarks/RESULTS.md.
 """
 
 import argparse
@@ -40,7 +41,9 @@ def main() -> None:
     parser.add_argument("--churches", type=int, default=1000)
     parser.add_argument("--people", type=int, default=20)
     parser.add_argument("--batch", type=int, default=250)
-    parser.add_argument("--polls", type=int, default=1, help="batches in which what is only listed whole is read too")
+    parser.add_argument(
+        "--polled", type=int, default=50, help="churches in which what is only listed whole is read too"
+    )
     options = parser.parse_args()
     be_nice()
     usual: list[dict[str, Any]] = []
@@ -54,11 +57,14 @@ def main() -> None:
                 org_ids = _connect(place, simulator)
                 if start == 0:
                     _first_sync(place, org_ids[0])
+                    _let_rest(place)
                 _copy(place, made[0].org_id, [org_id for org_id in org_ids if org_id != made[0].org_id])
                 usual.append(_sweep(place, org_ids, is_poll=False))
                 sys.stderr.write(f"{usual[-1]}\n")
-                if len(polls) < options.polls:
-                    polls.append(_sweep(place, org_ids, is_poll=True))
+                if options.polled and not polls:
+                    # The twins' own records, of the organization, are not the copied ones: the first poll brings them.
+                    _sweep(place, org_ids[: options.polled], is_poll=True)
+                    polls.append(_sweep(place, org_ids[: options.polled], is_poll=True))
                     sys.stderr.write(f"{polls[-1]}\n")
     _report(usual, polls, options.people)
 
@@ -81,6 +87,19 @@ def _first_sync(place: Place, org_id: str) -> None:
         done = _run(place)
     if done["orgs"] != 1 or done["orgs_changed"] or done["orgs_failed"]:
         raise SystemExit(f"the church to copy is not at rest: {done}")
+
+
+def _let_rest(place: Place) -> None:
+    """As if what was synced had been there for more than a week, unchanged."""
+    with place.database.connect() as connection:
+        for schema, name, columns in connection.execute(_COPIED).fetchall():
+            if "_synced_at" in columns:
+                connection.execute(
+                    sql.SQL(
+                        "UPDATE {} SET _synced_at = _synced_at - interval '8 days',"
+                        " _first_seen_at = _first_seen_at - interval '8 days'"
+                    ).format(sql.Identifier(schema, name))
+                )
 
 
 def _copy(place: Place, source: str, targets: Sequence[str]) -> None:
@@ -111,12 +130,15 @@ def _set_due(place: Place, org_ids: Sequence[str], *, is_poll: bool = True) -> N
 
 def _sweep(place: Place, org_ids: Sequence[str], *, is_poll: bool) -> dict[str, Any]:
     _set_due(place, org_ids, is_poll=is_poll)
+    with place.database.connect() as connection:
+        connection.execute("UPDATE sync.stream_states SET read_from = now() - interval '1 hour'")
     written = _rows_written(place)
     before = postgres_cpu_seconds(place)
     done = _run(place)
     done["postgres_cpu_seconds"] = postgres_cpu_seconds(place) - before
     done["rows_written"] = _rows_written(place) - written
-    if done["orgs"] != len(org_ids) or done["orgs_failed"]:
+    # A turn comes every quarter of an hour at the church's own minute: some have two, where a sweep takes minutes.
+    if done["orgs"] < len(org_ids) or done["orgs_failed"]:
         raise SystemExit(f"not a sweep of {len(org_ids)} churches: {done}")
     return done
 
@@ -159,7 +181,7 @@ def _report(usual: Sequence[dict[str, Any]], polls: Sequence[dict[str, Any]], pe
     churches = sum(row["orgs"] for row in usual)
     command = (
         f"`python -m benchmarks.fleet`: {churches} churches of {people} people, twins of one that was synced, nothing"
-        " changed at the source, no rate limit, no latency. Target: at most 0.5 CPU seconds a church."
+        " changed at the source for a week, no rate limit, no latency. Target: at most 0.5 CPU seconds a church."
     )
     body = f"{command}\n\n{table(head, rows)}"
     sys.stdout.write(body + "\n")

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
@@ -24,7 +23,6 @@ from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.beats import beating
 from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, OrgPaused, UnknownOrg
-from openfaith_pipeline.extract.walks import quick_names
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, changed_streams, finish_sync
 from openfaith_pipeline.orgs.turns import (
     BEAT_SECONDS,
@@ -37,6 +35,7 @@ from openfaith_pipeline.orgs.turns import (
     give_up_turns,
     keep_turns,
 )
+from openfaith_pipeline.polling import streams_between_polls
 from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.rolling import streams_due_for_reconcile
 from openfaith_pipeline.sync import sync_streams
@@ -222,6 +221,7 @@ class _Sweep:
                 mode=_MODES[turn.kind],
                 sync_id=turn.sync_id,
                 workplace=self.place,
+                is_rotating=True,
             )
         except (OrgPaused, UnknownOrg):
             return {}, None  # since it was claimed; there is nothing to try again
@@ -237,12 +237,13 @@ class _Sweep:
     def _streams_of(self, turn: Turn) -> list[Stream]:
         """What of the org's streams this turn is for."""
         chosen = turn.settings.chosen_streams()
-        if turn.kind is Kind.RECONCILE:
-            with self.database.connect() as connection:
+        due = set(STREAMS)
+        with self.database.connect() as connection:
+            if turn.kind is Kind.RECONCILE:
                 within = turn.settings.reconcile_within
                 due = set(streams_due_for_reconcile(connection, turn.org_id, within, datetime.now(UTC)))
-        else:
-            due = set(STREAMS if turn.is_poll else _quick())
+            elif not turn.is_poll:
+                due = streams_between_polls(connection, turn.org_id, datetime.now(UTC))
         return [stream for stream in chosen if stream.name in due]
 
     async def _transform(self, turn: Turn, changed: set[str]) -> tuple[Mapping[str, TransformResult], str | None]:
@@ -277,11 +278,6 @@ class _Sweep:
     def _record_end(self, turn: Turn, error: str | None) -> None:
         with self.database.connect() as connection:
             finish_sync(connection, turn.sync_id, error)
-
-
-@cache
-def _quick() -> frozenset[str]:
-    return quick_names(STREAMS)
 
 
 def _failed(result: StreamResult) -> bool:

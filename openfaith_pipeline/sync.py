@@ -5,7 +5,7 @@ continues from the last committed page, and streams that earlier attempts finish
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from time import monotonic
 from typing import Any
@@ -69,17 +69,19 @@ async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things
     client_factory: ClientFactory = connect_client,
     workplace: Workplace | None = None,
     patience_seconds: float = BUSY_PATIENCE_SECONDS,
+    is_rotating: bool = False,
 ) -> dict[str, StreamResult]:
     """Sync streams of one org, side by side under the org's rate budget. The sync must have been begun.
 
     workplace: shared with other orgs; by default a sync has its own.
     patience_seconds: how long a stream is waited for that another sync holds; then it fails as busy.
+    is_rotating: where parents are many, visit only some of them this time (see Route); for syncs that come often.
     A stream's failure is in its result. Raises ConnectionRejected when the credentials are refused,
     DatabaseUnavailable when Postgres goes away, and UnknownOrg or OrgPaused.
     """
     async with at_work(database, org_id, workplace) as place, client_factory(database, org_id) as client:
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
-        attempt = Attempt(database, place.pool, client, request, progress or Silence(), patience_seconds)
+        attempt = Attempt(database, place.pool, client, request, progress or Silence(), patience_seconds, is_rotating)
         with _TRACER.start_as_current_span("sync", attributes={"org_id": org_id, "sync_id": sync_id}):
             return await attempt.run(streams)
 
@@ -94,6 +96,7 @@ class Attempt:
     request: SyncRequest
     progress: Progress
     patience_seconds: float = BUSY_PATIENCE_SECONDS
+    is_rotating: bool = False
     results: dict[str, StreamResult] = field(default_factory=dict)
     done: dict[str, asyncio.Event] = field(default_factory=dict)
     doors: Doors = field(init=False)
@@ -117,11 +120,16 @@ class Attempt:
         self.done = {stream.name: asyncio.Event() for stream in remaining}
         try:
             async with asyncio.TaskGroup() as group:
-                for walk in plan_walks(remaining, STREAMS, is_full=self.is_full, absent=absent, unread=unread):
+                for walk in self._plan(remaining, absent, unread):
                     group.create_task(self._walk(walk))
         except BaseExceptionGroup as failures:
             raise _first(failures) from None
         return {stream.name: self.results[stream.name] for stream in streams}
+
+    def _plan(self, streams: Sequence[Stream], absent: Collection[str], unread: Collection[str] = ()) -> list[Walk]:
+        return plan_walks(
+            streams, STREAMS, is_full=self.is_full, absent=absent, unread=unread, is_rotating=self.is_rotating
+        )
 
     @property
     def is_full(self) -> bool:
@@ -163,7 +171,7 @@ class Attempt:
         async with self.pool.connection() as connection:
             await mark_paths_absent(connection, self.request.org_id, [lead.name])
             absent = await absent_paths(connection, self.request.org_id)
-        [around] = plan_walks(walk.streams, STREAMS, is_full=self.is_full, absent=absent)
+        [around] = self._plan(walk.streams, absent)
         return await self._sync_walk(await self._reachable(around, started), started)
 
     def _finish(self, result: StreamResult) -> None:

@@ -35,6 +35,8 @@ class Route:
     carried: streams whose records come included, outer ones first.
     listing: how one listing is read.
     is_whole: whether every record is read, not only those changed since the watermark.
+    is_rotating: whether only parents are visited that changed, under which something changed lately, or whose moment
+        of the day has come; their children are read whole.
     """
 
     lead: Stream
@@ -42,6 +44,7 @@ class Route:
     carried: tuple[Carried, ...]
     listing: Strategy
     is_whole: bool
+    is_rotating: bool = False
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -117,7 +120,9 @@ class Walk:
     def signature(self) -> dict[str, Any]:
         """What makes two walks the same, so that one can continue the other."""
         routes = [[route.path, route.query, route.listing.value, route.is_whole] for route in self.routes]
-        return {"format": CHECKPOINT_FORMAT, "streams": [stream.name for stream in self.streams], "routes": routes}
+        rotating = {"rotating": True} if any(route.is_rotating for route in self.routes) else {}
+        names = [stream.name for stream in self.streams]
+        return {"format": CHECKPOINT_FORMAT, "streams": names, "routes": routes, **rotating}
 
 
 class Record(NamedTuple):

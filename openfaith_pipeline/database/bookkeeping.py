@@ -136,6 +136,7 @@ STREAM_STATES: Final = Table(
         "last_full_at", DateTime(timezone=True), comment="when everything was last read and proven, deletions included"
     ),
     _moment("last_succeeded_at"),
+    Column("read_from", DateTime(timezone=True), comment="when the reading that last succeeded began"),
     Column("row_count", BigInteger),
     PrimaryKeyConstraint("org_id", "stream"),
     _one_of("availability", "available", "not_granted", "forbidden", "absent", "silent"),

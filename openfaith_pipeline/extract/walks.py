@@ -6,6 +6,7 @@ from openfaith_pipeline.catalog import Strategy, Stream
 from openfaith_pipeline.walk import Carried, Route, Walk
 
 _NEVER_WHOLE = frozenset({Strategy.INCREMENTAL, Strategy.ORDERED, Strategy.APPEND, Strategy.FILTERED})
+_MANY = 10  # parents, of which visiting all each time costs more than it brings
 _READ_BY_WINDOWS = frozenset({Strategy.INCREMENTAL, Strategy.APPEND})
 
 
@@ -16,6 +17,7 @@ def plan_walks(
     is_full: bool,
     absent: Collection[str] = (),
     unread: Collection[str] = (),
+    is_rotating: bool = False,
 ) -> list[Walk]:
     """Group streams into walks, parents before children.
 
@@ -23,6 +25,7 @@ def plan_walks(
     is_full: list everything, whatever the cursor (reconcile and full refresh).
     absent: names of the streams whose unconfirmed path was found to be absent.
     unread: names of the streams that have not been read yet, so that even a sync of changes reads all of them.
+    is_rotating: of parents as many as the church has people or plans, visit some each time (see Route).
     """
     groups: list[tuple[set[str], list[Stream]]] = []
     joined = _joined({stream.name for stream in streams}, catalog, is_full, unread)
@@ -50,15 +53,20 @@ def plan_walks(
             is_full,
             absent,
             joined,
+            is_rotating and not is_full,
         )
         for leads, members in ranked
     ]
 
 
-def quick_names(catalog: Mapping[str, Stream]) -> frozenset[str]:
-    """The streams whose incremental sync costs next to nothing when nothing has changed: none is read whole for it."""
+def quick_walks(catalog: Mapping[str, Stream]) -> list[Walk]:
+    """The walks whose incremental sync costs one request or two when nothing has changed."""
     walks = plan_walks(catalog.values(), catalog, is_full=False)
-    return frozenset(stream.name for walk in walks if not walk.is_whole for stream in walk.streams)
+    return [walk for walk in walks if not walk.is_whole and all(map(_is_quick, walk.routes))]
+
+
+def _is_quick(route: Route) -> bool:
+    return not route.placeholders or route.lead.touches_parent
 
 
 def _joined(
@@ -98,6 +106,7 @@ def _walk(
     is_full: bool,
     absent: Collection[str],
     joined: Collection[str],
+    is_rotating: bool,
 ) -> Walk:
     routes: list[Route] = []
     for lead in leads:
@@ -108,7 +117,9 @@ def _walk(
             Strategy.FULL if is_whole and lead.listing not in {*_READ_BY_WINDOWS, Strategy.SINGLETON} else lead.listing
         )
         paths = lead.paths(is_path_absent=lead.name in absent)
-        routes += [Route(lead, path, carried, listing, is_whole) for path in paths]
+        for path in paths:
+            rotates = is_rotating and _rotates(lead, path, catalog)
+            routes.append(Route(lead, path, carried, listing, is_whole and not rotates, is_rotating=rotates))
     return Walk(tuple(routes), tuple(members))
 
 
@@ -137,6 +148,20 @@ def _must_see_all(lead: Stream, carried: tuple[Carried, ...], catalog: Mapping[s
     nothing; where they grow with the church, children are read with the parents that changed, and all by reconcile.
     """
     return any(not each.stream.touches_parent for each in carried) and not _grows(lead, catalog)
+
+
+def _rotates(lead: Stream, path: str, catalog: Mapping[str, Stream]) -> bool:
+    parent = catalog.get(lead.parent_of(path) or "")
+    return parent is not None and not lead.touches_parent and _is_many(parent, catalog)
+
+
+def _is_many(stream: Stream, catalog: Mapping[str, Stream]) -> bool:
+    return _grows(stream, catalog) or _amount(stream, catalog) >= _MANY
+
+
+def _amount(stream: Stream, catalog: Mapping[str, Stream]) -> float:
+    per = catalog.get(stream.population.per or "")
+    return stream.population.amount * (_amount(per, catalog) if per else 1)
 
 
 def _grows(stream: Stream, catalog: Mapping[str, Stream]) -> bool:

@@ -12,6 +12,13 @@ from openfaith_pipeline.walk import Parent, Route
 
 _BATCH = 1000
 
+# Before there was `read_from`, what is known is when the reading ended.
+_READ_FROM = sql.SQL("coalesce(state.read_from, state.last_succeeded_at)")
+_CHANGED = sql.SQL("coalesce(p0._synced_at >= {}, true)").format(_READ_FROM)
+# Between the last reading and now was the parent's moment of the day, which a hash of its id gives it.
+_DAYS = sql.SQL("floor(extract(epoch FROM {}) / 86400 - (hashtext(p0.id) + 2147483648) / 4294967296.0)")
+_HAS_COME = sql.SQL("{} > {}").format(_DAYS.format(sql.SQL("now()")), _DAYS.format(_READ_FROM))
+
 
 class Foreseen(NamedTuple):
     """What a plan would publish of a stream: what is staged under this number, and the ids it would mark deleted."""
@@ -32,7 +39,9 @@ async def parents_of(
     """The records to fill the path's placeholders with, for each parent after the given id.
 
     A parent whose own way from the top is not known is left out: no path leads to its children. Where a child's change
-    is a change of its parent, only parents changed since the last sync of the children are visited.
+    is a change of its parent, only parents changed since the last sync of the children are visited. A rotating route
+    visits those too, and those under which something changed within a week; the others once a day, each at a moment
+    of its own.
     foreseen: by stream name, what the tables are taken to hold besides.
     """
     statement = _statement(route, catalog, foreseen or {})
@@ -53,20 +62,41 @@ async def parents_of(
 def _statement(route: Route, catalog: Mapping[str, Stream], foreseen: Mapping[str, Foreseen]) -> sql.Composed:
     parent = catalog[route.lead.parent_of(route.path) or ""]
     columns, joins = _ancestors(route, catalog, parent, foreseen)
-    touched = "AND (%(is_whole)s OR coalesce(p0._synced_at >= state.last_succeeded_at, true))"
     return sql.SQL(
-        "SELECT p0.id AS own_id, {columns}, coalesce(p0._first_seen_at >= state.last_succeeded_at, true) AS is_new"
+        "SELECT p0.id AS own_id, {columns}, coalesce(p0._first_seen_at >= {read_from}, true) AS is_new"
         " FROM {parent} AS p0 {joins}"
         " LEFT JOIN sync.stream_states AS state ON state.org_id = p0.org_id AND state.stream = %(lead)s"
         ' WHERE p0.org_id = %(org_id)s AND p0._deleted_at IS NULL AND p0.id COLLATE "C" > %(after)s'
-        ' {touched} ORDER BY p0.id COLLATE "C" LIMIT {limit}'
+        ' AND {chosen} ORDER BY p0.id COLLATE "C" LIMIT {limit}'
     ).format(
         columns=columns,
         parent=_rows(parent, foreseen),
         joins=joins,
-        touched=sql.SQL(touched if route.lead.touches_parent else ""),
+        read_from=_READ_FROM,
+        chosen=_chosen(route),
         limit=sql.Literal(_BATCH),
     )
+
+
+def _chosen(route: Route) -> sql.Composable:
+    """Which of the parents are visited."""
+    if route.is_rotating:
+        return sql.SQL("({changed} OR {has_come} OR {is_lively})").format(
+            changed=_CHANGED, has_come=_HAS_COME, is_lively=_is_lively(route)
+        )
+    if route.lead.touches_parent:
+        return sql.SQL("(%(is_whole)s OR {})").format(_CHANGED)
+    return sql.SQL("true")
+
+
+def _is_lively(route: Route) -> sql.Composable:
+    column = f"{route.placeholders[-1]}_id"
+    if column not in route.lead.columns:
+        return sql.SQL("false")
+    return sql.SQL(
+        "p0.id IN (SELECT child.{} FROM {} AS child WHERE child.org_id = %(org_id)s"
+        " AND child._synced_at > now() - interval '7 days')"
+    ).format(sql.Identifier(column), raw_name(route.lead))
 
 
 def _ancestors(

@@ -61,8 +61,10 @@ async def publish(
             stream.name: await publish_stream(connection, session, stream, verdict.deletions.get(stream.name, ()))
             for stream in session.walk.streams
         }
+        # What changed under the parents that were left out is yet to be read.
+        rotating = {route.lead for route in session.walk.routes if route.is_rotating}
         for lead in session.walk.leads:
-            if lead.cursor and lead.name in session.ids:
+            if lead.cursor and lead.name in session.ids and lead not in rotating:
                 await _move_watermark(connection, session, lead)
         for route in session.walk.routes:
             for stream in joined_with(route):
@@ -265,11 +267,12 @@ async def _finish(
         await connection.execute(
             "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, row_count = %s,"
             " availability = %s, availability_reason = %s, checked_at = now(), last_succeeded_at = now(),"
-            " is_path_absent = is_path_absent AND NOT %s,"
+            " read_from = %s, is_path_absent = is_path_absent AND NOT %s,"
             " last_full_at = CASE WHEN %s THEN now() ELSE last_full_at END WHERE org_id = %s AND stream = %s",
             (
                 counts.row_count,
                 *_availability(stream, counts),
+                session.started_at,
                 stream.path in session.walk.paths,
                 verdict.is_proven,
                 session.org_id,

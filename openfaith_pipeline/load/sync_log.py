@@ -215,6 +215,16 @@ def last_proofs(connection: Connection[Any], org_id: str) -> dict[str, datetime]
     return dict(rows)
 
 
+def newest_changes(connection: Connection[Any], org_id: str) -> dict[str, datetime | None]:
+    """By stream of the org that was read or found to be withheld, the newest change at the source, where it tells."""
+    rows = connection.execute(
+        "SELECT stream, watermark FROM sync.stream_states WHERE org_id = %s"
+        " AND (last_succeeded_at IS NOT NULL OR availability NOT IN ('available', 'silent'))",
+        (org_id,),
+    ).fetchall()
+    return dict(rows)
+
+
 async def unread_streams(connection: AsyncConnection[Any], org_id: str, streams: Sequence[Stream]) -> set[str]:
     """Those of the streams that no sync has brought to any point yet."""
     cursor = await connection.execute(
