@@ -1,7 +1,9 @@
 """`make chaos`: rounds of kills, their figures on stdout; exit code 1 when anything was wrong after one."""
 
 import argparse
+import signal
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.results import write_section
@@ -12,16 +14,19 @@ from openfaith_pipeline_tests.chaos.world import made_up_world
 
 def main() -> int:
     options = _parsed()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it was started in the background
     figures = Figures()
     # Not pytest's own directory: root's Postgres runs as another user, who must be able to pass through.
     with tempfile.TemporaryDirectory(prefix="openfaith-chaos-") as directory:
         Path(directory).chmod(0o755)
         with made_up_world(Path(directory), options.seed, has_dagster=options.dagster > 0) as world:
-            for played in play(world, plan_rounds(world, options.rounds, options.dagster)):
-                figures.rounds.append(played)
-                told = "; ".join(played.wrong) or "equal to the source"
-                number = f"{len(figures.rounds)} of {options.rounds}"
-                print(f"{number}: {played.plan}, {played.moment} ({played.seconds:.0f} s): {told}", flush=True)
+            # Ctrl-C ends it early, with the figures of the rounds that were played.
+            with suppress(KeyboardInterrupt):
+                for played in play(world, plan_rounds(world, options.rounds, options.dagster)):
+                    figures.rounds.append(played)
+                    told = "; ".join(played.wrong) or "equal to the source"
+                    number = f"{len(figures.rounds)} of {options.rounds}"
+                    print(f"{number}: {played.plan}, {played.moment} ({played.seconds:.0f} s): {told}", flush=True)
             summary = f"{figures}\n\n{kills_of(world)}"
     print(f"\n{summary}")
     if options.record:
