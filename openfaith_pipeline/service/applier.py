@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ from openfaith_pipeline.subscribing import beat, ensure_subscriptions, next_to_c
 ORGS_AT_ONCE: Final = 3
 """So that an org whose Planning Center does not answer holds up no other."""
 POOL_SIZE: Final = 6
+LONGEST_REST_SECONDS: Final = 1.0
+"""After a batch, as long as it took: in a flood the answers keep their share of the processor, and batches grow."""
 LOOK_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 5.0
 BEAT_SECONDS: Final = 30.0
@@ -64,6 +67,7 @@ async def _run_until_told(database: Database) -> None:
 
 async def _apply(database: Database, pool: AsyncConnectionPool[Any], holder: str) -> None:
     while True:
+        began = time.monotonic()
         try:
             applied = await apply_next(database, pool, holder)
         except (OpenFaithError, psycopg.Error) as error:
@@ -72,6 +76,7 @@ async def _apply(database: Database, pool: AsyncConnectionPool[Any], holder: str
             continue
         if applied:
             _log.info("applied %s webhook deliveries of %s: %s", applied.deliveries, applied.org_id, applied.outcomes)
+            await asyncio.sleep(min(time.monotonic() - began, LONGEST_REST_SECONDS))
         else:
             await asyncio.sleep(LOOK_SECONDS)
 
