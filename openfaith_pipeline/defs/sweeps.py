@@ -9,6 +9,7 @@ from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.defs.asset_metadata import canonical_metadata, stream_metadata
 from openfaith_pipeline.defs.canonical_assets import canonical_key
+from openfaith_pipeline.defs.compensation import rollback_events
 from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.raw_assets import asset_key
@@ -65,7 +66,11 @@ class _Teller:
     canonical_schema: str
 
     def finished(self, outcome: OrgOutcome) -> None:
-        """An event for each table in which something changed, raw ones first."""
+        """An event for each table in which something changed or was undone, raw ones first."""
+        for result in outcome.streams.values():
+            if result.compensation:
+                for event in rollback_events(result.compensation.order, result.compensation.undone):
+                    self.context.log_event(event)
         for name in outcome.changed:
             if result := outcome.streams.get(name):
                 metadata = stream_metadata(STREAMS[name], result, outcome.sync_id, ())

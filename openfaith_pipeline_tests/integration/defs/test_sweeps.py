@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
+from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.caller import CALLER, Caller
 from openfaith_pipeline.defs.location import definitions
@@ -15,6 +16,7 @@ from openfaith_pipeline.defs.schedules import incremental_schedule
 from openfaith_pipeline.defs.sweeps import CLAIMING_TAG, SHARD_TAG
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.registry import add_org
+from openfaith_pipeline.orgs.turns import Kind, enroll_orgs
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
@@ -102,6 +104,29 @@ def test_a_sweep_fails_only_when_every_org_does(
     with database.connect() as connection:
         connection.execute("UPDATE sync.org_schedules SET next_at = now(), polled_at = NULL")
     assert not run_sweep(instance).success
+
+
+@pytest.mark.usefixtures("_database_given")
+def test_what_a_blocking_check_undoes_is_seen_at_its_asset(instance: dg.DagsterInstance, database: Database) -> None:
+    emails = STREAMS["people.emails"]
+    with running_simulator(made_up_churches(1, people=60)) as simulator:
+        [org_id] = connect(database, simulator)
+        with database.connect() as connection:
+            connection.execute(
+                "INSERT INTO sync.org_settings (org_id, streams) VALUES (%s, '{people.emails}')", (org_id,)
+            )
+        assert run_sweep(instance).success
+        simulator.drop(org_id, emails.name, [name for name in emails.attributes if not name.endswith("_at")])
+        with database.connect() as connection:
+            enroll_orgs(connection, Kind.RECONCILE)
+            connection.execute("UPDATE sync.org_schedules SET next_at = now()")
+        job = definitions().resolve_job_def("pco_sweep")
+        config = {"ops": {"sweep_orgs": {"config": {"kind": Kind.RECONCILE.name}}}}
+        job.execute_in_process(instance=instance, raise_on_error=False, run_config=config)
+
+    [seen] = instance.fetch_observations(dg.AssetKey(["pco_people", "emails"]), limit=5).records
+    assert seen.partition_key == org_id
+    assert "rows_keep_their_content" in str(seen.asset_observation.description)
 
 
 def tick(instance: dg.DagsterInstance) -> list[dg.RunRequest | dg.SkipReason]:
