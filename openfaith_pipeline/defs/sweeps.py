@@ -67,10 +67,9 @@ class _Teller:
 
     def finished(self, outcome: OrgOutcome) -> None:
         """An event for each table in which something changed or was undone, raw ones first."""
-        for result in outcome.streams.values():
-            if result.compensation:
-                for event in rollback_events(result.compensation.order, result.compensation.undone):
-                    self.context.log_event(event)
+        for compensation in filter(None, (result.compensation for result in outcome.streams.values())):
+            for event in rollback_events(compensation.order, compensation.undone):
+                self.context.log_event(event)
         for name in outcome.changed:
             if result := outcome.streams.get(name):
                 metadata = stream_metadata(STREAMS[name], result, outcome.sync_id, ())

@@ -50,8 +50,12 @@ async def releasing(pool: AsyncConnectionPool[Any], holder: str, org_id: str) ->
 
 
 async def _renew(holder: str, connection: AsyncConnection[Any]) -> None:
+    # What a transaction of the holder's own has locked it renews itself. To wait for it would leave all other leases
+    # to run out meanwhile, and would deadlock with one that wants a second row.
     await connection.execute(
-        "UPDATE sync.stream_states SET lease_expires_at = now() + %s WHERE holder = %s", (LEASE_TTL, holder)
+        "UPDATE sync.stream_states SET lease_expires_at = now() + %s WHERE (org_id, stream) IN"
+        " (SELECT org_id, stream FROM sync.stream_states WHERE holder = %s FOR UPDATE SKIP LOCKED)",
+        (LEASE_TTL, holder),
     )
 
 

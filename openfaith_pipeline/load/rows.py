@@ -17,12 +17,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from openfaith_pipeline.catalog import ColumnType, Stream, carried_names
-from openfaith_pipeline.load.columns import ColumnEncoder
-from openfaith_pipeline.walk import Record, id_of
+from openfaith_pipeline.load.columns import ESCAPES, NEEDS_ESCAPE, ColumnEncoder, links_of
+from openfaith_pipeline.walk import Record
 
 _NULL = r"\N"
-_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
-_NEEDS_ESCAPE = re.compile(r"[\\\n\r\t]")
 _INT64 = range(-(2**63), 2**63)
 _UTC_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -59,7 +57,7 @@ def _text(value: Any) -> str:
             raise Unfit("holds a NUL character, which Postgres cannot store")
         if not value.isascii():
             _check_encodable(value)
-        return value.translate(_ESCAPES) if _NEEDS_ESCAPE.search(value) else value
+        return value.translate(ESCAPES) if NEEDS_ESCAPE.search(value) else value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -126,7 +124,7 @@ def _timestamp(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    return json_text(value).translate(_ESCAPES)
+    return json_text(value).translate(ESCAPES)
 
 
 _ENCODERS: Mapping[ColumnType, Callable[[Any], str]] = {
@@ -245,7 +243,7 @@ class RowEncoder:
                 issues.append(Issue(resource["id"], name, str(unfit), ""))
         values.append(self._extra(resource, attributes))
         if self._stream.has_many:
-            values.append(self._links(resource.get("relationships") or {}))
+            values.append(_json(links_of(self._stream.has_many, resource.get("relationships") or {})))
         if len(issues) > before:
             whole = json_text(self._without_secrets(resource))
             issues[before:] = [issue._replace(record=whole, parents=record.parents) for issue in issues[before:]]
@@ -284,17 +282,7 @@ class RowEncoder:
         unknown = self._unknown_relationships(resource.get("relationships") or {})
         if unknown:
             extra["relationships"] = unknown
-        return json_text(extra).translate(_ESCAPES) if extra else _NULL
-
-    def _links(self, relationships: Mapping[str, Any]) -> str:
-        """To-many relationship -> ids, of those the record tells; what it does not tell stays as it is."""
-        links: dict[str, list[str]] = {}
-        for name in self._stream.has_many:
-            linkage = relationships.get(name)
-            data = linkage.get("data") if isinstance(linkage, dict) else None
-            if isinstance(data, list):
-                links[name] = [identifier for item in data if (identifier := id_of(item))]
-        return json_text(links).translate(_ESCAPES)
+        return json_text(extra).translate(ESCAPES) if extra else _NULL
 
     def _unknown_relationships(self, relationships: Mapping[str, Any]) -> dict[str, Any]:
         """To-one relationships the catalog does not declare.

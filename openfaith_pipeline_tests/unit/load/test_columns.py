@@ -13,6 +13,7 @@ from openfaith_pipeline.simulator import running_simulator
 from openfaith_pipeline.walk import Record
 
 PEOPLE, ANSWERS = STREAMS["people.people"], STREAMS["people.field_data"]
+DONATIONS = STREAMS["giving.donations"]  # has to-many relationships
 
 _ODD_TEXTS = ("", "\\N", "a\\b", "tab\there", "line\nbreak", "\x00", "\ud800", "é ü", "\u00a0", "\u0662\u0660-02-28")
 _ODD_MOMENTS = ("2026-02-30", "2026-02-28", "2026-02-28T23:59:59Z", "2026-02-30T00:00:00Z")
@@ -34,7 +35,9 @@ def _records(draw: st.DrawFn, stream: Stream, *, is_odd: bool) -> Record:
     values = {name: _LIKELY[kind] | _ODD if is_odd else _LIKELY[kind] for name, kind in stream.attributes.items()}
     attributes = {name: draw(value) for name, value in values.items()}
     targets = st.none() | st.fixed_dictionaries({"type": st.just("Person"), "id": st.text(max_size=4)})
+    several = st.none() | st.lists(targets | _ODD if is_odd else targets, max_size=3)
     relationships = {name: {"data": draw(targets)} for name in stream.belongs_to}
+    relationships |= {name: {"data": draw(several)} for name in stream.has_many}
     identifier = draw(st.integers(1, 10**9).map(str) | (_ODD if is_odd else st.nothing()))
     resource = {"type": stream.type, "id": identifier, "attributes": attributes, "relationships": relationships}
     return Record(resource, {"person": "7"})
@@ -43,7 +46,7 @@ def _records(draw: st.DrawFn, stream: Stream, *, is_odd: bool) -> Record:
 @settings(max_examples=60, deadline=None)
 @given(
     st.data(),
-    st.sampled_from([PEOPLE, ANSWERS, STREAMS["people.campuses"], STREAMS["people.households"]]),
+    st.sampled_from([PEOPLE, ANSWERS, DONATIONS, STREAMS["people.campuses"], STREAMS["people.households"]]),
     st.booleans(),
 )
 def test_equal_to_the_rows_or_left_to_them(data: st.DataObject, stream: Stream, is_odd: bool) -> None:
@@ -66,14 +69,14 @@ def test_what_the_catalog_does_not_know_is_left_to_the_rows(extra: dict[str, Any
 
 
 def test_the_pages_of_a_church_are_ordinary() -> None:
-    """Else nothing would be gained: of people and what belongs to them, every record is encoded by columns."""
+    """Else nothing would be gained: of people, what belongs to them and donations, all are encoded by columns."""
     names = ("people", "emails", "phone_numbers", "addresses", "field_data", "households")
+    streams = [DONATIONS, *(STREAMS[f"people.{name}"] for name in names)]
     with running_simulator() as simulator:
         org_id = simulator.churches()[0]["org_id"]
-        for name in names:
-            stream = STREAMS[f"people.{name}"]
+        for stream in streams:
             records = [Record(each, {}) for each in simulator.truth(org_id, stream.name)]
-            assert RowEncoder(stream)._by_columns.encode(records) is not None, name
+            assert RowEncoder(stream)._by_columns.encode(records) is not None, stream.name
 
 
 def test_json_is_written_as_it_is_by_rows() -> None:
