@@ -105,6 +105,15 @@ def test_an_org_that_fails_does_not_keep_the_others(connected: Database) -> None
     assert [status for _, _, status in recorded(connected)] == ["failed"]
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Also where the tests were started in the background, which has SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interrupt_ends_the_run_as_canceled(connected: Database) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_sync(connected, SyncOrder(ORGS[:1], streams_of(Product.PEOPLE)), progress=lambda _: Interrupter())
