@@ -124,6 +124,21 @@ def test_what_changed_and_what_is_lively_is_visited_each_time(
     assert new in visited(church, "services.arrangements")
 
 
+def test_what_came_while_children_were_read_is_new_to_the_next_reading(
+    database: Database, church: SimulatorClient, org_id: str
+) -> None:
+    """As when a webhook brings a parent after the reading has passed it."""
+    rest(database)
+    late, *_ = sorted({row["song_id"] for row in stored(database, org_id, ARRANGEMENTS).values()})
+    with database.connect() as connection:
+        connection.execute(
+            "UPDATE pco_services.songs SET _synced_at = now() - interval '30 seconds' WHERE id = %s", (late,)
+        )
+        connection.execute("UPDATE sync.stream_states SET last_succeeded_at = now()")
+    poll(database, church, timedelta(minutes=1))
+    assert late in visited(church, "services.arrangements")
+
+
 def test_a_change_under_a_parent_left_out_is_found_later(
     database: Database, church: SimulatorClient, org_id: str
 ) -> None:
