@@ -191,8 +191,10 @@ async def keeping_claim(pool: AsyncConnectionPool[Any], holder: str) -> AsyncIte
 
 
 async def _renew(holder: str, connection: AsyncConnection[Any]) -> None:
+    # What is being settled right now needs no renewal, and to wait for it could deadlock with it.
     await connection.execute(
-        "UPDATE sync.webhook_deliveries SET claimed_until = now() + %s WHERE holder = %s AND status = 'pending'",
+        "UPDATE sync.webhook_deliveries SET claimed_until = now() + %s WHERE id IN (SELECT id"
+        " FROM sync.webhook_deliveries WHERE holder = %s AND status = 'pending' FOR UPDATE SKIP LOCKED)",
         (CLAIM_TTL, holder),
     )
 

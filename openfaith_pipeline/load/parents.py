@@ -1,6 +1,7 @@
 """The parents that a child route visits: the published records of the parent's stream, in a fixed order."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from psycopg import sql
@@ -9,6 +10,9 @@ from psycopg_pool import AsyncConnectionPool
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.load.sessions import raw_name, staging_name
 from openfaith_pipeline.walk import Parent, Route
+
+LIVELY_FOR = timedelta(days=7)
+"""A parent under which something changed within this time is visited each time."""
 
 _BATCH = 1000
 
@@ -94,9 +98,8 @@ def _is_lively(route: Route) -> sql.Composable:
     if column not in route.lead.columns:
         return sql.SQL("false")
     return sql.SQL(
-        "p0.id IN (SELECT child.{} FROM {} AS child WHERE child.org_id = %(org_id)s"
-        " AND child._synced_at > now() - interval '7 days')"
-    ).format(sql.Identifier(column), raw_name(route.lead))
+        "p0.id IN (SELECT child.{} FROM {} AS child WHERE child.org_id = %(org_id)s AND child._synced_at > now() - {})"
+    ).format(sql.Identifier(column), raw_name(route.lead), sql.Literal(LIVELY_FOR))
 
 
 def _ancestors(

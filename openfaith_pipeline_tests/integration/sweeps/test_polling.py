@@ -117,7 +117,9 @@ def test_what_changed_and_what_is_lively_is_visited_each_time(
     with database.connect() as connection:
         connection.execute("UPDATE pco_services.arrangements SET _synced_at = now() WHERE song_id = %s", (lively,))
     poll(database, church, timedelta(0))
-    assert visited(church, "services.arrangements") == {changed, lively}
+    found = visited(church, "services.arrangements")
+    assert found >= {changed, lively}
+    assert len(found) <= 3, "beside them only one whose moment of the day is right now"
 
     new = str(church.add(org_id, "services.songs", count=1)[0])
     poll(database, church, timedelta(0))
