@@ -36,7 +36,7 @@ class Route:
     listing: how one listing is read.
     is_whole: whether every record is read, not only those changed since the watermark.
     is_rotating: whether only parents are visited that changed, under which something changed lately, or whose moment
-        of the day has come; their children are read whole.
+        of the day has come.
     """
 
     lead: Stream

@@ -57,7 +57,7 @@ async def read_children(
     in_flight: deque[asyncio.Task[Children]] = deque()
     try:
         async for parent in parents(route, state.done):
-            since = None if parent.is_new or route.is_whole or route.is_rotating else watermark
+            since = None if parent.is_new or route.is_whole else watermark
             in_flight.append(asyncio.create_task(_read_until_sure(route, fetch, tally, parent, since)))
             if len(in_flight) >= PARENTS_IN_FLIGHT:
                 yield await _arrived(route, in_flight, state)

@@ -10,7 +10,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline_tests.integration.sweeps.conftest import make_due, swept
-from openfaith_pipeline_tests.integration.sync.church import connect, stored
+from openfaith_pipeline_tests.integration.sync.church import connect, stored, sync
 
 CHOSEN = (
     "people.people",
@@ -159,4 +159,26 @@ def test_a_change_under_a_parent_left_out_is_found_later(
     assert (now[first]["content"], now[other]["content"]) == (notes[first]["content"], "changed last")
 
     poll(database, church, timedelta(days=1))
+    assert stored(database, org_id, NOTES)[first]["content"] == "changed first"
+
+
+def test_a_sync_of_everything_finds_what_a_poll_left_out(
+    database: Database, church: SimulatorClient, org_id: str
+) -> None:
+    sync(database, org_id, [NOTES])
+    rest(database)
+    notes = stored(database, org_id, NOTES)
+    first, *others = sorted(notes)
+    other = next(note for note in others if notes[note]["plan_id"] != notes[first]["plan_id"])
+    church.edit(org_id, "services.plan_notes", ids=[int(first)], attributes={"content": "changed first"})
+    church.advance_clock(3600)
+    church.edit(org_id, "services.plan_notes", ids=[int(other)], attributes={"content": "changed last"})
+    with database.connect() as connection:
+        connection.execute("UPDATE pco_services.plan_notes SET _synced_at = now() WHERE id = %s", (other,))
+
+    poll(database, church, timedelta(0))
+    now = stored(database, org_id, NOTES)
+    assert (now[first]["content"], now[other]["content"]) == (notes[first]["content"], "changed last")
+
+    sync(database, org_id, [NOTES])
     assert stored(database, org_id, NOTES)[first]["content"] == "changed first"
