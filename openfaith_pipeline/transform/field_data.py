@@ -82,7 +82,7 @@ def read_field_names(workspace: Workspace) -> list[list[str | None]]:
 def put_field_names(workspace: Workspace, names: list[list[str | None]]) -> None:
     """Fill `pg_temp.transform_field_names`."""
     workspace.create("transform_field_names", sql.SQL("(id text, data_type text, name text) ON COMMIT DROP"))
-    workspace.copy("transform_field_names", [tuple(name) for name in names])
+    workspace.copy("transform_field_names", [[tuple(name) for name in names]])
 
 
 def _prepare_fields_of_people(workspace: Workspace) -> None:

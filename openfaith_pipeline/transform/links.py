@@ -43,17 +43,18 @@ def add_missing_links(workspace: Workspace, entities: Iterable[Entity]) -> int:
     targets = {r.target.table for r in RELATIONSHIPS if r.owner.table in owners}
     workspace.create("transform_links", sql.SQL("(entity_type text, external_id text, entity_id text) ON COMMIT DROP"))
     linked = [entity for table, entity in ENTITIES.items() if table in owners | targets]
-    workspace.copy("transform_links", [row for entity in linked for row in _new_links(workspace, entity, owners)])
+    workspace.copy("transform_links", (rows for entity in linked for rows in _new_links(workspace, entity, owners)))
     inserted = sum(_insert_links(workspace, entity) for entity in linked)
     return inserted + sum(_link_to_survivors(workspace, entity) for entity in linked if entity.table in MERGES)
 
 
-def _new_links(workspace: Workspace, entity: Entity, owners: set[str]) -> Iterator[tuple[str, str, str]]:
-    for external_id in _unlinked_ids(workspace, entity, owners):
-        yield entity.tag, external_id, str(TypeID(entity.id_prefix))
+def _new_links(workspace: Workspace, entity: Entity, owners: set[str]) -> Iterator[list[tuple[str, str, str]]]:
+    for unlinked in workspace.batches(_unlinked(workspace, entity, owners)):
+        yield [(entity.tag, external_id, str(TypeID(entity.id_prefix))) for (external_id,) in unlinked]
 
 
-def _unlinked_ids(workspace: Workspace, entity: Entity, owners: set[str]) -> list[str]:
+def _unlinked(workspace: Workspace, entity: Entity, owners: set[str]) -> sql.Composed:
+    """SQL: ids of records to be linked."""
     named = [_ids_named_by(workspace, r) for r in RELATIONSHIPS if r.target is entity and r.owner.table in owners]
     own = [
         sql.SQL("SELECT id FROM {} WHERE org_id = %(org_id)s AND {}").format(
@@ -66,11 +67,10 @@ def _unlinked_ids(workspace: Workspace, entity: Entity, owners: set[str]) -> lis
         own.append(survivors.format(sql.Literal(entity.tag), among))
     records = sql.SQL(" UNION ").join([*(own if entity.table in owners else []), *named])
     # In the order of the links' key: entity ids are ordered by time, so all the table's indexes grow at their ends.
-    statement = sql.SQL(
+    return sql.SQL(
         'SELECT record.id FROM ({records}) record LEFT JOIN {link} WHERE l."entityId" IS NULL'
         ' ORDER BY record.id COLLATE "C"'
     ).format(records=records, link=link_of(workspace, entity, sql.Identifier("record", "id")))
-    return [external_id for (external_id,) in workspace.rows(statement)]
 
 
 def _ids_named_by(workspace: Workspace, relationship: Relationship) -> sql.Composable:

@@ -23,15 +23,17 @@ def format_e164(number: str, country_code: str | None) -> str | None:
 
 
 def _prepare_e164(workspace: Workspace) -> None:
-    unformatted = workspace.rows(
-        sql.SQL(
-            "SELECT r.id, r.number, r.country_code FROM {} r"
-            " WHERE r.org_id = %(org_id)s AND r.number IS NOT NULL AND ({}) IS NOT TRUE AND {}"
-        ).format(workspace.raw(people.PHONE_NUMBERS), _IS_E164, workspace.among(_TAG, sql.Identifier("r", "id")))
-    )
-    formatted = ((record_id, format_e164(number, country)) for record_id, number, country in unformatted)
+    unformatted = sql.SQL(
+        "SELECT r.id, r.number, r.country_code FROM {} r"
+        " WHERE r.org_id = %(org_id)s AND r.number IS NOT NULL AND ({}) IS NOT TRUE AND {}"
+    ).format(workspace.raw(people.PHONE_NUMBERS), _IS_E164, workspace.among(_TAG, sql.Identifier("r", "id")))
     workspace.create("transform_e164", sql.SQL("(id text, number text) ON COMMIT DROP"))
-    workspace.copy("transform_e164", [(record_id, number) for record_id, number in formatted if number])
+    workspace.copy("transform_e164", map(_formatted, workspace.batches(unformatted)))
+
+
+def _formatted(rows: list[tuple[str, str, str | None]]) -> list[tuple[str, str]]:
+    computed = ((record_id, format_e164(number, country)) for record_id, number, country in rows)
+    return [(record_id, number) for record_id, number in computed if number]
 
 
 PHONE_NUMBERS = Entity(

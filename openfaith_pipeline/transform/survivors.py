@@ -19,10 +19,10 @@ def find_survivors(workspace: Workspace) -> None:
     columns = sql.SQL("(entity_type text, record_id text, survivor_id text, merged_at timestamptz) ON COMMIT DROP")
     workspace.create("transform_survivors", columns)
     told = [(merges, _read_mergers(workspace, merges)) for merges in MERGES.values()]
-    workspace.copy("transform_survivors", [row for merges, mergers in told for row in _merged(merges, mergers)])
+    workspace.copy("transform_survivors", [list(_merged(merges, mergers)) for merges, mergers in told])
     if workspace.is_partial:
         workspace.create("transform_kin", sql.SQL("(entity_type text, record_id text, kin text) ON COMMIT DROP"))
-        workspace.copy("transform_kin", [row for merges, mergers in told for row in _kin(merges, mergers)])
+        workspace.copy("transform_kin", [list(_kin(merges, mergers)) for merges, mergers in told])
 
 
 def _read_mergers(workspace: Workspace, merges: Merges) -> list[tuple[str, str, str]]:

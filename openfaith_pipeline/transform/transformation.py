@@ -54,6 +54,8 @@ SOURCES: Final = _sources()
 # the wide generated statements costs more than it saves. The few records of a partial transform are looked up.
 _PLANNER_SETTINGS: Final = sql.SQL(
     "SELECT set_config('enable_nestloop', %(nestloop)s, true), set_config('work_mem', '64MB', true),"
+    # Batches are read to their end.
+    " set_config('cursor_tuple_fraction', '1', true),"
     " set_config('jit', 'off', true)"
 )
 

@@ -1,11 +1,12 @@
 """What every statement of one org's transform carries: the cursor, the org and the canonical schema."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import tuple_row
 
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.journal import Write, canonical_rows, journaled
@@ -16,6 +17,8 @@ ADAPTER: Final = "pco"
 SCOPE: Final = "transform_scope"
 OWNERS: Final = "transform_owners"
 """Temporary tables of the records that a partial transform looks at; scope.py fills them."""
+
+_BATCH: Final = 5_000
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 Statement = sql.SQL | sql.Composed
@@ -70,6 +73,13 @@ class Workspace:
         self.execute(statement, **parameters)
         return self.cursor.fetchall()
 
+    def batches(self, statement: Statement) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows, some thousands at a time: a church's records need not fit into memory."""
+        with self.cursor.connection.cursor("transform_batches", row_factory=tuple_row) as cursor:
+            cursor.execute(statement, self._known())
+            while rows := cursor.fetchmany(_BATCH):
+                yield rows
+
     def count(self, statement: Statement, **parameters: object) -> int:
         """The one number that the statement selects."""
         return int(self.rows(statement, **parameters)[0][0])
@@ -96,12 +106,13 @@ class Workspace:
     def drop(self, name: LiteralString) -> None:
         self.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("pg_temp", name)))
 
-    def copy(self, name: LiteralString, rows: Collection[tuple[str | None, ...]]) -> None:
-        """COPY rows into a temporary table and let the planner know its size."""
-        table = sql.Identifier("pg_temp", name)
-        with self.cursor.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as copy:
-            for row in rows:
-                copy.write_row(row)
+    def copy(self, name: LiteralString, batches: Iterable[Collection[tuple[str | None, ...]]]) -> None:
+        """COPY rows into a temporary table and let the planner know its size; they may come from `batches`."""
+        statement = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier("pg_temp", name))
+        for rows in batches:
+            with self.cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
         self.analyze(name)
 
     def analyze(self, name: LiteralString, *columns: LiteralString) -> None:
