@@ -24,7 +24,7 @@ def _rows(connection: Connection[Any], table: JournaledTable) -> list[str]:
 def states(connection: Connection[Any]) -> list[tuple[Any, ...]]:
     """How far each stream is, its leases aside."""
     return connection.execute(
-        "SELECT org_id, stream, watermark, last_full_at, last_succeeded_at, row_count, availability"
+        "SELECT org_id, stream, watermark, last_full_at, last_succeeded_at, read_from, row_count, availability"
         " FROM sync.stream_states ORDER BY 1, 2"
     ).fetchall()
 

@@ -1,7 +1,7 @@
 """What scheduled turns leave out: streams at rest between polls, and in a poll most of the parents at rest."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -130,6 +130,12 @@ def test_what_came_while_children_were_read_is_new_to_the_next_reading(
     database: Database, church: SimulatorClient, org_id: str
 ) -> None:
     """As when a webhook brings a parent after the reading has passed it."""
+    with database.connect() as connection:
+        [(moments,)] = connection.execute(
+            "SELECT array_agg(DISTINCT state.read_from = begun.started_at) FROM sync.stream_states AS state"
+            " JOIN sync.stream_syncs AS begun USING (org_id, stream)"
+        ).fetchall()
+    assert moments == [True], "it counts from when the reading began"
     rest(database)
     late, *_ = sorted({row["song_id"] for row in stored(database, org_id, ARRANGEMENTS).values()})
     with database.connect() as connection:
@@ -170,8 +176,9 @@ def test_a_sync_of_everything_finds_what_a_poll_left_out(
     notes = stored(database, org_id, NOTES)
     first, *others = sorted(notes)
     other = next(note for note in others if notes[note]["plan_id"] != notes[first]["plan_id"])
-    church.edit(org_id, "services.plan_notes", ids=[int(first)], attributes={"content": "changed first"})
-    church.advance_clock(3600)
+    an_hour_ago = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    changes = {"content": "changed first", "updated_at": an_hour_ago}
+    church.edit(org_id, "services.plan_notes", ids=[int(first)], attributes=changes, is_quiet=True)
     church.edit(org_id, "services.plan_notes", ids=[int(other)], attributes={"content": "changed last"})
     with database.connect() as connection:
         connection.execute("UPDATE pco_services.plan_notes SET _synced_at = now() WHERE id = %s", (other,))

@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.transform import workspace
 from openfaith_pipeline_tests.integration.raw_rows import put_row
 from openfaith_pipeline_tests.integration.transform.tables import entity_ids, one, row_versions, rows, transform
 
@@ -38,6 +40,19 @@ def test_a_record_named_before_it_is_loaded_has_its_id_at_once(database: Databas
         put_row(connection, "people.people", ORG, "7", name="Ann", created_at=TIME)
         transform(connection, ORG)
         assert one(connection, "people", ORG)["id"] == promised
+
+
+def test_records_of_several_batches_are_all_made(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace, "_BATCH", 2)
+    with database.connect() as connection:
+        for number in range(5):
+            put_row(connection, "people.people", ORG, f"{number}", name=f"Ann {number}")
+            phone = {"number": f"(415) 555-010{number}", "country_code": "US"}
+            put_row(connection, "people.phone_numbers", ORG, f"{number}", person_id=f"{number}", **phone)
+        transform(connection, ORG)
+        assert len(set(entity_ids(connection, ORG).values())) == 10
+        numbers = sorted(row["number"] for row in rows(connection, "phoneNumbers", ORG))
+        assert numbers == [f"+1415555010{number}" for number in range(5)]
 
 
 def test_orgs_that_share_ids_share_nothing_else(database: Database) -> None:

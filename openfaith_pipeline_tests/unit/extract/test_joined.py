@@ -32,6 +32,14 @@ def test_what_does_not_touch_a_person_is_read_by_its_own_cursor_once_it_was_read
     assert _grouped(*both, is_full=True) == [set(both)]
 
 
+def test_a_walk_that_leaves_parents_out_is_no_beginning_of_one_that_does_not() -> None:
+    notes = [STREAMS["services.plan_notes"]]
+    [some], [all_] = (plan_walks(notes, STREAMS, is_full=False, is_rotating=each) for each in (True, False))
+    assert some.signature != all_.signature
+    [whole], [reconcile] = (plan_walks(notes, STREAMS, is_full=True, is_rotating=each) for each in (True, False))
+    assert whole.signature == reconcile.signature, "a reconcile leaves none out"
+
+
 def test_alone_it_is_listed_by_itself() -> None:
     [walk] = plan_walks([EMAILS], STREAMS, is_full=True)
     assert [route.path for route in walk.routes] == ["/people/v2/emails"]

@@ -68,6 +68,14 @@ def test_what_the_catalog_does_not_know_is_left_to_the_rows(extra: dict[str, Any
     assert "_extra" not in encoder.encode([Record(resource, {})]).lines[0]
 
 
+def test_links_are_written_as_they_are_by_rows() -> None:
+    labels = {"labels": {"data": [{"type": "Label", "id": "7"}, {"type": "Label", "id": None}]}}
+    page = [Record({"type": DONATIONS.type, "id": "1", "attributes": {}, "relationships": labels}, {})]
+    found = RowEncoder(DONATIONS)._by_columns.encode(page)
+    assert found and found[0] == RowEncoder(DONATIONS).encode_by_rows(page).lines
+    assert '{"labels":["7"]}' in found[0][0]
+
+
 def test_the_pages_of_a_church_are_ordinary() -> None:
     """Else nothing would be gained: of people, what belongs to them and donations, all are encoded by columns."""
     names = ("people", "emails", "phone_numbers", "addresses", "field_data", "households")
