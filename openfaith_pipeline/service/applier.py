@@ -30,7 +30,8 @@ ORGS_AT_ONCE: Final = 3
 """So that an org whose Planning Center does not answer holds up no other."""
 POOL_SIZE: Final = 6
 LONGEST_REST_SECONDS: Final = 1.0
-"""After a batch, as long as it took: in a flood the answers keep their share of the processor, and batches grow."""
+"""After a batch of several, as long as it took: in a flood of one org's deliveries the answers keep their share of the
+processor, and its batches grow. Many orgs with one delivery each have no batches to grow."""
 LOOK_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 5.0
 BEAT_SECONDS: Final = 30.0
@@ -76,7 +77,8 @@ async def _apply(database: Database, pool: AsyncConnectionPool[Any], holder: str
             continue
         if applied:
             _log.info("applied %s webhook deliveries of %s: %s", applied.deliveries, applied.org_id, applied.outcomes)
-            await asyncio.sleep(min(time.monotonic() - began, LONGEST_REST_SECONDS))
+            if applied.deliveries > 1:
+                await asyncio.sleep(min(time.monotonic() - began, LONGEST_REST_SECONDS))
         else:
             await asyncio.sleep(LOOK_SECONDS)
 
