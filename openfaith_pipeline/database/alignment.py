@@ -75,7 +75,8 @@ def align_raw_tables(
 ) -> list[str]:
     """Create what is missing, each table that is there in a transaction of its own; return the tables changed.
 
-    A new column takes over the values that were kept for it in `_extra`; those that do not fit its type stay there.
+    A new column takes over the values that were kept for it in `_extra`, in the table's rows and in its journal; those
+    that do not fit its type stay there.
     """
     gaps = find_gaps(connection, streams, metadata)
     absent = [gap for gap in gaps if gap.is_absent]
@@ -130,7 +131,7 @@ def _add_columns(connection: Connection[Any], gap: Gap) -> None:
     table = sql.Identifier(str(gap.table.schema), gap.table.name)
     added = ", ".join(f"ADD COLUMN {CreateColumn(column).compile(dialect=_DIALECT)}" for column in gap.columns)
     connection.execute(sql.SQL("ALTER TABLE {} {}").format(table, sql.SQL(added)))
-    adopt_extras(connection, table, gap.stream, {column.name for column in gap.columns})
+    adopt_extras(connection, gap.stream, gap.table, {column.name for column in gap.columns})
 
 
 def _ddl(statement: ExecutableDDLElement) -> str:

@@ -47,6 +47,9 @@ SELECT done.row_key, done.is_new, done.is_removed, done.after, coalesce(since.im
     since.before_others, since.was_absent, since.changed_by
 FROM done LEFT JOIN since USING (row_key)""")
 
+# An upgrade that adds columns moves values in the table and in the journal: both are read before it, or both after.
+_HOLD = sql.SQL("LOCK TABLE {table} IN ROW SHARE MODE")
+
 # Canonical rows may be changed by people meanwhile; what is compared next is what will be written.
 _LOCK = sql.SQL(
     "SELECT count(*) FROM (SELECT FROM {table} AS target, pg_temp.{found} AS found WHERE {same_as_found}"
@@ -133,7 +136,7 @@ class Undoing:
 
     def find(self) -> None:
         """Put together what is to be undone, and lock its rows."""
-        for statement in (_FIND, _ANALYZE_FOUND, _LOCK, _COMPARE, _ANALYZE):
+        for statement in (_HOLD, _FIND, _ANALYZE_FOUND, _LOCK, _COMPARE, _ANALYZE):
             self.execute(statement.format(**self.names))
 
     def conflicts(self, limit: int) -> tuple[int, list[Conflict]]:

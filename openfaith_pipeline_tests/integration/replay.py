@@ -41,7 +41,7 @@ def _differences_of(connection: Connection[Any], org_id: str, table: JournaledTa
         present = rows.get(key)
         if (present is None) != (action == "insert"):
             found.append((key, f"{action} of a row that was {'not there' if present is None else 'there'}"))
-        elif present is not None and any(present[name] != value for name, value in before.items()):
+        elif present is not None and any(present.get(name) != value for name, value in before.items()):
             found.append((key, f"{action} says it was otherwise before"))
         if action == "remove":
             rows.pop(key, None)
@@ -50,7 +50,8 @@ def _differences_of(connection: Connection[Any], org_id: str, table: JournaledTa
     live = _live_rows(connection, org_id, table)
     found += [(key, "in the table only") for key in live.keys() - rows.keys()]
     found += [(key, "in the journal only") for key in rows.keys() - live.keys()]
-    found += [(key, _differing(rows[key], live[key])) for key in rows.keys() & live.keys() if rows[key] != live[key]]
+    differing = {key: _differing(rows[key], live[key]) for key in rows.keys() & live.keys()}
+    found += [(key, f"differs in {', '.join(names)}") for key, names in differing.items() if names]
     return found
 
 
@@ -64,6 +65,6 @@ def _live_rows(connection: Connection[Any], org_id: str, table: JournaledTable) 
     return dict(connection.execute(statement, (org_id,)).fetchall())
 
 
-def _differing(replayed: dict[str, Any], live: dict[str, Any]) -> str:
-    names = sorted(name for name in live.keys() | replayed.keys() if live.get(name) != replayed.get(name))
-    return f"differs in {', '.join(names)}"
+def _differing(replayed: dict[str, Any], live: dict[str, Any]) -> list[str]:
+    """A column that was added after a row was journaled is not in its image, and was null."""
+    return sorted(name for name in live.keys() | replayed.keys() if live.get(name) != replayed.get(name))
