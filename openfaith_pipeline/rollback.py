@@ -28,7 +28,7 @@ from openfaith_pipeline.load.reverting import (
     take_streams,
 )
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
-from openfaith_pipeline.transform import take_turn
+from openfaith_pipeline.transform import LARGEST, note_everything, take_turn
 
 CONFLICTS_NAMED: Final = 100
 """Rows that a refusal names, of each org."""
@@ -188,12 +188,14 @@ class _Work:
             "sync_id": self.order.rollback_id,
             "cause": "rollback",
         }
-        undoings = []
+        undoings, counts = [], [0]
         for number, name in enumerate(names):
             undoing = Undoing(self.connection.cursor(), table_named(name, self.schema), number, parameters)
             self.tell(f"{self.org_id}: comparing {name}")
-            undoing.find()
+            counts.append(undoing.find())
             undoings.append(undoing)
+        if max(counts) > LARGEST:  # the next transform compares everything in any case
+            note_everything(self.connection.cursor(), self.org_id)
         if self.order.on_conflict is OnConflict.REFUSE:
             self._refuse_conflicts(undoings)
         elif self.order.on_conflict is OnConflict.KEEP:

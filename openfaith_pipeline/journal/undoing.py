@@ -16,35 +16,47 @@ from openfaith_pipeline.journal.writing import Write, journaled
 
 # Of a sync that was rolled back in part, or synced again under its id, what is left to undo.
 # before, after: of the columns that the sync changed. image: the row as it was, as far as anything changed since.
+# Most rows have one entry, and nobody else's since: these need no sorting, and images are wide.
 _FIND = sql.SQL("""
 CREATE TEMP TABLE {found} ON COMMIT DROP AS
-WITH done AS MATERIALIZED (
-    SELECT row_key, min(id) AS first_id, (array_agg(action ORDER BY id))[1] = 'insert' AS is_new,
-        (array_agg(action ORDER BY id DESC))[1] = 'remove' AS is_removed,
-        sync.merge_images(before::jsonb ORDER BY id DESC) AS before,
-        sync.merge_images(after::jsonb ORDER BY id) AS after
+WITH own AS MATERIALIZED (
+    SELECT id, row_key, action, before::jsonb AS before, after::jsonb AS after
     FROM sync.journal WHERE sync_id = %(undone)s AND org_id = %(org_id)s AND table_name = {table_name}
         AND id > (
             SELECT coalesce(max(entry.id), 0) FROM sync.rollbacks AS earlier
             JOIN sync.journal AS entry ON entry.sync_id = earlier.rollback_id AND entry.org_id = earlier.org_id
             WHERE earlier.sync_id = %(undone)s AND earlier.org_id = %(org_id)s AND earlier.undone_at IS NULL
                 AND entry.table_name = {table_name})
-    GROUP BY row_key
+), changed AS MATERIALIZED (
+    SELECT row_key, min(id) AS first_id, count(*) = 1 AS is_single FROM own GROUP BY row_key
+), done AS MATERIALIZED (
+    SELECT row_key, true AS is_single, action = 'insert' AS is_new, action = 'remove' AS is_removed,
+        coalesce(before, '{{}}') AS before, coalesce(after, '{{}}') AS after
+    FROM changed JOIN own USING (row_key) WHERE is_single
+    UNION ALL
+    SELECT row_key, false,
+        (array_agg(action ORDER BY id))[1] = 'insert', (array_agg(action ORDER BY id DESC))[1] = 'remove',
+        sync.merge_images(before ORDER BY id DESC), sync.merge_images(after ORDER BY id)
+    FROM changed JOIN own USING (row_key) WHERE NOT is_single GROUP BY row_key
+), disputed AS MATERIALIZED (
+    SELECT DISTINCT row_key, first_id FROM sync.journal AS entry JOIN changed USING (row_key)
+    WHERE entry.org_id = %(org_id)s AND entry.table_name = {table_name} AND entry.id >= first_id
+        AND entry.id >= (SELECT min(first_id) FROM changed) AND entry.sync_id <> %(undone)s
 ), since AS MATERIALIZED (
-    SELECT done.row_key, sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC) AS image,
+    SELECT row_key, sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC) AS image,
         sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC)
             FILTER (WHERE entry.sync_id <> %(undone)s) AS before_others,
         (array_agg(entry.action ORDER BY entry.id)
             FILTER (WHERE entry.sync_id <> %(undone)s))[1] = 'insert' AS was_absent,
         array_agg(DISTINCT entry.cause || ' ' || entry.sync_id)
             FILTER (WHERE entry.sync_id <> %(undone)s) AS changed_by
-    FROM done JOIN sync.journal AS entry USING (row_key)
-    WHERE entry.org_id = %(org_id)s AND entry.table_name = {table_name} AND entry.id >= done.first_id
-        AND entry.id >= (SELECT min(first_id) FROM done)
-    GROUP BY done.row_key HAVING bool_or(entry.sync_id <> %(undone)s)
+    FROM disputed JOIN sync.journal AS entry USING (row_key)
+    WHERE entry.org_id = %(org_id)s AND entry.table_name = {table_name} AND entry.id >= first_id
+        AND entry.id >= (SELECT min(first_id) FROM disputed)
+    GROUP BY row_key
 )
-SELECT done.row_key, done.is_new, done.is_removed, done.after, coalesce(since.image, done.before) AS image,
-    since.before_others, since.was_absent, since.changed_by
+SELECT done.row_key, done.is_single, done.is_new, done.is_removed, done.after,
+    coalesce(since.image, done.before) AS image, since.before_others, since.was_absent, since.changed_by
 FROM done LEFT JOIN since USING (row_key)""")
 
 # An upgrade that adds columns moves values in the table and in the journal: both are read before it, or both after.
@@ -55,22 +67,32 @@ _LOCK = sql.SQL(
     "SELECT count(*) FROM (SELECT FROM {table} AS target, pg_temp.{found} AS found WHERE {same_as_found}"
     " FOR UPDATE OF target) AS locked"
 )
+# Of a row that one entry tells all of, and that is as it says, before and after are what it says: no need to look
+# again. `after` is null where it is the image.
 _COMPARE = sql.SQL("""
 CREATE TEMP TABLE {undoing} ON COMMIT DROP AS
-SELECT row_key, is_new, image, present IS NOT NULL AS is_present, differing.before, differing.after, CASE
-    WHEN changed_by IS NOT NULL
-        AND ((present IS NULL) <> was_absent OR NOT was_absent AND present || before_others <> present)
-    THEN array_to_string(changed_by, ', ')
-    WHEN (present IS NULL) <> is_removed OR present || compared.after <> present THEN 'a person'
-    END AS conflict
+SELECT row_key, is_new, image, present IS NOT NULL AS is_present, conflict,
+    CASE WHEN is_as_told THEN judged.after ELSE differing.before END AS before,
+    CASE WHEN NOT is_as_told THEN differing.after END AS after
 FROM (
-    SELECT found.*, to_jsonb(target) AS present
-    FROM pg_temp.{found} AS found LEFT JOIN {table} AS target ON {same_as_found}
-    OFFSET 0
-) AS compared, LATERAL (
+    SELECT *, conflict IS NULL AND changed_by IS NULL AND is_single AND NOT is_new AND NOT is_removed AS is_as_told
+    FROM (
+        SELECT *, CASE
+            WHEN changed_by IS NOT NULL
+                AND ((present IS NULL) <> was_absent OR NOT was_absent AND present || before_others <> present)
+            THEN array_to_string(changed_by, ', ')
+            WHEN (present IS NULL) <> is_removed OR present || after <> present THEN 'a person'
+            END AS conflict
+        FROM (
+            SELECT found.*, to_jsonb(target) AS present
+            FROM pg_temp.{found} AS found LEFT JOIN {table} AS target ON {same_as_found}
+            OFFSET 0
+        ) AS compared OFFSET 0
+    ) AS compared
+) AS judged, LATERAL (
     SELECT coalesce(jsonb_object_agg(key, present -> key), '{{}}') AS before,
         coalesce(jsonb_object_agg(key, value), '{{}}') AS after
-    FROM jsonb_each(CASE WHEN NOT is_new THEN image END) WHERE present -> key <> value
+    FROM jsonb_each(CASE WHEN NOT is_new AND NOT is_as_told THEN image END) WHERE present -> key <> value
 ) AS differing""")
 
 # Only what joins need: the images are wide.
@@ -83,10 +105,10 @@ _REMOVE = sql.SQL(
 # The rows are locked since they were compared: what differed then is what changes now, and needs no second comparison.
 _RESTORE = sql.SQL("""
 WITH written AS (
-    UPDATE {table} AS target SET {assignments}
-    FROM pg_temp.{undoing} AS undoing, {table} AS live, jsonb_populate_record(live, undoing.image) AS past
-    WHERE {same_row} AND {same_live} AND NOT undoing.is_new AND {chosen}
-    RETURNING undoing.row_key, undoing.before, undoing.after
+    UPDATE {table} AS target
+    SET ({columns}) = (SELECT {columns} FROM jsonb_populate_record(target, undoing.image) AS past)
+    FROM pg_temp.{undoing} AS undoing WHERE {same_row} AND NOT undoing.is_new AND {chosen}
+    RETURNING undoing.row_key, undoing.before, coalesce(undoing.after, undoing.image) AS after
 )
 INSERT INTO sync.journal (org_id, table_name, row_key, action, before, after, sync_id, cause)
 SELECT %(org_id)s, {table_name}, row_key, CASE
@@ -134,10 +156,13 @@ class Undoing:
     number: int
     parameters: Mapping[str, str]
 
-    def find(self) -> None:
-        """Put together what is to be undone, and lock its rows."""
-        for statement in (_HOLD, _FIND, _ANALYZE_FOUND, _LOCK, _COMPARE, _ANALYZE):
+    def find(self) -> int:
+        """Put together what is to be undone, and lock its rows; returns how many rows the sync changed."""
+        for statement in (_HOLD, _FIND, _ANALYZE_FOUND, _LOCK, _COMPARE):
             self.execute(statement.format(**self.names))
+        found = self.cursor.rowcount
+        self.execute(_ANALYZE.format(**self.names))
+        return found
 
     def conflicts(self, limit: int) -> tuple[int, list[Conflict]]:
         """How many rows others changed, and the first of them."""
@@ -154,7 +179,7 @@ class Undoing:
         """Give the rows back what they were; those in conflict only where they are to be overwritten."""
         chosen = sql.SQL("true" if overwrite else "undoing.conflict IS NULL")
         kept, _ = (0, ()) if overwrite else self.conflicts(0)
-        names = {"chosen": chosen, "assignments": self._assignments()}
+        names = {"chosen": chosen, "columns": self._changed_columns()}
         return Undone(
             restored=self._restore(names),
             removed=self._write(_REMOVE, Write.REMOVE, names),
@@ -162,8 +187,8 @@ class Undoing:
             kept=kept,
         )
 
-    def _assignments(self) -> sql.Composable:
-        """Of the columns that anything changed, in one assignment each."""
+    def _changed_columns(self) -> sql.Composable:
+        """Those in any image, as a list."""
         self.execute(
             sql.SQL(
                 "SELECT attname FROM pg_attribute WHERE attrelid = {relation}::regclass AND attnum > 0"
@@ -172,10 +197,10 @@ class Undoing:
             ).format(**self.names)
         )
         names = [name for (name,) in self.cursor.fetchall()]
-        return sql.SQL(", ").join(sql.SQL("{0} = past.{0}").format(sql.Identifier(name)) for name in names)
+        return sql.SQL(", ").join(map(sql.Identifier, names))
 
     def _restore(self, names: Mapping[str, sql.Composable]) -> int:
-        if not names["assignments"].as_string(None):
+        if not names["columns"].as_string(None):
             return 0
         self.cursor.execute(_RESTORE.format(**self.names, **names), self.parameters, prepare=False)
         return self.cursor.rowcount
@@ -201,7 +226,6 @@ class Undoing:
             "deleted": sql.Literal(table.deleted),
             "relation": sql.Literal(table.identifier.as_string(None)),
             "same_row": self._same_row("target", "undoing"),
-            "same_live": self._same_row("live", "undoing"),
             "same_as_found": self._same_row("target", "found"),
         }
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
-from openfaith_pipeline.database.change_notes import FIELD_NAMES, QUIET, REGISTER, are_changes_noted
+from openfaith_pipeline.database.change_notes import FIELD_NAMES, LINKS, QUIET, REGISTER, are_changes_noted
 from openfaith_pipeline.transform.fingerprint import transform_fingerprint
 from openfaith_pipeline.transform.workspace import Workspace
 
@@ -61,6 +62,15 @@ def be_quiet(workspace: Workspace, *, is_quiet: bool) -> None:
     """What the transform itself writes is not noted."""
     workspace.execute(
         sql.SQL("SELECT set_config(%(name)s, %(value)s, true)"), name=QUIET, value="on" if is_quiet else ""
+    )
+
+
+def note_everything(cursor: psycopg.Cursor[Any], org_id: str) -> None:
+    """Have the next transform compare everything, instead of noting what this transaction writes row by row."""
+    cursor.execute("SELECT set_config(%s, 'on', true)", (QUIET,))
+    cursor.execute(
+        "INSERT INTO sync.untransformed (org_id, source, key) VALUES (%s, %s, '{}')",
+        (org_id, f"{CANONICAL_PREFIX}{LINKS}"),
     )
 
 

@@ -2,52 +2,24 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
-from sqlalchemy import MetaData
 
-from openfaith_pipeline.catalog import Product, Stream
 from openfaith_pipeline.catalog.stream import DATE, INTEGER, TEXT
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.alignment import align_raw_tables
 from openfaith_pipeline.journal import JournaledTable
 from openfaith_pipeline.journal.history import read_history
-from openfaith_pipeline.journal.undoing import Conflict, Undoing
-from openfaith_pipeline.journal.writing import Write, journaled
+from openfaith_pipeline.journal.undoing import Conflict
+from openfaith_pipeline.journal.writing import journaled
+from openfaith_pipeline_tests.integration.journal.things import ORG, STREAM, THINGS, WRITE, Step, align, do, rows, undo
 from openfaith_pipeline_tests.integration.replay import replay_differences
 
-OLD = Stream(product=Product.PEOPLE, type="Thing", path="/people/v2/things", attributes={"name": TEXT})
-NEW = replace(OLD, attributes={"name": TEXT, "new": INTEGER, "day": DATE}, belongs_to={"author": None})
-THINGS = JournaledTable("pco_people", "things", ("id",), "org_id", "_deleted_at")
-ORG: Final = "org"
-
-_WRITE = sql.SQL("""
-INSERT INTO pco_people.things AS target (org_id, id, name, _extra, _content_hash, _first_seen_at, _synced_at, _sync_id)
-VALUES (%(org_id)s, %(id)s, %(name)s, %(extra)s, '', now(), now(), %(sync_id)s)
-ON CONFLICT (org_id, id) DO UPDATE
-SET name = EXCLUDED.name, _extra = EXCLUDED._extra, _deleted_at = NULL, _sync_id = EXCLUDED._sync_id""")
-_DELETE = sql.SQL(
-    "UPDATE pco_people.things AS target SET _deleted_at = now() WHERE org_id = %(org_id)s AND id = %(id)s"
-    " AND _deleted_at IS NULL"
-)
-_REMOVE = sql.SQL("DELETE FROM pco_people.things AS target WHERE org_id = %(org_id)s AND id = %(id)s")
-
-
-class Step(NamedTuple):
-    """What a sync does to a record: write it with this in `_extra`, mark it as deleted, or remove it."""
-
-    sync_id: str
-    id: str
-    does: str = "write"
-    name: str | None = None
-    extra: Mapping[str, Any] | None = None
-
+NEW = replace(STREAM, attributes={"name": TEXT, "new": INTEGER, "day": DATE}, belongs_to={"author": None})
 
 EXTRAS = st.none() | st.fixed_dictionaries(
     {},
@@ -75,35 +47,6 @@ STEPS = st.lists(
 )
 
 
-def _align(connection: Connection[Any], stream: Stream) -> None:
-    align_raw_tables(connection, [stream], MetaData())
-
-
-def _do(connection: Connection[Any], step: Step) -> None:
-    statement, does = {
-        "write": (_WRITE, Write.CHANGE),
-        "delete": (_DELETE, Write.CHANGE),
-        "remove": (_REMOVE, Write.REMOVE),
-    }[step.does]
-    extra = None if step.extra is None else Jsonb(step.extra)
-    parameters = {**step._asdict(), "extra": extra, "org_id": ORG, "cause": "test"}
-    connection.execute(journaled(THINGS, statement, does), parameters)
-
-
-def _undo(connection: Connection[Any], sync_id: str) -> Sequence[Conflict]:
-    """Take back the sync, whatever came after it; the rows that others changed since."""
-    parameters = {"org_id": ORG, "undone": sync_id, "sync_id": "undoing", "cause": "rollback"}
-    undoing = Undoing(connection.cursor(), THINGS, 0, parameters)
-    undoing.find()
-    _, conflicts = undoing.conflicts(100)
-    undoing.apply(overwrite=True)
-    return conflicts
-
-
-def _rows(connection: Connection[Any]) -> list[Any]:
-    return connection.execute("SELECT to_jsonb(thing) FROM pco_people.things AS thing ORDER BY id").fetchall()
-
-
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, undone=st.sampled_from(["first", "second"]))
 @example(
@@ -114,18 +57,18 @@ def test_a_column_added_before_a_rollback_or_after_it_gives_the_same(
     database: Database, steps: list[Step], undone: str
 ) -> None:
     with database.connect(autocommit=True) as connection, connection.transaction(force_rollback=True):
-        _align(connection, OLD)
+        align(connection, STREAM)
         for step in steps:
-            _do(connection, step)
+            do(connection, step)
         with connection.transaction(force_rollback=True):
-            conflicts_before = _undo(connection, undone)
-            _align(connection, NEW)
-            expected = _rows(connection)
+            conflicts_before = undo(connection, undone)
+            align(connection, NEW)
+            expected = rows(connection)
             assert replay_differences(connection, ORG, [THINGS]) == []
-        _align(connection, NEW)
+        align(connection, NEW)
         assert replay_differences(connection, ORG, [THINGS]) == []
-        conflicts = _undo(connection, undone)
-        assert _rows(connection) == expected
+        conflicts = undo(connection, undone)
+        assert rows(connection) == expected
         assert replay_differences(connection, ORG, [THINGS]) == []
         # Values that differ in `_extra` alone ("9" and 9) may be the same in the column, never the other way round.
         assert {tuple(conflict.key.items()) for conflict in conflicts} <= {
@@ -135,12 +78,12 @@ def test_a_column_added_before_a_rollback_or_after_it_gives_the_same(
 
 def test_history_and_past_tables_tell_the_column_of_what_was_before_it(database: Database) -> None:
     with database.connect(autocommit=True) as connection:
-        _align(connection, OLD)
-        _do(connection, Step("first", "1", extra={"new": 7, "other": 1}))
+        align(connection, STREAM)
+        do(connection, Step("first", "1", extra={"new": 7, "other": 1}))
         [moment] = connection.execute("SELECT clock_timestamp()").fetchone() or ()
-        _do(connection, Step("second", "1", extra={"new": 8, "other": 1}))
-        _do(connection, Step("second", "2", extra={"relationships": {"author": {"type": "Person", "id": "7"}}}))
-        _align(connection, NEW)
+        do(connection, Step("second", "1", extra={"new": 8, "other": 1}))
+        do(connection, Step("second", "2", extra={"relationships": {"author": {"type": "Person", "id": "7"}}}))
+        align(connection, NEW)
         inserted, updated = read_history(connection, ORG, THINGS, ["1"])
         past = connection.execute(
             "SELECT id, new, _extra FROM sync.as_of(NULL::pco_people.things, %s, %s)", (ORG, moment)
@@ -158,12 +101,12 @@ def test_history_and_past_tables_tell_the_column_of_what_was_before_it(database:
 def test_other_tables_of_the_journal_stay_as_they_are(database: Database) -> None:
     others = JournaledTable("pco_people", "others", ("id",), "org_id", "_deleted_at")
     with database.connect(autocommit=True) as connection:
-        _align(connection, OLD)
-        _align(connection, replace(OLD, type="Other", path="/people/v2/others"))
-        into_others = sql.SQL(_WRITE.as_string(None).replace("things", "others"))  # type: ignore[arg-type]
+        align(connection, STREAM)
+        align(connection, replace(STREAM, type="Other", path="/people/v2/others"))
+        into_others = sql.SQL(WRITE.as_string(None).replace("things", "others"))  # type: ignore[arg-type]
         parameters = {"org_id": ORG, "id": "1", "name": None, "extra": Jsonb({"new": 7}), "sync_id": "s", "cause": "t"}
         connection.execute(journaled(others, into_others), parameters)
-        _align(connection, NEW)
+        align(connection, NEW)
         [inserted] = read_history(connection, ORG, others, ["1"])
     assert inserted.after is not None
     assert inserted.after["_extra"] == {"new": 7}
@@ -172,17 +115,17 @@ def test_other_tables_of_the_journal_stay_as_they_are(database: Database) -> Non
 def test_a_rollback_begun_while_a_column_is_added_waits_for_it(database: Database) -> None:
     found: list[Conflict] = []
 
-    def undo() -> None:
+    def roll_back() -> None:
         with database.connect() as other:
-            found.extend(_undo(other, "second"))
+            found.extend(undo(other, "second"))
 
     with database.connect(autocommit=True) as connection:
-        _align(connection, OLD)
-        _do(connection, Step("first", "1", extra={"new": 7}))
-        _do(connection, Step("second", "1", extra={"new": 8}))
-        rollback = threading.Thread(target=undo)
+        align(connection, STREAM)
+        do(connection, Step("first", "1", extra={"new": 7}))
+        do(connection, Step("second", "1", extra={"new": 8}))
+        rollback = threading.Thread(target=roll_back)
         with connection.transaction():
-            _align(connection, NEW)
+            align(connection, NEW)
             rollback.start()
             _wait_until_waiting(connection)
         rollback.join()

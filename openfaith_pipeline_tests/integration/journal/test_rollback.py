@@ -75,6 +75,23 @@ def test_everything_is_as_it_was_and_can_be_again(
     assert differences(database, simulator, org_id, STREAMS_READ) == []
 
 
+def test_after_a_large_rollback_everything_is_compared(
+    database: Database,
+    connection: psycopg.Connection[Any],
+    simulator: SimulatorClient,
+    org_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("openfaith_pipeline.rollback.LARGEST", 2)
+    change_the_source(simulator, org_id)
+    synced(database, org_id, "second")
+    undo(database, "second")
+    noted = "SELECT source, key FROM sync.untransformed WHERE source LIKE 'openfaith%'"
+    assert connection.execute(noted).fetchall() == [("openfaith_externalLinks", [])]
+    synced(database, org_id, "third")
+    assert differences(database, simulator, org_id, STREAMS_READ) == []
+
+
 def test_a_first_sync_leaves_nothing_behind(
     database: Database, connection: psycopg.Connection[Any], simulator: SimulatorClient, org_id: str
 ) -> None:
