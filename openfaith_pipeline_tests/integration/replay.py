@@ -43,6 +43,8 @@ def _differences_of(connection: Connection[Any], org_id: str, table: JournaledTa
             found.append((key, f"{action} of a row that was {'not there' if present is None else 'there'}"))
         elif present is not None and any(present.get(name) != value for name, value in before.items()):
             found.append((key, f"{action} says it was otherwise before"))
+        elif present is not None and after is not None and (before.keys() != after.keys() or _is_same(before, after)):
+            found.append((key, f"{action} does not say just what changed"))
         if action == "remove":
             rows.pop(key, None)
         else:
@@ -53,6 +55,10 @@ def _differences_of(connection: Connection[Any], org_id: str, table: JournaledTa
     differing = {key: _differing(rows[key], live[key]) for key in rows.keys() & live.keys()}
     found += [(key, f"differs in {', '.join(names)}") for key, names in differing.items() if names]
     return found
+
+
+def _is_same(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    return any(after[name] == value for name, value in before.items())
 
 
 def _live_rows(connection: Connection[Any], org_id: str, table: JournaledTable) -> dict[str, dict[str, Any]]:

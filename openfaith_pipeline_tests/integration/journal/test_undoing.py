@@ -68,15 +68,21 @@ def _changed_rows(changes: Sequence[Change]) -> Mapping[str, Sequence[Change]]:
     return {key: [change for change in changes[number:] if change.step.id == key] for key, number in first.items()}
 
 
+def _image(changes: Sequence[Change]) -> dict[str, Any]:
+    """What the columns that syncs changed held before; a person's change of another column is nobody's to undo."""
+    values: dict[str, Any] = {}
+    for change in reversed([change for change in changes if change.step.sync_id != PERSON]):
+        values |= {name: (change.before or {}).get(name) for name in change.columns}
+    return values
+
+
 def _is_in_conflict(changes: Sequence[Change]) -> bool:
     """Of one row's changes from the sync's first on: whether others' would be lost by taking the sync back."""
     present = changes[-1].after
     others = [change for change in changes if change.step.sync_id == "later" and change.columns]
     if others:
         # Taking back what others did since, latest first, must change nothing.
-        first_values: dict[str, Any] = {}
-        for change in reversed(others):
-            first_values |= {name: (change.before or {}).get(name) for name in change.columns}
+        first_values = _image(others)
         if (present is None) != (others[0].before is None):
             return True
         if present is not None and any(present[name] != value for name, value in first_values.items()):
@@ -90,10 +96,24 @@ def _is_in_conflict(changes: Sequence[Change]) -> bool:
     return present is not None and any(present[name] != value for name, value in last_values.items())
 
 
+def _check_journal(connection: Connection[Any], before: Mapping[str, Row], after: Mapping[str, Row]) -> None:
+    """What is journaled of the undoing is what it did, also to rows of which the journal does not tell all."""
+    for key, *images in connection.execute(
+        "SELECT row_key ->> 'id', before, after FROM sync.journal WHERE sync_id = 'undoing'"
+    ).fetchall():
+        for image, row in zip(images, (before.get(key), after.get(key)), strict=True):
+            assert (image is None) == (row is None)
+            assert all((row or {})[name] == value for name, value in (image or {}).items())
+
+
 @settings(
     max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=STEPS, overwrite=st.booleans())
+@example(
+    steps=[Step("another", "1", name="a"), Step(OURS, "1", name="b"), Step("later", "1", name="b", extra={"x": [1]})],
+    overwrite=True,
+)
 @example(steps=[Step(OURS, "1", name="a"), Step(OURS, "1", name="b")], overwrite=False)
 @example(
     steps=[Step("another", "1", name="a"), Step(OURS, "1", name="b"), Step(PERSON, "1", name="c")], overwrite=False
@@ -110,11 +130,13 @@ def test_what_a_sync_did_is_taken_back(database: Database, steps: list[Step], ov
         in_conflict = {key for key, changes in changed.items() if _is_in_conflict(changes)}
         expected = rows(connection)
         for key in changed if overwrite else changed.keys() - in_conflict:
-            expected.pop(key, None)
+            row = expected.pop(key, None)
             if changed[key][0].before is not None:
-                expected[key] = dict(changed[key][0].before)
+                expected[key] = {**(row or {}), **_image(changed[key])}
+        present = rows(connection)
         conflicts = undo(connection, OURS, overwrite=overwrite)
         assert {conflict.key["id"] for conflict in conflicts} == in_conflict
         assert rows(connection) == expected
+        _check_journal(connection, present, expected)
         if all(step.sync_id != PERSON for step in steps):
             assert replay_differences(connection, ORG, [THINGS]) == []
