@@ -94,13 +94,14 @@ UPDATE {table} SET ({columns}, _extra) = (
         NULL::{table}, pg_temp.adopted(_extra, {attributes}, {relationships})))
 WHERE _extra ?| {names} OR _extra -> 'relationships' ?| {relationship_names}""")
 
+# A removed row may be put back over another of its key, so its image has to say of each column what it held.
 _MOVE_HISTORY: Final = sql.SQL("""
 UPDATE sync.journal SET
     before = pg_temp.adopted_image(before::jsonb, after::jsonb, {attributes}, {relationships})::json,
     after = pg_temp.adopted_image(after::jsonb, before::jsonb, {attributes}, {relationships})::json
-WHERE table_name = {table_name} AND EXISTS (
+WHERE table_name = {table_name} AND (action = 'remove' OR EXISTS (
     SELECT FROM (VALUES ((before -> '_extra')::jsonb), ((after -> '_extra')::jsonb)) AS image (extra)
-    WHERE extra ?| {names} OR extra -> 'relationships' ?| {relationship_names})""")
+    WHERE extra ?| {names} OR extra -> 'relationships' ?| {relationship_names}))""")
 
 
 def adopt_extras(connection: Connection[Any], stream: Stream, table: Table, added: Collection[str]) -> None:

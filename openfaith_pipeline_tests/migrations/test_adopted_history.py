@@ -53,6 +53,9 @@ STEPS = st.lists(
     steps=[Step("first", "1", extra={"new": 7}), Step("second", "1", extra={"new": 8, "other": 1})], undone="second"
 )
 @example(steps=[Step("first", "1"), Step("second", "1", extra={"new": "nine", "day": "2024-02-29"})], undone="second")
+@example(
+    steps=[Step("first", "1"), Step("second", "1", "remove"), Step("first", "1", extra={"new": 7})], undone="second"
+)
 def test_a_column_added_before_a_rollback_or_after_it_gives_the_same(
     database: Database, steps: list[Step], undone: str
 ) -> None:
