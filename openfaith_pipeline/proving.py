@@ -50,12 +50,14 @@ async def doubt_about(pool: AsyncConnectionPool[Any], session: Session, *, must_
 
 
 async def prove_deletions(
-    pool: AsyncConnectionPool[Any], fetch: Fetch, session: Session, *, is_wanted: bool
+    pool: AsyncConnectionPool[Any], fetch: Fetch, session: Session, doubt: Doubt | None, *, is_wanted: bool
 ) -> Verdict:
-    """Judge a finished walk. Deletions are looked for only when `is_wanted`, and only where the proof holds."""
+    """Judge a finished walk. Deletions are looked for only when `is_wanted`, and only where the proof holds.
+
+    doubt: what `doubt_about` told of it.
+    """
     asking = Asking(fetch)
     back, unsettled = await _find_returning(pool.connection, asking, session)
-    doubt = await doubt_about(pool, session, must_be_exact=is_wanted)
     verdict = Verdict(returning=back, unsettled=unsettled, doubt=doubt.reason if doubt else None)
     if doubt is None and is_wanted and _shows_everything(session):
         verdict = await _look_for_deletions(pool.connection, asking, session, verdict)
@@ -114,8 +116,11 @@ async def _find_returning(
     """What went with records that are back, and is there again when it is asked for; and where more may be."""
     found: dict[str, list[Record]] = {}
     unsettled: list[str] = []
+    with_children = [stream for stream in session.walk.streams if children_of(stream)]
+    if not with_children:
+        return found, unsettled
     async with connecting() as connection:
-        queue = [(stream, await returning(connection, session, stream)) for stream in session.walk.streams]
+        queue = [(stream, await returning(connection, session, stream)) for stream in with_children]
     while queue:
         stream, moments = queue.pop()
         for child in children_of(stream) if moments else ():

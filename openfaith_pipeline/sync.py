@@ -227,8 +227,8 @@ class Attempt:
 
     async def _bring(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
         try:
-            await self._read_until_sure(walk, session)
-            return await self.conclude(walk, session, await self._judge(walk, session), started)
+            doubt = await self._read_until_sure(walk, session)
+            return await self.conclude(walk, session, await self._judge(walk, session, doubt), started)
         except LeaseLost:
             raise
         except UnavailableError as error:
@@ -245,8 +245,8 @@ class Attempt:
             if isinstance(error, UnavailableError):
                 await mark_unavailable(connection, self.request.org_id, session.names, _availability(error), reason)
 
-    async def _read_until_sure(self, walk: Walk, session: Session) -> None:
-        """Read to the end; what leaves a doubt is read again, a few times at most.
+    async def _read_until_sure(self, walk: Walk, session: Session) -> Doubt | None:
+        """Read to the end; what leaves a doubt is read again, a few times at most. Returns the doubt that is left.
 
         Listings under parents were read again one by one where they left a doubt, so what is left of it stays. So does
         one that comes back the same, unless something moved each time.
@@ -258,9 +258,9 @@ class Attempt:
             doubt = await doubt_about(self.pool, session, must_be_exact=self.is_full)
             is_same = doubt == before and session.end is not None and session.end.doubt != MOVED
             if doubt is None or not doubt.may_pass or is_same:
-                return
+                return doubt
             if session.readings >= READINGS or not walk.is_listed_at_top:
-                return
+                return doubt
             before = doubt
             async with self.pool.connection() as connection:
                 await discard_reading(connection, session)
@@ -283,9 +283,9 @@ class Attempt:
         """The parents that a child route visits."""
         return parents_of(self.pool, self.request.org_id, route, STREAMS, after)
 
-    async def _judge(self, walk: Walk, session: Session) -> Verdict:
+    async def _judge(self, walk: Walk, session: Session, doubt: Doubt | None) -> Verdict:
         """What the finished walk proves to be gone."""
-        return await prove_deletions(self.pool, self.doors.fetch_for(walk), session, is_wanted=self.is_full)
+        return await prove_deletions(self.pool, self.doors.fetch_for(walk), session, doubt, is_wanted=self.is_full)
 
     async def conclude(self, walk: Walk, session: Session, verdict: Verdict, started: float) -> list[StreamResult]:
         """Publish what was read and judged."""

@@ -5,7 +5,7 @@ is staged of it is dropped; and what belonged to it is not deleted: it belongs t
 is read again.
 """
 
-from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from psycopg import AsyncConnection, sql
@@ -84,6 +84,7 @@ async def _merged_away(
     return [candidate for candidate in candidates if candidate in survivors]
 
 
-def _mergers_of(stream: Stream) -> Iterator[Stream]:
+@cache
+def _mergers_of(stream: Stream) -> tuple[Stream, ...]:
     """The streams that tell of merges of this one's records."""
-    return (each for each in STREAMS.values() if each.merging and each.merging.target == stream.name)
+    return tuple(each for each in STREAMS.values() if each.merging and each.merging.target == stream.name)

@@ -98,19 +98,21 @@ async def publish_stream(
     counts = await cursor.fetchone() or {}
     deleted = await mark_deleted(connection, session.journaled_as, stream, deletions)
     merged = await remove_merged(connection, session, stream)
-    await publish_links(connection, session, stream)
-    await record_drift(connection, session.org_id, stream, session.sightings.get(stream.name, Sightings()))
-    await _resolve_quarantine(connection, session, stream)
-    await connection.execute(
-        sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(stream)), (session.ids[stream.name],)
-    )
-    inserted, updated = counts["inserted"], counts["updated"]
+    fetched, inserted, updated = counts["fetched"], counts["inserted"], counts["updated"]
     is_whole = session.walk.is_whole
+    # Most syncs find nothing new in most streams, and each statement spared counts: there are many.
+    if inserted or updated or deleted or merged:
+        await publish_links(connection, session, stream)
+    await record_drift(connection, session.org_id, stream, session.sightings.get(stream.name, Sightings()))
+    if fetched or is_whole:
+        await _resolve_quarantine(connection, session, stream)
+    if fetched:
+        await connection.execute(_unstage_statement(stream), (session.ids[stream.name],))
     return Published(
-        fetched=counts["fetched"],
+        fetched=fetched,
         inserted=inserted,
         updated=updated,
-        unchanged=counts["fetched"] - inserted - updated,
+        unchanged=fetched - inserted - updated,
         deleted=deleted,
         merged=merged,
         caught=counts["caught"] if is_whole else 0,
@@ -156,6 +158,11 @@ def _merge_statement(stream: Stream) -> sql.Composed:
     )
 
 
+@cache
+def _unstage_statement(stream: Stream) -> sql.Composed:
+    return sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(stream))
+
+
 def _is_caught(stream: Stream) -> sql.Composable:
     """SQL: whether a changed row's cursor says that it did not change. A stream without a cursor misses nothing."""
     if stream.cursor is None:
@@ -174,14 +181,13 @@ async def _restore_children(connection: AsyncConnection[Any], session: Session, 
         await stage(connection, borrowed, child, encoder_of(child).encode([Record(*each) for each in records]))
         await connection.execute(_merge_statement(child), {"id": staged_as, **session.journaled_as})
         await publish_links(connection, borrowed, child)
-        await connection.execute(
-            sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(child)), (staged_as,)
-        )
+        await connection.execute(_unstage_statement(child), (staged_as,))
         await recount(connection, session.org_id, child)
-    await connection.execute(
-        "UPDATE sync.stream_states SET last_full_at = NULL WHERE org_id = %s AND stream = ANY(%s)",
-        (session.org_id, list(verdict.unsettled)),
-    )
+    if verdict.unsettled:
+        await connection.execute(
+            "UPDATE sync.stream_states SET last_full_at = NULL WHERE org_id = %s AND stream = ANY(%s)",
+            (session.org_id, list(verdict.unsettled)),
+        )
 
 
 async def _settle_deletions(connection: AsyncConnection[Any], session: Session, verdict: Verdict) -> None:

@@ -247,16 +247,17 @@ async def _adopt(connection: AsyncConnection[Any], sync_id: str, found: list[dic
 
 async def _abandon(connection: AsyncConnection[Any], org_id: str, streams: Sequence[Stream]) -> None:
     """Give up what is unfinished of these streams, with its staged rows."""
+    cursor = await connection.execute(
+        "UPDATE sync.stream_syncs SET status = 'abandoned', finished_at = now()"
+        " WHERE org_id = %s AND stream = ANY(%s) AND status IN ('running', 'failed') RETURNING id, stream",
+        (org_id, [stream.name for stream in streams]),
+    )
+    abandoned = await cursor.fetchall()
     for stream in streams:
-        cursor = await connection.execute(
-            "UPDATE sync.stream_syncs SET status = 'abandoned', finished_at = now()"
-            " WHERE org_id = %s AND stream = %s AND status IN ('running', 'failed') RETURNING id",
-            (org_id, stream.name),
-        )
-        abandoned = [row["id"] for row in await cursor.fetchall()]
-        if abandoned:
+        ids = [row["id"] for row in abandoned if row["stream"] == stream.name]
+        if ids:
             await connection.execute(
-                sql.SQL("DELETE FROM {} WHERE _stream_sync_id = ANY(%s)").format(staging_name(stream)), (abandoned,)
+                sql.SQL("DELETE FROM {} WHERE _stream_sync_id = ANY(%s)").format(staging_name(stream)), (ids,)
             )
 
 
