@@ -1,7 +1,7 @@
 """Staged rows become visible: one stream's whole sync in one transaction, changed rows only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -99,15 +99,10 @@ async def publish_stream(
     deleted = await mark_deleted(connection, session.journaled_as, stream, deletions)
     merged = await remove_merged(connection, session, stream)
     fetched, inserted, updated = counts["fetched"], counts["inserted"], counts["updated"]
-    is_whole = session.walk.is_whole
     # Most syncs find nothing new in most streams, and each statement spared counts: there are many.
     if inserted or updated or deleted or merged:
         await publish_links(connection, session, stream)
     await record_drift(connection, session.org_id, stream, session.sightings.get(stream.name, Sightings()))
-    if fetched or is_whole:
-        await _resolve_quarantine(connection, session, stream)
-    if fetched:
-        await connection.execute(_unstage_statement(stream), (session.ids[stream.name],))
     return Published(
         fetched=fetched,
         inserted=inserted,
@@ -115,8 +110,8 @@ async def publish_stream(
         unchanged=fetched - inserted - updated,
         deleted=deleted,
         merged=merged,
-        caught=counts["caught"] if is_whole else 0,
-        row_count=await _row_count(connection, session.org_id, stream),
+        caught=counts["caught"] if session.walk.is_whole else 0,
+        row_count=await _unstage(connection, session, stream),
     )
 
 
@@ -158,11 +153,6 @@ def _merge_statement(stream: Stream) -> sql.Composed:
     )
 
 
-@cache
-def _unstage_statement(stream: Stream) -> sql.Composed:
-    return sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(stream))
-
-
 def _is_caught(stream: Stream) -> sql.Composable:
     """SQL: whether a changed row's cursor says that it did not change. A stream without a cursor misses nothing."""
     if stream.cursor is None:
@@ -181,7 +171,9 @@ async def _restore_children(connection: AsyncConnection[Any], session: Session, 
         await stage(connection, borrowed, child, encoder_of(child).encode([Record(*each) for each in records]))
         await connection.execute(_merge_statement(child), {"id": staged_as, **session.journaled_as})
         await publish_links(connection, borrowed, child)
-        await connection.execute(_unstage_statement(child), (staged_as,))
+        await connection.execute(
+            sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(child)), (staged_as,)
+        )
         await recount(connection, session.org_id, child)
     if verdict.unsettled:
         await connection.execute(
@@ -202,25 +194,34 @@ async def _settle_deletions(connection: AsyncConnection[Any], session: Session, 
             await let_lapse(connection, session, name)
 
 
-async def _resolve_quarantine(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
-    """Earlier entries of records that were read again are settled: what is still wrong was entered anew."""
-    await connection.execute(
-        sql.SQL(
-            "UPDATE sync.quarantine SET resolved_at = now()"
-            " WHERE org_id = %s AND stream = %s AND resolved_at IS NULL AND sync_id <> %s"
-            " AND (%s OR record_id IN (SELECT id FROM {} WHERE _stream_sync_id = %s))"
-        ).format(staging_name(stream)),
-        (session.org_id, stream.name, session.sync_id, session.walk.is_whole, session.ids[stream.name]),
-    )
+async def _unstage(connection: AsyncConnection[Any], session: Session, stream: Stream) -> int:
+    """Drop what was staged, now that it is published, and settle what it settles; returns the stream's live rows.
 
-
-async def _row_count(connection: AsyncConnection[Any], org_id: str, stream: Stream) -> int:
+    Earlier entries in quarantine of records that were read again are settled: what is still wrong was entered anew.
+    """
     cursor = await connection.execute(
-        sql.SQL("SELECT count(*) AS rows FROM {} WHERE org_id = %s AND _deleted_at IS NULL").format(raw_name(stream)),
-        (org_id,),
+        _unstage_statement(stream),
+        {
+            "id": session.ids[stream.name],
+            "org_id": session.org_id,
+            "stream": stream.name,
+            "sync_id": session.sync_id,
+            "is_whole": session.walk.is_whole,
+        },
     )
     row = await cursor.fetchone()
     return row["rows"] if row else 0
+
+
+@cache
+def _unstage_statement(stream: Stream) -> sql.Composed:
+    return sql.SQL(
+        "WITH unstaged AS (DELETE FROM {staging} WHERE _stream_sync_id = %(id)s RETURNING id), settled AS ("
+        "UPDATE sync.quarantine SET resolved_at = now()"
+        " WHERE org_id = %(org_id)s AND stream = %(stream)s AND resolved_at IS NULL AND sync_id <> %(sync_id)s"
+        " AND (%(is_whole)s OR record_id IN (SELECT id FROM unstaged)))"
+        " SELECT count(*) AS rows FROM {raw} WHERE org_id = %(org_id)s AND _deleted_at IS NULL"
+    ).format(staging=staging_name(stream), raw=raw_name(stream))
 
 
 async def _move_watermark(
@@ -252,38 +253,32 @@ async def _finish(
 ) -> None:
     for stream in session.walk.streams:
         name, counts = stream.name, published[stream.name]
+        availability, reason = _availability(stream, counts)
         await connection.execute(
-            "UPDATE sync.stream_syncs SET status = %s, error = %s, checkpoint = NULL, finished_at = now(),"
-            " fetched = %s, inserted = %s, updated = %s, unchanged = %s, deleted = %s, merged = %s,"
-            " caught = %s, requests = requests + %s WHERE id = %s",
-            (
-                verdict.status(name),
-                verdict.reason(name),
-                counts.fetched,
-                counts.inserted,
-                counts.updated,
-                counts.unchanged,
-                counts.deleted,
-                counts.merged,
-                counts.caught,
-                verdict.requests if name == session.names[0] else 0,
-                session.ids[name],
-            ),
-        )
-        await connection.execute(
-            "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, row_count = %s,"
-            " availability = %s, availability_reason = %s, checked_at = now(), last_succeeded_at = now(),"
-            " read_from = %s, is_path_absent = is_path_absent AND NOT %s,"
-            " last_full_at = CASE WHEN %s THEN now() ELSE last_full_at END WHERE org_id = %s AND stream = %s",
-            (
-                counts.row_count,
-                *_availability(stream, counts),
-                session.started_at,
-                stream.path in session.walk.paths,
-                verdict.is_proven,
-                session.org_id,
-                name,
-            ),
+            "WITH ended AS (UPDATE sync.stream_syncs SET status = %(status)s, error = %(error)s, checkpoint = NULL,"
+            " finished_at = now(), fetched = %(fetched)s, inserted = %(inserted)s, updated = %(updated)s,"
+            " unchanged = %(unchanged)s, deleted = %(deleted)s, merged = %(merged)s, caught = %(caught)s,"
+            " requests = requests + %(requests)s WHERE id = %(id)s)"
+            " UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, row_count = %(row_count)s,"
+            " availability = %(availability)s, availability_reason = %(reason)s, checked_at = now(),"
+            " last_succeeded_at = now(), read_from = %(read_from)s,"
+            " is_path_absent = is_path_absent AND NOT %(is_path_there)s,"
+            " last_full_at = CASE WHEN %(is_proven)s THEN now() ELSE last_full_at END"
+            " WHERE org_id = %(org_id)s AND stream = %(stream)s",
+            {
+                **asdict(counts),
+                "status": verdict.status(name),
+                "error": verdict.reason(name),
+                "requests": verdict.requests if name == session.names[0] else 0,
+                "id": session.ids[name],
+                "availability": availability,
+                "reason": reason,
+                "read_from": session.started_at,
+                "is_path_there": stream.path in session.walk.paths,
+                "is_proven": verdict.is_proven,
+                "org_id": session.org_id,
+                "stream": name,
+            },
         )
 
 
