@@ -188,13 +188,15 @@ class _Work:
             "sync_id": self.order.rollback_id,
             "cause": "rollback",
         }
-        undoings, counts = [], [0]
+        undoings, canonical_counts = [], [0]
         for number, name in enumerate(names):
             undoing = Undoing(self.connection.cursor(), table_named(name, self.schema), number, parameters)
             self.tell(f"{self.org_id}: comparing {name}")
-            counts.append(undoing.find())
+            count = undoing.find()
             undoings.append(undoing)
-        if max(counts) > LARGEST:  # the next transform compares everything in any case
+            if self._is_canonical(name):
+                canonical_counts.append(count)
+        if max(canonical_counts) > LARGEST:  # the next transform compares everything in any case
             note_everything(self.connection.cursor(), self.org_id)
         if self.order.on_conflict is OnConflict.REFUSE:
             self._refuse_conflicts(undoings)
@@ -219,8 +221,11 @@ class _Work:
         published = published_streams(self.connection, self.org_id, self.order.sync_id, self.order.streams)
         written = {stream.name for stream in self._written(tables)}
         take_streams(self.connection, self.org_id, written.union(done["stream"] for done in published))
-        if any(name.startswith(f"{self.schema}.") for name in tables):
+        if any(map(self._is_canonical, tables)):
             take_turn(self.connection.cursor(), self.org_id)
+
+    def _is_canonical(self, table: str) -> bool:
+        return table.startswith(f"{self.schema}.")
 
     def _written(self, tables: Collection[str]) -> list[Stream]:
         return [stream for stream in STREAMS.values() if set(tables).intersection(tables_of_stream(stream))]
