@@ -75,7 +75,7 @@ SELECT row_key, is_new, image, present IS NOT NULL AS is_present, conflict,
     CASE WHEN is_as_told THEN judged.after ELSE differing.before END AS before,
     CASE WHEN NOT is_as_told THEN differing.after END AS after
 FROM (
-    SELECT *, conflict IS NULL AND changed_by IS NULL AND is_single AND NOT is_new AND NOT is_removed AS is_as_told
+    SELECT *, conflict IS NULL AND changed_by IS NULL AND is_single AND NOT is_new AS is_as_told
     FROM (
         SELECT *, CASE
             WHEN changed_by IS NOT NULL
