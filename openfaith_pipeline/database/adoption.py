@@ -5,11 +5,10 @@ stays as it was: the next whole listing counts such a row as updated once. The j
 so that what was journaled before reads, and is rolled back, as if the column had been there already.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from psycopg import Connection, sql
-from psycopg.types.json import Jsonb
 from sqlalchemy import Table
 
 from openfaith_pipeline.catalog import Stream
@@ -43,62 +42,56 @@ EXCEPTION WHEN data_exception THEN
 END $$
 """
 
-# Each new column's value by its name, null where `_extra` has none for it, and what `_extra` is without them.
-# attributes: name -> type. relationships: name -> the part (id, type) of each of its columns.
-_ADOPTED: Final = """
-CREATE OR REPLACE FUNCTION pg_temp.adopted(extra jsonb, attributes jsonb, relationships jsonb) RETURNS jsonb
-LANGUAGE plpgsql AS $$
+# Each new column's value by its name, null where `_extra` has none for it, and what `_extra` is without them. Written
+# out for the columns of one table: a loop would take most of the time, and people wait for the table meanwhile.
+_ADOPTED: Final = sql.SQL("""
 DECLARE
     rest jsonb := nullif(extra, 'null');
-    columns jsonb := '{}';
-    name text;
-    type text;
-    parts jsonb;
+    columns jsonb := '{{}}';
     fitting jsonb;
 BEGIN
-    FOR name, type IN SELECT * FROM jsonb_each_text(attributes) LOOP
-        fitting := pg_temp.fitting(extra -> name, type);
-        columns := columns || jsonb_build_object(name, fitting);
-        IF fitting IS NOT NULL OR extra -> name = 'null' THEN rest := rest - name; END IF;
-    END LOOP;
-    FOR name, parts IN SELECT * FROM jsonb_each(relationships) LOOP
-        columns := columns || (
-            SELECT jsonb_object_agg(
-                part.key, coalesce(extra #> ARRAY['relationships', name, part.value], columns -> part.key))
-            FROM jsonb_each_text(parts) AS part);
-        rest := rest #- ARRAY['relationships', name];
-    END LOOP;
-    IF rest -> 'relationships' = '{}' THEN rest := rest - 'relationships'; END IF;
-    RETURN columns || jsonb_build_object('_extra', nullif(rest, '{}'));
-END $$
-"""
+    {moves}
+    IF rest -> 'relationships' = '{{}}' THEN rest := rest - 'relationships'; END IF;
+    RETURN columns || jsonb_build_object('_extra', nullif(rest, '{{}}'));
+END""")
+_ATTRIBUTE: Final = sql.SQL("""
+    fitting := pg_temp.fitting(extra -> {name}, {type});
+    columns := columns || jsonb_build_object({name}, fitting);
+    IF fitting IS NOT NULL OR extra -> {name} = 'null' THEN rest := rest - {name}; END IF;""")
+_RELATED: Final = sql.SQL("""
+    columns := columns || jsonb_build_object(
+        {column}, coalesce(extra #> ARRAY['relationships', {name}, {part}], columns -> {column}));
+    rest := rest #- ARRAY['relationships', {name}];""")
 
-# Of an entry that has both images, columns that are the same in both did not change.
-_ADOPTED_IMAGE: Final = """
-CREATE OR REPLACE FUNCTION pg_temp.adopted_image(image jsonb, other jsonb, attributes jsonb, relationships jsonb)
-RETURNS jsonb LANGUAGE sql AS $$
-    SELECT CASE WHEN other IS NULL THEN moved.image ELSE (
-        SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(moved.image)
-        WHERE value IS DISTINCT FROM moved.other -> key) END
-    FROM (SELECT
-        image || pg_temp.adopted(image -> '_extra', attributes, relationships) AS image,
-        other || pg_temp.adopted(other -> '_extra', attributes, relationships) AS other
-    ) AS moved WHERE image ? '_extra'
-    UNION ALL SELECT image WHERE NOT image ? '_extra'
-$$
+_CREATE_ADOPTED: Final = sql.SQL(
+    "CREATE OR REPLACE FUNCTION pg_temp.adopted(extra jsonb) RETURNS jsonb LANGUAGE plpgsql AS {}"
+)
+
+# The images of an entry, before and after; of one that has both, columns that are the same in both did not change.
+_ADOPTED_IMAGES: Final = """
+CREATE OR REPLACE FUNCTION pg_temp.adopted_images(before jsonb, after jsonb) RETURNS jsonb[] LANGUAGE plpgsql AS $$
+DECLARE
+    past jsonb := CASE WHEN before ? '_extra' THEN before || pg_temp.adopted(before -> '_extra') ELSE before END;
+    present jsonb := CASE WHEN after ? '_extra' THEN after || pg_temp.adopted(after -> '_extra') ELSE after END;
+    same text[];
+BEGIN
+    IF past IS NOT NULL AND present IS NOT NULL THEN
+        same := ARRAY(SELECT key FROM jsonb_each(past) WHERE value = present -> key);
+        RETURN ARRAY[past - same, present - same];
+    END IF;
+    RETURN ARRAY[past, present];
+END $$
 """
 
 _MOVE: Final = sql.SQL("""
 UPDATE {table} SET ({columns}, _extra) = (
-    SELECT {columns}, _extra FROM jsonb_populate_record(
-        NULL::{table}, pg_temp.adopted(_extra, {attributes}, {relationships})))
+    SELECT {columns}, _extra FROM jsonb_populate_record(NULL::{table}, pg_temp.adopted(_extra)))
 WHERE _extra ?| {names} OR _extra -> 'relationships' ?| {relationship_names}""")
 
 # A removed row may be put back over another of its key, so its image has to say of each column what it held.
 _MOVE_HISTORY: Final = sql.SQL("""
-UPDATE sync.journal SET
-    before = pg_temp.adopted_image(before::jsonb, after::jsonb, {attributes}, {relationships})::json,
-    after = pg_temp.adopted_image(after::jsonb, before::jsonb, {attributes}, {relationships})::json
+UPDATE sync.journal SET (before, after) = (
+    SELECT images[1]::json, images[2]::json FROM pg_temp.adopted_images(before::jsonb, after::jsonb) AS images)
 WHERE table_name = {table_name} AND (action = 'remove' OR EXISTS (
     SELECT FROM (VALUES ((before -> '_extra')::jsonb), ((after -> '_extra')::jsonb)) AS image (extra)
     WHERE extra ?| {names} OR extra -> 'relationships' ?| {relationship_names}))""")
@@ -109,24 +102,34 @@ def adopt_extras(connection: Connection[Any], stream: Stream, table: Table, adde
 
     Of a raw table, in the journal too. In the transaction that added the columns: who waits for the table sees both.
     """
-    attributes = {name: type_name(TYPES[stream.columns[name]]) for name in added & stream.columns.keys()}
-    relationships = {
-        name: {f"{name}_{part}": part for part in ("id", "type") if f"{name}_{part}" in stream.columns}
-        for name in stream.belongs_to
-        if f"{name}_id" in added
-    }
-    if not attributes:
+    columns = sorted(added & stream.columns.keys())
+    relationships = [name for name in stream.belongs_to if f"{name}_id" in added]
+    if not columns:
         return
-    for function in (_FITTING, _ADOPTED, _ADOPTED_IMAGE):
-        connection.execute(function)
+    connection.execute(_FITTING)
+    connection.execute(_CREATE_ADOPTED.format(sql.Literal(_body(stream, columns, relationships).as_string(connection))))
+    connection.execute(_ADOPTED_IMAGES)
     names = {
         "table": sql.Identifier(str(table.schema), table.name),
         "table_name": sql.Literal(table.fullname),
-        "columns": sql.SQL(", ").join(map(sql.Identifier, attributes)),
-        "attributes": sql.Literal(Jsonb(attributes)),
-        "relationships": sql.Literal(Jsonb(relationships)),
-        "names": sql.Literal(list(attributes)),
-        "relationship_names": sql.Literal(list(relationships)),
+        "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
+        "names": sql.Literal(columns),
+        "relationship_names": sql.Literal(relationships),
     }
     for statement in (_MOVE,) if table.schema == STAGING_SCHEMA else (_MOVE, _MOVE_HISTORY):
         connection.execute(statement.format(**names))
+
+
+def _body(stream: Stream, columns: Sequence[str], relationships: Sequence[str]) -> sql.Composed:
+    """What `pg_temp.adopted` does: attributes first, which a relationship of the same column may override."""
+    attributes = [
+        _ATTRIBUTE.format(name=sql.Literal(name), type=sql.Literal(type_name(TYPES[stream.columns[name]])))
+        for name in columns
+    ]
+    related = [
+        _RELATED.format(column=sql.Literal(f"{name}_{part}"), name=sql.Literal(name), part=sql.Literal(part))
+        for name in relationships
+        for part in ("id", "type")
+        if f"{name}_{part}" in stream.columns
+    ]
+    return _ADOPTED.format(moves=sql.SQL("").join([*attributes, *related]))

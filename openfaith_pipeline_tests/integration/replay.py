@@ -43,7 +43,11 @@ def _differences_of(connection: Connection[Any], org_id: str, table: JournaledTa
             found.append((key, f"{action} of a row that was {'not there' if present is None else 'there'}"))
         elif present is not None and any(present.get(name) != value for name, value in before.items()):
             found.append((key, f"{action} says it was otherwise before"))
-        elif present is not None and after is not None and (before.keys() != after.keys() or _is_same(before, after)):
+        elif (
+            present is not None
+            and after is not None
+            and (before.keys() != after.keys() or _has_unchanged(before, after))
+        ):
             found.append((key, f"{action} does not say just what changed"))
         if action == "remove":
             rows.pop(key, None)
@@ -57,7 +61,7 @@ def _differences_of(connection: Connection[Any], org_id: str, table: JournaledTa
     return found
 
 
-def _is_same(before: dict[str, Any], after: dict[str, Any]) -> bool:
+def _has_unchanged(before: dict[str, Any], after: dict[str, Any]) -> bool:
     return any(after[name] == value for name, value in before.items())
 
 
