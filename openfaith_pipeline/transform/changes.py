@@ -58,16 +58,14 @@ class Notes:
         return f"{CANONICAL_PREFIX}{table}" in self.sources
 
 
-def be_quiet(workspace: Workspace, *, is_quiet: bool) -> None:
+def be_quiet(cursor: psycopg.Cursor[Any], *, is_quiet: bool) -> None:
     """What the transform itself writes is not noted."""
-    workspace.execute(
-        sql.SQL("SELECT set_config(%(name)s, %(value)s, true)"), name=QUIET, value="on" if is_quiet else ""
-    )
+    cursor.execute("SELECT set_config(%s, %s, true)", (QUIET, "on" if is_quiet else ""))
 
 
 def note_everything(cursor: psycopg.Cursor[Any], org_id: str) -> None:
     """Have the next transform compare everything, instead of noting what this transaction writes row by row."""
-    cursor.execute("SELECT set_config(%s, 'on', true)", (QUIET,))
+    be_quiet(cursor, is_quiet=True)
     cursor.execute(
         "INSERT INTO sync.untransformed (org_id, source, key) VALUES (%s, %s, '{}')",
         (org_id, f"{CANONICAL_PREFIX}{LINKS}"),

@@ -103,9 +103,9 @@ def transform_org(
     with connection.cursor(row_factory=tuple_row) as cursor:
         workspace = Workspace(cursor, org_id, schema, sync_id)
         take_turn(cursor, org_id)
-        changes.be_quiet(workspace, is_quiet=True)
+        changes.be_quiet(cursor, is_quiet=True)
         results = _transform_all(workspace, is_full=is_full) if wanted == TABLES else _transform_some(workspace, wanted)
-        changes.be_quiet(workspace, is_quiet=False)
+        changes.be_quiet(cursor, is_quiet=False)
     for result in results.values():
         logger.info("transformed %s of %s for %s: %s", result.table, org_id, sync_id, result)
     return results
