@@ -99,8 +99,8 @@ async def publish_stream(
     deleted = await mark_deleted(connection, session.journaled_as, stream, deletions)
     merged = await remove_merged(connection, session, stream)
     fetched, inserted, updated = counts["fetched"], counts["inserted"], counts["updated"]
-    # Most syncs find nothing new in most streams, and each statement spared counts: there are many.
-    if inserted or updated or deleted or merged:
+    # Most syncs find nothing new in most streams. What is deleted or merged away has lost its links already.
+    if inserted or updated:
         await publish_links(connection, session, stream)
     await record_drift(connection, session.org_id, stream, session.sightings.get(stream.name, Sightings()))
     return Published(

@@ -245,3 +245,18 @@ def test_everything_is_as_the_source_again_after_deletes_at_every_level(
     delete(simulator, church, "people.lists", list(stored(database, church, LISTS))[:1])
     sync(database, church, everything, SyncMode.RECONCILE)
     assert differences(database, simulator, church, everything) == []
+
+
+def test_the_links_of_a_deleted_record_go_where_nothing_else_has_changed(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    events = [STREAMS["calendar.events"]]
+    links = "SELECT id FROM pco_calendar.events_tags WHERE org_id = %s ORDER BY id"
+    sync(database, church, events)
+    with database.connect(autocommit=True) as connection:
+        before = [identifier for (identifier,) in connection.execute(links, (church,)).fetchall()]
+        delete(simulator, church, "calendar.events", [before[0]])
+        [result] = sync(database, church, events, SyncMode.RECONCILE).values()
+        after = [identifier for (identifier,) in connection.execute(links, (church,)).fetchall()]
+    assert (result.inserted, result.updated, result.deleted) == (0, 0, 1)
+    assert after == [identifier for identifier in before if identifier != before[0]]
