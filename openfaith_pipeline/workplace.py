@@ -14,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import DatabaseUnavailable, StreamBusy
+from openfaith_pipeline.garbage import rare_collections
 from openfaith_pipeline.load.leases import LEASE_TTL, holding, releasing
 from openfaith_pipeline.load.sessions import Session
 
@@ -43,13 +44,14 @@ async def open_workplace(
     database: Database, *, connections: int = POOL_SIZE, patience_seconds: float = 30.0
 ) -> AsyncIterator[Workplace]:
     """A workplace of so many connections; `patience_seconds` is how long its syncs may wait for a free one."""
-    async with (
-        database.pool(
-            size=connections, patience_seconds=patience_seconds, row_factory=dict_row, options=_SESSION_OPTIONS
-        ) as pool,
-        holding(pool) as holder,
-    ):
-        yield Workplace(pool, holder)
+    with rare_collections():
+        async with (
+            database.pool(
+                size=connections, patience_seconds=patience_seconds, row_factory=dict_row, options=_SESSION_OPTIONS
+            ) as pool,
+            holding(pool) as holder,
+        ):
+            yield Workplace(pool, holder)
 
 
 @asynccontextmanager

@@ -195,6 +195,12 @@ Index(
     unique=True,
     postgresql_where=STREAM_SYNCS.c.status == text("'running'"),
 )
+Index(
+    "stream_syncs_unfinished_idx",
+    STREAM_SYNCS.c.org_id,
+    STREAM_SYNCS.c.stream,
+    postgresql_where=text("status IN ('running', 'failed')"),
+)
 Index("stream_syncs_sync_id_idx", STREAM_SYNCS.c.sync_id)
 Index("stream_syncs_latest_idx", STREAM_SYNCS.c.org_id, STREAM_SYNCS.c.stream, STREAM_SYNCS.c.id.desc())
 

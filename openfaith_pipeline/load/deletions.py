@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection, sql
@@ -62,15 +63,20 @@ class Accounting(NamedTuple):
 async def account(connection: AsyncConnection[Any], session: Session, stream: Stream) -> Accounting:
     """Count what was read of the stream."""
     cursor = await connection.execute(
-        sql.SQL(
-            "SELECT (SELECT count(DISTINCT id) FROM {} WHERE _stream_sync_id = %s) AS staged,"
-            " (SELECT count(*) FROM sync.quarantine WHERE org_id = %s AND stream = %s AND sync_id = %s"
-            " AND field IS NULL) AS broken"
-        ).format(staging_name(stream)),
-        (session.ids[stream.name], session.org_id, stream.name, session.sync_id),
+        _account_statement(stream), (session.ids[stream.name], session.org_id, stream.name, session.sync_id)
     )
     row = await cursor.fetchone() or {"staged": 0, "broken": 0}
     return Accounting(row["staged"], row["broken"])
+
+
+@cache
+def _account_statement(stream: Stream) -> bytes:
+    statement = sql.SQL(
+        "SELECT (SELECT count(DISTINCT id) FROM {} WHERE _stream_sync_id = %s) AS staged,"
+        " (SELECT count(*) FROM sync.quarantine WHERE org_id = %s AND stream = %s AND sync_id = %s"
+        " AND field IS NULL) AS broken"
+    )
+    return statement.format(staging_name(stream)).as_bytes()
 
 
 async def missing_rows(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 
@@ -15,7 +15,15 @@ from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.held_deletions import hold, let_lapse
 from openfaith_pipeline.load.links import publish_links
 from openfaith_pipeline.load.merging import drop_staged_merged, remove_merged
-from openfaith_pipeline.load.sessions import Session, joined_with, raw_name, renew, staging_name
+from openfaith_pipeline.load.sessions import (
+    RENEWAL,
+    Session,
+    check_held,
+    held_by,
+    joined_with,
+    raw_name,
+    staging_name,
+)
 from openfaith_pipeline.load.staging import encoder_of, stage
 from openfaith_pipeline.load.tombstones import mark_deleted, recount
 from openfaith_pipeline.walk import Record
@@ -55,7 +63,6 @@ async def publish(
     held. What was under deleted records goes with them, and what comes back with them comes back.
     """
     async with connection.transaction():
-        await renew(connection, session)
         await keep_states(connection, session)
         published = {
             stream.name: await publish_stream(connection, session, stream, verdict.deletions.get(stream.name, ()))
@@ -76,14 +83,16 @@ async def publish(
 
 
 async def keep_states(connection: AsyncConnection[Any], session: Session) -> None:
-    """Keep the streams' states as they are before the publish, for a rollback."""
-    await connection.execute(
-        "UPDATE sync.stream_syncs AS done SET state_before ="
-        " to_jsonb(state) - ARRAY['org_id', 'stream', 'fence', 'holder', 'lease_expires_at']"
-        " FROM sync.stream_states AS state"
-        " WHERE done.id = ANY(%s) AND state.org_id = done.org_id AND state.stream = done.stream",
-        (list(session.ids.values()),),
-    )
+    """Keep the streams' states as they are before the publish, for a rollback. LeaseLost as `renew` has it."""
+    cursor = await connection.execute(_KEEP_STATES, {**held_by(session), "ids": list(session.ids.values())})
+    check_held(session, cursor.rowcount)
+
+
+_KEEP_STATES: Final = sql.SQL(
+    "WITH held AS ({} RETURNING state.*) UPDATE sync.stream_syncs AS done SET state_before ="
+    " to_jsonb(held) - ARRAY['org_id', 'stream', 'fence', 'holder', 'lease_expires_at']"
+    " FROM held WHERE done.id = ANY(%(ids)s) AND done.stream = held.stream"
+).format(RENEWAL)
 
 
 async def publish_stream(
@@ -116,7 +125,7 @@ async def publish_stream(
 
 
 @cache
-def _merge_statement(stream: Stream) -> sql.Composed:
+def _merge_statement(stream: Stream) -> bytes:
     """Insert what is new, update what differs by content hash or was deleted, leave every other row untouched.
 
     Of a record staged more than once the page read last counts.
@@ -124,7 +133,7 @@ def _merge_statement(stream: Stream) -> sql.Composed:
     stored = [*stream.columns, "_extra", "_content_hash"]
     columns = sql.SQL(", ").join(map(sql.Identifier, stored))
     assignments = sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in stored)
-    return sql.SQL(
+    statement = sql.SQL(
         "WITH incoming AS ("
         " SELECT DISTINCT ON (id) id, {columns} FROM {staging} WHERE _stream_sync_id = %(id)s"
         " ORDER BY id, _page DESC, _position DESC"
@@ -143,14 +152,15 @@ def _merge_statement(stream: Stream) -> sql.Composed:
         " SELECT (SELECT count(*) FROM incoming) AS fetched,"
         " count(*) FILTER (WHERE NOT is_present) AS inserted, count(*) FILTER (WHERE is_present) AS updated,"
         " count(*) FILTER (WHERE is_caught) AS caught FROM changed"
-    ).format(
+    )
+    return statement.format(
         columns=columns,
         staging=staging_name(stream),
         raw=raw_name(stream),
         assignments=assignments,
         entries=entries_of(raw_rows(stream)),
         is_caught=_is_caught(stream),
-    )
+    ).as_bytes()
 
 
 def _is_caught(stream: Stream) -> sql.Composable:
@@ -214,14 +224,15 @@ async def _unstage(connection: AsyncConnection[Any], session: Session, stream: S
 
 
 @cache
-def _unstage_statement(stream: Stream) -> sql.Composed:
-    return sql.SQL(
+def _unstage_statement(stream: Stream) -> bytes:
+    statement = sql.SQL(
         "WITH unstaged AS (DELETE FROM {staging} WHERE _stream_sync_id = %(id)s RETURNING id), settled AS ("
         "UPDATE sync.quarantine SET resolved_at = now()"
         " WHERE org_id = %(org_id)s AND stream = %(stream)s AND resolved_at IS NULL AND sync_id <> %(sync_id)s"
         " AND (%(is_whole)s OR record_id IN (SELECT id FROM unstaged)))"
         " SELECT count(*) AS rows FROM {raw} WHERE org_id = %(org_id)s AND _deleted_at IS NULL"
-    ).format(staging=staging_name(stream), raw=raw_name(stream))
+    )
+    return statement.format(staging=staging_name(stream), raw=raw_name(stream)).as_bytes()
 
 
 async def _move_watermark(

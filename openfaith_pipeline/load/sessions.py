@@ -9,7 +9,7 @@ committed page when it was reading the same thing.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
@@ -102,7 +102,8 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
     async with connection.transaction():
         watermarks = _starts(walk, await _lock_states(connection, request.org_id, names, walk.leads))
         fences = await _take_leases(connection, request, names)
-        found = await _unfinished(connection, request.org_id, names)
+        unfinished = await _unfinished(connection, request.org_id, names)
+        found = [row for row in unfinished if row["may_go_on"]]
         stored = next((row["checkpoint"] for row in found if row["checkpoint"]), None)
         is_foreign = any(row["sync_id"] != request.sync_id for row in found)
         is_same = len(found) == len(names) and (stored or {}).get("signature") == walk.signature
@@ -112,7 +113,7 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
             place = {name: stored[name] for name in ("state", "pages", "readings")}
             resumed = {**place, "end": end}
         else:
-            await _abandon(connection, request.org_id, walk.streams)
+            await _abandon(connection, walk.streams, unfinished)
             found = await _begin(connection, request, walk)
             resumed = {}
     ids = {name: next(row["id"] for row in found if row["stream"] == name) for name in names}
@@ -190,21 +191,29 @@ async def _lock_states(
 ) -> dict[str, datetime | None]:
     """Lock the streams' states in one order for all, refuse if one is held, and give their watermarks."""
     concerned = sorted({*names, *(lead.name for lead in leads)})
-    await connection.execute(
-        "INSERT INTO sync.stream_states (org_id, stream) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
-        (org_id, concerned),
-    )
-    cursor = await connection.execute(
-        "SELECT stream, watermark, holder, lease_expires_at > now() AS is_live FROM sync.stream_states"
-        " WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream FOR UPDATE",
-        (org_id, concerned),
-    )
-    states = {row["stream"]: row for row in await cursor.fetchall()}
+    states = await _locked_states(connection, org_id, concerned)
+    if len(states) < len(concerned):  # the first sync of these streams
+        await connection.execute(
+            "INSERT INTO sync.stream_states (org_id, stream) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
+            (org_id, concerned),
+        )
+        states = await _locked_states(connection, org_id, concerned)
     for name in names:
         holder = states[name]["holder"]
         if states[name]["is_live"] and holder and not is_dead(holder):
             raise StreamBusy(f"{name} of {org_id} is being synced by {holder.rsplit(':', 1)[0]}")
     return {name: state["watermark"] for name, state in states.items()}
+
+
+async def _locked_states(
+    connection: AsyncConnection[Any], org_id: str, concerned: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    cursor = await connection.execute(
+        "SELECT stream, watermark, holder, lease_expires_at > now() AS is_live FROM sync.stream_states"
+        " WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream FOR UPDATE",
+        (org_id, concerned),
+    )
+    return {row["stream"]: row for row in await cursor.fetchall()}
 
 
 async def refuse_if_held(connection: AsyncConnection[Any], org_id: str, stream: str) -> None:
@@ -222,12 +231,14 @@ async def _take_leases(connection: AsyncConnection[Any], request: SyncRequest, n
 
 
 async def _unfinished(connection: AsyncConnection[Any], org_id: str, names: list[str]) -> list[dict[str, Any]]:
-    """The last walk of each stream where it did not come to an end."""
+    """The walks of these streams that did not come to an end; `may_go_on` tells of each whether it may be continued."""
     cursor = await connection.execute(
-        "SELECT * FROM (SELECT DISTINCT ON (stream) id, stream, sync_id, status, checkpoint, started_at"
-        " FROM sync.stream_syncs WHERE org_id = %s AND stream = ANY(%s) AND mode <> ALL(%s) ORDER BY stream, id DESC)"
-        " AS latest WHERE status IN ('running', 'failed') AND started_at > now() - %s",
-        (org_id, names, [ARRIVED, REPLAYED], RESUMABLE_FOR),
+        "SELECT id, stream, sync_id, checkpoint, started_at, started_at > now() - %(resumable_for)s"
+        " AND mode <> ALL(%(passing)s) AND NOT EXISTS (SELECT FROM sync.stream_syncs AS later"
+        " WHERE later.org_id = done.org_id AND later.stream = done.stream AND later.id > done.id"
+        " AND later.mode <> ALL(%(passing)s)) AS may_go_on FROM sync.stream_syncs AS done"
+        " WHERE org_id = %(org_id)s AND stream = ANY(%(names)s) AND status IN ('running', 'failed')",
+        {"resumable_for": RESUMABLE_FOR, "passing": [ARRIVED, REPLAYED], "org_id": org_id, "names": names},
     )
     return await cursor.fetchall()
 
@@ -245,20 +256,21 @@ async def _adopt(connection: AsyncConnection[Any], sync_id: str, found: list[dic
         )
 
 
-async def _abandon(connection: AsyncConnection[Any], org_id: str, streams: Sequence[Stream]) -> None:
+async def _abandon(
+    connection: AsyncConnection[Any], streams: Sequence[Stream], unfinished: Sequence[Mapping[str, Any]]
+) -> None:
     """Give up what is unfinished of these streams, with its staged rows."""
-    cursor = await connection.execute(
-        "UPDATE sync.stream_syncs SET status = 'abandoned', finished_at = now()"
-        " WHERE org_id = %s AND stream = ANY(%s) AND status IN ('running', 'failed') RETURNING id, stream",
-        (org_id, [stream.name for stream in streams]),
+    if not unfinished:
+        return
+    await connection.execute(
+        "UPDATE sync.stream_syncs SET status = 'abandoned', finished_at = now() WHERE id = ANY(%s)",
+        ([row["id"] for row in unfinished],),
     )
-    abandoned = await cursor.fetchall()
     for stream in streams:
-        ids = [row["id"] for row in abandoned if row["stream"] == stream.name]
-        if ids:
-            await connection.execute(
-                sql.SQL("DELETE FROM {} WHERE _stream_sync_id = ANY(%s)").format(staging_name(stream)), (ids,)
-            )
+        await connection.execute(
+            sql.SQL("DELETE FROM {} WHERE _stream_sync_id = ANY(%s)").format(staging_name(stream)),
+            ([row["id"] for row in unfinished if row["stream"] == stream.name],),
+        )
 
 
 async def _begin(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> list[dict[str, Any]]:
@@ -274,15 +286,35 @@ async def _begin(connection: AsyncConnection[Any], request: SyncRequest, walk: W
     return await cursor.fetchall()
 
 
+RENEWAL: Final = sql.SQL(
+    "UPDATE sync.stream_states AS state SET lease_expires_at = now() + %(ttl)s"
+    " FROM unnest(%(names)s::text[], %(fences)s::bigint[]) AS mine (stream, fence)"
+    " WHERE state.org_id = %(org_id)s AND state.stream = mine.stream AND state.fence = mine.fence"
+    " AND state.holder = %(holder)s"
+)
+"""SQL that touches as many states as the session has streams, if it still holds them all. See `held_by`."""
+
+
+def held_by(session: Session) -> dict[str, Any]:
+    """The parameters of RENEWAL."""
+    return {
+        "ttl": LEASE_TTL,
+        "names": list(session.fences),
+        "fences": list(session.fences.values()),
+        "org_id": session.org_id,
+        "holder": session.request.holder,
+    }
+
+
 async def renew(connection: AsyncConnection[Any], session: Session) -> None:
     """Prove, inside the caller's transaction, that the session still holds its streams; else raise LeaseLost."""
-    cursor = await connection.execute(
-        "UPDATE sync.stream_states AS state SET lease_expires_at = now() + %s"
-        " FROM unnest(%s::text[], %s::bigint[]) AS mine (stream, fence)"
-        " WHERE state.org_id = %s AND state.stream = mine.stream AND state.fence = mine.fence AND state.holder = %s",
-        (LEASE_TTL, list(session.fences), list(session.fences.values()), session.org_id, session.request.holder),
-    )
-    if cursor.rowcount != len(session.fences):
+    cursor = await connection.execute(RENEWAL, held_by(session))
+    check_held(session, cursor.rowcount)
+
+
+def check_held(session: Session, renewed: int) -> None:
+    """Raise LeaseLost unless a renewal touched all of the session's streams."""
+    if renewed != len(session.fences):
         raise LeaseLost(f"another sync took over {', '.join(session.names)} of {session.org_id}")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
@@ -11,15 +11,10 @@ from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.database.raw_tables import LINKS_COLUMN
 from openfaith_pipeline.load.drift import Sightings
 from openfaith_pipeline.load.rows import EncodedRows, Issue, RowEncoder
-from openfaith_pipeline.load.sessions import Session, renew, staging_name
+from openfaith_pipeline.load.sessions import RENEWAL, Session, check_held, held_by, renew, staging_name
 from openfaith_pipeline.walk import Page
 
 _COLUMNS_BEFORE = ("_stream_sync_id", "_page", "_position", "id")
-
-
-# A crash of the server may take the last pages with it, rows and checkpoint alike: they are fetched again. Publishing
-# waits for the disk, and for all that came before it.
-_NEED_NOT_REACH_THE_DISK = "SET LOCAL synchronous_commit = off"
 
 
 async def commit_page(connection: AsyncConnection[Any], session: Session, page: Page) -> dict[str, int]:
@@ -36,8 +31,6 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
     session.state, session.end, session.pages = page.checkpoint, page.end, session.pages + 1
     try:
         async with connection.transaction():
-            await connection.execute(_NEED_NOT_REACH_THE_DISK)
-            await renew(connection, session)
             for stream in session.walk.streams:
                 if stream.name in encoded:
                     await stage(connection, session, stream, encoded[stream.name])
@@ -101,12 +94,11 @@ async def stage(connection: AsyncConnection[Any], session: Session, stream: Stre
 
 
 @cache
-def _copy_statement(stream: Stream) -> sql.Composed:
+def _copy_statement(stream: Stream) -> bytes:
     links = (LINKS_COLUMN,) if stream.has_many else ()
     columns = (*_COLUMNS_BEFORE, *stream.columns, "_extra", *links, "_content_hash")
-    return sql.SQL("COPY {} ({}) FROM STDIN").format(
-        staging_name(stream), sql.SQL(", ").join(sql.Identifier(column) for column in columns)
-    )
+    copy = sql.SQL("COPY {} ({}) FROM STDIN")
+    return copy.format(staging_name(stream), sql.SQL(", ").join(map(sql.Identifier, columns))).as_bytes()
 
 
 async def quarantine(
@@ -134,28 +126,43 @@ async def quarantine(
         )
 
 
+# A crash of the server may take the last pages with it, rows and checkpoint alike: they are fetched again. Publishing
+# waits for the disk, and for all that came before it.
+_MOVE_CHECKPOINT: Final = sql.SQL(
+    "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS setting),"
+    " held AS ({} RETURNING state.stream), moved AS ("
+    "UPDATE sync.stream_syncs AS done SET checkpoint = page.checkpoint, pages = pages + 1,"
+    " requests = done.requests + page.requests, waited_seconds = done.waited_seconds + page.waited,"
+    " fetched = done.fetched + page.fetched, quarantined = done.quarantined + page.quarantined"
+    " FROM unnest(%(ids)s::bigint[], %(checkpoints)s::jsonb[], %(requests)s::int[], %(waited)s::float8[],"
+    " %(fetched)s::int[], %(quarantined)s::int[])"
+    " AS page (id, checkpoint, requests, waited, fetched, quarantined) WHERE done.id = page.id)"
+    " SELECT (SELECT count(*) FROM held) AS held, setting FROM quick"
+).format(RENEWAL)
+
+
 async def _move_checkpoint(
     connection: AsyncConnection[Any], session: Session, page: Page, encoded: Mapping[str, EncodedRows]
 ) -> None:
-    first = session.names[0]
-    counted = [
-        (
-            session.checkpoint() if name == first else None,
-            page.requests if name == first else 0,
-            page.waited_seconds if name == first else 0.0,
-            *_counts(encoded.get(name)),
-            session.ids[name],
-        )
-        for name in session.names
-        if name == first or name in encoded
-    ]
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            "UPDATE sync.stream_syncs SET checkpoint = %s, pages = pages + 1, requests = requests + %s,"
-            " waited_seconds = waited_seconds + %s, fetched = fetched + %s, quarantined = quarantined + %s"
-            " WHERE id = %s",
-            counted,
-        )
+    """Move the session on by a page, if it still holds its streams; the checkpoint is kept with its first stream."""
+    first, *others = session.names
+    names = [first, *(name for name in others if name in encoded)]
+    counts = [_counts(encoded.get(name)) for name in names]
+    rest = len(names) - 1
+    cursor = await connection.execute(
+        _MOVE_CHECKPOINT,
+        {
+            **held_by(session),
+            "ids": [session.ids[name] for name in names],
+            "checkpoints": [session.checkpoint(), *[None] * rest],
+            "requests": [page.requests, *[0] * rest],
+            "waited": [page.waited_seconds, *[0.0] * rest],
+            "fetched": [fetched for fetched, _ in counts],
+            "quarantined": [quarantined for _, quarantined in counts],
+        },
+    )
+    row = await cursor.fetchone()
+    check_held(session, row["held"] if row else 0)
 
 
 def _counts(rows: EncodedRows | None) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """The process that serves."""
 
-import gc
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -9,6 +8,7 @@ import uvicorn
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.garbage import rare_collections
 from openfaith_pipeline.service.app import create_app
 from openfaith_pipeline.service.applier_process import applier
 
@@ -34,16 +34,9 @@ def serve(database: Database, host: str, port: int, announce: Callable[[str], No
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    _spare_what_stays()
     announce(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
-    with applier(database):
+    with applier(database), rare_collections():
         uvicorn.Server(config).run(sockets=[listener])
-
-
-def _spare_what_stays() -> None:
-    """Have the garbage collector leave alone all that was loaded: to look through it holds up answers for 0.3 s."""
-    gc.collect()
-    gc.freeze()
 
 
 def _listen(host: str, port: int) -> socket.socket:
