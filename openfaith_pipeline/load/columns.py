@@ -52,59 +52,67 @@ class ColumnEncoder:
         if not all(map(self._is_ordinary, resources)):
             return None
         attributes = [resource["attributes"] for resource in resources]
+        relationships = [resource["relationships"] for resource in resources]
         sent: set[str] = set().union(*attributes)
-        if not sent <= self._known:
+        if not sent <= self._known or self._tell_more(relationships):
             return None
         columns: list[Sequence[str]] = []
-        for column in self._encoded(records, attributes):
+        for column in self._encoded(records, attributes, relationships):
             if column is None:
                 return None
             columns.append(column)
         columns.append([_NULL] * len(records))  # `_extra`: nothing was sent that the catalog does not know
         if self._has_many:
-            links = [links_of(self._has_many, resource["relationships"]) for resource in resources]
+            links = [links_of(self._has_many, each) for each in relationships]
             columns.append([self._encode_json(each) for each in links])
         ids = _texts([resource["id"] for resource in resources])
         return None if ids is None else (_lines(ids, columns), sent)
 
-    def _encoded(self, records: Sequence[Record], attributes: Sequence[Mapping[str, Any]]) -> Iterator[_Column]:
+    def _encoded(
+        self,
+        records: Sequence[Record],
+        attributes: Sequence[Mapping[str, Any]],
+        relationships: Sequence[Mapping[str, Any]],
+    ) -> Iterator[_Column]:
         for name, is_polymorphic in self._relationships:
-            related = [self._related(record, name) for record in records]
-            yield _texts([identifier for identifier, _ in related])
+            linkages = [each.get(name) for each in relationships]
+            named = [linkage.get("data") if type(linkage) is dict else None for linkage in linkages]
+            unnamed = self._unnamed(name, records)
+            yield _texts([data.get("id") if type(data) is dict else unnamed(place) for place, data in enumerate(named)])
             if is_polymorphic:
-                yield _texts([kind for _, kind in related])
+                yield _texts([data.get("type") if type(data) is dict else None for data in named])
         for name, encode in self._columns:
             values = [each.get(name) for each in attributes]
             yield (
                 encode(values) if encode else [_NULL if value is None else self._encode_json(value) for value in values]
             )
 
-    def _related(self, record: Record, name: str) -> tuple[Any, Any]:
-        """Id and type of what the relationship names; where it names nothing, the id of the parent or the attribute."""
-        linkage = record.resource["relationships"].get(name)
-        data = linkage.get("data") if type(linkage) is dict else None
-        if type(data) is dict:
-            return data.get("id"), data.get("type")
+    def _unnamed(self, name: str, records: Sequence[Record]) -> Callable[[int], Any]:
+        """What tells whom the relationship of a record means that names nobody: its parent or an attribute."""
         column = f"{name}_id"
-        fallback = record.resource["attributes"].get(column) if column in self._id_attributes else None
-        return record.parents.get(name, fallback), None
+        if column not in self._id_attributes:
+            return lambda place: records[place].parents.get(name)
+        return lambda place: records[place].parents.get(name, records[place].resource["attributes"].get(column))
 
     def _is_ordinary(self, resource: Any) -> bool:
         if type(resource) is not dict or resource.get("type") != self._type:
             return False
-        identifier, relationships = resource.get("id"), resource.get("relationships")
+        identifier = resource.get("id")
         return (
             type(identifier) is str
             and bool(identifier)
             and identifier.isprintable()
             and type(resource.get("attributes")) is dict
-            and type(relationships) is dict
-            and not any(_says_more(relationships[name]) for name in relationships.keys() - self._known_relationships)
+            and type(resource.get("relationships")) is dict
         )
+
+    def _tell_more(self, relationships: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether one that is not declared has something to be kept."""
+        unknown = set[str]().union(*relationships) - self._known_relationships
+        return any(_says_more(each.get(name)) for name in unknown for each in relationships)
 
 
 def _says_more(linkage: Any) -> bool:
-    """Whether a relationship that is not declared has something to be kept."""
     data = linkage.get("data") if type(linkage) is dict else None
     return type(data) is dict and data.get("type") != "Organization"
 

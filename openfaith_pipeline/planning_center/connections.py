@@ -19,7 +19,7 @@ MOST_CONNECTIONS: Final = 128
 _TIMEOUTS: Final = httpx.Timeout(connect=10.0, read=75.0, write=10.0, pool=75.0)
 
 
-_LANE_WIDTH: Final = 8
+_LANE_WIDTH: Final = 4
 """Connections that httpx looks after together. For each request it looks twice at each pair of those that are idle."""
 
 
