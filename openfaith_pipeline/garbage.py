@@ -7,19 +7,29 @@ everything there is, libraries included: a fifth of a sync's processor time, in 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
+from typing import Final
 
-_DICTS_BETWEEN_COLLECTIONS = 10_000
+_DICTS_BETWEEN_COLLECTIONS: Final = 10_000
 """A few pages of people with what is included. Python's own 700 is a quarter of one such page."""
+
+_lock: Final = Lock()
+_thresholds_before: Final[list[tuple[int, int, int]]] = []
+"""One for each block under way, whichever thread it is in."""
 
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
     """Within the block, collect rarely, and leave alone what was loaded before it."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(_DICTS_BETWEEN_COLLECTIONS, *before[1:])
+    with _lock:
+        _thresholds_before.append(_thresholds_before[0] if _thresholds_before else gc.get_threshold())
+        gc.freeze()
+        gc.set_threshold(_DICTS_BETWEEN_COLLECTIONS, *_thresholds_before[0][1:])
     try:
         yield
     finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
+        with _lock:
+            before = _thresholds_before.pop()
+            if not _thresholds_before:
+                gc.set_threshold(*before)
+                gc.unfreeze()

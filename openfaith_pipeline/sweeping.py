@@ -124,7 +124,7 @@ async def sweep(database: Database, order: SweepOrder, listener: Listener) -> Sw
 async def _holding(place: Workplace, holder: str) -> AsyncIterator[None]:
     """Keep the holder's turns for the block, and leave to the next sweep what is unfinished at its end."""
     try:
-        async with beating(place.pool, lambda connection: keep_turns(connection, holder), every_seconds=BEAT_SECONDS):
+        async with beating(place.beats, lambda connection: keep_turns(connection, holder), every_seconds=BEAT_SECONDS):
             yield
     finally:
         with suppress(psycopg.OperationalError, PoolTimeout):
@@ -147,6 +147,7 @@ class _Sweep:
     changed_orgs: int = 0
     requests: int = 0
     failures: dict[str, str] = field(default_factory=dict)
+    working_on: set[str] = field(default_factory=set)
     transforming: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_TRANSFORMS_AT_ONCE))
     telling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -156,6 +157,7 @@ class _Sweep:
         try:
             while True:
                 claimed = await self._claim(self.order.orgs_at_once - len(under_way))
+                self.working_on.update(turn.org_id for turn in claimed)
                 under_way |= {asyncio.create_task(self._take(turn)) for turn in claimed}
                 if not under_way:
                     return SweepReport(self.orgs, self.changed_orgs, self.requests, self.failures)
@@ -182,12 +184,13 @@ class _Sweep:
                 await asyncio.to_thread(self.listener.claims_no_more)
             return []
         async with self.place.pool.connection() as connection:
-            return await claim_turns(connection, self.order.kind, self.holder, room)
+            return await claim_turns(connection, self.order.kind, self.holder, room, self.working_on)
 
     async def _take(self, turn: Turn) -> None:
         outcome, end = await self._work(turn)
         async with self.place.pool.connection() as connection:
             await end_turn(connection, turn, self.holder, end)
+        self.working_on.discard(turn.org_id)
         self.orgs += 1
         self.changed_orgs += bool(outcome.changed or outcome.tables)
         self.requests += sum(result.requests for result in outcome.streams.values())

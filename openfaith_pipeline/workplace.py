@@ -32,10 +32,12 @@ class Workplace:
     """What all syncs of one process may share.
 
     pool: connections to Postgres, whose rows are mappings.
+    beats: a connection for what has to be said in time, however many wait for one of the pool's.
     holder: the name their leases are held by, kept alive while the workplace is open.
     """
 
     pool: AsyncConnectionPool[Any]
+    beats: AsyncConnectionPool[Any]
     holder: str
 
 
@@ -49,9 +51,10 @@ async def open_workplace(
             database.pool(
                 size=connections, patience_seconds=patience_seconds, row_factory=dict_row, options=_SESSION_OPTIONS
             ) as pool,
-            holding(pool) as holder,
+            database.pool(size=1, options=_SESSION_OPTIONS) as beats,
+            holding(beats) as holder,
         ):
-            yield Workplace(pool, holder)
+            yield Workplace(pool, beats, holder)
 
 
 @asynccontextmanager

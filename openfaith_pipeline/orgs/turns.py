@@ -6,7 +6,7 @@ sweep's attempt is one more attempt at the same sync.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -95,7 +95,7 @@ WHERE turn.kind = %(kind)s AND org.paused_at IS NULL AND org.removed_at IS NULL
 _CLAIM: Final = f"""
 WITH due AS (
     SELECT turn.org_id, chosen.sync_every, chosen.poll_every, chosen.reconcile_within, chosen.streams
-    {_DUE} ORDER BY turn.next_at LIMIT %(limit)s FOR UPDATE OF turn SKIP LOCKED
+    {_DUE} AND turn.org_id <> ALL(%(under_way)s) ORDER BY turn.next_at LIMIT %(limit)s FOR UPDATE OF turn SKIP LOCKED
 )
 UPDATE sync.org_schedules AS turn
 SET holder = %(holder)s, lease_expires_at = now() + %(ttl)s, attempted_at = now(),
@@ -147,8 +147,13 @@ def progress_of(connection: Connection[Any], org_id: str) -> list[Progress]:
         ).fetchall()
 
 
-async def claim_turns(connection: AsyncConnection[Any], kind: Kind, holder: str, limit: int) -> list[Turn]:
-    """Lease up to `limit` due orgs to `holder`, those that have waited longest first."""
+async def claim_turns(
+    connection: AsyncConnection[Any], kind: Kind, holder: str, limit: int, under_way: Collection[str] = ()
+) -> list[Turn]:
+    """Lease up to `limit` due orgs to `holder`, those that have waited longest first.
+
+    under_way: orgs that the holder works on already, whatever has become of their leases.
+    """
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
             _CLAIM,
@@ -156,6 +161,7 @@ async def claim_turns(connection: AsyncConnection[Any], kind: Kind, holder: str,
                 "kind": kind.value,
                 "holder": holder,
                 "limit": limit,
+                "under_way": list(under_way),
                 "ttl": LEASE_TTL,
                 "poll_every": POLL_EVERY,
                 "slack": _SLACK,

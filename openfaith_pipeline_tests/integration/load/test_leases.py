@@ -1,6 +1,7 @@
 """The beat that keeps a process's leases, beside the transactions of the same process."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from psycopg.rows import dict_row
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load import leases
+from openfaith_pipeline.workplace import open_workplace
 
 
 async def lease_of(connection: AsyncConnection[Any], stream: str) -> Any:
@@ -36,3 +38,19 @@ async def test_the_beat_waits_for_no_transaction_and_lets_none_wait(
             assert await lease_of(looking, "first") > before
             await working.execute("UPDATE sync.stream_states SET fence = fence + 1 WHERE stream = 'first'")
             await looking.set_autocommit(False)
+
+
+async def test_the_beat_waits_for_no_connection_that_work_has(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "BEAT_SECONDS", 0.05)
+    async with open_workplace(database, connections=1) as place, place.pool.connection() as working:
+        await working.set_autocommit(True)
+        await working.execute(
+            "INSERT INTO sync.stream_states (org_id, stream, holder, lease_expires_at)"
+            " VALUES ('org', 'kept', %s, now())",
+            (place.holder,),
+        )
+        before = await lease_of(working, "kept")
+        await asyncio.sleep(0.5)
+        assert await lease_of(working, "kept") > before + timedelta(seconds=5)

@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import psycopg
@@ -188,6 +190,24 @@ def test_a_killed_sweeps_orgs_are_taken_up_under_their_sync_id(
     assert (report.orgs, report.failures) == (4, {})
     assert {org_id: outcome.sync_id for org_id, outcome in heard.outcomes.items()} == begun
     assert all(count(database, "pco_people.emails", org_id) == truth(simulator, org_id) for org_id in org_ids)
+
+
+def test_a_sweep_whose_leases_have_run_out_takes_no_org_twice(
+    database: Database, simulator: SimulatorClient, org_ids: list[str]
+) -> None:
+    simulator.set_latency(Latency(base_ms=1500))
+    try:
+        with ThreadPoolExecutor() as pool:
+            sweeping = pool.submit(swept, database)
+            wait_until_all_are_claimed(database, org_ids)
+            expire_leases(database)
+            time.sleep(2.5)  # it looks for more every second
+            simulator.set_latency(Latency())
+            report, heard = sweeping.result()
+    finally:
+        simulator.set_latency(Latency())
+    assert (report.orgs, report.failures) == (4, {})
+    assert sorted(heard.outcomes) == sorted(org_ids)
 
 
 def wait_until_all_are_claimed(database: Database, org_ids: Collection[str]) -> None:
