@@ -14,22 +14,23 @@ _DICTS_BETWEEN_COLLECTIONS: Final = 10_000
 """A few pages of people with what is included. Python's own 700 is a quarter of one such page."""
 
 _lock: Final = Lock()
-_thresholds_before: Final[list[tuple[int, int, int]]] = []
-"""One for each block under way, whichever thread it is in."""
+_before: Final[list[tuple[tuple[int, int, int], int]]] = []
+"""Thresholds and number of frozen objects, once for each block under way, whichever thread it is in."""
 
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
     """Within the block, collect rarely, and leave alone what was loaded before it."""
     with _lock:
-        _thresholds_before.append(_thresholds_before[0] if _thresholds_before else gc.get_threshold())
+        _before.append(_before[0] if _before else (gc.get_threshold(), gc.get_freeze_count()))
         gc.freeze()
-        gc.set_threshold(_DICTS_BETWEEN_COLLECTIONS, *_thresholds_before[0][1:])
+        gc.set_threshold(_DICTS_BETWEEN_COLLECTIONS, *_before[0][0][1:])
     try:
         yield
     finally:
         with _lock:
-            before = _thresholds_before.pop()
-            if not _thresholds_before:
-                gc.set_threshold(*before)
-                gc.unfreeze()
+            thresholds, frozen = _before.pop()
+            if not _before:
+                gc.set_threshold(*thresholds)
+                if not frozen:
+                    gc.unfreeze()

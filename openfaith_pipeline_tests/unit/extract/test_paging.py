@@ -126,8 +126,9 @@ def test_a_quiet_listing_needs_no_more_requests_than_pages() -> None:
 
 
 def test_pages_of_a_long_listing_are_asked_for_side_by_side_and_none_for_nothing() -> None:
+    count = 2_500
     for read in (lambda it: read_listing(it, ListingState()), lambda it: read_windows(it, WindowState())):
-        collection = Collection(dict(enumerate(range(12_000), start=1)), delays=iter([5] * 500))
+        collection = Collection(dict(enumerate(range(count), start=1)), delays=iter([5] * 500))
         in_flight = most = 0
         fetch = collection.fetch
 
@@ -143,8 +144,8 @@ def test_pages_of_a_long_listing_are_asked_for_side_by_side_and_none_for_nothing
         collection.fetch = watched  # type: ignore[method-assign]
         read(collection)
         assert most == PAGES_ABREAST
-        assert len(collection.requests) == math.ceil((12_000 - 1) / (PAGE_SIZE - 1))
-        assert max(int(params.get("offset", 0)) for _, params in collection.requests) <= 12_000
+        assert len(collection.requests) == math.ceil((count - 1) / (PAGE_SIZE - 1))
+        assert max(int(params.get("offset", 0)) for _, params in collection.requests) <= count
 
 
 def test_a_no_change_window_is_one_request() -> None:
