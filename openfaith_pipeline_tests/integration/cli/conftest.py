@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient, made_up_churches, running_simulator
+from openfaith_pipeline_tests.rates import GENEROUS
 from openfaith_pipeline_tests.verbs import Verbs
 
 CHURCH = made_up_churches(1, people=12)[0]
@@ -17,7 +18,7 @@ def church() -> ChurchSpec:
 
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[SimulatorClient]:
-    with running_simulator([CHURCH]) as client:
+    with running_simulator([CHURCH], rate_limit=GENEROUS) as client:
         yield client
 
 

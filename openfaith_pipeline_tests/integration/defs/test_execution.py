@@ -27,6 +27,7 @@ from openfaith_pipeline.planning_center.rate_ledger import Claim, Grant, Priorit
 from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline_tests.rates import GENEROUS
 
 ORGS = [church.org_id for church in made_up_churches(3, people=5)]
 CAMPUSES = [STREAMS["people.campuses"]]
@@ -34,7 +35,7 @@ CAMPUSES = [STREAMS["people.campuses"]]
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[SimulatorClient]:
-    with running_simulator(made_up_churches(3, people=5)) as simulator:
+    with running_simulator(made_up_churches(3, people=5), rate_limit=GENEROUS) as simulator:
         yield simulator
 
 

@@ -15,11 +15,12 @@ from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline_tests.integration.sync.church import connect, stored, sync
 from openfaith_pipeline_tests.integration.sync.test_deletes import EMAILS, delete
+from openfaith_pipeline_tests.rates import GENEROUS
 
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
-    with running_simulator(made_up_churches(1, people=150)) as running:
+    with running_simulator(made_up_churches(1, people=150), rate_limit=GENEROUS) as running:
         yield running
 
 

@@ -21,6 +21,7 @@ from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline_tests.integration.sync.church import connect
+from openfaith_pipeline_tests.rates import GENEROUS
 
 CAMPUSES = dg.AssetKey(["pco_people", "campuses"])
 MADE = dg.AssetKey(["openfaith", "campuses"])
@@ -28,7 +29,7 @@ MADE = dg.AssetKey(["openfaith", "campuses"])
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[SimulatorClient]:
-    with running_simulator(made_up_churches(3, people=5)) as simulator:
+    with running_simulator(made_up_churches(3, people=5), rate_limit=GENEROUS) as simulator:
         yield simulator
 
 
@@ -109,7 +110,7 @@ def test_a_sweep_fails_only_when_every_org_does(
 @pytest.mark.usefixtures("_database_given")
 def test_what_a_blocking_check_undoes_is_seen_at_its_asset(instance: dg.DagsterInstance, database: Database) -> None:
     emails = STREAMS["people.emails"]
-    with running_simulator(made_up_churches(1, people=60)) as simulator:
+    with running_simulator(made_up_churches(1, people=60), rate_limit=GENEROUS) as simulator:
         [org_id] = connect(database, simulator)
         with database.connect() as connection:
             connection.execute(

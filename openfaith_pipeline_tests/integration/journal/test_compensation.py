@@ -10,19 +10,18 @@ from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
-from openfaith_pipeline.simulator.options import RateLimit
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline_tests.integration.journal.church import STREAMS_READ, change_the_source, synced
 from openfaith_pipeline_tests.integration.replay import replay_differences
 from openfaith_pipeline_tests.integration.snapshots import differing, snapshot
 from openfaith_pipeline_tests.integration.sync.church import connect, sync
+from openfaith_pipeline_tests.rates import GENEROUS
 
 EMAILS = STREAMS["people.emails"]
 
 
 def test_rows_that_lose_all_their_content_are_not_left_so(database: Database) -> None:
-    generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
-    with running_simulator(made_up_churches(1, people=60), rate_limit=generous) as simulator:
+    with running_simulator(made_up_churches(1, people=60), rate_limit=GENEROUS) as simulator:
         [org_id] = connect(database, simulator)
         synced(database, org_id, "first")
         with database.connect(autocommit=True) as connection:

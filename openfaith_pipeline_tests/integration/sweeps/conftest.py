@@ -11,13 +11,14 @@ from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sweeping import OrgOutcome, SweepOrder, SweepReport, sweep
 from openfaith_pipeline_tests.integration.sync.church import connect
+from openfaith_pipeline_tests.rates import GENEROUS
 
 STREAMS = ("people.campuses", "people.people", "people.emails")
 
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[SimulatorClient]:
-    with running_simulator(made_up_churches(4, people=6)) as simulator:
+    with running_simulator(made_up_churches(4, people=6), rate_limit=GENEROUS) as simulator:
         yield simulator
 
 

@@ -11,6 +11,7 @@ from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline_tests.integration.sweeps.conftest import make_due, swept
 from openfaith_pipeline_tests.integration.sync.church import connect, stored, sync
+from openfaith_pipeline_tests.rates import GENEROUS
 
 CHOSEN = (
     "people.people",
@@ -27,7 +28,7 @@ ARRANGEMENTS, NOTES = STREAMS["services.arrangements"], STREAMS["services.plan_n
 
 @pytest.fixture
 def church() -> Iterator[SimulatorClient]:
-    with running_simulator(made_up_churches(1, people=6)) as simulator:
+    with running_simulator(made_up_churches(1, people=6), rate_limit=GENEROUS) as simulator:
         yield simulator
 
 

@@ -5,10 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from openfaith_pipeline.simulator.client import SimulatorClient
-from openfaith_pipeline.simulator.options import RateLimit
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
-
-GENEROUS = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
+from openfaith_pipeline_tests.rates import GENEROUS
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from openfaith_pipeline.simulator.server import made_up_churches, running_simula
 from openfaith_pipeline.status import read_status
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, stored, sync
-from openfaith_pipeline_tests.integration.sync.conftest import GENEROUS
+from openfaith_pipeline_tests.rates import GENEROUS
 
 PEOPLE, EMAILS, PHONES = (STREAMS[f"people.{name}"] for name in ("people", "emails", "phone_numbers"))
 LISTS, RULES, CONDITIONS = (STREAMS[f"people.{name}"] for name in ("lists", "rules", "conditions"))

@@ -11,19 +11,18 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.rollback import RollbackOrder, roll_back
 from openfaith_pipeline.simulator.client import SimulatorClient
-from openfaith_pipeline.simulator.options import RateLimit
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.snapshots import differing, snapshot, states
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, row_versions, statuses, stored, sync
+from openfaith_pipeline_tests.rates import GENEROUS
 
 STREAMS = (people.CAMPUSES, people.PEOPLE, people.EMAILS, people.PERSON_MERGERS)
 
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
-    generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
-    with running_simulator(made_up_churches(1, people=30), rate_limit=generous) as running:
+    with running_simulator(made_up_churches(1, people=30), rate_limit=GENEROUS) as running:
         yield running
 
 

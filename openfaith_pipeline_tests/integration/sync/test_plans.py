@@ -23,7 +23,7 @@ from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.planning import OrgPlan, apply_streams, plan_streams
 from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
-from openfaith_pipeline.simulator.options import RateLimit, Traps
+from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline_tests.integration.sync.church import (
     connect,
@@ -33,6 +33,7 @@ from openfaith_pipeline_tests.integration.sync.church import (
     stored,
     sync,
 )
+from openfaith_pipeline_tests.rates import GENEROUS
 
 STREAMS = (
     people.CAMPUSES,
@@ -52,8 +53,7 @@ UNCHANGED = (
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
-    generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
-    with running_simulator(made_up_churches(1, people=30), rate_limit=generous) as running:
+    with running_simulator(made_up_churches(1, people=30), rate_limit=GENEROUS) as running:
         yield running
 
 

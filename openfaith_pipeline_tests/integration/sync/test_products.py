@@ -9,18 +9,18 @@ from openfaith_pipeline.catalog import STREAMS, Product, streams_of
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
-from openfaith_pipeline.simulator.options import RateLimit, Traps
+from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.status import read_status
 from openfaith_pipeline_tests.integration.sync.church import ALL, connect, differences, row_versions, statuses, sync
+from openfaith_pipeline_tests.rates import GENEROUS
 
 GROUPS, GIVING = streams_of(Product.GROUPS), streams_of(Product.GIVING)
 
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
-    generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
-    with running_simulator(made_up_churches(1, people=16), rate_limit=generous) as running:
+    with running_simulator(made_up_churches(1, people=16), rate_limit=GENEROUS) as running:
         yield running
 
 

@@ -14,18 +14,17 @@ from openfaith_pipeline.load.staging import encoder_of
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.replaying import Replayed, replay
 from openfaith_pipeline.simulator.client import SimulatorClient
-from openfaith_pipeline.simulator.options import RateLimit
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.sync.church import connect, row_versions, statuses, stored, sync
+from openfaith_pipeline_tests.rates import GENEROUS
 
 STREAMS = (people.EMAILS, people.HOUSEHOLDS, people.HOUSEHOLD_MEMBERSHIPS, people.TABS)
 
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
-    generous = RateLimit(limit=100_000, period_seconds=1, high_offset_limit=100_000)
-    with running_simulator(made_up_churches(1, people=12), rate_limit=generous) as running:
+    with running_simulator(made_up_churches(1, people=12), rate_limit=GENEROUS) as running:
         yield running
 
 

@@ -8,6 +8,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.simulator import Latency, SimulatorClient, Traps, Webhooks, made_up_churches, running_simulator
 from openfaith_pipeline_tests.integration.webhooks.receiver import running_service
+from openfaith_pipeline_tests.rates import GENEROUS
 
 EVENTS = "webhooks.available_events"
 SUBSCRIPTIONS = "webhooks.webhook_subscriptions"
@@ -28,7 +29,7 @@ OFFERED = (
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[SimulatorClient]:
-    with running_simulator(made_up_churches(2, people=20)) as simulator:
+    with running_simulator(made_up_churches(2, people=20), rate_limit=GENEROUS) as simulator:
         for church in simulator.churches():
             rest = [
                 int(row["id"])
