@@ -12,6 +12,7 @@ from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.requests import ORG_TAG, sync_id_of, trigger_of
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.errors import StreamBusy
+from openfaith_pipeline.inbox.carrying import is_taken_up_again
 
 _PATIENCE_SECONDS: Final = 25.0  # longer than the leases of a killed run last
 
@@ -32,7 +33,12 @@ def canceled_runs_sensor(context: dg.RunStatusSensorContext) -> dg.SkipReason:
     org_id = run.tags.get(ORG_TAG)
     if not database.settings.undo_canceled or trigger_of(run) in KEPT_TRIGGERS or not org_id:
         return dg.SkipReason(f"What run {run.run_id} had published stays.")
-    compensation = _undo(database, org_id, sync_id_of(run, context.instance))
+    sync_id = sync_id_of(run, context.instance)
+    with database.connect() as connection:
+        # Else what the next attempt at the same sync has published would go too.
+        if is_taken_up_again(connection, sync_id, run.run_id):
+            return dg.SkipReason(f"What run {run.run_id} had published stays: its request was resumed.")
+    compensation = _undo(database, org_id, sync_id)
     if compensation is None:
         return dg.SkipReason(f"Run {run.run_id} had published nothing.")
     report_rollback(context.instance, compensation.order, compensation.undone)
