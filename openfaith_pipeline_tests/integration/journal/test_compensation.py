@@ -74,6 +74,26 @@ def test_a_terminated_run_takes_back_what_it_had_published(
             assert "had published nothing" in told_of_cancellation(instance, run, is_wanted=True)
 
 
+def test_a_request_that_was_resumed_keeps_what_it_brings(database: Database, simulator: SimulatorClient) -> None:
+    [org_id] = connect(database, simulator)
+    with database.connect(autocommit=True) as connection, open_instance(database.settings, database) as instance:
+        tags = {"openfaith/org": org_id, "openfaith/trigger": "api"}
+        run = instance.create_run_for_job(dg.job(name="pco_sync")(lambda: None), tags=tags)
+        connection.execute(
+            "INSERT INTO sync.requests (request_id, workflow, org_id, payload, trigger, status, run_id)"
+            " VALUES (%s, 'ExternalSyncWorkflow', %s, '{}', 'api', 'waiting', NULL)",
+            (run.run_id, org_id),
+        )
+        sync(database, org_id, STREAMS_READ, sync_id=run.run_id)
+        after = snapshot(connection)
+        connection.execute(
+            "UPDATE sync.syncs SET status = 'running', finished_at = NULL WHERE sync_id = %s", (run.run_id,)
+        )
+        instance.report_run_canceled(run)
+        assert "was resumed" in told_of_cancellation(instance, run, is_wanted=True)
+        assert differing(snapshot(connection), after) == []
+
+
 def told_of_cancellation(instance: dg.DagsterInstance, run: dg.DagsterRun, *, is_wanted: bool) -> str:
     """What the sensor says of the run's cancellation."""
     event = dg.DagsterEvent(dg.DagsterEventType.RUN_CANCELED.value, run.job_name)
