@@ -7,6 +7,7 @@ from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.checks import Finding, rules_for
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.load.sync_log import between_attempts
 from openfaith_pipeline.rollback import OnConflict, OrgRollback, RollbackOrder, roll_back
 
 
@@ -50,10 +51,11 @@ def compensate(database: Database, org_id: str, sync_id: str, stream: Stream) ->
     return Compensation(order, undone, reason, rule.name, finding)
 
 
-def undo_canceled(database: Database, org_id: str, sync_id: str) -> Compensation | None:
-    """Undo what a canceled sync has published of the org; None when there is nothing.
+def undo_canceled(database: Database, org_id: str, sync_id: str, run_id: str) -> Compensation | None:
+    """Undo what a sync has published of the org before its run was canceled; None when there is nothing.
 
-    Rows that others have changed meanwhile are kept. Raises StreamBusy while another sync of its streams lives.
+    Nothing either where another run has gone on with the sync: what that has published is the sync's too. Rows that
+    others have changed meanwhile are kept. Raises StreamBusy while another sync of its streams lives.
     """
     order = RollbackOrder(
         sync_id,
@@ -63,7 +65,10 @@ def undo_canceled(database: Database, org_id: str, sync_id: str) -> Compensation
         trigger="cancel",
         is_over=True,
     )
-    try:
-        return Compensation(order, roll_back(database, order), order.reason)
-    except UsageError:
-        return None  # it had published nothing, or is rolled back already
+    with between_attempts(database, sync_id) as last_run_id:
+        if last_run_id not in {None, run_id}:
+            return None
+        try:
+            return Compensation(order, roll_back(database, order), order.reason)
+        except UsageError:
+            return None  # it had published nothing, or is rolled back already

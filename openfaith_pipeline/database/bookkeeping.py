@@ -100,7 +100,7 @@ SYNCS: Final = Table(
     "syncs",
     METADATA,
     Column("sync_id", Text, primary_key=True),
-    Column("run_id", Text, comment="the Dagster run that began it"),
+    Column("run_id", Text, comment="the Dagster run that worked for it last"),
     Column("mode", Text, nullable=False),
     Column("trigger", Text, nullable=False),
     Column("idempotency_key", Text, unique=True, comment="whoever asks with the same key gets this sync"),

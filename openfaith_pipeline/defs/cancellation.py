@@ -12,7 +12,6 @@ from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.requests import ORG_TAG, sync_id_of, trigger_of
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.errors import StreamBusy
-from openfaith_pipeline.inbox.carrying import is_taken_up_again
 
 _PATIENCE_SECONDS: Final = 25.0  # longer than the leases of a killed run last
 
@@ -33,24 +32,19 @@ def canceled_runs_sensor(context: dg.RunStatusSensorContext) -> dg.SkipReason:
     org_id = run.tags.get(ORG_TAG)
     if not database.settings.undo_canceled or trigger_of(run) in KEPT_TRIGGERS or not org_id:
         return dg.SkipReason(f"What run {run.run_id} had published stays.")
-    sync_id = sync_id_of(run, context.instance)
-    with database.connect() as connection:
-        # Else what the next attempt at the same sync has published would go too.
-        if is_taken_up_again(connection, sync_id, run.run_id):
-            return dg.SkipReason(f"What run {run.run_id} had published stays: its request was resumed.")
-    compensation = _undo(database, org_id, sync_id)
+    compensation = _undo(database, org_id, sync_id_of(run, context.instance), run.run_id)
     if compensation is None:
-        return dg.SkipReason(f"Run {run.run_id} had published nothing.")
+        return dg.SkipReason(f"Run {run.run_id} had published nothing, or another run has gone on with its sync.")
     report_rollback(context.instance, compensation.order, compensation.undone)
     rows = sum(org.rows for org in compensation.undone)
     return dg.SkipReason(f"{rows} rows that run {run.run_id} had published are rolled back.")
 
 
-def _undo(database: Database, org_id: str, sync_id: str) -> Compensation | None:
+def _undo(database: Database, org_id: str, sync_id: str, run_id: str) -> Compensation | None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            return undo_canceled(database, org_id, sync_id)
+            return undo_canceled(database, org_id, sync_id, run_id)
         except StreamBusy:
             if time.monotonic() > deadline:
                 raise

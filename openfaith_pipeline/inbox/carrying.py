@@ -103,14 +103,6 @@ def take_request(connection: Connection[Any], request_id: str, run_id: str) -> N
         raise RequestCanceled(f"the request {request_id} was canceled; ask anew, or resume it")
 
 
-def is_taken_up_again(connection: Connection[Any], request_id: str, run_id: str) -> bool:
-    """Whether the request waits for another run than this one that began it, or has one."""
-    row = connection.execute(
-        "SELECT true FROM sync.requests WHERE request_id = %s AND run_id IS DISTINCT FROM %s", (request_id, run_id)
-    ).fetchone()
-    return row is not None
-
-
 def note_run(connection: Connection[Any], request_id: str, run_id: str, *, is_running: bool) -> None:
     """Record which run carries out a claimed request."""
     connection.execute(

@@ -191,29 +191,21 @@ async def _lock_states(
 ) -> dict[str, datetime | None]:
     """Lock the streams' states in one order for all, refuse if one is held, and give their watermarks."""
     concerned = sorted({*names, *(lead.name for lead in leads)})
-    states = await _locked_states(connection, org_id, concerned)
-    if len(states) < len(concerned):  # the first sync of these streams
-        await connection.execute(
-            "INSERT INTO sync.stream_states (org_id, stream) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
-            (org_id, concerned),
-        )
-        states = await _locked_states(connection, org_id, concerned)
-    for name in names:
-        holder = states[name]["holder"]
-        if states[name]["is_live"] and holder and not is_dead(holder):
-            raise StreamBusy(f"{name} of {org_id} is being synced by {holder.rsplit(':', 1)[0]}")
-    return {name: state["watermark"] for name, state in states.items()}
-
-
-async def _locked_states(
-    connection: AsyncConnection[Any], org_id: str, concerned: Sequence[str]
-) -> dict[str, dict[str, Any]]:
+    await connection.execute(
+        "INSERT INTO sync.stream_states (org_id, stream) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
+        (org_id, concerned),
+    )
     cursor = await connection.execute(
         "SELECT stream, watermark, holder, lease_expires_at > now() AS is_live FROM sync.stream_states"
         " WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream FOR UPDATE",
         (org_id, concerned),
     )
-    return {row["stream"]: row for row in await cursor.fetchall()}
+    states = {row["stream"]: row for row in await cursor.fetchall()}
+    for name in names:
+        holder = states[name]["holder"]
+        if states[name]["is_live"] and holder and not is_dead(holder):
+            raise StreamBusy(f"{name} of {org_id} is being synced by {holder.rsplit(':', 1)[0]}")
+    return {name: state["watermark"] for name, state in states.items()}
 
 
 async def refuse_if_held(connection: AsyncConnection[Any], org_id: str, stream: str) -> None:

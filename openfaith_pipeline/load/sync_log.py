@@ -43,7 +43,7 @@ class RecordedSync:
 
 
 def begin_sync(connection: Connection[Any], start: SyncStart) -> RecordedSync | None:
-    """Record a sync, or that another attempt of it has begun.
+    """Record a sync, or that another attempt of it has begun, once what undoes the one before has ended.
 
     Where another sync was begun with the same idempotency key nothing is recorded, and that one is returned: the
     caller must not sync. Of several callers at once one begins; the others wait for its transaction to end.
@@ -59,11 +59,22 @@ def begin_sync(connection: Connection[Any], start: SyncStart) -> RecordedSync | 
     earlier = find_sync(connection, key) if key else None
     if earlier and earlier.sync_id != start.sync_id:
         return earlier
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('attempt ' || %s, 0))", (start.sync_id,))
     connection.execute(
-        "UPDATE sync.syncs SET status = 'running', finished_at = NULL, error = NULL WHERE sync_id = %s",
-        (start.sync_id,),
+        "UPDATE sync.syncs SET run_id = coalesce(%s, run_id), status = 'running', finished_at = NULL, error = NULL"
+        " WHERE sync_id = %s",
+        (start.run_id, start.sync_id),
     )
     return None
+
+
+@contextmanager
+def between_attempts(database: Database, sync_id: str) -> Iterator[str | None]:
+    """For the block no other attempt of the sync begins. The run that was the last, as far as one was."""
+    with database.connect(autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtextextended('attempt ' || %s, 0))", (sync_id,))
+        row = connection.execute("SELECT run_id FROM sync.syncs WHERE sync_id = %s", (sync_id,)).fetchone()
+        yield row[0] if row else None
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """What a sync has published does not stay where a blocking check fails, or where its run is terminated."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import dagster as dg
 import pytest
 
@@ -8,6 +11,7 @@ from openfaith_pipeline.checks.rules import FEWEST_BLANKED
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
 from openfaith_pipeline.defs.instance import open_instance
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, between_attempts
 from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
@@ -74,24 +78,33 @@ def test_a_terminated_run_takes_back_what_it_had_published(
             assert "had published nothing" in told_of_cancellation(instance, run, is_wanted=True)
 
 
-def test_a_request_that_was_resumed_keeps_what_it_brings(database: Database, simulator: SimulatorClient) -> None:
+def test_what_another_run_has_gone_on_with_stays(database: Database, simulator: SimulatorClient) -> None:
     [org_id] = connect(database, simulator)
     with database.connect(autocommit=True) as connection, open_instance(database.settings, database) as instance:
-        tags = {"openfaith/org": org_id, "openfaith/trigger": "api"}
+        tags = {"openfaith/org": org_id, "openfaith/trigger": "ui"}
         run = instance.create_run_for_job(dg.job(name="pco_sync")(lambda: None), tags=tags)
-        connection.execute(
-            "INSERT INTO sync.requests (request_id, workflow, org_id, payload, trigger, status, run_id)"
-            " VALUES (%s, 'ExternalSyncWorkflow', %s, '{}', 'api', 'waiting', NULL)",
-            (run.run_id, org_id),
-        )
+        instance.report_run_canceled(run)
+        attempt = SyncStart(run.run_id, run.run_id, "incremental", "ui", {})
+        for run_id in (run.run_id, "the run of the next attempt"):
+            begin_sync(connection, replace(attempt, run_id=run_id))
         sync(database, org_id, STREAMS_READ, sync_id=run.run_id)
         after = snapshot(connection)
-        connection.execute(
-            "UPDATE sync.syncs SET status = 'running', finished_at = NULL WHERE sync_id = %s", (run.run_id,)
-        )
-        instance.report_run_canceled(run)
-        assert "was resumed" in told_of_cancellation(instance, run, is_wanted=True)
+        assert "another run has gone on" in told_of_cancellation(instance, run, is_wanted=True)
         assert differing(snapshot(connection), after) == []
+
+
+def test_no_attempt_begins_while_the_one_before_is_undone(database: Database) -> None:
+    attempt = SyncStart("sync", "first", "incremental", "ui", {})
+    with database.connect(autocommit=True) as connection, ThreadPoolExecutor() as pool:
+        begin_sync(connection, attempt)
+        with between_attempts(database, "sync") as last_run_id:
+            assert last_run_id == "first"
+            beginning = pool.submit(begin_sync, connection, replace(attempt, run_id="second"))
+            with pytest.raises(TimeoutError):
+                beginning.result(timeout=0.5)
+        assert beginning.result(timeout=10) is None
+        with between_attempts(database, "sync") as last_run_id:
+            assert last_run_id == "second"
 
 
 def told_of_cancellation(instance: dg.DagsterInstance, run: dg.DagsterRun, *, is_wanted: bool) -> str:
