@@ -1,6 +1,6 @@
 """What travels from extraction to loading: a walk's records, in pages, each with the checkpoint that follows it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -153,6 +153,7 @@ class Page:
     records: by stream name.
     checkpoint: where to go on once this page is committed.
     end: on the last page only.
+    pages: how many this was made of.
     """
 
     records: Mapping[str, list[Record]]
@@ -160,3 +161,21 @@ class Page:
     requests: int = 0
     waited_seconds: float = 0.0
     end: End | None = None
+    pages: int = 1
+
+
+def as_one(pages: Sequence[Page]) -> Page:
+    """Pages that follow one another, as a single one."""
+    if len(pages) == 1:
+        return pages[0]
+    records: dict[str, list[Record]] = {}
+    for page in pages:
+        for name, found in page.records.items():
+            records.setdefault(name, []).extend(found)
+    return replace(
+        pages[-1],
+        records=records,
+        requests=sum(page.requests for page in pages),
+        waited_seconds=sum(page.waited_seconds for page in pages),
+        pages=sum(page.pages for page in pages),
+    )

@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from openfaith_pipeline.walk import Page
+from openfaith_pipeline.walk import Page, as_one
 
 PAGES_AHEAD = 2
 """Pages of one walk that may wait for the database before fetching pauses."""
 
 
 async def read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
-    """The pages, the next ones on their way while one is used."""
+    """The pages, the next ones on their way while one is used.
+
+    Those that wait come together as one: to commit several costs hardly more than to commit the first of them.
+    """
     queue: asyncio.Queue[Page | None] = asyncio.Queue(PAGES_AHEAD)
     is_left = False
 
@@ -25,8 +28,14 @@ async def read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
 
     filling = asyncio.create_task(fill())
     try:
-        while (page := await queue.get()) is not None:
-            yield page
+        is_more = True
+        while is_more:
+            waiting = [await queue.get()]
+            while not queue.empty():
+                waiting.append(queue.get_nowait())
+            is_more = waiting[-1] is not None
+            if ready := [page for page in waiting if page is not None]:
+                yield as_one(ready)
         await filling
     finally:
         is_left = True

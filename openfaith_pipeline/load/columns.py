@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from hashlib import blake2b
 from math import isfinite
+from operator import itemgetter
 from typing import Any, Final
 
 from openfaith_pipeline.catalog import ColumnType, Stream, carried_names
@@ -43,6 +44,8 @@ class ColumnEncoder:
         self._columns = tuple((name, _ENCODERS.get(kind)) for name, kind in own.items())
         self._id_attributes = taken & stream.attributes.keys()
         self._encode_json = encode_json
+        self._declared = tuple(stream.attributes)
+        self._pick = itemgetter(*self._declared) if len(self._declared) > 1 else None
         self._known = frozenset({*stream.attributes, *stream.withheld})
         self._known_relationships = frozenset({*stream.belongs_to, *carried_names(stream)})
 
@@ -53,11 +56,11 @@ class ColumnEncoder:
             return None
         attributes = [resource["attributes"] for resource in resources]
         relationships = [resource["relationships"] for resource in resources]
-        sent: set[str] = set().union(*attributes)
+        sent, values = self._values(attributes)
         if not sent <= self._known or self._tell_more(relationships):
             return None
         columns: list[Sequence[str]] = []
-        for column in self._encoded(records, attributes, relationships):
+        for column in self._encoded(records, values, relationships):
             if column is None:
                 return None
             columns.append(column)
@@ -68,21 +71,31 @@ class ColumnEncoder:
         ids = _texts([resource["id"] for resource in resources])
         return None if ids is None else (_lines(ids, columns), sent)
 
+    def _values(self, attributes: Sequence[Mapping[str, Any]]) -> tuple[set[str], Mapping[str, Sequence[Any]]]:
+        """The names of the attributes sent, and by name the values of those declared."""
+        count = len(self._declared)
+        if self._pick and attributes and all(len(each) == count for each in attributes):
+            try:
+                columns = zip(*map(self._pick, attributes), strict=True)
+                return set(self._declared), dict(zip(self._declared, columns, strict=True))
+            except KeyError:
+                pass
+        return set().union(*attributes), {name: [each.get(name) for each in attributes] for name in self._declared}
+
     def _encoded(
         self,
         records: Sequence[Record],
-        attributes: Sequence[Mapping[str, Any]],
+        attributes: Mapping[str, Sequence[Any]],
         relationships: Sequence[Mapping[str, Any]],
     ) -> Iterator[_Column]:
         for name, is_polymorphic in self._relationships:
-            linkages = [each.get(name) for each in relationships]
-            named = [linkage.get("data") if type(linkage) is dict else None for linkage in linkages]
+            named = _named(name, relationships)
             unnamed = self._unnamed(name, records)
-            yield _texts([data.get("id") if type(data) is dict else unnamed(place) for place, data in enumerate(named)])
+            yield _texts([unnamed(place) if data is None else data.get("id") for place, data in enumerate(named)])
             if is_polymorphic:
-                yield _texts([data.get("type") if type(data) is dict else None for data in named])
+                yield _texts([None if data is None else data.get("type") for data in named])
         for name, encode in self._columns:
-            values = [each.get(name) for each in attributes]
+            values = attributes[name]
             yield (
                 encode(values) if encode else [_NULL if value is None else self._encode_json(value) for value in values]
             )
@@ -112,6 +125,16 @@ class ColumnEncoder:
         return any(_says_more(each.get(name)) for name in unknown for each in relationships)
 
 
+def _named(name: str, relationships: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
+    """What each record's to-one relationship of this name refers to."""
+    try:
+        named = [each[name]["data"] for each in relationships]
+    except (KeyError, TypeError):
+        linkages = [each.get(name) for each in relationships]
+        named = [linkage.get("data") if type(linkage) is dict else None for linkage in linkages]
+    return named if set(map(type, named)) <= {dict} else [data if type(data) is dict else None for data in named]
+
+
 def _says_more(linkage: Any) -> bool:
     data = linkage.get("data") if type(linkage) is dict else None
     return type(data) is dict and data.get("type") != "Organization"
@@ -137,7 +160,7 @@ def _lines(ids: Sequence[str], columns: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def _texts(values: list[Any]) -> _Column:
+def _texts(values: Sequence[Any]) -> _Column:
     kinds = set(map(type, values))
     if not kinds <= {str, _NONE}:
         return None
@@ -150,13 +173,13 @@ def _texts(values: list[Any]) -> _Column:
     return [_NULL if value is None else value for value in values] if _NONE in kinds else values
 
 
-def _booleans(values: list[Any]) -> _Column:
+def _booleans(values: Sequence[Any]) -> _Column:
     if set(map(type, values)) <= {bool, _NONE}:
         return list(map(_BOOLEANS.__getitem__, values))
     return None
 
 
-def _integers(values: list[Any]) -> _Column:
+def _integers(values: Sequence[Any]) -> _Column:
     if not set(map(type, values)) <= {int, _NONE}:
         return None
     if any(value is not None and not -_LARGEST <= value < _LARGEST for value in values):
@@ -164,21 +187,21 @@ def _integers(values: list[Any]) -> _Column:
     return [_NULL if value is None else str(value) for value in values]
 
 
-def _floats(values: list[Any]) -> _Column:
+def _floats(values: Sequence[Any]) -> _Column:
     if set(map(type, values)) <= {float, _NONE} and all(value is None or isfinite(value) for value in values):
         return [_NULL if value is None else repr(value) for value in values]
     return None
 
 
-def _moments(values: list[Any]) -> _Column:
+def _moments(values: Sequence[Any]) -> _Column:
     return _checked(values, _SECONDS, datetime.fromisoformat)
 
 
-def _days(values: list[Any]) -> _Column:
+def _days(values: Sequence[Any]) -> _Column:
     return _checked(values, _DAYS, date.fromisoformat)
 
 
-def _checked(values: list[Any], pattern: re.Pattern[str], parse: Callable[[str], object]) -> _Column:
+def _checked(values: Sequence[Any], pattern: re.Pattern[str], parse: Callable[[str], object]) -> _Column:
     """Texts of this pattern that are real dates; None where one is not."""
     known = [value for value in values if value is not None]
     if not set(map(type, known)) <= {str} or not pattern.fullmatch("".join(f"{value}\n" for value in known)):
@@ -191,7 +214,7 @@ def _checked(values: list[Any], pattern: re.Pattern[str], parse: Callable[[str],
     return values if len(known) == len(values) else [_NULL if value is None else value for value in values]
 
 
-_ENCODERS: Final[Mapping[ColumnType, Callable[[list[Any]], _Column]]] = {
+_ENCODERS: Final[Mapping[ColumnType, Callable[[Sequence[Any]], _Column]]] = {
     ColumnType.TEXT: _texts,
     ColumnType.INTEGER: _integers,
     ColumnType.FLOAT: _floats,

@@ -19,35 +19,53 @@ _CHANGED = (
 )
 
 
-async def publish_links(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
-    """Make the links of changed records what the records say, and drop those of deleted ones."""
+# What these say now, each link once and where it is named first.
+_NAMED = (
+    "SELECT DISTINCT ON (changed.id, named.id) changed.id, named.id AS related_id, named.position FROM changed,"
+    " jsonb_array_elements_text(changed._links -> %(relationship)s) WITH ORDINALITY AS named (id, position)"
+    " WHERE NOT changed.is_deleted ORDER BY changed.id, named.id, named.position"
+)
+
+
+async def publish_links(
+    connection: AsyncConnection[Any], session: Session, stream: Stream, *, are_new: bool = False
+) -> None:
+    """Make the links of changed records what the records say, and drop those of deleted ones.
+
+    are_new: none of the records was there before, so that none has links yet.
+    """
     asked = {"id": session.ids[stream.name], **session.journaled_as}
     for relationship in stream.links:
-        for statement in _statements(stream, relationship):
+        drop, move, add = _statements(stream, relationship)
+        for statement in (add,) if are_new else (drop, move, add):
             await connection.execute(statement, {**asked, "relationship": relationship})
 
 
 @cache
-def _statements(stream: Stream, relationship: str) -> tuple[sql.Composed, sql.Composed]:
+def _statements(stream: Stream, relationship: str) -> tuple[sql.Composed, sql.Composed, sql.Composed]:
     table = link_rows(stream, relationship)
     names = {
         "changed": sql.SQL(_CHANGED).format(raw=raw_name(stream), staging=staging_name(stream)),
+        "named": sql.SQL(_NAMED),
         "links": table.identifier,
     }
-    delete = sql.SQL(
+    drop = sql.SQL(
         "WITH changed AS ({changed}) DELETE FROM {links} AS target USING changed"
         " WHERE target.org_id = %(org_id)s AND target.id = changed.id AND (changed.is_deleted"
         " OR changed._links ? %(relationship)s AND NOT changed._links -> %(relationship)s ? target.related_id)"
     )
-    insert = sql.SQL(
-        "WITH changed AS ({changed}) INSERT INTO {links} AS target (org_id, id, related_id, position)"
-        " SELECT DISTINCT ON (changed.id, named.id) %(org_id)s, changed.id, named.id, named.position FROM changed,"
-        " jsonb_array_elements_text(changed._links -> %(relationship)s) WITH ORDINALITY AS named (id, position)"
-        " WHERE NOT changed.is_deleted ORDER BY changed.id, named.id, named.position"
-        " ON CONFLICT (org_id, id, related_id) DO UPDATE SET position = excluded.position"
-        " WHERE target.position <> excluded.position"
+    move = sql.SQL(
+        "WITH changed AS ({changed}), named AS ({named}) UPDATE {links} AS target SET position = named.position"
+        " FROM named WHERE target.org_id = %(org_id)s AND target.id = named.id"
+        " AND target.related_id = named.related_id AND target.position <> named.position"
+    )
+    add = sql.SQL(
+        "WITH changed AS ({changed}), named AS ({named}) INSERT INTO {links} AS target"
+        " (org_id, id, related_id, position) SELECT %(org_id)s, id, related_id, position FROM named"
+        " ON CONFLICT (org_id, id, related_id) DO NOTHING"
     )
     return (
-        journaled(table, delete.format(**names), Write.REMOVE),
-        journaled(table, insert.format(**names)),
+        journaled(table, drop.format(**names), Write.REMOVE),
+        journaled(table, move.format(**names)),
+        journaled(table, add.format(**names), Write.INSERT),
     )

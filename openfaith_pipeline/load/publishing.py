@@ -110,7 +110,7 @@ async def publish_stream(
     fetched, inserted, updated = counts["fetched"], counts["inserted"], counts["updated"]
     # Most syncs find nothing new in most streams. What is deleted or merged away has lost its links already.
     if inserted or updated:
-        await publish_links(connection, session, stream)
+        await publish_links(connection, session, stream, are_new=not updated)
     await record_drift(connection, session.org_id, stream, session.sightings.get(stream.name, Sightings()))
     return Published(
         fetched=fetched,

@@ -28,7 +28,7 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
         if page.records.get(stream.name)
     }
     before = (session.state, session.end, session.pages)
-    session.state, session.end, session.pages = page.checkpoint, page.end, session.pages + 1
+    session.state, session.end, session.pages = page.checkpoint, page.end, session.pages + page.pages
     try:
         async with connection.transaction():
             for stream in session.walk.streams:
@@ -131,7 +131,7 @@ async def quarantine(
 _MOVE_CHECKPOINT: Final = sql.SQL(
     "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS setting),"
     " held AS ({} RETURNING state.stream), moved AS ("
-    "UPDATE sync.stream_syncs AS done SET checkpoint = page.checkpoint, pages = pages + 1,"
+    "UPDATE sync.stream_syncs AS done SET checkpoint = page.checkpoint, pages = pages + %(pages)s,"
     " requests = done.requests + page.requests, waited_seconds = done.waited_seconds + page.waited,"
     " fetched = done.fetched + page.fetched, quarantined = done.quarantined + page.quarantined"
     " FROM unnest(%(ids)s::bigint[], %(checkpoints)s::jsonb[], %(requests)s::int[], %(waited)s::float8[],"
@@ -154,6 +154,7 @@ async def _move_checkpoint(
         {
             **held_by(session),
             "ids": [session.ids[name] for name in names],
+            "pages": page.pages,
             "checkpoints": [session.checkpoint(), *[None] * rest],
             "requests": [page.requests, *[0] * rest],
             "waited": [page.waited_seconds, *[0.0] * rest],

@@ -26,9 +26,9 @@ class Wreck:
 
     @property
     def pages_in_flight(self) -> int:
-        """At most: of each listing those being fetched, those that wait and the one being committed; of listings for
-        each parent, those of the parents that are asked for side by side."""
-        of_a_walk = PAGES_ABREAST + PAGES_AHEAD + 1
+        """At most: of each listing those being fetched, those that wait and those being committed, which had waited; of
+        listings for each parent, those of the parents that are asked for side by side."""
+        of_a_walk = PAGES_ABREAST + PAGES_AHEAD + PAGES_AHEAD
         return sum(of_a_walk + (PARENTS_IN_FLIGHT if STREAMS[lead].parent else 0) for lead in set(self.leads.values()))
 
 

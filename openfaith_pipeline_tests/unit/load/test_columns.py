@@ -38,6 +38,12 @@ def _records(draw: st.DrawFn, stream: Stream, *, is_odd: bool) -> Record:
     several = st.none() | st.lists(targets | _ODD if is_odd else targets, max_size=3)
     relationships = {name: {"data": draw(targets)} for name in stream.belongs_to}
     relationships |= {name: {"data": draw(several)} for name in stream.has_many}
+    if is_odd:
+        for name in draw(st.sets(st.sampled_from([*attributes, "one the catalog does not know"]), max_size=2)):
+            attributes = {key: value for key, value in attributes.items() if key != name} or {name: 1}
+        linkages = st.sampled_from([None, "data", {}, {"data": "id"}, {"data": []}, {"data": [{"id": "1"}]}])
+        for name in relationships:
+            relationships[name] = draw(st.just(relationships[name]) | linkages)
     identifier = draw(st.integers(1, 10**9).map(str) | (_ODD if is_odd else st.nothing()))
     resource = {"type": stream.type, "id": identifier, "attributes": attributes, "relationships": relationships}
     return Record(resource, {"person": "7"})
