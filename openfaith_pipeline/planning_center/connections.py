@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -19,61 +18,46 @@ MOST_CONNECTIONS: Final = 128
 _TIMEOUTS: Final = httpx.Timeout(connect=10.0, read=75.0, write=10.0, pool=75.0)
 
 
-_LANE_WIDTH: Final = 4
-"""Connections that httpx looks after together. For each request it looks twice at each pair of those that are idle."""
-
-
-@dataclass
-class _Lane:
-    http: httpx.AsyncClient
-    busy: int = 0
-
-
 class Connections:
-    """The connections to one host, `most` of them at most: opened as they are needed, the first used most.
+    """The connections to one host, `most` of them at most: opened as they are needed, the last used first.
 
-    Nothing of a church stays in them, cookies included: each request carries its own credentials.
+    Each has a client of its own: httpx looks at every pair of a client's connections twice for each request. Nothing
+    of a church stays in them, cookies included: each request carries its own credentials.
     """
 
     def __init__(self, url: httpx.URL, most: int, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.borrowers = 0
         self._url, self._transport = url, transport
         self._free = asyncio.Semaphore(most)
-        self._lanes: list[_Lane] = []
+        self._idle: list[httpx.AsyncClient] = []
+        self._all: list[httpx.AsyncClient] = []
 
     async def request(self, method: str, url: str, **of_request: Any) -> httpx.Response:
         """As httpx's, once a connection is free."""
         async with self._free:
-            lane = self._lane()
-            lane.busy += 1
+            client = self._idle.pop() if self._idle else self._open()
             try:
-                return await lane.http.request(method, url, **of_request)
+                return await client.request(method, url, **of_request)
             finally:
-                lane.busy -= 1
+                self._idle.append(client)
 
     async def aclose(self) -> None:
-        for lane in self._lanes:
-            await lane.http.aclose()
+        for client in self._all:
+            await client.aclose()
 
-    def _lane(self) -> _Lane:
-        with_room = (lane for lane in self._lanes if lane.busy < _LANE_WIDTH)
-        return next(with_room, None) or self._new_lane()
-
-    def _new_lane(self) -> _Lane:
-        http = httpx.AsyncClient(
+    def _open(self) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(
             headers={"Accept": "application/vnd.api+json", "User-Agent": user_agent()},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=_TIMEOUTS,
-            limits=httpx.Limits(
-                max_connections=_LANE_WIDTH, max_keepalive_connections=_LANE_WIDTH, keepalive_expiry=30.0
-            ),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30.0),
             transport=self._transport,
             verify=tls_context(),
             follow_redirects=False,
             trust_env=trusts_environment(self._url),
         )
-        self._lanes.append(_Lane(http))
-        return self._lanes[-1]
+        self._all.append(client)
+        return client
 
 
 _SHARED: Final = WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, int | None], Connections]]()
