@@ -8,6 +8,7 @@ from typing import Final
 from psycopg import sql
 
 from openfaith_pipeline.journal import canonical_rows, entries_of
+from openfaith_pipeline.transform.edges import finding_edges
 from openfaith_pipeline.transform.workspace import Workspace
 
 TABLE: Final = "entityRelationships"
@@ -49,5 +50,10 @@ def write_entity_relationships(workspace: Workspace) -> tuple[int, int, int]:
         register=workspace.canonical(TABLE),
         entries=entries_of(canonical_rows(workspace.schema, TABLE)),
     )
-    inserted, updated, occurring = workspace.rows(statement)[0]
+    with finding_edges(workspace, _number_joined(workspace) if workspace.is_partial else 0):
+        inserted, updated, occurring = workspace.rows(statement)[0]
     return inserted, updated, occurring - inserted - updated
+
+
+def _number_joined(workspace: Workspace) -> int:
+    return workspace.count(sql.SQL("SELECT count(*) FROM pg_temp.transform_joined"))

@@ -53,7 +53,7 @@ SOURCES: Final = _sources()
 # and takes minutes; hash joins of one church's rows are never far from the best and fit in this memory. Compiling
 # the wide generated statements costs more than it saves. The few records of a partial transform are looked up.
 _PLANNER_SETTINGS: Final = sql.SQL(
-    "SELECT set_config('enable_nestloop', %(nestloop)s, true), set_config('work_mem', '64MB', true),"
+    "SELECT set_config('work_mem', '64MB', true),"
     # Batches are read to their end.
     " set_config('cursor_tuple_fraction', '1', true),"
     " set_config('jit', 'off', true)"
@@ -202,7 +202,8 @@ def _together(followed: TransformResult, compared: TransformResult, is_undisturb
 
 
 def _write(workspace: Workspace, wanted: tuple[str, ...], *, is_register_whole: bool = False) -> Counts:
-    workspace.execute(_PLANNER_SETTINGS, nestloop="on" if workspace.is_partial else "off")
+    workspace.execute(_PLANNER_SETTINGS)
+    workspace.use_nested_loops(are_used=workspace.is_partial)
     needs_all_links = not ENTITIES.keys() >= set(wanted)
     linked = [entity for table, entity in ENTITIES.items() if needs_all_links or table in wanted]
     links.create_written(workspace)

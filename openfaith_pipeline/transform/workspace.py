@@ -121,5 +121,11 @@ class Workspace:
         only = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, columns))) if columns else sql.SQL("")
         self.execute(sql.SQL("ANALYZE {} {}").format(table, only))
 
+    def use_nested_loops(self, *, are_used: bool) -> None:
+        """Whether joins may look their rows up one by one, from here on in the transaction."""
+        self.execute(
+            sql.SQL("SELECT set_config('enable_nestloop', %(value)s, true)"), value="on" if are_used else "off"
+        )
+
     def _known(self) -> dict[str, object]:
         return {"org_id": self.org_id, "adapter": ADAPTER, "sync_id": self.sync_id, "cause": self.cause}
