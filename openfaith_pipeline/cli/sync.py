@@ -2,12 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
+import psycopg
 import typer
 from rich.console import Group, RenderableType
 
@@ -19,6 +21,7 @@ from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.orgs.organization import check_answering
 from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
+from openfaith_pipeline.polling import streams_between_polls
 from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.rolling import streams_due_for_reconcile
 from openfaith_pipeline.settings import load_settings
@@ -58,6 +61,14 @@ IdempotencyKey = Annotated[
     str | None,
     typer.Option("--idempotency-key", metavar="KEY", help="Asked again with the same key, it is the same sync."),
 ]
+Quick = Annotated[
+    bool,
+    typer.Option(
+        "--quick",
+        help="Only what costs a request or two to ask for, as scheduled syncs do between polls: streams that tell what"
+        " changed, if they feed the OpenFaith tables, tell of mergers, or changed within a day.",
+    ),
+]
 Rolling = Annotated[
     bool,
     typer.Option("--rolling", help="With --mode reconcile: only the streams that have waited longest for one."),
@@ -86,6 +97,7 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
     mode: Mode = SyncMode.INCREMENTAL,
     if_busy: WhenBusy = IfBusy.REFUSE,
     idempotency_key: IdempotencyKey = None,
+    quick: Quick = False,
     rolling: Rolling = False,
     within: Within = "7d",
     plan: MakePlan = False,
@@ -106,6 +118,7 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
     Examples:
       openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d
       openfaith-pipeline sync --all --json
+      openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d --quick
       openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d --stream people.emails --mode reconcile
       openfaith-pipeline sync --all --mode reconcile --rolling --within 7d --if-busy wait
       openfaith-pipeline sync org_01k5t0w2m1e9qv4y8z3n7b6c5d --idempotency-key 2026-01-31 --if-busy join
@@ -117,11 +130,13 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
     applied; 130 interrupted.
     """
     streams = choose_streams(product or (), stream or ())
-    is_chosen = bool(org_ids or every_org or product or stream or mode is not SyncMode.INCREMENTAL)
+    is_chosen = bool(org_ids or every_org or product or stream or quick or mode is not SyncMode.INCREMENTAL)
     _check_options(plan=plan, show_values=show_values, apply=apply, discard=discard, is_chosen=is_chosen)
     period = parse_period(within)
     if rolling and (mode is not SyncMode.RECONCILE or product or stream):
         raise UsageError("--rolling goes with --mode reconcile and chooses the streams itself")
+    if quick and (mode is not SyncMode.INCREMENTAL or product or stream or rolling or plan):
+        raise UsageError("--quick chooses the streams itself, and reads what changed: give no other choice with it")
     if idempotency_key is not None and not idempotency_key.strip():
         raise UsageError("an idempotency key is a name of your own, such as the day; it is not empty")
     with open_database(load_settings()) as database:
@@ -133,7 +148,11 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
         if plan:
             _plan(database, orgs, streams, mode, show_values=show_values, as_json=as_json)
         asyncio.run(check_answering(database, [org.org_id for org in orgs]))
-        choices = _choose_rolling(database, orgs, period) if rolling else {}
+        choices: dict[str, list[Stream]] = {}
+        if quick:
+            choices = _choose(database, orgs, streams_between_polls)
+        elif rolling:
+            choices = _choose(database, orgs, partial(_due_for_reconcile, period))
         terms = Terms(if_busy, idempotency_key, choices)
         sync_id, reports = run_shown(database, orgs, streams, mode=mode, is_verbose=verbose, terms=terms)
     _report(orgs, sync_id, reports, as_json=as_json)
@@ -220,13 +239,21 @@ def parse_period(text: str) -> timedelta:
     return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
 
 
-def _choose_rolling(database: Database, orgs: Sequence[Org], period: timedelta) -> dict[str, list[Stream]]:
+def _choose(
+    database: Database,
+    orgs: Sequence[Org],
+    choosing: Callable[[psycopg.Connection[Any], str, datetime], Collection[str]],
+) -> dict[str, list[Stream]]:
     with database.connect() as connection:
         now = datetime.now(UTC)
-        return {
-            org.org_id: [STREAMS[name] for name in streams_due_for_reconcile(connection, org.org_id, period, now)]
-            for org in orgs
-        }
+        chosen = {org.org_id: set(choosing(connection, org.org_id, now)) for org in orgs}
+    return {org_id: [stream for stream in STREAMS.values() if stream.name in names] for org_id, names in chosen.items()}
+
+
+def _due_for_reconcile(
+    period: timedelta, connection: psycopg.Connection[Any], org_id: str, now: datetime
+) -> Collection[str]:
+    return streams_due_for_reconcile(connection, org_id, period, now)
 
 
 def describe_sync(sync_id: str, reports: Mapping[str, "OrgReport"]) -> dict[str, Any]:

@@ -43,6 +43,24 @@ def test_a_second_sync_finds_nothing_new(verb: Verbs, connected: str) -> None:
     assert (tabs["mode"], tabs["inserted"], tabs["updated"], tabs["unchanged"]) == ("reconcile", 0, 0, tabs["fetched"])
 
 
+def test_a_quick_sync_asks_for_what_is_cheap_and_brings_what_changed(
+    verb: Verbs, connected: str, simulator: SimulatorClient
+) -> None:
+    assert verb("sync", connected, "--quick").code == 0
+    simulator.edit(connected, "people.people", attributes={"nickname": "Quick"})
+    simulator.forget_requests()
+    quick = verb("sync", connected, "--quick", "--json")
+
+    assert quick.code == 0, quick.err
+    streams = quick.document["orgs"][connected]["streams"]
+    assert streams["people.people"]["updated"] == 1
+    assert all(result["requests"] <= 1 for result in streams.values()), streams
+    assert "services.plans" not in streams  # is listed under each service type
+
+    both = verb("sync", connected, "--quick", "--mode", "reconcile")
+    assert (both.code, "--quick chooses the streams itself" in both.err) == (2, True)
+
+
 def test_a_wrong_token_fails_the_sync_and_the_right_one_mends_it(
     verb: Verbs, church: ChurchSpec, simulator: SimulatorClient
 ) -> None:
