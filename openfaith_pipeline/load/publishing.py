@@ -100,11 +100,7 @@ async def publish_stream(
 ) -> Published:
     """Publish what the session has staged of a stream, and mark rows as deleted, in the caller's transaction."""
     await drop_staged_merged(connection, session, stream)
-    cursor = await connection.execute(
-        _merge_statement(stream),
-        {"id": session.ids[stream.name], **session.journaled_as},
-    )
-    counts = await cursor.fetchone() or {}
+    counts = await _merge(connection, session, stream)
     deleted = await mark_deleted(connection, session.journaled_as, stream, deletions)
     merged = await remove_merged(connection, session, stream)
     fetched, inserted, updated = counts["fetched"], counts["inserted"], counts["updated"]
@@ -124,6 +120,37 @@ async def publish_stream(
     )
 
 
+async def _merge(connection: AsyncConnection[Any], session: Session, stream: Stream) -> Mapping[str, int]:
+    """Bring the raw rows up to the staged ones; how many were fetched, inserted, updated and caught."""
+    asked = {"id": session.ids[stream.name], **session.journaled_as}
+    cursor = await connection.execute(_unchanged_statement(stream), asked)
+    row = await cursor.fetchone()
+    if row and row["unchanged"] is not None:
+        return {"fetched": row["unchanged"], "inserted": 0, "updated": 0, "caught": 0}
+    cursor = await connection.execute(_merge_statement(stream), asked)
+    return await cursor.fetchone() or {}
+
+
+@cache
+def _unchanged_statement(stream: Stream) -> bytes:
+    """How many records are staged where all are as their rows are; null at the first that is not.
+
+    Most syncs find nothing new in most streams, and to plan this takes a fifth of the time that to plan the merge does.
+    """
+    statement = sql.SQL(
+        "SELECT CASE WHEN NOT EXISTS (SELECT FROM {staging} AS incoming"
+        " LEFT JOIN {raw} AS present ON present.org_id = %(org_id)s AND present.id = incoming.id"
+        " WHERE incoming._stream_sync_id = %(id)s AND {differs})"
+        " THEN (SELECT count(DISTINCT id) FROM {staging} WHERE _stream_sync_id = %(id)s) END AS unchanged"
+    )
+    return statement.format(staging=staging_name(stream), raw=raw_name(stream), differs=_DIFFERS).as_bytes()
+
+
+_DIFFERS: Final = sql.SQL(
+    "(present.id IS NULL OR present._content_hash <> incoming._content_hash OR present._deleted_at IS NOT NULL)"
+)
+
+
 @cache
 def _merge_statement(stream: Stream) -> bytes:
     """Insert what is new, update what differs by content hash or was deleted, leave every other row untouched.
@@ -140,8 +167,7 @@ def _merge_statement(stream: Stream) -> bytes:
         "), changed AS ("
         " SELECT incoming.*, present.id IS NOT NULL AS is_present, {is_caught} AS is_caught FROM incoming"
         " LEFT JOIN {raw} AS present ON present.org_id = %(org_id)s AND present.id = incoming.id"
-        " WHERE present.id IS NULL OR present._content_hash <> incoming._content_hash"
-        " OR present._deleted_at IS NOT NULL"
+        " WHERE {differs}"
         "), written AS ("
         " INSERT INTO {raw} AS target (org_id, id, {columns}, _first_seen_at, _synced_at, _sync_id)"
         " SELECT %(org_id)s, id, {columns}, now(), now(), %(sync_id)s FROM changed"
@@ -157,6 +183,7 @@ def _merge_statement(stream: Stream) -> bytes:
         columns=columns,
         staging=staging_name(stream),
         raw=raw_name(stream),
+        differs=_DIFFERS,
         assignments=assignments,
         entries=entries_of(raw_rows(stream)),
         is_caught=_is_caught(stream),

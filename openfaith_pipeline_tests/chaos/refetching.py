@@ -11,6 +11,9 @@ from openfaith_pipeline.extract.ahead import PAGES_AHEAD
 from openfaith_pipeline.extract.children import PARENTS_IN_FLIGHT
 from openfaith_pipeline.simulator.client import SimulatorClient
 
+IN_FLIGHT_OF_A_WALK = PAGES_ABREAST + 2 * PAGES_AHEAD
+"""Pages being fetched, those that wait for the database, and those being committed, which had waited together."""
+
 
 @dataclass(frozen=True)
 class Wreck:
@@ -26,10 +29,11 @@ class Wreck:
 
     @property
     def pages_in_flight(self) -> int:
-        """At most: of each listing those being fetched, those that wait and those being committed, which had waited; of
-        listings for each parent, those of the parents that are asked for side by side."""
-        of_a_walk = PAGES_ABREAST + PAGES_AHEAD + PAGES_AHEAD
-        return sum(of_a_walk + (PARENTS_IN_FLIGHT if STREAMS[lead].parent else 0) for lead in set(self.leads.values()))
+        """At most: those of each walk, and of listings for each parent those of the parents asked for side by side."""
+        return sum(
+            IN_FLIGHT_OF_A_WALK + (PARENTS_IN_FLIGHT if STREAMS[lead].parent else 0)
+            for lead in set(self.leads.values())
+        )
 
 
 def look_at_wreck(connection: Connection, simulator: SimulatorClient, org_id: str) -> Wreck:

@@ -17,8 +17,6 @@ from psycopg.rows import dict_row
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import DatabaseUnavailable, LeaseLost, StreamBusy, TransientError
-from openfaith_pipeline.extract.abreast import PAGES_ABREAST
-from openfaith_pipeline.extract.ahead import PAGES_AHEAD
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.leases import LEASE_TTL
 from openfaith_pipeline.load.sessions import Session, SyncRequest, open_session, renew
@@ -29,6 +27,7 @@ from openfaith_pipeline.settings import environment_with, load_settings
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline.walk import Page
+from openfaith_pipeline_tests.chaos.refetching import IN_FLIGHT_OF_A_WALK
 from openfaith_pipeline_tests.forking import Forked, fork
 from openfaith_pipeline_tests.integration.sync.church import (
     PEOPLE_ONLY,
@@ -38,9 +37,6 @@ from openfaith_pipeline_tests.integration.sync.church import (
     statuses,
     sync,
 )
-
-IN_FLIGHT_OF_A_WALK = PAGES_ABREAST + PAGES_AHEAD + 1
-"""Pages being fetched, those that wait for the database, one being committed."""
 
 
 def answered(simulator: SimulatorClient) -> Counter[str]:
