@@ -2,14 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import psycopg
 import typer
 from rich.console import Group, RenderableType
 
@@ -148,11 +146,7 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
         if plan:
             _plan(database, orgs, streams, mode, show_values=show_values, as_json=as_json)
         asyncio.run(check_answering(database, [org.org_id for org in orgs]))
-        choices: dict[str, list[Stream]] = {}
-        if quick:
-            choices = _choose(database, orgs, streams_between_polls)
-        elif rolling:
-            choices = _choose(database, orgs, partial(_due_for_reconcile, period))
+        choices = _choose(database, orgs, period if rolling else None) if quick or rolling else {}
         terms = Terms(if_busy, idempotency_key, choices)
         sync_id, reports = run_shown(database, orgs, streams, mode=mode, is_verbose=verbose, terms=terms)
     _report(orgs, sync_id, reports, as_json=as_json)
@@ -239,21 +233,18 @@ def parse_period(text: str) -> timedelta:
     return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
 
 
-def _choose(
-    database: Database,
-    orgs: Sequence[Org],
-    choosing: Callable[[psycopg.Connection[Any], str, datetime], Collection[str]],
-) -> dict[str, list[Stream]]:
+def _choose(database: Database, orgs: Sequence[Org], period: timedelta | None) -> dict[str, list[Stream]]:
+    """By org, the streams of a quick sync; or, with a period, those that a rolling reconcile is to read now."""
+    choices: dict[str, list[Stream]] = {}
     with database.connect() as connection:
         now = datetime.now(UTC)
-        chosen = {org.org_id: set(choosing(connection, org.org_id, now)) for org in orgs}
-    return {org_id: [stream for stream in STREAMS.values() if stream.name in names] for org_id, names in chosen.items()}
-
-
-def _due_for_reconcile(
-    period: timedelta, connection: psycopg.Connection[Any], org_id: str, now: datetime
-) -> Collection[str]:
-    return streams_due_for_reconcile(connection, org_id, period, now)
+        for org in orgs:
+            if period:
+                names = set(streams_due_for_reconcile(connection, org.org_id, period, now))
+            else:
+                names = streams_between_polls(connection, org.org_id, now)
+            choices[org.org_id] = [stream for stream in STREAMS.values() if stream.name in names]
+    return choices
 
 
 def describe_sync(sync_id: str, reports: Mapping[str, "OrgReport"]) -> dict[str, Any]:
