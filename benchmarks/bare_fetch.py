@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import orjson
-import uvloop
 
 from benchmarks.church import peak_memory
 
@@ -39,7 +38,7 @@ async def _fetch(asked: dict[str, Any]) -> int:
 def main() -> None:
     asked = json.load(sys.stdin)
     started, before = time.perf_counter(), time.process_time()
-    records = uvloop.run(_fetch(asked))
+    records = asyncio.run(_fetch(asked))
     figures = {
         "seconds": round(time.perf_counter() - started, 3),
         "cpu_seconds": round(time.process_time() - before, 2),

@@ -4,6 +4,7 @@ Not a benchmark by itself. What is counted begins when the sync is called: impor
 part of it.
 """
 
+import asyncio
 import gc
 import json
 import resource
@@ -12,8 +13,6 @@ import time
 from collections import Counter
 from typing import Any
 from uuid import uuid4
-
-import uvloop
 
 from benchmarks.church import peak_memory
 from openfaith_pipeline.catalog import STREAMS
@@ -34,7 +33,7 @@ def main() -> None:
             begin_sync(connection, SyncStart(sync_id, None, mode.value, "benchmark", {}))
         gc.collect()
         marks = [_mark()]
-        results = uvloop.run(sync_streams(database, org_id, streams, mode=mode, sync_id=sync_id))
+        results = asyncio.run(sync_streams(database, org_id, streams, mode=mode, sync_id=sync_id))
         marks.append(_mark())
         tables: dict[str, Any] = {}
         if asked["is_canonical"]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import dagster as dg
-import uvloop
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.results import Progress, StreamResult
@@ -43,7 +42,7 @@ class Caller:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` to its end in an event loop of this thread; raise Dagster's interruption when stopped."""
         try:
-            return uvloop.run(self._tracked(work))
+            return asyncio.run(self._tracked(work))
         except asyncio.CancelledError:
             raise dg.DagsterExecutionInterruptedError from None
 

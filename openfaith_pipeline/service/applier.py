@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
-import uvloop
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -125,7 +124,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to all processes at once; the service ends this one
         signal.signal(number, signal.SIG_IGN)
     os.nice(_NICENESS)  # what is to be answered goes before what is to be applied
-    uvloop.run(_run_until_told(database_at(load_settings(), sys.stdin.readline().strip())))
+    asyncio.run(_run_until_told(database_at(load_settings(), sys.stdin.readline().strip())))
 
 
 if __name__ == "__main__":
