@@ -41,6 +41,7 @@ class Caller:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` to its end in an event loop of this thread; raise Dagster's interruption when stopped."""
+        # Not in uvloop: it swallows what a signal handler raises, which is how Dagster ends a run that is terminated.
         try:
             return asyncio.run(self._tracked(work))
         except asyncio.CancelledError:
