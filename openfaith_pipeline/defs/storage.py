@@ -1,8 +1,8 @@
 """Dagster's own storage: always Postgres, in a schema of our database."""
 
 import atexit
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 
@@ -10,7 +10,8 @@ import dagster as dg
 from dagster import _check as check
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage
-from sqlalchemy import create_engine, make_url
+from dagster_postgres.utils import retry_pg_connection_fn
+from sqlalchemy import NullPool, create_engine, make_url, text
 
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.connection import database_at
@@ -33,7 +34,8 @@ class OpenFaithStorage(DagsterPostgresStorage):
     ) -> "OpenFaithStorage":
         settings = load_settings()
         url = config_value.get("postgres_url") or _given(settings) or _url_while_this_process_lives(settings)
-        storage = cls(postgres_url=url, inst_data=inst_data)
+        with _alone(url):
+            storage = cls(postgres_url=url, inst_data=inst_data)
         storage.keep_connections()
         return storage
 
@@ -44,6 +46,15 @@ class OpenFaithStorage(DagsterPostgresStorage):
         )
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
+
+
+@contextmanager
+def _alone(url: str) -> Iterator[None]:
+    """No two processes at once: each creates the tables that it does not find, and the second one would fail."""
+    connection = retry_pg_connection_fn(create_engine(url, poolclass=NullPool).connect)
+    with connection, connection.begin():
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('openfaith_pipeline.storage', 0))"))
+        yield
 
 
 def database_of(instance: dg.DagsterInstance) -> Database:

@@ -1,6 +1,7 @@
 """The instance that our dagster.yaml describes, on a real database."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
@@ -13,6 +14,7 @@ from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.instance import prepare_dagster_home
 from openfaith_pipeline.defs.launcher import LeaseRunLauncher
 from openfaith_pipeline.defs.partitions import align_partitions
+from openfaith_pipeline.defs.storage import OpenFaithStorage
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.load.run_leases import silence_of
 
@@ -33,6 +35,16 @@ def test_runs_and_events_are_in_our_database(instance: dg.DagsterInstance, datab
     run = instance.create_run_for_job(dg.job(name="any")(lambda: None))
     with database.connect() as connection:
         assert connection.execute("SELECT run_id FROM dagster.runs").fetchall() == [(run.run_id,)]
+
+
+def test_many_that_find_dagsters_tables_missing_at_once_all_get_them(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("DROP SCHEMA dagster CASCADE; CREATE SCHEMA dagster")
+        connection.commit()
+    with ThreadPoolExecutor(12) as pool:
+        config = {"postgres_url": database.dagster_url}
+        made = pool.map(lambda _: OpenFaithStorage.from_config_value(None, config), range(12))
+        assert [storage.run_storage.get_runs_count() for storage in made] == [0] * 12
 
 
 def test_a_process_that_is_given_no_url_finds_the_database_by_our_settings(
