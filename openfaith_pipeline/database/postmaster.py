@@ -34,6 +34,8 @@ _OPTIONS: Final = {
     "maintenance_work_mem": "128MB",
     "max_wal_size": "2GB",
     "wal_compression": "on",
+    # Of Postgres' own 4 MB a large publish waits for room thousands of times.
+    "wal_buffers": "32MB",
     "jit": "off",
     # Workers share memory through /dev/shm, which containers keep at 64 MB.
     "max_parallel_workers_per_gather": "0",
