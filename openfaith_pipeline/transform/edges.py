@@ -45,9 +45,9 @@ def write_edges(workspace: Workspace) -> tuple[int, int, int]:
             " FROM pg_temp.transform_edges"
         )
     )
-    with finding_edges(workspace, different):
+    with finding_edges(workspace, different + stale):
         updated = _update(workspace)
-    removed = sum(_remove(workspace, relationship) for relationship in RELATIONSHIPS) if stale else 0
+        removed = sum(_remove(workspace, relationship) for relationship in RELATIONSHIPS) if stale else 0
     live = workspace.total(
         sql.SQL('SELECT count(*) FROM {} WHERE "orgId" = %(org_id)s AND "deletedAt" IS NULL').format(
             workspace.canonical(TABLE)
@@ -59,10 +59,12 @@ def write_edges(workspace: Workspace) -> tuple[int, int, int]:
 @contextmanager
 def finding_edges(workspace: Workspace, number: int) -> Iterator[None]:
     """Within the block, statements join the org's edges with this number of their keys."""
-    if workspace.is_partial and number > _FEW:
+    are_many = workspace.is_partial and number > _FEW
+    if are_many:
         workspace.use_nested_loops(are_used=False)
     yield
-    workspace.use_nested_loops(are_used=workspace.is_partial)
+    if are_many:
+        workspace.use_nested_loops(are_used=True)
 
 
 def _find_changes(workspace: Workspace) -> None:

@@ -39,8 +39,9 @@ def _records(draw: st.DrawFn, stream: Stream, *, is_odd: bool) -> Record:
     relationships = {name: {"data": draw(targets)} for name in stream.belongs_to}
     relationships |= {name: {"data": draw(several)} for name in stream.has_many}
     if is_odd:
-        for name in draw(st.sets(st.sampled_from([*attributes, "one the catalog does not know"]), max_size=2)):
-            attributes = {key: value for key, value in attributes.items() if key != name} or {name: 1}
+        left_out = draw(st.sets(st.sampled_from([*attributes]), max_size=2))
+        unknown = draw(st.dictionaries(st.just("one the catalog does not know"), _ODD, max_size=1))
+        attributes = {name: value for name, value in attributes.items() if name not in left_out} | unknown
         linkages = st.sampled_from([None, "data", {}, {"data": "id"}, {"data": []}, {"data": [{"id": "1"}]}])
         for name in relationships:
             relationships[name] = draw(st.just(relationships[name]) | linkages)
@@ -72,6 +73,13 @@ def test_what_the_catalog_does_not_know_is_left_to_the_rows(extra: dict[str, Any
     encoder = RowEncoder(STREAMS["people.campuses"])
     assert encoder._by_columns.encode([Record(resource, {})]) is None
     assert "_extra" not in encoder.encode([Record(resource, {})]).lines[0]
+
+
+def test_an_unknown_attribute_beside_all_that_are_declared_is_kept() -> None:
+    attributes = {**dict.fromkeys(PEOPLE.attributes), "new": 1}
+    page = [Record({"type": "Person", "id": "1", "attributes": attributes, "relationships": {}}, {})]
+    assert RowEncoder(PEOPLE)._by_columns.encode(page) is None
+    assert '{"new":1}' in RowEncoder(PEOPLE).encode(page).lines[0]
 
 
 def test_links_are_written_as_they_are_by_rows() -> None:
