@@ -156,3 +156,13 @@ def test_secrets_of_the_source_are_neither_asked_for_nor_kept(database: Database
             table = sql.Identifier(stream.schema, stream.short_name)
             rows = connection.execute(sql.SQL("SELECT to_jsonb(t)::text FROM {} AS t").format(table)).fetchall()
             assert rows and not any(name in row for (row,) in rows for name in stream.withheld)
+
+
+def test_rows_of_another_church_are_not_taken_for_this_ones(database: Database, simulator: SimulatorClient) -> None:
+    campuses = [STREAMS["people.campuses"]]
+    [org_id] = connect(database, simulator)
+    sync(database, org_id, campuses)
+    with database.connect(autocommit=True) as connection:
+        connection.execute("UPDATE pco_people.campuses SET org_id = 'a church with the same campuses'")
+    sync(database, org_id, campuses, mode=SyncMode.RECONCILE, sync_id="again")
+    assert differences(database, simulator, org_id, campuses) == []
