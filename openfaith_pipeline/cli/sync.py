@@ -72,8 +72,13 @@ Rolling = Annotated[
     typer.Option("--rolling", help="With --mode reconcile: only the streams that have waited longest for one."),
 ]
 Within = Annotated[
-    str,
-    typer.Option("--within", metavar="PERIOD", help="With --rolling, once a day: each stream once in this time."),
+    str | None,
+    typer.Option(
+        "--within",
+        metavar="PERIOD",
+        show_default="7d",
+        help="With --rolling, once a day: each stream once in this time.",
+    ),
 ]
 MakePlan = Annotated[
     bool, typer.Option("--plan", help="Fetch and compare, show what would change, and publish nothing.")
@@ -97,7 +102,7 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
     idempotency_key: IdempotencyKey = None,
     quick: Quick = False,
     rolling: Rolling = False,
-    within: Within = "7d",
+    within: Within = None,
     plan: MakePlan = False,
     show_values: ShowValues = False,
     apply: Apply = None,
@@ -130,11 +135,8 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
     streams = choose_streams(product or (), stream or ())
     is_chosen = bool(org_ids or every_org or product or stream or quick or mode is not SyncMode.INCREMENTAL)
     _check_options(plan=plan, show_values=show_values, apply=apply, discard=discard, is_chosen=is_chosen)
-    period = parse_period(within)
-    if rolling and (mode is not SyncMode.RECONCILE or product or stream):
-        raise UsageError("--rolling goes with --mode reconcile and chooses the streams itself")
-    if quick and (mode is not SyncMode.INCREMENTAL or product or stream or rolling or plan):
-        raise UsageError("--quick chooses the streams itself, and reads what changed: give no other choice with it")
+    _check_choices(mode, quick=quick, rolling=rolling, within=within, is_else=bool(product or stream or plan))
+    period = parse_period(within or "7d")
     if idempotency_key is not None and not idempotency_key.strip():
         raise UsageError("an idempotency key is a name of your own, such as the day; it is not empty")
     with open_database(load_settings()) as database:
@@ -159,6 +161,16 @@ def _check_options(*, plan: bool, show_values: bool, apply: str | None, discard:
         raise UsageError("--show-values goes with --plan")
     if is_chosen and (apply is not None or discard is not None):
         raise UsageError("a plan knows its org, streams and mode: give --apply or --discard alone")
+
+
+def _check_choices(mode: SyncMode, *, quick: bool, rolling: bool, within: str | None, is_else: bool) -> None:
+    """is_else: whether the streams are chosen otherwise, or planned."""
+    if rolling and (mode is not SyncMode.RECONCILE or is_else):
+        raise UsageError("--rolling goes with --mode reconcile and chooses the streams itself")
+    if quick and (mode is not SyncMode.INCREMENTAL or rolling or is_else):
+        raise UsageError("--quick chooses the streams itself, and reads what changed: give no other choice with it")
+    if within and not rolling:
+        raise UsageError("--within goes with --rolling")
 
 
 def _plan(

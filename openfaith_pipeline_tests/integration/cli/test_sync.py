@@ -96,6 +96,8 @@ def test_an_unreachable_api_fails_the_sync_at_once(verb: Verbs, church: ChurchSp
         (("--stream", "nonsense"), "openfaith-pipeline catalog"),
         (("--product", "parking"), "'people'"),
         (("--mode", "sideways"), "'reconcile'"),
+        (("--within", "3d"), "--within goes with --rolling"),
+        (("--mode", "reconcile", "--rolling", "--plan"), "--rolling goes with --mode reconcile and chooses"),
         (("--all",), "name the orgs to sync, or give --all"),
     ],
     ids=lambda value: value[-1] if isinstance(value, tuple) else "",
