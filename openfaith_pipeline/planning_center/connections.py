@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -30,23 +30,28 @@ class Connections:
         self._url, self._transport = url, transport
         self._free = asyncio.Semaphore(most)
         self._idle: list[httpx.AsyncClient] = []
-        self._all: list[httpx.AsyncClient] = []
 
     async def request(self, method: str, url: str, **of_request: Any) -> httpx.Response:
         """As httpx's, once a connection is free."""
         async with self._free:
             client = self._idle.pop() if self._idle else self._open()
             try:
-                return await client.request(method, url, **of_request)
-            finally:
-                self._idle.append(client)
+                response = await client.request(method, url, **of_request)
+            except BaseException:
+                # httpx can take the connection of a canceled request for a busy one for ever.
+                with suppress(httpx.HTTPError, OSError):
+                    await client.aclose()
+                raise
+            self._idle.append(client)
+            return response
 
     async def aclose(self) -> None:
-        for client in self._all:
+        """Close what is idle: nobody may be asking any more."""
+        for client in self._idle:
             await client.aclose()
 
     def _open(self) -> httpx.AsyncClient:
-        client = httpx.AsyncClient(
+        return httpx.AsyncClient(
             headers={"Accept": "application/vnd.api+json", "User-Agent": user_agent()},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=_TIMEOUTS,
@@ -56,8 +61,6 @@ class Connections:
             follow_redirects=False,
             trust_env=trusts_environment(self._url),
         )
-        self._all.append(client)
-        return client
 
 
 _SHARED: Final = WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, int | None], Connections]]()

@@ -1,6 +1,8 @@
 """As many connections as there are requests in flight, within a limit, and the first ones used again."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 
@@ -34,20 +36,41 @@ async def test_no_more_are_in_flight_than_there_may_be_connections() -> None:
 
 async def test_what_follows_uses_the_connections_there_are() -> None:
     ports: set[int] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ports.add(writer.get_extra_info("peername")[1])
-        while await reader.readline():
-            while (await reader.readline()).strip():
-                pass
-            await asyncio.sleep(0.01)
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1") as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with answering(ports) as url:
         connections = Connections(httpx.URL(url), 100)
         for _ in range(5):
             await asyncio.gather(*(connections.request("GET", url) for _ in range(30)))
         await connections.aclose()
     assert 30 <= len(ports) <= 32
+
+
+async def test_requests_that_are_given_up_leave_no_connection_stuck() -> None:
+    async with answering(set()) as url:
+        connections = Connections(httpx.URL(url), 8)
+        for turn in range(60):
+            given_up = [asyncio.create_task(connections.request("GET", url)) for _ in range(6)]
+            await asyncio.sleep(turn % 6 / 2000)  # while it is connecting, sending, waiting or reading
+            for each in given_up:
+                each.cancel()
+            await asyncio.gather(*given_up, return_exceptions=True)
+            async with asyncio.timeout(10):
+                await asyncio.gather(*(connections.request("GET", url) for _ in range(8)))
+        await connections.aclose()
+
+
+@asynccontextmanager
+async def answering(ports: set[int]) -> AsyncIterator[str]:
+    """The URL of a server that answers after a moment, and adds the port of each connection."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ports.add(writer.get_extra_info("peername")[1])
+        with suppress(ConnectionError):
+            while await reader.readline():
+                while (await reader.readline()).strip():
+                    pass
+                await asyncio.sleep(0.001)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1") as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
