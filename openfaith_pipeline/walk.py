@@ -15,16 +15,23 @@ CHECKPOINT_FORMAT = 2
 
 
 class Carried(NamedTuple):
-    """A stream that comes included with a listing: by which dotted `include`, and from which stream's records."""
+    """A stream that comes included with a listing.
+
+    parent: the stream whose records name these. include: the dotted name to ask for.
+    relationship: the parent, as the record's own side calls it.
+    outer: the way in which the parent's records come, None where they are the listing's rows.
+    """
 
     stream: Stream
     parent: Stream
     include: str
+    relationship: str
+    outer: "Carried | None" = None
 
     @property
-    def relationship(self) -> str:
-        """What the record's own side calls the parent."""
-        return self.stream.companion_relationships[0] if self.stream.comes_with else self.stream.placeholders[-1]
+    def name(self) -> str:
+        """The parent's relationship that names the records."""
+        return self.include.rpartition(".")[2]
 
 
 @dataclass(frozen=True)

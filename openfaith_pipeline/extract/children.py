@@ -41,10 +41,11 @@ class ChildState:
 
 @dataclass
 class Children:
-    """What one parent's listing held, as it was read last."""
+    """What one parent's listing held, as it was read last. See Piece."""
 
     parent: Parent
     rows: list[Any] = field(default_factory=list)
+    shown: list[Any] = field(default_factory=list)
     included: list[Any] = field(default_factory=list)
     total: int | None = None
     doubt: str | None = None
@@ -105,6 +106,7 @@ async def _read(route: Route, fetch: Fetch, tally: Tally, parent: Parent, waterm
         async with aclosing(read_listing(route, path, fetch, tally, watermark=watermark, state={})) as pieces:
             async for piece in pieces:
                 children.rows += piece.rows
+                children.shown += piece.shown
                 children.included += piece.included
                 children.total, children.doubt = piece.total, piece.doubt
     except PathNotFound:

@@ -10,7 +10,7 @@ from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.extract.children import Children, ChildState, Parents, read_children
 from openfaith_pipeline.extract.pages import Fetch, Tally
 from openfaith_pipeline.extract.reading import Piece, read_listing
-from openfaith_pipeline.extract.sorting import left_out, sort_records
+from openfaith_pipeline.extract.sorting import Answer, left_out, sort_records
 from openfaith_pipeline.walk import Checkpoint, End, Page, Record, Route, Walk
 
 
@@ -87,7 +87,8 @@ def _page_of(walk: Walk, route: Route, piece: Piece, late: list[Any], progress: 
     progress.state = piece.state
     if piece.is_last:
         progress.finish(route, piece.total, piece.doubt, piece.reached)
-    records = sort_records(route, walk.streams, piece.rows, [*piece.included, *late], {})
+    answer = Answer(piece.rows, piece.shown, [*piece.included, *late])
+    records = sort_records(route, walk.streams, answer, {})
     return Page(records, progress.checkpoint(), **tally.take(), end=_end(walk, progress))
 
 
@@ -106,7 +107,8 @@ async def _read_parents(walk: Walk, route: Route, source: Source, progress: _Pro
 def _sorted(walk: Walk, route: Route, batch: list[Children]) -> Mapping[str, list[Record]]:
     records: dict[str, list[Record]] = {}
     for children in batch:
-        found = sort_records(route, walk.streams, children.rows, children.included, children.parent.ids)
+        answer = Answer(children.rows, children.shown, children.included)
+        found = sort_records(route, walk.streams, answer, children.parent.ids)
         for name, rows in found.items():
             records.setdefault(name, []).extend(rows)
     return records

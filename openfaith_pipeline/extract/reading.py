@@ -9,7 +9,7 @@ from typing import Any
 from openfaith_pipeline.catalog import Strategy
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.extract.listings import ListingState, list_pages
-from openfaith_pipeline.extract.pages import Fetch, Listing, Tally
+from openfaith_pipeline.extract.pages import Fetch, Listing, Tally, rows_of
 from openfaith_pipeline.extract.windows import WindowPage, WindowState, window_pages
 from openfaith_pipeline.walk import Checkpoint, Route
 
@@ -22,6 +22,7 @@ visible after a later one was read."""
 class Piece:
     """Rows of one page.
 
+    rows: those not read before and not older than what is read. shown: all rows of the answer, which `included` is of.
     state: what the listing's next page is asked for with.
     is_last: no page follows.
     total: on the last page, the count the API reported (None of changes only).
@@ -30,6 +31,7 @@ class Piece:
     """
 
     rows: list[Any]
+    shown: list[Any]
     included: list[Any]
     state: Checkpoint
     is_last: bool
@@ -73,8 +75,9 @@ async def _by_windows(
         async for page in pages:
             total = await _window_total(route, listing, fetch, tally, page) if page.is_last else None
             document = page.document
+            shown, included = rows_of(document, listing.path), document.included
             yield Piece(
-                page.rows, document.included, state.checkpoint(), page.is_last, total, state.doubt, reached=state.since
+                page.rows, shown, included, state.checkpoint(), page.is_last, total, state.doubt, reached=state.since
             )
 
 
@@ -94,7 +97,8 @@ async def _by_offset(
     async with aclosing(list_pages(fetch, listing, state, tally, stop_before)) as pages:
         async for rows, document, is_last in pages:
             total = document.total_count if is_last and not stop_before else None
-            yield Piece(rows, document.included, state.checkpoint(), is_last, total, state.doubt, reached=state.newest)
+            shown, included = rows_of(document, listing.path), document.included
+            yield Piece(rows, shown, included, state.checkpoint(), is_last, total, state.doubt, reached=state.newest)
 
 
 async def _single(listing: Listing, fetch: Fetch, tally: Tally) -> AsyncGenerator[Piece, None]:
@@ -102,7 +106,7 @@ async def _single(listing: Listing, fetch: Fetch, tally: Tally) -> AsyncGenerato
     if isinstance(document.data, list):
         raise UnexpectedResponse(f"{listing.path}: expected a single record, got a list")
     rows = [] if document.data is None else [document.data]
-    yield Piece(rows, document.included, {}, is_last=True, total=len(rows))
+    yield Piece(rows, rows, document.included, {}, is_last=True, total=len(rows))
 
 
 def _cursor(route: Route) -> str:

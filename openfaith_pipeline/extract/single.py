@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from openfaith_pipeline.catalog import STREAMS, Strategy, Stream
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.extract.pages import Fetch
-from openfaith_pipeline.extract.sorting import sort_records
+from openfaith_pipeline.extract.sorting import Answer, sort_records
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.walk import Record, Route, id_of
 
@@ -94,7 +94,8 @@ async def read_record(fetch: Fetch, stream: Stream, path: str) -> Brought:
     if not isinstance(document.data, dict) or document.data.get("type") != stream.type:
         raise UnexpectedResponse(f"{path}: expected one record of type {stream.type}")
     parents = parents_on(stream, path)
-    records = sort_records(route, brought_with(stream), [document.data], document.included, parents)
+    answer = Answer([document.data], [document.data], document.included)
+    records = sort_records(route, brought_with(stream), answer, parents)
     return Brought(records, _children(route, [document.data, *document.included]))
 
 
@@ -104,9 +105,9 @@ def _children(route: Route, resources: list[Any]) -> dict[tuple[str, str, str], 
     for resource in resources:
         relationships = (resource.get("relationships") or {}) if isinstance(resource, dict) else {}
         for each in route.carried if isinstance(relationships, dict) else ():
-            linkage = relationships.get(each.include.rsplit(".", 1)[-1])
+            linkage = relationships.get(each.name)
             if resource.get("type") == each.parent.type and isinstance(linkage, dict) and "data" in linkage:
                 data = linkage["data"] if isinstance(linkage["data"], list) else [linkage["data"]]
-                key = each.stream.name, each.stream.placeholders[-1], id_of(resource) or ""
+                key = each.stream.name, each.relationship, id_of(resource) or ""
                 found[key] = [identifier for item in data if (identifier := id_of(item))]
     return found

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from openfaith_pipeline.catalog import Strategy, Stream
+from openfaith_pipeline.catalog.stream import placeholders_of
 from openfaith_pipeline.walk import Carried, Route, Walk
 
 _NEVER_WHOLE = frozenset({Strategy.INCREMENTAL, Strategy.ORDERED, Strategy.APPEND, Strategy.FILTERED})
@@ -126,17 +127,21 @@ def _walk(
 def _carried(stream: Stream, lead: Stream, catalog: Mapping[str, Stream], joined: Collection[str]) -> list[Carried]:
     """The ways in which the stream comes with the lead's pages: a child of an included child is `rules.conditions`."""
     if stream.name in joined:
-        return [Carried(stream, lead, stream.comes_with[lead.name])] if stream.companion == lead.name else []
+        if stream.companion != lead.name:
+            return []
+        return [Carried(stream, lead, stream.comes_with[lead.name], stream.companion_relationships[0])]
     if not stream.include:
         return []
     found: list[Carried] = []
     for path in stream.paths():
         parent = catalog[stream.parent_of(path) or ""]
         own = stream.include if path == stream.path else path.rsplit("/", 1)[-1]
+        relationship = placeholders_of(path)[-1]
         if parent is lead:
-            found.append(Carried(stream, parent, own))
+            found.append(Carried(stream, parent, own, relationship))
         found += [
-            Carried(stream, parent, f"{outer.include}.{own}") for outer in _carried(parent, lead, catalog, joined)
+            Carried(stream, parent, f"{outer.include}.{own}", relationship, outer)
+            for outer in _carried(parent, lead, catalog, joined)
         ]
     return found
 

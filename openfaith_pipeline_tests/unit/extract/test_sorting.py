@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from openfaith_pipeline.catalog import STREAMS
-from openfaith_pipeline.extract.sorting import left_out, sort_records
+from openfaith_pipeline.extract.sorting import Answer, left_out, sort_records
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.walk import Record
 
@@ -22,7 +22,7 @@ def _person(identifier: str, *emails: str) -> dict[str, Any]:
 def test_children_are_given_the_parent_that_names_them() -> None:
     rows = [_person("1", "7", "8"), _person("2", "9")]
     included = [{"type": "Email", "id": each} for each in ("9", "8", "7")]
-    found = sort_records(ROUTE, WALK.streams, rows, included, {})
+    found = sort_records(ROUTE, WALK.streams, Answer(rows, rows, included), {})
     assert found["people.people"] == [Record(row, {}) for row in rows]
     assert [record.parents for record in found["people.emails"]] == [{"person": "2"}, {"person": "1"}, {"person": "1"}]
 
@@ -36,7 +36,7 @@ def test_what_is_named_and_lacking_is_told() -> None:
 def test_a_record_of_no_usable_type_stops_nothing(broken: Any) -> None:
     rows = [_person("1", "7"), {"type": broken, "id": broken, "relationships": {"emails": {"data": broken}}}, broken]
     included = [{"type": broken, "id": "3"}, {"type": "Email", "id": "7"}, broken]
-    found = sort_records(ROUTE, WALK.streams, rows, included, {})
+    found = sort_records(ROUTE, WALK.streams, Answer(rows, rows, included), {})
     assert found["people.people"] == [Record(row, {}) for row in rows]
     assert found["people.emails"] == [Record(included[1], {"person": "1"})]
     assert left_out(ROUTE, rows, included) == []
