@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from openfaith_pipeline.asking import FLOOD, Findings, Question, ask, by_turn, kin_of, survivor_in
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import is_outage
 from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, StreamBusy
 from openfaith_pipeline.extract.single import brought_with, path_of
 from openfaith_pipeline.inbox.sync_requests import request_sync
@@ -127,9 +128,9 @@ class _Batch:
         """Apply the news; what is left open by a failure is tried again later. The failure in words."""
         try:
             await self._apply(news)
-        except psycopg.OperationalError:
-            raise
         except (OpenFaithError, psycopg.Error) as error:
+            if is_outage(error):
+                raise
             reason = _in_words(error)
             await self._try_later(list(self._open.values()), reason)
             return reason
@@ -166,9 +167,9 @@ class _Batch:
         questions: list[Question] = []
         for each, step in steps:
             path = path_of(stream, each.resource, rows.get(each.record_id)) if step.must_ask else None
-            if path:
+            if path or (step.must_ask and each.is_end):
                 is_end = each.is_end or (stream.name, each.record_id) in ended
-                questions.append(Question(stream, each.record_id, path, each.deliveries, is_end))
+                questions.append(Question(stream, each.record_id, path or "", each.deliveries, is_end))
             if step.record and (survivor := survivor_in(each)):
                 questions.append(survivor)
         gone = {each.record_id: each.deliveries for each, step in steps if step.is_gone}
@@ -216,7 +217,9 @@ class _Batch:
             if len(about) > FLOOD:
                 await self._have_synced(stream, about)
                 continue
-            answers = await ask(self._pool, client, self._org_id, about)
+            if nowhere := [question for question in about if not question.path]:
+                await self._have_synced(stream, nowhere)
+            answers = await ask(self._pool, client, self._org_id, [each for each in about if each.path])
             for question, error in answers.failed:
                 await self._try_later(question.deliveries, _in_words(error))
             if await self._publish_answers(answers.findings, about):

@@ -37,6 +37,7 @@ _MOST_CHILDREN: Final = 1000
 class Question:
     """A record to be asked for on behalf of deliveries.
 
+    path: empty where nothing says where it is.
     is_end: if it is not to be had, it is gone. is_kin: it is asked for because it names one that is gone.
     """
 

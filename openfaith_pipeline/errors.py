@@ -12,6 +12,7 @@
     │   ├── RateLimitedError        429; carries the wait the server asked for
     │   ├── DeliveryFailed          an alert did not get through to people
     │   ├── DatabaseUnavailable     Postgres is down or restarting
+    │   ├── InboxFull               too much of one org waits to be kept
     │   └── StreamBusy              another live sync holds the stream's lease
     ├── ConnectionRejected      the org must reconnect (credentials refused)
     │   └── GrantDead               ... as the token endpoint itself says, which alone knows of an OAuth grant
@@ -108,6 +109,10 @@ class DeliveryFailed(RetriableError):
 
 class DatabaseUnavailable(RetriableError):
     """Postgres refused or dropped the connection."""
+
+
+class InboxFull(RetriableError):
+    """Too much of one org's webhook deliveries waits to be kept."""
 
 
 class StreamBusy(RetriableError):

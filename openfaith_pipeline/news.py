@@ -15,6 +15,7 @@ import orjson
 from openfaith_pipeline.catalog import STREAMS, ColumnType, Stream
 from openfaith_pipeline.catalog.events import event_named
 from openfaith_pipeline.extract.single import brings_more, own_path, parents_on
+from openfaith_pipeline.inbox.envelopes import MOST_ID_CHARACTERS, moment_of
 from openfaith_pipeline.inbox.webhook_deliveries import Delivery
 from openfaith_pipeline.load.arrivals import Row
 from openfaith_pipeline.load.staging import encoder_of
@@ -32,7 +33,8 @@ class News:
 
     resource: the record as the newest of them shows it; without attributes where they only tell of its end.
     is_told: whether a delivery told what the record is. is_end: whether one told that it is gone.
-    is_unsure: whether another, of the same second, shows it otherwise.
+    is_unsure: whether another, of the same second, shows it otherwise, or the end is to be confirmed.
+    ended_at: when the last end was, None where no time is given.
     """
 
     stream: Stream
@@ -42,6 +44,7 @@ class News:
     is_told: bool
     is_end: bool
     is_unsure: bool = False
+    ended_at: datetime | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -92,7 +95,7 @@ def decide(news: News, row: Row | None, *, was_ended: bool) -> Step:
     """row: what is published of the record, None for nothing. was_ended: its end was told of at some time."""
     is_deleted = row is not None and row["_deleted_at"] is not None
     if news.is_end and not news.is_told:
-        return Step(is_gone=True)
+        return Step(is_gone=True) if row is None or is_deleted or _is_later_end(news, row) else Step(must_ask=True)
     if news.is_end or was_ended or is_deleted:
         return Step(must_ask=True)
     record = Record(_filled(news.stream, news.resource, row), _parents(news))
@@ -100,6 +103,12 @@ def decide(news: News, row: Row | None, *, was_ended: bool) -> Step:
     if row is None:
         return Step(record, must_ask=lacks or news.is_unsure)
     return Step(must_ask=True) if news.is_unsure else _compare(news, record, row, lacks=lacks)
+
+
+def _is_later_end(news: News, row: Row) -> bool:
+    """Whether the end is the newest there is to know. It is asked for otherwise, whose answer is."""
+    known = _updated_at(row)
+    return not news.is_unsure and news.ended_at is not None and known is not None and news.ended_at > known
 
 
 def _compare(news: News, record: Record, row: Row, *, lacks: bool) -> Step:
@@ -138,8 +147,13 @@ def _read(delivery: Delivery) -> _Told | str:
     except orjson.JSONDecodeError:
         return "its payload is not JSON"
     resource = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(resource, dict) or id_of(resource) is None or resource.get("type") != event.stream.type:
-        return f"its payload is no record of type {event.stream.type} with an id"
+    identifier = id_of(resource) or ""
+    if (
+        not isinstance(resource, dict)
+        or not 0 < len(identifier) <= MOST_ID_CHARACTERS
+        or resource.get("type") != event.stream.type
+    ):
+        return f"its payload is no record of type {event.stream.type} with a usable id"
     for name in ("attributes", "relationships"):
         if not isinstance(resource.get(name) or {}, dict):
             return f"its payload's {name} are not an object"
@@ -150,6 +164,7 @@ def _read(delivery: Delivery) -> _Told | str:
 
 def _news_of(told: Sequence[_Told]) -> News:
     alive = [each for each in told if not each.is_end]
+    ends = [each.delivery for each in told if each.is_end]
     newest = max(alive or told, key=lambda each: each.rank)
     return News(
         newest.stream,
@@ -157,8 +172,9 @@ def _news_of(told: Sequence[_Told]) -> News:
         tuple(each.delivery for each in told),
         newest.resource,
         is_told=bool(alive),
-        is_end=len(alive) < len(told),
-        is_unsure=any(_contradicts(each, newest) for each in alive),
+        is_end=bool(ends),
+        is_unsure=any(_contradicts(each, newest) for each in alive) or any(each.is_doubtful for each in ends),
+        ended_at=max((each.occurred_at for each in ends if each.occurred_at), default=None),
     )
 
 
@@ -205,11 +221,7 @@ def _is_same(stream: Stream, record: Record, row: Row) -> bool:
 
 
 def _updated_at(values: Mapping[str, Any]) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(values.get("updated_at") or "")
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment_of(values.get("updated_at"))
 
 
 def references_to(stream: Stream) -> list[tuple[Stream, str]]:

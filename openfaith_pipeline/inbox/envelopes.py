@@ -2,9 +2,9 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -12,7 +12,14 @@ from openfaith_pipeline.catalog.events import event_named
 from openfaith_pipeline.inbox.webhook_deliveries import Incoming
 from openfaith_pipeline.walk import id_of
 
-_LONGEST_NAME = 200
+MOST_EVENTS: Final = 200
+"""In one body. Planning Center sends one; a body of more is kept whole, for people to look at."""
+MOST_ID_CHARACTERS: Final = 255
+
+_LONGEST_NAME: Final = 200
+# A day from the ends of what Python can hold, whatever time zone it is then shown in.
+_FIRST_MOMENT: Final = datetime(1, 1, 2, tzinfo=UTC)
+_LAST_MOMENT: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 def is_signed(body: bytes, signature: str, secret: bytes) -> bool:
@@ -24,7 +31,7 @@ def is_signed(body: bytes, signature: str, secret: bytes) -> bool:
 
 def organization_in(body: bytes) -> str | None:
     """Planning Center's id of the church an unverified body names: good for finding secrets to try, nothing else."""
-    for element in _elements(body):
+    for element in _elements(body)[:MOST_EVENTS]:
         match element:
             case {"relationships": {"organization": {"data": {"id": str(organization_id)}}}}:
                 return organization_id
@@ -32,37 +39,60 @@ def organization_in(body: bytes) -> str | None:
 
 
 def read_envelope(body: bytes, org_id: str, event: str, sent_at: str = "") -> list[Incoming]:
-    """The events in a body whose signature was right; one that cannot be read is kept whole, for people to look at.
+    """The events in a body, all of the name whose secret signed it, whatever name the elements give themselves.
 
-    event: the subscription's, where the envelope names none. sent_at: `X-PCO-Webhooks-Event-Time`.
+    What cannot be read is kept as well, the body whole and once, for people to look at.
+
+    sent_at: `X-PCO-Webhooks-Event-Time`, which is not signed.
     """
     whole = Incoming(org_id, hashlib.sha256(body).hexdigest(), event, None, None, None, body)
-    found = [_event_in(element, whole, sent_at) for element in _elements(body)]
-    return found or [whole]
+    elements = _elements(body)
+    if not 0 < len(elements) <= MOST_EVENTS:
+        return [whole]
+    read = [_event_in(element, whole, sent_at) for element in elements]
+    found = [each for each in read if each]
+    named = event_named(event)
+    if len(elements) > 1 and named and named.is_end:
+        found = [replace(each, is_doubtful=True) for each in found]
+    return found if len(found) == len(read) else [*found, whole]
 
 
-def _event_in(element: Any, whole: Incoming, sent_at: str) -> Incoming:
+def moment_of(value: Any) -> datetime | None:
+    """A moment in UTC, in a year that Postgres and Python can both hold; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(value)
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return moment if _FIRST_MOMENT <= moment <= _LAST_MOMENT else None
+
+
+def _event_in(element: Any, whole: Incoming, sent_at: str) -> Incoming | None:
     match element:
-        case {"id": str(event_id), "attributes": {"name": str(name), "payload": str(payload)}} if _is_name(
-            event_id
-        ) and _is_name(name):
-            event, document = event_named(name), _document(payload)
+        case {"id": str(event_id), "attributes": {"payload": str(payload)}} if _is_name(event_id):
+            named, document = event_named(whole.event), _document(payload)
             return Incoming(
                 whole.org_id,
                 event_id,
-                name,
-                event.stream.name if event else None,
-                id_of(document.get("data")),
-                _moment((document.get("meta") or {}).get("event_time")) or _moment(sent_at),
+                whole.event,
+                named.stream.name if named else None,
+                _record_id(document),
+                moment_of((document.get("meta") or {}).get("event_time")) or moment_of(sent_at),
                 payload.encode(),
             )
-    return whole
+    return None
 
 
-def _elements(body: bytes) -> Iterator[Any]:
+def _record_id(document: dict[str, Any]) -> str | None:
+    identifier = id_of(document.get("data"))
+    return identifier if identifier and len(identifier) <= MOST_ID_CHARACTERS else None
+
+
+def _elements(body: bytes) -> list[Any]:
     match _parsed(body):
         case {"data": [*elements]}:
-            yield from elements
+            return elements
+    return []
 
 
 def _document(payload: str) -> dict[str, Any]:
@@ -81,11 +111,3 @@ def _parsed(text: bytes | str) -> Any:
 
 def _is_name(text: str) -> bool:
     return 0 < len(text) <= _LONGEST_NAME and text.isprintable()
-
-
-def _moment(value: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

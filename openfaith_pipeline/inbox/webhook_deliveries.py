@@ -5,21 +5,18 @@ asked for brings it), `ignored` (about nothing that is synced) or `failed`, with
 an applier that was killed runs out, and what it had begun is done again, which changes nothing a second time.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal
 
-import psycopg
 from psycopg import AsyncConnection, Connection
-from psycopg.rows import class_row, scalar_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg.rows import class_row, dict_row, scalar_row
+from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.database.beats import beating
-from openfaith_pipeline.errors import DatabaseUnavailable
 
 Outcome = Literal["applied", "superseded", "requested", "ignored", "failed"]
 
@@ -27,33 +24,54 @@ CLAIM_TTL: Final = timedelta(seconds=60)
 KEPT_FOR: Final = timedelta(days=30)
 """How long settled deliveries are remembered: Planning Center tries for five and a half days."""
 
-_MOST_AT_ONCE: Final = 500
-_PATIENCE_SECONDS: Final = 5.0
+MOST_AT_ONCE: Final = 500
+MOST_BYTES_AT_ONCE: Final = 8 * 1024 * 1024
+"""Deliveries, and bytes of them, that are kept or claimed together; of one that is larger by itself, one."""
 
 _KEEP: Final = """
-INSERT INTO sync.webhook_deliveries (org_id, event_id, event, stream, record_id, occurred_at, payload)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::bytea[])
+INSERT INTO sync.webhook_deliveries (org_id, event_id, event, stream, record_id, occurred_at, payload, is_doubtful)
+SELECT * FROM unnest(
+    %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::bytea[], %s::boolean[])
 ON CONFLICT (org_id, event_id) DO NOTHING
 """
 # One claimer at a time, so that no two hold deliveries of one org, whose order would be lost between them.
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('openfaith_pipeline.webhook_claims', 0))"
-_CLAIM: Final = """
-WITH held AS (
+# Orgs take turns: of those with something due, the one whose last turn is longest ago. They are found by skipping from
+# org to org through an index, since one of them may have very many deliveries.
+_NEXT_ORG: Final = """
+WITH RECURSIVE waiting AS (
+    (SELECT org_id FROM sync.webhook_deliveries WHERE status = 'pending' ORDER BY org_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT min(org_id) FROM sync.webhook_deliveries WHERE status = 'pending' AND org_id > waiting.org_id)
+      FROM waiting WHERE waiting.org_id IS NOT NULL
+), held AS (
     SELECT DISTINCT org_id FROM sync.webhook_deliveries
-    WHERE status = 'pending' AND claimed_until > now() AND NOT holder = ANY(%(dead)s)
-), due AS (
-    SELECT delivery.org_id FROM sync.webhook_deliveries AS delivery JOIN sync.orgs AS org USING (org_id)
-    WHERE delivery.status = 'pending' AND delivery.next_attempt_at <= now()
-        AND org.paused_at IS NULL AND org.removed_at IS NULL AND delivery.org_id NOT IN (SELECT org_id FROM held)
-    ORDER BY delivery.next_attempt_at LIMIT 1
+     WHERE status = 'pending' AND claimed_until > now() AND NOT holder = ANY(%(dead)s)
 ), chosen AS (
-    SELECT id, holder IS NOT NULL AS is_left_behind FROM sync.webhook_deliveries
-    WHERE org_id = (SELECT org_id FROM due) AND status = 'pending' AND next_attempt_at <= now()
-    ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED
+    SELECT org_id FROM waiting JOIN sync.orgs AS org USING (org_id) LEFT JOIN sync.webhook_turns AS turn USING (org_id)
+     WHERE org.paused_at IS NULL AND org.removed_at IS NULL AND org_id NOT IN (SELECT org_id FROM held)
+       AND EXISTS (SELECT FROM sync.webhook_deliveries AS due
+                    WHERE due.org_id = waiting.org_id AND status = 'pending' AND next_attempt_at <= now())
+     ORDER BY turn.taken_at NULLS FIRST, org_id LIMIT 1
+)
+INSERT INTO sync.webhook_turns (org_id, taken_at) SELECT org_id, clock_timestamp() FROM chosen
+ON CONFLICT (org_id) DO UPDATE SET taken_at = excluded.taken_at
+RETURNING org_id
+"""
+# A moment that Python cannot hold counts as none: rows have had such, and one row may not keep the others from anybody.
+_CLAIM: Final = """
+WITH due AS (
+    SELECT id, octet_length(payload) AS size, holder IS NOT NULL AS is_left_behind FROM sync.webhook_deliveries
+     WHERE org_id = %(org)s AND status = 'pending' AND next_attempt_at <= now()
+     ORDER BY next_attempt_at, id LIMIT %(most)s FOR UPDATE SKIP LOCKED
+), chosen AS (
+    SELECT id, is_left_behind, sum(size) OVER (ORDER BY id) - size AS bytes_before FROM due
 )
 UPDATE sync.webhook_deliveries AS delivery SET holder = %(holder)s, claimed_until = now() + %(ttl)s
-FROM chosen WHERE delivery.id = chosen.id
-RETURNING delivery.id, org_id, event_id, event, stream, record_id, occurred_at, payload, attempts, is_left_behind
+FROM chosen WHERE delivery.id = chosen.id AND bytes_before < %(most_bytes)s
+RETURNING delivery.id, org_id, event_id, event, stream, record_id,
+    CASE WHEN occurred_at BETWEEN '0001-01-02Z' AND '9999-12-30Z' THEN occurred_at END AS occurred_at,
+    payload, attempts, is_left_behind, is_doubtful
 """
 
 
@@ -63,6 +81,7 @@ class Incoming:
 
     event_id: names the event. event: its name. stream, record_id: what it is about, None where that cannot be told.
     occurred_at: when, as Planning Center says. payload: the record's document as it came.
+    is_doubtful: it tells of an end that is to be confirmed, as one of several in a body.
     """
 
     org_id: str
@@ -72,6 +91,7 @@ class Incoming:
     record_id: str | None
     occurred_at: datetime | None
     payload: bytes
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,86 +111,36 @@ class Delivery:
     payload: bytes
     attempts: int
     is_left_behind: bool
-
-
-class Inbox:
-    """Keeps what arrives at the same time in one transaction: under load, many deliveries share the wait for the disk.
-
-    For one event loop; `run` must be running there.
-    """
-
-    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
-        self._pool = pool
-        self._waiting: list[tuple[Incoming, asyncio.Future[None]]] = []
-        self._has_come = asyncio.Event()
-
-    async def keep(self, deliveries: Sequence[Incoming]) -> None:
-        """Return once they are committed, those known already included. Raises DatabaseUnavailable."""
-        loop = asyncio.get_running_loop()
-        entries = [(delivery, loop.create_future()) for delivery in deliveries]
-        self._waiting += entries
-        self._has_come.set()
-        await asyncio.gather(*(future for _, future in entries))
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            await self._has_come.wait()
-            batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
-            if not self._waiting:
-                self._has_come.clear()
-            await self._commit(batch)
-
-    async def _commit(self, batch: list[tuple[Incoming, asyncio.Future[None]]]) -> None:
-        failure: DatabaseUnavailable | None = None
-        try:
-            await self._write([delivery for delivery, _ in batch])
-        except (psycopg.Error, PoolTimeout) as error:
-            failure = DatabaseUnavailable(f"webhook deliveries could not be kept: {type(error).__name__}")
-        for _, future in batch:
-            if future.done():  # whoever waited has gone
-                continue
-            if failure:
-                future.set_exception(failure)
-            else:
-                future.set_result(None)
-
-    async def _write(self, deliveries: list[Incoming]) -> None:
-        try:
-            await self._write_once(deliveries)
-        except psycopg.OperationalError:  # of a connection that Postgres closed while it lay idle
-            await self._write_once(deliveries)
-
-    async def _write_once(self, deliveries: list[Incoming]) -> None:
-        async with self._pool.connection(timeout=_PATIENCE_SECONDS) as connection:
-            await keep_deliveries(connection, deliveries)
+    is_doubtful: bool = False
 
 
 async def keep_deliveries(connection: AsyncConnection[Any], deliveries: Sequence[Incoming]) -> None:
     """Keep those that are not known yet, in their order."""
-    columns = zip(
-        *(
-            (each.org_id, each.event_id, each.event, each.stream, each.record_id, each.occurred_at, each.payload)
-            for each in deliveries
-        ),
-        strict=True,
-    )
+    columns = zip(*(astuple(each) for each in deliveries), strict=True)
     await connection.execute(_KEEP, [list(column) for column in columns])
 
 
 async def claim(
-    connection: AsyncConnection[Any], holder: str, dead: Collection[str], most: int = _MOST_AT_ONCE
+    connection: AsyncConnection[Any],
+    holder: str,
+    dead: Collection[str],
+    most: int = MOST_AT_ONCE,
+    most_bytes: int = MOST_BYTES_AT_ONCE,
 ) -> list[Delivery]:
-    """The oldest due deliveries of one org, in the order they came; none of an org that somebody else works for.
+    """Due deliveries of the org whose turn it is, in the order they came; none of an org that somebody else works for.
 
     dead: holders that are gone, whose claims count no more.
     """
-    async with connection.transaction(), connection.cursor(row_factory=class_row(Delivery)) as cursor:
-        await cursor.execute(_LOCK)
-        await cursor.execute(
-            _CLAIM, {"holder": holder, "dead": list(dead), "most": most, "ttl": CLAIM_TTL}, prepare=False
-        )
-        return sorted(await cursor.fetchall(), key=lambda delivery: delivery.id)
+    limits = {"holder": holder, "most": most, "most_bytes": most_bytes, "ttl": CLAIM_TTL}
+    async with connection.transaction(), connection.cursor(row_factory=dict_row) as turns:
+        await turns.execute(_LOCK)
+        await turns.execute(_NEXT_ORG, {"dead": list(dead)}, prepare=False)
+        next_org = await turns.fetchone()
+        if next_org is None:
+            return []
+        async with connection.cursor(row_factory=class_row(Delivery)) as cursor:
+            await cursor.execute(_CLAIM, {**limits, "org": next_org["org_id"]}, prepare=False)
+            return sorted(await cursor.fetchall(), key=lambda delivery: delivery.id)
 
 
 async def holders(connection: AsyncConnection[Any]) -> list[str]:

@@ -2,7 +2,12 @@
 
 import psycopg
 
-REFUSED_BY_POSTGRES = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
+REFUSED_BY_POSTGRES = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.ProgrammingError,
+    psycopg.errors.ProgramLimitExceeded,
+)
 """One stream's trouble, not the church's: the others go on."""
 
 

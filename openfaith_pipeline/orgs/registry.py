@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, LiteralString
 
 from psycopg import Connection
-from psycopg.rows import class_row, scalar_row, tuple_row
+from psycopg.rows import class_row, tuple_row
 
 from openfaith_pipeline.errors import UnknownOrg
 from openfaith_pipeline.orgs.cipher import Cipher
@@ -22,7 +22,6 @@ __all__ = [
     "get_org",
     "list_orgs",
     "new_org_id",
-    "orgs_of_organization",
     "pause_org",
     "remove_org",
     "resume_org",
@@ -99,15 +98,6 @@ def get_org(connection: Connection[Any], org_id: str) -> Org:
     if org is None:
         raise _unknown(org_id)
     return org
-
-
-def orgs_of_organization(connection: Connection[Any], organization_id: str) -> list[str]:
-    """The ids of the orgs, mostly one, that Planning Center knows by this id."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(
-            "SELECT org_id FROM sync.orgs WHERE organization_id = %s AND removed_at IS NULL ORDER BY org_id",
-            (organization_id,),
-        ).fetchall()
 
 
 def pause_org(connection: Connection[Any], org_id: str) -> None:

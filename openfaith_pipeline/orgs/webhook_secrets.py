@@ -66,6 +66,17 @@ def secret_of(connection: Connection[Any], cipher: Cipher, org_id: str, subscrip
         return None  # of no use to anybody; Planning Center has it, or gives another
 
 
+def subscribed_orgs(connection: Connection[Any]) -> Mapping[str, str | None]:
+    """The orgs that have subscriptions and were not removed, each with Planning Center's id of the church."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return dict(
+            cursor.execute(
+                "SELECT org_id, organization_id FROM sync.orgs WHERE removed_at IS NULL"
+                " AND EXISTS (SELECT FROM sync.webhook_subscriptions AS kept WHERE kept.org_id = orgs.org_id)"
+            ).fetchall()
+        )
+
+
 def secrets_of(connection: Connection[Any], cipher: Cipher, org_id: str) -> Mapping[str, tuple[bytes, ...]]:
     """By event, the secrets that deliveries to an org may be signed with; none of an org that was removed.
 

@@ -10,11 +10,15 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.inbox.envelopes import is_signed
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.webhook_secrets import secrets_of
+from openfaith_pipeline.service.subscribers import Subscribers
 
 KEPT_SECONDS: Final = 60.0
 """How long an org that was removed may still be heard."""
 PAUSE_SECONDS: Final = 2.0
 """A wrong signature loads an org's secrets anew at most this often, so that forgeries cost little."""
+
+_BLOCKING_BYTES: Final = 64 * 1024
+"""To hash more than this would hold up the others; a thread does it."""
 
 
 @dataclass(frozen=True)
@@ -27,26 +31,39 @@ class Keyring:
     """For one event loop."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self.subscribers = Subscribers(database, clock)
         self._database = database
         self._clock = clock
         self._rings: dict[str, _Ring] = {}
         self._loading: dict[str, asyncio.Task[_Ring]] = {}
 
-    async def has_signed(self, org_id: str, event: str, body: bytes, signature: str) -> bool | None:
-        """Whether one of our subscriptions of the org to the event signed the body; None where there is none.
+    async def is_subscribed(self, org_id: str, event: str) -> bool:
+        """Whether the org has a subscription to the event.
 
         Raises DatabaseUnavailable, and ConfigurationError when no key opens the secrets.
         """
-        ring = self._rings.get(org_id)
-        if ring is None or self._age(ring) > KEPT_SECONDS:
+        ring = await self._ring_of(org_id)
+        if ring and not ring.secrets.get(event) and self._age(ring) > PAUSE_SECONDS:
             ring = await self._load(org_id)
-        if _fits(ring, event, body, signature):
+        return bool(ring and ring.secrets.get(event))
+
+    async def has_signed(self, org_id: str, event: str, body: bytes, signature: str) -> bool:
+        """Whether one of our subscriptions of the org to the event signed the body. Raises as `is_subscribed`."""
+        ring = await self._ring_of(org_id)
+        if ring is None:
+            return False
+        if await _fits(ring, event, body, signature):
             return True
-        if self._age(ring) > PAUSE_SECONDS:
-            ring = await self._load(org_id)
-            if _fits(ring, event, body, signature):
-                return True
-        return False if ring.secrets.get(event) else None
+        if self._age(ring) <= PAUSE_SECONDS:
+            return False
+        return await _fits(await self._load(org_id), event, body, signature)
+
+    async def _ring_of(self, org_id: str) -> _Ring | None:
+        ring = self._rings.get(org_id)
+        if ring and self._age(ring) <= KEPT_SECONDS:
+            return ring
+        # Ids that somebody made up cost no look at the database each, nor are they remembered.
+        return await self._load(org_id) if await self.subscribers.has(org_id) else None
 
     def _age(self, ring: _Ring) -> float:
         return self._clock() - ring.loaded_at
@@ -65,7 +82,7 @@ class Keyring:
         if ring.secrets:
             self._rings[org_id] = ring
         else:
-            self._rings.pop(org_id, None)  # nor are ids remembered that somebody made up
+            self._rings.pop(org_id, None)
         return ring
 
     def _secrets_of(self, org_id: str) -> Mapping[str, tuple[bytes, ...]]:
@@ -73,5 +90,12 @@ class Keyring:
             return secrets_of(connection, cipher_from(self._database.settings), org_id)
 
 
-def _fits(ring: _Ring, event: str, body: bytes, signature: str) -> bool:
-    return any(is_signed(body, signature, secret) for secret in ring.secrets.get(event, ()))
+async def _fits(ring: _Ring, event: str, body: bytes, signature: str) -> bool:
+    secrets = ring.secrets.get(event, ())
+    if len(body) > _BLOCKING_BYTES:
+        return await asyncio.to_thread(_is_signed_with_any, secrets, body, signature)
+    return _is_signed_with_any(secrets, body, signature)
+
+
+def _is_signed_with_any(secrets: tuple[bytes, ...], body: bytes, signature: str) -> bool:
+    return any(is_signed(body, signature, secret) for secret in secrets)

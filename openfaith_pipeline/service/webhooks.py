@@ -6,6 +6,7 @@ the other at all: where Postgres does not answer it is 503, and Planning Center 
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,14 +17,15 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
+from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, InboxFull
 from openfaith_pipeline.inbox.envelopes import organization_in, read_envelope
-from openfaith_pipeline.inbox.webhook_deliveries import Inbox
-from openfaith_pipeline.orgs.registry import orgs_of_organization
+from openfaith_pipeline.inbox.keeping import Inbox
 from openfaith_pipeline.service.keyring import Keyring
 
 POOL_SIZE: Final = 2
 _TRY_AGAIN_SECONDS: Final = "30"
+_SIGNATURE: Final = re.compile(r"[0-9a-fA-F]{64}")
+"""HMAC-SHA256 in hexadecimal."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,37 +34,36 @@ _log = logging.getLogger(__name__)
 class Receiver:
     """What the endpoints share."""
 
-    database: Database
     keyring: Keyring
     inbox: Inbox
 
-    async def receive(self, org_ids: list[str], request: Request) -> JSONResponse:
-        """Answer a delivery that is for one of these orgs."""
-        body, headers = await request.body(), request.headers
-        event = headers.get("X-PCO-Webhooks-Name", "")
-        signature = headers.get("X-PCO-Webhooks-Authenticity", "")
-        if not event or not signature:
+    async def receive(self, org_id: str | None, request: Request) -> JSONResponse:
+        """Answer a delivery for the org, or for the one that its body names; of most that is not ours no body is read.
+
+        Raises DatabaseUnavailable, ConfigurationError and InboxFull.
+        """
+        headers = request.headers
+        event, signature = (headers.get(f"X-PCO-Webhooks-{name}", "").strip() for name in ("Name", "Authenticity"))
+        if not event or not _SIGNATURE.fullmatch(signature):
             return _refusal(401, "Unsigned", "a delivery carries X-PCO-Webhooks-Name and X-PCO-Webhooks-Authenticity")
-        is_known = False
-        for org_id in org_ids:
-            is_signed = await self.keyring.has_signed(org_id, event, body, signature)
-            is_known = is_known or is_signed is not None
-            if is_signed:
-                deliveries = read_envelope(body, org_id, event, headers.get("X-PCO-Webhooks-Event-Time", ""))
+        if org_id is not None and not await self.keyring.is_subscribed(org_id, event):
+            return _unknown()
+        body = await request.body()
+        org_ids = [org_id] if org_id is not None else await self._orgs_named_in(body, event)
+        for each in org_ids:
+            if await self.keyring.has_signed(each, event, body, signature):
+                deliveries = read_envelope(body, each, event, headers.get("X-PCO-Webhooks-Event-Time", ""))
                 await self.inbox.keep(deliveries)
                 return JSONResponse({"received": len(deliveries)})
-        if is_known:
+        if org_ids:
             return _refusal(401, "WrongSignature", "the signature is not that of the subscription's secret")
-        return _refusal(404, "UnknownSubscription", "there is no subscription to this event here")
+        return _unknown()
 
-    async def orgs_named_in(self, body: bytes) -> list[str]:
+    async def _orgs_named_in(self, body: bytes, event: str) -> list[str]:
         """The orgs whose secrets are worth trying on a delivery whose address names none."""
         organization_id = organization_in(body)
-        return await asyncio.to_thread(self._orgs_of, organization_id) if organization_id else []
-
-    def _orgs_of(self, organization_id: str) -> list[str]:
-        with self.database.connect() as connection:
-            return orgs_of_organization(connection, organization_id)
+        named = await self.keyring.subscribers.orgs_of(organization_id) if organization_id else []
+        return [org_id for org_id in named if await self.keyring.is_subscribed(org_id, event)]
 
 
 @asynccontextmanager
@@ -71,7 +72,7 @@ async def _receiving(app: FastAPI) -> AsyncIterator[None]:
     # Keeping is one statement, a transaction of its own: it needs one round trip, not three.
     async with database.pool(size=POOL_SIZE, autocommit=True) as pool:
         inbox = Inbox(pool)
-        app.state.receiver = Receiver(database, Keyring(database), inbox)
+        app.state.receiver = Receiver(Keyring(database), inbox)
         keeping = asyncio.create_task(inbox.run())
         try:
             yield
@@ -98,7 +99,7 @@ _ORG_ID: Final = {"name": "org_id", "in": "path", "required": True, "schema": {"
 )
 async def receive_for_org(request: Request) -> JSONResponse:
     """The address we subscribe: it names the org whose secrets are tried."""
-    return await _received(request, [request.path_params["org_id"]])
+    return await _received(request, request.path_params["org_id"])
 
 
 @router.post("/api/webhooks/pco", summary="Take a delivery for the org that its body names")
@@ -107,13 +108,11 @@ async def receive(request: Request) -> JSONResponse:
     return await _received(request, None)
 
 
-async def _received(request: Request, org_ids: list[str] | None) -> JSONResponse:
+async def _received(request: Request, org_id: str | None) -> JSONResponse:
     receiver: Receiver = request.app.state.receiver
     try:
-        if org_ids is None:
-            org_ids = await receiver.orgs_named_in(await request.body())
-        return await receiver.receive(org_ids, request)
-    except DatabaseUnavailable as error:
+        return await receiver.receive(org_id, request)
+    except (DatabaseUnavailable, InboxFull) as error:
         return _unavailable(error)
     except ConfigurationError as error:
         _log.error("webhooks cannot be verified: %s", error)
@@ -124,6 +123,10 @@ def _unavailable(error: Exception) -> JSONResponse:
     refusal = _refusal(503, type(error).__name__, "the delivery could not be kept; send it again")
     refusal.headers["Retry-After"] = _TRY_AGAIN_SECONDS
     return refusal
+
+
+def _unknown() -> JSONResponse:
+    return _refusal(404, "UnknownSubscription", "there is no subscription to this event here")
 
 
 def _refusal(status: int, kind: str, message: str) -> JSONResponse:

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -112,9 +113,11 @@ def canonical(database: Database, org_id: str, person_id: str) -> dict[str, Any]
     return row
 
 
-def put(database: Database, org_id: str, event: str, payload: bytes, record_id: str | None = None) -> None:
+def put(
+    database: Database, org_id: str, event: str, payload: bytes, record_id: str | None = None, **fields: Any
+) -> None:
     stream = {"email": "people.emails", "person": "people.people"}.get(event.split(".")[3])
-    delivery = Incoming(org_id, str(uuid4()), event, stream, record_id, None, payload)
+    delivery = replace(Incoming(org_id, str(uuid4()), event, stream, record_id, None, payload), **fields)
 
     async def run() -> None:
         async with database.pool(size=1) as pool, pool.connection() as connection:
@@ -218,6 +221,38 @@ def test_an_end_told_before_the_beginning_is_the_end(service: Database, simulato
     apply_all(service)
     assert str(email) not in stored(service, org, EMAILS)
     assert outcomes(service) == {"applied": 2}
+
+
+def test_an_end_that_may_not_be_the_newest_is_asked_for(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    now = datetime.now(UTC) + timedelta(days=1)
+    ends = {"older": datetime(2001, 1, 1, tzinfo=UTC), "timeless": None, "one of many": now}
+    there = sorted(stored(service, org, EMAILS))
+    for email, (name, occurred_at) in zip(there, ends.items(), strict=False):
+        payload = b'{"data": {"type": "Email", "id": "%s"}, "meta": {}}' % email.encode()
+        is_doubtful = name == "one of many"
+        put(
+            service,
+            org,
+            "people.v2.events.email.destroyed",
+            payload,
+            email,
+            occurred_at=occurred_at,
+            is_doubtful=is_doubtful,
+        )
+    simulator.forget_requests()
+    apply_all(service)
+    assert len(simulator.requests(stream="people.emails")) == 3
+    assert outcomes(service) == {"applied": 3}
+    assert sorted(stored(service, org, EMAILS)) == there
+    simulator.forget_requests()
+    last = there[-1]
+    payload = b'{"data": {"type": "Email", "id": "%s"}, "meta": {}}' % last.encode()
+    put(service, org, "people.v2.events.email.destroyed", payload, last, occurred_at=now)
+    apply_all(service)
+    assert sorted(stored(service, org, EMAILS)) == there[:-1]
+    assert simulator.requests(stream="people.emails") == []
 
 
 def test_a_flood_is_one_sync(service: Database, simulator: SimulatorClient, org: str) -> None:

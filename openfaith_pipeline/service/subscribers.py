@@ -1,0 +1,61 @@
+"""Which orgs have webhook subscriptions: one look at the database for all who ask for one that is not known here."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.orgs.webhook_secrets import subscribed_orgs
+
+PAUSE_SECONDS: Final = 0.2
+"""Between two looks, so that however many unknown orgs are named, these are few."""
+
+
+class Subscribers:
+    """For one event loop."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+        self._orgs: Mapping[str, str | None] = {}
+        self._began_at = float("-inf")
+        """When the look began that found them."""
+        self._looking: asyncio.Task[None] | None = None
+
+    async def has(self, org_id: str) -> bool:
+        """Raises DatabaseUnavailable."""
+        if org_id not in self._orgs:
+            await self._look_after(self._clock())
+        return org_id in self._orgs
+
+    async def orgs_of(self, organization_id: str) -> list[str]:
+        """The ids of the orgs, mostly one, that Planning Center knows by this id. Raises DatabaseUnavailable."""
+        found = self._named(organization_id)
+        if not found:
+            await self._look_after(self._clock())
+            found = self._named(organization_id)
+        return found
+
+    def _named(self, organization_id: str) -> list[str]:
+        return sorted(org_id for org_id, number in self._orgs.items() if number == organization_id)
+
+    async def _look_after(self, moment: float) -> None:
+        """Return once a look has ended that began no earlier."""
+        while self._began_at < moment:
+            if self._looking is None:
+                self._looking = asyncio.create_task(self._look())
+                self._looking.add_done_callback(self._has_looked)
+            await asyncio.shield(self._looking)
+
+    def _has_looked(self, _task: asyncio.Task[None]) -> None:
+        self._looking = None
+
+    async def _look(self) -> None:
+        await asyncio.sleep(max(0.0, self._began_at + PAUSE_SECONDS - self._clock()))
+        began_at = self._clock()
+        self._orgs = await asyncio.to_thread(self._read)
+        self._began_at = began_at
+
+    def _read(self) -> Mapping[str, str | None]:
+        with self._database.connect() as connection:
+            return subscribed_orgs(connection)
