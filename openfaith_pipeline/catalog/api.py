@@ -33,5 +33,6 @@ CONNECTED_APPLICATION_PEOPLE = Stream(
     table="connected_application_people",
     attributes={"first_name": TEXT, "last_name": TEXT, "avatar_url": TEXT, "connected_at": TIMESTAMP},
     belongs_to={"connected_application": "api.connected_applications"},
+    unshown=("connected_application",),
     population=Population(3, per="api.connected_applications"),
 )

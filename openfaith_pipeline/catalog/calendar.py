@@ -184,6 +184,7 @@ REQUIRED_APPROVALS = Stream(
     path="/calendar/v2/resource_approval_groups/{resource_approval_group_id}/required_approvals",
     attributes={},
     belongs_to={"resource_approval_group": "calendar.resource_approval_groups", "resource": "calendar.resources"},
+    unshown=("resource_approval_group",),
     asks_for=("resource",),
     population=Population(5, per="calendar.resource_approval_groups"),
 )
@@ -283,6 +284,7 @@ EVENT_TIMES = Stream(
         "visible_on_widget_and_ical": BOOLEAN,
     },
     belongs_to={"event_instance": "calendar.event_instances", "event": "calendar.events"},
+    unshown=("event_instance",),
     population=Population(1.2, per="calendar.event_instances"),
 )
 

@@ -339,6 +339,7 @@ EVENT_LABELS = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"event": "check_ins.events", "label": "check_ins.labels"},
+    unshown=("event",),
     asks_for=("label",),
     population=Population(2, per="check_ins.events"),
 )
@@ -349,6 +350,7 @@ LOCATION_EVENT_PERIODS = Stream(
     path="/check-ins/v2/locations/{location_id}/location_event_periods",
     attributes={"regular_count": INTEGER, "guest_count": INTEGER, "volunteer_count": INTEGER, **TIMESTAMPS},
     belongs_to={"location": "check_ins.locations", "event_period": "check_ins.event_periods"},
+    unshown=("location",),
     asks_for=("event_period",),
     population=Population(10, per="check_ins.locations"),
 )
@@ -361,6 +363,7 @@ LOCATION_EVENT_TIMES = Stream(
     is_cursor_orderable=False,
     attributes={"regular_count": INTEGER, "guest_count": INTEGER, "volunteer_count": INTEGER, **TIMESTAMPS},
     belongs_to={"event_time": "check_ins.event_times", "location": "check_ins.locations"},
+    unshown=("event_time",),
     asks_for=("location",),
     population=Population(4, per="check_ins.event_times"),
 )
@@ -377,6 +380,7 @@ LOCATION_LABELS = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"label": "check_ins.labels", "location": "check_ins.locations"},
+    unshown=("label",),
     asks_for=("location",),
     population=Population(3, per="check_ins.labels"),
 )
@@ -392,6 +396,7 @@ PERSON_EVENTS = Stream(
         "last_check_in": "check_ins.check_ins",
         "person": "check_ins.people",
     },
+    unshown=("event",),
     asks_for=("first_check_in", "last_check_in", "person"),
     population=Population(0.4, per="church"),
 )

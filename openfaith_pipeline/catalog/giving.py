@@ -190,6 +190,7 @@ RECURRING_DONATION_DESIGNATIONS = Stream(
     include="designations",
     attributes={"amount_cents": INTEGER, "amount_currency": TEXT},
     belongs_to={"recurring_donation": "giving.recurring_donations", "fund": "giving.funds"},
+    unshown=("recurring_donation",),
     asks_for=("fund",),
     population=Population(1.1, per="giving.recurring_donations"),
 )
@@ -236,6 +237,7 @@ DESIGNATIONS = Stream(
     include="designations",
     attributes={"amount_cents": INTEGER, "amount_currency": TEXT, "fee_cents": INTEGER},
     belongs_to={"donation": "giving.donations", "fund": "giving.funds"},
+    unshown=("donation",),
     population=Population(1.1, per="giving.donations"),
 )
 
@@ -255,6 +257,7 @@ REFUNDS = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"donation": "giving.donations"},
+    unshown=("donation",),
     population=Population(0.01, per="giving.donations"),
 )
 
@@ -267,6 +270,7 @@ NOTES = Stream(
     is_singleton=True,
     attributes={"body": TEXT},
     belongs_to={"donation": "giving.donations"},
+    unshown=("donation",),
     population=Population(0.02, per="giving.donations"),
 )
 
@@ -278,6 +282,7 @@ DESIGNATION_REFUNDS = Stream(
     include="designation_refunds",
     attributes={"amount_cents": INTEGER, "amount_currency": TEXT},
     belongs_to={"refund": "giving.refunds", "designation": "giving.designations"},
+    unshown=("refund",),
     walked_under={"donation": "giving.donations"},
     population=Population(1, per="giving.refunds"),
 )
@@ -315,5 +320,6 @@ PAYMENT_METHODS = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"person": "giving.people"},
+    unshown=("person",),
     population=Population(0.8, per="giving.people"),
 )

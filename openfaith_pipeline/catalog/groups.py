@@ -150,6 +150,7 @@ RESOURCES = Stream(
     also_under=("/groups/v2/group_types/{group_type_id}/resources",),
     attributes={"description": TEXT, "last_updated": TIMESTAMP, "name": TEXT, "type": TEXT, "visibility": TEXT},
     belongs_to={"group": "groups.groups", "group_type": "groups.group_types", "created_by": "groups.people"},
+    unshown=("group", "group_type"),
     population=Population(1, per="groups.groups"),
 )
 
@@ -199,6 +200,7 @@ EVENT_NOTES = Stream(
     table="event_notes",
     attributes={"body": TEXT},
     belongs_to={"event": "groups.events", "annotatable": None, "owner": "groups.owners"},
+    unshown=("event",),
     population=Population(0.3, per="groups.events"),
 )
 

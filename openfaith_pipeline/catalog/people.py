@@ -374,5 +374,6 @@ HOUSEHOLD_MEMBERSHIPS = Stream(
     path="/people/v2/households/{household_id}/household_memberships",
     attributes={"person_name": TEXT, "pending": BOOLEAN},
     belongs_to={"household": "people.households", "person": "people.people"},
+    unshown=("household",),
     population=Population(2.6, per="people.households"),
 )

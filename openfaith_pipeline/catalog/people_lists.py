@@ -118,6 +118,7 @@ RULES = Stream(
     include="rules",
     attributes={"subset": TEXT, **TIMESTAMPS},
     belongs_to={"list": "people.lists"},
+    unshown=("list",),
     population=Population(1.2, per="people.lists"),
 )
 
@@ -136,6 +137,7 @@ CONDITIONS = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"rule": "people.rules", "created_by": "people.people"},
+    unshown=("rule",),
     walked_under={"list": "people.lists"},
     population=Population(2, per="people.rules"),
 )
@@ -148,6 +150,7 @@ LIST_SHARES = Stream(
     include="shares",
     attributes={"permission": TEXT, "group": TEXT, "created_at": TIMESTAMP, "name": TEXT},
     belongs_to={"list": "people.lists", "person": "people.people"},
+    unshown=("list",),
     population=Population(1, per="people.lists"),
 )
 
@@ -171,6 +174,7 @@ MAILCHIMP_SYNC_STATUSES = Stream(
     is_singleton=True,
     attributes={"status": TEXT, "error": TEXT, "progress": INTEGER, "completed_at": TIMESTAMP, "segment_id": INTEGER},
     belongs_to={"list": "people.lists"},
+    unshown=("list",),
     population=Population(0.2, per="people.lists"),
 )
 
@@ -259,6 +263,7 @@ PEOPLE_IMPORT_HISTORIES = Stream(
     table="people_import_histories",
     attributes={"name": TEXT, "conflicting_changes": JSON, "kind": TEXT, **TIMESTAMPS},
     belongs_to={"people_import": "people.people_imports", "household": "people.households", "person": "people.people"},
+    unshown=("people_import",),
     asks_for=("household", "person"),
     population=Population(15, per="people.people_imports"),
 )
@@ -278,6 +283,7 @@ PEOPLE_IMPORT_CONFLICTS = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"people_import": "people.people_imports"},
+    unshown=("people_import",),
     population=Population(2, per="people.people_imports"),
 )
 

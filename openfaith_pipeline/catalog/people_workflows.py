@@ -77,6 +77,7 @@ FORM_FIELD_OPTIONS = Stream(
     include="options",
     attributes={"label": TEXT, "sequence": INTEGER, **TIMESTAMPS},
     belongs_to={"form": "people.forms", "form_field": "people.form_fields", "optionable": None},
+    unshown=("form",),
     population=Population(1.5, per="people.form_fields"),
 )
 
@@ -101,6 +102,7 @@ FORM_SUBMISSION_VALUES = Stream(
         "form_field": "people.form_fields",
         "form_field_option": "people.form_field_options",
     },
+    unshown=("form",),
     population=Population(5, per="people.form_submissions"),
 )
 
@@ -226,6 +228,7 @@ WORKFLOW_CARD_ACTIVITIES = Stream(
         "workflow_card": "people.workflow_cards",
         "workflow_step": "people.workflow_steps",
     },
+    unshown=("workflow",),
     population=Population(2, per="people.workflow_cards"),
 )
 
@@ -240,5 +243,6 @@ WORKFLOW_CARD_NOTES = Stream(
         "workflow_card": "people.workflow_cards",
         "note_category": "people.note_categories",
     },
+    unshown=("workflow", "workflow_card"),
     population=Population(0.5, per="people.workflow_cards"),
 )

@@ -73,6 +73,7 @@ CHANNEL_DEFAULT_EPISODE_RESOURCES = Stream(
         "url": TEXT,
     },
     belongs_to={"channel": "publishing.channels"},
+    unshown=("channel",),
     population=Population(2, per="publishing.channels"),
 )
 
@@ -83,6 +84,7 @@ CHANNEL_DEFAULT_TIMES = Stream(
     include="channel_default_times",
     attributes={"day_of_week": INTEGER, "hour": INTEGER, "minute": INTEGER, "frequency": TEXT, "position": INTEGER},
     belongs_to={"channel": "publishing.channels"},
+    unshown=("channel",),
     population=Population(2, per="publishing.channels"),
 )
 
@@ -172,6 +174,7 @@ EPISODE_RESOURCES = Stream(
         "url": TEXT,
     },
     belongs_to={"episode": "publishing.episodes"},
+    unshown=("episode",),
     population=Population(1.5, per="publishing.episodes"),
 )
 
@@ -191,6 +194,7 @@ EPISODE_TIMES = Stream(
         "caveats": JSON,
     },
     belongs_to={"episode": "publishing.episodes"},
+    unshown=("episode",),
     population=Population(2, per="publishing.episodes"),
 )
 
@@ -201,6 +205,7 @@ SPEAKERSHIPS = Stream(
     include="speakerships",
     attributes={},
     belongs_to={"episode": "publishing.episodes", "speaker": None},
+    unshown=("episode",),
     population=Population(1.1, per="publishing.episodes"),
 )
 
@@ -217,6 +222,7 @@ NOTE_TEMPLATES = Stream(
         "published_at": TIMESTAMP,
     },
     belongs_to={"episode": "publishing.episodes"},
+    unshown=("episode",),
     population=Population(0.8, per="publishing.episodes"),
 )
 
@@ -235,5 +241,6 @@ EPISODE_STATISTICS = Stream(
         "title": TEXT,
     },
     belongs_to={"channel": "publishing.channels"},
+    unshown=("channel",),
     population=Population(6, per="publishing.channels"),
 )

@@ -77,6 +77,7 @@ SIGNUP_TIMES = Stream(
     include="signup_times",
     attributes={"starts_at": TIMESTAMP, "ends_at": TIMESTAMP, "all_day": BOOLEAN, **TIMESTAMPS},
     belongs_to={"signup": "registrations.signups"},
+    unshown=("signup",),
     population=Population(1.2, per="registrations.signups"),
 )
 
@@ -99,6 +100,7 @@ SIGNUP_LOCATIONS = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"signup": "registrations.signups"},
+    unshown=("signup",),
     population=Population(0.8, per="registrations.signups"),
 )
 
@@ -108,6 +110,7 @@ SELECTION_TYPES = Stream(
     path="/registrations/v2/signups/{signup_id}/selection_types",
     attributes={"name": TEXT, "publicly_available": BOOLEAN, "price_cents": INTEGER, **TIMESTAMPS},
     belongs_to={"signup": "registrations.signups"},
+    unshown=("signup",),
     population=Population(2, per="registrations.signups"),
 )
 
@@ -121,6 +124,7 @@ REGISTRATIONS = Stream(
         "created_by": "registrations.people",
         "registrant_contact": "registrations.people",
     },
+    unshown=("signup",),
     asks_for=("created_by", "registrant_contact"),
     population=Population(12, per="registrations.signups"),
 )
@@ -142,6 +146,7 @@ ATTENDEES = Stream(
         "registration": "registrations.registrations",
         "selection_type": "registrations.selection_types",
     },
+    unshown=("signup",),
     asks_for=("person", "registration", "selection_type"),
     population=Population(20, per="registrations.signups"),
 )
@@ -155,6 +160,7 @@ EMERGENCY_CONTACTS = Stream(
     is_singleton=True,
     attributes={"name": TEXT, "phone_number": TEXT},
     belongs_to={"signup": "registrations.signups", "attendee": "registrations.attendees"},
+    unshown=("signup", "attendee"),
     population=Population(0.5, per="registrations.attendees"),
 )
 

@@ -162,6 +162,7 @@ TIME_PREFERENCE_OPTIONS = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"service_type": "services.service_types"},
+    unshown=("service_type",),
     population=Population(2, per="services.service_types"),
 )
 
@@ -249,6 +250,7 @@ EMAILS = Stream(
     include="emails",
     attributes={"primary": BOOLEAN, "address": TEXT},
     belongs_to={"person": "services.people"},
+    unshown=("person",),
     population=Population(1.1, per="services.people"),
 )
 
@@ -311,6 +313,7 @@ PERSON_TEAM_POSITION_ASSIGNMENTS = Stream(
     include="person_team_position_assignments",
     attributes={"schedule_preference": TEXT, "preferred_weeks": JSON, **TIMESTAMPS},
     belongs_to={"team": "services.teams", "person": "services.people", "team_position": "services.team_positions"},
+    unshown=("team",),
     has_many={"time_preference_options": "services.time_preference_options"},
     population=Population(12, per="services.teams"),
 )
@@ -381,6 +384,7 @@ ARRANGEMENT_SECTIONS = Stream(
     is_singleton=True,
     attributes={"sections": JSON},
     belongs_to={"song": "services.songs", "arrangement": "services.arrangements"},
+    unshown=("song", "arrangement"),
     population=Population(1, per="services.arrangements"),
 )
 
@@ -399,6 +403,7 @@ KEYS = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"song": "services.songs", "arrangement": "services.arrangements"},
+    unshown=("song",),
     population=Population(1.3, per="services.arrangements"),
 )
 
@@ -537,6 +542,7 @@ PLAN_TIMES = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"service_type": "services.service_types", "plan": "services.plans"},
+    unshown=("service_type", "plan"),
     has_many={"assigned_teams": "services.teams", "assigned_positions": "services.team_positions"},
     population=Population(2.5, per="services.plans"),
 )
@@ -575,6 +581,7 @@ PLAN_PEOPLE = Stream(
         "team": "services.teams",
         "responds_to": "services.people",
     },
+    unshown=("plan_template",),
     has_many={
         "times": "services.plan_times",
         "service_times": "services.plan_times",
@@ -596,6 +603,7 @@ PLAN_PERSON_TIMES = Stream(
         "plan_time": "services.plan_times",
         "plan": "services.plans",
     },
+    unshown=("person",),
     population=Population(1.5, per="services.plan_people"),
 )
 
@@ -611,6 +619,7 @@ NEEDED_POSITIONS = Stream(
         "time": "services.plan_times",
         "time_preference_option": "services.time_preference_options",
     },
+    unshown=("service_type",),
     population=Population(1, per="services.plans"),
 )
 
@@ -645,6 +654,7 @@ ITEMS = Stream(
         "selected_background": "services.attachments",
         "selected_attachment": "services.attachments",
     },
+    unshown=("service_type", "plan_template"),
     has_many={"media": "services.media"},
     asks_for=("selected_attachment", "media"),
     population=Population(6, per="services.plans"),
@@ -662,6 +672,7 @@ ITEM_NOTES = Stream(
         "item": "services.items",
         "item_note_category": "services.item_note_categories",
     },
+    unshown=("service_type", "plan"),
     population=Population(0.5, per="services.items"),
 )
 
@@ -683,6 +694,7 @@ ITEM_TIMES = Stream(
         "item": "services.items",
         "plan_time": "services.plan_times",
     },
+    unshown=("service_type",),
     population=Population(1.5, per="services.items"),
 )
 
@@ -701,6 +713,7 @@ PLAN_NOTES = Stream(
         "created_by": "services.people",
         "plan_note_category": "services.plan_note_categories",
     },
+    unshown=("service_type", "plan", "plan_template"),
     has_many={"teams": "services.teams"},
     population=Population(1.5, per="services.plans"),
 )
@@ -716,6 +729,7 @@ ATTENDANCES = Stream(
         "plan_time": "services.plan_times",
         "plan_person": "services.plan_people",
     },
+    unshown=("service_type", "plan"),
     population=Population(3, per="services.plans"),
 )
 
@@ -733,6 +747,7 @@ CONTRIBUTORS = Stream(
         **TIMESTAMPS,
     },
     belongs_to={"service_type": "services.service_types", "plan": "services.plans", "person": "services.people"},
+    unshown=("service_type",),
     population=Population(2, per="services.plans"),
 )
 
@@ -743,6 +758,7 @@ SPLIT_TEAM_REHEARSAL_ASSIGNMENTS = Stream(
     include="split_team_rehearsal_assignments",
     attributes={"schedule_special_service_times": BOOLEAN},
     belongs_to={"service_type": "services.service_types", "plan_time": "services.plan_times", "team": "services.teams"},
+    unshown=("service_type", "plan_time"),
     has_many={"time_preference_options": "services.time_preference_options"},
     population=Population(0.2, per="services.plan_times"),
 )
@@ -817,6 +833,7 @@ CUSTOM_SLIDES = Stream(
         "item": "services.items",
         "attachment": "services.attachments",
     },
+    unshown=("service_type", "plan"),
     population=Population(0.2, per="services.items"),
 )
 
@@ -868,6 +885,7 @@ BLOCKOUT_EXCEPTIONS = Stream(
     path="/services/v2/people/{person_id}/blockouts/{blockout_id}/blockout_exceptions",
     attributes={"date": DATE, **TIMESTAMPS},
     belongs_to={"person": "services.people", "blockout": "services.blockouts"},
+    unshown=("person",),
     population=Population(0.2, per="services.blockouts"),
 )
 
@@ -877,6 +895,7 @@ SCHEDULING_PREFERENCES = Stream(
     path="/services/v2/people/{person_id}/scheduling_preferences",
     attributes={"preference": TEXT},
     belongs_to={"person": "services.people", "household_member": "services.people"},
+    unshown=("person",),
     population=Population(0.5, per="services.people"),
 )
 
@@ -894,6 +913,7 @@ TEXT_SETTINGS = Stream(
         "normalized_number": TEXT,
     },
     belongs_to={"person": "services.people"},
+    unshown=("person",),
     population=Population(1, per="services.people"),
 )
 
@@ -922,6 +942,7 @@ LIVE_CONTROLLERS = Stream(
     is_cursor_filterable=False,
     attributes={"full_name": TEXT, "photo_thumbnail_url": TEXT, **TIMESTAMPS},
     belongs_to={"service_type": "services.service_types", "person": "services.people"},
+    unshown=("service_type",),
     population=Population(2, per="services.service_types"),
 )
 
@@ -948,5 +969,6 @@ PUBLIC_VIEWS = Stream(
         "vimeo": BOOLEAN,
     },
     belongs_to={"service_type": "services.service_types"},
+    unshown=("service_type",),
     population=Population(1, per="services.service_types"),
 )

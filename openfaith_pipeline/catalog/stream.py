@@ -143,6 +143,8 @@ class Stream:
     withheld: attributes that are secrets: neither asked for nor kept, not even in `_extra` or quarantine.
     belongs_to: to-one relationship -> name of the stream it points to, or None when it is polymorphic or not synced
         (a polymorphic one also gets a `<relationship>_type` column).
+    unshown: those of `belongs_to` that the record never names, however it is asked for: only the path it is read
+        under, or the linkage of the parent that includes it, says what it belongs to.
     has_many: to-many relationship -> name of the stream it points to; each is a table of links. Those that the other
         side's record names anyway are left out.
     asks_for: relationships of either kind that the API shows only when `include=` asks for them.
@@ -166,6 +168,7 @@ class Stream:
     path: str
     attributes: Mapping[str, ColumnType]
     belongs_to: Mapping[str, str | None] = field(default_factory=dict)
+    unshown: tuple[str, ...] = ()
     cursor: str | None = None
     is_cursor_filterable: bool = True
     is_cursor_orderable: bool = True
@@ -190,9 +193,12 @@ class Stream:
         for problem in (*self._path_problems(), *self._cursor_problems(), *self._relationship_problems()):
             raise ValueError(f"{self.type}: {problem}")
 
+    @property
+    def _all_paths(self) -> tuple[str, ...]:
+        return (self.path, *self.also_under, *((self.fallback_path,) if self.fallback_path else ()))
+
     def _path_problems(self) -> Iterator[str]:
-        paths = (self.path, *self.also_under, *((self.fallback_path,) if self.fallback_path else ()))
-        for path in paths:
+        for path in self._all_paths:
             if not path.startswith(self.product.path_prefix):
                 yield f"path {path} is outside {self.product.path_prefix}"
             for placeholder in placeholders_of(path):
@@ -202,7 +208,7 @@ class Stream:
             yield "include needs a path under the parent"
         if self.fallback_path and not self.is_unconfirmed:
             yield "fallback_path is for a path that may be absent"
-        if self.walked_under.keys() - {name for path in paths for name in placeholders_of(path)}:
+        if self.walked_under.keys() - {name for path in self._all_paths for name in placeholders_of(path)}:
             yield "walked_under names a placeholder that no path has"
 
     def _cursor_problems(self) -> Iterator[str]:
@@ -218,6 +224,10 @@ class Stream:
     def _relationship_problems(self) -> Iterator[str]:
         if set(self.asks_for) - self.belongs_to.keys() - self.has_many.keys():
             yield "asks_for names an undeclared relationship"
+        if set(self.unshown) - {name for path in self._all_paths for name in placeholders_of(path)}:
+            yield "unshown names what no path leads through"
+        if set(self.unshown) - (self.belongs_to.keys() - set(self.asks_for)):
+            yield "unshown names an undeclared relationship, or one to ask for"
         if self.belongs_to.keys() & (self.has_many.keys() | self.walked_under.keys()):
             yield "a relationship is declared twice"
         if set(self.touches) - self.belongs_to.keys():

@@ -66,12 +66,8 @@ class PlanningCenter:
     def __init__(self, options: SimulatorOptions, base_url: str, streams: Mapping[str, Stream] = STREAMS) -> None:
         self.options = options
         self.base_url = options.public_url or base_url
-        hiding = {spec.traps.is_hiding_parents for spec in options.churches}
-        shapes = {is_hiding: shapes_of(streams, is_hiding_parents=is_hiding) for is_hiding in hiding}
-        self.churches = {
-            spec.org_id: open_church(spec, self.base_url, shapes[spec.traps.is_hiding_parents])
-            for spec in options.churches
-        }
+        shapes = shapes_of(streams)
+        self.churches = {spec.org_id: open_church(spec, self.base_url, shapes) for spec in options.churches}
         self.clock = Clock()
         self.limiter = RateLimiter(options.rate_limit, self.clock)
         self.latency = options.latency
@@ -83,8 +79,7 @@ class PlanningCenter:
         }
         self.subscriptions = SubscriptionDesk(self.editors, self.clock)
         self.log: deque[Logged] = deque(maxlen=_LOG_LENGTH)
-        routes = {is_hiding: Routes(each) for is_hiding, each in shapes.items()}
-        self._routes = {spec.org_id: routes[spec.traps.is_hiding_parents] for spec in options.churches}
+        self._routes = Routes(shapes)
         self._by_token = {
             tuple(church.spec.credentials): _Caller(church, church.spec.credentials.app_id)
             for church in self.churches.values()
@@ -122,8 +117,8 @@ class PlanningCenter:
             return _Caller(self.churches[grant.org_id], f"oauth:{grant.org_id}", grant.scopes)
         return self._by_token.get(_read_basic(value)) or answers.unauthorized("CHINCHILLA")
 
-    def route(self, church: Church, path: str) -> Match | None:
-        return self._routes[church.spec.org_id].find(path)
+    def route(self, path: str) -> Match | None:
+        return self._routes.find(path)
 
 
 class _Exchange:
@@ -160,7 +155,7 @@ class _Exchange:
 
     def _fare(self, church: Church, product: Product | None) -> Answer:
         """The answer, or what is to go wrong instead."""
-        found = self._center.route(church, self._path)
+        found = self._center.route(self._path)
         self.stream = stream_of(church, found.route) if found else None
         script = self._center.faults.scripted(church.spec.org_id, self.stream)
         if script and script.mutation:

@@ -134,7 +134,7 @@ class SimulatorClient:
         self._call("POST", "church", {"org": org, "granted": list(products)})
 
     def set_traps(self, org: str, traps: Traps) -> None:
-        """Replace a church's traps; `is_hiding_parents` counts from the start only."""
+        """Replace a church's traps."""
         self._call("POST", "church", {"org": org, "traps": traps.written()})
 
     def advance_clock(self, seconds: float) -> None:

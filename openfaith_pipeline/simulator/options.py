@@ -88,7 +88,6 @@ class Traps(Data):
     silent_products: products that answer 200 with no rows where this user may not read.
     forbidden_streams: streams this user gets a 403 for.
     absent_paths: streams whose path at top level is a 404, because production has none after all.
-    is_hiding_parents: included records carry no relationship to the record they came with, as half of the types do.
     """
 
     missing_next: tuple[str, ...] = ()
@@ -96,7 +95,6 @@ class Traps(Data):
     silent_products: tuple[str, ...] = ()
     forbidden_streams: tuple[str, ...] = ()
     absent_paths: tuple[str, ...] = ()
-    is_hiding_parents: bool = False
 
 
 @dataclass(frozen=True)

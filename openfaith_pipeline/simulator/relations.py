@@ -1,8 +1,7 @@
 """How the records of one stream hang on those of others, as follows from the declarations.
 
-The declarations say which relations a type has, not which of them Planning Center shows where. The rules here are those
-that give the recorded responses: a list shows its relationships except those its path already names and those that
-have to be asked for.
+A record names what its declaration says it shows, and no more: neither what has to be asked for, nor what only a path
+or the linkage of its parent tells (`Stream.unshown`), nor what the path of its listing names already.
 """
 
 import re
@@ -120,24 +119,20 @@ def _way(stream: Stream, path: str, streams: Mapping[str, Stream]) -> Way:
     return Way(path, parent, innermost, None)
 
 
-def relations_of(
-    stream: Stream, streams: Mapping[str, Stream], ways: tuple[Way, ...], *, is_hiding_parents: bool
-) -> Iterator[Relation]:
+def relations_of(stream: Stream, streams: Mapping[str, Stream], ways: tuple[Way, ...]) -> Iterator[Relation]:
     """The to-one relations of a stream's records: the declared ones, then those of its paths that it does not name."""
     counted_by = None if ways else _counted_by(stream, streams)
     owners = {way.relation for way in ways if way.relation} | ({counted_by} if counted_by else set())
-    is_parent_shown = bool(stream.include) and not is_hiding_parents
-    named_by_path = set(stream.placeholders) - (owners if is_parent_shown else set())
+    unshown = {*stream.placeholders, *stream.unshown, *stream.asks_for}
     for name, target in stream.belongs_to.items():
-        is_asked = name in stream.asks_for
         yield Relation(
             name,
             target or (stream.population.per if name in owners else None),
-            is_shown=not is_asked and name not in named_by_path,
+            is_shown=name not in unshown,
             is_owner=name in owners,
             is_natural=_is_natural(name, streams[target] if target else None, ways),
             is_polymorphic=target is None,
-            is_asked=is_asked,
+            is_asked=name in stream.asks_for,
             is_pointer=target is not None and any(way.pointer == name for way in ways_of(streams[target], streams)),
         )
     unnamed = (name for way in ways if way.relation for name in way.placeholders if name in stream.walked_under)

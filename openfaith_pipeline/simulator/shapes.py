@@ -143,12 +143,12 @@ class _Kin(NamedTuple):
     relations: tuple[Relation, ...]
 
 
-def shapes_of(streams: Mapping[str, Stream], *, is_hiding_parents: bool = False) -> dict[str, Shape]:
+def shapes_of(streams: Mapping[str, Stream]) -> dict[str, Shape]:
     """The shape of every stream, by the stream's name."""
     kins: list[_Kin] = []
     for stream in streams.values():
         ways = ways_of(stream, streams)
-        relations = relations_of(stream, streams, ways, is_hiding_parents=is_hiding_parents)
+        relations = relations_of(stream, streams, ways)
         kins.append(_Kin(stream, ways, tuple(relations)))
     edges: dict[str, dict[str, Edge]] = {name: {} for name in streams}
     ties = (found for kin in kins for found in _across(kin, streams))

@@ -191,6 +191,13 @@ def test_relationships_are_shown_or_asked_for_or_part_of_the_path() -> None:
         assert not unknown, stream.name
 
 
+def test_a_record_names_its_parents_only_where_the_reference_shows_it() -> None:
+    for stream, documented in documented_streams():
+        unknown = stream.belongs_to.keys() - documented.shown.keys() - set(stream.asks_for)
+
+        assert set(stream.unshown) == unknown, stream.name
+
+
 def test_relationships_that_can_be_asked_for_are_kept() -> None:
     different = set()
     for stream, documented in documented_streams():

@@ -2,12 +2,13 @@
 
 from itertools import pairwise
 
+import orjson
 import pytest
 
 from openfaith_pipeline.catalog import STREAMS
-from openfaith_pipeline.simulator import ChurchSpec, Traps
+from openfaith_pipeline.simulator.compounds import Compound
 from openfaith_pipeline.simulator.tables import fold
-from openfaith_pipeline_tests.unit.simulator.api import ORG, Api
+from openfaith_pipeline_tests.unit.simulator.api import Api
 
 PEOPLE = "/people/v2/people"
 
@@ -201,10 +202,13 @@ def test_silent_product_trap() -> None:
     assert api.get("/people/v2")["data"]["type"] == "Organization"
 
 
-def test_hidden_parents_trap() -> None:
-    shown = Api(people=10)
-    hidden = Api(ChurchSpec(ORG, people=10, traps=Traps(is_hiding_parents=True)))
-    path = "/people/v2/campuses?include=service_times"
-    assert all("campus" in row["relationships"] for row in shown.get(path)["included"])
-    assert all("relationships" not in row for row in hidden.get(path)["included"])
-    assert hidden.church.truth("people.service_times") == shown.church.truth("people.service_times")
+def test_a_record_names_no_parent_that_only_a_path_or_a_linkage_tells() -> None:
+    church = Api(people=10).church
+    for name, shape in church.shapes.items():
+        table = church.table(name)
+        alone = [Compound(church, {}).single(table, id) for id in table.ids]
+        for shown in (*church.listed(table, table.ids), *alone):
+            named = orjson.loads(shown).get("relationships", {}).keys()
+            assert not named & {*shape.stream.unshown, *shape.stream.asks_for}, name
+        for record in church.truth(name):
+            assert record["relationships"].keys() >= set(shape.stream.unshown), name
