@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from openfaith_pipeline.errors import ConfigurationError
+from openfaith_pipeline.urls import HttpUrl, parse_http_url
 
 PCO_API_URL = "https://api.planningcenteronline.com"
 _ADDRESS = r"^[^@\s<>,]+@[^@\s<>,]+$"
@@ -45,7 +46,7 @@ class Settings(BaseSettings):
     canonical_schema: str = Field(
         default="public", pattern=r"^[a-z_][a-z0-9_]{0,62}$", validation_alias="OPENFAITH_SCHEMA"
     )
-    pco_api_url: str = Field(default=PCO_API_URL, pattern=r"^https?://", validation_alias="PCO_API_URL")
+    pco_api_url: HttpUrl = Field(default=PCO_API_URL, validation_alias="PCO_API_URL")
     pco_client_id: str | None = Field(default=None, validation_alias="PLANNING_CENTER_CLIENT_ID")
     pco_client_secret: SecretStr | None = Field(default=None, validation_alias="PLANNING_CENTER_SECRET")
     pco_scopes: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="PLANNING_CENTER_SCOPES")
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
         default=(), validation_alias="OPENFAITH_ENCRYPTION_KEYS"
     )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(default=(), validation_alias="OPENFAITH_API_KEYS")
-    public_url: str | None = Field(default=None, pattern=r"^https?://", validation_alias="OPENFAITH_PUBLIC_URL")
+    public_url: HttpUrl | None = Field(default=None, validation_alias="OPENFAITH_PUBLIC_URL")
     requests_per_minute: int = Field(default=600, ge=1, validation_alias="OPENFAITH_REQUESTS_PER_MINUTE")
     slack_webhook: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_SLACK_WEBHOOK")
     alert_email: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="OPENFAITH_ALERT_EMAIL")
@@ -73,7 +74,7 @@ class Settings(BaseSettings):
     undo_canceled: bool = Field(default=True, validation_alias="OPENFAITH_UNDO_CANCELED")
     celery_broker: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_CELERY_BROKER")
     sweeps_at_once: int = Field(default=1, ge=1, le=64, validation_alias="OPENFAITH_SWEEPS")
-    otlp_endpoint: str = Field(default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    otlp_endpoint: HttpUrl = Field(default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     dagster_home_override: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")
     dagster_pg_url: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_DAGSTER_PG_URL")
 
@@ -112,10 +113,29 @@ class Settings(BaseSettings):
 
     @field_validator("slack_webhook")
     @classmethod
+    def _is_webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        try:
+            return SecretStr(parse_http_url(value.get_secret_value(), may_have_query=True))
+        except ValueError as error:
+            raise ValueError(f"as the URL of an incoming webhook, {error}") from None
+
+    @field_validator("celery_broker", "dagster_pg_url")
+    @classmethod
     def _is_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not re.fullmatch(r"https?://\S+", value.get_secret_value()):
-            raise ValueError("is not the http(s) URL of an incoming webhook")
-        return value
+        url = value.get_secret_value().strip() if value else ""
+        if value and not re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", url):
+            raise ValueError("must be a URL, scheme://..., without blanks in it")
+        return SecretStr(url) if value else None
+
+    @field_validator("db_host", "smtp_host", mode="before")
+    @classmethod
+    def _is_host(cls, value: Any) -> Any:
+        host = value.strip() if isinstance(value, str) else value
+        if isinstance(host, str) and not re.fullmatch(r"/.*|[^\s/@?#]+", host):
+            raise ValueError("must be the name or address of a host, or the directory of a socket")
+        return host
 
     @field_validator("alert_email")
     @classmethod
@@ -166,6 +186,18 @@ def load_settings() -> Settings:
             for detail in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"the environment is not usable: {problems}") from None
+
+
+def shared_variable(name: str) -> tuple[str, str] | None:
+    """A variable that other programs read too, as `HTTPS_PROXY`: the name by which it is set, and its value.
+
+    It may be in small letters, which win. None where it is unset or empty.
+    """
+    for found in (name.lower(), name):
+        value = os.environ.get(found, "").strip()
+        if value:
+            return found, value
+    return None
 
 
 def environment_with(**variables: str) -> dict[str, str]:

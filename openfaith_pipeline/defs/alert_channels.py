@@ -3,7 +3,6 @@
 docs/decisions/0004-alert-channels.md says why Dagster's ready-made sensors do not do for it.
 """
 
-import logging
 import smtplib
 import ssl
 from dataclasses import dataclass
@@ -11,18 +10,13 @@ from email.message import EmailMessage
 from http.client import HTTPException
 from typing import Final
 
-from slack_sdk.webhook import WebhookClient
-
-from openfaith_pipeline.errors import DeliveryFailed
+from openfaith_pipeline.errors import ConfigurationError, DeliveryFailed
+from openfaith_pipeline.network import mail_tls_context, post_json
 from openfaith_pipeline.orgs.alert_delivery import Channel
 from openfaith_pipeline.settings import Settings
 
 _TIMEOUT_SECONDS: Final = 8
 _PRODUCT: Final = "OpenFaith Pipeline"
-
-# slack_sdk logs the webhook's URL, which is its only secret. No logger of the tree: those are enabled again by whoever
-# configures logging.
-_SILENT: Final = logging.Logger("silent", logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True)
@@ -33,17 +27,17 @@ class SlackWebhook:
     name: str = "slack"
 
     def send(self, subject: str, message: str, mend: str) -> None:
-        url = self.settings.slack_webhook
-        client = WebhookClient(
-            url.get_secret_value() if url else "", timeout=_TIMEOUT_SECONDS, logger=_SILENT, retry_handlers=[]
-        )
+        url = self.settings.slack_webhook.get_secret_value() if self.settings.slack_webhook else ""
         subject, message, mend = map(_escaped, (subject, message, mend))
+        text = f"*{_PRODUCT}: {subject}*\n{message}\n*What to do:* {mend}"
         try:
-            answer = client.send(text=f"*{_PRODUCT}: {subject}*\n{message}\n*What to do:* {mend}")
+            status = post_json(url, {"text": text}, timeout=_TIMEOUT_SECONDS)
+        except ConfigurationError as error:
+            raise DeliveryFailed(f"the Slack webhook cannot be reached: {error}") from None
         except (OSError, HTTPException) as error:
-            raise DeliveryFailed(f"the Slack webhook does not answer ({type(error).__name__})") from None
-        if not 200 <= answer.status_code < 300:
-            raise DeliveryFailed(f"the Slack webhook answers {answer.status_code}; see OPENFAITH_SLACK_WEBHOOK")
+            raise DeliveryFailed(f"the Slack webhook does not answer ({_reason(error)})") from None
+        if not 200 <= status < 300:
+            raise DeliveryFailed(f"the Slack webhook answers {status}; see OPENFAITH_SLACK_WEBHOOK")
 
 
 @dataclass(frozen=True)
@@ -64,20 +58,20 @@ class Mail:
                 server.send_message(mail)
         except (OSError, smtplib.SMTPException) as error:
             # Its message may repeat addresses and what the server said.
-            reason = f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip()
+            reason = f"{_reason(error)} {getattr(error, 'smtp_code', '')}".strip()
             raise DeliveryFailed(f"the mail server does not take it ({reason})") from None
+        except ConfigurationError as error:
+            raise DeliveryFailed(f"the mail server cannot be reached: {error}") from None
 
     def _connect(self) -> smtplib.SMTP:
         host, port = self.settings.smtp_host or "", self.settings.smtp_port
         if self.settings.smtp_security == "ssl":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                host, port, timeout=_TIMEOUT_SECONDS, context=ssl.create_default_context()
-            )
+            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=_TIMEOUT_SECONDS, context=mail_tls_context())
         else:
             server = smtplib.SMTP(host, port, timeout=_TIMEOUT_SECONDS)
         try:
             if self.settings.smtp_security == "starttls":
-                server.starttls(context=ssl.create_default_context())
+                server.starttls(context=mail_tls_context())
             if self.settings.smtp_username and self.settings.smtp_password:
                 server.login(self.settings.smtp_username, self.settings.smtp_password.get_secret_value())
         except BaseException:
@@ -94,6 +88,17 @@ def channels_of(settings: Settings) -> list[Channel]:
     if settings.alert_email:
         channels.append(Mail(settings))
     return channels
+
+
+def _reason(error: Exception) -> str:
+    """Why there was no answer; nothing of what was sent."""
+    cause = getattr(error, "reason", error)  # of urllib's URLError, which wraps it
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not trusted, {cause.verify_message}; SSL_CERT_FILE can name a PEM file with the"
+            " certificate of who signed it"
+        )
+    return type(cause).__name__ if isinstance(cause, Exception) else type(error).__name__
 
 
 def _escaped(text: str) -> str:

@@ -16,6 +16,7 @@ from opentelemetry import trace
 
 from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.errors import ConnectionRejected, OpenFaithError, TransientError
+from openfaith_pipeline.network import failure_of
 from openfaith_pipeline.planning_center.calls import Call
 from openfaith_pipeline.planning_center.connections import MOST_CONNECTIONS, Connections, borrowed
 from openfaith_pipeline.planning_center.credentials import (
@@ -174,15 +175,16 @@ class PlanningCenterClient:
 
     async def _send(self, call: Call, authorization: str) -> httpx.Response:
         headers = {"Authorization": authorization, "X-PCO-API-Version": call.product.api_version}
+        failure: Exception
         try:
             async with asyncio.timeout(LONGEST_ATTEMPT):
                 return await self._connections.request(
                     call.method, f"{self._base}{call.path}", params=call.params, headers=headers, json=call.body
                 )
         except (httpx.RequestError, TimeoutError) as error:
-            failure = type(error).__name__
+            failure = error
         # Raised out here so that no chain leads to httpx's exception: it carries the request and its headers.
-        raise TransientError(f"{call}: no whole answer from {self._url.host} ({failure})")
+        raise TransientError(f"{call}: no whole answer from {self._url.host} ({failure_of(failure, self._url)})")
 
     @contextmanager
     def _span(self, call: Call, patience: Patience) -> Iterator[trace.Span]:

@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
-from openfaith_pipeline.planning_center.transport import tls_context, trusts_environment, user_agent
+from openfaith_pipeline.network import client_options
+from openfaith_pipeline.planning_center.transport import user_agent
 
 MOST_CONNECTIONS: Final = 128
 """Fifty churches at the documented limit, five requests a second each, keep some seventy busy at 300 ms an answer."""
@@ -22,12 +23,14 @@ class Connections:
     """The connections to one host, `most` of them at most: opened as they are needed, the last used first.
 
     Each has a client of its own: httpx looks at every pair of a client's connections twice for each request. Nothing
-    of a church stays in them, cookies included: each request carries its own credentials.
+    of a church stays in them, cookies included: each request carries its own credentials. Raises ConfigurationError
+    for a proxy or certificates that the environment names and that cannot be used.
     """
 
     def __init__(self, url: httpx.URL, most: int, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.borrowers = 0
-        self._url, self._transport = url, transport
+        # A transport of one's own has no proxy before it.
+        self._options = {"transport": transport, "trust_env": False} if transport else client_options(url)
         self._free = asyncio.Semaphore(most)
         self._idle: list[httpx.AsyncClient] = []
 
@@ -56,10 +59,8 @@ class Connections:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=_TIMEOUTS,
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30.0),
-            transport=self._transport,
-            verify=tls_context(),
             follow_redirects=False,
-            trust_env=trusts_environment(self._url),
+            **self._options,
         )
 
 

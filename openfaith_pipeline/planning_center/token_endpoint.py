@@ -23,8 +23,9 @@ from openfaith_pipeline.errors import (
     TransientError,
     UnexpectedResponse,
 )
+from openfaith_pipeline.network import client_options, failure_of
 from openfaith_pipeline.planning_center.credentials import OAuthToken
-from openfaith_pipeline.planning_center.transport import parse_url, tls_context, trusts_environment, user_agent
+from openfaith_pipeline.planning_center.transport import parse_url, user_agent
 
 TIMEOUT_SECONDS: Final = 20.0
 USUAL_LIFE: Final = timedelta(hours=2)
@@ -65,17 +66,15 @@ class TokenEndpoint:
 
     def __init__(self, application: OAuthApplication, *, transport: httpx.BaseTransport | None = None) -> None:
         url = parse_url(application.base_url)
-        self._host = url.host
+        self._url = url
         self._application = application
         self._tracer = trace.get_tracer("openfaith_pipeline.planning_center")
         self._http = httpx.Client(
             base_url=url,
             headers={"Accept": "application/json", "User-Agent": user_agent()},
             timeout=TIMEOUT_SECONDS,
-            verify=tls_context(),
-            transport=transport,
             follow_redirects=False,
-            trust_env=trusts_environment(url),
+            **({"transport": transport, "trust_env": False} if transport else client_options(url)),
         )
 
     def __enter__(self) -> Self:
@@ -117,19 +116,20 @@ class TokenEndpoint:
         with self._tracer.start_as_current_span(
             f"{method} {path}",
             kind=trace.SpanKind.CLIENT,
-            attributes={"http.request.method": method, "server.address": self._host, "url.path": path},
+            attributes={"http.request.method": method, "server.address": self._url.host, "url.path": path},
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
+            failure: Exception
             try:
                 response = self._http.request(method, path, **request)
             except httpx.RequestError as error:
-                failure = type(error).__name__
+                failure = error
             else:
                 span.set_attribute("http.response.status_code", response.status_code)
                 return response
         # Raised out here so that no chain leads to httpx's exception, which carries the request and its secrets.
-        raise TransientError(f"{method} {path}: no answer from {self._host} ({failure})")
+        raise TransientError(f"{method} {path}: no answer from {self._url.host} ({failure_of(failure, self._url)})")
 
 
 def _refusal(response: httpx.Response) -> OpenFaithError:
