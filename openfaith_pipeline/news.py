@@ -205,9 +205,12 @@ def _filled(stream: Stream, resource: Mapping[str, Any], row: Row | None) -> dic
     for name in stream.belongs_to.keys() - relationships.keys():
         if row.get(f"{name}_id"):
             relationships[name] = {"data": {"id": row[f"{name}_id"], "type": row.get(f"{name}_type")}}
-    unknown = {name: value for name, value in (row["_extra"] or {}).items() if name != "relationships"}
+    extra = dict(row["_extra"] or {})
+    for name, data in (extra.pop("relationships", None) or {}).items():
+        relationships.setdefault(name, {"data": data})
     before = {name: _as_sent(row[name], stream.attributes[name]) for name in _unsaid(stream, resource)}
-    return {**resource, "attributes": {**unknown, **before, **resource["attributes"]}, "relationships": relationships}
+    # A value that did not fit its column is in `_extra`, under its name.
+    return {**resource, "attributes": {**before, **extra, **resource["attributes"]}, "relationships": relationships}
 
 
 def _as_sent(value: Any, kind: ColumnType) -> Any:

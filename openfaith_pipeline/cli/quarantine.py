@@ -43,7 +43,7 @@ def show(
 ) -> None:
     """List what is in quarantine: of which record and field, on which page, and why.
 
-    A value that did not fit its column was left empty and the rest of its record loaded; without a field, the whole
+    A value that did not fit its column is in `_extra` and the rest of its record loaded; without a field, the whole
     record was left out. Reasons never quote the value.
 
     \b

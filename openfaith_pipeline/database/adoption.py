@@ -1,6 +1,6 @@
 """Moving values out of `_extra` into the columns that a newer catalog declares for them, in rows and in their history.
 
-A value fits by the rules of `load/rows.py`; one that does not stays in `_extra`, so nothing is lost. The content hash
+A value fits by the rules of `load/values.py`; one that does not stays in `_extra`, so nothing is lost. The content hash
 stays as it was: the next whole listing counts such a row as updated once. The journal's images are moved the same way,
 so that what was journaled before reads, and is rolled back, as if the column had been there already.
 """
@@ -16,13 +16,14 @@ from openfaith_pipeline.database.raw_tables import STAGING_SCHEMA, TYPES, type_n
 
 # All of these are temporary: gone with the connection.
 # The value as its column would give it as JSON, when it fits the type; NULL when it does not.
-_FITTING: Final = r"""
+FITTING: Final = r"""
 CREATE OR REPLACE FUNCTION pg_temp.fitting(value jsonb, type text) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     kind text := jsonb_typeof(value);
     content text := value #>> '{}';
 BEGIN
-    IF type = 'jsonb' AND kind <> 'null' THEN RETURN value; END IF;
+    IF value IS NULL OR kind = 'null' THEN RETURN NULL; END IF;
+    IF type = 'jsonb' THEN RETURN value; END IF;
     IF kind NOT IN ('string', 'number', 'boolean') OR (kind = 'boolean') > (type IN ('boolean', 'text')) THEN
         RETURN NULL;
     END IF;
@@ -31,9 +32,9 @@ BEGIN
         WHEN 'boolean' THEN RETURN CASE WHEN kind = 'boolean' THEN value END;
         WHEN 'bigint' THEN
             RETURN CASE WHEN content::numeric = trunc(content::numeric) THEN to_jsonb(content::numeric::bigint) END;
-        WHEN 'double precision' THEN
-            RETURN CASE WHEN content ~ '^[-+]?[.\d]' THEN to_jsonb(content::double precision) END;
-        WHEN 'date' THEN RETURN CASE WHEN content ~ '^\d{4}-\d\d-\d\d$' THEN to_jsonb(content::date) END;
+        WHEN 'numeric' THEN RETURN CASE WHEN content ~ '^[-+]?[.\d]' THEN to_jsonb(content::numeric) END;
+        WHEN 'date' THEN
+            RETURN CASE WHEN content ~ '^\d{4}-\d\d-\d\d(T00:00:00Z)?$' THEN to_jsonb(content::date) END;
         WHEN 'timestamp with time zone' THEN
             RETURN CASE WHEN content ~ '^\d{4}-\d\d-\d\d' THEN to_jsonb(content::timestamptz) END;
     END CASE;
@@ -106,7 +107,7 @@ def adopt_extras(connection: Connection[Any], stream: Stream, table: Table, adde
     relationships = [name for name in stream.belongs_to if f"{name}_id" in added]
     if not columns:
         return
-    connection.execute(_FITTING)
+    connection.execute(FITTING)
     connection.execute(_CREATE_ADOPTED.format(sql.Literal(_body(stream, columns, relationships).as_string(connection))))
     connection.execute(_ADOPTED_IMAGES)
     names = {

@@ -1,6 +1,6 @@
-"""Bringing the raw and staging tables to what the catalog declares, by adding only.
+"""Bringing the raw and staging tables to what the catalog declares, without losing a value.
 
-Nothing is dropped, narrowed or converted here: a column that changes its type needs a migration file, which runs first.
+Columns are added and change their types; nothing is dropped, and what does not fit a new type is kept in `_extra`.
 docs/decisions/0001-raw-tables-follow-the-catalog.md says why these tables have no migration files.
 """
 
@@ -23,6 +23,7 @@ from sqlalchemy.schema import (
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database.adoption import adopt_extras
 from openfaith_pipeline.database.raw_tables import RAW_METADATA, tables_of, type_name
+from openfaith_pipeline.database.retyping import OLD_TYPES, retype_columns
 from openfaith_pipeline.errors import ConfigurationError
 
 _TABLES_AT_ONCE: Final = 100  # in one transaction, which holds a lock for each table, index and TOAST table
@@ -43,12 +44,13 @@ Live = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Gap:
-    """What one declared table lacks in the database."""
+    """What one declared table lacks in the database. old_types: by column, a type that is not the declared one."""
 
     stream: Stream
     table: Table
     is_absent: bool
     columns: tuple[Column[Any], ...]
+    old_types: Mapping[str, str]
     indexes: tuple[Index, ...]
 
 
@@ -57,7 +59,7 @@ def find_gaps(
 ) -> list[Gap]:
     """What is missing for these streams (the whole catalog unless given); one query.
 
-    Raises ConfigurationError when a column is there with another type.
+    Raises ConfigurationError when a column that is ours is there with another type.
     """
     declared = [
         (stream, table)
@@ -75,8 +77,8 @@ def align_raw_tables(
 ) -> list[str]:
     """Create what is missing, each table that is there in a transaction of its own; return the tables changed.
 
-    A new column takes over the values that were kept for it in `_extra`, in the table's rows and in its journal; those
-    that do not fit its type stay there.
+    A column that is new or changes its type takes over the values that were kept for it in `_extra`, in the table's
+    rows and in its journal; those that do not fit its type are there afterwards.
     """
     gaps = find_gaps(connection, streams, metadata)
     absent = [gap for gap in gaps if gap.is_absent]
@@ -93,21 +95,24 @@ def align_raw_tables(
 def _gap(stream: Stream, table: Table, live: Live) -> Gap | None:
     columns = live.get(table.fullname)
     if columns is None:
-        return Gap(stream, table, True, (), tuple(table.indexes))
+        return Gap(stream, table, True, (), {}, tuple(table.indexes))
     missing = tuple(column for column in table.columns if column.name not in columns)
     indexes = tuple(index for index in table.indexes if f"{table.schema}.{index.name}" not in live)
-    _check_types(table, columns)
-    return Gap(stream, table, False, missing, indexes) if missing or indexes else None
+    old_types = _old_types(stream, table, columns)
+    return Gap(stream, table, False, missing, old_types, indexes) if missing or old_types or indexes else None
 
 
-def _check_types(table: Table, live: Mapping[str, str]) -> None:
-    for column in table.columns:
-        declared = type_name(column.type)
-        if live.get(column.name, declared) != declared:
+def _old_types(stream: Stream, table: Table, live: Mapping[str, str]) -> dict[str, str]:
+    declared = {column.name: type_name(column.type) for column in table.columns if column.name in live}
+    old = {name: live[name] for name, type_ in declared.items() if live[name] != type_}
+    is_of_records = table.fullname not in {f"{stream.schema}.{name}" for name in stream.links.values()}
+    for name, type_ in old.items():
+        if not (is_of_records and name in stream.columns and type_ in OLD_TYPES):
             raise ConfigurationError(
-                f"{table.fullname}.{column.name} is {live[column.name]} in the database and {declared} in the catalog:"
-                " a change of type needs a migration file"
+                f"{table.fullname}.{name} is {type_} in the database and {declared[name]} in the catalog:"
+                " this change of type needs a migration file"
             )
+    return old
 
 
 def _creation(gaps: Sequence[Gap]) -> list[str]:
@@ -121,6 +126,8 @@ def _creation(gaps: Sequence[Gap]) -> list[str]:
 
 
 def _extend(connection: Connection[Any], gap: Gap) -> None:
+    if gap.old_types:
+        retype_columns(connection, gap.stream, gap.table, gap.old_types)
     if gap.columns:
         _add_columns(connection, gap)
     for index in gap.indexes:

@@ -85,6 +85,11 @@ def _failures_explained() -> Iterator[None]:
             raise DatabaseUnavailable(f"the schema could not be upgraded, a table is in use: {cause}") from None
         if isinstance(cause, psycopg.errors.InsufficientPrivilege):
             raise ConfigurationError(f"the database's user may not upgrade the schema: {cause}") from None
+        if isinstance(cause, psycopg.errors.FeatureNotSupported | psycopg.errors.DependentObjectsStillExist):
+            reason = " ".join(filter(None, (cause.diag.message_primary, cause.diag.message_detail)))
+            raise ConfigurationError(
+                f"the schema could not be upgraded: {reason}. Drop what uses the column, and create it again afterwards"
+            ) from None
         if isinstance(cause, psycopg.OperationalError):
             raise DatabaseUnavailable(f"Postgres went away during the upgrade: {cause}") from None
         raise

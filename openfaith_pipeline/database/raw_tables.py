@@ -15,11 +15,11 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
-    Double,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -40,7 +40,7 @@ _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 TYPES: Final[Mapping[ColumnType, TypeEngine[Any]]] = {
     ColumnType.TEXT: Text(),
     ColumnType.INTEGER: BigInteger(),
-    ColumnType.FLOAT: Double(),
+    ColumnType.FLOAT: Numeric(),  # a double would round what has more than 15 digits
     ColumnType.BOOLEAN: Boolean(),
     ColumnType.DATE: Date(),
     ColumnType.TIMESTAMP: DateTime(timezone=True),

@@ -28,7 +28,7 @@ _WAYS: Final[Mapping[Strategy, str]] = {
 _OURS: Final[Mapping[str, str]] = {
     "org_id": "the org; with `id`, the key",
     "id": "Planning Center's own id, unique within the org and this type",
-    "_extra": "attributes that Planning Center sent and the catalog does not know",
+    "_extra": "what Planning Center sent and has no column or does not fit it",
     "_content_hash": "tells whether the record changed",
     "_first_seen_at": "when a sync first brought the record",
     "_synced_at": "when a sync last wrote the row",

@@ -20,6 +20,9 @@ ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\
 NEEDS_ESCAPE: Final = re.compile(r"[\\\n\r\t]")
 """What COPY would take for something else."""
 
+LONGEST_ID: Final = 255
+"""Characters of what names a record: ids are indexed, and Postgres indexes nothing that does not fit a page."""
+
 _NULL: Final = r"\N"
 _NONE: Final = type(None)
 _BOOLEANS: Final[Mapping[Any, str]] = {True: "t", False: "f", None: _NULL}
@@ -67,6 +70,8 @@ class ColumnEncoder:
         columns.append([_NULL] * len(records))  # `_extra`: nothing was sent that the catalog does not know
         if self._has_many:
             links = [links_of(self._has_many, each) for each in relationships]
+            if any(len(each) > LONGEST_ID for named in links for ids in named.values() for each in ids):
+                return None
             columns.append([self._encode_json(each) for each in links])
         ids = _texts([resource["id"] for resource in resources])
         return None if ids is None else (_lines(ids, columns), sent)
@@ -91,7 +96,7 @@ class ColumnEncoder:
         for name, is_polymorphic in self._relationships:
             named = _named(name, relationships)
             unnamed = self._unnamed(name, records)
-            yield _texts([unnamed(place) if data is None else data.get("id") for place, data in enumerate(named)])
+            yield _ids([unnamed(place) if data is None else data.get("id") for place, data in enumerate(named)])
             if is_polymorphic:
                 yield _texts([None if data is None else data.get("type") for data in named])
         for name, encode in self._columns:
@@ -113,7 +118,7 @@ class ColumnEncoder:
         identifier = resource.get("id")
         return (
             type(identifier) is str
-            and bool(identifier)
+            and 0 < len(identifier) <= LONGEST_ID
             and identifier.isprintable()
             and type(resource.get("attributes")) is dict
             and type(resource.get("relationships")) is dict
@@ -171,6 +176,11 @@ def _texts(values: Sequence[Any]) -> _Column:
             return None
         values = [value if value is None else value.translate(ESCAPES) for value in values]
     return [_NULL if value is None else value for value in values] if _NONE in kinds else values
+
+
+def _ids(values: Sequence[Any]) -> _Column:
+    encoded = _texts(values)
+    return None if encoded is None or any(len(each) > LONGEST_ID for each in encoded) else encoded
 
 
 def _booleans(values: Sequence[Any]) -> _Column:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog import STREAMS, Stream
-from openfaith_pipeline.journal import entries_of, raw_rows
+from openfaith_pipeline.journal import entries_of, link_rows, raw_rows
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.held_deletions import hold, let_lapse
@@ -143,12 +143,33 @@ def _unchanged_statement(stream: Stream) -> bytes:
         " WHERE incoming._stream_sync_id = %(id)s AND {differs})"
         " THEN (SELECT count(DISTINCT id) FROM {staging} WHERE _stream_sync_id = %(id)s) END AS unchanged"
     )
-    return statement.format(staging=staging_name(stream), raw=raw_name(stream), differs=_DIFFERS).as_bytes()
+    return statement.format(staging=staging_name(stream), raw=raw_name(stream), differs=_differs(stream)).as_bytes()
 
 
-_DIFFERS: Final = sql.SQL(
-    "(present.id IS NULL OR present._content_hash <> incoming._content_hash OR present._deleted_at IS NOT NULL)"
-)
+_DIFFERS: Final = sql.SQL("""(
+    present.id IS NULL OR present._deleted_at IS NOT NULL OR (
+        present._content_hash <> incoming._content_hash AND (({present}) IS DISTINCT FROM ({incoming}) {links})
+    ))""")
+_LINKS_DIFFER: Final = sql.SQL("""
+OR incoming._links -> {name} <> (
+    SELECT coalesce(jsonb_agg(link.related_id ORDER BY link.position), '[]') FROM {links} AS link
+    WHERE link.org_id = %(org_id)s AND link.id = incoming.id)""")
+
+
+@cache
+def _differs(stream: Stream) -> sql.Composable:
+    """SQL: whether the row `present` is not as the record `incoming` says.
+
+    The same record has another hash where columns were added or changed their types since: then values are compared.
+    """
+    stored = (*stream.columns, "_extra")
+    present, incoming = (
+        sql.SQL(", ").join(sql.Identifier(of, name) for name in stored) for of in ("present", "incoming")
+    )
+    links = [
+        _LINKS_DIFFER.format(name=sql.Literal(name), links=link_rows(stream, name).identifier) for name in stream.links
+    ]
+    return _DIFFERS.format(present=present, incoming=incoming, links=sql.SQL("").join(links))
 
 
 @cache
@@ -162,7 +183,7 @@ def _merge_statement(stream: Stream) -> bytes:
     assignments = sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in stored)
     statement = sql.SQL(
         "WITH incoming AS ("
-        " SELECT DISTINCT ON (id) id, {columns} FROM {staging} WHERE _stream_sync_id = %(id)s"
+        " SELECT DISTINCT ON (id) id, {columns} {links} FROM {staging} WHERE _stream_sync_id = %(id)s"
         " ORDER BY id, _page DESC, _position DESC"
         "), changed AS ("
         " SELECT incoming.*, present.id IS NOT NULL AS is_present, {is_caught} AS is_caught FROM incoming"
@@ -181,9 +202,10 @@ def _merge_statement(stream: Stream) -> bytes:
     )
     return statement.format(
         columns=columns,
+        links=sql.SQL(", _links") if stream.links else sql.SQL(""),
         staging=staging_name(stream),
         raw=raw_name(stream),
-        differs=_DIFFERS,
+        differs=_differs(stream),
         assignments=assignments,
         entries=entries_of(raw_rows(stream)),
         is_caught=_is_caught(stream),

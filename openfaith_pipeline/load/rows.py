@@ -1,32 +1,31 @@
 """A record, typed by its stream's declaration and written as a line of Postgres' COPY text format.
 
-A value that does not fit its column is left null and reported; a record too broken to have an id is reported whole.
-Nothing is thrown away: the report carries what was there, and attributes the catalog does not know are kept in
-`_extra`.
+Nothing is thrown away. A value that does not fit its column is reported with the whole record, and kept in `_extra`
+under its name; so is an attribute that the catalog does not know. A record too broken to have an id is reported whole.
 """
 
-import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import orjson
-
-from openfaith_pipeline.catalog import ColumnType, Stream, carried_names
-from openfaith_pipeline.load.columns import ESCAPES, NEEDS_ESCAPE, ColumnEncoder, links_of
+from openfaith_pipeline.catalog import Stream, carried_names
+from openfaith_pipeline.load.columns import LONGEST_ID, ColumnEncoder, links_of
+from openfaith_pipeline.load.values import (
+    ENCODERS,
+    NULL,
+    Unfit,
+    encode_id,
+    encode_json,
+    encode_text,
+    json_text,
+    kind_of,
+)
 from openfaith_pipeline.walk import Record
 
-_NULL = r"\N"
-_INT64 = range(-(2**63), 2**63)
-_UTC_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-
-
-class Unfit(ValueError):
-    """A value does not fit its column; the message says why, without the value."""
+_RELATIONSHIPS = "relationships"
+"""Of `_extra`: by name, the linkages that have no column, or did not fit theirs."""
 
 
 class Issue(NamedTuple):
@@ -43,128 +42,21 @@ class Issue(NamedTuple):
 
 
 @dataclass
+class _Unfitting:
+    """What a record says that does not fit: values of attributes, linkages, and by name the reasons."""
+
+    attributes: dict[str, Any] = field(default_factory=dict)
+    linkages: dict[str, Any] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class EncodedRows:
     """Lines for COPY, what had to be left out of them, and the names of all attributes that were sent."""
 
     lines: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     attributes: set[str] = field(default_factory=set)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        if "\x00" in value:
-            raise Unfit("holds a NUL character, which Postgres cannot store")
-        if not value.isascii():
-            _check_encodable(value)
-        return value.translate(ESCAPES) if NEEDS_ESCAPE.search(value) else value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    raise Unfit(f"is {_kind(value)}, not a text")
-
-
-def _check_encodable(value: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise Unfit("holds half of a surrogate pair, which is not a character") from None
-
-
-def _integer(value: Any) -> str:
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,19}", value):
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise Unfit(f"is {_kind(value)}, not a whole number")
-    if value not in _INT64:
-        raise Unfit("is a number of more than 64 bits")
-    return str(value)
-
-
-def _float(value: Any) -> str:
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-    except (ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise Unfit(f"is {_kind(value)}, not a number")
-    return repr(number)
-
-
-def _boolean(value: Any) -> str:
-    if value is True:
-        return "t"
-    if value is False:
-        return "f"
-    raise Unfit(f"is {_kind(value)}, not true or false")
-
-
-def _date(value: Any) -> str:
-    try:
-        if isinstance(value, str) and len(value) == 10:
-            return date.fromisoformat(value).isoformat()
-    except ValueError:
-        pass
-    raise Unfit(f"is {_kind(value)}, not a date as YYYY-MM-DD")
-
-
-def _timestamp(value: Any) -> str:
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-            if _UTC_SECONDS.fullmatch(value):
-                return value
-            return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).isoformat()
-        except (ValueError, OverflowError):
-            pass
-    raise Unfit(f"is {_kind(value)}, not a timestamp in ISO 8601")
-
-
-def _json(value: Any) -> str:
-    return json_text(value).translate(ESCAPES)
-
-
-_ENCODERS: Mapping[ColumnType, Callable[[Any], str]] = {
-    ColumnType.TEXT: _text,
-    ColumnType.INTEGER: _integer,
-    ColumnType.FLOAT: _float,
-    ColumnType.BOOLEAN: _boolean,
-    ColumnType.DATE: _date,
-    ColumnType.TIMESTAMP: _timestamp,
-    ColumnType.JSON: _json,
-}
-
-
-def json_text(value: Any) -> str:
-    """JSON that Postgres' jsonb accepts: a NUL or half a surrogate pair, which it refuses, becomes U+FFFD."""
-    try:
-        encoded = orjson.dumps(value)
-    except TypeError:  # half a surrogate pair, or a number of more than 64 bits
-        encoded = orjson.dumps(_mend(value))
-    text = encoded.decode()
-    return orjson.dumps(_mend(value)).decode() if "\\u0000" in text else text
-
-
-def _mend(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\x00", "\ufffd").encode(errors="replace").decode()
-    if isinstance(value, dict):
-        return {_mend(key): _mend(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_mend(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and value not in _INT64:
-        return str(value)
-    return value
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, str):
-        return f"a text of {len(value)} characters"
-    names = {bool: "a boolean", int: "a number", float: "a number", dict: "an object", list: "a list"}
-    return names.get(type(value), "of an unknown kind")
 
 
 class RowEncoder:
@@ -180,11 +72,11 @@ class RowEncoder:
         self._relationships = tuple((name, target is None) for name, target in stream.belongs_to.items())
         taken = {f"{name}_id" for name in stream.belongs_to}
         self._id_attributes = tuple(name for name in stream.attributes if name in taken)
-        columns = [(name, _ENCODERS[kind]) for name, kind in stream.attributes.items() if name not in taken]
+        columns = [(name, ENCODERS[kind]) for name, kind in stream.attributes.items() if name not in taken]
         self._columns = tuple(columns)
         self._known = frozenset({*stream.attributes, *stream.withheld})
         self._known_relationships = frozenset({*stream.belongs_to, *carried_names(stream)})
-        self._by_columns = ColumnEncoder(stream, _json)
+        self._by_columns = ColumnEncoder(stream, encode_json)
 
     def encode(self, records: list[Record]) -> EncodedRows:
         """Lines of the page's records, in its order."""
@@ -214,10 +106,9 @@ class RowEncoder:
 
     def _shape_problem(self, resource: Any) -> str | None:
         if not isinstance(resource, dict):
-            return f"the record is {_kind(resource)}, not an object"
-        identifier = resource.get("id")
-        if not isinstance(identifier, str) or not identifier or "\x00" in identifier or not identifier.isprintable():
-            return "the record has no usable id"
+            return f"the record is {kind_of(resource)}, not an object"
+        if problem := _id_problem(resource.get("id")):
+            return problem
         if resource.get("type") != self._stream.type:
             return f"the record's type is not {self._stream.type}"
         if not isinstance(resource.get("attributes", {}), dict):
@@ -229,29 +120,29 @@ class RowEncoder:
     def _line(self, position: int, record: Record, issues: list[Issue]) -> str:
         resource = record.resource
         attributes = resource.get("attributes") or {}
-        before = len(issues)
-        values = self._relationship_values(record, attributes, issues)
+        unfit = _Unfitting()
+        values = self._relationship_values(record, attributes, unfit)
         for name, encode in self._columns:
             value = attributes.get(name)
-            if value is None:
-                values.append(_NULL)
-                continue
             try:
-                values.append(encode(value))
-            except Unfit as unfit:
-                values.append(_NULL)
-                issues.append(Issue(resource["id"], name, str(unfit), ""))
-        values.append(self._extra(resource, attributes))
-        if self._stream.has_many:
-            values.append(_json(links_of(self._stream.has_many, resource.get("relationships") or {})))
-        if len(issues) > before:
+                values.append(NULL if value is None else encode(value))
+            except Unfit as reason:
+                values.append(NULL)
+                unfit.attributes[name] = value
+                unfit.reasons[name] = str(reason)
+        links = self._links(resource, unfit)
+        values.append(self._extra(resource, attributes, unfit))
+        values += links
+        if unfit.reasons:
             whole = json_text(self._without_secrets(resource))
-            issues[before:] = [issue._replace(record=whole, parents=record.parents) for issue in issues[before:]]
+            issues += [
+                Issue(resource["id"], name, reason, whole, record.parents) for name, reason in unfit.reasons.items()
+            ]
         content = "\t".join(values)
         content_hash = blake2b(content.encode(), digest_size=16).hexdigest()
-        return f"{position}\t{_text(resource['id'])}\t{content}\t\\\\x{content_hash}\n"
+        return f"{position}\t{encode_text(resource['id'])}\t{content}\t\\\\x{content_hash}\n"
 
-    def _relationship_values(self, record: Record, attributes: Mapping[str, Any], issues: list[Issue]) -> list[str]:
+    def _relationship_values(self, record: Record, attributes: Mapping[str, Any], unfit: _Unfitting) -> list[str]:
         relationships = record.resource.get("relationships") or {}
         values: list[str] = []
         for name, is_polymorphic in self._relationships:
@@ -260,29 +151,43 @@ class RowEncoder:
             if isinstance(data, dict):
                 identifier, kind = data.get("id"), data.get("type")
             else:
-                column = f"{name}_id"
-                fallback = attributes.get(column) if column in self._id_attributes else None
+                fallback = attributes.get(f"{name}_id") if f"{name}_id" in self._id_attributes else None
                 identifier, kind = record.parents.get(name, fallback), None
-            values.append(self._relationship_value(record, name, identifier, issues))
-            if is_polymorphic:
-                values.append(self._relationship_value(record, name, kind, issues))
+            try:
+                encoded = [NULL if identifier is None else encode_id(identifier)]
+                if is_polymorphic:
+                    encoded.append(NULL if kind is None else encode_text(kind))
+            except Unfit as reason:
+                encoded = [NULL, NULL] if is_polymorphic else [NULL]
+                unfit.reasons[name] = str(reason)
+                if isinstance(data, dict):
+                    unfit.linkages[name] = data
+                else:
+                    unfit.attributes[f"{name}_id"] = identifier
+            values += encoded
         return values
 
-    def _relationship_value(self, record: Record, name: str, value: Any, issues: list[Issue]) -> str:
-        if value is None:
-            return _NULL
-        try:
-            return _text(value)
-        except Unfit as unfit:
-            issues.append(Issue(record.resource["id"], name, str(unfit), ""))
-            return _NULL
+    def _links(self, resource: Mapping[str, Any], unfit: _Unfitting) -> list[str]:
+        """The field of `_links`, where the stream has to-many relationships."""
+        if not self._stream.has_many:
+            return []
+        links = links_of(self._stream.has_many, resource.get("relationships") or {})
+        for name, ids in links.items():
+            too_long = [identifier for identifier in ids if len(identifier) > LONGEST_ID]
+            if too_long:
+                links[name] = [identifier for identifier in ids if len(identifier) <= LONGEST_ID]
+                unfit.linkages[name] = [{"id": identifier} for identifier in too_long]
+                unfit.reasons[name] = f"names records by ids of more than {LONGEST_ID} characters"
+        return [encode_json(links)]
 
-    def _extra(self, resource: Mapping[str, Any], attributes: Mapping[str, Any]) -> str:
-        extra: dict[str, Any] = {name: attributes[name] for name in sorted(attributes.keys() - self._known)}
-        unknown = self._unknown_relationships(resource.get("relationships") or {})
+    def _extra(self, resource: Mapping[str, Any], attributes: Mapping[str, Any], unfit: _Unfitting) -> str:
+        extra: dict[str, Any] = {name: attributes[name] for name in attributes.keys() - self._known}
+        extra |= unfit.attributes
+        extra = {name: extra[name] for name in sorted(extra)}
+        unknown = self._unknown_relationships(resource.get("relationships") or {}) | unfit.linkages
         if unknown:
-            extra["relationships"] = unknown
-        return json_text(extra).translate(ESCAPES) if extra else _NULL
+            extra[_RELATIONSHIPS] = {name: unknown[name] for name in sorted(unknown)}
+        return encode_json(extra) if extra else NULL
 
     def _unknown_relationships(self, relationships: Mapping[str, Any]) -> dict[str, Any]:
         """To-one relationships the catalog does not declare.
@@ -297,6 +202,14 @@ class RowEncoder:
             and isinstance(data := linkage.get("data"), dict)
             and data.get("type") != "Organization"
         }
+
+
+def _id_problem(identifier: Any) -> str | None:
+    if not isinstance(identifier, str) or not identifier or not identifier.isprintable():
+        return "the record has no usable id"
+    if len(identifier) > LONGEST_ID:
+        return f"the record's id is of more than {LONGEST_ID} characters"
+    return None
 
 
 def _id_of(resource: Any) -> str | None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +19,7 @@ from sqlalchemy import MetaData
 from openfaith_pipeline.catalog import STREAMS, Population, Product, Stream
 from openfaith_pipeline.catalog.document import render_catalog
 from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
-from openfaith_pipeline.catalog.stream import DATE, INTEGER, TEXT
+from openfaith_pipeline.catalog.stream import DATE, INTEGER, JSON, TEXT
 from openfaith_pipeline.checks import rules_for
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.alignment import align_raw_tables
@@ -77,7 +78,7 @@ def tables(database: Database) -> dict[str, list[str]]:
     return columns
 
 
-def sync(database: Database, api: Api, *streams: Stream) -> dict[str, StreamResult]:
+def sync(database: Database, api: Api, *streams: Stream, sync_id: str = "sync_pets") -> dict[str, StreamResult]:
     async def answer(request: httpx.Request) -> httpx.Response:
         given = api.send(request.url.raw_path.decode())
         return httpx.Response(given.status, content=given.body, headers=given.headers)
@@ -91,9 +92,9 @@ def sync(database: Database, api: Api, *streams: Stream) -> dict[str, StreamResu
             yield connected
 
     with database.connect() as connection:
-        begin_sync(connection, SyncStart("sync_pets", None, SyncMode.INCREMENTAL.value, "test", {}))
+        begin_sync(connection, SyncStart(sync_id, None, SyncMode.INCREMENTAL.value, "test", {}))
     return asyncio.run(
-        sync_streams(database, ORG, streams, mode=SyncMode.INCREMENTAL, sync_id="sync_pets", client_factory=client)
+        sync_streams(database, ORG, streams, mode=SyncMode.INCREMENTAL, sync_id=sync_id, client_factory=client)
     )
 
 
@@ -134,6 +135,35 @@ def test_its_rows(database: Database, tables: dict[str, list[str]], api: Api, mo
         "nothing_quarantined",
         "relationships_resolve",
     }
+
+
+def test_an_upgrade_that_widens_and_adds_columns_writes_no_row_anew(
+    database: Database, tables: dict[str, list[str]], api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tables
+    monkeypatch.setattr("openfaith_pipeline.sync.STREAMS", REGISTRY)
+    sync(database, api, PEOPLE, PETS)
+    before = _versions(database)
+    newer = replace(PETS, attributes={"name": JSON, "legs": TEXT, "adopted_on": TEXT, "chip": TEXT})
+    with database.connect() as connection:
+        align_raw_tables(connection, [newer], MetaData())
+    written = _versions(database)
+    monkeypatch.setattr("openfaith_pipeline.sync.STREAMS", {**REGISTRY, PETS.name: newer})
+    result = sync(database, api, PEOPLE, newer, sync_id="sync_again")[PETS.name]
+    assert (result.status, result.inserted, result.updated) == ("succeeded", 0, 0)
+    assert result.fetched == len(before) > 0
+    assert _versions(database) == written
+    assert {row["name"] for row in read(database, "pets")} == {
+        row["attributes"]["name"] for row in api.church.truth(PETS.name)
+    }
+    with database.connect() as connection:
+        connection.execute("DELETE FROM pco_people.pets_carers WHERE id = (SELECT min(id) FROM pco_people.pets_carers)")
+    assert sync(database, api, PEOPLE, newer, sync_id="sync_links")[PETS.name].updated == 1
+
+
+def _versions(database: Database) -> list[tuple[str, str]]:
+    with database.connect() as connection:
+        return connection.execute("SELECT id, xmin::text FROM pco_people.pets ORDER BY id").fetchall()
 
 
 @pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")

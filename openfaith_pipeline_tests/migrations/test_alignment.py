@@ -12,7 +12,6 @@ from openfaith_pipeline.catalog import Product, Stream
 from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.alignment import align_raw_tables, find_gaps
-from openfaith_pipeline.errors import ConfigurationError
 
 OLD = Stream(product=Product.PEOPLE, type="Thing", path="/people/v2/things", attributes={"name": TEXT})
 ROW = (
@@ -152,13 +151,6 @@ def test_a_column_the_catalog_no_longer_has_stays_with_its_values(database: Data
         connection.execute("UPDATE pco_people.things SET gone = 'kept'")
         assert _align(connection, OLD) == []
         assert connection.execute("SELECT gone FROM pco_people.things").fetchall() == [("kept",)]
-
-
-def test_a_change_of_type_is_refused_by_name(database: Database) -> None:
-    with database.connect() as connection:
-        _align(connection, OLD)
-        with pytest.raises(ConfigurationError, match=r"pco_people\.things\.name is text in the database and bigint"):
-            _align(connection, replace(OLD, attributes={"name": INTEGER}))
 
 
 def test_a_failure_leaves_column_and_values_as_they_were(database: Database) -> None:

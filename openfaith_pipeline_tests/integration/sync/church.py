@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -95,6 +96,8 @@ def _expected_value(value: Any, kind: ColumnType) -> Any:
         return None
     if kind is ColumnType.TIMESTAMP:
         return datetime.fromisoformat(value)
+    if kind is ColumnType.FLOAT:
+        return Decimal(str(value))
     return date.fromisoformat(value) if kind is ColumnType.DATE else value
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from openfaith_pipeline.catalog import ColumnType, people
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.load import rows
+from openfaith_pipeline.load import rows, values
 from openfaith_pipeline.load.quarantine import Quarantined, list_quarantined
 from openfaith_pipeline.load.staging import encoder_of
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
@@ -37,11 +37,13 @@ def fixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
 
     def fix() -> None:
         later: Mapping[ColumnType, Any] = {
-            **rows._ENCODERS,
+            **rows.ENCODERS,
             ColumnType.TIMESTAMP: moment,
-            ColumnType.TEXT: lambda value: rows._text(value if isinstance(value, str) else rows.json_text(value)),
+            ColumnType.TEXT: lambda value: values.encode_text(
+                value if isinstance(value, str) else values.json_text(value)
+            ),
         }
-        monkeypatch.setattr(rows, "_ENCODERS", later)
+        monkeypatch.setattr(rows, "ENCODERS", later)
         encoder_of.cache_clear()
 
     yield fix

@@ -32,7 +32,7 @@ TYPED = {
     "position": "bigint",
     "a": "text",
     "b": "bigint",
-    "c": "double precision",
+    "c": "numeric",
     "d": "boolean",
     "e": "date",
     "f": "timestamp with time zone",

@@ -133,3 +133,48 @@ def test_json_for_postgres_never_holds_what_jsonb_refuses(text: str) -> None:
     encoded = json_text({"a": [text, 2**80]})
     encoded.encode()
     assert "\x00" not in json.loads(encoded)["a"][0]
+
+
+def test_a_value_that_does_not_fit_is_kept_under_its_name() -> None:
+    line, issues = encode(email(created_at="yesterday", address={"a": 1}, shoe_size=44))
+    assert line is not None and len(issues) == 2
+    assert json.loads(line["_extra"]) == {"address": {"a": 1}, "created_at": "yesterday", "shoe_size": 44}
+
+
+def test_a_text_that_postgres_cannot_store_is_kept_readable() -> None:
+    line, issues = encode(email(address="Meet us at nine \ud83d"))
+    assert line is not None and len(issues) == 1
+    assert json.loads(line["_extra"]) == {"address": "Meet us at nine \ufffd"}
+
+
+@pytest.mark.parametrize(("number", "fits"), [(255, True), (256, False), (3200, False)])
+def test_an_id_too_long_for_an_index_is_set_aside(number: int, fits: bool) -> None:
+    long = "x" * number
+    line, issues = encode({**email(), "id": long})
+    assert (line is not None, [field for _, field, _ in issues]) == ((True, []) if fits else (False, [None]))
+    related = email()
+    related["relationships"]["person"]["data"]["id"] = long
+    line, issues = encode(related)
+    assert line is not None
+    if fits:
+        assert (line["person_id"], issues) == (long, [])
+    else:
+        assert (line["person_id"], [field for _, field, _ in issues]) == (r"\N", ["person"])
+        assert json.loads(line["_extra"]) == {"relationships": {"person": {"type": "Person", "id": long}}}
+
+
+def test_links_to_ids_too_long_for_an_index_are_set_aside() -> None:
+    events = STREAMS["calendar.events"]
+    resource = {
+        "type": "Event",
+        "id": "1",
+        "attributes": {},
+        "relationships": {"tags": {"data": [{"type": "Tag", "id": "7"}, {"type": "Tag", "id": "x" * 256}]}},
+    }
+    encoded = RowEncoder(events).encode([Record(resource, {})])
+    fields = dict(
+        zip(["position", "id", *events.columns, "_extra", "_links", "_hash"], encoded.lines[0].split("\t"), strict=True)
+    )
+    assert [issue.field for issue in encoded.issues] == ["tags"]
+    assert json.loads(fields["_links"]) == {"tags": ["7"]}
+    assert json.loads(fields["_extra"]) == {"relationships": {"tags": [{"id": "x" * 256}]}}

@@ -1,0 +1,144 @@
+"""A value, typed as its column and written as a field of Postgres' COPY text format."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import orjson
+
+from openfaith_pipeline.catalog import ColumnType
+from openfaith_pipeline.load.columns import ESCAPES, LONGEST_ID, NEEDS_ESCAPE
+
+NULL: Final = r"\N"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_INT64 = range(-(2**63), 2**63)
+_UTC_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+class Unfit(ValueError):
+    """A value does not fit its column; the message says why, without the value."""
+
+
+def encode_text(value: Any) -> str:
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise Unfit("holds a NUL character, which Postgres cannot store")
+        if not value.isascii():
+            _check_encodable(value)
+        return value.translate(ESCAPES) if NEEDS_ESCAPE.search(value) else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    raise Unfit(f"is {kind_of(value)}, not a text")
+
+
+def encode_id(value: Any) -> str:
+    if isinstance(value, str) and len(value) > LONGEST_ID:
+        raise Unfit(f"is an id of more than {LONGEST_ID} characters")
+    return encode_text(value)
+
+
+def _check_encodable(value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Unfit("holds half of a surrogate pair, which is not a character") from None
+
+
+def _integer(value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,19}", value):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Unfit(f"is {kind_of(value)}, not a whole number")
+    if value not in _INT64:
+        raise Unfit("is a number of more than 64 bits")
+    return str(value)
+
+
+def _float(value: Any) -> str:
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise Unfit(f"is {kind_of(value)}, not a number")
+    return repr(number)
+
+
+def _boolean(value: Any) -> str:
+    if value is True:
+        return "t"
+    if value is False:
+        return "f"
+    raise Unfit(f"is {kind_of(value)}, not true or false")
+
+
+def _date(value: Any) -> str:
+    """A day; the source writes some as the midnight they begin with."""
+    try:
+        if isinstance(value, str) and len(day := value.removesuffix("T00:00:00Z")) == 10:
+            return date.fromisoformat(day).isoformat()
+    except ValueError:
+        pass
+    raise Unfit(f"is {kind_of(value)}, not a date as YYYY-MM-DD")
+
+
+def _timestamp(value: Any) -> str:
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+            if _UTC_SECONDS.fullmatch(value):
+                return value
+            return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).isoformat()
+        except (ValueError, OverflowError):
+            pass
+    raise Unfit(f"is {kind_of(value)}, not a timestamp in ISO 8601")
+
+
+def encode_json(value: Any) -> str:
+    return json_text(value).translate(ESCAPES)
+
+
+ENCODERS: Final[Mapping[ColumnType, Callable[[Any], str]]] = {
+    ColumnType.TEXT: encode_text,
+    ColumnType.INTEGER: _integer,
+    ColumnType.FLOAT: _float,
+    ColumnType.BOOLEAN: _boolean,
+    ColumnType.DATE: _date,
+    ColumnType.TIMESTAMP: _timestamp,
+    ColumnType.JSON: encode_json,
+}
+
+
+def json_text(value: Any) -> str:
+    """JSON that Postgres' jsonb accepts: a NUL or half a surrogate pair, which it refuses, becomes U+FFFD."""
+    try:
+        encoded = orjson.dumps(value)
+    except TypeError:  # half a surrogate pair, or a number of more than 64 bits
+        encoded = orjson.dumps(_mend(value))
+    text = encoded.decode()
+    return orjson.dumps(_mend(value)).decode() if "\\u0000" in text else text
+
+
+def _mend(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_mend(key): _mend(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_mend(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and value not in _INT64:
+        return str(value)
+    return value
+
+
+def kind_of(value: Any) -> str:
+    if isinstance(value, str):
+        return f"a text of {len(value)} characters"
+    names = {bool: "a boolean", int: "a number", float: "a number", dict: "an object", list: "a list"}
+    return names.get(type(value), "of an unknown kind")
