@@ -14,9 +14,9 @@ Of the {types} types that Planning Center documents, {streams} are synced; the o
 the end of their product.
 
 A stream is one type of Planning Center and one raw table: `people.emails` is `pco_people.emails`. Besides the columns
-listed, each table has `org_id` and `id`, which are its key, `_extra` for attributes that no declaration names or that do not fit, and
-`_content_hash`, `_first_seen_at`, `_synced_at`, `_deleted_at` and `_sync_id`. What a record refers to many of is in a
-table of links, with `org_id`, `id`, `related_id` and `position`.
+listed, each table has `org_id` and `id`, which are its key, `_extra` for attributes that no declaration names and for
+values that do not fit their column, and `_content_hash`, `_first_seen_at`, `_synced_at`, `_deleted_at` and `_sync_id`.
+What a record refers to many of is in a table of links, with `org_id`, `id`, `related_id` and `position`.
 
 How the records of a stream are found:
 

@@ -16,7 +16,8 @@ class Quarantined:
     """One entry.
 
     page: of the sync that met it. record_id: None where the record has none that can be used.
-    field: the attribute or relationship that is in `_extra` instead of its column, None where the whole record was left out.
+    field: the attribute or relationship that is in `_extra` instead of its column, None where the whole record was left
+    out.
     record: as it came, personal data and all. parents: by relationship, the ids of those it was listed under.
     is_waiting: its sync has not published yet, so the record may still come by it.
     """
