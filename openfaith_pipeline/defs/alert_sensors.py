@@ -6,13 +6,12 @@ from datetime import UTC, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster import _check as check
-from dagster._core.storage.dagster_run import RunsFilter
 from psycopg import Connection
 from pydantic import PrivateAttr
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.alert_channels import channels_of
+from openfaith_pipeline.defs.dagster_private import check
 from openfaith_pipeline.defs.requests import PARTITION_TAG, SYNC_ID_TAG
 from openfaith_pipeline.defs.retries import is_retried
 from openfaith_pipeline.defs.storage import database_of
@@ -97,7 +96,7 @@ def alerts_sensor(context: dg.SensorEvaluationContext, alert_desk: AlertDesk) ->
 
 def _is_over(connection: Connection[Any], instance: dg.DagsterInstance, alert: Alert) -> bool:
     """A run of the job has succeeded since, and with it every stream: one of some streams alone ends nothing."""
-    filters = RunsFilter(
+    filters = dg.RunsFilter(
         job_name=alert.incident,
         statuses=[dg.DagsterRunStatus.SUCCESS],
         tags={PARTITION_TAG: alert.org_id} if alert.org_id else {},

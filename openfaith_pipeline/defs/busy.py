@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
-from dagster._core.storage.dagster_run import RunsFilter
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.launcher import GRACE
@@ -19,7 +18,7 @@ _POLL_SECONDS: Final = 0.5
 
 def find_live_run(instance: dg.DagsterInstance, org_id: str) -> dg.DagsterRun | None:
     """The org's run whose process may be alive. Those whose process is gone are failed, as the daemon would."""
-    filters = RunsFilter(statuses=_UNDER_WAY, tags={PARTITION_TAG: org_id})
+    filters = dg.RunsFilter(statuses=_UNDER_WAY, tags={PARTITION_TAG: org_id})
     return next((run for run in instance.get_runs(filters) if not end_if_dead(instance, run)), None)
 
 
@@ -41,7 +40,7 @@ def _was_never_begun(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether nobody is left to begin it. The runs of a sync of many orgs wait for each other, in one process."""
     record = instance.get_run_record_by_id(run.run_id)
     is_old = record is not None and datetime.now(UTC) - record.create_timestamp > GRACE
-    others = RunsFilter(statuses=_UNDER_WAY, tags={SYNC_ID_TAG: run.tags.get(SYNC_ID_TAG, "")})
+    others = dg.RunsFilter(statuses=_UNDER_WAY, tags={SYNC_ID_TAG: run.tags.get(SYNC_ID_TAG, "")})
     return is_old and not instance.get_runs(others, limit=1)
 
 

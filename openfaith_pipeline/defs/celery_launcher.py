@@ -1,10 +1,10 @@
 """Runs on many machines: each is a Celery task that any worker takes, and is noticed when its worker has died."""
 
 import dagster as dg
-from dagster._core.launcher import CheckRunHealthResult
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
+from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult
 from openfaith_pipeline.defs.launcher import lease_health
 
 

@@ -3,16 +3,16 @@
 from typing import Any, Final
 
 import dagster as dg
-from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
-from dagster._core.storage.tags import BACKFILL_ID_TAG, PRIORITY_TAG
+
+from openfaith_pipeline.defs.dagster_private import BACKFILL_ID_TAG, PRIORITY_TAG
 
 BACKFILL_PRIORITY: Final = "-10"
 
 
-class BackfillsLastCoordinator(QueuedRunCoordinator[Any]):
+class BackfillsLastCoordinator(dg.QueuedRunCoordinator[Any]):
     """Dagster's queue, in which a backfill that was asked for without a priority comes last."""
 
-    def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
+    def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
         run = context.dagster_run
         if BACKFILL_ID_TAG in run.tags and PRIORITY_TAG not in run.tags:
             self._instance.add_run_tags(run.run_id, {PRIORITY_TAG: BACKFILL_PRIORITY})

@@ -12,16 +12,20 @@ from typing import Any, Final
 from uuid import uuid4
 
 import dagster as dg
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import DBAPIError
 
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.defs.busy import end_if_dead, find_live_run, wait_for_end
 from openfaith_pipeline.defs.caller import CALLER, Caller
+from openfaith_pipeline.defs.dagster_private import (
+    DagsterPostgresException,
+    InMemoryJob,
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+    execute_run,
+)
 from openfaith_pipeline.defs.instance import LOCATION_NAME, open_instance
 from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.location import definitions

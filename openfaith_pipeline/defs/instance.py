@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 import dagster as dg
-from dagster._core.instance import InstanceRef
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.dagster_private import InstanceRef
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.settings import Settings, environment_with
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 
+from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, WorkerStatus
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.load.run_leases import STALE_AFTER, silence_of
 
@@ -13,7 +13,7 @@ GRACE: Final = timedelta(seconds=30)
 """How long a started run may take to its first beat: the time to import the code and reach the database."""
 
 
-class LeaseRunLauncher(DefaultRunLauncher):
+class LeaseRunLauncher(dg.DefaultRunLauncher):
     """Dagster's default launcher, which by itself leaves a run started for ever when its host dies."""
 
     @property

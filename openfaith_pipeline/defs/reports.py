@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import dagster as dg
-from dagster._core.storage.dagster_run import RunsFilter
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.requests import ORG_TAG, SYNC_ID_TAG
@@ -49,7 +48,7 @@ def read_reports(
 
 def runs_of(instance: dg.DagsterInstance, sync_id: str) -> list[dg.DagsterRun]:
     """The runs that are attempts at the sync, newest first."""
-    return list(instance.get_runs(RunsFilter(tags={SYNC_ID_TAG: sync_id})))
+    return list(instance.get_runs(dg.RunsFilter(tags={SYNC_ID_TAG: sync_id})))
 
 
 def status_of(run: dg.DagsterRun) -> str:

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import dagster as dg
-from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
-from dagster._core.storage.dagster_run import RunRecord, RunsFilter
 from psycopg import Connection
 
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.defs.coordinator import BACKFILL_PRIORITY
+from openfaith_pipeline.defs.dagster_private import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
 from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.requests import (
     ATTEMPT_TAG,
@@ -152,12 +151,12 @@ def _outcome(connection: Connection[Any], request: Request) -> tuple[str | None,
     return "; ".join(sync_failures(connection, request)) or None, sync_summary(connection, request)
 
 
-def _newest_run(instance: dg.DagsterInstance, request: Request) -> RunRecord | None:
+def _newest_run(instance: dg.DagsterInstance, request: Request) -> dg.RunRecord | None:
     """The newest run at this attempt of the request: the one that was asked for, or one that repeats what failed.
 
     "Re-execute all" asks for something new, although Dagster copies the tags.
     """
-    filters = RunsFilter(tags={REQUEST_TAG: request.request_id, ATTEMPT_TAG: str(request.attempt)})
+    filters = dg.RunsFilter(tags={REQUEST_TAG: request.request_id, ATTEMPT_TAG: str(request.attempt)})
     records = instance.get_run_records(filters)
     ours = (each for each in records if each.dagster_run.parent_run_id is None or each.dagster_run.is_resume_retry)
     return next(ours, None)

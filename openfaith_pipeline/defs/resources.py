@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import dagster as dg
-from dagster import _check as check
 from psycopg import Connection
 from pydantic import PrivateAttr
 
@@ -16,6 +15,7 @@ from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.checks import Finding, Rule
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.caller import current_caller
+from openfaith_pipeline.defs.dagster_private import check
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.requests import BACKFILL, Request
 from openfaith_pipeline.defs.storage import database_of

@@ -10,23 +10,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
-from dagster import _check as check
-from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
-from dagster._core.events import RunFailureReason
-from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
-from dagster._core.execution.retries import auto_reexecution_should_retry_run
-from dagster._core.storage.dagster_run import RunsFilter
-from dagster._core.storage.tags import (
+
+from openfaith_pipeline.defs.dagster_private import (
     BACKFILL_ID_TAG,
     BACKFILL_TAGS,
+    BULK_ACTION_TERMINAL_STATUSES,
+    IMPLICIT_ASSET_JOB_NAME,
     MAX_RETRIES_TAG,
     PARENT_RUN_ID_TAG,
     RETRY_NUMBER_TAG,
     ROOT_RUN_ID_TAG,
     RUN_FAILURE_REASON_TAG,
     TAGS_TO_MAYBE_OMIT_ON_RETRY,
+    RunFailureReason,
+    auto_reexecution_should_retry_run,
+    check,
 )
-
 from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.requests import PARTITION_TAG, SYNC_ID_TAG, TRIGGER_TAG, sync_id_of, trigger_of
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
@@ -48,7 +47,7 @@ def is_retried(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 
 def _is_followed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    return bool(instance.get_run_ids(RunsFilter(tags={PARENT_RUN_ID_TAG: run.run_id}), limit=1))
+    return bool(instance.get_run_ids(dg.RunsFilter(tags={PARENT_RUN_ID_TAG: run.run_id}), limit=1))
 
 
 def _is_to_be_followed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
@@ -69,7 +68,7 @@ def lost_retries(instance: dg.DagsterInstance) -> Iterator[dg.RunRequest]:
     if passed is None:
         return
     partitions = {None, *instance.get_dynamic_partitions("org")}
-    filters = RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=datetime.now(UTC) - LOOKED_BACK)
+    filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=datetime.now(UTC) - LOOKED_BACK)
     for run in instance.get_runs(filters):
         if (
             run.job_name in _JOBS

@@ -7,14 +7,12 @@ from functools import cache
 from typing import Any
 
 import dagster as dg
-from dagster import _check as check
-from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage
-from dagster_postgres.utils import retry_pg_connection_fn
 from sqlalchemy import NullPool, create_engine, make_url, text
 
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.connection import database_at
+from openfaith_pipeline.defs.dagster_private import ConfigurableClassData, check, retry_pg_connection_fn
 from openfaith_pipeline.settings import Settings, load_settings
 
 

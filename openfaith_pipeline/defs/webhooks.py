@@ -11,13 +11,13 @@ from datetime import timedelta
 from typing import Any, Final
 
 import dagster as dg
-from dagster import _check as check
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.applying import apply_next
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.canonical_assets import canonical_key
+from openfaith_pipeline.defs.dagster_private import check
 from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.raw_assets import asset_key

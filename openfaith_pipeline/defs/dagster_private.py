@@ -1,0 +1,87 @@
+"""The names of Dagster that are not part of its public API, in one place, each with the reason we need it.
+
+Belongs here: every import from a module of Dagster whose name begins with an underscore, and from dagster_postgres
+below its top level. `dagster_celery` is an extra, so its two modules import from it themselves. A test keeps such
+imports out of every other module, and another names each one that a new version of Dagster has moved.
+"""
+
+# Narrowing of Optional values with an error that says which one was None; Dagster's own integrations use it.
+from dagster import _check as check
+
+# The name of the job that "Materialize" in the UI launches: a lost run of it is repeated by our own job.
+from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
+
+# Executes a run that was recorded beforehand with its tags, in this process. The public `dg.execute_job` records the
+# run itself and cannot be given one. Ends when `execute_job` accepts a recorded run; no
+# issue asks for it.
+from dagster._core.definitions.job_base import InMemoryJob
+
+# A code server that is away (try again) and one that refuses (give up) differ by these types alone.
+from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
+
+# Which failed runs Dagster will retry. Needed as long as its daemon passes over a run whose status is not written yet
+# when it looks (`should_retry` in auto_run_reexecution.py, seen with 1.13.29; no issue reports it).
+from dagster._core.events import RunFailureReason
+from dagster._core.execution.api import execute_run
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
+from dagster._core.execution.retries import auto_reexecution_should_retry_run
+
+# An instance with our storage and everything else from DAGSTER_HOME: `DagsterInstance.get` accepts no overrides.
+from dagster._core.instance import InstanceRef
+
+# The answer of a launcher's health check. `dg.DefaultRunLauncher` has no such check, so a run whose host died stays
+# started for ever; dagster#33493 adds one to the Celery launcher only.
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+
+# The UI shows a run, and re-executes it, only when it is recorded with its origin.
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+
+# The tags by which Dagster connects a run with its retries, its backfill and its place in the queue. The public API
+# has none of them but MAX_RUNTIME_SECONDS_TAG (dagster#13445).
+from dagster._core.storage.tags import (
+    BACKFILL_ID_TAG,
+    BACKFILL_TAGS,
+    MAX_RETRIES_TAG,
+    PARENT_RUN_ID_TAG,
+    PRIORITY_TAG,
+    RETRY_NUMBER_TAG,
+    ROOT_RUN_ID_TAG,
+    RUN_FAILURE_REASON_TAG,
+    TAGS_TO_MAYBE_OMIT_ON_RETRY,
+)
+
+# The parameter type of `from_config_value`, which every configurable storage overrides.
+from dagster._serdes import ConfigurableClassData
+
+# What Dagster's storage raises when Postgres goes away, and its own patience with a Postgres that is starting.
+from dagster_postgres.utils import DagsterPostgresException, retry_pg_connection_fn
+
+__all__ = [
+    "BACKFILL_ID_TAG",
+    "BACKFILL_TAGS",
+    "BULK_ACTION_TERMINAL_STATUSES",
+    "IMPLICIT_ASSET_JOB_NAME",
+    "MAX_RETRIES_TAG",
+    "PARENT_RUN_ID_TAG",
+    "PRIORITY_TAG",
+    "RETRY_NUMBER_TAG",
+    "ROOT_RUN_ID_TAG",
+    "RUN_FAILURE_REASON_TAG",
+    "TAGS_TO_MAYBE_OMIT_ON_RETRY",
+    "CheckRunHealthResult",
+    "ConfigurableClassData",
+    "DagsterPostgresException",
+    "DagsterUserCodeProcessError",
+    "DagsterUserCodeUnreachableError",
+    "InMemoryJob",
+    "InstanceRef",
+    "RegisteredCodeLocationOrigin",
+    "RemoteJobOrigin",
+    "RemoteRepositoryOrigin",
+    "RunFailureReason",
+    "WorkerStatus",
+    "auto_reexecution_should_retry_run",
+    "check",
+    "execute_run",
+    "retry_pg_connection_fn",
+]
