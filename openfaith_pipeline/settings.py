@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     sweeps_at_once: int = Field(default=1, ge=1, le=64, validation_alias="OPENFAITH_SWEEPS")
     otlp_endpoint: HttpUrl = Field(default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     dagster_home_override: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")
+    dagster_hosts: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="OPENFAITH_DAGSTER_HOSTS")
     dagster_pg_url: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_DAGSTER_PG_URL")
 
     @classmethod
@@ -94,7 +95,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
 
-    @field_validator("encryption_keys", "api_keys", "alert_email", "pco_scopes", mode="before")
+    @field_validator("encryption_keys", "api_keys", "alert_email", "pco_scopes", "dagster_hosts", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -143,6 +144,14 @@ class Settings(BaseSettings):
         for number, address in enumerate(value, start=1):
             if not re.fullmatch(_ADDRESS, address):
                 raise ValueError(f"number {number} is not an e-mail address")
+        return value
+
+    @field_validator("dagster_hosts")
+    @classmethod
+    def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for number, name in enumerate(value, start=1):
+            if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+                raise ValueError(f"number {number} is not a host name; leave out the scheme, the port and the path")
         return value
 
     @model_validator(mode="after")

@@ -50,8 +50,13 @@ from dagster._core.storage.tags import (
     TAGS_TO_MAYBE_OMIT_ON_RETRY,
 )
 
+# The web application before which our guard stands: Dagster's command starts it without a place for a middleware.
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+
 # The parameter type of `from_config_value`, which every configurable storage overrides.
 from dagster._serdes import ConfigurableClassData
+from dagster._utils.log import configure_loggers
 
 # What Dagster's storage raises when Postgres goes away, and its own patience with a Postgres that is starting.
 from dagster_postgres.utils import DagsterPostgresException, retry_pg_connection_fn
@@ -80,8 +85,11 @@ __all__ = [
     "RemoteRepositoryOrigin",
     "RunFailureReason",
     "WorkerStatus",
+    "WorkspaceFileTarget",
+    "WorkspaceProcessContext",
     "auto_reexecution_should_retry_run",
     "check",
+    "configure_loggers",
     "execute_run",
     "retry_pg_connection_fn",
 ]

@@ -83,10 +83,10 @@ def webserver(
     environment: Mapping[str, str], port: int, code_server_port: int, host: str = _HERE, code_server_host: str = _HERE
 ) -> ProcessSpec:
     """The process that serves the UI."""
-    command = ("dagster_webserver", "-h", host, "-p", str(port), "-w", _workspace(environment))
+    command = ("openfaith_pipeline.defs.webserver", "--host", host, "--port", str(port))
     return _process(
         "webserver",
-        (*command, "--dagster-log-level", "warning"),
+        (*command, "--workspace", _workspace(environment)),
         environment,
         port,
         (code_server_host, code_server_port),
