@@ -177,7 +177,7 @@ class _Applying:
     async def apply(self, streams: Sequence[Stream]) -> dict[str, StreamResult]:
         org_id, sync_id = self.request.org_id, self.request.sync_id
         async with self.place.pool.connection() as connection:
-            done = await finished_streams(connection, org_id, sync_id, streams, ("succeeded", "incomplete"))
+            done = await finished_streams(connection, org_id, sync_id, streams)
             walks = await planned_walks(connection, org_id, sync_id, streams)
             absent = await absent_paths(connection, org_id)
         results = {name: replace(stored_result(row), requests=0, waited_seconds=0.0) for name, row in done.items()}

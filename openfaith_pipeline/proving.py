@@ -11,11 +11,12 @@ from psycopg_pool import AsyncConnectionPool
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.catalog.stream import placeholders_of
 from openfaith_pipeline.errors import PathNotFound
-from openfaith_pipeline.extract.completeness import Doubt, find_doubt
+from openfaith_pipeline.extract.completeness import Doubt, Listed, find_doubts
 from openfaith_pipeline.extract.pages import Fetch, Tally
 from openfaith_pipeline.load.delete_guards import guard_of
 from openfaith_pipeline.load.deletions import Verdict, account, missing_rows
 from openfaith_pipeline.load.sessions import Session
+from openfaith_pipeline.load.silence import find_silent
 from openfaith_pipeline.load.tombstones import children_of, gone_with, live_under, returning
 from openfaith_pipeline.walk import Record
 
@@ -33,50 +34,58 @@ Connecting = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
 """Lends a connection. No transaction is kept open while Planning Center is asked."""
 
 
-async def doubt_about(pool: AsyncConnectionPool[Any], session: Session, *, must_be_exact: bool) -> Doubt | None:
-    """Why the walk that was read to its end is not proven complete; None too of one that does not show everything."""
+async def find_doubtful(pool: AsyncConnectionPool[Any], session: Session, *, must_be_exact: bool) -> dict[str, Doubt]:
+    """By stream, why the walk that was read to its end does not prove it complete.
+
+    Nothing of a walk that does not show everything.
+    """
     if session.end is None or not _shows_everything(session):
-        return None
-    listed, is_broken = {}, False
+        return {}
+    listed: dict[str, Listed] = {}
     async with pool.connection() as connection:
         for stream in session.walk.streams:
             count = await account(connection, session, stream)
-            listed[stream.name] = count.staged + count.broken
-            is_broken = is_broken or count.broken > 0
-    doubt = find_doubt(session.walk, session.end, listed, must_be_exact=must_be_exact)
-    if doubt is None and must_be_exact and is_broken:
-        return Doubt("records too broken to be kept were listed, so nothing was taken for deleted", may_pass=False)
-    return doubt
+            listed[stream.name] = Listed(count.staged + count.broken, count.broken)
+    return find_doubts(session.walk, session.end, listed, must_be_exact=must_be_exact)
 
 
 async def prove_deletions(
-    pool: AsyncConnectionPool[Any], fetch: Fetch, session: Session, doubt: Doubt | None, *, is_wanted: bool
+    pool: AsyncConnectionPool[Any], fetch: Fetch, session: Session, doubts: Mapping[str, Doubt], *, is_wanted: bool
 ) -> Verdict:
     """Judge a finished walk. Deletions are looked for only when `is_wanted`, and only where the proof holds.
 
-    doubt: what `doubt_about` told of it.
+    doubts: what `find_doubtful` found.
     """
     asking = Asking(fetch)
     back, unsettled = await _find_returning(pool.connection, asking, session)
-    verdict = Verdict(returning=back, unsettled=unsettled, doubt=doubt.reason if doubt else None)
-    if doubt is None and is_wanted and _shows_everything(session):
+    async with pool.connection() as connection:
+        silent = await find_silent(connection, session)
+    reasons = {name: doubt.reason for name, doubt in doubts.items()}
+    verdict = Verdict(returning=back, unsettled=unsettled, doubts=reasons, withheld=silent)
+    if is_wanted and _shows_everything(session):
         verdict = await _look_for_deletions(pool.connection, asking, session, verdict)
     return replace(verdict, requests=asking.tally.requests)
 
 
 async def _look_for_deletions(connecting: Connecting, asking: "Asking", session: Session, verdict: Verdict) -> Verdict:
+    """Of each stream that nothing is against."""
     deletions: dict[str, list[str]] = {}
     under: dict[str, list[str]] = {}
     held: dict[str, list[str]] = {}
     objections: dict[str, str] = {}
+    doubts = dict(verdict.doubts)
+    proven: list[str] = []
     for stream in session.walk.streams:
+        if verdict.reason(stream.name):
+            continue
         async with connecting() as connection:
             missing = await missing_rows(connection, session, stream)
             staged = (await account(connection, session, stream)).staged
             guard = await guard_of(connection, session.org_id, stream.name)
-        objection = await _objection(asking, stream, missing, staged)
-        if objection:
-            return replace(verdict, doubt=objection)
+        if not await asking.are_gone(stream, missing):
+            doubts[stream.name] = f"records of {stream.name} that the listing lacked are still there"
+            continue
+        proven.append(stream.name)
         rows = staged + len(missing)
         if guard.holds(len(missing), rows):
             held[stream.name] = list(missing)
@@ -88,7 +97,8 @@ async def _look_for_deletions(connecting: Connecting, asking: "Asking", session:
         deletions[stream.name] = list(missing)
         for name, ids in (await find_under(connecting, asking, session.org_id, stream, missing)).items():
             under.setdefault(name, []).extend(ids)
-    return replace(verdict, deletions=deletions, under=under, held=held, objections=objections, is_proven=True)
+    verdict = replace(verdict, deletions=deletions, under=under, held=held, objections=objections)
+    return replace(verdict, doubts=doubts, proven=proven)
 
 
 async def find_under(
@@ -142,17 +152,6 @@ async def _find_returning(
 def _shows_everything(session: Session) -> bool:
     walk = session.walk
     return walk.is_whole and set(walk.leads) <= set(walk.streams)
-
-
-async def _objection(
-    asking: "Asking", stream: Stream, missing: Mapping[str, Mapping[str, str]], staged: int
-) -> str | None:
-    """Why the missing rows are not to be taken for deleted."""
-    if missing and not staged and stream.product.hides_what_is_forbidden:
-        return f"{stream.name} was answered with silence, which may mean that it may not be read"
-    if not await asking.are_gone(stream, missing):
-        return f"records of {stream.name} that the listing lacked are still there"
-    return None
 
 
 class Asking:

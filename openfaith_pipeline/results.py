@@ -23,7 +23,8 @@ class SyncMode(StrEnum):
 class StreamResult:
     """How one stream of one org ended.
 
-    status: succeeded, failed, incomplete (published, but the listing could not be proven complete) or unavailable.
+    status: succeeded, failed, incomplete (published, but the listing could not be proven complete), withheld (the
+        source answered without a record and without a refusal, so the rows stay) or unavailable (it refused).
     requests, waited_seconds: of the walk that brought it, told at the stream whose pages were listed.
     merged: records marked deleted because they were merged into others.
     held: rows that are gone from the source, more than is believed without a person's word.
@@ -51,6 +52,16 @@ class StreamResult:
     drift: Sequence[str] = ()
     error: str | None = None
     compensation: Compensation | None = None
+
+    @property
+    def is_unsynced(self) -> bool:
+        """Whether something went wrong with it that is to be mended."""
+        return self.status in {"failed", "incomplete"}
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the source does not show it to us, with a refusal or without."""
+        return self.status in {"unavailable", "withheld"}
 
 
 def stored_result(row: Mapping[str, Any]) -> StreamResult:

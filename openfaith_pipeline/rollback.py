@@ -27,7 +27,7 @@ from openfaith_pipeline.load.reverting import (
     revert_stream,
     take_streams,
 )
-from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
+from openfaith_pipeline.load.sync_log import PUBLISHED, SyncStart, begin_sync
 from openfaith_pipeline.transform import LARGEST, note_everything, take_turn
 
 CONFLICTS_NAMED: Final = 100
@@ -129,8 +129,8 @@ def _check(connection: Connection[Any], order: RollbackOrder) -> list[str]:
         org_id
         for (org_id,) in connection.execute(
             "SELECT org_id FROM sync.journal WHERE sync_id = %(id)s UNION"
-            " SELECT org_id FROM sync.stream_syncs WHERE sync_id = %(id)s AND status IN ('succeeded', 'incomplete')",
-            {"id": order.sync_id},
+            " SELECT org_id FROM sync.stream_syncs WHERE sync_id = %(id)s AND status = ANY(%(published)s)",
+            {"id": order.sync_id, "published": list(PUBLISHED)},
         ).fetchall()
     }
     concerned = sorted(touched if order.org_ids is None else touched.intersection(order.org_ids))
@@ -143,10 +143,10 @@ def _finish(connection: Connection[Any], order: RollbackOrder) -> None:
     """End the rollback; the sync is rolled back as a whole once each of its orgs is."""
     left = connection.execute(
         "SELECT FROM (SELECT org_id FROM sync.journal WHERE sync_id = %(id)s UNION SELECT org_id FROM sync.stream_syncs"
-        " WHERE sync_id = %(id)s AND status IN ('succeeded', 'incomplete')) AS touched WHERE NOT EXISTS"
+        " WHERE sync_id = %(id)s AND status = ANY(%(published)s)) AS touched WHERE NOT EXISTS"
         " (SELECT FROM sync.rollbacks AS undone WHERE undone.sync_id = %(id)s AND undone.org_id = touched.org_id"
         " AND undone.streams IS NULL AND undone.undone_at IS NULL) LIMIT 1",
-        {"id": order.sync_id},
+        {"id": order.sync_id, "published": list(PUBLISHED)},
     ).fetchone()
     finish_rollback(connection, order.rollback_id, order.sync_id, is_whole=left is None)
 

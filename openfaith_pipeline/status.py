@@ -36,8 +36,8 @@ SELECT state.org_id, state.stream, state.availability, state.availability_reason
 class StreamStatus:
     """One stream of one org: what is published, and how its newest sync went.
 
-    status: of the newest sync ('running', 'succeeded', 'failed', 'incomplete', 'abandoned', 'unavailable'), None when
-        there was none.
+    status: of the newest sync ('running', 'succeeded', 'failed', 'incomplete', 'withheld', 'abandoned', 'unavailable'),
+        None when there was none.
     row_count: published rows that are not deleted, None before the first success.
     held: rows whose deletion waits for a person's word.
     drift: how its attributes differ from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.

@@ -234,7 +234,9 @@ class _Sweep:
             return {}, str(error)
         except Exception as error:  # noqa: BLE001 - whatever nobody foresaw of one church must not end the others' sync
             return {}, _unforeseen(error)
-        failed = [f"{result.stream} {result.status}: {result.error}" for result in results.values() if _failed(result)]
+        failed = [
+            f"{result.stream} {result.status}: {result.error}" for result in results.values() if result.is_unsynced
+        ]
         return results, "; ".join(failed) or None
 
     def _streams_of(self, turn: Turn) -> list[Stream]:
@@ -281,10 +283,6 @@ class _Sweep:
     def _record_end(self, turn: Turn, error: str | None) -> None:
         with self.database.connect() as connection:
             finish_sync(connection, turn.sync_id, error)
-
-
-def _failed(result: StreamResult) -> bool:
-    return result.status in {"failed", "incomplete"}
 
 
 def _is_well(result: StreamResult) -> bool:

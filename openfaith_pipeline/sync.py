@@ -5,7 +5,7 @@ continues from the last committed page, and streams that earlier attempts finish
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from time import monotonic
 from typing import Any
@@ -50,7 +50,7 @@ from openfaith_pipeline.load.sync_log import (
 )
 from openfaith_pipeline.orgs.connecting import ClientFactory, connect_client
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.proving import READINGS, doubt_about, prove_deletions
+from openfaith_pipeline.proving import READINGS, find_doubtful, prove_deletions
 from openfaith_pipeline.results import Progress, Silence, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.walk import Parent, Route, Walk
 from openfaith_pipeline.workplace import BUSY_PATIENCE_SECONDS, Workplace, at_work, opened
@@ -227,8 +227,8 @@ class Attempt:
 
     async def _bring(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
         try:
-            doubt = await self._read_until_sure(walk, session)
-            return await self.conclude(walk, session, await self._judge(walk, session, doubt), started)
+            doubts = await self._read_until_sure(walk, session)
+            return await self.conclude(walk, session, await self._judge(walk, session, doubts), started)
         except LeaseLost:
             raise
         except UnavailableError as error:
@@ -245,23 +245,24 @@ class Attempt:
             if isinstance(error, UnavailableError):
                 await mark_unavailable(connection, self.request.org_id, session.names, _availability(error), reason)
 
-    async def _read_until_sure(self, walk: Walk, session: Session) -> Doubt | None:
-        """Read to the end; what leaves a doubt is read again, a few times at most. Returns the doubt that is left.
+    async def _read_until_sure(self, walk: Walk, session: Session) -> Mapping[str, Doubt]:
+        """Read to the end; what leaves a doubt is read again, a few times at most. By stream, the doubts that are left.
 
         Listings under parents were read again one by one where they left a doubt, so what is left of it stays. So does
         one that comes back the same, unless something moved each time.
         """
-        before: Doubt | None = None
+        before: Mapping[str, Doubt] = {}
         while True:
             if session.end is None:
                 await self._read(walk, session)
-            doubt = await doubt_about(self.pool, session, must_be_exact=self.is_full)
-            is_same = doubt == before and session.end is not None and session.end.doubt != MOVED
-            if doubt is None or not doubt.may_pass or is_same:
-                return doubt
+            doubts = await find_doubtful(self.pool, session, must_be_exact=self.is_full)
+            has_moved = session.end is not None and any(ended.doubt == MOVED for ended in session.end.routes)
+            is_same = doubts == before and not has_moved
+            if is_same or not any(doubt.may_pass for doubt in doubts.values()):
+                return doubts
             if session.readings >= READINGS or not walk.is_listed_at_top:
-                return doubt
-            before = doubt
+                return doubts
+            before = doubts
             async with self.pool.connection() as connection:
                 await discard_reading(connection, session)
 
@@ -283,9 +284,9 @@ class Attempt:
         """The parents that a child route visits."""
         return parents_of(self.pool, self.request.org_id, route, STREAMS, after)
 
-    async def _judge(self, walk: Walk, session: Session, doubt: Doubt | None) -> Verdict:
+    async def _judge(self, walk: Walk, session: Session, doubts: Mapping[str, Doubt]) -> Verdict:
         """What the finished walk proves to be gone."""
-        return await prove_deletions(self.pool, self.doors.fetch_for(walk), session, doubt, is_wanted=self.is_full)
+        return await prove_deletions(self.pool, self.doors.fetch_for(walk), session, doubts, is_wanted=self.is_full)
 
     async def conclude(self, walk: Walk, session: Session, verdict: Verdict, started: float) -> list[StreamResult]:
         """Publish what was read and judged."""

@@ -1,7 +1,7 @@
 """What travels from extraction to loading: a walk's records, in pages, each with the checkpoint that follows it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from openfaith_pipeline.catalog import Strategy, Stream
@@ -10,7 +10,7 @@ from openfaith_pipeline.catalog.stream import placeholders_of
 Checkpoint = dict[str, Any]
 """JSON: everything needed to ask for the page after the one it was made with."""
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3
 """To be raised when what a checkpoint holds changes: a walk that an older version began is then begun anew."""
 
 
@@ -59,13 +59,18 @@ class Route:
         return placeholders_of(self.path)
 
     @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams whose records its listings show."""
+        return (self.lead, *dict.fromkeys(carried.stream for carried in self.carried))
+
+    @property
     def query(self) -> dict[str, str]:
         """Parameters that every page of the route shares."""
         asked = set(self.lead.asks_for)
         for carried in self.carried:
             asked |= {carried.include, *(f"{carried.include}.{name}" for name in carried.stream.asks_for)}
         query = {"include": ",".join(sorted(asked))} if asked else {}
-        for stream in (self.lead, *(carried.stream for carried in self.carried)):
+        for stream in self.streams:
             if stream.withheld:
                 shown = (*stream.attributes, *stream.belongs_to, *stream.has_many)
                 query[f"fields[{stream.type}]"] = ",".join(shown)
@@ -106,7 +111,7 @@ class Walk:
     def only(self, routes: Iterable[Route]) -> "Walk":
         """What is left when other routes cannot be read. It no longer shows everything there is."""
         kept = tuple(replace(route, is_whole=False) for route in routes)
-        fed = {route.lead for route in kept} | {each.stream for route in kept for each in route.carried}
+        fed = {stream for route in kept for stream in route.streams}
         return Walk(kept, tuple(stream for stream in self.streams if stream in fed))
 
     @property
@@ -122,6 +127,14 @@ class Walk:
     def leads(self) -> tuple[Stream, ...]:
         """The streams listed, whether they are kept or not."""
         return tuple(dict.fromkeys(route.lead for route in self.routes))
+
+    def ends_of(self, lead: Stream, end: "End") -> list["RouteEnd"]:
+        """How the routes ended that list the lead's records."""
+        return [ended for route, ended in zip(self.routes, end.routes, strict=False) if route.lead is lead]
+
+    def reached(self, lead: Stream, end: "End") -> str | None:
+        """The cursor up to which every change of the lead was read, where a listing tells."""
+        return next((each.reached for each in reversed(self.ends_of(lead, end)) if each.reached), None)
 
     @property
     def signature(self) -> dict[str, Any]:
@@ -140,17 +153,32 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True)
-class End:
-    """How a walk ended.
+class RouteEnd:
+    """How the listings of one route ended.
 
-    totals: by lead, the number of records the API reported; None where only changes were asked for.
-    doubt: why a listing may not have shown everything, of the first one of which it may not.
-    reached: by lead, the cursor up to which every change was read, where the listing tells.
+    total: of a listing at top level, the number of records the API reported; None where only changes were asked for.
+        Listings under parents have each accounted for their own.
+    shortage: why one of the listings under parents surely lacked records, of the first that did.
+    doubt: why one of the listings may not have shown everything, of the first that may not.
+    reached: the cursor up to which every change was read, where the listing tells.
     """
 
-    totals: Mapping[str, int | None] = field(default_factory=dict)
+    total: int | None = None
+    shortage: str | None = None
     doubt: str | None = None
-    reached: Mapping[str, str] = field(default_factory=dict)
+    reached: str | None = None
+
+
+@dataclass(frozen=True)
+class End:
+    """How a walk ended. routes: how each of its routes did, in their order."""
+
+    routes: tuple[RouteEnd, ...] = ()
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> "End":
+        """From the JSON that a checkpoint keeps."""
+        return cls(tuple(RouteEnd(**each) for each in stored["routes"]))
 
 
 @dataclass(frozen=True)

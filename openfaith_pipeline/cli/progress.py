@@ -15,7 +15,7 @@ from openfaith_pipeline.results import Progress, StreamResult
 
 _PLAIN_INTERVAL_SECONDS = 5.0
 _MOST_LIVE_STREAMS = 15
-_COLORS = {"succeeded": "green", "failed": "red", "incomplete": "yellow", "unavailable": "yellow"}
+_COLORS = {"succeeded": "green", "failed": "red", "incomplete": "yellow", "withheld": "yellow", "unavailable": "yellow"}
 
 
 @dataclass

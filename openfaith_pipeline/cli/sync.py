@@ -312,15 +312,16 @@ def complain_of_failures(reports: Mapping[str, "OrgReport"]) -> int:
     """Name on stderr what was not synced; the exit code."""
     failures = 0
     for org_id, report in reports.items():
-        unsynced = [result for result in report.streams.values() if result.status in {"failed", "incomplete"}]
+        unsynced = [result for result in report.streams.values() if result.is_unsynced]
         for result in unsynced:
             terminal.complain(f"{org_id}: {result.stream} {result.status}: {result.error or 'see the run in Dagster'}")
         if report.status != "succeeded" and not unsynced:
             terminal.complain(f"{org_id}: {report.status}: {report.error or f'see run {report.run_id} in Dagster'}")
-        withheld = [result for result in report.streams.values() if result.status == "unavailable"]
+        withheld = [result for result in report.streams.values() if result.is_withheld]
         for result in withheld:
-            terminal.say(f"{org_id}: {result.stream} is unavailable: {result.error}")
-        is_empty = bool(withheld) and len(withheld) == len(report.streams)
+            terminal.say(f"{org_id}: {result.stream} is {result.status}: {result.error}")
+        refused = [result for result in withheld if result.status == "unavailable"]
+        is_empty = bool(refused) and len(refused) == len(report.streams)
         failures += bool(unsynced) or report.status != "succeeded" or is_empty
     return 1 if failures else 0
 

@@ -139,7 +139,7 @@ STREAM_STATES: Final = Table(
     Column("read_from", DateTime(timezone=True), comment="when the reading that last succeeded began"),
     Column("row_count", BigInteger),
     PrimaryKeyConstraint("org_id", "stream"),
-    _one_of("availability", "available", "not_granted", "forbidden", "absent", "silent"),
+    _one_of("availability", "available", "not_granted", "forbidden", "absent", "silent", "withheld"),
 )
 
 STREAM_SYNCS: Final = Table(
@@ -185,7 +185,16 @@ STREAM_SYNCS: Final = Table(
         comment="the stream's state before this was published, for a rollback",
     ),
     _one_of(
-        "status", "running", "succeeded", "failed", "incomplete", "abandoned", "unavailable", "planned", "rolled_back"
+        "status",
+        "running",
+        "succeeded",
+        "failed",
+        "incomplete",
+        "abandoned",
+        "unavailable",
+        "planned",
+        "rolled_back",
+        "withheld",
     ),
 )
 Index(

@@ -97,7 +97,7 @@ def _report(
         yield from _report_compensation(context, stream, result.compensation)
     if result.status == "failed":
         return
-    if result.status == "unavailable":
+    if result.is_withheld:
         context.log.warning(f"{stream.name} is withheld by Planning Center: {result.error}")
     if result.held:
         context.log.warning(f"{result.error}")
@@ -144,7 +144,7 @@ def _check_results(stream: Stream, findings: Mapping[str, Finding]) -> list[dg.A
 
 
 def _raise_for(results: Iterable[StreamResult]) -> None:
-    unsynced = [result for result in results if result.status in {"failed", "incomplete"}]
+    unsynced = [result for result in results if result.is_unsynced]
     if unsynced:
         message = "; ".join(f"{result.stream} {result.status}: {result.error}" for result in unsynced)
         if all(result.compensation for result in unsynced):

@@ -95,7 +95,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
                     progress=caller.progress,
                 )
             )
-            failures.extend(name for name, result in results.items() if result.status in {"failed", "incomplete"})
+            failures.extend(name for name, result in results.items() if result.is_unsynced)
         caller.hear_streams(results)
         return results
 

@@ -29,10 +29,10 @@ Parents = Callable[[Route, str | None], AsyncIterator[Parent]]
 
 @dataclass
 class ChildState:
-    """done: the last parent read. total, doubt: of all parents so far."""
+    """done: the last parent read. shortage, doubt: of the first parent so far that had one (see RouteEnd)."""
 
     done: str | None = None
-    total: int = 0
+    shortage: str | None = None
     doubt: str | None = None
 
     def checkpoint(self) -> Checkpoint:
@@ -41,14 +41,34 @@ class ChildState:
 
 @dataclass
 class Children:
-    """What one parent's listing held, as it was read last. See Piece."""
+    """What one parent's listing held, as it was read last. See Piece and RouteEnd."""
 
     parent: Parent
     rows: list[Any] = field(default_factory=list)
     shown: list[Any] = field(default_factory=list)
     included: list[Any] = field(default_factory=list)
     total: int | None = None
+    shortage: str | None = None
     doubt: str | None = None
+
+    @property
+    def is_sure(self) -> bool:
+        return self.shortage is None and self.doubt is None
+
+    def account(self, path: str, *, is_whole: bool) -> None:
+        """Compare what the listing held with what it counts. Each has its own total: several may list one record."""
+        known = {identifier for row in self.rows if (identifier := id_of(row))}
+        # A row without an id is one that is there.
+        listed = len(known) + sum(id_of(row) is None for row in self.rows)
+        if self.total is None:
+            if is_whole:
+                self.doubt = self.doubt or f"the source did not say how many records are under {path}"
+            return
+        counts = f"the source counts {self.total} records under {path} and listed {listed}"
+        if listed < self.total:
+            self.shortage = counts
+        elif listed > self.total:
+            self.doubt = self.doubt or counts
 
 
 async def read_children(
@@ -80,7 +100,7 @@ async def _arrived(route: Route, in_flight: deque[asyncio.Task[Children]], state
 
 def _counted(route: Route, children: Children, state: ChildState) -> Children:
     state.done = children.parent.ids[route.placeholders[-1]]
-    state.total += children.total or 0
+    state.shortage = state.shortage or children.shortage
     state.doubt = state.doubt or children.doubt
     return children
 
@@ -91,7 +111,7 @@ async def _read_until_sure(
     """Read again while something moves; a doubt that comes back the same is not about moving, and stays."""
     children = await _read(route, fetch, tally, parent, watermark)
     for _ in range(READINGS - 1):
-        if children.doubt is None:
+        if children.is_sure:
             break
         before, children = children, await _read(route, fetch, tally, parent, watermark)
         if children == before and children.doubt != MOVED:
@@ -111,17 +131,8 @@ async def _read(route: Route, fetch: Fetch, tally: Tally, parent: Parent, waterm
                 children.total, children.doubt = piece.total, piece.doubt
     except PathNotFound:
         return await _absent(route, path, fetch, tally, parent)
-    children.doubt = children.doubt or _shortage(path, children)
+    children.account(path, is_whole=route.is_whole)
     return children
-
-
-def _shortage(path: str, children: Children) -> str | None:
-    # A row without an id is one that is there.
-    known = {identifier for row in children.rows if (identifier := id_of(row))}
-    listed = len(known) + sum(id_of(row) is None for row in children.rows)
-    if children.total is None or listed == children.total:
-        return None
-    return f"the source counts {children.total} records under {path} and listed {listed}"
 
 
 async def _absent(route: Route, path: str, fetch: Fetch, tally: Tally, parent: Parent) -> Children:

@@ -1,37 +1,69 @@
-"""Whether a finished walk has shown everything there is."""
+"""Whether a finished walk has shown everything there is, told of each of its streams."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.walk import End, Walk
+
+_NO_DELETIONS = "so nothing was taken for deleted"
 
 
 class Doubt(NamedTuple):
-    """Why a walk is not proven complete. may_pass: whether reading it again may dispel that."""
+    """Why a stream is not proven complete. may_pass: whether reading it again may dispel that."""
 
     reason: str
     may_pass: bool
 
 
-def find_doubt(walk: Walk, end: End, listed: Mapping[str, int], *, must_be_exact: bool) -> Doubt | None:
-    """Judge a walk that was read to its end.
+class Listed(NamedTuple):
+    """How many distinct records of a stream a walk showed; broken: those among them too broken to be kept."""
 
-    listed: by lead, how many distinct records it showed, those too broken to be kept among them.
+    records: int
+    broken: int = 0
+
+
+def find_doubts(walk: Walk, end: End, listed: Mapping[str, Listed], *, must_be_exact: bool) -> dict[str, Doubt]:
+    """By stream, why the walk that was read to its end does not prove it complete.
+
+    A doubt about a listing is one about everything that comes with it. A doubt about an included stream is its own.
+    listed: by stream.
     must_be_exact: whether deletions are to be concluded from it; otherwise more records than were counted, or
         movement, lose nothing and leave no doubt.
     """
-    totals = {lead.name: end.totals.get(lead.name) for lead in walk.leads}
-    for name, total in totals.items():
-        if total is not None and listed[name] < total:
-            return Doubt(f"the source counts {total} records of {name} and listed {listed[name]}", may_pass=True)
-    if not must_be_exact:
-        return None
-    if end.doubt:
-        return Doubt(f"{end.doubt}; so nothing was taken for deleted", may_pass=True)
-    for name, total in totals.items():
-        if total is None:
-            return Doubt(f"the source did not say how many records of {name} there are", may_pass=False)
-        if listed[name] != total:
-            counts = f"the source counts {total} records of {name} and listed {listed[name]}"
-            return Doubt(f"{counts}; so nothing was taken for deleted", may_pass=True)
+    doubts: dict[str, Doubt] = {}
+    for lead in walk.leads:
+        doubt = _doubt_of(walk, end, lead, listed[lead.name].records, must_be_exact=must_be_exact)
+        if doubt:
+            shown = {stream for route in walk.routes if route.lead is lead for stream in route.streams}
+            for stream in walk.streams:
+                if stream in shown:
+                    doubts.setdefault(stream.name, doubt)
+    if must_be_exact:
+        broken = Doubt(f"records too broken to be kept were listed, {_NO_DELETIONS}", may_pass=False)
+        for stream in walk.streams:
+            if listed[stream.name].broken:
+                doubts.setdefault(stream.name, broken)
+    return doubts
+
+
+def _doubt_of(walk: Walk, end: End, lead: Stream, records: int, *, must_be_exact: bool) -> Doubt | None:
+    """Of the listings of one lead."""
+    routes, ends = [route for route in walk.routes if route.lead is lead], walk.ends_of(lead, end)
+    at_top = [ended for route, ended in zip(routes, ends, strict=True) if not route.placeholders]
+    totals = [ended.total for ended in at_top if ended.total is not None]
+    counts = f"the source counts {sum(totals)} records of {lead.name} and listed {records}"
+    lacking = next((ended.shortage for ended in ends if ended.shortage), None)
+    if lacking is None and totals and records < sum(totals):
+        lacking = counts
+    if lacking or not must_be_exact:
+        return Doubt(lacking, may_pass=True) if lacking else None
+    doubt = next((ended.doubt for ended in ends if ended.doubt), None)
+    # Of several listings at different depths the top one's records cannot be told from the others'.
+    if doubt is None and at_top and len(totals) == len(ends) and records != sum(totals):
+        doubt = counts
+    if doubt:
+        return Doubt(f"{doubt}; {_NO_DELETIONS}", may_pass=True)
+    if len(totals) < len(at_top):
+        return Doubt(f"the source did not say how many records of {lead.name} there are", may_pass=False)
     return None

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from openfaith_pipeline.extract.children import Children, ChildState, Parents, r
 from openfaith_pipeline.extract.pages import Fetch, Tally
 from openfaith_pipeline.extract.reading import Piece, read_listing
 from openfaith_pipeline.extract.sorting import Answer, left_out, sort_records
-from openfaith_pipeline.walk import Checkpoint, End, Page, Record, Route, Walk
+from openfaith_pipeline.walk import Checkpoint, End, Page, Record, Route, RouteEnd, Walk
 
 
 @dataclass(frozen=True)
@@ -28,33 +28,33 @@ class Source:
 
 @dataclass
 class _Progress:
-    """Which route is being read, where it stands, and what the routes before it told at their ends."""
+    """Which route is being read, where it stands, and how the routes before it ended."""
 
-    route: int = 0
     state: Checkpoint = field(default_factory=dict)
-    totals: dict[str, int | None] = field(default_factory=dict)
-    doubt: str | None = None
-    reached: dict[str, str] = field(default_factory=dict)
+    ends: list[RouteEnd] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, checkpoint: Checkpoint) -> "_Progress":
+        return cls(checkpoint["state"], [RouteEnd(**end) for end in checkpoint["ends"]])
+
+    @property
+    def route(self) -> int:
+        return len(self.ends)
 
     def checkpoint(self) -> Checkpoint:
-        return {**vars(self), "totals": dict(self.totals), "reached": dict(self.reached)}
+        return {"route": self.route, "state": self.state, "ends": [asdict(end) for end in self.ends]}
 
-    def finish(self, route: Route, total: int | None, doubt: str | None, reached: str | None) -> None:
-        before = self.totals.get(route.lead.name, 0)
-        is_known = route.is_whole and total is not None and before is not None
-        self.totals[route.lead.name] = (before or 0) + (total or 0) if is_known else None
-        self.doubt = self.doubt or doubt
-        if reached:
-            self.reached[route.lead.name] = reached
-        self.route, self.state = self.route + 1, {}
+    def finish(self, end: RouteEnd) -> None:
+        self.ends.append(end)
+        self.state = {}
 
     def end(self) -> End:
-        return End(dict(self.totals), self.doubt, dict(self.reached))
+        return End(tuple(self.ends))
 
 
 async def read_pages(walk: Walk, source: Source, checkpoint: Checkpoint | None) -> AsyncGenerator[Page, None]:
     """Every page of the walk from the checkpoint on. Each Page's checkpoint continues after it."""
-    progress = _Progress(**checkpoint) if checkpoint else _Progress()
+    progress = _Progress.read(checkpoint) if checkpoint else _Progress()
     for route in walk.routes[progress.route :]:
         read = _read_parents if route.placeholders else _read_top
         async with aclosing(read(walk, route, source, progress)) as pages:
@@ -86,7 +86,8 @@ async def _read_left_out(route: Route, piece: Piece, fetch: Fetch, tally: Tally)
 def _page_of(walk: Walk, route: Route, piece: Piece, late: list[Any], progress: _Progress, tally: Tally) -> Page:
     progress.state = piece.state
     if piece.is_last:
-        progress.finish(route, piece.total, piece.doubt, piece.reached)
+        total = piece.total if route.is_whole else None
+        progress.finish(RouteEnd(total, doubt=piece.doubt, reached=piece.reached))
     answer = Answer(piece.rows, piece.shown, [*piece.included, *late])
     records = sort_records(route, walk.streams, answer, {})
     return Page(records, progress.checkpoint(), **tally.take(), end=_end(walk, progress))
@@ -100,7 +101,7 @@ async def _read_parents(walk: Walk, route: Route, source: Source, progress: _Pro
         async for batch in listings:
             progress.state = state.checkpoint()
             yield Page(_sorted(walk, route, batch), progress.checkpoint(), **tally.take())
-    progress.finish(route, state.total, state.doubt, None)
+    progress.finish(RouteEnd(shortage=state.shortage, doubt=state.doubt))
     yield Page({}, progress.checkpoint(), end=_end(walk, progress))
 
 

@@ -43,7 +43,8 @@ _SUMMARY: Final = """
 SELECT count(*) AS streams,
        count(*) FILTER (WHERE status = 'succeeded') AS succeeded,
        count(*) FILTER (WHERE status = 'unavailable') AS unavailable,
-       count(*) FILTER (WHERE status NOT IN ('succeeded', 'unavailable')) AS failed,
+       count(*) FILTER (WHERE status = 'withheld') AS withheld,
+       count(*) FILTER (WHERE status NOT IN ('succeeded', 'withheld', 'unavailable')) AS failed,
        sum(fetched)::bigint AS fetched, sum(inserted)::bigint AS inserted, sum(updated)::bigint AS updated,
        sum(unchanged)::bigint AS unchanged, sum(deleted)::bigint AS deleted,
        sum(quarantined)::bigint AS quarantined, sum(requests)::bigint AS requests
@@ -55,7 +56,7 @@ _FAILURES: Final = """
 SELECT stream || ' ' || status || coalesce(': ' || error, '')
   FROM (SELECT DISTINCT ON (stream) * FROM sync.stream_syncs
          WHERE sync_id = %(request)s AND org_id = %(org)s ORDER BY stream, id DESC) AS latest
- WHERE status NOT IN ('succeeded', 'unavailable') ORDER BY stream
+ WHERE status NOT IN ('succeeded', 'withheld', 'unavailable') ORDER BY stream
 """
 
 

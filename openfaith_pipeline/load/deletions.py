@@ -14,15 +14,16 @@ from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a finished walk proves.
+    """What a finished walk proves; each of its streams by itself.
 
     deletions: by stream name, the ids proven to be gone.
     under: by stream name, the ids that are gone with them, because they were under them.
     held: by stream name, the ids that are too many to be believed; objections: why, in words.
     returning: by stream name, the records that came back with what they are under, each with the ids of its parents.
     unsettled: streams of which more may have come back than was asked for.
-    doubt: why the walk could not be proven complete.
-    is_proven: whether everything was read, and what is gone was looked for.
+    doubts: by stream name, why it could not be proven complete.
+    withheld: by stream name, what the source may not have shown, though it refused nothing; such rows stay.
+    proven: streams of which everything was read, and what is gone was looked for.
     requests: how many it took to prove it.
     """
 
@@ -32,17 +33,20 @@ class Verdict:
     objections: Mapping[str, str] = field(default_factory=dict)
     returning: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
     unsettled: Sequence[str] = ()
-    doubt: str | None = None
-    is_proven: bool = False
+    doubts: Mapping[str, str] = field(default_factory=dict)
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    proven: Sequence[str] = ()
     requests: int = 0
 
     def reason(self, stream: str) -> str | None:
-        """Why the stream ends incomplete, None where it does not."""
-        return self.doubt or self.objections.get(stream)
+        """Why the stream does not end as succeeded, None where it does."""
+        return self.doubts.get(stream) or self.objections.get(stream) or self.withheld.get(stream)
 
     def status(self, stream: str) -> str:
         """How the stream ends once it is published."""
-        return "incomplete" if self.reason(stream) else "succeeded"
+        if stream in self.doubts or stream in self.objections:
+            return "incomplete"
+        return "withheld" if stream in self.withheld else "succeeded"
 
     def told(self, stream: str) -> dict[str, Any]:
         """What the stream's result says of the verdict."""

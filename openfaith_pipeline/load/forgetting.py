@@ -19,7 +19,8 @@ _FORGET_STREAMS: Final = """
 WITH old AS (
     SELECT done.id FROM sync.stream_syncs AS done JOIN sync.syncs AS whole USING (sync_id)
     WHERE done.id > %(after)s AND done.id <= %(after)s + %(most)s
-      AND done.status IN ('succeeded', 'incomplete', 'unavailable', 'failed', 'abandoned', 'rolled_back')
+      AND done.status IN ('succeeded', 'incomplete', 'withheld', 'unavailable', 'failed', 'abandoned',
+                          'rolled_back')
       AND done.checkpoint IS NULL AND (whole.status <> 'running' OR whole.started_at < now() - %(runs)s)
       AND done.finished_at < now() - CASE
           WHEN done.inserted + done.updated + done.deleted + done.merged + done.quarantined > 0
@@ -27,7 +28,7 @@ WITH old AS (
               OR done.stream = ANY(%(linked)s)
                   AND EXISTS (SELECT FROM sync.journal AS entry WHERE entry.sync_id = done.sync_id)
               THEN %(journal)s
-          WHEN done.status = 'succeeded' THEN %(unchanged)s
+          WHEN done.status IN ('succeeded', 'withheld') THEN %(unchanged)s
           ELSE %(runs)s END
       AND EXISTS (SELECT FROM sync.stream_syncs AS newer WHERE newer.org_id = done.org_id
           AND newer.stream = done.stream AND newer.mode = done.mode AND newer.status = done.status

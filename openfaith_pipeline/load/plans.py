@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from openfaith_pipeline.errors import PlanStale, StreamBusy, UsageError
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.publishing import Published
 from openfaith_pipeline.load.sessions import RESUMABLE_FOR, Session, raw_name, staging_name
+from openfaith_pipeline.load.sync_log import PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,12 @@ async def planned_walks(
         (sync_id, org_id, [stream.name for stream in streams]),
     )
     stored = [row["checkpoint"] for row in await cursor.fetchall()]
-    return [PlannedWalk(each["signature"], Verdict(**each["verdict"])) for each in stored]
+    return [PlannedWalk(each["signature"], _verdict_of(each["verdict"])) for each in stored]
+
+
+def _verdict_of(stored: Mapping[str, Any]) -> Verdict:
+    """What an older version kept otherwise is left out: its walk's signature is not of this version either."""
+    return Verdict(**{each.name: stored[each.name] for each in fields(Verdict) if each.name in stored})
 
 
 def is_plan(connection: Connection[Any], sync_id: str) -> bool:
@@ -227,6 +233,7 @@ def _asked(sync_id: str, planned: PlannedStream) -> dict[str, Any]:
         "org_id": planned.org_id,
         "stream": planned.stream,
         "started_at": planned.started_at,
+        "published": list(PUBLISHED),
     }
 
 
@@ -235,7 +242,7 @@ def _overtaken_statement(stream: Stream) -> sql.Composed:
     return sql.SQL(
         "SELECT overtaken_by FROM ("
         "(SELECT 'sync ' || sync_id AS overtaken_by FROM sync.stream_syncs WHERE org_id = %(org_id)s"
-        " AND stream = %(stream)s AND sync_id <> %(sync_id)s AND status IN ('succeeded', 'incomplete')"
+        " AND stream = %(stream)s AND sync_id <> %(sync_id)s AND status = ANY(%(published)s)"
         " AND finished_at > %(started_at)s LIMIT 1)"
         " UNION ALL (SELECT _sync_id FROM {} WHERE org_id = %(org_id)s AND _sync_id <> %(sync_id)s"
         " AND _synced_at > %(started_at)s LIMIT 1)) AS later LIMIT 1"

@@ -59,8 +59,9 @@ async def publish(
 ) -> dict[str, Published]:
     """Publish every stream of the session, end it and release its leases, all or nothing.
 
-    A stream ends as succeeded, or as incomplete where the verdict doubts that everything was listed or a deletion is
-    held. What was under deleted records goes with them, and what comes back with them comes back.
+    A stream ends as succeeded, as incomplete where the verdict doubts that everything was listed or a deletion is
+    held, or as withheld where the source may have kept it from us. What was under deleted records goes with them, and
+    what comes back with them comes back.
     """
     async with connection.transaction():
         await keep_states(connection, session)
@@ -249,7 +250,7 @@ async def _settle_deletions(connection: AsyncConnection[Any], session: Session, 
     for name in session.names:
         if name in verdict.held:
             await hold(connection, session, name, verdict.held[name], verdict.objections[name])
-        elif verdict.is_proven:
+        elif name in verdict.proven:
             await let_lapse(connection, session, name)
 
 
@@ -291,7 +292,7 @@ async def _move_watermark(
 
     lead: the stream it was read with, where a change of the one is a change of the other.
     """
-    reached = session.end.reached.get((lead or stream).name) if session.end else None
+    reached = session.walk.reached(lead or stream, session.end) if session.end else None
     if reached is None:
         cursor = await connection.execute(
             sql.SQL("SELECT least(max({}), %s) AS reached FROM {} WHERE org_id = %s").format(
@@ -313,7 +314,7 @@ async def _finish(
 ) -> None:
     for stream in session.walk.streams:
         name, counts = stream.name, published[stream.name]
-        availability, reason = _availability(stream, counts)
+        availability, reason = _availability(stream, counts, verdict)
         await connection.execute(
             "WITH ended AS (UPDATE sync.stream_syncs SET status = %(status)s, error = %(error)s, checkpoint = NULL,"
             " finished_at = now(), fetched = %(fetched)s, inserted = %(inserted)s, updated = %(updated)s,"
@@ -321,7 +322,8 @@ async def _finish(
             " requests = requests + %(requests)s WHERE id = %(id)s)"
             " UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, row_count = %(row_count)s,"
             " availability = %(availability)s, availability_reason = %(reason)s, checked_at = now(),"
-            " last_succeeded_at = now(), read_from = %(read_from)s,"
+            " last_succeeded_at = CASE WHEN %(is_read)s THEN now() ELSE last_succeeded_at END,"
+            " read_from = CASE WHEN %(is_read)s THEN %(read_from)s ELSE read_from END,"
             " is_path_absent = is_path_absent AND NOT %(is_path_there)s,"
             " last_full_at = CASE WHEN %(is_proven)s THEN now() ELSE last_full_at END"
             " WHERE org_id = %(org_id)s AND stream = %(stream)s",
@@ -335,14 +337,17 @@ async def _finish(
                 "reason": reason,
                 "read_from": session.started_at,
                 "is_path_there": stream.path in session.walk.paths,
-                "is_proven": verdict.is_proven,
+                "is_read": availability != "withheld",
+                "is_proven": name in verdict.proven,
                 "org_id": session.org_id,
                 "stream": name,
             },
         )
 
 
-def _availability(stream: Stream, counts: Published) -> tuple[str, str | None]:
+def _availability(stream: Stream, counts: Published, verdict: Verdict) -> tuple[str, str | None]:
+    if stream.name in verdict.withheld:
+        return "withheld", verdict.withheld[stream.name]
     if stream.product.hides_what_is_forbidden and counts.fetched == 0 and counts.row_count == 0:
         return "silent", f"{stream.product.value} answers with no rows where there are none and where none may be read"
     return "available", None

@@ -12,6 +12,7 @@ from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.load.leases import is_dead
 from openfaith_pipeline.load.run_leases import STALE_AFTER
 from openfaith_pipeline.load.sessions import raw_name
+from openfaith_pipeline.load.sync_log import PUBLISHED
 
 _RECORD: Final = (
     "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status, finished_at, state_before)"
@@ -38,9 +39,9 @@ def published_streams(
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             "SELECT id, sync_id, stream, lead_stream, state_before, finished_at FROM sync.stream_syncs"
-            " WHERE sync_id = %s AND org_id = %s AND status IN ('succeeded', 'incomplete')"
+            " WHERE sync_id = %s AND org_id = %s AND status = ANY(%s)"
             " AND (%s::text[] IS NULL OR stream = ANY(%s)) ORDER BY id",
-            (sync_id, org_id, list(only) if only is not None else None, list(only or ())),
+            (sync_id, org_id, list(PUBLISHED), list(only) if only is not None else None, list(only or ())),
         ).fetchall()
 
 

@@ -109,7 +109,7 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
         is_same = len(found) == len(names) and (stored or {}).get("signature") == walk.signature
         if stored and is_same and not (is_anew and is_foreign):
             await _adopt(connection, request.sync_id, found)
-            end = None if stored["end"] is None else End(**stored["end"])
+            end = None if stored["end"] is None else End.read(stored["end"])
             place = {name: stored[name] for name in ("state", "pages", "readings")}
             resumed = {**place, "end": end}
         else:
@@ -142,7 +142,7 @@ async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, w
     ids = {name: next(row["id"] for row in planned if row["stream"] == name) for name in names}
     place = {name: stored[name] for name in ("state", "pages", "readings")}
     started_at = min(row["started_at"] for row in planned)
-    return Session(request, walk, ids, fences, watermarks, started_at, end=End(**stored["end"]), **place)
+    return Session(request, walk, ids, fences, watermarks, started_at, end=End.read(stored["end"]), **place)
 
 
 async def open_beside(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> Session:

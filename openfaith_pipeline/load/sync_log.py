@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import class_row, dict_row
@@ -12,6 +12,9 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.database import Database
+
+PUBLISHED: Final = ("succeeded", "incomplete", "withheld")
+"""The statuses of a stream's sync whose rows were published."""
 
 
 @dataclass(frozen=True)
@@ -149,14 +152,13 @@ async def finished_streams(
     org_id: str,
     sync_id: str,
     streams: Sequence[Stream],
-    statuses: Sequence[str] = ("succeeded", "incomplete"),
 ) -> dict[str, dict[str, Any]]:
-    """The streams of this org that earlier attempts of the sync have brought to such an end, as stored."""
+    """The streams of this org that earlier attempts of the sync have published, as stored."""
     cursor = await connection.execute(
         "SELECT done.*, extract(epoch FROM done.finished_at - done.started_at)::float8 AS seconds, state.row_count"
         " FROM sync.stream_syncs AS done JOIN sync.stream_states AS state USING (org_id, stream)"
         " WHERE done.sync_id = %s AND done.org_id = %s AND done.stream = ANY(%s) AND done.status = ANY(%s)",
-        (sync_id, org_id, [stream.name for stream in streams], list(statuses)),
+        (sync_id, org_id, [stream.name for stream in streams], list(PUBLISHED)),
     )
     return {row["stream"]: row for row in await cursor.fetchall()}
 
@@ -219,8 +221,10 @@ async def mark_paths_absent(connection: AsyncConnection[Any], org_id: str, strea
 def last_proofs(connection: Connection[Any], org_id: str) -> dict[str, datetime]:
     """By stream of the org, when everything of it was last read and proven, or was last found to be withheld."""
     rows = connection.execute(
-        "SELECT stream, coalesce(last_full_at, checked_at) FROM sync.stream_states WHERE org_id = %s AND ("
-        " last_full_at IS NOT NULL OR checked_at IS NOT NULL AND availability NOT IN ('available', 'silent'))",
+        "SELECT stream, greatest(last_full_at, withheld_at) FROM (SELECT stream, last_full_at,"
+        " CASE WHEN availability NOT IN ('available', 'silent') THEN checked_at END AS withheld_at"
+        " FROM sync.stream_states WHERE org_id = %s) AS state"
+        " WHERE last_full_at IS NOT NULL OR withheld_at IS NOT NULL",
         (org_id,),
     ).fetchall()
     return dict(rows)

@@ -18,7 +18,7 @@ _HEALTH: Final = """
 SELECT org.org_id, org.paused_at IS NOT NULL, connection.state, connection.reason,
        (SELECT array_agg(ARRAY[stream, availability, availability_reason] ORDER BY stream)
           FROM sync.stream_states AS withheld
-         WHERE withheld.org_id = org.org_id AND availability IN ('not_granted', 'forbidden')),
+         WHERE withheld.org_id = org.org_id AND availability IN ('not_granted', 'forbidden', 'withheld')),
        (SELECT count(*) FROM sync.alerts WHERE alerts.org_id = org.org_id AND resolved_at IS NULL)
   FROM sync.orgs AS org LEFT JOIN sync.connections AS connection USING (org_id)
  WHERE org.removed_at IS NULL AND (%(orgs)s::text[] IS NULL OR org.org_id = ANY(%(orgs)s))

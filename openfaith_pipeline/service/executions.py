@@ -21,7 +21,7 @@ class StreamProgress(Told):
     """One stream of a sync: what the pages committed so far have brought, or all of them when it has ended."""
 
     stream: str
-    status: str = Field(examples=["running", "succeeded", "failed", "incomplete", "unavailable"])
+    status: str = Field(examples=["running", "succeeded", "failed", "incomplete", "withheld", "unavailable"])
     mode: str
     pages: int
     fetched: int

@@ -3,6 +3,7 @@
 import pytest
 
 from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient
+from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline_tests.integration.cli.conftest import connect
 from openfaith_pipeline_tests.verbs import Verbs
 
@@ -41,6 +42,35 @@ def test_a_second_sync_finds_nothing_new(verb: Verbs, connected: str) -> None:
 
     tabs = again["orgs"][connected]["streams"]["people.tabs"]
     assert (tabs["mode"], tabs["inserted"], tabs["updated"], tabs["unchanged"]) == ("reconcile", 0, 0, tabs["fetched"])
+
+
+def test_silence_of_a_product_is_shown_and_is_no_failure(
+    verb: Verbs, connected: str, simulator: SimulatorClient
+) -> None:
+    name = "groups.tag_groups"
+    assert verb("sync", connected, "--stream", name).code == 0
+    rows = verb("status", connected, "--json").document["streams"][name]["row_count"]
+    simulator.set_traps(connected, Traps(silent_products=("groups",)))
+    try:
+        silent = verb("sync", connected, "--stream", name, "--mode", "reconcile", "--json")
+        plain = verb("sync", connected, "--stream", name)
+    finally:
+        simulator.set_traps(connected, Traps())
+
+    assert (silent.code, plain.code) == (0, 0), silent.err + plain.err
+    org = silent.document["orgs"][connected]
+    assert (org["status"], org["streams"][name]["status"]) == ("succeeded", "withheld")
+    assert f"{name} is withheld" in silent.err and f"{name} is withheld" in plain.err
+    status = verb("status", connected, "--json").document
+    told = status["streams"][name]
+    assert rows and (told["status"], told["availability"], told["row_count"]) == ("withheld", "withheld", rows)
+    assert "may not be read" in told["availability_reason"]
+    assert status["connection"]["state"] == "degraded"
+    assert "withheld" in verb("status", connected).out
+
+    assert verb("sync", connected, "--stream", name, "--mode", "reconcile").code == 0
+    status = verb("status", connected, "--json").document
+    assert (status["streams"][name]["status"], status["connection"]["state"]) == ("succeeded", "connected")
 
 
 def test_a_quick_sync_asks_for_what_is_cheap_and_brings_what_changed(

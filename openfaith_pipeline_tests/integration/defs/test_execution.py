@@ -26,6 +26,7 @@ from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.planning_center.rate_ledger import Claim, Grant, Priority, RateLedger
 from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline_tests.rates import GENEROUS
 
@@ -73,6 +74,29 @@ def statuses(database: Database) -> dict[str, str]:
 def recorded(database: Database) -> list[tuple[str, str, str]]:
     with database.connect() as connection:
         return connection.execute("SELECT sync_id, trigger, status FROM sync.syncs").fetchall()
+
+
+def test_what_is_answered_with_silence_is_withheld_and_the_run_succeeds(
+    connected: Database, simulator: SimulatorClient
+) -> None:
+    [stream], org_id = [STREAMS["groups.tag_groups"]], ORGS[0]
+    run_sync(connected, SyncOrder([org_id], [stream], sync_id="before"))
+    simulator.set_traps(org_id, Traps(silent_products=("groups",)))
+    try:
+        order = SyncOrder([org_id], [stream], mode=SyncMode.RECONCILE, sync_id="silent")
+        report = run_sync(connected, order)[org_id]
+    finally:
+        simulator.set_traps(org_id, Traps())
+
+    assert (report.status, report.streams[stream.name].status) == ("succeeded", "withheld")
+    assert (report.sync_id, recorded(connected)[-1][2]) == ("silent", "succeeded")
+    with open_instance(connected.settings, connected) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["pco_groups", "tag_groups"]))
+        assert event is not None and event.asset_materialization is not None
+        told = event.asset_materialization.metadata
+    assert told["status"].value == "withheld"
+    assert "may not be read" in str(told["reason"].value)
+    assert told["dagster/partition_row_count"].value == report.streams[stream.name].row_count != 0
 
 
 def test_each_org_is_a_run_of_the_instance_and_all_are_one_sync(connected: Database) -> None:

@@ -44,6 +44,11 @@ def test_a_connection_is_degraded_by_what_is_withheld_and_by_nothing_else(databa
     _withhold(database, "silent", "groups.groups")
     assert _health(database).state == "connected"
 
+    _withhold(database, "withheld", "groups.tags")
+    assert _health(database).reason == "Planning Center withholds groups (1 of its types)"
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.stream_states SET availability = 'available' WHERE stream = 'groups.tags'")
+
     _withhold(database, "forbidden", "people.lists")
     _withhold(database, "not_granted", *(stream.name for stream in streams_of(Product.GIVING)))
     health = _health(database)

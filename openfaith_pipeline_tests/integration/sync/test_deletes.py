@@ -260,3 +260,37 @@ def test_the_links_of_a_deleted_record_go_where_nothing_else_has_changed(
         after = [identifier for (identifier,) in connection.execute(links, (church,)).fetchall()]
     assert (result.inserted, result.updated, result.deleted) == (0, 0, 1)
     assert after == [identifier for identifier in before if identifier != before[0]]
+
+
+def test_a_doubt_about_an_included_stream_holds_back_its_own_deletions_only(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    people, emails = stored(database, church, PEOPLE), stored(database, church, EMAILS)
+    by_person = {row["person_id"]: identifier for identifier, row in emails.items()}
+    (leaving, _), (_, dropped), (stays, broken) = list(by_person.items())[:3]
+    simulator.inject(
+        church,
+        "people.emails",
+        {
+            "type": "Email",
+            "id": broken,
+            "attributes": ["no attributes at all"],
+            "relationships": {"person": {"data": {"type": "Person", "id": stays}}},
+        },
+        id=int(broken),
+    )
+    delete(simulator, church, "people.people", [leaving])
+    delete(simulator, church, "people.emails", [dropped])
+
+    results = sync(database, church, [PEOPLE, EMAILS], SyncMode.RECONCILE)
+
+    assert (results["people.people"].status, results["people.people"].deleted) == ("succeeded", 1)
+    assert stored(database, church, PEOPLE).keys() == people.keys() - {leaving}
+    assert results["people.emails"].status == "incomplete"
+    assert "too broken" in (results["people.emails"].error or "")
+    assert stored(database, church, EMAILS).keys() == emails.keys() - under(emails, "person_id", [leaving])
+    with database.connect() as connection:
+        proven = connection.execute(
+            "SELECT stream FROM sync.stream_states WHERE org_id = %s AND last_full_at IS NOT NULL", (church,)
+        ).fetchall()
+    assert proven == [("people.people",)]

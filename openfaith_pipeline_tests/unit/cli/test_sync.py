@@ -57,8 +57,13 @@ def test_an_unknown_stream_is_refused_with_the_nearest() -> None:
             f"{ORG}: people.lists is unavailable: not granted\n",
         ),
         ([report(result("people.lists", "unavailable", error="not granted"))], 1, "is unavailable"),
+        (
+            [report(result("groups.groups", "withheld", error="silent"))],
+            0,
+            "groups.groups is withheld: silent\n",
+        ),
     ],
-    ids=["good", "failed", "incomplete", "refused", "canceled", "partly withheld", "all withheld"],
+    ids=["good", "failed", "incomplete", "refused", "canceled", "partly withheld", "all withheld", "silent"],
 )
 def test_what_was_not_done_is_named_and_decides_the_exit_code(
     reports: list[OrgReport], code: int, said: str, capsys: pytest.CaptureFixture[str]

@@ -131,8 +131,9 @@ def test_an_unproven_listing_is_published_and_not_chased(run_assets: Run, engine
     assert "2 records short" in str(result.failure_data_for_node("pco_people").user_failure_data.description)
 
 
-def test_a_withheld_stream_holds_up_nothing(run_assets: Run, engine: FakeEngine) -> None:
-    engine.attempts = [ends("unavailable", "people.field_data", error="the product is not granted")]
+@pytest.mark.parametrize("status", ["unavailable", "withheld"])
+def test_a_withheld_stream_holds_up_nothing(run_assets: Run, engine: FakeEngine, status: str) -> None:
+    engine.attempts = [ends(status, "people.field_data", error="the product is not granted")]
 
     result = run_assets(
         "pco_people/people", "pco_people/field_data", "pco_people/field_definitions", "openfaith/people"
@@ -146,7 +147,7 @@ def test_a_withheld_stream_holds_up_nothing(run_assets: Run, engine: FakeEngine)
         if event.asset_key == dg.AssetKey(["pco_people", "field_data"])
     ]
     told = event.step_materialization_data.materialization.metadata
-    assert (told["status"].value, told["reason"].value) == ("unavailable", "the product is not granted")
+    assert (told["status"].value, told["reason"].value) == (status, "the product is not granted")
 
 
 @pytest.mark.parametrize("error", [ConnectionRejected("token refused"), OrgPaused("org is paused")])

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.extract.children import READINGS
-from openfaith_pipeline.extract.completeness import Doubt, find_doubt
+from openfaith_pipeline.extract.completeness import Doubt, Listed, find_doubts
 from openfaith_pipeline.extract.extraction import Source, read_pages
 from openfaith_pipeline.extract.walks import plan_walks
-from openfaith_pipeline.walk import Checkpoint, End, Page, Parent, Route, Walk
+from openfaith_pipeline.walk import Checkpoint, End, Page, Parent, Route, RouteEnd, Walk
 from openfaith_pipeline_tests.unit.extract.collection import Bugs, Collection, World
 
 LISTS, RESULTS = "/people/v2/lists", "/people/v2/lists/{}/list_results"
@@ -49,8 +49,8 @@ class Reading:
     staged: Counter[str] = field(default_factory=Counter)
 
     def doubt(self, walk: Walk) -> Doubt | None:
-        listed = {walk.leads[0].name: len(self.staged)}
-        return find_doubt(walk, self.end, listed, must_be_exact=True)
+        name = walk.leads[0].name
+        return find_doubts(walk, self.end, {name: Listed(len(self.staged))}, must_be_exact=True).get(name)
 
 
 def walk_of(name: str) -> Walk:
@@ -126,7 +126,7 @@ def test_windows_called_complete_lack_no_row_that_was_there_all_the_time(
     reading = read(walk, world, iter(cuts))
     assert content.keys() & collection.rows.keys() <= {int(identifier) for identifier in reading.staged}
     if reading.doubt(walk) is None:
-        assert len(reading.staged) == reading.end.totals[BY_WINDOWS]
+        assert len(reading.staged) == reading.end.routes[0].total
 
 
 @settings(max_examples=60, deadline=None)
@@ -229,3 +229,54 @@ def test_a_parent_that_is_gone_has_no_children_and_leaves_no_doubt() -> None:
     del world.collections[RESULTS.format(4)]
     doubt = read(walk, world, iter([]), [1, 2, 3, 4, 5]).doubt(walk)
     assert doubt is not None and "though what it is under is there" in doubt.reason
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(1, 250), unique=True, max_size=230), min_size=1, max_size=5),
+    st.none() | st.tuples(st.integers(0, 4), st.integers(1, 3)),
+    cuts,
+)
+def test_parents_that_list_the_same_records_are_complete_when_each_accounts_for_its_own(
+    listings: list[list[int]], lacking: tuple[int, int] | None, cuts: list[int]
+) -> None:
+    """lacking: which parent counts so many more than it lists."""
+    walk, world = walk_of(OF_EACH_PARENT), World({LISTS: Collection(dict.fromkeys(range(1, len(listings) + 1), 1))})
+    for number, ids in enumerate(listings, start=1):
+        world.collections[RESULTS.format(number)] = Collection(dict.fromkeys(ids, 1))
+    if lacking:
+        number = lacking[0] % len(listings)
+        world.collections[RESULTS.format(number + 1)].bugs = Bugs(total=len(listings[number]) + lacking[1])
+    reading = read(walk, world, iter(cuts), list(range(1, len(listings) + 1)))
+    assert reading.staged.keys() == {str(identifier) for ids in listings for identifier in ids}
+    assert (reading.doubt(walk) is None) == (lacking is None)
+
+
+def joint_walk() -> Walk:
+    """Groups and events are read together, because locations come with both."""
+    names = ("groups", "enrollments", "locations", "events")
+    [walk] = plan_walks([STREAMS[f"groups.{name}"] for name in names], STREAMS, is_full=True)
+    return walk
+
+
+@pytest.mark.parametrize(
+    ("ends", "listed", "doubtful"),
+    [
+        ({}, {}, set()),
+        ({"groups.groups": RouteEnd(2, doubt="moved")}, {}, {"groups", "enrollments", "locations"}),
+        ({"groups.events": RouteEnd(3)}, {}, {"events", "locations"}),
+        ({"groups.events": RouteEnd(1)}, {}, {"events", "locations"}),
+        ({"groups.groups": RouteEnd(None)}, {}, {"groups", "enrollments", "locations"}),
+        ({}, {"groups.enrollments": Listed(9, broken=1)}, {"enrollments"}),
+        ({}, {"groups.groups": Listed(2, broken=1)}, {"groups"}),
+        ({"groups.events": RouteEnd(2, shortage="lacks")}, {}, {"events", "locations"}),
+    ],
+)
+def test_a_doubt_is_the_streams_own_and_of_what_comes_with_its_listing(
+    ends: dict[str, RouteEnd], listed: dict[str, Listed], doubtful: set[str]
+) -> None:
+    walk = joint_walk()
+    end = End(tuple(ends.get(route.lead.name, RouteEnd(2)) for route in walk.routes))
+    counts = {stream.name: listed.get(stream.name, Listed(2)) for stream in walk.streams}
+    found = find_doubts(walk, end, counts, must_be_exact=True)
+    assert found.keys() == {f"groups.{name}" for name in doubtful}
