@@ -15,7 +15,7 @@ import httpx
 from opentelemetry import trace
 
 from openfaith_pipeline.catalog import Product
-from openfaith_pipeline.errors import ConnectionRejected, OpenFaithError, TransientError
+from openfaith_pipeline.errors import ConnectionRejected, OpenFaithError, TransientError, UnexpectedResponse
 from openfaith_pipeline.network import failure_of
 from openfaith_pipeline.planning_center.calls import Call
 from openfaith_pipeline.planning_center.connections import MOST_CONNECTIONS, Connections, borrowed
@@ -181,6 +181,8 @@ class PlanningCenterClient:
                 return await self._connections.request(
                     call.method, f"{self._base}{call.path}", params=call.params, headers=headers, json=call.body
                 )
+        except UnexpectedResponse as error:
+            raise UnexpectedResponse(f"{call}: {error}") from None
         except (httpx.RequestError, TimeoutError) as error:
             failure = error
         # Raised out here so that no chain leads to httpx's exception: it carries the request and its headers.

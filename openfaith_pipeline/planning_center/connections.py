@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from openfaith_pipeline.network import client_options
+from openfaith_pipeline.planning_center.answers import ACCEPTED, read_whole
 from openfaith_pipeline.planning_center.transport import user_agent
 
 MOST_CONNECTIONS: Final = 128
@@ -35,11 +36,12 @@ class Connections:
         self._idle: list[httpx.AsyncClient] = []
 
     async def request(self, method: str, url: str, **of_request: Any) -> httpx.Response:
-        """As httpx's, once a connection is free."""
+        """As httpx's, once a connection is free. Raises UnexpectedResponse for an answer that is too large."""
         async with self._free:
             client = self._idle.pop() if self._idle else self._open()
             try:
-                response = await client.request(method, url, **of_request)
+                async with client.stream(method, url, **of_request) as coming:
+                    response = await read_whole(coming)
             except BaseException:
                 # httpx can take the connection of a canceled request for a busy one for ever.
                 with suppress(httpx.HTTPError, OSError):
@@ -55,7 +57,11 @@ class Connections:
 
     def _open(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            headers={"Accept": "application/vnd.api+json", "User-Agent": user_agent()},
+            headers={
+                "Accept": "application/vnd.api+json",
+                "Accept-Encoding": ACCEPTED,
+                "User-Agent": user_agent(),
+            },
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=_TIMEOUTS,
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30.0),

@@ -24,6 +24,7 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.network import client_options, failure_of
+from openfaith_pipeline.planning_center.answers import ACCEPTED, read_whole_now
 from openfaith_pipeline.planning_center.credentials import OAuthToken
 from openfaith_pipeline.planning_center.transport import parse_url, user_agent
 
@@ -71,7 +72,7 @@ class TokenEndpoint:
         self._tracer = trace.get_tracer("openfaith_pipeline.planning_center")
         self._http = httpx.Client(
             base_url=url,
-            headers={"Accept": "application/json", "User-Agent": user_agent()},
+            headers={"Accept": "application/json", "Accept-Encoding": ACCEPTED, "User-Agent": user_agent()},
             timeout=TIMEOUT_SECONDS,
             follow_redirects=False,
             **({"transport": transport, "trust_env": False} if transport else client_options(url)),
@@ -122,7 +123,8 @@ class TokenEndpoint:
         ) as span:
             failure: Exception
             try:
-                response = self._http.request(method, path, **request)
+                with self._http.stream(method, path, **request) as coming:
+                    response = read_whole_now(coming, within_seconds=TIMEOUT_SECONDS)
             except httpx.RequestError as error:
                 failure = error
             else:

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import psycopg
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import OpenFaithError
@@ -52,8 +53,8 @@ def create_app(database: Database) -> FastAPI:
         docs_url=None,  # see `documentation`
         openapi_url="/api/openapi.json",
         redoc_url=None,
-        # FastAPI's own spans carry the query, where OAuth brings its code.
-        telemetry={"tracing": False},
+        # FastAPI's own spans carry the query, where OAuth brings its code, and its logs what was sent.
+        telemetry={"tracing": False, "operation_spans": False, "logs": False, "auto_configure": False},
         lifespan=_with_pool,
     )
     app.state.database = database
@@ -65,7 +66,12 @@ def create_app(database: Database) -> FastAPI:
         app.include_router(router)
     for kind in (OpenFaithError, psycopg.Error, PoolTimeout, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer_error)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
     return app
+
+
+async def _answer_nobody(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)
 
 
 @asynccontextmanager

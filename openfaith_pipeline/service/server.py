@@ -1,5 +1,6 @@
 """The process that serves."""
 
+import resource
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -11,8 +12,11 @@ from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.garbage import rare_collections
 from openfaith_pipeline.service.app import create_app
 from openfaith_pipeline.service.applier_process import applier
+from openfaith_pipeline.service.wire import WireLimits, wire_with
 
 _GRACE_SECONDS: Final = 10
+_OTHER_DESCRIPTORS: Final = 128
+"""For Postgres, files and the connections that are just being taken."""
 
 
 def serve(database: Database, host: str, port: int, announce: Callable[[str], None]) -> None:
@@ -23,12 +27,14 @@ def serve(database: Database, host: str, port: int, announce: Callable[[str], No
     """
     app = create_app(database)
     listener = _listen(host, port)
-    # Of a call's path and query nothing is logged: OAuth brings secrets there.
+    # Of a call's path and query nothing is logged: OAuth brings secrets there. Nor is what strangers send by the
+    # thousand: uvicorn warns of each request that it cannot read.
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
-        log_level="warning",
+        http=wire_with(WireLimits(connections=_room_for_connections())),
+        ws="none",
+        log_level="error",
         access_log=False,
         proxy_headers=False,
         server_header=False,
@@ -37,6 +43,17 @@ def serve(database: Database, host: str, port: int, announce: Callable[[str], No
     announce(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
     with applier(database), rare_collections():
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _room_for_connections() -> int:
+    """As many connections as there are to be, or as descriptors allow, which are raised for it where they may be."""
+    wanted = WireLimits().connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted + _OTHER_DESCRIPTORS:
+        enough = wanted + _OTHER_DESCRIPTORS
+        soft = enough if hard == resource.RLIM_INFINITY else min(enough, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(wanted, soft - _OTHER_DESCRIPTORS))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,9 +1,13 @@
 """A church that signs whatever does harm: others notice nothing, and its own records are not lost by it."""
 
 import asyncio
+import http.client
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,6 +17,7 @@ from openfaith_pipeline.inbox import keeping
 from openfaith_pipeline.inbox.envelopes import MOST_EVENTS, moment_of, read_envelope
 from openfaith_pipeline.inbox.keeping import Inbox
 from openfaith_pipeline.inbox.webhook_deliveries import Incoming
+from openfaith_pipeline.service.subscribers import PAUSE_SECONDS, Subscribers
 from openfaith_pipeline_tests.adversary.sender import (
     DESTROYED,
     HOSTILE,
@@ -24,7 +29,7 @@ from openfaith_pipeline_tests.adversary.sender import (
     person,
     send,
 )
-from openfaith_pipeline_tests.integration.webhooks.receiver import kept
+from openfaith_pipeline_tests.integration.webhooks.receiver import kept, post
 
 OUT_OF_RANGE = (
     "9999-12-31T23:59:59-14:00",
@@ -172,3 +177,48 @@ def test_several_ends_in_one_body_are_to_be_confirmed() -> None:
     assert [each.is_doubtful for each in read_envelope(body_of(ends), HOSTILE, DESTROYED)] == [True] * 3
     assert [each.is_doubtful for each in read_envelope(body_of(ends[:1]), HOSTILE, DESTROYED)] == [False]
     assert [each.is_doubtful for each in read_envelope(body_of(ends), HOSTILE, UPDATED)] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("path", "extra", "status"),
+    [
+        (f"/api/webhooks/pco/{HOSTILE}", {}, 401),
+        ("/api/webhooks/pco", {}, 401),
+        (f"/api/webhooks/pco/{HOSTILE}", {"X-PCO-Webhooks-Authenticity": "0" * 63}, 401),
+        (f"/api/webhooks/pco/{HOSTILE}", {"X-PCO-Webhooks-Name": "people.v2.events.email.updated"}, 404),
+        (f"/api/webhooks/pco/{HOSTILE[:-1]}9", {}, 404),
+        ("/api/webhooks/pco/made-up", {}, 404),
+    ],
+)
+def test_what_is_not_ours_is_refused_before_its_body_comes(
+    service: Database, path: str, extra: dict[str, str], status: int
+) -> None:
+    shaped = {"X-PCO-Webhooks-Name": UPDATED, "X-PCO-Webhooks-Authenticity": "0" * 64}
+    sent = {**(shaped if extra or status == 404 else {}), **extra, "Content-Length": "1000000"}
+    connection = http.client.HTTPConnection(urlsplit(str(service.settings.public_url)).netloc, timeout=10)
+    connection.putrequest("POST", path)
+    for name, value in sent.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    assert connection.getresponse().status == status
+    connection.close()
+    assert kept(service) == []
+
+
+def test_made_up_orgs_cost_few_looks_at_the_database(service: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    read = Subscribers._read
+
+    def counted(subscribers: Subscribers) -> Any:
+        looks.append(time.monotonic())
+        return read(subscribers)
+
+    monkeypatch.setattr(Subscribers, "_read", counted)
+    shaped = {"X-PCO-Webhooks-Name": UPDATED, "X-PCO-Webhooks-Authenticity": "0" * 64}
+
+    def ask(number: int) -> int:
+        return post(service, f"/api/webhooks/pco/org_{number}", b"", shaped)[0]
+
+    with ThreadPoolExecutor(16) as threads:
+        assert set(threads.map(ask, range(100))) == {404}
+    assert len(looks) <= 2 + (looks[-1] - looks[0]) / PAUSE_SECONDS

@@ -21,6 +21,7 @@ from openfaith_pipeline.database.connection import configured_url, database_at
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.webhook_secrets import secrets_of
 from openfaith_pipeline.service.app import create_app
+from openfaith_pipeline.service.wire import WireLimits, wire_with
 from openfaith_pipeline.settings import Settings
 
 
@@ -31,7 +32,8 @@ def running_service(settings: Settings) -> Iterator[Database]:
     public_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     public = settings.model_copy(update={"public_url": public_url})
     database = database_at(public, configured_url(public))
-    config = uvicorn.Config(create_app(database), loop="uvloop", http="httptools", log_level="error")
+    wire = wire_with(WireLimits())
+    config = uvicorn.Config(create_app(database), loop="uvloop", http=wire, ws="none", log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

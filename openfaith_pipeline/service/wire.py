@@ -1,0 +1,212 @@
+"""What connections may hold, and for how long: uvicorn by itself waits for ever, and for as much as comes.
+
+A client that is slow is given up, never one that is quick refused because of it: where room is short, it is made by
+those that have kept the service waiting longest.
+"""
+
+import asyncio
+import functools
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from openfaith_pipeline.service.limits import MOST_BODY_BYTES
+
+MOST_HEADERS: Final = 100
+
+_SAID: Final = {
+    400: "the request is not HTTP",
+    408: "the request did not come in time",
+    413: "the request is too large",
+    431: "the headers are too large",
+    503: "too much is being received; send it again",
+}
+
+
+@dataclass(frozen=True)
+class WireLimits:
+    """head_bytes: of the request line and headers. request_bytes: of a whole request, framing included.
+
+    request_seconds: from the first byte to the last, and from connecting to the first. reading_seconds: in which a
+    client takes in what it is sent. connections: at the same time. held_bytes: of all requests that are not answered.
+    """
+
+    head_bytes: int = 64 * 1024
+    request_bytes: int = 4 * MOST_BODY_BYTES
+    request_seconds: float = 15.0
+    reading_seconds: float = 30.0
+    connections: int = 1000
+    held_bytes: int = 64 * 1024 * 1024
+
+
+class Crowd:
+    """All connections of a server."""
+
+    def __init__(self, limits: WireLimits) -> None:
+        self.limits = limits
+        self._all: set[Wire] = set()
+        self._waited_for: dict[Wire, None] = {}
+        """Those whose client is to do something, the one that has been waited for longest first."""
+        self._held: dict[Wire, int] = {}
+        self._held_bytes = 0
+
+    def join(self, wire: "Wire") -> None:
+        """Take a new connection in, for which an old one may have to go."""
+        self._all.add(wire)
+        if len(self._all) > self.limits.connections:
+            next(iter(self._waited_for), wire).drop()
+
+    def leave(self, wire: "Wire") -> None:
+        self._all.discard(wire)
+        self._waited_for.pop(wire, None)
+        self.release(wire)
+
+    def wait_for(self, wire: "Wire") -> None:
+        if wire in self._all:
+            self._waited_for.setdefault(wire)
+
+    def serve(self, wire: "Wire") -> None:
+        self._waited_for.pop(wire, None)
+
+    def hold(self, wire: "Wire", count: int) -> None:
+        """Count bytes that the connection has brought; above the bound, whoever is slowest to bring theirs goes."""
+        self._held[wire] = self._held.get(wire, 0) + count
+        self._held_bytes += count
+        while self._held_bytes > self.limits.held_bytes and self._held:
+            slowest = next((each for each in self._waited_for if each in self._held), wire)
+            self.release(slowest)
+            slowest.refuse(503)
+            if slowest is wire:
+                return
+
+    def release(self, wire: "Wire") -> None:
+        self._held_bytes -= self._held.pop(wire, 0)
+
+
+class Wire(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *arguments: Any, crowd: Crowd, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._crowd = crowd
+        self._limits = crowd.limits
+        self._deadline: asyncio.TimerHandle | None = None
+        self._reading_deadline: asyncio.TimerHandle | None = None
+        self._is_unfinished = False
+        self._is_in_head = False
+        self._bytes = 0
+        self._refusal = 400
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_request()
+        self._crowd.join(self)
+        self._crowd.wait_for(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_waiting()
+        self.resume_writing()
+        self._crowd.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.transport.is_closing() or self._is_answered:
+            return
+        self._crowd.hold(self, len(data))
+        if not self._is_unfinished or self.transport.is_closing():
+            return
+        self._bytes += len(data)
+        if self._is_in_head and self._bytes > self._limits.head_bytes:
+            self.refuse(431)
+        elif self._bytes > self._limits.request_bytes:
+            self.refuse(413)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words
+        self.refuse(self._refusal)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_unfinished = self._is_in_head = True
+        self._bytes = 0
+        self._wait_for_request()
+        self._crowd.wait_for(self)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= MOST_HEADERS:
+            self._refusal = 431
+            raise ValueError("too many headers")  # which httptools makes a parser's error of
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._is_unfinished = False
+        self._end_waiting()
+        self._crowd.serve(self)
+
+    def on_response_complete(self) -> None:
+        self._crowd.release(self)
+        super().on_response_complete()
+        self._crowd.wait_for(self)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._reading_deadline is None:
+            self._reading_deadline = self.loop.call_later(self._limits.reading_seconds, self.drop)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._reading_deadline:
+            self._reading_deadline.cancel()
+            self._reading_deadline = None
+
+    def refuse(self, status: int) -> None:
+        """Answer, where nothing was answered yet, and close the connection."""
+        if self.transport.is_closing():
+            return
+        if self._is_answering:
+            self.drop()
+            return
+        body = b'{"error":{"type":"RequestRefused","message":"%s"}}' % _SAID[status].encode()
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[status] + head + body)
+        if self.cycle:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
+    def drop(self) -> None:
+        """Close the connection at once."""
+        self._crowd.leave(self)
+        self.transport.abort()
+
+    @property
+    def _is_answered(self) -> bool:
+        """Whether what still comes is of a request that was answered already, and is let go as it comes."""
+        return bool(self._is_unfinished and not self._is_in_head and self.cycle and self.cycle.response_complete)
+
+    @property
+    def _is_answering(self) -> bool:
+        """Whether a refusal would come into the middle of an answer, or before that of an earlier request."""
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        return self.cycle.response_started or bool(self.pipeline) or self._is_in_head
+
+    def _wait_for_request(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self._limits.request_seconds, self.refuse, 408)
+
+    def _end_waiting(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def wire_with(limits: WireLimits) -> type[asyncio.Protocol]:
+    """What uvicorn's Config takes as `http`: connections that keep to the limits together."""
+    return cast("type[asyncio.Protocol]", functools.partial(Wire, crowd=Crowd(limits)))
