@@ -202,7 +202,8 @@ def _filled(stream: Stream, resource: Mapping[str, Any], row: Row | None) -> dic
     if row is None:
         return dict(resource)
     relationships = dict(resource.get("relationships") or {})
-    for name in stream.belongs_to.keys() - relationships.keys():
+    told = {name for name, linkage in relationships.items() if isinstance(linkage, dict) and "data" in linkage}
+    for name in stream.belongs_to.keys() - told:
         if row.get(f"{name}_id"):
             relationships[name] = {"data": {"id": row[f"{name}_id"], "type": row.get(f"{name}_type")}}
     extra = dict(row["_extra"] or {})

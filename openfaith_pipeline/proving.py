@@ -18,7 +18,7 @@ from openfaith_pipeline.load.deletions import Verdict, account, missing_rows
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.silence import find_silent
 from openfaith_pipeline.load.tombstones import children_of, gone_with, live_under, returning
-from openfaith_pipeline.walk import Record
+from openfaith_pipeline.walk import Record, query_of
 
 READINGS = 3
 """How often a listing is read at most, for one that is proven complete."""
@@ -177,7 +177,7 @@ class Asking:
         if path is None or stream.is_singleton:
             return None
         try:
-            return self.tally.add(await self._fetch(f"{path}/{identifier}", {})).data
+            return self.tally.add(await self._fetch(f"{path}/{identifier}", query_of(stream))).data
         except PathNotFound:
             self.tally.requests += 1
             return None

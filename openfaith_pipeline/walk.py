@@ -77,6 +77,11 @@ class Route:
         return query
 
 
+def query_of(stream: Stream) -> dict[str, str]:
+    """With which a record of the stream, asked for by itself, shows all that its listing does."""
+    return Route(stream, stream.path, (), stream.listing, is_whole=False).query
+
+
 def id_of(row: Any) -> str | None:
     """A row's id, None for a row too broken to have one (it is quarantined when it is loaded)."""
     value = row.get("id") if isinstance(row, dict) else None

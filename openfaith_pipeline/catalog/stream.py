@@ -318,6 +318,18 @@ class Stream:
         return bool(self.comes_with) and self.companion_relationships[0] in self.touches
 
     @cached_property
+    def parent_ways(self) -> tuple[tuple[str, ...], ...]:
+        """For each way to a record, the relationships that it gives: those of the parents it is found under.
+
+        A record has all those of at least one way. Empty where the records have no parents, or no columns for them.
+        """
+        if self.comes_with:
+            return (self.companion_relationships[:1],)
+        paths = dict.fromkeys((*self.paths(), *self.paths(is_path_absent=True)))
+        ways = [tuple(name for name in placeholders_of(path) if name in self.belongs_to) for path in paths]
+        return tuple(dict.fromkeys(ways)) if all(ways) else ()
+
+    @cached_property
     def strategy(self) -> Strategy:
         if self.include:
             return Strategy.INCLUDED

@@ -11,7 +11,7 @@ from openfaith_pipeline.extract.children import Children, ChildState, Parents, r
 from openfaith_pipeline.extract.pages import Fetch, Tally
 from openfaith_pipeline.extract.reading import Piece, read_listing
 from openfaith_pipeline.extract.sorting import Answer, left_out, sort_records
-from openfaith_pipeline.walk import Checkpoint, End, Page, Record, Route, RouteEnd, Walk
+from openfaith_pipeline.walk import Checkpoint, End, Page, Record, Route, RouteEnd, Walk, query_of
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ async def _read_left_out(route: Route, piece: Piece, fetch: Fetch, tally: Tally)
     found: list[Any] = []
     for carried, identifier in left_out(route, piece.rows, piece.included):
         with suppress(PathNotFound):
-            found.append(tally.add(await fetch(f"{carried.stream.path}/{identifier}", {})).data)
+            found.append(tally.add(await fetch(f"{carried.stream.path}/{identifier}", query_of(carried.stream))).data)
     return found
 
 

@@ -24,7 +24,7 @@ from openfaith_pipeline.load.sessions import (
     raw_name,
     staging_name,
 )
-from openfaith_pipeline.load.staging import encoder_of, stage
+from openfaith_pipeline.load.staging import encode_completed, stage
 from openfaith_pipeline.load.tombstones import mark_deleted, recount
 from openfaith_pipeline.walk import Record
 
@@ -228,7 +228,8 @@ async def _restore_children(connection: AsyncConnection[Any], session: Session, 
     for name, records in verdict.returning.items():
         child = STREAMS[name]
         borrowed = replace(session, ids={name: staged_as}, pages=0)
-        await stage(connection, borrowed, child, encoder_of(child).encode([Record(*each) for each in records]))
+        rows = await encode_completed(connection, borrowed, child, [Record(*each) for each in records])
+        await stage(connection, borrowed, child, rows)
         await connection.execute(_merge_statement(child), {"id": staged_as, **session.journaled_as})
         await publish_links(connection, borrowed, child)
         await connection.execute(

@@ -54,6 +54,8 @@ class Session:
     end: how the walk ended, once its last page is committed.
     readings: how often it was begun from its first page.
     sightings: by stream name, what this attempt saw of the attributes.
+    named: by stream name, the parents that records staged by this attempt have told. is_resumed: an earlier attempt
+        has staged others.
     """
 
     request: SyncRequest
@@ -67,6 +69,8 @@ class Session:
     pages: int = 0
     readings: int = 1
     sightings: dict[str, Sightings] = field(default_factory=dict)
+    named: dict[str, set[str]] = field(default_factory=dict)
+    is_resumed: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -111,7 +115,7 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
             await _adopt(connection, request.sync_id, found)
             end = None if stored["end"] is None else End.read(stored["end"])
             place = {name: stored[name] for name in ("state", "pages", "readings")}
-            resumed = {**place, "end": end}
+            resumed = {**place, "end": end, "is_resumed": True}
         else:
             await _abandon(connection, walk.streams, unfinished)
             found = await _begin(connection, request, walk)

@@ -10,9 +10,10 @@ from psycopg.types.json import Jsonb
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.database.raw_tables import LINKS_COLUMN
 from openfaith_pipeline.load.drift import Sightings
+from openfaith_pipeline.load.parentage import with_known_parents
 from openfaith_pipeline.load.rows import EncodedRows, Issue, RowEncoder
 from openfaith_pipeline.load.sessions import RENEWAL, Session, check_held, held_by, renew, staging_name
-from openfaith_pipeline.walk import Page
+from openfaith_pipeline.walk import Page, Record
 
 _COLUMNS_BEFORE = ("_stream_sync_id", "_page", "_position", "id")
 
@@ -22,17 +23,14 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
 
     The session is moved along only once the transaction is committed. Raises LeaseLost when another took over.
     """
-    encoded = {
-        stream.name: encoder_of(stream).encode(page.records[stream.name])
-        for stream in session.walk.streams
-        if page.records.get(stream.name)
-    }
+    encoded: dict[str, EncodedRows] = {}
     before = (session.state, session.end, session.pages)
     session.state, session.end, session.pages = page.checkpoint, page.end, session.pages + page.pages
     try:
         async with connection.transaction():
             for stream in session.walk.streams:
-                if stream.name in encoded:
+                if records := page.records.get(stream.name):
+                    encoded[stream.name] = await encode_completed(connection, session, stream, records)
                     await stage(connection, session, stream, encoded[stream.name])
             await _move_checkpoint(connection, session, page, encoded)
     except BaseException:
@@ -63,6 +61,7 @@ async def discard_reading(connection: AsyncConnection[Any], session: Session) ->
         session.state, session.end, session.readings = before
         raise
     session.sightings.clear()
+    session.named.clear()
 
 
 async def _drop_staged(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
@@ -81,6 +80,13 @@ async def _drop_staged(connection: AsyncConnection[Any], session: Session, strea
 def encoder_of(stream: Stream) -> RowEncoder:
     """One encoder for each stream, made once."""
     return RowEncoder(stream)
+
+
+async def encode_completed(
+    connection: AsyncConnection[Any], session: Session, stream: Stream, records: list[Record]
+) -> EncodedRows:
+    """The records as rows, with the parents that are known of them where they tell none."""
+    return encoder_of(stream).encode(await with_known_parents(connection, session, stream, records))
 
 
 async def stage(connection: AsyncConnection[Any], session: Session, stream: Stream, rows: EncodedRows) -> None:
