@@ -94,6 +94,8 @@ def sort_deliveries(deliveries: Iterable[Delivery]) -> Sorted:
 def decide(news: News, row: Row | None, *, was_ended: bool) -> Step:
     """row: what is published of the record, None for nothing. was_ended: its end was told of at some time."""
     is_deleted = row is not None and row["_deleted_at"] is not None
+    if news.stream.is_pushed:
+        return _decide_unasked(news, row, was_ended=was_ended or is_deleted)
     if news.is_end and not news.is_told:
         return Step(is_gone=True) if row is None or is_deleted or _is_later_end(news, row) else Step(must_ask=True)
     if news.is_end or was_ended or is_deleted:
@@ -107,15 +109,27 @@ def decide(news: News, row: Row | None, *, was_ended: bool) -> Step:
 
 def _is_later_end(news: News, row: Row) -> bool:
     """Whether the end is the newest there is to know. It is asked for otherwise, whose answer is."""
-    known = _updated_at(row)
+    known = _changed_at(news.stream, row)
     return not news.is_unsure and news.ended_at is not None and known is not None and news.ended_at > known
+
+
+def _decide_unasked(news: News, row: Row | None, *, was_ended: bool) -> Step:
+    """There is nobody to ask: the newer of two counts, of two of one moment the later, and an end is an end."""
+    if news.is_end:
+        return Step(is_gone=True)
+    told = _changed_at(news.stream, news.resource["attributes"])
+    known = _changed_at(news.stream, row) if row else None
+    if was_ended or (told and known and told < known):
+        return Step(is_old=True)
+    record = Record(_filled(news.stream, news.resource, row), {})
+    return Step() if row is not None and _is_same(news.stream, record, row) else Step(record)
 
 
 def _compare(news: News, record: Record, row: Row, *, lacks: bool) -> Step:
     if _is_same(news.stream, record, row):
         # Whoever published the payload may not have come to ask for the rest.
         return Step(must_ask=lacks and row["_sync_id"].startswith(SYNC_ID_PREFIX))
-    told, known = _updated_at(news.resource["attributes"]), _updated_at(row)
+    told, known = _changed_at(news.stream, news.resource["attributes"]), _changed_at(news.stream, row)
     if told is None or known is None or told == known:
         return Step(must_ask=True)
     return Step(record, must_ask=lacks) if told > known else Step(is_old=True)
@@ -131,9 +145,9 @@ class _Told:
     @cached_property
     def rank(self) -> tuple[datetime, int]:
         """Newer ones rank higher."""
-        updated_at = _updated_at(self.resource.get("attributes") or {})
+        changed_at = _changed_at(self.stream, self.resource.get("attributes") or {})
         # Of a record that does not say when it changed, the event does.
-        when = updated_at or self.delivery.occurred_at or _BEGINNING
+        when = changed_at or self.delivery.occurred_at or _BEGINNING
         return when, self.delivery.id
 
 
@@ -193,7 +207,7 @@ def _parents(news: News) -> Mapping[str, str]:
 
 def _unsaid(stream: Stream, resource: Mapping[str, Any]) -> set[str]:
     """Attributes that the record has and its payload does not mention."""
-    of_relationships = {f"{name}_id" for name in stream.belongs_to}
+    of_relationships = set(stream.relationship_columns)
     return set(stream.attributes) - set(resource["attributes"]) - of_relationships
 
 
@@ -224,8 +238,9 @@ def _is_same(stream: Stream, record: Record, row: Row) -> bool:
     return bool(encoded.lines) and encoded.lines[0].rstrip("\n").endswith(row["_content_hash"].lstrip("\\"))
 
 
-def _updated_at(values: Mapping[str, Any]) -> datetime | None:
-    return moment_of(values.get("updated_at"))
+def _changed_at(stream: Stream, values: Mapping[str, Any]) -> datetime | None:
+    """When a record changed, as it says itself."""
+    return moment_of(values.get(stream.cursor if stream.is_pushed and stream.cursor else "updated_at"))
 
 
 def references_to(stream: Stream) -> list[tuple[Stream, str]]:

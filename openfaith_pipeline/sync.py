@@ -151,7 +151,7 @@ class Attempt:
 
     async def _sync_walk(self, walk: Walk, started: float) -> list[StreamResult]:
         """Read and publish the walk, going around what the source withholds of it."""
-        if not walk.routes:
+        if not walk.routes and not all(stream.is_pushed for stream in walk.streams):
             raise PathNotFound(f"{walk.streams[0].name}: its path is not there, and no other leads to it")
         session = await self._open(walk)
         try:

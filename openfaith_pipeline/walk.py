@@ -111,7 +111,7 @@ class Walk:
 
     @property
     def is_whole(self) -> bool:
-        return all(route.is_whole for route in self.routes)
+        return bool(self.routes) and all(route.is_whole for route in self.routes)
 
     def only(self, routes: Iterable[Route]) -> "Walk":
         """What is left when other routes cannot be read. It no longer shows everything there is."""

@@ -66,7 +66,8 @@ def registry_of(modules: Iterable[ModuleType]) -> Mapping[str, Stream]:
 
 def _targets(stream: Stream) -> set[str]:
     to_one = {target for target in stream.belongs_to.values() if target}
-    return to_one | set(stream.has_many.values()) | set(stream.walked_under.values())
+    to_many = {target for target in stream.has_many.values() if target}
+    return to_one | to_many | set(stream.walked_under.values())
 
 
 STREAMS: Mapping[str, Stream] = registry_of(_PRODUCT_MODULES)

@@ -189,6 +189,22 @@ REQUIRED_APPROVALS = Stream(
     population=Population(5, per="calendar.resource_approval_groups"),
 )
 
+CALENDARS = Stream(
+    product=Product.CALENDAR,
+    type="Calendar",
+    path="/calendar/v2/calendars",
+    attributes={
+        "access": JSON,
+        "access_restricted": JSON,
+        "color": TEXT,
+        "default": BOOLEAN,
+        "description": TEXT,
+        "name": TEXT,
+        **TIMESTAMPS,
+    },
+    population=Population(2),
+)
+
 FEEDS = Stream(
     product=Product.CALENDAR,
     type="Feed",
@@ -202,7 +218,7 @@ FEEDS = Stream(
         "deleting": BOOLEAN,
         "source_id": TEXT,
     },
-    belongs_to={"event_owner": "calendar.people"},
+    belongs_to={"event_owner": "calendar.people", "default_calendar": "calendar.calendars"},
     population=Population(3),
 )
 
@@ -217,6 +233,7 @@ EVENTS = Stream(
         "description": TEXT,
         "featured": BOOLEAN,
         "image_url": TEXT,
+        "link_only": JSON,
         "name": TEXT,
         "percent_approved": INTEGER,
         "percent_rejected": INTEGER,
@@ -225,7 +242,7 @@ EVENTS = Stream(
         "visible_in_church_center": BOOLEAN,
         **TIMESTAMPS,
     },
-    belongs_to={"owner": "calendar.people", "feed": "calendar.feeds"},
+    belongs_to={"owner": "calendar.people", "feed": "calendar.feeds", "calendar": "calendar.calendars"},
     has_many={"tags": "calendar.tags"},
     asks_for=("feed", "tags"),
     population=Population(0.04, per="church"),
@@ -256,6 +273,7 @@ EVENT_INSTANCES = Stream(
         "compact_recurrence_description": TEXT,
         "ends_at": TIMESTAMP,
         "location": TEXT,
+        "name": TEXT,
         "recurrence": TEXT,
         "recurrence_description": TEXT,
         "starts_at": TIMESTAMP,
@@ -294,7 +312,14 @@ EVENT_RESOURCE_REQUESTS = Stream(
     path="/calendar/v2/event_resource_requests",
     cursor="updated_at",
     is_cursor_orderable=False,
-    attributes={"approval_sent": BOOLEAN, "approval_status": TEXT, "notes": TEXT, "quantity": INTEGER, **TIMESTAMPS},
+    attributes={
+        "approval_sent": BOOLEAN,
+        "approval_status": TEXT,
+        "notes": TEXT,
+        "quantity": INTEGER,
+        "visible_on_kiosks": BOOLEAN,
+        **TIMESTAMPS,
+    },
     belongs_to={
         "event": "calendar.events",
         "resource": "calendar.resources",
@@ -369,4 +394,16 @@ REPORT_TEMPLATES = Stream(
     path="/calendar/v2/report_templates",
     attributes={"body": TEXT, "created_at": TEXT, "description": TEXT, "title": TEXT, "updated_at": TEXT},
     population=Population(4),
+)
+
+EVENT_REQUESTS = Stream(
+    product=Product.CALENDAR,
+    type="EventRequest",
+    path="/calendar/v2/event_requests",
+    is_pushed=True,
+    cursor="last_activity_at",
+    attributes={"last_activity_at": TIMESTAMP, "selected_options_by_field": JSON, "status": TEXT},
+    belongs_to={"event": "calendar.events", "form": None, "person": "calendar.people"},
+    has_many={"form_fields": None},
+    population=Population(0),
 )

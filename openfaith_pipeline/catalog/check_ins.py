@@ -72,6 +72,7 @@ EVENTS = Stream(
         "pre_select_enabled": BOOLEAN,
         **TIMESTAMPS,
     },
+    has_many={"campuses": None},
     population=Population(3),
 )
 
@@ -194,6 +195,7 @@ PEOPLE = Stream(
         "name": TEXT,
         "top_permission": TEXT,
         "ignore_filters": BOOLEAN,
+        "search_name": JSON,
         **TIMESTAMPS,
     },
     population=Population(0.35, per="church"),
@@ -203,7 +205,7 @@ PASSES = Stream(
     product=Product.CHECK_INS,
     type="Pass",
     path="/check-ins/v2/passes",
-    attributes={"code": TEXT, "kind": TEXT, **TIMESTAMPS},
+    attributes={"code": TEXT, "kind": TEXT, "send_to": JSON, **TIMESTAMPS},
     belongs_to={"person": "check_ins.people"},
     asks_for=("person",),
     population=Population(0.2, per="check_ins.people"),
@@ -272,6 +274,7 @@ CHECK_INS = Stream(
         "number": INTEGER,
         "security_code": TEXT,
         "checked_out_at": TIMESTAMP,
+        "confirmed": JSON,
         "confirmed_at": TIMESTAMP,
         "emergency_contact_name": TEXT,
         "emergency_contact_phone_number": TEXT,

@@ -32,6 +32,8 @@ _STRATEGIES: Mapping[Strategy, str] = {
     Strategy.SINGLETON: "the one record there is, compared by content",
     Strategy.INCLUDED: "brought along with the pages of the parent, at no request of their own",
     Strategy.CHILD: "one list for each parent, each read in the way named with it",
+    Strategy.PUSHED: "by webhook events alone: no list shows the records, so those from before the subscription, and"
+    " those that a lost event told of, are not there",
 }
 
 
@@ -83,12 +85,16 @@ def _row(stream: Stream) -> str:
 def _reading(stream: Stream) -> str:
     if stream.include:
         return f"{stream.strategy.value} with {_names(stream.parents)} as `{stream.include}`"
+    if stream.is_pushed:
+        return stream.strategy.value
     way = f"{stream.listing.value} by `{stream.cursor}`" if stream.cursor else stream.listing.value
     return f"{stream.strategy.value} of {_names(stream.parents)}: {way}" if stream.placeholders else way
 
 
 def _paths(stream: Stream) -> str:
     path = f"`{stream.path}`"
+    if stream.is_pushed:
+        return "none"
     if not stream.is_unconfirmed:
         return "<br>and ".join([path, *(f"`{other}`" for other in stream.also_under)])
     instead = " and ".join(f"`{other}`" for other in stream.paths(is_path_absent=True))
@@ -104,7 +110,8 @@ def _columns(stream: Stream) -> str:
 def _references(stream: Stream) -> str:
     to_one = [f"`{name}` {f'`{target}`' if target else 'any'}" for name, target in stream.belongs_to.items()]
     to_many = [
-        f"`{name}` many `{target}` in `{stream.links[name]}`" for name, target in sorted(stream.has_many.items())
+        f"`{name}` many {f'`{target}`' if target else 'of a type not synced'} in `{stream.links[name]}`"
+        for name, target in sorted(stream.has_many.items())
     ]
     return ", ".join(to_one + to_many) or "none"
 

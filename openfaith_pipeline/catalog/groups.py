@@ -46,6 +46,7 @@ PEOPLE = Stream(
         "created_at": TIMESTAMP,
         "email_addresses": JSON,
         "first_name": TEXT,
+        "gender": TEXT,
         "last_name": TEXT,
         "permissions": TEXT,
         "phone_numbers": JSON,
@@ -84,6 +85,7 @@ GROUP_TYPES = Stream(
         "description": TEXT,
         "name": TEXT,
         "position": INTEGER,
+        "public_church_center_web_url": TEXT,
     },
     population=Population(4),
 )
@@ -98,9 +100,13 @@ GROUPS = Stream(
         "contact_email": TEXT,
         "created_at": TIMESTAMP,
         "description": TEXT,
+        "description_as_plain_text": TEXT,
+        "direct_messages_enabled": JSON,
+        "events_listed": BOOLEAN,
         "events_visibility": TEXT,
         "header_image": JSON,
         "leaders_can_search_people_database": BOOLEAN,
+        "listed": BOOLEAN,
         "location_type_preference": TEXT,
         "members_are_confidential": BOOLEAN,
         "memberships_count": INTEGER,
@@ -174,6 +180,7 @@ EVENTS = Stream(
         "canceled_at": TIMESTAMP,
         "description": TEXT,
         "ends_at": TIMESTAMP,
+        "image": JSON,
         "location_type_preference": TEXT,
         "multi_day": BOOLEAN,
         "name": TEXT,
@@ -246,4 +253,14 @@ ATTENDANCES = Stream(
     attributes={"attended": BOOLEAN, "role": TEXT},
     belongs_to={"event": "groups.events", "person": "groups.people"},
     population=Population(8, per="groups.events"),
+)
+
+RSVPS = Stream(
+    product=Product.GROUPS,
+    type="RSVP",
+    path="/groups/v2/events/{event_id}/rsvps",
+    attributes={"response": JSON},
+    belongs_to={"event": "groups.events"},
+    unshown=("event",),
+    population=Population(2, per="groups.events"),
 )

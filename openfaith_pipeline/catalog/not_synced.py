@@ -11,6 +11,7 @@ from openfaith_pipeline.catalog.stream import Product
 class Reason(StrEnum):
     """Why a type is not synced, as a sentence for docs/catalog.md."""
 
+    ANOTHER_NAME = "Records of another type by the name of their part in it; that type is synced."
     DERIVED = "Computed from other types, which are synced."
     GONE = "No longer in the newer versions of the reference."
     OTHER_ORGANIZATIONS = "Tells of the same person in other organizations, which are not this church's to keep."
@@ -19,6 +20,7 @@ class Reason(StrEnum):
     SAME_ROWS = "The same records as `services.plan_people`, seen from the person."
     TRANSIENT = "The state of a job that is under way, gone when it is done."
     UI_STATE = "What a screen shows at the moment, not the church's data."
+    UNDOCUMENTED = "In no reference, and one list for each person; each change we read of a person is in the history."
     UNROUTED = "Documented as a type, but no path leads to it."
 
 
@@ -29,10 +31,13 @@ NOT_SYNCED: Final[Mapping[Product, Mapping[str, Reason]]] = MappingProxyType(
             "ConnectedPerson": Reason.OTHER_ORGANIZATIONS,
             "ListStar": Reason.PER_USER,
             "OrganizationStatistics": Reason.DERIVED,
+            "PersonProfileChange": Reason.UNDOCUMENTED,
             "PlatformNotification": Reason.UI_STATE,
+            "WorkflowAssigneeSummary": Reason.DERIVED,
+            "WorkflowAssigneeWorkflowSummary": Reason.DERIVED,
             "WorkflowStepAssigneeSummary": Reason.DERIVED,
         },
-        Product.CALENDAR: {"JobStatus": Reason.TRANSIENT},
+        Product.CALENDAR: {"ContainingResource": Reason.ANOTHER_NAME, "JobStatus": Reason.TRANSIENT},
         Product.CHECK_INS: {"PreCheck": Reason.UNROUTED, "RosterListPerson": Reason.UNROUTED},
         Product.SERVICES: {
             "AttachmentActivity": Reason.UNROUTED,
@@ -44,6 +49,7 @@ NOT_SYNCED: Final[Mapping[Product, Mapping[str, Reason]]] = MappingProxyType(
             "Layout": Reason.GONE,
             "Live": Reason.UI_STATE,
             "MediaSchedule": Reason.DERIVED,
+            "PlanImportMetadata": Reason.TRANSIENT,
             "Schedule": Reason.SAME_ROWS,
             "ScheduledPerson": Reason.PER_USER,
             "ServiceTypePath": Reason.UNROUTED,

@@ -29,6 +29,7 @@ ORGANIZATION = Stream(
         "created_at": TIMESTAMP,
         "avatar_url": TEXT,
         "church_center_subdomain": TEXT,
+        "grades": JSON,
     },
     population=Population(1),
 )
@@ -135,6 +136,23 @@ SCHOOL_OPTIONS = Stream(
     population=Population(6),
 )
 
+MEMBERSHIP_TYPES = Stream(
+    product=Product.PEOPLE,
+    type="MembershipType",
+    path="/people/v2/membership_types",
+    attributes={"value": TEXT},
+    population=Population(4),
+)
+
+GRADES = Stream(
+    product=Product.PEOPLE,
+    type="Grade",
+    path="/people/v2/grades",
+    # No reference names an attribute: all of them are kept in `_extra`.
+    attributes={},
+    population=Population(14),
+)
+
 TABS = Stream(
     product=Product.PEOPLE,
     type="Tab",
@@ -214,7 +232,9 @@ PEOPLE = Stream(
         "name_suffix": "people.name_suffixes",
         "inactive_reason": "people.inactive_reasons",
         "school": "people.school_options",
+        "created_by": "people.people",
     },
+    seldom=("created_by",),
     asks_for=("marital_status", "name_prefix", "name_suffix", "inactive_reason", "school"),
     aliases=("Assignee",),
     population=Population(1, per="church"),
@@ -323,7 +343,7 @@ BACKGROUND_CHECKS = Stream(
         "status": TEXT,
         "completed_at": TIMESTAMP,
     },
-    belongs_to={"person": "people.people"},
+    belongs_to={"person": "people.people", "created_by": "people.people"},
     population=Population(0.1, per="church"),
 )
 
@@ -372,7 +392,7 @@ HOUSEHOLD_MEMBERSHIPS = Stream(
     product=Product.PEOPLE,
     type="HouseholdMembership",
     path="/people/v2/households/{household_id}/household_memberships",
-    attributes={"person_name": TEXT, "pending": BOOLEAN},
+    attributes={"person_name": TEXT, "pending": BOOLEAN, "household_role": TEXT},
     belongs_to={"household": "people.households", "person": "people.people"},
     unshown=("household",),
     population=Population(2.6, per="people.households"),

@@ -36,6 +36,8 @@ LISTS = Stream(
         "status": TEXT,
         "auto_refresh": BOOLEAN,
         "auto_refresh_frequency": TEXT,
+        "active_automations_count": JSON,
+        "auto_generated_name": JSON,
         "automations_active": BOOLEAN,
         "automations_count": INTEGER,
         "paused_automations_count": INTEGER,

@@ -41,6 +41,7 @@ FORMS = Stream(
         "public_url": TEXT,
         "recently_viewed": BOOLEAN,
         "archived": BOOLEAN,
+        "can_manage": JSON,
         "send_submission_notification_to_submitter": BOOLEAN,
         "login_required": BOOLEAN,
         **TIMESTAMPS,
@@ -85,7 +86,7 @@ FORM_SUBMISSIONS = Stream(
     product=Product.PEOPLE,
     type="FormSubmission",
     path="/people/v2/forms/{form_id}/form_submissions",
-    attributes={"verified": BOOLEAN, "created_at": TIMESTAMP},
+    attributes={"verified": BOOLEAN, "selected_options_by_field": JSON, **TIMESTAMPS},
     belongs_to={"form": "people.forms", "person": "people.people"},
     population=Population(12, per="people.forms"),
 )
@@ -221,6 +222,8 @@ WORKFLOW_CARD_ACTIVITIES = Stream(
         "subject": TEXT,
         "type": TEXT,
         "content_is_html": BOOLEAN,
+        "attachments_meta": JSON,
+        "attachments_urls": JSON,
         "created_at": TIMESTAMP,
     },
     belongs_to={

@@ -94,6 +94,7 @@ FOLDERS = Stream(
     path="/services/v2/folders",
     attributes={"name": TEXT, "container": TEXT, **TIMESTAMPS},
     belongs_to={"parent": "services.folders", "campus": None},
+    has_many={"ancestors": "services.folders"},
     population=Population(2),
 )
 
@@ -268,6 +269,7 @@ TEAMS = Stream(
         "default_status": TEXT,
         "default_prepare_notifications": BOOLEAN,
         "archived_at": TIMESTAMP,
+        "deleted_at": TIMESTAMP,
         "viewers_see": INTEGER,
         "assigned_directly": BOOLEAN,
         "secure_team": BOOLEAN,
@@ -369,6 +371,10 @@ ARRANGEMENTS = Stream(
         "chord_chart_chord_color": INTEGER,
         "archived_at": TIMESTAMP,
         "lyrics": TEXT,
+        "isrc": JSON,
+        "mtid": TEXT,
+        "rehearsal_mix_id": TEXT,
+        "rehearsal_mix_thumbnail": TEXT,
         **TIMESTAMPS,
     },
     belongs_to={"song": "services.songs", "updated_by": "services.people", "created_by": "services.people"},
@@ -468,6 +474,7 @@ PLANS = Stream(
         "permissions": TEXT,
         "title": TEXT,
         "public": BOOLEAN,
+        "public_by_schedule": BOOLEAN,
         "series_title": TEXT,
         "plan_notes_count": INTEGER,
         "other_time_count": INTEGER,
@@ -534,6 +541,7 @@ PLAN_TIMES = Stream(
         "name": TEXT,
         "time_type": TEXT,
         "recorded": BOOLEAN,
+        "scheduled_team_ids": JSON,
         "team_reminders": JSON,
         "starts_at": TIMESTAMP,
         "ends_at": TIMESTAMP,
@@ -698,6 +706,16 @@ ITEM_TIMES = Stream(
     population=Population(1.5, per="services.items"),
 )
 
+ITEM_ASSIGNMENTS = Stream(
+    product=Product.SERVICES,
+    type="ItemAssignment",
+    path="/services/v2/service_types/{service_type_id}/plans/{plan_id}/items/{item_id}/item_assignments",
+    attributes={"assignable_type": TEXT},
+    belongs_to={"service_type": "services.service_types", "plan": "services.plans", "item": "services.items"},
+    unshown=("service_type", "plan", "item"),
+    population=Population(0.3, per="services.items"),
+)
+
 PLAN_NOTES = Stream(
     product=Product.SERVICES,
     type="PlanNote",
@@ -778,6 +796,7 @@ ATTACHMENTS = Stream(
         "/services/v2/songs/{song_id}/arrangements/{arrangement_id}/keys/{key_id}/attachments",
     ),
     attributes={
+        "attachable_type": TEXT,
         "page_order": TEXT,
         "filename": TEXT,
         "file_size": INTEGER,

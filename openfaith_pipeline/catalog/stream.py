@@ -49,6 +49,8 @@ class Strategy(StrEnum):
     """Read from the parent's pages through `include=`."""
     CHILD = "child"
     """One listing for each parent record, each read as `Stream.listing` says."""
+    PUSHED = "pushed"
+    """No listing: the records come by webhook events only."""
 
 
 class Product(StrEnum):
@@ -115,6 +117,14 @@ class Merging(NamedTuple):
     removed: str
 
 
+_INNER_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def snake(type_name: str) -> str:
+    """`FieldDatum` -> `field_datum`, `RSVP` -> `rsvp`."""
+    return _INNER_CAPITAL.sub("_", type_name).lower()
+
+
 _PLACEHOLDER = re.compile(r"\{(\w+)_id\}")
 
 
@@ -137,6 +147,7 @@ class Stream:
     comes_with: {stream: name to ask for}: on the pages of that stream the record may be asked for instead, which saves
         its own listing where that stream is read anyway.
     is_singleton: `path` holds one record, not a list; under a parent, at most one for each.
+    is_pushed: no path lists the records, webhook events alone bring them; `path` is where one of them would be.
 
     What a record holds:
     attributes: JSON:API attribute -> column type; only those a list returns without `fields[...]`.
@@ -145,8 +156,9 @@ class Stream:
         (a polymorphic one also gets a `<relationship>_type` column).
     unshown: those of `belongs_to` that the record never names, however it is asked for: only the path it is read
         under, or the linkage of the parent that includes it, says what it belongs to.
-    has_many: to-many relationship -> name of the stream it points to; each is a table of links. Those that the other
-        side's record names anyway are left out.
+    has_many: to-many relationship -> name of the stream it points to, or None when that is not synced; each is a table
+        of links. Those that the other side's record names anyway are left out.
+    seldom: relationships that the reference names and no recorded response shows: kept where they come.
     asks_for: relationships of either kind that the API shows only when `include=` asks for them.
     walked_under: placeholder -> stream, for parents that a path leads through but the record does not belong to:
         several may lead to the same record, so they are no columns.
@@ -155,7 +167,8 @@ class Stream:
 
     How its changes are found:
     cursor: the attribute a sync follows; `updated_at` for changes, `created_at` for records that never change. Of a
-        stream under parents, it is followed in the listing of each parent.
+        stream under parents, it is followed in the listing of each parent. Of a pushed stream, it says which of two
+        events is the newer.
     is_cursor_filterable: whether `where[<cursor>][gte]` works; when not, the listing is only ordered by it.
     is_cursor_orderable: whether `order=<cursor>` works; when not, the listing is only filtered by it.
     touches: relationships whose record's `updated_at` moves with a change of this one, where that is known.
@@ -175,10 +188,12 @@ class Stream:
     include: str | None = None
     comes_with: Mapping[str, str] = field(default_factory=dict)
     is_singleton: bool = False
+    is_pushed: bool = False
     also_under: tuple[str, ...] = ()
     is_unconfirmed: bool = False
     fallback_path: str | None = None
-    has_many: Mapping[str, str] = field(default_factory=dict)
+    has_many: Mapping[str, str | None] = field(default_factory=dict)
+    seldom: tuple[str, ...] = ()
     asks_for: tuple[str, ...] = ()
     walked_under: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
@@ -206,6 +221,8 @@ class Stream:
                     yield f"{{{placeholder}_id}} needs belongs_to[{placeholder!r}]"
         if self.include and not self.placeholders:
             yield "include needs a path under the parent"
+        if self.is_pushed and (self.placeholders or self.include or self.is_unconfirmed or self.also_under):
+            yield "a pushed stream is listed nowhere"
         if self.fallback_path and not self.is_unconfirmed:
             yield "fallback_path is for a path that may be absent"
         if self.walked_under.keys() - {name for path in self._all_paths for name in placeholders_of(path)}:
@@ -228,6 +245,8 @@ class Stream:
             yield "unshown names what no path leads through"
         if set(self.unshown) - (self.belongs_to.keys() - set(self.asks_for)):
             yield "unshown names an undeclared relationship, or one to ask for"
+        if set(self.seldom) - self.belongs_to.keys():
+            yield "seldom names an undeclared relationship"
         if self.belongs_to.keys() & (self.has_many.keys() | self.walked_under.keys()):
             yield "a relationship is declared twice"
         if set(self.touches) - self.belongs_to.keys():
@@ -278,6 +297,8 @@ class Stream:
 
         is_path_absent: an unconfirmed `path` was found to be absent.
         """
+        if self.is_pushed:
+            return ()
         if not self.is_unconfirmed:
             return (self.path, *self.also_under)
         if not is_path_absent:
@@ -338,6 +359,8 @@ class Stream:
     @cached_property
     def listing(self) -> Strategy:
         """How one listing is read: the stream's, or that of each parent."""
+        if self.is_pushed:
+            return Strategy.PUSHED
         if self.is_singleton:
             return Strategy.SINGLETON
         if self.cursor == "created_at":
@@ -360,18 +383,23 @@ class Stream:
         A relationship and an attribute of the same column (`person_to_keep` and `person_to_keep_id`) are one column;
         the relationship gives its value and the attribute stands in where there is none.
         """
-        relationships: dict[str, ColumnType] = {}
-        for relationship, target in self.belongs_to.items():
-            relationships[f"{relationship}_id"] = ColumnType.TEXT
-            if target is None:
-                relationships[f"{relationship}_type"] = ColumnType.TEXT
+        relationships = dict.fromkeys(self.relationship_columns, ColumnType.TEXT)
         attributes = {name: kind for name, kind in self.attributes.items() if name not in relationships}
         return {**relationships, **attributes}
 
     @cached_property
+    def relationship_columns(self) -> tuple[str, ...]:
+        """The columns that say what a record belongs to: `person_id`, and `local_type` of a polymorphic one."""
+        return tuple(
+            f"{relationship}_{part}"
+            for relationship, target in self.belongs_to.items()
+            for part in (("id",) if target else ("id", "type"))
+        )
+
+    @cached_property
     def vertex(self) -> str:
         """The type's name in snake case, as addresses and events have it."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", self.type).lower()
+        return snake(self.type)
 
     @cached_property
     def reference_url(self) -> str:

@@ -23,6 +23,7 @@ _WAYS: Final[Mapping[Strategy, str]] = {
     Strategy.SINGLETON: "One record, compared by content.",
     Strategy.INCLUDED: "Read along with the pages of {parents}.",
     Strategy.CHILD: "Read for each record of {parents}.",
+    Strategy.PUSHED: "Brought by webhook events alone; no list shows them.",
 }
 
 _OURS: Final[Mapping[str, str]] = {

@@ -63,7 +63,7 @@ def plan_walks(
 def quick_walks(catalog: Mapping[str, Stream]) -> list[Walk]:
     """The walks whose incremental sync costs one request or two when nothing has changed."""
     walks = plan_walks(catalog.values(), catalog, is_full=False)
-    return [walk for walk in walks if not walk.is_whole and all(map(_is_quick, walk.routes))]
+    return [walk for walk in walks if walk.routes and not walk.is_whole and all(map(_is_quick, walk.routes))]
 
 
 def _is_quick(route: Route) -> bool:

@@ -40,12 +40,12 @@ class ColumnEncoder:
 
     def __init__(self, stream: Stream, encode_json: Callable[[Any], str]) -> None:
         self._type = stream.type
-        taken = {f"{name}_id" for name in stream.belongs_to}
+        taken = set(stream.relationship_columns)
         self._has_many = stream.has_many
         self._relationships = tuple((name, target is None) for name, target in stream.belongs_to.items())
         own = {name: kind for name, kind in stream.attributes.items() if name not in taken}
         self._columns = tuple((name, _ENCODERS.get(kind)) for name, kind in own.items())
-        self._id_attributes = taken & stream.attributes.keys()
+        self._standing_in = taken & stream.attributes.keys()
         self._encode_json = encode_json
         self._declared = tuple(stream.attributes)
         self._pick = itemgetter(*self._declared) if len(self._declared) > 1 else None
@@ -98,7 +98,9 @@ class ColumnEncoder:
             unnamed = self._unnamed(name, records)
             yield _ids([unnamed(place) if data is None else data.get("id") for place, data in enumerate(named)])
             if is_polymorphic:
-                yield _texts([None if data is None else data.get("type") for data in named])
+                kinds = attributes[f"{name}_type"] if f"{name}_type" in self._standing_in else [None] * len(named)
+                pairs = zip(named, kinds, strict=True)
+                yield _texts([kind if data is None else data.get("type") for data, kind in pairs])
         for name, encode in self._columns:
             values = attributes[name]
             yield (
@@ -108,7 +110,7 @@ class ColumnEncoder:
     def _unnamed(self, name: str, records: Sequence[Record]) -> Callable[[int], Any]:
         """What tells whom the relationship of a record means that names nobody: its parent or an attribute."""
         column = f"{name}_id"
-        if column not in self._id_attributes:
+        if column not in self._standing_in:
             return lambda place: records[place].parents.get(name)
         return lambda place: records[place].parents.get(name, records[place].resource["attributes"].get(column))
 
@@ -151,8 +153,10 @@ def links_of(has_many: Iterable[str], relationships: Mapping[str, Any]) -> dict[
     for name in has_many:
         linkage = relationships.get(name)
         data = linkage.get("data") if isinstance(linkage, dict) else None
-        if isinstance(data, list):
-            links[name] = [identifier for item in data if (identifier := id_of(item))]
+        if isinstance(linkage, dict) and "data" in linkage:
+            # Some that are named as many have been seen as one object, or null for none (`plan_notes.teams`).
+            named = data if isinstance(data, list) else [data]
+            links[name] = [identifier for item in named if (identifier := id_of(item))]
     return links
 
 

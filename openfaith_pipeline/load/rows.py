@@ -70,8 +70,8 @@ class RowEncoder:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._relationships = tuple((name, target is None) for name, target in stream.belongs_to.items())
-        taken = {f"{name}_id" for name in stream.belongs_to}
-        self._id_attributes = tuple(name for name in stream.attributes if name in taken)
+        taken = frozenset(stream.relationship_columns)
+        self._standing_in = taken & stream.attributes.keys()
         columns = [(name, ENCODERS[kind]) for name, kind in stream.attributes.items() if name not in taken]
         self._columns = tuple(columns)
         self._known = frozenset({*stream.attributes, *stream.withheld})
@@ -151,8 +151,11 @@ class RowEncoder:
             if isinstance(data, dict):
                 identifier, kind = data.get("id"), data.get("type")
             else:
-                fallback = attributes.get(f"{name}_id") if f"{name}_id" in self._id_attributes else None
-                identifier, kind = record.parents.get(name, fallback), None
+                by_id, by_type = (
+                    attributes.get(column) if column in self._standing_in else None
+                    for column in (f"{name}_id", f"{name}_type")
+                )
+                identifier, kind = record.parents.get(name, by_id), by_type
             try:
                 encoded = [NULL if identifier is None else encode_id(identifier)]
                 if is_polymorphic:

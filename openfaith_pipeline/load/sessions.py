@@ -272,7 +272,7 @@ async def _abandon(
 async def _begin(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> list[dict[str, Any]]:
     names = [stream.name for stream in walk.streams]
     listed = {lead.name for lead in walk.leads}
-    leads = [name if name in listed else walk.leads[0].name for name in names]
+    leads = [name if name in listed or not listed else walk.leads[0].name for name in names]
     cursor = await connection.execute(
         "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status)"
         " SELECT %s, %s, stream, lead, %s, 'running' FROM unnest(%s::text[], %s::text[]) AS walk (stream, lead)"

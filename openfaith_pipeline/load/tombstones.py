@@ -26,7 +26,8 @@ def children_of(stream: Stream) -> tuple[Child, ...]:
     found = []
     for child in STREAMS.values():
         for relationship, target in child.belongs_to.items():
-            is_walked = all(relationship == (placeholders_of(path) or ("",))[-1] for path in child.paths())
+            paths = child.paths()
+            is_walked = bool(paths) and all(relationship == (placeholders_of(path) or ("",))[-1] for path in paths)
             if target == stream.name and (is_walked or relationship in child.touches):
                 found.append(Child(child, f"{relationship}_id"))
     return tuple(found)

@@ -9,17 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from openfaith_pipeline.catalog import Stream
-from openfaith_pipeline.catalog.stream import placeholders_of
+from openfaith_pipeline.catalog.stream import placeholders_of, snake
 
 Target = tuple[str, int]
 """A stream's name and the id of one of its records."""
 
 _MERGER = re.compile(r"(\w+)_to_(keep|remove)")
-
-
-def snake(type_name: str) -> str:
-    """`FieldDatum` -> `field_datum`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type_name).lower()
 
 
 def shown_type(relationship: str, target: Stream) -> str:
@@ -125,6 +120,8 @@ def relations_of(stream: Stream, streams: Mapping[str, Stream], ways: tuple[Way,
     owners = {way.relation for way in ways if way.relation} | ({counted_by} if counted_by else set())
     unshown = {*stream.placeholders, *stream.unshown, *stream.asks_for}
     for name, target in stream.belongs_to.items():
+        if name in stream.seldom:
+            continue
         yield Relation(
             name,
             target or (stream.population.per if name in owners else None),

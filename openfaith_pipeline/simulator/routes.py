@@ -97,6 +97,8 @@ class Routes:
 
 def _listed(shape: Shape) -> Iterator[Way]:
     """The stream's own path, and those of its ways on which the records lie that name their parents."""
+    if shape.stream.is_pushed:
+        return
     if not shape.ways or shape.stream.is_unconfirmed:
         yield Way(shape.stream.path, None, None, None)
     yield from (way for way in shape.ways if not way.pointer)

@@ -7,6 +7,7 @@ from itertools import chain, permutations
 from typing import NamedTuple
 
 from openfaith_pipeline.catalog import ColumnType, Stream
+from openfaith_pipeline.catalog.stream import snake
 from openfaith_pipeline.simulator.relations import (
     Link,
     Relation,
@@ -14,7 +15,6 @@ from openfaith_pipeline.simulator.relations import (
     Way,
     last_segment,
     relations_of,
-    snake,
     ways_of,
 )
 
@@ -83,7 +83,7 @@ class Shape:
     def links(self) -> Mapping[str, Link]:
         """The to-many relationships of the declaration."""
         asked = self.stream.asks_for
-        return {name: Link(name, target, name in asked) for name, target in self.stream.has_many.items()}
+        return {name: Link(name, target, name in asked) for name, target in self.stream.has_many.items() if target}
 
     @cached_property
     def shown_links(self) -> tuple[Link, ...]:

@@ -104,6 +104,9 @@ def value_of(shape: Shape, attribute: str) -> Value:
     relation = shape.relation.get(attribute.removesuffix("_id")) if attribute.endswith("_id") else None
     if relation:
         return _relation_id(relation.name, kind)
+    typed = shape.relation.get(attribute.removesuffix("_type")) if attribute.endswith("_type") else None
+    if typed and typed.is_polymorphic:
+        return lambda _: None  # the relationship says it
     named = re.fullmatch(r"(\w+)_name", attribute)
     if named and named.group(1) in shape.relation:
         return lambda sketch: sketch.who.full_name

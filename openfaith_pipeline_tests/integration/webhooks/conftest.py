@@ -23,6 +23,7 @@ OFFERED = (
     "groups.v2.events.membership.created",
     "services.v2.events.plan_item.created",
     "services.v2.events.plan.live.updated",
+    *(f"calendar.v2.events.event_request.{action}" for action in ("created", "updated", "destroyed", "approved")),
 )
 """What the churches are offered here, of everything: fewer subscriptions to make for each test."""
 

@@ -416,3 +416,25 @@ def test_events_of_one_org_change_nothing_of_another(service: Database, simulato
     apply_all(service)
     assert stored(service, other, PEOPLE) == before
     assert differences(service, simulator, org, [PEOPLE]) == []
+
+
+def test_what_no_list_shows_comes_by_its_events_and_is_asked_for_nowhere(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    requests = STREAMS["calendar.event_requests"]
+    attributes = {"last_activity_at": "2026-07-02T10:00:00Z", "status": "pending"}
+    simulator.forget_requests()
+    first, second = simulator.add(org, requests.name, count=2, attributes=attributes)
+    later = {"last_activity_at": "2026-07-02T11:00:00Z", "status": "approved"}
+    simulator.edit(org, requests.name, [first], attributes=later)
+    arrived(service, simulator)
+    apply_all(service)
+    assert differences(service, simulator, org, [requests]) == []
+    simulator.delete(org, requests.name, [second])
+    simulator.edit(org, requests.name, [first], attributes=attributes)  # an old event that comes late
+    arrived(service, simulator)
+    apply_all(service)
+    assert {id: row["status"] for id, row in stored(service, org, requests).items()} == {str(first): "approved"}
+    assert [row for row in simulator.requests() if "event_request" in row["target"]] == []
+    result = sync(service, org, [requests], SyncMode.RECONCILE)[requests.name]
+    assert (result.status, result.requests, result.deleted, result.row_count) == ("succeeded", 0, 0, 1)

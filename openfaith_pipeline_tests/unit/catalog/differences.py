@@ -4,19 +4,52 @@ from collections.abc import Mapping
 
 RECORDED = "Recorded responses of the version we pin (2026-06-04) say so; the reference is of 2025-03-20."
 NO_SUCH_BOOLEAN = "The reference calls a number a boolean, so it is kept as it comes."
+TOLD_ELSEWHERE = "Named by the corrections without a type; the reference has it of this type at other types."
+WEBHOOKS = "Named by the corrections without a type; recorded webhook payloads show it so."
+CLIENTS = "Named by the corrections without a type; published clients and newer references agree on it."
 OWN_TYPE_ONLY = "The ids of a type that no path leads to: there is nothing to join them with."
 
 ATTRIBUTES: Mapping[str, str] = {
+    "calendar.calendars.color": TOLD_ELSEWHERE,
+    "calendar.calendars.created_at": TOLD_ELSEWHERE,
+    "calendar.calendars.default": TOLD_ELSEWHERE,
+    "calendar.calendars.description": TOLD_ELSEWHERE,
+    "calendar.calendars.name": TOLD_ELSEWHERE,
+    "calendar.calendars.updated_at": TOLD_ELSEWHERE,
+    "calendar.event_instances.name": TOLD_ELSEWHERE,
+    "calendar.event_requests.last_activity_at": WEBHOOKS,
+    "calendar.event_requests.status": WEBHOOKS,
+    "calendar.event_resource_requests.visible_on_kiosks": TOLD_ELSEWHERE,
     "calendar.event_times.name": "The reference calls a name a time.",
+    "giving.designation_refunds.fee_cents": TOLD_ELSEWHERE,
+    "giving.funds.color_identifier": CLIENTS,
+    "giving.funds.slug": TOLD_ELSEWHERE,
+    "giving.payment_sources.status": TOLD_ELSEWHERE,
+    "groups.group_types.public_church_center_web_url": TOLD_ELSEWHERE,
+    "groups.groups.description_as_plain_text": "The text of `description`, which is one.",
+    "groups.groups.events_listed": WEBHOOKS,
+    "groups.groups.listed": WEBHOOKS,
+    "groups.people.gender": TOLD_ELSEWHERE,
     "people.field_data.created_at": RECORDED,
     "people.field_data.updated_at": RECORDED,
     "people.field_data.file": RECORDED,
+    "people.form_submissions.updated_at": WEBHOOKS,
+    "people.household_memberships.household_role": CLIENTS,
+    "people.membership_types.value": CLIENTS,
     "people.person_mergers.person_to_keep_id": RECORDED,
     "people.person_mergers.person_to_remove_id": RECORDED,
+    "publishing.channels.archived": TOLD_ELSEWHERE,
     "publishing.episode_statistics.library_watch_count": NO_SUCH_BOOLEAN,
     "publishing.episode_statistics.live_watch_count": NO_SUCH_BOOLEAN,
+    "services.arrangements.mtid": CLIENTS,
+    "services.arrangements.rehearsal_mix_id": CLIENTS,
+    "services.arrangements.rehearsal_mix_thumbnail": CLIENTS,
+    "services.attachments.attachable_type": "A type's name, which stands beside the id that `attachable` gives.",
+    "services.item_assignments.assignable_type": "A type's name.",
     "services.organization.file_storage_size": NO_SUCH_BOOLEAN,
     "services.organization.file_storage_size_used": NO_SUCH_BOOLEAN,
+    "services.plans.public_by_schedule": CLIENTS,
+    "services.teams.deleted_at": TOLD_ELSEWHERE,
 }
 
 CURSORS: Mapping[str, str] = {"people.field_data": RECORDED}

@@ -1,7 +1,6 @@
-"""Planning Center's public reference, as facts to compare the declarations with."""
+"""Planning Center's public reference, and what is known better since, as facts to compare the declarations with."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -12,6 +11,10 @@ import pytest
 from openfaith_pipeline.catalog import Stream
 
 FACTS = Path(__file__).parents[4] / "shared/pco-api/catalog.json"
+CORRECTIONS = FACTS.with_name("corrections.json")
+
+UNTOLD = "untold"
+"""The documented type of an attribute of which only the name is known."""
 
 
 @cache
@@ -23,8 +26,46 @@ def read_facts() -> Mapping[str, Any]:
     return facts
 
 
-def snake(type_name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type_name).lower()
+@cache
+def read_corrections() -> Mapping[str, Any]:
+    """What overrules the reference; skips the test where it is absent."""
+    if not CORRECTIONS.exists():
+        pytest.skip("the corrections are not on this machine")
+    corrections: Mapping[str, Any] = json.loads(CORRECTIONS.read_text())
+    return corrections
+
+
+def added_types() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """(product, type, what is known of it) of every type that the reference lacks."""
+    for each in read_corrections()["types_not_declared"]:
+        yield each["product"], each["type"], each
+
+
+def _as_documented(added: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A type that the reference lacks, in the form of those that it has."""
+    path = added["path"].replace("...", "/services/v2/service_types/{service_type_id}/plans/{plan_id}", 1)
+    others = read_facts()["products"][added["product"]]["resources"]
+    targets = {name: name.title() for name in added.get("relationships", ()) if name.title() in others}
+    return {
+        "type": added["type"],
+        "attributes": [{"name": name, "type": UNTOLD} for name in added.get("attributes", ())],
+        "relationships": [
+            {
+                "name": name,
+                "type": targets.get(name, ""),
+                "polymorphic": name not in targets,
+                "cardinality": "to-many" if name.endswith("s") else "to-one",
+            }
+            for name in added.get("relationships", ())
+        ],
+        "can_include": [],
+        "enumerate": {"path": path},
+        "list_endpoints": [{"path": path, "cardinality": "many"}] if path.startswith("/") else [],
+        "top_level": None,
+        "incremental": dict.fromkeys(
+            f"{how}_{name}" for how in ("where", "order") for name in ("created_at", "updated_at")
+        ),
+    }
 
 
 class Relationship(NamedTuple):
@@ -39,12 +80,25 @@ class Documented:
 
     def __init__(self, stream: Stream) -> None:
         self.product = read_facts()["products"][stream.product.value.replace("_", "-")]
-        self.type: Mapping[str, Any] = self.product["resources"][stream.type]
+        self.stream = stream.name
+        added = {(product, name): known for product, name, known in added_types()}
+        known = added.get((stream.product.value, stream.type))
+        self.type: Mapping[str, Any] = _as_documented(known) if known else self.product["resources"][stream.type]
 
     @cached_property
     def attributes(self) -> dict[str, str]:
         """Attribute -> documented type, of those that a list returns without being asked."""
-        return {each["name"]: each["type"] for each in self.type["attributes"] if not each.get("fields_param_only")}
+        documented = {
+            each["name"]: each["type"] for each in self.type["attributes"] if not each.get("fields_param_only")
+        }
+        found = read_corrections()["attributes_given_by_default_and_not_declared"].get(self.stream, ())
+        return {**dict.fromkeys(found, UNTOLD), **documented}
+
+    @cached_property
+    def found_relationships(self) -> dict[str, bool]:
+        """Relationships that the reference lacks -> whether they are to many."""
+        found = read_corrections()["relationships_not_declared"].get(self.stream, ())
+        return {each.removesuffix(" (many)"): each.endswith(" (many)") for each in found}
 
     @cached_property
     def shown(self) -> dict[str, Relationship]:

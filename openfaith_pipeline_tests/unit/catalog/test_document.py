@@ -3,7 +3,7 @@
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.catalog.document import render_catalog
 from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
-from openfaith_pipeline_tests.unit.catalog.reference import planned
+from openfaith_pipeline_tests.unit.catalog.reference import added_types, planned
 
 DOCUMENT = render_catalog(STREAMS.values(), NOT_SYNCED)
 
@@ -25,8 +25,8 @@ def test_each_documented_type_has_its_row_or_its_reason() -> None:
     for product, type_name, strategy in types:
         mark = f"- **{type_name}**: " if strategy == "skip" else f" | [{type_name}](https://"
         assert sections[product].count(mark) == 1, (product, type_name)
-    assert len(types) == 244
-    assert "Of the 244 types that Planning Center documents, 209 are synced" in DOCUMENT
+    assert len(types) + len(list(added_types())) == 255
+    assert "Of the 255 types that Planning Center documents, 215 are synced" in DOCUMENT
 
 
 def test_a_row_tells_how_where_what_and_to_whom() -> None:
@@ -42,6 +42,8 @@ def test_a_row_tells_how_where_what_and_to_whom() -> None:
 
 def test_a_row_tells_of_several_paths_links_and_what_is_withheld() -> None:
     assert row_of("calendar.tags")[2] == "filtered by `updated_at`"
+    assert row_of("calendar.event_requests")[2:4] == ["pushed", "none"]
+    assert "`campuses` many of a type not synced in `events_campuses`" in row_of("check_ins.events")[5]
     assert row_of("people.custom_senders")[3] == "`/people/v2/custom_senders`<br>where it exists"
     assert row_of("groups.tags")[3] == (
         "`/groups/v2/tags`<br>where it exists; else `/groups/v2/tag_groups/{tag_group_id}/tags`"

@@ -1,4 +1,4 @@
-"""The declarations against Planning Center's public reference.
+"""The declarations against Planning Center's public reference and what overrules it.
 
 What differs on purpose is named in differences.py; a difference that is not named there fails, and so does a named one
 that is none any more.
@@ -6,11 +6,11 @@ that is none any more.
 
 from collections.abc import Iterator, Mapping
 
-from openfaith_pipeline.catalog import STREAMS, ColumnType, Product, Strategy, Stream
+from openfaith_pipeline.catalog import STREAMS, ColumnType, Product, Strategy, Stream, carried_names
 from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
-from openfaith_pipeline.catalog.stream import placeholders_of
+from openfaith_pipeline.catalog.stream import placeholders_of, snake
 from openfaith_pipeline_tests.unit.catalog import differences
-from openfaith_pipeline_tests.unit.catalog.reference import Documented, planned, read_facts, snake
+from openfaith_pipeline_tests.unit.catalog.reference import UNTOLD, Documented, added_types, planned, read_facts
 
 COLUMN_TYPES: Mapping[str, ColumnType] = {
     "string": ColumnType.TEXT,
@@ -27,6 +27,7 @@ COLUMN_TYPES: Mapping[str, ColumnType] = {
     "json": ColumnType.JSON,
     "object": ColumnType.JSON,
     "repeatable_schedule": ColumnType.JSON,
+    UNTOLD: ColumnType.JSON,  # which takes any
 }
 STRATEGIES: Mapping[str, tuple[Strategy, ...]] = {
     "incremental": (Strategy.INCREMENTAL, Strategy.FILTERED),
@@ -56,9 +57,14 @@ def type_of(stream_name: str | None) -> str:
 def test_every_documented_type_is_a_stream_or_said_not_to_be() -> None:
     streams = {(stream.product.value, stream.type) for stream in STREAMS.values()}
     left_out = {(product.value, type_name) for product, types in NOT_SYNCED.items() for type_name in types}
+    added = {(product, type_name) for product, type_name, _ in added_types()}
 
-    assert streams == {(product, type_name) for product, type_name, strategy in planned() if strategy != "skip"}
-    assert left_out == {(product, type_name) for product, type_name, strategy in planned() if strategy == "skip"}
+    assert streams - added == {(product, type_name) for product, type_name, strategy in planned() if strategy != "skip"}
+    assert left_out - added == {
+        (product, type_name) for product, type_name, strategy in planned() if strategy == "skip"
+    }
+    assert added == (streams | left_out) & added
+    assert not streams & left_out
     assert len(streams) == len(STREAMS)
 
 
@@ -84,6 +90,8 @@ def test_the_cursor_is_what_the_api_filters_or_orders_by() -> None:
 
 
 def _best_cursor(stream: Stream, documented: Documented) -> tuple[str | None, bool, bool]:
+    if stream.is_pushed:
+        return stream.cursor, True, True  # which no listing is asked by
     if stream.strategy in (Strategy.INCLUDED, Strategy.SINGLETON):
         return None, True, True
     # Not every type that can be followed by created_at holds records that never change.
@@ -175,6 +183,13 @@ def _is_kept(stream: Stream, name: str, target: str | None, *, is_many: bool) ->
     return kept[name] == (known.get(target) if target else None)
 
 
+def test_relationships_that_the_reference_lacks_are_kept() -> None:
+    for stream, documented in documented_streams():
+        for name, is_many in documented.found_relationships.items():
+            kept: Mapping[str, str | None] = stream.has_many if is_many else stream.belongs_to
+            assert name in kept or name in carried_names(stream), f"{stream.name}.{name}"
+
+
 def test_relationships_to_ask_for_are_offered_and_not_shown_anyway() -> None:
     for stream, documented in documented_streams():
         for name in stream.asks_for:
@@ -186,14 +201,16 @@ def test_relationships_to_ask_for_are_offered_and_not_shown_anyway() -> None:
 def test_relationships_are_shown_or_asked_for_or_part_of_the_path() -> None:
     for stream, documented in documented_streams():
         in_paths = {name for path in all_paths(stream) for name in placeholders_of(path)}
-        unknown = {*stream.belongs_to, *stream.has_many} - documented.shown.keys() - in_paths - {*stream.asks_for}
+        shown = documented.shown.keys() | documented.found_relationships.keys()
+        unknown = {*stream.belongs_to, *stream.has_many} - shown - in_paths - {*stream.asks_for}
 
         assert not unknown, stream.name
 
 
 def test_a_record_names_its_parents_only_where_the_reference_shows_it() -> None:
     for stream, documented in documented_streams():
-        unknown = stream.belongs_to.keys() - documented.shown.keys() - set(stream.asks_for)
+        shown = documented.shown.keys() | documented.found_relationships.keys()
+        unknown = stream.belongs_to.keys() - shown - set(stream.asks_for)
 
         assert set(stream.unshown) == unknown, stream.name
 

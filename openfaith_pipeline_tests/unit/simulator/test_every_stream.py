@@ -7,14 +7,13 @@ import orjson
 import pytest
 
 from openfaith_pipeline.catalog import STREAMS, Product, Strategy, Stream, streams_of
-from openfaith_pipeline.catalog.stream import placeholders_of
+from openfaith_pipeline.catalog.stream import placeholders_of, snake
 from openfaith_pipeline.extract.walks import plan_walks
-from openfaith_pipeline.simulator.relations import snake
 from openfaith_pipeline.walk import Route
 from openfaith_pipeline_tests.unit.simulator.api import Api
 
 Row = dict[str, Any]
-NAMES = tuple(STREAMS)
+NAMES = tuple(name for name, stream in STREAMS.items() if not stream.is_pushed)
 UNCONFIRMED = tuple(name for name, stream in STREAMS.items() if stream.is_unconfirmed)
 SHARED = tuple(name for name, stream in STREAMS.items() if stream.also_under)
 
@@ -196,6 +195,8 @@ def test_what_is_asked_for_is_not_shown_unasked(walker: Walker, name: str) -> No
 @pytest.mark.parametrize("name", [name for name, stream in STREAMS.items() if stream.has_many])
 def test_records_link_from_none_to_four_others(walker: Walker, name: str) -> None:
     for relationship, target in STREAMS[name].has_many.items():
+        if target is None:
+            continue
         links = [ids_of(row["relationships"][relationship]["data"]) for row in walker.truth(name).values()]
         assert any(links) or len(links) < 3
         assert all(len(ids) <= 4 and set(ids) <= walker.truth(target).keys() for ids in links)
