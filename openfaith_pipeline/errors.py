@@ -35,9 +35,14 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from openfaith_pipeline.printable import printable
+
 
 class OpenFaithError(Exception):
-    """Base of everything raised on purpose."""
+    """Base of everything raised on purpose. Its message is on one line, and fit for terminals and logs."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*(printable(each) if isinstance(each, str) else each for each in arguments))
 
 
 class UsageError(OpenFaithError):

@@ -4,6 +4,7 @@ import base64
 import binascii
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -207,6 +208,12 @@ def shared_variable(name: str) -> tuple[str, str] | None:
         if value:
             return found, value
     return None
+
+
+def forget_variables(names: Collection[str]) -> None:
+    """Take variables out of this process's environment, for libraries that would read them."""
+    for name in names:
+        os.environ.pop(name, None)
 
 
 def environment_with(**variables: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.session import session_options
 from openfaith_pipeline.errors import DatabaseUnavailable, StreamBusy
 from openfaith_pipeline.garbage import rare_collections
 from openfaith_pipeline.load.leases import LEASE_TTL, holding, releasing
@@ -22,7 +23,7 @@ POOL_SIZE = 6
 BUSY_PATIENCE_SECONDS = 25.0
 """How long to wait for a stream that another sync holds: longer than a dead owner's lease lasts."""
 
-_SESSION_OPTIONS = f"-c timezone=UTC -c idle_in_transaction_session_timeout={LEASE_TTL // timedelta(milliseconds=1)}"
+_SESSION_OPTIONS = session_options(idle_in_transaction_session_timeout=LEASE_TTL // timedelta(milliseconds=1))
 """A process that is frozen within a transaction would keep its row locks, and with them whoever takes over, for ever:
 Postgres ends the transaction about when the lease ends."""
 

@@ -53,7 +53,7 @@ def resolve(alert_id: AlertId, as_json: terminal.JsonOption = False) -> None:
     if as_json:
         terminal.print_json(asdict(alert))
         return
-    terminal.output().print(f"resolved {alert.id}: {alert.message}", markup=False)
+    terminal.report(f"resolved {alert.id}: {alert.message}")
 
 
 @alerts_app.command("test")

@@ -83,6 +83,7 @@ def _all() -> None:
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one verb and exit: 0 all done, 1 something failed, 2 usage or configuration, 130 interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    terminal.allow_any_text()
     # A script has what it starts with `&` ignore SIGINT, and a run of Dagster makes SIGTERM do the same.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _leave)

@@ -1,5 +1,6 @@
 """`db`: the database that everything is kept in."""
 
+import time
 from typing import Annotated
 
 import typer
@@ -18,6 +19,11 @@ from openfaith_pipeline.database.server import (
 )
 from openfaith_pipeline.errors import DatabaseUnavailable, UsageError
 from openfaith_pipeline.settings import Settings, load_settings
+
+WaitSeconds = Annotated[
+    int,
+    typer.Option("--wait", metavar="SECONDS", min=0, max=3600, help="How long to wait for a Postgres that starts."),
+]
 
 database_app = typer.Typer(
     no_args_is_help=True,
@@ -90,12 +96,14 @@ def url(as_json: terminal.JsonOption = False) -> None:
 
 
 @database_app.command("upgrade")
-def upgrade(as_json: terminal.JsonOption = False) -> None:
+def upgrade(wait: WaitSeconds = 30, as_json: terminal.JsonOption = False) -> None:
     """Bring the tables up to date with this version. The embedded Postgres is kept up to date without this.
 
     \b
-    Exit codes: 0 up to date; 1 the database does not answer; 2 configuration, or a user who may not.
+    Exit codes: 0 up to date; 1 the database does not answer; 2 configuration, a user who may not, or a database whose
+    encoding is not UTF8.
     """
+    _await_answer(load_settings(), wait)
     with open_database(load_settings(), upgrade=False) as database:
         was_current = is_current(database)
     if not was_current:
@@ -132,6 +140,24 @@ def status(as_json: terminal.JsonOption = False) -> None:
         _print_status(settings, server, runs=runs, is_up_to_date=is_up_to_date)
     if is_up_to_date is False or not (runs or settings.is_embedded):
         raise typer.Exit(1)
+
+
+def _await_answer(settings: Settings, seconds: int) -> None:
+    """Return once Postgres answers; raise DatabaseUnavailable when it does not in this time."""
+    deadline = time.monotonic() + seconds
+    is_told = False
+    while True:
+        try:
+            with open_database(settings, upgrade=False) as database:
+                database.connect().close()
+                return
+        except DatabaseUnavailable as error:
+            if time.monotonic() >= deadline:
+                raise
+            if not is_told:
+                terminal.say(f"waiting {seconds} s at most: {error}")
+            is_told = True
+        time.sleep(min(1, max(0, deadline - time.monotonic())))
 
 
 def _health(settings: Settings, server: ServerState | None) -> tuple[bool, bool | None]:

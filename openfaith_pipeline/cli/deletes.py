@@ -77,7 +77,7 @@ def approve(held_id: HeldId, as_json: terminal.JsonOption = False) -> None:
         return
     told = [f"{count} of {name}" for name, count in approval.under.items()]
     with_them = f", and with them {', '.join(told)}" if told else ""
-    terminal.output().print(f"marked {terminal.number_of(approval.deleted, 'row')} deleted{with_them}", markup=False)
+    terminal.report(f"marked {terminal.number_of(approval.deleted, 'row')} deleted{with_them}")
     terminal.say(f"this is sync {approval.sync_id}")
 
 
@@ -93,7 +93,7 @@ def reject(held_id: HeldId, as_json: terminal.JsonOption = False) -> None:
     if as_json:
         terminal.print_json({**asdict(held), "decision": "rejected"})
         return
-    terminal.output().print(f"left {terminal.number_of(held.number, 'row')} of {held.stream} as they are", markup=False)
+    terminal.report(f"left {terminal.number_of(held.number, 'row')} of {held.stream} as they are")
 
 
 @deletes_app.command("guard")

@@ -122,7 +122,7 @@ def _print_outcome(orgs: Sequence[Org], reports: Mapping[str, "OrgReport"]) -> N
     counts = [[name, *(terminal.count(each[name].row_count) for each in tables)] for name in tables[0]]
     out.print(terminal.table(("OpenFaith table", *names), counts, numbers=names), "")
     for org in orgs:
-        out.print(_summarize(org, reports[org.org_id]), markup=False)
+        terminal.report(_summarize(org, reports[org.org_id]))
 
 
 def _cells(result: StreamResult | None) -> tuple[str, str, str]:

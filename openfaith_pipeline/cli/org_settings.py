@@ -135,7 +135,7 @@ def _print(shown: _Shown, *, as_json: bool) -> None:
         terminal.print_json(_described(shown))
         return
     settings = shown.settings
-    terminal.output().print(f"{shown.org.name} ({shown.org.org_id})", markup=False)
+    terminal.report(f"{shown.org.name} ({shown.org.org_id})")
     if shown.org.paused_at:
         terminal.output().print(f"paused since {terminal.moment(shown.org.paused_at)}: nothing is synced")
     rows = [

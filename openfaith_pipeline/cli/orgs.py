@@ -88,7 +88,7 @@ def add(
         belongs_to = {"id": organization.organization_id, "name": organization.name} if organization else None
         terminal.print_json({"org_id": chosen_id, "name": chosen_name, "organization": belongs_to})
         return
-    terminal.output().print(f"connected {chosen_id} ({chosen_name})", markup=False)
+    terminal.report(f"connected {chosen_id} ({chosen_name})")
     if organization:
         terminal.say(f"the token belongs to {organization.name}, number {organization.organization_id} there")
     terminal.say(f"next: openfaith-pipeline sync {chosen_id}")
@@ -154,7 +154,7 @@ def remove(
     with _registry(load_settings()) as connection:
         org, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
         if not yes:
-            typer.confirm(f"Disconnect {org_id} ({org.name})?", abort=True, err=True)
+            terminal.confirm(f"Disconnect {org_id} ({org.name})?")
         remove_org(connection, org_id)
     _print_org(org, health, "removed", as_json=as_json)
 
@@ -232,7 +232,7 @@ def _print_org(org: Org, health: Health, what: str, *, as_json: bool) -> None:
     if as_json:
         terminal.print_json({**describe_org(org, health), "done": what})
         return
-    terminal.output().print(f"{what} {org.org_id} ({org.name})", markup=False)
+    terminal.report(f"{what} {org.org_id} ({org.name})")
 
 
 @contextmanager

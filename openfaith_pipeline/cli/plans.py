@@ -113,7 +113,7 @@ def print_plan(sync_id: str, org: Org, plan: OrgPlan, *, show_values: bool) -> N
             terminal.say(f"{name}: it would end incomplete: {result.error}")
     terminal.say(f"publish it: openfaith-pipeline sync --apply {sync_id}")
     terminal.say(f"leave it:   openfaith-pipeline sync --discard {sync_id}")
-    terminal.output().print(sync_id, markup=False)
+    terminal.report(sync_id)
 
 
 def _result(result: StreamResult | None) -> dict[str, Any]:

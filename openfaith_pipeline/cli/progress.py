@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from openfaith_pipeline.cli.terminal import count, duration, messages, number_of, table
+from openfaith_pipeline.printable import printable
 from openfaith_pipeline.results import Progress, StreamResult
 
 _PLAIN_INTERVAL_SECONDS = 5.0
@@ -102,7 +103,7 @@ class _Labelled:
         self.progress.finished(replace(result, stream=self._name(result.stream)))
 
     def _name(self, stream: str) -> str:
-        return f"{self.label} · {stream}"
+        return f"{printable(self.label)} · {stream}"
 
 
 @contextmanager
@@ -129,7 +130,7 @@ def _progress_on(console: Console) -> Iterator[Progress]:
 def describe_result(result: StreamResult) -> str:
     """`people.emails: 250 rows, 3 new, 1 changed, 3 requests, 1.2 s`; what did not happen is left out."""
     if result.status != "succeeded":
-        return f"{result.stream}: {result.status}{f' ({result.error})' if result.error else ''}"
+        return printable(f"{result.stream}: {result.status}{f' ({result.error})' if result.error else ''}")
     changes = {
         "new": result.inserted,
         "changed": result.updated,

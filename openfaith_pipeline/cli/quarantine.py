@@ -64,7 +64,7 @@ def show(
     terminal.output().print(terminal.table(columns, rows, numbers=("entry", "page")))
     if show_records:
         for entry in entries:
-            terminal.output().print(f"{entry.id}: {terminal.json_line(entry.record)}", markup=False, soft_wrap=True)
+            terminal.report(f"{entry.id}: {terminal.json_line(entry.record)}")
     if not entries:
         terminal.say("nothing is in quarantine")
 

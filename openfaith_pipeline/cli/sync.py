@@ -207,7 +207,7 @@ def _discard(database: Database, sync_id: str, *, as_json: bool) -> NoReturn:
     if as_json:
         terminal.print_json(discarded)
     else:
-        terminal.output().print(f"discarded {sync_id}", markup=False)
+        terminal.report(f"discarded {sync_id}")
     raise typer.Exit(0)
 
 

@@ -1,15 +1,20 @@
 """What a person or a program reads: results on stdout, messages and progress on stderr."""
 
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from openfaith_pipeline.printable import printable, printable_json
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show Dagster's own log on stderr.")]
@@ -17,46 +22,76 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show Dagst
 _WIDTH_OF_A_PIPE = 400  # tables take what they need; a file has no edge to cut them at
 
 
+class _Console(Console):
+    """Lets no text from outside command the terminal: of what it prints only the styles are its own."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=_fit(segment.text))
+
+
+def _fit(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def output() -> Console:
     """Where results go."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDTH_OF_A_PIPE)
+    console = _Console(highlight=False)
+    return console if console.is_terminal else _Console(highlight=False, width=_WIDTH_OF_A_PIPE)
 
 
 def messages() -> Console:
     """Where everything else goes."""
-    console = Console(stderr=True, highlight=False)
-    return console if console.is_terminal else Console(stderr=True, highlight=False, width=_WIDTH_OF_A_PIPE)
+    console = _Console(stderr=True, highlight=False)
+    return console if console.is_terminal else _Console(stderr=True, highlight=False, width=_WIDTH_OF_A_PIPE)
+
+
+def allow_any_text() -> None:
+    """Have stdout and stderr print replacement characters for what their encoding does not have."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def say(message: str) -> None:
     """One message to the person, never wrapped so that it can be searched for."""
-    messages().print(escape(message), soft_wrap=True)
+    messages().print(escape(printable(message)), soft_wrap=True)
 
 
 def complain(message: str) -> None:
-    messages().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    messages().print(f"[bold red]error:[/] {escape(printable(message))}", soft_wrap=True)
+
+
+def report(result: str) -> None:
+    """One line of a result, on stdout."""
+    output().print(printable(result), markup=False, soft_wrap=True)
+
+
+def confirm(question: str) -> None:
+    """Go on only if the person says yes."""
+    typer.confirm(printable(question), abort=True, err=True)
 
 
 def print_json(document: Any) -> None:
-    typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=str))
+    text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=str).decode()
+    typer.echo(printable_json(text).encode())
 
 
 def json_line(document: Any) -> str:
     """JSON on one line."""
-    return orjson.dumps(document, option=orjson.OPT_UTC_Z, default=str).decode()
+    return printable_json(orjson.dumps(document, option=orjson.OPT_UTC_Z, default=str).decode())
 
 
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None, numbers: Collection[str] = ()
 ) -> Table:
     """A table of plain text; the columns named in `numbers` are aligned to the right."""
-    heading = Text(title, "bold") if title else None
+    heading = Text(printable(title), "bold") if title else None
     filled = Table(title=heading, title_justify="left", box=None, pad_edge=False, header_style="dim")
     for column in columns:
         filled.add_column(column, justify="right" if column in numbers else "left", no_wrap=column in numbers)
     for row in rows:
-        filled.add_row(*map(Text, row))
+        filled.add_row(*(Text(printable(cell)) for cell in row))
     return filled
 
 

@@ -105,7 +105,7 @@ def show(org_id: OnlyOrg = None, as_json: terminal.JsonOption = False) -> None:
     columns = ("org", "events", "checked", "pending", "failed", "problem")
     terminal.output().print(terminal.table(columns, map(_org_row, found), numbers=("events", "pending", "failed")))
     for event in found[0].events if org_id else ():
-        terminal.output().print(event, markup=False)
+        terminal.report(event)
 
 
 @webhooks_app.command("replay")

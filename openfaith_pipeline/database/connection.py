@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from openfaith_pipeline.database.session import ENCODING, forget_libpq_variables, session_options
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
 
@@ -18,8 +19,9 @@ DAGSTER_SCHEMA: Final = "dagster"
 
 _OPTIONS: Final[Mapping[str, Any]] = {
     "application_name": "openfaith-pipeline",
+    "client_encoding": ENCODING,
     "connect_timeout": 10,
-    "options": "-c timezone=UTC",
+    "options": session_options(),
 }
 # What the server says when waiting will not help.
 _REFUSALS: Final = (
@@ -28,6 +30,8 @@ _REFUSALS: Final = (
     "no pg_hba.conf entry",
     "no password",
     "permission denied",
+    "invalid sslmode",
+    "certificate",
 )
 
 
@@ -86,9 +90,18 @@ class Database:
 
 def database_at(settings: Settings, url: str) -> Database:
     """The handle for a libpq URL of the form that this package writes."""
+    forget_libpq_variables(settings)
     rest = url.removeprefix("postgresql://")
-    search_path = f"options=-csearch_path%3D{DAGSTER_SCHEMA}"
-    return Database(settings, url, f"postgresql+psycopg2://{rest}{'&' if '?' in rest else '?'}{search_path}")
+    session = f"client_encoding={ENCODING}&options={quote(session_options(search_path=DAGSTER_SCHEMA), safe='')}"
+    return Database(settings, url, f"postgresql+psycopg2://{rest}{'&' if '?' in rest else '?'}{session}")
+
+
+def data_url_of(dagster_url: str) -> str:
+    """The libpq URL that a `Database.dagster_url` was made of."""
+    from sqlalchemy import make_url  # noqa: PLC0415 - as above
+
+    url = make_url(dagster_url).set(drivername="postgresql").difference_update_query(["client_encoding", "options"])
+    return url.render_as_string(hide_password=False)
 
 
 def configured_url(settings: Settings) -> str:
@@ -107,5 +120,8 @@ def _explained(reason: str, url: str) -> ConfigurationError | DatabaseUnavailabl
     place = f"{parts.hostname}:{parts.port}" if parts.hostname else unquote(parts.query)
     message = f"Postgres at {place} as user {unquote(parts.username or '')}: {' '.join(reason.split())}"
     if any(refusal in reason for refusal in _REFUSALS):
-        return ConfigurationError(f"{message}. Mend DB_HOST_PRIMARY, DB_PORT, DB_NAME, DB_USERNAME or DB_PASSWORD")
+        return ConfigurationError(
+            f"{message}. Mend DB_HOST_PRIMARY, DB_PORT, DB_NAME, DB_USERNAME or DB_PASSWORD,"
+            " or for how it is protected the PGSSL* variables"
+        )
     return DatabaseUnavailable(message)

@@ -14,6 +14,7 @@ from openfaith_pipeline.database.change_notes import align_change_notes
 from openfaith_pipeline.database.connection import Database
 from openfaith_pipeline.database.fingerprint import write_fingerprint
 from openfaith_pipeline.database.journal_partitions import add_partitions
+from openfaith_pipeline.database.session import ENCODING
 from openfaith_pipeline.database.versions import MIGRATIONS, head_revision, is_migrated, revision_of
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
@@ -37,9 +38,11 @@ def is_current(database: Database) -> bool:
 def upgrade(database: Database) -> None:
     """Apply what is missing; upgrades that run at the same time take turns, and one that dies leaves nothing half done.
 
-    Raises DatabaseUnavailable when a table stays in use, ConfigurationError when the user may not change the schema.
+    Raises DatabaseUnavailable when a table stays in use, ConfigurationError when the user may not change the schema
+    or the database is not UTF8.
     """
     with database.connect(autocommit=True) as connection, _failures_explained():
+        _check_encoding(connection)
         connection.execute(f"SET lock_timeout = '{_TURN_TIMEOUT}'")
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK_KEY,))
         _set_limits(connection)
@@ -50,6 +53,15 @@ def upgrade(database: Database) -> None:
         align_raw_tables(connection)
         align_change_notes(connection, database.settings.canonical_schema)
         write_fingerprint(connection)
+
+
+def _check_encoding(connection: Connection[Any]) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != ENCODING:
+        raise ConfigurationError(
+            f"the database {connection.info.dbname} has the encoding {encoding}, which cannot hold every name: make"
+            f" another with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0, and name it in DB_NAME"
+        )
 
 
 def _run_migration_files(database: Database) -> None:

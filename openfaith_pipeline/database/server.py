@@ -26,12 +26,16 @@ from openfaith_pipeline.database.postmaster import (
     start_postmaster,
     stop_postmaster,
 )
+from openfaith_pipeline.database.session import ENCODING, forget_libpq_variables
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, UsageError
 from openfaith_pipeline.settings import Settings
 
 DATABASE_NAME: Final = "openfaith"
 READY_SECONDS: Final = 60
 _SILENT_SECONDS: Final = 2
+_PUZZLED_SECONDS: Final = 5
+_RECOVERING: Final = ("starting up", "in recovery", "not yet accepting connections", "shutting down")
+_PASSING: Final = (*_RECOVERING, "refused", "No such file", "closed the connection", "timeout", "too many", "reset by")
 _TURN_SECONDS: Final = 300  # longer than any start or stop under the lock takes
 _STARTS: Final = 3
 
@@ -72,6 +76,7 @@ class ServerState:
 @contextmanager
 def use_server(settings: Settings) -> Iterator[RunningServer]:
     """Have the server running for the block; the last user out stops it unless it is pinned."""
+    forget_libpq_variables(settings)
     files = ServerFiles(settings.home)
     with _turn(files):
         server = _ensure_running(files, settings)
@@ -89,6 +94,7 @@ def use_server(settings: Settings) -> Iterator[RunningServer]:
 
 def pin_server(settings: Settings) -> RunningServer:
     """Start the server and keep it running, without users too, until `stop_server`."""
+    forget_libpq_variables(settings)
     files = ServerFiles(settings.home)
     with _turn(files):
         server = _ensure_running(files, settings)
@@ -168,22 +174,28 @@ def _becomes_ready(server: RunningServer, cluster: Cluster, files: ServerFiles) 
                 f" or move {files.directory} away to begin with an empty database"
             )
         waited = time.monotonic() - began_at
-        if waited > READY_SECONDS:
-            raise DatabaseUnavailable(
-                f"Postgres has been recovering {cluster.data} for {READY_SECONDS} s and goes on; try again later"
-                f" ({files.log})"
-            )
-        if waited > _SILENT_SECONDS and not is_told:
+        is_passing = any(sign in reason for sign in _PASSING)
+        if waited > (READY_SECONDS if is_passing else _PUZZLED_SECONDS):
+            raise DatabaseUnavailable(_still_not_ready(reason, waited, cluster, files))
+        if waited > _SILENT_SECONDS and not is_told and any(sign in reason for sign in _RECOVERING):
             is_told = True
             logger.warning("Postgres is recovering from an unclean stop; this may take a minute")
         time.sleep(0.02)
     return False
 
 
+def _still_not_ready(reason: str, waited: float, cluster: Cluster, files: ServerFiles) -> str:
+    if any(sign in reason for sign in _RECOVERING):
+        return (
+            f"Postgres has been recovering {cluster.data} for {waited:.0f} s and goes on; try again later ({files.log})"
+        )
+    return f"the embedded Postgres in {cluster.data} takes no connection: {' '.join(reason.split())} ({files.log})"
+
+
 def _refusal(server: RunningServer) -> str | None:
     """Why the server's database cannot be used yet, None when it can; it is made when the cluster is new."""
     try:
-        psycopg.connect(server.url(), connect_timeout=5).close()
+        psycopg.connect(server.url(), connect_timeout=5, client_encoding=ENCODING).close()
     except psycopg.OperationalError as error:
         if f'database "{DATABASE_NAME}" does not exist' in str(error):
             return _create_database(server)

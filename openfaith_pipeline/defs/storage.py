@@ -8,10 +8,11 @@ from typing import Any
 
 import dagster as dg
 from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import NullPool, create_engine, text
 
 from openfaith_pipeline.database import Database, open_database
-from openfaith_pipeline.database.connection import database_at
+from openfaith_pipeline.database.connection import data_url_of, database_at
+from openfaith_pipeline.database.session import forget_libpq_variables
 from openfaith_pipeline.defs.dagster_private import ConfigurableClassData, check, retry_pg_connection_fn
 from openfaith_pipeline.settings import Settings, load_settings
 
@@ -31,6 +32,7 @@ class OpenFaithStorage(DagsterPostgresStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "OpenFaithStorage":
         settings = load_settings()
+        forget_libpq_variables(settings)
         url = config_value.get("postgres_url") or _given(settings) or _url_while_this_process_lives(settings)
         with _alone(url):
             storage = cls(postgres_url=url, inst_data=inst_data)
@@ -61,8 +63,7 @@ def database_of(instance: dg.DagsterInstance) -> Database:
     Opening may start programs, which the daemon and the code server cannot do safely once gRPC has threads in them.
     """
     storage = check.inst(instance.run_storage, PostgresRunStorage)
-    url = make_url(storage.postgres_url).set(drivername="postgresql").difference_update_query(["options"])
-    return database_at(load_settings(), url.render_as_string(hide_password=False))
+    return database_at(load_settings(), data_url_of(storage.postgres_url))
 
 
 def _given(settings: Settings) -> str | None:

@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import DeliveryFailed
+from openfaith_pipeline.printable import printable
 
 CLAIM: Final = timedelta(minutes=3)
 LONGEST_WAIT: Final = timedelta(hours=1)
@@ -87,7 +88,7 @@ def _deliver(
 def subject_of(alert: Mapping[str, Any]) -> str:
     """`connection dead: First Church (org_...)`."""
     kind = str(alert["kind"]).replace("_", " ")
-    return f"{kind}: {alert['org_name'] or 'an org'} ({alert['org_id']})" if alert["org_id"] else kind
+    return f"{kind}: {printable(alert['org_name'] or 'an org')} ({alert['org_id']})" if alert["org_id"] else kind
 
 
 def _record(connection: Connection[Any], alert: Mapping[str, Any], failure: str | None) -> None:

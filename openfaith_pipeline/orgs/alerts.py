@@ -12,6 +12,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.rows import class_row, scalar_row
 
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.printable import printable
 
 AlertKind = Literal[
     "run_failed",
@@ -96,7 +97,7 @@ async def raise_alert_async(
 
 
 def _raised(kind: AlertKind, org_id: str | None, message: str, mend: str, incident: str | None) -> tuple[Any, ...]:
-    return kind, org_id, incident or _THE_ONE, message[:_LONGEST_TEXT], mend[:_LONGEST_TEXT]
+    return kind, org_id, incident or _THE_ONE, printable(message)[:_LONGEST_TEXT], printable(mend)[:_LONGEST_TEXT]
 
 
 def resolve_alert(

@@ -13,6 +13,7 @@ from openfaith_pipeline.orgs.credential_store import kind_of, put_credentials, r
 from openfaith_pipeline.orgs.deaths import watch_deaths
 from openfaith_pipeline.orgs.org_ids import check_org_id, new_org_id
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
+from openfaith_pipeline.printable import printable
 
 __all__ = [
     "Org",
@@ -71,7 +72,7 @@ def add_org(
         "INSERT INTO sync.orgs (org_id, name, organization_id) VALUES (%s, %s, %s)"
         " ON CONFLICT (org_id) DO UPDATE SET name = excluded.name, removed_at = NULL,"
         " organization_id = coalesce(excluded.organization_id, orgs.organization_id)",
-        (org_id, name, organization_id),
+        (org_id, printable(name), organization_id),
     )
     expires_at = credentials.expires_at if isinstance(credentials, OAuthToken) else None
     connection.execute(

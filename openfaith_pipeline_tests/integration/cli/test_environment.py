@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient
 from openfaith_pipeline_tests.verbs import Verbs
 
 pytestmark = pytest.mark.slow
@@ -61,3 +62,44 @@ def test_the_demo_keeps_out_of_a_configured_database(environment: dict[str, str]
     outcome = Verbs(environment)("demo")
 
     assert (outcome.code, "unset DB_*" in outcome.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTP_PROXY", "socks5://127.0.0.1:1080"),
+        ("HTTP_PROXY", "http://alice:pl4nted#1@127.0.0.1:9"),
+        ("SSL_CERT_FILE", "/pl4nted/ca.pem"),
+    ],
+)
+def test_what_stands_between_us_and_the_api_is_named(name: str, value: str, verb: Verbs, church: ChurchSpec) -> None:
+    api = "https://api.invalid" if name == "SSL_CERT_FILE" else "http://api.invalid"
+    token = ("--app-id", "x", "--secret-stdin", "--api-url", api)
+    refused = verb("org", "add", church.org_id, *token, stdin="y\n", **{name: value})
+
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith(f"error: {name} ")
+    assert refused.err.count("\n") == 1
+    assert "pl4nted" not in refused.err
+
+
+def test_a_proxy_list_with_networks_in_it_does_no_harm(
+    verb: Verbs, church: ChurchSpec, simulator: SimulatorClient
+) -> None:
+    token = ("--app-id", church.credentials.app_id, "--secret-stdin", "--api-url", simulator.url)
+    secret, proxies = f"{church.credentials.secret}\n", {"NO_PROXY": "[::1],fd07:b51a:cc66:f0::/64"}
+    added = verb("org", "add", church.org_id, *token, stdin=secret, HTTP_PROXY="http://proxy.invalid", **proxies)
+
+    assert added.code == 0, added.err
+
+
+def test_a_name_that_the_terminal_cannot_write_is_written_as_it_can(
+    verb: Verbs, church: ChurchSpec, simulator: SimulatorClient
+) -> None:
+    name = "Église 🎉\x1b[2J\u202e"
+    token = ("--app-id", church.credentials.app_id, "--secret-stdin", "--api-url", simulator.url, "--name", name)
+    with verb.start("org", "add", church.org_id, *token, PYTHONIOENCODING="ascii") as adding:
+        out, err = adding.communicate(f"{church.credentials.secret}\n", timeout=60)
+    assert (adding.returncode, out) == (0, f"connected {church.org_id} (?glise ??[2J?)\n"), err
+    listed = verb("org", "list", "--json")
+    assert listed.document[0]["name"] == "Église 🎉\ufffd[2J\ufffd"

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from openfaith_pipeline.database import Database, open_database
-from openfaith_pipeline.database.connection import configured_url, database_at
+from openfaith_pipeline.database.connection import configured_url, data_url_of, database_at
 from openfaith_pipeline.database.server import use_server
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
@@ -96,9 +97,9 @@ def test_names_and_passwords_with_any_characters_connect(database: Database) -> 
 def test_hosts_names_addresses_and_sockets(host: str, url: str) -> None:
     settings = Settings(db_host=host, db_name="n", db_username="u", db_password="p")
     assert configured_url(settings) == url
-    separator = "&" if "?" in url else "?"
-    dagster_url = url.replace("postgresql:", "postgresql+psycopg2:") + f"{separator}options=-csearch_path%3Ddagster"
-    assert database_at(settings, url).dagster_url == dagster_url
+    dagster_url = database_at(settings, url).dagster_url
+    assert "search_path%3Ddagster" in dagster_url
+    assert conninfo_to_dict(data_url_of(dagster_url)) == conninfo_to_dict(url)
 
 
 @pytest.mark.skipif(not DEBIANS_POSTGRES.exists(), reason="needs Debian's PostgreSQL 15")

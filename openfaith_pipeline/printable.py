@@ -1,0 +1,31 @@
+"""Text from outside made fit for a terminal, a log and a message: it stays in its line and commands nothing.
+
+A church's name, a record's id or an answer of the API can hold what moves a cursor, rings a bell, hides a part of a
+line or turns the order of its letters.
+"""
+
+import re
+from typing import Final
+
+REPLACEMENT: Final = "\ufffd"
+
+# Line breaks and tabs of every kind; C0, DEL and C1; marks and overrides of direction; what is invisible; halves of
+# surrogate pairs. The joiners U+200C and U+200D stay: emoji and whole scripts need them.
+_BREAKS: Final = re.compile(r"[\t-\r\x85\u2028\u2029]+")
+_COMMANDS: Final = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb\ud800-\udfff]"
+)
+_IN_JSON: Final = re.compile(
+    r"[\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+
+
+def printable(text: str) -> str:
+    """The text on one line: a blank for line breaks and tabs, a replacement character for what is a command."""
+    return _COMMANDS.sub(REPLACEMENT, _BREAKS.sub(" ", text))
+
+
+def printable_json(document: str) -> str:
+    """A JSON document that means the same, with what a terminal would act on as `\\u` escapes."""
+    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
