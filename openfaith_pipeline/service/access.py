@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from fastapi import Request
+from fastapi import Depends, Request
+from fastapi.openapi.models import APIKey, HTTPBase, HTTPBearer
+from fastapi.openapi.models import SecurityBase as SecurityScheme
+from fastapi.security.base import SecurityBase
 
+from openfaith_pipeline.service.addresses import network_of
 from openfaith_pipeline.service.keys import SCOPES, ApiKey, find_key
 from openfaith_pipeline.service.problems import NotAllowed, NotIdentified, TooManyCalls
 
@@ -33,13 +37,31 @@ class Visitor:
 LOCAL: Final = Visitor("loopback", SCOPES, None)
 
 
-def visitor_with(scope: str) -> Callable[[Request], Visitor]:
+class _Scheme(SecurityBase):
+    """A way to send a key, for the OpenAPI document: FastAPI's own would also read it, and answer in their own way."""
+
+    def __init__(self, name: str, model: SecurityScheme) -> None:
+        self.scheme_name = name
+        self.model = model
+
+    def __call__(self) -> None:
+        return None
+
+
+_WAYS: Final = (
+    Depends(_Scheme("bearer", HTTPBearer(description="A key of OPENFAITH_API_KEYS."))),
+    Depends(_Scheme("header", APIKey.model_validate({"in": "header", "name": "X-API-Key"}))),
+    Depends(_Scheme("basic", HTTPBase(scheme="basic", description="The key as the password; any name will do."))),
+)
+
+
+def visitor_with(scope: str) -> Callable[..., Visitor]:
     """A dependency: the visitor, who may do what `scope` says.
 
     Raises NotIdentified, NotAllowed or TooManyCalls. Without any keys set, programs on this machine need none.
     """
 
-    def check(request: Request) -> Visitor:
+    def check(request: Request, _bearer: None = _WAYS[0], _header: None = _WAYS[1], _basic: None = _WAYS[2]) -> Visitor:
         return _check_scope(identify(request), scope)
 
     return check
@@ -60,16 +82,33 @@ def identify(request: Request) -> Visitor:
     if not keys:
         if not is_local(request):
             raise NotIdentified("no keys are set: set OPENFAITH_API_KEYS where the service runs")
+        check_same_site(request)
         _take_turn(request, LOCAL.name)
         return LOCAL
+    if _is_basic(request):
+        check_same_site(request)
     key = find_key(keys, given) if given else None
     if key is None:
-        _take_turn(request, f"address {_address(request)}")
+        _take_turn(request, f"address {network_of(_address(request))}")
         raise NotIdentified(
             "the key is not known" if given else "a key is needed: send it as Authorization: Bearer KEY, or X-API-Key"
         )
     _take_turn(request, f"key {key.name}")
     return Visitor(key.name, key.scopes, key.orgs)
+
+
+def check_same_site(request: Request) -> None:
+    """Raise NotAllowed for a change that another site's page has the browser ask for.
+
+    A browser adds by itself what it is trusted by, a password it knows or that it runs on this machine, to whatever a
+    page has it send. A key in any other header only a program puts there.
+    """
+    if request.method in ("GET", "HEAD"):
+        return
+    site, origin = request.headers.get("sec-fetch-site", "none"), request.headers.get("origin")
+    is_own = origin is None or netloc_of(origin) == request.headers.get("host", "").lower()
+    if site not in ("same-origin", "none") or not is_own:
+        raise NotAllowed("another site's page asks for this: send the key as Authorization: Bearer KEY instead")
 
 
 def is_local(request: Request) -> bool:
@@ -80,16 +119,35 @@ def is_local(request: Request) -> bool:
     """
     if any(header in request.headers for header in _FORWARDED):
         return False
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     origin = request.headers.get("origin")
-    names = [host, *([urlsplit(origin).hostname or ""] if origin else [])]
+    names = [hostname_of(f"//{request.headers.get('host', '')}"), *([hostname_of(origin)] if origin else [])]
     return _is_loopback(_address(request)) and all(name == "localhost" or _is_loopback(name) for name in names)
+
+
+def hostname_of(url: str) -> str:
+    """Empty for what is no URL, such as one of an address that is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def netloc_of(url: str) -> str:
+    """Host and port of a URL; empty for what is none."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _check_scope(visitor: Visitor, scope: str) -> Visitor:
     if scope not in visitor.scopes:
         raise NotAllowed(f"the key {visitor.name} may not {scope}; it may {', '.join(sorted(visitor.scopes))}")
     return visitor
+
+
+def _is_basic(request: Request) -> bool:
+    return request.headers.get("authorization", "").partition(" ")[0].lower() == "basic"
 
 
 def _given_key(request: Request) -> str:

@@ -23,8 +23,9 @@ from openfaith_pipeline.service import (
     workflows,
 )
 from openfaith_pipeline.service.answers import answer_error
+from openfaith_pipeline.service.documentation import documented
 from openfaith_pipeline.service.keys import read_keys
-from openfaith_pipeline.service.limits import BodyLimit, RateLimiter
+from openfaith_pipeline.service.limits import BodyLimit, NoNul, RateLimiter
 
 POOL_SIZE = 8
 _PATIENCE_SECONDS = 2.0
@@ -53,6 +54,8 @@ def create_app(database: Database) -> FastAPI:
         docs_url=None,  # see `documentation`
         openapi_url="/api/openapi.json",
         redoc_url=None,
+        # It would be to whatever host the caller says this is.
+        redirect_slashes=False,
         # FastAPI's own spans carry the query, where OAuth brings its code, and its logs what was sent.
         telemetry={"tracing": False, "operation_spans": False, "logs": False, "auto_configure": False},
         lifespan=_with_pool,
@@ -62,11 +65,13 @@ def create_app(database: Database) -> FastAPI:
     app.state.limiter = RateLimiter(database.settings.requests_per_minute)
     app.state.pool = database.thread_pool(size=POOL_SIZE, timeout=_PATIENCE_SECONDS)
     app.add_middleware(BodyLimit)
+    app.add_middleware(NoNul)
     for router in _ROUTERS:
         app.include_router(router)
     for kind in (OpenFaithError, psycopg.Error, PoolTimeout, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer_error)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
+    app.openapi = documented(app)  # type: ignore[method-assign]
     return app
 
 

@@ -20,9 +20,25 @@ async def read_json(request: Request) -> Any:
     if media_type != "application/json" and (body or media_type):
         raise MediaTypeNotTaken("send JSON, with the header content-type: application/json")
     try:
-        return orjson.loads(body) if body.strip() else None
+        sent = orjson.loads(body) if body.strip() else None
     except orjson.JSONDecodeError as error:
         raise BodyNotRead(f"the body is not JSON: {error.msg} at character {error.pos}") from None
+    if b"\\u0000" in body and _has_nul(sent):
+        raise BodyNotRead("the body has a NUL character, which no text here can have")
+    return sent
+
+
+def _has_nul(sent: Any) -> bool:
+    left = [sent]  # no recursion: JSON may be nested deeper than Python goes
+    while left:
+        value = left.pop()
+        if isinstance(value, str) and "\x00" in value:
+            return True
+        if isinstance(value, dict):
+            left += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            left += value
+    return False
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -1,30 +1,92 @@
-"""The documentation of the API: Swagger UI where a browser can load it, else a plain list of the endpoints."""
+"""The documentation of the API: the OpenAPI document, and the same as a page, made here.
 
+The page has no scripts and nothing from elsewhere: on this origin browsers hold what the service trusts.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
-from fastapi import APIRouter, Request
-from fastapi.openapi.docs import get_swagger_ui_html
+import orjson
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
+
+from openfaith_pipeline.service.markup import heading, page
 
 router = APIRouter(include_in_schema=False)
 
-_PLACE: Final = '<div id="swagger-ui">'
+_SIGNATURE: Final = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "X-PCO-Webhooks-Authenticity",
+    "description": "Planning Center's: HMAC-SHA256 of the body under the subscription's secret, in hexadecimal.",
+}
+
+
+def documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    """What makes the app's OpenAPI document, with the signature of webhooks, which no dependency of ours checks."""
+    made = app.openapi
+
+    def make() -> dict[str, Any]:
+        document = made()
+        document["components"].setdefault("securitySchemes", {})["signature"] = _SIGNATURE
+        return document
+
+    return make
 
 
 @router.get("/api/docs")
 async def show_documentation(request: Request) -> HTMLResponse:
-    """Swagger UI comes from the internet; what it takes the place of does not."""
-    shown = get_swagger_ui_html(openapi_url=str(request.app.openapi_url), title=request.app.title)
-    html = bytes(shown.body).decode()
-    return HTMLResponse(html.replace(_PLACE, _PLACE + _listed(request.app.openapi()), 1))
+    document = request.app.openapi()
+    told = [
+        f'<p>{escape(document["info"]["description"])} The same as <a href="/api/openapi.json">OpenAPI</a>.</p>',
+        *(_section(*each, document) for each in _operations(document)),
+    ]
+    return page(document["info"]["title"], *told)
 
 
-def _listed(document: dict[str, Any]) -> str:
-    rows = "".join(
-        f"<tr><td><code>{method.upper()} {escape(path)}</code></td><td>{escape(operation.get('summary', ''))}</td></tr>"
-        for path, operations in document["paths"].items()
-        for method, operation in operations.items()
-    )
-    where = '<p>As <a href="/api/openapi.json">OpenAPI</a>.</p>'
-    return f"<h1>{escape(document['info']['title'])}</h1>{where}<table>{rows}</table>"
+def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            yield method.upper(), path, operation
+
+
+def _section(method: str, path: str, operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    ways = ", ".join(name for way in operation.get("security", ()) for name in way)
+    parts = [
+        heading(f"{method} {path}"),
+        f"<p>{escape(operation.get('summary', ''))}. {escape(operation.get('description', ''))}</p>",
+        f"<p>Authentication: {escape(ways)}.</p>" if ways else "",
+        *(_parameter(each) for each in operation.get("parameters", ())),
+        *(_schema("Body", each, document) for each in _contents(operation.get("requestBody", {}))),
+    ]
+    for status, answer in operation.get("responses", {}).items():
+        for content in _contents(answer):
+            parts.append(_schema(f"{status}: {answer.get('description', '')}", content, document))
+    return "".join(parts)
+
+
+def _parameter(parameter: Mapping[str, Any]) -> str:
+    is_needed = "" if parameter.get("required") else ", optional"
+    told = f"{parameter['in']}{is_needed}. {parameter.get('description', '')}"
+    return f"<p><code>{escape(parameter['name'])}</code> ({escape(told.strip())})</p>"
+
+
+def _contents(holder: Mapping[str, Any]) -> list[Any]:
+    return [each["schema"] for each in holder.get("content", {}).values() if each.get("schema")]
+
+
+def _schema(title: str, schema: Any, document: Mapping[str, Any]) -> str:
+    shown = orjson.dumps(_with_parts(schema, document), option=orjson.OPT_INDENT_2).decode()
+    return f"<details><summary>{escape(title)}</summary><pre>{escape(shown)}</pre></details>"
+
+
+def _with_parts(schema: Any, document: Mapping[str, Any]) -> Any:
+    """The schema with those it names in their places. None of ours names itself."""
+    if isinstance(schema, list):
+        return [_with_parts(each, document) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _with_parts(document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]], document)
+    return {name: _with_parts(value, document) for name, value in schema.items()}

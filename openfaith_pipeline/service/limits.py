@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openfaith_pipeline.service.answers import problem_of
-from openfaith_pipeline.service.problems import BodyTooLarge
+from openfaith_pipeline.service.problems import BodyTooLarge, NothingHere
 
 MOST_BODY_BYTES: Final = 1024 * 1024
 _MOST_CALLERS: Final = 10_000
@@ -27,12 +28,14 @@ class RateLimiter:
 
     per_minute: int
     clock: Callable[[], float] = time.monotonic
-    _buckets: dict[str, _Bucket] = field(default_factory=dict)
+    _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
+    """The one that called longest ago first."""
 
     def wait_of(self, caller: str) -> int:
         """Take a call; 0 when it may be made, else the whole seconds to wait for the next."""
         now = self.clock()
         bucket = self._buckets.get(caller) or self._admit(caller, now)
+        self._buckets.move_to_end(caller)
         refilled = bucket.tokens + (now - bucket.filled_at) * self.per_minute / 60
         bucket.tokens, bucket.filled_at = min(float(self.per_minute), refilled), now
         if bucket.tokens >= 1:
@@ -42,8 +45,7 @@ class RateLimiter:
 
     def _admit(self, caller: str, now: float) -> _Bucket:
         if len(self._buckets) >= _MOST_CALLERS:
-            # Those who have been away for a minute have a full bucket anyway.
-            self._buckets = {name: each for name, each in self._buckets.items() if now - each.filled_at < 60}
+            self._buckets.popitem(last=False)
         return self._buckets.setdefault(caller, _Bucket(float(self.per_minute), now))
 
 
@@ -62,6 +64,19 @@ class BodyLimit:
             await problem_of(scope["path"], _too_large())(scope, receive, send)
             return
         await self._app(scope, _counted(receive), send)
+
+
+class NoNul:
+    """Refuses a path or query with a NUL character, which no name here has, and no text in Postgres can have."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and ("\x00" in scope["path"] or b"%00" in scope["query_string"]):
+            await problem_of(scope["path"], NothingHere("nothing here has such a name"))(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 def _counted(receive: Receive) -> Receive:

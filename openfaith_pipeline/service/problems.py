@@ -101,6 +101,8 @@ def problem(error: Exception) -> Problem:
     if isinstance(error, DATABASE_TROUBLE):
         message = "the database does not answer; nothing was changed, so ask again"
         return Problem(503, "SERVICE_UNAVAILABLE", "DatabaseUnavailable", message, _RETRY_SECONDS)
+    if isinstance(error, psycopg.DataError):
+        return Problem(400, "BAD_REQUEST", "UsageError", "a value that was sent cannot be kept or looked for")
     for kind, status, code in _ANSWERS:
         if isinstance(error, kind):
             wait = error.wait if isinstance(error, TooManyCalls) else None

@@ -13,16 +13,24 @@ from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.bodies import idempotency_key, read_json
 from openfaith_pipeline.service.keys import TRIGGER
 from openfaith_pipeline.service.problems import DATABASE_TROUBLE, MethodNotTaken, NothingHere, Problem, problem
+from openfaith_pipeline.service.schemas import PROCEDURE_ANSWERS, schema_of
 from openfaith_pipeline.service.starting import start
 from openfaith_pipeline.service.trpc import Call, error_envelope, read_calls, result_envelope
 from openfaith_pipeline.workflows.external_sync import EXTERNAL_SYNC
 
-router = APIRouter(prefix="/api/trpc", tags=["tRPC"])
+router = APIRouter(prefix="/api/trpc", tags=["tRPC"], responses=PROCEDURE_ANSWERS)
 
 _INPUT: Final = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": EXTERNAL_SYNC.payload.model_json_schema()}},
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [schema_of(EXTERNAL_SYNC.payload), {"type": "object"}],
+                    "description": 'The payload, or {"json": payload}; of a batch, those by their number.',
+                }
+            }
+        },
     },
     "parameters": [
         {

@@ -15,12 +15,14 @@ from typing import Any, Final, cast
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, InboxFull
 from openfaith_pipeline.inbox.envelopes import organization_in, read_envelope
 from openfaith_pipeline.inbox.keeping import Inbox
 from openfaith_pipeline.service.keyring import Keyring
+from openfaith_pipeline.service.schemas import ANSWERS
 
 POOL_SIZE: Final = 2
 _TRY_AGAIN_SECONDS: Final = "30"
@@ -66,6 +68,12 @@ class Receiver:
         return [org_id for org_id in named if await self.keyring.is_subscribed(org_id, event)]
 
 
+class Received(BaseModel):
+    """How many events there were in the delivery."""
+
+    received: int
+
+
 @asynccontextmanager
 async def _receiving(app: FastAPI) -> AsyncIterator[None]:
     database: Database = app.state.database
@@ -89,20 +97,39 @@ class _AsItComes(APIRoute):
         return cast("Callable[[Request], Coroutine[Any, Any, Response]]", self.endpoint)
 
 
-router = APIRouter(tags=["webhooks"], lifespan=_receiving, route_class=_AsItComes)
+router = APIRouter(
+    tags=["webhooks"],
+    lifespan=_receiving,
+    route_class=_AsItComes,
+    responses={**ANSWERS, 200: {"model": Received, "description": "It is kept, or was before."}},
+)
 
+_NAME: Final = {
+    "name": "X-PCO-Webhooks-Name",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "The event that the subscription is to.",
+}
+_SIGNED: Final = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+    "security": [{"signature": []}],
+    "parameters": [_NAME],
+}
 _ORG_ID: Final = {"name": "org_id", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 @router.post(
-    "/api/webhooks/pco/{org_id}", summary="Take a delivery for one org", openapi_extra={"parameters": [_ORG_ID]}
+    "/api/webhooks/pco/{org_id}",
+    summary="Take a delivery for one org",
+    openapi_extra={**_SIGNED, "parameters": [_ORG_ID, _NAME]},
 )
 async def receive_for_org(request: Request) -> JSONResponse:
     """The address we subscribe: it names the org whose secrets are tried."""
     return await _received(request, request.path_params["org_id"])
 
 
-@router.post("/api/webhooks/pco", summary="Take a delivery for the org that its body names")
+@router.post("/api/webhooks/pco", summary="Take a delivery for the org that its body names", openapi_extra=_SIGNED)
 async def receive(request: Request) -> JSONResponse:
     """For subscriptions whose address names no org; the church named in the body says whose secrets are tried."""
     return await _received(request, None)

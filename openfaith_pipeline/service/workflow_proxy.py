@@ -19,16 +19,34 @@ from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.bodies import idempotency_key, read_json
 from openfaith_pipeline.service.keys import TRIGGER
 from openfaith_pipeline.service.problems import BodyNotRead
+from openfaith_pipeline.service.schemas import ANSWERS, ExecutionFailed, Refused, schema_of
 from openfaith_pipeline.service.starting import Started, start
 from openfaith_pipeline.service.workflows import found_for
 from openfaith_pipeline.workflows.definition import Workflow
 from openfaith_pipeline.workflows.registry import WORKFLOWS
 
-router = APIRouter(tags=["workflows, as @effect/workflow's proxy serves them"])
+router = APIRouter(
+    tags=["workflows, as @effect/workflow's proxy serves them"],
+    responses={**ANSWERS, 500: {"model": ExecutionFailed | Refused, "description": "The execution failed."}},
+)
 
 Starter = Annotated[Visitor, Depends(visitor_with(TRIGGER))]
 
 _LOOK_SECONDS: Final = 1.0
+_RESUMED: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["executionId"],
+                    "properties": {"executionId": {"type": "string"}},
+                }
+            }
+        },
+    }
+}
 
 
 def path_of(name: str) -> str:
@@ -38,7 +56,7 @@ def path_of(name: str) -> str:
 
 def _add(workflow: Workflow[Any]) -> None:
     path = path_of(workflow.name)
-    body = {"requestBody": {"content": {"application/json": {"schema": workflow.payload.model_json_schema()}}}}
+    body = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(workflow.payload)}}}}
 
     async def execute(request: Request, visitor: Starter) -> Response:
         started = await _start(request, visitor, workflow)
@@ -57,10 +75,10 @@ def _add(workflow: Workflow[Any]) -> None:
 
     _route(path, execute, f"Execute {workflow.name} and wait for its end", body)
     _route(f"{path}/discard", discard, f"Start {workflow.name}", body)
-    _route(f"{path}/resume", resume, f"Let an execution of {workflow.name} try again", None)
+    _route(f"{path}/resume", resume, f"Let an execution of {workflow.name} try again", _RESUMED)
 
 
-def _route(path: str, handler: Callable[..., Any], summary: str, body: dict[str, Any] | None) -> None:
+def _route(path: str, handler: Callable[..., Any], summary: str, body: dict[str, Any]) -> None:
     router.add_api_route(
         path, handler, methods=["POST"], summary=summary, status_code=204, response_class=Response, openapi_extra=body
     )

@@ -13,10 +13,11 @@ from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.bodies import idempotency_key, read_json
 from openfaith_pipeline.service.executions import DetailedExecution, Execution, described, detailed
 from openfaith_pipeline.service.keys import READ, TRIGGER
+from openfaith_pipeline.service.schemas import ANSWERS, schema_of
 from openfaith_pipeline.service.starting import Started, start
 from openfaith_pipeline.workflows.registry import WORKFLOWS, get_workflow
 
-router = APIRouter(prefix="/workflows", tags=["workflows"])
+router = APIRouter(prefix="/workflows", tags=["workflows"], responses=ANSWERS)
 
 Reader = Annotated[Visitor, Depends(visitor_with(READ))]
 Starter = Annotated[Visitor, Depends(visitor_with(TRIGGER))]
@@ -29,9 +30,7 @@ _INPUT: Final = {
                 "schema": {
                     "type": "object",
                     "required": ["payload"],
-                    "properties": {
-                        "payload": {"anyOf": [each.payload.model_json_schema() for each in WORKFLOWS.values()]}
-                    },
+                    "properties": {"payload": {"anyOf": [schema_of(each.payload) for each in WORKFLOWS.values()]}},
                 }
             }
         },
@@ -63,7 +62,7 @@ def show_workflows(_visitor: Reader) -> list[Described]:
             name=workflow.name,
             description=workflow.description,
             activities=[activity.name for activity in workflow.activities],
-            payload=workflow.payload.model_json_schema(),
+            payload=schema_of(workflow.payload),
         )
         for workflow in WORKFLOWS.values()
     ]

@@ -1,5 +1,9 @@
 """Calls in a minute, on a clock of the test's own."""
 
+import time
+
+import pytest
+
 from openfaith_pipeline.service.limits import RateLimiter
 
 
@@ -28,12 +32,23 @@ def test_the_wait_is_long_enough() -> None:
     assert limiter.wait_of("a") == 0
 
 
-def test_those_who_are_away_are_forgotten(monkeypatch) -> None:
+def test_those_who_called_longest_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openfaith_pipeline.service.limits._MOST_CALLERS", 3)
-    clock = Clock()
-    limiter = RateLimiter(1, clock)
-    for caller in "abc":
+    limiter = RateLimiter(1, Clock())
+    for caller in "abcad":
         limiter.wait_of(caller)
-    clock.now = 61.0
-    limiter.wait_of("d")
-    assert len(limiter._buckets) == 1
+    assert list(limiter._buckets) == ["c", "a", "d"]
+    assert limiter.wait_of("a") > 0, "and nobody else is"
+
+
+def test_a_new_caller_costs_the_same_however_many_there_were() -> None:
+    def seconds_of(callers: range) -> float:
+        began = time.process_time()
+        for caller in callers:
+            limiter.wait_of(str(caller))
+        return time.process_time() - began
+
+    limiter = RateLimiter(60)
+    few, many = seconds_of(range(5_000)), seconds_of(range(20_000, 25_000))
+    seconds_of(range(30_000, 45_000))
+    assert seconds_of(range(50_000, 55_000)) < 20 * max(few, many)

@@ -1,0 +1,72 @@
+"""JSON schemas for the OpenAPI document, and the shapes that errors have."""
+
+from typing import Any, Final
+
+from pydantic import BaseModel, Field
+
+_DEFINITIONS: Final = "#/$defs/"
+
+
+class Trouble(BaseModel):
+    """What went wrong."""
+
+    type: str = Field(examples=["OrgPaused"])
+    message: str
+
+
+class Refused(BaseModel):
+    """The answer to a call that failed: what to change, or, with 503 and 429, to ask again."""
+
+    error: Trouble
+
+
+class ProcedureTrouble(BaseModel):
+    """tRPC's error. code: JSON-RPC's number."""
+
+    message: str
+    code: int
+    data: dict[str, Any]
+
+
+class ProcedureRefused(BaseModel):
+    """The error of a call, as tRPC has it; under `json` where the call was sent so."""
+
+    error: ProcedureTrouble | dict[str, Any]
+
+
+class ExecutionFailed(BaseModel):
+    """The end of an execution that failed, as @effect/workflow's proxy has it."""
+
+    tag: str = Field(alias="_tag", examples=["ExternalSyncError"])
+    message: str
+
+
+ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    "default": {"model": Refused, "description": "It failed; nothing was changed, unless it says so."}
+}
+PROCEDURE_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    "default": {
+        "model": ProcedureRefused | list[dict[str, Any]],
+        "description": "It failed; of a batch, the answers to each call.",
+    }
+}
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The model's schema, complete in itself: what it defines beside itself has no place inside another document."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    found: dict[str, Any] = _resolved(schema, definitions)
+    return found
+
+
+def _resolved(schema: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_resolved(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    reference = schema.get("$ref", "")
+    rest = {name: _resolved(value, definitions) for name, value in schema.items() if name != "$ref"}
+    if not reference.startswith(_DEFINITIONS):
+        return rest if not reference else {**rest, "$ref": reference}
+    return {**_resolved(definitions[reference.removeprefix(_DEFINITIONS)], definitions), **rest}
