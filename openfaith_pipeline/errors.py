@@ -9,6 +9,7 @@
     │   └── PlanStale               what was planned can no longer be published; plan anew
     ├── RetriableError          trying again later may work
     │   ├── TransientError          network, 5xx, truncated or non-JSON body, firewall page
+    │   │   └── SourceUnreachable       nobody answers at the API's address; the church's trouble, not one stream's
     │   ├── RateLimitedError        429; carries the wait the server asked for
     │   ├── DeliveryFailed          an alert did not get through to people
     │   ├── DatabaseUnavailable     Postgres is down or restarting
@@ -95,6 +96,10 @@ class RetriableError(OpenFaithError):
 
 class TransientError(RetriableError):
     """Network failure, 5xx, a truncated or non-JSON body, or the firewall's HTML page."""
+
+
+class SourceUnreachable(TransientError):
+    """No connection to the API can be made: refused, no such host, no route. No other request would fare better."""
 
 
 class RateLimitedError(RetriableError):

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.paths import fill_path, record_path
 from openfaith_pipeline.catalog.stream import placeholders_of
 from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.extract.completeness import Doubt, Listed, find_doubts
@@ -177,7 +178,7 @@ class Asking:
         if path is None or stream.is_singleton:
             return None
         try:
-            return self.tally.add(await self._fetch(f"{path}/{identifier}", query_of(stream))).data
+            return self.tally.add(await self._fetch(record_path(path, identifier), query_of(stream))).data
         except PathNotFound:
             self.tally.requests += 1
             return None
@@ -187,4 +188,4 @@ def path_of(stream: Stream, parents: Mapping[str, str]) -> str | None:
     """The listing that a record under these parents is in."""
     known = (path for path in stream.paths() if parents.keys() >= set(placeholders_of(path)))
     path = next(known, None)
-    return path and path.format_map({f"{name}_id": identifier for name, identifier in parents.items()})
+    return path and fill_path(path, parents)

@@ -6,7 +6,6 @@ sweep had under way is taken up by the next one, from the last committed page.
 """
 
 import asyncio
-import logging
 import socket
 import time
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -40,6 +39,7 @@ from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.rolling import streams_due_for_reconcile
 from openfaith_pipeline.sync import sync_streams
 from openfaith_pipeline.transform import SOURCES, TransformResult, transform_org
+from openfaith_pipeline.unforeseen import describe_unforeseen
 from openfaith_pipeline.workplace import Workplace, open_workplace
 
 ORGS_AT_ONCE: Final = 50
@@ -52,8 +52,6 @@ _TRANSFORMS_AT_ONCE: Final = 2
 _LOOK_SECONDS: Final = 1.0
 
 _MODES: Final = {Kind.INCREMENTAL: SyncMode.INCREMENTAL, Kind.RECONCILE: SyncMode.RECONCILE}
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -233,7 +231,7 @@ class _Sweep:
         except OpenFaithError as error:
             return {}, str(error)
         except Exception as error:  # noqa: BLE001 - whatever nobody foresaw of one church must not end the others' sync
-            return {}, _unforeseen(error)
+            return {}, describe_unforeseen(error)
         failed = [
             f"{result.stream} {result.status}: {result.error}" for result in results.values() if result.is_unsynced
         ]
@@ -265,7 +263,7 @@ class _Sweep:
             except psycopg.OperationalError:
                 raise
             except Exception as error:  # noqa: BLE001 - as above
-                return {}, _unforeseen(error)
+                return {}, describe_unforeseen(error)
 
     def _make_tables(self, turn: Turn) -> dict[str, TransformResult]:
         schema, is_full = self.database.settings.canonical_schema, turn.kind is Kind.RECONCILE
@@ -287,13 +285,3 @@ class _Sweep:
 
 def _is_well(result: StreamResult) -> bool:
     return result.status == "succeeded"
-
-
-def _unforeseen(error: Exception) -> str:
-    """The place of an error nobody foresaw; its text may quote records, and stays out."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}" if trace else "an unknown place"
-    _log.error("%s in %s", type(error).__name__, place)
-    return f"{type(error).__name__} in {place}: a fault of the pipeline, please report it"

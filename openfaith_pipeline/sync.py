@@ -24,6 +24,7 @@ from openfaith_pipeline.errors import (
     OpenFaithError,
     PathNotFound,
     ProductNotGranted,
+    SourceUnreachable,
     StreamForbidden,
     UnavailableError,
 )
@@ -52,8 +53,12 @@ from openfaith_pipeline.orgs.connecting import ClientFactory, connect_client
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.proving import READINGS, find_doubtful, prove_deletions
 from openfaith_pipeline.results import Progress, Silence, StreamResult, SyncMode, stored_result
+from openfaith_pipeline.unforeseen import describe_unforeseen
 from openfaith_pipeline.walk import Parent, Route, Walk
 from openfaith_pipeline.workplace import BUSY_PATIENCE_SECONDS, Workplace, at_work, opened
+
+_ENDS_ALL = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable, psycopg.OperationalError, PoolTimeout)
+"""The church's trouble, or ours, in which no other walk would fare better."""
 
 _TRACER = trace.get_tracer("openfaith_pipeline.sync")
 
@@ -76,8 +81,8 @@ async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things
     workplace: shared with other orgs; by default a sync has its own.
     patience_seconds: how long a stream is waited for that another sync holds; then it fails as busy.
     is_rotating: where parents are many, visit only some of them this time (see Route); for syncs that come often.
-    A stream's failure is in its result. Raises ConnectionRejected when the credentials are refused,
-    DatabaseUnavailable when Postgres goes away, and UnknownOrg or OrgPaused.
+    A stream's failure is in its result. Raises ConnectionRejected when the credentials are refused, SourceUnreachable
+    when the API is not there, DatabaseUnavailable when Postgres goes away, and UnknownOrg or OrgPaused.
     """
     async with at_work(database, org_id, workplace) as place, client_factory(database, org_id) as client:
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
@@ -88,7 +93,10 @@ async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things
 
 @dataclass
 class Attempt:
-    """One call of `sync_streams`: reads each walk, judges it and concludes it."""
+    """One call of `sync_streams`: reads each walk, judges it and concludes it.
+
+    obstacle: what ended all walks together.
+    """
 
     database: Database
     pool: AsyncConnectionPool[Any]
@@ -99,6 +107,7 @@ class Attempt:
     is_rotating: bool = False
     results: dict[str, StreamResult] = field(default_factory=dict)
     done: dict[str, asyncio.Event] = field(default_factory=dict)
+    obstacle: BaseException | None = None
     doors: Doors = field(init=False)
 
     def __post_init__(self) -> None:
@@ -139,15 +148,17 @@ class Attempt:
         started = monotonic()
         try:
             results = await self._sync_walk(await self._reachable(walk, started), started)
-        except (ConnectionRejected, DatabaseUnavailable, psycopg.OperationalError, PoolTimeout):
+        except _ENDS_ALL as error:
+            self.obstacle = self.obstacle or error
             raise
-        except REFUSED_BY_POSTGRES as error:
-            self._give_up(walk.streams, OpenFaithError(refusal_in_words(error)), started)
-        except OpenFaithError as error:
-            self._give_up(walk.streams, error, started)
+        except Exception as error:  # noqa: BLE001 - whatever nobody foresaw of one walk must not end the others
+            self._give_up(self._unfinished(walk), _in_words(error), started)
         else:
             for result in results:
                 self._finish(result)
+
+    def _unfinished(self, walk: Walk) -> list[Stream]:
+        return [stream for stream in walk.streams if not self.done[stream.name].is_set()]
 
     async def _sync_walk(self, walk: Walk, started: float) -> list[StreamResult]:
         """Read and publish the walk, going around what the source withholds of it."""
@@ -229,17 +240,17 @@ class Attempt:
         try:
             doubts = await self._read_until_sure(walk, session)
             return await self.conclude(walk, session, await self._judge(walk, session, doubts), started)
-        except LeaseLost:
+        except (LeaseLost, psycopg.OperationalError, PoolTimeout):
             raise
         except UnavailableError as error:
             await self._close(session, "unavailable", error)
             raise
-        except (OpenFaithError, asyncio.CancelledError, *REFUSED_BY_POSTGRES) as error:
+        except (Exception, asyncio.CancelledError) as error:
             await self._close(session, "failed", error)
             raise
 
     async def _close(self, session: Session, status: str, error: BaseException) -> None:
-        reason = str(error) if isinstance(error, OpenFaithError) else type(error).__name__
+        reason = str(_in_words(error) if isinstance(error, Exception) else self.obstacle or "it was canceled")
         async with self.pool.connection() as connection:
             await close_session(connection, session, status, reason)
             if isinstance(error, UnavailableError):
@@ -322,6 +333,15 @@ class Attempt:
         return replace(result, status="failed", error=undone.reason, row_count=None, compensation=undone)
 
 
+def _in_words(error: Exception) -> OpenFaithError:
+    """An error that says why, and nothing of the records."""
+    if isinstance(error, OpenFaithError):
+        return error
+    if isinstance(error, REFUSED_BY_POSTGRES):
+        return OpenFaithError(refusal_in_words(error))
+    return OpenFaithError(describe_unforeseen(error))
+
+
 def _availability(error: UnavailableError) -> str:
     if isinstance(error, ProductNotGranted):
         return "not_granted"
@@ -333,4 +353,4 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     found: list[BaseException] = []
     for failure in failures.exceptions:
         found.append(_first(failure) if isinstance(failure, BaseExceptionGroup) else failure)
-    return next((failure for failure in found if isinstance(failure, ConnectionRejected)), found[0])
+    return next((failure for failure in found if isinstance(failure, ConnectionRejected | SourceUnreachable)), found[0])

@@ -304,6 +304,6 @@ def _execute(instance: dg.DagsterInstance, run: _Run) -> OrgReport:
         status=status,
         streams=run.caller.streams,
         tables=run.caller.tables,
-        error="; ".join(run.caller.errors.values()) or None,
+        error="; ".join(dict.fromkeys(run.caller.errors.values())) or None,
         sync_id=run.run.tags[SYNC_ID_TAG],
     )

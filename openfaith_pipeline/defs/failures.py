@@ -13,6 +13,7 @@ from openfaith_pipeline.errors import (
     LeaseLost,
     OpenFaithError,
     RequestCanceled,
+    SourceUnreachable,
     SyncIncomplete,
     UsageError,
 )
@@ -37,7 +38,7 @@ def acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Itera
     except RequestCanceled as error:
         context.instance.report_run_canceling(context.run, str(error))
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    except (CheckFailed, ConnectionRejected, LeaseLost, SyncIncomplete, UsageError) as error:
+    except (CheckFailed, ConnectionRejected, LeaseLost, SourceUnreachable, SyncIncomplete, UsageError) as error:
         errors[op_name] = str(error)
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except OpenFaithError as error:

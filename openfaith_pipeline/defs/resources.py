@@ -19,7 +19,7 @@ from openfaith_pipeline.defs.dagster_private import check
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.requests import BACKFILL, Request
 from openfaith_pipeline.defs.storage import database_of
-from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError
+from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError, SourceUnreachable
 from openfaith_pipeline.inbox.carrying import take_request
 from openfaith_pipeline.load.held_deletions import HeldDeletion
 from openfaith_pipeline.load.plans import is_plan
@@ -74,6 +74,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
     """
 
     _database: Database = PrivateAttr()
+    _unreachable: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SyncEngine"]:
@@ -82,22 +83,25 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def sync(self, request: Request, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:
         """Bring these streams up to date; by stream name, how each ended."""
-        caller = current_caller()
         with self._recorded(request, mode, {"streams": [stream.name for stream in streams]}) as failures:
-            bring = apply_streams if self._is_plan(request.sync_id) else _reading_for(request, caller.patience_seconds)
-            results = caller.run(
-                bring(
-                    self._database,
-                    request.org_id,
-                    streams,
-                    mode=mode,
-                    sync_id=request.sync_id,
-                    progress=caller.progress,
-                )
-            )
+            results = self._bring(request, streams, mode)
             failures.extend(name for name, result in results.items() if result.is_unsynced)
-        caller.hear_streams(results)
+        current_caller().hear_streams(results)
         return results
+
+    def _bring(self, request: Request, streams: Sequence[Stream], mode: SyncMode) -> SyncResults:
+        """Sync or apply; an API that was not there for one product of the run is not asked for the next."""
+        caller, org_id, is_plan = current_caller(), request.org_id, self._is_plan(request.sync_id)
+        if org_id in self._unreachable and not is_plan:
+            raise SourceUnreachable(self._unreachable[org_id])
+        bring = apply_streams if is_plan else _reading_for(request, caller.patience_seconds)
+        try:
+            return caller.run(
+                bring(self._database, org_id, streams, mode=mode, sync_id=request.sync_id, progress=caller.progress)
+            )
+        except SourceUnreachable as error:
+            self._unreachable[org_id] = str(error)
+            raise
 
     def transform(self, request: Request, tables: Collection[str]) -> dict[str, TransformResult]:
         """Bring these canonical tables up to date with the raw ones; by table, what changed."""

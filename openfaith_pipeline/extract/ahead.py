@@ -39,6 +39,8 @@ async def read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
         await filling
     finally:
         is_left = True
-        filling.cancel()
-        with suppress(asyncio.CancelledError):
-            await filling
+        # One that has failed was waited for above; waiting again would lose the place of its error.
+        if not filling.done():
+            filling.cancel()
+            with suppress(asyncio.CancelledError):
+                await filling

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from openfaith_pipeline.catalog.paths import fill_path
 from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.extract.pages import MOVED, Fetch, Tally
 from openfaith_pipeline.extract.reading import read_listing
@@ -120,7 +121,7 @@ async def _read_until_sure(
 
 
 async def _read(route: Route, fetch: Fetch, tally: Tally, parent: Parent, watermark: datetime | None) -> Children:
-    path = route.path.format_map({f"{name}_id": identifier for name, identifier in parent.ids.items()})
+    path = fill_path(route.path, parent.ids)
     children = Children(parent)
     try:
         async with aclosing(read_listing(route, path, fetch, tally, watermark=watermark, state={})) as pieces:

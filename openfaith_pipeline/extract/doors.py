@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from openfaith_pipeline.catalog import Product
-from openfaith_pipeline.errors import ProductNotGranted
+from openfaith_pipeline.errors import OpenFaithError, ProductNotGranted
 from openfaith_pipeline.extract.pages import Fetch
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.documents import Document
@@ -44,6 +44,10 @@ class Doors:
             document = await self.client.get(path, params, product=product, is_leading=is_leading)
         except ProductNotGranted as refusal:
             self.answers[product] = refusal
+            raise
+        except OpenFaithError:
+            # Whatever ails this one path, those that wait need not find it out one after the other.
+            self.answers.setdefault(product, None)
             raise
         self.answers[product] = None
         return document

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from openfaith_pipeline.catalog.paths import record_path
 from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.extract.children import Children, ChildState, Parents, read_children
 from openfaith_pipeline.extract.pages import Fetch, Tally
@@ -79,7 +80,8 @@ async def _read_left_out(route: Route, piece: Piece, fetch: Fetch, tally: Tally)
     found: list[Any] = []
     for carried, identifier in left_out(route, piece.rows, piece.included):
         with suppress(PathNotFound):
-            found.append(tally.add(await fetch(f"{carried.stream.path}/{identifier}", query_of(carried.stream))).data)
+            path = record_path(carried.stream.path, identifier)
+            found.append(tally.add(await fetch(path, query_of(carried.stream))).data)
     return found
 
 

@@ -8,13 +8,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from openfaith_pipeline.catalog import STREAMS, Strategy, Stream
+from openfaith_pipeline.catalog.paths import fill_path, id_in, record_path
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.extract.pages import Fetch
 from openfaith_pipeline.extract.sorting import Answer, sort_records
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.walk import Record, Route, id_of
 
-_PATH = re.compile(r"(/[\w.~:-]+)+")
+_PATH = re.compile(r"(/([\w.~:-]|%[0-9A-Fa-f]{2})+)+")
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,14 @@ def brings_more(stream: Stream) -> bool:
 def path_of(stream: Stream, resource: Mapping[str, Any], row: Mapping[str, Any] | None) -> str | None:
     """Where the record is: at its listing, or where it says itself, or under the parents its row names."""
     if not stream.placeholders:
-        return f"{stream.path}/{resource['id']}"
+        return record_path(stream.path, resource["id"])
     own = own_path(stream, resource)
     if own is not None:
         return own
-    known = {name: row.get(f"{name}_id") for name in stream.placeholders} if row else {}
-    if not known or not all(known.values()):
+    known = {name: row[f"{name}_id"] for name in stream.placeholders if row.get(f"{name}_id")} if row else {}
+    if known.keys() != set(stream.placeholders):
         return None
-    return f"{stream.path.format_map({f'{name}_id': value for name, value in known.items()})}/{resource['id']}"
+    return record_path(fill_path(stream.path, known), resource["id"])
 
 
 def own_path(stream: Stream, resource: Mapping[str, Any]) -> str | None:
@@ -74,7 +75,7 @@ def own_path(stream: Stream, resource: Mapping[str, Any]) -> str | None:
     link = links.get("self") if isinstance(links, dict) else None
     path = urlsplit(link).path if isinstance(link, str) else ""
     is_sound = _PATH.fullmatch(path) and ".." not in path and path.startswith(f"{stream.product.path_prefix}/")
-    return path if is_sound and path.endswith(f"/{resource['id']}") else None
+    return path if is_sound and id_in(path.rpartition("/")[2]) == resource["id"] else None
 
 
 def parents_on(stream: Stream, path: str | None) -> dict[str, str]:
@@ -83,7 +84,7 @@ def parents_on(stream: Stream, path: str | None) -> dict[str, str]:
         pattern = re.sub(r"\\\{(\w+)_id\\\}", r"(?P<\1>[^/]+)", re.escape(template))
         match = re.fullmatch(rf"{pattern}/[^/]+", path or "")
         if match:
-            return match.groupdict()
+            return {name: id_in(segment) for name, segment in match.groupdict().items()}
     return {}
 
 

@@ -7,13 +7,14 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import psutil
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from openfaith_pipeline.database.beats import beating
+from openfaith_pipeline.errors import OpenFaithError
 
 LEASE_TTL = timedelta(seconds=15)
 BEAT_SECONDS = LEASE_TTL.total_seconds() / 4
@@ -33,19 +34,26 @@ async def holding(pool: AsyncConnectionPool[Any]) -> AsyncIterator[str]:
         _living_here.discard(holder)
 
 
+_GIVE_UP: Final = """
+WITH given_up AS (
+    UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL WHERE org_id = %s AND holder = %s
+    RETURNING stream
+)
+UPDATE sync.stream_syncs SET status = 'failed', error = %s, finished_at = now()
+WHERE org_id = %s AND stream IN (SELECT stream FROM given_up) AND status = 'running'
+"""
+
+
 @contextlib.asynccontextmanager
 async def releasing(pool: AsyncConnectionPool[Any], holder: str, org_id: str) -> AsyncIterator[None]:
     """When the block fails, give up what the holder has of the org, which its beat would keep alive for others."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        reason = str(error) if isinstance(error, OpenFaithError) else "its sync ended before it did"
         with contextlib.suppress(OperationalError, PoolTimeout):
             async with pool.connection(timeout=5) as connection:
-                await connection.execute(
-                    "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL"
-                    " WHERE org_id = %s AND holder = %s",
-                    (org_id, holder),
-                )
+                await connection.execute(_GIVE_UP, (org_id, holder, reason, org_id))
         raise
 
 

@@ -10,7 +10,7 @@ from openfaith_pipeline.catalog import Product
 DEEP_OFFSET = 30_000
 """Above this offset a lower rate limit holds (api.planningcenteronline.com/docs/overview/rate-limiting)."""
 
-_PATH = re.compile(r"(/[\w.~:-]+)+/?")
+_PATH = re.compile(r"(/([\w.~:-]|%[0-9A-Fa-f]{2})+)+/?")
 _SAYS_NOTHING_OF_PEOPLE = frozenset({"include", "offset", "order", "per_page"})
 
 

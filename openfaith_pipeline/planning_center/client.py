@@ -5,7 +5,7 @@ import base64
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -15,7 +15,14 @@ import httpx
 from opentelemetry import trace
 
 from openfaith_pipeline.catalog import Product
-from openfaith_pipeline.errors import ConnectionRejected, OpenFaithError, TransientError, UnexpectedResponse
+from openfaith_pipeline.errors import (
+    ConnectionRejected,
+    OpenFaithError,
+    SourceUnreachable,
+    TransientError,
+    UnavailableError,
+    UnexpectedResponse,
+)
 from openfaith_pipeline.network import failure_of
 from openfaith_pipeline.planning_center.calls import Call
 from openfaith_pipeline.planning_center.connections import MOST_CONNECTIONS, Connections, borrowed
@@ -29,12 +36,14 @@ from openfaith_pipeline.planning_center.credentials import (
 from openfaith_pipeline.planning_center.documents import Document, read_document
 from openfaith_pipeline.planning_center.rate_budget import LocalRateBudget, Permit, RateBudget, RateReport
 from openfaith_pipeline.planning_center.responses import rate_report_of, read_body, wait_demanded_by
-from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, Patience, RetryLimits, log_retries
+from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, Patience, Reachability, RetryLimits, log_retries
+from openfaith_pipeline.planning_center.second_looks import SecondLooks
 from openfaith_pipeline.planning_center.transport import hide_query, parse_url
 
 LONGEST_ATTEMPT = 120.0
 """Seconds one attempt may take in all: a body that drips never runs into the read timeout."""
 
+_UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -66,8 +75,11 @@ class PlanningCenterClient:
         self._sent: Credentials | None = None
         self._header = ""
         self._accepted: Credentials | None = None
+        self._renewed: Credentials | None = None  # and not accepted yet
         # Grows with each token there is: an answer to the old one may still echo it.
         self._secrets: set[str] = set()
+        self._second_looks = SecondLooks(retry.second_looks)
+        self._reachability = Reachability()
         self._budget = budget or LocalRateBudget()
         self._retry = retry
         self._tracer = trace.get_tracer("openfaith_pipeline.planning_center")
@@ -96,8 +108,9 @@ class PlanningCenterClient:
     ) -> Document:
         """Read one document, trying again as long as that makes sense. is_leading: as in RateBudget.acquire.
 
-        Raises, of `errors.py`: TransientError or RateLimitedError when patience ran out, ConnectionRejected,
-        ProductNotGranted, StreamForbidden, PathNotFound, UnexpectedResponse.
+        Raises, of `errors.py`: TransientError or RateLimitedError when patience ran out, SourceUnreachable for this
+        call and every later one, ConnectionRejected, ProductNotGranted, StreamForbidden, PathNotFound,
+        UnexpectedResponse.
         """
         return await self._ask(Call(path, params, product, self._secrets, is_leading=is_leading), self._retry)
 
@@ -113,7 +126,7 @@ class PlanningCenterClient:
         return await self._ask(Call(path, {}, product, self._secrets, method, body), limits)
 
     async def _ask(self, call: Call, limits: RetryLimits) -> Document:
-        patience = Patience(limits, clock=asyncio.get_running_loop().time)
+        patience = Patience(limits, clock=asyncio.get_running_loop().time, reachability=self._reachability)
         try:
             async for attempt in patience.attempts():
                 with attempt:
@@ -124,15 +137,23 @@ class PlanningCenterClient:
         raise AssertionError("the last attempt either returns or raises")
 
     async def _attempt(self, call: Call, patience: Patience) -> Document:
+        if self._reachability.given_up:
+            raise SourceUnreachable(self._reachability.given_up)
         credentials = await self._provider.current()
+        refusal = self._second_looks.refusal()
         try:
             return await self._try(call, patience, credentials)
         except ConnectionRejected:
-            renewed = await self._provider.renewed(credentials)
-            if renewed is None:
-                raise
-        # Once: what refuses a token that is new refuses the next one too.
-        return await self._try(call, patience, renewed)
+            # Once: what refuses a token that is new refuses the next one too.
+            renewed = None if credentials is self._renewed else await self._provider.renewed(credentials)
+        if renewed is not None:
+            self._renewed = renewed
+            with suppress(ConnectionRejected):
+                return await self._try(call, patience, renewed)
+        return await self._second_looks.again(refusal, lambda: self._look(call, patience))
+
+    async def _look(self, call: Call, patience: Patience) -> Document:
+        return await self._try(call, patience, await self._provider.current())
 
     async def _try(self, call: Call, patience: Patience, credentials: Credentials) -> Document:
         authorization = self._header_of(credentials)
@@ -142,9 +163,9 @@ class PlanningCenterClient:
             response = await self._exchange(call, patience, permit, authorization)
             received_at = datetime.now(UTC)
             span.set_attribute("http.response.status_code", response.status_code)
-            body = read_body(response, call)
+            body = self._body_of(response, call)
             if credentials is not self._accepted:
-                self._accepted = credentials
+                self._accepted, self._renewed = credentials, None
                 await self._provider.worked(credentials)
             return read_document(
                 body,
@@ -153,6 +174,16 @@ class PlanningCenterClient:
                 waited_seconds=patience.waited_seconds,
                 received_at=received_at,
             )
+
+    def _body_of(self, response: httpx.Response, call: Call) -> dict[str, Any]:
+        """As `read_body`; any answer about what was asked for is one that accepts the credentials."""
+        try:
+            body = read_body(response, call)
+        except UnavailableError:
+            self._second_looks.accepted()
+            raise
+        self._second_looks.accepted()
+        return body
 
     def _header_of(self, credentials: Credentials) -> str:
         if credentials is not self._sent:
@@ -178,15 +209,21 @@ class PlanningCenterClient:
         failure: Exception
         try:
             async with asyncio.timeout(LONGEST_ATTEMPT):
-                return await self._connections.request(
+                response = await self._connections.request(
                     call.method, f"{self._base}{call.path}", params=call.params, headers=headers, json=call.body
                 )
         except UnexpectedResponse as error:
             raise UnexpectedResponse(f"{call}: {error}") from None
         except (httpx.RequestError, TimeoutError) as error:
             failure = error
+        else:
+            self._reachability.is_reached = True
+            return response
         # Raised out here so that no chain leads to httpx's exception: it carries the request and its headers.
-        raise TransientError(f"{call}: no whole answer from {self._url.host} ({failure_of(failure, self._url)})")
+        reason = failure_of(failure, self._url)
+        if isinstance(failure, _UNREACHABLE):
+            raise SourceUnreachable(f"no connection to {self._url.host} can be made ({reason})")
+        raise TransientError(f"{call}: no whole answer from {self._url.host} ({reason})")
 
     @contextmanager
     def _span(self, call: Call, patience: Patience) -> Iterator[trace.Span]:

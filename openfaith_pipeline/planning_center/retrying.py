@@ -9,7 +9,7 @@ from datetime import timedelta
 import stamina
 import stamina.instrumentation
 
-from openfaith_pipeline.errors import RateLimitedError, TransientError
+from openfaith_pipeline.errors import RateLimitedError, SourceUnreachable, TransientError
 
 _logger = logging.getLogger(__name__)
 
@@ -20,10 +20,14 @@ class RetryLimits:
 
     attempts: how often it may fail before it is given up; being told to wait (429) is no failure.
     total: no attempt is scheduled to begin later than this after the first was sent, whatever the reason.
+    unreached_attempts: as `attempts`, where no connection can be made and none has been made before.
+    second_looks: the waits before credentials that were refused are tried again; then they are dead.
     first_wait, longest_wait: the backoff doubles from the one to the other; its jitter takes away up to a half.
     """
 
     attempts: int = 8
+    unreached_attempts: int = 3
+    second_looks: tuple[timedelta, ...] = (timedelta(seconds=1), timedelta(seconds=2))
     total: timedelta = timedelta(minutes=5)
     first_wait: timedelta = timedelta(seconds=0.5)
     longest_wait: timedelta = timedelta(seconds=30)
@@ -41,6 +45,17 @@ def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
     _logger.warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)
 
 
+@dataclass
+class Reachability:
+    """What a client has learnt of the API's address, for all of its calls.
+
+    is_reached: whether a connection was ever made. given_up: why no call is tried any more, None as long as they are.
+    """
+
+    is_reached: bool = False
+    given_up: str | None = None
+
+
 class Patience:
     """What one call has cost, and whether it is tried again.
 
@@ -48,11 +63,14 @@ class Patience:
     The total time runs from the first request: waiting one's turn before that is nobody's fault.
     """
 
-    def __init__(self, limits: RetryLimits, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, limits: RetryLimits, *, clock: Callable[[], float], reachability: Reachability | None = None
+    ) -> None:
         self.requests = 0
         self.waited_seconds = 0.0
         self._limits = limits
         self._clock = clock
+        self._reachability = reachability or Reachability(is_reached=True)
         self._began_at = 0.0
         self._failures = 0
         self._demanded = timedelta()
@@ -81,11 +99,21 @@ class Patience:
             wait = max(wait, self._backoff())
         elif not isinstance(error, RateLimitedError):
             return False
-        if self._failures >= self._limits.attempts or not self._allows(wait):
+        if self._failures >= self._attempts_for(error) or not self._allows(wait):
+            if isinstance(error, SourceUnreachable):
+                self._reachability.given_up = str(error)
             return False
         if isinstance(error, RateLimitedError):
             self.waited_seconds += wait.total_seconds()
         return wait
+
+    def _attempts_for(self, error: BaseException) -> int:
+        if not isinstance(error, SourceUnreachable):
+            return self._limits.attempts
+        if self._reachability.given_up:
+            return 0
+        is_new = not self._reachability.is_reached
+        return min(self._limits.attempts, self._limits.unreached_attempts) if is_new else self._limits.attempts
 
     def _allows(self, wait: timedelta) -> bool:
         elapsed = self._clock() - self._began_at

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from openfaith_pipeline.catalog.paths import id_in
 from openfaith_pipeline.simulator.relations import Way
 from openfaith_pipeline.simulator.shapes import Shape
 
@@ -34,7 +35,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Match:
-    """A route, and the ids in the path, outermost first, as they were sent."""
+    """A route, and the ids in the path, outermost first."""
 
     route: Route
     segments: list[str]
@@ -71,7 +72,7 @@ class Routes:
                 node = node.literal[segment]
             elif node.any:
                 node = node.any
-                ids.append(segment)
+                ids.append(id_in(segment))
             else:
                 return None
         return Match(node.route, ids) if node.route else None

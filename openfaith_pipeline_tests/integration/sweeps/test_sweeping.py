@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -96,6 +97,23 @@ def test_one_orgs_failure_is_its_own(database: Database, org_ids: list[str]) -> 
         connection.execute("UPDATE sync.org_schedules SET next_at = now() WHERE org_id = %s", (broken,))
     swept(database)
     assert timedelta(seconds=110) < turns(database)[broken]["wait"] <= timedelta(minutes=2), "it waits longer"
+
+
+def test_a_church_whose_api_is_not_there_is_given_up_at_once_and_the_others_are_synced(
+    database: Database, org_ids: list[str]
+) -> None:
+    lost, *others = org_ids
+    with socket.create_server(("127.0.0.1", 0)) as server, database.connect() as connection:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        connection.execute("UPDATE sync.connections SET api_url = %s WHERE org_id = %s", (url, lost))
+        connection.execute("DELETE FROM sync.org_settings WHERE org_id = %s", (lost,))
+    began = time.monotonic()
+    report, _ = swept(database)
+    assert time.monotonic() - began < 20
+    assert report.orgs == 4
+    assert report.failures.keys() == {lost}
+    assert report.failures[lost].startswith("no connection to 127.0.0.1")
+    assert {turns(database)[org_id]["error"] for org_id in others} == {None}
 
 
 def test_a_reconnected_org_does_not_sit_out_its_wait(

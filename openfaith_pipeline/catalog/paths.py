@@ -1,0 +1,27 @@
+"""Paths of the API with ids in them. An id is any text: Planning Center has some that are no numbers (`unique`)."""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote, unquote
+
+_CLIMBING: Final = {".": "%2E", "..": "%2E%2E"}
+
+
+def fill_path(template: str, ids: Mapping[str, str]) -> str:
+    """The path with each placeholder `{household_id}` replaced by the id that `ids` has for `household`."""
+    return template.format_map({f"{name}_id": as_segment(identifier) for name, identifier in ids.items()})
+
+
+def record_path(listing: str, identifier: str) -> str:
+    """The path of one record of a listing."""
+    return f"{listing}/{as_segment(identifier)}"
+
+
+def as_segment(identifier: str) -> str:
+    """An id as it stands in a path: `lyric_chart-12 (G#)` is `lyric_chart-12%20%28G%23%29`."""
+    return _CLIMBING.get(identifier) or quote(identifier, safe=":")
+
+
+def id_in(segment: str) -> str:
+    """The id that a segment of a path stands for."""
+    return unquote(segment)
