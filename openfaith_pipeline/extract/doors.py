@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.errors import OpenFaithError, ProductNotGranted
@@ -11,6 +12,11 @@ from openfaith_pipeline.extract.pages import Fetch
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.walk import Walk
+
+
+class _How(TypedDict):
+    is_leading: bool
+    attempts: int | None
 
 
 @dataclass
@@ -21,27 +27,30 @@ class Doors:
     answers: dict[Product, ProductNotGranted | None] = field(default_factory=dict)
     _locks: dict[Product, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
-    def fetch_for(self, walk: Walk) -> Fetch:
-        """What fetches the walk's documents; raises the product's refusal without asking again."""
+    def fetch_for(self, walk: Walk, attempts: int | None = None) -> Fetch:
+        """What fetches the walk's documents; raises the product's refusal without asking again.
+
+        attempts: fewer than the usual.
+        """
         product = walk.streams[0].product
         # The pages of a listing come one after the other; those of many parents' children go side by side.
-        is_leading = not any(route.placeholders for route in walk.routes)
+        how: _How = {"is_leading": not any(route.placeholders for route in walk.routes), "attempts": attempts}
 
         async def fetch(path: str, params: Mapping[str, str]) -> Document:
             if product not in self.answers:
                 async with self._locks[product]:
                     if product not in self.answers:
-                        return await self._ask(product, path, params, is_leading)
-            return await self._ask(product, path, params, is_leading)
+                        return await self._ask(product, path, params, how)
+            return await self._ask(product, path, params, how)
 
         return fetch
 
-    async def _ask(self, product: Product, path: str, params: Mapping[str, str], is_leading: bool) -> Document:
+    async def _ask(self, product: Product, path: str, params: Mapping[str, str], how: _How) -> Document:
         refusal = self.answers.get(product)
         if refusal:
             raise refusal
         try:
-            document = await self.client.get(path, params, product=product, is_leading=is_leading)
+            document = await self.client.get(path, params, product=product, **how)
         except ProductNotGranted as refusal:
             self.answers[product] = refusal
             raise

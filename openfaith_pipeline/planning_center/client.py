@@ -104,15 +104,24 @@ class PlanningCenterClient:
         await self._stack.aclose()
 
     async def get(
-        self, path: str, params: Mapping[str, str], *, product: Product, is_leading: bool = False
+        self,
+        path: str,
+        params: Mapping[str, str],
+        *,
+        product: Product,
+        is_leading: bool = False,
+        attempts: int | None = None,
     ) -> Document:
-        """Read one document, trying again as long as that makes sense. is_leading: as in RateBudget.acquire.
+        """Read one document, trying again as long as that makes sense.
+
+        is_leading: as in RateBudget.acquire. attempts: fewer than the usual, for what has failed already.
 
         Raises, of `errors.py`: TransientError or RateLimitedError when patience ran out, SourceUnreachable for this
         call and every later one, ConnectionRejected, ProductNotGranted, StreamForbidden, PathNotFound,
         UnexpectedResponse.
         """
-        return await self._ask(Call(path, params, product, self._secrets, is_leading=is_leading), self._retry)
+        limits = replace(self._retry, attempts=min(attempts, self._retry.attempts)) if attempts else self._retry
+        return await self._ask(Call(path, params, product, self._secrets, is_leading=is_leading), limits)
 
     async def write(
         self, method: str, path: str, *, product: Product, body: Mapping[str, Any] | None = None
@@ -130,7 +139,9 @@ class PlanningCenterClient:
         try:
             async for attempt in patience.attempts():
                 with attempt:
-                    return await self._attempt(call, patience)
+                    document = await self._attempt(call, patience)
+                    self._reachability.answers += 1
+                    return document
         finally:
             self.requests += patience.requests
             self.waited_seconds += patience.waited_seconds

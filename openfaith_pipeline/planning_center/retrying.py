@@ -20,12 +20,14 @@ class RetryLimits:
 
     attempts: how often it may fail before it is given up; being told to wait (429) is no failure.
     total: no attempt is scheduled to begin later than this after the first was sent, whatever the reason.
+    own_attempts: how often it may fail in the same way while other calls are answered.
     unreached_attempts: as `attempts`, where no connection can be made and none has been made before.
     second_looks: the waits before credentials that were refused are tried again; then they are dead.
     first_wait, longest_wait: the backoff doubles from the one to the other; its jitter takes away up to a half.
     """
 
     attempts: int = 8
+    own_attempts: int = 5
     unreached_attempts: int = 3
     second_looks: tuple[timedelta, ...] = (timedelta(seconds=1), timedelta(seconds=2))
     total: timedelta = timedelta(minutes=5)
@@ -50,9 +52,11 @@ class Reachability:
     """What a client has learnt of the API's address, for all of its calls.
 
     is_reached: whether a connection was ever made. given_up: why no call is tried any more, None as long as they are.
+    answers: how many calls have ended well.
     """
 
     is_reached: bool = False
+    answers: int = 0
     given_up: str | None = None
 
 
@@ -73,6 +77,9 @@ class Patience:
         self._reachability = reachability or Reachability(is_reached=True)
         self._began_at = 0.0
         self._failures = 0
+        self._same_failures = 0
+        self._failed_as = ""
+        self._answers_before = 0
         self._demanded = timedelta()
 
     def attempts(self) -> AsyncIterator[stamina.Attempt]:
@@ -95,17 +102,27 @@ class Patience:
         """How long to wait before the next attempt, False when there is to be none."""
         wait, self._demanded = self._demanded, timedelta()
         if isinstance(error, TransientError):
-            self._failures += 1
+            self._count(error)
             wait = max(wait, self._backoff())
         elif not isinstance(error, RateLimitedError):
             return False
-        if self._failures >= self._attempts_for(error) or not self._allows(wait):
+        if self._failures >= self._attempts_for(error) or self._is_own_fault() or not self._allows(wait):
             if isinstance(error, SourceUnreachable):
                 self._reachability.given_up = str(error)
             return False
         if isinstance(error, RateLimitedError):
             self.waited_seconds += wait.total_seconds()
         return wait
+
+    def _count(self, error: TransientError) -> None:
+        self._failures += 1
+        if str(error) != self._failed_as:
+            self._failed_as, self._same_failures, self._answers_before = str(error), 0, self._reachability.answers
+        self._same_failures += 1
+
+    def _is_own_fault(self) -> bool:
+        """Whether it is not Planning Center that fails, but this one call of it."""
+        return self._same_failures >= self._limits.own_attempts and self._reachability.answers > self._answers_before
 
     def _attempts_for(self, error: BaseException) -> int:
         if not isinstance(error, SourceUnreachable):

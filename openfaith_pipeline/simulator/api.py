@@ -14,7 +14,7 @@ from openfaith_pipeline.simulator import answers, documents
 from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.church import Church, open_church
 from openfaith_pipeline.simulator.clocks import Clock
-from openfaith_pipeline.simulator.faults import FaultBox
+from openfaith_pipeline.simulator.faults import Asked, FaultBox
 from openfaith_pipeline.simulator.limits import RateLimiter
 from openfaith_pipeline.simulator.mutations import Editor
 from openfaith_pipeline.simulator.oauth import Authorizations, read_form
@@ -157,15 +157,16 @@ class _Exchange:
         """The answer, or what is to go wrong instead."""
         found = self._center.route(self._path)
         self.stream = stream_of(church, found.route) if found else None
-        script = self._center.faults.scripted(church.spec.org_id, self.stream)
+
+        def make() -> Answer:
+            return self._granted(church, product, found)
+
+        asked = Asked(church.spec.org_id, self.stream, self._path, self._params, make)
+        script = self._center.faults.scripted(asked)
         if script and script.mutation:
             change(self._center.editors[church.spec.org_id], **script.mutation)
         kind = script.answer if script else self._center.faults.drawn()
-        if kind == "pass":
-            return self._granted(church, product, found)
-        return self._center.faults.spoil(
-            kind, lambda: self._granted(church, product, found), self._center.limiter.limit
-        )
+        return make() if kind == "pass" else self._center.faults.spoil(kind, make, self._center.limiter.limit)
 
     def _granted(self, church: Church, product: Product | None, found: Match | None) -> Answer:
         refusal = self._refusal(church, product)

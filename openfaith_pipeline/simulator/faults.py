@@ -3,7 +3,10 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
+
+import orjson
 
 from openfaith_pipeline.simulator import answers
 from openfaith_pipeline.simulator.answers import Answer, Ending
@@ -14,16 +17,21 @@ from openfaith_pipeline.simulator.options import Data, Faults, RateLimit
 class Script(Data):
     """The next requests of a stream fare as told.
 
-    answer: a kind of fault, another name of `SCRIPTED`, or `pass` for the ordinary answer. stream and org: None for
-    any. skip: requests to let by first. times: how many then fare so. mutation: a change to make just before the
-    answer, `{"action": "edit", ...}` with the arguments of that control verb.
+    answer: a kind of fault, another name of `SCRIPTED`, or `pass` for the ordinary answer. mutation: a change to make
+    just before the answer, `{"action": "edit", ...}` with the arguments of that control verb.
+    Which requests, None for any: stream, org; path: a pattern as of a shell; include: those that ask for it; record:
+    those whose true answer shows the record of this id.
+    skip: requests to let by first. times: how many then fare so, None for all.
     """
 
     answer: str = "pass"
     stream: str | None = None
     org: str | None = None
+    path: str | None = None
+    include: str | None = None
+    record: str | None = None
     skip: int = 0
-    times: int = 1
+    times: int | None = 1
     mutation: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -40,21 +48,49 @@ SCRIPTED: Mapping[str, Callable[[], Answer]] = {
 }
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A request, as scripts look at it. stream: whose path it is. make: gives the true answer."""
+
+    org: str
+    stream: str | None
+    path: str
+    params: Mapping[str, str]
+    make: Callable[[], Answer]
+
+    def shows(self, record: str) -> bool:
+        """Whether the true answer is or lists the record of this id."""
+        answer = self.make()
+        data = orjson.loads(answer.body).get("data") if answer.status == 200 else None
+        rows = data if isinstance(data, list) else [data]
+        return any(isinstance(row, dict) and row.get("id") == record for row in rows)
+
+
 @dataclass
 class _Running:
     script: Script
     seen: int = 0
 
-    def takes(self, org: str, stream: str | None) -> bool:
+    def takes(self, asked: "Asked") -> bool:
         """Whether this request fares by the script; counts it."""
-        if self.script.org not in (None, org) or self.script.stream not in (None, stream):
+        if not self._concerns(asked):
             return False
         self.seen += 1
         return self.seen > self.script.skip
 
+    def _concerns(self, asked: "Asked") -> bool:
+        script = self.script
+        return (
+            script.org in (None, asked.org)
+            and script.stream in (None, asked.stream)
+            and (script.path is None or fnmatchcase(asked.path, script.path))
+            and (script.include is None or script.include in asked.params.get("include", "").split(","))
+            and (script.record is None or asked.shows(script.record))
+        )
+
     @property
     def is_over(self) -> bool:
-        return self.seen >= self.script.skip + self.script.times
+        return self.script.times is not None and self.seen >= self.script.skip + self.script.times
 
 
 class FaultBox:
@@ -80,10 +116,10 @@ class FaultBox:
     def clear_scripts(self) -> None:
         self._scripts.clear()
 
-    def scripted(self, org: str, stream: str | None) -> Script | None:
+    def scripted(self, asked: Asked) -> Script | None:
         """The script this request fares by, if any."""
         for running in self._scripts:
-            if running.takes(org, stream):
+            if running.takes(asked):
                 if running.is_over:
                     self._scripts.remove(running)
                 return running.script

@@ -75,6 +75,23 @@ def test_script_can_change_a_record_in_the_middle_of_a_listing() -> None:
     assert 985 not in api.ids(f"{PEOPLE}?per_page=10")
 
 
+def test_script_may_be_about_a_path_an_include_or_a_record_and_for_ever() -> None:
+    api = Api(people=30)
+    first, second, *_ = api.ids(f"{PEOPLE}?per_page=10")
+    for script in (
+        Script("server_error", path=f"{PEOPLE}/*/emails", times=None),
+        Script("server_error", include="emails", times=None),
+        Script("server_error", record=str(first), times=None),
+    ):
+        api.center.faults.add(script)
+    for _ in range(2):
+        assert api.send(f"{PEOPLE}/{second}/emails").status == 500
+        assert api.send(f"{PEOPLE}?include=addresses,emails&offset=1").status == 500
+        assert api.send(f"{PEOPLE}?include=addresses&offset=1").status == 200
+        assert api.send(f"{PEOPLE}?per_page=2").status == api.send(f"{PEOPLE}/{first}").status == 500
+        assert api.send(f"{PEOPLE}?per_page=2&offset=1").status == api.send(f"{PEOPLE}/{second}").status == 200
+
+
 def test_unknown_answers_are_refused() -> None:
     with pytest.raises(ValueError, match="no answer is called"):
         Script(answer="explode")
