@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -30,13 +30,15 @@ class Organization:
     name: str
 
 
-async def read_organization(base_url: str, credentials: Credentials) -> Organization:
+async def read_organization(
+    base_url: str, credentials: Credentials, retry: RetryLimits = _SOMEONE_IS_WAITING
+) -> Organization:
     """Ask whom the credentials belong to, by one request to People's root (its `Organization` vertex).
 
     Raises ConnectionRejected, ProductNotGranted when the user may not use People, or TransientError within 20 seconds.
     """
     try:
-        async with PlanningCenterClient(base_url, credentials, retry=_SOMEONE_IS_WAITING) as client:
+        async with PlanningCenterClient(base_url, credentials, retry=retry) as client:
             document = await client.get(Product.PEOPLE.path_prefix, {}, product=Product.PEOPLE)
     except TransientError as error:
         raise TransientError(f"Planning Center does not answer at {base_url}: {error}") from None
@@ -59,4 +61,4 @@ async def check_answering(database: Database, org_ids: Sequence[str]) -> None:
                 apis[api_url] = credentials_of(connection, cipher_from(database.settings), org_id)
     for api_url, credentials in apis.items():
         with suppress(ConnectionRejected, RateLimitedError, UnavailableError, UnexpectedResponse):
-            await read_organization(api_url, credentials)
+            await read_organization(api_url, credentials, replace(_SOMEONE_IS_WAITING, second_looks=()))

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from openfaith_pipeline.catalog import Product
-from openfaith_pipeline.errors import TransientError
+from openfaith_pipeline.errors import SourceUnreachable, TransientError
 from openfaith_pipeline.planning_center import Document, PersonalAccessToken, PlanningCenterClient, RetryLimits
 
 BODY = orjson.dumps({"data": [{"type": "Person", "id": str(number)} for number in range(100)], "meta": {}})
@@ -134,10 +134,10 @@ async def test_answer_that_stays_broken_is_a_transient_error(broken: Answer) -> 
             await read(url)
 
 
-async def test_unreachable_api_is_a_transient_error_that_names_the_host() -> None:
+async def test_unreachable_api_is_one_that_names_the_host() -> None:
     async with server_that(whole) as url:
         pass
-    with pytest.raises(TransientError, match=r"127\.0\.0\.1 \(ConnectError\)"):
+    with pytest.raises(SourceUnreachable, match=r"127\.0\.0\.1 can be made \(ConnectError\)"):
         await read(url)
 
 
