@@ -12,10 +12,12 @@ import typer
 from pydantic import SecretStr
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.org_invite import invite
 from openfaith_pipeline.cli.org_settings import set_schedule, show
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted, UsageError
 from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.grants import lost_products, read_now
 from openfaith_pipeline.orgs.health import Health, read_health
 from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.organization import Organization, read_organization
@@ -36,6 +38,7 @@ from openfaith_pipeline.settings import Settings, load_settings
 orgs_app = typer.Typer(no_args_is_help=True, help="The churches that are synced.")
 orgs_app.command("set")(set_schedule)
 orgs_app.command("show")(show)
+orgs_app.command("invite")(invite)
 
 OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
 NewOrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="Its id in OpenFaith (org_...), or `new` to make one.")]
@@ -47,13 +50,14 @@ Verify = Annotated[bool, typer.Option("--verify/--no-verify", help="Ask Planning
 
 
 @orgs_app.command("add")
-def add(
+def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
     org_id: NewOrgId,
     app_id: AppId,
     name: Name = None,
     secret_stdin: SecretOnStdin = False,
     api_url: ApiUrl = None,
     verify: Verify = True,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask when the token reads less than before.")] = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
     """Connect a church by a personal access token, or give a connected one a new token.
@@ -74,6 +78,8 @@ def add(
     organization = _verify(api_url or settings.pco_api_url, credentials) if verify else None
     chosen_id = new_org_id() if org_id == "new" else org_id
     chosen_name = name or (organization.name if organization else chosen_id)
+    if verify and not yes:
+        _confirm_losses(settings, chosen_id, api_url or settings.pco_api_url, credentials)
     with _registry(settings) as connection:
         add_org(
             connection,
@@ -92,6 +98,16 @@ def add(
     if organization:
         terminal.say(f"the token belongs to {organization.name}, number {organization.organization_id} there")
     terminal.say(f"next: openfaith-pipeline sync {chosen_id}")
+
+
+def _confirm_losses(settings: Settings, org_id: str, api_url: str, credentials: PersonalAccessToken) -> None:
+    """Ask before a connection that works is replaced by one that reads fewer products."""
+    with _registry(settings) as connection:
+        streams = read_now(connection, org_id)
+    lost = asyncio.run(lost_products(api_url, credentials, streams)) if streams else []
+    if lost:
+        names = ", ".join(product.value for product in lost)
+        typer.confirm(f"{org_id} is connected, and this token may not read {names}. Replace?", abort=True, err=True)
 
 
 @orgs_app.command("list")

@@ -93,7 +93,20 @@ OAUTH_JOURNEYS: Final = Table(
     Column("verifier", LargeBinary, nullable=False, info=ENCRYPTED, comment="of PKCE, encrypted; good for ten minutes"),
     Column("redirect_uri", Text, nullable=False),
     Column("org_id", Text, comment="the org that is connected again, where that is known from the beginning"),
+    Column("invitation_hash", Text, comment="of the invitation that it began with"),
+    Column("granted", LargeBinary, info=ENCRYPTED, comment="tokens that wait for the person's confirmation"),
+    Column("organization_id", Text, comment="of the church that the tokens are of"),
+    Column("organization_name", Text),
     _moment_of_insert("began_at"),
+)
+
+INVITATIONS: Final = Table(
+    "invitations",
+    METADATA,
+    Column("token_hash", Text, primary_key=True),
+    Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), nullable=False),
+    _moment_of_insert("created_at"),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
 )
 
 SYNCS: Final = Table(
@@ -365,6 +378,13 @@ WEBHOOK_DELIVERIES: Final = Table(
     Column("sync_id", Text, comment="the sync that applied it, or the request that will"),
     Column("error", Text),
     _moment("settled_at"),
+    Column(
+        "is_doubtful",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="tells of an end that is to be confirmed",
+    ),
     _one_of("status", "pending", "applied", "superseded", "requested", "ignored", "failed"),
 )
 Index("webhook_deliveries_event_idx", WEBHOOK_DELIVERIES.c.org_id, WEBHOOK_DELIVERIES.c.event_id, unique=True)
@@ -381,6 +401,25 @@ Index(
     WEBHOOK_DELIVERIES.c.record_id,
 )
 Index("webhook_deliveries_settled_idx", WEBHOOK_DELIVERIES.c.settled_at)
+Index(
+    "webhook_deliveries_org_pending_idx",
+    WEBHOOK_DELIVERIES.c.org_id,
+    WEBHOOK_DELIVERIES.c.next_attempt_at,
+    WEBHOOK_DELIVERIES.c.id,
+    postgresql_where=WEBHOOK_DELIVERIES.c.status == text("'pending'"),
+)
+
+WEBHOOK_TURNS: Final = Table(
+    "webhook_turns",
+    METADATA,
+    Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), primary_key=True),
+    Column(
+        "taken_at",
+        DateTime(timezone=True),
+        nullable=False,
+        comment="when deliveries of the org were claimed last",
+    ),
+)
 
 WEBHOOK_BEATS: Final = Table(
     "webhook_beats",

@@ -2,16 +2,20 @@
 
 What belongs to one such journey waits in `sync.oauth_journeys`: it is known by the state that Planning Center sends
 back, bound to the browser that began it, good for ten minutes and for one return. PKCE binds the code to us as well.
+
+An approval never binds an org to a church by itself: the org's number at Planning Center has to be the same, and where
+none is known, the journey has to begin with an invitation. A grant that reads fewer products than a present one that
+works waits in its journey until the person in the browser has confirmed that.
 """
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 from psycopg.rows import dict_row, tuple_row
@@ -20,8 +24,11 @@ from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import GrantDead, UsageError
 from openfaith_pipeline.orgs.cipher import Cipher, cipher_from
+from openfaith_pipeline.orgs.credential_store import opened, sealed
+from openfaith_pipeline.orgs.grants import lost_products, read_now
+from openfaith_pipeline.orgs.invitations import hash_of, invited_org, use_invitation
 from openfaith_pipeline.orgs.organization import Organization, read_organization
-from openfaith_pipeline.orgs.registry import add_org, api_url_of, get_org, new_org_id
+from openfaith_pipeline.orgs.registry import add_org, api_url_of, get_org, new_org_id, number_of
 from openfaith_pipeline.orgs.tokens import application_of
 from openfaith_pipeline.planning_center.credentials import OAuthToken
 from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
@@ -44,6 +51,18 @@ class Journey:
 
 
 @dataclass(frozen=True)
+class Narrower:
+    """A new grant that is not kept yet, since it may not read products that the present one reads.
+
+    confirmation: what the browser has to send, beside its cookie, to have it kept all the same.
+    """
+
+    confirmation: str
+    name: str
+    lost: Sequence[Product]
+
+
+@dataclass(frozen=True)
 class Connected:
     """Whom a journey has connected. is_new: the church was not known before."""
 
@@ -53,20 +72,39 @@ class Connected:
 
 
 def begin_journey(
-    connection: Connection[Any], settings: Settings, *, redirect_uri: str, org_id: str | None = None
+    connection: Connection[Any],
+    settings: Settings,
+    *,
+    redirect_uri: str,
+    org_id: str | None = None,
+    invitation: str | None = None,
 ) -> Journey:
     """Set out to connect a church, `org_id` again where it is given. The caller commits.
 
-    Raises UnknownOrg, or ConfigurationError when OAuth is not set up.
+    invitation: the token of one, which says which org it is; needed for an org whose number is not known.
+    Raises UnknownOrg, UsageError when an invitation is missing or over, ConfigurationError when OAuth is not set up.
     """
-    api_url = api_url_of(connection, get_org(connection, org_id).org_id) if org_id else None
+    if invitation:
+        org_id = invited_org(connection, invitation)
+    elif org_id and number_of(connection, get_org(connection, org_id).org_id) is None:
+        raise UsageError(
+            "which church this org is at Planning Center is not known, so connecting it takes an invitation:"
+            " ask the operator for one (openfaith-pipeline org invite)"
+        )
+    api_url = api_url_of(connection, org_id) if org_id else None
     application = application_of(settings, api_url)
     state, browser, verifier = (secrets.token_urlsafe(48) for _ in range(3))
     connection.execute("DELETE FROM sync.oauth_journeys WHERE began_at < now() - %s", (GOOD_FOR,))
     connection.execute(
-        "INSERT INTO sync.oauth_journeys (state_hash, browser_hash, verifier, redirect_uri, org_id)"
-        " VALUES (%s, %s, %s, %s, %s)",
-        (_hash(state), _hash(browser), cipher_from(settings).encrypt(verifier.encode()), redirect_uri, org_id),
+        _BEGIN,
+        {
+            "state": _hash(state),
+            "browser": _hash(browser),
+            "verifier": cipher_from(settings).encrypt(verifier.encode()),
+            "redirect_uri": redirect_uri,
+            "org_id": org_id,
+            "invitation": hash_of(invitation) if invitation else None,
+        },
     )
     url = application.authorization_url(
         redirect_uri=redirect_uri, scopes=_scopes(settings), state=state, verifier=verifier
@@ -74,7 +112,7 @@ def begin_journey(
     return Journey(url, browser)
 
 
-def end_journey(database: Database, *, state: str, browser: str, code: str) -> Connected:
+def end_journey(database: Database, *, state: str, browser: str, code: str) -> Connected | Narrower:
     """Turn the code into tokens and keep them for the church they are of, which is recognized when it is known.
 
     Raises UsageError when the journey is over, unknown or another browser's, when the code is refused, or the church
@@ -87,22 +125,80 @@ def end_journey(database: Database, *, state: str, browser: str, code: str) -> C
     application = application_of(database.settings, api_url)
     token, organization = _redeem(application, cipher, journey, code)
     with database.connect() as connection:
-        return _keep(connection, cipher, token, organization, journey["org_id"], api_url)
+        org_id = _org_of(connection, organization, journey)
+        streams = read_now(connection, org_id) if org_id else []
+    lost = asyncio.run(lost_products(application.base_url, token, streams)) if streams else []
+    with database.connect() as connection:
+        if org_id and lost:
+            confirmation = _set_aside(connection, cipher, journey, org_id, token, organization)
+            return Narrower(confirmation, get_org(connection, org_id).name, lost)
+        return _keep(connection, cipher, token, organization, journey)
+
+
+def confirm_journey(database: Database, *, confirmation: str, browser: str) -> Connected:
+    """Keep the grant of a journey that ended as Narrower. Raises UsageError as `end_journey` does."""
+    journey = _take(database, confirmation, browser, _TAKE_GRANTED)
+    cipher = cipher_from(database.settings)
+    token = opened(cipher, journey["org_id"], "oauth", journey["granted"])
+    assert isinstance(token, OAuthToken)  # noqa: S101 - what `opened` returns for this kind
+    organization = Organization(journey["organization_id"], journey["organization_name"])
+    with database.connect() as connection:
+        return _keep(connection, cipher, token, organization, journey)
 
 
 def take_journey(database: Database, *, state: str, browser: str) -> dict[str, Any]:
     """Use a journey up, whatever comes of it. Raises UsageError when it cannot be gone on with."""
+    return _take(database, state, browser, _TAKE)
+
+
+_BEGIN: Final = """
+INSERT INTO sync.oauth_journeys (state_hash, browser_hash, verifier, redirect_uri, org_id, invitation_hash)
+VALUES (%(state)s, %(browser)s, %(verifier)s, %(redirect_uri)s, %(org_id)s, %(invitation)s)
+"""
+_TAKE: Final = """
+DELETE FROM sync.oauth_journeys WHERE state_hash = %s AND granted IS NULL
+RETURNING *, began_at > now() - %s AS is_good
+"""
+_TAKE_GRANTED: Final = """
+DELETE FROM sync.oauth_journeys WHERE state_hash = %s AND granted IS NOT NULL
+RETURNING *, began_at > now() - %s AS is_good
+"""
+_SET_ASIDE: Final = """
+INSERT INTO sync.oauth_journeys (state_hash, browser_hash, verifier, redirect_uri, org_id, invitation_hash, granted,
+    organization_id, organization_name)
+VALUES (%(state)s, %(browser_hash)s, %(verifier)s, %(redirect_uri)s, %(org_id)s, %(invitation_hash)s, %(granted)s,
+    %(organization_id)s, %(organization_name)s)
+"""
+
+
+def _take(database: Database, secret: str, browser: str, statement: LiteralString) -> dict[str, Any]:
     with database.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        journey = cursor.execute(
-            "DELETE FROM sync.oauth_journeys WHERE state_hash = %s"
-            " RETURNING browser_hash, verifier, redirect_uri, org_id, began_at > now() - %s AS is_good",
-            (_hash(state), GOOD_FOR),
-        ).fetchone()
+        journey = cursor.execute(statement, (_hash(secret), GOOD_FOR)).fetchone()
     if journey is None or not journey["is_good"]:
         raise UsageError(f"this way back was used before, or is older than ten minutes: {_BEGIN_AGAIN}")
     if not compare_digest(journey["browser_hash"], _hash(browser)):
         raise UsageError(f"this connection was begun in another browser: {_BEGIN_AGAIN}")
     return journey
+
+
+def _set_aside(
+    connection: Connection[Any],
+    cipher: Cipher,
+    journey: Mapping[str, Any],
+    org_id: str,
+    token: OAuthToken,
+    organization: Organization,
+) -> str:
+    """Let the grant wait for the person's word; the confirmation that is asked for."""
+    confirmation = secrets.token_urlsafe(48)
+    granted = {
+        "state": _hash(confirmation),
+        "granted": sealed(cipher, org_id, token),
+        "organization_id": organization.organization_id,
+        "organization_name": organization.name,
+    }
+    connection.execute(_SET_ASIDE, {**journey, **granted, "org_id": org_id})
+    return confirmation
 
 
 def _redeem(
@@ -126,29 +222,28 @@ def _keep(
     cipher: Cipher,
     token: OAuthToken,
     organization: Organization,
-    expected: str | None,
-    api_url: str | None,
+    journey: Mapping[str, Any],
 ) -> Connected:
     # One after the other, so that a church that connects twice at once is one org.
     lock = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
     connection.execute(lock, (_LOCK_CLASS, organization.organization_id))
-    known = _org_of(connection, organization, expected)
-    org_id = known or expected or new_org_id()
-    name = get_org(connection, org_id).name if expected else organization.name
-    add_org(
-        connection,
-        cipher,
-        org_id,
-        name,
-        token,
-        api_url=api_url,
-        organization_id=organization.organization_id,
-    )
-    return Connected(org_id, name, is_new=known is None and expected is None)
+    known = _org_of(connection, organization, journey)
+    if journey["invitation_hash"] and journey["org_id"]:
+        use_invitation(connection, journey["invitation_hash"], journey["org_id"])
+    org_id = known or new_org_id()
+    name = get_org(connection, org_id).name if journey["org_id"] else organization.name
+    api_url = api_url_of(connection, journey["org_id"]) if journey["org_id"] else None
+    number = organization.organization_id
+    add_org(connection, cipher, org_id, name, token, api_url=api_url, organization_id=number)
+    return Connected(org_id, name, is_new=known is None)
 
 
-def _org_of(connection: Connection[Any], organization: Organization, expected: str | None) -> str | None:
-    """The org that is this church's, one that was removed included; raise UsageError when another one was expected."""
+def _org_of(connection: Connection[Any], organization: Organization, journey: Mapping[str, Any]) -> str | None:
+    """The org that is this church's, one that was removed included, None for a new church.
+
+    Raises UsageError when another church was expected, or when nothing but this approval says which church it is.
+    """
+    expected = journey["org_id"]
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(
             "SELECT org_id, organization_id FROM sync.orgs WHERE organization_id = %s OR org_id = %s"
@@ -158,12 +253,13 @@ def _org_of(connection: Connection[Any], organization: Organization, expected: s
     theirs = [org_id for org_id, organization_id in rows if organization_id == organization.organization_id]
     if expected is None or expected in theirs:
         return expected or next(iter(theirs), None)
-    if theirs or any(organization_id for org_id, organization_id in rows if org_id == expected):
+    has_number = any(organization_id for org_id, organization_id in rows if org_id == expected)
+    if theirs or has_number or not journey["invitation_hash"]:
         raise UsageError(
             f"you have approved for {organization.name}, which is not the church to be connected again:"
             f" sign in to Planning Center as a user of that church, and {_BEGIN_AGAIN}"
         )
-    return None
+    return str(expected)
 
 
 def _scopes(settings: Settings) -> Sequence[str]:

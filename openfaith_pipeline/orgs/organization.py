@@ -10,13 +10,15 @@ from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import (
     ConnectionRejected,
+    OpenFaithError,
     RateLimitedError,
     TransientError,
     UnavailableError,
     UnexpectedResponse,
 )
 from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.registry import api_url_of, credentials_of
+from openfaith_pipeline.orgs.connecting import connect_client
+from openfaith_pipeline.orgs.registry import api_url_of, credentials_of, get_org, number_of
 from openfaith_pipeline.planning_center import Credentials, PlanningCenterClient, RetryLimits
 
 _SOMEONE_IS_WAITING: Final = RetryLimits(attempts=3, total=timedelta(seconds=20))
@@ -46,6 +48,19 @@ async def read_organization(
         case {"type": "Organization", "id": str(organization_id), "attributes": {"name": str(name)}}:
             return Organization(organization_id, name)
     raise UnexpectedResponse(f"{base_url}{Product.PEOPLE.path_prefix} does not say whose it is; is it Planning Center?")
+
+
+async def learn_number(database: Database, org_id: str) -> None:
+    """Ask the org's present credentials which church they are of, where its number is not known.
+
+    Nothing is learned while they are refused or do not answer. Raises UnknownOrg.
+    """
+    with database.connect() as connection:
+        if number_of(connection, get_org(connection, org_id).org_id):
+            return
+    with suppress(OpenFaithError):
+        async with connect_client(database, org_id, retry=_SOMEONE_IS_WAITING) as client:
+            await client.get(Product.PEOPLE.path_prefix, {}, product=Product.PEOPLE)
 
 
 async def check_answering(database: Database, org_ids: Sequence[str]) -> None:

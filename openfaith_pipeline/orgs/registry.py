@@ -23,7 +23,9 @@ __all__ = [
     "get_org",
     "list_orgs",
     "new_org_id",
+    "number_of",
     "pause_org",
+    "record_number",
     "remove_org",
     "resume_org",
     "set_connection_state",
@@ -131,6 +133,19 @@ def api_url_of(connection: Connection[Any], org_id: str) -> str | None:
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute("SELECT api_url FROM sync.connections WHERE org_id = %s", (org_id,)).fetchone()
     return row[0] if row else None
+
+
+def number_of(connection: Connection[Any], org_id: str) -> str | None:
+    """Planning Center's own number of the church, None while it is not known."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute("SELECT organization_id FROM sync.orgs WHERE org_id = %s", (org_id,)).fetchone()
+    return row[0] if row else None
+
+
+def record_number(connection: Connection[Any], org_id: str, number: str) -> None:
+    """Record Planning Center's number of the church, if none is known; a known one stays."""
+    statement = "UPDATE sync.orgs SET organization_id = %s WHERE org_id = %s AND organization_id IS NULL"
+    connection.execute(statement, (number, org_id))
 
 
 def set_connection_state(

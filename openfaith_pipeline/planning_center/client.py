@@ -69,6 +69,7 @@ class PlanningCenterClient:
         """
         self.requests = 0
         self.waited_seconds = 0.0
+        self.organization_id: str | None = None
         self._url = parse_url(base_url)
         self._base = str(self._url).rstrip("/")
         self._provider = _provider_of(credentials)
@@ -178,13 +179,16 @@ class PlanningCenterClient:
             if credentials is not self._accepted:
                 self._accepted, self._renewed = credentials, None
                 await self._provider.worked(credentials)
-            return read_document(
+            document = read_document(
                 body,
                 call,
                 requests=patience.requests,
                 waited_seconds=patience.waited_seconds,
                 received_at=received_at,
             )
+            if call.product is Product.PEOPLE:
+                self.organization_id = self.organization_id or document.organization_id
+            return document
 
     def _body_of(self, response: httpx.Response, call: Call) -> dict[str, Any]:
         """As `read_body`; any answer about what was asked for is one that accepts the credentials."""

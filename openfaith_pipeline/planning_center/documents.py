@@ -35,6 +35,15 @@ class Document:
         return count if isinstance(count, int) else None
 
     @property
+    def organization_id(self) -> str | None:
+        """Planning Center's number of the church: the answer's parent (recorded of People), or the answer itself."""
+        for resource in (self.meta.get("parent"), self.data):
+            match resource:
+                case {"type": "Organization", "id": str(number)}:
+                    return number
+        return None
+
+    @property
     def next_offset(self) -> int | None:
         """Offset of the next page, None on the last. With `per_page=0` it is 0 for ever."""
         following = self.meta.get("next")

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import ipaddress
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -16,8 +17,13 @@ from fastapi.security.base import SecurityBase
 from openfaith_pipeline.service.addresses import network_of
 from openfaith_pipeline.service.keys import SCOPES, ApiKey, find_key
 from openfaith_pipeline.service.problems import NotAllowed, NotIdentified, TooManyCalls
+from openfaith_pipeline.settings import Settings
 
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
+_FORWARDING: Final = re.compile(
+    r"via|forwarded|x-forwarded.*|x-(?:real|client|cluster-client|original|remote)-.*|x-proxy.*|.*-client-ip"
+    r"|cf-.*|cdn-.*|x-amz.*|x-envoy.*|x-request-id|x-arr-.*|x-vercel.*|fly-.*"
+)
+"""Headers that proxies, tunnels and CDNs add, and programs on this machine do not."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ _WAYS: Final = (
 def visitor_with(scope: str) -> Callable[..., Visitor]:
     """A dependency: the visitor, who may do what `scope` says.
 
-    Raises NotIdentified, NotAllowed or TooManyCalls. Without any keys set, programs on this machine need none.
+    Raises NotIdentified, NotAllowed or TooManyCalls. Where nobody else can call, programs on this machine need none.
     """
 
     def check(request: Request, _bearer: None = _WAYS[0], _header: None = _WAYS[1], _basic: None = _WAYS[2]) -> Visitor:
@@ -67,24 +73,16 @@ def visitor_with(scope: str) -> Callable[..., Visitor]:
     return check
 
 
-def onlooker(request: Request) -> Visitor:
-    """A dependency for pages that people look at: a key that may read, or this machine."""
-    if not _given_key(request) and is_local(request):
-        _take_turn(request, LOCAL.name)
-        return LOCAL
-    return _check_scope(identify(request), "read")
-
-
 def identify(request: Request) -> Visitor:
     """The visitor by their key. Raises NotIdentified or TooManyCalls."""
     keys: tuple[ApiKey, ...] = request.app.state.keys
     given = _given_key(request)
-    if not keys:
-        if not is_local(request):
-            raise NotIdentified("no keys are set: set OPENFAITH_API_KEYS where the service runs")
+    if not given and is_local(request):
         check_same_site(request)
         _take_turn(request, LOCAL.name)
         return LOCAL
+    if not keys:
+        raise NotIdentified("no keys are set: set OPENFAITH_API_KEYS where the service runs")
     if _is_basic(request):
         check_same_site(request)
     key = find_key(keys, given) if given else None
@@ -95,6 +93,32 @@ def identify(request: Request) -> Visitor:
         )
     _take_turn(request, f"key {key.name}")
     return Visitor(key.name, key.scopes, key.orgs)
+
+
+def trusts_this_machine(settings: Settings, host: str) -> bool:
+    """Whether programs on this machine may do everything without a key: only where nobody else can get here.
+
+    host: the address listened on. A proxy may send us anyone as a local caller, and not every one says so (a bare
+    `proxy_pass` or a TCP forwarder adds nothing). Where there is a public URL or a key, or another address is listened
+    on, strangers are expected, and nobody is trusted for where they come from.
+    """
+    is_public = settings.public_url is not None and not _is_local_name(urlsplit(settings.public_url).hostname or "")
+    return not settings.api_keys and not is_public and _is_local_name(host)
+
+
+def is_local(request: Request) -> bool:
+    """Whether a program on this machine calls, where those are trusted: itself and by a local name.
+
+    Not so with any sign of a proxy, which would make everyone local: a header of one, or HTTP/1.0, which they speak.
+    Nor from a web page that had a name of its own resolve to this machine.
+    """
+    if not request.app.state.trusts_this_machine or request.scope["http_version"] == "1.0":
+        return False
+    if any(_FORWARDING.fullmatch(name) for name in request.headers):
+        return False
+    hosts = [hostname_of(f"//{host}") for host in request.headers.getlist("host")]
+    origins = [hostname_of(origin) for origin in request.headers.getlist("origin")]
+    return len(hosts) == 1 and _is_loopback(_address(request)) and all(map(_is_local_name, (*hosts, *origins)))
 
 
 def check_same_site(request: Request) -> None:
@@ -111,19 +135,6 @@ def check_same_site(request: Request) -> None:
         raise NotAllowed("another site's page asks for this: send the key as Authorization: Bearer KEY instead")
 
 
-def is_local(request: Request) -> bool:
-    """Whether a program on this machine calls, itself and by a local name.
-
-    Not so through a proxy, which would make everyone local, nor from a web page that had a name of its own resolve to
-    this machine.
-    """
-    if any(header in request.headers for header in _FORWARDED):
-        return False
-    origin = request.headers.get("origin")
-    names = [hostname_of(f"//{request.headers.get('host', '')}"), *([hostname_of(origin)] if origin else [])]
-    return _is_loopback(_address(request)) and all(name == "localhost" or _is_loopback(name) for name in names)
-
-
 def hostname_of(url: str) -> str:
     """Empty for what is no URL, such as one of an address that is none."""
     try:
@@ -138,6 +149,10 @@ def netloc_of(url: str) -> str:
         return urlsplit(url).netloc.lower()
     except ValueError:
         return ""
+
+
+def _is_local_name(name: str) -> bool:
+    return name == "localhost" or _is_loopback(name)
 
 
 def _check_scope(visitor: Visitor, scope: str) -> Visitor:

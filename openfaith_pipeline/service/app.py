@@ -16,12 +16,14 @@ from openfaith_pipeline.service import (
     connect,
     documentation,
     health,
+    invitations,
     status,
     triggers,
     webhooks,
     workflow_proxy,
     workflows,
 )
+from openfaith_pipeline.service.access import trusts_this_machine
 from openfaith_pipeline.service.answers import answer_error
 from openfaith_pipeline.service.documentation import documented
 from openfaith_pipeline.service.keys import read_keys
@@ -36,16 +38,19 @@ _ROUTERS = (
     workflows.router,
     workflow_proxy.router,
     connect.router,
+    invitations.router,
     health.router,
     status.router,
     documentation.router,
 )
 
 
-def create_app(database: Database) -> FastAPI:
+def create_app(database: Database, host: str = "127.0.0.1") -> FastAPI:
     """The application over the database, which need not answer yet. Raises ConfigurationError for unusable keys.
 
-    Endpoints find what they share in `request.app.state`: `database`, `pool` (of connections, for threads), `keys` and
+    host: the address it is served at, on which depends whether programs on this machine need a key.
+
+    Endpoints find what they share in `request.app.state`: `database`, `pool` (of connections, for threads), `keys`,
     `limiter`.
     """
     app = FastAPI(
@@ -61,6 +66,7 @@ def create_app(database: Database) -> FastAPI:
         lifespan=_with_pool,
     )
     app.state.database = database
+    app.state.trusts_this_machine = trusts_this_machine(database.settings, host)
     app.state.keys = read_keys(database.settings.api_keys)
     app.state.limiter = RateLimiter(database.settings.requests_per_minute)
     app.state.pool = database.thread_pool(size=POOL_SIZE, timeout=_PATIENCE_SECONDS)

@@ -4,8 +4,10 @@ They are for people, who have no key of ours: what they can do is connect the ch
 theirs. No page repeats what the browser brought.
 """
 
+import asyncio
 from html import escape
 from typing import Annotated, Final
+from urllib.parse import urlencode
 
 import psycopg
 from fastapi import APIRouter, Request
@@ -13,8 +15,19 @@ from fastapi.params import Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from psycopg_pool import PoolTimeout
 
+from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.errors import ConfigurationError, OpenFaithError
-from openfaith_pipeline.orgs.oauth import GOOD_FOR, begin_journey, end_journey, take_journey
+from openfaith_pipeline.orgs.invitations import invited_org
+from openfaith_pipeline.orgs.oauth import (
+    GOOD_FOR,
+    Connected,
+    Narrower,
+    begin_journey,
+    confirm_journey,
+    end_journey,
+    take_journey,
+)
+from openfaith_pipeline.orgs.organization import learn_number
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.orgs.tokens import application_of
 from openfaith_pipeline.service.access import is_local
@@ -40,20 +53,22 @@ button {{ font: inherit; padding: .6rem 1.2rem; border: 0; border-radius: .4rem;
 """
 
 _Org = Annotated[str | None, Query(max_length=60)]
+_Invitation = Annotated[str | None, Query(max_length=100)]
 _Brought = Annotated[str, Query(max_length=4000)]
 
 
 @router.get("")
-def invite(request: Request, org: _Org = None) -> Response:
+def invite(request: Request, org: _Org = None, invitation: _Invitation = None) -> Response:
     """The page that says what will happen, with the button that begins it."""
     try:
         _take_turn(request)
         application_of(_settings(request))
         _redirect_uri(request)
-        name = _name_of(request, org) if org else "your church"
+        name = _name_of(request, org, invitation)
     except (OpenFaithError, psycopg.Error, PoolTimeout) as error:
         return _failure(error)
-    action = f"/connect/pco/start?org={org}" if org else "/connect/pco/start"
+    asked = urlencode({key: value for key, value in (("org", org), ("invitation", invitation)) if value})
+    action = f"/connect/pco/start?{asked}" if asked else "/connect/pco/start"
     return _page(
         "Connect Planning Center",
         f"<p>This lets OpenFaith read the Planning Center data of {escape(name)}, and keeps it up to date from then on."
@@ -64,13 +79,21 @@ def invite(request: Request, org: _Org = None) -> Response:
 
 
 @router.post("/start")
-def start(request: Request, org: _Org = None) -> Response:
+def start(request: Request, org: _Org = None, invitation: _Invitation = None) -> Response:
     """Send the browser to Planning Center, with a cookie by which it is known when it comes back."""
     try:
         _take_turn(request)
         redirect_uri = _redirect_uri(request)
+        if org and not invitation:
+            asyncio.run(learn_number(request.app.state.database, org))
         with request.app.state.pool.connection() as connection:
-            journey = begin_journey(connection, _settings(request), redirect_uri=redirect_uri, org_id=org or None)
+            journey = begin_journey(
+                connection,
+                _settings(request),
+                redirect_uri=redirect_uri,
+                org_id=org or None,
+                invitation=invitation,
+            )
     except (OpenFaithError, psycopg.Error, PoolTimeout) as error:
         return _failure(error)
     response = RedirectResponse(journey.url, 303, _HEADERS)
@@ -95,9 +118,41 @@ def callback(request: Request, code: _Brought = "", state: _Brought = "", error:
         if not code:
             take_journey(database, state=state, browser=browser)
             return _finished(_page("Not connected", _refusal(error), status=400))
-        connected = end_journey(database, state=state, browser=browser, code=code)
+        ended = end_journey(database, state=state, browser=browser, code=code)
     except (OpenFaithError, psycopg.Error, PoolTimeout) as failure:
         return _failure(failure)
+    return _question(ended) if isinstance(ended, Narrower) else _success(ended)
+
+
+@router.post("/confirm")
+def confirm(request: Request, confirmation: _Brought = "") -> Response:
+    """Replace a grant that works by one that reads less, as the person has confirmed."""
+    browser = request.cookies.get(_COOKIE, "")
+    try:
+        _take_turn(request)
+        connected = confirm_journey(request.app.state.database, confirmation=confirmation, browser=browser)
+    except (OpenFaithError, psycopg.Error, PoolTimeout) as failure:
+        return _failure(failure)
+    return _success(connected)
+
+
+def _question(narrower: Narrower) -> HTMLResponse:
+    lost = ", ".join(_called(product) for product in narrower.lost)
+    action = f"/connect/pco/confirm?{urlencode({'confirmation': narrower.confirmation})}"
+    return _page(
+        "Less than before",
+        f"<p>{escape(narrower.name)} is connected, and works. With your approval it could no longer read:"
+        f" <strong>{escape(lost)}</strong>. Nothing has been changed.</p>"
+        '<p>To keep everything, <a href="/connect/pco">begin again</a> as a user who may see it.</p>'
+        f'<form method="post" action="{escape(action)}"><button>Connect with less all the same</button></form>',
+    )
+
+
+def _called(product: Product) -> str:
+    return product.value.replace("_", " ").title()
+
+
+def _success(connected: Connected) -> HTMLResponse:
     how = "is connected" if connected.is_new else "is connected again"
     return _finished(
         _page(
@@ -119,9 +174,11 @@ def _settings(request: Request) -> Settings:
     return settings
 
 
-def _name_of(request: Request, org_id: str) -> str:
+def _name_of(request: Request, org_id: str | None, invitation: str | None) -> str:
+    if not org_id and not invitation:
+        return "your church"
     with request.app.state.pool.connection() as connection:
-        return get_org(connection, org_id).name
+        return get_org(connection, invited_org(connection, invitation) if invitation else org_id or "").name
 
 
 def _redirect_uri(request: Request) -> str:

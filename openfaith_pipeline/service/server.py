@@ -25,7 +25,7 @@ def serve(database: Database, host: str, port: int, announce: Callable[[str], No
     port: 0 takes a free one. announce: gets the URL once connections are taken.
     Raises UsageError when it cannot listen there.
     """
-    app = create_app(database)
+    app = create_app(database, host)
     listener = _listen(host, port)
     # Of a call's path and query nothing is logged: OAuth brings secrets there. Nor is what strangers send by the
     # thousand: uvicorn warns of each request that it cannot read.

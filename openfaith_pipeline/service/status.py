@@ -9,8 +9,9 @@ from psycopg import Connection
 
 from openfaith_pipeline.inbox.requests import list_requests
 from openfaith_pipeline.orgs.health import read_health
-from openfaith_pipeline.service.access import Visitor, onlooker
+from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.health import Readiness, read_readiness
+from openfaith_pipeline.service.keys import READ
 from openfaith_pipeline.service.markup import heading, page, paragraph, table
 
 router = APIRouter(include_in_schema=False)
@@ -40,7 +41,7 @@ SELECT o.org_id, o.name,
 
 
 @router.get("/")
-def show_status(request: Request, visitor: Annotated[Visitor, Depends(onlooker)]) -> HTMLResponse:
+def show_status(request: Request, visitor: Annotated[Visitor, Depends(visitor_with(READ))]) -> HTMLResponse:
     readiness = read_readiness(request.app.state.pool)
     if readiness.status != "ready":
         told = {"down": "Postgres does not answer.", "behind": "Run openfaith-pipeline db upgrade."}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -13,7 +14,16 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.alerts import list_alerts
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.connecting import connect_client
-from openfaith_pipeline.orgs.registry import Org, add_org, list_orgs, new_org_id, remove_org, set_connection_state
+from openfaith_pipeline.orgs.invitations import make_invitation
+from openfaith_pipeline.orgs.registry import (
+    Org,
+    add_org,
+    list_orgs,
+    new_org_id,
+    number_of,
+    remove_org,
+    set_connection_state,
+)
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.service.app import create_app
 from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
@@ -42,9 +52,9 @@ def browser(database: Database) -> Iterator[TestClient]:
         yield client
 
 
-def _leave(browser: TestClient, org_id: str = "") -> str:
+def _leave(browser: TestClient, org_id: str = "", **params: str) -> str:
     """Press the button, approve; the address that Planning Center sends the browser back to."""
-    left = browser.post("/connect/pco/start", params={"org": org_id} if org_id else {})
+    left = browser.post("/connect/pco/start", params={**params, **({"org": org_id} if org_id else {})})
     assert left.status_code == 303, left.text
     return visit(left.headers["Location"])
 
@@ -110,6 +120,94 @@ def test_one_connected_by_token_changes_over_and_another_church_cannot_take_its_
     assert "<strong>Ours</strong>" in browser.get(_leave(browser, org_id)).text
     with database.connect() as connection:
         assert connection.execute("SELECT org_id, kind FROM sync.connections").fetchall() == [(org_id, "oauth")]
+
+
+def _known_only_by_token(database: Database, simulator: SimulatorClient, *, works: bool) -> str:
+    """An org whose number nobody has recorded."""
+    org_id, given = new_org_id(), simulator.credentials(FIRST.org_id)
+    token = PersonalAccessToken(given.app_id, SecretStr(given.secret if works else "no longer good"))
+    with database.connect() as connection:
+        add_org(connection, cipher_from(database.settings), org_id, "Ours", token)
+    return org_id
+
+
+def _number(database: Database, org_id: str) -> str | None:
+    with database.connect() as connection:
+        return number_of(connection, org_id)
+
+
+def test_a_stranger_does_not_get_an_org_whose_number_its_token_tells(
+    browser: TestClient, database: Database, simulator: SimulatorClient
+) -> None:
+    org_id = _known_only_by_token(database, simulator, works=True)
+    simulator.sign_in(SECOND.org_id)
+    refused = browser.get(_leave(browser, org_id))
+
+    assert (refused.status_code, "not the church to be connected again" in refused.text) == (400, True)
+    assert _number(database, org_id) == str(FIRST.organization_id)
+    with database.connect() as connection:
+        assert connection.execute("SELECT kind FROM sync.connections").fetchall() == [("personal_access_token",)]
+
+
+def test_an_org_whose_number_nothing_tells_takes_an_invitation(
+    browser: TestClient, database: Database, simulator: SimulatorClient
+) -> None:
+    org_id = _known_only_by_token(database, simulator, works=False)
+    refused = browser.post("/connect/pco/start", params={"org": org_id})
+    assert (refused.status_code, "takes an invitation" in refused.text) == (400, True)
+
+    with database.connect() as connection:
+        invitation = make_invitation(connection, org_id)
+    assert "Ours" in browser.get("/connect/pco", params={"invitation": invitation.token}).text
+    connected = browser.get(_leave(browser, invitation=invitation.token))
+    assert (connected.status_code, "<strong>Ours</strong>" in connected.text) == (200, True)
+    assert _number(database, org_id) == str(FIRST.organization_id)
+    again = browser.post("/connect/pco/start", params={"invitation": invitation.token})
+    assert (again.status_code, "used before" in again.text) == (400, True)
+
+
+def test_an_invitation_that_is_used_meanwhile_or_has_expired_connects_nobody(
+    browser: TestClient, database: Database, simulator: SimulatorClient
+) -> None:
+    org_id = _known_only_by_token(database, simulator, works=False)
+    for change in ("DELETE FROM sync.invitations", "UPDATE sync.invitations SET expires_at = now()"):
+        with database.connect() as connection:
+            invitation = make_invitation(connection, org_id)
+        back = _leave(browser, invitation=invitation.token)
+        with database.connect() as connection:
+            connection.execute(change)
+        assert browser.get(back).status_code == 400
+        assert _number(database, org_id) is None
+
+
+def test_less_than_before_is_shown_and_confirmed_first(
+    browser: TestClient, database: Database, simulator: SimulatorClient
+) -> None:
+    browser.get(_leave(browser))
+    [org] = _orgs(database)
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO sync.stream_states (org_id, stream) SELECT %s, unnest(%s::text[])",
+            (org.org_id, ["people.people", "giving.funds"]),
+        )
+        before = connection.execute("SELECT secret FROM sync.connections").fetchall()
+    try:
+        simulator.grant(FIRST.org_id, ["people"])
+        question = browser.get(_leave(browser))
+        assert (question.status_code, "<strong>Giving</strong>" in question.text) == (200, True)
+        with database.connect() as connection:
+            assert connection.execute("SELECT secret FROM sync.connections").fetchall() == before
+        action = unescape(question.text.partition('action="')[2].partition('"')[0])
+        stranger = TestClient(browser.app, base_url=PUBLIC_URL).post(action)
+        assert (stranger.status_code, "another browser" in stranger.text) == (400, True)
+        assert browser.post(action).status_code == 400, "what a stranger tried is used up"
+
+        action = unescape(browser.get(_leave(browser)).text.partition('action="')[2].partition('"')[0])
+        assert "is connected again" in browser.post(action).text
+        with database.connect() as connection:
+            assert connection.execute("SELECT secret FROM sync.connections").fetchall() != before
+    finally:
+        simulator.grant(FIRST.org_id, [product.value for product in Product])
 
 
 def test_the_way_back_is_good_once_for_one_browser_and_not_for_ever(browser: TestClient, database: Database) -> None:

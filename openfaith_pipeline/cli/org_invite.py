@@ -1,0 +1,41 @@
+"""`org invite`: a link by which a church connects an org that nothing else says is theirs."""
+
+from typing import Annotated
+
+import typer
+
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.errors import ConfigurationError
+from openfaith_pipeline.orgs.invitations import invitation_url, make_invitation
+from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
+from openfaith_pipeline.settings import load_settings
+
+OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
+
+
+def invite(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
+    """Print a link by which a church connects this org by OAuth: once, within seven days.
+
+    It is needed for an org of which Planning Center's number is not known, such as one added with --no-verify whose
+    token has never worked. Give it to the church alone: whoever opens it and approves connects their church.
+
+    \b
+    Examples:
+      openfaith-pipeline org invite org_01k5t0w2m1e9qv4y8z3n7b6c5d
+
+    \b
+    Exit codes: 0 printed; 1 the database does not answer; 2 no such org, or OPENFAITH_PUBLIC_URL is not set.
+    """
+    settings = load_settings()
+    if settings.public_url is None:
+        raise ConfigurationError("OPENFAITH_PUBLIC_URL is not set: set it to where churches reach the service")
+    with open_database(settings) as database, database.connect() as connection:
+        adopt_openfaith_orgs(connection, settings.canonical_schema)
+        invitation = make_invitation(connection, org_id)
+    url = invitation_url(settings.public_url, invitation)
+    if as_json:
+        terminal.print_json({"org_id": org_id, "url": url, "expires_at": invitation.expires_at.isoformat()})
+        return
+    terminal.output().print(url, markup=False, soft_wrap=True)
+    terminal.say(f"good once, until {terminal.moment(invitation.expires_at)}")
