@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final
 
-import orjson
-
+from openfaith_pipeline import exact_json
 from openfaith_pipeline.catalog import STREAMS, ColumnType, Stream
 from openfaith_pipeline.catalog.events import event_named
 from openfaith_pipeline.extract.single import brings_more, own_path, parents_on
@@ -157,8 +156,8 @@ def _read(delivery: Delivery) -> _Told | str:
     if event is None:
         return "its event is about nothing that is synced"
     try:
-        document = orjson.loads(delivery.payload)
-    except orjson.JSONDecodeError:
+        document = exact_json.read(delivery.payload)
+    except ValueError:
         return "its payload is not JSON"
     resource = document.get("data") if isinstance(document, dict) else None
     identifier = id_of(resource) or ""

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from io import TextIOWrapper
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from openfaith_pipeline import exact_json
 from openfaith_pipeline.printable import printable, printable_json
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -73,13 +75,17 @@ def confirm(question: str) -> None:
 
 
 def print_json(document: Any) -> None:
-    text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=str).decode()
+    text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=_plain).decode()
     typer.echo(printable_json(text).encode())
+
+
+def _plain(value: Any) -> Any:
+    return orjson.Fragment(exact_json.digits_of(value)) if isinstance(value, Decimal) else str(value)
 
 
 def json_line(document: Any) -> str:
     """JSON on one line."""
-    return printable_json(orjson.dumps(document, option=orjson.OPT_UTC_Z, default=str).decode())
+    return printable_json(orjson.dumps(document, option=orjson.OPT_UTC_Z, default=_plain).decode())
 
 
 def table(

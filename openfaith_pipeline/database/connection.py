@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
+from psycopg.adapt import AdaptersMap
+from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from openfaith_pipeline import exact_json
 from openfaith_pipeline.database.session import ENCODING, forget_libpq_variables, session_options
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
@@ -17,11 +20,16 @@ if TYPE_CHECKING:
 
 DAGSTER_SCHEMA: Final = "dagster"
 
+_ADAPTERS: Final = AdaptersMap(psycopg.adapters)
+set_json_loads(exact_json.read, _ADAPTERS)
+set_json_dumps(exact_json.write, _ADAPTERS)
+
 _OPTIONS: Final[Mapping[str, Any]] = {
     "application_name": "openfaith-pipeline",
     "client_encoding": ENCODING,
     "connect_timeout": 10,
     "options": session_options(),
+    "context": _ADAPTERS,
 }
 # What the server says when waiting will not help.
 _REFUSALS: Final = (

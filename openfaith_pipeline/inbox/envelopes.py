@@ -6,8 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import orjson
-
+from openfaith_pipeline import exact_json
 from openfaith_pipeline.catalog.events import event_named
 from openfaith_pipeline.inbox.webhook_deliveries import Incoming
 from openfaith_pipeline.walk import id_of
@@ -33,7 +32,9 @@ def organization_in(body: bytes) -> str | None:
     """Planning Center's id of the church an unverified body names: good for finding secrets to try, nothing else."""
     for element in _elements(body)[:MOST_EVENTS]:
         match element:
-            case {"relationships": {"organization": {"data": {"id": str(organization_id)}}}}:
+            case {"relationships": {"organization": {"data": {"id": str(organization_id)}}}} if _is_name(
+                organization_id
+            ):
                 return organization_id
     return None
 
@@ -78,7 +79,7 @@ def _event_in(element: Any, whole: Incoming, sent_at: str) -> Incoming | None:
                 named.stream.name if named else None,
                 _record_id(document),
                 moment_of((document.get("meta") or {}).get("event_time")) or moment_of(sent_at),
-                payload.encode(),
+                payload.encode(errors="surrogatepass"),
             )
     return None
 
@@ -104,8 +105,8 @@ def _document(payload: str) -> dict[str, Any]:
 
 def _parsed(text: bytes | str) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return exact_json.read(text)
+    except ValueError:
         return None
 
 

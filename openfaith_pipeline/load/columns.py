@@ -102,10 +102,12 @@ class ColumnEncoder:
                 pairs = zip(named, kinds, strict=True)
                 yield _texts([kind if data is None else data.get("type") for data, kind in pairs])
         for name, encode in self._columns:
-            values = attributes[name]
-            yield (
-                encode(values) if encode else [_NULL if value is None else self._encode_json(value) for value in values]
-            )
+            yield encode(attributes[name]) if encode else self._documents(attributes[name])
+
+    def _documents(self, values: Sequence[Any]) -> _Column:
+        encoded = [_NULL if value is None else self._encode_json(value) for value in values]
+        # It may stand for what Postgres cannot store.
+        return None if any("\ufffd" in each for each in encoded) else encoded
 
     def _unnamed(self, name: str, records: Sequence[Record]) -> Callable[[int], Any]:
         """What tells whom the relationship of a record means that names nobody: its parent or an attribute."""

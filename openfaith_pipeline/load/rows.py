@@ -10,6 +10,7 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from openfaith_pipeline import exact_json
 from openfaith_pipeline.catalog import Stream, carried_names
 from openfaith_pipeline.load.columns import LONGEST_ID, ColumnEncoder, links_of
 from openfaith_pipeline.load.values import (
@@ -19,10 +20,11 @@ from openfaith_pipeline.load.values import (
     encode_id,
     encode_json,
     encode_text,
-    json_text,
     kind_of,
 )
 from openfaith_pipeline.walk import Record
+
+_REPLACED = "holds a character that Postgres cannot store; U+FFFD stands in its place"
 
 _RELATIONSHIPS = "relationships"
 """Of `_extra`: by name, the linkages that have no column, or did not fit theirs."""
@@ -89,7 +91,7 @@ class RowEncoder:
         for position, record in enumerate(records):
             problem = self._shape_problem(record.resource)
             if problem:
-                whole = json_text(self._without_secrets(record.resource))
+                whole = exact_json.write(self._without_secrets(record.resource))
                 encoded.issues.append(Issue(_id_of(record.resource), None, problem, whole, record.parents))
             else:
                 encoded.attributes.update(record.resource.get("attributes") or {})
@@ -126,6 +128,8 @@ class RowEncoder:
             value = attributes.get(name)
             try:
                 values.append(NULL if value is None else encode(value))
+                if encode is encode_json and "\ufffd" in values[-1] and not exact_json.is_storable(value):
+                    unfit.reasons[name] = _REPLACED
             except Unfit as reason:
                 values.append(NULL)
                 unfit.attributes[name] = value
@@ -134,7 +138,7 @@ class RowEncoder:
         values.append(self._extra(resource, attributes, unfit))
         values += links
         if unfit.reasons:
-            whole = json_text(self._without_secrets(resource))
+            whole = exact_json.write(self._without_secrets(resource))
             issues += [
                 Issue(resource["id"], name, reason, whole, record.parents) for name, reason in unfit.reasons.items()
             ]
@@ -190,7 +194,11 @@ class RowEncoder:
         unknown = self._unknown_relationships(resource.get("relationships") or {}) | unfit.linkages
         if unknown:
             extra[_RELATIONSHIPS] = {name: unknown[name] for name in sorted(unknown)}
-        return encode_json(extra) if extra else NULL
+        encoded = encode_json(extra) if extra else NULL
+        if "\ufffd" in encoded:
+            replaced = [name for name, value in extra.items() if not exact_json.is_storable(value)]
+            unfit.reasons = {**dict.fromkeys(replaced, _REPLACED), **unfit.reasons}
+        return encoded
 
     def _unknown_relationships(self, relationships: Mapping[str, Any]) -> dict[str, Any]:
         """To-one relationships the catalog does not declare.
@@ -217,4 +225,4 @@ def _id_problem(identifier: Any) -> str | None:
 
 def _id_of(resource: Any) -> str | None:
     identifier = resource.get("id") if isinstance(resource, dict) else None
-    return json_text(identifier)[:200] if identifier is not None else None
+    return exact_json.write(identifier)[:200] if identifier is not None else None

@@ -4,16 +4,18 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Final
 
-import orjson
-
+from openfaith_pipeline import exact_json
 from openfaith_pipeline.catalog import ColumnType
+from openfaith_pipeline.exact_json import LARGEST_EXPONENT, digits_of
 from openfaith_pipeline.load.columns import ESCAPES, LONGEST_ID, NEEDS_ESCAPE
 
 NULL: Final = r"\N"
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _INT64 = range(-(2**63), 2**63)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _UTC_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -32,6 +34,8 @@ def encode_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
+    if isinstance(value, Decimal):
+        return digits_of(value)
     raise Unfit(f"is {kind_of(value)}, not a text")
 
 
@@ -49,25 +53,30 @@ def _check_encodable(value: str) -> None:
 
 
 def _integer(value: Any) -> str:
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,19}", value):
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, Decimal) and abs(value) < _INT64.stop and value == int(value):
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Unfit(f"is {kind_of(value)}, not a whole number")
+        raise Unfit(f"is {kind_of(value)}, not a whole number of at most 64 bits")
     if value not in _INT64:
         raise Unfit("is a number of more than 64 bits")
     return str(value)
 
 
 def _float(value: Any) -> str:
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-    except (ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise Unfit(f"is {kind_of(value)}, not a number")
-    return repr(number)
+    """The column is `numeric`: every digit is kept."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        value = Decimal(value)
+    if isinstance(value, Decimal) and abs(value.adjusted()) <= LARGEST_EXPONENT:
+        return digits_of(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return repr(value)
+    raise Unfit(f"is {kind_of(value)}, not a number that can be stored")
 
 
 def _boolean(value: Any) -> str:
@@ -101,7 +110,7 @@ def _timestamp(value: Any) -> str:
 
 
 def encode_json(value: Any) -> str:
-    return json_text(value).translate(ESCAPES)
+    return exact_json.write(value).translate(ESCAPES)
 
 
 ENCODERS: Final[Mapping[ColumnType, Callable[[Any], str]]] = {
@@ -115,30 +124,15 @@ ENCODERS: Final[Mapping[ColumnType, Callable[[Any], str]]] = {
 }
 
 
-def json_text(value: Any) -> str:
-    """JSON that Postgres' jsonb accepts: a NUL or half a surrogate pair, which it refuses, becomes U+FFFD."""
-    try:
-        encoded = orjson.dumps(value)
-    except TypeError:  # half a surrogate pair, or a number of more than 64 bits
-        encoded = orjson.dumps(_mend(value))
-    text = encoded.decode()
-    return orjson.dumps(_mend(value)).decode() if "\\u0000" in text else text
-
-
-def _mend(value: Any) -> Any:
-    if isinstance(value, str):
-        return _UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, dict):
-        return {_mend(key): _mend(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_mend(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and value not in _INT64:
-        return str(value)
-    return value
-
-
 def kind_of(value: Any) -> str:
     if isinstance(value, str):
         return f"a text of {len(value)} characters"
-    names = {bool: "a boolean", int: "a number", float: "a number", dict: "an object", list: "a list"}
+    names = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        Decimal: "a number",
+        dict: "an object",
+        list: "a list",
+    }
     return names.get(type(value), "of an unknown kind")

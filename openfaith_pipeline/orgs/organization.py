@@ -16,6 +16,7 @@ from openfaith_pipeline.errors import (
     UnavailableError,
     UnexpectedResponse,
 )
+from openfaith_pipeline.exact_json import storable
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.connecting import connect_client
 from openfaith_pipeline.orgs.registry import api_url_of, credentials_of, get_org, number_of
@@ -46,7 +47,7 @@ async def read_organization(
         raise TransientError(f"Planning Center does not answer at {base_url}: {error}") from None
     match document.data:
         case {"type": "Organization", "id": str(organization_id), "attributes": {"name": str(name)}}:
-            return Organization(organization_id, name)
+            return Organization(storable(organization_id), storable(name))
     raise UnexpectedResponse(f"{base_url}{Product.PEOPLE.path_prefix} does not say whose it is; is it Planning Center?")
 
 

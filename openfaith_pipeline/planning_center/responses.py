@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
-import orjson
 
+from openfaith_pipeline import exact_json
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     OpenFaithError,
@@ -95,8 +95,8 @@ def read_body(response: httpx.Response, call: Call) -> dict[str, Any]:
 
 def _decode(content: bytes) -> dict[str, Any] | None:
     try:
-        body = orjson.loads(content)
-    except orjson.JSONDecodeError:
+        body = exact_json.read(content)
+    except ValueError:
         return None
     return body if isinstance(body, dict) else None
 
@@ -119,7 +119,7 @@ def _refusal_of(status: int, body: dict[str, Any] | None) -> Refusal:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return exact_json.storable(value) if isinstance(value, str) else ""
 
 
 def _shorten(text: str, withheld: Collection[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from openfaith_pipeline import exact_json
 from openfaith_pipeline.catalog import ColumnType, people
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load import rows, values
@@ -40,7 +41,7 @@ def fixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
             **rows.ENCODERS,
             ColumnType.TIMESTAMP: moment,
             ColumnType.TEXT: lambda value: values.encode_text(
-                value if isinstance(value, str) else values.json_text(value)
+                value if isinstance(value, str) else exact_json.write(value)
             ),
         }
         monkeypatch.setattr(rows, "ENCODERS", later)
