@@ -235,7 +235,7 @@ class _Exchange:
 
 def change(editor: Editor, action: str, **arguments: object) -> object:
     """Make a change named by its verb; raise ValueError for an unknown one."""
-    if action not in ("edit", "drop", "add", "delete", "merge", "inject"):
+    if action not in ("edit", "drop", "add", "delete", "announce", "merge", "inject"):
         raise ValueError(f"no change is called {action}")
     return getattr(editor, action)(**arguments)
 

@@ -16,6 +16,10 @@ _MONTH = 30 * DAY
 _MAIN_SHARE = 0.7
 """Of the records that several paths list, how many the first of them does."""
 
+_NEWEST_MADE = 3
+_NEWEST_CHANGED = 12
+"""How many records share the second that is a stream's newest, of a large stream about."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -82,7 +86,10 @@ class Census:
         return self._pointed[stream]
 
     def created_at(self, stream: str, index: int) -> int:
-        """Seconds since 1970: ascending with the id, whole batches of imports in one second, after the owner's."""
+        """Seconds since 1970: ascending with the id, whole batches of imports in one second, after the owner's.
+
+        The last few were made in one second too, so that whoever begins where he ended meets some of them again.
+        """
         parts = self.parts(stream)
         part = parts[0] if len(parts) == 1 else parts[bisect_right(parts, index, key=lambda each: each.start) - 1]
         owner = part.owner(index)
@@ -92,13 +99,18 @@ class Census:
         total = self.count(stream)
         batch = max(20, min(300, total // 4))
         is_imported = (index // batch) % 4 == 1
-        place = index // batch * batch if is_imported else index
+        place = index // batch * batch if is_imported else min(index, max(total - _NEWEST_MADE, 0))
         return EPOCH - _YEARS * 365 * DAY + _YEARS * 365 * DAY * place // max(total, 1)
 
     def updated_at(self, stream: str, index: int, created_at: int) -> int:
-        """Seconds since 1970: often as created, often in the second of a bulk change, else any time since."""
+        """Seconds since 1970: often as created, often in the second of a bulk change, else any time since.
+
+        The newest second is that of a bulk change too: no watermark stands behind all of its rows.
+        """
         number = scatter(self.seed, f"{stream} updated", index)
         draw, fraction = number % 100, number // 100
+        if fraction % max(5, self.count(stream) // _NEWEST_CHANGED) == 0:
+            return EPOCH - 1
         if draw < 40:
             return created_at
         if draw < 55:

@@ -92,6 +92,10 @@ class SimulatorClient:
         """Delete records and what belongs to them."""
         return self._change(org, "delete", stream=stream, ids=list(ids))  # type: ignore[no-any-return]
 
+    def announce(self, org: str, stream: str, ids: Sequence[int], event: str = "updated") -> list[int]:
+        """Send the event of a change that was none; `event` as its name ends: `updated`, `step_ready`."""
+        return self._change(org, "announce", stream=stream, ids=list(ids), event=event)  # type: ignore[no-any-return]
+
     def merge(self, org: str, stream: str, keep: int | None = None, remove: int | None = None) -> dict[str, int]:
         """Merge one record into another; returns the ids `merger`, `keep` and `remove`."""
         return self._change(org, "merge", stream=stream, keep=keep, remove=remove)  # type: ignore[no-any-return]

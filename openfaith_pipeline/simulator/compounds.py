@@ -14,6 +14,8 @@ from openfaith_pipeline.simulator.tables import Table
 
 Tree = dict[str, "Tree"]
 _MAX_DEPTH = 2
+_LATE = 3
+"""How many of a stream's newest records lag."""
 
 
 def read_includes(text: str) -> Tree:
@@ -58,9 +60,15 @@ class Compound:
         done = 0
         while done < len(self._included):  # each may bring others along
             for target, branch in list(self._included.items())[done:]:
-                rendered += self._rendered(self._church.table(target[0]), [target[1]], branch)
+                if not self._is_late(target):
+                    rendered += self._rendered(self._church.table(target[0]), [target[1]], branch)
                 done += 1
         return rendered
+
+    def _is_late(self, target: Target) -> bool:
+        """Measured: for minutes a new record was named by its parent's linkage, and not among the included."""
+        stream, id = target
+        return stream in self._church.traps.lagging_includes and id in self._church.table(stream).ids[-_LATE:]
 
     def listed(self, table: Table, ids: Iterable[int]) -> list[bytes]:
         """The resource objects of a page."""

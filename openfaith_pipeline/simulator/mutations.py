@@ -102,6 +102,13 @@ class Editor:
                 self._let_go((stream, id))
         return list(ids)
 
+    def announce(self, stream: str, ids: Sequence[int], event: str = "updated") -> list[int]:
+        """Nothing changes, and those who listen hear of it: events come late, twice, and for what shows nowhere."""
+        table = self._table(stream)
+        for id in ids:
+            self._tell(event, table, id)
+        return list(ids)
+
     def merge(self, stream: str, keep: int | None = None, remove: int | None = None) -> dict[str, int]:
         """Merge one record into another (random ones unless given): what belonged to it moves, a merger tells of it."""
         mergers, kept, removed = self._merger_of(stream)

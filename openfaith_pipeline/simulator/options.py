@@ -88,6 +88,7 @@ class Traps(Data):
     silent_products: products that answer 200 with no rows where this user may not read.
     forbidden_streams: streams this user gets a 403 for.
     absent_paths: streams whose path at top level is a 404, because production has none after all.
+    lagging_includes: streams whose newest records are not among those included, though their parents name them.
     """
 
     missing_next: tuple[str, ...] = ()
@@ -95,6 +96,7 @@ class Traps(Data):
     silent_products: tuple[str, ...] = ()
     forbidden_streams: tuple[str, ...] = ()
     absent_paths: tuple[str, ...] = ()
+    lagging_includes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

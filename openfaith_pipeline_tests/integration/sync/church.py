@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from psycopg import sql
+from psycopg import Connection, sql
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
@@ -42,12 +42,14 @@ def sync(
     streams: Sequence[Stream] = PEOPLE_ONLY,
     mode: SyncMode = SyncMode.INCREMENTAL,
     sync_id: str | None = None,
+    *,
+    is_rotating: bool = False,
 ) -> dict[str, StreamResult]:
-    """Sync as one attempt of a sync, a new one unless named."""
+    """Sync as one attempt of a sync, a new one unless named; is_rotating: as one that comes often."""
     sync_id = sync_id or f"sync_{uuid4().hex}"
     with database.connect() as connection:
         begin_sync(connection, SyncStart(sync_id, None, mode.value, "test", {}))
-    results = asyncio.run(sync_streams(database, org_id, streams, mode=mode, sync_id=sync_id))
+    results = asyncio.run(sync_streams(database, org_id, streams, mode=mode, sync_id=sync_id, is_rotating=is_rotating))
     with database.connect() as connection:
         finish_sync(connection, sync_id)
     return results
@@ -62,12 +64,20 @@ def statuses(results: Mapping[str, StreamResult]) -> dict[str, str | None]:
 
 def stored(database: Database, org_id: str, stream: Stream) -> dict[str, dict[str, Any]]:
     """The live rows of a raw table by id: its typed columns and `_extra`."""
+    with database.connect() as connection:
+        return _stored(connection, org_id, stream)
+
+
+def _stored(connection: Connection[Any], org_id: str, stream: Stream) -> dict[str, dict[str, Any]]:
     columns = sql.SQL(", ").join(map(sql.Identifier, ["id", *stream.columns, "_extra"]))
     table = sql.Identifier(stream.schema, stream.short_name)
-    with database.connect(row_factory=dict_row) as connection:
-        rows = connection.execute(
+    rows = (
+        connection.cursor(row_factory=dict_row)
+        .execute(
             sql.SQL("SELECT {} FROM {} WHERE org_id = %s AND _deleted_at IS NULL").format(columns, table), (org_id,)
-        ).fetchall()
+        )
+        .fetchall()
+    )
     return {row.pop("id"): row for row in rows}
 
 
@@ -105,9 +115,11 @@ def differences(
     database: Database, simulator: SimulatorClient, org_id: str, streams: Sequence[Stream] = PEOPLE_ONLY
 ) -> list[str]:
     """Every row, and every value in it, in which the raw tables are not the source's truth; empty when they are."""
+    with database.connect() as connection:
+        present = {stream: _stored(connection, org_id, stream) for stream in streams}
     found: list[str] = []
-    for stream in streams:
-        want, have = expected(simulator.truth(org_id, stream.name), stream), stored(database, org_id, stream)
+    for stream, have in present.items():
+        want = expected(simulator.truth(org_id, stream.name), stream)
         found += [f"{stream.name} {identifier}: missing" for identifier in want.keys() - have.keys()]
         found += [f"{stream.name} {identifier}: not at the source" for identifier in have.keys() - want.keys()]
         for identifier in want.keys() & have.keys():

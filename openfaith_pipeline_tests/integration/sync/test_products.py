@@ -13,6 +13,12 @@ from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.status import read_status
 from openfaith_pipeline_tests.integration.sync.church import ALL, connect, differences, row_versions, statuses, sync
+from openfaith_pipeline_tests.integration.sync.kinds import (
+    linked,
+    linked_at_the_source,
+    syncs_of_every_kind,
+    written,
+)
 from openfaith_pipeline_tests.rates import GENEROUS
 
 GROUPS, GIVING = streams_of(Product.GROUPS), streams_of(Product.GIVING)
@@ -24,51 +30,31 @@ def simulator() -> Iterator[SimulatorClient]:
         yield running
 
 
-def linked(database: Database, org_id: str) -> dict[str, set[tuple[str, str]]]:
-    found: dict[str, set[tuple[str, str]]] = {}
-    with database.connect() as connection:
-        for stream in ALL:
-            for table in stream.links.values():
-                rows = connection.execute(
-                    sql.SQL("SELECT id, related_id FROM {} WHERE org_id = %s").format(
-                        sql.Identifier(stream.schema, table)
-                    ),
-                    (org_id,),
-                ).fetchall()
-                found[f"{stream.schema}.{table}"] = set(rows)
-    return found
-
-
-def linked_at_the_source(simulator: SimulatorClient, org_id: str) -> dict[str, set[tuple[str, str]]]:
-    return {
-        f"{stream.schema}.{table}": {
-            (record["id"], named["id"])
-            for record in simulator.truth(org_id, stream.name)
-            for named in record["relationships"].get(relationship, {}).get("data") or []
-        }
-        for stream in ALL
-        for relationship, table in stream.links.items()
-    }
-
-
 def test_every_table_of_every_product_is_the_source(database: Database, simulator: SimulatorClient) -> None:
     [org_id] = connect(database, simulator)
-    results = sync(database, org_id, ALL)
-    assert statuses(results) == {}
+    assert statuses(sync(database, org_id, ALL)) == {}
     assert differences(database, simulator, org_id, ALL) == []
     assert linked(database, org_id) == linked_at_the_source(simulator, org_id)
     assert any(linked(database, org_id).values())
-
-    before = row_versions(database, ALL)
-    again = sync(database, org_id, ALL)
-    assert statuses(again) == {}
-    assert {(result.inserted, result.updated) for result in again.values()} == {(0, 0)}
-    assert row_versions(database, ALL) == before
 
     for stream in ALL:
         if not stream.is_singleton:
             simulator.edit(org_id, stream.name, count=1)
     assert statuses(sync(database, org_id, ALL, mode=SyncMode.RECONCILE)) == {}
+    assert differences(database, simulator, org_id, ALL) == []
+    assert linked(database, org_id) == linked_at_the_source(simulator, org_id)
+
+
+def test_no_kind_of_sync_writes_anything_where_nothing_has_changed(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id] = connect(database, simulator)
+    assert statuses(sync(database, org_id, ALL)) == {}
+    before = row_versions(database, ALL)
+    for kind, streams, asked in syncs_of_every_kind():
+        results = sync(database, org_id, streams, **asked)
+        assert (statuses(results), written(results)) == ({}, {}), kind
+        assert row_versions(database, ALL) == before, kind
     assert differences(database, simulator, org_id, ALL) == []
     assert linked(database, org_id) == linked_at_the_source(simulator, org_id)
 

@@ -105,6 +105,14 @@ def test_hundreds_share_one_second(church: Church) -> None:
     assert len(years) >= 8
 
 
+def test_no_watermark_stands_behind_all_of_the_newest_second(church: Church) -> None:
+    for name, shape in church.shapes.items():
+        cursor = shape.stream.cursor
+        times = [record.attributes[cursor] for record in church.table(name).records()] if cursor else []
+        if cursor == "updated_at" and len(times) >= 80:
+            assert 1 < times.count(max(times)) < 80, name
+
+
 def test_created_before_updated_and_after_the_owner(church: Church) -> None:
     people = church.table("people.people")
     for record in church.table("people.emails").records():

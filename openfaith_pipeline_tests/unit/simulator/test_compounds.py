@@ -31,6 +31,17 @@ def test_reverse_include_lists_what_belongs_to_the_page(api: Api) -> None:
     assert sorted(named) == sorted(expected)
 
 
+def test_included_can_lag_behind_the_linkage_that_names_it() -> None:
+    api = Api(people=20)
+    newest = [str(id) for id in api.church.table("people.emails").ids[-3:]]
+    for is_lagging in (False, True):
+        api.trap(lagging_includes=("people.emails",) if is_lagging else ())
+        page = api.get(f"{PEOPLE}?include=emails&per_page=100")
+        named = {each["id"] for row in page["data"] for each in row["relationships"]["emails"]["data"]}
+        assert named > set(newest)
+        assert named - {row["id"] for row in page["included"]} == (set(newest) if is_lagging else set())
+
+
 def test_to_one_include_is_given_once_and_typed_as_its_resource(api: Api) -> None:
     page = api.get(f"{PEOPLE}?include=primary_campus&per_page=100")
     relationships = [row["relationships"]["primary_campus"] for row in page["data"]]
