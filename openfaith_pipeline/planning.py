@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog import STREAMS, Strategy, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import OpenFaithError, PlanStale
 from openfaith_pipeline.extract.walks import plan_walks
@@ -230,11 +230,16 @@ class _Applying:
 def _walk_of(signature: Mapping[str, Any], mode: str, absent: Sequence[str]) -> Walk:
     """The walk of this signature, which may lack what the source withheld when it was planned."""
     unknown = [name for name in signature["streams"] if name not in STREAMS]
-    wholeness = {path: is_whole for path, _, _, is_whole in signature["routes"]}
+    read = {
+        path: {"listing": Strategy(listing), "is_whole": is_whole} for path, _, listing, is_whole in signature["routes"]
+    }
+    included = {name for _, query, *_ in signature["routes"] for name in query.get("include", "").split(",")}
     streams = [STREAMS[name] for name in signature["streams"] if name in STREAMS]
-    for ways, unread in product(([], absent), ((), signature["streams"])):
-        for walk in plan_walks(streams, STREAMS, is_full=mode != SyncMode.INCREMENTAL, absent=ways, unread=unread):
-            routes = [replace(r, is_whole=wholeness[r.path]) for r in walk.routes if r.path in wholeness]
+    joined = [stream.name for stream in streams if included.intersection(stream.comes_with.values())]
+    is_full = mode != SyncMode.INCREMENTAL
+    for ways, unread, reread in product(([], absent), ((), signature["streams"]), ((), joined)):
+        for walk in plan_walks(streams, STREAMS, is_full=is_full, absent=ways, unread=unread, reread=reread):
+            routes = [replace(route, **read[route.path]) for route in walk.routes if route.path in read]
             candidate = Walk(tuple(routes), walk.streams)
             if not unknown and candidate.signature == signature:
                 return candidate

@@ -13,7 +13,7 @@ from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
 
 _STREAMS_SQL = """
 SELECT state.org_id, state.stream, state.availability, state.availability_reason, state.watermark,
-       state.last_succeeded_at, state.last_full_at, state.row_count,
+       state.last_succeeded_at, state.last_full_at, state.row_count, coalesce(state.parentless, 0) AS parentless,
        last.sync_id, last.status, last.mode, last.started_at, last.finished_at, last.error,
        (SELECT count(*) FROM sync.quarantine AS held
          WHERE held.org_id = state.org_id AND held.stream = state.stream AND held.resolved_at IS NULL) AS quarantined,
@@ -39,6 +39,7 @@ class StreamStatus:
     status: of the newest sync ('running', 'succeeded', 'failed', 'incomplete', 'withheld', 'abandoned', 'unavailable'),
         None when there was none.
     row_count: published rows that are not deleted, None before the first success.
+    parentless: rows of a child stream without the record that they were found under; 0 is right.
     held: rows whose deletion waits for a person's word.
     drift: how its attributes differ from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
     """
@@ -51,6 +52,7 @@ class StreamStatus:
     last_succeeded_at: datetime | None
     last_full_at: datetime | None
     row_count: int | None
+    parentless: int
     sync_id: str | None
     status: str | None
     mode: str | None

@@ -35,6 +35,7 @@ from openfaith_pipeline.extract.extraction import Source, read_pages
 from openfaith_pipeline.extract.pages import MOVED
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.deletions import Verdict
+from openfaith_pipeline.load.lost_parents import streams_that_lost_parents
 from openfaith_pipeline.load.parents import parents_of
 from openfaith_pipeline.load.publishing import publish
 from openfaith_pipeline.load.refusals import REFUSED_BY_POSTGRES, refusal_in_words
@@ -108,6 +109,7 @@ class Attempt:
     results: dict[str, StreamResult] = field(default_factory=dict)
     done: dict[str, asyncio.Event] = field(default_factory=dict)
     obstacle: BaseException | None = None
+    reread: Collection[str] = ()
     doors: Doors = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,6 +125,8 @@ class Attempt:
             # A whole sync asks for an absent path again: it may have come.
             absent = [] if self.is_full else await absent_paths(connection, self.request.org_id)
             unread = await unread_streams(connection, self.request.org_id, streams)
+            if not self.is_full:
+                self.reread = await streams_that_lost_parents(connection, self.request.org_id, streams)
         for row in finished.values():
             self._finish(stored_result(row))
         remaining = [stream for stream in streams if stream.name not in finished]
@@ -137,7 +141,13 @@ class Attempt:
 
     def _plan(self, streams: Sequence[Stream], absent: Collection[str], unread: Collection[str] = ()) -> list[Walk]:
         return plan_walks(
-            streams, STREAMS, is_full=self.is_full, absent=absent, unread=unread, is_rotating=self.is_rotating
+            streams,
+            STREAMS,
+            is_full=self.is_full,
+            absent=absent,
+            unread=unread,
+            reread=self.reread,
+            is_rotating=self.is_rotating,
         )
 
     @property

@@ -7,6 +7,7 @@ from typing import Any, Final
 from psycopg import Connection, sql
 
 from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.database.parentage import is_parentless
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,15 @@ def _targets(stream: Stream) -> dict[str, Stream]:
     return {name: STREAMS[target] for name, target in stream.belongs_to.items() if target}
 
 
+def _examine_parents(connection: Connection[Any], stream: Stream, org_id: str) -> Finding:
+    query = sql.SQL("SELECT count(*) FROM {} WHERE org_id = %s AND _deleted_at IS NULL AND {}").format(
+        sql.Identifier(stream.schema, stream.short_name), is_parentless(stream)
+    )
+    row = connection.execute(query, (org_id,)).fetchone()
+    count = row[0] if row else 0
+    return Finding(passed=count == 0, counts={"parentless": count})
+
+
 def _content(stream: Stream) -> list[str]:
     """The columns that say what a record is about: neither its times nor its relationships."""
     related = {f"{name}_id" for name in stream.belongs_to}
@@ -111,6 +121,12 @@ RULES: Final = (
         description="Every relationship points at a record that was synced too.",
         applies_to=lambda stream: bool(_targets(stream)),
         examine=_examine_relationships,
+    ),
+    Rule(
+        name="rows_have_their_parent",
+        description="Every row names the record that it was found under, which most records do not do themselves.",
+        applies_to=lambda stream: bool(stream.parent_ways),
+        examine=_examine_parents,
     ),
     Rule(
         name="rows_keep_their_content",

@@ -84,6 +84,9 @@ def _print_detail(status: OrgStatus) -> None:
     columns = ("stream", "last sync", "ended", "last success", "last full", *numbers, "")
     title = f"{status.org.name} ({status.org.org_id}): {_state(status)}"
     terminal.output().print(terminal.table(columns, rows, title=title, numbers=numbers))
+    if rows:
+        parentless = sum(stream.parentless for stream in status.streams)
+        terminal.output().print(f"rows of child streams without their parent: {parentless} (0 expected)")
     if not rows:
         terminal.say(f"nothing was synced yet; next: openfaith-pipeline sync {status.org.org_id}")
 
@@ -103,6 +106,7 @@ def _remark(status: OrgStatus) -> str:
         "unavailable": withheld,
         "drifted": drifted,
         "alerts": status.health.open_alerts,
+        "with rows without their parent": sum(bool(stream.parentless) for stream in status.streams),
         "holding deletions": sum(bool(stream.held) for stream in status.streams),
     }
     return ", ".join(f"{number} {what}" for what, number in told.items() if number)
@@ -113,4 +117,5 @@ def _reason(stream: StreamStatus) -> str:
         return f"{stream.availability}: {stream.availability_reason}"
     drift = f"differs from the catalog: {', '.join(stream.drift)}" if stream.drift else ""
     held = f"{terminal.number_of(stream.held, 'row')} held from deletion" if stream.held else ""
-    return "; ".join(filter(None, (stream.error, held, drift)))
+    parentless = f"{terminal.number_of(stream.parentless, 'row')} without their parent" if stream.parentless else ""
+    return "; ".join(filter(None, (stream.error, held, parentless, drift)))

@@ -151,6 +151,12 @@ STREAM_STATES: Final = Table(
     _moment("last_succeeded_at"),
     Column("read_from", DateTime(timezone=True), comment="when the reading that last succeeded began"),
     Column("row_count", BigInteger),
+    Column("parentless", BigInteger),
+    Column(
+        "parents_read_at",
+        DateTime(timezone=True),
+        comment="when rows without their parent were looked for, or all parents read again; null: yet to be done",
+    ),
     PrimaryKeyConstraint("org_id", "stream"),
     _one_of("availability", "available", "not_granted", "forbidden", "absent", "silent", "withheld"),
 )

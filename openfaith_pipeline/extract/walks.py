@@ -1,6 +1,7 @@
 """Which listings a set of streams needs, and which of them belong together."""
 
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from openfaith_pipeline.catalog import Strategy, Stream
 from openfaith_pipeline.catalog.stream import placeholders_of
@@ -11,6 +12,14 @@ _MANY = 10  # parents, of which visiting all each time costs more than it brings
 _READ_BY_WINDOWS = frozenset({Strategy.INCREMENTAL, Strategy.APPEND})
 
 
+class _Extent(NamedTuple):
+    """How much is read. See plan_walks."""
+
+    is_full: bool
+    is_rotating: bool
+    reread: Collection[str]
+
+
 def plan_walks(
     streams: Collection[Stream],
     catalog: Mapping[str, Stream],
@@ -18,6 +27,7 @@ def plan_walks(
     is_full: bool,
     absent: Collection[str] = (),
     unread: Collection[str] = (),
+    reread: Collection[str] = (),
     is_rotating: bool = False,
 ) -> list[Walk]:
     """Group streams into walks, parents before children.
@@ -26,10 +36,11 @@ def plan_walks(
     is_full: list everything, whatever the cursor (reconcile and full refresh).
     absent: names of the streams whose unconfirmed path was found to be absent.
     unread: names of the streams that have not been read yet, so that even a sync of changes reads all of them.
+    reread: names of the streams whose records are to be read with all their parents, though only changes are wanted.
     is_rotating: of parents as many as the church has people or plans, visit some each time (see Route).
     """
     groups: list[tuple[set[str], list[Stream]]] = []
-    joined = _joined({stream.name for stream in streams}, catalog, is_full, unread)
+    joined = _joined({stream.name for stream in streams}, catalog, is_full, unread, reread)
     for stream in streams:
         leads = {lead.name for lead in _leads(stream, catalog, joined)}
         touching = [group for group in groups if group[0] & leads]
@@ -51,10 +62,9 @@ def plan_walks(
             sorted((catalog[name] for name in leads), key=lambda lead: order[lead.name]),
             members,
             catalog,
-            is_full,
             absent,
             joined,
-            is_rotating and not is_full,
+            _Extent(is_full, is_rotating and not is_full, reread),
         )
         for leads, members in ranked
     ]
@@ -71,7 +81,11 @@ def _is_quick(route: Route) -> bool:
 
 
 def _joined(
-    chosen: Collection[str], catalog: Mapping[str, Stream], is_full: bool, unread: Collection[str]
+    chosen: Collection[str],
+    catalog: Mapping[str, Stream],
+    is_full: bool,
+    unread: Collection[str],
+    reread: Collection[str],
 ) -> frozenset[str]:
     """The streams read with the pages of the stream they may come with, rather than by a listing of their own.
 
@@ -81,7 +95,7 @@ def _joined(
         name
         for name in chosen
         if (companion := catalog[name].companion) in chosen
-        and (is_full or catalog[name].touches_companion or {name, companion} <= set(unread))
+        and (is_full or name in reread or catalog[name].touches_companion or {name, companion} <= set(unread))
     )
 
 
@@ -104,22 +118,24 @@ def _walk(
     leads: list[Stream],
     members: list[Stream],
     catalog: Mapping[str, Stream],
-    is_full: bool,
     absent: Collection[str],
     joined: Collection[str],
-    is_rotating: bool,
+    extent: _Extent,
 ) -> Walk:
     routes: list[Route] = []
     for lead in leads:
         carried = tuple(each for stream in members for each in _carried(stream, lead, catalog, joined))
-        is_whole = is_full or lead.listing not in _NEVER_WHOLE or _must_see_all(lead, carried, catalog)
+        is_reread = any(stream.name in extent.reread for stream in (lead, *(each.stream for each in carried)))
+        is_whole = (
+            extent.is_full or is_reread or lead.listing not in _NEVER_WHOLE or _must_see_all(lead, carried, catalog)
+        )
         # Windows from the beginning of time read everything, without deep offsets; other cursors gain nothing by it.
         listing = (
             Strategy.FULL if is_whole and lead.listing not in {*_READ_BY_WINDOWS, Strategy.SINGLETON} else lead.listing
         )
         paths = lead.paths(is_path_absent=lead.name in absent)
         for path in paths:
-            rotates = is_rotating and _rotates(lead, path, catalog)
+            rotates = extent.is_rotating and not is_reread and _rotates(lead, path, catalog)
             routes.append(Route(lead, path, carried, listing, is_whole and not rotates, is_rotating=rotates))
     return Walk(tuple(routes), tuple(members))
 

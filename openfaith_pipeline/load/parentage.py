@@ -17,32 +17,38 @@ from openfaith_pipeline.walk import Record, id_of
 _Known = dict[str, Any]
 """Columns of parents that are not null."""
 
+_Place = tuple[str, str]
+"""The relationship to a parent, and its id."""
+
 
 async def with_known_parents(
     connection: AsyncConnection[Any], session: Session, stream: Stream, records: list[Record]
 ) -> list[Record]:
-    """The records, each with the parents that it does not tell and that its row, or the session, knows.
+    """The records, each with the parents that it does not tell and that are known of it.
 
-    The session's own pages count before what was published; among the pages, the later ones.
+    What is above a parent is told by that one's row. Else the session's own pages count before the record's row, and
+    among the pages the later ones.
     """
     names = frozenset(name for way in stream.parent_ways for name in way)
     if not names:
         return records
     told = [_told(record, names, stream) for record in records]
-    lacking = {
-        identifier
-        for record, each in zip(records, told, strict=True)
-        if not names <= each.keys() and (identifier := id_of(record.resource))
-    }
-    known = await _known(connection, session, stream, sorted(names), lacking) if lacking else {}
-    completed: list[Record] = []
-    for record, each in zip(records, told, strict=True):
-        identifier = id_of(record.resource) or ""
-        completed.append(_completed(record, stream, names - each.keys(), known.get(identifier, {})))
-        if identifier in lacking:
-            known.setdefault(identifier, {}).update({f"{name}_id": value for name, value in each.items() if value})
+    ids = [id_of(record.resource) or "" for record in records]
+    lacking = {identifier for identifier, each in zip(ids, told, strict=True) if not names <= each.keys()} - {""}
+    if lacking:
+        known = await _known(connection, session, stream, sorted(names), lacking)
+        inner = {
+            place
+            for identifier, each in zip(ids, told, strict=True)
+            for place in _inner(stream, each, known.get(identifier, {}))
+        }
+        above = await _above(connection, session.org_id, stream, inner)
+        records = [
+            _completed(record, stream, told_by_it, known.setdefault(identifier, {}) if identifier else {}, above)
+            for identifier, record, told_by_it in zip(ids, records, told, strict=True)
+        ]
     session.named.setdefault(stream.name, set()).update(*told)
-    return completed
+    return [_typed(record, stream) for record in records]
 
 
 def _told(record: Record, names: Collection[str], stream: Stream) -> dict[str, Any]:
@@ -64,21 +70,44 @@ def _told(record: Record, names: Collection[str], stream: Stream) -> dict[str, A
     return told
 
 
-def _completed(record: Record, stream: Stream, lacking: Collection[str], known: _Known) -> Record:
-    parents = {name: known[f"{name}_id"] for name in lacking if known.get(f"{name}_id")}
-    found = Record(record.resource, {**record.parents, **parents}) if parents else record
-    for name in parents.keys() | record.parents.keys():
-        if name in stream.belongs_to and stream.belongs_to[name] is None and isinstance(record.resource, dict):
-            companion = STREAMS[stream.companion or ""].type if stream.companion in STREAMS else None
-            found = _naming(found, name, known.get(f"{name}_type") or companion)
-    return found
+def _inner(stream: Stream, told: Mapping[str, Any], known: _Known) -> set[_Place]:
+    """The record's own parents whose rows tell what else is above it, as far as it does not."""
+    found = ((way, told.get(way[-1]) or known.get(f"{way[-1]}_id")) for way in stream.parent_ways)
+    return {(way[-1], parent) for way, parent in found if parent and not told.keys() >= set(way)}
 
 
-def _naming(record: Record, name: str, type_: str | None) -> Record:
+def _completed(
+    record: Record, stream: Stream, told: Mapping[str, Any], known: _Known, above: Mapping[_Place, _Known]
+) -> Record:
+    found = dict(known)
+    for place in _inner(stream, told, known):
+        found |= above.get(place, {})
+    lacking = {name for way in stream.parent_ways for name in way} - told.keys()
+    parents = {name: found[f"{name}_id"] for name in lacking if found.get(f"{name}_id")}
+    # The next record of the page may be the same.
+    known |= {f"{name}_id": value for name, value in told.items() if value}
+    completed = record._replace(parents={**record.parents, **parents}) if parents else record
+    for name in parents:
+        if known.get(f"{name}_type"):
+            completed = _naming(completed, name, known[f"{name}_type"])
+    return completed
+
+
+def _typed(record: Record, stream: Stream) -> Record:
+    """A parent that may be of any type is of that type with whose records these come."""
+    for name in record.parents if stream.companion else ():
+        if stream.belongs_to.get(name, "") is None:
+            record = _naming(record, name, STREAMS[stream.companion or ""].type)
+    return record
+
+
+def _naming(record: Record, name: str, type_: str) -> Record:
     """The record with a relationship that may be of any type: an id alone would not say to what."""
-    relationships = record.resource.get("relationships") or {}
-    linkage = relationships.get(name) if isinstance(relationships, dict) else None
-    if not isinstance(relationships, dict) or (isinstance(linkage, dict) and linkage.get("data")):
+    relationships = (record.resource.get("relationships") or {}) if isinstance(record.resource, dict) else None
+    if not isinstance(relationships, dict):
+        return record
+    linkage = relationships.get(name)
+    if isinstance(linkage, dict) and linkage.get("data"):
         return record
     named = {"data": {"type": type_, "id": record.parents[name]}}
     return record._replace(resource={**record.resource, "relationships": {**relationships, name: named}})
@@ -107,3 +136,26 @@ async def _known(
     for row in rows:
         known.setdefault(row["id"], {}).update({name: row[name] for name in columns if row[name]})
     return known
+
+
+async def _above(
+    connection: AsyncConnection[Any], org_id: str, stream: Stream, inner: Collection[_Place]
+) -> dict[_Place, _Known]:
+    """What the rows of these parents know of the parents above them."""
+    found: dict[_Place, _Known] = {}
+    for way in stream.parent_ways:
+        *outer, name = way
+        ids = sorted(parent for relationship, parent in inner if relationship == name)
+        parent = STREAMS[stream.belongs_to[name] or ""] if ids and outer else None
+        columns = [f"{each}_id" for each in outer if parent and f"{each}_id" in parent.columns]
+        if parent is None or not columns:
+            continue
+        cursor = await connection.execute(
+            sql.SQL("SELECT {} FROM {} WHERE org_id = %s AND id = ANY(%s)").format(
+                sql.SQL(", ").join(map(sql.Identifier, ["id", *columns])), raw_name(parent)
+            ),
+            (org_id, ids),
+        )
+        for row in await cursor.fetchall():
+            found[name, row["id"]] = {column: row[column] for column in columns if row[column]}
+    return found

@@ -9,11 +9,13 @@ from typing import Any, Final
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.database.parentage import parentless_count
 from openfaith_pipeline.journal import entries_of, link_rows, raw_rows
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.held_deletions import hold, let_lapse
 from openfaith_pipeline.load.links import publish_links
+from openfaith_pipeline.load.lost_parents import note_parents_read
 from openfaith_pipeline.load.merging import drop_staged_merged, remove_merged
 from openfaith_pipeline.load.sessions import (
     RENEWAL,
@@ -78,6 +80,7 @@ async def publish(
             for stream in joined_with(route):
                 await _move_watermark(connection, session, stream, route.lead if stream.touches_companion else None)
         await _finish(connection, session, published, verdict)
+        await note_parents_read(connection, session)
         await _restore_children(connection, session, verdict)
         await _settle_deletions(connection, session, verdict)
     return published
@@ -280,10 +283,15 @@ def _unstage_statement(stream: Stream) -> bytes:
         "WITH unstaged AS (DELETE FROM {staging} WHERE _stream_sync_id = %(id)s RETURNING id), settled AS ("
         "UPDATE sync.quarantine SET resolved_at = now()"
         " WHERE org_id = %(org_id)s AND stream = %(stream)s AND resolved_at IS NULL AND sync_id <> %(sync_id)s"
-        " AND (%(is_whole)s OR record_id IN (SELECT id FROM unstaged)))"
-        " SELECT count(*) AS rows FROM {raw} WHERE org_id = %(org_id)s AND _deleted_at IS NULL"
+        " AND (%(is_whole)s OR record_id IN (SELECT id FROM unstaged))), live AS ("
+        "SELECT count(*) AS rows, {parentless} AS parentless FROM {raw}"
+        " WHERE org_id = %(org_id)s AND _deleted_at IS NULL), noted AS ("
+        "UPDATE sync.stream_states SET parentless = live.parentless FROM live"
+        " WHERE org_id = %(org_id)s AND stream = %(stream)s)"
+        " SELECT rows FROM live"
     )
-    return statement.format(staging=staging_name(stream), raw=raw_name(stream)).as_bytes()
+    names = {"staging": staging_name(stream), "raw": raw_name(stream), "parentless": parentless_count(stream)}
+    return statement.format(**names).as_bytes()
 
 
 async def _move_watermark(

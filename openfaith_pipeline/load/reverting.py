@@ -8,6 +8,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.database.parentage import parentless_count
 from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.load.leases import is_dead
 from openfaith_pipeline.load.run_leases import STALE_AFTER
@@ -24,10 +25,11 @@ _REVERT: Final = sql.SQL(
     "UPDATE sync.stream_states AS state SET watermark = was.watermark, availability = was.availability,"
     " availability_reason = was.availability_reason, is_path_absent = was.is_path_absent, checked_at = was.checked_at,"
     " last_full_at = was.last_full_at, last_succeeded_at = was.last_succeeded_at, read_from = was.read_from,"
-    " row_count = CASE"
+    " parents_read_at = was.parents_read_at, parentless = present.parentless, row_count = CASE"
     " WHEN was.row_count IS NULL AND present.row_count = 0 THEN NULL ELSE present.row_count END"
     " FROM jsonb_populate_record(NULL::sync.stream_states, %(before)s) AS was,"
-    " (SELECT count(*) AS row_count FROM {table} WHERE org_id = %(org_id)s AND _deleted_at IS NULL) AS present"
+    " (SELECT count(*) AS row_count, {parentless} AS parentless FROM {table}"
+    " WHERE org_id = %(org_id)s AND _deleted_at IS NULL) AS present"
     " WHERE state.org_id = %(org_id)s AND state.stream = %(stream)s"
 )
 
@@ -92,7 +94,8 @@ def revert_stream(connection: Connection[Any], org_id: str, rollback_id: str, do
     named = {**done, "org_id": org_id, "rollback_id": rollback_id, "before": Jsonb(done["state_before"])}
     connection.execute(_RECORD, named)
     if done["state_before"] is not None:
-        connection.execute(_REVERT.format(table=raw_name(STREAMS[done["stream"]])), named)
+        stream = STREAMS[done["stream"]]
+        connection.execute(_REVERT.format(table=raw_name(stream), parentless=parentless_count(stream)), named)
     connection.execute("UPDATE sync.stream_syncs SET status = 'rolled_back' WHERE id = %(id)s", named)
     # What the sync had settled waits again; what it had put there came with rows that are gone.
     connection.execute(
@@ -107,9 +110,10 @@ def recount_stream(connection: Connection[Any], org_id: str, stream: Stream) -> 
     """Count the stream's live rows anew, where they were counted."""
     connection.execute(
         sql.SQL(
-            "UPDATE sync.stream_states SET row_count = (SELECT count(*) FROM {} WHERE org_id = %(org_id)s"
-            " AND _deleted_at IS NULL) WHERE org_id = %(org_id)s AND stream = %(stream)s AND row_count IS NOT NULL"
-        ).format(raw_name(stream)),
+            "UPDATE sync.stream_states SET (row_count, parentless) = (SELECT count(*), {} FROM {}"
+            " WHERE org_id = %(org_id)s AND _deleted_at IS NULL)"
+            " WHERE org_id = %(org_id)s AND stream = %(stream)s AND row_count IS NOT NULL"
+        ).format(parentless_count(stream), raw_name(stream)),
         {"org_id": org_id, "stream": stream.name},
     )
 

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.catalog.stream import placeholders_of
+from openfaith_pipeline.database.parentage import parentless_count
 from openfaith_pipeline.journal import Write, journaled, link_rows, raw_rows
 from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
 
@@ -58,9 +59,10 @@ async def recount(connection: AsyncConnection[Any], org_id: str, stream: Stream)
     """Count the live rows of a stream anew, for its state; how many there are."""
     cursor = await connection.execute(
         sql.SQL(
-            "UPDATE sync.stream_states SET row_count = (SELECT count(*) FROM {} WHERE org_id = %(org)s"
-            " AND _deleted_at IS NULL) WHERE org_id = %(org)s AND stream = %(stream)s RETURNING row_count"
-        ).format(raw_name(stream)),
+            "UPDATE sync.stream_states SET (row_count, parentless) = (SELECT count(*), {} FROM {}"
+            " WHERE org_id = %(org)s AND _deleted_at IS NULL)"
+            " WHERE org_id = %(org)s AND stream = %(stream)s RETURNING row_count"
+        ).format(parentless_count(stream), raw_name(stream)),
         {"org": org_id, "stream": stream.name},
     )
     row = await cursor.fetchone()

@@ -1,7 +1,7 @@
 """Whatever way a record comes, it keeps the parent it was found under, though it names none itself."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -9,6 +9,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.checks import Finding, rules_for
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.arrivals import publish_arrivals
@@ -19,6 +20,7 @@ from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.rolling import streams_due_for_reconcile
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.status import read_status
 from openfaith_pipeline.sync import sync_streams
 from openfaith_pipeline.walk import Record
 from openfaith_pipeline_tests.integration.sync.church import (
@@ -151,3 +153,110 @@ def test_a_record_that_says_nothing_of_its_parent_keeps_it(database: Database, s
     rows = stored(database, org_id, EMAILS)
     told = {each: rows[each]["person_id"] for each in (first, second, third, fourth, "new")}
     assert told == {**parents, third: None, fourth: "7", "new": "8"}
+
+
+def _lose_parents(database: Database, org_id: str, stream: Stream, column: str, most: int) -> list[str]:
+    """As an earlier version did: some rows without their parent, and nothing that says since when that is minded."""
+    table, where = f"{stream.schema}.{stream.short_name}", "org_id = %s"
+    with database.connect() as connection:
+        rows = connection.execute(
+            f"UPDATE {table} SET {column} = NULL, _content_hash = 'lost'"  # noqa: S608
+            f" WHERE {where} AND id IN (SELECT id FROM {table} WHERE {where} ORDER BY id LIMIT {most}) RETURNING id",
+            (org_id, org_id),
+        ).fetchall()
+        connection.execute("UPDATE sync.stream_states SET parents_read_at = NULL, parentless = NULL")
+    return [identifier for (identifier,) in rows]
+
+
+def _fetched(results: Mapping[str, StreamResult]) -> int:
+    return results["giving.donations"].fetched
+
+
+def test_rows_that_lost_their_parent_get_it_back_by_the_next_sync(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id] = connect(database, simulator)
+    first = sync(database, org_id, FAMILIES)
+    [status] = read_status(database, org_id)
+    assert {each.parentless for each in status.streams} == {0}
+    lost = _lose_parents(database, org_id, DESIGNATIONS, "donation_id", 3)
+    with database.connect() as connection:
+        [rule] = [rule for rule in rules_for(DESIGNATIONS) if rule.name == "rows_have_their_parent"]
+        assert rule.examine(connection, DESIGNATIONS, org_id) == Finding(False, {"parentless": 3})
+
+    plan, planned = make_plan(database, org_id, FAMILIES)
+    assert planned.changes[DESIGNATIONS.name].counts == {"update": 3}
+    results = apply_plan(database, org_id, plan, FAMILIES)
+    assert statuses(results) == {} and results[DESIGNATIONS.name].updated == 3
+    assert differences(database, simulator, org_id, FAMILIES) == []
+
+    _lose_parents(database, org_id, DESIGNATIONS, "donation_id", 3)
+    sync_id = _begun(database, "incremental")
+    results = sync(database, org_id, FAMILIES, sync_id=sync_id)
+    assert {name: each.updated for name, each in results.items() if each.updated} == {DESIGNATIONS.name: 3}
+    assert _fetched(results) == _fetched(first)
+    assert results["services.people"].fetched < first["services.people"].fetched, "and nothing else is read again"
+    assert differences(database, simulator, org_id, FAMILIES) == []
+    with database.connect() as connection:
+        journaled = connection.execute(
+            "SELECT row_key ->> 'id' FROM sync.journal WHERE sync_id = %s ORDER BY 1", (sync_id,)
+        ).fetchall()
+    assert [identifier for (identifier,) in journaled] == sorted(lost)
+    assert _fetched(sync(database, org_id, FAMILIES)) < _fetched(first), "once"
+
+
+def test_what_has_no_parent_at_the_source_is_looked_for_once(database: Database, simulator: SimulatorClient) -> None:
+    [org_id] = connect(database, simulator)
+    streams = _named(_family("giving.donations"))
+    whole = _fetched(sync(database, org_id, streams))
+    _lose_parents(database, org_id, DESIGNATIONS, "donation_id", 1)
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO pco_giving.designations (org_id, id, _content_hash, _first_seen_at, _synced_at, _sync_id)"
+            " VALUES (%s, 'orphan', '', now(), now(), 'sync')",
+            (org_id,),
+        )
+    assert _fetched(sync(database, org_id, streams)) == whole
+    [status] = read_status(database, org_id)
+    assert {each.stream: each.parentless for each in status.streams if each.parentless} == {DESIGNATIONS.name: 1}
+    assert _fetched(sync(database, org_id, streams)) < whole
+
+
+def test_what_is_above_its_parent_is_known_from_that_one(database: Database, simulator: SimulatorClient) -> None:
+    """An item that comes by itself names its plan; the service type is the plan's, also after it went to another."""
+    [org_id] = connect(database, simulator)
+    plans, items = STREAMS["services.plans"], STREAMS["services.items"]
+    sync(database, org_id, [STREAMS["services.service_types"], plans, STREAMS["services.plan_templates"], items])
+    of_plan = {each: row["service_type_id"] for each, row in stored(database, org_id, plans).items()}
+    rows = {each: row for each, row in stored(database, org_id, items).items() if row["plan_id"]}
+    kept, moved = sorted(rows)[:2]
+    other = next(each for each, of_type in of_plan.items() if of_type != rows[moved]["service_type_id"])
+
+    def item(identifier: str, **relationships: object) -> Record:
+        return Record({"type": "Item", "id": identifier, "attributes": {}, "relationships": relationships}, {})
+
+    to_other = {"data": {"type": "Plan", "id": other}}
+    _arrive(database, org_id, items, item(kept), item(moved, plan=to_other), item("new", plan=to_other))
+    now = stored(database, org_id, items)
+    told = {each: (now[each]["plan_id"], now[each]["service_type_id"]) for each in (kept, moved, "new")}
+    there = other, of_plan[other]
+    assert told == {kept: (rows[kept]["plan_id"], rows[kept]["service_type_id"]), moved: there, "new": there}
+
+
+def test_a_parent_of_any_type_comes_with_its_type(database: Database, simulator: SimulatorClient) -> None:
+    [org_id] = connect(database, simulator)
+    answers = STREAMS["people.field_data"]
+    sync(database, org_id, [STREAMS["people.people"], answers])
+    [known, *_] = sorted(stored(database, org_id, answers))
+    before = stored(database, org_id, answers)[known]
+    blank = {"type": "FieldDatum", "attributes": {}, "relationships": {}}
+    _arrive(
+        database,
+        org_id,
+        answers,
+        Record({**blank, "id": known}, {}),
+        Record({**blank, "id": "new"}, {"customizable": "7"}),
+    )
+    rows = stored(database, org_id, answers)
+    told = [(rows[each]["customizable_id"], rows[each]["customizable_type"]) for each in (known, "new")]
+    assert told == [(before["customizable_id"], before["customizable_type"]), ("7", "Person")]

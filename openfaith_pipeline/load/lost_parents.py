@@ -1,0 +1,60 @@
+"""Rows that lost their parent before it was minded: their streams are read again, once, with all their parents.
+
+Which parent a row has lost cannot be told from it. So everything that brings the stream is read whole, as by a
+reconcile, in the next sync of changes; being a sync like any other it goes on where it was interrupted, and is
+journaled. It is not done twice: what is parentless after that is so at the source.
+"""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from psycopg import AsyncConnection, sql
+
+from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.database.parentage import is_parentless
+from openfaith_pipeline.load.sessions import Session, raw_name
+
+_UNMINDED: Final = """
+SELECT stream FROM sync.stream_states
+ WHERE org_id = %s AND stream = ANY(%s) AND parents_read_at IS NULL AND last_succeeded_at IS NOT NULL
+"""
+_MINDED: Final = """
+UPDATE sync.stream_states SET parents_read_at = now()
+ WHERE org_id = %s AND stream = ANY(%s) AND parents_read_at IS NULL
+"""
+
+
+async def streams_that_lost_parents(
+    connection: AsyncConnection[Any], org_id: str, streams: Collection[Stream]
+) -> set[str]:
+    """Names of those to be read with all their parents now."""
+    with_parents = [stream.name for stream in streams if stream.parent_ways]
+    cursor = await connection.execute(_UNMINDED, (org_id, with_parents))
+    unminded = [STREAMS[row["stream"]] for row in await cursor.fetchall()]
+    if not unminded:
+        return set()
+    cursor = await connection.execute(sql.SQL(" UNION ALL ").join(map(_has_lost, unminded)), {"org_id": org_id})
+    lost = {row["stream"] for row in await cursor.fetchall() if row["has_lost"]}
+    await connection.execute(_MINDED, (org_id, [stream.name for stream in unminded if stream.name not in lost]))
+    return lost
+
+
+def _has_lost(stream: Stream) -> sql.Composable:
+    statement = sql.SQL(
+        "SELECT {} AS stream, EXISTS"
+        " (SELECT FROM {} WHERE org_id = %(org_id)s AND _deleted_at IS NULL AND {}) AS has_lost"
+    )
+    return statement.format(sql.Literal(stream.name), raw_name(stream), is_parentless(stream))
+
+
+async def note_parents_read(connection: AsyncConnection[Any], session: Session) -> None:
+    """Remember of which streams the session has read all parents; in the transaction of its publish."""
+    partly = {
+        stream.name
+        for route in session.walk.routes
+        if not route.is_whole
+        for stream in (route.lead, *(each.stream for each in route.carried))
+    }
+    read = [stream.name for stream in session.walk.streams if stream.parent_ways and stream.name not in partly]
+    if read:
+        await connection.execute(_MINDED, (session.org_id, read))
