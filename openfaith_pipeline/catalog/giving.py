@@ -322,7 +322,7 @@ PAYMENT_METHODS = Stream(
         "method_subtype": TEXT,
         "last4": TEXT,
         "brand": TEXT,
-        "expiration": DATE,
+        "expiration": TEXT,
         "verified": BOOLEAN,
         **TIMESTAMPS,
     },

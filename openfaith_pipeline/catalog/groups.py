@@ -81,7 +81,7 @@ GROUP_TYPES = Stream(
         "church_center_visible": BOOLEAN,
         "church_center_map_visible": BOOLEAN,
         "color": TEXT,
-        "default_group_settings": TEXT,
+        "default_group_settings": JSON,
         "description": TEXT,
         "name": TEXT,
         "position": INTEGER,

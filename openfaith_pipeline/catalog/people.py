@@ -23,7 +23,7 @@ ORGANIZATION = Stream(
     attributes={
         "name": TEXT,
         "country_code": TEXT,
-        "date_format": INTEGER,
+        "date_format": TEXT,
         "time_zone": TEXT,
         "contact_website": TEXT,
         "created_at": TIMESTAMP,
@@ -71,7 +71,7 @@ CAMPUSES = Stream(
         "contact_email_address": TEXT,
         "time_zone": TEXT,
         "twenty_four_hour_time": BOOLEAN,
-        "date_format": INTEGER,
+        "date_format": TEXT,
         "church_center_enabled": BOOLEAN,
         "avatar_url": TEXT,
         **TIMESTAMPS,

@@ -61,7 +61,7 @@ FORM_FIELDS = Stream(
         "label": TEXT,
         "description": TEXT,
         "required": BOOLEAN,
-        "settings": TEXT,
+        "settings": JSON,
         "field_type": TEXT,
         "sequence": INTEGER,
         **TIMESTAMPS,

@@ -91,8 +91,13 @@ class Documented:
         documented = {
             each["name"]: each["type"] for each in self.type["attributes"] if not each.get("fields_param_only")
         }
+        corrected = {
+            each["attribute"]: each["is"]
+            for each in read_corrections()["column_types"]
+            if each["stream"] == self.stream
+        }
         found = read_corrections()["attributes_given_by_default_and_not_declared"].get(self.stream, ())
-        return {**dict.fromkeys(found, UNTOLD), **documented}
+        return {**dict.fromkeys(found, UNTOLD), **documented, **corrected}
 
     @cached_property
     def found_relationships(self) -> dict[str, bool]:

@@ -27,6 +27,10 @@ COLUMN_TYPES: Mapping[str, ColumnType] = {
     "json": ColumnType.JSON,
     "object": ColumnType.JSON,
     "repeatable_schedule": ColumnType.JSON,
+    "text": ColumnType.TEXT,
+    "object or array": ColumnType.JSON,
+    "object or text": ColumnType.JSON,
+    "not documented": ColumnType.JSON,
     UNTOLD: ColumnType.JSON,  # which takes any
 }
 STRATEGIES: Mapping[str, tuple[Strategy, ...]] = {
