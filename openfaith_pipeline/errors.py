@@ -25,6 +25,7 @@
     ├── RollbackRefused         others changed the same rows since; carries which
     ├── LeaseLost               another attempt took over; stop writing at once
     ├── UnexpectedResponse      a well-formed answer that breaks the contract; give up on the stream
+    │   └── QueryRefused            400: it does not take this query; ask for less
     ├── DeletionDisproved       what was to be marked deleted is there after all; nothing was
     ├── SyncIncomplete          what was read is published; trying again at once would end the same
     └── SyncFailed              raised at the end of a sync in which something asked for was not done
@@ -181,6 +182,10 @@ class LeaseLost(OpenFaithError):
 
 class UnexpectedResponse(OpenFaithError):
     """A well-formed response that breaks JSON:API or the documented contract."""
+
+
+class QueryRefused(UnexpectedResponse):
+    """HTTP 400: the path is there, and does not take the query it was asked with."""
 
 
 class DeletionDisproved(OpenFaithError):

@@ -231,16 +231,23 @@ def _walk_of(signature: Mapping[str, Any], mode: str, absent: Sequence[str]) -> 
     """The walk of this signature, which may lack what the source withheld when it was planned."""
     unknown = [name for name in signature["streams"] if name not in STREAMS]
     read = {
-        path: {"listing": Strategy(listing), "is_whole": is_whole} for path, _, listing, is_whole in signature["routes"]
+        (path, tuple(sorted(query.items()))): {"listing": Strategy(listing), "is_whole": is_whole}
+        for path, query, listing, is_whole in signature["routes"]
     }
     included = {name for _, query, *_ in signature["routes"] for name in query.get("include", "").split(",")}
     streams = [STREAMS[name] for name in signature["streams"] if name in STREAMS]
     joined = [stream.name for stream in streams if included.intersection(stream.comes_with.values())]
     is_full = mode != SyncMode.INCREMENTAL
-    for ways, unread, reread in product(([], absent), ((), signature["streams"]), ((), joined)):
-        for walk in plan_walks(streams, STREAMS, is_full=is_full, absent=ways, unread=unread, reread=reread):
-            routes = [replace(route, **read[route.path]) for route in walk.routes if route.path in read]
+    for gone, unread, reread in product(([], absent), ((), signature["streams"]), ((), joined)):
+        for walk in plan_walks(streams, STREAMS, is_full=is_full, absent=gone, unread=unread, reread=reread):
+            either = ((route,) if route.is_of_hidden else (route, replace(route, filters=())) for route in walk.routes)
+            found = (next((each for each in ways if _key(each) in read), None) for ways in either)
+            routes = [replace(route, **read[_key(route)]) for route in found if route]
             candidate = Walk(tuple(routes), walk.streams)
             if not unknown and candidate.signature == signature:
                 return candidate
     raise PlanStale(f"this version reads {', '.join(signature['streams'])} otherwise than the one that planned it")
+
+
+def _key(route: Route) -> tuple[str, tuple[tuple[str, str], ...]]:
+    return route.path, tuple(sorted(route.query.items()))

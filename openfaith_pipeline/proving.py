@@ -46,7 +46,7 @@ async def find_doubtful(pool: AsyncConnectionPool[Any], session: Session, *, mus
     async with pool.connection() as connection:
         for stream in session.walk.streams:
             count = await account(connection, session, stream)
-            listed[stream.name] = Listed(count.staged + count.broken, count.broken)
+            listed[stream.name] = Listed(count.staged + count.broken, count.broken, count.rows + count.broken)
     return find_doubts(session.walk, session.end, listed, must_be_exact=must_be_exact)
 
 
@@ -62,7 +62,7 @@ async def prove_deletions(
     async with pool.connection() as connection:
         silent = await find_silent(connection, session)
     reasons = {name: doubt.reason for name, doubt in doubts.items()}
-    verdict = Verdict(returning=back, unsettled=unsettled, doubts=reasons, withheld=silent)
+    verdict = Verdict(returning=back, unsettled=unsettled, doubts=reasons, withheld={**silent, **session.walk.refusals})
     if is_wanted and _shows_everything(session):
         verdict = await _look_for_deletions(pool.connection, asking, session, verdict)
     return replace(verdict, requests=asking.tally.requests)

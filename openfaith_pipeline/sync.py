@@ -24,6 +24,7 @@ from openfaith_pipeline.errors import (
     OpenFaithError,
     PathNotFound,
     ProductNotGranted,
+    QueryRefused,
     SourceUnreachable,
     StreamForbidden,
     UnavailableError,
@@ -177,8 +178,13 @@ class Attempt:
         session = await self._open(walk)
         try:
             return await self._bring(walk, session, started)
-        except UnavailableError as error:
+        except (UnavailableError, QueryRefused) as error:
             refused = walk.routes[(session.state or {}).get("route", 0)]
+            if isinstance(error, StreamForbidden | QueryRefused) and refused.filters:
+                refusal = f"what {refused.lead.name} leaves out of its list is not shown: {error}"
+                return await self._sync_walk(walk.without_hidden(refused.lead, refusal), started)
+            if isinstance(error, QueryRefused):
+                raise
             if isinstance(error, PathNotFound) and refused.lead.is_unconfirmed and refused.path == refused.lead.path:
                 return await self._go_around(walk, refused.lead, started)
             rest = walk.only(route for route in walk.routes if route.lead is not refused.lead)

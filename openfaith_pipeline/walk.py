@@ -44,6 +44,9 @@ class Route:
     is_whole: whether every record is read, not only those changed since the watermark.
     is_rotating: whether only parents are visited that changed, under which something changed lately, or whose moment
         of the day has come.
+    filters: what the listing is asked with so that it shows what it would leave out.
+    is_of_hidden: whether it shows only what the lead's other listings leave out.
+    refusal: why the source does not show what the listing leaves out; then nothing that it lacks is taken for deleted.
     """
 
     lead: Stream
@@ -52,6 +55,9 @@ class Route:
     listing: Strategy
     is_whole: bool
     is_rotating: bool = False
+    filters: tuple[tuple[str, str], ...] = ()
+    is_of_hidden: bool = False
+    refusal: str | None = None
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -69,7 +75,7 @@ class Route:
         asked = set(self.lead.asks_for)
         for carried in self.carried:
             asked |= {carried.include, *(f"{carried.include}.{name}" for name in carried.stream.asks_for)}
-        query = {"include": ",".join(sorted(asked))} if asked else {}
+        query = {**dict(self.filters), **({"include": ",".join(sorted(asked))} if asked else {})}
         for stream in self.streams:
             if stream.withheld:
                 shown = (*stream.attributes, *stream.belongs_to, *stream.has_many)
@@ -113,6 +119,20 @@ class Walk:
     def is_whole(self) -> bool:
         return bool(self.routes) and all(route.is_whole for route in self.routes)
 
+    def without_hidden(self, lead: Stream, refusal: str) -> "Walk":
+        """The same without asking for what the lead's listings leave out, which the source refuses."""
+        routes = (
+            replace(route, filters=(), refusal=refusal) if route.lead is lead else route
+            for route in self.routes
+            if route.lead is not lead or not route.is_of_hidden
+        )
+        return Walk(tuple(routes), self.streams)
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """By stream name, why not all of its records are shown, though nothing else was refused."""
+        return {stream.name: route.refusal for route in self.routes if route.refusal for stream in route.streams}
+
     def only(self, routes: Iterable[Route]) -> "Walk":
         """What is left when other routes cannot be read. It no longer shows everything there is."""
         kept = tuple(replace(route, is_whole=False) for route in routes)
@@ -138,7 +158,9 @@ class Walk:
         return [ended for route, ended in zip(self.routes, end.routes, strict=False) if route.lead is lead]
 
     def reached(self, lead: Stream, end: "End") -> str | None:
-        """The cursor up to which every change of the lead was read, where a listing tells."""
+        """The cursor up to which every change of the lead was read, where a listing tells, and it alone."""
+        if sum(route.lead is lead and not route.placeholders for route in self.routes) > 1:
+            return None
         return next((each.reached for each in reversed(self.ends_of(lead, end)) if each.reached), None)
 
     @property

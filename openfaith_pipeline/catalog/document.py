@@ -95,8 +95,9 @@ def _paths(stream: Stream) -> str:
     path = f"`{stream.path}`"
     if stream.is_pushed:
         return "none"
+    path += "".join(f"<br>with `{name}={value}`" for name, value in stream.asks_all.items())
     if not stream.is_unconfirmed:
-        return "<br>and ".join([path, *(f"`{other}`" for other in stream.also_under)])
+        return "<br>and ".join([path, *(f"`{other}`" for other in (*stream.hidden_under, *stream.also_under))])
     instead = " and ".join(f"`{other}`" for other in stream.paths(is_path_absent=True))
     return f"{path}<br>where it exists" + (f"; else {instead}" if instead else "")
 

@@ -18,6 +18,8 @@ from openfaith_pipeline.catalog.stream import (
     Stream,
 )
 
+OF_ARCHIVED_GROUPS = {"where[group][archive_status]": "include"}
+
 ORGANIZATION = Stream(
     product=Product.GROUPS,
     type="Organization",
@@ -94,6 +96,7 @@ GROUPS = Stream(
     product=Product.GROUPS,
     type="Group",
     path="/groups/v2/groups",
+    asks_all={"where[archive_status]": "include"},
     attributes={
         "archived_at": TIMESTAMP,
         "chat_enabled": BOOLEAN,
@@ -164,6 +167,7 @@ GROUP_APPLICATIONS = Stream(
     product=Product.GROUPS,
     type="GroupApplication",
     path="/groups/v2/group_applications",
+    asks_all=OF_ARCHIVED_GROUPS,
     attributes={"applied_at": TIMESTAMP, "message": TEXT, "status": TEXT},
     belongs_to={"group": "groups.groups", "person": "groups.people"},
     population=Population(0.02, per="church"),
@@ -173,6 +177,7 @@ EVENTS = Stream(
     product=Product.GROUPS,
     type="Event",
     path="/groups/v2/events",
+    asks_all=OF_ARCHIVED_GROUPS,
     attributes={
         "attendance_requests_enabled": BOOLEAN,
         "automated_reminder_enabled": BOOLEAN,

@@ -165,6 +165,7 @@ FIELD_DEFINITIONS = Stream(
     product=Product.PEOPLE,
     type="FieldDefinition",
     path="/people/v2/field_definitions",
+    asks_all={"filter": "include_deleted"},
     attributes={
         "data_type": TEXT,
         "name": TEXT,

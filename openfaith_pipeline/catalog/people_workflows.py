@@ -29,6 +29,7 @@ FORMS = Stream(
     product=Product.PEOPLE,
     type="Form",
     path="/people/v2/forms",
+    hidden_under=("/people/v2/forms?filter=archived",),
     cursor="updated_at",
     is_cursor_filterable=False,
     attributes={
@@ -120,6 +121,7 @@ WORKFLOWS = Stream(
     product=Product.PEOPLE,
     type="Workflow",
     path="/people/v2/workflows",
+    asks_all={"filter": "with_deleted"},
     cursor="updated_at",
     attributes={
         "name": TEXT,

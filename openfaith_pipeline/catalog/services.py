@@ -324,6 +324,8 @@ SONGS = Stream(
     product=Product.SERVICES,
     type="Song",
     path="/services/v2/songs",
+    # Whether the list leaves them out is not known; where it does not, this shows them once more.
+    hidden_under=("/services/v2/songs?where[hidden]=true",),
     cursor="updated_at",
     is_cursor_filterable=False,
     attributes={

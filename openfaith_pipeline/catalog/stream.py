@@ -146,6 +146,8 @@ class Stream:
         the parents in `also_under` it is the last segment of their path.
     comes_with: {stream: name to ask for}: on the pages of that stream the record may be asked for instead, which saves
         its own listing where that stream is read anyway.
+    asks_all: query parameters without which its listings leave out what is archived or deleted.
+    hidden_under: of its paths, each with a query, further listings, which show only what the others leave out.
     is_singleton: `path` holds one record, not a list; under a parent, at most one for each.
     is_pushed: no path lists the records, webhook events alone bring them; `path` is where one of them would be.
 
@@ -187,6 +189,8 @@ class Stream:
     is_cursor_orderable: bool = True
     include: str | None = None
     comes_with: Mapping[str, str] = field(default_factory=dict)
+    asks_all: Mapping[str, str] = field(default_factory=dict)
+    hidden_under: tuple[str, ...] = ()
     is_singleton: bool = False
     is_pushed: bool = False
     also_under: tuple[str, ...] = ()
@@ -221,6 +225,8 @@ class Stream:
                     yield f"{{{placeholder}_id}} needs belongs_to[{placeholder!r}]"
         if self.include and not self.placeholders:
             yield "include needs a path under the parent"
+        if {path.partition("?")[0] for path in self.hidden_under} - {*self._all_paths}:
+            yield "hidden_under names another listing than its paths"
         if self.is_pushed and (self.placeholders or self.include or self.is_unconfirmed or self.also_under):
             yield "a pushed stream is listed nowhere"
         if self.fallback_path and not self.is_unconfirmed:

@@ -17,10 +17,14 @@ class Doubt(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """How many distinct records of a stream a walk showed; broken: those among them too broken to be kept."""
+    """How many distinct records of a stream a walk showed.
+
+    broken: those among them too broken to be kept. rows: how often it showed one, where that was more than once.
+    """
 
     records: int
     broken: int = 0
+    rows: int = 0
 
 
 def find_doubts(walk: Walk, end: End, listed: Mapping[str, Listed], *, must_be_exact: bool) -> dict[str, Doubt]:
@@ -33,11 +37,14 @@ def find_doubts(walk: Walk, end: End, listed: Mapping[str, Listed], *, must_be_e
     """
     doubts: dict[str, Doubt] = {}
     for lead in walk.leads:
-        doubt = _doubt_of(walk, end, lead, listed[lead.name].records, must_be_exact=must_be_exact)
+        shown = listed[lead.name]
+        # What two listings at top level show is two rows of one record.
+        count = max(shown.records, shown.rows) if _has_hidden(walk, lead) else shown.records
+        doubt = _doubt_of(walk, end, lead, count, must_be_exact=must_be_exact)
         if doubt:
-            shown = {stream for route in walk.routes if route.lead is lead for stream in route.streams}
+            fed = {stream for route in walk.routes if route.lead is lead for stream in route.streams}
             for stream in walk.streams:
-                if stream in shown:
+                if stream in fed:
                     doubts.setdefault(stream.name, doubt)
     if must_be_exact:
         broken = Doubt(f"records too broken to be kept were listed, {_NO_DELETIONS}", may_pass=False)
@@ -45,6 +52,10 @@ def find_doubts(walk: Walk, end: End, listed: Mapping[str, Listed], *, must_be_e
             if listed[stream.name].broken:
                 doubts.setdefault(stream.name, broken)
     return doubts
+
+
+def _has_hidden(walk: Walk, lead: Stream) -> bool:
+    return any(route.lead is lead and route.is_of_hidden for route in walk.routes)
 
 
 def _doubt_of(walk: Walk, end: End, lead: Stream, records: int, *, must_be_exact: bool) -> Doubt | None:

@@ -87,7 +87,7 @@ async def _window_total(route: Route, listing: Listing, fetch: Fetch, tally: Tal
         return None
     if not page.is_filtered:
         return page.document.total_count
-    return tally.add(await fetch(listing.path, {"per_page": "1"})).total_count
+    return tally.add(await fetch(listing.path, {**dict(route.filters), "per_page": "1"})).total_count
 
 
 async def _by_offset(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,7 +37,7 @@ def route_of(stream: Stream) -> Route:
         return Route(stream, stream.path, (), Strategy.FULL, is_whole=False)
     carried = [each for each in STREAMS.values() if each.include and stream in _leads_of(each)]
     routes = (route for walk in plan_walks([stream, *carried], STREAMS, is_full=False) for route in walk.routes)
-    return next(route for route in routes if route.lead is stream)
+    return replace(next(route for route in routes if route.lead is stream), filters=())
 
 
 @cache

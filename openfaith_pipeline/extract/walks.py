@@ -1,7 +1,9 @@
 """Which listings a set of streams needs, and which of them belong together."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import NamedTuple
+from urllib.parse import parse_qsl
 
 from openfaith_pipeline.catalog import Strategy, Stream
 from openfaith_pipeline.catalog.stream import placeholders_of
@@ -136,8 +138,23 @@ def _walk(
         paths = lead.paths(is_path_absent=lead.name in absent)
         for path in paths:
             rotates = extent.is_rotating and not is_reread and _rotates(lead, path, catalog)
-            routes.append(Route(lead, path, carried, listing, is_whole and not rotates, is_rotating=rotates))
+            route = Route(
+                lead,
+                path,
+                carried,
+                listing,
+                is_whole and not rotates,
+                is_rotating=rotates,
+                filters=(*lead.asks_all.items(),),
+            )
+            hidden = [tuple(parse_qsl(each.partition("?")[2])) for each in lead.hidden_under if is_at(path, each)]
+            routes += [route, *(replace(route, filters=filters, is_of_hidden=True) for filters in hidden)]
     return Walk(tuple(routes), tuple(members))
+
+
+def is_at(path: str, listing: str) -> bool:
+    """Whether a listing, written with its query, is at the path."""
+    return listing.partition("?")[0] == path
 
 
 def _carried(stream: Stream, lead: Stream, catalog: Mapping[str, Stream], joined: Collection[str]) -> list[Carried]:

@@ -56,29 +56,30 @@ class Verdict:
 class Accounting(NamedTuple):
     """What a finished walk staged of a stream.
 
-    staged: distinct records.
+    staged: distinct records. rows: how often one was read.
     broken: records in quarantine as a whole; they exist at the source, though some have no id to be known by.
     """
 
     staged: int
     broken: int
+    rows: int
 
 
 async def account(connection: AsyncConnection[Any], session: Session, stream: Stream) -> Accounting:
     """Count what was read of the stream."""
     cursor = await connection.execute(
-        _account_statement(stream), (session.ids[stream.name], session.org_id, stream.name, session.sync_id)
+        _account_statement(stream), (session.org_id, stream.name, session.sync_id, session.ids[stream.name])
     )
-    row = await cursor.fetchone() or {"staged": 0, "broken": 0}
-    return Accounting(row["staged"], row["broken"])
+    row = await cursor.fetchone() or {"staged": 0, "broken": 0, "rows": 0}
+    return Accounting(row["staged"], row["broken"], row["rows"])
 
 
 @cache
 def _account_statement(stream: Stream) -> bytes:
     statement = sql.SQL(
-        "SELECT (SELECT count(DISTINCT id) FROM {} WHERE _stream_sync_id = %s) AS staged,"
-        " (SELECT count(*) FROM sync.quarantine WHERE org_id = %s AND stream = %s AND sync_id = %s"
+        "SELECT staged, rows, (SELECT count(*) FROM sync.quarantine WHERE org_id = %s AND stream = %s AND sync_id = %s"
         " AND field IS NULL) AS broken"
+        " FROM (SELECT count(DISTINCT id) AS staged, count(*) AS rows FROM {} WHERE _stream_sync_id = %s) AS counted"
     )
     return statement.format(staging_name(stream)).as_bytes()
 

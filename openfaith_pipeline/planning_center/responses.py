@@ -19,6 +19,7 @@ from openfaith_pipeline.errors import (
     OpenFaithError,
     PathNotFound,
     ProductNotGranted,
+    QueryRefused,
     RateLimitedError,
     StreamForbidden,
     TransientError,
@@ -67,6 +68,7 @@ def _lacks_scope(refusal: Refusal) -> bool:
 # The first rule that applies decides. Planning Center answers 401, not 403, for a product the user has no access to.
 RULES = (
     _Rule(range(300, 400), UnexpectedResponse, "redirects are not followed"),
+    _Rule(range(400, 401), QueryRefused, "the query is not understood"),
     _Rule(range(401, 402), ProductNotGranted, "the connection's user has no access to this product", _lacks_product),
     _Rule(range(401, 402), ProductNotGranted, "the connection was not granted this product", _lacks_scope),
     _Rule(range(401, 402), ConnectionRejected, "Planning Center refuses these credentials"),

@@ -82,6 +82,11 @@ def conflict(detail: str) -> Answer:
     return _errors(409, {"status": "409", "title": "Conflict", "detail": detail})
 
 
+def bad_request() -> Answer:
+    detail = "The query given is not understood."
+    return _errors(400, {"status": "400", "title": "Bad Request", "code": "invalid_query", "detail": detail})
+
+
 def no_data() -> Answer:
     detail = "The payload given does not contain a 'data' key."
     code = "invalid_resource_payload"

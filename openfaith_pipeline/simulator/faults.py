@@ -44,6 +44,7 @@ SCRIPTED: Mapping[str, Callable[[], Answer]] = {
     "revoked": lambda: answers.unauthorized("CAPUCHIN"),
     "trash_panda": lambda: answers.unauthorized("TRASH_PANDA"),
     "forbidden": lambda: answers.forbidden("1", "read this collection"),
+    "bad_request": answers.bad_request,
     "not_found": answers.not_found,
 }
 

@@ -283,6 +283,10 @@ _RULES: tuple[tuple[re.Pattern[str], ColumnType, Value], ...] = tuple(
         (r".*\.longitude", _FLOAT, lambda sketch: round(-120 + sketch.dice.random() * 45, 6)),
         (r".*\.created_at", _TIMESTAMP, lambda sketch: stamp(sketch.created_at)),
         (r".*\.updated_at", _TIMESTAMP, lambda sketch: stamp(sketch.updated_at)),
+        # Some of each, also where a church has few: archived groups and forms, deleted fields and workflows.
+        (r"(group|form)\.archived_at", _TIMESTAMP, lambda sketch: _time(sketch) if sketch.index % 4 == 1 else None),
+        (r"(field_definition|workflow)\.deleted_at", _TIMESTAMP, lambda s: _time(s) if s.index % 4 == 2 else None),
+        (r"song\.hidden", _BOOLEAN, lambda sketch: sketch.index % 9 == 4),
         (r".*\.(deleted|archived|canceled|paused|refunded|expired)_at", _TIMESTAMP, _maybe(0.05, _time)),
     )
 )

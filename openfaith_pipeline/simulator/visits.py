@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from openfaith_pipeline.simulator import answers, documents
 from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.church import Church
+from openfaith_pipeline.simulator.hiding import visible
 from openfaith_pipeline.simulator.queries import Selection, select
 from openfaith_pipeline.simulator.relations import Target, Way
 from openfaith_pipeline.simulator.routes import Kind, Match, Route
@@ -48,7 +49,9 @@ def visit(church: Church, match: Match, url: str, params: Mapping[str, str]) -> 
         return answers.not_found()
     is_silent = scope.table.shape.stream.product.value in church.traps.silent_products
     if match.route.kind in (Kind.LIST, Kind.EDGE):
-        selection = Selection((), 0, 0) if is_silent else select(scope.table, params, scope.ids)
+        is_listing = match.route.kind is Kind.LIST
+        ids_shown = visible(church, scope.table, params, scope.ids) if is_listing else scope.ids
+        selection = Selection((), 0, 0) if is_silent else select(scope.table, params, ids_shown)
         return answers.document(*documents.collection(church, scope.table, selection, url, params, scope.parent))
     wanted = scope.first if match.route.kind in (Kind.SINGLETON, Kind.TO_ONE) else ids[-1]
     if wanted is None or not scope.holds(wanted) or (is_silent and match.segments):

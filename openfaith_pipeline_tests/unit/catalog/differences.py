@@ -106,6 +106,12 @@ OFFERED_RELATIONSHIPS: Mapping[str, str] = {
     "services.teams.people": "The team's assignments and leaders name them.",
 }
 
+HIDING: Mapping[str, str] = {
+    "people.*": "Nothing is known of a default: no type of People but those above can be asked for what is hidden.",
+    "services.media": "It has no `hidden` to ask for.",
+    "services.plans": "A deleted plan says nothing of it, so that among the others it would be taken for one that is.",
+}
+
 VERSIONS: Mapping[str, str] = {
     "api": "The reference snapshot holds an early version; 2025-09-30 is the newest known.",
     "people": RECORDED,

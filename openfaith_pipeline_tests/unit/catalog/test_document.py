@@ -42,6 +42,8 @@ def test_a_row_tells_how_where_what_and_to_whom() -> None:
 
 def test_a_row_tells_of_several_paths_links_and_what_is_withheld() -> None:
     assert row_of("calendar.tags")[2] == "filtered by `updated_at`"
+    assert row_of("groups.groups")[3] == "`/groups/v2/groups`<br>with `where[archive_status]=include`"
+    assert row_of("people.forms")[3] == "`/people/v2/forms`<br>and `/people/v2/forms?filter=archived`"
     assert row_of("calendar.event_requests")[2:4] == ["pushed", "none"]
     assert "`campuses` many of a type not synced in `events_campuses`" in row_of("check_ins.events")[5]
     assert row_of("people.custom_senders")[3] == "`/people/v2/custom_senders`<br>where it exists"

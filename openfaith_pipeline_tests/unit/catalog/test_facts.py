@@ -10,7 +10,14 @@ from openfaith_pipeline.catalog import STREAMS, ColumnType, Product, Strategy, S
 from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
 from openfaith_pipeline.catalog.stream import placeholders_of, snake
 from openfaith_pipeline_tests.unit.catalog import differences
-from openfaith_pipeline_tests.unit.catalog.reference import UNTOLD, Documented, added_types, planned, read_facts
+from openfaith_pipeline_tests.unit.catalog.reference import (
+    UNTOLD,
+    Documented,
+    added_types,
+    planned,
+    read_corrections,
+    read_facts,
+)
 
 COLUMN_TYPES: Mapping[str, ColumnType] = {
     "string": ColumnType.TEXT,
@@ -237,6 +244,20 @@ def _names_back(stream: Stream, target: str) -> bool:
     """Whether records of the target type name the record that includes them."""
     siblings = (each for each in STREAMS.values() if each.product is stream.product)
     return any(each.type == target and stream.name in each.belongs_to.values() for each in siblings)
+
+
+def test_lists_that_hide_are_asked_for_all() -> None:
+    different = set()
+    for each in read_corrections()["lists_that_hide"]:
+        for name in each["stream"].split(", "):
+            stream = STREAMS.get(name)
+            asked = {f"{key}={value}" for key, value in stream.asks_all.items()} if stream else set()
+            asked |= {listing.partition("?")[2] for listing in stream.hidden_under} if stream else set()
+            wanted = each["ask"].rpartition("?")[2]
+            if not any(one.startswith(wanted) for one in asked):
+                different.add(name)
+
+    assert different == differences.HIDING.keys()
 
 
 def test_versions_are_the_documented_ones() -> None:

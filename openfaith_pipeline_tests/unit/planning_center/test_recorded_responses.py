@@ -12,6 +12,7 @@ from openfaith_pipeline.errors import (
     OpenFaithError,
     PathNotFound,
     ProductNotGranted,
+    QueryRefused,
     RateLimitedError,
     StreamForbidden,
     TransientError,
@@ -32,7 +33,7 @@ REFUSED: dict[str, type[OpenFaithError]] = {
     "err_429_high_offset": RateLimitedError,
     "err_500": TransientError,
     "err_household_memberships_top_level": PathNotFound,
-    "err_oauth_invalid_grant": UnexpectedResponse,
+    "err_oauth_invalid_grant": QueryRefused,
     "err_unknown_collection": PathNotFound,
     "people_not_found": PathNotFound,
 }
