@@ -63,7 +63,7 @@ def main() -> None:
         Path(directory).chmod(0o755)
         settings = Settings(home=Path(directory) / "home")
         with open_database(settings) as database:
-            org_ids = [_subscribe(database) for _ in range(asked.orgs)]
+            org_ids = [subscribe(database) for _ in range(asked.orgs)]
             environment = environment_with(OPENFAITH_HOME=str(settings.home))
             applies = "no" if asked.no_applier else "yes"
             service = subprocess.Popen(
@@ -72,8 +72,8 @@ def main() -> None:
             try:
                 assert service.stdout  # noqa: S101
                 url = service.stdout.readline().decode().strip()
-                _deliver(url, org_ids, asked.rate, 2, first=10**6)
-                took, statuses = _deliver(url, org_ids, asked.rate, asked.seconds, first=1)
+                deliver(url, org_ids, asked.rate, 2, first=10**6)
+                took, statuses = deliver(url, org_ids, asked.rate, asked.seconds, first=1)
                 result = orjson.dumps(_result(database, took, statuses, asked), option=orjson.OPT_INDENT_2).decode()
                 sys.stdout.write(f"{result}\n")
                 body = f"`python -m benchmarks.webhooks`: the answers to deliveries.\n\n```json\n{result}\n```"
@@ -86,7 +86,7 @@ def main() -> None:
                 service.wait(30)
 
 
-def _subscribe(database: Database) -> str:
+def subscribe(database: Database) -> str:
     org_id = new_org_id()
     with database.connect() as connection:
         cipher = cipher_from(database.settings)
@@ -95,7 +95,7 @@ def _subscribe(database: Database) -> str:
     return org_id
 
 
-def _deliver(url: str, org_ids: list[str], rate: int, seconds: int, *, first: int) -> tuple[list[float], Counter[int]]:
+def deliver(url: str, org_ids: list[str], rate: int, seconds: int, *, first: int) -> tuple[list[float], Counter[int]]:
     """Each delivery on its time; seconds to each answer, and the answers' statuses."""
     calls = [_call(url, org_ids[number % len(org_ids)], first + number) for number in range(rate * seconds)]
     gc.collect()
@@ -125,7 +125,7 @@ async def _post(url: str, call: bytes) -> tuple[float, int]:
 
 
 def _call(url: str, org_id: str, number: int) -> bytes:
-    body = _body(number)
+    body = body_of(number)
     signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     head = (
         f"POST /api/webhooks/pco/{org_id} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nContent-Length: {len(body)}\r\n"
@@ -135,7 +135,7 @@ def _call(url: str, org_id: str, number: int) -> bytes:
     return head.encode() + body
 
 
-def _body(number: int) -> bytes:
+def body_of(number: int) -> bytes:
     attributes = {
         "address": f"{number}.{random.randrange(10**9)}@example.org",  # noqa: S311 - not a secret
         "location": "Home",
@@ -152,19 +152,24 @@ def _body(number: int) -> bytes:
 
 
 def _result(database: Database, took: list[float], statuses: Counter[int], asked: argparse.Namespace) -> object:
-    ranked = sorted(took)
     with database.connect() as connection:
-        kept = connection.execute("SELECT status, count(*) FROM sync.webhook_deliveries GROUP BY 1").fetchall()
+        kept = connection.execute("SELECT status, count(*) FROM sync.webhookdeliveries GROUP BY 1").fetchall()
     return {
         "rate": asked.rate,
         "seconds": asked.seconds,
         "applied_meanwhile": not asked.no_applier,
         "answers": {str(status): count for status, count in statuses.items()},
-        "milliseconds": {
-            name: round(ranked[min(len(ranked) - 1, int(len(ranked) * share))] * 1000, 1)
-            for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
-        },
+        "milliseconds": percentiles(took),
         "kept": dict(kept),
+    }
+
+
+def percentiles(seconds: list[float], *, scale: int = 1000) -> dict[str, float]:
+    """Of the waits, in milliseconds unless scaled otherwise."""
+    ranked = sorted(seconds) or [0.0]
+    return {
+        name: round(ranked[min(len(ranked) - 1, int(len(ranked) * share))] * scale, 1 if scale > 1 else 2)
+        for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
     }
 
 

@@ -91,7 +91,7 @@ def _record_id(document: dict[str, Any]) -> str | None:
 
 def _elements(body: bytes) -> list[Any]:
     match _parsed(body):
-        case {"data": [*elements]}:
+        case {"data": list() as elements}:  # [*elements] would copy what may be very many
             return elements
     return []
 

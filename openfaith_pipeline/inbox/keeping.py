@@ -21,6 +21,8 @@ from openfaith_pipeline.inbox.webhook_deliveries import (
 
 MOST_WAITING_BYTES: Final = 16 * 1024 * 1024
 """Of one org, not committed yet; a thousand deliveries as Planning Center sends them have less."""
+LARGE_BYTES: Final = 64 * 1024
+"""More than this takes time to work on, by which others are not to be held up."""
 
 _PATIENCE_SECONDS: Final = 5.0
 
@@ -46,8 +48,30 @@ class _Entry:
 class Inbox:
     """Keeps what arrives at the same time in one transaction: under load, many deliveries share the wait for the disk.
 
-    For one event loop; `run` must be running there.
+    Large ones go in transactions of their own, so that no small one waits for them. For one event loop; `run` must be
+    running there. pool: of two connections at least, or they wait for one another after all.
     """
+
+    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+        self._small, self._large = _Committer(pool), _Committer(pool)
+
+    async def keep(self, deliveries: Sequence[Incoming]) -> None:
+        """Return once they are committed, those known already included.
+
+        deliveries: of one org. Raises DatabaseUnavailable, and InboxFull when too much of the org waits already.
+        """
+        is_large = sum(len(each.payload) for each in deliveries) > LARGE_BYTES
+        await (self._large if is_large else self._small).keep(deliveries)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._small.run())
+            group.create_task(self._large.run())
+
+
+class _Committer:
+    """One batch after the other."""
 
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         self._pool = pool
@@ -57,10 +81,6 @@ class Inbox:
         self._has_come = asyncio.Event()
 
     async def keep(self, deliveries: Sequence[Incoming]) -> None:
-        """Return once they are committed, those known already included.
-
-        deliveries: of one org. Raises DatabaseUnavailable, and InboxFull when too much of the org waits already.
-        """
         org_id, size = deliveries[0].org_id, sum(len(each.payload) for each in deliveries)
         if self._waiting_bytes[org_id] and self._waiting_bytes[org_id] + size > MOST_WAITING_BYTES:
             raise InboxFull("too many of the org's deliveries are being kept; send it again")
@@ -72,7 +92,6 @@ class Inbox:
         await asyncio.gather(*(entry.kept for entry in entries))
 
     async def run(self) -> None:
-        """Until cancelled."""
         while True:
             await self._has_come.wait()
             batch = self._next_batch()

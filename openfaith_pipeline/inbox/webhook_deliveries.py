@@ -31,7 +31,7 @@ MOST_BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 _KEEP: Final = """
 INSERT INTO sync.webhook_deliveries (org_id, event_id, event, stream, record_id, occurred_at, payload, is_doubtful)
 SELECT * FROM unnest(
-    %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::bytea[], %s::boolean[])
+    %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %b::bytea[], %s::boolean[])
 ON CONFLICT (org_id, event_id) DO NOTHING
 """
 # One claimer at a time, so that no two hold deliveries of one org, whose order would be lost between them.

@@ -8,6 +8,7 @@ from typing import Final
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.inbox.envelopes import is_signed
+from openfaith_pipeline.inbox.keeping import LARGE_BYTES
 from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.webhook_secrets import secrets_of
 from openfaith_pipeline.service.subscribers import Subscribers
@@ -16,9 +17,6 @@ KEPT_SECONDS: Final = 60.0
 """How long an org that was removed may still be heard."""
 PAUSE_SECONDS: Final = 2.0
 """A wrong signature loads an org's secrets anew at most this often, so that forgeries cost little."""
-
-_BLOCKING_BYTES: Final = 64 * 1024
-"""To hash more than this would hold up the others; a thread does it."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class Keyring:
 
 async def _fits(ring: _Ring, event: str, body: bytes, signature: str) -> bool:
     secrets = ring.secrets.get(event, ())
-    if len(body) > _BLOCKING_BYTES:
+    if len(body) > LARGE_BYTES:
         return await asyncio.to_thread(_is_signed_with_any, secrets, body, signature)
     return _is_signed_with_any(secrets, body, signature)
 

@@ -20,11 +20,16 @@ from pydantic import BaseModel
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, InboxFull
 from openfaith_pipeline.inbox.envelopes import organization_in, read_envelope
-from openfaith_pipeline.inbox.keeping import Inbox
+from openfaith_pipeline.inbox.keeping import LARGE_BYTES, Inbox
+from openfaith_pipeline.service.addresses import network_of
 from openfaith_pipeline.service.keyring import Keyring
 from openfaith_pipeline.service.schemas import ANSWERS
+from openfaith_pipeline.service.turns import Turns
 
 POOL_SIZE: Final = 2
+REFUSAL_SECONDS: Final = 0.25
+"""After which what is refused is answered: whoever forges as fast as answers come is slow by it, at no cost."""
+
 _TRY_AGAIN_SECONDS: Final = "30"
 _SIGNATURE: Final = re.compile(r"[0-9a-fA-F]{64}")
 """HMAC-SHA256 in hexadecimal."""
@@ -38,6 +43,8 @@ class Receiver:
 
     keyring: Keyring
     inbox: Inbox
+    turns: Turns
+    large_turns: Turns
 
     async def receive(self, org_id: str | None, request: Request) -> JSONResponse:
         """Answer a delivery for the org, or for the one that its body names; of most that is not ours no body is read.
@@ -51,10 +58,15 @@ class Receiver:
         if org_id is not None and not await self.keyring.is_subscribed(org_id, event):
             return _unknown()
         body = await request.body()
+        turns = self.large_turns if len(body) > LARGE_BYTES else self.turns
+        async with turns.turn((org_id, network_of(request.client.host if request.client else ""))):
+            return await self._keep(org_id, event, signature, body, headers.get("X-PCO-Webhooks-Event-Time", ""))
+
+    async def _keep(self, org_id: str | None, event: str, signature: str, body: bytes, sent_at: str) -> JSONResponse:
         org_ids = [org_id] if org_id is not None else await self._orgs_named_in(body, event)
         for each in org_ids:
             if await self.keyring.has_signed(each, event, body, signature):
-                deliveries = read_envelope(body, each, event, headers.get("X-PCO-Webhooks-Event-Time", ""))
+                deliveries = read_envelope(body, each, event, sent_at)
                 await self.inbox.keep(deliveries)
                 return JSONResponse({"received": len(deliveries)})
         if org_ids:
@@ -80,7 +92,7 @@ async def _receiving(app: FastAPI) -> AsyncIterator[None]:
     # Keeping is one statement, a transaction of its own: it needs one round trip, not three.
     async with database.pool(size=POOL_SIZE, autocommit=True) as pool:
         inbox = Inbox(pool)
-        app.state.receiver = Receiver(Keyring(database), inbox)
+        app.state.receiver = Receiver(Keyring(database), inbox, Turns(), Turns(at_once=2, of_one=1, rest=2.0))
         keeping = asyncio.create_task(inbox.run())
         try:
             yield
@@ -138,12 +150,15 @@ async def receive(request: Request) -> JSONResponse:
 async def _received(request: Request, org_id: str | None) -> JSONResponse:
     receiver: Receiver = request.app.state.receiver
     try:
-        return await receiver.receive(org_id, request)
+        answer = await receiver.receive(org_id, request)
     except (DatabaseUnavailable, InboxFull) as error:
-        return _unavailable(error)
+        answer = _unavailable(error)
     except ConfigurationError as error:
         _log.error("webhooks cannot be verified: %s", error)
-        return _unavailable(error)
+        answer = _unavailable(error)
+    if answer.status_code != 200:
+        await asyncio.sleep(REFUSAL_SECONDS)
+    return answer
 
 
 def _unavailable(error: Exception) -> JSONResponse:

@@ -1,0 +1,87 @@
+"""Turns: few calls are worked on at a time, fewer of one caller, and callers that wait come in turn.
+
+All calls share one event loop: whoever sends many at once would have everybody else wait for all of them.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+
+from openfaith_pipeline.errors import InboxFull
+
+
+class Turns:
+    """For one event loop.
+
+    at_once: in all. of_one: of one caller. most_waiting: of one caller; more are refused.
+    patience: seconds to wait for a turn.
+    rest: how many times as long as it took a turn lasts on, for nothing, so that a caller who always has more to do
+    leaves most of the time to others.
+    """
+
+    def __init__(
+        self, *, at_once: int = 16, of_one: int = 4, most_waiting: int = 100, patience: float = 5.0, rest: float = 0.0
+    ) -> None:
+        self._at_once, self._of_one = at_once, of_one
+        self._most_waiting, self._patience, self._rest = most_waiting, patience, rest
+        self._running: Counter[Hashable] = Counter()
+        self._waiting: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
+        """By caller, the one whose turn comes next first."""
+
+    @asynccontextmanager
+    async def turn(self, caller: Hashable) -> AsyncIterator[None]:
+        """Run the block when it is the caller's turn. Raises InboxFull where too much of the caller waits."""
+        if caller in self._waiting or not self._has_room(caller):
+            await self._wait(caller)
+        else:
+            self._running[caller] += 1
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            yield
+        finally:
+            if self._rest:
+                loop.call_later((loop.time() - began) * self._rest, self._end, caller)
+            else:
+                self._end(caller)
+
+    def _has_room(self, caller: Hashable) -> bool:
+        return self._running.total() < self._at_once and self._running[caller] < self._of_one
+
+    async def _wait(self, caller: Hashable) -> None:
+        waiting = self._waiting.setdefault(caller, deque())
+        if len(waiting) >= self._most_waiting:
+            raise InboxFull("too many deliveries are being taken; send it again")
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting.append(turn)
+        try:
+            async with asyncio.timeout(self._patience):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():  # it was given the turn at that very moment
+                self._end(caller)
+            else:
+                self._forget(caller, turn)
+            if isinstance(error, TimeoutError):
+                raise InboxFull("it was not the delivery's turn in time; send it again") from None
+            raise
+
+    def _forget(self, caller: Hashable, turn: asyncio.Future[None]) -> None:
+        waiting = self._waiting[caller]
+        waiting.remove(turn)
+        if not waiting:
+            del self._waiting[caller]
+
+    def _end(self, caller: Hashable) -> None:
+        self._running[caller] -= 1
+        if not self._running[caller]:
+            del self._running[caller]
+        following = next((each for each in self._waiting if self._has_room(each)), None)
+        if following is None:
+            return
+        waiting = self._waiting.pop(following)
+        self._running[following] += 1
+        waiting.popleft().set_result(None)
+        if waiting:
+            self._waiting[following] = waiting  # behind all others
