@@ -140,7 +140,7 @@ async def _find_returning(
             async with connecting() as connection:
                 rows, gone_at = await gone_with(connection, session.org_id, child, moments)
             for identifier, parents in rows.items():
-                if asking.tally.requests >= RETURNING_AT_MOST or path_of(child.stream, parents) is None:
+                if asking.tally.requests >= RETURNING_AT_MOST or not paths_of(child.stream, parents):
                     unsettled.append(child.stream.name)
                     break
                 record = await asking.for_record(child.stream, identifier, parents)
@@ -174,18 +174,14 @@ class Asking:
 
     async def for_record(self, stream: Stream, identifier: str, parents: Mapping[str, str]) -> Any:
         """The record as it is now, None where it is not there or cannot be asked for."""
-        path = path_of(stream, parents)
-        if path is None or stream.is_singleton:
-            return None
-        try:
-            return self.tally.add(await self._fetch(record_path(path, identifier), query_of(stream))).data
-        except PathNotFound:
-            self.tally.requests += 1
-            return None
+        for path in [] if stream.is_singleton else paths_of(stream, parents):
+            try:
+                return self.tally.add(await self._fetch(record_path(path, identifier), query_of(stream))).data
+            except PathNotFound:
+                self.tally.requests += 1
+        return None
 
 
-def path_of(stream: Stream, parents: Mapping[str, str]) -> str | None:
-    """The listing that a record under these parents is in."""
-    known = (path for path in stream.paths() if parents.keys() >= set(placeholders_of(path)))
-    path = next(known, None)
-    return path and fill_path(path, parents)
+def paths_of(stream: Stream, parents: Mapping[str, str]) -> list[str]:
+    """The listings that a record under these parents is in, of which there may be several."""
+    return [fill_path(path, parents) for path in stream.paths() if parents.keys() >= set(placeholders_of(path))]

@@ -114,7 +114,11 @@ def _references(stream: Stream) -> str:
         f"`{name}` many {f'`{target}`' if target else 'of a type not synced'} in `{stream.links[name]}`"
         for name, target in sorted(stream.has_many.items())
     ]
-    return ", ".join(to_one + to_many) or "none"
+    listers = [
+        f"each `{stream.belongs_to[kind]}` that lists it in `{stream.links[name]}`"
+        for name, kind in stream.listed_by.items()
+    ]
+    return ", ".join(to_one + to_many + listers) or "none"
 
 
 def _names(streams: Iterable[str]) -> str:

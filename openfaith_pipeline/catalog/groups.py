@@ -157,6 +157,8 @@ RESOURCES = Stream(
     type="Resource",
     path="/groups/v2/groups/{group_id}/resources",
     also_under=("/groups/v2/group_types/{group_type_id}/resources",),
+    # What belongs to a group type is listed by each of its groups too.
+    listed_by={"groups": "group"},
     attributes={"description": TEXT, "last_updated": TIMESTAMP, "name": TEXT, "type": TEXT, "visibility": TEXT},
     belongs_to={"group": "groups.groups", "group_type": "groups.group_types", "created_by": "groups.people"},
     unshown=("group", "group_type"),

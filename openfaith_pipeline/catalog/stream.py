@@ -139,7 +139,9 @@ class Stream:
 
     Where it is read:
     path: its listing; a placeholder `{household_id}` makes it one listing for each household.
-    also_under: further paths, under other parents, of records that `path` does not list.
+    also_under: further paths, under other parents, of records that `path` does not list, or that both list.
+    listed_by: name of a table of links -> placeholder, where several records of one kind may list the same record: the
+        table has all that list it, and the column of the placeholder the first of them.
     is_unconfirmed: the public reference names `path` without showing it, so it may be absent.
     fallback_path: what is read instead where an unconfirmed `path` is absent, `also_under` with it.
     include: name to ask for on the parent's pages, the parent being the last placeholder of `path`; on the pages of
@@ -194,6 +196,7 @@ class Stream:
     is_singleton: bool = False
     is_pushed: bool = False
     also_under: tuple[str, ...] = ()
+    listed_by: Mapping[str, str] = field(default_factory=dict)
     is_unconfirmed: bool = False
     fallback_path: str | None = None
     has_many: Mapping[str, str | None] = field(default_factory=dict)
@@ -255,6 +258,10 @@ class Stream:
             yield "seldom names an undeclared relationship"
         if self.belongs_to.keys() & (self.has_many.keys() | self.walked_under.keys()):
             yield "a relationship is declared twice"
+        if set(self.listed_by.values()) - set(self.listing_kinds):
+            yield "listed_by names what is no parent whose listing is read"
+        if self.listed_by.keys() & (self.has_many.keys() | self.belongs_to.keys()):
+            yield "listed_by names a relationship"
         if set(self.touches) - self.belongs_to.keys():
             yield "touches names an undeclared relationship"
         if self.comes_with and (len(self.comes_with) > 1 or self.placeholders or not self.companion_relationships):
@@ -357,6 +364,25 @@ class Stream:
         return tuple(dict.fromkeys(ways)) if all(ways) else ()
 
     @cached_property
+    def listing_kinds(self) -> tuple[str, ...]:
+        """The relationships to the parents that list the records, by kind; empty where one parent lists each record.
+
+        Parents of two kinds may list the same record, and of one kind where `listed_by` says so.
+        """
+        innermost = [(placeholders_of(path) or ("",))[-1] for path in self._all_paths]
+        kinds = tuple(dict.fromkeys(innermost))
+        is_shared = len(kinds) > 1 or bool(self.listed_by)
+        return kinds if is_shared and set(kinds) <= self.belongs_to.keys() else ()
+
+    @cached_property
+    def listing_parents(self) -> tuple[str, ...]:
+        """The relationships that the listings of shared records give, those to outer parents among them."""
+        if not self.listing_kinds:
+            return ()
+        names = (name for path in self._all_paths for name in placeholders_of(path))
+        return tuple(name for name in dict.fromkeys(names) if name in self.belongs_to)
+
+    @cached_property
     def strategy(self) -> Strategy:
         if self.include:
             return Strategy.INCLUDED
@@ -380,7 +406,7 @@ class Stream:
     @cached_property
     def links(self) -> Mapping[str, str]:
         """To-many relationship -> short name of its table of links: `{"tags": "events_tags"}`."""
-        return {relationship: f"{self.short_name}_{relationship}" for relationship in self.has_many}
+        return {name: f"{self.short_name}_{name}" for name in (*self.has_many, *self.listed_by)}
 
     @cached_property
     def columns(self) -> Mapping[str, ColumnType]:

@@ -100,7 +100,7 @@ def staging_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
         Column("id", Text, nullable=False),
         *_typed_columns(stream),
         Column("_extra", JSONB(none_as_null=True)),
-        *([Column(LINKS_COLUMN, JSONB(none_as_null=True))] if stream.has_many else []),
+        *([Column(LINKS_COLUMN, JSONB(none_as_null=True))] if stream.links else []),
         Column("_content_hash", LargeBinary, nullable=False),
         schema=STAGING_SCHEMA,
     )

@@ -42,6 +42,7 @@ class ColumnEncoder:
         self._type = stream.type
         taken = set(stream.relationship_columns)
         self._has_many = stream.has_many
+        self._has_links = bool(stream.links)
         self._relationships = tuple((name, target is None) for name, target in stream.belongs_to.items())
         own = {name: kind for name, kind in stream.attributes.items() if name not in taken}
         self._columns = tuple((name, _ENCODERS.get(kind)) for name, kind in own.items())
@@ -68,7 +69,7 @@ class ColumnEncoder:
                 return None
             columns.append(column)
         columns.append([_NULL] * len(records))  # `_extra`: nothing was sent that the catalog does not know
-        if self._has_many:
+        if self._has_links:
             links = [links_of(self._has_many, each) for each in relationships]
             if any(len(each) > LONGEST_ID for named in links for ids in named.values() for each in ids):
                 return None

@@ -30,7 +30,8 @@ async def with_known_parents(
     among the pages the later ones.
     """
     names = frozenset(name for way in stream.parent_ways for name in way)
-    if not names:
+    # What several parents list is completed once all of it is staged (see gathering.py): until then each keeps its own.
+    if not names or stream.listing_kinds:
         return records
     told = [_told(record, names, stream) for record in records]
     ids = [id_of(record.resource) or "" for record in records]

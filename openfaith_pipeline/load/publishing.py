@@ -13,6 +13,7 @@ from openfaith_pipeline.database.parentage import parentless_count
 from openfaith_pipeline.journal import entries_of, link_rows, raw_rows
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
+from openfaith_pipeline.load.gathering import gather_parents
 from openfaith_pipeline.load.held_deletions import hold, let_lapse
 from openfaith_pipeline.load.links import publish_links
 from openfaith_pipeline.load.lost_parents import note_parents_read
@@ -68,7 +69,13 @@ async def publish(
     async with connection.transaction():
         await keep_states(connection, session)
         published = {
-            stream.name: await publish_stream(connection, session, stream, verdict.deletions.get(stream.name, ()))
+            stream.name: await publish_stream(
+                connection,
+                session,
+                stream,
+                verdict.deletions.get(stream.name, ()),
+                is_proven=stream.name in verdict.proven,
+            )
             for stream in session.walk.streams
         }
         # What changed under the parents that were left out is yet to be read.
@@ -100,10 +107,19 @@ _KEEP_STATES: Final = sql.SQL(
 
 
 async def publish_stream(
-    connection: AsyncConnection[Any], session: Session, stream: Stream, deletions: Sequence[str]
+    connection: AsyncConnection[Any],
+    session: Session,
+    stream: Stream,
+    deletions: Sequence[str],
+    *,
+    is_proven: bool = False,
 ) -> Published:
-    """Publish what the session has staged of a stream, and mark rows as deleted, in the caller's transaction."""
+    """Publish what the session has staged of a stream, and mark rows as deleted, in the caller's transaction.
+
+    is_proven: whether what is staged is proven to be all that the source lists.
+    """
     await drop_staged_merged(connection, session, stream)
+    await gather_parents(connection, session, stream, is_proven=is_proven)
     counts = await _merge(connection, session, stream)
     deleted = await mark_deleted(connection, session.journaled_as, stream, deletions)
     merged = await remove_merged(connection, session, stream)
@@ -233,6 +249,7 @@ async def _restore_children(connection: AsyncConnection[Any], session: Session, 
         borrowed = replace(session, ids={name: staged_as}, pages=0)
         rows = await encode_completed(connection, borrowed, child, [Record(*each) for each in records])
         await stage(connection, borrowed, child, rows)
+        await gather_parents(connection, borrowed, child, is_proven=False)
         await connection.execute(_merge_statement(child), {"id": staged_as, **session.journaled_as})
         await publish_links(connection, borrowed, child)
         await connection.execute(

@@ -176,7 +176,7 @@ class RowEncoder:
 
     def _links(self, resource: Mapping[str, Any], unfit: _Unfitting) -> list[str]:
         """The field of `_links`, where the stream has to-many relationships."""
-        if not self._stream.has_many:
+        if not self._stream.links:
             return []
         links = links_of(self._stream.has_many, resource.get("relationships") or {})
         for name, ids in links.items():

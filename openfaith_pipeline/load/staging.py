@@ -101,7 +101,7 @@ async def stage(connection: AsyncConnection[Any], session: Session, stream: Stre
 
 @cache
 def _copy_statement(stream: Stream) -> bytes:
-    links = (LINKS_COLUMN,) if stream.has_many else ()
+    links = (LINKS_COLUMN,) if stream.links else ()
     columns = (*_COLUMNS_BEFORE, *stream.columns, "_extra", *links, "_content_hash")
     copy = sql.SQL("COPY {} ({}) FROM STDIN")
     return copy.format(staging_name(stream), sql.SQL(", ").join(map(sql.Identifier, columns))).as_bytes()

@@ -13,6 +13,7 @@ from openfaith_pipeline.simulator.options import ChurchSpec, Traps
 from openfaith_pipeline.simulator.records import Codec, Record, compact
 from openfaith_pipeline.simulator.relations import Target
 from openfaith_pipeline.simulator.shapes import Edge, Shape
+from openfaith_pipeline.simulator.sharing import listers
 from openfaith_pipeline.simulator.tables import Table
 
 
@@ -114,7 +115,7 @@ class Church:
         """
         table = self.table(stream)
         named = self.named(stream) if table.shape.sources else None
-        return [_true_record(table, record) for record in table.records() if named is None or record.id in named]
+        return [_true_record(self, table, record) for record in table.records() if named is None or record.id in named]
 
     def named(self, stream: str) -> set[int]:
         """Ids that parents name, of records that do not name their parents."""
@@ -151,7 +152,7 @@ def open_church(spec: ChurchSpec, base_url: str, shapes: Mapping[str, Shape]) ->
     )
 
 
-def _true_record(table: Table, record: Record) -> dict[str, Any]:
+def _true_record(church: Church, table: Table, record: Record) -> dict[str, Any]:
     raw = orjson.loads(table.fragments[record.id])
     if not isinstance(raw, dict) or not isinstance(raw.get("attributes"), dict):
         return {"id": str(record.id), "raw": raw}
@@ -161,7 +162,13 @@ def _true_record(table: Table, record: Record) -> dict[str, Any]:
         for each in shape.relations
         if each.is_declared
     }
-    to_many = {name: {"data": codec.identifiers(link, record.links[name])} for name, link in shape.links.items()}
+    to_many: dict[str, Any] = {
+        name: {"data": codec.identifiers(link, record.links[name])} for name, link in shape.links.items()
+    }
+    for name, ids in _listers(church, table, record).items():
+        parents = [codec.identifier(shape.relation[name], (shape.relation[name].target or "", id)) for id in ids]
+        to_one[name] = {"data": parents[0] if parents else None}
+        to_many |= {link: {"data": parents} for link, kind in shape.stream.listed_by.items() if kind == name}
     withheld = {name: record.attributes[name] for name in shape.stream.withheld if name in record.attributes}
     return {
         "type": raw.get("type"),
@@ -169,4 +176,14 @@ def _true_record(table: Table, record: Record) -> dict[str, Any]:
         "attributes": {name: value for name, value in record.attributes.items() if name not in withheld},
         "relationships": {**to_one, **to_many},
         **({"withheld": withheld} if withheld else {}),
+    }
+
+
+def _listers(church: Church, table: Table, record: Record) -> dict[str, list[int]]:
+    """By relation, all parents that list the record, where several may."""
+    own = {name: record.relations.get(name) for name in table.shape.stream.listing_kinds}
+    beside = listers(church, table.shape.stream.name, record.relations)
+    return {
+        name: sorted({*beside.get(name, ()), *([target[1]] if target else [])}, key=lambda id: (len(str(id)), str(id)))
+        for name, target in own.items()
     }

@@ -89,6 +89,7 @@ class Traps(Data):
     forbidden_streams: streams this user gets a 403 for.
     absent_paths: streams whose path at top level is a 404, because production has none after all.
     lagging_includes: streams whose newest records are not among those included, though their parents name them.
+    is_sharing_records: parents of one kind list what those of another list: a plan template what a plan does.
     """
 
     missing_next: tuple[str, ...] = ()
@@ -97,6 +98,7 @@ class Traps(Data):
     forbidden_streams: tuple[str, ...] = ()
     absent_paths: tuple[str, ...] = ()
     lagging_includes: tuple[str, ...] = ()
+    is_sharing_records: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from openfaith_pipeline.simulator.hiding import visible
 from openfaith_pipeline.simulator.queries import Selection, select
 from openfaith_pipeline.simulator.relations import Target, Way
 from openfaith_pipeline.simulator.routes import Kind, Match, Route
+from openfaith_pipeline.simulator.sharing import listed_under
 from openfaith_pipeline.simulator.tables import Table
 
 
@@ -80,7 +81,7 @@ def _along(church: Church, table: Table, way: Way, ids: list[int]) -> _Scope | N
     outer = zip(way.placeholders[:-1], ids, strict=False)
     if any(name in above and (above[name] or ("", 0))[1] != id for name, id in outer):
         return None
-    under = table.children(way.relation, (way.parent, ids[-1]))
+    under = listed_under(church, table.shape.stream.name, way.relation, (way.parent, ids[-1]))
     return _Scope(table, under, {"id": str(ids[-1]), "type": parents.shape.stream.type})
 
 

@@ -1,0 +1,137 @@
+"""A record that several parents list becomes one row that keeps every parent.
+
+Each listing stages the record with its own parents. Before they are published, what is staged of a record is gathered
+into one row: its content from the page read last, the parent of each kind from whichever listing told it, and all of
+one kind in a table of links where the stream declares one. What comes out depends on which parents list the record, not
+on the order in which they were read. Of parents that this walk has not surely visited all, those that the row knows
+stay.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, Final
+
+from psycopg import AsyncConnection, sql
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.journal import link_rows
+from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+
+# `told` has each record once for each page that held it, and once as its row knows it where that counts.
+_GATHER: Final = """
+WITH versions AS (
+    SELECT ctid AS place, id, {columns},
+        row_number() OVER (PARTITION BY id ORDER BY _page DESC, _position DESC) AS age
+    FROM {staging} WHERE _stream_sync_id = %(id)s
+), told AS (
+    SELECT id, {columns}, false AS is_known FROM versions
+    UNION ALL
+    SELECT id, {columns}, true FROM {raw} AS present
+    WHERE NOT %(is_proven)s AND org_id = %(org_id)s AND _deleted_at IS NULL AND id IN (SELECT id FROM versions)
+), parents AS (
+    SELECT id, {first} FROM told GROUP BY id
+) {listers}, repeated AS (
+    DELETE FROM {staging} AS target USING versions WHERE target.ctid = versions.place AND versions.age > 1
+)
+UPDATE {staging} AS target SET {assignments},
+    _content_hash = substring(sha256(target._content_hash || convert_to(jsonb_build_array({all})::text, 'UTF8')) FOR 16)
+FROM versions JOIN parents USING (id) {joins}
+WHERE target.ctid = versions.place AND versions.age = 1
+"""
+
+_LISTERS: Final = """
+, {name} AS (
+    SELECT id, jsonb_agg(related_id ORDER BY length(related_id), related_id COLLATE "C") AS ids FROM (
+        SELECT id, {column} AS related_id FROM told WHERE {column} IS NOT NULL
+        UNION
+        SELECT id, related_id FROM {links}
+        WHERE NOT %(is_proven)s AND org_id = %(org_id)s AND id IN (SELECT id FROM versions)
+    ) AS each GROUP BY id
+)"""
+
+
+async def gather_parents(
+    connection: AsyncConnection[Any], session: Session, stream: Stream, *, is_proven: bool
+) -> None:
+    """Gather what the session has staged of a stream whose records several parents list, in the caller's transaction.
+
+    is_proven: whether every parent's listing was read and proven complete, so that a parent that lists a record no
+        more is no longer its parent.
+    """
+    if stream.listing_kinds:
+        asked = {"id": session.ids[stream.name], "org_id": session.org_id, "is_proven": is_proven}
+        await connection.execute(_statement(stream), asked)
+
+
+@cache
+def _statement(stream: Stream) -> bytes:
+    columns = [f"{name}_id" for name in stream.listing_parents]
+    tables = {f"{kind}_id": link for link, kind in stream.listed_by.items()}
+    return (
+        sql.SQL(_GATHER)
+        .format(
+            columns=_listed(sql.Identifier(column) for column in columns),
+            staging=staging_name(stream),
+            raw=raw_name(stream),
+            first=_listed(_first(stream, column) for column in columns),
+            listers=sql.SQL("").join(_listers(stream, column, link) for column, link in tables.items()),
+            assignments=_assignments(columns, tables),
+            all=_listed(
+                [*(sql.Identifier("parents", column) for column in columns)]
+                + [sql.Identifier(f"listers_{link}", "ids") for link in tables.values()]
+            ),
+            joins=sql.SQL(" ").join(
+                sql.SQL("LEFT JOIN {} USING (id)").format(sql.Identifier(f"listers_{link}")) for link in tables.values()
+            ),
+        )
+        .as_bytes()
+    )
+
+
+def _first(stream: Stream, column: str) -> sql.Composable:
+    """The column's value in the version that counts.
+
+    A parent of a kind: one that was read before one that is known, the first in order of several. What comes with a
+    parent (the service type of a plan): that of the kind named first, and of the same parent.
+    """
+    kinds = [sql.Identifier(f"{kind}_id") for kind in stream.listing_kinds]
+    name = sql.Identifier(column)
+    by_kind = [] if name in kinds else [sql.SQL("{} IS NULL").format(kind) for kind in kinds]
+    in_order = [_in_order(each) for each in ([name] if name in kinds else [*kinds, name])]
+    order = _listed([*by_kind, sql.SQL("is_known"), *in_order])
+    return sql.SQL("(array_agg({0} ORDER BY {1}) FILTER (WHERE {0} IS NOT NULL))[1] AS {0}").format(name, order)
+
+
+def _in_order(column: sql.Identifier) -> sql.Composable:
+    """Ids of digits in the order of their numbers."""
+    return sql.SQL('length({0}), {0} COLLATE "C"').format(column)
+
+
+def _listers(stream: Stream, column: str, link: str) -> sql.Composable:
+    return sql.SQL(_LISTERS).format(
+        name=sql.Identifier(f"listers_{link}"),
+        column=sql.Identifier(column),
+        links=link_rows(stream, link).identifier,
+    )
+
+
+def _assignments(columns: list[str], tables: dict[str, str]) -> sql.Composable:
+    """Of a kind with a table of links the column names the first that lists the record."""
+    values = {
+        column: sql.SQL("{} ->> 0").format(sql.Identifier(f"listers_{tables[column]}", "ids"))
+        if column in tables
+        else sql.Identifier("parents", column)
+        for column in columns
+    }
+    assigned = [sql.SQL("{} = {}").format(sql.Identifier(column), value) for column, value in values.items()]
+    if tables:
+        pairs = _listed(
+            sql.SQL("{}, coalesce({}, '[]')").format(sql.Literal(link), sql.Identifier(f"listers_{link}", "ids"))
+            for link in tables.values()
+        )
+        assigned.append(sql.SQL("_links = coalesce(target._links, '{{}}') || jsonb_build_object({})").format(pairs))
+    return _listed(assigned)
+
+
+def _listed(parts: Iterable[sql.Composable]) -> sql.Composed:
+    return sql.SQL(", ").join(parts)
