@@ -14,12 +14,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.asking import FLOOD, Findings, Question, ask, by_turn, kin_of, survivor_in
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.refusals import is_outage
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, is_outage, refusal_in_words
 from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, StreamBusy
 from openfaith_pipeline.extract.single import brought_with, path_of
 from openfaith_pipeline.inbox.sync_requests import request_sync
@@ -36,7 +36,6 @@ from openfaith_pipeline.inbox.webhook_deliveries import (
 from openfaith_pipeline.load.arrivals import present_rows, publish_arrivals
 from openfaith_pipeline.load.leases import is_dead
 from openfaith_pipeline.load.publishing import Published
-from openfaith_pipeline.load.refusals import REFUSED_BY_POSTGRES, refusal_in_words
 from openfaith_pipeline.load.sessions import ARRIVED, SyncRequest
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.news import SYNC_ID_PREFIX, News, Step, decide, sort_deliveries
@@ -90,7 +89,9 @@ async def apply_next(
             return None
         async with keeping_claim(pool, holder):
             return await _Batch(database, pool, holder, client_factory, tuple(deliveries)).apply()
-    except (psycopg.OperationalError, PoolTimeout) as error:
+    except TROUBLE as error:
+        if not is_outage(error):
+            raise
         raise DatabaseUnavailable(f"Postgres went away while webhooks were applied: {type(error).__name__}") from error
 
 

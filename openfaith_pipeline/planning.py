@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 import psycopg
-from psycopg_pool import PoolTimeout
 
 from openfaith_pipeline.catalog import STREAMS, Strategy, Stream
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, refusal_in_words
 from openfaith_pipeline.errors import OpenFaithError, PlanStale
 from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.deletions import Verdict
@@ -24,7 +24,6 @@ from openfaith_pipeline.load.foreseeing import StreamChanges, changes_of
 from openfaith_pipeline.load.parents import Foreseen, parents_of
 from openfaith_pipeline.load.plans import PlannedWalk, check_session, keep_planned, planned_walks, release
 from openfaith_pipeline.load.publishing import Published, publish
-from openfaith_pipeline.load.refusals import REFUSED_BY_POSTGRES, refusal_in_words
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_planned, renew
 from openfaith_pipeline.load.sync_log import absent_paths, finished_streams, page_counts
 from openfaith_pipeline.orgs.connecting import ClientFactory, connect_client
@@ -34,6 +33,8 @@ from openfaith_pipeline.walk import Parent, Route, Walk
 from openfaith_pipeline.workplace import Workplace, at_work, opened
 
 Connection = psycopg.AsyncConnection[Any]
+
+_UNPUBLISHED: Final[tuple[type[Exception], ...]] = (OpenFaithError, *REFUSED_BY_POSTGRES)
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class _Planning(Attempt):
     async def _let_go(self, error: BaseException) -> None:
         """What was read stays for the next sync, which goes on with it."""
         reason = str(error) if isinstance(error, OpenFaithError) else type(error).__name__
-        with suppress(psycopg.OperationalError, PoolTimeout):
+        with suppress(*TROUBLE):
             async with self.pool.connection() as connection:
                 for each in self.read:
                     await close_session(connection, each.session, "failed", reason)
@@ -210,7 +211,7 @@ class _Applying:
                 async with connection.transaction():
                     await check_session(connection, session)
                     published = await publish(connection, session, verdict)
-            except (OpenFaithError, *REFUSED_BY_POSTGRES):
+            except _UNPUBLISHED:
                 await release(connection, session)
                 raise
             counts = await page_counts(connection, list(session.ids.values()))

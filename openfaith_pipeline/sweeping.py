@@ -16,11 +16,11 @@ from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import psycopg
-from psycopg_pool import PoolTimeout
 
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.beats import beating
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, outages_told, refusal_in_words
 from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, OrgPaused, UnknownOrg
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, changed_streams, finish_sync
 from openfaith_pipeline.orgs.turns import (
@@ -107,15 +107,13 @@ async def sweep(database: Database, order: SweepOrder, listener: Listener) -> Sw
     Raises DatabaseUnavailable when Postgres goes away: the turns under way are then left to another sweep.
     """
     holder = f"{socket.gethostname()}:{uuid4().hex}"
-    try:
+    with outages_told("during the sweep"):
         async with (
             open_workplace(database, connections=_CONNECTIONS, patience_seconds=_PATIENCE_SECONDS) as place,
             _holding(place, holder),
         ):
             claims_until = time.monotonic() + order.claims_for.total_seconds()
             return await _Sweep(database, order, place, holder, listener, claims_until).run()
-    except (psycopg.OperationalError, PoolTimeout) as error:
-        raise DatabaseUnavailable(f"Postgres went away during the sweep: {type(error).__name__}") from error
 
 
 @asynccontextmanager
@@ -125,7 +123,7 @@ async def _holding(place: Workplace, holder: str) -> AsyncIterator[None]:
         async with beating(place.beats, lambda connection: keep_turns(connection, holder), every_seconds=BEAT_SECONDS):
             yield
     finally:
-        with suppress(psycopg.OperationalError, PoolTimeout):
+        with suppress(*TROUBLE):
             async with place.pool.connection(timeout=5) as connection:
                 await give_up_turns(connection, holder)
 
@@ -185,7 +183,11 @@ class _Sweep:
             return await claim_turns(connection, self.order.kind, self.holder, room, self.working_on)
 
     async def _take(self, turn: Turn) -> None:
-        outcome, end = await self._work(turn)
+        try:
+            outcome, end = await self._work(turn)
+        except REFUSED_BY_POSTGRES as error:
+            reason = refusal_in_words(error)
+            outcome, end = OrgOutcome(turn.org_id, turn.sync_id, error=reason), TurnEnd(reason, is_partial=False)
         async with self.place.pool.connection() as connection:
             await end_turn(connection, turn, self.holder, end)
         self.working_on.discard(turn.org_id)
@@ -230,6 +232,8 @@ class _Sweep:
             raise
         except OpenFaithError as error:
             return {}, str(error)
+        except REFUSED_BY_POSTGRES as error:
+            return {}, refusal_in_words(error)
         except Exception as error:  # noqa: BLE001 - whatever nobody foresaw of one church must not end the others' sync
             return {}, describe_unforeseen(error)
         failed = [
@@ -260,6 +264,8 @@ class _Sweep:
                 return {name: each for name, each in made.items() if name in tables or each.is_changed}, None
             except OpenFaithError as error:
                 return {}, str(error)
+            except REFUSED_BY_POSTGRES as error:
+                return {}, refusal_in_words(error)
             except psycopg.OperationalError:
                 raise
             except Exception as error:  # noqa: BLE001 - as above

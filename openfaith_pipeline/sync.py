@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.compensating import compensate
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, refusal_in_words
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     DatabaseUnavailable,
@@ -39,7 +40,6 @@ from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.lost_parents import streams_that_lost_parents
 from openfaith_pipeline.load.parents import parents_of
 from openfaith_pipeline.load.publishing import publish
-from openfaith_pipeline.load.refusals import REFUSED_BY_POSTGRES, refusal_in_words
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_session
 from openfaith_pipeline.load.staging import commit_page, discard_reading
 from openfaith_pipeline.load.statistics import tidy_up
@@ -159,6 +159,8 @@ class Attempt:
         started = monotonic()
         try:
             results = await self._sync_walk(await self._reachable(walk, started), started)
+        except REFUSED_BY_POSTGRES as error:
+            self._give_up(self._unfinished(walk), _in_words(error), started)
         except _ENDS_ALL as error:
             self.obstacle = self.obstacle or error
             raise
@@ -256,6 +258,9 @@ class Attempt:
         try:
             doubts = await self._read_until_sure(walk, session)
             return await self.conclude(walk, session, await self._judge(walk, session, doubts), started)
+        except REFUSED_BY_POSTGRES as error:
+            await self._close(session, "failed", error)
+            raise
         except (LeaseLost, psycopg.OperationalError, PoolTimeout):
             raise
         except UnavailableError as error:

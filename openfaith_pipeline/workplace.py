@@ -10,11 +10,12 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import outages_told
 from openfaith_pipeline.database.session import session_options
-from openfaith_pipeline.errors import DatabaseUnavailable, StreamBusy
+from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.garbage import rare_collections
 from openfaith_pipeline.load.leases import LEASE_TTL, holding, releasing
 from openfaith_pipeline.load.sessions import Session
@@ -64,15 +65,13 @@ async def at_work(database: Database, org_id: str, workplace: Workplace | None =
 
     Raises DatabaseUnavailable when Postgres goes away within the block.
     """
-    try:
+    with outages_told("during the sync"):
         async with AsyncExitStack() as stack:
             place = workplace
             if place is None:
                 place = await stack.enter_async_context(open_workplace(database))
             await stack.enter_async_context(releasing(place.pool, place.holder, org_id))
             yield place
-    except (psycopg.OperationalError, PoolTimeout) as error:
-        raise DatabaseUnavailable(f"Postgres went away during the sync: {type(error).__name__}") from error
 
 
 async def opened(

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.database.refusals import is_outage, refusal_in_words
 from openfaith_pipeline.errors import OpenFaithError, UsageError
 
 _EXIT_FAILED = 1
@@ -89,7 +90,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _leave)
     try:
         app(args=given, prog_name="openfaith-pipeline")
-    except (OpenFaithError, psycopg.OperationalError, OSError) as error:
+    except (OpenFaithError, psycopg.Error, OSError) as error:
         sys.exit(_explain(error, as_json="--json" in given))
     sys.exit(0)
 
@@ -107,6 +108,8 @@ def _explain(error: Exception, *, as_json: bool) -> int:
 def _in_our_words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, psycopg.Error) and not is_outage(error):
+        return refusal_in_words(error)
     return f"the database does not answer: {str(error).strip()}"
 
 

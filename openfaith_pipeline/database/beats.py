@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from openfaith_pipeline.database.refusals import TROUBLE
 
 Beat = Callable[[AsyncConnection[Any]], Awaitable[object]]
 
@@ -29,6 +31,6 @@ async def beating(pool: AsyncConnectionPool[Any], beat: Beat, *, every_seconds: 
 async def _beat(pool: AsyncConnectionPool[Any], beat: Beat, every_seconds: float) -> None:
     while True:
         await asyncio.sleep(every_seconds)
-        with suppress(OperationalError, PoolTimeout):
+        with suppress(*TROUBLE):
             async with pool.connection() as connection:
                 await beat(connection)

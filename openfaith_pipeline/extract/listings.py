@@ -22,6 +22,7 @@ from openfaith_pipeline.extract.pages import (
     came_short,
     cursor_of,
     is_last,
+    latest_believed,
     rows_of,
 )
 from openfaith_pipeline.planning_center.documents import Document
@@ -85,7 +86,7 @@ async def list_pages(
             _advance(state, document, rows, offset)
             kept = fresh
             if stop_before:
-                state.newest = state.newest or _first_value(rows, stop_before[0])
+                state.newest = state.newest or _first_value(rows, stop_before[0], latest_believed(document))
                 kept = _until(fresh, *stop_before)
             is_done = is_last(document, rows) or not fresh or len(kept) < len(fresh)
             yield ListedPage(kept, document, is_done)
@@ -134,8 +135,8 @@ def _advance(state: ListingState, document: Document, rows: list[Any], offset: i
     state.total = total if state.total is None else state.total
 
 
-def _first_value(rows: list[Any], cursor: str) -> str | None:
-    return next((value for row in rows if (value := cursor_of(row, cursor))), None)
+def _first_value(rows: list[Any], cursor: str, latest: str) -> str | None:
+    return next((value for row in rows if (value := cursor_of(row, cursor)) and value <= latest), None)
 
 
 def _until(rows: list[Any], cursor: str, watermark: str) -> list[Any]:

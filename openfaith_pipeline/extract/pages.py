@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from openfaith_pipeline.errors import UnexpectedResponse
@@ -11,6 +12,7 @@ from openfaith_pipeline.planning_center.documents import Document
 PAGE_SIZE = 100
 """Rows asked for at once: the API's maximum (a larger `per_page` is clamped to it without a word)."""
 
+_CLOCKS_DIFFER_BY = timedelta(minutes=1)
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 Fetch = Callable[[str, Mapping[str, str]], Awaitable[Document]]
@@ -57,10 +59,36 @@ def rows_of(document: Document, path: str) -> list[Any]:
 
 
 def cursor_of(row: Any, name: str) -> str | None:
-    """A row's timestamp as the API writes it (`2026-01-31T23:59:59Z`), None where it is missing or anything else."""
+    """A row's moment, whole seconds in UTC (`2026-01-31T23:59:59Z`), None where it is missing or no moment.
+
+    Rows of one second are one tie: a window that begins at the second holds them all, whatever their fractions.
+    """
     attributes = row.get("attributes") if isinstance(row, dict) else None
     value = attributes.get(name) if isinstance(attributes, dict) else None
-    return value if isinstance(value, str) and _TIMESTAMP.fullmatch(value) else None
+    if not isinstance(value, str):
+        return None
+    return value if _TIMESTAMP.fullmatch(value) else _in_seconds(value)
+
+
+def _in_seconds(value: str) -> str | None:
+    try:
+        moment = datetime.fromisoformat(value)
+        return as_written(moment.replace(tzinfo=moment.tzinfo or UTC))
+    except (ValueError, OverflowError):
+        return None
+
+
+def as_written(moment: datetime) -> str:
+    """As the API writes moments; texts of this form are in the order of their moments."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def latest_believed(document: Document) -> str:
+    """The latest cursor that a sync may say it has reached: a record that claims to be of the future moves nothing.
+
+    By the source's own clock, which its cursors are of; ours stands in where an answer does not tell it.
+    """
+    return as_written((document.served_at or document.received_at) + _CLOCKS_DIFFER_BY)
 
 
 MOVED = "records came, went or moved while it was read"

@@ -3,13 +3,13 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from openfaith_pipeline.catalog import Strategy
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.extract.listings import ListingState, list_pages
-from openfaith_pipeline.extract.pages import Fetch, Listing, Tally, rows_of
+from openfaith_pipeline.extract.pages import Fetch, Listing, Tally, as_written, rows_of
 from openfaith_pipeline.extract.windows import WindowPage, WindowState, window_pages
 from openfaith_pipeline.walk import Checkpoint, Route
 
@@ -48,7 +48,7 @@ async def read_listing(
     path: the route's, its placeholders filled in.
     watermark: where to begin, None for the beginning of time.
     """
-    since = None if watermark is None else _as_written(watermark - LOOKBACK)
+    since = None if watermark is None else as_written(watermark - LOOKBACK)
     listing = Listing(path, route.query)
     match route.listing:
         case Strategy.INCREMENTAL | Strategy.APPEND:
@@ -113,8 +113,3 @@ def _cursor(route: Route) -> str:
     if route.lead.cursor is None:
         raise UnexpectedResponse(f"{route.lead.name}: no cursor to follow")
     return route.lead.cursor
-
-
-def _as_written(moment: datetime) -> str:
-    """As the API writes timestamps."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -26,6 +26,7 @@ from openfaith_pipeline.extract.pages import (
     came_short,
     cursor_of,
     is_last,
+    latest_believed,
     rows_of,
 )
 from openfaith_pipeline.planning_center.documents import Document
@@ -93,7 +94,7 @@ async def window_pages(
             fresh = rows[1:] if state.last_id is not None else rows
             _check_order(fresh, cursor, state.since, listing.path)
             _look_for_gaps(state, document, rows, fresh, offset)
-            _advance(state, fresh, cursor)
+            _advance(state, fresh, cursor, latest_believed(document))
             is_done = is_last(document, rows) or not fresh
             yield WindowPage(fresh, document, since is not None, is_done)
             left = None if document.total_count is None else document.total_count - offset - len(rows)
@@ -136,10 +137,11 @@ def _check_order(rows: list[Any], cursor: str, since: str | None, path: str) -> 
         previous = value or previous
 
 
-def _advance(state: WindowState, fresh: list[Any], cursor: str) -> None:
+def _advance(state: WindowState, fresh: list[Any], cursor: str, latest: str) -> None:
+    """Rows of the future come last: they count as places of the window that begins at the last moment before them."""
     for row in fresh:
         value = cursor_of(row, cursor)
-        if value is not None and value != state.since:
+        if value is not None and value != state.since and value <= latest:
             state.since, state.seen, state.restarts = value, 0, 0
         state.seen += 1
         state.last_id = id_of(row) or state.last_id

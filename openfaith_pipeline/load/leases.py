@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any, Final
 
 import psutil
-from psycopg import AsyncConnection, OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.database.beats import beating
+from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import OpenFaithError
 
 LEASE_TTL = timedelta(seconds=15)
@@ -51,7 +52,7 @@ async def releasing(pool: AsyncConnectionPool[Any], holder: str, org_id: str) ->
         yield
     except BaseException as error:
         reason = str(error) if isinstance(error, OpenFaithError) else "its sync ended before it did"
-        with contextlib.suppress(OperationalError, PoolTimeout):
+        with contextlib.suppress(*TROUBLE):
             async with pool.connection(timeout=5) as connection:
                 await connection.execute(_GIVE_UP, (org_id, holder, reason, org_id))
         raise

@@ -329,9 +329,12 @@ async def _move_watermark(
         row = await cursor.fetchone()
         reached = row["reached"] if row else None
     await connection.execute(
-        "UPDATE sync.stream_states SET watermark = greatest(watermark, %s::timestamptz)"
-        " WHERE org_id = %s AND stream = %s",
-        (reached, session.org_id, stream.name),
+        # One that an earlier version let into the future is none.
+        "UPDATE sync.stream_states SET watermark ="
+        " greatest(CASE WHEN watermark <= now() + %(allowance)s THEN watermark END,"
+        " CASE WHEN %(reached)s::timestamptz <= now() + %(allowance)s THEN %(reached)s::timestamptz END)"
+        " WHERE org_id = %(org_id)s AND stream = %(stream)s",
+        {"allowance": CLOCK_ALLOWANCE, "reached": reached, "org_id": session.org_id, "stream": stream.name},
     )
 
 

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from psycopg import Connection, OperationalError
+import psycopg
+from psycopg import Connection
 
 from openfaith_pipeline.errors import DatabaseUnavailable
 
@@ -21,8 +22,8 @@ def beat(connection: Connection[Any], run_id: str) -> None:
             " ON CONFLICT (run_id) DO UPDATE SET beat_at = excluded.beat_at",
             (run_id,),
         )
-    except OperationalError as error:
-        raise DatabaseUnavailable(f"Postgres went away: {type(error).__name__}") from None
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"Postgres took no sign of life: {type(error).__name__}") from None
 
 
 def silence_of(connection: Connection[Any], run_id: str) -> timedelta | None:

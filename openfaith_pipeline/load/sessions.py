@@ -200,7 +200,9 @@ async def _lock_states(
         (org_id, concerned),
     )
     cursor = await connection.execute(
-        "SELECT stream, watermark, holder, lease_expires_at > now() AS is_live FROM sync.stream_states"
+        # One in the future, as earlier versions let records set it, is none: the stream is read from its beginning.
+        "SELECT stream, CASE WHEN watermark <= now() + interval '10 minutes' THEN watermark END AS watermark,"
+        " holder, lease_expires_at > now() AS is_live FROM sync.stream_states"
         " WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream FOR UPDATE",
         (org_id, concerned),
     )

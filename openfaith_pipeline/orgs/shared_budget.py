@@ -21,9 +21,10 @@ from typing import Any, Protocol
 import orjson
 import psycopg
 from psycopg.rows import tuple_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import TROUBLE, is_outage
 from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.planning_center.rate_budget import Permit, RateReport
 from openfaith_pipeline.planning_center.rate_ledger import Answer, Claim, Grant, Priority, RateLedger
@@ -63,7 +64,9 @@ class PostgresLedger:
                     if await self._write(connection, ledger, version):
                         return grant
                     await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 - spreads those who meet
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except TROUBLE as error:
+            if not is_outage(error):
+                raise
             raise DatabaseUnavailable(f"the rate budget cannot be reached: {type(error).__name__}") from error
 
     async def _read(self, connection: psycopg.AsyncConnection[Any]) -> tuple[dict[str, Any] | None, int, float]:

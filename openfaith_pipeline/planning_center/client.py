@@ -35,7 +35,7 @@ from openfaith_pipeline.planning_center.credentials import (
 )
 from openfaith_pipeline.planning_center.documents import Document, read_document
 from openfaith_pipeline.planning_center.rate_budget import LocalRateBudget, Permit, RateBudget, RateReport
-from openfaith_pipeline.planning_center.responses import rate_report_of, read_body, wait_demanded_by
+from openfaith_pipeline.planning_center.responses import rate_report_of, read_body, served_at, wait_demanded_by
 from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, Patience, Reachability, RetryLimits, log_retries
 from openfaith_pipeline.planning_center.second_looks import SecondLooks
 from openfaith_pipeline.planning_center.transport import hide_query, parse_url
@@ -185,6 +185,7 @@ class PlanningCenterClient:
                 requests=patience.requests,
                 waited_seconds=patience.waited_seconds,
                 received_at=received_at,
+                served_at=served_at(response),
             )
             if call.product is Product.PEOPLE:
                 self.organization_id = self.organization_id or document.organization_id

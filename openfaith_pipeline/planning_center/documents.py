@@ -18,6 +18,7 @@ class Document:
     requests: HTTP requests it took, retries counted.
     waited_seconds: time spent waiting for the rate limit, ours or the server's; backing off from faults not counted.
     received_at: when the body was there, UTC, by this machine's clock.
+    served_at: when the answer was made, by the server's own clock (`Date`); None where it does not say.
     """
 
     data: list[Any] | dict[str, Any] | None
@@ -27,6 +28,7 @@ class Document:
     requests: int
     waited_seconds: float
     received_at: datetime
+    served_at: datetime | None = None
 
     @property
     def total_count(self) -> int | None:
@@ -52,7 +54,13 @@ class Document:
 
 
 def read_document(
-    body: dict[str, Any], call: Call, *, requests: int, waited_seconds: float, received_at: datetime
+    body: dict[str, Any],
+    call: Call,
+    *,
+    requests: int,
+    waited_seconds: float,
+    received_at: datetime,
+    served_at: datetime | None = None,
 ) -> Document:
     """Raise UnexpectedResponse for a JSON object that is no JSON:API document with data."""
     if "data" not in body:
@@ -65,4 +73,4 @@ def read_document(
         raise UnexpectedResponse(f"{call}: included is not a list of records")
     if not (isinstance(meta, dict) and isinstance(links, dict)):
         raise UnexpectedResponse(f"{call}: meta or links is not an object")
-    return Document(data, included, meta, links, requests, waited_seconds, received_at)
+    return Document(data, included, meta, links, requests, waited_seconds, received_at, served_at)

@@ -150,6 +150,11 @@ def retry_after_of(response: httpx.Response) -> timedelta | None:
     return wait if wait > timedelta() else None
 
 
+def served_at(response: httpx.Response) -> datetime | None:
+    """When the answer was made, by the server's own clock."""
+    return _http_date(response.headers.get("Date", ""))
+
+
 def _http_date(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)

@@ -6,6 +6,7 @@ from typing import Final
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES
 from openfaith_pipeline.errors import (
     DatabaseUnavailable,
     IdempotencyKeyReused,
@@ -98,7 +99,7 @@ _ANSWERS: Final[tuple[tuple[type[Exception], int, str], ...]] = (
 
 def problem(error: Exception) -> Problem:
     """What is told of an error; of one that nobody foresaw, only that there was one."""
-    if isinstance(error, DATABASE_TROUBLE):
+    if isinstance(error, DATABASE_TROUBLE) and not isinstance(error, REFUSED_BY_POSTGRES):
         message = "the database does not answer; nothing was changed, so ask again"
         return Problem(503, "SERVICE_UNAVAILABLE", "DatabaseUnavailable", message, _RETRY_SECONDS)
     if isinstance(error, psycopg.DataError):

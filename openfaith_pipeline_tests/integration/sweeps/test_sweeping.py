@@ -297,3 +297,38 @@ def test_a_reconcile_is_a_turn_of_its_own(database: Database, org_ids: list[str]
     results = heard.outcomes[org_ids[0]].streams
     assert {(name, result.mode) for name, result in results.items()} == {(name, "reconcile") for name in STREAMS}
     assert all(turn["wait"] > timedelta(0) for turn in turns(database).values())
+
+
+# Postgres files both under the class that it uses for lost connections too.
+REFUSING = """
+CREATE FUNCTION pg_temp_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.org_id = '{org_id}' THEN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '{state}'; END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION pg_temp_refuse()
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "table", "reason"),
+    [
+        ("54000", "pco_people.emails", "ProgramLimitExceeded"),
+        ("53100", "pco_people.emails", "Postgres has no room: could not extend file"),
+        ("53100", "openfaith_people", "Postgres has no room: could not extend file"),
+    ],
+)
+def test_what_postgres_refuses_of_one_church_is_its_failure_and_ends_nobody_elses_sync(
+    database: Database, org_ids: list[str], state: str, table: str, reason: str
+) -> None:
+    column = "orgId" if table.startswith("openfaith") else "org_id"
+    with database.connect() as connection:
+        refusing = REFUSING.format(org_id=org_ids[0], state=state, table=table).replace("NEW.org_id", f'NEW."{column}"')
+        connection.execute(refusing)  # type: ignore[call-overload]
+
+    report, _ = swept(database)
+
+    assert report.orgs == len(org_ids)
+    assert list(report.failures) == [org_ids[0]]
+    assert reason in report.failures[org_ids[0]]
+    assert {org_id: turn["failures"] for org_id, turn in turns(database).items() if turn["failures"]} == {org_ids[0]: 1}
