@@ -324,7 +324,7 @@ def test_what_postgres_refuses_of_one_church_is_its_failure_and_ends_nobody_else
     column = "orgId" if table.startswith("openfaith") else "org_id"
     with database.connect() as connection:
         refusing = REFUSING.format(org_id=org_ids[0], state=state, table=table).replace("NEW.org_id", f'NEW."{column}"')
-        connection.execute(refusing)  # type: ignore[call-overload]
+        connection.execute(refusing)
 
     report, _ = swept(database)
 

@@ -148,7 +148,8 @@ def _campus(raw: dict[str, Any]) -> Columns:
     country = raw["country"]
     is_code = country is not None and len(country) == 2 and country.isalpha()
     columns = {name: raw[name] or "" for name in ("name", "street", "city", "state", "zip")}
-    columns |= {name: raw[name] for name in ("description", "latitude", "longitude")}
+    columns |= {"description": raw["description"]}
+    columns |= {name: None if raw[name] is None else float(raw[name]) for name in ("latitude", "longitude")}
     columns |= {"url": raw["website"], "avatar": raw["avatar_url"]}
     columns["countryCode"] = country.upper() if is_code else None
     return columns, [] if is_code else _items(country=country)
