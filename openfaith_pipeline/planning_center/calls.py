@@ -1,7 +1,7 @@
 """What is asked of Planning Center, and how much of it may be repeated in messages, logs and spans."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,14 +11,12 @@ DEEP_OFFSET = 30_000
 """Above this offset a lower rate limit holds (api.planningcenteronline.com/docs/overview/rate-limiting)."""
 
 _PATH = re.compile(r"(/([\w.~:-]|%[0-9A-Fa-f]{2})+)+/?")
-_SAYS_NOTHING_OF_PEOPLE = frozenset({"include", "offset", "order", "per_page"})
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request. `path` is relative to the API's base URL, so that credentials cannot be sent anywhere else.
 
-    secrets: texts of the credentials, which no message may repeat even when the server echoes them.
     body: the JSON:API document a write carries.
     is_leading: as in RateBudget.acquire.
     """
@@ -26,7 +24,6 @@ class Call:
     path: str
     params: Mapping[str, str] = field(repr=False)
     product: Product
-    secrets: Collection[str] = field(default=(), repr=False)
     method: str = "GET"
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     is_leading: bool = False
@@ -43,9 +40,3 @@ class Call:
         """Whether the lower rate limit for large offsets applies."""
         offset = self.params.get("offset", "")
         return offset.isdecimal() and int(offset) > DEEP_OFFSET
-
-    @property
-    def withheld(self) -> Collection[str]:
-        """What the server may echo and no message may show: credentials, and values that may be personal data."""
-        values = (value for key, value in self.params.items() if key not in _SAYS_NOTHING_OF_PEOPLE)
-        return [text for text in (*self.secrets, *values) if text]

@@ -77,8 +77,6 @@ class PlanningCenterClient:
         self._header = ""
         self._accepted: Credentials | None = None
         self._renewed: Credentials | None = None  # and not accepted yet
-        # Grows with each token there is: an answer to the old one may still echo it.
-        self._secrets: set[str] = set()
         self._second_looks = SecondLooks(retry.second_looks)
         self._reachability = Reachability()
         self._budget = budget or LocalRateBudget()
@@ -122,7 +120,7 @@ class PlanningCenterClient:
         UnexpectedResponse.
         """
         limits = replace(self._retry, attempts=min(attempts, self._retry.attempts)) if attempts else self._retry
-        return await self._ask(Call(path, params, product, self._secrets, is_leading=is_leading), limits)
+        return await self._ask(Call(path, params, product, is_leading=is_leading), limits)
 
     async def write(
         self, method: str, path: str, *, product: Product, body: Mapping[str, Any] | None = None
@@ -133,7 +131,7 @@ class PlanningCenterClient:
         `get` does; UnexpectedResponse when Planning Center refuses what was sent.
         """
         limits = replace(self._retry, attempts=1) if method == "POST" else self._retry
-        return await self._ask(Call(path, {}, product, self._secrets, method, body), limits)
+        return await self._ask(Call(path, {}, product, method, body), limits)
 
     async def _ask(self, call: Call, limits: RetryLimits) -> Document:
         patience = Patience(limits, clock=asyncio.get_running_loop().time, reachability=self._reachability)
@@ -204,7 +202,6 @@ class PlanningCenterClient:
     def _header_of(self, credentials: Credentials) -> str:
         if credentials is not self._sent:
             self._sent, self._header = credentials, _authorization(credentials)
-            self._secrets.update(_secrets_of(credentials))
         return self._header
 
     async def _exchange(self, call: Call, patience: Patience, permit: Permit, authorization: str) -> httpx.Response:
@@ -279,10 +276,3 @@ def _authorization(credentials: Credentials) -> str:
     if not _TOKEN.fullmatch(token):
         raise ConnectionRejected("the access token is empty or has characters no token has; connect the org again")
     return f"Bearer {token}"
-
-
-def _secrets_of(credentials: Credentials) -> tuple[str, ...]:
-    scheme_and_value = _authorization(credentials).split(" ")
-    if isinstance(credentials, PersonalAccessToken):
-        return credentials.app_id, credentials.secret.get_secret_value(), scheme_and_value[1]
-    return (scheme_and_value[1],)

@@ -1,11 +1,11 @@
 """What a response means: one table from status and body to the error that says what to do, and the headers on waiting.
 
-Messages name the method, the path, the status and Planning Center's own title and detail, shortened and with the
-values of the call's filters and its credentials blanked out.
+Messages name the method, the path, the status and what of Planning Center's own words is fixed: a known title, hint or
+sentence. Its other words may repeat what was sent, a person's data or a credential, and messages go to chat rooms.
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from openfaith_pipeline import exact_json
+from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     OpenFaithError,
@@ -31,7 +32,44 @@ from openfaith_pipeline.planning_center.rate_budget import RateReport
 UNNAMED_WAIT = timedelta(seconds=1)
 """The wait after a 429 that names none, as Planning Center's own Ruby client has it."""
 
-_LONGEST_TEXT = 200
+# By what has been recorded, and api.planningcenteronline.com/docs/overview/errors.
+_SENTENCES = frozenset(
+    {
+        "An internal server error occurred on our end and we've been notified."
+        " Please contact support if the issue persists.",
+        "Attribute Resource Not Found",
+        "Bad Request",
+        "Conflict",
+        "Forbidden",
+        "Forbidden Attribute",
+        "Internal Server Error",
+        "Not Found",
+        "Request outside authenticated scope",
+        "Service Unavailable",
+        "The resource you requested could not be found",
+        "Too Many Requests",
+        "Unauthorized",
+        "Unprocessable Entity",
+        "Validation Error",
+        "You do not have access to this resource",
+        "can't be blank",
+        "has already been taken",
+        "is invalid",
+        "url has already been taken",
+        "url is invalid",
+        "attribute_resource_not_found",
+        "bad_scope",
+        "unauthorized",
+        "unprocessable_entity",
+        "unsupported_version_error",
+    }
+)
+_PHRASES = re.compile(
+    r"Error Code Hint: \((BABOON|BLACKBIRD|CAPUCHIN|CHINCHILLA|FLAMINGO|LEMMING|PELICAN|TRASH_PANDA)\)"
+    r"|Rate limit exceeded: \d{1,9} of \d{1,9} requests per \d{1,9} seconds"
+    rf"|do not have access to the application ({'|'.join(sorted(product.value for product in Product))})\b"
+)
+_CONTENT_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
 _LIMIT_HEADERS = "X-PCO-API-Request-Rate-"
 _EXCEEDED = re.compile(r"Rate limit exceeded: (\d{1,9}) of (\d{1,9}) requests per (\d{1,9})")
 _SECONDS = re.compile(r"\d{1,9}(\.\d+)?")
@@ -90,8 +128,9 @@ def read_body(response: httpx.Response, call: Call) -> dict[str, Any]:
     if response.status_code == httpx.codes.NO_CONTENT:
         return {"data": None}
     if body is None:
-        kind = response.headers.get("content-type", "no content type").partition(";")[0]
-        raise TransientError(f"{call}: {response.status_code}, but the body is no JSON object ({kind[:40]})")
+        kind = _CONTENT_TYPE.match(response.headers.get("content-type", ""))
+        shown = kind[0] if kind else "no content type"
+        raise TransientError(f"{call}: {response.status_code}, but the body is no JSON object ({shown})")
     return body
 
 
@@ -106,7 +145,7 @@ def _decode(content: bytes) -> dict[str, Any] | None:
 def _error_of(response: httpx.Response, body: dict[str, Any] | None, call: Call) -> OpenFaithError:
     refusal = _refusal_of(response.status_code, body)
     rule = next((it for it in RULES if refusal.status in it.statuses and it.applies(refusal)), RULES[-1])
-    said = ": ".join(_shorten(text, call.withheld) for text in (refusal.title, refusal.detail) if text)
+    said = ": ".join(filter(None, (_known(refusal.title) or _known(refusal.code), _known(refusal.detail))))
     message = f"{call}: {refusal.status}, {rule.meaning}" + (f" ({said})" if said else "")
     if rule.error is RateLimitedError:
         return RateLimitedError(message, retry_after_of(response))
@@ -124,11 +163,12 @@ def _text(value: object) -> str:
     return exact_json.storable(value) if isinstance(value, str) else ""
 
 
-def _shorten(text: str, withheld: Collection[str]) -> str:
-    for value in withheld:
-        text = text.replace(value, "[...]")
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+def _known(text: str) -> str:
+    """What of the text is one of Planning Center's fixed phrases."""
+    if text in _SENTENCES:
+        return text
+    phrase = _PHRASES.search(text)
+    return phrase[0] if phrase else ""
 
 
 def wait_demanded_by(response: httpx.Response) -> timedelta | None:

@@ -32,6 +32,12 @@ TIMEOUT_SECONDS: Final = 20.0
 USUAL_LIFE: Final = timedelta(hours=2)
 """Of an access token whose answer does not say (api.planningcenteronline.com/docs/overview/authentication)."""
 
+_KNOWN_ERRORS: Final = frozenset(
+    {"access_denied", "invalid_request", "invalid_scope", "server_error", "temporarily_unavailable"}
+    | {"unsupported_grant_type"}
+)
+"""Of RFC 6749, besides those that mean something here."""
+
 _DEAD: Final = "The refresh token is no longer valid"  # github.com/planningcenter/developers/issues/1310
 
 
@@ -149,7 +155,7 @@ def _refusal(response: httpx.Response) -> OpenFaithError:
             "Planning Center does not know our OAuth application: compare PLANNING_CENTER_CLIENT_ID and"
             " PLANNING_CENTER_SECRET with https://api.planningcenteronline.com/oauth/applications"
         )
-    return UnexpectedResponse(f"POST /oauth/token: {status}, {error[:40] if error.isidentifier() else 'unreadable'}")
+    return UnexpectedResponse(f"POST /oauth/token: {status}, {error if error in _KNOWN_ERRORS else 'unreadable'}")
 
 
 def _read_token(body: Mapping[str, Any], sent_at: datetime) -> OAuthToken:
