@@ -1,9 +1,11 @@
 """The use case: an org is subscribed to every webhook event that tells of something synced, and stays so."""
 
+import asyncio
 import random
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from psycopg import Connection
@@ -15,6 +17,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import (
     ConfigurationError,
     ConnectionRejected,
+    OpenFaithError,
     OrgPaused,
     PathNotFound,
     RetriableError,
@@ -27,6 +30,7 @@ from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.orgs.alerts import raise_alert, resolve_alert
 from openfaith_pipeline.orgs.cipher import Cipher, cipher_from
 from openfaith_pipeline.orgs.connecting import ClientFactory, connect_client
+from openfaith_pipeline.orgs.organization import check_answering
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.orgs.webhook_secrets import (
     Subscription,
@@ -78,6 +82,18 @@ class WebhookState:
     problem: str | None
 
 
+@dataclass(frozen=True)
+class LeftOver:
+    """What became of an org's subscriptions when it was let go. ended: how many. left: the events of the others."""
+
+    ended: int = 0
+    left: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+_connect_even_paused: Final = partial(connect_client, even_paused=True)
+
+
 def receiver_url(settings: Settings, org_id: str) -> str:
     """Where an org's deliveries are sent. Raises ConfigurationError without a public URL."""
     if settings.public_url is None:
@@ -123,12 +139,44 @@ async def unsubscribe(database: Database, org_id: str, *, client_factory: Client
         ours = subscriptions_of(connection, org_id)
     if not ours:
         return []
+    await _end_all(database, org_id, ours, client_factory)
+    return [subscription.event for subscription in ours]
+
+
+async def let_go(
+    database: Database, org_id: str, *, client_factory: ClientFactory = _connect_even_paused, seconds: float = 120
+) -> LeftOver:
+    """End our subscriptions of an org that is removed next, as far as that can be done in so many seconds.
+
+    A church is let go whatever Planning Center says: what is left there is returned with the reason.
+    """
+    with database.connect() as connection:
+        want_subscriptions(connection, org_id, is_wanted=False)
+        ours = subscriptions_of(connection, org_id)
+    if not ours:
+        return LeftOver()
+    problem = None
+    try:
+        async with asyncio.timeout(seconds):
+            await check_answering(database, [org_id])
+            await _end_all(database, org_id, ours, client_factory)
+    except TimeoutError:
+        problem = f"it took longer than {seconds:.0f} s"
+    except OpenFaithError as error:
+        problem = str(error)
+    with database.connect() as connection:
+        left = [subscription.event for subscription in subscriptions_of(connection, org_id)]
+    return LeftOver(len(ours) - len(left), tuple(left), problem)
+
+
+async def _end_all(
+    database: Database, org_id: str, ours: Iterable[Subscription], client_factory: ClientFactory
+) -> None:
     async with client_factory(database, org_id) as client:
         for subscription in ours:
             await _delete(client, subscription)
             with database.connect() as connection:
                 forget_subscription(connection, org_id, subscription.subscription_id)
-    return [subscription.event for subscription in ours]
 
 
 def want_subscriptions(connection: Connection[Any], org_id: str, *, is_wanted: bool) -> None:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.org_invite import invite
+from openfaith_pipeline.cli.org_removal import remove
 from openfaith_pipeline.cli.org_settings import set_schedule, show
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted, UsageError
@@ -20,25 +21,29 @@ from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.grants import lost_products, read_now
 from openfaith_pipeline.orgs.health import Health, read_health
 from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
+from openfaith_pipeline.orgs.org_ids import check_org_id
 from openfaith_pipeline.orgs.organization import Organization, read_organization
 from openfaith_pipeline.orgs.registry import (
     Org,
     add_org,
     get_org,
     list_orgs,
+    lock_church,
     new_org_id,
+    org_of_church,
     pause_org,
-    remove_org,
     resume_org,
 )
 from openfaith_pipeline.orgs.tokens import refresh_due_tokens
 from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.planning_center.transport import parse_url
 from openfaith_pipeline.settings import Settings, load_settings
 
 orgs_app = typer.Typer(no_args_is_help=True, help="The churches that are synced.")
 orgs_app.command("set")(set_schedule)
 orgs_app.command("show")(show)
 orgs_app.command("invite")(invite)
+orgs_app.command("remove")(remove)
 
 OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
 NewOrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="Its id in OpenFaith (org_...), or `new` to make one.")]
@@ -74,13 +79,17 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
     Exit codes: 0 connected; 1 the token is refused or Planning Center does not answer; 2 wrong usage.
     """
     settings = load_settings()
+    if org_id != "new":
+        check_org_id(org_id)
+    api_url = str(parse_url(api_url)).rstrip("/") if api_url else None
     credentials = PersonalAccessToken(app_id, _read_secret(from_stdin=secret_stdin))
     organization = _verify(api_url or settings.pco_api_url, credentials) if verify else None
-    chosen_id = new_org_id() if org_id == "new" else org_id
-    chosen_name = name or (organization.name if organization else chosen_id)
     if verify and not yes:
-        _confirm_losses(settings, chosen_id, api_url or settings.pco_api_url, credentials)
+        _confirm_losses(settings, org_id, organization, api_url, credentials)
     with _registry(settings) as connection:
+        known = _known_org(connection, organization, api_url)
+        chosen_id = org_id if org_id != "new" else known or new_org_id()
+        chosen_name = name or (organization.name if organization else chosen_id)
         add_org(
             connection,
             cipher_from(settings),
@@ -94,20 +103,32 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
         belongs_to = {"id": organization.organization_id, "name": organization.name} if organization else None
         terminal.print_json({"org_id": chosen_id, "name": chosen_name, "organization": belongs_to})
         return
+    if known == chosen_id:
+        terminal.say(f"{chosen_id} was known already: it has this token from now on")
+    elif known:
+        terminal.say(f"the same church is connected as {known} too; to have it once: openfaith-pipeline org remove")
     terminal.report(f"connected {chosen_id} ({chosen_name})")
     if organization:
         terminal.say(f"the token belongs to {organization.name}, number {organization.organization_id} there")
     terminal.say(f"next: openfaith-pipeline sync {chosen_id}")
 
 
-def _confirm_losses(settings: Settings, org_id: str, api_url: str, credentials: PersonalAccessToken) -> None:
+def _confirm_losses(
+    settings: Settings,
+    org_id: str,
+    organization: Organization | None,
+    api_url: str | None,
+    credentials: PersonalAccessToken,
+) -> None:
     """Ask before a connection that works is replaced by one that reads fewer products."""
     with _registry(settings) as connection:
+        if org_id == "new":
+            org_id = _known_org(connection, organization, api_url) or org_id
         streams = read_now(connection, org_id)
-    lost = asyncio.run(lost_products(api_url, credentials, streams)) if streams else []
+    lost = asyncio.run(lost_products(api_url or settings.pco_api_url, credentials, streams)) if streams else []
     if lost:
         names = ", ".join(product.value for product in lost)
-        typer.confirm(f"{org_id} is connected, and this token may not read {names}. Replace?", abort=True, err=True)
+        terminal.confirm(f"{org_id} is connected, and this token may not read {names}. Replace?")
 
 
 @orgs_app.command("list")
@@ -154,25 +175,6 @@ def resume(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
         resume_org(connection, org_id)
         org, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
     _print_org(org, health, "resumed", as_json=as_json)
-
-
-@orgs_app.command("remove")
-def remove(
-    org_id: OrgId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: terminal.JsonOption = False,
-) -> None:
-    """Disconnect a church: its token is deleted and it is synced no more. Its rows stay in the tables.
-
-    \b
-    Exit codes: 0 removed; 1 not confirmed, or the database does not answer; 2 no such org.
-    """
-    with _registry(load_settings()) as connection:
-        org, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
-        if not yes:
-            terminal.confirm(f"Disconnect {org_id} ({org.name})?")
-        remove_org(connection, org_id)
-    _print_org(org, health, "removed", as_json=as_json)
 
 
 @orgs_app.command("reencrypt")
@@ -277,6 +279,16 @@ def _read_secret(*, from_stdin: bool) -> SecretStr:
     if not secret:
         raise UsageError("the token's secret is empty")
     return SecretStr(secret)
+
+
+def _known_org(
+    connection: psycopg.Connection[Any], organization: Organization | None, api_url: str | None
+) -> str | None:
+    """The org that is this church already, so that one who connects twice is one org."""
+    if organization is None:
+        return None
+    lock_church(connection, organization.organization_id)
+    return org_of_church(connection, organization.organization_id, api_url)
 
 
 def _verify(api_url: str, credentials: PersonalAccessToken) -> Organization:

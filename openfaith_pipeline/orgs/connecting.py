@@ -34,6 +34,7 @@ async def connect_client(
     *,
     priority: Priority = Priority.INCREMENTAL,
     retry: RetryLimits = USUAL_PATIENCE,
+    even_paused: bool = False,
 ) -> AsyncIterator[PlanningCenterClient]:
     """A client with the org's credentials, renewed as it goes; when they are dead, the org is marked for reconnecting.
 
@@ -41,9 +42,11 @@ async def connect_client(
 
     Its requests go out under the connection's one rate budget, which all processes share; priority says who goes first.
 
+    even_paused: for what is no sync.
+
     Raises UnknownOrg, OrgPaused, or ConfigurationError when there are no credentials that can be read.
     """
-    api_url, credentials, is_number_known = await asyncio.to_thread(_read_connection, database, org_id)
+    api_url, credentials, is_number_known = await asyncio.to_thread(_read_connection, database, org_id, even_paused)
     is_renewable = isinstance(credentials, OAuthToken) and credentials.refresh_token is not None
     source = KeptToken(database, org_id, credentials) if isinstance(credentials, OAuthToken) else credentials
     async with (
@@ -66,10 +69,10 @@ async def connect_client(
             await asyncio.to_thread(_record, database, org_id, "connected", None)
 
 
-def _read_connection(database: Database, org_id: str) -> tuple[str, Credentials, bool]:
+def _read_connection(database: Database, org_id: str, even_paused: bool) -> tuple[str, Credentials, bool]:
     with database.connect() as connection:
         org = get_org(connection, org_id)
-        if org.paused_at is not None:
+        if org.paused_at is not None and not even_paused:
             raise OrgPaused(f"{org_id} is paused; resume it with: openfaith-pipeline org resume {org_id}")
         credentials = credentials_of(connection, cipher_from(database.settings), org_id)
         api_url = api_url_of(connection, org_id) or database.settings.pco_api_url

@@ -28,7 +28,7 @@ from openfaith_pipeline.orgs.credential_store import opened, sealed
 from openfaith_pipeline.orgs.grants import lost_products, read_now
 from openfaith_pipeline.orgs.invitations import hash_of, invited_org, use_invitation
 from openfaith_pipeline.orgs.organization import Organization, read_organization
-from openfaith_pipeline.orgs.registry import add_org, api_url_of, get_org, new_org_id, number_of
+from openfaith_pipeline.orgs.registry import add_org, api_url_of, get_org, lock_church, new_org_id, number_of
 from openfaith_pipeline.orgs.tokens import application_of
 from openfaith_pipeline.planning_center.credentials import OAuthToken
 from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
@@ -38,7 +38,6 @@ GOOD_FOR: Final = timedelta(minutes=10)
 SCOPES: Final = (*sorted(product.value for product in Product), "openid")
 """All that is synced, and `openid`, by which a token says whose it is."""
 
-_LOCK_CLASS: Final = 0x0FA18
 _BEGIN_AGAIN: Final = "begin again at /connect/pco"
 
 
@@ -225,8 +224,7 @@ def _keep(
     journey: Mapping[str, Any],
 ) -> Connected:
     # One after the other, so that a church that connects twice at once is one org.
-    lock = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
-    connection.execute(lock, (_LOCK_CLASS, organization.organization_id))
+    lock_church(connection, organization.organization_id)
     known = _org_of(connection, organization, journey)
     if journey["invitation_hash"] and journey["org_id"]:
         use_invitation(connection, journey["invitation_hash"], journey["org_id"])

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, LiteralString
 
 from psycopg import Connection
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import class_row, scalar_row, tuple_row
 
 from openfaith_pipeline.errors import UnknownOrg
 from openfaith_pipeline.orgs.cipher import Cipher
@@ -22,8 +22,10 @@ __all__ = [
     "credentials_of",
     "get_org",
     "list_orgs",
+    "lock_church",
     "new_org_id",
     "number_of",
+    "org_of_church",
     "pause_org",
     "record_number",
     "remove_org",
@@ -37,6 +39,12 @@ _ORGS: Final = """
 SELECT o.org_id, o.name, o.paused_at, c.state AS connection_state, c.reason AS connection_reason
 FROM sync.orgs AS o LEFT JOIN sync.connections AS c USING (org_id)
 WHERE o.removed_at IS NULL
+"""
+_CHURCH_LOCK: Final = 0x0FA18
+_ORG_OF_CHURCH: Final = """
+SELECT org_id FROM sync.orgs LEFT JOIN sync.connections USING (org_id)
+ WHERE organization_id = %s AND (removed_at IS NOT NULL OR api_url IS NOT DISTINCT FROM %s)
+ ORDER BY removed_at NULLS FIRST, orgs.created_at LIMIT 1
 """
 
 
@@ -99,7 +107,7 @@ def get_org(connection: Connection[Any], org_id: str) -> Org:
     with connection.cursor(row_factory=class_row(Org)) as cursor:
         org = cursor.execute(f"{_ORGS} AND o.org_id = %s", (org_id,)).fetchone()
     if org is None:
-        raise _unknown(org_id)
+        raise _unknown(org_id, _removed_at(connection, org_id))
     return org
 
 
@@ -115,11 +123,26 @@ def resume_org(connection: Connection[Any], org_id: str) -> None:
     _change(connection, org_id, statement)
 
 
+def lock_church(connection: Connection[Any], organization_id: str) -> None:
+    """Until the caller commits, be the only one who connects this church: twice at once, it is one org."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_CHURCH_LOCK, organization_id))
+
+
+def org_of_church(connection: Connection[Any], organization_id: str, api_url: str | None) -> str | None:
+    """The org that Planning Center knows by this id at this API, removed ones last; None for a new one."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_ORG_OF_CHURCH, (organization_id, api_url)).fetchone()
+
+
 def remove_org(connection: Connection[Any], org_id: str) -> None:
-    """Forget the org's credentials and stop syncing it; what was synced stays."""
+    """Forget the org's credentials and stop syncing it; what was synced stays.
+
+    Webhook subscriptions that are still known are kept: a delivery for them is answered as one for a removed org.
+    """
     statement = "UPDATE sync.orgs SET removed_at = now() WHERE org_id = %s AND removed_at IS NULL"
     _change(connection, org_id, statement)
     connection.execute("DELETE FROM sync.connections WHERE org_id = %s", (org_id,))
+    connection.execute("DELETE FROM sync.webhook_orgs WHERE org_id = %s", (org_id,))
 
 
 def credentials_of(connection: Connection[Any], cipher: Cipher, org_id: str) -> Credentials:
@@ -171,5 +194,15 @@ def _change(connection: Connection[Any], org_id: str, statement: LiteralString) 
         raise _unknown(org_id)
 
 
-def _unknown(org_id: str) -> UnknownOrg:
+def _removed_at(connection: Connection[Any], org_id: str) -> datetime | None:
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute("SELECT removed_at FROM sync.orgs WHERE org_id = %s", (org_id,)).fetchone()
+
+
+def _unknown(org_id: str, removed_at: datetime | None = None) -> UnknownOrg:
+    if removed_at:
+        return UnknownOrg(
+            f"{org_id} was removed (org remove) at {removed_at:%Y-%m-%d %H:%M} UTC and is synced no more;"
+            f" connect it again with: openfaith-pipeline org add {org_id}"
+        )
     return UnknownOrg(f"no org {org_id[:80]!r} is connected; `openfaith-pipeline org list` shows those that are")

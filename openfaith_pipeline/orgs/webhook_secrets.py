@@ -6,13 +6,20 @@ A secret is sealed in with its org and subscription, so that a row copied to ano
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.orgs.cipher import Cipher
+
+_REMOVED_ORGS: Final = """
+SELECT org_id, CASE WHEN NOT EXISTS (SELECT FROM sync.orgs AS other
+                      WHERE other.organization_id = orgs.organization_id AND other.removed_at IS NULL)
+               THEN organization_id END
+  FROM sync.orgs WHERE removed_at IS NOT NULL
+"""
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,12 @@ def subscribed_orgs(connection: Connection[Any]) -> Mapping[str, str | None]:
                 " AND EXISTS (SELECT FROM sync.webhook_subscriptions AS kept WHERE kept.org_id = orgs.org_id)"
             ).fetchall()
         )
+
+
+def removed_orgs(connection: Connection[Any]) -> Mapping[str, str | None]:
+    """The orgs that were removed, each with Planning Center's id of a church that has no other org here."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return dict(cursor.execute(_REMOVED_ORGS).fetchall())
 
 
 def secrets_of(connection: Connection[Any], cipher: Cipher, org_id: str) -> Mapping[str, tuple[bytes, ...]]:

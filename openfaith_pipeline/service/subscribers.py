@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.orgs.webhook_secrets import subscribed_orgs
+from openfaith_pipeline.orgs.webhook_secrets import removed_orgs, subscribed_orgs
 
 PAUSE_SECONDS: Final = 0.2
 """Between two looks, so that however many unknown orgs are named, these are few."""
@@ -18,6 +18,7 @@ class Subscribers:
         self._database = database
         self._clock = clock
         self._orgs: Mapping[str, str | None] = {}
+        self._removed: Mapping[str, str | None] = {}
         self._began_at = float("-inf")
         """When the look began that found them."""
         self._looking: asyncio.Task[None] | None = None
@@ -36,6 +37,13 @@ class Subscribers:
             found = self._named(organization_id)
         return found
 
+    async def is_removed(self, org_id: str | None, organization_id: str | None) -> bool:
+        """Whether this is an org that was removed, or a church whose orgs all were. Raises DatabaseUnavailable."""
+        await self._look_after(self._clock())
+        if org_id is not None:
+            return org_id in self._removed
+        return organization_id is not None and organization_id in self._removed.values()
+
     def _named(self, organization_id: str) -> list[str]:
         return sorted(org_id for org_id, number in self._orgs.items() if number == organization_id)
 
@@ -53,9 +61,9 @@ class Subscribers:
     async def _look(self) -> None:
         await asyncio.sleep(max(0.0, self._began_at + PAUSE_SECONDS - self._clock()))
         began_at = self._clock()
-        self._orgs = await asyncio.to_thread(self._read)
+        self._orgs, self._removed = await asyncio.to_thread(self._read)
         self._began_at = began_at
 
-    def _read(self) -> Mapping[str, str | None]:
+    def _read(self) -> tuple[Mapping[str, str | None], Mapping[str, str | None]]:
         with self._database.connect() as connection:
-            return subscribed_orgs(connection)
+            return subscribed_orgs(connection), removed_orgs(connection)

@@ -1,7 +1,8 @@
 """The webhook receiver: what Planning Center signed is kept before it is answered; all else is refused.
 
-Any 2xx ends an event at Planning Center, and a 410 would end the subscription, so the one is never given too early nor
-the other at all: where Postgres does not answer it is 503, and Planning Center tries again for days.
+Any 2xx ends an event at Planning Center, and a 410 ends the subscription, so the one is never given too early, and the
+other only for an org that was removed: where Postgres does not answer it is 503, and Planning Center tries again for
+days.
 """
 
 import asyncio
@@ -58,7 +59,7 @@ class Receiver:
         if not event or not _SIGNATURE.fullmatch(signature):
             return _refusal(401, "Unsigned", "a delivery carries X-PCO-Webhooks-Name and X-PCO-Webhooks-Authenticity")
         if org_id is not None and not await self.keyring.is_subscribed(org_id, event):
-            return _unknown()
+            return await self._not_ours(org_id=org_id)
         body = await request.body()
         turns = self.large_turns if len(body) > LARGE_BYTES else self.turns
         async with turns.turn((org_id, network_of(request.client.host if request.client else ""))):
@@ -73,7 +74,12 @@ class Receiver:
                 return JSONResponse({"received": len(deliveries)})
         if org_ids:
             return _refusal(401, "WrongSignature", "the signature is not that of the subscription's secret")
-        return _unknown()
+        return await self._not_ours(organization_id=organization_in(body))
+
+    async def _not_ours(self, *, org_id: str | None = None, organization_id: str | None = None) -> JSONResponse:
+        if await self.keyring.subscribers.is_removed(org_id, organization_id):
+            return _refusal(410, "OrgRemoved", "this church was removed here; nothing is delivered to it any more")
+        return _refusal(404, "UnknownSubscription", "there is no subscription to this event here")
 
     async def _orgs_named_in(self, body: bytes, event: str) -> list[str]:
         """The orgs whose secrets are worth trying on a delivery whose address names none."""
@@ -174,10 +180,6 @@ def _unavailable(error: Exception) -> JSONResponse:
     refusal = _refusal(503, type(error).__name__, "the delivery could not be kept; send it again")
     refusal.headers["Retry-After"] = _TRY_AGAIN_SECONDS
     return refusal
-
-
-def _unknown() -> JSONResponse:
-    return _refusal(404, "UnknownSubscription", "there is no subscription to this event here")
 
 
 def _refusal(status: int, kind: str, message: str) -> JSONResponse:

@@ -65,9 +65,52 @@ def test_adding_again_replaces_the_token(verb: Verbs, church: ChurchSpec, simula
     assert verb("sync", church.org_id, "--stream", "people.tabs").code == 0
 
 
+def test_one_token_is_one_church_however_often_it_is_added(
+    verb: Verbs, church: ChurchSpec, simulator: SimulatorClient
+) -> None:
+    new = ("org", "add", "new", "--app-id", church.credentials.app_id, "--secret-stdin", "--api-url", simulator.url)
+    secret = f"{church.credentials.secret}\n"
+    org_id = verb(*new, "--json", stdin=secret).document["org_id"]
+    again = verb(*new, stdin=secret)
+    assert f"{org_id} was known already" in again.err
+    assert again.out.startswith(f"connected {org_id} ")
+
+    verb("org", "remove", org_id, "--yes")
+    back = verb(*new, "--json", stdin=secret)
+    assert back.document["org_id"] == org_id
+    assert [org["org_id"] for org in verb("org", "list", "--json").document] == [org_id]
+    other = verb(*(church.org_id if each == "new" else each for each in new), stdin=secret)
+    assert (other.code, f"the same church is connected as {org_id} too" in other.err) == (0, True)
+
+
+def test_removing_ends_the_webhooks_first_and_says_what_is_left(
+    verb: Verbs, connected: str, environment: dict[str, str], simulator: SimulatorClient
+) -> None:
+    public = Verbs({**environment, "OPENFAITH_PUBLIC_URL": "http://127.0.0.1:9 "})
+    number = len(public("webhooks", "subscribe", connected, "--json").document[0]["added"])
+    urls = {row["attributes"]["url"] for row in simulator.truth(connected, "webhooks.webhook_subscriptions")}
+    assert f"http://127.0.0.1:9/api/webhooks/pco/{connected}" in urls
+    removed = verb("org", "remove", connected, "--yes", "--json")
+    assert removed.code == 0, removed.err
+    assert removed.document["webhooks"] == {"ended": number, "left": [], "problem": None}
+    assert f"ending {number} webhook subscriptions" in removed.err
+    gone = verb("sync", connected)
+    assert (gone.code, f"{connected} was removed (org remove) at" in gone.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "mend"),
     [
+        (
+            ("org", "add", "not an id", "--app-id", "x", "--secret-stdin", "--api-url", "http://127.0.0.1:9"),
+            "s\n",
+            "org_",
+        ),
+        (
+            ("org", "add", NOBODY, "--app-id", "x", "--secret-stdin", "--api-url", "http://a b", "--no-verify"),
+            "s\n",
+            "URL",
+        ),
         (("org", "add", "church-7", "--app-id", "x", "--secret-stdin", "--no-verify"), "s\n", "org add new"),
         (("org", "add", NOBODY, "--app-id", "x", "--secret-stdin", "--no-verify"), "", "secret is empty"),
         (("org", "add", NOBODY, "--app-id", "x", "--no-verify"), "s\n", "--secret-stdin"),
@@ -77,7 +120,7 @@ def test_adding_again_replaces_the_token(verb: Verbs, church: ChurchSpec, simula
         (("sync", NOBODY), "", "org list"),
         (("status", NOBODY), "", "org list"),
     ],
-    ids=["no org id", "no secret", "no terminal", "no app id", "pause nobody", "remove nobody", "sync", "status"],
+    ids=lambda value: " ".join(value[:3]) if isinstance(value, tuple) else "",
 )
 def test_wrong_usage_says_what_to_do(verb: Verbs, arguments: tuple[str, ...], stdin: str, mend: str) -> None:
     outcome = verb(*arguments, stdin=stdin)

@@ -151,7 +151,14 @@ def test_a_removed_org_is_heard_no_more(subscribed: Database, monkeypatch: pytes
     with subscribed.connect() as connection:
         remove_org(connection, ORG)
     monkeypatch.setattr(keyring, "KEPT_SECONDS", 0.0)
-    assert deliver(subscribed, envelope(EVENT, PAYLOAD))[0] == 404
+    # 410 has Planning Center end the subscription, which nobody here could any more.
+    assert deliver(subscribed, envelope(EVENT, PAYLOAD))[0] == 410
+    of_removed, of_nobody = (envelope(EVENT, PAYLOAD, organization_id=number) for number in (ORG[-3:], "0"))
+    assert deliver(subscribed, of_removed, path="/api/webhooks/pco")[0] == 410
+    assert deliver(subscribed, of_nobody, path="/api/webhooks/pco")[0] == 404
+    assert deliver(subscribed, envelope(EVENT, PAYLOAD), path=f"{PATH[:-1]}9")[0] == 404
+    assert deliver(subscribed, envelope(EVENT, PAYLOAD), f"secret of {OTHER}", path=PATH.replace(ORG, OTHER))[0] == 200
+    assert len(kept(subscribed)) == 2
 
 
 def test_without_postgres_it_asks_for_another_attempt_and_goes_on_afterwards(subscribed: Database) -> None:

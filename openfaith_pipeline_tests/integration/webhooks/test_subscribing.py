@@ -14,12 +14,14 @@ from openfaith_pipeline.errors import UnknownOrg
 from openfaith_pipeline.orgs.alerts import list_alerts
 from openfaith_pipeline.orgs.cipher import Cipher, cipher_from
 from openfaith_pipeline.orgs.reencryption import reencrypt
-from openfaith_pipeline.orgs.registry import pause_org
+from openfaith_pipeline.orgs.registry import pause_org, remove_org, resume_org
 from openfaith_pipeline.orgs.webhook_secrets import secrets_of, subscriptions_of
 from openfaith_pipeline.simulator import SimulatorClient, Traps
 from openfaith_pipeline.subscribing import (
     Ensured,
+    LeftOver,
     ensure_subscriptions,
+    let_go,
     next_to_check,
     state_of,
     unsubscribe,
@@ -145,6 +147,37 @@ def test_unsubscribed_it_stays_so_until_wanted_again(public: Database, simulator
         assert org_id not in _all_due(connection)
         want_subscriptions(connection, org_id, is_wanted=True)
         assert org_id in _all_due(connection)
+
+
+def test_a_church_that_is_let_go_has_its_subscriptions_ended_even_paused(
+    public: Database, simulator: SimulatorClient
+) -> None:
+    [org_id, _] = connect(public, simulator)
+    before = there(simulator, org_id)
+    ensure(public, org_id)
+    with public.connect() as connection:
+        pause_org(connection, org_id)
+    assert asyncio.run(let_go(public, org_id)) == LeftOver(len(MAPPED))
+    assert there(simulator, org_id) == before
+    assert asyncio.run(let_go(public, org_id)) == LeftOver()
+    with public.connect() as connection:
+        assert org_id not in _all_due(connection)
+        remove_org(connection, org_id)
+    [org_id, _] = connect(public, simulator)
+    with public.connect() as connection:
+        resume_org(connection, org_id)
+        assert org_id in _all_due(connection)
+
+
+def test_what_cannot_be_ended_is_said_and_keeps_nobody(public: Database, simulator: SimulatorClient) -> None:
+    [org_id, _] = connect(public, simulator)
+    ensure(public, org_id)
+    simulator.set_traps(org_id, Traps(forbidden_streams=(SUBSCRIPTIONS,)))
+    refused = asyncio.run(let_go(public, org_id))
+    assert (refused.ended, sorted(refused.left)) == (0, sorted(MAPPED))
+    assert "403" in str(refused.problem)
+    slow = asyncio.run(let_go(public, org_id, seconds=0))
+    assert (len(slow.left), slow.problem) == (len(MAPPED), "it took longer than 0 s")
 
 
 def _all_due(connection: Any) -> list[str]:

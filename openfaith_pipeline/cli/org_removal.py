@@ -1,0 +1,67 @@
+"""`org remove`: a church is let go, and what it had us subscribe to is ended first."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.orgs.health import read_health
+from openfaith_pipeline.orgs.registry import get_org, list_orgs, remove_org
+from openfaith_pipeline.orgs.webhook_secrets import subscriptions_of
+from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.subscribing import LeftOver, let_go
+
+
+def remove(
+    org_id: Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: terminal.JsonOption = False,
+) -> None:
+    """Disconnect a church: its webhooks are ended, its token is deleted and it is synced no more. Its rows stay.
+
+    Webhook subscriptions that Planning Center does not let us end are named; their next delivery is answered with 410,
+    which ends them there.
+
+    \b
+    Exit codes: 0 removed; 1 not confirmed, or the database does not answer; 2 no such org.
+    """
+    from openfaith_pipeline.cli.orgs import describe_org
+
+    with open_database(load_settings()) as database:
+        with database.connect() as connection:
+            org, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
+            ours = len(subscriptions_of(connection, org_id))
+        if not yes:
+            terminal.confirm(f"Disconnect {org_id} ({org.name})?")
+        if ours:
+            terminal.say(f"ending {terminal.number_of(ours, 'webhook subscription')} at Planning Center")
+        left_over = asyncio.run(let_go(database, org_id))
+        _remove(database, org_id)
+    _complain_of(org_id, left_over)
+    if as_json:
+        webhooks = {"ended": left_over.ended, "left": left_over.left, "problem": left_over.problem}
+        terminal.print_json({**describe_org(org, health), "done": "removed", "webhooks": webhooks})
+        return
+    terminal.report(f"removed {org.org_id} ({org.name})")
+
+
+def _remove(database: Database, org_id: str) -> None:
+    from openfaith_pipeline.defs.instance import open_instance
+    from openfaith_pipeline.defs.partitions import align_partitions
+
+    with database.connect() as connection:
+        remove_org(connection, org_id)
+        org_ids = [org.org_id for org in list_orgs(connection)]
+    with open_instance(database.settings, database) as instance:
+        align_partitions(instance, org_ids)
+
+
+def _complain_of(org_id: str, left_over: LeftOver) -> None:
+    if left_over.left:
+        terminal.complain(
+            f"{terminal.number_of(len(left_over.left), 'webhook subscription')} of {org_id} could not be ended:"
+            f" {left_over.problem}. Each ends when its next delivery is answered with 410, or by hand at"
+            " https://api.planningcenteronline.com/webhooks"
+        )
