@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Group, RenderableType
@@ -90,6 +90,8 @@ Apply = Annotated[
     str | None, typer.Option("--apply", metavar="SYNC_ID", help="Publish what a plan has staged, fetching nothing.")
 ]
 Discard = Annotated[str | None, typer.Option("--discard", metavar="SYNC_ID", help="Give a plan up.")]
+
+NO_REASON: Final = "its process ended without a word"
 
 
 def sync(  # noqa: PLR0913, PLR0917 - the verb's options
@@ -314,9 +316,9 @@ def complain_of_failures(reports: Mapping[str, "OrgReport"]) -> int:
     for org_id, report in reports.items():
         unsynced = [result for result in report.streams.values() if result.is_unsynced]
         for result in unsynced:
-            terminal.complain(f"{org_id}: {result.stream} {result.status}: {result.error or 'see the run in Dagster'}")
+            terminal.complain(f"{org_id}: {result.stream} {result.status}: {result.error or NO_REASON}")
         if report.status != "succeeded" and not unsynced:
-            terminal.complain(f"{org_id}: {report.status}: {report.error or f'see run {report.run_id} in Dagster'}")
+            terminal.complain(f"{org_id}: {report.status}: {report.error or NO_REASON}")
         withheld = [result for result in report.streams.values() if result.is_withheld]
         for result in withheld:
             terminal.say(f"{org_id}: {result.stream} is {result.status}: {result.error}")

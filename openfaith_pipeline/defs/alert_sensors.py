@@ -12,6 +12,7 @@ from pydantic import PrivateAttr
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.alert_channels import channels_of
 from openfaith_pipeline.defs.dagster_private import check
+from openfaith_pipeline.defs.failure_reasons import reason_of
 from openfaith_pipeline.defs.requests import PARTITION_TAG, SYNC_ID_TAG
 from openfaith_pipeline.defs.retries import is_retried
 from openfaith_pipeline.defs.storage import database_of
@@ -61,7 +62,7 @@ def failed_runs_sensor(context: dg.RunFailureSensorContext, alert_desk: AlertDes
     if is_retried(context.instance, run):
         return dg.SkipReason("The run is retried.")
     with alert_desk.connect() as connection:
-        reason = error_of(connection, run.tags.get(SYNC_ID_TAG, run.run_id))
+        reason = error_of(connection, run.tags.get(SYNC_ID_TAG, run.run_id)) or reason_of(context.instance, run.run_id)
         raise_alert(
             connection,
             "run_failed",

@@ -26,6 +26,7 @@ from openfaith_pipeline.defs.dagster_private import (
     RemoteRepositoryOrigin,
     execute_run,
 )
+from openfaith_pipeline.defs.failure_reasons import reason_of
 from openfaith_pipeline.defs.instance import LOCATION_NAME, open_instance
 from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.location import definitions
@@ -289,6 +290,10 @@ def _cancel(instance: dg.DagsterInstance, future: Future[OrgReport], run: _Run) 
         run.caller.stop()
 
 
+def _recorded_reason(instance: dg.DagsterInstance, run: _Run, status: str) -> str | None:
+    return reason_of(instance, run.run.run_id) if status == "failed" else None
+
+
 def _execute(instance: dg.DagsterInstance, run: _Run) -> OrgReport:
     token = CALLER.set(run.caller)
     try:
@@ -304,6 +309,6 @@ def _execute(instance: dg.DagsterInstance, run: _Run) -> OrgReport:
         status=status,
         streams=run.caller.streams,
         tables=run.caller.tables,
-        error="; ".join(dict.fromkeys(run.caller.errors.values())) or None,
+        error="; ".join(dict.fromkeys(run.caller.errors.values())) or _recorded_reason(instance, run, status),
         sync_id=run.run.tags[SYNC_ID_TAG],
     )

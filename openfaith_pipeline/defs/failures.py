@@ -17,6 +17,7 @@ from openfaith_pipeline.errors import (
     SyncIncomplete,
     UsageError,
 )
+from openfaith_pipeline.unforeseen import describe_unforeseen
 
 RETRY_POLICY: Final = dg.RetryPolicy(
     max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
@@ -43,6 +44,9 @@ def acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Itera
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except OpenFaithError as error:
         errors[op_name] = str(error)
+        raise
+    except Exception as error:
+        errors[op_name] = describe_unforeseen(error)
         raise
 
 

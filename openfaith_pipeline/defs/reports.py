@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.failure_reasons import reason_of
 from openfaith_pipeline.defs.requests import ORG_TAG, SYNC_ID_TAG
 from openfaith_pipeline.load.sync_log import recorded_streams
 from openfaith_pipeline.results import StreamResult, stored_result
@@ -42,8 +43,15 @@ def read_reports(
             streams = {row["stream"]: stored_result(row) for row in recorded_streams(connection, sync_id, org_id)}
             run = runs.get(org_id)
             status = status_of(run) if run else "failed"
-            reports[org_id] = OrgReport(org_id, run.run_id if run else None, status, streams, sync_id=sync_id)
+            reason = _reason_of(instance, run) if status == "failed" else None
+            reports[org_id] = OrgReport(
+                org_id, run.run_id if run else None, status, streams, error=reason, sync_id=sync_id
+            )
     return reports
+
+
+def _reason_of(instance: dg.DagsterInstance, run: dg.DagsterRun | None) -> str | None:
+    return reason_of(instance, run.run_id) if run else "no run of it was begun"
 
 
 def runs_of(instance: dg.DagsterInstance, sync_id: str) -> list[dg.DagsterRun]:

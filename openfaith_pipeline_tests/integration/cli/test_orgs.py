@@ -1,5 +1,7 @@
 """`org`: connecting a church and letting it go."""
 
+import time
+
 import pytest
 
 from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient
@@ -81,6 +83,20 @@ def test_one_token_is_one_church_however_often_it_is_added(
     assert [org["org_id"] for org in verb("org", "list", "--json").document] == [org_id]
     other = verb(*(church.org_id if each == "new" else each for each in new), stdin=secret)
     assert (other.code, f"the same church is connected as {org_id} too" in other.err) == (0, True)
+
+
+def test_a_sync_of_a_church_that_is_removed_meanwhile_says_so(
+    verb: Verbs, connected: str, simulator: SimulatorClient
+) -> None:
+    before = simulator.stats()["requests"]
+    with verb.start("sync", connected, "--product", "calendar", "--product", "people", "--json") as syncing:
+        while simulator.stats()["requests"] < before + 3:
+            time.sleep(0.02)
+        assert verb("org", "remove", connected, "--yes").code == 0
+        out, err = syncing.communicate(timeout=100)
+    assert syncing.returncode in (1, 2), err
+    assert f"{connected} was removed (org remove) at" in err
+    assert "was removed" in out
 
 
 def test_removing_ends_the_webhooks_first_and_says_what_is_left(

@@ -1,0 +1,47 @@
+"""Why a run failed, by its own events: for those who were not there, and where no Dagster is open to be looked at."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, Final
+
+import dagster as dg
+
+from openfaith_pipeline import errors
+from openfaith_pipeline.printable import printable
+
+_OURS: Final = frozenset(
+    name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, errors.OpenFaithError)
+)
+_FAILURES: Final = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+
+
+def reason_of(instance: dg.DagsterInstance, run_id: str) -> str | None:
+    """What the run's steps, or else the run itself, ended with; None where its events do not say.
+
+    Errors of ours are given in their words, others by their type: their messages may quote people's data.
+    """
+    reasons = dict.fromkeys(_reasons(instance, run_id))
+    return "; ".join(reasons) or None
+
+
+def _reasons(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
+    for entry in instance.all_logs(run_id, of_type=_FAILURES):
+        event = entry.dagster_event
+        if event is None:
+            continue
+        data = event.step_failure_data if event.is_step_failure else event.job_failure_data
+        described = getattr(data, "user_failure_data", None)
+        if described and described.description:
+            yield printable(described.description)
+        elif data.error:
+            yield _in_words(data.error)
+
+
+def _in_words(error: Any) -> str:
+    """error: Dagster's SerializableErrorInfo."""
+    while error.cause:
+        error = error.cause
+    name = str(error.cls_name)
+    if name not in _OURS:
+        return f"an unforeseen {name}"
+    return printable(error.message.partition(": ")[2].strip() or name)

@@ -1,0 +1,32 @@
+"""What an op ends with is kept for whoever waits for it, and quotes nobody's data."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from openfaith_pipeline.defs.caller import CALLER, Caller
+from openfaith_pipeline.defs.failures import acted_on
+from openfaith_pipeline.errors import TransientError
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [(KeyError("ada@example.org"), "KeyError in "), (TransientError("no answer"), "no answer")],
+)
+def test_whatever_ends_an_op_is_kept(error: Exception, kept: str) -> None:
+    context: Any = SimpleNamespace(
+        op_def=SimpleNamespace(name="pco_people"),
+        run=SimpleNamespace(run_id="run"),
+        instance=SimpleNamespace(get_run_by_id=lambda _: None),
+    )
+    caller = Caller()
+    token = CALLER.set(caller)
+    try:
+        with pytest.raises(type(error)), acted_on(context):
+            raise error
+    finally:
+        CALLER.reset(token)
+
+    assert kept in caller.errors["pco_people"]
+    assert "ada@" not in caller.errors["pco_people"]
