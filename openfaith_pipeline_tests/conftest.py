@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -19,6 +20,10 @@ from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.simulator import server
 from openfaith_pipeline_tests.forking import fork_simulator
 from openfaith_pipeline_tests.planted import ENCRYPTION_KEY, Watch, leaks_of_database, leaks_of_files
+
+# On a busy machine any example may take longer than hypothesis' 200 ms; pytest-timeout ends what hangs.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

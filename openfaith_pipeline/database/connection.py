@@ -11,6 +11,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from openfaith_pipeline import exact_json
+from openfaith_pipeline.database.outages import cause_of_outage
 from openfaith_pipeline.database.session import ENCODING, forget_libpq_variables, session_options
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
@@ -64,7 +65,8 @@ class Database:
         try:
             return psycopg.connect(self.url, **{**_OPTIONS, **options})
         except psycopg.OperationalError as error:
-            raise _explained(str(error), self.url) from None
+            cause = cause_of_outage(self.settings, error)
+            raise _explained(f"{error}; {cause}" if cause else str(error), self.url) from None
 
     def pool(self, *, size: int, patience_seconds: float = 30.0, **options: Any) -> AsyncConnectionPool:
         """A pool of at most `size` async connections, to be opened by `async with`; `options` are psycopg's."""
