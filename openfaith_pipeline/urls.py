@@ -53,7 +53,8 @@ def _host(parts: SplitResult) -> str:
         except ValueError:
             raise ValueError("has brackets around something that is no IPv6 address") from None
     try:
-        name = host.encode("idna").decode().lower()
+        # Python loads that codec when it is first used, which a process that has changed its user may not be able to.
+        name = host.lower() if host.isascii() else host.encode("idna").decode().lower()
     except UnicodeError:
         name = ""
     if not _HOST.fullmatch(name) or ".." in name:

@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 
 from openfaith_pipeline.database import Database, open_database
-from openfaith_pipeline.database.cluster import DATABASE_USER
 from openfaith_pipeline.database.connection import configured_url, database_at
+from openfaith_pipeline.database.owner import OWNER
 from openfaith_pipeline.database.server import DATABASE_NAME, RunningServer, use_server
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.simulator import server
@@ -78,7 +78,7 @@ def postgres(open_directory: Path) -> Iterator[RunningServer]:
     """The embedded server of this pytest process (each xdist worker has its own), its main database migrated."""
     settings = Settings(home=open_directory / "home")
     with use_server(settings) as server:
-        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(server.administrator_url(), autocommit=True) as connection:
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
             connection.execute("SELECT pg_reload_conf()")
@@ -89,10 +89,10 @@ def postgres(open_directory: Path) -> Iterator[RunningServer]:
 @contextmanager
 def fresh_database(postgres: RunningServer, name: str, home: Path) -> Iterator[Settings]:
     """Settings that name a fresh, migrated database, as DB_* would, with an encryption key; dropped afterwards."""
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+    with psycopg.connect(postgres.administrator_url(), autocommit=True) as connection:
         connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
-                sql.Identifier(name), sql.Identifier(DATABASE_NAME)
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy OWNER {}").format(
+                sql.Identifier(name), sql.Identifier(DATABASE_NAME), sql.Identifier(OWNER)
             )
         )
         yield Settings(
@@ -100,11 +100,11 @@ def fresh_database(postgres: RunningServer, name: str, home: Path) -> Iterator[S
             db_host="127.0.0.1",
             db_port=postgres.port,
             db_name=name,
-            db_username=DATABASE_USER,
+            db_username=OWNER,
             db_password=postgres.password,
             encryption_keys=ENCRYPTION_KEY,
         )
-        with psycopg.connect(postgres.url(name)) as used:
+        with psycopg.connect(postgres.administrator_url(name)) as used:
             leaks = [*leaks_of_database(used), *leaks_of_files(home)]
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
         assert leaks == [], "secrets or personal data were told"

@@ -3,7 +3,7 @@
 OPENFAITH_HOME/postgres/
     data/            the cluster; below /var/lib/openfaith-pipeline when root's home is closed to the server's user
     server.json      the cluster's place and port
-    password         of the one database user
+    password         of the database's owner, and of the role that made the cluster
     postgres.log     what the server says; no statements and no values
     start.lock       held while the server is started or stopped
     server.lock      held by the server itself and every process of it, as long as one lives
@@ -20,14 +20,13 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from openfaith_pipeline.database.account import Account, can_reach, server_account
 from openfaith_pipeline.database.binaries import OUTSIDE_HOME, find_binaries, major_version
+from openfaith_pipeline.database.owner import ADMINISTRATOR
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.settings import Settings
-
-DATABASE_USER: Final = "openfaith"
 
 logger = logging.getLogger(__name__)
 
@@ -195,7 +194,7 @@ def _make(cluster: Cluster, files: ServerFiles) -> None:
 
 
 def _run_initdb(cluster: Cluster, directory: Path, password_file: Path) -> None:
-    command = [str(cluster.binaries / "initdb"), "--pgdata", str(directory), "--username", DATABASE_USER]
+    command = [str(cluster.binaries / "initdb"), "--pgdata", str(directory), "--username", ADMINISTRATOR]
     command += ["--auth=scram-sha-256", "--pwfile", str(password_file), "--encoding=UTF8", "--locale=C"]
     command += ["--data-checksums", "--no-instructions"]
     options = cluster.account.popen_options if cluster.account else {}

@@ -18,8 +18,9 @@ from uuid import uuid4
 
 import psycopg
 
-from openfaith_pipeline.database.cluster import DATABASE_USER, Cluster, ServerFiles, open_cluster
+from openfaith_pipeline.database.cluster import Cluster, ServerFiles, open_cluster
 from openfaith_pipeline.database.locks import is_locked, locked, take_lock
+from openfaith_pipeline.database.owner import ADMINISTRATOR, OWNER, hand_over
 from openfaith_pipeline.database.postmaster import (
     find_postmaster,
     log_tail,
@@ -59,8 +60,15 @@ class RunningServer:
     password: str = field(repr=False)
 
     def url(self, name: str = DATABASE_NAME) -> str:
-        """libpq URL of one of its databases, with the password."""
-        return f"postgresql://{DATABASE_USER}:{quote(self.password)}@127.0.0.1:{self.port}/{name}?sslmode=disable"
+        """libpq URL of one of its databases for its owner, with the password."""
+        return self._url(OWNER, name)
+
+    def administrator_url(self, name: str = "postgres") -> str:
+        """The same for the superuser that made the cluster."""
+        return self._url(ADMINISTRATOR, name)
+
+    def _url(self, user: str, name: str) -> str:
+        return f"postgresql://{user}:{quote(self.password)}@127.0.0.1:{self.port}/{name}?sslmode=disable"
 
 
 @dataclass(frozen=True)
@@ -194,8 +202,10 @@ def _still_not_ready(reason: str, waited: float, cluster: Cluster, files: Server
 
 def _refusal(server: RunningServer) -> str | None:
     """Why the server's database cannot be used yet, None when it can; it is made when the cluster is new."""
+    url = server.administrator_url(DATABASE_NAME)
     try:
-        psycopg.connect(server.url(), connect_timeout=5, client_encoding=ENCODING).close()
+        with psycopg.connect(url, connect_timeout=5, client_encoding=ENCODING, autocommit=True) as connection:
+            hand_over(connection, server.password)
     except psycopg.OperationalError as error:
         if f'database "{DATABASE_NAME}" does not exist' in str(error):
             return _create_database(server)
@@ -205,11 +215,11 @@ def _refusal(server: RunningServer) -> str | None:
 
 def _create_database(server: RunningServer) -> str | None:
     try:
-        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(server.administrator_url(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {DATABASE_NAME}")
     except psycopg.OperationalError as error:
         return str(error)
-    return None
+    return _refusal(server)
 
 
 def _enter(files: ServerFiles) -> int:

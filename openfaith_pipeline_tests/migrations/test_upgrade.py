@@ -17,6 +17,7 @@ from openfaith_pipeline.database import Database, bookkeeping, migration, open_d
 from openfaith_pipeline.database.canonical_tables import canonical_metadata
 from openfaith_pipeline.database.migration import is_current, upgrade
 from openfaith_pipeline.database.raw_tables import raw_metadata
+from openfaith_pipeline.database.server import RunningServer
 from openfaith_pipeline.database.versions import MIGRATIONS, head_revision, was_upgraded
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
@@ -194,8 +195,9 @@ def test_a_table_in_use_ends_the_upgrade_with_a_retriable_error(
     assert is_current(database)
 
 
-def test_a_user_without_rights_is_told_so(database: Database) -> None:
-    with database.connect() as connection:
+def test_a_user_without_rights_is_told_so(database: Database, postgres: RunningServer) -> None:
+    administrator = postgres.administrator_url(str(database.settings.db_name))
+    with psycopg.connect(administrator, autocommit=True) as connection:
         connection.execute("ALTER TABLE pco_people.emails DROP COLUMN address")
         connection.execute("CREATE ROLE reader LOGIN PASSWORD 'planted'")
         connection.execute("GRANT USAGE ON SCHEMA sync, pco_people TO reader")
@@ -208,7 +210,7 @@ def test_a_user_without_rights_is_told_so(database: Database) -> None:
         ):
             pass
     finally:
-        with database.connect() as connection:
+        with psycopg.connect(administrator, autocommit=True) as connection:
             connection.execute("DROP OWNED BY reader; DROP ROLE reader")
 
 

@@ -3,6 +3,7 @@
 import socket
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -10,7 +11,7 @@ from pydantic import SecretStr
 
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.connection import configured_url, data_url_of, database_at
-from openfaith_pipeline.database.server import use_server
+from openfaith_pipeline.database.server import RunningServer, use_server
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
 
@@ -75,10 +76,10 @@ def test_a_server_that_does_not_answer_is_retriable(settings: Settings) -> None:
             pass
 
 
-def test_names_and_passwords_with_any_characters_connect(database: Database) -> None:
+def test_names_and_passwords_with_any_characters_connect(database: Database, postgres: RunningServer) -> None:
     odd = "o'd d@:/?#%&"
     role = sql.Identifier(odd)
-    with database.connect(autocommit=True) as connection:
+    with psycopg.connect(postgres.administrator_url(), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(odd)))
         settings = database.settings.model_copy(update={"db_username": odd, "db_password": SecretStr(odd)})
         with database_at(settings, configured_url(settings)).connect() as connected:

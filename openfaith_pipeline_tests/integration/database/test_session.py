@@ -49,7 +49,7 @@ HOSTILE_SETTINGS = {
 def hostile(postgres: RunningServer, database: Database) -> Iterator[Database]:
     """A database that would have every session set otherwise."""
     name = sql.Identifier(str(database.settings.db_name))
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+    with psycopg.connect(postgres.administrator_url(), autocommit=True) as connection:
         for setting, value in HOSTILE_SETTINGS.items():
             connection.execute(
                 sql.SQL("ALTER DATABASE {} SET {} = {}").format(name, sql.Identifier(setting), sql.Literal(value))
@@ -107,7 +107,7 @@ def test_how_the_connection_is_protected_is_libpqs_to_say(environment: dict[str,
 
 
 def test_a_database_that_cannot_hold_every_name_is_refused_by_name(postgres: RunningServer, settings: Settings) -> None:
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+    with psycopg.connect(postgres.administrator_url(), autocommit=True) as connection:
         connection.execute("CREATE DATABASE narrow ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
         try:
             narrow = settings.model_copy(update={"db_name": "narrow"})
@@ -131,7 +131,7 @@ def test_upgrade_waits_for_a_postgres_that_starts_but_not_for_ever(environment: 
 def test_an_embedded_postgres_that_refuses_says_why(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_PUZZLED_SECONDS", 0.1)
     with use_server(home) as running:
-        with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(running.administrator_url(), autocommit=True) as connection:
             connection.execute("ALTER DATABASE openfaith WITH ALLOW_CONNECTIONS false")
         with pytest.raises(DatabaseUnavailable, match="not currently accepting connections"), use_server(home):
             pass
