@@ -16,6 +16,7 @@ from openfaith_pipeline.extract.completeness import Doubt, Listed, find_doubts
 from openfaith_pipeline.extract.pages import Fetch, Tally
 from openfaith_pipeline.load.delete_guards import guard_of
 from openfaith_pipeline.load.deletions import Verdict, account, missing_rows
+from openfaith_pipeline.load.left_out import Spared, describe_left_out
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.silence import find_silent
 from openfaith_pipeline.load.tombstones import children_of, gone_with, live_under, returning
@@ -62,7 +63,14 @@ async def prove_deletions(
     async with pool.connection() as connection:
         silent = await find_silent(connection, session)
     reasons = {name: doubt.reason for name, doubt in doubts.items()}
-    verdict = Verdict(returning=back, unsettled=unsettled, doubts=reasons, withheld={**silent, **session.walk.refusals})
+    verdict = Verdict(
+        returning=back,
+        unsettled=unsettled,
+        doubts=reasons,
+        withheld={**silent, **session.walk.refusals},
+        failing=describe_left_out(session, is_withheld=False),
+        refused=describe_left_out(session, is_withheld=True),
+    )
     if is_wanted and _shows_everything(session):
         verdict = await _look_for_deletions(pool.connection, asking, session, verdict)
     return replace(verdict, requests=asking.tally.requests)
@@ -76,17 +84,19 @@ async def _look_for_deletions(connecting: Connecting, asking: "Asking", session:
     objections: dict[str, str] = {}
     doubts = dict(verdict.doubts)
     proven: list[str] = []
+    spared = Spared(session)
     for stream in session.walk.streams:
-        if verdict.reason(stream.name):
+        if not verdict.is_judged(stream.name) or spared.is_all(stream):
             continue
         async with connecting() as connection:
-            missing = await missing_rows(connection, session, stream)
+            missing = spared.without(stream, await missing_rows(connection, session, stream))
             staged = (await account(connection, session, stream)).staged
             guard = await guard_of(connection, session.org_id, stream.name)
         if not await asking.are_gone(stream, missing):
             doubts[stream.name] = f"records of {stream.name} that the listing lacked are still there"
             continue
-        proven.append(stream.name)
+        if stream.name not in verdict.failing:
+            proven.append(stream.name)
         rows = staged + len(missing)
         if guard.holds(len(missing), rows):
             held[stream.name] = list(missing)

@@ -31,11 +31,12 @@ from openfaith_pipeline.errors import (
     UnavailableError,
 )
 from openfaith_pipeline.extract.ahead import read_ahead
+from openfaith_pipeline.extract.around import IncludesRefused, is_own_fault
 from openfaith_pipeline.extract.completeness import Doubt
 from openfaith_pipeline.extract.doors import Doors
 from openfaith_pipeline.extract.extraction import Source, read_pages
 from openfaith_pipeline.extract.pages import MOVED
-from openfaith_pipeline.extract.walks import plan_walks
+from openfaith_pipeline.extract.walks import plan_walks, walk_apart
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.lost_parents import streams_that_lost_parents
 from openfaith_pipeline.load.parents import parents_of
@@ -61,6 +62,9 @@ from openfaith_pipeline.workplace import BUSY_PATIENCE_SECONDS, Workplace, at_wo
 
 _ENDS_ALL = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable, psycopg.OperationalError, PoolTimeout)
 """The church's trouble, or ours, in which no other walk would fare better."""
+
+PROBING_ATTEMPTS = 2
+"""How often what has failed for good is asked for in another way."""
 
 _TRACER = trace.get_tracer("openfaith_pipeline.sync")
 
@@ -180,11 +184,15 @@ class Attempt:
         session = await self._open(walk)
         try:
             return await self._bring(walk, session, started)
-        except (UnavailableError, QueryRefused) as error:
-            refused = walk.routes[(session.state or {}).get("route", 0)]
+        except IncludesRefused as refusal:
+            return await self._read_without(walk, refusal, started)
+        except OpenFaithError as error:
+            if not (isinstance(error, UnavailableError) or is_own_fault(error)):
+                raise
+            refused = walk.routes[min((session.state or {}).get("route", 0), len(walk.routes) - 1)]
             if isinstance(error, StreamForbidden | QueryRefused) and refused.filters:
-                refusal = f"what {refused.lead.name} leaves out of its list is not shown: {error}"
-                return await self._sync_walk(walk.without_hidden(refused.lead, refusal), started)
+                reason = f"what {refused.lead.name} leaves out of its list is not shown: {error}"
+                return await self._sync_walk(walk.without_hidden(refused.lead, reason), started)
             if isinstance(error, QueryRefused):
                 raise
             if isinstance(error, PathNotFound) and refused.lead.is_unconfirmed and refused.path == refused.lead.path:
@@ -194,6 +202,38 @@ class Attempt:
                 raise
             self._give_up([stream for stream in walk.streams if stream not in rest.streams], error, started)
             return await self._sync_walk(rest, started)
+
+    async def _read_without(self, walk: Walk, refusal: IncludesRefused, started: float) -> list[StreamResult]:
+        """Read the walk without the includes at fault, and then in another way what would have come by them."""
+        rest = walk.without(refusal.refused)
+        if rest.streams:
+            for result in await self._sync_walk(rest, started):
+                self._finish(result)
+        found: list[StreamResult] = []
+        for stream in walk.streams:
+            if stream not in rest.streams:
+                found += await self._read_apart(walk, stream, refusal, started)
+        return found
+
+    async def _read_apart(
+        self, walk: Walk, stream: Stream, refusal: IncludesRefused, started: float
+    ) -> list[StreamResult]:
+        """Read an included stream by listings of its own, where there are such."""
+        error: OpenFaithError = refusal
+        apart = self._plan([stream], ())[0] if stream.comes_with else walk_apart(stream, STREAMS)
+        if apart is not None:
+            try:
+                return await self._sync_walk(apart, started)
+            except _ENDS_ALL:
+                raise
+            except OpenFaithError as failure:
+                error = failure
+        is_withheld = all(each.is_withheld for each in refusal.refused)
+        withheld = StreamForbidden(str(error)) if is_withheld else error
+        session = await self._open(walk.of(stream))
+        status = "unavailable" if isinstance(withheld, UnavailableError) else "failed"
+        await self._close(session, status, withheld)
+        return [self.result_of(stream, status, started, error=str(withheld))]
 
     async def _go_around(self, walk: Walk, lead: Stream, started: float) -> list[StreamResult]:
         """Remember that the lead's unconfirmed path is absent, and read it by the documented way instead."""
@@ -299,7 +339,8 @@ class Attempt:
                 await discard_reading(connection, session)
 
     async def _read(self, walk: Walk, session: Session) -> None:
-        source = Source(self.doors.fetch_for(walk), self.parents, session.watermarks)
+        fetch, probe = self.doors.fetch_for(walk), self.doors.fetch_for(walk, attempts=PROBING_ATTEMPTS)
+        source = Source(fetch, self.parents, session.watermarks, probe)
         async for page in read_ahead(read_pages(walk, source, session.state)):
             async with self.pool.connection() as connection:
                 staged = await commit_page(connection, session, page)

@@ -34,6 +34,18 @@ class Carried(NamedTuple):
         return self.include.rpartition(".")[2]
 
 
+class Refused(NamedTuple):
+    """An include that the source answers with an error. name: dotted. is_withheld: refused, rather than failed."""
+
+    name: str
+    reason: str
+    is_withheld: bool = False
+
+    def hides(self, include: str) -> bool:
+        """Whether what would come by this include cannot."""
+        return include == self.name or include.startswith(f"{self.name}.")
+
+
 @dataclass(frozen=True)
 class Route:
     """One path to be listed, once or for each of its parents.
@@ -47,6 +59,7 @@ class Route:
     filters: what the listing is asked with so that it shows what it would leave out.
     is_of_hidden: whether it shows only what the lead's other listings leave out.
     refusal: why the source does not show what the listing leaves out; then nothing that it lacks is taken for deleted.
+    refused: includes that are not asked for, because no answer comes with them.
     """
 
     lead: Stream
@@ -58,6 +71,25 @@ class Route:
     filters: tuple[tuple[str, str], ...] = ()
     is_of_hidden: bool = False
     refusal: str | None = None
+    refused: tuple[Refused, ...] = ()
+
+    def without(self, refused: Iterable[Refused]) -> "Route":
+        """The route without what comes by these includes."""
+        gone = (*self.refused, *refused)
+        kept = tuple(each for each in self.carried if not any(one.hides(each.include) for one in gone))
+        return replace(self, carried=kept, refused=gone)
+
+    def unasked(self, stream: Stream) -> dict[str, Refused]:
+        """The relationships that records of the stream show by an include only, and do not show here."""
+        prefixes = ["", *(f"{each.include}." for each in self.carried if each.stream is stream)]
+        shown = prefixes if stream is self.lead else prefixes[1:]
+        return {
+            name: each
+            for each in self.refused
+            for prefix in shown
+            for name in stream.asks_for
+            if each.hides(f"{prefix}{name}")
+        }
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -75,6 +107,7 @@ class Route:
         asked = set(self.lead.asks_for)
         for carried in self.carried:
             asked |= {carried.include, *(f"{carried.include}.{name}" for name in carried.stream.asks_for)}
+        asked = {name for name in asked if not any(each.hides(name) for each in self.refused)}
         query = {**dict(self.filters), **({"include": ",".join(sorted(asked))} if asked else {})}
         for stream in self.streams:
             if stream.withheld:
@@ -103,6 +136,26 @@ class Parent(NamedTuple):
 
     ids: Mapping[str, str]
     is_new: bool
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A part of a listing that could not be read: what is here of it stays, and the next sync tries again.
+
+    place: such as `/registrations/v2/signups/1/attendees`. reason: how asking for it ended.
+    is_withheld: whether it was refused, rather than failed.
+    parent: the innermost id of the path, None at top level.
+    before: at top level, the cursor up to which all was read before it; None where that is not known.
+    """
+
+    place: str
+    reason: str
+    is_withheld: bool = False
+    parent: str | None = None
+    before: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason.removeprefix(f'GET {self.place}: ')}"
 
 
 @dataclass(frozen=True)
@@ -139,6 +192,19 @@ class Walk:
         fed = {stream for route in kept for stream in route.streams}
         return Walk(kept, tuple(stream for stream in self.streams if stream in fed))
 
+    def without(self, refused: Iterable[Refused]) -> "Walk":
+        """What is left without what comes by these includes. The streams that still come are shown whole."""
+        gone = tuple(refused)
+        kept = tuple(route.without(gone) for route in self.routes)
+        fed = {stream for route in kept for stream in route.streams}
+        return Walk(kept, tuple(stream for stream in self.streams if stream in fed))
+
+    def of(self, stream: Stream) -> "Walk":
+        """As much of the walk as brings this one stream."""
+        shown = (route for route in self.routes if stream in route.streams)
+        routes = (replace(r, carried=tuple(each for each in r.carried if each.stream is stream)) for r in shown)
+        return Walk(tuple(routes), (stream,))
+
     @property
     def is_listed_at_top(self) -> bool:
         """Whether a listing is among its own that is not read parent by parent."""
@@ -156,6 +222,11 @@ class Walk:
     def ends_of(self, lead: Stream, end: "End") -> list["RouteEnd"]:
         """How the routes ended that list the lead's records."""
         return [ended for route, ended in zip(self.routes, end.routes, strict=False) if route.lead is lead]
+
+    def left_out(self, stream: Stream, end: "End") -> list[LeftOut]:
+        """What could not be read of the listings that show the stream."""
+        pairs = zip(self.routes, end.routes, strict=False)
+        return [each for route, ended in pairs if stream in route.streams for each in ended.left_out]
 
     def reached(self, lead: Stream, end: "End") -> str | None:
         """The cursor up to which every change of the lead was read, where a listing tells, and it alone."""
@@ -188,12 +259,20 @@ class RouteEnd:
     shortage: why one of the listings under parents surely lacked records, of the first that did.
     doubt: why one of the listings may not have shown everything, of the first that may not.
     reached: the cursor up to which every change was read, where the listing tells.
+    left_out: what could not be read.
     """
 
     total: int | None = None
     shortage: str | None = None
     doubt: str | None = None
     reached: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> "RouteEnd":
+        """From the JSON that a checkpoint keeps."""
+        left_out = tuple(LeftOut(**each) for each in stored.get("left_out", ()))
+        return cls(**{**stored, "left_out": left_out})
 
 
 @dataclass(frozen=True)
@@ -205,7 +284,7 @@ class End:
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> "End":
         """From the JSON that a checkpoint keeps."""
-        return cls(tuple(RouteEnd(**each) for each in stored["routes"]))
+        return cls(tuple(RouteEnd.read(each) for each in stored["routes"]))
 
 
 @dataclass(frozen=True)

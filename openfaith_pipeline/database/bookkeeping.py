@@ -157,6 +157,11 @@ STREAM_STATES: Final = Table(
         DateTime(timezone=True),
         comment="when rows without their parent were looked for, or all parents read again; null: yet to be done",
     ),
+    Column(
+        "left_out",
+        JSONB,
+        comment="path -> id of the parent -> why its children could not be read; they are tried again by the next sync",
+    ),
     PrimaryKeyConstraint("org_id", "stream"),
     _one_of("availability", "available", "not_granted", "forbidden", "absent", "silent", "withheld"),
 )

@@ -17,6 +17,7 @@ from openfaith_pipeline.errors import (
 )
 from openfaith_pipeline.extract.pages import Fetch
 from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.walk import Refused
 
 MOST_UNREAD: Final = 3
 """Records of one page that may be left out. Where more fail it is not they that are at fault."""
@@ -48,6 +49,12 @@ class IncludesRefused(OpenFaithError):
     def reason(self, name: str) -> str:
         """Why records are not to be had by this include."""
         return f"include={name}: {self.errors[name]}"
+
+    @property
+    def refused(self) -> list[Refused]:
+        return [
+            Refused(name, self.reason(name), isinstance(error, StreamForbidden)) for name, error in self.errors.items()
+        ]
 
 
 def is_own_fault(error: OpenFaithError) -> bool:
@@ -138,6 +145,8 @@ class _Pieces:
 
     async def read(self) -> Document:
         size, offset = int(self.params["per_page"]), int(self.params.get("offset", 0))
+        if not (await self._is_answered(offset) or await self._is_answered(offset + size // 2)):
+            raise self.error
         rows, pieces = await self._halves(offset, size)
         if not pieces:
             raise self.error
@@ -154,6 +163,16 @@ class _Pieces:
             waited_seconds=sum(piece.waited_seconds for piece in pieces),
         )
 
+    async def _is_answered(self, offset: int) -> bool:
+        """Whether one record is to be had there; of a listing that fails as a whole none is."""
+        try:
+            await self.probe(self.path, {**self.params, "per_page": "1", "offset": str(offset)})
+        except TransientError as error:
+            if not is_own_fault(error):
+                raise
+            return False
+        return True
+
     async def _halves(self, offset: int, size: int) -> tuple[list[Any], list[Document]]:
         first = size // 2
         rows, pieces = await self._piece(offset, first)
@@ -161,7 +180,7 @@ class _Pieces:
         return rows + more, pieces + others
 
     async def _piece(self, offset: int, size: int) -> tuple[list[Any], list[Document]]:
-        place = {**self.params, "per_page": str(size)} | ({"offset": str(offset)} if offset else {"offset": "0"})
+        place = {**self.params, "per_page": str(size), "offset": str(offset)}
         for is_last_attempt in (False, True):
             try:
                 document = await self.probe(self.path, place)

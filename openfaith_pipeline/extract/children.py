@@ -13,10 +13,20 @@ from datetime import datetime
 from typing import Any
 
 from openfaith_pipeline.catalog.paths import fill_path
-from openfaith_pipeline.errors import PathNotFound
+from openfaith_pipeline.errors import (
+    OpenFaithError,
+    PathNotFound,
+    QueryRefused,
+    SourceUnreachable,
+    StreamForbidden,
+    TransientError,
+    UnavailableError,
+    UnexpectedResponse,
+)
+from openfaith_pipeline.extract.around import Unread
 from openfaith_pipeline.extract.pages import MOVED, Fetch, Tally
 from openfaith_pipeline.extract.reading import read_listing
-from openfaith_pipeline.walk import Checkpoint, Parent, Route, id_of
+from openfaith_pipeline.walk import Checkpoint, LeftOut, Parent, Route, id_of
 
 PARENTS_IN_FLIGHT = 8
 
@@ -28,21 +38,47 @@ Parents = Callable[[Route, str | None], AsyncIterator[Parent]]
 """The parents of a child route after the given one (its innermost id), in a fixed order."""
 
 
+MOST_FAILING = 8
+"""Parents one after the other whose children fail; then it is not they that are at fault."""
+
+MOST_REFUSED = 25
+"""Parents whose children are refused before any other's are read; then it is the type that may not be read."""
+
+MOST_LEFT_OUT = 200
+"""Parents that are noted to be tried again."""
+
+
 @dataclass
 class ChildState:
-    """done: the last parent read. shortage, doubt: of the first parent so far that had one (see RouteEnd)."""
+    """done: the last parent read. shortage, doubt: of the first parent so far that had one (see RouteEnd).
+
+    read: parents whose children could be read. misses: those since then whose could not.
+    left_out: LeftOut of the parents whose children could not be read, as JSON keeps them.
+    """
 
     done: str | None = None
     shortage: str | None = None
     doubt: str | None = None
+    read: int = 0
+    misses: int = 0
+    left_out: list[dict[str, Any]] = field(default_factory=list)
 
     def checkpoint(self) -> Checkpoint:
         return asdict(self)
 
+    def leave_out(self, left_out: LeftOut) -> None:
+        if len(self.left_out) < MOST_LEFT_OUT:
+            self.left_out.append(asdict(left_out))
+        else:
+            self.doubt = self.doubt or f"more than {MOST_LEFT_OUT} of its listings could not be read"
+
 
 @dataclass
 class Children:
-    """What one parent's listing held, as it was read last. See Piece and RouteEnd."""
+    """What one parent's listing held, as it was read last. See Piece and RouteEnd.
+
+    left_out: what could not be read of it. error: why nothing could be.
+    """
 
     parent: Parent
     rows: list[Any] = field(default_factory=list)
@@ -51,6 +87,8 @@ class Children:
     total: int | None = None
     shortage: str | None = None
     doubt: str | None = None
+    left_out: LeftOut | None = None
+    error: OpenFaithError | None = None
 
     @property
     def is_sure(self) -> bool:
@@ -85,6 +123,8 @@ async def read_children(
                 yield await _arrived(route, in_flight, state)
         while in_flight:
             yield await _arrived(route, in_flight, state)
+        if state.misses and not state.read and _visits_all(route):
+            raise _error_of(LeftOut(**state.left_out[-1]))
     finally:
         for task in in_flight:
             task.cancel()
@@ -103,21 +143,58 @@ def _counted(route: Route, children: Children, state: ChildState) -> Children:
     state.done = children.parent.ids[route.placeholders[-1]]
     state.shortage = state.shortage or children.shortage
     state.doubt = state.doubt or children.doubt
+    if children.left_out:
+        state.leave_out(children.left_out)
+    if children.error is None:
+        state.read, state.misses = state.read + 1, 0
+        return children
+    state.misses += 1
+    is_refused = isinstance(children.error, UnavailableError)
+    if state.misses >= (MOST_REFUSED if is_refused else MOST_FAILING) and not (is_refused and state.read):
+        raise children.error
     return children
+
+
+def _visits_all(route: Route) -> bool:
+    return not route.is_rotating and (route.is_whole or not route.lead.touches_parent)
+
+
+def _error_of(left_out: LeftOut) -> OpenFaithError:
+    return (StreamForbidden if left_out.is_withheld else TransientError)(left_out.reason)
 
 
 async def _read_until_sure(
     route: Route, fetch: Fetch, tally: Tally, parent: Parent, watermark: datetime | None
 ) -> Children:
     """Read again while something moves; a doubt that comes back the same is not about moving, and stays."""
-    children = await _read(route, fetch, tally, parent, watermark)
+    children = await _read_or_leave_out(route, fetch, tally, parent, watermark)
     for _ in range(READINGS - 1):
         if children.is_sure:
             break
-        before, children = children, await _read(route, fetch, tally, parent, watermark)
+        before, children = children, await _read_or_leave_out(route, fetch, tally, parent, watermark)
         if children == before and children.doubt != MOVED:
             break
     return children
+
+
+async def _read_or_leave_out(
+    route: Route, fetch: Fetch, tally: Tally, parent: Parent, watermark: datetime | None
+) -> Children:
+    """One parent whose children cannot be read is left out, and the others are read."""
+    try:
+        return await _read(route, fetch, tally, parent, watermark)
+    except (TransientError, UnexpectedResponse, StreamForbidden, PathNotFound) as error:
+        # A filter that is refused is refused under every parent, and the walk is read without it.
+        is_of_filter = isinstance(error, QueryRefused) or (isinstance(error, StreamForbidden) and route.filters)
+        if isinstance(error, SourceUnreachable) or is_of_filter:
+            raise
+        left_out = LeftOut(
+            fill_path(route.path, parent.ids),
+            str(error),
+            isinstance(error, UnavailableError),
+            parent.ids[route.placeholders[-1]],
+        )
+        return Children(parent, left_out=left_out, error=error)
 
 
 async def _read(route: Route, fetch: Fetch, tally: Tally, parent: Parent, watermark: datetime | None) -> Children:
@@ -130,18 +207,25 @@ async def _read(route: Route, fetch: Fetch, tally: Tally, parent: Parent, waterm
                 children.shown += piece.shown
                 children.included += piece.included
                 children.total, children.doubt = piece.total, piece.doubt
-    except PathNotFound:
-        return await _absent(route, path, fetch, tally, parent)
+    except PathNotFound as error:
+        return await _absent(route, path, fetch, tally, parent, error)
     children.account(path, is_whole=route.is_whole)
+    unread = [row for row in children.rows if isinstance(row, Unread)]
+    if unread:
+        children.rows = [row for row in children.rows if not isinstance(row, Unread)]
+        children.left_out = LeftOut(*unread[0], parent=parent.ids[route.placeholders[-1]])
     return children
 
 
-async def _absent(route: Route, path: str, fetch: Fetch, tally: Tally, parent: Parent) -> Children:
-    """No children, where that is sure: a single record is just not there, or the parent itself is gone."""
+async def _absent(route: Route, path: str, fetch: Fetch, tally: Tally, parent: Parent, error: PathNotFound) -> Children:
+    """No children, where that is sure: a single record is just not there, or the parent itself is gone.
+
+    Raises the error where the parent is there.
+    """
     if route.lead.is_singleton:
         return Children(parent, total=0)
     try:
         tally.add(await fetch(path.rpartition("/")[0], {}))
     except PathNotFound:
         return Children(parent, total=0)
-    return Children(parent, total=0, doubt=f"{path} was not found, though what it is under is there")
+    raise error

@@ -59,9 +59,11 @@ def _has_hidden(walk: Walk, lead: Stream) -> bool:
 
 
 def _doubt_of(walk: Walk, end: End, lead: Stream, records: int, *, must_be_exact: bool) -> Doubt | None:
-    """Of the listings of one lead."""
+    """Of the listings of one lead. Where records of them could not be read is told elsewhere."""
     routes, ends = [route for route in walk.routes if route.lead is lead], walk.ends_of(lead, end)
     at_top = [ended for route, ended in zip(routes, ends, strict=True) if not route.placeholders]
+    if any(ended.left_out for ended in at_top):
+        return None
     totals = [ended.total for ended in at_top if ended.total is not None]
     counts = f"the source counts {sum(totals)} records of {lead.name} and listed {records}"
     lacking = next((ended.shortage for ended in ends if ended.shortage), None)

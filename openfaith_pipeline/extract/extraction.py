@@ -8,11 +8,12 @@ from typing import Any
 
 from openfaith_pipeline.catalog.paths import record_path
 from openfaith_pipeline.errors import PathNotFound
+from openfaith_pipeline.extract.around import Unread, going_around
 from openfaith_pipeline.extract.children import Children, ChildState, Parents, read_children
-from openfaith_pipeline.extract.pages import Fetch, Tally
-from openfaith_pipeline.extract.reading import Piece, read_listing
+from openfaith_pipeline.extract.pages import Fetch, Tally, cursor_of
+from openfaith_pipeline.extract.reading import FOLLOWED, Piece, read_listing
 from openfaith_pipeline.extract.sorting import Answer, left_out, sort_records
-from openfaith_pipeline.walk import Checkpoint, End, Page, Record, Route, RouteEnd, Walk, query_of
+from openfaith_pipeline.walk import Checkpoint, End, LeftOut, Page, Record, Route, RouteEnd, Walk, query_of
 
 
 @dataclass(frozen=True)
@@ -20,34 +21,47 @@ class Source:
     """Where a walk reads from, and where it starts.
 
     watermarks: by lead, the cursor value reached by the last successful sync.
+    probe: as `fetch`, with little patience; for what has failed already.
     """
 
     fetch: Fetch
     parents: Parents
     watermarks: Mapping[str, datetime | None] = field(default_factory=dict)
+    probe: Fetch | None = None
+
+    @property
+    def careful(self) -> Fetch:
+        """What reads pages, around what fails of them."""
+        return going_around(self.fetch, self.probe or self.fetch)
 
 
 @dataclass
 class _Progress:
-    """Which route is being read, where it stands, and how the routes before it ended."""
+    """Which route is being read, where it stands, and how the routes before it ended.
+
+    left_out: what could not be read of the route's listing at top level so far.
+    """
 
     state: Checkpoint = field(default_factory=dict)
     ends: list[RouteEnd] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
     @classmethod
     def read(cls, checkpoint: Checkpoint) -> "_Progress":
-        return cls(checkpoint["state"], [RouteEnd(**end) for end in checkpoint["ends"]])
+        ends = [RouteEnd.read(end) for end in checkpoint["ends"]]
+        return cls(checkpoint["state"], ends, [LeftOut(**each) for each in checkpoint["left_out"]])
 
     @property
     def route(self) -> int:
         return len(self.ends)
 
     def checkpoint(self) -> Checkpoint:
-        return {"route": self.route, "state": self.state, "ends": [asdict(end) for end in self.ends]}
+        ends, left_out = map(asdict, self.ends), map(asdict, self.left_out)
+        return {"route": self.route, "state": self.state, "ends": list(ends), "left_out": list(left_out)}
 
     def finish(self, end: RouteEnd) -> None:
         self.ends.append(end)
-        self.state = {}
+        self.state, self.left_out = {}, []
 
     def end(self) -> End:
         return End(tuple(self.ends))
@@ -68,7 +82,7 @@ async def read_pages(walk: Walk, source: Source, checkpoint: Checkpoint | None) 
 async def _read_top(walk: Walk, route: Route, source: Source, progress: _Progress) -> AsyncGenerator[Page, None]:
     tally = Tally()
     watermark = None if route.is_whole else source.watermarks.get(route.lead.name)
-    pieces = read_listing(route, route.path, source.fetch, tally, watermark=watermark, state=progress.state)
+    pieces = read_listing(route, route.path, source.careful, tally, watermark=watermark, state=progress.state)
     async with aclosing(pieces):
         async for piece in pieces:
             late = await _read_left_out(route, piece, source.fetch, tally)
@@ -86,24 +100,41 @@ async def _read_left_out(route: Route, piece: Piece, fetch: Fetch, tally: Tally)
 
 
 def _page_of(walk: Walk, route: Route, piece: Piece, late: list[Any], progress: _Progress, tally: Tally) -> Page:
+    rows = _leave_out(route, piece, progress)
     progress.state = piece.state
     if piece.is_last:
         total = piece.total if route.is_whole else None
-        progress.finish(RouteEnd(total, doubt=piece.doubt, reached=piece.reached))
-    answer = Answer(piece.rows, piece.shown, [*piece.included, *late])
+        progress.finish(RouteEnd(total, None, piece.doubt, piece.reached, tuple(progress.left_out)))
+    answer = Answer(rows, piece.shown, [*piece.included, *late])
     records = sort_records(route, walk.streams, answer, {})
     return Page(records, progress.checkpoint(), **tally.take(), end=_end(walk, progress))
+
+
+def _leave_out(route: Route, piece: Piece, progress: _Progress) -> list[Any]:
+    """The rows of the piece that could be read; what could not is noted."""
+    cursor = route.lead.cursor if route.listing in FOLLOWED else None
+    before = progress.state.get("since") if cursor else None
+    known = {each.place for each in progress.left_out}
+    rows: list[Any] = []
+    for row in piece.rows:
+        if not isinstance(row, Unread):
+            before = (cursor_of(row, cursor) or before) if cursor else None
+            rows.append(row)
+        elif row.place not in known:
+            progress.left_out.append(LeftOut(row.place, row.reason, before=before))
+    return rows
 
 
 async def _read_parents(walk: Walk, route: Route, source: Source, progress: _Progress) -> AsyncGenerator[Page, None]:
     tally, state = Tally(), ChildState(**progress.state)
     watermark = source.watermarks.get(route.lead.name)
-    listings = read_children(route, source.fetch, tally, parents=source.parents, watermark=watermark, state=state)
+    listings = read_children(route, source.careful, tally, parents=source.parents, watermark=watermark, state=state)
     async with aclosing(listings):
         async for batch in listings:
             progress.state = state.checkpoint()
             yield Page(_sorted(walk, route, batch), progress.checkpoint(), **tally.take())
-    progress.finish(RouteEnd(shortage=state.shortage, doubt=state.doubt))
+    left_out = tuple(LeftOut(**each) for each in state.left_out)
+    progress.finish(RouteEnd(shortage=state.shortage, doubt=state.doubt, left_out=left_out))
     yield Page({}, progress.checkpoint(), end=_end(walk, progress))
 
 

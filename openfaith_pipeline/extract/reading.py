@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from openfaith_pipeline.catalog import Strategy
 from openfaith_pipeline.errors import UnexpectedResponse
@@ -16,6 +16,9 @@ from openfaith_pipeline.walk import Checkpoint, Route
 LOOKBACK = timedelta(minutes=2)
 """How far behind the watermark an incremental walk begins: Planning Center's replicas lag, so a change can become
 visible after a later one was read."""
+
+FOLLOWED: Final = frozenset({Strategy.INCREMENTAL, Strategy.APPEND})
+"""Listings that are read in the order of their cursor."""
 
 
 @dataclass(frozen=True)

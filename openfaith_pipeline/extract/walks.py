@@ -72,6 +72,14 @@ def plan_walks(
     ]
 
 
+def walk_apart(stream: Stream, catalog: Mapping[str, Stream]) -> Walk | None:
+    """Listings of their own for records that come included; None where they would be as many as the church is large."""
+    if not stream.include or any(_grows(catalog[stream.parent_of(path) or ""], catalog) for path in stream.paths()):
+        return None
+    listing = Strategy.SINGLETON if stream.is_singleton else Strategy.FULL
+    return Walk(tuple(Route(stream, path, (), listing, is_whole=True) for path in stream.paths()), (stream,))
+
+
 def quick_walks(catalog: Mapping[str, Stream]) -> list[Walk]:
     """The walks whose incremental sync costs one request or two when nothing has changed."""
     walks = plan_walks(catalog.values(), catalog, is_full=False)

@@ -23,6 +23,8 @@ class Verdict:
     unsettled: streams of which more may have come back than was asked for.
     doubts: by stream name, why it could not be proven complete.
     withheld: by stream name, what the source may not have shown, though it refused nothing; such rows stay.
+    failing: by stream name, what of it could not be read; refused: what may not be. Those rows stay, the next sync
+        tries again, and the others of the stream are judged.
     proven: streams of which everything was read, and what is gone was looked for.
     requests: how many it took to prove it.
     """
@@ -35,18 +37,25 @@ class Verdict:
     unsettled: Sequence[str] = ()
     doubts: Mapping[str, str] = field(default_factory=dict)
     withheld: Mapping[str, str] = field(default_factory=dict)
+    failing: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     proven: Sequence[str] = ()
     requests: int = 0
 
     def reason(self, stream: str) -> str | None:
         """Why the stream does not end as succeeded, None where it does."""
-        return self.doubts.get(stream) or self.objections.get(stream) or self.withheld.get(stream)
+        told = (self.doubts, self.objections, self.failing, self.withheld, self.refused)
+        return "; ".join(reasons[stream] for reasons in told if stream in reasons) or None
+
+    def is_judged(self, stream: str) -> bool:
+        """Whether nothing is against looking for deletions of the stream."""
+        return not any(stream in reasons for reasons in (self.doubts, self.objections, self.withheld))
 
     def status(self, stream: str) -> str:
         """How the stream ends once it is published."""
-        if stream in self.doubts or stream in self.objections:
+        if any(stream in reasons for reasons in (self.doubts, self.objections, self.failing)):
             return "incomplete"
-        return "withheld" if stream in self.withheld else "succeeded"
+        return "withheld" if stream in self.withheld or stream in self.refused else "succeeded"
 
     def told(self, stream: str) -> dict[str, Any]:
         """What the stream's result says of the verdict."""

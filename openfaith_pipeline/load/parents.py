@@ -19,6 +19,7 @@ _BATCH = 1000
 # Before there was `read_from`, what is known is when the reading ended.
 _READ_FROM = sql.SQL("coalesce(state.read_from, state.last_succeeded_at)")
 _CHANGED = sql.SQL("coalesce(p0._synced_at >= {}, true)").format(_READ_FROM)
+_WAS_LEFT_OUT = sql.SQL("coalesce(state.left_out -> %(path)s ? p0.id, false)")
 # Between the last reading and now was the parent's moment of the day, which a hash of its id gives it.
 _DAYS = sql.SQL("floor(extract(epoch FROM {}) / 86400 - (hashtext(p0.id) + 2147483648) / 4294967296.0)")
 _HAS_COME = sql.SQL("{} > {}").format(_DAYS.format(sql.SQL("now()")), _DAYS.format(_READ_FROM))
@@ -45,13 +46,14 @@ async def parents_of(
     A parent whose own way from the top is not known is left out: no path leads to its children. Where a child's change
     is a change of its parent, only parents changed since the last sync of the children are visited. A rotating route
     visits those too, and those under which something changed within a week; the others once a day, each at a moment
-    of its own.
+    of its own. Those whose children could not be read the last time are visited always, and as if they were new.
     foreseen: by stream name, what the tables are taken to hold besides.
     """
     statement = _statement(route, catalog, foreseen or {})
     last = after or ""
     while True:
         asked = {"org_id": org_id, "lead": route.lead.name, "after": last, "is_whole": route.is_whole}
+        asked["path"] = route.path
         async with pool.connection() as connection:
             rows = await (await connection.execute(statement, asked)).fetchall()
         for row in rows:
@@ -67,7 +69,8 @@ def _statement(route: Route, catalog: Mapping[str, Stream], foreseen: Mapping[st
     parent = catalog[route.lead.parent_of(route.path) or ""]
     columns, joins = _ancestors(route, catalog, parent, foreseen)
     return sql.SQL(
-        "SELECT p0.id AS own_id, {columns}, coalesce(p0._first_seen_at >= {read_from}, true) AS is_new"
+        "SELECT p0.id AS own_id, {columns},"
+        " coalesce(p0._first_seen_at >= {read_from}, true) OR {was_left_out} AS is_new"
         " FROM {parent} AS p0 {joins}"
         " LEFT JOIN sync.stream_states AS state ON state.org_id = p0.org_id AND state.stream = %(lead)s"
         ' WHERE p0.org_id = %(org_id)s AND p0._deleted_at IS NULL AND p0.id COLLATE "C" > %(after)s'
@@ -77,6 +80,7 @@ def _statement(route: Route, catalog: Mapping[str, Stream], foreseen: Mapping[st
         parent=_rows(parent, foreseen),
         joins=joins,
         read_from=_READ_FROM,
+        was_left_out=_WAS_LEFT_OUT,
         chosen=_chosen(route),
         limit=sql.Literal(_BATCH),
     )
@@ -85,11 +89,11 @@ def _statement(route: Route, catalog: Mapping[str, Stream], foreseen: Mapping[st
 def _chosen(route: Route) -> sql.Composable:
     """Which of the parents are visited."""
     if route.is_rotating:
-        return sql.SQL("({changed} OR {has_come} OR {is_lively})").format(
-            changed=_CHANGED, has_come=_HAS_COME, is_lively=_is_lively(route)
+        return sql.SQL("({changed} OR {has_come} OR {is_lively} OR {was_left_out})").format(
+            changed=_CHANGED, has_come=_HAS_COME, is_lively=_is_lively(route), was_left_out=_WAS_LEFT_OUT
         )
     if route.lead.touches_parent:
-        return sql.SQL("(%(is_whole)s OR {})").format(_CHANGED)
+        return sql.SQL("(%(is_whole)s OR {} OR {})").format(_CHANGED, _WAS_LEFT_OUT)
     return sql.SQL("true")
 
 

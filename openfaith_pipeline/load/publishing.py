@@ -15,6 +15,7 @@ from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.gathering import gather_parents
 from openfaith_pipeline.load.held_deletions import hold, let_lapse
+from openfaith_pipeline.load.left_out import keep_unasked, note_left_out
 from openfaith_pipeline.load.links import publish_links
 from openfaith_pipeline.load.lost_parents import note_parents_read
 from openfaith_pipeline.load.merging import drop_staged_merged, remove_merged
@@ -86,6 +87,7 @@ async def publish(
         for route in session.walk.routes:
             for stream in joined_with(route):
                 await _move_watermark(connection, session, stream, route.lead if stream.touches_companion else None)
+        await note_left_out(connection, session)
         await _finish(connection, session, published, verdict)
         await note_parents_read(connection, session)
         await _restore_children(connection, session, verdict)
@@ -120,12 +122,13 @@ async def publish_stream(
     """
     await drop_staged_merged(connection, session, stream)
     await gather_parents(connection, session, stream, is_proven=is_proven)
+    keeps_links = await keep_unasked(connection, session, stream)
     counts = await _merge(connection, session, stream)
     deleted = await mark_deleted(connection, session.journaled_as, stream, deletions)
     merged = await remove_merged(connection, session, stream)
     fetched, inserted, updated = counts["fetched"], counts["inserted"], counts["updated"]
     # Most syncs find nothing new in most streams. What is deleted or merged away has lost its links already.
-    if inserted or updated:
+    if (inserted or updated) and not keeps_links:
         await publish_links(connection, session, stream, are_new=not updated)
     await record_drift(connection, session.org_id, stream, session.sightings.get(stream.name, Sightings()))
     return Published(
@@ -311,6 +314,11 @@ def _unstage_statement(stream: Stream) -> bytes:
     return statement.format(**names).as_bytes()
 
 
+def _lacks_includes(session: Session, stream: Stream) -> bool:
+    """Whether what came with the stream's records is yet to be read, of all that changed since the last time."""
+    return any(route.refused for route in session.walk.routes if stream in route.streams)
+
+
 async def _move_watermark(
     connection: AsyncConnection[Any], session: Session, stream: Stream, lead: Stream | None = None
 ) -> None:
@@ -319,6 +327,11 @@ async def _move_watermark(
     lead: the stream it was read with, where a change of the one is a change of the other.
     """
     reached = session.walk.reached(lead or stream, session.end) if session.end else None
+    left_out = session.walk.left_out(stream, session.end) if session.end else []
+    unread = [each.before for each in left_out if each.parent is None]
+    if None in unread or _lacks_includes(session, stream):
+        return
+    reached = min((moment for moment in (reached, *unread) if moment), default=None)
     if reached is None:
         cursor = await connection.execute(
             sql.SQL("SELECT least(max({}), %s) AS reached FROM {} WHERE org_id = %s").format(
@@ -352,7 +365,7 @@ async def _finish(
             " UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, row_count = %(row_count)s,"
             " availability = %(availability)s, availability_reason = %(reason)s, checked_at = now(),"
             " last_succeeded_at = CASE WHEN %(is_read)s THEN now() ELSE last_succeeded_at END,"
-            " read_from = CASE WHEN %(is_read)s THEN %(read_from)s ELSE read_from END,"
+            " read_from = CASE WHEN %(is_read_on)s THEN %(read_from)s ELSE read_from END,"
             " is_path_absent = is_path_absent AND NOT %(is_path_there)s,"
             " last_full_at = CASE WHEN %(is_proven)s THEN now() ELSE last_full_at END"
             " WHERE org_id = %(org_id)s AND stream = %(stream)s",
@@ -367,6 +380,7 @@ async def _finish(
                 "read_from": session.started_at,
                 "is_path_there": stream.path in session.walk.paths,
                 "is_read": availability != "withheld",
+                "is_read_on": availability != "withheld" and not _lacks_includes(session, stream),
                 "is_proven": name in verdict.proven,
                 "org_id": session.org_id,
                 "stream": name,

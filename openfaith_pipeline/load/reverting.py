@@ -25,6 +25,7 @@ _REVERT: Final = sql.SQL(
     "UPDATE sync.stream_states AS state SET watermark = was.watermark, availability = was.availability,"
     " availability_reason = was.availability_reason, is_path_absent = was.is_path_absent, checked_at = was.checked_at,"
     " last_full_at = was.last_full_at, last_succeeded_at = was.last_succeeded_at, read_from = was.read_from,"
+    " left_out = was.left_out,"
     " parents_read_at = was.parents_read_at, parentless = present.parentless, row_count = CASE"
     " WHEN was.row_count IS NULL AND present.row_count = 0 THEN NULL ELSE present.row_count END"
     " FROM jsonb_populate_record(NULL::sync.stream_states, %(before)s) AS was,"

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -15,11 +16,16 @@ from openfaith_pipeline.catalog import STREAMS, ColumnType, Product, Stream, str
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.orgs.cipher import cipher_from
+from openfaith_pipeline.orgs.connecting import ClientFactory, connect_client
 from openfaith_pipeline.orgs.registry import add_org
 from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
+from openfaith_pipeline.planning_center.retrying import RetryLimits
 from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sync import sync_streams
+
+IMPATIENT: ClientFactory = partial(connect_client, retry=RetryLimits(first_wait=timedelta(milliseconds=1)))
+"""Tries again as often as ever, at once."""
 
 ALL = tuple(STREAMS.values())
 PEOPLE_ONLY = streams_of(Product.PEOPLE)
@@ -44,12 +50,22 @@ def sync(
     sync_id: str | None = None,
     *,
     is_rotating: bool = False,
+    client_factory: ClientFactory = connect_client,
 ) -> dict[str, StreamResult]:
     """Sync as one attempt of a sync, a new one unless named; is_rotating: as one that comes often."""
     sync_id = sync_id or f"sync_{uuid4().hex}"
     with database.connect() as connection:
         begin_sync(connection, SyncStart(sync_id, None, mode.value, "test", {}))
-    results = asyncio.run(sync_streams(database, org_id, streams, mode=mode, sync_id=sync_id, is_rotating=is_rotating))
+    reading = sync_streams(
+        database,
+        org_id,
+        streams,
+        mode=mode,
+        sync_id=sync_id,
+        is_rotating=is_rotating,
+        client_factory=client_factory,
+    )
+    results = asyncio.run(reading)
     with database.connect() as connection:
         finish_sync(connection, sync_id)
     return results

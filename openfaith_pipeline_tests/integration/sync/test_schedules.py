@@ -13,7 +13,7 @@ from psycopg import sql
 
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.errors import TransientError
+from openfaith_pipeline.errors import RateLimitedError
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.proving import CONFIRMED_AT_MOST, READINGS
@@ -48,7 +48,7 @@ class Gateway:
 
     async def get(self, path: str, params: Mapping[str, str], *, product: object, **_more: object) -> Document:
         if next(self._failing, False):
-            raise TransientError(f"{product} does not answer")
+            raise RateLimitedError(f"{product} wants silence for longer than anybody waits")
         return await self._world.fetch(path, params)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openfaith_pipeline.errors import (
@@ -52,6 +52,7 @@ def includes(params: Mapping[str, str]) -> set[str]:
     return set(params.get("include", "").split(",")) - {""}
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.sets(st.sampled_from(NAMES), min_size=1))
 def test_the_includes_at_fault_are_found_and_no_others(faulty: set[str]) -> None:
     hopeless = faulty | ({"field_data.field_option"} if "field_data" in faulty else set())
@@ -71,6 +72,7 @@ def test_a_refusal_may_be_an_includes_too() -> None:
         read({"include": "emails"}, lambda it, _: StreamForbidden("403") if "include" in it else None)
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.sets(st.integers(1, 250), max_size=MOST_UNREAD), st.sampled_from([0, 99, 200]))
 def test_records_that_cannot_be_read_keep_their_place_and_the_others_are_read(faulty: set[int], offset: int) -> None:
     def fails(_: Mapping[str, str], document: Document) -> OpenFaithError | None:

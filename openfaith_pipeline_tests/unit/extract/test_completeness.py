@@ -227,8 +227,9 @@ def test_a_parent_that_is_gone_has_no_children_and_leaves_no_doubt() -> None:
     reading = read(walk, world, iter([]), [1, 2, 3, 4, 5])
     assert reading.doubt(walk) is None and len(reading.staged) == 40
     del world.collections[RESULTS.format(4)]
-    doubt = read(walk, world, iter([]), [1, 2, 3, 4, 5]).doubt(walk)
-    assert doubt is not None and "though what it is under is there" in doubt.reason
+    end = read(walk, world, iter([]), [1, 2, 3, 4, 5]).end
+    [left_out] = [each for route in end.routes for each in route.left_out]
+    assert (left_out.parent, left_out.is_withheld) == ("4", True), "its path is not there, though its parent is"
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,122 @@
+"""What of a walk could not be read: said in words, kept from being taken for deleted, and noted for the next sync."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from psycopg import AsyncConnection, sql
+from psycopg.types.json import Jsonb
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+from openfaith_pipeline.walk import End, LeftOut, Route
+
+_NAMED: Final = 3
+"""So many are named in one message."""
+
+
+def describe_left_out(session: Session, *, is_withheld: bool) -> dict[str, str]:
+    """By stream, what of it could not be read."""
+    described: dict[str, str] = {}
+    end = session.end or End()
+    for stream in session.walk.streams:
+        found = [str(each) for each in session.walk.left_out(stream, end) if each.is_withheld is is_withheld]
+        unasked = [one for route in session.walk.routes for one in route.unasked(stream).values()]
+        found += dict.fromkeys(each.reason for each in unasked if each.is_withheld is is_withheld)
+        if found:
+            described[stream.name] = _in_words(found, is_withheld=is_withheld)
+    return described
+
+
+def _in_words(found: list[str], *, is_withheld: bool) -> str:
+    named = "; ".join(found[:_NAMED])
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    told = "withheld" if is_withheld else "could not be read"
+    return f"{told}, left as it was and tried again by the next sync: {named}{more}"
+
+
+@dataclass
+class Spared:
+    """Rows that a walk did not list only because their listing could not be read.
+
+    Streams are asked for in the walk's order, parents before what is included with them.
+    """
+
+    session: Session
+    _ids: dict[str, set[str]] = field(default_factory=dict)
+
+    def is_all(self, stream: Stream) -> bool:
+        """Whether every row is: a record was left out of which not even the parent is known."""
+        end = self.session.end
+        return end is not None and any(each.parent is None for each in self.session.walk.left_out(stream, end))
+
+    def without(self, stream: Stream, missing: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+        """The rows that are missing though their listing was read. missing: as `missing_rows` has them."""
+        kept = self._ids.setdefault(stream.name, set())
+        for identifier, parents in missing.items():
+            if any(self._covers(route, left_out, stream, parents) for route, left_out in self._routes(stream)):
+                kept.add(identifier)
+        return {identifier: parents for identifier, parents in missing.items() if identifier not in kept}
+
+    def _routes(self, stream: Stream) -> list[tuple[Route, set[str]]]:
+        """The routes that show the stream and lack some parents, whose ids these are."""
+        ends = self.session.end.routes if self.session.end else ()
+        pairs = zip(self.session.walk.routes, ends, strict=False)
+        return [
+            (route, {str(each.parent) for each in ended.left_out})
+            for route, ended in pairs
+            if stream in route.streams and ended.left_out
+        ]
+
+    def _covers(self, route: Route, left_out: set[str], stream: Stream, parents: Mapping[str, str]) -> bool:
+        """Whether a row may be of what the route left out; one whose parent is not known may."""
+        if stream is route.lead:
+            parent = parents.get(route.placeholders[-1])
+            return parent in left_out or not (parent or parents)
+        owners = [(parents.get(each.relationship), each.parent) for each in route.carried if each.stream is stream]
+        known = [(parent, of) for parent, of in owners if parent]
+        return not known or any(parent in self._ids.get(of.name, ()) for parent, of in known)
+
+
+async def keep_unasked(connection: AsyncConnection[Any], session: Session, stream: Stream) -> bool:
+    """Let staged rows have what is known of the relationships that were not asked for; whether links are among those.
+
+    What is known of links stays where they are not published.
+    """
+    names = {name for route in session.walk.routes for name in route.unasked(stream)}
+    columns = [column for name in names for column in (f"{name}_id", f"{name}_type") if column in stream.columns]
+    if columns:
+        kept = sql.SQL(", ").join(
+            sql.SQL("{0} = coalesce(incoming.{0}, present.{0})").format(sql.Identifier(name)) for name in columns
+        )
+        await connection.execute(
+            sql.SQL(
+                "UPDATE {staging} AS incoming SET {kept} FROM {raw} AS present WHERE incoming._stream_sync_id = %s"
+                " AND present.org_id = %s AND present.id = incoming.id"
+            ).format(staging=staging_name(stream), raw=raw_name(stream), kept=kept),
+            (session.ids[stream.name], session.org_id),
+        )
+    return not names.isdisjoint(stream.has_many)
+
+
+_NOTE: Final = """
+UPDATE sync.stream_states SET left_out = nullif((coalesce(left_out, '{}') - %(paths)s::text[]) || %(new)s, '{}')
+WHERE org_id = %(org_id)s AND stream = %(lead)s
+"""
+
+
+async def note_left_out(connection: AsyncConnection[Any], session: Session) -> None:
+    """Note the parents whose children could not be read: the next sync visits them, and reads all of theirs."""
+    for lead in session.walk.leads:
+        if session.end is None or lead.name not in session.ids:
+            continue
+        routes = [route for route in session.walk.routes if route.lead is lead and route.placeholders]
+        ends = dict(zip((route.path for route in session.walk.routes), session.end.routes, strict=False))
+        new = {route.path: _by_parent(ends[route.path].left_out) for route in routes if ends[route.path].left_out}
+        if routes:
+            values = {"paths": [route.path for route in routes], "new": Jsonb(new)}
+            await connection.execute(_NOTE, {**values, "org_id": session.org_id, "lead": lead.name})
+
+
+def _by_parent(left_out: tuple[LeftOut, ...]) -> dict[str, str]:
+    return {str(each.parent): each.reason for each in left_out}
