@@ -20,7 +20,7 @@ from openfaith_pipeline.load.left_out import Spared, describe_left_out
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.silence import find_silent
 from openfaith_pipeline.load.tombstones import children_of, gone_with, live_under, returning
-from openfaith_pipeline.walk import Record, query_of
+from openfaith_pipeline.walk import Record, id_of, query_of
 
 READINGS = 3
 """How often a listing is read at most, for one that is proven complete."""
@@ -184,11 +184,15 @@ class Asking:
 
     async def for_record(self, stream: Stream, identifier: str, parents: Mapping[str, str]) -> Any:
         """The record as it is now, None where it is not there or cannot be asked for."""
-        for path in [] if stream.is_singleton else paths_of(stream, parents):
+        for path in paths_of(stream, parents):
+            asked = path if stream.is_singleton else record_path(path, identifier)
             try:
-                return self.tally.add(await self._fetch(record_path(path, identifier), query_of(stream))).data
+                found = self.tally.add(await self._fetch(asked, query_of(stream))).data
             except PathNotFound:
                 self.tally.requests += 1
+                continue
+            if id_of(found) == identifier:
+                return found
         return None
 
 

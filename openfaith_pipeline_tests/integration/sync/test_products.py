@@ -101,6 +101,21 @@ def test_rows_stay_when_a_product_is_withdrawn(database: Database, simulator: Si
     assert statuses(sync(database, org_id, chosen)) == {}
 
 
+def test_what_included_lacks_though_its_parent_names_it_is_not_taken_for_deleted(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id] = connect(database, simulator)
+    sync(database, org_id, GIVING)
+    late = ("giving.designations", "giving.refunds", "giving.notes")
+    simulator.set_traps(org_id, Traps(lagging_includes=late))
+    results = sync(database, org_id, GIVING, mode=SyncMode.RECONCILE)
+    assert {results[name].status for name in late} == {"incomplete"}
+    assert [results[name].deleted for name in late] == [0, 0, 0]
+    simulator.set_traps(org_id, Traps())
+    assert statuses(sync(database, org_id, GIVING, mode=SyncMode.RECONCILE)) == {}
+    assert differences(database, simulator, org_id, GIVING) == []
+
+
 def test_a_type_among_several_that_are_read_together_can_be_forbidden(
     database: Database, simulator: SimulatorClient
 ) -> None:
