@@ -19,8 +19,8 @@ from psycopg_pool import AsyncConnectionPool
 from openfaith_pipeline.asking import FLOOD, Findings, Question, ask, by_turn, kin_of, survivor_in
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, is_outage, refusal_in_words
-from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, StreamBusy
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, is_outage, outages_told, refusal_in_words
+from openfaith_pipeline.errors import OpenFaithError, StreamBusy
 from openfaith_pipeline.extract.single import brought_with, path_of
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.inbox.webhook_deliveries import (
@@ -81,7 +81,7 @@ async def apply_next(
     pool: of connections that give rows as dictionaries. holder: a name from `holding`, whose death frees the claim.
     Raises DatabaseUnavailable; whatever else fails is told of the deliveries concerned.
     """
-    try:
+    with outages_told(database.settings, "while webhooks were applied"):
         async with pool.connection() as connection:
             dead = [name for name in await holders(connection) if is_dead(name)]
             deliveries = await claim(connection, holder, dead)
@@ -89,10 +89,6 @@ async def apply_next(
             return None
         async with keeping_claim(pool, holder):
             return await _Batch(database, pool, holder, client_factory, tuple(deliveries)).apply()
-    except TROUBLE as error:
-        if not is_outage(error):
-            raise
-        raise DatabaseUnavailable(f"Postgres went away while webhooks were applied: {type(error).__name__}") from error
 
 
 class _Batch:

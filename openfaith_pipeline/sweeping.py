@@ -107,7 +107,7 @@ async def sweep(database: Database, order: SweepOrder, listener: Listener) -> Sw
     Raises DatabaseUnavailable when Postgres goes away: the turns under way are then left to another sweep.
     """
     holder = f"{socket.gethostname()}:{uuid4().hex}"
-    with outages_told("during the sweep"):
+    with outages_told(database.settings, "during the sweep"):
         async with (
             open_workplace(database, connections=_CONNECTIONS, patience_seconds=_PATIENCE_SECONDS) as place,
             _holding(place, holder),

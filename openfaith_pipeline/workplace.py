@@ -65,7 +65,7 @@ async def at_work(database: Database, org_id: str, workplace: Workplace | None =
 
     Raises DatabaseUnavailable when Postgres goes away within the block.
     """
-    with outages_told("during the sync"):
+    with outages_told(database.settings, "during the sync"):
         async with AsyncExitStack() as stack:
             place = workplace
             if place is None:

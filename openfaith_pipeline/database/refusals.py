@@ -7,7 +7,9 @@ from typing import Final
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from openfaith_pipeline.database.outages import outage_in_words
 from openfaith_pipeline.errors import DatabaseUnavailable
+from openfaith_pipeline.settings import Settings
 
 TROUBLE: Final = (psycopg.Error, PoolTimeout)
 """All that can come of talking to Postgres."""
@@ -48,14 +50,17 @@ def is_outage(error: BaseException) -> bool:
 
 
 @contextmanager
-def outages_told(during: str) -> Iterator[None]:
-    """Raise DatabaseUnavailable for an outage in the block; what Postgres refuses stays what it is."""
+def outages_told(settings: Settings, during: str) -> Iterator[None]:
+    """Raise DatabaseUnavailable, with the cause where it is known, for an outage in the block.
+
+    What Postgres refuses stays what it is.
+    """
     try:
         yield
     except TROUBLE as error:
         if not is_outage(error):
             raise
-        raise DatabaseUnavailable(f"Postgres went away {during}: {type(error).__name__}") from error
+        raise DatabaseUnavailable(f"Postgres went away {during}: {outage_in_words(settings, error)}") from error
 
 
 def refusal_in_words(error: psycopg.Error) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from openfaith_pipeline.catalog import STREAMS, Stream
 from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.database.outages import outage_in_words
 from openfaith_pipeline.defs.busy import end_if_dead, find_live_run, wait_for_end
 from openfaith_pipeline.defs.caller import CALLER, Caller
 from openfaith_pipeline.defs.dagster_private import (
@@ -300,7 +301,8 @@ def _execute(instance: dg.DagsterInstance, run: _Run) -> OrgReport:
         status = status_of(execute_run(run.job, run.run, instance).dagster_run)
     except (DBAPIError, DagsterPostgresException) as error:
         status = "failed"
-        run.caller.errors["run"] = f"Postgres went away during the run: {type(error).__name__}"
+        reason = outage_in_words(load_settings(), error)
+        run.caller.errors["run"] = f"Postgres went away during the run: {reason}"
     finally:
         CALLER.reset(token)
     return OrgReport(

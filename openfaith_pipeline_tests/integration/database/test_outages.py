@@ -8,6 +8,7 @@ import pytest
 from openfaith_pipeline.database.cluster import ServerFiles
 from openfaith_pipeline.database.connection import database_at
 from openfaith_pipeline.database.outages import outage_in_words
+from openfaith_pipeline.database.refusals import outages_told
 from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
 
@@ -31,6 +32,9 @@ def test_a_server_whose_disk_is_full_is_not_only_a_refused_connection(log: str, 
         database_at(settings, "postgresql://openfaith@127.0.0.1:9/openfaith?sslmode=disable").connect()
 
     assert ("its disk is full" in str(gone.value)) is is_full
+    with pytest.raises(DatabaseUnavailable) as away, outages_told(settings, "during the sync"):
+        raise psycopg.OperationalError("connection refused")
+    assert ("its disk is full" in str(away.value)) is is_full
     words = outage_in_words(settings, psycopg.OperationalError("connection refused"))
     assert ("its disk is full" in words) is is_full
 

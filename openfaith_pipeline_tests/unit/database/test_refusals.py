@@ -1,5 +1,7 @@
 """An outage is a lost connection or a server that stops; whatever else Postgres says is a refusal."""
 
+from pathlib import Path
+
 import psycopg
 import pytest
 from psycopg import errors
@@ -7,6 +9,7 @@ from psycopg_pool import PoolTimeout
 
 from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, is_outage, outages_told, refusal_in_words
 from openfaith_pipeline.errors import DatabaseUnavailable
+from openfaith_pipeline.settings import Settings
 
 OUTAGES = [
     psycopg.OperationalError("the connection is lost"),
@@ -35,7 +38,10 @@ REFUSALS = [
 @pytest.mark.parametrize("error", OUTAGES, ids=lambda error: type(error).__name__)
 def test_an_outage_ends_all_until_it_is_over(error: Exception) -> None:
     assert is_outage(error) and not isinstance(error, REFUSED_BY_POSTGRES)
-    with pytest.raises(DatabaseUnavailable, match="during the test"), outages_told("during the test"):
+    with (
+        pytest.raises(DatabaseUnavailable, match="during the test"),
+        outages_told(Settings(home=Path("nowhere")), "during the test"),
+    ):
         raise error
 
 
@@ -43,7 +49,7 @@ def test_an_outage_ends_all_until_it_is_over(error: Exception) -> None:
 def test_a_refusal_is_the_trouble_of_what_was_refused(error: psycopg.Error) -> None:
     assert not is_outage(error) and isinstance(error, REFUSED_BY_POSTGRES)
     assert type(error).__name__ in refusal_in_words(error)
-    with pytest.raises(type(error)), outages_told("during the test"):
+    with pytest.raises(type(error)), outages_told(Settings(home=Path("nowhere")), "during the test"):
         raise error
 
 
