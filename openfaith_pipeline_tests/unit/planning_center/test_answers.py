@@ -60,8 +60,8 @@ def raw_deflated(body: bytes) -> bytes:
     [
         ("", BODY),
         ("identity", BODY),
-        ("gzip", gzip.compress(BODY)),
-        ("GZIP", gzip.compress(BODY)),
+        ("gzip", gzip.compress(BODY, mtime=0)),
+        ("GZIP", gzip.compress(BODY, mtime=0)),
         ("deflate", zlib.compress(BODY)),
         ("deflate", raw_deflated(BODY)),
     ],
