@@ -63,7 +63,7 @@ def rows(database: Database) -> dict[str, dict[str, Any]]:
 
 def test_digits_are_stored_as_they_were_sent(database: Database) -> None:
     numbers = '"name": 12345678901234567890123, "zip": 98765432109876543210987, "latitude": 10.1234567890123456789'
-    unknown = '"size": 98765432109876543210987, "share": 0.12345678901234567890, "date_format": 12345678901234567890'
+    unknown = '"size": 98765432109876543210987, "share": 0.12345678901234567890, "church_center_enabled": 12345678901234567890'
     result = sync_pages(database, page(campus("1", f"{numbers}, {unknown}"), campus("2", '"latitude": 45.5')))
     assert result.status == "succeeded"
     row = rows(database)["1"]
@@ -74,12 +74,12 @@ def test_digits_are_stored_as_they_were_sent(database: Database) -> None:
     )
     assert '"size": 98765432109876543210987' in row["extra"]
     assert '"share": 0.12345678901234567890' in row["extra"]
-    assert '"date_format": 12345678901234567890' in row["extra"]
+    assert '"church_center_enabled": 12345678901234567890' in row["extra"]
     assert rows(database)["2"]["latitude"] == "45.5"
     with database.connect() as connection:
         [(field, record)] = connection.execute("SELECT field, record::text FROM sync.quarantine").fetchall()
-    assert field == "date_format"
-    assert '"date_format": 12345678901234567890' in record and "98765432109876543210987" in record
+    assert field == "church_center_enabled"
+    assert '"church_center_enabled": 12345678901234567890' in record and "98765432109876543210987" in record
 
 
 def test_half_a_surrogate_pair_costs_its_value_and_nothing_else(database: Database) -> None:
