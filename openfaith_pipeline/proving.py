@@ -198,4 +198,4 @@ class Asking:
 
 def paths_of(stream: Stream, parents: Mapping[str, str]) -> list[str]:
     """The listings that a record under these parents is in, of which there may be several."""
-    return [fill_path(path, parents) for path in stream.paths() if parents.keys() >= set(placeholders_of(path))]
+    return [fill_path(path, parents) for path in stream.all_paths if parents.keys() >= set(placeholders_of(path))]

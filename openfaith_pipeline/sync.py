@@ -195,7 +195,7 @@ class Attempt:
                 return await self._sync_walk(walk.without_hidden(refused.lead, reason), started)
             if isinstance(error, QueryRefused):
                 raise
-            if isinstance(error, PathNotFound) and refused.lead.is_unconfirmed and refused.path == refused.lead.path:
+            if isinstance(error, PathNotFound) and refused.is_unconfirmed:
                 return await self._go_around(walk, refused.lead, started)
             rest = walk.only(route for route in walk.routes if route.lead is not refused.lead)
             if not rest.streams:
@@ -258,7 +258,7 @@ class Attempt:
         obstacle: OpenFaithError | None = None
         for route in walk.routes:
             try:
-                await self._wait_for_parent(route)
+                await self._wait_for_parent(route, walk)
                 reachable.append(route)
             except OpenFaithError as error:
                 obstacle = error
@@ -270,8 +270,12 @@ class Attempt:
         self._give_up([stream for stream in walk.streams if stream not in rest.streams], obstacle, started)
         return rest
 
-    async def _wait_for_parent(self, route: Route) -> None:
+    async def _wait_for_parent(self, route: Route, walk: Walk) -> None:
+        """Wait for what the path leads through, and for what tells the parents that it does not."""
         parent = route.lead.parent_of(route.path)
+        for name in route.lead.parents:
+            if name in self.done and STREAMS[name] not in (*walk.leads, *walk.streams):
+                await self.done[name].wait()
         if parent is None or parent not in self.done:
             return
         await self.done[parent].wait()

@@ -92,6 +92,11 @@ class Route:
         }
 
     @property
+    def is_unconfirmed(self) -> bool:
+        """Whether the path may be absent."""
+        return self.lead.is_unconfirmed and self.path == self.lead.path
+
+    @property
     def placeholders(self) -> tuple[str, ...]:
         """The records the path leads through, outermost first; empty at top level."""
         return placeholders_of(self.path)

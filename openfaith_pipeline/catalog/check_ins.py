@@ -351,6 +351,7 @@ LOCATION_EVENT_PERIODS = Stream(
     product=Product.CHECK_INS,
     type="LocationEventPeriod",
     path="/check-ins/v2/locations/{location_id}/location_event_periods",
+    is_unconfirmed=True,
     attributes={"regular_count": INTEGER, "guest_count": INTEGER, "volunteer_count": INTEGER, **TIMESTAMPS},
     belongs_to={"location": "check_ins.locations", "event_period": "check_ins.event_periods"},
     unshown=("location",),

@@ -605,7 +605,12 @@ PLAN_PEOPLE = Stream(
 PLAN_PERSON_TIMES = Stream(
     product=Product.SERVICES,
     type="PlanPersonTime",
-    path="/services/v2/people/{person_id}/plan_people/{plan_person_id}/plan_person_times",
+    # One list for each service type, which has not been seen; that of each plan person costs thousands of requests.
+    path="/services/v2/service_types/{service_type_id}/plan_person_times",
+    is_unconfirmed=True,
+    fallback_path="/services/v2/people/{person_id}/plan_people/{plan_person_id}/plan_person_times",
+    cursor="updated_at",
+    is_cursor_filterable=False,
     attributes={"status": TEXT, **TIMESTAMPS},
     belongs_to={
         "person": "services.people",
@@ -614,6 +619,8 @@ PLAN_PERSON_TIMES = Stream(
         "plan": "services.plans",
     },
     unshown=("person",),
+    # The plan tells it.
+    walked_under={"service_type": "services.service_types"},
     population=Population(1.5, per="services.plan_people"),
 )
 

@@ -143,7 +143,8 @@ class Stream:
     listed_by: name of a table of links -> placeholder, where several records of one kind may list the same record: the
         table has all that list it, and the column of the placeholder the first of them.
     is_unconfirmed: the public reference names `path` without showing it, so it may be absent.
-    fallback_path: what is read instead where an unconfirmed `path` is absent, `also_under` with it.
+    fallback_path: what is read instead where an unconfirmed `path` is absent, `also_under` with it. Of no cursor is it
+        known to work there.
     include: name to ask for on the parent's pages, the parent being the last placeholder of `path`; on the pages of
         the parents in `also_under` it is the last segment of their path.
     comes_with: {stream: name to ask for}: on the pages of that stream the record may be asked for instead, which saves
@@ -215,12 +216,13 @@ class Stream:
         for problem in (*self._path_problems(), *self._cursor_problems(), *self._relationship_problems()):
             raise ValueError(f"{self.type}: {problem}")
 
-    @property
-    def _all_paths(self) -> tuple[str, ...]:
+    @cached_property
+    def all_paths(self) -> tuple[str, ...]:
+        """Every path that leads to records of it, `path` first."""
         return (self.path, *self.also_under, *((self.fallback_path,) if self.fallback_path else ()))
 
     def _path_problems(self) -> Iterator[str]:
-        for path in self._all_paths:
+        for path in self.all_paths:
             if not path.startswith(self.product.path_prefix):
                 yield f"path {path} is outside {self.product.path_prefix}"
             for placeholder in placeholders_of(path):
@@ -228,13 +230,13 @@ class Stream:
                     yield f"{{{placeholder}_id}} needs belongs_to[{placeholder!r}]"
         if self.include and not self.placeholders:
             yield "include needs a path under the parent"
-        if {path.partition("?")[0] for path in self.hidden_under} - {*self._all_paths}:
+        if {path.partition("?")[0] for path in self.hidden_under} - {*self.all_paths}:
             yield "hidden_under names another listing than its paths"
         if self.is_pushed and (self.placeholders or self.include or self.is_unconfirmed or self.also_under):
             yield "a pushed stream is listed nowhere"
         if self.fallback_path and not self.is_unconfirmed:
             yield "fallback_path is for a path that may be absent"
-        if self.walked_under.keys() - {name for path in self._all_paths for name in placeholders_of(path)}:
+        if self.walked_under.keys() - {name for path in self.all_paths for name in placeholders_of(path)}:
             yield "walked_under names a placeholder that no path has"
 
     def _cursor_problems(self) -> Iterator[str]:
@@ -250,7 +252,7 @@ class Stream:
     def _relationship_problems(self) -> Iterator[str]:
         if set(self.asks_for) - self.belongs_to.keys() - self.has_many.keys():
             yield "asks_for names an undeclared relationship"
-        if set(self.unshown) - {name for path in self._all_paths for name in placeholders_of(path)}:
+        if set(self.unshown) - {name for path in self.all_paths for name in placeholders_of(path)}:
             yield "unshown names what no path leads through"
         if set(self.unshown) - (self.belongs_to.keys() - set(self.asks_for)):
             yield "unshown names an undeclared relationship, or one to ask for"
@@ -356,10 +358,13 @@ class Stream:
         """For each way to a record, the relationships that it gives: those of the parents it is found under.
 
         A record has all those of at least one way. Empty where the records have no parents, or no columns for them.
+        An unconfirmed path through others gives none: what the record does not name, its parents' rows tell.
         """
         if self.comes_with:
             return (self.companion_relationships[:1],)
         paths = dict.fromkeys((*self.paths(), *self.paths(is_path_absent=True)))
+        if self.is_unconfirmed and self.placeholders and not self.belongs_to.keys() & set(self.placeholders):
+            del paths[self.path]
         ways = [tuple(name for name in placeholders_of(path) if name in self.belongs_to) for path in paths]
         return tuple(dict.fromkeys(ways)) if all(ways) else ()
 
@@ -369,7 +374,7 @@ class Stream:
 
         Parents of two kinds may list the same record, and of one kind where `listed_by` says so.
         """
-        innermost = [(placeholders_of(path) or ("",))[-1] for path in self._all_paths]
+        innermost = [(placeholders_of(path) or ("",))[-1] for path in self.all_paths]
         kinds = tuple(dict.fromkeys(innermost))
         is_shared = len(kinds) > 1 or bool(self.listed_by)
         return kinds if is_shared and set(kinds) <= self.belongs_to.keys() else ()
@@ -379,7 +384,7 @@ class Stream:
         """The relationships that the listings of shared records give, those to outer parents among them."""
         if not self.listing_kinds:
             return ()
-        names = (name for path in self._all_paths for name in placeholders_of(path))
+        names = (name for path in self.all_paths for name in placeholders_of(path))
         return tuple(name for name in dict.fromkeys(names) if name in self.belongs_to)
 
     @cached_property

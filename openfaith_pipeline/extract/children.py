@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.catalog.paths import fill_path
 from openfaith_pipeline.errors import (
     OpenFaithError,
@@ -44,6 +45,9 @@ MOST_FAILING = 8
 MOST_REFUSED = 25
 """Parents whose children are refused before any other's are read; then it is the type that may not be read."""
 
+MOST_ABSENT = 3
+"""Parents that are there though no children's path is below them, before any other's is; then the path is absent."""
+
 MOST_LEFT_OUT = 200
 """Parents that are noted to be tried again."""
 
@@ -52,7 +56,8 @@ MOST_LEFT_OUT = 200
 class ChildState:
     """done: the last parent read. shortage, doubt: of the first parent so far that had one (see RouteEnd).
 
-    read: parents whose children could be read. misses: those since then whose could not.
+    read: parents whose children could be read. misses: those since then whose could not. absent: as many of all
+        misses were for a path that is not there.
     left_out: LeftOut of the parents whose children could not be read, as JSON keeps them.
     """
 
@@ -61,10 +66,16 @@ class ChildState:
     doubt: str | None = None
     read: int = 0
     misses: int = 0
+    absent: int = 0
     left_out: list[dict[str, Any]] = field(default_factory=list)
 
     def checkpoint(self) -> Checkpoint:
         return asdict(self)
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether no path was found below any parent so far."""
+        return not self.read and 0 < self.absent == self.misses
 
     def leave_out(self, left_out: LeftOut) -> None:
         if len(self.left_out) < MOST_LEFT_OUT:
@@ -124,7 +135,7 @@ async def read_children(
         while in_flight:
             yield await _arrived(route, in_flight, state)
         if state.misses and not state.read and _visits_all(route):
-            raise _error_of(LeftOut(**state.left_out[-1]))
+            raise _error_of(LeftOut(**state.left_out[-1]), is_absent=route.is_unconfirmed and state.is_absent)
     finally:
         for task in in_flight:
             task.cancel()
@@ -149,6 +160,9 @@ def _counted(route: Route, children: Children, state: ChildState) -> Children:
         state.read, state.misses = state.read + 1, 0
         return children
     state.misses += 1
+    state.absent += isinstance(children.error, PathNotFound)
+    if route.is_unconfirmed and state.is_absent and state.absent >= MOST_ABSENT:
+        raise children.error
     is_refused = isinstance(children.error, UnavailableError)
     if state.misses >= (MOST_REFUSED if is_refused else MOST_FAILING) and not (is_refused and state.read):
         raise children.error
@@ -159,7 +173,9 @@ def _visits_all(route: Route) -> bool:
     return not route.is_rotating and (route.is_whole or not route.lead.touches_parent)
 
 
-def _error_of(left_out: LeftOut) -> OpenFaithError:
+def _error_of(left_out: LeftOut, *, is_absent: bool) -> OpenFaithError:
+    if is_absent:
+        return PathNotFound(left_out.reason)
     return (StreamForbidden if left_out.is_withheld else TransientError)(left_out.reason)
 
 
@@ -220,10 +236,13 @@ async def _read(route: Route, fetch: Fetch, tally: Tally, parent: Parent, waterm
 async def _absent(route: Route, path: str, fetch: Fetch, tally: Tally, parent: Parent, error: PathNotFound) -> Children:
     """No children, where that is sure: a single record is just not there, or the parent itself is gone.
 
-    Raises the error where the parent is there.
+    Raises the error where the parent is there, or may be: below a path that may be absent nothing is found for sure.
     """
     if route.lead.is_singleton:
         return Children(parent, total=0)
+    above = STREAMS.get(route.lead.parent_of(route.path) or "")
+    if above and above.is_unconfirmed:
+        raise error
     try:
         tally.add(await fetch(path.rpartition("/")[0], {}))
     except PathNotFound:

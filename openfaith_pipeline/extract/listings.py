@@ -42,6 +42,7 @@ class ListingState:
     lacks_next: whether the page read last was full and named no next one.
     steps_back: how often the listing shifted under us.
     newest: the first row's cursor: the next watermark of a newest-first listing.
+    is_unordered: a newest-first listing was not: the API passes over an order that it does not know, without a word.
     """
 
     offset: int = 0
@@ -51,6 +52,7 @@ class ListingState:
     lacks_next: bool = False
     steps_back: int = 0
     newest: str | None = None
+    is_unordered: bool = False
 
     def checkpoint(self) -> Checkpoint:
         return asdict(self)
@@ -72,7 +74,8 @@ async def list_pages(
 ) -> AsyncGenerator[ListedPage, None]:
     """Read a listing from `state` to its end; `state` is moved along and describes each page as it is yielded.
 
-    stop_before: (cursor attribute, watermark) of a newest-first listing, which ends at the first older row.
+    stop_before: (cursor attribute, watermark) of a newest-first listing, which ends at the first older row. One that is
+    not in that order is read to its end.
     """
     is_done, abreast = False, PagesAbreast(fetch, tally)
     try:
@@ -86,8 +89,9 @@ async def list_pages(
             _advance(state, document, rows, offset)
             kept = fresh
             if stop_before:
+                state.is_unordered = state.is_unordered or not _is_ordered(document, rows, stop_before[0])
                 state.newest = state.newest or _first_value(rows, stop_before[0], latest_believed(document))
-                kept = _until(fresh, *stop_before)
+                kept = fresh if state.is_unordered else _until(fresh, *stop_before)
             is_done = is_last(document, rows) or not fresh or len(kept) < len(fresh)
             yield ListedPage(kept, document, is_done)
     finally:
@@ -137,6 +141,15 @@ def _advance(state: ListingState, document: Document, rows: list[Any], offset: i
 
 def _first_value(rows: list[Any], cursor: str, latest: str) -> str | None:
     return next((value for row in rows if (value := cursor_of(row, cursor)) and value <= latest), None)
+
+
+def _is_ordered(document: Document, rows: list[Any], cursor: str) -> bool:
+    """Whether the page is of the newest first, as far as the answer and its rows tell."""
+    known = document.meta.get("can_order_by")
+    if isinstance(known, list) and cursor not in known:
+        return False
+    values = [value for row in rows if (value := cursor_of(row, cursor))]
+    return values == sorted(values, reverse=True)
 
 
 def _until(rows: list[Any], cursor: str, watermark: str) -> list[Any]:

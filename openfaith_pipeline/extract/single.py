@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from openfaith_pipeline.catalog import STREAMS, Strategy, Stream
 from openfaith_pipeline.catalog.paths import fill_path, id_in, record_path
+from openfaith_pipeline.catalog.stream import placeholders_of
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.extract.pages import Fetch
 from openfaith_pipeline.extract.sorting import Answer, sort_records
@@ -63,10 +64,11 @@ def path_of(stream: Stream, resource: Mapping[str, Any], row: Mapping[str, Any] 
     own = own_path(stream, resource)
     if own is not None:
         return own
-    known = {name: row[f"{name}_id"] for name in stream.placeholders if row.get(f"{name}_id")} if row else {}
-    if known.keys() != set(stream.placeholders):
-        return None
-    return record_path(fill_path(stream.path, known), resource["id"])
+    for path in stream.all_paths if row else ():
+        known = {name: row[f"{name}_id"] for name in placeholders_of(path) if row and row.get(f"{name}_id")}
+        if known.keys() == set(placeholders_of(path)):
+            return record_path(fill_path(path, known), resource["id"])
+    return None
 
 
 def own_path(stream: Stream, resource: Mapping[str, Any]) -> str | None:
@@ -80,7 +82,7 @@ def own_path(stream: Stream, resource: Mapping[str, Any]) -> str | None:
 
 def parents_on(stream: Stream, path: str | None) -> dict[str, str]:
     """The ids of the parents that a record's path leads through, by placeholder."""
-    for template in stream.paths() if path else ():
+    for template in stream.all_paths if path else ():
         pattern = re.sub(r"\\\{(\w+)_id\\\}", r"(?P<\1>[^/]+)", re.escape(template))
         match = re.fullmatch(rf"{pattern}/[^/]+", path or "")
         if match:

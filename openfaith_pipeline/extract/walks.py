@@ -136,15 +136,10 @@ def _walk(
     for lead in leads:
         carried = tuple(each for stream in members for each in _carried(stream, lead, catalog, joined))
         is_reread = any(stream.name in extent.reread for stream in (lead, *(each.stream for each in carried)))
-        is_whole = (
-            extent.is_full or is_reread or lead.listing not in _NEVER_WHOLE or _must_see_all(lead, carried, catalog)
-        )
-        # Windows from the beginning of time read everything, without deep offsets; other cursors gain nothing by it.
-        listing = (
-            Strategy.FULL if is_whole and lead.listing not in {*_READ_BY_WINDOWS, Strategy.SINGLETON} else lead.listing
-        )
-        paths = lead.paths(is_path_absent=lead.name in absent)
-        for path in paths:
+        sees_all = extent.is_full or is_reread or _must_see_all(lead, carried, catalog)
+        for path in lead.paths(is_path_absent=lead.name in absent):
+            is_whole = sees_all or lead.listing not in _NEVER_WHOLE or path == lead.fallback_path
+            listing = _listing(lead, path, is_whole=is_whole)
             rotates = extent.is_rotating and not is_reread and _rotates(lead, path, catalog)
             route = Route(
                 lead,
@@ -158,6 +153,13 @@ def _walk(
             hidden = [tuple(parse_qsl(each.partition("?")[2])) for each in lead.hidden_under if is_at(path, each)]
             routes += [route, *(replace(route, filters=filters, is_of_hidden=True) for filters in hidden)]
     return Walk(tuple(routes), tuple(members))
+
+
+def _listing(lead: Stream, path: str, *, is_whole: bool) -> Strategy:
+    if lead.listing is Strategy.SINGLETON or not is_whole:
+        return lead.listing
+    # Windows from the beginning of time read everything, without deep offsets; other cursors gain nothing by it.
+    return lead.listing if lead.listing in _READ_BY_WINDOWS and path != lead.fallback_path else Strategy.FULL
 
 
 def is_at(path: str, listing: str) -> bool:

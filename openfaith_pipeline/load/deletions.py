@@ -113,7 +113,7 @@ async def parents_of_rows(
 async def _live_rows(
     connection: AsyncConnection[Any], org_id: str, stream: Stream, condition: sql.Composable, value: Any
 ) -> dict[str, Mapping[str, str]]:
-    placeholders = {name for path in stream.paths() for name in placeholders_of(path)}
+    placeholders = {name for path in stream.all_paths for name in placeholders_of(path)}
     named = sorted(name for name in placeholders if f"{name}_id" in stream.columns)
     columns = map(sql.Identifier, ["id", *(f"{name}_id" for name in named)])
     cursor = await connection.execute(

@@ -27,11 +27,17 @@ def children_of(stream: Stream) -> tuple[Child, ...]:
     found = []
     for child in STREAMS.values():
         for relationship, target in child.belongs_to.items():
-            paths = child.paths()
-            is_walked = bool(paths) and all(relationship == (placeholders_of(path) or ("",))[-1] for path in paths)
-            if target == stream.name and (is_walked or relationship in child.touches):
+            is_under = relationship in child.touches or _is_walked_only(child, relationship)
+            if target == stream.name and is_under:
                 found.append(Child(child, f"{relationship}_id"))
     return tuple(found)
+
+
+def _is_walked_only(child: Stream, relationship: str) -> bool:
+    """Whether all its records are found below this parent. An unconfirmed path below others is but a shorter way."""
+    ways = [child.paths(), child.paths(is_path_absent=True) if child.placeholders else ()]
+    innermost = [[(placeholders_of(path) or ("",))[-1] for path in paths] for paths in ways]
+    return any(names and set(names) == {relationship} for names in innermost)
 
 
 async def mark_deleted(
@@ -106,7 +112,7 @@ async def _under(
     parents: Mapping[str, datetime | None],
     condition: str,
 ) -> Rows:
-    names = {name for path in child.stream.paths() for name in placeholders_of(path)}
+    names = {name for path in child.stream.all_paths for name in placeholders_of(path)}
     named = sorted(
         {name for name in names if f"{name}_id" in child.stream.columns} | {child.column.removesuffix("_id")}
     )

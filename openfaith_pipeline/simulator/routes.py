@@ -101,7 +101,7 @@ def _listed(shape: Shape) -> Iterator[Way]:
     if shape.stream.is_pushed:
         return
     if not shape.ways or shape.stream.is_unconfirmed:
-        yield Way(shape.stream.path, None, None, None)
+        yield Way(shape.stream.path, shape.stream.parent, (shape.stream.placeholders or (None,))[-1], None)
     yield from (way for way in shape.ways if not way.pointer)
 
 

@@ -81,8 +81,22 @@ def _along(church: Church, table: Table, way: Way, ids: list[int]) -> _Scope | N
     outer = zip(way.placeholders[:-1], ids, strict=False)
     if any(name in above and (above[name] or ("", 0))[1] != id for name, id in outer):
         return None
-    under = listed_under(church, table.shape.stream.name, way.relation, (way.parent, ids[-1]))
+    owner = (way.parent, ids[-1])
+    if way.relation in table.shape.relation:
+        under = listed_under(church, table.shape.stream.name, way.relation, owner)
+    else:
+        under = _under_outer(church, table, way.relation, owner)
     return _Scope(table, under, {"id": str(ids[-1]), "type": parents.shape.stream.type})
+
+
+def _under_outer(church: Church, table: Table, relation: str, outer: Target) -> Sequence[int]:
+    """The records whose owner is under the outer one, which they do not name."""
+    found = []
+    for record in table.records():
+        owner = table.shape.owner_of(record.relations)
+        if owner and church.table(owner[1][0]).record(owner[1][1]).relations.get(relation) == outer:
+            found.append(record.id)
+    return found
 
 
 def _at_top(table: Table) -> Sequence[int] | None:

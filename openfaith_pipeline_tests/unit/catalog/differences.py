@@ -9,6 +9,9 @@ WEBHOOKS = "Named by the corrections without a type; recorded webhook payloads s
 CLIENTS = "Named by the corrections without a type; published clients and newer references agree on it."
 OWN_TYPE_ONLY = "The ids of a type that no path leads to: there is nothing to join them with."
 
+PLANS_TELL = "Only the pages of plans tell which plan a time belongs to, and they bring it at no request."
+SIGNUPS_TELL = "It does not name its signup: only the list under the signup does."
+
 ATTRIBUTES: Mapping[str, str] = {
     "calendar.calendars.color": TOLD_ELSEWHERE,
     "calendar.calendars.created_at": TOLD_ELSEWHERE,
@@ -60,7 +63,8 @@ STRATEGIES: Mapping[str, str] = {
     "people.field_data": RECORDED,
     "services.attachments": "One list where the unconfirmed path exists, instead of one for each plan.",
     "services.live_controllers": "The API can order them by updated_at.",
-    "services.plan_times": "Only the pages of plans tell which plan a time belongs to.",
+    "services.plan_person_times": "The list of a service type, where there is one, can be ordered by updated_at.",
+    "services.plan_times": PLANS_TELL,
 }
 
 UNPROBED: Mapping[str, str] = {
@@ -110,6 +114,15 @@ HIDING: Mapping[str, str] = {
     "people.*": "Nothing is known of a default: no type of People but those above can be asked for what is hidden.",
     "services.media": "It has no `hidden` to ask for.",
     "services.plans": "A deleted plan says nothing of it, so that among the others it would be taken for one that is.",
+}
+
+BETTER: Mapping[str, str] = {
+    "people.form_submissions": "Their values come included, and are changed without them: each form is read whole.",
+    "registrations.attendees": SIGNUPS_TELL,
+    "registrations.people": "The pages of attendees and registrations bring them at no request.",
+    "registrations.registrations": SIGNUPS_TELL,
+    "registrations.signups": "What comes included with them moves no cursor of theirs, and all are a page or two.",
+    "services.plan_times": PLANS_TELL,
 }
 
 VERSIONS: Mapping[str, str] = {

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog import Product, Stream
 
 FACTS = Path(__file__).parents[4] / "shared/pco-api/catalog.json"
 CORRECTIONS = FACTS.with_name("corrections.json")
@@ -66,6 +66,40 @@ def _as_documented(added: Mapping[str, Any]) -> Mapping[str, Any]:
             f"{how}_{name}" for how in ("where", "order") for name in ("created_at", "updated_at")
         ),
     }
+
+
+class Better(NamedTuple):
+    """How a type can be read with fewer requests, as far as the corrections say it.
+
+    path: another listing. parents: those that a listing is under. can: what it can be asked by, such as
+    `order_updated_at`.
+    """
+
+    path: str | None
+    parents: tuple[str, ...] | None
+    can: str | None
+
+
+def better_ways() -> Iterator[tuple[str, Better]]:
+    """(stream, way) of every better strategy of the corrections."""
+    parents: Mapping[str, tuple[str, ...]] = {
+        "top-level lists exist": (),
+        "a list for each service type": ("service_type",),
+    }
+    asked = {"order=updated_at": "order_updated_at", "where[updated_at]": "where_updated_at"}
+    for each in read_corrections()["better_strategies"]:
+        path, _, query = each["better"].partition("?") if each["better"].startswith("/") else ("", "", each["better"])
+        way = Better(path or None, parents.get(query), asked.get(query))
+        assert way.parents is not None or way.can, each
+        for name in each["stream"].split(", "):
+            yield name, way
+
+
+def _undocumented_paths() -> Iterator[str]:
+    """Paths of the reference that nothing else knows, with the placeholders that the reference has in them."""
+    for each in read_corrections()["paths_in_no_documentation"]["without_a_fallback"]:
+        product, _, path = each.partition(" ")
+        yield f"{Product(product).path_prefix}{path.replace('/locations/{id}', '/locations/{location_id}')}"
 
 
 class Relationship(NamedTuple):
@@ -126,7 +160,13 @@ class Documented:
         """Paths that lead to records of the type."""
         ways = self.type["enumerate"]
         enumerated = {way["path"] for way in (ways, ways.get("fallback") or ways)}
-        return {each["path"] for each in self.type["list_endpoints"]} | enumerated
+        better = {way.path for way in self.better if way.path}
+        return {each["path"] for each in self.type["list_endpoints"]} | enumerated | better
+
+    @cached_property
+    def better(self) -> tuple[Better, ...]:
+        """Ways to read the type with fewer requests that the reference does not show."""
+        return tuple(way for name, way in better_ways() if name == self.stream)
 
     @cached_property
     def singular_paths(self) -> set[str]:
@@ -135,11 +175,14 @@ class Documented:
 
     @cached_property
     def is_unconfirmed(self) -> bool:
-        return bool(self.type["top_level"]) and not self.type["top_level"]["confirmed"]
+        is_undocumented = any(path in self.paths for path in _undocumented_paths())
+        is_seen = not self.type["top_level"] or self.type["top_level"]["confirmed"]
+        return not is_seen or is_undocumented or any(way.path for way in self.better)
 
     def can(self, how: str, attribute: str) -> bool:
         """how: `where` or `order`."""
-        return bool(self.type["incremental"][f"{how}_{attribute}"])
+        can = f"{how}_{attribute}"
+        return bool(self.type["incremental"][can]) or any(way.path and way.can == can for way in self.better)
 
     def includes_many(self, name: str) -> bool:
         """Whether the path from a record of the type to what it includes as `name` leads to a list."""

@@ -12,8 +12,10 @@ from openfaith_pipeline.catalog.stream import placeholders_of, snake
 from openfaith_pipeline_tests.unit.catalog import differences
 from openfaith_pipeline_tests.unit.catalog.reference import (
     UNTOLD,
+    Better,
     Documented,
     added_types,
+    better_ways,
     planned,
     read_corrections,
     read_facts,
@@ -258,6 +260,25 @@ def test_lists_that_hide_are_asked_for_all() -> None:
                 different.add(name)
 
     assert different == differences.HIDING.keys()
+
+
+def test_what_can_be_read_with_fewer_requests_is() -> None:
+    different = {name for name, way in better_ways() if not _is_taken(STREAMS[name], way)}
+
+    assert different == differences.BETTER.keys()
+
+
+def _is_taken(stream: Stream, way: Better) -> bool:
+    can = {
+        f"{how}_{stream.cursor}"
+        for how, is_possible in (("where", stream.is_cursor_filterable), ("order", stream.is_cursor_orderable))
+        if is_possible
+    }
+    return (
+        way.path in (None, stream.path)
+        and (way.parents is None or stream.placeholders == way.parents)
+        and (way.can is None or way.can in can)
+    )
 
 
 def test_versions_are_the_documented_ones() -> None:

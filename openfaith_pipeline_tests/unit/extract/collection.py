@@ -17,7 +17,7 @@ class Bugs:
     """hides_next: no page names the one after it. page_limit: a page never holds more, whatever is asked for.
 
     total: what is said instead of the count. visible: rows past so many are not listed. blind: of each hundred rows,
-    those at these places take their place in the offsets and are not shown.
+    those at these places take their place in the offsets and are not shown. can_order_by: what answers say of orders.
     """
 
     hides_next: bool = False
@@ -25,6 +25,7 @@ class Bugs:
     total: int | None = None
     visible: int | None = None
     blind: frozenset[int] = frozenset()
+    can_order_by: tuple[str, ...] | None = None
 
 
 @dataclass
@@ -86,7 +87,9 @@ class Collection:
         ]
         following = offset + size < len(listed) and not self.bugs.hides_next
         total = len(chosen) if self.bugs.total is None else self.bugs.total
-        return _document(shown, {"total_count": total} | ({"next": {"offset": offset + size}} if following else {}))
+        orders = self.bugs.can_order_by
+        meta: dict[str, Any] = {"total_count": total} | ({} if orders is None else {"can_order_by": [*orders]})
+        return _document(shown, meta | ({"next": {"offset": offset + size}} if following else {}))
 
     def _shown(self, identifier: int, second: int | None) -> dict[str, Any]:
         return {"type": self.type, "id": str(identifier), "attributes": {"updated_at": stamp(second)}}

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,6 +117,13 @@ def test_newest_first_reads_every_row_changed_since_the_watermark(
     read = {int(row["id"]) for page in pages for row in page.rows}
     changed = {identifier for identifier, second in dated.items() if second >= watermark}
     assert changed & collection.rows.keys() <= read
+
+
+@pytest.mark.parametrize(("newest", "bugs"), [((5, 249), Bugs()), ((120, 249), Bugs(can_order_by=("name",)))])
+def test_a_listing_that_passes_over_the_order_is_read_to_its_end(newest: tuple[int, ...], bugs: Bugs) -> None:
+    collection = Collection({row: 9 if row in newest else 1 for row in range(1, 250)}, bugs=bugs)
+    pages = read_listing(collection, ListingState(), Listing(THINGS.path), stop_before=("updated_at", stamp(9) or ""))
+    assert set(map(str, newest)) <= {row["id"] for page in pages for row in page.rows}
 
 
 def test_a_quiet_listing_needs_no_more_requests_than_pages() -> None:
