@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -82,7 +83,7 @@ def run_shown(
     )
     started = time.monotonic()
     is_told = False
-    with shown_progress({org.org_id: org.name for org in orgs}) as progress:
+    with shown_progress({org.org_id: org.name for org in orgs}) as progress, _interrupt_told():
         while True:
             try:
                 reports = run_sync(database, order, progress=progress, is_verbose=is_verbose)
@@ -96,6 +97,15 @@ def run_shown(
             if terms.if_busy is IfBusy.JOIN and (joined := _join(database, order)):
                 return _sync_of(joined, order.sync_id), joined
             time.sleep(1)
+
+
+@contextmanager
+def _interrupt_told() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        terminal.say("interrupted; what was fetched is kept, and the same command goes on from there")
+        raise
 
 
 def _is_surely_alive(database: Database, busy: StreamBusy, seconds_watched: float) -> bool:

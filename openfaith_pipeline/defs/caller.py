@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import dagster as dg
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.interrupts import cancel_at_last, interrupts_heard
 from openfaith_pipeline.results import Progress, StreamResult
 from openfaith_pipeline.transform import TransformResult
 from openfaith_pipeline.workplace import BUSY_PATIENCE_SECONDS
@@ -35,25 +36,31 @@ class Caller:
     streams: dict[str, StreamResult] = field(default_factory=dict)
     tables: dict[str, TransformResult] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
-    _is_stopped: bool = False
+    _stopped: threading.Event = field(default_factory=threading.Event)
     _running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    # A signal may come to the thread that has it.
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` to its end in an event loop of this thread; raise Dagster's interruption when stopped."""
-        # Not in uvloop: it swallows what a signal handler raises, which is how Dagster ends a run that is terminated.
         try:
-            return asyncio.run(self._tracked(work))
+            with interrupts_heard(self.stop):
+                return asyncio.run(self._tracked(work))
         except asyncio.CancelledError:
             raise dg.DagsterExecutionInterruptedError from None
 
     def stop(self) -> None:
-        """Cancel what runs now, and whatever would be run later. May be called from any thread."""
+        """Cancel what runs now, and whatever would be run later. May be called from any thread, and by a signal."""
         with self._lock:
-            self._is_stopped = True
+            self._stopped.set()
             if self._running:
                 loop, task = self._running
-                loop.call_soon_threadsafe(task.cancel)
+                loop.call_soon_threadsafe(cancel_at_last, task)
+
+    def rest(self, seconds: float) -> None:
+        """Do nothing for so long; raise Dagster's interruption when stopped."""
+        if self._stopped.wait(seconds):
+            raise dg.DagsterExecutionInterruptedError
 
     def hear_streams(self, results: Mapping[str, StreamResult]) -> None:
         """Take over how streams ended; a later attempt of the run tells the earlier ones' too."""
@@ -67,7 +74,7 @@ class Caller:
         task = asyncio.ensure_future(work)
         with self._lock:
             self._running = asyncio.get_running_loop(), task
-            if self._is_stopped:
+            if self._stopped.is_set():
                 task.cancel()
         try:
             return await task

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any, Final
 from uuid import uuid4
 
@@ -43,6 +44,7 @@ from openfaith_pipeline.defs.requests import (
 )
 from openfaith_pipeline.defs.selections import assets_of, mode_config
 from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBusy
+from openfaith_pipeline.interrupts import interrupts_heard
 from openfaith_pipeline.load.sync_log import (
     RecordedSync,
     SyncStart,
@@ -60,6 +62,7 @@ from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.workplace import BUSY_PATIENCE_SECONDS
 
 ORGS_AT_ONCE: Final = 4
+_LISTEN_SECONDS: Final = 0.2
 
 _AT_LEAST: Final = {
     SyncMode.INCREMENTAL: {mode.value for mode in SyncMode},
@@ -272,23 +275,26 @@ def _has_succeeded(report: OrgReport | None) -> bool:
 
 
 def _execute_all(instance: dg.DagsterInstance, runs: Sequence[_Run]) -> dict[str, OrgReport]:
-    with ThreadPoolExecutor(max_workers=ORGS_AT_ONCE, thread_name_prefix="org") as pool:
+    interrupted = Event()
+    with interrupts_heard(interrupted.set), ThreadPoolExecutor(ORGS_AT_ONCE, thread_name_prefix="org") as pool:
         futures = {pool.submit(_execute, instance, run): run for run in runs}
-        try:
-            wait(futures)
-        except KeyboardInterrupt:
-            for future, run in futures.items():
-                _cancel(instance, future, run)
-            raise
+        while wait(futures, timeout=_LISTEN_SECONDS).not_done:
+            if interrupted.is_set():
+                _cancel_all(instance, futures)
+                break
     return {run.org_id: future.result() for future, run in futures.items()}
 
 
-def _cancel(instance: dg.DagsterInstance, future: Future[OrgReport], run: _Run) -> None:
-    if future.cancel():
-        instance.report_run_canceled(run.run)
-    elif not future.done():
-        instance.report_run_canceling(run.run, "Interrupted by the person who started it.")
+def _cancel_all(instance: dg.DagsterInstance, futures: Mapping[Future[OrgReport], _Run]) -> None:
+    """End those that run and keep the others from beginning, and only then have Dagster know: that may take long."""
+    waiting = {future for future in futures if future.cancel()}
+    for run in futures.values():
         run.caller.stop()
+    for future, run in futures.items():
+        if future in waiting:
+            instance.report_run_canceled(run.run)
+        elif not future.done():
+            instance.report_run_canceling(run.run, "Interrupted by the person who started it.")
 
 
 def _recorded_reason(instance: dg.DagsterInstance, run: _Run, status: str) -> str | None:

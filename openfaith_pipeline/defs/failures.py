@@ -1,5 +1,6 @@
 """What an op does about an error, by the error's group."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -19,9 +20,10 @@ from openfaith_pipeline.errors import (
 )
 from openfaith_pipeline.unforeseen import describe_unforeseen
 
-RETRY_POLICY: Final = dg.RetryPolicy(
-    max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-)
+RETRY_POLICY: Final = dg.RetryPolicy(max_retries=3)
+"""At once: Dagster sleeps deaf to interrupts until a retry is due, so the op itself rests, where it hears them."""
+
+_FIRST_REST_SECONDS: Final = 5.0
 
 
 @contextmanager
@@ -31,6 +33,8 @@ def acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Itera
     errors.pop(op_name, None)
     _end_if_canceled(context)
     try:
+        if context.retry_number:
+            current_caller().rest(_FIRST_REST_SECONDS * 2 ** (context.retry_number - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the load
         yield
     except dg.DagsterExecutionInterruptedError:
         # Dagster would apply the retry policy to an interrupt too, even when a person has terminated the run.

@@ -1,10 +1,10 @@
 """A person's word on a held deletion, given in Dagster's launchpad."""
 
-import asyncio
 from enum import StrEnum
 
 import dagster as dg
 
+from openfaith_pipeline.defs.caller import current_caller
 from openfaith_pipeline.defs.failures import acted_on
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.resources import SyncEngine
@@ -32,10 +32,10 @@ def decide_held(context: dg.OpExecutionContext, config: HeldDeletionConfig, engi
     who = f"run {context.run_id}"
     with acted_on(context):
         if config.decision is DeletionDecision.REJECT:
-            held = asyncio.run(engine.reject_deletion(config.held_id, who))
+            held = current_caller().run(engine.reject_deletion(config.held_id, who))
             context.add_output_metadata({"stream": held.stream, "rows_left": held.number})
             return
-        approval = asyncio.run(engine.approve_deletion(config.held_id, who))
+        approval = current_caller().run(engine.approve_deletion(config.held_id, who))
         context.add_output_metadata(
             {
                 "sync_id": approval.sync_id,

@@ -4,7 +4,6 @@ The service applies deliveries by itself, with no run for each: within seconds, 
 changed is told here afterwards, as materializations of the tables' partitions.
 """
 
-import asyncio
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,6 +15,7 @@ from psycopg.rows import dict_row
 from openfaith_pipeline.applying import apply_next
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.caller import current_caller
 from openfaith_pipeline.defs.canonical_assets import canonical_key
 from openfaith_pipeline.defs.dagster_private import check
 from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
@@ -41,7 +41,7 @@ _MOST_TOLD: Final = 200
 )
 def apply_deliveries(context: dg.OpExecutionContext) -> None:
     with acted_on(context):
-        count = asyncio.run(_apply_all(database_of(check.not_none(context.instance))))
+        count = current_caller().run(_apply_all(database_of(check.not_none(context.instance))))
     context.add_output_metadata({"deliveries": count})
 
 

@@ -62,6 +62,7 @@ def test_a_sync_that_is_interrupted_ends_at_once(
 
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
+    assert "the same command goes on from there" in err
     assert_the_next_sync_completes(verb, simulator)
 
 

@@ -17,6 +17,7 @@ from openfaith_pipeline.errors import TransientError
 def test_whatever_ends_an_op_is_kept(error: Exception, kept: str) -> None:
     context: Any = SimpleNamespace(
         op_def=SimpleNamespace(name="pco_people"),
+        retry_number=0,
         run=SimpleNamespace(run_id="run"),
         instance=SimpleNamespace(get_run_by_id=lambda _: None),
     )

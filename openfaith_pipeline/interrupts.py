@@ -1,0 +1,65 @@
+"""SIGINT and SIGTERM heard at one place, whatever runs when they come.
+
+Left to themselves they raise an exception in the middle of whichever callback or task happens to run. An event loop
+ends for a KeyboardInterrupt; any other, such as the one that Dagster raises in a run that is terminated, it logs and
+goes on, or it becomes the failure of a task that nobody waits for.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+INSIST_SECONDS: Final = 10.0
+"""How long what is canceled may take to tidy up; after that the tidying is canceled too, all of it."""
+
+
+@contextmanager
+def interrupts_heard(act: Callable[[], None]) -> Iterator[None]:
+    """Have the signals call `act` within the block, and do what they do outside once it is left.
+
+    A signal that is ignored outside stays ignored. In a thread other than the main one nothing changes: signals do not
+    come there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    outside = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in outside.items() if callable(handler)}
+    heard: list[int] = []
+
+    def hear(number: int, _frame: object) -> None:
+        heard.append(number)
+        act()
+
+    try:
+        for number in handlers:
+            signal.signal(number, hear)
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if heard:
+            handlers[signal.Signals(heard[0])](heard[0], None)
+
+
+def cancel_at_last(task: asyncio.Task[Any]) -> None:
+    """Cancel the task, in its loop; where it has not ended some seconds later, whatever else goes on there as well.
+
+    What tidies up may wait for a database that does not answer, and a group of tasks that is being canceled passes no
+    second cancellation on.
+    """
+    if not task.done():
+        task.cancel()
+        asyncio.get_running_loop().call_later(INSIST_SECONDS, _cancel_all, task)
+
+
+def _cancel_all(task: asyncio.Task[Any]) -> None:
+    if task.done():
+        return
+    loop = asyncio.get_running_loop()
+    for each in asyncio.all_tasks(loop):
+        each.cancel()
+    loop.call_later(INSIST_SECONDS, _cancel_all, task)
