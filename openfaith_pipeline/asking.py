@@ -16,6 +16,7 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.extract.single import Brought, path_of, read_record
+from openfaith_pipeline.extract.unasked import Unasked
 from openfaith_pipeline.inbox.webhook_deliveries import Delivery
 from openfaith_pipeline.load.arrivals import rows_naming
 from openfaith_pipeline.news import News, references_to
@@ -83,13 +84,14 @@ async def ask(
 
     What may not be read, or is no record, counts as answered: asking again would not change it.
     """
-    gate = asyncio.Semaphore(_AT_ONCE)
+    gate, unasked = asyncio.Semaphore(_AT_ONCE), Unasked()
 
     async def read(question: Question) -> Brought | OpenFaithError:
         async with gate:
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
-                    return await read_record(_fetch_by(client, question.stream), question.stream, question.path)
+                    fetch = unasked.asking(_fetch_by(client, question.stream), [question.stream])
+                    return await read_record(fetch, question.stream, question.path)
             except TimeoutError:
                 return TransientError(f"GET {question.path}: no answer within {PATIENCE_SECONDS:.0f} seconds")
             except OpenFaithError as error:

@@ -115,8 +115,9 @@ class Route:
         asked = {name for name in asked if not any(each.hides(name) for each in self.refused)}
         query = {**dict(self.filters), **({"include": ",".join(sorted(asked))} if asked else {})}
         for stream in self.streams:
-            if stream.withheld:
-                shown = (*stream.attributes, *stream.belongs_to, *stream.has_many)
+            if stream.withheld or stream.only_asked:
+                named = (each.name for each in self.carried if each.parent is stream)
+                shown = dict.fromkeys([*stream.attributes, *stream.belongs_to, *stream.has_many, *named])
                 query[f"fields[{stream.type}]"] = ",".join(shown)
         return query
 

@@ -45,6 +45,7 @@ PEOPLE = Stream(
     attributes={
         "addresses": JSON,
         "avatar_url": TEXT,
+        "child": BOOLEAN,
         "created_at": TIMESTAMP,
         "email_addresses": JSON,
         "first_name": TEXT,
@@ -53,6 +54,7 @@ PEOPLE = Stream(
         "permissions": TEXT,
         "phone_numbers": JSON,
     },
+    only_asked=("child",),
     population=Population(0.6, per="church"),
 )
 
@@ -116,8 +118,11 @@ GROUPS = Stream(
         "name": TEXT,
         "public_church_center_web_url": TEXT,
         "schedule": TEXT,
+        "tag_ids": JSON,
         "virtual_location_url": TEXT,
     },
+    # Nothing else tells a group's tags.
+    only_asked=("tag_ids",),
     belongs_to={"group_type": "groups.group_types", "location": "groups.locations"},
     population=Population(0.025, per="church"),
 )

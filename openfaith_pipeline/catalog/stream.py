@@ -155,7 +155,8 @@ class Stream:
     is_pushed: no path lists the records, webhook events alone bring them; `path` is where one of them would be.
 
     What a record holds:
-    attributes: JSON:API attribute -> column type; only those a list returns without `fields[...]`.
+    attributes: JSON:API attribute -> column type.
+    only_asked: those of them that the API shows only when `fields[...]` asks for them.
     withheld: attributes that are secrets: neither asked for nor kept, not even in `_extra` or quarantine.
     belongs_to: to-one relationship -> name of the stream it points to, or None when it is polymorphic or not synced
         (a polymorphic one also gets a `<relationship>_type` column).
@@ -208,6 +209,7 @@ class Stream:
     event_noun: str = ""
     touches: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
+    only_asked: tuple[str, ...] = ()
     table: str = ""
     population: Population = Population(5)
     description: str = ""
@@ -270,6 +272,10 @@ class Stream:
             yield "comes_with names one stream, which a record listed at top level belongs to"
         if set(self.withheld) & self.attributes.keys():
             yield "a withheld attribute is declared"
+        if set(self.only_asked) - self.attributes.keys():
+            yield "only_asked names an undeclared attribute"
+        if self.only_asked and self.include:
+            yield "of an included stream no record is seen as it comes unasked"
 
     @cached_property
     def short_name(self) -> str:

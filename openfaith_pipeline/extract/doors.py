@@ -9,6 +9,7 @@ from typing import TypedDict
 from openfaith_pipeline.catalog import Product
 from openfaith_pipeline.errors import OpenFaithError, ProductNotGranted
 from openfaith_pipeline.extract.pages import Fetch
+from openfaith_pipeline.extract.unasked import Unasked
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.walk import Walk
@@ -25,6 +26,7 @@ class Doors:
 
     client: PlanningCenterClient
     answers: dict[Product, ProductNotGranted | None] = field(default_factory=dict)
+    unasked: Unasked = field(default_factory=Unasked)
     _locks: dict[Product, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     def fetch_for(self, walk: Walk, attempts: int | None = None) -> Fetch:
@@ -43,7 +45,7 @@ class Doors:
                         return await self._ask(product, path, params, how)
             return await self._ask(product, path, params, how)
 
-        return fetch
+        return self.unasked.asking(fetch, walk.leads)
 
     async def _ask(self, product: Product, path: str, params: Mapping[str, str], how: _How) -> Document:
         refusal = self.answers.get(product)

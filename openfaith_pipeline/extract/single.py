@@ -54,7 +54,7 @@ def brought_with(stream: Stream) -> list[Stream]:
 
 def brings_more(stream: Stream) -> bool:
     """Whether asking for a record brings what its webhook payload does not hold."""
-    return "include" in route_of(stream).query
+    return "include" in route_of(stream).query or bool(stream.only_asked)
 
 
 def path_of(stream: Stream, resource: Mapping[str, Any], row: Mapping[str, Any] | None) -> str | None:

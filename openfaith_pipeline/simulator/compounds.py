@@ -94,6 +94,7 @@ class Compound:
     def _rendered(self, table: Table, ids: Sequence[int], tree: Tree) -> list[bytes]:
         fragments = self._church.listed(table, ids)
         is_thinned = table.shape.stream.type in self._fields
+        is_thinned = is_thinned or bool(table.shape.stream.only_asked)
         if not tree and not is_thinned:
             return fragments
         is_flat = not is_thinned and not any(tree.values())
@@ -115,6 +116,9 @@ class Compound:
         self._expand(table, id, resource, tree)
         if kept is not None:
             _thin(resource, kept)
+        else:
+            for name in table.shape.stream.only_asked:
+                resource.get("attributes", {}).pop(name, None)
         return orjson.dumps(resource)
 
     def _expand(self, table: Table, id: int, resource: dict[str, Any], tree: Tree) -> None:

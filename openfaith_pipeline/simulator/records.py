@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from openfaith_pipeline.catalog.stream import placeholders_of
 from openfaith_pipeline.simulator.relations import Link, Relation, Target, shown_type
 from openfaith_pipeline.simulator.shapes import Shape
 
@@ -133,7 +134,8 @@ class Codec:
         suffix = "" if stream.is_singleton else "/{id}"
         if self.shape.sources:  # several paths lead to each
             return {"": (f"{self._base_url}{stream.product.path_prefix}/{stream.short_name}/{{id}}", ())}
-        main = f"{self._base_url}{stream.path}{suffix}", stream.placeholders
+        path = stream.fallback_path if stream.placeholders and stream.fallback_path else stream.path
+        main = f"{self._base_url}{path}{suffix}", placeholders_of(path)
         if not stream.also_under or not stream.placeholders:
             return {"": main}
         templates = {way.relation: (f"{self._base_url}{way.path}{suffix}", way.placeholders) for way in self.shape.ways}

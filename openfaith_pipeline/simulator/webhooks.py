@@ -164,7 +164,7 @@ class Switchboard:
         if action == "destroyed":
             resource.pop("attributes", None)
         else:
-            for name in table.shape.stream.withheld:
+            for name in (*table.shape.stream.withheld, *table.shape.stream.only_asked):
                 resource["attributes"].pop(name, None)
             document["included"] = []
             document["meta"] |= {"event_time": self._clock.stamp(), "idempotency_token": uuid.uuid4().hex}

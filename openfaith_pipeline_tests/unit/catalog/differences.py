@@ -12,6 +12,12 @@ OWN_TYPE_ONLY = "The ids of a type that no path leads to: there is nothing to jo
 PLANS_TELL = "Only the pages of plans tell which plan a time belongs to, and they bring it at no request."
 SIGNUPS_TELL = "It does not name its signup: only the list under the signup does."
 
+FOLLOWS = "It follows from other columns or rows."
+SCREEN = "It is for a screen or a setting of Planning Center's."
+SECRET = "It is nobody's to keep who need not."
+USERS = "It is about the user who asks."
+NOW = "It is of the moment in which it is asked for, and would differ in every sync."
+
 ATTRIBUTES: Mapping[str, str] = {
     "calendar.calendars.color": TOLD_ELSEWHERE,
     "calendar.calendars.created_at": TOLD_ELSEWHERE,
@@ -32,6 +38,7 @@ ATTRIBUTES: Mapping[str, str] = {
     "groups.groups.description_as_plain_text": "The text of `description`, which is one.",
     "groups.groups.events_listed": WEBHOOKS,
     "groups.groups.listed": WEBHOOKS,
+    "groups.groups.tag_ids": "The reference calls ids an integer.",
     "groups.people.gender": TOLD_ELSEWHERE,
     "people.field_data.created_at": RECORDED,
     "people.field_data.updated_at": RECORDED,
@@ -53,6 +60,39 @@ ATTRIBUTES: Mapping[str, str] = {
     "services.organization.file_storage_size_used": NO_SUCH_BOOLEAN,
     "services.plans.public_by_schedule": CLIENTS,
     "services.teams.deleted_at": TOLD_ELSEWHERE,
+}
+
+ONLY_ASKED: Mapping[str, str] = {
+    "calendar.event_resource_answers.db_answer": FOLLOWS,
+    "calendar.feeds.sync_campus_tags": SCREEN,
+    "calendar.organization.onboarding": SCREEN,
+    "calendar.people.member_of_approval_groups": FOLLOWS,
+    "calendar.resource_approval_groups.form_count": FOLLOWS,
+    "calendar.resource_approval_groups.resource_count": FOLLOWS,
+    "calendar.resource_approval_groups.room_count": FOLLOWS,
+    "check_ins.events.app_source": SCREEN,
+    "check_ins.stations.check_in_count": NOW,
+    "check_ins.stations.closes_at": NOW,
+    "check_ins.stations.next_shows_at": NOW,
+    "check_ins.stations.online": NOW,
+    "check_ins.stations.open_for_check_in": NOW,
+    "giving.batches.donations_count": FOLLOWS,
+    "groups.groups.can_create_conversation": USERS,
+    "groups.groups.widget_status": SCREEN,
+    "people.campuses.time_zone_raw": FOLLOWS,
+    "people.form_submissions.requires_verification": SCREEN,
+    "people.people.directory_shared_info": SCREEN,
+    "people.people.mfa_configured": SECRET,
+    "people.people.stripe_customer_identifier": SECRET,
+    "people.phone_numbers.formatted_number": FOLLOWS,
+    "people.workflows.my_due_soon_card_count": USERS,
+    "people.workflows.my_overdue_card_count": USERS,
+    "publishing.organization.downloads_used": NOW,
+    "registrations.selection_types.price_currency_symbol": FOLLOWS,
+    "registrations.selection_types.price_formatted": FOLLOWS,
+    "registrations.signup_locations.address_data": FOLLOWS,
+    "services.attachments.file_upload_identifier": SCREEN,
+    "services.plan_people.scheduled_by_name": FOLLOWS,
 }
 
 CURSORS: Mapping[str, str] = {"people.field_data": RECORDED}

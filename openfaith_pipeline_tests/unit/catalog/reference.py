@@ -134,6 +134,11 @@ class Documented:
         return {**dict.fromkeys(found, UNTOLD), **documented, **corrected}
 
     @cached_property
+    def only_asked(self) -> dict[str, str]:
+        """Attribute -> documented type, of those that a list returns only for `fields[...]`."""
+        return {each["name"]: each["type"] for each in self.type["attributes"] if each.get("fields_param_only")}
+
+    @cached_property
     def found_relationships(self) -> dict[str, bool]:
         """Relationships that the reference lacks -> whether they are to many."""
         found = read_corrections()["relationships_not_declared"].get(self.stream, ())

@@ -84,12 +84,22 @@ def test_every_documented_type_is_a_stream_or_said_not_to_be() -> None:
 def test_attributes_and_their_types() -> None:
     different = set()
     for stream, documented in documented_streams():
-        expected = {name: COLUMN_TYPES[kind] for name, kind in documented.attributes.items()}
+        asked = {name: documented.only_asked[name] for name in stream.only_asked}
+        expected = {name: COLUMN_TYPES[kind] for name, kind in {**documented.attributes, **asked}.items()}
         declared = {**stream.attributes, **{name: expected.get(name) for name in stream.withheld}}
         names = expected.keys() | declared.keys()
         different |= {f"{stream.name}.{name}" for name in names if expected.get(name) != declared.get(name)}
 
     assert different == differences.ATTRIBUTES.keys()
+
+
+def test_attributes_that_have_to_be_asked_for_are_or_are_not_missed() -> None:
+    left_out = set()
+    for stream, documented in documented_streams():
+        assert documented.only_asked.keys() >= {*stream.only_asked}, stream.name
+        left_out |= {f"{stream.name}.{name}" for name in documented.only_asked.keys() - {*stream.only_asked}}
+
+    assert left_out == differences.ONLY_ASKED.keys()
 
 
 def test_the_cursor_is_what_the_api_filters_or_orders_by() -> None:
