@@ -344,7 +344,7 @@ class Attempt:
 
     async def _read(self, walk: Walk, session: Session) -> None:
         fetch, probe = self.doors.fetch_for(walk), self.doors.fetch_for(walk, attempts=PROBING_ATTEMPTS)
-        source = Source(fetch, self.parents, session.watermarks, probe)
+        source = Source(fetch, self.parents, session.starts, probe)
         async for page in read_ahead(read_pages(walk, source, session.state)):
             async with self.pool.connection() as connection:
                 staged = await commit_page(connection, session, page)

@@ -132,6 +132,12 @@ STREAM_STATES: Final = Table(
     Column("org_id", Text, nullable=False),
     Column("stream", Text, nullable=False),
     _moment("watermark"),
+    Column(
+        "look_back",
+        Interval,
+        comment="how far before the watermark the next syncs begin to read, by how late changes came; it halves weekly",
+    ),
+    Column("look_back_at", DateTime(timezone=True), comment="when the look-back was set"),
     _count("fence"),
     Column("holder", Text),
     _moment("lease_expires_at"),

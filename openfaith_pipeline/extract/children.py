@@ -122,13 +122,13 @@ class Children:
 
 
 async def read_children(
-    route: Route, fetch: Fetch, tally: Tally, *, parents: Parents, watermark: datetime | None, state: ChildState
+    route: Route, fetch: Fetch, tally: Tally, *, parents: Parents, start: datetime | None, state: ChildState
 ) -> AsyncGenerator[list[Children], None]:
     """Every parent's children, some parents at a time; `state` is moved along and describes each batch as it comes."""
     in_flight: deque[asyncio.Task[Children]] = deque()
     try:
         async for parent in parents(route, state.done):
-            since = None if parent.is_new or route.is_whole else watermark
+            since = None if parent.is_new or route.is_whole else start
             in_flight.append(asyncio.create_task(_read_until_sure(route, fetch, tally, parent, since)))
             if len(in_flight) >= PARENTS_IN_FLIGHT:
                 yield await _arrived(route, in_flight, state)
@@ -180,25 +180,25 @@ def _error_of(left_out: LeftOut, *, is_absent: bool) -> OpenFaithError:
 
 
 async def _read_until_sure(
-    route: Route, fetch: Fetch, tally: Tally, parent: Parent, watermark: datetime | None
+    route: Route, fetch: Fetch, tally: Tally, parent: Parent, start: datetime | None
 ) -> Children:
     """Read again while something moves; a doubt that comes back the same is not about moving, and stays."""
-    children = await _read_or_leave_out(route, fetch, tally, parent, watermark)
+    children = await _read_or_leave_out(route, fetch, tally, parent, start)
     for _ in range(READINGS - 1):
         if children.is_sure:
             break
-        before, children = children, await _read_or_leave_out(route, fetch, tally, parent, watermark)
+        before, children = children, await _read_or_leave_out(route, fetch, tally, parent, start)
         if children == before and children.doubt != MOVED:
             break
     return children
 
 
 async def _read_or_leave_out(
-    route: Route, fetch: Fetch, tally: Tally, parent: Parent, watermark: datetime | None
+    route: Route, fetch: Fetch, tally: Tally, parent: Parent, start: datetime | None
 ) -> Children:
     """One parent whose children cannot be read is left out, and the others are read."""
     try:
-        return await _read(route, fetch, tally, parent, watermark)
+        return await _read(route, fetch, tally, parent, start)
     except (TransientError, UnexpectedResponse, StreamForbidden, PathNotFound) as error:
         # A filter that is refused is refused under every parent, and the walk is read without it.
         is_of_filter = isinstance(error, QueryRefused) or (isinstance(error, StreamForbidden) and route.filters)
@@ -213,11 +213,11 @@ async def _read_or_leave_out(
         return Children(parent, left_out=left_out, error=error)
 
 
-async def _read(route: Route, fetch: Fetch, tally: Tally, parent: Parent, watermark: datetime | None) -> Children:
+async def _read(route: Route, fetch: Fetch, tally: Tally, parent: Parent, start: datetime | None) -> Children:
     path = fill_path(route.path, parent.ids)
     children = Children(parent)
     try:
-        async with aclosing(read_listing(route, path, fetch, tally, watermark=watermark, state={})) as pieces:
+        async with aclosing(read_listing(route, path, fetch, tally, start=start, state={})) as pieces:
             async for piece in pieces:
                 children.rows += piece.rows
                 children.shown += piece.shown

@@ -20,13 +20,13 @@ from openfaith_pipeline.walk import Checkpoint, End, LeftOut, Page, Record, Rout
 class Source:
     """Where a walk reads from, and where it starts.
 
-    watermarks: by lead, the cursor value reached by the last successful sync.
+    starts: by lead, the cursor value from which on changes are read, None for the beginning of time.
     probe: as `fetch`, with little patience; for what has failed already.
     """
 
     fetch: Fetch
     parents: Parents
-    watermarks: Mapping[str, datetime | None] = field(default_factory=dict)
+    starts: Mapping[str, datetime | None] = field(default_factory=dict)
     probe: Fetch | None = None
 
     @property
@@ -81,8 +81,8 @@ async def read_pages(walk: Walk, source: Source, checkpoint: Checkpoint | None) 
 
 async def _read_top(walk: Walk, route: Route, source: Source, progress: _Progress) -> AsyncGenerator[Page, None]:
     tally = Tally()
-    watermark = None if route.is_whole else source.watermarks.get(route.lead.name)
-    pieces = read_listing(route, route.path, source.careful, tally, watermark=watermark, state=progress.state)
+    start = None if route.is_whole else source.starts.get(route.lead.name)
+    pieces = read_listing(route, route.path, source.careful, tally, start=start, state=progress.state)
     async with aclosing(pieces):
         async for piece in pieces:
             late = await _read_left_out(route, piece, source.fetch, tally)
@@ -127,8 +127,8 @@ def _leave_out(route: Route, piece: Piece, progress: _Progress) -> list[Any]:
 
 async def _read_parents(walk: Walk, route: Route, source: Source, progress: _Progress) -> AsyncGenerator[Page, None]:
     tally, state = Tally(), ChildState(**progress.state)
-    watermark = source.watermarks.get(route.lead.name)
-    listings = read_children(route, source.careful, tally, parents=source.parents, watermark=watermark, state=state)
+    start = source.starts.get(route.lead.name)
+    listings = read_children(route, source.careful, tally, parents=source.parents, start=start, state=state)
     async with aclosing(listings):
         async for batch in listings:
             progress.state = state.checkpoint()

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from openfaith_pipeline.catalog import Strategy
@@ -12,10 +12,6 @@ from openfaith_pipeline.extract.listings import ListingState, list_pages
 from openfaith_pipeline.extract.pages import Fetch, Listing, Tally, as_written, rows_of
 from openfaith_pipeline.extract.windows import WindowPage, WindowState, window_pages
 from openfaith_pipeline.walk import Checkpoint, Route
-
-LOOKBACK = timedelta(minutes=2)
-"""How far behind the watermark an incremental walk begins: Planning Center's replicas lag, so a change can become
-visible after a later one was read."""
 
 FOLLOWED: Final = frozenset({Strategy.INCREMENTAL, Strategy.APPEND})
 """Listings that are read in the order of their cursor."""
@@ -44,14 +40,14 @@ class Piece:
 
 
 async def read_listing(
-    route: Route, path: str, fetch: Fetch, tally: Tally, *, watermark: datetime | None, state: Checkpoint
+    route: Route, path: str, fetch: Fetch, tally: Tally, *, start: datetime | None, state: Checkpoint
 ) -> AsyncGenerator[Piece, None]:
     """Read one listing of the route.
 
     path: the route's, its placeholders filled in.
-    watermark: where to begin, None for the beginning of time.
+    start: where to begin, None for the beginning of time.
     """
-    since = None if watermark is None else as_written(watermark - LOOKBACK)
+    since = None if start is None else as_written(start)
     listing = Listing(path, route.query)
     match route.listing:
         case Strategy.INCREMENTAL | Strategy.APPEND:

@@ -15,6 +15,7 @@ from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.gathering import gather_parents
 from openfaith_pipeline.load.held_deletions import hold, let_lapse
+from openfaith_pipeline.load.lateness import note_lateness
 from openfaith_pipeline.load.left_out import keep_unasked, note_left_out
 from openfaith_pipeline.load.links import publish_links
 from openfaith_pipeline.load.lost_parents import note_parents_read
@@ -150,6 +151,7 @@ async def _merge(connection: AsyncConnection[Any], session: Session, stream: Str
     row = await cursor.fetchone()
     if row and row["unchanged"] is not None:
         return {"fetched": row["unchanged"], "inserted": 0, "updated": 0, "caught": 0}
+    await note_lateness(connection, session, stream)
     cursor = await connection.execute(_merge_statement(stream), asked)
     return await cursor.fetchone() or {}
 

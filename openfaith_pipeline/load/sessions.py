@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog import Stream
 from openfaith_pipeline.errors import LeaseLost, PlanStale, StreamBusy
+from openfaith_pipeline.load import look_back
 from openfaith_pipeline.load.drift import Sightings
 from openfaith_pipeline.load.leases import LEASE_TTL, is_dead
 from openfaith_pipeline.walk import Checkpoint, End, Route, Walk
@@ -49,7 +50,7 @@ class Session:
 
     ids: by stream name, the row of `sync.stream_syncs` that its staged rows carry.
     fences: by stream name, the fencing number of the lease.
-    watermarks: by lead, the cursor reached by the last sync.
+    starts: by lead, the cursor from which on changes are read, None for the beginning of time.
     state: the extraction's checkpoint, None at the beginning.
     end: how the walk ended, once its last page is committed.
     readings: how often it was begun from its first page.
@@ -62,7 +63,7 @@ class Session:
     walk: Walk
     ids: Mapping[str, int]
     fences: Mapping[str, int]
-    watermarks: Mapping[str, datetime | None]
+    starts: Mapping[str, datetime | None]
     started_at: datetime
     state: Checkpoint | None = None
     end: End | None = None
@@ -104,7 +105,7 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
     """
     names = [stream.name for stream in walk.streams]
     async with connection.transaction():
-        watermarks = _starts(walk, await _lock_states(connection, request.org_id, names, walk.leads))
+        starts = _starts(walk, await _lock_states(connection, request.org_id, names, walk.leads))
         fences = await _take_leases(connection, request, names)
         unfinished = await _unfinished(connection, request.org_id, names)
         found = [row for row in unfinished if row["may_go_on"]]
@@ -122,7 +123,7 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
             resumed = {}
     ids = {name: next(row["id"] for row in found if row["stream"] == name) for name in names}
     started_at = min(row["started_at"] for row in found)
-    return Session(request, walk, ids, fences, watermarks, started_at, **resumed)
+    return Session(request, walk, ids, fences, starts, started_at, **resumed)
 
 
 async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> Session:
@@ -132,7 +133,7 @@ async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, w
     """
     names = [stream.name for stream in walk.streams]
     async with connection.transaction():
-        watermarks = _starts(walk, await _lock_states(connection, request.org_id, names, walk.leads))
+        starts = _starts(walk, await _lock_states(connection, request.org_id, names, walk.leads))
         cursor = await connection.execute(
             "SELECT id, stream, checkpoint, started_at FROM sync.stream_syncs"
             " WHERE sync_id = %s AND org_id = %s AND stream = ANY(%s) AND status = 'planned' ORDER BY id",
@@ -146,7 +147,7 @@ async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, w
     ids = {name: next(row["id"] for row in planned if row["stream"] == name) for name in names}
     place = {name: stored[name] for name in ("state", "pages", "readings")}
     started_at = min(row["started_at"] for row in planned)
-    return Session(request, walk, ids, fences, watermarks, started_at, end=End.read(stored["end"]), **place)
+    return Session(request, walk, ids, fences, starts, started_at, end=End.read(stored["end"]), **place)
 
 
 async def open_beside(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> Session:
@@ -155,7 +156,7 @@ async def open_beside(connection: AsyncConnection[Any], request: SyncRequest, wa
     A walk of these streams that was left unfinished stays to be continued. Raises StreamBusy as `open_session`.
     """
     names = [stream.name for stream in walk.streams]
-    watermarks = await _lock_states(connection, request.org_id, names, [])
+    await _lock_states(connection, request.org_id, names, [])
     fences = await _take_leases(connection, request, names)
     # Nobody holds the streams, so whoever was said to be reading them is gone.
     await connection.execute(
@@ -165,7 +166,7 @@ async def open_beside(connection: AsyncConnection[Any], request: SyncRequest, wa
     )
     begun = await _begin(connection, request, walk)
     ids = {row["stream"]: row["id"] for row in begun}
-    return Session(request, walk, ids, fences, watermarks, begun[0]["started_at"])
+    return Session(request, walk, ids, fences, {}, begun[0]["started_at"])
 
 
 async def lock_stream(connection: AsyncConnection[Any], org_id: str, stream: str) -> None:
@@ -175,13 +176,13 @@ async def lock_stream(connection: AsyncConnection[Any], org_id: str, stream: str
     )
 
 
-def _starts(walk: Walk, watermarks: Mapping[str, datetime | None]) -> dict[str, datetime | None]:
-    """Where each lead's changes are read from: the earliest that anything read with it was brought to."""
+def _starts(walk: Walk, own: Mapping[str, datetime | None]) -> dict[str, datetime | None]:
+    """Where each lead's changes are read from: the earliest start of its own and of anything read with it."""
     starts: dict[str, datetime | None] = {}
     for route in walk.routes:
-        reached = [watermarks[name] for name in (route.lead.name, *(stream.name for stream in joined_with(route)))]
-        known = [moment for moment in reached if moment is not None]
-        starts[route.lead.name] = min(known) if len(known) == len(reached) else None
+        beginnings = [own[name] for name in (route.lead.name, *(stream.name for stream in joined_with(route)))]
+        known = [moment for moment in beginnings if moment is not None]
+        starts[route.lead.name] = min(known) if len(known) == len(beginnings) else None
     return starts
 
 
@@ -193,7 +194,7 @@ def joined_with(route: Route) -> list[Stream]:
 async def _lock_states(
     connection: AsyncConnection[Any], org_id: str, names: list[str], leads: Sequence[Stream]
 ) -> dict[str, datetime | None]:
-    """Lock the streams' states in one order for all, refuse if one is held, and give their watermarks."""
+    """Lock the streams' states in one order for all, refuse if one is held, and give where each is read from."""
     concerned = sorted({*names, *(lead.name for lead in leads)})
     await connection.execute(
         "INSERT INTO sync.stream_states (org_id, stream) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
@@ -201,9 +202,11 @@ async def _lock_states(
     )
     cursor = await connection.execute(
         # One in the future, as earlier versions let records set it, is none: the stream is read from its beginning.
-        "SELECT stream, CASE WHEN watermark <= now() + interval '10 minutes' THEN watermark END AS watermark,"
-        " holder, lease_expires_at > now() AS is_live FROM sync.stream_states"
-        " WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream FOR UPDATE",
+        sql.SQL(
+            "SELECT stream, CASE WHEN watermark <= now() + interval '10 minutes' THEN watermark - {} END AS start,"
+            " holder, lease_expires_at > now() AS is_live FROM sync.stream_states AS state"
+            " WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream FOR UPDATE"
+        ).format(look_back.NOW),
         (org_id, concerned),
     )
     states = {row["stream"]: row for row in await cursor.fetchall()}
@@ -211,7 +214,7 @@ async def _lock_states(
         holder = states[name]["holder"]
         if states[name]["is_live"] and holder and not is_dead(holder):
             raise StreamBusy(f"{name} of {org_id} is being synced by {holder.rsplit(':', 1)[0]}")
-    return {name: state["watermark"] for name, state in states.items()}
+    return {name: state["start"] for name, state in states.items()}
 
 
 async def refuse_if_held(connection: AsyncConnection[Any], org_id: str, stream: str) -> None:

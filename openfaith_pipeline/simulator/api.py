@@ -179,7 +179,7 @@ class _Exchange:
         if self.stream in church.traps.forbidden_streams:
             vertex = f"{found.route.shape.stream.type}Vertex"
             return answers.forbidden("1", f"read AppGraph::Vertices::{vertex} collection")
-        answer = visit(church, found, self._url, self._params)
+        answer = visit(church, found, self._url, self._params, self._center.clock.now())
         if product:
             answer.headers["X-PCO-API-Processed-As-Version"] = product.api_version
         return answer

@@ -89,6 +89,7 @@ class Traps(Data):
     forbidden_streams: streams this user gets a 403 for.
     absent_paths: streams whose path at top level is a 404, because production has none after all.
     lagging_includes: streams whose newest records are not among those included, though their parents name them.
+    late_records: stream -> seconds after which every other new record is listed, those of odd ids; the rest is at once.
     is_sharing_records: parents of one kind list what those of another list: a plan template what a plan does.
     """
 
@@ -98,6 +99,7 @@ class Traps(Data):
     forbidden_streams: tuple[str, ...] = ()
     absent_paths: tuple[str, ...] = ()
     lagging_includes: tuple[str, ...] = ()
+    late_records: Mapping[str, int] = field(default_factory=dict)
     is_sharing_records: bool = False
 
 

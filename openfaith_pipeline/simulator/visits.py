@@ -7,6 +7,7 @@ from openfaith_pipeline.simulator import answers, documents
 from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.hiding import visible
+from openfaith_pipeline.simulator.lagging import arrived
 from openfaith_pipeline.simulator.queries import Selection, select
 from openfaith_pipeline.simulator.relations import Target, Way
 from openfaith_pipeline.simulator.routes import Kind, Match, Route
@@ -40,7 +41,7 @@ def stream_of(church: Church, route: Route) -> str:
     return relation.target if relation and relation.target else route.shape.stream.name
 
 
-def visit(church: Church, match: Match, url: str, params: Mapping[str, str]) -> Answer:
+def visit(church: Church, match: Match, url: str, params: Mapping[str, str], now: float) -> Answer:
     """The document at a path, or 404 where a record in it is not there."""
     if not all(segment.isascii() and segment.isdigit() for segment in match.segments):
         return answers.not_found()
@@ -52,6 +53,7 @@ def visit(church: Church, match: Match, url: str, params: Mapping[str, str]) -> 
     if match.route.kind in (Kind.LIST, Kind.EDGE):
         is_listing = match.route.kind is Kind.LIST
         ids_shown = visible(church, scope.table, params, scope.ids) if is_listing else scope.ids
+        ids_shown = arrived(church, scope.table, ids_shown, now)
         selection = Selection((), 0, 0) if is_silent else select(scope.table, params, ids_shown)
         return answers.document(*documents.collection(church, scope.table, selection, url, params, scope.parent))
     wanted = scope.first if match.route.kind in (Kind.SINGLETON, Kind.TO_ONE) else ids[-1]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.extract.extraction import Source, read_pages
 from openfaith_pipeline.extract.walks import plan_walks
+from openfaith_pipeline.load.look_back import LEAST
 from openfaith_pipeline.walk import Walk
 from openfaith_pipeline_tests.unit.extract.collection import Change
 from openfaith_pipeline_tests.unit.extract.family import Family, Generation
@@ -43,7 +44,7 @@ class Reader:
 
     walk: Walk
     family: Family
-    watermarks: dict[str, datetime | None] = field(default_factory=dict)
+    starts: dict[str, datetime | None] = field(default_factory=dict)
     parents: dict[str, dict[int, str]] = field(default_factory=dict)
 
     def read(self) -> dict[str, int]:
@@ -53,7 +54,7 @@ class Reader:
     async def _read(self) -> dict[str, int]:
         came: dict[str, int] = {}
         relationship = {each.stream.name: each.relationship for each in self.walk.routes[0].carried}
-        async for page in read_pages(self.walk, Source(self.family.fetch, _no_parents, self.watermarks), None):
+        async for page in read_pages(self.walk, Source(self.family.fetch, _no_parents, self.starts), None):
             ids = {name: {each.resource["id"] for each in records} for name, records in page.records.items()}
             kept = {each.stream.name: ids.get(each.parent.name, set()) for each in self.walk.routes[0].carried}
             for name, records in page.records.items():
@@ -63,7 +64,7 @@ class Reader:
                     assert parent in kept[name], "a child of a row that was not kept"
                     self.parents.setdefault(name, {})[int(record.resource["id"])] = parent
             if page.end and (reached := page.end.routes[0].reached):
-                self.watermarks = {self.walk.routes[0].lead.name: datetime.fromisoformat(reached)}
+                self.starts = {self.walk.routes[0].lead.name: datetime.fromisoformat(reached) - LEAST}
         return came
 
 

@@ -212,3 +212,16 @@ def test_a_record_names_no_parent_that_only_a_path_or_a_linkage_tells() -> None:
             assert not named & {*shape.stream.unshown, *shape.stream.asks_for}, name
         for record in church.truth(name):
             assert record["relationships"].keys() >= set(shape.stream.unshown), name
+
+
+def test_every_other_new_record_can_be_listed_late() -> None:
+    api = Api(people=20)
+    api.trap(late_records={"people.households": 240})
+    listing = "/people/v2/households?per_page=100"
+    before = {row["id"] for row in api.get(listing)["data"]}
+    added = {str(id) for id in api.editor.add("people.households", count=2)}
+    at_once = {row["id"] for row in api.get(listing)["data"]} - before
+    assert len(at_once) == 1
+    assert at_once < added
+    api.center.clock.advance(241)
+    assert {row["id"] for row in api.get(listing)["data"]} == before | added

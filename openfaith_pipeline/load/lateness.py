@@ -1,0 +1,94 @@
+"""How late the source shows changes, measured on rows as they are published: it sets how far the next syncs look back.
+
+Planning Center answers from replicas. A change can become visible after a later one was read, and then its cursor lies
+behind the watermark. One that the look-back reaches is read by the next sync, and shows that the lag comes near; one
+that it does not reach is found when everything is read, and shows that the look-back was too short.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from psycopg import AsyncConnection, sql
+
+from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.load.look_back import LEAST, MOST, NOW, look_back
+from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+from openfaith_pipeline.load.sync_log import PUBLISHED
+
+# A row whose cursor did not move was not late, and what a whole reading did not show an hour after its cursor was not
+# kept back by a replica: it was hidden, imported or forbidden until now.
+_LATE: Final = """
+SELECT DISTINCT incoming.{cursor} AS moment
+FROM sync.stream_states AS state
+JOIN {staging} AS incoming ON incoming._stream_sync_id = %(id)s AND incoming.{cursor} < state.watermark
+LEFT JOIN {raw} AS present ON present.org_id = state.org_id AND present.id = incoming.id
+WHERE state.org_id = %(org_id)s AND state.stream = %(stream)s AND state.watermark <= now() + interval '10 minutes'
+  AND (present.id IS NULL OR present.{cursor} < incoming.{cursor})
+  AND (state.last_full_at IS NULL OR incoming.{cursor} > state.last_full_at - {most})
+ORDER BY moment DESC LIMIT 200
+"""
+
+# Of one within reach, the lag is its distance from the watermark. Another one was passed by when the watermark had
+# first moved on so far that a sync began behind it: a longer look-back would have had to reach back from there. The
+# state before each publish is kept for a rollback.
+_WIDEN: Final = sql.SQL("""
+WITH passed AS MATERIALIZED (
+    SELECT watermark, watermark - {then} AS began
+    FROM sync.stream_syncs AS done, LATERAL (
+        SELECT (state_before ->> 'watermark')::timestamptz AS watermark,
+            (state_before ->> 'look_back')::interval AS look_back,
+            (state_before ->> 'look_back_at')::timestamptz AS look_back_at) AS before
+    WHERE org_id = %(org_id)s AND stream = %(stream)s AND (status = ANY(%(published)s) OR id = %(id)s)
+      AND watermark > (SELECT min(moment) FROM unnest(%(late)s::timestamptz[]) AS late (moment))
+), seen AS (
+    SELECT max(lag) AS lag
+    FROM sync.stream_states AS state, unnest(%(late)s::timestamptz[]) AS late (moment), LATERAL (
+        SELECT CASE WHEN moment >= state.watermark - {now} THEN state.watermark
+            ELSE (SELECT min(watermark) FROM passed WHERE began > moment) END - moment AS lag) AS measured
+    WHERE state.org_id = %(org_id)s AND state.stream = %(stream)s AND lag <= {most}
+    HAVING count(*) > 0
+)
+UPDATE sync.stream_states AS state
+SET look_back = least({most}, greatest(seen.lag * 2, seen.lag + {least})), look_back_at = now()
+FROM seen
+WHERE state.org_id = %(org_id)s AND state.stream = %(stream)s
+  AND least({most}, greatest(seen.lag * 2, seen.lag + {least})) > {now}
+""").format(
+    then=look_back(sql.SQL("look_back"), sql.SQL("look_back_at"), sql.SQL("done.started_at")),
+    now=NOW,
+    most=sql.Literal(MOST),
+    least=sql.Literal(LEAST),
+)
+
+
+async def note_lateness(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
+    """Widen the stream's look-back where staged rows came later than it allows for; before they are written."""
+    if not _tells_lateness(session, stream):
+        return
+    asked = {"org_id": session.org_id, "stream": stream.name, "id": session.ids[stream.name]}
+    cursor = await connection.execute(_late_statement(stream), asked)
+    late: Sequence[datetime] = [row["moment"] for row in await cursor.fetchall()]
+    if late:
+        await connection.execute(_WIDEN, {**asked, "late": late, "published": list(PUBLISHED)})
+
+
+def _tells_lateness(session: Session, stream: Stream) -> bool:
+    """Whether the session follows the stream's cursor, at top level: what a parent lists may be old when it is new."""
+    is_under_parents = any(route.placeholders for route in session.walk.routes if route.lead is stream)
+    return bool(stream.cursor) and stream.name in session.starts and not is_under_parents
+
+
+@cache
+def _late_statement(stream: Stream) -> bytes:
+    return (
+        sql.SQL(_LATE)
+        .format(
+            cursor=sql.Identifier(stream.cursor or ""),
+            staging=staging_name(stream),
+            raw=raw_name(stream),
+            most=sql.Literal(MOST),
+        )
+        .as_bytes()
+    )
