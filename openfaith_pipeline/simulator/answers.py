@@ -18,6 +18,7 @@ class Ending(Enum):
     WHOLE = auto()
     RESET = auto()
     TRUNCATED = auto()
+    ENDLESS = auto()
 
 
 @dataclass

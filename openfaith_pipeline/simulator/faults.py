@@ -10,6 +10,7 @@ import orjson
 
 from openfaith_pipeline.simulator import answers
 from openfaith_pipeline.simulator.answers import Answer, Ending
+from openfaith_pipeline.simulator.hostility import HOSTILE
 from openfaith_pipeline.simulator.options import Data, Faults, RateLimit
 
 
@@ -17,8 +18,8 @@ from openfaith_pipeline.simulator.options import Data, Faults, RateLimit
 class Script(Data):
     """The next requests of a stream fare as told.
 
-    answer: a kind of fault, another name of `SCRIPTED`, or `pass` for the ordinary answer. mutation: a change to make
-    just before the answer, `{"action": "edit", ...}` with the arguments of that control verb.
+    answer: a kind of fault, another name of `SCRIPTED` or `HOSTILE`, or `pass` for the ordinary answer.
+    mutation: a change to make just before the answer, `{"action": "edit", ...}` with that control verb's arguments.
     Which requests, None for any: stream, org; path: a pattern as of a shell; include: those that ask for it; record:
     those whose true answer shows the record of this id.
     skip: requests to let by first. times: how many then fare so, None for all.
@@ -35,7 +36,7 @@ class Script(Data):
     mutation: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if self.answer not in (*Faults.KINDS, *SCRIPTED, "pass"):
+        if self.answer not in (*Faults.KINDS, *SCRIPTED, *HOSTILE, "pass"):
             raise ValueError(f"no answer is called {self.answer}")
 
 
@@ -148,6 +149,8 @@ class FaultBox:
         if plain:
             return plain()
         answer = make()
+        if kind in HOSTILE:
+            return HOSTILE[kind](answer) if answer.status == 200 else answer
         if kind == "truncated":
             answer.ending = Ending.TRUNCATED
         if kind == "slow":

@@ -15,6 +15,7 @@ from openfaith_pipeline.simulator.api import Request
 from openfaith_pipeline.simulator.clocks import Clock
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
+_PIECE = b"100000\r\n" + b" " * 0x100000 + b"\r\n"  # a chunk of a body that is chunked
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -88,6 +89,10 @@ class HttpProtocol(asyncio.Protocol):
         if answer.ending is Ending.RESET:
             _reset(transport)
             return
+        if answer.ending is Ending.ENDLESS:
+            transport.write(self._head(answer, is_kept))
+            self._pour()
+            return
         body = b"" if request.method == "HEAD" else answer.body
         head = self._head(answer, is_kept)
         if answer.ending is Ending.TRUNCATED:
@@ -97,12 +102,20 @@ class HttpProtocol(asyncio.Protocol):
         if not is_kept or answer.ending is Ending.TRUNCATED:
             transport.close()
 
+    def _pour(self) -> None:
+        """Send more of a body that has no end, as fast as it is taken, for as long as someone listens."""
+        if self._transport:
+            if self._transport.get_write_buffer_size() < len(_PIECE):
+                self._transport.write(_PIECE)
+            asyncio.get_running_loop().call_later(0.001, self._pour)
+
     def _head(self, answer: Answer, is_kept: bool) -> bytes:
+        is_endless = answer.ending is Ending.ENDLESS
         lines = [
             f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Unknown')}",
             f"Date: {self._clock.http_date()}",
             f"Content-Type: {answer.content_type}",
-            f"Content-Length: {len(answer.body)}",
+            "Transfer-Encoding: chunked" if is_endless else f"Content-Length: {len(answer.body)}",
             *(f"{name}: {value}" for name, value in answer.headers.items()),
         ]
         if not is_kept:
