@@ -21,7 +21,11 @@ ENTITIES: Final[Mapping[str, Entity]] = {
 
 @dataclass(frozen=True)
 class Relationship:
-    """A to-one relationship of the source whose two ends are both entities: an edge for each record that has it."""
+    """A to-one relationship of the source whose two ends are both entities: an edge for each record that has it.
+
+    Not one between two records of the same entity, such as who created a person: an edge's direction follows from its
+    ends' ids alone, so two people who created each other would be one edge, and no edge would say who created whom.
+    """
 
     key: str
     owner: Entity
@@ -34,7 +38,7 @@ def _relationships() -> tuple[Relationship, ...]:
         Relationship(key, owner, by_stream[target])
         for owner in ENTITIES.values()
         for key, target in owner.stream.belongs_to.items()
-        if target in by_stream
+        if target in by_stream and by_stream[target] is not owner
     )
 
 
