@@ -271,9 +271,9 @@ class Attempt:
         return rest
 
     async def _wait_for_parent(self, route: Route, walk: Walk) -> None:
-        """Wait for what the path leads through, and for what tells the parents that it does not."""
+        """Wait for what the path leads through, and for what tells the parents that a shorter path does not."""
         parent = route.lead.parent_of(route.path)
-        for name in route.lead.parents:
+        for name in route.lead.parents if route.is_unconfirmed and route.placeholders else ():
             if name in self.done and STREAMS[name] not in (*walk.leads, *walk.streams):
                 await self.done[name].wait()
         if parent is None or parent not in self.done:

@@ -136,7 +136,7 @@ def test_an_api_that_is_not_there_is_given_up_for_the_church_within_seconds(
     org_id = connect_to(database, place())
     began = time.monotonic()
     with pytest.raises(SourceUnreachable, match="no connection to"):
-        sync(database, org_id, tuple(STREAMS.values()))
+        sync(database, org_id, [stream for stream in STREAMS.values() if not stream.is_pushed])
     assert time.monotonic() - began < 10
     told = ends(database)
     assert {status for status, _ in told} <= {"failed"}
