@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import dagster as dg
+import psycopg
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.interrupts import cancel_at_last, interrupts_heard
@@ -16,6 +18,8 @@ from openfaith_pipeline.transform import TransformResult
 from openfaith_pipeline.workplace import BUSY_PATIENCE_SECONDS
 
 T = TypeVar("T")
+
+_CANCEL_SECONDS: Final = 5.0
 
 
 @dataclass
@@ -38,6 +42,7 @@ class Caller:
     errors: dict[str, str] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+    _connection: psycopg.Connection[Any] | None = None
     # A signal may come to the thread that has it.
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -56,11 +61,31 @@ class Caller:
             if self._running:
                 loop, task = self._running
                 loop.call_soon_threadsafe(cancel_at_last, task)
+            if self._connection:
+                with suppress(psycopg.Error):
+                    self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
     def rest(self, seconds: float) -> None:
         """Do nothing for so long; raise Dagster's interruption when stopped."""
         if self._stopped.wait(seconds):
             raise dg.DagsterExecutionInterruptedError
+
+    @contextmanager
+    def canceling(self, connection: psycopg.Connection[Any]) -> Iterator[None]:
+        """Have a statement of the connection's that runs when stopped end; raise Dagster's interruption then."""
+        with self._lock:
+            if self._stopped.is_set():
+                raise dg.DagsterExecutionInterruptedError
+            self._connection = connection
+        try:
+            yield
+        except psycopg.Error:
+            if self._stopped.is_set():
+                raise dg.DagsterExecutionInterruptedError from None
+            raise
+        finally:
+            with self._lock:
+                self._connection = None
 
     def hear_streams(self, results: Mapping[str, StreamResult]) -> None:
         """Take over how streams ended; a later attempt of the run tells the earlier ones' too."""

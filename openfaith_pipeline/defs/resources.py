@@ -108,6 +108,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         with (
             self._recorded(request, SyncMode.INCREMENTAL, {"tables": sorted(tables)}),
             self._connect() as connection,
+            current_caller().canceling(connection),
         ):
             results = transform_org(
                 connection,

@@ -74,6 +74,12 @@ def postgres(connection: Connection[Any], _simulator: SimulatorClient, _org_id: 
     return lambda: connection.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount
 
 
+def canonical(connection: Connection[Any], _simulator: SimulatorClient, _org_id: str) -> Callable[[], object]:
+    connection.execute("BEGIN")
+    connection.execute("LOCK TABLE openfaith_campuses")
+    return lambda: connection.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount
+
+
 @pytest.mark.usefixtures("_ending")
 @pytest.mark.parametrize(
     ("way", "number"),
@@ -82,6 +88,7 @@ def postgres(connection: Connection[Any], _simulator: SimulatorClient, _org_id: 
         (rate_budget, signal.SIGINT),
         (busy_stream, signal.SIGTERM),
         (postgres, signal.SIGINT),
+        (canonical, signal.SIGTERM),
     ],
 )
 def test_an_interrupt_ends_a_sync_wherever_it_waits(
@@ -105,7 +112,7 @@ def test_an_interrupt_ends_a_sync_wherever_it_waits(
         with pytest.raises(KeyboardInterrupt):
             run_sync(database, SyncOrder([org_id], [CAMPUSES], patience_seconds=60))
         assert time.monotonic() - sent_at[0] < OUGHT_TO_END_WITHIN
-        if way is postgres:
+        if way in (postgres, canonical):
             blocking.execute("ROLLBACK")
         assert_nothing_is_left(database)
         blocking.execute("UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL")
