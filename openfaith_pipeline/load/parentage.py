@@ -30,14 +30,16 @@ async def with_known_parents(
     among the pages the later ones.
     """
     names = frozenset(name for way in stream.parent_ways for name in way)
-    # What several parents list is completed once all of it is staged (see gathering.py): until then each keeps its own.
-    if not names or stream.listing_kinds:
+    if not names:
         return records
     told = [_told(record, names, stream) for record in records]
     ids = [id_of(record.resource) or "" for record in records]
     lacking = {identifier for identifier, each in zip(ids, told, strict=True) if not names <= each.keys()} - {""}
     if lacking:
-        known = await _known(connection, session, stream, sorted(names), lacking)
+        # What several parents list gets its other parents once all of it is staged (see gathering.py): until then each
+        # record keeps its own, and has only what is above that one added.
+        is_gathered = bool(stream.listing_kinds)
+        known = {} if is_gathered else await _known(connection, session, stream, sorted(names), lacking)
         inner = {
             place
             for identifier, each in zip(ids, told, strict=True)
