@@ -266,6 +266,7 @@ class RouteEnd:
     doubt: why one of the listings may not have shown everything, of the first that may not.
     reached: the cursor up to which every change was read, where the listing tells.
     left_out: what could not be read.
+    lacking: names of the included streams of which a record was named and did not come.
     """
 
     total: int | None = None
@@ -273,12 +274,13 @@ class RouteEnd:
     doubt: str | None = None
     reached: str | None = None
     left_out: tuple[LeftOut, ...] = ()
+    lacking: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> "RouteEnd":
         """From the JSON that a checkpoint keeps."""
         left_out = tuple(LeftOut(**each) for each in stored.get("left_out", ()))
-        return cls(**{**stored, "left_out": left_out})
+        return cls(**{**stored, "left_out": left_out, "lacking": tuple(stored.get("lacking", ()))})
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import placeholders_of
 from openfaith_pipeline.walk import End, Walk
 
 _NO_DELETIONS = "so nothing was taken for deleted"
@@ -14,6 +15,9 @@ class Doubt(NamedTuple):
 
     reason: str
     may_pass: bool
+
+
+_LACKING = Doubt(f"records that others name did not come with them, {_NO_DELETIONS}", may_pass=False)
 
 
 class Listed(NamedTuple):
@@ -51,7 +55,16 @@ def find_doubts(walk: Walk, end: End, listed: Mapping[str, Listed], *, must_be_e
         for stream in walk.streams:
             if listed[stream.name].broken:
                 doubts.setdefault(stream.name, broken)
+        lacking = {name for route in end.routes for name in route.lacking}
+        for stream in walk.streams:
+            if stream.name in lacking and not _can_be_asked_for(stream):
+                doubts.setdefault(stream.name, _LACKING)
     return doubts
+
+
+def _can_be_asked_for(stream: Stream) -> bool:
+    """Whether a row names all that a path to its record leads through, so that it is asked for before it is deleted."""
+    return any(all(f"{name}_id" in stream.columns for name in placeholders_of(path)) for path in stream.all_paths)
 
 
 def _has_hidden(walk: Walk, lead: Stream) -> bool:

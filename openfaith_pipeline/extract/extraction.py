@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from openfaith_pipeline.extract.around import Unread, going_around
 from openfaith_pipeline.extract.children import Children, ChildState, Parents, read_children
 from openfaith_pipeline.extract.pages import Fetch, Tally, cursor_of
 from openfaith_pipeline.extract.reading import FOLLOWED, Piece, read_listing
-from openfaith_pipeline.extract.sorting import Answer, left_out, sort_records
+from openfaith_pipeline.extract.sorting import Answer, lacking, left_out, sort_records
 from openfaith_pipeline.walk import Checkpoint, End, LeftOut, Page, Record, Route, RouteEnd, Walk, query_of
 
 
@@ -39,17 +39,19 @@ class Source:
 class _Progress:
     """Which route is being read, where it stands, and how the routes before it ended.
 
-    left_out: what could not be read of the route's listing at top level so far.
+    left_out: what could not be read of the route's listing at top level so far. lacking: see RouteEnd, so far.
     """
 
     state: Checkpoint = field(default_factory=dict)
     ends: list[RouteEnd] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+    lacking: set[str] = field(default_factory=set)
 
     @classmethod
     def read(cls, checkpoint: Checkpoint) -> "_Progress":
         ends = [RouteEnd.read(end) for end in checkpoint["ends"]]
-        return cls(checkpoint["state"], ends, [LeftOut(**each) for each in checkpoint["left_out"]])
+        left_out = [LeftOut(**each) for each in checkpoint["left_out"]]
+        return cls(checkpoint["state"], ends, left_out, set(checkpoint.get("lacking", ())))
 
     @property
     def route(self) -> int:
@@ -57,11 +59,12 @@ class _Progress:
 
     def checkpoint(self) -> Checkpoint:
         ends, left_out = map(asdict, self.ends), map(asdict, self.left_out)
-        return {"route": self.route, "state": self.state, "ends": list(ends), "left_out": list(left_out)}
+        so_far = {"left_out": list(left_out), "lacking": sorted(self.lacking)}
+        return {"route": self.route, "state": self.state, "ends": list(ends), **so_far}
 
     def finish(self, end: RouteEnd) -> None:
-        self.ends.append(end)
-        self.state, self.left_out = {}, []
+        self.ends.append(replace(end, lacking=tuple(sorted(self.lacking))))
+        self.state, self.left_out, self.lacking = {}, [], set()
 
     def end(self) -> End:
         return End(tuple(self.ends))
@@ -102,10 +105,11 @@ async def _read_left_out(route: Route, piece: Piece, fetch: Fetch, tally: Tally)
 def _page_of(walk: Walk, route: Route, piece: Piece, late: list[Any], progress: _Progress, tally: Tally) -> Page:
     rows = _leave_out(route, piece, progress)
     progress.state = piece.state
+    answer = Answer(rows, piece.shown, [*piece.included, *late])
+    progress.lacking |= lacking(route.carried, answer)
     if piece.is_last:
         total = piece.total if route.is_whole else None
         progress.finish(RouteEnd(total, None, piece.doubt, piece.reached, tuple(progress.left_out)))
-    answer = Answer(rows, piece.shown, [*piece.included, *late])
     records = sort_records(route, walk.streams, answer, {})
     return Page(records, progress.checkpoint(), **tally.take(), end=_end(walk, progress))
 
@@ -132,6 +136,8 @@ async def _read_parents(walk: Walk, route: Route, source: Source, progress: _Pro
     async with aclosing(listings):
         async for batch in listings:
             progress.state = state.checkpoint()
+            for each in batch:
+                progress.lacking |= lacking(route.carried, Answer(each.rows, each.shown, each.included))
             yield Page(_sorted(walk, route, batch), progress.checkpoint(), **tally.take())
     left_out = tuple(LeftOut(**each) for each in state.left_out)
     progress.finish(RouteEnd(shortage=state.shortage, doubt=state.doubt, left_out=left_out))

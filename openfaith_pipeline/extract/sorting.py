@@ -124,6 +124,25 @@ def _named(row: Any, relationship: str) -> list[str]:
     return [identifier for item in (data if isinstance(data, list) else [data]) if (identifier := id_of(item))]
 
 
+def lacking(carried: Sequence[Carried], answer: Answer) -> set[str]:
+    """Names of the streams of which a record of the answer names one that did not come with it.
+
+    With one that did not come, those below it are lacking too, which nothing else names.
+    """
+    there = {_key(row) for row in answer.included}
+    found: set[str] = set()
+    for each in _outer_first(carried):
+        named = (
+            (each.stream.type, child)
+            for parent in (*answer.shown, *answer.included)
+            if _type_of(parent) == each.parent.type
+            for child in _named(parent, each.name)
+        )
+        if (each.outer and each.outer.stream.name in found) or not there.issuperset(named):
+            found.add(each.stream.name)
+    return found
+
+
 def left_out(route: Route, rows: list[Any], included: list[Any]) -> list[tuple[Carried, str]]:
     """Records that the rows name and the answer lacks, of streams that could be read otherwise.
 
