@@ -105,7 +105,7 @@ def test_dev_serves_the_demo_looks_after_it_and_ends_cleanly(
             seconds = _followed_by_webhook(connection, simulator, org_ids)
         print(f"a change at Planning Center was in the OpenFaith tables after {seconds:.1f} s")
 
-        dev.child("dagster_webserver").kill()
+        dev.child("openfaith_pipeline.defs.webserver").kill()
         eventually(lambda: "webserver ended (killed by SIGKILL) and is started again" in dev.log.read_text(), "said so")
         eventually(dev.answers, "the UI answers again")
 
