@@ -10,8 +10,9 @@ from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.orgs.invitations import invitation_url, make_invitation
 from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.keys import CONNECT
+from openfaith_pipeline.service.schemas import ANSWERS
 
-router = APIRouter(prefix="/orgs", tags=["Orgs"])
+router = APIRouter(prefix="/orgs", tags=["orgs"], responses=ANSWERS)
 
 
 class Invited(BaseModel):
