@@ -46,4 +46,7 @@ def test_what_is_in_quarantine_is_listed_without_what_it_holds(verb: Verbs, conn
     assert (replayed.code, replayed.document["streams"][0]["left"]) == (1, 1)
     assert f"quarantine list {connected} --stream people.tabs" in replayed.err
     [entry] = verb("quarantine", "list", "--show-records", "--json").document
-    assert (entry["record"], entry["reason"]) == (record, "is a text of 11 characters, not a whole number")
+    assert (entry["record"], entry["reason"]) == (
+        record,
+        "is a text of 11 characters, not a whole number of at most 64 bits",
+    )
