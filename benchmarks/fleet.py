@@ -22,8 +22,8 @@ from pydantic import SecretStr
 
 from benchmarks.church import NO_LIMIT, Place, be_nice, fresh_place, postgres_cpu_seconds
 from benchmarks.results import table, write_section
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.registry import add_org
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
 from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
 

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from benchmarks.church import connect, fresh_place, sync
 from benchmarks.results import table, write_section
-from openfaith_pipeline.catalog import STREAMS, Product, streams_of
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.simulator import Latency, RateLimit, SimulatorClient, made_up_churches, running_simulator
+from openfaith_pipeline.sources import STREAMS, streams_of
 
 LATENCY: Final = Latency(base_ms=300, per_row_ms=3)
 ONE_REQUEST_SECONDS: Final = 0.3

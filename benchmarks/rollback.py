@@ -19,15 +19,16 @@ from psycopg.rows import dict_row
 
 from benchmarks.church import be_nice, fresh_place
 from benchmarks.results import table, write_section
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.load.publishing import publish
 from openfaith_pipeline.load.sessions import SyncRequest, open_session, staging_name
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
-from openfaith_pipeline.rollback import RollbackOrder, roll_back
+from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
 from openfaith_pipeline.transform import TABLES, transform_org
 
 ORG_ID = "org_01k5t0w2m1e9qv4y8z3n7b6c5d"

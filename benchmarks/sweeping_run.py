@@ -7,9 +7,9 @@ import time
 
 from benchmarks.church import peak_memory
 from openfaith_pipeline.database import open_database
-from openfaith_pipeline.defs.caller import CALLER, Caller
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.defs.location import definitions
+from openfaith_pipeline.defs.run_handle import CALLER, Caller
 from openfaith_pipeline.settings import load_settings
 
 

@@ -15,12 +15,12 @@ from typing import Any
 from uuid import uuid4
 
 from benchmarks.church import peak_memory
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
-from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.sync import sync_streams
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.attempt import sync_streams
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import transform_org
 
 

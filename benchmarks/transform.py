@@ -20,7 +20,7 @@ from psycopg import Connection, sql
 
 from benchmarks.church import be_nice, fresh_place
 from benchmarks.results import table, write_section
-from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import TransformResult, transform_org
 
 ORG_ID = "org_01k5t0w2m1e9qv4y8z3n7b6c5d"

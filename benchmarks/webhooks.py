@@ -28,13 +28,13 @@ import uvloop
 from pydantic import SecretStr
 
 from benchmarks.results import write_section
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database, open_database
-from openfaith_pipeline.orgs.cipher import cipher_from
 from openfaith_pipeline.orgs.org_ids import new_org_id
-from openfaith_pipeline.orgs.registry import add_org
-from openfaith_pipeline.orgs.webhook_secrets import Subscription, keep_subscription
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.settings import Settings, environment_with
+from openfaith_pipeline.webhooks.secrets import Subscription, keep_subscription
 
 EVENT = "people.v2.events.email.updated"
 NOWHERE = "http://127.0.0.1:9"

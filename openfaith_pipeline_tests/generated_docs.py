@@ -5,10 +5,10 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.catalog.document import render_catalog
-from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
 from openfaith_pipeline.cli.app import app
+from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
+from openfaith_pipeline.sources import STREAMS
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.planning_center import OAuthToken
 from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
 from openfaith_pipeline.settings import Settings

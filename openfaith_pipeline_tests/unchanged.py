@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from benchmarks.church import NO_LIMIT, fresh_place
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator

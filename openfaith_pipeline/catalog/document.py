@@ -1,14 +1,14 @@
 """docs/catalog.md, written from the declarations: what becomes of each type that Planning Center documents."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
 
-from openfaith_pipeline.catalog.not_synced import Reason
 from openfaith_pipeline.catalog.stream import Product, Strategy, Stream
 
 _INTRODUCTION = """\
 # What is synced
 
-Written by `make docs` from the declarations in `openfaith_pipeline/catalog/`; change those, not this.
+Written by `make docs` from the declarations in `openfaith_pipeline/planning_center/streams/`; change those, not this.
 
 Of the {types} types that Planning Center documents, {streams} are synced; the others stand with their reasons at
 the end of their product.
@@ -35,6 +35,22 @@ _STRATEGIES: Mapping[Strategy, str] = {
     Strategy.PUSHED: "by webhook events alone: no list shows the records, so those from before the subscription, and"
     " those that a lost event told of, are not there",
 }
+
+
+class Reason(StrEnum):
+    """Why a type is not synced, as a sentence for docs/catalog.md."""
+
+    ANOTHER_NAME = "Records of another type by the name of their part in it; that type is synced."
+    DERIVED = "Computed from other types, which are synced."
+    GONE = "No longer in the newer versions of the reference."
+    OTHER_ORGANIZATIONS = "Tells of the same person in other organizations, which are not this church's to keep."
+    PER_USER = "Shows only what belongs to the user whose token it is, so it says nothing of the church."
+    PLUMBING = "The workings of Planning Center's API, not the church's data."
+    SAME_ROWS = "The same records as `services.plan_people`, seen from the person."
+    TRANSIENT = "The state of a job that is under way, gone when it is done."
+    UI_STATE = "What a screen shows at the moment, not the church's data."
+    UNDOCUMENTED = "In no reference, and one list for each person; each change we read of a person is in the history."
+    UNROUTED = "Documented as a type, but no path leads to it."
 
 
 def render_catalog(streams: Iterable[Stream], not_synced: Mapping[Product, Mapping[str, Reason]]) -> str:

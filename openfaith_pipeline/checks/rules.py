@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from psycopg import Connection, sql
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.parentage import is_parentless
+from openfaith_pipeline.sources import STREAMS
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from openfaith_pipeline.alerts.incidents import Alert, list_alerts, resolve_alert_by_id
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import DeliveryFailed, UsageError
-from openfaith_pipeline.orgs.alerts import Alert, list_alerts, resolve_alert_by_id
 from openfaith_pipeline.settings import load_settings
 
 alerts_app = typer.Typer(no_args_is_help=True, help="What went wrong and is not over yet.")
@@ -63,7 +63,7 @@ def test(as_json: terminal.JsonOption = False) -> None:
     \b
     Exit codes: 0 sent to all; 1 a channel does not take it; 2 no channel is set up.
     """
-    from openfaith_pipeline.defs.alert_channels import channels_of
+    from openfaith_pipeline.alerts.channels import channels_of
 
     channels = channels_of(load_settings())
     if not channels:

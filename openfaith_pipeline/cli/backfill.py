@@ -9,15 +9,16 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.sync import EveryOrg, OrgIds, Products, StreamNames, choose_orgs, choose_streams
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.inbox.requests import Request, get_request, resume_request
 from openfaith_pipeline.inbox.sync_requests import request_sync
-from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import SyncMode
 
 _LOOK_SECONDS: Final = 1.0
 _HINT_AFTER_SECONDS: Final = 60.0

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from openfaith_pipeline.catalog import STREAMS, Product, Stream
+from openfaith_pipeline.catalog.stream import Product, Stream
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.sources import STREAMS
 
 
 def show_catalog(

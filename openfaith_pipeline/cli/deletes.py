@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from openfaith_pipeline.approving import approve_deletion, reject_deletion
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.sync import choose_streams
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.load.delete_guards import ANY, Guard, list_guards, reset_guard, set_guard
-from openfaith_pipeline.load.held_deletions import HeldDeletion, list_held
 from openfaith_pipeline.orgs.registry import get_org
+from openfaith_pipeline.review.delete_guards import ANY, Guard, list_guards, reset_guard, set_guard
+from openfaith_pipeline.review.held_deletions import HeldDeletion, list_held
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sync.deletion_approval import approve_deletion, reject_deletion
 
 deletes_app = typer.Typer(no_args_is_help=True, help="Deletions that are so large that they wait for a person.")
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.demo_churches import (
     DemoChurches,
@@ -31,8 +30,9 @@ from openfaith_pipeline.cli.sync import (
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.orgs.registry import Org
-from openfaith_pipeline.results import StreamResult
 from openfaith_pipeline.settings import Settings, load_settings
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import StreamResult
 
 if TYPE_CHECKING:
     from openfaith_pipeline.defs.reports import OrgReport

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
@@ -14,6 +13,7 @@ from openfaith_pipeline.journal.history import Change, read_history
 from openfaith_pipeline.journal.tables import JournaledTable, raw_rows, table_named
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sources import STREAMS
 
 _LONGEST = 60
 

@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.connections.invitations import invitation_url, make_invitation
+from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import ConfigurationError
-from openfaith_pipeline.orgs.invitations import invitation_url, make_invitation
-from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.settings import load_settings
 
 OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]

@@ -9,9 +9,9 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.orgs.health import read_health
 from openfaith_pipeline.orgs.registry import get_org, list_orgs, remove_org
-from openfaith_pipeline.orgs.webhook_secrets import subscriptions_of
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.subscribing import LeftOver, let_go
+from openfaith_pipeline.webhooks.secrets import subscriptions_of
+from openfaith_pipeline.webhooks.subscriptions import LeftOver, let_go
 
 
 def remove(

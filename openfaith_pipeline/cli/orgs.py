@@ -15,17 +15,18 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.org_invite import invite
 from openfaith_pipeline.cli.org_removal import remove
 from openfaith_pipeline.cli.org_settings import set_schedule, show
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.grants import lost_products, read_now
+from openfaith_pipeline.connections.oauth_tokens import refresh_due_tokens
+from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
+from openfaith_pipeline.connections.organization import Organization, read_organization
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted, UsageError
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.grants import lost_products, read_now
 from openfaith_pipeline.orgs.health import Health, read_health
-from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.org_ids import check_org_id
-from openfaith_pipeline.orgs.organization import Organization, read_organization
 from openfaith_pipeline.orgs.registry import (
     Org,
-    add_org,
     get_org,
     list_orgs,
     lock_church,
@@ -34,7 +35,6 @@ from openfaith_pipeline.orgs.registry import (
     pause_org,
     resume_org,
 )
-from openfaith_pipeline.orgs.tokens import refresh_due_tokens
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.planning_center.transport import parse_url
 from openfaith_pipeline.settings import Settings, load_settings
@@ -192,7 +192,7 @@ def reencrypt_all(as_json: terminal.JsonOption = False) -> None:
     Exit codes: 0 all have the newest key; 1 some are opened by no key, or the database does not answer;
                 2 configuration.
     """
-    from openfaith_pipeline.orgs.reencryption import reencrypt  # with SQLAlchemy, which no other verb here needs
+    from openfaith_pipeline.connections.reencryption import reencrypt  # with SQLAlchemy, which no other verb here needs
 
     with open_database(load_settings()) as database:
         outcomes = reencrypt(database)

@@ -9,17 +9,18 @@ from dataclasses import asdict
 from typing import Any, Final
 from uuid import uuid4
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.progress import shown_progress
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import OpenFaithError
-from openfaith_pipeline.load.foreseeing import Sample, StreamChanges
+from openfaith_pipeline.journal.sync_changes import Sample, StreamChanges
 from openfaith_pipeline.load.plans import Plan, check_plan, discard_plan, end_planning, find_plan, give_up_old_plans
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.orgs.registry import Org
-from openfaith_pipeline.planning import OrgPlan, plan_streams
-from openfaith_pipeline.results import StreamResult, SyncMode
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.plan import OrgPlan, plan_streams
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
 
 _KINDS: Final[Mapping[str, str]] = {
     "insert": "new",

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from openfaith_pipeline.cli.terminal import count, duration, messages, number_of, table
 from openfaith_pipeline.printable import printable
-from openfaith_pipeline.results import Progress, StreamResult
+from openfaith_pipeline.sync.results import Progress, StreamResult
 
 _PLAIN_INTERVAL_SECONDS = 5.0
 _MOST_LIVE_STREAMS = 15

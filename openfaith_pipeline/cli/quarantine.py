@@ -11,12 +11,12 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.sync import choose_streams
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.load.quarantine import Quarantined, list_quarantined
 from openfaith_pipeline.load.sessions import REPLAYED
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.orgs.registry import get_org
-from openfaith_pipeline.replaying import Replayed, replay
+from openfaith_pipeline.review.quarantine import Quarantined, list_quarantined
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sync.quarantine_replay import Replayed, replay
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Records, or values of them, that could not be loaded.")
 

@@ -9,8 +9,8 @@ import typer
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import RollbackRefused
-from openfaith_pipeline.rollback import OnConflict, OrgRollback, RollbackOrder, roll_back
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sync.rollback import OnConflict, OrgRollback, RollbackOrder, roll_back
 
 SyncId = Annotated[str, typer.Argument(metavar="SYNC_ID", help="As `sync --json`, `history` and Dagster show it.")]
 Conflicts = Annotated[

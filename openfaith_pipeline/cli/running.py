@@ -9,14 +9,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.progress import shown_progress
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.orgs.registry import Org
-from openfaith_pipeline.results import SyncMode
-from openfaith_pipeline.workplace import BUSY_PATIENCE_SECONDS
+from openfaith_pipeline.sync.results import SyncMode
+from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from openfaith_pipeline.defs.execution import SyncOrder
@@ -110,7 +110,7 @@ def _interrupt_told() -> Iterator[None]:
 
 def _is_surely_alive(database: Database, busy: StreamBusy, seconds_watched: float) -> bool:
     """Whether a run gave a sign of life while it was watched. One that was killed looks alive for a while, too."""
-    from openfaith_pipeline.defs.busy import has_beaten_within
+    from openfaith_pipeline.defs.live_runs import has_beaten_within
 
     if seconds_watched > _BUSY_PATIENCE_SECONDS:
         return True

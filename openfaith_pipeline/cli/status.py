@@ -8,8 +8,8 @@ import typer
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.orgs import describe_org
 from openfaith_pipeline.database import open_database
+from openfaith_pipeline.orgs.status import OrgStatus, StreamStatus, read_status
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.status import OrgStatus, StreamStatus, read_status
 
 OrgId = Annotated[
     str | None, typer.Argument(metavar="ORG_ID", help="One org in detail; all, in a line each, if not given.")

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 from rich.console import Group, RenderableType
 
-from openfaith_pipeline.catalog import STREAMS, Product, Stream, streams_of
+from openfaith_pipeline.catalog.stream import Product, Stream
 from openfaith_pipeline.cli import plans, terminal
 from openfaith_pipeline.cli.progress import waited_of
 from openfaith_pipeline.cli.running import IfBusy, Terms, run_shown
+from openfaith_pipeline.connections.organization import check_answering
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UnknownStream, UsageError
-from openfaith_pipeline.orgs.organization import check_answering
 from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
-from openfaith_pipeline.polling import streams_between_polls
-from openfaith_pipeline.results import StreamResult, SyncMode
-from openfaith_pipeline.rolling import streams_due_for_reconcile
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sources import STREAMS, streams_of
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
+from openfaith_pipeline.sync.stream_selection import streams_between_polls, streams_due_for_reconcile
 
 if TYPE_CHECKING:
     from openfaith_pipeline.defs.reports import OrgReport

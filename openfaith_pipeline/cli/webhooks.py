@@ -12,11 +12,11 @@ import typer
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.inbox.webhook_deliveries import count_by_status, replay
 from openfaith_pipeline.orgs.registry import get_org, list_orgs
-from openfaith_pipeline.orgs.webhook_secrets import subscriptions_of
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.subscribing import (
+from openfaith_pipeline.webhooks.deliveries import count_by_status, replay
+from openfaith_pipeline.webhooks.secrets import subscriptions_of
+from openfaith_pipeline.webhooks.subscriptions import (
     Ensured,
     ensure_subscriptions,
     receiver_url,

@@ -20,11 +20,12 @@ from sqlalchemy.schema import (
     SetColumnComment,
 )
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.adoption import adopt_extras
 from openfaith_pipeline.database.raw_tables import RAW_METADATA, tables_of, type_name
 from openfaith_pipeline.database.retyping import OLD_TYPES, retype_columns
 from openfaith_pipeline.errors import ConfigurationError
+from openfaith_pipeline.sources import STREAMS
 
 _TABLES_AT_ONCE: Final = 100  # in one transaction, which holds a lock for each table, index and TOAST table
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]

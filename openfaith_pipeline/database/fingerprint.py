@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from psycopg import Connection, sql
 
-from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.sources import STREAMS
 
 _READ: Final = "SELECT obj_description(to_regnamespace('staging'), 'pg_namespace')"
 

@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 
 
 def is_parentless(stream: Stream) -> sql.Composable:

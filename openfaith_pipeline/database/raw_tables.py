@@ -28,7 +28,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-from openfaith_pipeline.catalog import STREAMS, ColumnType, Stream
+from openfaith_pipeline.catalog.stream import ColumnType, Stream
+from openfaith_pipeline.sources import STREAMS
 
 STAGING_SCHEMA: Final = "staging"
 LINKS_COLUMN: Final = "_links"

@@ -11,7 +11,7 @@ from typing import Any, Final
 from psycopg import Connection, sql
 from sqlalchemy import Table
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.adoption import FITTING
 from openfaith_pipeline.database.raw_tables import STAGING_SCHEMA, TYPES, type_name
 

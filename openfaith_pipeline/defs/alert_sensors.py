@@ -9,19 +9,19 @@ import dagster as dg
 from psycopg import Connection
 from pydantic import PrivateAttr
 
+from openfaith_pipeline.alerts.channels import channels_of
+from openfaith_pipeline.alerts.dead_connections import watch_dying
+from openfaith_pipeline.alerts.delivery import deliver_due_alerts
+from openfaith_pipeline.alerts.failing_sweeps import watch_turns
+from openfaith_pipeline.alerts.freshness import watch_freshness
+from openfaith_pipeline.alerts.incidents import Alert, list_alerts, raise_alert, resolve_alert
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.alert_channels import channels_of
 from openfaith_pipeline.defs.dagster_private import check
 from openfaith_pipeline.defs.failure_reasons import reason_of
-from openfaith_pipeline.defs.requests import PARTITION_TAG, SYNC_ID_TAG
 from openfaith_pipeline.defs.retries import is_retried
+from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.load.sync_log import error_of, has_failing_streams
-from openfaith_pipeline.orgs.alert_delivery import deliver_due_alerts
-from openfaith_pipeline.orgs.alerts import Alert, list_alerts, raise_alert, resolve_alert
-from openfaith_pipeline.orgs.deaths import watch_dying
-from openfaith_pipeline.orgs.failing_turns import watch_turns
-from openfaith_pipeline.orgs.freshness import watch_freshness
 
 
 class AlertDesk(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -9,9 +9,10 @@ import dagster as dg
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
-from openfaith_pipeline.catalog import STREAMS, Product, Strategy, Stream
+from openfaith_pipeline.catalog.stream import Product, Strategy, Stream
 from openfaith_pipeline.database.raw_tables import raw_table
-from openfaith_pipeline.results import StreamResult
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import StreamResult
 from openfaith_pipeline.transform import TransformResult
 
 _WAYS: Final[Mapping[Strategy, str]] = {

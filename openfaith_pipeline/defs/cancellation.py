@@ -5,13 +5,13 @@ from typing import Final
 
 import dagster as dg
 
-from openfaith_pipeline.compensating import Compensation, undo_canceled
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.compensation import report_rollback
 from openfaith_pipeline.defs.jobs import PCO_SYNC
-from openfaith_pipeline.defs.requests import ORG_TAG, sync_id_of, trigger_of
+from openfaith_pipeline.defs.run_tags import ORG_TAG, sync_id_of, trigger_of
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.errors import StreamBusy
+from openfaith_pipeline.sync.compensation import Compensation, undo_canceled
 
 _PATIENCE_SECONDS: Final = 25.0  # longer than the leases of a killed run last
 

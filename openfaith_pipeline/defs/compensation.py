@@ -6,10 +6,10 @@ from dataclasses import asdict
 
 import dagster as dg
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.journal.tables import tables_of_stream
-from openfaith_pipeline.rollback import OrgRollback, RollbackOrder
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.rollback import OrgRollback, RollbackOrder
 
 
 def report_rollback(instance: dg.DagsterInstance, order: RollbackOrder, undone: Sequence[OrgRollback]) -> None:

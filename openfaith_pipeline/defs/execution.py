@@ -15,11 +15,10 @@ from uuid import uuid4
 import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.outages import outage_in_words
-from openfaith_pipeline.defs.busy import end_if_dead, find_live_run, wait_for_end
-from openfaith_pipeline.defs.caller import CALLER, Caller
 from openfaith_pipeline.defs.dagster_private import (
     DagsterPostgresException,
     InMemoryJob,
@@ -31,10 +30,12 @@ from openfaith_pipeline.defs.dagster_private import (
 from openfaith_pipeline.defs.failure_reasons import reason_of
 from openfaith_pipeline.defs.instance import LOCATION_NAME, open_instance
 from openfaith_pipeline.defs.jobs import PCO_SYNC
+from openfaith_pipeline.defs.live_runs import end_if_dead, find_live_run, wait_for_end
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.partitions import align_partitions
 from openfaith_pipeline.defs.reports import OrgReport, read_reports, runs_of, status_of
-from openfaith_pipeline.defs.requests import (
+from openfaith_pipeline.defs.run_handle import CALLER, Caller
+from openfaith_pipeline.defs.run_tags import (
     IDEMPOTENCY_TAG,
     ORG_TAG,
     PARTITION_TAG,
@@ -55,11 +56,11 @@ from openfaith_pipeline.load.sync_log import (
     note_run,
     started_alone,
 )
-from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.registry import get_org, list_orgs
-from openfaith_pipeline.results import Progress, SyncMode
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.workplace import BUSY_PATIENCE_SECONDS
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import Progress, SyncMode
+from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS
 
 ORGS_AT_ONCE: Final = 4
 _LISTEN_SECONDS: Final = 0.2

@@ -4,10 +4,10 @@ from enum import StrEnum
 
 import dagster as dg
 
-from openfaith_pipeline.defs.caller import current_caller
-from openfaith_pipeline.defs.failures import acted_on
 from openfaith_pipeline.defs.jobs import EXECUTOR
+from openfaith_pipeline.defs.op_errors import acted_on
 from openfaith_pipeline.defs.resources import SyncEngine
+from openfaith_pipeline.defs.run_handle import current_caller
 
 
 class DeletionDecision(StrEnum):

@@ -5,7 +5,6 @@ from functools import cache
 
 import dagster as dg
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.defs.alert_sensors import AlertDesk, alerts_sensor, failed_runs_sensor
 from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
 from openfaith_pipeline.defs.canonical_assets import canonical_assets, canonical_sensor
@@ -21,6 +20,7 @@ from openfaith_pipeline.defs.sweeps import pco_sweep
 from openfaith_pipeline.defs.token_refresh import token_refresh_job, token_refresh_schedule
 from openfaith_pipeline.defs.webhooks import webhook_deliveries, webhooks_sensor
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS, WorkflowEngine
+from openfaith_pipeline.sources import STREAMS
 
 
 @cache

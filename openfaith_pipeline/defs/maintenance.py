@@ -6,7 +6,7 @@ import dagster as dg
 
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.storage import database_of
-from openfaith_pipeline.maintenance import maintain
+from openfaith_pipeline.sync.maintenance import maintain
 
 
 @dg.op(

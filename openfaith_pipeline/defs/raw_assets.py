@@ -5,17 +5,18 @@ from typing import Any, Final
 
 import dagster as dg
 
-from openfaith_pipeline.catalog import STREAMS, Product, Stream, streams_of
+from openfaith_pipeline.catalog.stream import Product, Stream
 from openfaith_pipeline.checks import Finding, rules_for
-from openfaith_pipeline.compensating import Compensation
 from openfaith_pipeline.defs.asset_metadata import describe_stream, product_title, raw_columns, stream_metadata
 from openfaith_pipeline.defs.compensation import rollback_events
-from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
+from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.partitions import ORG
-from openfaith_pipeline.defs.requests import SyncConfig, request_of
 from openfaith_pipeline.defs.resources import SyncEngine
+from openfaith_pipeline.defs.run_tags import SyncConfig, request_of
 from openfaith_pipeline.errors import CheckFailed, SyncFailed, SyncIncomplete
-from openfaith_pipeline.results import StreamResult
+from openfaith_pipeline.sources import STREAMS, streams_of
+from openfaith_pipeline.sync.compensation import Compensation
+from openfaith_pipeline.sync.results import StreamResult
 
 PREVIEW_ROWS: Final = 5
 OWNERS: Final = ("team:openfaith",)

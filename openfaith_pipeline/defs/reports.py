@@ -7,9 +7,9 @@ import dagster as dg
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.failure_reasons import reason_of
-from openfaith_pipeline.defs.requests import ORG_TAG, SYNC_ID_TAG
+from openfaith_pipeline.defs.run_tags import ORG_TAG, SYNC_ID_TAG
 from openfaith_pipeline.load.sync_log import recorded_streams
-from openfaith_pipeline.results import StreamResult, stored_result
+from openfaith_pipeline.sync.results import StreamResult, stored_result
 from openfaith_pipeline.transform import TransformResult
 
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 import dagster as dg
 from psycopg import Connection
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.defs.coordinator import BACKFILL_PRIORITY
 from openfaith_pipeline.defs.dagster_private import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
 from openfaith_pipeline.defs.jobs import PCO_SYNC
-from openfaith_pipeline.defs.requests import (
+from openfaith_pipeline.defs.retries import is_retried
+from openfaith_pipeline.defs.run_tags import (
     ATTEMPT_TAG,
     IDEMPOTENCY_TAG,
     ORG_TAG,
@@ -24,10 +24,9 @@ from openfaith_pipeline.defs.requests import (
     SYNC_ID_TAG,
     TRIGGER_TAG,
 )
-from openfaith_pipeline.defs.retries import is_retried
 from openfaith_pipeline.defs.selections import assets_of, mode_config
 from openfaith_pipeline.errors import UnknownStream, UsageError
-from openfaith_pipeline.inbox.carrying import (
+from openfaith_pipeline.inbox.lifecycle import (
     claim_requests,
     claimed_requests,
     fail_orphans,
@@ -38,7 +37,8 @@ from openfaith_pipeline.inbox.carrying import (
 )
 from openfaith_pipeline.inbox.requests import Request
 from openfaith_pipeline.load.sync_log import finish_sync
-from openfaith_pipeline.results import SyncMode
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.workflows.execution import outcome_of
 from openfaith_pipeline.workflows.registry import get_workflow
 

@@ -10,30 +10,30 @@ import dagster as dg
 from psycopg import Connection
 from pydantic import PrivateAttr
 
-from openfaith_pipeline.approving import Approval, approve_deletion, reject_deletion
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.checks import Finding, Rule
+from openfaith_pipeline.connections.client import connect_client
+from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.caller import current_caller
 from openfaith_pipeline.defs.dagster_private import check
 from openfaith_pipeline.defs.heartbeat import beating
-from openfaith_pipeline.defs.requests import BACKFILL, Request
+from openfaith_pipeline.defs.run_handle import current_caller
+from openfaith_pipeline.defs.run_tags import BACKFILL, Request
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError, SourceUnreachable
-from openfaith_pipeline.inbox.carrying import take_request
-from openfaith_pipeline.load.held_deletions import HeldDeletion
+from openfaith_pipeline.inbox.lifecycle import take_request
 from openfaith_pipeline.load.plans import is_plan
 from openfaith_pipeline.load.preview import preview_rows
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync, mode_of
-from openfaith_pipeline.orgs.connecting import connect_client
-from openfaith_pipeline.orgs.openfaith_tables import adopt_openfaith_orgs
 from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.orgs.turns import Kind, count_due, enroll_orgs
-from openfaith_pipeline.planning import apply_streams
 from openfaith_pipeline.planning_center.rate_ledger import Priority
-from openfaith_pipeline.results import StreamResult, SyncMode
-from openfaith_pipeline.sweeping import Listener, SweepOrder, SweepReport, sweep
-from openfaith_pipeline.sync import sync_streams
+from openfaith_pipeline.review.held_deletions import HeldDeletion
+from openfaith_pipeline.sync.attempt import sync_streams
+from openfaith_pipeline.sync.deletion_approval import Approval, approve_deletion, reject_deletion
+from openfaith_pipeline.sync.plan import apply_streams
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
+from openfaith_pipeline.sync.sweep import Listener, SweepOrder, SweepReport, sweep
 from openfaith_pipeline.telemetry import tracing
 from openfaith_pipeline.transform import TransformResult, transform_org
 

@@ -27,7 +27,7 @@ from openfaith_pipeline.defs.dagster_private import (
     check,
 )
 from openfaith_pipeline.defs.jobs import PCO_SYNC
-from openfaith_pipeline.defs.requests import PARTITION_TAG, SYNC_ID_TAG, TRIGGER_TAG, sync_id_of, trigger_of
+from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG, TRIGGER_TAG, sync_id_of, trigger_of
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
 
 LOOKED_BACK: Final = timedelta(hours=6)

@@ -5,10 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.defs.canonical_assets import canonical_key
 from openfaith_pipeline.defs.raw_assets import asset_key, op_name
-from openfaith_pipeline.results import SyncMode
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import SOURCES
 
 

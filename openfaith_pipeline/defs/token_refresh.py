@@ -4,9 +4,9 @@ from typing import Final
 
 import dagster as dg
 
+from openfaith_pipeline.connections.oauth_tokens import orgs_with_due_tokens, refresh_due_tokens
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.storage import database_of
-from openfaith_pipeline.orgs.tokens import orgs_with_due_tokens, refresh_due_tokens
 
 _FAILURES_TOLD: Final = 20
 

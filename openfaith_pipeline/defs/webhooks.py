@@ -12,20 +12,20 @@ from typing import Any, Final
 import dagster as dg
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.applying import apply_next
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.caller import current_caller
 from openfaith_pipeline.defs.canonical_assets import canonical_key
 from openfaith_pipeline.defs.dagster_private import check
-from openfaith_pipeline.defs.failures import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.jobs import EXECUTOR
+from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.raw_assets import asset_key
+from openfaith_pipeline.defs.run_handle import current_caller
 from openfaith_pipeline.defs.storage import database_of
-from openfaith_pipeline.inbox.webhook_deliveries import oldest_overdue
 from openfaith_pipeline.load.arrivals import Arrived, arrived_after
 from openfaith_pipeline.load.leases import holding
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import SOURCES
+from openfaith_pipeline.webhooks.applier import apply_next
+from openfaith_pipeline.webhooks.deliveries import oldest_overdue
 
 PATIENCE: Final = timedelta(seconds=30)
 """Deliveries that wait for longer have no service to apply them."""

@@ -9,11 +9,11 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.failures import acted_on
-from openfaith_pipeline.defs.requests import REQUEST_TAG
+from openfaith_pipeline.defs.op_errors import acted_on
 from openfaith_pipeline.defs.resources import database_for_run
+from openfaith_pipeline.defs.run_tags import REQUEST_TAG
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.inbox.carrying import take_request
+from openfaith_pipeline.inbox.lifecycle import take_request
 from openfaith_pipeline.workflows.definition import Activity, ActivityFailed, Workflow
 from openfaith_pipeline.workflows.execution import ActivityToRetry, Executor
 from openfaith_pipeline.workflows.registry import WORKFLOWS

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.errors import OrgPaused, UnknownStream
 from openfaith_pipeline.inbox.requests import (
     Ask,
@@ -17,6 +16,7 @@ from openfaith_pipeline.inbox.requests import (
     waiting_requests,
 )
 from openfaith_pipeline.orgs.registry import get_org
+from openfaith_pipeline.sources import STREAMS
 
 SYNC_WORKFLOW: Final = "ExternalSyncWorkflow"
 PCO_ADAPTER: Final = "pco"

@@ -5,9 +5,10 @@ from functools import cache
 
 from psycopg import sql
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX, canonical_metadata
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.sources import STREAMS
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import Any
 from psycopg import AsyncConnection, Connection, sql
 from psycopg.rows import class_row
 
-from openfaith_pipeline.catalog import Strategy, Stream
+from openfaith_pipeline.catalog.stream import Strategy, Stream
+from openfaith_pipeline.catalog.walk import Page, Record, Route, Walk
 from openfaith_pipeline.load.publishing import Published, keep_states, publish_stream
 from openfaith_pipeline.load.sessions import ARRIVED, Session, SyncRequest, open_beside, raw_name
 from openfaith_pipeline.load.staging import commit_page
-from openfaith_pipeline.walk import Page, Record, Route, Walk
 
 Row = Mapping[str, Any]
 """A raw row as JSON: timestamps in ISO 8601, `_content_hash` as `\\x...`."""

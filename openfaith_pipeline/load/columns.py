@@ -13,8 +13,9 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any, Final
 
-from openfaith_pipeline.catalog import ColumnType, Stream, carried_names
-from openfaith_pipeline.walk import Record, id_of
+from openfaith_pipeline.catalog.stream import ColumnType, Stream
+from openfaith_pipeline.catalog.walk import Record, id_of
+from openfaith_pipeline.sources import carried_names
 
 ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 NEEDS_ESCAPE: Final = re.compile(r"[\\\n\r\t]")

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog import Stream
-from openfaith_pipeline.catalog.stream import placeholders_of
+from openfaith_pipeline.catalog.stream import Stream, placeholders_of
 from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.journal import link_rows
 from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
 

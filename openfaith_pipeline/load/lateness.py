@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.load.look_back import LEAST, MOST, NOW, look_back
 from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
 from openfaith_pipeline.load.sync_log import PUBLISHED

@@ -7,9 +7,9 @@ from typing import Any, Final
 from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import End, LeftOut, Route
 from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
-from openfaith_pipeline.walk import End, LeftOut, Route
 
 _NAMED: Final = 3
 """So many are named in one message."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.journal import Write, journaled, link_rows
 from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
 

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.parentage import is_parentless
 from openfaith_pipeline.load.sessions import Session, raw_name
+from openfaith_pipeline.sources import STREAMS
 
 _UNMINDED: Final = """
 SELECT stream FROM sync.stream_states

@@ -10,10 +10,11 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.mergers import survivors_of
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.load.sessions import Session, lock_stream, raw_name, staging_name
 from openfaith_pipeline.load.tombstones import mark_deleted, recount
-from openfaith_pipeline.mergers import survivors_of
+from openfaith_pipeline.sources import STREAMS
 
 CAUSE = "merge"
 

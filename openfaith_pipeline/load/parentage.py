@@ -10,9 +10,10 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import Record, id_of
 from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
-from openfaith_pipeline.walk import Record, id_of
+from openfaith_pipeline.sources import STREAMS
 
 _Known = dict[str, Any]
 """Columns of parents that are not null."""

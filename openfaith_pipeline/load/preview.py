@@ -5,7 +5,7 @@ from typing import Any, Final
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 
 _SHOWN_MOMENTS: Final = ("created_at", "updated_at")
 _BOOKKEEPING: Final = ("_synced_at",)

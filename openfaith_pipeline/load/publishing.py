@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.database.parentage import parentless_count
 from openfaith_pipeline.journal import entries_of, link_rows, raw_rows
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.gathering import gather_parents
-from openfaith_pipeline.load.held_deletions import hold, let_lapse
 from openfaith_pipeline.load.lateness import note_lateness
 from openfaith_pipeline.load.left_out import keep_unasked, note_left_out
 from openfaith_pipeline.load.links import publish_links
@@ -31,7 +31,8 @@ from openfaith_pipeline.load.sessions import (
 )
 from openfaith_pipeline.load.staging import encode_completed, stage
 from openfaith_pipeline.load.tombstones import mark_deleted, recount
-from openfaith_pipeline.walk import Record
+from openfaith_pipeline.review.held_deletions import hold, let_lapse
+from openfaith_pipeline.sources import STREAMS
 
 CLOCK_ALLOWANCE = timedelta(minutes=10)
 """A whole listing has seen every change up to its start, by a clock that may differ from ours by this much."""
@@ -275,9 +276,16 @@ async def _settle_deletions(connection: AsyncConnection[Any], session: Session, 
             await recount(connection, session.org_id, STREAMS[name])
     for name in session.names:
         if name in verdict.held:
-            await hold(connection, session, name, verdict.held[name], verdict.objections[name])
+            await hold(
+                connection,
+                session.org_id,
+                name,
+                ids=verdict.held[name],
+                sync_id=session.sync_id,
+                reason=verdict.objections[name],
+            )
         elif name in verdict.proven:
-            await let_lapse(connection, session, name)
+            await let_lapse(connection, session.org_id, name, session.sync_id)
 
 
 async def _unstage(connection: AsyncConnection[Any], session: Session, stream: Stream) -> int:

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from openfaith_pipeline import exact_json
-from openfaith_pipeline.catalog import Stream, carried_names
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.load.columns import LONGEST_ID, ColumnEncoder, links_of
 from openfaith_pipeline.load.values import (
     ENCODERS,
@@ -22,7 +23,7 @@ from openfaith_pipeline.load.values import (
     encode_text,
     kind_of,
 )
-from openfaith_pipeline.walk import Record
+from openfaith_pipeline.sources import carried_names
 
 _REPLACED = "holds a character that Postgres cannot store; U+FFFD stands in its place"
 

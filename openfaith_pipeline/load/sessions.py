@@ -8,21 +8,18 @@ committed page when it was reading the same thing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import RESUMABLE_FOR, Checkpoint, End, Route, Walk
 from openfaith_pipeline.errors import LeaseLost, PlanStale, StreamBusy
 from openfaith_pipeline.load import look_back
 from openfaith_pipeline.load.drift import Sightings
 from openfaith_pipeline.load.leases import LEASE_TTL, is_dead
-from openfaith_pipeline.walk import Checkpoint, End, Route, Walk
-
-RESUMABLE_FOR = timedelta(hours=12)
-"""How long an unfinished walk may be continued; after that its staged rows are too old to publish."""
 
 ARRIVED = "webhook"
 """The mode, for the record, of what came by itself: no walk that could be continued."""

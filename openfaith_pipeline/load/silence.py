@@ -8,10 +8,10 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import Walk
 from openfaith_pipeline.load.deletions import account
 from openfaith_pipeline.load.sessions import Session, raw_name
-from openfaith_pipeline.walk import Walk
 
 
 async def find_silent(connection: AsyncConnection[Any], session: Session) -> dict[str, str]:

@@ -7,13 +7,13 @@ from typing import Any, Final
 from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import Page, Record
 from openfaith_pipeline.database.raw_tables import LINKS_COLUMN
 from openfaith_pipeline.load.drift import Sightings
 from openfaith_pipeline.load.parentage import with_known_parents
 from openfaith_pipeline.load.rows import EncodedRows, Issue, RowEncoder
 from openfaith_pipeline.load.sessions import RENEWAL, Session, check_held, held_by, renew, staging_name
-from openfaith_pipeline.walk import Page, Record
 
 _COLUMNS_BEFORE = ("_stream_sync_id", "_page", "_position", "id")
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.load.publishing import Published
 from openfaith_pipeline.load.sessions import raw_name, staging_name
+from openfaith_pipeline.sources import STREAMS
 
 LARGE: Final = 1000
 SHARE: Final = 0.2

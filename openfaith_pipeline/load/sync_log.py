@@ -10,7 +10,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 
 PUBLISHED: Final = ("succeeded", "incomplete", "withheld")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from openfaith_pipeline import exact_json
-from openfaith_pipeline.catalog import ColumnType
+from openfaith_pipeline.catalog.stream import ColumnType
 from openfaith_pipeline.exact_json import LARGEST_EXPONENT, digits_of
 from openfaith_pipeline.load.columns import ESCAPES, LONGEST_ID, NEEDS_ESCAPE
 

@@ -8,9 +8,10 @@ from typing import Any, Final
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.catalog import STREAMS, Product, Stream
+from openfaith_pipeline.catalog.stream import Product, Stream
 from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.orgs.registry import get_org
+from openfaith_pipeline.sources import STREAMS
 
 SYNC_EVERY: Final = timedelta(minutes=15)
 POLL_EVERY: Final = timedelta(hours=1)

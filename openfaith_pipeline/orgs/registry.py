@@ -2,38 +2,25 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, LiteralString
+from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 from psycopg.rows import class_row, scalar_row, tuple_row
 
 from openfaith_pipeline.errors import UnknownOrg
-from openfaith_pipeline.orgs.cipher import Cipher
-from openfaith_pipeline.orgs.credential_store import kind_of, put_credentials, read_held
-from openfaith_pipeline.orgs.deaths import watch_deaths
-from openfaith_pipeline.orgs.org_ids import check_org_id, new_org_id
-from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
-from openfaith_pipeline.printable import printable
+from openfaith_pipeline.orgs.org_ids import new_org_id
 
 __all__ = [
     "Org",
-    "add_org",
-    "api_url_of",
-    "credentials_of",
     "get_org",
     "list_orgs",
-    "lock_church",
     "new_org_id",
     "number_of",
-    "org_of_church",
     "pause_org",
     "record_number",
     "remove_org",
     "resume_org",
-    "set_connection_state",
 ]
-
-ConnectionState = Literal["connected", "degraded", "needs_reconnect"]
 
 _ORGS: Final = """
 SELECT o.org_id, o.name, o.paused_at, c.state AS connection_state, c.reason AS connection_reason
@@ -60,40 +47,6 @@ class Org:
     paused_at: datetime | None
     connection_state: str | None
     connection_reason: str | None
-
-
-def add_org(
-    connection: Connection[Any],
-    cipher: Cipher,
-    org_id: str,
-    name: str,
-    credentials: Credentials,
-    *,
-    api_url: str | None = None,
-    organization_id: str | None = None,
-) -> None:
-    """Add an org, or give a known one a new name and new credentials; one that was removed is back with its data.
-
-    api_url: where its Planning Center answers, None for the one in the settings.
-    organization_id: Planning Center's own id of the church, None where it is not known.
-    """
-    check_org_id(org_id)
-    connection.execute(
-        "INSERT INTO sync.orgs (org_id, name, organization_id) VALUES (%s, %s, %s)"
-        " ON CONFLICT (org_id) DO UPDATE SET name = excluded.name, removed_at = NULL,"
-        " organization_id = coalesce(excluded.organization_id, orgs.organization_id)",
-        (org_id, printable(name), organization_id),
-    )
-    expires_at = credentials.expires_at if isinstance(credentials, OAuthToken) else None
-    connection.execute(
-        "INSERT INTO sync.connections (org_id, kind, api_url, token_expires_at) VALUES (%s, %s, %s, %s)"
-        " ON CONFLICT (org_id) DO UPDATE SET api_url = excluded.api_url, token_expires_at = excluded.token_expires_at,"
-        " previous_secret = NULL, refresh_began_at = NULL, refresh_failed_at = NULL, refresh_error = NULL,"
-        " updated_at = now()",
-        (org_id, kind_of(credentials), api_url, expires_at),
-    )
-    put_credentials(connection, cipher, org_id, credentials)
-    set_connection_state(connection, org_id, "connected")
 
 
 def list_orgs(connection: Connection[Any]) -> list[Org]:
@@ -145,19 +98,6 @@ def remove_org(connection: Connection[Any], org_id: str) -> None:
     connection.execute("DELETE FROM sync.webhook_orgs WHERE org_id = %s", (org_id,))
 
 
-def credentials_of(connection: Connection[Any], cipher: Cipher, org_id: str) -> Credentials:
-    """Raise UnknownOrg, or ConfigurationError when the org has no credentials or no key opens them."""
-    get_org(connection, org_id)
-    return read_held(connection, cipher, org_id).credentials
-
-
-def api_url_of(connection: Connection[Any], org_id: str) -> str | None:
-    """Where the org's Planning Center answers; None means where the settings say."""
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        row = cursor.execute("SELECT api_url FROM sync.connections WHERE org_id = %s", (org_id,)).fetchone()
-    return row[0] if row else None
-
-
 def number_of(connection: Connection[Any], org_id: str) -> str | None:
     """Planning Center's own number of the church, None while it is not known."""
     with connection.cursor(row_factory=tuple_row) as cursor:
@@ -169,24 +109,6 @@ def record_number(connection: Connection[Any], org_id: str, number: str) -> None
     """Record Planning Center's number of the church, if none is known; a known one stays."""
     statement = "UPDATE sync.orgs SET organization_id = %s WHERE org_id = %s AND organization_id IS NULL"
     connection.execute(statement, (number, org_id))
-
-
-def set_connection_state(
-    connection: Connection[Any], org_id: str, state: ConnectionState, reason: str | None = None
-) -> None:
-    """Record what the last attempt showed of the org's credentials; `reason` is for people and holds no secret.
-
-    A connection that dies raises an alert, several that die within an hour raise one of their own; one that works again
-    resolves them.
-    """
-    has_changed = connection.execute(
-        "UPDATE sync.connections SET state = %(state)s, reason = %(reason)s, updated_at = now(),"
-        " dead_since = CASE WHEN %(state)s = 'needs_reconnect' THEN coalesce(dead_since, now()) END"
-        " WHERE org_id = %(org)s AND (state, reason) IS DISTINCT FROM (%(state)s, %(reason)s)",
-        {"state": state, "reason": reason, "org": org_id},
-    ).rowcount
-    if has_changed:
-        watch_deaths(connection, org_id, reason if state == "needs_reconnect" else None)
 
 
 def _change(connection: Connection[Any], org_id: str, statement: LiteralString) -> None:

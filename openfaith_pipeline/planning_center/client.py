@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx
 from opentelemetry import trace
 
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     OpenFaithError,

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from openfaith_pipeline import exact_json
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     OpenFaithError,

@@ -15,7 +15,7 @@ from fastapi.openapi.models import SecurityBase as SecurityScheme
 from fastapi.security.base import SecurityBase
 
 from openfaith_pipeline.service.addresses import network_of
-from openfaith_pipeline.service.keys import SCOPES, ApiKey, find_key
+from openfaith_pipeline.service.api_keys import SCOPES, ApiKey, find_key
 from openfaith_pipeline.service.problems import NotAllowed, NotIdentified, TooManyCalls
 from openfaith_pipeline.settings import Settings
 

@@ -24,9 +24,9 @@ from openfaith_pipeline.service import (
     workflows,
 )
 from openfaith_pipeline.service.access import trusts_this_machine
-from openfaith_pipeline.service.answers import answer_error
+from openfaith_pipeline.service.api_keys import read_keys
 from openfaith_pipeline.service.documentation import documented
-from openfaith_pipeline.service.keys import read_keys
+from openfaith_pipeline.service.error_responses import answer_error
 from openfaith_pipeline.service.limits import BodyLimit, NoNul, RateLimiter
 
 POOL_SIZE = 8

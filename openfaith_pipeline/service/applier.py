@@ -17,14 +17,14 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from openfaith_pipeline.applying import apply_next
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.connection import database_at
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.service.applier_process import GRACE_SECONDS
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.subscribing import beat, ensure_subscriptions, next_to_check
+from openfaith_pipeline.webhooks.applier import apply_next
+from openfaith_pipeline.webhooks.subscriptions import beat, ensure_subscriptions, next_to_check
 
 ORGS_AT_ONCE: Final = 3
 """So that an org whose Planning Center does not answer holds up no other."""

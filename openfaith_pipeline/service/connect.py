@@ -15,10 +15,9 @@ from fastapi.params import Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from psycopg_pool import PoolTimeout
 
-from openfaith_pipeline.catalog import Product
-from openfaith_pipeline.errors import ConfigurationError, OpenFaithError
-from openfaith_pipeline.orgs.invitations import invited_org
-from openfaith_pipeline.orgs.oauth import (
+from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.connections.invitations import invited_org
+from openfaith_pipeline.connections.oauth_flow import (
     GOOD_FOR,
     Connected,
     Narrower,
@@ -27,9 +26,10 @@ from openfaith_pipeline.orgs.oauth import (
     end_journey,
     take_journey,
 )
-from openfaith_pipeline.orgs.organization import learn_number
+from openfaith_pipeline.connections.oauth_tokens import application_of
+from openfaith_pipeline.connections.organization import learn_number
+from openfaith_pipeline.errors import ConfigurationError, OpenFaithError
 from openfaith_pipeline.orgs.registry import get_org
-from openfaith_pipeline.orgs.tokens import application_of
 from openfaith_pipeline.service.access import is_local
 from openfaith_pipeline.service.problems import TooManyCalls, problem
 from openfaith_pipeline.settings import Settings

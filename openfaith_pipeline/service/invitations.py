@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel
 
+from openfaith_pipeline.connections.invitations import invitation_url, make_invitation
 from openfaith_pipeline.errors import ConfigurationError
-from openfaith_pipeline.orgs.invitations import invitation_url, make_invitation
 from openfaith_pipeline.service.access import Visitor, visitor_with
-from openfaith_pipeline.service.keys import CONNECT
+from openfaith_pipeline.service.api_keys import CONNECT
 from openfaith_pipeline.service.schemas import ANSWERS
 
 router = APIRouter(prefix="/orgs", tags=["orgs"], responses=ANSWERS)

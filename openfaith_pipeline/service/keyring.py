@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.inbox.envelopes import is_signed
-from openfaith_pipeline.inbox.keeping import LARGE_BYTES
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.webhook_secrets import secrets_of
 from openfaith_pipeline.service.subscribers import Subscribers
+from openfaith_pipeline.webhooks.commit_queue import LARGE_BYTES
+from openfaith_pipeline.webhooks.envelopes import is_signed
+from openfaith_pipeline.webhooks.secrets import secrets_of
 
 KEPT_SECONDS: Final = 60.0
 """How long an org that was removed may still be heard."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from openfaith_pipeline.service.answers import problem_of
+from openfaith_pipeline.service.error_responses import problem_of
 from openfaith_pipeline.service.problems import BodyTooLarge, NothingHere
 
 MOST_BODY_BYTES: Final = 1024 * 1024

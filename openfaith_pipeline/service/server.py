@@ -8,8 +8,8 @@ from typing import Final
 import uvicorn
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.gc_tuning import rare_collections
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.garbage import rare_collections
 from openfaith_pipeline.service.app import create_app
 from openfaith_pipeline.service.applier_process import applier
 from openfaith_pipeline.service.wire import WireLimits, wire_with

@@ -10,8 +10,8 @@ from psycopg import Connection
 from openfaith_pipeline.inbox.requests import list_requests
 from openfaith_pipeline.orgs.health import read_health
 from openfaith_pipeline.service.access import Visitor, visitor_with
+from openfaith_pipeline.service.api_keys import READ
 from openfaith_pipeline.service.health import Readiness, read_readiness
-from openfaith_pipeline.service.keys import READ
 from openfaith_pipeline.service.markup import heading, page, paragraph, table
 
 router = APIRouter(include_in_schema=False)

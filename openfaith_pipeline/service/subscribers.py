@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.orgs.webhook_secrets import removed_orgs, subscribed_orgs
+from openfaith_pipeline.webhooks.secrets import removed_orgs, subscribed_orgs
 
 PAUSE_SECONDS: Final = 0.2
 """Between two looks, so that however many unknown orgs are named, these are few."""

@@ -10,9 +10,9 @@ from fastapi.responses import JSONResponse
 
 from openfaith_pipeline.errors import OpenFaithError, UsageError
 from openfaith_pipeline.service.access import Visitor, visitor_with
-from openfaith_pipeline.service.bodies import idempotency_key, read_json
-from openfaith_pipeline.service.keys import TRIGGER
+from openfaith_pipeline.service.api_keys import TRIGGER
 from openfaith_pipeline.service.problems import DATABASE_TROUBLE, MethodNotTaken, NothingHere, Problem, problem
+from openfaith_pipeline.service.request_body import idempotency_key, read_json
 from openfaith_pipeline.service.schemas import PROCEDURE_ANSWERS, schema_of
 from openfaith_pipeline.service.starting import start
 from openfaith_pipeline.service.trpc import Call, error_envelope, read_calls, result_envelope

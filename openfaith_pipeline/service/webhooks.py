@@ -20,12 +20,12 @@ from pydantic import BaseModel
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, InboxFull
-from openfaith_pipeline.inbox.envelopes import organization_in, read_envelope
-from openfaith_pipeline.inbox.keeping import LARGE_BYTES, Inbox
 from openfaith_pipeline.service.addresses import network_of
 from openfaith_pipeline.service.keyring import Keyring
 from openfaith_pipeline.service.schemas import ANSWERS
 from openfaith_pipeline.service.turns import Turns
+from openfaith_pipeline.webhooks.commit_queue import LARGE_BYTES, Inbox
+from openfaith_pipeline.webhooks.envelopes import organization_in, read_envelope
 
 POOL_SIZE: Final = 2
 REFUSAL_SECONDS: Final = 0.25

@@ -16,9 +16,9 @@ from fastapi.responses import JSONResponse
 from openfaith_pipeline.inbox.requests import Request as Kept
 from openfaith_pipeline.inbox.requests import get_request, resume_request
 from openfaith_pipeline.service.access import Visitor, visitor_with
-from openfaith_pipeline.service.bodies import idempotency_key, read_json
-from openfaith_pipeline.service.keys import TRIGGER
+from openfaith_pipeline.service.api_keys import TRIGGER
 from openfaith_pipeline.service.problems import BodyNotRead
+from openfaith_pipeline.service.request_body import idempotency_key, read_json
 from openfaith_pipeline.service.schemas import ANSWERS, ExecutionFailed, Refused, schema_of
 from openfaith_pipeline.service.starting import Started, start
 from openfaith_pipeline.service.workflows import found_for

@@ -10,9 +10,9 @@ from openfaith_pipeline.errors import UnknownRequest
 from openfaith_pipeline.inbox.requests import Request as Kept
 from openfaith_pipeline.inbox.requests import cancel_request, get_request, list_requests, resume_request
 from openfaith_pipeline.service.access import Visitor, visitor_with
-from openfaith_pipeline.service.bodies import idempotency_key, read_json
+from openfaith_pipeline.service.api_keys import READ, TRIGGER
 from openfaith_pipeline.service.executions import DetailedExecution, Execution, described, detailed
-from openfaith_pipeline.service.keys import READ, TRIGGER
+from openfaith_pipeline.service.request_body import idempotency_key, read_json
 from openfaith_pipeline.service.schemas import ANSWERS, schema_of
 from openfaith_pipeline.service.starting import Started, start
 from openfaith_pipeline.workflows.registry import WORKFLOWS, get_workflow

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from openfaith_pipeline.catalog import STREAMS, Product, Stream
+from openfaith_pipeline.catalog.stream import Product, Stream
 from openfaith_pipeline.simulator import answers, documents
 from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.church import Church, open_church
@@ -25,6 +25,7 @@ from openfaith_pipeline.simulator.shapes import shapes_of
 from openfaith_pipeline.simulator.tables import Table
 from openfaith_pipeline.simulator.visits import stream_of, visit
 from openfaith_pipeline.simulator.webhooks import SUBSCRIPTIONS, SubscriptionDesk, Switchboard
+from openfaith_pipeline.sources import STREAMS
 
 _LOG_LENGTH = 200_000
 

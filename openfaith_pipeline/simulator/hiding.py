@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import parse_qsl
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.tables import Table
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import orjson
 
-from openfaith_pipeline.catalog import ColumnType
+from openfaith_pipeline.catalog.stream import ColumnType
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.clocks import Clock
 from openfaith_pipeline.simulator.generation import Maker

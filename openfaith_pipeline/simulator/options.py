@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple, Self
 
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.catalog.stream import Product
 
 
 class Credentials(NamedTuple):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from openfaith_pipeline.catalog import ColumnType
+from openfaith_pipeline.catalog.stream import ColumnType
 from openfaith_pipeline.simulator.records import Record
 from openfaith_pipeline.simulator.shapes import Shape
 from openfaith_pipeline.simulator.tables import Table, fold, key_of

@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from openfaith_pipeline.catalog import Stream
-from openfaith_pipeline.catalog.stream import placeholders_of, snake
+from openfaith_pipeline.catalog.stream import Stream, placeholders_of, snake
 
 Target = tuple[str, int]
 """A stream's name and the id of one of its records."""

@@ -6,8 +6,7 @@ from functools import cached_property
 from itertools import chain, permutations
 from typing import NamedTuple
 
-from openfaith_pipeline.catalog import ColumnType, Stream
-from openfaith_pipeline.catalog.stream import snake
+from openfaith_pipeline.catalog.stream import ColumnType, Stream, snake
 from openfaith_pipeline.simulator.relations import (
     Link,
     Relation,

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from openfaith_pipeline.catalog import ColumnType
+from openfaith_pipeline.catalog.stream import ColumnType
 from openfaith_pipeline.simulator.records import Codec, Hidden, Record
 from openfaith_pipeline.simulator.relations import Target
 

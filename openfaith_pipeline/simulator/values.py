@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any
 
-from openfaith_pipeline.catalog import ColumnType
+from openfaith_pipeline.catalog.stream import ColumnType
 from openfaith_pipeline.simulator.events import EVENT_NAMES, described
 from openfaith_pipeline.simulator.personas import Address, Persona, Phone, address_of, dial, email_of, persona
 from openfaith_pipeline.simulator.relations import Target

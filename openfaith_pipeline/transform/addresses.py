@@ -1,6 +1,6 @@
 """Address: where a person lives or gets mail."""
 
-from openfaith_pipeline.catalog import people
+from openfaith_pipeline.planning_center.streams import people
 from openfaith_pipeline.transform.entity import Entity, or_false, taken
 
 ADDRESSES = Entity(

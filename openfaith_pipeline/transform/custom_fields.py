@@ -11,7 +11,7 @@ from typing import Final, LiteralString
 
 from psycopg import sql
 
-from openfaith_pipeline.catalog import ColumnType
+from openfaith_pipeline.catalog.stream import ColumnType
 from openfaith_pipeline.transform.entity import Entity
 from openfaith_pipeline.transform.workspace import ADAPTER
 

@@ -1,6 +1,6 @@
 """Email: an address of a person."""
 
-from openfaith_pipeline.catalog import people
+from openfaith_pipeline.planning_center.streams import people
 from openfaith_pipeline.transform.entity import Entity, or_empty, or_false, taken
 
 EMAILS = Entity(

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from psycopg import sql
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.transform.workspace import Workspace
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from psycopg import sql
 
-from openfaith_pipeline.catalog import people
+from openfaith_pipeline.planning_center.streams import people
 from openfaith_pipeline.transform.entity import Enrichment
 from openfaith_pipeline.transform.workspace import Workspace
 

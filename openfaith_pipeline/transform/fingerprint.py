@@ -6,8 +6,8 @@ from pathlib import Path
 
 import phonenumbers
 
-from openfaith_pipeline import mergers
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog import mergers
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.transform.registry import ENTITIES, MERGES
 
 

@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from openfaith_pipeline.catalog import people
+from openfaith_pipeline.planning_center.streams import people
 from openfaith_pipeline.transform.entity import Column, Entity, day, taken
 from openfaith_pipeline.transform.field_data import FIELD_DATA_OF_PEOPLE
 

@@ -3,7 +3,7 @@
 import phonenumbers
 from psycopg import sql
 
-from openfaith_pipeline.catalog import people
+from openfaith_pipeline.planning_center.streams import people
 from openfaith_pipeline.transform.entity import Column, Enrichment, Entity, or_false, taken
 from openfaith_pipeline.transform.workspace import Workspace
 

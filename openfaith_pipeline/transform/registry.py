@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from openfaith_pipeline.catalog import STREAMS, Stream
-from openfaith_pipeline.catalog.stream import Merging
+from openfaith_pipeline.catalog.stream import Merging, Stream
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform.addresses import ADDRESSES
 from openfaith_pipeline.transform.campuses import CAMPUSES
 from openfaith_pipeline.transform.emails import EMAILS

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
-from openfaith_pipeline.mergers import survivors_of
+from openfaith_pipeline.catalog.mergers import survivors_of
 from openfaith_pipeline.transform.entity import Entity
 from openfaith_pipeline.transform.registry import MERGES, Merges
 from openfaith_pipeline.transform.workspace import Workspace

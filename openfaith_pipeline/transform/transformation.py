@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.transform import changes, edges, entity_relationships, links
 from openfaith_pipeline.transform.entity import Entity

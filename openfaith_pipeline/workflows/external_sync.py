@@ -5,9 +5,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.inbox.sync_requests import SYNC_WORKFLOW
-from openfaith_pipeline.results import SyncMode
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.workflows.definition import Payload, Workflow
 
 

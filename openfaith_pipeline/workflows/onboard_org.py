@@ -5,11 +5,12 @@ from typing import Final
 
 from pydantic import Field
 
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.organization import read_organization
+from openfaith_pipeline.connections.registry import api_url_of, credentials_of
 from openfaith_pipeline.inbox.requests import cancel_request
 from openfaith_pipeline.inbox.sync_requests import request_sync
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.organization import read_organization
-from openfaith_pipeline.orgs.registry import api_url_of, credentials_of, get_org
+from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.workflows.definition import Activity, Execution, Payload, Workflow
 
 

@@ -6,12 +6,12 @@ import pytest
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.registry import add_org
-from openfaith_pipeline.orgs.webhook_secrets import Subscription, keep_subscription
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.webhooks.secrets import Subscription, keep_subscription
 from openfaith_pipeline_tests.adversary.sender import EVENTS, HOSTILE, PEACEFUL, secret_of
 from openfaith_pipeline_tests.integration.webhooks.receiver import running_service
 

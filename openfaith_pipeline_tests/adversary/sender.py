@@ -11,7 +11,7 @@ import orjson
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.inbox.webhook_deliveries import Delivery, claim
+from openfaith_pipeline.webhooks.deliveries import Delivery, claim
 from openfaith_pipeline_tests.integration.webhooks.receiver import post
 
 HOSTILE: Final = "org_01k5t0w2m1e9qv4y8z3n7b6c5d"

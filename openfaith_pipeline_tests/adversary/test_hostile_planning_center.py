@@ -9,12 +9,12 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.hostility import LED_AWAY
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.integration.sync.church import IMPATIENT, connect, differences, stored
 from openfaith_pipeline_tests.integration.sync.church import sync as sync_with
 from openfaith_pipeline_tests.rates import GENEROUS

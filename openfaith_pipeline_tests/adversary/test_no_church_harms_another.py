@@ -10,12 +10,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.applying import apply_next
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import TransientError
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.orgs.registry import pause_org
 from openfaith_pipeline.planning_center import PlanningCenterClient
+from openfaith_pipeline.webhooks.applier import apply_next
 from openfaith_pipeline_tests.adversary.sender import (
     EVENTS,
     HOSTILE,

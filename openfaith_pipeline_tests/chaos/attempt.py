@@ -6,10 +6,10 @@ It does what Dagster's op does without the seconds that Dagster takes to start. 
 
 from typing import Final
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database, open_database
-from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.sync.church import statuses, sync
 

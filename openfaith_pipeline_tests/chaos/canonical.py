@@ -5,7 +5,7 @@ from typing import Any
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.integration.transform.church import ENTITY_STREAMS, FIELD_STREAMS, MERGER_STREAM, Church
 from openfaith_pipeline_tests.integration.transform.oracle import (
     STREAM_OF,

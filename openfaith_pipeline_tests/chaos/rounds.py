@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.journal import canonical_rows, link_rows, raw_rows
-from openfaith_pipeline.results import SyncMode
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import ENTITIES
 from openfaith_pipeline_tests.chaos.attempt import CHOSEN, NAMES, attempt
 from openfaith_pipeline_tests.chaos.canonical import canonical_differences

@@ -4,7 +4,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.sources import STREAMS
 
 
 def put_row(connection: Connection[Any], stream: str, org_id: str, record_id: str, **values: Any) -> None:

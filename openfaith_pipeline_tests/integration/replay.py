@@ -5,8 +5,8 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.journal import JournaledTable, canonical_rows, link_rows, raw_rows
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import TABLES
 
 

@@ -16,21 +16,21 @@ from psycopg.rows import dict_row
 from pydantic import SecretStr
 from sqlalchemy import MetaData
 
-from openfaith_pipeline.catalog import STREAMS, Population, Product, Stream
 from openfaith_pipeline.catalog.document import render_catalog
-from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
-from openfaith_pipeline.catalog.stream import DATE, INTEGER, JSON, TEXT
+from openfaith_pipeline.catalog.stream import DATE, INTEGER, JSON, TEXT, Population, Product, Stream
 from openfaith_pipeline.checks import rules_for
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.alignment import align_raw_tables
 from openfaith_pipeline.database.raw_tables import RAW_METADATA, tables_of
 from openfaith_pipeline.defs.raw_assets import asset_spec, check_specs
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.registry import add_org
 from openfaith_pipeline.planning_center import PersonalAccessToken, PlanningCenterClient
-from openfaith_pipeline.results import StreamResult, SyncMode
-from openfaith_pipeline.sync import sync_streams
+from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.attempt import sync_streams
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline_tests.unit.simulator.api import Api
 
 PETS = Stream(
@@ -113,7 +113,7 @@ def test_its_tables(tables: dict[str, list[str]]) -> None:
 
 def test_its_rows(database: Database, tables: dict[str, list[str]], api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tables
-    monkeypatch.setattr("openfaith_pipeline.sync.STREAMS", REGISTRY)
+    monkeypatch.setattr("openfaith_pipeline.sync.attempt.STREAMS", REGISTRY)
     results = sync(database, api, PEOPLE, PETS)
     truth = {row["id"]: row for row in api.church.truth(PETS.name)}
     rows = {row["id"]: row for row in read(database, "pets")}
@@ -141,14 +141,14 @@ def test_an_upgrade_that_widens_and_adds_columns_writes_no_row_anew(
     database: Database, tables: dict[str, list[str]], api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert tables
-    monkeypatch.setattr("openfaith_pipeline.sync.STREAMS", REGISTRY)
+    monkeypatch.setattr("openfaith_pipeline.sync.attempt.STREAMS", REGISTRY)
     sync(database, api, PEOPLE, PETS)
     before = _versions(database)
     newer = replace(PETS, attributes={"name": JSON, "legs": TEXT, "adopted_on": TEXT, "chip": TEXT})
     with database.connect() as connection:
         align_raw_tables(connection, [newer], MetaData())
     written = _versions(database)
-    monkeypatch.setattr("openfaith_pipeline.sync.STREAMS", {**REGISTRY, PETS.name: newer})
+    monkeypatch.setattr("openfaith_pipeline.sync.attempt.STREAMS", {**REGISTRY, PETS.name: newer})
     result = sync(database, api, PEOPLE, newer, sync_id="sync_again")[PETS.name]
     assert (result.status, result.inserted, result.updated) == ("succeeded", 0, 0)
     assert result.fetched == len(before) > 0

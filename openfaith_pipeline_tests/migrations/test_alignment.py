@@ -8,8 +8,7 @@ import pytest
 from psycopg import Connection, sql
 from sqlalchemy import MetaData
 
-from openfaith_pipeline.catalog import Product, Stream
-from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP
+from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP, Product, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.alignment import align_raw_tables, find_gaps
 

@@ -10,13 +10,12 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 from sqlalchemy import MetaData
 
-from openfaith_pipeline.catalog import Stream
-from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP
+from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP, Stream
+from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.alignment import find_gaps
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.load.rows import RowEncoder
-from openfaith_pipeline.walk import Record
 from openfaith_pipeline_tests.integration.journal.things import ORG, STREAM, THINGS, Step, align, do, rows, undo
 from openfaith_pipeline_tests.integration.replay import replay_differences
 

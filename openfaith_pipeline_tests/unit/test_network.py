@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from openfaith_pipeline import network
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.network import client_options, post_json, proxy_for, proxy_of, tls_context
 from openfaith_pipeline.planning_center import PersonalAccessToken, PlanningCenterClient

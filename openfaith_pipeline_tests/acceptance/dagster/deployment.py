@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.instance import (
     LOCATION_NAME,
@@ -22,8 +24,6 @@ from openfaith_pipeline.defs.instance import (
     webserver,
 )
 from openfaith_pipeline.defs.partitions import align_partitions
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.registry import add_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator.client import SimulatorClient

@@ -7,9 +7,9 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.defs.execution import SyncOrder, run_sync
 from openfaith_pipeline.simulator.options import Latency
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.acceptance.dagster.deployment import Deployment
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster")]

@@ -2,9 +2,10 @@ from typing import Any
 
 import psycopg
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.checks import Finding, rules_for
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.integration.raw_rows import put_row
 
 ORG, OTHER = "org_a", "org_b"

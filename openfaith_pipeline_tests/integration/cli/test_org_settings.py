@@ -3,7 +3,7 @@
 import pytest
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.inbox.carrying import finish_request
+from openfaith_pipeline.inbox.lifecycle import finish_request
 from openfaith_pipeline.orgs.turns import Kind, enroll_orgs
 from openfaith_pipeline_tests.verbs import Verbs
 

@@ -16,7 +16,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from pydantic import SecretStr
 
-from openfaith_pipeline.defs.alert_channels import Mail, SlackWebhook, channels_of
+from openfaith_pipeline.alerts.channels import Mail, SlackWebhook, channels_of
 from openfaith_pipeline.errors import DeliveryFailed
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline_tests.certificates import make_certificate

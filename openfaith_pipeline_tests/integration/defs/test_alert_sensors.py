@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import dagster as dg
 import pytest
 
+from openfaith_pipeline.alerts.incidents import Alert, list_alerts
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.alert_sensors import AlertDesk, alerts_sensor, failed_runs_sensor
-from openfaith_pipeline.defs.requests import PARTITION_TAG, SYNC_ID_TAG
-from openfaith_pipeline.orgs.alerts import Alert, list_alerts
+from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG
 from openfaith_pipeline.orgs.org_ids import new_org_id
 
 ORG, OTHER = new_org_id(), new_org_id()

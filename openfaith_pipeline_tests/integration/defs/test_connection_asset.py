@@ -3,11 +3,12 @@
 import dagster as dg
 from pydantic import SecretStr
 
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org, set_connection_state
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.alert_sensors import AlertDesk
 from openfaith_pipeline.defs.connection_asset import CONNECTION, connections_sensor
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.registry import add_org, new_org_id, set_connection_state
+from openfaith_pipeline.orgs.registry import new_org_id
 from openfaith_pipeline.planning_center import PersonalAccessToken
 
 ORG = new_org_id()

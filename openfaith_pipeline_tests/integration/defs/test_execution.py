@@ -13,21 +13,23 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog import STREAMS, Product, streams_of
+from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.execution import SyncOrder, join_runs, run_sync
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBusy, UnknownOrg
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.registry import add_org, pause_org
+from openfaith_pipeline.orgs.registry import pause_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.planning_center.rate_ledger import Claim, Grant, Priority, RateLedger
-from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sources import STREAMS, streams_of
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline_tests.rates import GENEROUS
 
 ORGS = [church.org_id for church in made_up_churches(3, people=5)]

@@ -9,10 +9,10 @@ from psycopg import Connection
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.defs.location import definitions
-from openfaith_pipeline.load.held_deletions import list_held
-from openfaith_pipeline.results import SyncMode
+from openfaith_pipeline.review.held_deletions import list_held
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline_tests.integration.sync.church import connect, stored, sync
 from openfaith_pipeline_tests.integration.sync.test_deletes import EMAILS, delete
 from openfaith_pipeline_tests.rates import GENEROUS

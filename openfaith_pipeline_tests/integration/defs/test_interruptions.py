@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.execution import SyncOrder, run_sync
 from openfaith_pipeline.defs.instance import open_instance
@@ -19,6 +18,7 @@ from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.options import Faults
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.integration.sync.church import connect
 from openfaith_pipeline_tests.rates import GENEROUS
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.partitions import ORG
-from openfaith_pipeline.maintenance import maintain
+from openfaith_pipeline.sync.maintenance import maintain
 
 KEY = dg.AssetKey("members")
 

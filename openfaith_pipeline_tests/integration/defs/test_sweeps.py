@@ -8,18 +8,18 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.caller import CALLER, Caller
 from openfaith_pipeline.defs.location import definitions
+from openfaith_pipeline.defs.run_handle import CALLER, Caller
 from openfaith_pipeline.defs.schedules import incremental_schedule
 from openfaith_pipeline.defs.sweeps import CLAIMING_TAG, SHARD_TAG
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.registry import add_org
 from openfaith_pipeline.orgs.turns import Kind, enroll_orgs
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.integration.sync.church import connect
 from openfaith_pipeline_tests.rates import GENEROUS
 

@@ -7,11 +7,11 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.credentials import read_held
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.token_refresh import token_refresh_job, token_refresh_schedule
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.credential_store import read_held
-from openfaith_pipeline.orgs.registry import add_org
 from openfaith_pipeline.planning_center import OAuthToken
 from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline_tests.oauth_grants import CLIENT_ID, CLIENT_SECRET, grant

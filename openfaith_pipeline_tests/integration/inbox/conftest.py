@@ -1,9 +1,10 @@
 import pytest
 from pydantic import SecretStr
 
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.registry import add_org, new_org_id
+from openfaith_pipeline.orgs.registry import new_org_id
 from openfaith_pipeline.planning_center import PersonalAccessToken
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, UnknownOrg, UnknownStream, UsageError
-from openfaith_pipeline.inbox.carrying import claim_requests, fail_orphans
+from openfaith_pipeline.inbox.lifecycle import claim_requests, fail_orphans
 from openfaith_pipeline.inbox.requests import Request, cancel_request, get_request, resume_request
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.orgs.registry import new_org_id, pause_org, remove_org

@@ -1,9 +1,9 @@
 """A church whose syncs end in its OpenFaith tables, and changes of every kind to it."""
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.sync.church import statuses, sync
 

@@ -8,8 +8,8 @@ import pytest
 from psycopg import sql
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.rollback import RollbackOrder, roll_back
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
 from openfaith_pipeline_tests.integration.journal.church import change_the_source, synced
 from openfaith_pipeline_tests.integration.replay import journaled_tables
 from openfaith_pipeline_tests.integration.snapshots import Snapshot, differing, snapshot

@@ -6,15 +6,15 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.checks.rules import FEWEST_BLANKED
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, between_attempts
-from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline_tests.integration.journal.church import STREAMS_READ, change_the_source, synced
 from openfaith_pipeline_tests.integration.replay import replay_differences
 from openfaith_pipeline_tests.integration.snapshots import differing, snapshot

@@ -5,9 +5,9 @@ import random
 import pytest
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.results import SyncMode
-from openfaith_pipeline.rollback import OnConflict, RollbackOrder, roll_back
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.sync.results import SyncMode
+from openfaith_pipeline.sync.rollback import OnConflict, RollbackOrder, roll_back
 from openfaith_pipeline_tests.chaos.attempt import CHOSEN, attempt
 from openfaith_pipeline_tests.chaos.canonical import canonical_differences
 from openfaith_pipeline_tests.chaos.changes import Editor
@@ -25,7 +25,7 @@ def test_a_reconcile_makes_good_what_was_undone_in_part(
     seed: int,
 ) -> None:
     """With one of the seeds every rollback counts as large."""
-    monkeypatch.setattr("openfaith_pipeline.rollback.LARGEST", 0 if seed else 1_000)
+    monkeypatch.setattr("openfaith_pipeline.sync.rollback.LARGEST", 0 if seed else 1_000)
     [org_id] = connect(database, simulator)
     chance = random.Random(seed)
     editor = Editor(simulator, org_id, chance)

@@ -5,10 +5,10 @@ from typing import Any
 
 from psycopg import sql
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline_tests.integration.journal.church import change_the_source, synced
 from openfaith_pipeline_tests.integration.replay import replay_differences
 from openfaith_pipeline_tests.integration.sync.church import connect

@@ -8,8 +8,8 @@ import pytest
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import RollbackRefused, StreamBusy, UnknownSync, UsageError
-from openfaith_pipeline.rollback import OnConflict, OrgRollback, RollbackOrder, roll_back
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.sync.rollback import OnConflict, OrgRollback, RollbackOrder, roll_back
 from openfaith_pipeline_tests.integration.journal.church import (
     STREAMS_READ,
     change_the_source,
@@ -82,7 +82,7 @@ def test_after_a_large_rollback_everything_is_compared(
     org_id: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("openfaith_pipeline.rollback.LARGEST", 2)
+    monkeypatch.setattr("openfaith_pipeline.sync.rollback.LARGEST", 2)
     change_the_source(simulator, org_id)
     synced(database, org_id, "second")
     undo(database, "second")

@@ -7,8 +7,7 @@ from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 from sqlalchemy import MetaData
 
-from openfaith_pipeline.catalog import Product, Stream
-from openfaith_pipeline.catalog.stream import TEXT
+from openfaith_pipeline.catalog.stream import TEXT, Product, Stream
 from openfaith_pipeline.database.alignment import align_raw_tables
 from openfaith_pipeline.journal import JournaledTable
 from openfaith_pipeline.journal.undoing import Conflict, Undoing

@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load import leases
-from openfaith_pipeline.workplace import open_workplace
+from openfaith_pipeline.sync.worker import open_workplace
 
 
 async def lease_of(connection: AsyncConnection[Any], stream: str) -> Any:

@@ -1,6 +1,6 @@
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.preview import preview_columns, preview_rows
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.integration.raw_rows import put_row
 
 ORG, OTHER = "org_a", "org_b"

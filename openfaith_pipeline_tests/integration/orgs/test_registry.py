@@ -5,21 +5,12 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
+from openfaith_pipeline.connections.cipher import Cipher, cipher_from
+from openfaith_pipeline.connections.registry import add_org, api_url_of, credentials_of, set_connection_state
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, UnknownOrg, UsageError
-from openfaith_pipeline.orgs.cipher import Cipher, cipher_from
 from openfaith_pipeline.orgs.org_ids import new_org_id
-from openfaith_pipeline.orgs.registry import (
-    add_org,
-    api_url_of,
-    credentials_of,
-    get_org,
-    list_orgs,
-    pause_org,
-    remove_org,
-    resume_org,
-    set_connection_state,
-)
+from openfaith_pipeline.orgs.registry import get_org, list_orgs, pause_org, remove_org, resume_org
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken, PersonalAccessToken
 from openfaith_pipeline.settings import Settings
 

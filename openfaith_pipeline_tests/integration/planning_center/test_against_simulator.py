@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import ConnectionRejected, PathNotFound
 from openfaith_pipeline.planning_center import PersonalAccessToken, PlanningCenterClient
 from openfaith_pipeline.simulator.client import SimulatorClient

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import SourceUnreachable, TransientError
 from openfaith_pipeline.planning_center import Document, PersonalAccessToken, PlanningCenterClient, RetryLimits
 

@@ -9,21 +9,14 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.alerts.incidents import list_alerts
+from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.client import connect_client
+from openfaith_pipeline.connections.invitations import make_invitation
+from openfaith_pipeline.connections.registry import add_org, set_connection_state
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.orgs.alerts import list_alerts
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.connecting import connect_client
-from openfaith_pipeline.orgs.invitations import make_invitation
-from openfaith_pipeline.orgs.registry import (
-    Org,
-    add_org,
-    list_orgs,
-    new_org_id,
-    number_of,
-    remove_org,
-    set_connection_state,
-)
+from openfaith_pipeline.orgs.registry import Org, list_orgs, new_org_id, number_of, remove_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.service.app import create_app
 from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from openfaith_pipeline.inbox.carrying import claim_requests, finish_request
+from openfaith_pipeline.inbox.lifecycle import claim_requests, finish_request
 from openfaith_pipeline.inbox.requests import cancel_request, list_requests
 from openfaith_pipeline.orgs.registry import new_org_id
 from openfaith_pipeline_tests.integration.service.conftest import ELSEWHERE, ONE_ORG, READER, SYNC, Service

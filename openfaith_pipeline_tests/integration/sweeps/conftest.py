@@ -9,7 +9,7 @@ import pytest
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
-from openfaith_pipeline.sweeping import OrgOutcome, SweepOrder, SweepReport, sweep
+from openfaith_pipeline.sync.sweep import OrgOutcome, SweepOrder, SweepReport, sweep
 from openfaith_pipeline_tests.integration.sync.church import connect
 from openfaith_pipeline_tests.rates import GENEROUS
 

@@ -12,17 +12,18 @@ from psycopg import Connection, sql
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog import STREAMS, ColumnType, Product, Stream, streams_of
+from openfaith_pipeline.catalog.stream import ColumnType, Product, Stream
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.client import ClientFactory, connect_client
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.connecting import ClientFactory, connect_client
-from openfaith_pipeline.orgs.registry import add_org
 from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
 from openfaith_pipeline.planning_center.retrying import RetryLimits
-from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
-from openfaith_pipeline.sync import sync_streams
+from openfaith_pipeline.sources import STREAMS, streams_of
+from openfaith_pipeline.sync.attempt import sync_streams
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
 
 IMPATIENT: ClientFactory = partial(connect_client, retry=RetryLimits(first_wait=timedelta(milliseconds=1)))
 """Tries again as often as ever, at once."""

@@ -5,11 +5,12 @@ from typing import Any
 
 from psycopg import sql
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.extract.walks import plan_walks
-from openfaith_pipeline.results import StreamResult, SyncMode
+from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline_tests.integration.sync.church import ALL
 
 Links = dict[str, set[tuple[str, str]]]

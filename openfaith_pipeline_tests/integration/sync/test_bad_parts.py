@@ -5,12 +5,12 @@ from functools import partial
 
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline_tests.integration.sync.church import (
     IMPATIENT,
     PEOPLE_ONLY,

@@ -10,20 +10,21 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog import STREAMS, Product, streams_of
+from openfaith_pipeline.alerts.incidents import list_alerts
+from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.client import ClientFactory, connect_client
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConnectionRejected, SourceUnreachable
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
-from openfaith_pipeline.orgs.alerts import list_alerts
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.connecting import ClientFactory, connect_client
-from openfaith_pipeline.orgs.registry import add_org
 from openfaith_pipeline.planning_center import Document, PersonalAccessToken, PlanningCenterClient
-from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
-from openfaith_pipeline.sync import sync_streams
+from openfaith_pipeline.sources import STREAMS, streams_of
+from openfaith_pipeline.sync.attempt import sync_streams
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline_tests.integration.sync.church import PEOPLE_ONLY, connect, differences, statuses, sync
 from openfaith_pipeline_tests.rates import GENEROUS
 

@@ -14,19 +14,19 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.catalog.walk import Page
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import DatabaseUnavailable, LeaseLost, StreamBusy, TransientError
-from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.leases import LEASE_TTL
 from openfaith_pipeline.load.sessions import Session, SyncRequest, open_session, renew
 from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
-from openfaith_pipeline.results import SyncMode
+from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.settings import environment_with, load_settings
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency
-from openfaith_pipeline.walk import Page
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline_tests.chaos.refetching import IN_FLIGHT_OF_A_WALK
 from openfaith_pipeline_tests.forking import Forked, fork
 from openfaith_pipeline_tests.integration.sync.church import (
@@ -267,7 +267,7 @@ def test_after_a_deploy_that_added_a_stream_only_what_differs_starts_anew(
         return staged
 
     with monkeypatch.context() as patch:
-        patch.setattr("openfaith_pipeline.sync.commit_page", dying)
+        patch.setattr("openfaith_pipeline.sync.attempt.commit_page", dying)
         results = sync(database, org_id, [lists, rules, tabs], sync_id="sync_deployed")
     assert {result.status for result in results.values()} == {"failed"}
     simulator.forget_requests()

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from openfaith_pipeline.approving import Approval, approve_deletion, reject_deletion
-from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.alerts.incidents import list_alerts
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import DeletionDisproved, StreamBusy, UsageError
-from openfaith_pipeline.load.delete_guards import ANY, Guard, reset_guard, set_guard
-from openfaith_pipeline.load.held_deletions import HeldDeletion, list_held
-from openfaith_pipeline.orgs.alerts import list_alerts
-from openfaith_pipeline.results import SyncMode
+from openfaith_pipeline.orgs.status import read_status
+from openfaith_pipeline.review.delete_guards import ANY, Guard, reset_guard, set_guard
+from openfaith_pipeline.review.held_deletions import HeldDeletion, list_held
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
-from openfaith_pipeline.status import read_status
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.deletion_approval import Approval, approve_deletion, reject_deletion
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, stored, sync
 from openfaith_pipeline_tests.rates import GENEROUS

@@ -9,14 +9,14 @@ import httpx
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog import people
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.registry import add_org
 from openfaith_pipeline.planning_center import PersonalAccessToken, PlanningCenterClient
-from openfaith_pipeline.results import StreamResult, SyncMode
-from openfaith_pipeline.sync import sync_streams
+from openfaith_pipeline.planning_center.streams import people
+from openfaith_pipeline.sync.attempt import sync_streams
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
 
 ORG = "org_01jd0000000000000000000000"
 TOKEN = PersonalAccessToken("app", SecretStr("made-up"))

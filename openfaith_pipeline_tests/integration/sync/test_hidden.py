@@ -2,11 +2,11 @@
 
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.simulator import Script
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, statuses, stored, sync
 
 GROUPS = STREAMS["groups.groups"]

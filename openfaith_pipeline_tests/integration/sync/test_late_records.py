@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.look_back import HALVED_EVERY, LEAST, MOST, NOW
-from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Traps
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, row_versions, sync
 
 BY_WINDOWS, NEWEST_FIRST, BY_FILTER = "people.households", "people.forms", "calendar.tags"

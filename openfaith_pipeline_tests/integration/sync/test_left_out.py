@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS, Product, streams_of
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.results import StreamResult, SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sources import STREAMS, streams_of
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline_tests.integration.sync.church import IMPATIENT, connect, differences, statuses, stored
 from openfaith_pipeline_tests.integration.sync.church import sync as sync_with
 from openfaith_pipeline_tests.rates import GENEROUS

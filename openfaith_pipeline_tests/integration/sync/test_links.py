@@ -1,8 +1,8 @@
 """The tables of to-many relationships, as a record's links come, change places and go."""
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.integration.replay import replay_differences
 from openfaith_pipeline_tests.integration.sync.church import connect, statuses, sync
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.catalog import people
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.results import SyncMode
-from openfaith_pipeline.rollback import RollbackOrder, roll_back
+from openfaith_pipeline.planning_center.streams import people
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sync.results import SyncMode
+from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.snapshots import differing, snapshot, states
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, row_versions, statuses, stored, sync

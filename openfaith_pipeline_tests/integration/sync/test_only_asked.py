@@ -1,9 +1,9 @@
 """Attributes that come only with `fields[...]` are there, and what the source adds is seen all the same."""
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.results import SyncMode
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, statuses, stored, sync
 
 ASKED = [stream for stream in STREAMS.values() if stream.only_asked]

@@ -8,21 +8,21 @@ from uuid import uuid4
 import pytest
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.checks import Finding, rules_for
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.arrivals import publish_arrivals
 from openfaith_pipeline.load.sessions import ARRIVED, SyncRequest
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
-from openfaith_pipeline.polling import streams_between_polls
-from openfaith_pipeline.results import StreamResult, SyncMode
-from openfaith_pipeline.rolling import streams_due_for_reconcile
+from openfaith_pipeline.orgs.status import read_status
+from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
-from openfaith_pipeline.status import read_status
-from openfaith_pipeline.sync import sync_streams
-from openfaith_pipeline.walk import Record
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.attempt import sync_streams
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
+from openfaith_pipeline.sync.stream_selection import streams_between_polls, streams_due_for_reconcile
 from openfaith_pipeline_tests.integration.sync.church import (
     connect,
     differences,

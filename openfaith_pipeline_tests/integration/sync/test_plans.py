@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 from psycopg import sql
 
-from openfaith_pipeline.catalog import people
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import PlanStale, StreamBusy, UsageError
 from openfaith_pipeline.load.plans import (
@@ -20,11 +19,12 @@ from openfaith_pipeline.load.plans import (
     is_plan,
 )
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
-from openfaith_pipeline.planning import OrgPlan, apply_streams, plan_streams
-from openfaith_pipeline.results import StreamResult, SyncMode
+from openfaith_pipeline.planning_center.streams import people
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sync.plan import OrgPlan, apply_streams, plan_streams
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline_tests.integration.sync.church import (
     connect,
     differences,

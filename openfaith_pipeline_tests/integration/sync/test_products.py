@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import pytest
 from psycopg import sql
 
-from openfaith_pipeline.catalog import STREAMS, Product, streams_of
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.results import SyncMode
+from openfaith_pipeline.orgs.status import read_status
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
-from openfaith_pipeline.status import read_status
+from openfaith_pipeline.sources import STREAMS, streams_of
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline_tests.integration.sync.church import ALL, connect, differences, row_versions, statuses, sync
 from openfaith_pipeline_tests.integration.sync.kinds import (
     linked,

@@ -9,19 +9,20 @@ from hypothesis import strategies as st
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.catalog import STREAMS, Product, Stream, streams_of
+from openfaith_pipeline.catalog.stream import Product, Stream
+from openfaith_pipeline.catalog.walk import End, Page, Record, RouteEnd
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.extract.walks import plan_walks
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.publishing import Published, publish
 from openfaith_pipeline.load.sessions import SyncRequest, open_session
 from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
-from openfaith_pipeline.results import SyncMode
+from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
-from openfaith_pipeline.walk import End, Page, Record, RouteEnd
+from openfaith_pipeline.sources import STREAMS, streams_of
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline_tests.integration.replay import replay_differences
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, row_versions, statuses, stored, sync
 from openfaith_pipeline_tests.rates import GENEROUS

@@ -1,8 +1,8 @@
 """After a large publish the planner knows the tables, and after a small one nothing is done."""
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator import made_up_churches, running_simulator
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.integration.sync.church import connect, statuses, sync
 
 ANSWERS, EMAILS = STREAMS["people.field_data"], STREAMS["people.emails"]

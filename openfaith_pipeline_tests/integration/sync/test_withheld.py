@@ -2,13 +2,14 @@
 
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS, Product, streams_of
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.sync_log import has_failing_streams, last_proofs
-from openfaith_pipeline.results import SyncMode
+from openfaith_pipeline.orgs.status import read_status
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Traps
-from openfaith_pipeline.status import read_status
+from openfaith_pipeline.sources import STREAMS, streams_of
+from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline_tests.integration.sync.church import (
     connect,
     differences,

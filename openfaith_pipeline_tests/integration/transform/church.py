@@ -9,7 +9,8 @@ from typing import Any
 from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 
-from openfaith_pipeline.catalog import STREAMS, ColumnType, Stream
+from openfaith_pipeline.catalog.stream import ColumnType, Stream
+from openfaith_pipeline.sources import STREAMS
 
 ENTITY_STREAMS = ("people.campuses", "people.people", "people.emails", "people.phone_numbers", "people.addresses")
 FIELD_STREAMS = ("people.field_definitions", "people.field_data")

@@ -6,7 +6,8 @@ from typing import Any
 
 import phonenumbers
 
-from openfaith_pipeline.catalog import STREAMS, ColumnType
+from openfaith_pipeline.catalog.stream import ColumnType
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.integration.transform.church import Church
 
 TAGS = {

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import TransformResult, transform_org
 from openfaith_pipeline_tests.integration.transform.church import (
     ENTITY_STREAMS,

@@ -16,13 +16,13 @@ import orjson
 import uvicorn
 from psycopg.rows import dict_row
 
+from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.connection import configured_url, database_at
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.webhook_secrets import secrets_of
 from openfaith_pipeline.service.app import create_app
 from openfaith_pipeline.service.wire import WireLimits, wire_with
 from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.webhooks.secrets import secrets_of
 
 
 @contextmanager

@@ -19,11 +19,11 @@ from openfaith_pipeline.defs.webhooks import PATIENCE, webhooks_sensor
 from openfaith_pipeline.service.applier_process import applier
 from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator import SimulatorClient
-from openfaith_pipeline.subscribing import LONG_SILENCE, beat
+from openfaith_pipeline.webhooks.subscriptions import LONG_SILENCE, beat
 from openfaith_pipeline_tests.conftest import environment_of
 from openfaith_pipeline_tests.integration.sync.church import connect, sync
 from openfaith_pipeline_tests.integration.webhooks.receiver import kept, running_service, wait_until
-from openfaith_pipeline_tests.integration.webhooks.test_applying import EMAILS, PEOPLE, canonical
+from openfaith_pipeline_tests.integration.webhooks.test_record_application import EMAILS, PEOPLE, canonical
 
 
 @pytest.fixture

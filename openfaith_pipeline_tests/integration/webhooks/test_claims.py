@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.inbox import webhook_deliveries as deliveries
+from openfaith_pipeline.webhooks import deliveries
 
 
 async def claim_of(connection: AsyncConnection[Any], event_id: str) -> Any:

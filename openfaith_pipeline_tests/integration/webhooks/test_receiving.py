@@ -16,15 +16,16 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.orgs.cipher import cipher_from
-from openfaith_pipeline.orgs.registry import add_org, remove_org
-from openfaith_pipeline.orgs.webhook_secrets import Subscription, keep_subscription
+from openfaith_pipeline.orgs.registry import remove_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.service import keyring
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator import SimulatorClient, Webhooks
-from openfaith_pipeline.subscribing import ensure_subscriptions
+from openfaith_pipeline.webhooks.secrets import Subscription, keep_subscription
+from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions
 from openfaith_pipeline_tests.conftest import environment_of
 from openfaith_pipeline_tests.integration.sync.church import connect
 from openfaith_pipeline_tests.integration.webhooks.receiver import envelope, kept, post, signed, wait_until

@@ -7,10 +7,11 @@ from types import ModuleType
 import pytest
 
 import openfaith_pipeline
-from openfaith_pipeline.catalog import Stream, people
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.inbox.requests import get_request
 from openfaith_pipeline.orgs.registry import get_org
+from openfaith_pipeline.planning_center.streams import people
 from openfaith_pipeline.workflows import execution as engine
 from openfaith_pipeline.workflows.definition import ActivityFailed, Workflow
 from openfaith_pipeline.workflows.execution import Executor

@@ -1,9 +1,9 @@
 """docs/catalog.md says of each documented type what becomes of it."""
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.catalog.document import render_catalog
-from openfaith_pipeline.catalog.not_synced import NOT_SYNCED
-from openfaith_pipeline_tests.unit.catalog.reference import added_types, planned
+from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline_tests.unit.planning_center.streams.reference import added_types, planned
 
 DOCUMENT = render_catalog(STREAMS.values(), NOT_SYNCED)
 

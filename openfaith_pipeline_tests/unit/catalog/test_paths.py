@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openfaith_pipeline.catalog import STREAMS, Product
 from openfaith_pipeline.catalog.paths import as_segment, fill_path, id_in, record_path
-from openfaith_pipeline.extract.single import own_path, parents_on, path_of
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.planning_center.calls import Call
+from openfaith_pipeline.planning_center.extract.single_record import own_path, parents_on, path_of
+from openfaith_pipeline.sources import STREAMS
 
 ODD = "lyric_chart-12 (G#)"
 IDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1)

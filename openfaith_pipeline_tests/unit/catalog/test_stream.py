@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS, ColumnType, Product, Strategy, Stream, registry_of
-from openfaith_pipeline.catalog.stream import TIMESTAMPS
+from openfaith_pipeline.catalog.registry import registry_of
+from openfaith_pipeline.catalog.stream import TIMESTAMPS, ColumnType, Product, Strategy, Stream
+from openfaith_pipeline.sources import STREAMS
 
 LONGEST_NAME = 63  # bytes, of a Postgres identifier
 COLUMNS_OF_OURS = {"org_id", "id"}

@@ -5,9 +5,9 @@ import pytest
 from openfaith_pipeline.cli.plans import describe_plan, unplanned_of
 from openfaith_pipeline.cli.sync import sync
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.load.foreseeing import Sample, StreamChanges
-from openfaith_pipeline.planning import OrgPlan
-from openfaith_pipeline.results import StreamResult
+from openfaith_pipeline.journal.sync_changes import Sample, StreamChanges
+from openfaith_pipeline.sync.plan import OrgPlan
+from openfaith_pipeline.sync.results import StreamResult
 
 PLAN = OrgPlan(
     {

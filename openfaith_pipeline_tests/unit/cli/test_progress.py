@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from openfaith_pipeline.cli.progress import LiveProgress, PlainProgress, describe_result
-from openfaith_pipeline.results import StreamResult
+from openfaith_pipeline.sync.results import StreamResult
 
 
 class Clock:

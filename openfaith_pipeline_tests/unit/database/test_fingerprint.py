@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.catalog.stream import TEXT
 from openfaith_pipeline.database import fingerprint
 from openfaith_pipeline.database.fingerprint import catalog_fingerprint
+from openfaith_pipeline.sources import STREAMS
 
 
 @pytest.fixture(autouse=True)

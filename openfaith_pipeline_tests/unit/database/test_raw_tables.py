@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import MetaData
 
-from openfaith_pipeline.catalog import STREAMS, Product, Stream
-from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP
+from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP, Product, Stream
 from openfaith_pipeline.database.raw_tables import raw_metadata, raw_table, staging_table, type_name
+from openfaith_pipeline.sources import STREAMS
 
 STREAM = Stream(
     product=Product.CHECK_INS,

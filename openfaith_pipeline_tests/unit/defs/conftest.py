@@ -9,13 +9,13 @@ import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 
-from openfaith_pipeline.catalog import Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.checks import Finding, Rule
 from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.location import definitions
-from openfaith_pipeline.defs.requests import Request
 from openfaith_pipeline.defs.resources import Glance
-from openfaith_pipeline.results import StreamResult, SyncMode
+from openfaith_pipeline.defs.run_tags import Request
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline.transform import TransformResult
 
 ORG_ID = "org_01k5t0w2m1e9qv4y8z3n7b6c5d"

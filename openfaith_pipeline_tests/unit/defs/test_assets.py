@@ -3,9 +3,10 @@
 import dagster as dg
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.raw_tables import raw_table
 from openfaith_pipeline.definitions import defs
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import SOURCES
 
 SPECS = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}

@@ -11,7 +11,7 @@ import pytest
 from dagster._utils.interrupts import raise_interrupts_as
 
 from openfaith_pipeline import interrupts
-from openfaith_pipeline.defs.caller import Caller
+from openfaith_pipeline.defs.run_handle import Caller
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from openfaith_pipeline.defs.caller import CALLER, Caller
-from openfaith_pipeline.defs.failures import acted_on
+from openfaith_pipeline.defs.op_errors import acted_on
+from openfaith_pipeline.defs.run_handle import CALLER, Caller
 from openfaith_pipeline.errors import TransientError
 
 

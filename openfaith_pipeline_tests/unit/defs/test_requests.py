@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from openfaith_pipeline.defs.requests import sync_id_of, trigger_of
+from openfaith_pipeline.defs.run_tags import sync_id_of, trigger_of
 from openfaith_pipeline_tests.unit.defs.conftest import ORG_ID, FakeEngine
 
 Run = Callable[..., dg.JobExecutionResult]

@@ -6,13 +6,14 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from openfaith_pipeline.catalog import Product, Stream, streams_of
+from openfaith_pipeline.catalog.stream import Product, Stream
 from openfaith_pipeline.checks import Finding
-from openfaith_pipeline.compensating import Compensation
 from openfaith_pipeline.errors import ConnectionRejected, DatabaseUnavailable, OrgPaused
 from openfaith_pipeline.journal.undoing import Undone
-from openfaith_pipeline.results import StreamResult, SyncMode
-from openfaith_pipeline.rollback import OrgRollback, RollbackOrder
+from openfaith_pipeline.sources import streams_of
+from openfaith_pipeline.sync.compensation import Compensation
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
+from openfaith_pipeline.sync.rollback import OrgRollback, RollbackOrder
 from openfaith_pipeline_tests.unit.defs.conftest import ORG_ID, FakeEngine, succeeded
 
 Run = Callable[..., dg.JobExecutionResult]

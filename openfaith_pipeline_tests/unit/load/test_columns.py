@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openfaith_pipeline.catalog import STREAMS, ColumnType, Stream
+from openfaith_pipeline.catalog.stream import ColumnType, Stream
+from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.load.columns import ColumnEncoder
 from openfaith_pipeline.load.rows import RowEncoder
 from openfaith_pipeline.simulator import running_simulator
-from openfaith_pipeline.walk import Record
+from openfaith_pipeline.sources import STREAMS
 
 PEOPLE, ANSWERS = STREAMS["people.people"], STREAMS["people.field_data"]
 DONATIONS = STREAMS["giving.donations"]  # has to-many relationships

@@ -1,7 +1,8 @@
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.load.preview import preview_columns
+from openfaith_pipeline.sources import STREAMS
 
 HARMLESS = {"id", "created_at", "updated_at", "_first_seen_at", "_synced_at"}
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openfaith_pipeline import exact_json
-from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.load.rows import RowEncoder
-from openfaith_pipeline.walk import Record
+from openfaith_pipeline.sources import STREAMS
 
 EMAILS = STREAMS["people.emails"]
 COLUMNS = ["position", "id", *EMAILS.columns, "_extra", "_content_hash"]

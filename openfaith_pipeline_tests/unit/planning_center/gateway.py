@@ -8,7 +8,7 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.planning_center import (
     Credentials,
     CredentialsProvider,

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import (
     ConfigurationError,
     ConnectionRejected,

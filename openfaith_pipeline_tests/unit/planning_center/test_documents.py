@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.planning_center.calls import Call
 from openfaith_pipeline.planning_center.documents import Document, read_document

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted
 from openfaith_pipeline.planning_center import Credentials, OAuthToken
 from openfaith_pipeline_tests.unit.planning_center.gateway import Answer, Handler, client_of, page, refusal, run

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from openfaith_pipeline.catalog import Product
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     OpenFaithError,

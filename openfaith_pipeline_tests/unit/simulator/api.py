@@ -6,12 +6,12 @@ from urllib.parse import urlencode
 
 import orjson
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.simulator import ChurchSpec, SimulatorOptions, Traps
 from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.api import PlanningCenter, Request
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.mutations import Editor
+from openfaith_pipeline.sources import STREAMS
 
 ORG = "org_simulated"
 

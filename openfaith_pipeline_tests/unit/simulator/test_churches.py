@@ -6,11 +6,12 @@ from collections import Counter
 import orjson
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS, ColumnType
+from openfaith_pipeline.catalog.stream import ColumnType
 from openfaith_pipeline.simulator import ChurchSpec, Faults, RateLimit, SimulatorOptions, Traps, made_up_churches
 from openfaith_pipeline.simulator.church import Church, open_church
 from openfaith_pipeline.simulator.shapes import shapes_of
 from openfaith_pipeline.simulator.values import EPOCH, stamp
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.unit.simulator.api import ORG
 
 TYPES = {

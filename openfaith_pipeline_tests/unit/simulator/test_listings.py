@@ -5,9 +5,9 @@ from itertools import pairwise
 import orjson
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.simulator.compounds import Compound
 from openfaith_pipeline.simulator.tables import fold
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.unit.simulator.api import Api
 
 PEOPLE = "/people/v2/people"

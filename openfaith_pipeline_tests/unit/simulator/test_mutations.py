@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.unit.simulator.api import Api
 
 PEOPLE = "/people/v2/people"

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS
 from openfaith_pipeline.simulator import ChurchSpec, Faults, RateLimit, Script
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.unit.simulator.api import ORG, Api, error_of
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "pco-api" / "samples"

@@ -2,8 +2,9 @@
 
 import pytest
 
-from openfaith_pipeline.catalog import STREAMS, people
 from openfaith_pipeline.database.canonical_tables import canonical_metadata
+from openfaith_pipeline.planning_center.streams import people
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import ENTITIES, SOURCES
 from openfaith_pipeline.transform.edges import relationship_type
 from openfaith_pipeline.transform.entity import Entity, taken

@@ -1,0 +1,106 @@
+"""The ways an alert takes to people: a Slack-compatible incoming webhook, and e-mail.
+
+docs/decisions/0004-alert-channels.md says why Dagster's ready-made sensors do not do for it.
+"""
+
+import smtplib
+import ssl
+from dataclasses import dataclass
+from email.message import EmailMessage
+from http.client import HTTPException
+from typing import Final
+
+from openfaith_pipeline.alerts.delivery import Channel
+from openfaith_pipeline.errors import ConfigurationError, DeliveryFailed
+from openfaith_pipeline.network import mail_tls_context, post_json
+from openfaith_pipeline.settings import Settings
+
+_TIMEOUT_SECONDS: Final = 8
+_PRODUCT: Final = "OpenFaith Pipeline"
+
+
+@dataclass(frozen=True)
+class SlackWebhook:
+    """An incoming webhook of Slack, or of what takes the same (Mattermost, Rocket.Chat, Discord's `/slack`)."""
+
+    settings: Settings
+    name: str = "slack"
+
+    def send(self, subject: str, message: str, mend: str) -> None:
+        url = self.settings.slack_webhook.get_secret_value() if self.settings.slack_webhook else ""
+        subject, message, mend = map(_escaped, (subject, message, mend))
+        text = f"*{_PRODUCT}: {subject}*\n{message}\n*What to do:* {mend}"
+        try:
+            status = post_json(url, {"text": text}, timeout=_TIMEOUT_SECONDS)
+        except ConfigurationError as error:
+            raise DeliveryFailed(f"the Slack webhook cannot be reached: {error}") from None
+        except (OSError, HTTPException) as error:
+            raise DeliveryFailed(f"the Slack webhook does not answer ({_reason(error)})") from None
+        if not 200 <= status < 300:
+            raise DeliveryFailed(f"the Slack webhook answers {status}; see OPENFAITH_SLACK_WEBHOOK")
+
+
+@dataclass(frozen=True)
+class Mail:
+    """Plain text by SMTP."""
+
+    settings: Settings
+    name: str = "email"
+
+    def send(self, subject: str, message: str, mend: str) -> None:
+        mail = EmailMessage()
+        mail["Subject"] = " ".join(f"{_PRODUCT}: {subject}".split())
+        mail["From"] = self.settings.smtp_from or self.settings.alert_email[0]
+        mail["To"] = ", ".join(self.settings.alert_email)
+        mail.set_content(f"{message}\n\nWhat to do: {mend}\n")
+        try:
+            with self._connect() as server:
+                server.send_message(mail)
+        except (OSError, smtplib.SMTPException) as error:
+            # Its message may repeat addresses and what the server said.
+            reason = f"{_reason(error)} {getattr(error, 'smtp_code', '')}".strip()
+            raise DeliveryFailed(f"the mail server does not take it ({reason})") from None
+        except ConfigurationError as error:
+            raise DeliveryFailed(f"the mail server cannot be reached: {error}") from None
+
+    def _connect(self) -> smtplib.SMTP:
+        host, port = self.settings.smtp_host or "", self.settings.smtp_port
+        if self.settings.smtp_security == "ssl":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=_TIMEOUT_SECONDS, context=mail_tls_context())
+        else:
+            server = smtplib.SMTP(host, port, timeout=_TIMEOUT_SECONDS)
+        try:
+            if self.settings.smtp_security == "starttls":
+                server.starttls(context=mail_tls_context())
+            if self.settings.smtp_username and self.settings.smtp_password:
+                server.login(self.settings.smtp_username, self.settings.smtp_password.get_secret_value())
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+
+def channels_of(settings: Settings) -> list[Channel]:
+    """The channels that are set up."""
+    channels: list[Channel] = []
+    if settings.slack_webhook:
+        channels.append(SlackWebhook(settings))
+    if settings.alert_email:
+        channels.append(Mail(settings))
+    return channels
+
+
+def _reason(error: Exception) -> str:
+    """Why there was no answer; nothing of what was sent."""
+    cause = getattr(error, "reason", error)  # of urllib's URLError, which wraps it
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not trusted, {cause.verify_message}; SSL_CERT_FILE can name a PEM file with the"
+            " certificate of who signed it"
+        )
+    return type(cause).__name__ if isinstance(cause, Exception) else type(error).__name__
+
+
+def _escaped(text: str) -> str:
+    """Slack's own escapes, so that a name with `<` in it makes no link."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

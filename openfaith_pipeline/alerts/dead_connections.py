@@ -1,0 +1,57 @@
+"""Connections that die: an alert for each, and one more when several do at once, seldom the churches' own doing."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+from openfaith_pipeline.alerts.incidents import raise_alert, resolve_alert
+
+SEVERAL: Final = 3
+WITHIN: Final = timedelta(hours=1)
+
+_LOCK: Final = 0x0FA17_DEAD
+
+
+def watch_deaths(connection: Connection[Any], org_id: str, reason: str | None) -> None:
+    """An org's connection has died, or with `reason` None works again. The caller commits."""
+    if reason is None:
+        resolve_alert(connection, "connection_dead", org_id)
+    else:
+        # One after the other, or of several that die at the same moment none would see the others.
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        raise_alert(
+            connection,
+            "connection_dead",
+            org_id,
+            f"the connection to Planning Center is dead: {reason}",
+            "have the church connect again at /connect/pco, or give it a new token with `openfaith-pipeline org add"
+            f" {org_id} --app-id ...`; its next sync goes on where it stopped",
+        )
+    watch_dying(connection)
+
+
+def watch_dying(connection: Connection[Any]) -> None:
+    """Raise `connections_dying` while several connections have died within the last hour. The caller commits."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(
+            "SELECT count(*), count(*) FILTER (WHERE dead_since > now() - %(within)s),"
+            " EXISTS (SELECT FROM sync.alerts WHERE kind = 'connections_dying' AND resolved_at IS NULL)"
+            " FROM sync.connections WHERE state = 'needs_reconnect'",
+            {"within": WITHIN},
+        ).fetchone()
+    dead, died_lately, is_known = row or (0, 0, False)
+    if died_lately < SEVERAL:
+        if is_known:
+            resolve_alert(connection, "connections_dying", None)
+    elif not is_known:
+        raise_alert(
+            connection,
+            "connections_dying",
+            None,
+            f"{died_lately} connections to Planning Center have died within an hour; {dead} are dead in all",
+            "look for one cause before asking churches to connect again: our OAuth application (see"
+            " https://api.planningcenteronline.com/oauth/applications), another program that refreshes the same tokens,"
+            " Planning Center's own status. No token was thrown away: each sync tries again",
+        )

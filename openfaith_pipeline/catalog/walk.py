@@ -1,0 +1,333 @@
+"""What travels from extraction to loading: a walk's records, in pages, each with the checkpoint that follows it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from openfaith_pipeline.catalog.stream import Strategy, Stream, placeholders_of
+
+RESUMABLE_FOR = timedelta(hours=12)
+"""How long an unfinished walk may be continued; after that its staged rows are too old to publish."""
+
+Checkpoint = dict[str, Any]
+"""JSON: everything needed to ask for the page after the one it was made with."""
+
+CHECKPOINT_FORMAT = 3
+"""To be raised when what a checkpoint holds changes: a walk that an older version began is then begun anew."""
+
+
+class Carried(NamedTuple):
+    """A stream that comes included with a listing.
+
+    parent: the stream whose records name these. include: the dotted name to ask for.
+    relationship: the parent, as the record's own side calls it.
+    outer: the way in which the parent's records come, None where they are the listing's rows.
+    """
+
+    stream: Stream
+    parent: Stream
+    include: str
+    relationship: str
+    outer: "Carried | None" = None
+
+    @property
+    def name(self) -> str:
+        """The parent's relationship that names the records."""
+        return self.include.rpartition(".")[2]
+
+
+class Refused(NamedTuple):
+    """An include that the source answers with an error. name: dotted. is_withheld: refused, rather than failed."""
+
+    name: str
+    reason: str
+    is_withheld: bool = False
+
+    def hides(self, include: str) -> bool:
+        """Whether what would come by this include cannot."""
+        return include == self.name or include.startswith(f"{self.name}.")
+
+
+@dataclass(frozen=True)
+class Route:
+    """One path to be listed, once or for each of its parents.
+
+    lead: the stream whose records are listed.
+    carried: streams whose records come included, outer ones first.
+    listing: how one listing is read.
+    is_whole: whether every record is read, not only those changed since the watermark.
+    is_rotating: whether only parents are visited that changed, under which something changed lately, or whose moment
+        of the day has come.
+    filters: what the listing is asked with so that it shows what it would leave out.
+    is_of_hidden: whether it shows only what the lead's other listings leave out.
+    refusal: why the source does not show what the listing leaves out; then nothing that it lacks is taken for deleted.
+    refused: includes that are not asked for, because no answer comes with them.
+    """
+
+    lead: Stream
+    path: str
+    carried: tuple[Carried, ...]
+    listing: Strategy
+    is_whole: bool
+    is_rotating: bool = False
+    filters: tuple[tuple[str, str], ...] = ()
+    is_of_hidden: bool = False
+    refusal: str | None = None
+    refused: tuple[Refused, ...] = ()
+
+    def without(self, refused: Iterable[Refused]) -> "Route":
+        """The route without what comes by these includes."""
+        gone = (*self.refused, *refused)
+        kept = tuple(each for each in self.carried if not any(one.hides(each.include) for one in gone))
+        return replace(self, carried=kept, refused=gone)
+
+    def unasked(self, stream: Stream) -> dict[str, Refused]:
+        """The relationships that records of the stream show by an include only, and do not show here."""
+        prefixes = ["", *(f"{each.include}." for each in self.carried if each.stream is stream)]
+        shown = prefixes if stream is self.lead else prefixes[1:]
+        return {
+            name: each
+            for each in self.refused
+            for prefix in shown
+            for name in stream.asks_for
+            if each.hides(f"{prefix}{name}")
+        }
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether the path may be absent."""
+        return self.lead.is_unconfirmed and self.path == self.lead.path
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """The records the path leads through, outermost first; empty at top level."""
+        return placeholders_of(self.path)
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams whose records its listings show."""
+        return (self.lead, *dict.fromkeys(carried.stream for carried in self.carried))
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Parameters that every page of the route shares."""
+        asked = set(self.lead.asks_for)
+        for carried in self.carried:
+            asked |= {carried.include, *(f"{carried.include}.{name}" for name in carried.stream.asks_for)}
+        asked = {name for name in asked if not any(each.hides(name) for each in self.refused)}
+        query = {**dict(self.filters), **({"include": ",".join(sorted(asked))} if asked else {})}
+        for stream in self.streams:
+            if stream.withheld or stream.only_asked:
+                named = (each.name for each in self.carried if each.parent is stream)
+                shown = dict.fromkeys([*stream.attributes, *stream.belongs_to, *stream.has_many, *named])
+                query[f"fields[{stream.type}]"] = ",".join(shown)
+        return query
+
+
+def query_of(stream: Stream) -> dict[str, str]:
+    """With which a record of the stream, asked for by itself, shows all that its listing does."""
+    return Route(stream, stream.path, (), stream.listing, is_whole=False).query
+
+
+def id_of(row: Any) -> str | None:
+    """A row's id, None for a row too broken to have one (it is quarantined when it is loaded)."""
+    value = row.get("id") if isinstance(row, dict) else None
+    return value if isinstance(value, str) and value.isprintable() else None
+
+
+class Parent(NamedTuple):
+    """A record whose children are listed.
+
+    ids: by placeholder of the route's path. is_new: first seen since the children were read last, so that all of them
+    are to be read.
+    """
+
+    ids: Mapping[str, str]
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A part of a listing that could not be read: what is here of it stays, and the next sync tries again.
+
+    place: such as `/registrations/v2/signups/1/attendees`. reason: how asking for it ended.
+    is_withheld: whether it was refused, rather than failed.
+    parent: the innermost id of the path, None at top level.
+    before: at top level, the cursor up to which all was read before it; None where that is not known.
+    """
+
+    place: str
+    reason: str
+    is_withheld: bool = False
+    parent: str | None = None
+    before: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason.removeprefix(f'GET {self.place}: ')}"
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Listings that are read one after the other and published together, since they feed the same streams.
+
+    streams: those to be kept; a lead of which only the children were asked for is not among them.
+    """
+
+    routes: tuple[Route, ...]
+    streams: tuple[Stream, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        return bool(self.routes) and all(route.is_whole for route in self.routes)
+
+    def without_hidden(self, lead: Stream, refusal: str) -> "Walk":
+        """The same without asking for what the lead's listings leave out, which the source refuses."""
+        routes = (
+            replace(route, filters=(), refusal=refusal) if route.lead is lead else route
+            for route in self.routes
+            if route.lead is not lead or not route.is_of_hidden
+        )
+        return Walk(tuple(routes), self.streams)
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """By stream name, why not all of its records are shown, though nothing else was refused."""
+        return {stream.name: route.refusal for route in self.routes if route.refusal for stream in route.streams}
+
+    def only(self, routes: Iterable[Route]) -> "Walk":
+        """What is left when other routes cannot be read. It no longer shows everything there is."""
+        kept = tuple(replace(route, is_whole=False) for route in routes)
+        fed = {stream for route in kept for stream in route.streams}
+        return Walk(kept, tuple(stream for stream in self.streams if stream in fed))
+
+    def without(self, refused: Iterable[Refused]) -> "Walk":
+        """What is left without what comes by these includes. The streams that still come are shown whole."""
+        gone = tuple(refused)
+        kept = tuple(route.without(gone) for route in self.routes)
+        fed = {stream for route in kept for stream in route.streams}
+        return Walk(kept, tuple(stream for stream in self.streams if stream in fed))
+
+    def of(self, stream: Stream) -> "Walk":
+        """As much of the walk as brings this one stream."""
+        shown = (route for route in self.routes if stream in route.streams)
+        routes = (replace(r, carried=tuple(each for each in r.carried if each.stream is stream)) for r in shown)
+        return Walk(tuple(routes), (stream,))
+
+    @property
+    def is_listed_at_top(self) -> bool:
+        """Whether a listing is among its own that is not read parent by parent."""
+        return any(not route.placeholders for route in self.routes)
+
+    @property
+    def paths(self) -> frozenset[str]:
+        return frozenset(route.path for route in self.routes)
+
+    @property
+    def leads(self) -> tuple[Stream, ...]:
+        """The streams listed, whether they are kept or not."""
+        return tuple(dict.fromkeys(route.lead for route in self.routes))
+
+    def ends_of(self, lead: Stream, end: "End") -> list["RouteEnd"]:
+        """How the routes ended that list the lead's records."""
+        return [ended for route, ended in zip(self.routes, end.routes, strict=False) if route.lead is lead]
+
+    def left_out(self, stream: Stream, end: "End") -> list[LeftOut]:
+        """What could not be read of the listings that show the stream."""
+        pairs = zip(self.routes, end.routes, strict=False)
+        return [each for route, ended in pairs if stream in route.streams for each in ended.left_out]
+
+    def reached(self, lead: Stream, end: "End") -> str | None:
+        """The cursor up to which every change of the lead was read, where a listing tells, and it alone."""
+        if sum(route.lead is lead and not route.placeholders for route in self.routes) > 1:
+            return None
+        return next((each.reached for each in reversed(self.ends_of(lead, end)) if each.reached), None)
+
+    @property
+    def signature(self) -> dict[str, Any]:
+        """What makes two walks the same, so that one can continue the other."""
+        routes = [[route.path, route.query, route.listing.value, route.is_whole] for route in self.routes]
+        rotating = {"rotating": True} if any(route.is_rotating for route in self.routes) else {}
+        names = [stream.name for stream in self.streams]
+        return {"format": CHECKPOINT_FORMAT, "streams": names, "routes": routes, **rotating}
+
+
+class Record(NamedTuple):
+    """One JSON:API resource object, with the ids of the parents it was listed under by relationship name."""
+
+    resource: Any
+    parents: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RouteEnd:
+    """How the listings of one route ended.
+
+    total: of a listing at top level, the number of records the API reported; None where only changes were asked for.
+        Listings under parents have each accounted for their own.
+    shortage: why one of the listings under parents surely lacked records, of the first that did.
+    doubt: why one of the listings may not have shown everything, of the first that may not.
+    reached: the cursor up to which every change was read, where the listing tells.
+    left_out: what could not be read.
+    lacking: names of the included streams of which a record was named and did not come.
+    """
+
+    total: int | None = None
+    shortage: str | None = None
+    doubt: str | None = None
+    reached: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    lacking: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> "RouteEnd":
+        """From the JSON that a checkpoint keeps."""
+        left_out = tuple(LeftOut(**each) for each in stored.get("left_out", ()))
+        return cls(**{**stored, "left_out": left_out, "lacking": tuple(stored.get("lacking", ()))})
+
+
+@dataclass(frozen=True)
+class End:
+    """How a walk ended. routes: how each of its routes did, in their order."""
+
+    routes: tuple[RouteEnd, ...] = ()
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> "End":
+        """From the JSON that a checkpoint keeps."""
+        return cls(tuple(RouteEnd.read(each) for each in stored["routes"]))
+
+
+@dataclass(frozen=True)
+class Page:
+    """What one or more requests brought, ready to be committed together.
+
+    records: by stream name.
+    checkpoint: where to go on once this page is committed.
+    end: on the last page only.
+    pages: how many this was made of.
+    """
+
+    records: Mapping[str, list[Record]]
+    checkpoint: Checkpoint
+    requests: int = 0
+    waited_seconds: float = 0.0
+    end: End | None = None
+    pages: int = 1
+
+
+def as_one(pages: Sequence[Page]) -> Page:
+    """Pages that follow one another, as a single one."""
+    if len(pages) == 1:
+        return pages[0]
+    records: dict[str, list[Record]] = {}
+    for page in pages:
+        for name, found in page.records.items():
+            records.setdefault(name, []).extend(found)
+    return replace(
+        pages[-1],
+        records=records,
+        requests=sum(page.requests for page in pages),
+        waited_seconds=sum(page.waited_seconds for page in pages),
+        pages=sum(page.pages for page in pages),
+    )

@@ -1,0 +1,82 @@
+"""From an org to a client that reads its Planning Center, and back: what the client met is recorded of the org."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.oauth_tokens import KeptToken
+from openfaith_pipeline.connections.registry import ConnectionState, api_url_of, credentials_of, set_connection_state
+from openfaith_pipeline.connections.shared_budget import shared_budget
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import ConnectionRejected, OrgPaused
+from openfaith_pipeline.orgs.registry import get_org, number_of, record_number
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
+from openfaith_pipeline.planning_center.rate_ledger import Priority
+from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, RetryLimits
+
+ClientFactory = Callable[[Database, str], AbstractAsyncContextManager[PlanningCenterClient]]
+"""(database, org_id) -> the org's client, as `connect_client` makes it."""
+
+
+@asynccontextmanager
+async def connect_client(
+    database: Database,
+    org_id: str,
+    *,
+    priority: Priority = Priority.INCREMENTAL,
+    retry: RetryLimits = USUAL_PATIENCE,
+    even_paused: bool = False,
+) -> AsyncIterator[PlanningCenterClient]:
+    """A client with the org's credentials, renewed as it goes; when they are dead, the org is marked for reconnecting.
+
+    Where it is not known yet whose credentials they are, the first answer of People says so and is recorded.
+
+    Its requests go out under the connection's one rate budget, which all processes share; priority says who goes first.
+
+    even_paused: for what is no sync.
+
+    Raises UnknownOrg, OrgPaused, or ConfigurationError when there are no credentials that can be read.
+    """
+    api_url, credentials, is_number_known = await asyncio.to_thread(_read_connection, database, org_id, even_paused)
+    is_renewable = isinstance(credentials, OAuthToken) and credentials.refresh_token is not None
+    source = KeptToken(database, org_id, credentials) if isinstance(credentials, OAuthToken) else credentials
+    async with (
+        shared_budget(database, org_id, priority) as budget,
+        PlanningCenterClient(
+            api_url, source, budget=budget, retry=retry, most_connections=database.settings.pco_connections
+        ) as client,
+    ):
+        try:
+            yield client
+        except ConnectionRejected as refusal:
+            # Of a grant that can be refreshed only the token endpoint says that it is over, and that is recorded then.
+            if not is_renewable:
+                await asyncio.to_thread(_record, database, org_id, "needs_reconnect", str(refusal))
+            raise
+        finally:
+            if client.organization_id and not is_number_known:
+                await asyncio.to_thread(_record_number, database, org_id, client.organization_id)
+        if client.requests and source is credentials:  # a kept token is confirmed when it is first accepted
+            await asyncio.to_thread(_record, database, org_id, "connected", None)
+
+
+def _read_connection(database: Database, org_id: str, even_paused: bool) -> tuple[str, Credentials, bool]:
+    with database.connect() as connection:
+        org = get_org(connection, org_id)
+        if org.paused_at is not None and not even_paused:
+            raise OrgPaused(f"{org_id} is paused; resume it with: openfaith-pipeline org resume {org_id}")
+        credentials = credentials_of(connection, cipher_from(database.settings), org_id)
+        api_url = api_url_of(connection, org_id) or database.settings.pco_api_url
+        return api_url, credentials, number_of(connection, org_id) is not None
+
+
+def _record_number(database: Database, org_id: str, number: str) -> None:
+    with database.connect() as connection:
+        record_number(connection, org_id, number)
+
+
+def _record(database: Database, org_id: str, state: ConnectionState, reason: str | None) -> None:
+    with database.connect() as connection:
+        set_connection_state(connection, org_id, state, reason)

@@ -1,0 +1,151 @@
+"""Where an org's credentials lie: encrypted in `sync.connections`, or in OpenFaith's own table of tokens.
+
+A connection that was found in OpenFaith's database (`held_in` names the schema) has its tokens there alone, so that
+both programs use and replace the same ones.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+
+from psycopg import Connection
+from psycopg.rows import dict_row, scalar_row
+from pydantic import SecretStr
+
+from openfaith_pipeline.connections.cipher import Cipher
+from openfaith_pipeline.connections.openfaith_tokens import read_token, write_token
+from openfaith_pipeline.errors import ConfigurationError
+from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken, PersonalAccessToken
+
+_ROW: Final = """
+SELECT kind, secret, previous_secret, held_in, state, dead_grant, refresh_began_at, refresh_failed_at, refresh_error
+FROM sync.connections WHERE org_id = %s
+"""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is kept of a connection.
+
+    previous: the pair of tokens before the present one, until that has worked.
+    dead_grant: fingerprint of the refresh token that the token endpoint has called dead.
+    refresh_began_at: of a refresh whose answer was not stored: under way, or interrupted.
+    refresh_failed_at, refresh_error: of the last refresh, where it failed.
+    """
+
+    credentials: Credentials
+    previous: OAuthToken | None
+    state: str
+    dead_grant: bytes | None
+    refresh_began_at: datetime | None
+    refresh_failed_at: datetime | None
+    refresh_error: str | None
+
+
+def read_held(connection: Connection[Any], cipher: Cipher, org_id: str, *, for_update: bool = False) -> Held:
+    """Raise ConfigurationError when there are no credentials, or none of the keys opens them."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(f"{_ROW} FOR UPDATE" if for_update else _ROW, (org_id,)).fetchone()
+    if row is None:
+        raise _missing(org_id)
+    if row["held_in"]:
+        credentials: Credentials | None = read_token(connection, row["held_in"], org_id, for_update=for_update)
+    else:
+        credentials = opened(cipher, org_id, row["kind"], row["secret"]) if row["secret"] else None
+    if credentials is None:
+        raise _missing(org_id)
+    previous = opened(cipher, org_id, "oauth", row["previous_secret"]) if row["previous_secret"] else None
+    return Held(
+        credentials,
+        previous if isinstance(previous, OAuthToken) else None,
+        row["state"],
+        row["dead_grant"],
+        row["refresh_began_at"],
+        row["refresh_failed_at"],
+        row["refresh_error"],
+    )
+
+
+def replace_token(
+    connection: Connection[Any], cipher: Cipher, org_id: str, seen: OAuthToken, new: OAuthToken
+) -> Credentials:
+    """Put a new pair in the place of `seen`, which is kept as the previous one; what is there now.
+
+    Credentials that somebody else has put there meanwhile stay, and are returned. The caller commits.
+    """
+    held = read_held(connection, cipher, org_id, for_update=True)
+    if not is_same(held.credentials, seen):
+        return held.credentials
+    connection.execute(
+        "UPDATE sync.connections SET previous_secret = %s, token_expires_at = %s, refresh_began_at = NULL,"
+        " refresh_failed_at = NULL, refresh_error = NULL, updated_at = now() WHERE org_id = %s",
+        (sealed(cipher, org_id, held.previous or seen), new.expires_at, org_id),
+    )
+    put_credentials(connection, cipher, org_id, new)
+    return new
+
+
+def put_credentials(connection: Connection[Any], cipher: Cipher, org_id: str, credentials: Credentials) -> None:
+    """Keep credentials where this org's lie. The caller commits."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        schema = cursor.execute("SELECT held_in FROM sync.connections WHERE org_id = %s", (org_id,)).fetchone()
+    if schema and isinstance(credentials, OAuthToken):
+        write_token(connection, schema, org_id, credentials)
+        return
+    connection.execute(
+        "UPDATE sync.connections SET kind = %s, secret = %s, held_in = NULL WHERE org_id = %s",
+        (kind_of(credentials), sealed(cipher, org_id, credentials), org_id),
+    )
+
+
+def is_same(one: Credentials, other: Credentials) -> bool:
+    """Whether both are the same token, whatever is known of its life."""
+    if isinstance(one, OAuthToken) and isinstance(other, OAuthToken):
+        return one.access_token == other.access_token
+    return one == other
+
+
+def fingerprint(token: OAuthToken) -> bytes | None:
+    """By which a grant's refresh token is known again without being kept; None without one."""
+    return sha256(token.refresh_token.get_secret_value().encode()).digest() if token.refresh_token else None
+
+
+def kind_of(credentials: Credentials) -> str:
+    return "oauth" if isinstance(credentials, OAuthToken) else "personal_access_token"
+
+
+def sealed(cipher: Cipher, org_id: str, credentials: Credentials) -> bytes:
+    # The org is sealed in, so that a row copied to another org does not open that org's door.
+    return cipher.encrypt(json.dumps({"org_id": org_id, **_plain(credentials)}).encode())
+
+
+def opened(cipher: Cipher, org_id: str, kind: str, secret: bytes) -> Credentials:
+    """Raise ConfigurationError when none of the keys opens it, or it is another org's."""
+    plain = json.loads(cipher.decrypt(secret))
+    if plain["org_id"] != org_id:
+        raise ConfigurationError(f"the credentials stored for {org_id} belong to another org: add it again")
+    if kind == "personal_access_token":
+        return PersonalAccessToken(plain["app_id"], SecretStr(plain["secret"]))
+    refresh_token, expires_at = plain["refresh_token"], plain["expires_at"]
+    return OAuthToken(
+        SecretStr(plain["access_token"]),
+        SecretStr(refresh_token) if refresh_token else None,
+        datetime.fromisoformat(expires_at) if expires_at else None,
+    )
+
+
+def _plain(credentials: Credentials) -> dict[str, str | None]:
+    if isinstance(credentials, PersonalAccessToken):
+        return {"app_id": credentials.app_id, "secret": credentials.secret.get_secret_value()}
+    refresh_token, expires_at = credentials.refresh_token, credentials.expires_at
+    return {
+        "access_token": credentials.access_token.get_secret_value(),
+        "refresh_token": refresh_token.get_secret_value() if refresh_token else None,
+        "expires_at": expires_at.isoformat() if expires_at else None,
+    }
+
+
+def _missing(org_id: str) -> ConfigurationError:
+    return ConfigurationError(f"{org_id} has no credentials: connect it again with openfaith-pipeline org add")

@@ -1,0 +1,45 @@
+"""What a new grant may read of the products that an org's present one reads."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Final
+
+from psycopg import Connection
+from psycopg.rows import scalar_row
+
+from openfaith_pipeline.catalog.stream import Product, Stream
+from openfaith_pipeline.errors import OpenFaithError, UnavailableError
+from openfaith_pipeline.planning_center import Credentials, PlanningCenterClient, RetryLimits
+from openfaith_pipeline.sources import STREAMS
+
+_SOMEONE_IS_WAITING: Final = RetryLimits(attempts=2, total=timedelta(seconds=10))
+
+_READ_NOW: Final = """
+SELECT stream FROM sync.stream_states JOIN sync.connections AS connection USING (org_id)
+ WHERE org_id = %s AND availability = 'available' AND connection.state = 'connected'
+"""
+
+
+def read_now(connection: Connection[Any], org_id: str) -> list[Stream]:
+    """One stream of each product that the org's present connection reads; empty when that does not work."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        names = set(cursor.execute(_READ_NOW, (org_id,)).fetchall())
+    read: dict[Product, Stream] = {}
+    for stream in STREAMS.values():
+        if stream.name in names and not stream.placeholders and not stream.is_unconfirmed:
+            read.setdefault(stream.product, stream)
+    return list(read.values())
+
+
+async def lost_products(api_url: str, credentials: Credentials, streams: Sequence[Stream]) -> list[Product]:
+    """The products that the credentials may not read, by one request each; those that do not answer are not lost."""
+    lost: list[Product] = []
+    async with PlanningCenterClient(api_url, credentials, retry=_SOMEONE_IS_WAITING) as client:
+        for stream in streams:
+            with suppress(OpenFaithError):
+                try:
+                    await client.get(stream.path, {"per_page": "1"}, product=stream.product)
+                except UnavailableError:
+                    lost.append(stream.product)
+    return lost

@@ -1,0 +1,276 @@
+"""OAuth tokens kept alive: refreshed before they expire and when they are refused, once for all who wait for it.
+
+A refresh token works once. So one process at a time refreshes a connection, under an advisory lock of Postgres that a
+killed process lets go of, and everybody who came meanwhile takes what it has stored. The pair before is kept until the
+new one has been accepted. Only the token endpoint's own word ends a connection; whatever else goes wrong, the tokens
+stay and the next one tries.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
+from typing import Any, Final
+
+import psycopg
+from psycopg import Connection
+
+from openfaith_pipeline.connections.cipher import Cipher, cipher_from
+from openfaith_pipeline.connections.credentials import Held, fingerprint, is_same, read_held, replace_token
+from openfaith_pipeline.connections.registry import api_url_of, set_connection_state
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    GrantDead,
+    OpenFaithError,
+    RetriableError,
+    TransientError,
+    UnexpectedResponse,
+)
+from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
+from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
+from openfaith_pipeline.settings import Settings
+
+BEFORE_EXPIRY: Final = timedelta(minutes=5)
+"""A token with less left is refreshed before it is used."""
+
+DUE_BEFORE_EXPIRY: Final = timedelta(minutes=70)
+"""What the hourly refresh takes: all that would expire before the next one, with ten minutes to spare."""
+
+_IDLE: Final = timedelta(days=20)
+"""A paused org's grant is kept alive too: a refresh token is honoured for about 90 days."""
+
+_LOCK_CLASS: Final = 0x0FA17
+_LOCK_PATIENCE: Final = "45s"  # longer than one refresh may take
+_STORING_PATIENCE_SECONDS: Final = 60.0
+_PAUSE_AFTER_FAILURE_SECONDS: Final = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+def application_of(settings: Settings, api_url: str | None = None) -> OAuthApplication:
+    """Our OAuth application, with the API it is asked of; raise ConfigurationError when it is not set up."""
+    if not (settings.pco_client_id and settings.pco_client_secret):
+        raise ConfigurationError(
+            "OAuth is not set up: set PLANNING_CENTER_CLIENT_ID and PLANNING_CENTER_SECRET, which"
+            " https://api.planningcenteronline.com/oauth/applications has"
+        )
+    return OAuthApplication(api_url or settings.pco_api_url, settings.pco_client_id, settings.pco_client_secret)
+
+
+def renew_token(database: Database, org_id: str, seen: OAuthToken) -> Credentials:
+    """What there is in the place of `seen`: what another has stored meanwhile, or else a new pair, stored now.
+
+    Not to be cancelled: run it in a thread. Raises GrantDead, having marked the org for reconnecting; TransientError
+    when the endpoint does not answer; ConfigurationError when our application is refused or not set up.
+    """
+    asked_at = _now_there(database)
+    with _alone(database, org_id) as connection:
+        cipher = cipher_from(database.settings)
+        held = read_held(connection, cipher, org_id)
+        if not is_same(held.credentials, seen):
+            return held.credentials
+        _share_failure(held, asked_at)
+        application = application_of(database.settings, api_url_of(connection, org_id))
+        connection.execute("UPDATE sync.connections SET refresh_began_at = now() WHERE org_id = %s", (org_id,))
+        try:
+            new = _exchange(application, held, seen)
+        except GrantDead:
+            there = read_held(connection, cipher, org_id).credentials
+            if not is_same(there, seen):
+                return there  # OpenFaith was faster
+            _record_death(connection, org_id, held, seen)
+            raise
+        except (TransientError, UnexpectedResponse, ConfigurationError) as error:
+            _record_failure(connection, org_id, error)
+            raise
+        return _store(database, cipher, org_id, seen, new)
+
+
+def _exchange(application: OAuthApplication, held: Held, seen: OAuthToken) -> OAuthToken:
+    """A new pair for the present refresh token; where that is dead and has not worked yet, for the one before."""
+    candidates = [pair.refresh_token for pair in (seen, held.previous) if pair and pair.refresh_token]
+    if not candidates:
+        raise GrantDead("there is no refresh token")
+    with TokenEndpoint(application) as endpoint:
+        for number, refresh_token in enumerate(candidates, start=1):
+            try:
+                new = endpoint.refresh(refresh_token)
+            except GrantDead:
+                if number == len(candidates):
+                    raise
+            else:
+                # An endpoint that does not rotate says nothing of a refresh token.
+                return new if new.refresh_token else OAuthToken(new.access_token, refresh_token, new.expires_at)
+    raise AssertionError("the last candidate either returns or raises")
+
+
+def _share_failure(held: Held, asked_at: datetime) -> None:
+    """Raise what the refresh ended with that this one has waited for: one request answers all who asked before it."""
+    if held.refresh_failed_at is None or held.refresh_failed_at < asked_at:
+        return
+    if held.state == "needs_reconnect":
+        raise GrantDead(held.refresh_error or "the grant is over")
+    raise TransientError(held.refresh_error or "the refresh that was waited for failed")
+
+
+def _store(database: Database, cipher: Cipher, org_id: str, seen: OAuthToken, new: OAuthToken) -> Credentials:
+    """Keep the new pair, which nobody else has: a Postgres that restarts just now is waited for."""
+    deadline = monotonic() + _STORING_PATIENCE_SECONDS
+    while True:
+        try:
+            with database.connect() as connection:
+                return replace_token(connection, cipher, org_id, seen, new)
+        except (psycopg.OperationalError, DatabaseUnavailable) as error:
+            if monotonic() > deadline:
+                raise DatabaseUnavailable("Postgres went away while a new token was to be stored") from error
+            sleep(0.5)
+
+
+def _record_failure(connection: Connection[Any], org_id: str, error: OpenFaithError) -> None:
+    connection.execute(
+        "UPDATE sync.connections SET refresh_failed_at = clock_timestamp(), refresh_error = %s WHERE org_id = %s",
+        (str(error), org_id),
+    )
+
+
+def _record_death(connection: Connection[Any], org_id: str, held: Held, seen: OAuthToken) -> None:
+    reason = "Planning Center says that the OAuth grant is over (used, expired or revoked)"
+    if held.refresh_began_at is not None:
+        reason += "; an earlier refresh was interrupted before its answer could be stored"
+    with connection.transaction():
+        _record_failure(connection, org_id, GrantDead(reason))
+        statement = "UPDATE sync.connections SET dead_grant = %s WHERE org_id = %s"
+        connection.execute(statement, (fingerprint(seen), org_id))
+        set_connection_state(connection, org_id, "needs_reconnect", reason)
+
+
+@contextmanager
+def _alone(database: Database, org_id: str) -> Iterator[Connection[Any]]:
+    """A connection, autocommitting, that holds the lock on this org's tokens; TransientError when another keeps it."""
+    with database.connect(autocommit=True) as connection:
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", (_LOCK_PATIENCE,))
+        try:
+            connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_LOCK_CLASS, org_id))
+        except psycopg.errors.LockNotAvailable:
+            raise TransientError(f"another process has been refreshing the token of {org_id} for too long") from None
+        yield connection
+
+
+def _now_there(database: Database) -> datetime:
+    with database.connect() as connection:
+        row = connection.execute("SELECT clock_timestamp()").fetchone()
+    return row[0] if row else datetime.now(UTC)
+
+
+def confirm_token(database: Database, org_id: str, token: OAuthToken) -> None:
+    """Planning Center has accepted the token: the pair before it is needed no more, and the connection is well.
+
+    Unless its grant is known to be dead: such a token still opens the door for the hours it has left.
+    """
+    with database.connect() as connection:
+        cursor = connection.execute(
+            "SELECT FROM sync.connections"
+            " WHERE org_id = %s AND (previous_secret IS NOT NULL OR state <> 'connected' OR reason IS NOT NULL)",
+            (org_id,),
+        )
+        if cursor.rowcount == 0:
+            return
+        held = read_held(connection, cipher_from(database.settings), org_id, for_update=True)
+        if not is_same(held.credentials, token):
+            return
+        connection.execute("UPDATE sync.connections SET previous_secret = NULL WHERE org_id = %s", (org_id,))
+        if held.dead_grant is None or held.dead_grant != fingerprint(token):
+            set_connection_state(connection, org_id, "connected")
+
+
+@dataclass
+class KeptToken:
+    """The provider of an org's OAuth token, for one event loop: renewed in the middle of a sync, for all of it."""
+
+    database: Database
+    org_id: str
+    token: OAuthToken
+    _door: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _patient_until: float = 0.0
+
+    async def current(self) -> Credentials:
+        if not self._is_expiring(BEFORE_EXPIRY) or monotonic() < self._patient_until:
+            return self.token
+        async with self._door:
+            if self._is_expiring(BEFORE_EXPIRY):
+                await self._renew_early()
+            return self.token
+
+    async def renewed(self, refused: Credentials) -> Credentials | None:
+        async with self._door:
+            if self.token is refused and self.token.refresh_token is not None:
+                await self._renew()
+            return None if self.token is refused else self.token
+
+    async def worked(self, credentials: Credentials) -> None:
+        if isinstance(credentials, OAuthToken):
+            await asyncio.to_thread(confirm_token, self.database, self.org_id, credentials)
+
+    async def _renew_early(self) -> None:
+        try:
+            await self._renew()
+        except (RetriableError, UnexpectedResponse, ConfigurationError) as error:
+            if self._is_expiring(timedelta()):
+                raise
+            self._patient_until = monotonic() + _PAUSE_AFTER_FAILURE_SECONDS
+            _log.warning("the token of %s is not refreshed yet: %s", self.org_id, error)
+
+    async def _renew(self) -> None:
+        renewed = await asyncio.to_thread(renew_token, self.database, self.org_id, self.token)
+        if isinstance(renewed, OAuthToken):
+            self.token = renewed
+
+    def _is_expiring(self, margin: timedelta) -> bool:
+        expires_at = self.token.expires_at
+        return expires_at is not None and expires_at - margin <= datetime.now(UTC) and bool(self.token.refresh_token)
+
+
+_DUE: Final = """
+SELECT org_id FROM sync.connections JOIN sync.orgs USING (org_id)
+ WHERE kind = 'oauth' AND removed_at IS NULL AND state <> 'needs_reconnect'
+   AND (token_expires_at IS NULL
+        OR token_expires_at < now() + CASE WHEN paused_at IS NULL THEN %(soon)s ELSE -%(idle)s END)
+ ORDER BY token_expires_at
+"""
+
+
+def orgs_with_due_tokens(database: Database) -> list[str]:
+    """The orgs whose token may expire before the next hourly refresh; of a paused one, whose grant would."""
+    with database.connect() as connection:
+        rows = connection.execute(_DUE, {"soon": DUE_BEFORE_EXPIRY, "idle": _IDLE}).fetchall()
+    return [row[0] for row in rows]
+
+
+def refresh_due_tokens(database: Database) -> dict[str, str | None]:
+    """Refresh every token that expires before the next hourly refresh; by org, why one could not be, or None."""
+    with ThreadPoolExecutor(8) as threads:
+        return dict(
+            threads.map(lambda org_id: (org_id, _refresh_one(database, org_id)), orgs_with_due_tokens(database))
+        )
+
+
+def _refresh_one(database: Database, org_id: str) -> str | None:
+    try:
+        with database.connect() as connection:
+            token = read_held(connection, cipher_from(database.settings), org_id).credentials
+        if isinstance(token, OAuthToken) and _is_due(token):
+            renew_token(database, org_id, token)
+    except OpenFaithError as error:
+        return str(error)
+    return None
+
+
+def _is_due(token: OAuthToken) -> bool:
+    """Asked again of the token itself: OpenFaith may have refreshed one that it holds."""
+    return token.expires_at is None or token.expires_at < datetime.now(UTC) + DUE_BEFORE_EXPIRY

@@ -1,0 +1,81 @@
+"""Orgs and the connections they are reached by; every function leaves the commit to its caller."""
+
+from typing import Any, Literal
+
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+from openfaith_pipeline.alerts.dead_connections import watch_deaths
+from openfaith_pipeline.connections.cipher import Cipher
+from openfaith_pipeline.connections.credentials import kind_of, put_credentials, read_held
+from openfaith_pipeline.orgs.org_ids import check_org_id
+from openfaith_pipeline.orgs.registry import get_org
+from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
+from openfaith_pipeline.printable import printable
+
+ConnectionState = Literal["connected", "degraded", "needs_reconnect"]
+
+
+def add_org(
+    connection: Connection[Any],
+    cipher: Cipher,
+    org_id: str,
+    name: str,
+    credentials: Credentials,
+    *,
+    api_url: str | None = None,
+    organization_id: str | None = None,
+) -> None:
+    """Add an org, or give a known one a new name and new credentials; one that was removed is back with its data.
+
+    api_url: where its Planning Center answers, None for the one in the settings.
+    organization_id: Planning Center's own id of the church, None where it is not known.
+    """
+    check_org_id(org_id)
+    connection.execute(
+        "INSERT INTO sync.orgs (org_id, name, organization_id) VALUES (%s, %s, %s)"
+        " ON CONFLICT (org_id) DO UPDATE SET name = excluded.name, removed_at = NULL,"
+        " organization_id = coalesce(excluded.organization_id, orgs.organization_id)",
+        (org_id, printable(name), organization_id),
+    )
+    expires_at = credentials.expires_at if isinstance(credentials, OAuthToken) else None
+    connection.execute(
+        "INSERT INTO sync.connections (org_id, kind, api_url, token_expires_at) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (org_id) DO UPDATE SET api_url = excluded.api_url, token_expires_at = excluded.token_expires_at,"
+        " previous_secret = NULL, refresh_began_at = NULL, refresh_failed_at = NULL, refresh_error = NULL,"
+        " updated_at = now()",
+        (org_id, kind_of(credentials), api_url, expires_at),
+    )
+    put_credentials(connection, cipher, org_id, credentials)
+    set_connection_state(connection, org_id, "connected")
+
+
+def credentials_of(connection: Connection[Any], cipher: Cipher, org_id: str) -> Credentials:
+    """Raise UnknownOrg, or ConfigurationError when the org has no credentials or no key opens them."""
+    get_org(connection, org_id)
+    return read_held(connection, cipher, org_id).credentials
+
+
+def api_url_of(connection: Connection[Any], org_id: str) -> str | None:
+    """Where the org's Planning Center answers; None means where the settings say."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute("SELECT api_url FROM sync.connections WHERE org_id = %s", (org_id,)).fetchone()
+    return row[0] if row else None
+
+
+def set_connection_state(
+    connection: Connection[Any], org_id: str, state: ConnectionState, reason: str | None = None
+) -> None:
+    """Record what the last attempt showed of the org's credentials; `reason` is for people and holds no secret.
+
+    A connection that dies raises an alert, several that die within an hour raise one of their own; one that works again
+    resolves them.
+    """
+    has_changed = connection.execute(
+        "UPDATE sync.connections SET state = %(state)s, reason = %(reason)s, updated_at = now(),"
+        " dead_since = CASE WHEN %(state)s = 'needs_reconnect' THEN coalesce(dead_since, now()) END"
+        " WHERE org_id = %(org)s AND (state, reason) IS DISTINCT FROM (%(state)s, %(reason)s)",
+        {"state": state, "reason": reason, "org": org_id},
+    ).rowcount
+    if has_changed:
+        watch_deaths(connection, org_id, reason if state == "needs_reconnect" else None)

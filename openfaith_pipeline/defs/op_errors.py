@@ -1,0 +1,60 @@
+"""What an op does about an error, by the error's group."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import dagster as dg
+
+from openfaith_pipeline.defs.run_handle import current_caller
+from openfaith_pipeline.errors import (
+    CheckFailed,
+    ConnectionRejected,
+    LeaseLost,
+    OpenFaithError,
+    RequestCanceled,
+    SourceUnreachable,
+    SyncIncomplete,
+    UsageError,
+)
+from openfaith_pipeline.unforeseen import describe_unforeseen
+
+RETRY_POLICY: Final = dg.RetryPolicy(max_retries=3)
+"""At once: Dagster sleeps deaf to interrupts until a retry is due, so the op itself rests, where it hears them."""
+
+_FIRST_REST_SECONDS: Final = 5.0
+
+
+@contextmanager
+def acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[None]:
+    """End the op at once where another try cannot help or is not wanted; leave other errors to the retry policy."""
+    op_name, errors = context.op_def.name, current_caller().errors
+    errors.pop(op_name, None)
+    _end_if_canceled(context)
+    try:
+        if context.retry_number:
+            current_caller().rest(_FIRST_REST_SECONDS * 2 ** (context.retry_number - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the load
+        yield
+    except dg.DagsterExecutionInterruptedError:
+        # Dagster would apply the retry policy to an interrupt too, even when a person has terminated the run.
+        _end_if_canceled(context)
+        raise
+    except RequestCanceled as error:
+        context.instance.report_run_canceling(context.run, str(error))
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    except (CheckFailed, ConnectionRejected, LeaseLost, SourceUnreachable, SyncIncomplete, UsageError) as error:
+        errors[op_name] = str(error)
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    except OpenFaithError as error:
+        errors[op_name] = str(error)
+        raise
+    except Exception as error:
+        errors[op_name] = describe_unforeseen(error)
+        raise
+
+
+def _end_if_canceled(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> None:
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run and run.status is dg.DagsterRunStatus.CANCELING:
+        raise dg.Failure(description="The run was terminated.", allow_retries=False)

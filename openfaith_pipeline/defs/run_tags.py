@@ -1,0 +1,81 @@
+"""What a run was asked to do: the org, the mode, and the id that every attempt at one request shares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import dagster as dg
+
+from openfaith_pipeline.sync.results import SyncMode
+
+ORG_TAG: Final = "openfaith/org"
+SYNC_ID_TAG: Final = "openfaith/sync_id"
+TRIGGER_TAG: Final = "openfaith/trigger"
+REQUEST_TAG: Final = "openfaith/request_id"
+ATTEMPT_TAG: Final = "openfaith/attempt"
+IDEMPOTENCY_TAG: Final = "openfaith/idempotency_key"
+
+# Dagster's own, set on a run that repeats only what did not succeed, by its retries and by "Re-execute from failure".
+RESUME_TAG: Final = "dagster/is_resume_retry"
+PARTITION_TAG: Final = "dagster/partition"
+
+BACKFILL: Final = "backfill"
+"""The trigger of what can wait: an asset backfill of Dagster's, or the verb of that name."""
+
+_TRIGGERS: Final[Mapping[str, str]] = {
+    "dagster/backfill": BACKFILL,
+    "dagster/schedule_name": "schedule",
+    "dagster/sensor_name": "sensor",
+}
+
+
+class SyncConfig(dg.Config):
+    """How the selected streams are read."""
+
+    mode: SyncMode = SyncMode.INCREMENTAL
+
+
+@dataclass(frozen=True)
+class Request:
+    """One org's part of what was asked for; the same for every attempt but for the run.
+
+    idempotency_key: the asker's own name for it, as the run carries it in its tag.
+    """
+
+    org_id: str
+    sync_id: str
+    run_id: str
+    trigger: str
+    idempotency_key: str | None = None
+
+
+def request_of(context: dg.AssetExecutionContext) -> Request:
+    """The request that this op executes, which is noted on the run so that runs can be found by it."""
+    run = context.run
+    sync_id = sync_id_of(run, context.instance)
+    # "Re-execute all" asks anew: the key that Dagster copies is another request's, and so for all that repeats it.
+    is_asked = run.parent_run_id is None or sync_id == run.tags.get(REQUEST_TAG)
+    key = run.tags.get(IDEMPOTENCY_TAG) if is_asked else None
+    request = Request(context.partition_key, sync_id, run.run_id, trigger_of(run), key)
+    notes = {ORG_TAG: request.org_id, SYNC_ID_TAG: request.sync_id}
+    if not notes.items() <= run.tags.items():
+        context.instance.add_run_tags(run.run_id, notes)
+    return request
+
+
+def sync_id_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
+    """The id of the request that `run` is an attempt at.
+
+    Op retries, automatic run retries and "Re-execute from failure" continue the request they repeat; "Re-execute all"
+    asks anew, although Dagster copies the tags of the run it repeats.
+    """
+    if run.parent_run_id is None:
+        return run.tags.get(SYNC_ID_TAG, run.run_id)
+    parent = instance.get_run_by_id(run.parent_run_id) if run.tags.get(RESUME_TAG) == "true" else None
+    return sync_id_of(parent, instance) if parent else run.run_id
+
+
+def trigger_of(run: dg.DagsterRun) -> str:
+    """What asked for the run: `cli`, `backfill`, `schedule`, `sensor`, or `ui` for a person in Dagster."""
+    named = (name for tag, name in _TRIGGERS.items() if tag in run.tags)
+    return run.tags.get(TRIGGER_TAG) or next(named, "ui")

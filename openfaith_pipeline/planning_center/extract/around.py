@@ -1,0 +1,202 @@
+"""Reading around what cannot be read: an include that makes its answers fail, a record that makes its page fail.
+
+A request that fails for good is asked for again in other ways, with few attempts at each: without its includes, which
+finds those at fault, and then in pieces, down to the one record.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+from openfaith_pipeline.catalog.walk import Refused
+from openfaith_pipeline.errors import (
+    OpenFaithError,
+    SourceUnreachable,
+    StreamForbidden,
+    TransientError,
+    UnexpectedResponse,
+)
+from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.planning_center.extract.pages import Fetch
+
+MOST_UNREAD: Final = 3
+"""Records of one page that may be left out. Where more fail it is not they that are at fault."""
+
+_OWN_FAULTS: Final = (TransientError, UnexpectedResponse, StreamForbidden)
+
+
+class Unread(NamedTuple):
+    """In the place of a record that could not be read, so that its neighbours keep theirs.
+
+    place: of the record, such as `/people/v2/people, record 217 of its listing`. reason: how asking for it ended.
+    """
+
+    place: str
+    reason: str
+
+
+class IncludesRefused(OpenFaithError):
+    """A listing that can be read without these includes, and not with them.
+
+    errors: by dotted name, how asking for it ended.
+    """
+
+    def __init__(self, path: str, errors: Mapping[str, OpenFaithError]) -> None:
+        self.errors = errors
+        self.path = path
+        super().__init__("; ".join(self.reason(name) for name in errors))
+
+    def reason(self, name: str) -> str:
+        """Why records are not to be had by this include."""
+        return f"include={name}: {self.errors[name]}"
+
+    @property
+    def refused(self) -> list[Refused]:
+        return [
+            Refused(name, self.reason(name), isinstance(error, StreamForbidden)) for name, error in self.errors.items()
+        ]
+
+
+def is_own_fault(error: OpenFaithError) -> bool:
+    """Whether an error may be of the one request, so that others of the same walk are worth their while."""
+    return isinstance(error, _OWN_FAULTS) and not isinstance(error, SourceUnreachable)
+
+
+def going_around(fetch: Fetch, probe: Fetch) -> Fetch:
+    """What fetches pages as `fetch` does and goes around what fails of them.
+
+    probe: fetches with little patience, for what has failed already. Raises, besides what `fetch` does,
+    IncludesRefused. Records that cannot be read are Unread in the document's data.
+    """
+
+    async def careful(path: str, params: Mapping[str, str]) -> Document:
+        try:
+            return await fetch(path, params)
+        except _OWN_FAULTS as error:
+            if not is_own_fault(error):
+                raise
+            return await _Around(probe, path, params, error).read()
+
+    return careful
+
+
+@dataclass
+class _Around:
+    """One request that has failed."""
+
+    probe: Fetch
+    path: str
+    params: Mapping[str, str]
+    error: OpenFaithError
+
+    async def read(self) -> Document:
+        if "include" in self.params and await self._ask(include=()) is not None:
+            return await self._without_includes()
+        if isinstance(self.error, TransientError) and int(self.params.get("per_page", 1)) > 1:
+            return await _Pieces(self.probe, self.path, self.params, self.error).read()
+        raise self.error
+
+    async def _without_includes(self) -> Document:
+        """Raise IncludesRefused for those at fault; the document where all of them are answered by now."""
+        names = self.params["include"].split(",")
+        errors = await self._faulty(names, self.error)
+        if not errors:
+            document = await self._ask(include=names)
+            if document is not None:
+                return document
+            # Each half is answered, and the whole is too much.
+            errors = dict.fromkeys(names[len(names) // 2 :], self.error)
+        raise IncludesRefused(self.path, errors)
+
+    async def _faulty(self, names: Sequence[str], error: OpenFaithError) -> dict[str, OpenFaithError]:
+        """Of includes that fail together, those that fail by themselves. error: how asking for them ended."""
+        if len(names) == 1:
+            return {names[0]: error}
+        found: dict[str, OpenFaithError] = {}
+        for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+            if await self._ask(include=half) is None:
+                found |= await self._faulty(half, self.last)
+        return found
+
+    async def _ask(self, include: Collection[str]) -> Document | None:
+        """The document with these includes, and those that they lie under; None where it fails."""
+        asked = sorted(
+            {".".join(name.split(".")[: depth + 1]) for name in include for depth in range(name.count(".") + 1)}
+        )
+        rest = {name: value for name, value in self.params.items() if name != "include"}
+        try:
+            return await self.probe(self.path, {**rest, "include": ",".join(asked)} if asked else rest)
+        except _OWN_FAULTS as error:
+            if not is_own_fault(error):
+                raise
+            self.last: OpenFaithError = error
+            return None
+
+
+@dataclass
+class _Pieces:
+    """A page that fails, read in pieces."""
+
+    probe: Fetch
+    path: str
+    params: Mapping[str, str]
+    error: OpenFaithError
+    unread: int = 0
+
+    async def read(self) -> Document:
+        size, offset = int(self.params["per_page"]), int(self.params.get("offset", 0))
+        if not (await self._is_answered(offset) or await self._is_answered(offset + size // 2)):
+            raise self.error
+        rows, pieces = await self._halves(offset, size)
+        if not pieces:
+            raise self.error
+        last = pieces[-1]
+        total = last.total_count
+        following = last.next_offset if total is None else (offset + size if offset + size < total else None)
+        meta = {name: value for name, value in last.meta.items() if name != "next"}
+        return replace(
+            last,
+            data=rows if total is None else rows[: max(0, total - offset)],
+            included=[row for piece in pieces for row in piece.included],
+            meta=meta | ({} if following is None else {"next": {"offset": following}}),
+            requests=sum(piece.requests for piece in pieces),
+            waited_seconds=sum(piece.waited_seconds for piece in pieces),
+        )
+
+    async def _is_answered(self, offset: int) -> bool:
+        """Whether one record is to be had there; of a listing that fails as a whole none is."""
+        try:
+            await self.probe(self.path, {**self.params, "per_page": "1", "offset": str(offset)})
+        except TransientError as error:
+            if not is_own_fault(error):
+                raise
+            return False
+        return True
+
+    async def _halves(self, offset: int, size: int) -> tuple[list[Any], list[Document]]:
+        first = size // 2
+        rows, pieces = await self._piece(offset, first)
+        more, others = await self._piece(offset + first, size - first)
+        return rows + more, pieces + others
+
+    async def _piece(self, offset: int, size: int) -> tuple[list[Any], list[Document]]:
+        place = {**self.params, "per_page": str(size), "offset": str(offset)}
+        for is_last_attempt in (False, True):
+            try:
+                document = await self.probe(self.path, place)
+            except TransientError as error:
+                if not is_own_fault(error):
+                    raise
+                if size > 1:
+                    return await self._halves(offset, size)
+                if is_last_attempt:
+                    return [self._leave_out(offset, error)], []
+            else:
+                return (document.data if isinstance(document.data, list) else []), [document]
+        raise AssertionError("the last attempt returns")
+
+    def _leave_out(self, offset: int, error: OpenFaithError) -> Unread:
+        self.unread += 1
+        if self.unread > MOST_UNREAD:
+            raise self.error
+        return Unread(f"{self.path}, record {offset + 1} of its listing", str(error))

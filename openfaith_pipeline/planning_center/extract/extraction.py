@@ -1,0 +1,158 @@
+"""A walk, read page by page from its checkpoint: the one entry into extraction."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from openfaith_pipeline.catalog.paths import record_path
+from openfaith_pipeline.catalog.walk import Checkpoint, End, LeftOut, Page, Record, Route, RouteEnd, Walk, query_of
+from openfaith_pipeline.errors import PathNotFound
+from openfaith_pipeline.planning_center.extract.around import Unread, going_around
+from openfaith_pipeline.planning_center.extract.children import Children, ChildState, Parents, read_children
+from openfaith_pipeline.planning_center.extract.included import Answer, lacking, left_out, sort_records
+from openfaith_pipeline.planning_center.extract.pages import Fetch, Tally, cursor_of
+from openfaith_pipeline.planning_center.extract.strategies import FOLLOWED, Piece, read_listing
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a walk reads from, and where it starts.
+
+    starts: by lead, the cursor value from which on changes are read, None for the beginning of time.
+    probe: as `fetch`, with little patience; for what has failed already.
+    """
+
+    fetch: Fetch
+    parents: Parents
+    starts: Mapping[str, datetime | None] = field(default_factory=dict)
+    probe: Fetch | None = None
+
+    @property
+    def careful(self) -> Fetch:
+        """What reads pages, around what fails of them."""
+        return going_around(self.fetch, self.probe or self.fetch)
+
+
+@dataclass
+class _Progress:
+    """Which route is being read, where it stands, and how the routes before it ended.
+
+    left_out: what could not be read of the route's listing at top level so far. lacking: see RouteEnd, so far.
+    """
+
+    state: Checkpoint = field(default_factory=dict)
+    ends: list[RouteEnd] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    lacking: set[str] = field(default_factory=set)
+
+    @classmethod
+    def read(cls, checkpoint: Checkpoint) -> "_Progress":
+        ends = [RouteEnd.read(end) for end in checkpoint["ends"]]
+        left_out = [LeftOut(**each) for each in checkpoint["left_out"]]
+        return cls(checkpoint["state"], ends, left_out, set(checkpoint.get("lacking", ())))
+
+    @property
+    def route(self) -> int:
+        return len(self.ends)
+
+    def checkpoint(self) -> Checkpoint:
+        ends, left_out = map(asdict, self.ends), map(asdict, self.left_out)
+        so_far = {"left_out": list(left_out), "lacking": sorted(self.lacking)}
+        return {"route": self.route, "state": self.state, "ends": list(ends), **so_far}
+
+    def finish(self, end: RouteEnd) -> None:
+        self.ends.append(replace(end, lacking=tuple(sorted(self.lacking))))
+        self.state, self.left_out, self.lacking = {}, [], set()
+
+    def end(self) -> End:
+        return End(tuple(self.ends))
+
+
+async def read_pages(walk: Walk, source: Source, checkpoint: Checkpoint | None) -> AsyncGenerator[Page, None]:
+    """Every page of the walk from the checkpoint on. Each Page's checkpoint continues after it."""
+    progress = _Progress.read(checkpoint) if checkpoint else _Progress()
+    for route in walk.routes[progress.route :]:
+        read = _read_parents if route.placeholders else _read_top
+        async with aclosing(read(walk, route, source, progress)) as pages:
+            async for page in pages:
+                yield page
+    if not walk.routes:
+        yield Page({}, progress.checkpoint(), end=progress.end())
+
+
+async def _read_top(walk: Walk, route: Route, source: Source, progress: _Progress) -> AsyncGenerator[Page, None]:
+    tally = Tally()
+    start = None if route.is_whole else source.starts.get(route.lead.name)
+    pieces = read_listing(route, route.path, source.careful, tally, start=start, state=progress.state)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            late = await _read_left_out(route, piece, source.fetch, tally)
+            yield _page_of(walk, route, piece, late, progress, tally)
+
+
+async def _read_left_out(route: Route, piece: Piece, fetch: Fetch, tally: Tally) -> list[Any]:
+    """Included records that the answer names and lacks, each asked for by itself."""
+    found: list[Any] = []
+    for carried, identifier in left_out(route, piece.rows, piece.included):
+        with suppress(PathNotFound):
+            path = record_path(carried.stream.path, identifier)
+            found.append(tally.add(await fetch(path, query_of(carried.stream))).data)
+    return found
+
+
+def _page_of(walk: Walk, route: Route, piece: Piece, late: list[Any], progress: _Progress, tally: Tally) -> Page:
+    rows = _leave_out(route, piece, progress)
+    progress.state = piece.state
+    answer = Answer(rows, piece.shown, [*piece.included, *late])
+    progress.lacking |= lacking(route.carried, answer)
+    if piece.is_last:
+        total = piece.total if route.is_whole else None
+        progress.finish(RouteEnd(total, None, piece.doubt, piece.reached, tuple(progress.left_out)))
+    records = sort_records(route, walk.streams, answer, {})
+    return Page(records, progress.checkpoint(), **tally.take(), end=_end(walk, progress))
+
+
+def _leave_out(route: Route, piece: Piece, progress: _Progress) -> list[Any]:
+    """The rows of the piece that could be read; what could not is noted."""
+    cursor = route.lead.cursor if route.listing in FOLLOWED else None
+    before = progress.state.get("since") if cursor else None
+    known = {each.place for each in progress.left_out}
+    rows: list[Any] = []
+    for row in piece.rows:
+        if not isinstance(row, Unread):
+            before = (cursor_of(row, cursor) or before) if cursor else None
+            rows.append(row)
+        elif row.place not in known:
+            progress.left_out.append(LeftOut(row.place, row.reason, before=before))
+    return rows
+
+
+async def _read_parents(walk: Walk, route: Route, source: Source, progress: _Progress) -> AsyncGenerator[Page, None]:
+    tally, state = Tally(), ChildState(**progress.state)
+    start = source.starts.get(route.lead.name)
+    listings = read_children(route, source.careful, tally, parents=source.parents, start=start, state=state)
+    async with aclosing(listings):
+        async for batch in listings:
+            progress.state = state.checkpoint()
+            for each in batch:
+                progress.lacking |= lacking(route.carried, Answer(each.rows, each.shown, each.included))
+            yield Page(_sorted(walk, route, batch), progress.checkpoint(), **tally.take())
+    left_out = tuple(LeftOut(**each) for each in state.left_out)
+    progress.finish(RouteEnd(shortage=state.shortage, doubt=state.doubt, left_out=left_out))
+    yield Page({}, progress.checkpoint(), end=_end(walk, progress))
+
+
+def _sorted(walk: Walk, route: Route, batch: list[Children]) -> Mapping[str, list[Record]]:
+    records: dict[str, list[Record]] = {}
+    for children in batch:
+        answer = Answer(children.rows, children.shown, children.included)
+        found = sort_records(route, walk.streams, answer, children.parent.ids)
+        for name, rows in found.items():
+            records.setdefault(name, []).extend(rows)
+    return records
+
+
+def _end(walk: Walk, progress: _Progress) -> End | None:
+    return progress.end() if progress.route == len(walk.routes) else None

@@ -1,0 +1,161 @@
+"""Offset listings: whole ones, and newest-first ones that stop at the watermark.
+
+Rows shift between pages when records come, go or move, and the API gives no snapshot. So each page is asked for from
+the last row already read: when that row, or another of the last page, is there, everything after it is unread and
+nothing can have slipped through; when none is, the listing has shifted and we step back until one is found.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+from openfaith_pipeline.catalog.walk import Checkpoint, id_of
+from openfaith_pipeline.errors import UnexpectedResponse
+from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.planning_center.extract.pages import (
+    CAME_SHORT,
+    LACKED_NEXT,
+    MOVED,
+    PAGE_SIZE,
+    Fetch,
+    Listing,
+    Tally,
+    came_short,
+    cursor_of,
+    is_last,
+    latest_believed,
+    rows_of,
+)
+from openfaith_pipeline.planning_center.extract.prefetch import PagesAbreast
+
+MAX_STEPS_BACK = 200
+
+
+@dataclass
+class ListingState:
+    """Where a listing stands.
+
+    offset: rows read so far, as positions of the listing.
+    recent: ids of the page read last, in its order.
+    total: the count the API reported first.
+    doubt: why the listing may not show everything.
+    lacks_next: whether the page read last was full and named no next one.
+    steps_back: how often the listing shifted under us.
+    newest: the first row's cursor: the next watermark of a newest-first listing.
+    is_unordered: a newest-first listing was not: the API passes over an order that it does not know, without a word.
+    """
+
+    offset: int = 0
+    recent: list[str] = field(default_factory=list)
+    total: int | None = None
+    doubt: str | None = None
+    lacks_next: bool = False
+    steps_back: int = 0
+    newest: str | None = None
+    is_unordered: bool = False
+
+    def checkpoint(self) -> Checkpoint:
+        return asdict(self)
+
+    def doubted(self, reason: str) -> None:
+        self.doubt = self.doubt or reason
+
+
+class ListedPage(NamedTuple):
+    """Rows not read before, the document they came in, and whether no page follows."""
+
+    rows: list[Any]
+    document: Document
+    is_last: bool
+
+
+async def list_pages(
+    fetch: Fetch, listing: Listing, state: ListingState, tally: Tally, stop_before: tuple[str, str] | None = None
+) -> AsyncGenerator[ListedPage, None]:
+    """Read a listing from `state` to its end; `state` is moved along and describes each page as it is yielded.
+
+    stop_before: (cursor attribute, watermark) of a newest-first listing, which ends at the first older row. One that is
+    not in that order is read to its end.
+    """
+    is_done, abreast = False, PagesAbreast(fetch, tally)
+    try:
+        while not is_done:
+            # Of one that ends somewhere before its end, pages asked for ahead may be for nothing.
+            count = None if stop_before and stop_before[1] else state.total
+            document, fresh, offset = await _read_on(abreast, listing, state, count)
+            rows = rows_of(document, listing.path)
+            if fresh and state.lacks_next:
+                state.doubted(LACKED_NEXT)
+            _advance(state, document, rows, offset)
+            kept = fresh
+            if stop_before:
+                state.is_unordered = state.is_unordered or not _is_ordered(document, rows, stop_before[0])
+                state.newest = state.newest or _first_value(rows, stop_before[0], latest_believed(document))
+                kept = fresh if state.is_unordered else _until(fresh, *stop_before)
+            is_done = is_last(document, rows) or not fresh or len(kept) < len(fresh)
+            yield ListedPage(kept, document, is_done)
+    finally:
+        await abreast.drop()
+
+
+async def _read_on(
+    abreast: PagesAbreast, listing: Listing, state: ListingState, count: int | None
+) -> tuple[Document, list[Any], int]:
+    """The page that follows what was read, the rows of it that are new, and its offset."""
+    if not state.recent:
+        document = await abreast.page(listing.path, listing.at, state.offset, count)
+        return document, rows_of(document, listing.path), state.offset
+    offset, step = max(0, state.offset - 1), 1
+    known = set(state.recent)
+    while True:
+        document = await abreast.page(listing.path, listing.at, offset, count)
+        rows = rows_of(document, listing.path)
+        last_known = max((place for place, row in enumerate(rows) if id_of(row) in known), default=None)
+        if last_known is not None:
+            if last_known + offset != state.offset - 1:
+                state.doubted(MOVED)
+            return document, rows[last_known + 1 :], offset
+        state.doubted(MOVED)
+        if offset == 0:
+            return document, rows, 0
+        state.steps_back += 1
+        if state.steps_back > MAX_STEPS_BACK:
+            raise UnexpectedResponse(f"{listing.path}: the listing does not hold still long enough to be read")
+        offset, step = max(0, offset - step * PAGE_SIZE // 2), step * 2
+        count = None
+
+
+def _advance(state: ListingState, document: Document, rows: list[Any], offset: int) -> None:
+    reached = offset + len(rows)
+    if rows:
+        state.recent = [identifier for row in rows if (identifier := id_of(row))]
+        state.offset = reached
+    state.lacks_next = len(rows) >= PAGE_SIZE and document.next_offset is None
+    if came_short(document, rows, offset):
+        state.doubted(CAME_SHORT)
+    total = document.total_count
+    if state.total is not None and total != state.total:
+        state.doubted(MOVED)
+    state.total = total if state.total is None else state.total
+
+
+def _first_value(rows: list[Any], cursor: str, latest: str) -> str | None:
+    return next((value for row in rows if (value := cursor_of(row, cursor)) and value <= latest), None)
+
+
+def _is_ordered(document: Document, rows: list[Any], cursor: str) -> bool:
+    """Whether the page is of the newest first, as far as the answer and its rows tell."""
+    known = document.meta.get("can_order_by")
+    if isinstance(known, list) and cursor not in known:
+        return False
+    values = [value for row in rows if (value := cursor_of(row, cursor))]
+    return values == sorted(values, reverse=True)
+
+
+def _until(rows: list[Any], cursor: str, watermark: str) -> list[Any]:
+    """The rows before the first one older than the watermark (one without a cursor value counts as new)."""
+    for place, row in enumerate(rows):
+        value = cursor_of(row, cursor)
+        if value is not None and value < watermark:
+            return rows[:place]
+    return rows

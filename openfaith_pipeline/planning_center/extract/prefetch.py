@@ -1,0 +1,55 @@
+"""The pages of one listing asked for side by side: a long listing takes as long as the rate limit, not as its answers.
+
+They are handed out in the order of the listing, and each begins with the last row of the one before it, by which the
+reader sees whether the listing has shifted between the two, in whichever order they were answered.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.planning_center.extract.pages import PAGE_SIZE, Fetch, Tally
+
+PAGES_ABREAST = 4
+"""Pages of one listing in flight together."""
+
+STEP = PAGE_SIZE - 1
+
+
+class PagesAbreast:
+    """Pages of one listing at a time. Whoever ends early has to `drop` what is on its way."""
+
+    def __init__(self, fetch: Fetch, tally: Tally) -> None:
+        self._fetch = fetch
+        self._tally = tally
+        self._asked: dict[int, asyncio.Task[Document]] = {}
+
+    def __contains__(self, offset: int) -> bool:
+        """Whether the page at this offset is on its way."""
+        return offset in self._asked
+
+    async def page(
+        self, path: str, query_at: Callable[[int], Mapping[str, str]], offset: int, count: int | None
+    ) -> Document:
+        """The page at an offset, while those after it are asked for as well.
+
+        query_at: the query of the page at an offset. count: how many rows the listing is known to have.
+        """
+        if offset not in self._asked:
+            await self.drop()
+        following = range(offset + STEP, min(offset + PAGES_ABREAST * STEP, (count or 0) - 1), STEP)
+        for each in (offset, *following):
+            if each not in self._asked:
+                self._asked[each] = asyncio.ensure_future(self._fetch(path, query_at(each)))
+        document = await self._asked[offset]
+        del self._asked[offset]
+        return self._tally.add(document)
+
+    async def drop(self) -> None:
+        """Let go of what is on its way; what was answered already is counted."""
+        asked, self._asked = list(self._asked.values()), {}
+        for each in asked:
+            each.cancel()
+        for outcome in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(outcome, Document):
+                self._tally.add(outcome)

@@ -1,0 +1,64 @@
+"""The way to each product: its first request goes alone, so that a product which is refused costs one."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.catalog.walk import Walk
+from openfaith_pipeline.errors import OpenFaithError, ProductNotGranted
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.planning_center.extract.pages import Fetch
+from openfaith_pipeline.planning_center.extract.unasked import Unasked
+
+
+class _How(TypedDict):
+    is_leading: bool
+    attempts: int | None
+
+
+@dataclass
+class Doors:
+    """One attempt's ways to the products of one org. answers: of the products asked so far, the refusal or None."""
+
+    client: PlanningCenterClient
+    answers: dict[Product, ProductNotGranted | None] = field(default_factory=dict)
+    unasked: Unasked = field(default_factory=Unasked)
+    _locks: dict[Product, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    def fetch_for(self, walk: Walk, attempts: int | None = None) -> Fetch:
+        """What fetches the walk's documents; raises the product's refusal without asking again.
+
+        attempts: fewer than the usual.
+        """
+        product = walk.streams[0].product
+        # The pages of a listing come one after the other; those of many parents' children go side by side.
+        how: _How = {"is_leading": not any(route.placeholders for route in walk.routes), "attempts": attempts}
+
+        async def fetch(path: str, params: Mapping[str, str]) -> Document:
+            if product not in self.answers:
+                async with self._locks[product]:
+                    if product not in self.answers:
+                        return await self._ask(product, path, params, how)
+            return await self._ask(product, path, params, how)
+
+        return self.unasked.asking(fetch, walk.leads)
+
+    async def _ask(self, product: Product, path: str, params: Mapping[str, str], how: _How) -> Document:
+        refusal = self.answers.get(product)
+        if refusal:
+            raise refusal
+        try:
+            document = await self.client.get(path, params, product=product, **how)
+        except ProductNotGranted as refusal:
+            self.answers[product] = refusal
+            raise
+        except OpenFaithError:
+            # Whatever ails this one path, those that wait need not find it out one after the other.
+            self.answers.setdefault(product, None)
+            raise
+        self.answers[product] = None
+        return document

@@ -1,0 +1,216 @@
+"""Which listings a set of streams needs, and which of them belong together."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from openfaith_pipeline.catalog.stream import Strategy, Stream, placeholders_of
+from openfaith_pipeline.catalog.walk import Carried, Route, Walk
+
+_NEVER_WHOLE = frozenset({Strategy.INCREMENTAL, Strategy.ORDERED, Strategy.APPEND, Strategy.FILTERED})
+_MANY = 10  # parents, of which visiting all each time costs more than it brings
+_READ_BY_WINDOWS = frozenset({Strategy.INCREMENTAL, Strategy.APPEND})
+
+
+class _Extent(NamedTuple):
+    """How much is read. See plan_walks."""
+
+    is_full: bool
+    is_rotating: bool
+    reread: Collection[str]
+
+
+def plan_walks(
+    streams: Collection[Stream],
+    catalog: Mapping[str, Stream],
+    *,
+    is_full: bool,
+    absent: Collection[str] = (),
+    unread: Collection[str] = (),
+    reread: Collection[str] = (),
+    is_rotating: bool = False,
+) -> list[Walk]:
+    """Group streams into walks, parents before children.
+
+    An included stream is read with the stream it comes with; where it comes with several, all of them are one walk.
+    is_full: list everything, whatever the cursor (reconcile and full refresh).
+    absent: names of the streams whose unconfirmed path was found to be absent.
+    unread: names of the streams that have not been read yet, so that even a sync of changes reads all of them.
+    reread: names of the streams whose records are to be read with all their parents, though only changes are wanted.
+    is_rotating: of parents as many as the church has people or plans, visit some each time (see Route).
+    """
+    groups: list[tuple[set[str], list[Stream]]] = []
+    joined = _joined({stream.name for stream in streams}, catalog, is_full, unread, reread)
+    for stream in streams:
+        leads = {lead.name for lead in _leads(stream, catalog, joined)}
+        touching = [group for group in groups if group[0] & leads]
+        merged = (
+            leads.union(*(group[0] for group in touching)),
+            [s for group in touching for s in group[1]] + [stream],
+        )
+        groups = [group for group in groups if group not in touching] + [merged]
+    order = {name: place for place, name in enumerate(catalog)}
+    ranked = sorted(
+        groups,
+        key=lambda group: (
+            max(_depth(catalog[name], catalog) for name in group[0]),
+            min(order[name] for name in group[0]),
+        ),
+    )
+    return [
+        _walk(
+            sorted((catalog[name] for name in leads), key=lambda lead: order[lead.name]),
+            members,
+            catalog,
+            absent,
+            joined,
+            _Extent(is_full, is_rotating and not is_full, reread),
+        )
+        for leads, members in ranked
+    ]
+
+
+def walk_apart(stream: Stream, catalog: Mapping[str, Stream]) -> Walk | None:
+    """Listings of their own for records that come included; None where they would be as many as the church is large."""
+    if not stream.include or any(_grows(catalog[stream.parent_of(path) or ""], catalog) for path in stream.paths()):
+        return None
+    listing = Strategy.SINGLETON if stream.is_singleton else Strategy.FULL
+    return Walk(tuple(Route(stream, path, (), listing, is_whole=True) for path in stream.paths()), (stream,))
+
+
+def quick_walks(catalog: Mapping[str, Stream]) -> list[Walk]:
+    """The walks whose incremental sync costs one request or two when nothing has changed."""
+    walks = plan_walks(catalog.values(), catalog, is_full=False)
+    return [walk for walk in walks if walk.routes and not walk.is_whole and all(map(_is_quick, walk.routes))]
+
+
+def _is_quick(route: Route) -> bool:
+    return not route.placeholders or route.lead.touches_parent
+
+
+def _joined(
+    chosen: Collection[str],
+    catalog: Mapping[str, Stream],
+    is_full: bool,
+    unread: Collection[str],
+    reread: Collection[str],
+) -> frozenset[str]:
+    """The streams read with the pages of the stream they may come with, rather than by a listing of their own.
+
+    Where only changes are read that takes a change of theirs to be one of the other's; where all is read, nothing.
+    """
+    return frozenset(
+        name
+        for name in chosen
+        if (companion := catalog[name].companion) in chosen
+        and (is_full or name in reread or catalog[name].touches_companion or {name, companion} <= set(unread))
+    )
+
+
+def _leads(stream: Stream, catalog: Mapping[str, Stream], joined: Collection[str]) -> list[Stream]:
+    """The streams whose listings carry this one: itself, or those it is included with."""
+    if stream.name in joined:
+        return [catalog[stream.companion or ""]]
+    if not stream.include:
+        return [stream]
+    parents = [catalog[parent] for path in stream.paths() if (parent := stream.parent_of(path))]
+    return list(dict.fromkeys(lead for parent in parents for lead in _leads(parent, catalog, joined)))
+
+
+def _depth(stream: Stream, catalog: Mapping[str, Stream]) -> int:
+    """How many walks have to come before, at the longest."""
+    return max((1 + _depth(catalog[parent], catalog) for parent in stream.parents), default=0)
+
+
+def _walk(
+    leads: list[Stream],
+    members: list[Stream],
+    catalog: Mapping[str, Stream],
+    absent: Collection[str],
+    joined: Collection[str],
+    extent: _Extent,
+) -> Walk:
+    routes: list[Route] = []
+    for lead in leads:
+        carried = tuple(each for stream in members for each in _carried(stream, lead, catalog, joined))
+        is_reread = any(stream.name in extent.reread for stream in (lead, *(each.stream for each in carried)))
+        sees_all = extent.is_full or is_reread or _must_see_all(lead, carried, catalog)
+        for path in lead.paths(is_path_absent=lead.name in absent):
+            is_whole = sees_all or lead.listing not in _NEVER_WHOLE or path == lead.fallback_path
+            listing = _listing(lead, path, is_whole=is_whole)
+            rotates = extent.is_rotating and not is_reread and _rotates(lead, path, catalog)
+            route = Route(
+                lead,
+                path,
+                carried,
+                listing,
+                is_whole and not rotates,
+                is_rotating=rotates,
+                filters=(*lead.asks_all.items(),),
+            )
+            hidden = [tuple(parse_qsl(each.partition("?")[2])) for each in lead.hidden_under if is_at(path, each)]
+            routes += [route, *(replace(route, filters=filters, is_of_hidden=True) for filters in hidden)]
+    return Walk(tuple(routes), tuple(members))
+
+
+def _listing(lead: Stream, path: str, *, is_whole: bool) -> Strategy:
+    if lead.listing is Strategy.SINGLETON or not is_whole:
+        return lead.listing
+    # Windows from the beginning of time read everything, without deep offsets; other cursors gain nothing by it.
+    return lead.listing if lead.listing in _READ_BY_WINDOWS and path != lead.fallback_path else Strategy.FULL
+
+
+def is_at(path: str, listing: str) -> bool:
+    """Whether a listing, written with its query, is at the path."""
+    return listing.partition("?")[0] == path
+
+
+def _carried(stream: Stream, lead: Stream, catalog: Mapping[str, Stream], joined: Collection[str]) -> list[Carried]:
+    """The ways in which the stream comes with the lead's pages: a child of an included child is `rules.conditions`."""
+    if stream.name in joined:
+        if stream.companion != lead.name:
+            return []
+        return [Carried(stream, lead, stream.comes_with[lead.name], stream.companion_relationships[0])]
+    if not stream.include:
+        return []
+    found: list[Carried] = []
+    for path in stream.paths():
+        parent = catalog[stream.parent_of(path) or ""]
+        own = stream.include if path == stream.path else path.rsplit("/", 1)[-1]
+        relationship = placeholders_of(path)[-1]
+        if parent is lead:
+            found.append(Carried(stream, parent, own, relationship))
+        found += [
+            Carried(stream, parent, f"{outer.include}.{own}", relationship, outer)
+            for outer in _carried(parent, lead, catalog, joined)
+        ]
+    return found
+
+
+def _must_see_all(lead: Stream, carried: tuple[Carried, ...], catalog: Mapping[str, Stream]) -> bool:
+    """Whether a lead with a cursor is listed whole for its children's sake.
+
+    A child's change need not move the parent's cursor. Where the parents are few the whole listing costs next to
+    nothing; where they grow with the church, children are read with the parents that changed, and all by reconcile.
+    """
+    return any(not each.stream.touches_parent for each in carried) and not _grows(lead, catalog)
+
+
+def _rotates(lead: Stream, path: str, catalog: Mapping[str, Stream]) -> bool:
+    parent = catalog.get(lead.parent_of(path) or "")
+    return parent is not None and not lead.touches_parent and _is_many(parent, catalog)
+
+
+def _is_many(stream: Stream, catalog: Mapping[str, Stream]) -> bool:
+    return _grows(stream, catalog) or _amount(stream, catalog) >= _MANY
+
+
+def _amount(stream: Stream, catalog: Mapping[str, Stream]) -> float:
+    per = catalog.get(stream.population.per or "")
+    return stream.population.amount * (_amount(per, catalog) if per else 1)
+
+
+def _grows(stream: Stream, catalog: Mapping[str, Stream]) -> bool:
+    per = stream.population.per
+    return per == "church" or (per is not None and _grows(catalog[per], catalog))

@@ -1,0 +1,147 @@
+"""Keyset windows: records changed since a watermark, oldest change first.
+
+A window is asked for by `where[cursor][gte]=T`, T being the cursor of the last row read, so no offset grows deep and
+no change elsewhere can shift unread rows out of sight. Timestamps have a resolution of one second and bulk edits put
+many rows into one; ties come in ascending id, so of the second T the rows already read are skipped by offset, less
+one: the first row that comes back must be the last one read. When it is not, the second is read again from its start.
+
+As long as pages of a window are on their way it is read on by offset, each page beginning with the last row of the one
+before. A page that does not has shifted (a row was changed, and is now at the end): a new window begins there.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from openfaith_pipeline.catalog.walk import Checkpoint, id_of
+from openfaith_pipeline.errors import UnexpectedResponse
+from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.planning_center.extract.pages import (
+    CAME_SHORT,
+    LACKED_NEXT,
+    PAGE_SIZE,
+    Fetch,
+    Listing,
+    Tally,
+    came_short,
+    cursor_of,
+    is_last,
+    latest_believed,
+    rows_of,
+)
+from openfaith_pipeline.planning_center.extract.prefetch import PagesAbreast
+
+MAX_RESTARTS = 50
+
+MOST_ROWS = 5_000
+"""Of one window: deeper offsets cost the server more, and have a lower rate limit."""
+
+
+@dataclass
+class WindowState:
+    """Where a keyset walk stands.
+
+    since: cursor of the last row read; None at the start and among rows without one, which come first.
+    seen: how many rows of exactly that cursor were read.
+    last_id: id of the last row read, None when the window is to be read from its start.
+    restarts: how often the second was read again.
+    doubt: why the windows may not show everything.
+    lacks_next: whether the page read last was full and named no next one.
+    """
+
+    since: str | None = None
+    seen: int = 0
+    last_id: str | None = None
+    restarts: int = 0
+    doubt: str | None = None
+    lacks_next: bool = False
+
+    @property
+    def offset(self) -> int:
+        """Where a window of `since` begins with the row read last."""
+        return self.seen - 1 if self.last_id is not None else 0
+
+    def checkpoint(self) -> Checkpoint:
+        return asdict(self)
+
+
+class WindowPage(NamedTuple):
+    """Rows not read before and the document they came in, whose totals are those of a window when it was filtered."""
+
+    rows: list[Any]
+    document: Document
+    is_filtered: bool
+    is_last: bool
+
+
+async def window_pages(
+    fetch: Fetch, listing: Listing, cursor: str, state: WindowState, tally: Tally
+) -> AsyncGenerator[WindowPage, None]:
+    """Read from `state` to the present; `state` is moved along and describes each page as it is yielded."""
+    is_done, count, abreast = False, None, PagesAbreast(fetch, tally)
+    since, offset = state.since, state.offset
+    try:
+        while not is_done:
+            document = await abreast.page(listing.path, partial(_query, listing, cursor, since), offset, count)
+            rows = rows_of(document, listing.path)
+            if state.last_id is not None and (not rows or id_of(rows[0]) != state.last_id):
+                if (since, offset) == (state.since, state.offset):
+                    _restart_second(state, listing.path)
+                since, offset, count = state.since, state.offset, None
+                await abreast.drop()
+                continue
+            fresh = rows[1:] if state.last_id is not None else rows
+            _check_order(fresh, cursor, state.since, listing.path)
+            _look_for_gaps(state, document, rows, fresh, offset)
+            _advance(state, fresh, cursor, latest_believed(document))
+            is_done = is_last(document, rows) or not fresh
+            yield WindowPage(fresh, document, since is not None, is_done)
+            left = None if document.total_count is None else document.total_count - offset - len(rows)
+            offset += len(rows) - 1
+            if offset not in abreast:
+                await abreast.drop()
+                since, offset = state.since, state.offset
+            count = None if left is None else min(offset + 1 + left, MOST_ROWS)
+    finally:
+        await abreast.drop()
+
+
+def _look_for_gaps(state: WindowState, document: Document, rows: list[Any], fresh: list[Any], offset: int) -> None:
+    if fresh and state.lacks_next:
+        state.doubt = state.doubt or LACKED_NEXT
+    if came_short(document, rows, offset):
+        state.doubt = state.doubt or CAME_SHORT
+    state.lacks_next = len(rows) >= PAGE_SIZE and document.next_offset is None
+
+
+def _query(listing: Listing, cursor: str, since: str | None, offset: int) -> dict[str, str]:
+    window = {"order": cursor} | ({f"where[{cursor}][gte]": since} if since else {})
+    return listing.at(offset, **window)
+
+
+def _restart_second(state: WindowState, path: str) -> None:
+    state.restarts += 1
+    if state.restarts > MAX_RESTARTS:
+        raise UnexpectedResponse(f"{path}: the rows of one second do not hold still long enough to be read")
+    state.seen, state.last_id = 0, None
+
+
+def _check_order(rows: list[Any], cursor: str, since: str | None, path: str) -> None:
+    """An unknown `where` or `order` is ignored by the API without a word; rows out of order are how it shows."""
+    previous = since or ""
+    for row in rows:
+        value = cursor_of(row, cursor) or ""
+        if value and value < previous:
+            raise UnexpectedResponse(f"{path}: rows are not filtered and ordered by {cursor}, as the catalog says")
+        previous = value or previous
+
+
+def _advance(state: WindowState, fresh: list[Any], cursor: str, latest: str) -> None:
+    """Rows of the future come last: they count as places of the window that begins at the last moment before them."""
+    for row in fresh:
+        value = cursor_of(row, cursor)
+        if value is not None and value != state.since and value <= latest:
+            state.since, state.seen, state.restarts = value, 0, 0
+        state.seen += 1
+        state.last_id = id_of(row) or state.last_id

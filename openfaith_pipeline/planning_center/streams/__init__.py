@@ -1,0 +1,43 @@
+"""The types of Planning Center: one declaration for each stream, one module for each product.
+
+Everything about a stream (raw table, asset, checks, simulator endpoint, docs row) is derived from its declaration.
+Belongs here: what Planning Center has and how it is listed. Does not: how listings are read (`extract`), what becomes
+of a record (`mapping`).
+"""
+
+from collections.abc import Mapping
+
+from openfaith_pipeline.catalog.registry import registry_of
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.planning_center.streams import (
+    api,
+    calendar,
+    check_ins,
+    giving,
+    groups,
+    people,
+    people_lists,
+    people_workflows,
+    publishing,
+    registrations,
+    services,
+    webhooks,
+)
+
+_PRODUCT_MODULES = (
+    people,
+    people_lists,
+    people_workflows,
+    groups,
+    giving,
+    calendar,
+    check_ins,
+    services,
+    registrations,
+    publishing,
+    webhooks,
+    api,
+)
+
+STREAMS: Mapping[str, Stream] = registry_of(_PRODUCT_MODULES)
+"""Every stream by name, in declaration order: parents stand before their children."""

@@ -1,0 +1,423 @@
+"""The use case: bring streams of one org into Postgres, page by page, and publish each whole.
+
+Any number of attempts may call this for one sync: an op retry, a run retry, another process, another machine. Each
+continues from the last committed page, and streams that earlier attempts finished are not touched again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from time import monotonic
+from typing import Any
+
+import psycopg
+from opentelemetry import trace
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import Parent, Route, Walk
+from openfaith_pipeline.connections.client import ClientFactory, connect_client
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, refusal_in_words
+from openfaith_pipeline.errors import (
+    ConnectionRejected,
+    DatabaseUnavailable,
+    LeaseLost,
+    OpenFaithError,
+    PathNotFound,
+    ProductNotGranted,
+    QueryRefused,
+    SourceUnreachable,
+    StreamForbidden,
+    UnavailableError,
+)
+from openfaith_pipeline.load.deletions import Verdict
+from openfaith_pipeline.load.lost_parents import streams_that_lost_parents
+from openfaith_pipeline.load.parents import parents_of
+from openfaith_pipeline.load.publishing import publish
+from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_session
+from openfaith_pipeline.load.staging import commit_page, discard_reading
+from openfaith_pipeline.load.statistics import tidy_up
+from openfaith_pipeline.load.sync_log import (
+    absent_paths,
+    finished_streams,
+    mark_paths_absent,
+    mark_unavailable,
+    page_counts,
+    unread_streams,
+)
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.planning_center.extract.around import IncludesRefused, is_own_fault
+from openfaith_pipeline.planning_center.extract.completeness import Doubt
+from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
+from openfaith_pipeline.planning_center.extract.pages import MOVED
+from openfaith_pipeline.planning_center.extract.product_access import Doors
+from openfaith_pipeline.planning_center.extract.readahead import read_ahead
+from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks, walk_apart
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.compensation import compensate
+from openfaith_pipeline.sync.deletion_proof import READINGS, find_doubtful, prove_deletions
+from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
+from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS, Workplace, at_work, opened
+from openfaith_pipeline.unforeseen import describe_unforeseen
+
+_ENDS_ALL = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable, psycopg.OperationalError, PoolTimeout)
+"""The church's trouble, or ours, in which no other walk would fare better."""
+
+PROBING_ATTEMPTS = 2
+"""How often what has failed for good is asked for in another way."""
+
+_TRACER = trace.get_tracer("openfaith_pipeline.sync")
+
+
+async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things an attempt may be lent
+    database: Database,
+    org_id: str,
+    streams: Sequence[Stream],
+    *,
+    mode: SyncMode,
+    sync_id: str,
+    progress: Progress | None = None,
+    client_factory: ClientFactory = connect_client,
+    workplace: Workplace | None = None,
+    patience_seconds: float = BUSY_PATIENCE_SECONDS,
+    is_rotating: bool = False,
+) -> dict[str, StreamResult]:
+    """Sync streams of one org, side by side under the org's rate budget. The sync must have been begun.
+
+    workplace: shared with other orgs; by default a sync has its own.
+    patience_seconds: how long a stream is waited for that another sync holds; then it fails as busy.
+    is_rotating: where parents are many, visit only some of them this time (see Route); for syncs that come often.
+    A stream's failure is in its result. Raises ConnectionRejected when the credentials are refused, SourceUnreachable
+    when the API is not there, DatabaseUnavailable when Postgres goes away, and UnknownOrg or OrgPaused.
+    """
+    async with at_work(database, org_id, workplace) as place, client_factory(database, org_id) as client:
+        request = SyncRequest(org_id, sync_id, mode.value, place.holder)
+        attempt = Attempt(database, place.pool, client, request, progress or Silence(), patience_seconds, is_rotating)
+        with _TRACER.start_as_current_span("sync", attributes={"org_id": org_id, "sync_id": sync_id}):
+            return await attempt.run(streams)
+
+
+@dataclass
+class Attempt:
+    """One call of `sync_streams`: reads each walk, judges it and concludes it.
+
+    obstacle: what ended all walks together.
+    """
+
+    database: Database
+    pool: AsyncConnectionPool[Any]
+    client: PlanningCenterClient
+    request: SyncRequest
+    progress: Progress
+    patience_seconds: float = BUSY_PATIENCE_SECONDS
+    is_rotating: bool = False
+    results: dict[str, StreamResult] = field(default_factory=dict)
+    done: dict[str, asyncio.Event] = field(default_factory=dict)
+    obstacle: BaseException | None = None
+    reread: Collection[str] = ()
+    doors: Doors = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.doors = Doors(self.client)
+
+    @property
+    def mode(self) -> SyncMode:
+        return SyncMode(self.request.mode)
+
+    async def run(self, streams: Sequence[Stream]) -> dict[str, StreamResult]:
+        async with self.pool.connection() as connection:
+            finished = await finished_streams(connection, self.request.org_id, self.request.sync_id, streams)
+            # A whole sync asks for an absent path again: it may have come.
+            absent = [] if self.is_full else await absent_paths(connection, self.request.org_id)
+            unread = await unread_streams(connection, self.request.org_id, streams)
+            if not self.is_full:
+                self.reread = await streams_that_lost_parents(connection, self.request.org_id, streams)
+        for row in finished.values():
+            self._finish(stored_result(row))
+        remaining = [stream for stream in streams if stream.name not in finished]
+        self.done = {stream.name: asyncio.Event() for stream in remaining}
+        try:
+            async with asyncio.TaskGroup() as group:
+                for walk in self._plan(remaining, absent, unread):
+                    group.create_task(self._walk(walk))
+        except BaseExceptionGroup as failures:
+            raise _first(failures) from None
+        return {stream.name: self.results[stream.name] for stream in streams}
+
+    def _plan(self, streams: Sequence[Stream], absent: Collection[str], unread: Collection[str] = ()) -> list[Walk]:
+        return plan_walks(
+            streams,
+            STREAMS,
+            is_full=self.is_full,
+            absent=absent,
+            unread=unread,
+            reread=self.reread,
+            is_rotating=self.is_rotating,
+        )
+
+    @property
+    def is_full(self) -> bool:
+        return self.mode is not SyncMode.INCREMENTAL
+
+    async def _walk(self, walk: Walk) -> None:
+        started = monotonic()
+        try:
+            results = await self._sync_walk(await self._reachable(walk, started), started)
+        except REFUSED_BY_POSTGRES as error:
+            self._give_up(self._unfinished(walk), _in_words(error), started)
+        except _ENDS_ALL as error:
+            self.obstacle = self.obstacle or error
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever nobody foresaw of one walk must not end the others
+            self._give_up(self._unfinished(walk), _in_words(error), started)
+        else:
+            for result in results:
+                self._finish(result)
+
+    def _unfinished(self, walk: Walk) -> list[Stream]:
+        return [stream for stream in walk.streams if not self.done[stream.name].is_set()]
+
+    async def _sync_walk(self, walk: Walk, started: float) -> list[StreamResult]:
+        """Read and publish the walk, going around what the source withholds of it."""
+        if not walk.routes and not all(stream.is_pushed for stream in walk.streams):
+            raise PathNotFound(f"{walk.streams[0].name}: its path is not there, and no other leads to it")
+        session = await self._open(walk)
+        try:
+            return await self._bring(walk, session, started)
+        except IncludesRefused as refusal:
+            return await self._read_without(walk, refusal, started)
+        except OpenFaithError as error:
+            if not (isinstance(error, UnavailableError) or is_own_fault(error)):
+                raise
+            refused = walk.routes[min((session.state or {}).get("route", 0), len(walk.routes) - 1)]
+            if isinstance(error, StreamForbidden | QueryRefused) and refused.filters:
+                reason = f"what {refused.lead.name} leaves out of its list is not shown: {error}"
+                return await self._sync_walk(walk.without_hidden(refused.lead, reason), started)
+            if isinstance(error, QueryRefused):
+                raise
+            if isinstance(error, PathNotFound) and refused.is_unconfirmed:
+                return await self._go_around(walk, refused.lead, started)
+            rest = walk.only(route for route in walk.routes if route.lead is not refused.lead)
+            if not rest.streams:
+                raise
+            self._give_up([stream for stream in walk.streams if stream not in rest.streams], error, started)
+            return await self._sync_walk(rest, started)
+
+    async def _read_without(self, walk: Walk, refusal: IncludesRefused, started: float) -> list[StreamResult]:
+        """Read the walk without the includes at fault, and then in another way what would have come by them."""
+        rest = walk.without(refusal.refused)
+        if rest.streams:
+            for result in await self._sync_walk(rest, started):
+                self._finish(result)
+        found: list[StreamResult] = []
+        for stream in walk.streams:
+            if stream not in rest.streams:
+                found += await self._read_apart(walk, stream, refusal, started)
+        return found
+
+    async def _read_apart(
+        self, walk: Walk, stream: Stream, refusal: IncludesRefused, started: float
+    ) -> list[StreamResult]:
+        """Read an included stream by listings of its own, where there are such."""
+        error: OpenFaithError = refusal
+        apart = self._plan([stream], ())[0] if stream.comes_with else walk_apart(stream, STREAMS)
+        if apart is not None:
+            try:
+                return await self._sync_walk(apart, started)
+            except _ENDS_ALL:
+                raise
+            except OpenFaithError as failure:
+                error = failure
+        is_withheld = all(each.is_withheld for each in refusal.refused)
+        withheld = StreamForbidden(str(error)) if is_withheld else error
+        session = await self._open(walk.of(stream))
+        status = "unavailable" if isinstance(withheld, UnavailableError) else "failed"
+        await self._close(session, status, withheld)
+        return [self.result_of(stream, status, started, error=str(withheld))]
+
+    async def _go_around(self, walk: Walk, lead: Stream, started: float) -> list[StreamResult]:
+        """Remember that the lead's unconfirmed path is absent, and read it by the documented way instead."""
+        async with self.pool.connection() as connection:
+            await mark_paths_absent(connection, self.request.org_id, [lead.name])
+            absent = await absent_paths(connection, self.request.org_id)
+        [around] = self._plan(walk.streams, absent)
+        return await self._sync_walk(await self._reachable(around, started), started)
+
+    def _finish(self, result: StreamResult) -> None:
+        self.results[result.stream] = result
+        if result.stream in self.done:
+            self.done[result.stream].set()
+        self.progress.finished(result)
+
+    def result_of(self, stream: Stream, status: str, started: float, **more: Any) -> StreamResult:
+        return StreamResult(stream.name, status, self.mode.value, seconds=round(monotonic() - started, 3), **more)
+
+    async def _reachable(self, walk: Walk, started: float) -> Walk:
+        """The walk once its parents are published by this sync, without the routes whose parents are not to be had."""
+        reachable: list[Route] = []
+        obstacle: OpenFaithError | None = None
+        for route in walk.routes:
+            try:
+                await self._wait_for_parent(route, walk)
+                reachable.append(route)
+            except OpenFaithError as error:
+                obstacle = error
+        if obstacle is None:
+            return walk
+        if not reachable:
+            raise obstacle
+        rest = walk.only(reachable)
+        self._give_up([stream for stream in walk.streams if stream not in rest.streams], obstacle, started)
+        return rest
+
+    async def _wait_for_parent(self, route: Route, walk: Walk) -> None:
+        """Wait for what the path leads through, and for what tells the parents that a shorter path does not."""
+        parent = route.lead.parent_of(route.path)
+        for name in route.lead.parents if route.is_unconfirmed and route.placeholders else ():
+            if name in self.done and STREAMS[name] not in (*walk.leads, *walk.streams):
+                await self.done[name].wait()
+        if parent is None or parent not in self.done:
+            return
+        await self.done[parent].wait()
+        outcome = self.results[parent]
+        if outcome.status == "unavailable":
+            raise PathNotFound(f"its parent {parent} is unavailable: {outcome.error}")
+        if outcome.status == "failed":
+            raise OpenFaithError(f"its parent {parent} failed")
+
+    def _give_up(self, streams: Sequence[Stream], error: OpenFaithError, started: float) -> None:
+        status = "unavailable" if isinstance(error, UnavailableError) else "failed"
+        for stream in streams:
+            self._finish(self.result_of(stream, status, started, error=str(error)))
+
+    async def _open(self, walk: Walk) -> Session:
+        is_anew = self.mode is SyncMode.FULL_REFRESH
+        return await opened(
+            self.pool,
+            lambda connection: open_session(connection, self.request, walk, is_anew=is_anew),
+            self.patience_seconds,
+        )
+
+    async def _bring(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
+        try:
+            doubts = await self._read_until_sure(walk, session)
+            return await self.conclude(walk, session, await self._judge(walk, session, doubts), started)
+        except REFUSED_BY_POSTGRES as error:
+            await self._close(session, "failed", error)
+            raise
+        except (LeaseLost, psycopg.OperationalError, PoolTimeout):
+            raise
+        except UnavailableError as error:
+            await self._close(session, "unavailable", error)
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            await self._close(session, "failed", error)
+            raise
+
+    async def _close(self, session: Session, status: str, error: BaseException) -> None:
+        reason = str(_in_words(error) if isinstance(error, Exception) else self.obstacle or "it was canceled")
+        async with self.pool.connection() as connection:
+            await close_session(connection, session, status, reason)
+            if isinstance(error, UnavailableError):
+                await mark_unavailable(connection, self.request.org_id, session.names, _availability(error), reason)
+
+    async def _read_until_sure(self, walk: Walk, session: Session) -> Mapping[str, Doubt]:
+        """Read to the end; what leaves a doubt is read again, a few times at most. By stream, the doubts that are left.
+
+        Listings under parents were read again one by one where they left a doubt, so what is left of it stays. So does
+        one that comes back the same, unless something moved each time.
+        """
+        before: Mapping[str, Doubt] = {}
+        while True:
+            if session.end is None:
+                await self._read(walk, session)
+            doubts = await find_doubtful(self.pool, session, must_be_exact=self.is_full)
+            has_moved = session.end is not None and any(ended.doubt == MOVED for ended in session.end.routes)
+            is_same = doubts == before and not has_moved
+            if is_same or not any(doubt.may_pass for doubt in doubts.values()):
+                return doubts
+            if session.readings >= READINGS or not walk.is_listed_at_top:
+                return doubts
+            before = doubts
+            async with self.pool.connection() as connection:
+                await discard_reading(connection, session)
+
+    async def _read(self, walk: Walk, session: Session) -> None:
+        fetch, probe = self.doors.fetch_for(walk), self.doors.fetch_for(walk, attempts=PROBING_ATTEMPTS)
+        source = Source(fetch, self.parents, session.starts, probe)
+        async for page in read_ahead(read_pages(walk, source, session.state)):
+            async with self.pool.connection() as connection:
+                staged = await commit_page(connection, session, page)
+            for name in session.names:
+                is_first = name == session.names[0]
+                self.progress.page(
+                    name,
+                    fetched=staged.get(name, 0),
+                    requests=page.requests if is_first else 0,
+                    waited_seconds=page.waited_seconds if is_first else 0.0,
+                )
+
+    def parents(self, route: Route, after: str | None) -> AsyncIterator[Parent]:
+        """The parents that a child route visits."""
+        return parents_of(self.pool, self.request.org_id, route, STREAMS, after)
+
+    async def _judge(self, walk: Walk, session: Session, doubts: Mapping[str, Doubt]) -> Verdict:
+        """What the finished walk proves to be gone."""
+        return await prove_deletions(self.pool, self.doors.fetch_for(walk), session, doubts, is_wanted=self.is_full)
+
+    async def conclude(self, walk: Walk, session: Session, verdict: Verdict, started: float) -> list[StreamResult]:
+        """Publish what was read and judged."""
+        async with self.pool.connection() as connection:
+            with _TRACER.start_as_current_span("publish", attributes={"streams": session.names}):
+                published = await publish(connection, session, verdict)
+            await tidy_up(connection, published)
+            counts = await page_counts(connection, list(session.ids.values()))
+        results = [
+            self.result_of(
+                stream,
+                verdict.status(stream.name),
+                started,
+                **verdict.told(stream.name),
+                **asdict(published[stream.name]),
+                **counts[stream.name],
+            )
+            for stream in walk.streams
+        ]
+        return [await self._checked(result) for result in results]
+
+    async def _checked(self, result: StreamResult) -> StreamResult:
+        """The result, or what it becomes where a blocking check fails: a failure, with nothing of it left behind.
+
+        A full refresh is a person's word that the source is to be believed.
+        """
+        if not result.updated or self.mode is SyncMode.FULL_REFRESH:
+            return result
+        org_id, sync_id = self.request.org_id, self.request.sync_id
+        undone = await asyncio.to_thread(compensate, self.database, org_id, sync_id, STREAMS[result.stream])
+        if undone is None:
+            return result
+        return replace(result, status="failed", error=undone.reason, row_count=None, compensation=undone)
+
+
+def _in_words(error: Exception) -> OpenFaithError:
+    """An error that says why, and nothing of the records."""
+    if isinstance(error, OpenFaithError):
+        return error
+    if isinstance(error, REFUSED_BY_POSTGRES):
+        return OpenFaithError(refusal_in_words(error))
+    return OpenFaithError(describe_unforeseen(error))
+
+
+def _availability(error: UnavailableError) -> str:
+    if isinstance(error, ProductNotGranted):
+        return "not_granted"
+    return "forbidden" if isinstance(error, StreamForbidden) else "absent"
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one failure to act on, of tasks that failed together."""
+    found: list[BaseException] = []
+    for failure in failures.exceptions:
+        found.append(_first(failure) if isinstance(failure, BaseExceptionGroup) else failure)
+    return next((failure for failure in found if isinstance(failure, ConnectionRejected | SourceUnreachable)), found[0])

@@ -1,0 +1,110 @@
+"""The use case: a person's word on a deletion that was held."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.connections.client import connect_client
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import DeletionDisproved, OpenFaithError
+from openfaith_pipeline.load.deletions import parents_of_rows
+from openfaith_pipeline.load.sessions import refuse_if_held
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync, record_stream_sync
+from openfaith_pipeline.load.tombstones import mark_deleted, recount
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.review.held_deletions import HeldDeletion, decide, get_held
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.deletion_proof import Asking, find_under
+from openfaith_pipeline.transform import transform_org
+
+CONFIRMED_AT_MOST = 100
+"""Of the held rows, so many are asked for once more before they are marked deleted; of more, an even sample."""
+
+MODE = "approval"
+
+ClientFactory = Callable[[Database, str], AbstractAsyncContextManager[PlanningCenterClient]]
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What an approval marked deleted: of the held stream, and of each stream that was under it."""
+
+    sync_id: str
+    deleted: int
+    under: dict[str, int]
+
+
+async def approve_deletion(
+    database: Database, held_id: int, who: str, *, client_factory: ClientFactory = connect_client
+) -> Approval:
+    """Mark deleted exactly the rows that are held, with what is under them, and bring the canonical tables up to it.
+
+    It is a sync of its own in the records, which can be rolled back. Raises DeletionDisproved where one of them is
+    there again, StreamBusy while the stream is being synced, UsageError when nothing waits by that number.
+    """
+    sync_id = str(uuid4())
+    async with database.pool(size=2, row_factory=dict_row) as pool:
+        async with pool.connection() as connection:
+            held, _ = await get_held(connection, held_id)
+        asked = {"held_deletion": held.id, "org": held.org_id, "streams": [held.stream], "who": who}
+        with database.connect() as recording:
+            begin_sync(recording, SyncStart(sync_id, None, MODE, "approval", asked))
+        try:
+            async with client_factory(database, held.org_id) as client, pool.connection() as connection:
+                stream = STREAMS[held.stream]
+                asking = Asking(partial(client.get, product=stream.product))
+                approval = await _apply(connection, asking, held_id, sync_id, who)
+        except OpenFaithError as error:
+            with database.connect() as recording:
+                finish_sync(recording, sync_id, str(error))
+            raise
+    with database.connect() as connected:
+        transform_org(connected, held.org_id, schema=database.settings.canonical_schema, sync_id=sync_id)
+        finish_sync(connected, sync_id)
+    return approval
+
+
+async def _apply(connection: AsyncConnection[Any], asking: Asking, held_id: int, sync_id: str, who: str) -> Approval:
+    async with connection.transaction():
+        held, ids = await get_held(connection, held_id)
+        stream, org_id = STREAMS[held.stream], held.org_id
+        await refuse_if_held(connection, org_id, stream.name)
+        await _confirm(connection, asking, held, stream, ids)
+        under = await find_under(lambda: nullcontext(connection), asking, org_id, stream, ids)
+        journaled_as = {"org_id": org_id, "sync_id": sync_id, "cause": MODE}
+        deleted = await mark_deleted(connection, journaled_as, stream, ids)
+        counts = {stream.name: deleted}
+        for name, below in under.items():
+            counts[name] = await mark_deleted(connection, journaled_as, STREAMS[name], below)
+        for name, count in counts.items():
+            await recount(connection, org_id, STREAMS[name])
+            await record_stream_sync(connection, sync_id, org_id, name, held.stream, mode=MODE, deleted=count)
+        await decide(connection, held, "approved", who)
+    del counts[stream.name]
+    return Approval(sync_id, deleted, counts)
+
+
+async def _confirm(
+    connection: AsyncConnection[Any], asking: Asking, held: HeldDeletion, stream: Stream, ids: list[str]
+) -> None:
+    rows = await parents_of_rows(connection, held.org_id, stream, ids)
+    if not await asking.are_gone(stream, rows, CONFIRMED_AT_MOST):
+        raise DeletionDisproved(
+            f"records of {held.stream} that were to be deleted are there again in Planning Center; nothing was deleted."
+            f" Next: openfaith-pipeline sync {held.org_id} --stream {held.stream} --mode reconcile"
+        )
+
+
+async def reject_deletion(database: Database, held_id: int, who: str) -> HeldDeletion:
+    """Leave the held rows as they are. A later reconcile that still misses them holds them anew."""
+    async with database.pool(size=1, row_factory=dict_row) as pool, pool.connection() as connection:
+        held, _ = await get_held(connection, held_id)
+        await decide(connection, held, "rejected", who)
+    return held

@@ -1,0 +1,200 @@
+"""Deletions proven: a row is gone only when a listing proven complete lacks it and asking for it finds nothing."""
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from openfaith_pipeline.catalog.paths import fill_path, record_path
+from openfaith_pipeline.catalog.stream import Stream, placeholders_of
+from openfaith_pipeline.catalog.walk import Record, id_of, query_of
+from openfaith_pipeline.errors import PathNotFound
+from openfaith_pipeline.load.deletions import Verdict, account, missing_rows
+from openfaith_pipeline.load.left_out import Spared, describe_left_out
+from openfaith_pipeline.load.sessions import Session
+from openfaith_pipeline.load.silence import find_silent
+from openfaith_pipeline.load.tombstones import children_of, gone_with, live_under, returning
+from openfaith_pipeline.planning_center.extract.completeness import Doubt, Listed, find_doubts
+from openfaith_pipeline.planning_center.extract.pages import Fetch, Tally
+from openfaith_pipeline.review.delete_guards import guard_of
+
+READINGS = 3
+"""How often a listing is read at most, for one that is proven complete."""
+
+CONFIRMED_AT_MOST = 25
+"""Missing rows asked for one by one; of more, this many are, evenly spread."""
+
+RETURNING_AT_MOST = 100
+"""How many records, marked deleted together with one that is back, are asked for whether they are back too."""
+
+
+Connecting = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
+"""Lends a connection. No transaction is kept open while Planning Center is asked."""
+
+
+async def find_doubtful(pool: AsyncConnectionPool[Any], session: Session, *, must_be_exact: bool) -> dict[str, Doubt]:
+    """By stream, why the walk that was read to its end does not prove it complete.
+
+    Nothing of a walk that does not show everything.
+    """
+    if session.end is None or not _shows_everything(session):
+        return {}
+    listed: dict[str, Listed] = {}
+    async with pool.connection() as connection:
+        for stream in session.walk.streams:
+            count = await account(connection, session, stream)
+            listed[stream.name] = Listed(count.staged + count.broken, count.broken, count.rows + count.broken)
+    return find_doubts(session.walk, session.end, listed, must_be_exact=must_be_exact)
+
+
+async def prove_deletions(
+    pool: AsyncConnectionPool[Any], fetch: Fetch, session: Session, doubts: Mapping[str, Doubt], *, is_wanted: bool
+) -> Verdict:
+    """Judge a finished walk. Deletions are looked for only when `is_wanted`, and only where the proof holds.
+
+    doubts: what `find_doubtful` found.
+    """
+    asking = Asking(fetch)
+    back, unsettled = await _find_returning(pool.connection, asking, session)
+    async with pool.connection() as connection:
+        silent = await find_silent(connection, session)
+    reasons = {name: doubt.reason for name, doubt in doubts.items()}
+    verdict = Verdict(
+        returning=back,
+        unsettled=unsettled,
+        doubts=reasons,
+        withheld={**silent, **session.walk.refusals},
+        failing=describe_left_out(session, is_withheld=False),
+        refused=describe_left_out(session, is_withheld=True),
+    )
+    if is_wanted and _shows_everything(session):
+        verdict = await _look_for_deletions(pool.connection, asking, session, verdict)
+    return replace(verdict, requests=asking.tally.requests)
+
+
+async def _look_for_deletions(connecting: Connecting, asking: "Asking", session: Session, verdict: Verdict) -> Verdict:
+    """Of each stream that nothing is against."""
+    deletions: dict[str, list[str]] = {}
+    under: dict[str, list[str]] = {}
+    held: dict[str, list[str]] = {}
+    objections: dict[str, str] = {}
+    doubts = dict(verdict.doubts)
+    proven: list[str] = []
+    spared = Spared(session)
+    for stream in session.walk.streams:
+        if not verdict.is_judged(stream.name) or spared.is_all(stream):
+            continue
+        async with connecting() as connection:
+            missing = spared.without(stream, await missing_rows(connection, session, stream))
+            staged = (await account(connection, session, stream)).staged
+            guard = await guard_of(connection, session.org_id, stream.name)
+        if not await asking.are_gone(stream, missing):
+            doubts[stream.name] = f"records of {stream.name} that the listing lacked are still there"
+            continue
+        if stream.name not in verdict.failing:
+            proven.append(stream.name)
+        rows = staged + len(missing)
+        if guard.holds(len(missing), rows):
+            held[stream.name] = list(missing)
+            objections[stream.name] = (
+                f"{len(missing)} of {rows} rows of {stream.name} are gone from the source; so large a deletion is held"
+                f" until it is approved: openfaith-pipeline deletes list {session.org_id}"
+            )
+            continue
+        deletions[stream.name] = list(missing)
+        for name, ids in (await find_under(connecting, asking, session.org_id, stream, missing)).items():
+            under.setdefault(name, []).extend(ids)
+    verdict = replace(verdict, deletions=deletions, under=under, held=held, objections=objections)
+    return replace(verdict, doubts=doubts, proven=proven)
+
+
+async def find_under(
+    connecting: Connecting, asking: "Asking", org_id: str, stream: Stream, ids: Collection[str]
+) -> dict[str, list[str]]:
+    """What is gone with these records of the stream because it was under them: by stream name, the ids.
+
+    A merge moves children elsewhere; so they are asked for too, and those that are still there are left alone.
+    """
+    found: dict[str, list[str]] = {}
+    for child in children_of(stream) if ids else ():
+        async with connecting() as connection:
+            rows = await live_under(connection, org_id, child, ids)
+        if not rows or not await asking.are_gone(child.stream, rows):
+            continue
+        found.setdefault(child.stream.name, []).extend(rows)
+        for name, below in (await find_under(connecting, asking, org_id, child.stream, rows)).items():
+            found.setdefault(name, []).extend(below)
+    return found
+
+
+async def _find_returning(
+    connecting: Connecting, asking: "Asking", session: Session
+) -> tuple[dict[str, list[Record]], list[str]]:
+    """What went with records that are back, and is there again when it is asked for; and where more may be."""
+    found: dict[str, list[Record]] = {}
+    unsettled: list[str] = []
+    with_children = [stream for stream in session.walk.streams if children_of(stream)]
+    if not with_children:
+        return found, unsettled
+    async with connecting() as connection:
+        queue = [(stream, await returning(connection, session, stream)) for stream in with_children]
+    while queue:
+        stream, moments = queue.pop()
+        for child in children_of(stream) if moments else ():
+            if child.stream in session.walk.streams:
+                continue
+            async with connecting() as connection:
+                rows, gone_at = await gone_with(connection, session.org_id, child, moments)
+            for identifier, parents in rows.items():
+                if asking.tally.requests >= RETURNING_AT_MOST or not paths_of(child.stream, parents):
+                    unsettled.append(child.stream.name)
+                    break
+                record = await asking.for_record(child.stream, identifier, parents)
+                if record is not None:
+                    found.setdefault(child.stream.name, []).append(Record(record, parents))
+            queue.append((child.stream, gone_at))
+    return found, unsettled
+
+
+def _shows_everything(session: Session) -> bool:
+    walk = session.walk
+    return walk.is_whole and set(walk.leads) <= set(walk.streams)
+
+
+class Asking:
+    """Asks for records one by one, and counts what that takes."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self.tally = Tally()
+
+    async def are_gone(
+        self, stream: Stream, missing: Mapping[str, Mapping[str, str]], at_most: int = CONFIRMED_AT_MOST
+    ) -> bool:
+        """Ask for each, or an even sample of many; one whose path is not known rests on the listing's proof alone."""
+        step = max(1, len(missing) // at_most)
+        for identifier in list(missing)[::step][:at_most]:
+            if await self.for_record(stream, identifier, missing[identifier]) is not None:
+                return False
+        return True
+
+    async def for_record(self, stream: Stream, identifier: str, parents: Mapping[str, str]) -> Any:
+        """The record as it is now, None where it is not there or cannot be asked for."""
+        for path in paths_of(stream, parents):
+            asked = path if stream.is_singleton else record_path(path, identifier)
+            try:
+                found = self.tally.add(await self._fetch(asked, query_of(stream))).data
+            except PathNotFound:
+                self.tally.requests += 1
+                continue
+            if id_of(found) == identifier:
+                return found
+        return None
+
+
+def paths_of(stream: Stream, parents: Mapping[str, str]) -> list[str]:
+    """The listings that a record under these parents is in, of which there may be several."""
+    return [fill_path(path, parents) for path in stream.all_paths if parents.keys() >= set(placeholders_of(path))]

@@ -1,0 +1,55 @@
+"""What is to be done from time to time, so that nothing grows for ever and nothing runs out."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.dagster_history import forget_runs
+from openfaith_pipeline.database.journal_partitions import add_partitions, drop_partitions
+from openfaith_pipeline.inbox.requests import forget_ended
+from openfaith_pipeline.load.plans import give_up_old_plans
+from openfaith_pipeline.load.retention import forget_abandoned, forget_resolved, forget_syncs
+from openfaith_pipeline.webhooks.deliveries import forget_settled
+
+
+@dataclass(frozen=True)
+class Maintained:
+    """What was done: months of the journal made ahead, those dropped, syncs, plans, old webhooks and requests given up.
+
+    runs_forgotten, events_forgotten: Dagster's. records_forgotten: what was told of streams' syncs long ago.
+    resolved_forgotten: entries of the quarantine.
+    """
+
+    months_added: int
+    months_dropped: int
+    syncs_forgotten: int
+    plans_given_up: int = 0
+    deliveries_forgotten: int = 0
+    requests_forgotten: int = 0
+    runs_forgotten: int = 0
+    events_forgotten: int = 0
+    records_forgotten: int = 0
+    resolved_forgotten: int = 0
+
+
+def maintain(database: Database) -> Maintained:
+    """Do it all; to be called once a day. Doing it again, or twice at the same time, does no harm."""
+    settings = database.settings
+    runs, journal = timedelta(days=settings.runs_days), timedelta(days=settings.journal_days)
+    with database.connect(autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtextextended('openfaith_pipeline.maintenance', 0))")
+        abandoned = forget_abandoned(connection, timedelta(hours=settings.abandoned_hours))
+        plans = give_up_old_plans(connection)
+        runs_forgotten, events_forgotten = forget_runs(connection, runs)
+        return Maintained(
+            months_added=len(add_partitions(connection)),
+            months_dropped=len(drop_partitions(connection, days=settings.journal_days)),
+            syncs_forgotten=abandoned,
+            plans_given_up=plans,
+            deliveries_forgotten=forget_settled(connection),
+            requests_forgotten=forget_ended(connection, timedelta(days=settings.journal_days)),
+            runs_forgotten=runs_forgotten,
+            events_forgotten=events_forgotten,
+            records_forgotten=forget_syncs(connection, runs=runs, journal=max(runs, journal)),
+            resolved_forgotten=forget_resolved(connection, journal),
+        )

@@ -1,0 +1,255 @@
+"""The use case: see what a sync would do before it is done, and then do that and nothing else.
+
+A plan reads and judges like any sync and stages what it read. Then it publishes everything in one transaction, reads
+from the journal what that did, and takes it back: what it shows is what the publishing really does. Applied later, it
+publishes what was staged and asks the source for nothing.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from itertools import product
+from time import monotonic
+from typing import Any, Final
+
+import psycopg
+
+from openfaith_pipeline.catalog.stream import Strategy, Stream
+from openfaith_pipeline.catalog.walk import Parent, Route, Walk
+from openfaith_pipeline.connections.client import ClientFactory, connect_client
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, refusal_in_words
+from openfaith_pipeline.errors import OpenFaithError, PlanStale
+from openfaith_pipeline.journal.sync_changes import StreamChanges, changes_of
+from openfaith_pipeline.load.deletions import Verdict
+from openfaith_pipeline.load.parents import Foreseen, parents_of
+from openfaith_pipeline.load.plans import PlannedWalk, check_session, keep_planned, planned_walks, release
+from openfaith_pipeline.load.publishing import Published, publish
+from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_planned, renew
+from openfaith_pipeline.load.sync_log import absent_paths, finished_streams, page_counts
+from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.attempt import Attempt
+from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
+from openfaith_pipeline.sync.worker import Workplace, at_work, opened
+
+Connection = psycopg.AsyncConnection[Any]
+
+_UNPUBLISHED: Final[tuple[type[Exception], ...]] = (OpenFaithError, *REFUSED_BY_POSTGRES)
+
+
+@dataclass(frozen=True)
+class OrgPlan:
+    """What a sync of one org would do.
+
+    results: by stream, `planned` or why not; their counts are those of the publishing.
+    changes: by stream, also of those that other streams' records change, such as a merge's removed person.
+    """
+
+    results: Mapping[str, StreamResult]
+    changes: Mapping[str, StreamChanges]
+
+
+async def plan_streams(
+    database: Database,
+    org_id: str,
+    streams: Sequence[Stream],
+    *,
+    mode: SyncMode,
+    sync_id: str,
+    progress: Progress | None = None,
+    client_factory: ClientFactory = connect_client,
+) -> OrgPlan:
+    """Read these streams of one org and see what publishing them would do. The sync must have been begun.
+
+    Nothing that readers see is written. Raises as `sync_streams` does.
+    """
+    async with at_work(database, org_id) as place, client_factory(database, org_id) as client:
+        request = SyncRequest(org_id, sync_id, mode.value, place.holder)
+        return await _Planning(database, place.pool, client, request, progress or Silence()).plan(streams)
+
+
+async def apply_streams(
+    database: Database,
+    org_id: str,
+    streams: Sequence[Stream],
+    *,
+    mode: SyncMode,
+    sync_id: str,
+    progress: Progress | None = None,
+) -> dict[str, StreamResult]:
+    """Publish what the plan of this id staged of these streams; every attempt at it goes on where the last one ended.
+
+    A stream's failure is in its result. Raises DatabaseUnavailable when Postgres goes away.
+    """
+    async with at_work(database, org_id) as place:
+        request = SyncRequest(org_id, sync_id, mode.value, place.holder)
+        return await _Applying(place, request, progress or Silence()).apply(streams)
+
+
+@dataclass
+class _Read:
+    """A walk that was read and judged, and holds its leases until all of the plan is."""
+
+    walk: Walk
+    session: Session
+    verdict: Verdict
+
+
+@dataclass
+class _Planning(Attempt):
+    """An attempt whose walks end in staging."""
+
+    read: list[_Read] = field(default_factory=list)
+
+    async def plan(self, streams: Sequence[Stream]) -> OrgPlan:
+        try:
+            results = await self.run(streams)
+            changes = await self._rehearse()
+        except BaseException as error:
+            await self._let_go(error)
+            raise
+        return OrgPlan({name: self.results[name] for name in results}, changes)
+
+    async def conclude(self, walk: Walk, session: Session, verdict: Verdict, started: float) -> list[StreamResult]:
+        self.read.append(_Read(walk, session, verdict))
+        return [self.result_of(stream, "planned", started, **verdict.told(stream.name)) for stream in walk.streams]
+
+    def parents(self, route: Route, after: str | None) -> AsyncIterator[Parent]:
+        verdicts = [each.verdict for each in self.read]
+        foreseen = {
+            name: Foreseen(
+                identifier,
+                [gone for each in verdicts for told in (each.deletions, each.under) for gone in told.get(name, ())],
+            )
+            for each in self.read
+            for name, identifier in each.session.ids.items()
+        }
+        return parents_of(self.pool, self.request.org_id, route, STREAMS, after, foreseen=foreseen)
+
+    async def _rehearse(self) -> dict[str, StreamChanges]:
+        """Publish everything, see what that did, take it back, and let what was read wait in staging."""
+        published: list[tuple[_Read, Mapping[str, Published]]] = []
+        refused: list[tuple[_Read, str]] = []
+        async with self.pool.connection() as connection, connection.transaction():
+            # The leases are renewed before, so that what is taken back is not this.
+            for each in self.read:
+                await renew(connection, each.session)
+            async with connection.transaction(force_rollback=True):
+                for each in self.read:
+                    try:
+                        published.append((each, await self._publish(connection, each)))
+                    except REFUSED_BY_POSTGRES as error:
+                        refused.append((each, refusal_in_words(error)))
+                changes = await changes_of(connection, self.request.org_id, self.request.sync_id)
+            for each, counts in published:
+                await keep_planned(connection, each.session, each.verdict, counts)
+            for each, reason in refused:
+                await self._refuse(connection, each, reason)
+        return changes
+
+    async def _publish(self, connection: Connection, each: _Read) -> Mapping[str, Published]:
+        async with connection.transaction():
+            published = await publish(connection, each.session, each.verdict)
+            counts = await page_counts(connection, list(each.session.ids.values()))
+        for name, told in published.items():
+            self.results[name] = replace(self.results[name], **asdict(told), **counts[name])
+        return published
+
+    async def _refuse(self, connection: Connection, each: _Read, reason: str) -> None:
+        for name in each.session.names:
+            self.results[name] = replace(self.results[name], status="failed", error=reason)
+        await close_session(connection, each.session, "failed", reason)
+
+    async def _let_go(self, error: BaseException) -> None:
+        """What was read stays for the next sync, which goes on with it."""
+        reason = str(error) if isinstance(error, OpenFaithError) else type(error).__name__
+        with suppress(*TROUBLE):
+            async with self.pool.connection() as connection:
+                for each in self.read:
+                    await close_session(connection, each.session, "failed", reason)
+
+
+@dataclass(frozen=True)
+class _Applying:
+    place: Workplace
+    request: SyncRequest
+    progress: Progress
+
+    async def apply(self, streams: Sequence[Stream]) -> dict[str, StreamResult]:
+        org_id, sync_id = self.request.org_id, self.request.sync_id
+        async with self.place.pool.connection() as connection:
+            done = await finished_streams(connection, org_id, sync_id, streams)
+            walks = await planned_walks(connection, org_id, sync_id, streams)
+            absent = await absent_paths(connection, org_id)
+        results = {name: replace(stored_result(row), requests=0, waited_seconds=0.0) for name, row in done.items()}
+        for planned in walks:
+            for result in await self._apply_walk(planned, absent):
+                results[result.stream] = result
+                self.progress.finished(result)
+        for stream in streams:
+            missing = StreamResult(stream.name, "failed", self.request.mode, error="the plan does not hold it any more")
+            results.setdefault(stream.name, missing)
+        return {stream.name: results[stream.name] for stream in streams}
+
+    async def _apply_walk(self, planned: PlannedWalk, absent: Sequence[str]) -> list[StreamResult]:
+        started = monotonic()
+        names = planned.signature["streams"]
+        try:
+            found = await self._publish(_walk_of(planned.signature, self.request.mode, absent), planned.verdict)
+        except REFUSED_BY_POSTGRES as error:
+            found = {name: {"status": "failed", "error": refusal_in_words(error)} for name in names}
+        except OpenFaithError as error:
+            found = {name: {"status": "failed", "error": str(error)} for name in names}
+        seconds = round(monotonic() - started, 3)
+        return [StreamResult(stream=name, mode=self.request.mode, seconds=seconds, **found[name]) for name in names]
+
+    async def _publish(self, walk: Walk, verdict: Verdict) -> dict[str, dict[str, Any]]:
+        """By stream, what the result tells besides. What cannot be published stays planned."""
+        session = await opened(self.place.pool, lambda connection: open_planned(connection, self.request, walk))
+        async with self.place.pool.connection() as connection:
+            try:
+                async with connection.transaction():
+                    await check_session(connection, session)
+                    published = await publish(connection, session, verdict)
+            except _UNPUBLISHED:
+                await release(connection, session)
+                raise
+            counts = await page_counts(connection, list(session.ids.values()))
+        return {
+            name: {
+                **asdict(told),
+                **counts[name],
+                "status": verdict.status(name),
+                **verdict.told(name),
+                "requests": 0,
+                "waited_seconds": 0.0,
+            }
+            for name, told in published.items()
+        }
+
+
+def _walk_of(signature: Mapping[str, Any], mode: str, absent: Sequence[str]) -> Walk:
+    """The walk of this signature, which may lack what the source withheld when it was planned."""
+    unknown = [name for name in signature["streams"] if name not in STREAMS]
+    read = {
+        (path, tuple(sorted(query.items()))): {"listing": Strategy(listing), "is_whole": is_whole}
+        for path, query, listing, is_whole in signature["routes"]
+    }
+    included = {name for _, query, *_ in signature["routes"] for name in query.get("include", "").split(",")}
+    streams = [STREAMS[name] for name in signature["streams"] if name in STREAMS]
+    joined = [stream.name for stream in streams if included.intersection(stream.comes_with.values())]
+    is_full = mode != SyncMode.INCREMENTAL
+    for gone, unread, reread in product(([], absent), ((), signature["streams"]), ((), joined)):
+        for walk in plan_walks(streams, STREAMS, is_full=is_full, absent=gone, unread=unread, reread=reread):
+            either = ((route,) if route.is_of_hidden else (route, replace(route, filters=())) for route in walk.routes)
+            found = (next((each for each in ways if _key(each) in read), None) for ways in either)
+            routes = [replace(route, **read[_key(route)]) for route in found if route]
+            candidate = Walk(tuple(routes), walk.streams)
+            if not unknown and candidate.signature == signature:
+                return candidate
+    raise PlanStale(f"this version reads {', '.join(signature['streams'])} otherwise than the one that planned it")
+
+
+def _key(route: Route) -> tuple[str, tuple[tuple[str, str], ...]]:
+    return route.path, tuple(sorted(route.query.items()))

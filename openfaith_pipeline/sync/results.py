@@ -1,0 +1,88 @@
+"""How a sync is asked for, followed and told: its mode, what hears of its progress, and how each stream ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from openfaith_pipeline.sync.compensation import Compensation
+
+
+class SyncMode(StrEnum):
+    """How much is read."""
+
+    INCREMENTAL = "incremental"
+    """What changed since the last sync, as far as the API can tell."""
+    RECONCILE = "reconcile"
+    """Everything, compared by content: finds deletions, and changes the cursor missed."""
+    FULL_REFRESH = "full_refresh"
+    """Everything, from the beginning: an unfinished sync is not continued."""
+
+
+@dataclass(frozen=True)
+class StreamResult:
+    """How one stream of one org ended.
+
+    status: succeeded, failed, incomplete (published, but the listing could not be proven complete), withheld (the
+        source answered without a record and without a refusal, so the rows stay) or unavailable (it refused).
+    requests, waited_seconds: of the walk that brought it, told at the stream whose pages were listed.
+    merged: records marked deleted because they were merged into others.
+    held: rows that are gone from the source, more than is believed without a person's word.
+    caught: changes that came without a new cursor value, found by reading everything.
+    drift: how its attributes differ from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
+    compensation: what was undone of it because a blocking check failed.
+    """
+
+    stream: str
+    status: str
+    mode: str
+    fetched: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    merged: int = 0
+    held: int = 0
+    caught: int = 0
+    quarantined: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    waited_seconds: float = 0.0
+    row_count: int | None = None
+    drift: Sequence[str] = ()
+    error: str | None = None
+    compensation: Compensation | None = None
+
+    @property
+    def is_unsynced(self) -> bool:
+        """Whether something went wrong with it that is to be mended."""
+        return self.status in {"failed", "incomplete"}
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the source does not show it to us, with a refusal or without."""
+        return self.status in {"unavailable", "withheld"}
+
+
+def stored_result(row: Mapping[str, Any]) -> StreamResult:
+    """The result that a row of `sync.stream_syncs` tells of."""
+    names = [name for name in StreamResult.__dataclass_fields__ if name in row]
+    return StreamResult(**{name: row[name] for name in names})
+
+
+class Progress(Protocol):
+    """Told of what happens while it happens; called from the event loop, so it must not block."""
+
+    def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None:
+        """A page of the stream is committed: rows in it, requests it took, seconds waited for the rate limit."""
+
+    def finished(self, result: StreamResult) -> None:
+        """The stream has come to its end."""
+
+
+class Silence:
+    """Progress that nobody hears of."""
+
+    def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None: ...
+
+    def finished(self, result: StreamResult) -> None: ...

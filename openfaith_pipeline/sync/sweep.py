@@ -1,0 +1,293 @@
+"""The sweep: every org whose turn it is, some fifty side by side in one process.
+
+Orgs are claimed a few at a time under a lease, so that any number of sweeps on any number of machines share them out.
+Each org's failure is its own: it is recorded with the time of its next attempt, and the others go on. What a killed
+sweep had under way is taken up by the next one, from the last committed page.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+from uuid import uuid4
+
+import psycopg
+
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.beats import beating
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, outages_told, refusal_in_words
+from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, OrgPaused, UnknownOrg
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, changed_streams, finish_sync
+from openfaith_pipeline.orgs.turns import (
+    BEAT_SECONDS,
+    Kind,
+    Turn,
+    TurnEnd,
+    claim_turns,
+    end_turn,
+    enroll_orgs,
+    give_up_turns,
+    keep_turns,
+)
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.attempt import sync_streams
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
+from openfaith_pipeline.sync.stream_selection import streams_between_polls, streams_due_for_reconcile
+from openfaith_pipeline.sync.worker import Workplace, open_workplace
+from openfaith_pipeline.transform import SOURCES, TransformResult, transform_org
+from openfaith_pipeline.unforeseen import describe_unforeseen
+
+ORGS_AT_ONCE: Final = 50
+CLAIMS_FOR: Final = timedelta(minutes=30)
+"""How long one sweep goes on claiming. Then it ends what it has begun, and the next one has a run of its own."""
+
+_CONNECTIONS: Final = 12
+_PATIENCE_SECONDS: Final = 300.0  # fifty orgs wait for those connections
+_TRANSFORMS_AT_ONCE: Final = 2
+_LOOK_SECONDS: Final = 1.0
+
+_MODES: Final = {Kind.INCREMENTAL: SyncMode.INCREMENTAL, Kind.RECONCILE: SyncMode.RECONCILE}
+
+
+@dataclass(frozen=True)
+class SweepOrder:
+    """What a sweep is to do. run_id: the Dagster run it is, for the record. trigger: what asked for it."""
+
+    kind: Kind = Kind.INCREMENTAL
+    run_id: str | None = None
+    trigger: str = "schedule"
+    orgs_at_once: int = ORGS_AT_ONCE
+    claims_for: timedelta = CLAIMS_FOR
+
+
+@dataclass(frozen=True)
+class OrgOutcome:
+    """How one org's turn ended.
+
+    streams: how each ended, as far as the sync came. changed: names of those in which rows were changed.
+    tables: the canonical tables that were made anew.
+    """
+
+    org_id: str
+    sync_id: str
+    streams: Mapping[str, StreamResult] = field(default_factory=dict)
+    changed: Collection[str] = ()
+    tables: Mapping[str, TransformResult] = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What a sweep did. failures: by org, why."""
+
+    orgs: int
+    changed_orgs: int
+    requests: int
+    failures: Mapping[str, str]
+
+
+class Listener(Protocol):
+    """Told of what happens, from threads, one call at a time."""
+
+    def finished(self, outcome: OrgOutcome) -> None:
+        """An org's turn has ended."""
+
+    def claims_no_more(self) -> None:
+        """The sweep has claimed long enough and only ends what it has begun."""
+
+
+async def sweep(database: Database, order: SweepOrder, listener: Listener) -> SweepReport:
+    """Work through the orgs that are due until none is.
+
+    Raises DatabaseUnavailable when Postgres goes away: the turns under way are then left to another sweep.
+    """
+    holder = f"{socket.gethostname()}:{uuid4().hex}"
+    with outages_told(database.settings, "during the sweep"):
+        async with (
+            open_workplace(database, connections=_CONNECTIONS, patience_seconds=_PATIENCE_SECONDS) as place,
+            _holding(place, holder),
+        ):
+            claims_until = time.monotonic() + order.claims_for.total_seconds()
+            return await _Sweep(database, order, place, holder, listener, claims_until).run()
+
+
+@asynccontextmanager
+async def _holding(place: Workplace, holder: str) -> AsyncIterator[None]:
+    """Keep the holder's turns for the block, and leave to the next sweep what is unfinished at its end."""
+    try:
+        async with beating(place.beats, lambda connection: keep_turns(connection, holder), every_seconds=BEAT_SECONDS):
+            yield
+    finally:
+        with suppress(*TROUBLE):
+            async with place.pool.connection(timeout=5) as connection:
+                await give_up_turns(connection, holder)
+
+
+@dataclass
+class _Sweep:
+    """One sweep under way."""
+
+    database: Database
+    order: SweepOrder
+    place: Workplace
+    holder: str
+    listener: Listener
+    claims_until: float
+    is_closed: bool = False
+    orgs: int = 0
+    changed_orgs: int = 0
+    requests: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+    working_on: set[str] = field(default_factory=set)
+    transforming: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_TRANSFORMS_AT_ONCE))
+    telling: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def run(self) -> SweepReport:
+        await asyncio.to_thread(self._enroll)
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                claimed = await self._claim(self.order.orgs_at_once - len(under_way))
+                self.working_on.update(turn.org_id for turn in claimed)
+                under_way |= {asyncio.create_task(self._take(turn)) for turn in claimed}
+                if not under_way:
+                    return SweepReport(self.orgs, self.changed_orgs, self.requests, self.failures)
+                done, under_way = await asyncio.wait(
+                    under_way, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    task.result()
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    def _enroll(self) -> None:
+        with self.database.connect() as connection:
+            enroll_orgs(connection, self.order.kind)
+
+    async def _claim(self, room: int) -> list[Turn]:
+        if self.is_closed or not room:
+            return []
+        if time.monotonic() > self.claims_until:
+            self.is_closed = True
+            async with self.telling:
+                await asyncio.to_thread(self.listener.claims_no_more)
+            return []
+        async with self.place.pool.connection() as connection:
+            return await claim_turns(connection, self.order.kind, self.holder, room, self.working_on)
+
+    async def _take(self, turn: Turn) -> None:
+        try:
+            outcome, end = await self._work(turn)
+        except REFUSED_BY_POSTGRES as error:
+            reason = refusal_in_words(error)
+            outcome, end = OrgOutcome(turn.org_id, turn.sync_id, error=reason), TurnEnd(reason, is_partial=False)
+        async with self.place.pool.connection() as connection:
+            await end_turn(connection, turn, self.holder, end)
+        self.working_on.discard(turn.org_id)
+        self.orgs += 1
+        self.changed_orgs += bool(outcome.changed or outcome.tables)
+        self.requests += sum(result.requests for result in outcome.streams.values())
+        if outcome.error:
+            self.failures[turn.org_id] = outcome.error
+        async with self.telling:
+            await asyncio.to_thread(self.listener.finished, outcome)
+
+    async def _work(self, turn: Turn) -> tuple[OrgOutcome, TurnEnd]:
+        """Sync the org and make its canonical tables of what changed, whatever may have failed of it."""
+        streams, error = await self._sync(turn)
+        async with self.place.pool.connection() as connection:
+            changed = await changed_streams(connection, turn.org_id, turn.sync_id)
+        fresh = {*changed, *turn.untransformed}
+        tables, mishap = await self._transform(turn, fresh)
+        error = error or mishap
+        await asyncio.to_thread(self._record_end, turn, error)
+        end = TurnEnd(error, is_partial=any(_is_well(result) for result in streams.values()))
+        if mishap:
+            end = TurnEnd(error, end.is_partial, untransformed=sorted(fresh))
+        return OrgOutcome(turn.org_id, turn.sync_id, streams, changed, tables, error), end
+
+    async def _sync(self, turn: Turn) -> tuple[Mapping[str, StreamResult], str | None]:
+        streams = await asyncio.to_thread(self._streams_of, turn)
+        await asyncio.to_thread(self._record_beginning, turn, [stream.name for stream in streams])
+        try:
+            results = await sync_streams(
+                self.database,
+                turn.org_id,
+                streams,
+                mode=_MODES[turn.kind],
+                sync_id=turn.sync_id,
+                workplace=self.place,
+                is_rotating=True,
+            )
+        except (OrgPaused, UnknownOrg):
+            return {}, None  # since it was claimed; there is nothing to try again
+        except DatabaseUnavailable:
+            raise
+        except OpenFaithError as error:
+            return {}, str(error)
+        except REFUSED_BY_POSTGRES as error:
+            return {}, refusal_in_words(error)
+        except Exception as error:  # noqa: BLE001 - whatever nobody foresaw of one church must not end the others' sync
+            return {}, describe_unforeseen(error)
+        failed = [
+            f"{result.stream} {result.status}: {result.error}" for result in results.values() if result.is_unsynced
+        ]
+        return results, "; ".join(failed) or None
+
+    def _streams_of(self, turn: Turn) -> list[Stream]:
+        """What of the org's streams this turn is for."""
+        chosen = turn.settings.chosen_streams()
+        due = set(STREAMS)
+        with self.database.connect() as connection:
+            if turn.kind is Kind.RECONCILE:
+                within = turn.settings.reconcile_within
+                due = set(streams_due_for_reconcile(connection, turn.org_id, within, datetime.now(UTC)))
+            elif not turn.is_poll:
+                due = streams_between_polls(connection, turn.org_id, datetime.now(UTC))
+        return [stream for stream in chosen if stream.name in due]
+
+    async def _transform(self, turn: Turn, changed: set[str]) -> tuple[Mapping[str, TransformResult], str | None]:
+        """Make the tables; returns those that may have changed, and what went wrong."""
+        tables = {table for table, sources in SOURCES.items() if not changed.isdisjoint(sources)}
+        if not tables and turn.kind is not Kind.RECONCILE:
+            return {}, None
+        async with self.transforming:
+            try:
+                made = await asyncio.to_thread(self._make_tables, turn)
+                return {name: each for name, each in made.items() if name in tables or each.is_changed}, None
+            except OpenFaithError as error:
+                return {}, str(error)
+            except REFUSED_BY_POSTGRES as error:
+                return {}, refusal_in_words(error)
+            except psycopg.OperationalError:
+                raise
+            except Exception as error:  # noqa: BLE001 - as above
+                return {}, describe_unforeseen(error)
+
+    def _make_tables(self, turn: Turn) -> dict[str, TransformResult]:
+        schema, is_full = self.database.settings.canonical_schema, turn.kind is Kind.RECONCILE
+        with self.database.connect() as connection:
+            return transform_org(connection, turn.org_id, schema=schema, sync_id=turn.sync_id, is_full=is_full)
+
+    def _record_beginning(self, turn: Turn, streams: Collection[str]) -> None:
+        requested: dict[str, Any] = {"org": turn.org_id}
+        if len(streams) < len(STREAMS):
+            requested["streams"] = list(streams)
+        start = SyncStart(turn.sync_id, self.order.run_id, _MODES[turn.kind].value, self.order.trigger, requested)
+        with self.database.connect() as connection:
+            begin_sync(connection, start)
+
+    def _record_end(self, turn: Turn, error: str | None) -> None:
+        with self.database.connect() as connection:
+            finish_sync(connection, turn.sync_id, error)
+
+
+def _is_well(result: StreamResult) -> bool:
+    return result.status == "succeeded"

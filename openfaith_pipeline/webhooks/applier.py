@@ -1,0 +1,331 @@
+"""The use case: webhook deliveries become rows, a batch of one org at a time.
+
+What payloads tell is published and transformed first. Then what they lack, and what is in doubt, is asked for and
+published in turn. A delivery is settled once the canonical tables show it; until then whoever dies leaves it to the
+next, to whom doing it again changes nothing.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.connections.client import ClientFactory, connect_client
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, is_outage, outages_told, refusal_in_words
+from openfaith_pipeline.errors import OpenFaithError, StreamBusy
+from openfaith_pipeline.inbox.sync_requests import request_sync
+from openfaith_pipeline.load.arrivals import present_rows, publish_arrivals
+from openfaith_pipeline.load.leases import is_dead
+from openfaith_pipeline.load.publishing import Published
+from openfaith_pipeline.load.sessions import ARRIVED, SyncRequest
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.planning_center.extract.single_record import brought_with, path_of
+from openfaith_pipeline.planning_center.rate_ledger import Priority
+from openfaith_pipeline.transform import SOURCES, transform_org
+from openfaith_pipeline.webhooks.deliveries import (
+    Delivery,
+    Outcome,
+    claim,
+    ended_records,
+    holders,
+    keeping_claim,
+    postpone,
+    settle,
+)
+from openfaith_pipeline.webhooks.record_events import SYNC_ID_PREFIX, News, Step, decide, sort_deliveries
+from openfaith_pipeline.webhooks.refetch import FLOOD, Findings, Question, ask, by_turn, kin_of, survivor_in
+
+MOST_ATTEMPTS: Final = 14
+FIRST_WAIT: Final = timedelta(seconds=5)
+LONGEST_WAIT: Final = timedelta(hours=1)
+"""The waits between attempts double from the one to the other: about six hours in all."""
+BUSY_WAIT: Final = timedelta(seconds=3)
+
+_DEEPEST: Final = 3
+
+
+def connect_with_priority(database: Database, org_id: str) -> AbstractAsyncContextManager[PlanningCenterClient]:
+    """The org's client, whose requests go before those of syncs."""
+    return connect_client(database, org_id, priority=Priority.WEBHOOK)
+
+
+@dataclass
+class Applied:
+    """What was done about one batch. published: by stream, the rows that changed."""
+
+    org_id: str
+    sync_id: str
+    deliveries: int
+    outcomes: dict[str, int] = field(default_factory=dict)
+    published: dict[str, int] = field(default_factory=dict)
+
+
+async def apply_next(
+    database: Database,
+    pool: AsyncConnectionPool[Any],
+    holder: str,
+    *,
+    client_factory: ClientFactory = connect_with_priority,
+) -> Applied | None:
+    """Claim the next batch of due deliveries and apply it; None when nothing is due.
+
+    pool: of connections that give rows as dictionaries. holder: a name from `holding`, whose death frees the claim.
+    Raises DatabaseUnavailable; whatever else fails is told of the deliveries concerned.
+    """
+    with outages_told(database.settings, "while webhooks were applied"):
+        async with pool.connection() as connection:
+            dead = [name for name in await holders(connection) if is_dead(name)]
+            deliveries = await claim(connection, holder, dead)
+        if not deliveries:
+            return None
+        async with keeping_claim(pool, holder):
+            return await _Batch(database, pool, holder, client_factory, tuple(deliveries)).apply()
+
+
+class _Batch:
+    def __init__(
+        self,
+        database: Database,
+        pool: AsyncConnectionPool[Any],
+        holder: str,
+        client_factory: ClientFactory,
+        deliveries: tuple[Delivery, ...],
+    ) -> None:
+        self._database = database
+        self._pool = pool
+        self._client_factory = client_factory
+        self._deliveries = deliveries
+        self._org_id = deliveries[0].org_id
+        self._request = SyncRequest(self._org_id, f"{SYNC_ID_PREFIX}{uuid.uuid4().hex}", ARRIVED, holder)
+        self._open = {delivery.id: delivery for delivery in deliveries}
+        self._touched: set[str] = set()
+        self._result = Applied(self._org_id, self._request.sync_id, len(deliveries))
+
+    async def apply(self) -> Applied:
+        found = sort_deliveries(self._deliveries)
+        await self._settle([delivery.id for delivery in found.ignored], "ignored")
+        for delivery, reason in found.unreadable:
+            await self._settle([delivery.id], "failed", error=reason)
+        if found.news:
+            await asyncio.to_thread(self._begin, sorted({news.stream.name for news in found.news}))
+            error = await self._apply_guarded(found.news)
+            await asyncio.to_thread(self._finish, error)
+        return self._result
+
+    async def _apply_guarded(self, news: Sequence[News]) -> str | None:
+        """Apply the news; what is left open by a failure is tried again later. The failure in words."""
+        try:
+            await self._apply(news)
+        except (OpenFaithError, psycopg.Error) as error:
+            if is_outage(error):
+                raise
+            reason = _in_words(error)
+            await self._try_later(list(self._open.values()), reason)
+            return reason
+        return None
+
+    async def _apply(self, news: Sequence[News]) -> None:
+        questions: list[Question] = []
+        done: dict[int, Outcome] = {}
+        for stream in {each.stream.name: each.stream for each in news}.values():
+            about = [each for each in news if each.stream is stream]
+            try:
+                asked, settled = await self._apply_told(stream, about)
+            except StreamBusy as error:
+                await self._wait_for(about, str(error))
+                continue
+            questions += asked
+            done |= settled
+        await self._conclude(done)
+        if questions:
+            await self._apply_asked(questions)
+
+    async def _apply_told(self, stream: Stream, news: list[News]) -> tuple[list[Question], dict[int, Outcome]]:
+        """Publish what the payloads tell of a stream; what is to be asked, and the deliveries that are done with."""
+        async with self._pool.connection() as connection:
+            rows = await present_rows(connection, self._org_id, stream, [each.record_id for each in news])
+            ended = await ended_records(
+                connection, self._org_id, [(stream.name, each.record_id) for each in news if each.is_told]
+            )
+        steps = [
+            (each, decide(each, rows.get(each.record_id), was_ended=(stream.name, each.record_id) in ended))
+            for each in news
+        ]
+        refused = await self._publish_each(stream, steps)
+        questions: list[Question] = []
+        for each, step in steps:
+            path = path_of(stream, each.resource, rows.get(each.record_id)) if step.must_ask else None
+            if path or (step.must_ask and each.is_end):
+                is_end = each.is_end or (stream.name, each.record_id) in ended
+                questions.append(Question(stream, each.record_id, path or "", each.deliveries, is_end))
+            if step.record and (survivor := survivor_in(each)):
+                questions.append(survivor)
+        gone = {each.record_id: each.deliveries for each, step in steps if step.is_gone}
+        questions += await kin_of(self._pool, self._org_id, stream, gone)
+        asked = {delivery.id for question in questions for delivery in question.deliveries}
+        done: dict[int, Outcome] = {}
+        for each, step in steps:
+            if each.record_id not in refused and asked.isdisjoint(each.ids):
+                done |= dict.fromkeys(each.ids, "superseded" if step.is_old else "applied")
+        return [question for question in questions if question.record_id not in refused], done
+
+    async def _publish_each(self, stream: Stream, steps: Sequence[tuple[News, Step]]) -> set[str]:
+        """Publish the steps together, and where Postgres refuses one find out which; the records it refuses."""
+        findings = Findings()
+        for each, step in steps:
+            if step.record:
+                findings.add({stream.name: [step.record]}, {})
+            if step.is_gone:
+                findings.add({}, {stream.name: [each.record_id]})
+        try:
+            await self._publish(findings)
+        except REFUSED_BY_POSTGRES as error:
+            if len(steps) == 1:
+                await self._settle(steps[0][0].ids, "failed", error=_in_words(error))
+                return {steps[0][0].record_id}
+            half = len(steps) // 2
+            return await self._publish_each(stream, steps[:half]) | await self._publish_each(stream, steps[half:])
+        return set()
+
+    async def _apply_asked(self, questions: Sequence[Question]) -> None:
+        """Ask, publish the answers, and conclude the deliveries on whose behalf it was asked."""
+        asked = {delivery.id for question in questions for delivery in question.deliveries}
+        async with self._client_factory(self._database, self._org_id) as client:
+            for _ in range(_DEEPEST):
+                questions = await self._ask_round(client, questions)
+                if not questions:
+                    break
+        await self._conclude({id: "applied" for id in asked if id in self._open})
+
+    async def _ask_round(self, client: PlanningCenterClient, questions: Sequence[Question]) -> list[Question]:
+        """Ask once and publish; what is to be asked next, of the kin of those that turned out to be gone."""
+        following: list[Question] = []
+        for about in by_turn(questions):
+            stream = about[0].stream
+            if len(about) > FLOOD:
+                await self._have_synced(stream, about)
+                continue
+            if nowhere := [question for question in about if not question.path]:
+                await self._have_synced(stream, nowhere)
+            answers = await ask(self._pool, client, self._org_id, [each for each in about if each.path])
+            for question, error in answers.failed:
+                await self._try_later(question.deliveries, _in_words(error))
+            if await self._publish_answers(answers.findings, about):
+                gone = {question.record_id: question.deliveries for question in answers.gone}
+                following += await kin_of(self._pool, self._org_id, stream, gone)
+        return following
+
+    async def _publish_answers(self, findings: Findings, about: Sequence[Question]) -> bool:
+        """Whether it could be done; if not, the deliveries are tried again."""
+        deliveries = [delivery for question in about for delivery in question.deliveries]
+        try:
+            await self._publish(findings)
+        except StreamBusy as error:
+            await self._postpone(deliveries, BUSY_WAIT, str(error), is_attempt=False)
+        except REFUSED_BY_POSTGRES as error:
+            await self._try_later(deliveries, _in_words(error))
+        else:
+            return True
+        return False
+
+    async def _have_synced(self, stream: Stream, about: Sequence[Question]) -> None:
+        """Ask for one sync of the stream instead of many records; one that finds deletions, where some may be."""
+        mode = "reconcile" if any(question.is_end for question in about) else "incremental"
+        request_id = await asyncio.to_thread(self._request_sync, stream, mode)
+        ids = [delivery.id for question in about for delivery in question.deliveries]
+        await self._transform()
+        await self._settle(ids, "requested", sync_id=request_id)
+
+    def _request_sync(self, stream: Stream, mode: str) -> str:
+        with self._database.connect() as connection:
+            names = [each.name for each in brought_with(stream)]
+            return request_sync(connection, self._org_id, mode=mode, streams=names, trigger="webhook")
+
+    async def _publish(self, findings: Findings) -> None:
+        streams = findings.streams
+        if not streams:
+            return
+        gone = {name: sorted(ids) for name, ids in findings.gone.items()}
+        async with self._pool.connection() as connection:
+            published = await publish_arrivals(connection, self._request, streams, findings.records, gone)
+        self._touched |= published.keys()
+        for name, counts in published.items():
+            self._result.published[name] = self._result.published.get(name, 0) + _changed(counts)
+
+    async def _conclude(self, done: Mapping[int, Outcome]) -> None:
+        """Bring the canonical tables up to what was published, then settle the deliveries that are done with."""
+        # Whoever tried before may have published what it did not come to transform.
+        self._touched |= {d.stream for d in self._deliveries if d.stream and (d.attempts or d.is_left_behind)}
+        await self._transform()
+        for outcome in sorted(set(done.values())):
+            await self._settle([id for id, each in done.items() if each == outcome], outcome)
+
+    async def _transform(self) -> None:
+        if any(self._touched.intersection(sources) for sources in SOURCES.values()):
+            await asyncio.to_thread(self._transform_now)
+        self._touched.clear()
+
+    def _transform_now(self) -> None:
+        with self._database.connect() as connection:
+            transform_org(
+                connection,
+                self._org_id,
+                schema=self._database.settings.canonical_schema,
+                sync_id=self._request.sync_id,
+            )
+
+    async def _settle(
+        self, ids: Collection[int], outcome: Outcome, *, sync_id: str | None = None, error: str | None = None
+    ) -> None:
+        left = [id for id in ids if self._open.pop(id, None)]
+        if left:
+            async with self._pool.connection() as connection:
+                await settle(connection, left, outcome, sync_id=sync_id or self._request.sync_id, error=error)
+            self._result.outcomes[outcome] = self._result.outcomes.get(outcome, 0) + len(left)
+
+    async def _wait_for(self, news: Iterable[News], reason: str) -> None:
+        await self._postpone([d for each in news for d in each.deliveries], BUSY_WAIT, reason, is_attempt=False)
+
+    async def _try_later(self, deliveries: Sequence[Delivery], reason: str) -> None:
+        """Postpone deliveries, each by how often it was tried; one tried often enough has failed."""
+        for delivery in deliveries:
+            if delivery.attempts + 1 >= MOST_ATTEMPTS:
+                await self._settle([delivery.id], "failed", error=reason)
+            else:
+                wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0**delivery.attempts)
+                await self._postpone([delivery], wait, reason)
+
+    async def _postpone(
+        self, deliveries: Iterable[Delivery], wait: timedelta, reason: str, *, is_attempt: bool = True
+    ) -> None:
+        left = [delivery.id for delivery in deliveries if self._open.pop(delivery.id, None)]
+        if left:
+            async with self._pool.connection() as connection:
+                await postpone(connection, left, wait, reason, is_attempt=is_attempt)
+            self._result.outcomes["postponed"] = self._result.outcomes.get("postponed", 0) + len(left)
+
+    def _begin(self, streams: Sequence[str]) -> None:
+        requested = {"org": self._org_id, "streams": list(streams), "deliveries": len(self._deliveries)}
+        with self._database.connect() as connection:
+            begin_sync(connection, SyncStart(self._request.sync_id, None, ARRIVED, "webhook", requested))
+
+    def _finish(self, error: str | None) -> None:
+        with self._database.connect() as connection:
+            finish_sync(connection, self._request.sync_id, error)
+
+
+def _changed(counts: Published) -> int:
+    return counts.inserted + counts.updated + counts.deleted
+
+
+def _in_words(error: Exception) -> str:
+    return refusal_in_words(error) if isinstance(error, psycopg.Error) else str(error)

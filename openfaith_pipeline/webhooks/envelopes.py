@@ -1,0 +1,114 @@
+"""What Planning Center posts to a webhook: an envelope around one event, whose payload is a document as a string."""
+
+import hashlib
+import hmac
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from openfaith_pipeline import exact_json
+from openfaith_pipeline.catalog.walk import id_of
+from openfaith_pipeline.webhooks.deliveries import Incoming
+from openfaith_pipeline.webhooks.event_names import event_named
+
+MOST_EVENTS: Final = 200
+"""In one body. Planning Center sends one; a body of more is kept whole, for people to look at."""
+MOST_ID_CHARACTERS: Final = 255
+
+_LONGEST_NAME: Final = 200
+# A day from the ends of what Python can hold, whatever time zone it is then shown in.
+_FIRST_MOMENT: Final = datetime(1, 1, 2, tzinfo=UTC)
+_LAST_MOMENT: Final = datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def is_signed(body: bytes, signature: str, secret: bytes) -> bool:
+    """Whether the signature (`X-PCO-Webhooks-Authenticity`) is the body's under the secret, in constant time."""
+    return hmac.compare_digest(
+        hmac.new(secret, body, hashlib.sha256).hexdigest().encode(), signature.strip().lower().encode()
+    )
+
+
+def organization_in(body: bytes) -> str | None:
+    """Planning Center's id of the church an unverified body names: good for finding secrets to try, nothing else."""
+    for element in _elements(body)[:MOST_EVENTS]:
+        match element:
+            case {"relationships": {"organization": {"data": {"id": str(organization_id)}}}} if _is_name(
+                organization_id
+            ):
+                return organization_id
+    return None
+
+
+def read_envelope(body: bytes, org_id: str, event: str, sent_at: str = "") -> list[Incoming]:
+    """The events in a body, all of the name whose secret signed it, whatever name the elements give themselves.
+
+    What cannot be read is kept as well, the body whole and once, for people to look at.
+
+    sent_at: `X-PCO-Webhooks-Event-Time`, which is not signed.
+    """
+    whole = Incoming(org_id, hashlib.sha256(body).hexdigest(), event, None, None, None, body)
+    elements = _elements(body)
+    if not 0 < len(elements) <= MOST_EVENTS:
+        return [whole]
+    read = [_event_in(element, whole, sent_at) for element in elements]
+    found = [each for each in read if each]
+    named = event_named(event)
+    if len(elements) > 1 and named and named.is_end:
+        found = [replace(each, is_doubtful=True) for each in found]
+    return found if len(found) == len(read) else [*found, whole]
+
+
+def moment_of(value: Any) -> datetime | None:
+    """A moment in UTC, in a year that Postgres and Python can both hold; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(value)
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return moment if _FIRST_MOMENT <= moment <= _LAST_MOMENT else None
+
+
+def _event_in(element: Any, whole: Incoming, sent_at: str) -> Incoming | None:
+    match element:
+        case {"id": str(event_id), "attributes": {"payload": str(payload)}} if _is_name(event_id):
+            named, document = event_named(whole.event), _document(payload)
+            return Incoming(
+                whole.org_id,
+                event_id,
+                whole.event,
+                named.stream.name if named else None,
+                _record_id(document),
+                moment_of((document.get("meta") or {}).get("event_time")) or moment_of(sent_at),
+                payload.encode(errors="surrogatepass"),
+            )
+    return None
+
+
+def _record_id(document: dict[str, Any]) -> str | None:
+    identifier = id_of(document.get("data"))
+    return identifier if identifier and len(identifier) <= MOST_ID_CHARACTERS else None
+
+
+def _elements(body: bytes) -> list[Any]:
+    match _parsed(body):
+        case {"data": list() as elements}:  # [*elements] would copy what may be very many
+            return elements
+    return []
+
+
+def _document(payload: str) -> dict[str, Any]:
+    document = _parsed(payload)
+    if not isinstance(document, dict) or not isinstance(document.get("meta") or {}, dict):
+        return {}
+    return document
+
+
+def _parsed(text: bytes | str) -> Any:
+    try:
+        return exact_json.read(text)
+    except ValueError:
+        return None
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_NAME and text.isprintable()

@@ -1,0 +1,254 @@
+"""What deliveries tell of records, and what is to be done about it, given what is there already.
+
+Deliveries come twice, late and out of order. So of those about one record the newest counts; it is applied where it is
+newer than the row, and where that cannot be told the record is asked for, whose answer is the newest there is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Final
+
+from openfaith_pipeline import exact_json
+from openfaith_pipeline.catalog.stream import ColumnType, Stream
+from openfaith_pipeline.catalog.walk import Record, id_of
+from openfaith_pipeline.load.arrivals import Row
+from openfaith_pipeline.load.staging import encoder_of
+from openfaith_pipeline.planning_center.extract.single_record import brings_more, own_path, parents_on
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.webhooks.deliveries import Delivery
+from openfaith_pipeline.webhooks.envelopes import MOST_ID_CHARACTERS, moment_of
+from openfaith_pipeline.webhooks.event_names import event_named
+
+SYNC_ID_PREFIX: Final = "webhook_"
+"""How the ids of syncs begin that applied deliveries."""
+
+_BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class News:
+    """What deliveries tell of one record.
+
+    resource: the record as the newest of them shows it; without attributes where they only tell of its end.
+    is_told: whether a delivery told what the record is. is_end: whether one told that it is gone.
+    is_unsure: whether another, of the same second, shows it otherwise, or the end is to be confirmed.
+    ended_at: when the last end was, None where no time is given.
+    """
+
+    stream: Stream
+    record_id: str
+    deliveries: tuple[Delivery, ...]
+    resource: Mapping[str, Any]
+    is_told: bool
+    is_end: bool
+    is_unsure: bool = False
+    ended_at: datetime | None = None
+
+    @property
+    def ids(self) -> list[int]:
+        return [delivery.id for delivery in self.deliveries]
+
+
+@dataclass
+class Sorted:
+    """A batch by what it is about. ignored: of nothing that is synced. unreadable: by delivery, why."""
+
+    news: list[News] = field(default_factory=list)
+    ignored: list[Delivery] = field(default_factory=list)
+    unreadable: list[tuple[Delivery, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be done about a record.
+
+    record: to be published as it is. is_gone: to be marked deleted. must_ask: to be asked for, too or instead.
+    is_old: the row is newer than all that was told.
+    """
+
+    record: Record | None = None
+    is_gone: bool = False
+    must_ask: bool = False
+    is_old: bool = False
+
+
+def sort_deliveries(deliveries: Iterable[Delivery]) -> Sorted:
+    """Put together what is about the same record."""
+    found = Sorted()
+    by_record: dict[tuple[str, str], list[_Told]] = {}
+    for delivery in deliveries:
+        if event_named(delivery.event) is None and delivery.stream is None:
+            found.ignored.append(delivery)
+            continue
+        told = _read(delivery)
+        if isinstance(told, str):
+            found.unreadable.append((delivery, told))
+        else:
+            by_record.setdefault((told.stream.name, told.resource["id"]), []).append(told)
+    found.news = [_news_of(each) for each in by_record.values()]
+    return found
+
+
+def decide(news: News, row: Row | None, *, was_ended: bool) -> Step:
+    """row: what is published of the record, None for nothing. was_ended: its end was told of at some time."""
+    is_deleted = row is not None and row["_deleted_at"] is not None
+    if news.stream.is_pushed:
+        return _decide_unasked(news, row, was_ended=was_ended or is_deleted)
+    if news.is_end and not news.is_told:
+        return Step(is_gone=True) if row is None or is_deleted or _is_later_end(news, row) else Step(must_ask=True)
+    if news.is_end or was_ended or is_deleted:
+        return Step(must_ask=True)
+    record = Record(_filled(news.stream, news.resource, row), _parents(news))
+    lacks = brings_more(news.stream) or bool(_unsaid(news.stream, news.resource))
+    if row is None:
+        return Step(record, must_ask=lacks or news.is_unsure)
+    return Step(must_ask=True) if news.is_unsure else _compare(news, record, row, lacks=lacks)
+
+
+def _is_later_end(news: News, row: Row) -> bool:
+    """Whether the end is the newest there is to know. It is asked for otherwise, whose answer is."""
+    known = _changed_at(news.stream, row)
+    return not news.is_unsure and news.ended_at is not None and known is not None and news.ended_at > known
+
+
+def _decide_unasked(news: News, row: Row | None, *, was_ended: bool) -> Step:
+    """There is nobody to ask: the newer of two counts, of two of one moment the later, and an end is an end."""
+    if news.is_end:
+        return Step(is_gone=True)
+    told = _changed_at(news.stream, news.resource["attributes"])
+    known = _changed_at(news.stream, row) if row else None
+    if was_ended or (told and known and told < known):
+        return Step(is_old=True)
+    record = Record(_filled(news.stream, news.resource, row), {})
+    return Step() if row is not None and _is_same(news.stream, record, row) else Step(record)
+
+
+def _compare(news: News, record: Record, row: Row, *, lacks: bool) -> Step:
+    if _is_same(news.stream, record, row):
+        # Whoever published the payload may not have come to ask for the rest.
+        return Step(must_ask=lacks and row["_sync_id"].startswith(SYNC_ID_PREFIX))
+    told, known = _changed_at(news.stream, news.resource["attributes"]), _changed_at(news.stream, row)
+    if told is None or known is None or told == known:
+        return Step(must_ask=True)
+    return Step(record, must_ask=lacks) if told > known else Step(is_old=True)
+
+
+@dataclass(frozen=True)
+class _Told:
+    delivery: Delivery
+    stream: Stream
+    is_end: bool
+    resource: Mapping[str, Any]
+
+    @cached_property
+    def rank(self) -> tuple[datetime, int]:
+        """Newer ones rank higher."""
+        changed_at = _changed_at(self.stream, self.resource.get("attributes") or {})
+        # Of a record that does not say when it changed, the event does.
+        when = changed_at or self.delivery.occurred_at or _BEGINNING
+        return when, self.delivery.id
+
+
+def _read(delivery: Delivery) -> _Told | str:
+    """What a delivery tells, or why that cannot be said."""
+    event = event_named(delivery.event)
+    if event is None:
+        return "its event is about nothing that is synced"
+    try:
+        document = exact_json.read(delivery.payload)
+    except ValueError:
+        return "its payload is not JSON"
+    resource = document.get("data") if isinstance(document, dict) else None
+    identifier = id_of(resource) or ""
+    if (
+        not isinstance(resource, dict)
+        or not 0 < len(identifier) <= MOST_ID_CHARACTERS
+        or resource.get("type") != event.stream.type
+    ):
+        return f"its payload is no record of type {event.stream.type} with a usable id"
+    for name in ("attributes", "relationships"):
+        if not isinstance(resource.get(name) or {}, dict):
+            return f"its payload's {name} are not an object"
+    if not event.is_end and not resource.get("attributes"):
+        return "its payload has no attributes"
+    return _Told(delivery, event.stream, event.is_end, resource)
+
+
+def _news_of(told: Sequence[_Told]) -> News:
+    alive = [each for each in told if not each.is_end]
+    ends = [each.delivery for each in told if each.is_end]
+    newest = max(alive or told, key=lambda each: each.rank)
+    return News(
+        newest.stream,
+        newest.resource["id"],
+        tuple(each.delivery for each in told),
+        newest.resource,
+        is_told=bool(alive),
+        is_end=bool(ends),
+        is_unsure=any(_contradicts(each, newest) for each in alive) or any(each.is_doubtful for each in ends),
+        ended_at=max((each.occurred_at for each in ends if each.occurred_at), default=None),
+    )
+
+
+def _contradicts(one: _Told, other: _Told) -> bool:
+    if one.rank[0] < other.rank[0]:
+        return False
+    return (one.resource.get("attributes"), one.resource.get("relationships")) != (
+        other.resource.get("attributes"),
+        other.resource.get("relationships"),
+    )
+
+
+def _parents(news: News) -> Mapping[str, str]:
+    return parents_on(news.stream, own_path(news.stream, news.resource))
+
+
+def _unsaid(stream: Stream, resource: Mapping[str, Any]) -> set[str]:
+    """Attributes that the record has and its payload does not mention."""
+    of_relationships = set(stream.relationship_columns)
+    return set(stream.attributes) - set(resource["attributes"]) - of_relationships
+
+
+def _filled(stream: Stream, resource: Mapping[str, Any], row: Row | None) -> dict[str, Any]:
+    """The record, with what its payload does not mention as it was."""
+    if row is None:
+        return dict(resource)
+    relationships = dict(resource.get("relationships") or {})
+    told = {name for name, linkage in relationships.items() if isinstance(linkage, dict) and "data" in linkage}
+    for name in stream.belongs_to.keys() - told:
+        if row.get(f"{name}_id"):
+            relationships[name] = {"data": {"id": row[f"{name}_id"], "type": row.get(f"{name}_type")}}
+    extra = dict(row["_extra"] or {})
+    for name, data in (extra.pop("relationships", None) or {}).items():
+        relationships.setdefault(name, {"data": data})
+    before = {name: _as_sent(row[name], stream.attributes[name]) for name in _unsaid(stream, resource)}
+    # A value that did not fit its column is in `_extra`, under its name.
+    return {**resource, "attributes": {**before, **extra, **resource["attributes"]}, "relationships": relationships}
+
+
+def _as_sent(value: Any, kind: ColumnType) -> Any:
+    """A value of a row in Planning Center's own writing, so that it makes the same content hash."""
+    return value.replace("+00:00", "Z") if kind is ColumnType.TIMESTAMP and isinstance(value, str) else value
+
+
+def _is_same(stream: Stream, record: Record, row: Row) -> bool:
+    encoded = encoder_of(stream).encode([record])
+    return bool(encoded.lines) and encoded.lines[0].rstrip("\n").endswith(row["_content_hash"].lstrip("\\"))
+
+
+def _changed_at(stream: Stream, values: Mapping[str, Any]) -> datetime | None:
+    """When a record changed, as it says itself."""
+    return moment_of(values.get(stream.cursor if stream.is_pushed and stream.cursor else "updated_at"))
+
+
+def references_to(stream: Stream) -> list[tuple[Stream, str]]:
+    """(stream, relationship) of the product's records that may name one of this stream."""
+    return [
+        (each, name)
+        for each in STREAMS.values()
+        if each.product is stream.product
+        for name, target in each.belongs_to.items()
+        if target in (stream.name, None)
+    ]

@@ -1,0 +1,176 @@
+"""Records asked for one by one: those whose deliveries leave something open, and the kin of those that are gone."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from psycopg_pool import AsyncConnectionPool
+
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import Record, id_of
+from openfaith_pipeline.errors import (
+    OpenFaithError,
+    PathNotFound,
+    TransientError,
+    UnavailableError,
+    UnexpectedResponse,
+)
+from openfaith_pipeline.load.arrivals import rows_naming
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.planning_center.extract.single_record import Brought, path_of, read_record
+from openfaith_pipeline.planning_center.extract.unasked import Unasked
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.webhooks.deliveries import Delivery
+from openfaith_pipeline.webhooks.record_events import News, references_to
+
+FLOOD: Final = 25
+"""More records of one stream than this are not asked for one by one: a sync is, which brings them a hundred at once."""
+
+PATIENCE_SECONDS: Final = 20.0
+"""For the answer, retries included; after that the delivery waits for its next attempt, and others are not held up."""
+
+_AT_ONCE: Final = 4
+_MOST_CHILDREN: Final = 1000
+
+
+@dataclass(frozen=True)
+class Question:
+    """A record to be asked for on behalf of deliveries.
+
+    path: empty where nothing says where it is.
+    is_end: if it is not to be had, it is gone. is_kin: it is asked for because it names one that is gone.
+    """
+
+    stream: Stream
+    record_id: str
+    path: str
+    deliveries: tuple[Delivery, ...]
+    is_end: bool
+    is_kin: bool = False
+
+
+@dataclass
+class Findings:
+    """What is to be published: records, and the ids of rows that are gone, by stream name."""
+
+    records: dict[str, list[Record]] = field(default_factory=dict)
+    gone: dict[str, set[str]] = field(default_factory=dict)
+
+    @property
+    def streams(self) -> list[Stream]:
+        return [STREAMS[name] for name in STREAMS if name in self.records or name in self.gone]
+
+    def add(self, records: Mapping[str, list[Record]], gone: Mapping[str, Iterable[str]]) -> None:
+        for name, found in records.items():
+            self.records.setdefault(name, []).extend(found)
+        for name, ids in gone.items():
+            self.gone.setdefault(name, set()).update(ids)
+
+
+@dataclass
+class Answers:
+    """What asking brought. gone: the questions whose record is no more. failed: those to be asked again, and why."""
+
+    findings: Findings = field(default_factory=Findings)
+    gone: list[Question] = field(default_factory=list)
+    failed: list[tuple[Question, OpenFaithError]] = field(default_factory=list)
+
+
+async def ask(
+    pool: AsyncConnectionPool[Any], client: PlanningCenterClient, org_id: str, questions: Sequence[Question]
+) -> Answers:
+    """Ask for records of one stream, some at a time.
+
+    What may not be read, or is no record, counts as answered: asking again would not change it.
+    """
+    gate, unasked = asyncio.Semaphore(_AT_ONCE), Unasked()
+
+    async def read(question: Question) -> Brought | OpenFaithError:
+        async with gate:
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    fetch = unasked.asking(_fetch_by(client, question.stream), [question.stream])
+                    return await read_record(fetch, question.stream, question.path)
+            except TimeoutError:
+                return TransientError(f"GET {question.path}: no answer within {PATIENCE_SECONDS:.0f} seconds")
+            except OpenFaithError as error:
+                return error
+
+    answers = Answers()
+    for question, answer in zip(questions, await asyncio.gather(*map(read, questions)), strict=True):
+        if isinstance(answer, Brought):
+            answers.findings.add(answer.records, await _childless(pool, org_id, answer))
+        elif isinstance(answer, PathNotFound) and question.is_end:
+            answers.gone.append(question)
+            answers.findings.add({}, {question.stream.name: [question.record_id]})
+        elif isinstance(answer, PathNotFound) or not isinstance(answer, UnavailableError | UnexpectedResponse):
+            answers.failed.append((question, answer))
+    return answers
+
+
+async def kin_of(
+    pool: AsyncConnectionPool[Any], org_id: str, stream: Stream, gone: Mapping[str, tuple[Delivery, ...]]
+) -> list[Question]:
+    """Records that name one that is gone: they are gone as well, or belong to another now, as after a merge.
+
+    gone: the deliveries by which each of the records is known to be gone.
+    """
+    questions: dict[tuple[str, str], Question] = {}
+    for kind, relationship in references_to(stream) if gone else ():
+        async with pool.connection() as connection:
+            rows = await rows_naming(
+                connection, org_id, kind, relationship, list(gone), of_type=stream.type, most=FLOOD + 1
+            )
+        for identifier, row in rows.items():
+            path = path_of(kind, {"id": identifier}, row)
+            if path:
+                deliveries = gone[row[f"{relationship}_id"]]
+                questions[kind.name, identifier] = Question(
+                    kind, identifier, path, deliveries, is_end=True, is_kin=True
+                )
+    return list(questions.values())
+
+
+def survivor_in(news: News) -> Question | None:
+    """The record that another was merged into: what belonged to that one is the survivor's now."""
+    merging = news.stream.merging
+    if merging is None or not news.is_told:
+        return None
+    told = id_of(((news.resource.get("relationships") or {}).get(merging.kept.removesuffix("_id")) or {}).get("data"))
+    kept = told or news.resource["attributes"].get(merging.kept)
+    target = STREAMS[merging.target]
+    path = path_of(target, {"id": kept}, None) if kept else None
+    return Question(target, str(kept), path, news.deliveries, is_end=True) if path else None
+
+
+def by_turn(questions: Iterable[Question]) -> list[list[Question]]:
+    """By stream, in the order of asking: kin first, since what one lost to a merge comes with the survivor after it."""
+    turns: dict[tuple[bool, str], list[Question]] = {}
+    for question in questions:
+        turns.setdefault((not question.is_kin, question.stream.name), []).append(question)
+    return [turns[turn] for turn in sorted(turns)]
+
+
+async def _childless(pool: AsyncConnectionPool[Any], org_id: str, brought: Brought) -> dict[str, list[str]]:
+    """Rows of children that their parent, as it was brought, no longer has."""
+    gone: dict[str, list[str]] = {}
+    for (name, relationship, parent_id), ids in brought.children.items():
+        if f"{relationship}_id" not in STREAMS[name].columns:
+            continue
+        async with pool.connection() as connection:
+            there = await rows_naming(
+                connection, org_id, STREAMS[name], relationship, [parent_id], of_type="", most=_MOST_CHILDREN
+            )
+        missing = there.keys() - set(ids)
+        if missing:
+            gone.setdefault(name, []).extend(missing)
+    return gone
+
+
+def _fetch_by(client: PlanningCenterClient, stream: Stream) -> Callable[[str, Mapping[str, str]], Any]:
+    async def fetch(path: str, params: Mapping[str, str]) -> Document:
+        return await client.get(path, params, product=stream.product)
+
+    return fetch

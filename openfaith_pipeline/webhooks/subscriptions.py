@@ -1,0 +1,377 @@
+"""The use case: an org is subscribed to every webhook event that tells of something synced, and stays so."""
+
+import asyncio
+import random
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from openfaith_pipeline.alerts.incidents import raise_alert, resolve_alert
+from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.catalog.walk import id_of
+from openfaith_pipeline.connections.cipher import Cipher, cipher_from
+from openfaith_pipeline.connections.client import ClientFactory, connect_client
+from openfaith_pipeline.connections.organization import check_answering
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import (
+    ConfigurationError,
+    ConnectionRejected,
+    OpenFaithError,
+    OrgPaused,
+    PathNotFound,
+    RetriableError,
+    UnavailableError,
+    UnexpectedResponse,
+)
+from openfaith_pipeline.inbox.sync_requests import request_sync
+from openfaith_pipeline.orgs.registry import get_org
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.planning_center.extract.listings import ListingState, list_pages
+from openfaith_pipeline.planning_center.extract.pages import Listing, Tally
+from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.webhooks.event_names import event_named
+from openfaith_pipeline.webhooks.secrets import (
+    Subscription,
+    forget_subscription,
+    keep_subscription,
+    secret_of,
+    subscriptions_of,
+)
+
+RECEIVER_PATH: Final = "/api/webhooks/pco"
+
+CHECK_EVERY: Final = timedelta(hours=1)
+CHECK_AGAIN_IN: Final = timedelta(minutes=5)
+"""After a failure that passes by itself."""
+CHECK_REFUSED_EVERY: Final = timedelta(hours=6)
+LONG_SILENCE: Final = timedelta(minutes=15)
+"""Planning Center repeats what met no receiver, but gives up early, and silently, where very much did."""
+
+_RECEIVER: Final = "receiver"
+_EVENTS_PATH: Final = f"{Product.WEBHOOKS.path_prefix}/available_events"
+_PATH: Final = f"{Product.WEBHOOKS.path_prefix}/webhook_subscriptions"
+
+
+@dataclass(frozen=True)
+class Ensured:
+    """How the subscriptions of an org were left. Names of events: added, switched on again, and all that there are.
+
+    problem: why some or all could not be subscribed to.
+    """
+
+    org_id: str
+    events: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    enabled: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class WebhookState:
+    """What is known of an org's webhooks. is_wanted: False once unsubscribed by hand."""
+
+    org_id: str
+    is_wanted: bool
+    ensured_at: datetime | None
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class LeftOver:
+    """What became of an org's subscriptions when it was let go. ended: how many. left: the events of the others."""
+
+    ended: int = 0
+    left: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+_connect_even_paused: Final = partial(connect_client, even_paused=True)
+
+
+def receiver_url(settings: Settings, org_id: str) -> str:
+    """Where an org's deliveries are sent. Raises ConfigurationError without a public URL."""
+    if settings.public_url is None:
+        raise ConfigurationError(
+            "OPENFAITH_PUBLIC_URL is not set: give it the address under which Planning Center reaches the service"
+        )
+    return f"{settings.public_url.rstrip('/')}{RECEIVER_PATH}/{org_id}"
+
+
+async def ensure_subscriptions(
+    database: Database, org_id: str, *, client_factory: ClientFactory = connect_client
+) -> Ensured:
+    """Add what is missing and switch on what Planning Center switched off; somebody else's subscriptions stay alone.
+
+    After the first time both are alerted, and a sync is asked for that fills the gap. What keeps an org from
+    subscribing is recorded and returned; it syncs all the same. Raises UnknownOrg, and DatabaseUnavailable.
+    """
+    with database.connect() as connection:
+        get_org(connection, org_id)
+        state = state_of(connection, org_id)
+    try:
+        url = receiver_url(database.settings, org_id)
+        async with client_factory(database, org_id) as client:
+            ensured = await _Desk(database, cipher_from(database.settings), client, org_id, url).ensure()
+        wait = CHECK_EVERY if ensured.problem is None else CHECK_REFUSED_EVERY
+    except (RetriableError, OrgPaused) as error:
+        ensured, wait = Ensured(org_id, problem=str(error)), CHECK_AGAIN_IN
+    except (ConfigurationError, ConnectionRejected, UnavailableError, UnexpectedResponse) as error:
+        ensured, wait = Ensured(org_id, problem=str(error)), CHECK_REFUSED_EVERY
+    with database.connect() as connection:
+        _conclude(connection, ensured, wait, is_first=state.ensured_at is None)
+    return ensured
+
+
+async def unsubscribe(database: Database, org_id: str, *, client_factory: ClientFactory = connect_client) -> list[str]:
+    """End our subscriptions of the org, until `want_subscriptions`; the names of their events.
+
+    Raises UnknownOrg, OrgPaused, ConnectionRejected, UnavailableError or TransientError: then some may be left.
+    """
+    with database.connect() as connection:
+        get_org(connection, org_id)
+        want_subscriptions(connection, org_id, is_wanted=False)
+        ours = subscriptions_of(connection, org_id)
+    if not ours:
+        return []
+    await _end_all(database, org_id, ours, client_factory)
+    return [subscription.event for subscription in ours]
+
+
+async def let_go(
+    database: Database, org_id: str, *, client_factory: ClientFactory = _connect_even_paused, seconds: float = 120
+) -> LeftOver:
+    """End our subscriptions of an org that is removed next, as far as that can be done in so many seconds.
+
+    A church is let go whatever Planning Center says: what is left there is returned with the reason.
+    """
+    with database.connect() as connection:
+        want_subscriptions(connection, org_id, is_wanted=False)
+        ours = subscriptions_of(connection, org_id)
+    if not ours:
+        return LeftOver()
+    problem = None
+    try:
+        async with asyncio.timeout(seconds):
+            await check_answering(database, [org_id])
+            await _end_all(database, org_id, ours, client_factory)
+    except TimeoutError:
+        problem = f"it took longer than {seconds:.0f} s"
+    except OpenFaithError as error:
+        problem = str(error)
+    with database.connect() as connection:
+        left = [subscription.event for subscription in subscriptions_of(connection, org_id)]
+    return LeftOver(len(ours) - len(left), tuple(left), problem)
+
+
+async def _end_all(
+    database: Database, org_id: str, ours: Iterable[Subscription], client_factory: ClientFactory
+) -> None:
+    async with client_factory(database, org_id) as client:
+        for subscription in ours:
+            await _delete(client, subscription)
+            with database.connect() as connection:
+                forget_subscription(connection, org_id, subscription.subscription_id)
+
+
+def want_subscriptions(connection: Connection[Any], org_id: str, *, is_wanted: bool) -> None:
+    """Say whether the org is to be subscribed from now on. The caller commits."""
+    connection.execute(
+        "INSERT INTO sync.webhook_orgs (org_id, is_wanted) VALUES (%s, %s)"
+        " ON CONFLICT (org_id) DO UPDATE SET is_wanted = excluded.is_wanted, next_check_at = now()",
+        (org_id, is_wanted),
+    )
+
+
+def state_of(connection: Connection[Any], org_id: str) -> WebhookState:
+    """What is known of an org's webhooks; of one never looked at, that it is wanted."""
+    with connection.cursor(row_factory=class_row(WebhookState)) as cursor:
+        found = cursor.execute(
+            "SELECT org_id, is_wanted, ensured_at, problem FROM sync.webhook_orgs WHERE org_id = %s", (org_id,)
+        ).fetchone()
+    return found or WebhookState(org_id, is_wanted=True, ensured_at=None, problem=None)
+
+
+def next_to_check(connection: Connection[Any]) -> str | None:
+    """An org whose subscriptions are to be looked after now, given to one caller. The caller commits."""
+    connection.execute(
+        "INSERT INTO sync.webhook_orgs (org_id) SELECT org_id FROM sync.orgs JOIN sync.connections USING (org_id)"
+        " WHERE removed_at IS NULL ON CONFLICT DO NOTHING"
+    )
+    row = connection.execute(
+        "UPDATE sync.webhook_orgs AS due SET next_check_at = now() + %s WHERE org_id = ("
+        " SELECT org_id FROM sync.webhook_orgs JOIN sync.orgs USING (org_id) WHERE is_wanted AND next_check_at <= now()"
+        " AND removed_at IS NULL AND paused_at IS NULL ORDER BY next_check_at LIMIT 1"
+        " FOR UPDATE OF webhook_orgs SKIP LOCKED) RETURNING due.org_id",
+        (CHECK_AGAIN_IN,),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def fill_gap(connection: Connection[Any], org_id: str, events: Iterable[str], *, key: str | None = None) -> None:
+    """Ask for a sync of the streams that these events would have told of. The caller commits."""
+    found = (event_named(name) for name in events)
+    streams = {event.stream.name for event in found if event}
+    if streams:
+        request_sync(connection, org_id, streams=streams, trigger="webhook", idempotency_key=key)
+
+
+def beat(connection: Connection[Any]) -> list[str]:
+    """Leave a receiver's sign of life; after a silence, have what was missed fetched for every org that is subscribed.
+
+    Returns those orgs. One caller finds the silence, however many come at once. The caller commits.
+    """
+    row = connection.execute(
+        "SELECT CASE WHEN beat_at < now() - %s THEN beat_at END FROM sync.webhook_beats WHERE name = %s FOR UPDATE",
+        (LONG_SILENCE, _RECEIVER),
+    ).fetchone()
+    connection.execute(
+        "INSERT INTO sync.webhook_beats (name, beat_at) VALUES (%s, now())"
+        " ON CONFLICT (name) DO UPDATE SET beat_at = now()",
+        (_RECEIVER,),
+    )
+    silent_since = row[0] if row else None
+    if silent_since is None:
+        return []
+    events = connection.execute(
+        "SELECT org_id, array_agg(event) FROM sync.webhook_subscriptions JOIN sync.orgs USING (org_id)"
+        " WHERE paused_at IS NULL AND removed_at IS NULL GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    for org_id, names in events:
+        fill_gap(connection, org_id, names, key=f"webhooks silent since {silent_since.isoformat()}")
+    return [org_id for org_id, _ in events]
+
+
+def _conclude(connection: Connection[Any], ensured: Ensured, wait: timedelta, *, is_first: bool) -> None:
+    """Record how it went, alert what was amiss, and have the gap filled."""
+    spread = wait * random.uniform(0.9, 1.1)  # noqa: S311 - spreads the load, protects nothing
+    connection.execute(
+        "INSERT INTO sync.webhook_orgs (org_id, ensured_at, next_check_at, problem)"
+        " VALUES (%(org)s, CASE WHEN %(problem)s::text IS NULL THEN now() END, now() + %(wait)s, %(problem)s)"
+        " ON CONFLICT (org_id) DO UPDATE SET next_check_at = excluded.next_check_at, problem = excluded.problem,"
+        " ensured_at = coalesce(excluded.ensured_at, webhook_orgs.ensured_at)",
+        {"org": ensured.org_id, "problem": ensured.problem, "wait": spread},
+    )
+    mended = ensured.enabled if is_first else (*ensured.enabled, *ensured.added)
+    if mended:
+        raise_alert(connection, "webhooks_disabled", ensured.org_id, *_alert(ensured, mended))
+        fill_gap(connection, ensured.org_id, mended)
+    elif ensured.problem is None:
+        resolve_alert(connection, "webhooks_disabled", ensured.org_id)
+
+
+def _alert(ensured: Ensured, mended: Collection[str]) -> tuple[str, str]:
+    shown = ", ".join(sorted(mended)[:5]) + (f" and {len(mended) - 5} more" if len(mended) > 5 else "")
+    what = f"{len(ensured.enabled)} were switched off" if ensured.enabled else f"{len(mended)} were missing"
+    return (
+        f"Webhook subscriptions of {ensured.org_id} had failed: {what} ({shown}). They are on again, and a sync of what"
+        " they tell of was asked for.",
+        "Planning Center switches subscriptions off when deliveries fail. Look whether the service was down and"
+        " whether OPENFAITH_PUBLIC_URL can be reached from outside; the alert ends with the next check that finds all"
+        " well.",
+    )
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """One look at the subscriptions of an org."""
+
+    database: Database
+    cipher: Cipher
+    client: PlanningCenterClient
+    org_id: str
+    url: str
+
+    async def ensure(self) -> Ensured:
+        offered = await self._list(_EVENTS_PATH)
+        wanted = {name for row in offered if event_named(name := str(_attributes(row).get("name")))}
+        there = {id_of(row) or "": row for row in await self._list(_PATH)}
+        ours = {id: row for id, row in there.items() if _attributes(row).get("url") == self.url}
+        await self._forget_others(there)
+        enabled = [event for id, row in ours.items() if (event := await self._look_after(id, row))]
+        known = {str(_attributes(row).get("name")) for row in ours.values()}
+        added, problems = [], list[str]()
+        for event in sorted(wanted - known):
+            try:
+                await self._add(event)
+                added.append(event)
+            except UnexpectedResponse as error:  # of this event; others may be had
+                problems.append(f"{event}: {error}")
+        events = tuple(sorted(known | set(added)))
+        return Ensured(self.org_id, events, tuple(added), tuple(sorted(enabled)), "; ".join(problems[:3]) or None)
+
+    async def _look_after(self, id: str, row: Mapping[str, Any]) -> str | None:
+        """See that we know its secret and that it is on; its event if it was off."""
+        attributes = _attributes(row)
+        await self._know_secret(Subscription(id, str(attributes.get("name")), self.url), attributes)
+        if attributes.get("active") is not False:
+            return None
+        body = {"data": {"type": "WebhookSubscription", "id": id, "attributes": {"active": True}}}
+        await self.client.write("PATCH", f"{_PATH}/{id}", product=Product.WEBHOOKS, body=body)
+        return str(attributes.get("name"))
+
+    async def _know_secret(self, subscription: Subscription, attributes: Mapping[str, Any]) -> None:
+        with self.database.connect() as connection:
+            kept = secret_of(connection, self.cipher, self.org_id, subscription.subscription_id)
+        told = attributes.get("authenticity_secret")
+        if kept and told in (None, kept):
+            return
+        if not told:
+            path = f"{_PATH}/{subscription.subscription_id}/rotate_secret"
+            told = _secret_in(await self.client.write("POST", path, product=Product.WEBHOOKS))
+        self._keep(subscription, str(told))
+
+    async def _add(self, event: str) -> None:
+        attributes = {"name": event, "url": self.url, "active": True}
+        body = {"data": {"type": "WebhookSubscription", "attributes": attributes}}
+        document = await self.client.write("POST", _PATH, product=Product.WEBHOOKS, body=body)
+        self._keep(Subscription(id_of(document.data) or "", event, self.url), _secret_in(document))
+
+    async def _forget_others(self, there: Mapping[str, Any]) -> None:
+        """End ours that lead to where we no longer are, and forget those that somebody deleted."""
+        with self.database.connect() as connection:
+            kept = subscriptions_of(connection, self.org_id)
+        for subscription in kept:
+            is_there = subscription.subscription_id in there
+            if is_there and subscription.url == self.url:
+                continue
+            if is_there:
+                await _delete(self.client, subscription)
+            with self.database.connect() as connection:
+                forget_subscription(connection, self.org_id, subscription.subscription_id)
+
+    def _keep(self, subscription: Subscription, secret: str) -> None:
+        with self.database.connect() as connection:
+            keep_subscription(connection, self.cipher, self.org_id, subscription, secret)
+
+    async def _list(self, path: str) -> list[dict[str, Any]]:
+        async def fetch(path: str, params: Mapping[str, str]) -> Document:
+            return await self.client.get(path, params, product=Product.WEBHOOKS)
+
+        pages = list_pages(fetch, Listing(path), ListingState(), Tally())
+        return [row async for page in pages for row in page.rows if isinstance(row, dict)]
+
+
+async def _delete(client: PlanningCenterClient, subscription: Subscription) -> None:
+    try:
+        await client.write("DELETE", f"{_PATH}/{subscription.subscription_id}", product=Product.WEBHOOKS)
+    except PathNotFound:
+        return
+
+
+def _attributes(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    attributes = row.get("attributes")
+    return attributes if isinstance(attributes, dict) else {}
+
+
+def _secret_in(document: Document) -> str:
+    """The secret that a new or rotated subscription tells. Raises UnexpectedResponse when it tells none."""
+    secret = _attributes(document.data).get("authenticity_secret") if isinstance(document.data, dict) else None
+    if not isinstance(secret, str) or not secret:
+        raise UnexpectedResponse("Planning Center made a webhook subscription and did not tell its secret")
+    return secret

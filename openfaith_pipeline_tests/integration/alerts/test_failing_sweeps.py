@@ -1,0 +1,45 @@
+"""An org that the sweep cannot sync again and again is one incident, until a turn succeeds."""
+
+import pytest
+from pydantic import SecretStr
+
+from openfaith_pipeline.alerts.failing_sweeps import watch_turns
+from openfaith_pipeline.alerts.incidents import list_alerts
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.orgs.registry import new_org_id, pause_org
+from openfaith_pipeline.planning_center import PersonalAccessToken
+
+ORG = new_org_id()
+
+
+@pytest.fixture
+def database(database: Database) -> Database:
+    with database.connect() as connection:
+        add_org(connection, cipher_from(database.settings), ORG, "Amber", PersonalAccessToken("a", SecretStr("s")))
+        connection.execute(
+            "INSERT INTO sync.org_schedules (org_id, kind, next_at) VALUES (%s, 'incremental', now())", (ORG,)
+        )
+    return database
+
+
+def _after(database: Database, failures: int) -> list[tuple[str, str, int]]:
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.org_schedules SET failures = %s, error = 'out of order'", (failures,))
+        watch_turns(connection)
+        return [(alert.incident, alert.message, alert.count) for alert in list_alerts(connection)]
+
+
+def test_it_is_raised_at_the_second_failure_and_over_with_the_next_success(database: Database) -> None:
+    assert _after(database, 1) == []
+    raised = _after(database, 2)
+    assert raised == [("incremental sweep", "its incremental sync has failed 2 times in a row: out of order", 1)]
+    assert _after(database, 3) == raised
+    assert _after(database, 0) == []
+
+
+def test_a_paused_org_is_no_incident(database: Database) -> None:
+    with database.connect() as connection:
+        pause_org(connection, ORG)
+    assert _after(database, 5) == []

@@ -1,0 +1,85 @@
+"""A client for an org: what it is given, and what is recorded of what it met."""
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from pydantic import SecretStr
+
+from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.client import connect_client
+from openfaith_pipeline.connections.registry import add_org, set_connection_state
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import ConnectionRejected, OrgPaused, UnknownOrg
+from openfaith_pipeline.orgs.org_ids import new_org_id
+from openfaith_pipeline.orgs.registry import Org, get_org, pause_org
+from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
+
+
+class _Church(BaseHTTPRequestHandler):
+    """Answers the planted token (app:good) and nobody else."""
+
+    def do_GET(self) -> None:
+        known = self.headers["Authorization"] == "Basic YXBwOmdvb2Q="
+        body = b'{"data": []}' if known else b'{"errors": [{"status": "401", "code": "unauthorized"}]}'
+        self.send_response(200 if known else 401)
+        self.send_header("Content-Type", "application/vnd.api+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the tests' output for the tests."""
+
+
+@pytest.fixture
+def church_url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Church) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def _connected_org(database: Database, secret: str, api_url: str) -> str:
+    org_id = new_org_id()
+    with database.connect() as connection:
+        token = PersonalAccessToken("app", SecretStr(secret))
+        add_org(connection, cipher_from(database.settings), org_id, "First Church", token, api_url=api_url)
+    return org_id
+
+
+def _org(database: Database, org_id: str) -> Org:
+    with database.connect() as connection:
+        return get_org(connection, org_id)
+
+
+async def test_refused_credentials_mark_the_org_for_reconnecting(database: Database, church_url: str) -> None:
+    org_id = _connected_org(database, "bad", church_url)
+    with pytest.raises(ConnectionRejected):
+        async with connect_client(database, org_id) as client:
+            await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
+    assert _org(database, org_id).connection_state == "needs_reconnect"
+
+
+async def test_credentials_that_work_again_heal_the_org(database: Database, church_url: str) -> None:
+    org_id = _connected_org(database, "good", church_url)
+    with database.connect() as connection:
+        set_connection_state(connection, org_id, "needs_reconnect", "refused once")
+    async with connect_client(database, org_id) as client:
+        await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
+    org = _org(database, org_id)
+    assert (org.connection_state, org.connection_reason) == ("connected", None)
+
+
+async def test_paused_and_unknown_orgs_get_no_client(database: Database, church_url: str) -> None:
+    org_id = _connected_org(database, "good", church_url)
+    with database.connect() as connection:
+        pause_org(connection, org_id)
+    with pytest.raises(OrgPaused, match="org resume"):
+        async with connect_client(database, org_id):
+            pass
+    with pytest.raises(UnknownOrg):
+        async with connect_client(database, new_org_id()):
+            pass

@@ -1,0 +1,67 @@
+"""Asking Planning Center whose credentials they are, and whether it answers at all."""
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.organization import check_answering, read_organization
+from openfaith_pipeline.connections.registry import add_org
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted, TransientError
+from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
+
+FIRST, SECOND = made_up_churches(2, people=3)
+NOWHERE = "http://127.0.0.1:9"
+TOKEN = PersonalAccessToken(FIRST.credentials.app_id, SecretStr(FIRST.credentials.secret))
+WRONG = PersonalAccessToken(FIRST.credentials.app_id, SecretStr("wrong"))
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[SimulatorClient]:
+    with running_simulator([FIRST, SECOND]) as client:
+        yield client
+
+
+def add(database: Database, org_id: str, token: PersonalAccessToken, api_url: str) -> None:
+    with database.connect() as connection:
+        add_org(connection, cipher_from(database.settings), org_id, org_id, token, api_url=api_url)
+
+
+async def test_credentials_belong_to_an_organization(simulator: SimulatorClient) -> None:
+    organization = await read_organization(simulator.url, TOKEN)
+
+    assert organization.organization_id == str(FIRST.organization_id)
+    assert organization.name
+
+
+async def test_wrong_credentials_and_a_product_that_is_not_granted_are_told_apart(simulator: SimulatorClient) -> None:
+    with pytest.raises(ConnectionRejected):
+        await read_organization(simulator.url, WRONG)
+
+    simulator.grant(SECOND.org_id, ["groups"])
+    with pytest.raises(ProductNotGranted):
+        token = PersonalAccessToken(SECOND.credentials.app_id, SecretStr(SECOND.credentials.secret))
+        await read_organization(simulator.url, token)
+
+
+async def test_each_api_is_asked_once_and_one_that_answers_anything_is_there(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    add(database, FIRST.org_id, WRONG, simulator.url)
+    add(database, SECOND.org_id, TOKEN, simulator.url)
+    before = simulator.stats()["requests"]
+
+    await check_answering(database, [FIRST.org_id, SECOND.org_id])
+
+    assert simulator.stats()["requests"] == before + 1
+
+
+async def test_an_api_that_does_not_answer_is_named(database: Database, simulator: SimulatorClient) -> None:
+    add(database, FIRST.org_id, TOKEN, simulator.url)
+    add(database, SECOND.org_id, TOKEN, NOWHERE)
+
+    with pytest.raises(TransientError, match=f"does not answer at {NOWHERE}"):
+        await check_answering(database, [FIRST.org_id, SECOND.org_id])

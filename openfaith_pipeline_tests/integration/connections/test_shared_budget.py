@@ -1,0 +1,57 @@
+"""Processes on one connection share its budget through Postgres: nothing is refused, and nothing is left unused."""
+
+import subprocess
+import sys
+from typing import Any
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.settings import environment_with
+from openfaith_pipeline.simulator import RateLimit, running_simulator
+from openfaith_pipeline_tests.integration.sync.church import connect
+
+LIMIT, PERIOD, EACH = 20, 4, 25
+
+_PROCESS = f"""
+import asyncio, sys
+from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.connections.client import connect_client
+from openfaith_pipeline.settings import load_settings
+
+async def read(database):
+    async with connect_client(database, sys.argv[1]) as client:
+        ask = lambda: client.get("/people/v2/tabs", {{}}, product=Product.PEOPLE)
+        await asyncio.gather(*(ask() for _ in range({EACH})))
+
+with open_database(load_settings()) as database:
+    print(flush=True)
+    sys.stdin.readline()
+    asyncio.run(read(database))
+"""
+
+
+def test_two_processes_share_one_budget_to_its_end(database: Database, environment: dict[str, str]) -> None:
+    with running_simulator(rate_limit=RateLimit(LIMIT, PERIOD, is_sliding=True)) as simulator:
+        [org_id] = connect(database, simulator)
+        command = [sys.executable, "-c", _PROCESS, org_id]
+        pipes: dict[str, Any] = {
+            "stdin": subprocess.PIPE,
+            "stdout": subprocess.PIPE,
+            "env": environment_with(**environment),
+        }
+        processes = [subprocess.Popen(command, **pipes) for _ in range(2)]
+        for process in processes:
+            process.stdout.readline()  # it has started and waits for the word
+        for process in processes:
+            process.stdin.close()
+        for process in processes:
+            process.wait()
+        stats, sent = simulator.stats(), sorted(request["at"] for request in simulator.requests())
+    assert [process.returncode for process in processes] == [0, 0]
+    assert stats["requests"] == 2 * EACH
+    assert stats["rate_limited"] == 0
+    bound = (2 * EACH - 1) // LIMIT * PERIOD
+    assert bound <= sent[-1] - sent[0] < bound + PERIOD, "a period more would be a budget left unused"
+    with database.connect() as connection:
+        leases = connection.execute("SELECT ledger -> 'leases' FROM sync.rate_budgets WHERE org_id = %s", (org_id,))
+        assert leases.fetchone() == ({},), "everything leased was told of or given back"

@@ -1,0 +1,441 @@
+"""Deliveries become rows: whatever their order, however often, and whatever the API does meanwhile."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from psycopg.rows import dict_row
+
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.load.leases import holding
+from openfaith_pipeline.settings import environment_with
+from openfaith_pipeline.simulator import Script, SimulatorClient, Webhooks
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import SyncMode
+from openfaith_pipeline.transform import transform_org
+from openfaith_pipeline.webhooks.applier import Applied, apply_next
+from openfaith_pipeline.webhooks.deliveries import Incoming, keep_deliveries, replay
+from openfaith_pipeline.webhooks.refetch import FLOOD
+from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions
+from openfaith_pipeline_tests.conftest import environment_of
+from openfaith_pipeline_tests.integration.sync.church import connect, differences, stored, sync
+from openfaith_pipeline_tests.integration.webhooks.receiver import kept, wait_until
+
+PEOPLE, EMAILS = STREAMS["people.people"], STREAMS["people.emails"]
+OF_PEOPLE = [
+    STREAMS[f"people.{name}"]
+    for name in (
+        *("people", "person_apps", "person_mergers", "emails", "phone_numbers", "addresses", "social_profiles"),
+        *("background_checks", "field_data", "households", "household_memberships"),
+    )
+]
+
+
+@pytest.fixture
+def org(service: Database, simulator: SimulatorClient) -> str:
+    """A church synced, transformed and subscribed."""
+    [org_id, _] = connect(service, simulator)
+    sync(service, org_id, [PEOPLE, EMAILS])
+    with service.connect() as connection:
+        transform_org(connection, org_id, schema="public", sync_id="sync_first")
+    assert asyncio.run(ensure_subscriptions(service, org_id)).problem is None
+    return org_id
+
+
+def apply_all(database: Database) -> list[Applied]:
+    """Apply until nothing is due."""
+
+    async def run() -> list[Applied]:
+        done: list[Applied] = []
+        async with database.pool(size=3, row_factory=dict_row) as pool, holding(pool) as holder:
+            while applied := await apply_next(database, pool, holder):
+                done.append(applied)
+        return done
+
+    return asyncio.run(run())
+
+
+def arrived(database: Database, simulator: SimulatorClient) -> None:
+    """Wait until all that was sent is kept."""
+    previous = -1
+    while previous != len(simulator.deliveries()) or len(genuine(simulator)) != len(kept(database)):
+        previous = len(simulator.deliveries())
+        time.sleep(0.4)
+
+
+def genuine(simulator: SimulatorClient) -> set[str]:
+    return {each["event_id"] for each in simulator.deliveries() if each["kind"] == "genuine"}
+
+
+def outcomes(database: Database) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for row in kept(database):
+        found[row["status"]] = found.get(row["status"], 0) + 1
+    return found
+
+
+def told_differences(
+    database: Database, simulator: SimulatorClient, org_id: str, streams: Sequence[Stream] = OF_PEOPLE
+) -> list[str]:
+    """In what the rows differ from the source, but for a person's `updated_at`: a child's change moves it silently."""
+    found = differences(database, simulator, org_id, streams)
+    return [each for each in found if not each.startswith("people.people") or ".updated_at: " not in each]
+
+
+def carry_out_requests(database: Database, org_id: str) -> None:
+    with database.connect() as connection:
+        payloads = [payload for (payload,) in connection.execute("SELECT payload FROM sync.requests").fetchall()]
+    for payload in payloads:
+        sync(database, org_id, [STREAMS[name] for name in payload["streams"]], SyncMode(payload["mode"]))
+
+
+def make_due(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.webhook_deliveries SET next_attempt_at = now()")
+
+
+def canonical(database: Database, org_id: str, person_id: str) -> dict[str, Any]:
+    with database.connect(row_factory=dict_row) as connection:
+        [row] = connection.execute(
+            'SELECT person.* FROM openfaith_people AS person JOIN "openfaith_externalLinks" AS link'
+            ' ON link."entityId" = person.id WHERE link."orgId" = %s AND link."externalId" = %s'
+            " AND link.\"entityType\" = 'person'",
+            (org_id, person_id),
+        ).fetchall()
+    return row
+
+
+def put(
+    database: Database, org_id: str, event: str, payload: bytes, record_id: str | None = None, **fields: Any
+) -> None:
+    stream = {"email": "people.emails", "person": "people.people"}.get(event.split(".")[3])
+    delivery = replace(Incoming(org_id, str(uuid4()), event, stream, record_id, None, payload), **fields)
+
+    async def run() -> None:
+        async with database.pool(size=1) as pool, pool.connection() as connection:
+            await keep_deliveries(connection, [delivery])
+
+    asyncio.run(run())
+
+
+def test_a_church_that_changes_in_every_way_converges_though_events_come_late_twice_and_mixed_up(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    sync(service, org, OF_PEOPLE, SyncMode.RECONCILE)
+    simulator.set_webhooks(Webhooks(jitter_seconds=0.5, duplicates=0.3, forged=0.2, seed=5))
+    for round_ in range(2):
+        simulator.edit(org, "people.people", count=4)
+        simulator.edit(org, "people.emails", count=4, attributes={"location": f"Barn {round_}"})
+        [person] = simulator.add(org, "people.people")
+        [email] = simulator.add(org, "people.emails", relations={"person": person})
+        simulator.edit(org, "people.emails", [email], attributes={"address": f"late{round_}@example.org"})
+        simulator.delete(org, "people.emails", [email] if round_ else [])
+    removed = simulator.merge(org, "people.people")["remove"]
+    gone = int(stored(service, org, PEOPLE).popitem()[0])
+    simulator.delete(org, "people.people", [gone])
+    arrived(service, simulator)
+    apply_all(service)
+    carry_out_requests(service, org)  # of what would have been too much to ask for one by one
+    assert told_differences(service, simulator, org) == []
+    assert [row["error"] for row in kept(service) if row["status"] in {"pending", "failed"}] == []
+    left = {row["person_id"] for row in stored(service, org, EMAILS).values()}
+    assert not {str(removed), str(gone)} & left
+    assert told_differences(service, simulator, org) == []
+
+
+def test_a_changed_person_is_in_the_canonical_row(service: Database, simulator: SimulatorClient, org: str) -> None:
+    [person] = simulator.edit(org, "people.people", attributes={"first_name": "Ottoline"})
+    arrived(service, simulator)
+    [applied] = apply_all(service)
+    assert applied.published["people.people"] == 1
+    assert canonical(service, org, str(person))["firstName"] == "Ottoline"
+    with service.connect() as connection:
+        assert connection.execute(
+            "SELECT status, mode, trigger FROM sync.syncs WHERE sync_id = %s", (applied.sync_id,)
+        ).fetchall() == [("succeeded", "webhook", "webhook")]
+        watermark = "SELECT holder, last_succeeded_at FROM sync.stream_states WHERE stream = 'people.people'"
+        [(holder, _)] = connection.execute(watermark).fetchall()
+    assert holder is None
+
+
+def test_a_payload_is_applied_at_once_and_what_it_lacks_when_the_api_answers(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    simulator.script(Script(answer="not_found", org=org, stream="people.people", times=1))
+    [person] = simulator.add(org, "people.people", attributes={"first_name": "Ottoline"})
+    arrived(service, simulator)
+    apply_all(service)
+    assert canonical(service, org, str(person))["firstName"] == "Ottoline"
+    assert outcomes(service) == {"pending": 1}
+    [waiting] = kept(service)
+    assert (waiting["attempts"], waiting["holder"]) == (1, None)
+    assert "404" in waiting["error"]
+    make_due(service)
+    apply_all(service)
+    assert outcomes(service) == {"applied": 1}
+    assert differences(service, simulator, org, [PEOPLE]) == []
+
+
+def test_what_is_old_or_repeated_changes_nothing(service: Database, simulator: SimulatorClient, org: str) -> None:
+    [email] = simulator.edit(org, "people.emails", attributes={"location": "Old"})
+    arrived(service, simulator)
+    simulator.advance_clock(5)
+    simulator.edit(org, "people.emails", [email], attributes={"location": "New"})
+    arrived(service, simulator)
+    with service.connect() as connection:  # the newer one first, and alone
+        connection.execute(
+            "UPDATE sync.webhook_deliveries SET next_attempt_at = 'infinity'"
+            " WHERE id = (SELECT min(id) FROM sync.webhook_deliveries)"
+        )
+    apply_all(service)
+    make_due(service)
+    simulator.forget_requests()
+    apply_all(service)
+    assert outcomes(service) == {"applied": 1, "superseded": 1}
+    assert simulator.requests() == []
+    assert differences(service, simulator, org, [EMAILS]) == []
+    with service.connect() as connection:
+        assert replay(connection, org_id=org, since=None, statuses=["applied", "superseded"]) == 2
+    apply_all(service)
+    assert differences(service, simulator, org, [EMAILS]) == []
+
+
+def test_an_end_told_before_the_beginning_is_the_end(service: Database, simulator: SimulatorClient, org: str) -> None:
+    [email] = simulator.add(org, "people.emails")
+    simulator.delete(org, "people.emails", [email])
+    arrived(service, simulator)
+    with service.connect() as connection:
+        connection.execute(
+            "UPDATE sync.webhook_deliveries SET next_attempt_at = 'infinity' WHERE event LIKE '%created'"
+        )
+    apply_all(service)
+    make_due(service)
+    apply_all(service)
+    assert str(email) not in stored(service, org, EMAILS)
+    assert outcomes(service) == {"applied": 2}
+
+
+def test_an_end_that_may_not_be_the_newest_is_asked_for(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    now = datetime.now(UTC) + timedelta(days=1)
+    ends = {"older": datetime(2001, 1, 1, tzinfo=UTC), "timeless": None, "one of many": now}
+    there = sorted(stored(service, org, EMAILS))
+    for email, (name, occurred_at) in zip(there, ends.items(), strict=False):
+        payload = b'{"data": {"type": "Email", "id": "%s"}, "meta": {}}' % email.encode()
+        is_doubtful = name == "one of many"
+        put(
+            service,
+            org,
+            "people.v2.events.email.destroyed",
+            payload,
+            email,
+            occurred_at=occurred_at,
+            is_doubtful=is_doubtful,
+        )
+    simulator.forget_requests()
+    apply_all(service)
+    assert len(simulator.requests(stream="people.emails")) == 3
+    assert outcomes(service) == {"applied": 3}
+    assert sorted(stored(service, org, EMAILS)) == there
+    simulator.forget_requests()
+    last = there[-1]
+    payload = b'{"data": {"type": "Email", "id": "%s"}, "meta": {}}' % last.encode()
+    put(service, org, "people.v2.events.email.destroyed", payload, last, occurred_at=now)
+    apply_all(service)
+    assert sorted(stored(service, org, EMAILS)) == there[:-1]
+    assert simulator.requests(stream="people.emails") == []
+
+
+def test_a_flood_is_one_sync(service: Database, simulator: SimulatorClient, org: str) -> None:
+    simulator.add(org, "people.people", count=FLOOD + 10)
+    arrived(service, simulator)
+    simulator.forget_requests()
+    apply_all(service)
+    assert len(stored(service, org, PEOPLE)) == len(simulator.truth(org, "people.people"))
+    assert simulator.requests(stream="people.people") == []
+    assert outcomes(service) == {"requested": FLOOD + 10}
+    with service.connect() as connection:
+        [(payload, trigger)] = connection.execute("SELECT payload, trigger FROM sync.requests").fetchall()
+    assert (payload["mode"], trigger) == ("incremental", "webhook")
+    assert set(payload["streams"]) == {"people.people", "people.person_apps"}
+
+
+def test_poison_ends_with_its_reason_and_holds_up_nothing(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    email = "people.v2.events.email.created"
+    put(service, org, email, b"{")
+    put(service, org, email, b'{"data": {"type": "Person", "id": "5", "attributes": {"name": "x"}}}', "5")
+    put(service, org, email, b'{"data": {"type": "Email", "id": "5", "attributes": 7}}', "5")
+    put(service, org, email, b'{"data": {"type": "Email", "id": "5"}}', "5")
+    put(service, org, "people.v2.events.nothing.created", b"{}")
+    simulator.edit(org, "people.emails")
+    wait_until(lambda: len(kept(service)) == 6)
+    apply_all(service)
+    assert outcomes(service) == {"failed": 4, "ignored": 1, "applied": 1}
+    assert all(row["error"] for row in kept(service) if row["status"] == "failed")
+    assert differences(service, simulator, org, [EMAILS]) == []
+
+
+def test_a_stream_that_a_sync_holds_is_waited_for(service: Database, simulator: SimulatorClient, org: str) -> None:
+    simulator.edit(org, "people.emails")
+    simulator.edit(org, "people.people", attributes={"first_name": "Ottoline"})
+    arrived(service, simulator)
+    hold = "UPDATE sync.stream_states SET holder = 'elsewhere:1:x', lease_expires_at = now() + %s WHERE stream = %s"
+    with service.connect() as connection:
+        connection.execute(hold, (timedelta(minutes=1), "people.emails"))
+    apply_all(service)
+    assert outcomes(service) == {"pending": 1, "applied": 1}
+    assert [row["attempts"] for row in kept(service) if row["status"] == "pending"] == [0]
+    with service.connect() as connection:
+        connection.execute(hold, (timedelta(minutes=-1), "people.emails"))
+    make_due(service)
+    apply_all(service)
+    assert outcomes(service) == {"applied": 2}
+    assert differences(service, simulator, org, [EMAILS]) == []
+
+
+def test_an_unfinished_walk_is_continued_after_a_webhook(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    simulator.edit(org, "people.emails", count=3)
+    arrived(service, simulator)
+    with service.connect() as connection:
+        connection.execute(
+            "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status)"
+            " SELECT sync_id, %s, 'people.emails', 'people.emails', 'incremental', 'running' FROM sync.syncs LIMIT 1",
+            (org,),
+        )
+    apply_all(service)
+    with service.connect() as connection:
+        left = connection.execute(
+            "SELECT mode, status FROM sync.stream_syncs WHERE stream = 'people.emails' ORDER BY id DESC LIMIT 2"
+        ).fetchall()
+    assert left == [("webhook", "succeeded"), ("incremental", "failed")]
+
+
+STEPS = (*("claimed", "payloads published", "transformed", "settling not committed", "answers published", "settled"),)
+DYING_APPLIERS = """
+import asyncio, os, signal, sys
+from psycopg.rows import dict_row
+from openfaith_pipeline import applying
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.load.leases import holding
+from openfaith_pipeline.settings import load_settings
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def dying_after(do, times=1):
+    left = [times]
+    async def dying(*arguments, **named):
+        await do(*arguments, **named)
+        left[0] -= 1
+        if not left[0]:
+            die()
+    return dying
+
+def dying_transform(batch):
+    transform(batch)
+    die()
+
+async def run(database):
+    async with database.pool(size=3, row_factory=dict_row) as pool, holding(pool) as holder:
+        while await applying.apply_next(database, pool, holder):
+            pass
+
+batch, transform = applying._Batch, applying._Batch._transform_now
+steps = {
+    "claimed": (applying, "keeping_claim", die),
+    "payloads published": (batch, "_publish", dying_after(batch._publish)),
+    "transformed": (batch, "_transform_now", dying_transform),
+    "settling not committed": (applying, "settle", dying_after(applying.settle)),
+    "answers published": (batch, "_publish", dying_after(batch._publish, 3)),
+    "settled": (batch, "_finish", die),
+}
+with open_database(load_settings()) as database:
+    for step, (place, name, dying) in steps.items():
+        if os.fork() == 0:
+            setattr(place, name, dying)
+            asyncio.run(run(database))
+            os._exit(0)
+        print(step, os.wait()[1], flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_killed_between_any_two_steps_of_applying_nothing_is_lost_and_nothing_doubled(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    for _ in range(3):
+        simulator.edit(org, "people.people", count=8)
+        simulator.add(org, "people.emails", count=3)
+    arrived(service, simulator)
+    appliers = subprocess.run(
+        [sys.executable, "-c", DYING_APPLIERS],
+        env=environment_with(**environment_of(service.settings)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    ended = [line.rsplit(maxsplit=1) for line in appliers.stdout.splitlines()]
+    assert {step: int(status) for step, status in ended} == dict.fromkeys(STEPS, signal.SIGKILL), appliers.stderr
+    apply_all(service)
+    make_due(service)  # what was claimed by the killed may have met a lease that had not run out
+    apply_all(service)
+    carry_out_requests(service, org)
+    assert set(outcomes(service)) <= {"applied", "superseded", "requested"}
+    assert told_differences(service, simulator, org, [PEOPLE, EMAILS]) == []
+    with service.connect() as connection:
+        transformed = connection.execute('SELECT count(*) FROM openfaith_emails WHERE "orgId" = %s', (org,)).fetchone()
+        doubled = connection.execute(
+            "SELECT table_name, row_key FROM sync.journal WHERE org_id = %s"
+            " GROUP BY table_name, row_key, action, after::text HAVING count(*) > 1",
+            (org,),
+        ).fetchall()
+    assert transformed == (len(simulator.truth(org, "people.emails")),)
+    assert doubled == []
+
+
+def test_events_of_one_org_change_nothing_of_another(service: Database, simulator: SimulatorClient, org: str) -> None:
+    other = next(church["org_id"] for church in simulator.churches() if church["org_id"] != org)
+    sync(service, other, [PEOPLE, EMAILS])
+    before = stored(service, other, PEOPLE)
+    simulator.edit(org, "people.people", count=20)
+    arrived(service, simulator)
+    apply_all(service)
+    assert stored(service, other, PEOPLE) == before
+    assert differences(service, simulator, org, [PEOPLE]) == []
+
+
+def test_what_no_list_shows_comes_by_its_events_and_is_asked_for_nowhere(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    requests = STREAMS["calendar.event_requests"]
+    attributes = {"last_activity_at": "2026-07-02T10:00:00Z", "status": "pending"}
+    simulator.forget_requests()
+    first, second = simulator.add(org, requests.name, count=2, attributes=attributes)
+    later = {"last_activity_at": "2026-07-02T11:00:00Z", "status": "approved"}
+    simulator.edit(org, requests.name, [first], attributes=later)
+    arrived(service, simulator)
+    apply_all(service)
+    assert differences(service, simulator, org, [requests]) == []
+    simulator.delete(org, requests.name, [second])
+    simulator.edit(org, requests.name, [first], attributes=attributes)  # an old event that comes late
+    arrived(service, simulator)
+    apply_all(service)
+    assert {id: row["status"] for id, row in stored(service, org, requests).items()} == {str(first): "approved"}
+    assert [row for row in simulator.requests() if "event_request" in row["target"]] == []
+    result = sync(service, org, [requests], SyncMode.RECONCILE)[requests.name]
+    assert (result.status, result.requests, result.deleted, result.row_count) == ("succeeded", 0, 0, 1)
