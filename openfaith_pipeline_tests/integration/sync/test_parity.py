@@ -119,7 +119,7 @@ def test_a_broken_record_is_set_aside_and_the_rest_goes_on(database: Database, s
     assert statuses(results) == {}
     assert results["people.emails"].quarantined == 1 and results["people.tabs"].quarantined == 1
     row = stored(database, org_id, EMAILS)[str(edited)]
-    assert row["created_at"] is None and row["_extra"] == {"shoe_size": 44}
+    assert row["created_at"] is None and row["_extra"] == {"created_at": "not a moment", "shoe_size": 44}
     with database.connect() as connection:
         entries = connection.execute(
             "SELECT stream, record_id, field FROM sync.quarantine WHERE resolved_at IS NULL ORDER BY stream"
