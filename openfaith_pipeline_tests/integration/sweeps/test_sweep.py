@@ -26,7 +26,7 @@ from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency
-from openfaith_pipeline.sync.attempt import sweep as sweeping
+from openfaith_pipeline.sync import sweep as sweeping
 from openfaith_pipeline.sync.sweep import SweepOrder
 from openfaith_pipeline_tests.integration.sweeps.conftest import STREAMS, make_due, swept
 

@@ -180,7 +180,7 @@ DYING_SERVICES = """
 import os, signal, socket
 import uvicorn
 from openfaith_pipeline.database.connection import configured_url, database_at
-from openfaith_pipeline.inbox import keeping
+from openfaith_pipeline.webhooks import commit_queue as keeping
 from openfaith_pipeline.service.app import create_app
 from openfaith_pipeline.settings import load_settings
 

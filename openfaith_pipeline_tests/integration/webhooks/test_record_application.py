@@ -328,7 +328,7 @@ STEPS = (*("claimed", "payloads published", "transformed", "settling not committ
 DYING_APPLIERS = """
 import asyncio, os, signal, sys
 from psycopg.rows import dict_row
-from openfaith_pipeline import applying
+from openfaith_pipeline.webhooks import applier as applying
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.settings import load_settings

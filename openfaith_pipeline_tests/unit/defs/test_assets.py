@@ -1,11 +1,16 @@
 """What Dagster is told of each asset follows from the catalog."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import dagster as dg
 import pytest
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.raw_tables import raw_table
 from openfaith_pipeline.definitions import defs
+from openfaith_pipeline.defs.op_errors import acted_on
+from openfaith_pipeline.defs.run_handle import Caller
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import SOURCES
 
@@ -78,10 +83,23 @@ def test_the_job_covers_everything_and_runs_in_one_process() -> None:
 def test_ops_are_retried_with_growing_delays() -> None:
     assert MADE
     for assets in MADE:
-        policy = assets.op.retry_policy
-        assert (policy.max_retries, policy.delay) == (3, 5)
-        assert policy.backoff is dg.Backoff.EXPONENTIAL
-        assert policy.jitter is dg.Jitter.PLUS_MINUS
+        # The op rests by itself: see test_the_rests_before_retries_grow.
+        assert (assets.op.retry_policy.max_retries, assets.op.retry_policy.delay) == (3, None)
+
+
+@pytest.mark.parametrize(("retry", "least", "most"), [(0, 0, 0), (1, 2.5, 7.5), (2, 5, 15), (3, 10, 30)])
+def test_the_rests_before_retries_grow(retry: int, least: float, most: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(Caller, "rest", lambda _, seconds: rests.append(seconds))
+    instance = SimpleNamespace(get_run_by_id=lambda _: None)
+    context: Any = SimpleNamespace(
+        op_def=SimpleNamespace(name="op"), retry_number=retry, instance=instance, run=SimpleNamespace(run_id="run")
+    )
+    with acted_on(context):
+        pass
+
+    assert len(rests) == bool(retry)
+    assert all(least <= seconds <= most for seconds in rests)
 
 
 def test_a_backfill_is_one_run_for_each_org() -> None:
