@@ -5,6 +5,7 @@ They say nothing of other records, so no watermark moves, and what the source wi
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -53,6 +54,19 @@ async def present_rows(
     statement = sql.SQL("SELECT id, to_jsonb(present) AS row FROM {} AS present WHERE org_id = %s AND id = ANY(%s)")
     cursor = await connection.execute(statement.format(raw_name(stream)), (org_id, list(ids)))
     return {row["id"]: row["row"] for row in await cursor.fetchall()}
+
+
+async def deleted_rows(
+    connection: AsyncConnection[Any], org_id: str, stream: Stream, ids: Collection[str]
+) -> dict[str, datetime]:
+    """Those of the records whose rows are marked deleted, and since when."""
+    cursor = await connection.execute(
+        sql.SQL("SELECT id, _deleted_at FROM {} WHERE org_id = %s AND id = ANY(%s) AND _deleted_at IS NOT NULL").format(
+            raw_name(stream)
+        ),
+        (org_id, list(ids)),
+    )
+    return {row["id"]: row["_deleted_at"] for row in await cursor.fetchall()}
 
 
 async def rows_naming(

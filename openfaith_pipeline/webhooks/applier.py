@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import psycopg
@@ -20,9 +20,9 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, is_outage, outages_told, refusal_in_words
-from openfaith_pipeline.errors import OpenFaithError, StreamBusy
+from openfaith_pipeline.errors import OpenFaithError, PathNotFound, StreamBusy
 from openfaith_pipeline.inbox.sync_requests import request_sync
-from openfaith_pipeline.load.arrivals import present_rows, publish_arrivals
+from openfaith_pipeline.load.arrivals import deleted_rows, present_rows, publish_arrivals
 from openfaith_pipeline.load.leases import is_dead
 from openfaith_pipeline.load.publishing import Published
 from openfaith_pipeline.load.sessions import ARRIVED, SyncRequest
@@ -217,12 +217,30 @@ class _Batch:
             if nowhere := [question for question in about if not question.path]:
                 await self._have_synced(stream, nowhere)
             answers = await ask(self._pool, client, self._org_id, [each for each in about if each.path])
-            for question, error in answers.failed:
-                await self._try_later(question.deliveries, _in_words(error))
+            await self._conclude_failed(stream, answers.failed)
             if await self._publish_answers(answers.findings, about):
                 gone = {question.record_id: question.deliveries for question in answers.gone}
                 following += await kin_of(self._pool, self._org_id, stream, gone)
         return following
+
+    async def _conclude_failed(self, stream: Stream, failed: Sequence[tuple[Question, OpenFaithError]]) -> None:
+        """Try again later; but an older event of what is gone, as its row says, has nothing to wait for.
+
+        A record goes without an event of its own along with the one that it is under. A newer event may be of one that
+        comes back and cannot be read yet.
+        """
+        absent = [question.record_id for question, error in failed if isinstance(error, PathNotFound)]
+        gone: dict[str, datetime] = {}
+        if absent:
+            async with self._pool.connection() as connection:
+                gone = await deleted_rows(connection, self._org_id, stream, absent)
+        for question, error in failed:
+            for delivery in question.deliveries:
+                deleted_at = gone.get(question.record_id)
+                if deleted_at and delivery.occurred_at and delivery.occurred_at < deleted_at:
+                    await self._settle([delivery.id], "superseded")
+                else:
+                    await self._try_later([delivery], _in_words(error))
 
     async def _publish_answers(self, findings: Findings, about: Sequence[Question]) -> bool:
         """Whether it could be done; if not, the deliveries are tried again."""
