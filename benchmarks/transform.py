@@ -20,6 +20,7 @@ from psycopg import Connection, sql
 
 from benchmarks.church import be_nice, fresh_place
 from benchmarks.results import table, write_section
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import TransformResult, transform_org
 
@@ -77,7 +78,7 @@ def _fill(connection: Connection[Any], people: int, *, is_noted: bool) -> None:
     amounts = {name: people * each for name, each in PER_PERSON.items()}
     for name, amount in {"people.campuses": CAMPUSES, "people.field_definitions": DEFINITIONS, **amounts}.items():
         stream = STREAMS[name]
-        raw = sql.Identifier(stream.schema, stream.short_name)
+        raw = raw_name(stream)
         texts = {attribute: f"'{attribute} ' || n" for attribute, kind in stream.attributes.items() if kind == "text"}
         filled = {column: value for column, value in {**texts, **VALUES}.items() if column in stream.columns}
         statement = sql.SQL(

@@ -72,7 +72,7 @@ def render_catalog(streams: Iterable[Stream], not_synced: Mapping[Product, Mappi
 def _section(product: Product, members: list[Stream], skipped: Mapping[str, Reason]) -> Iterator[str]:
     yield f"## {product.value.replace('_', '-').title()}"
     yield ""
-    yield f"Version {product.api_version} of the API. Schema and asset group `pco_{product.value}`."
+    yield f"Version {product.api_version} of the API. Schema and asset group `{product.schema}`."
     yield ""
     if members:
         yield "| stream | type | read as | path | columns | refers to |"

@@ -73,6 +73,11 @@ class Product(StrEnum):
         return f"/{self.value.replace('_', '-')}/v2"
 
     @property
+    def schema(self) -> str:
+        """Database schema, asset group and op: `pco_people`."""
+        return f"pco_{self.value}"
+
+    @property
     def hides_what_is_forbidden(self) -> bool:
         """Whether it answers 200 with no rows, rather than refusing, where the user may not read (measured live)."""
         return self is Product.GROUPS
@@ -290,7 +295,12 @@ class Stream:
     @cached_property
     def schema(self) -> str:
         """Database schema and asset group: `pco_people`."""
-        return f"pco_{self.product.value}"
+        return self.product.schema
+
+    @cached_property
+    def raw_table(self) -> str:
+        """The raw table with its schema: `pco_people.emails`."""
+        return f"{self.schema}.{self.short_name}"
 
     @cached_property
     def placeholders(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from psycopg import Connection, sql
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.parentage import is_parentless
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.sources import STREAMS
 
 
@@ -57,9 +58,9 @@ def _count_dangling(connection: Connection[Any], stream: Stream, relationship: s
         " AND NOT EXISTS (SELECT FROM {target} WHERE org_id = %(org)s AND id = child.{column})"
         " AND EXISTS (SELECT FROM {target} WHERE org_id = %(org)s)"
     ).format(
-        table=sql.Identifier(stream.schema, stream.short_name),
+        table=raw_name(stream),
         column=sql.Identifier(f"{relationship}_id"),
-        target=sql.Identifier(target.schema, target.short_name),
+        target=raw_name(target),
     )
     row = connection.execute(query, {"org": org_id}).fetchone()
     return row[0] if row else 0
@@ -71,7 +72,7 @@ def _targets(stream: Stream) -> dict[str, Stream]:
 
 def _examine_parents(connection: Connection[Any], stream: Stream, org_id: str) -> Finding:
     query = sql.SQL("SELECT count(*) FROM {} WHERE org_id = %s AND _deleted_at IS NULL AND {}").format(
-        sql.Identifier(stream.schema, stream.short_name), is_parentless(stream)
+        raw_name(stream), is_parentless(stream)
     )
     row = connection.execute(query, (org_id,)).fetchone()
     count = row[0] if row else 0
@@ -99,8 +100,8 @@ def _examine_content(connection: Connection[Any], stream: Stream, org_id: str) -
     ).format(
         content=sql.SQL(", ").join(map(sql.Identifier, _content(stream))),
         before=sql.SQL(", ").join(sql.SQL("before ->> {}").format(sql.Literal(name)) for name in _content(stream)),
-        table=sql.Identifier(stream.schema, stream.short_name),
-        name=sql.Literal(f"{stream.schema}.{stream.short_name}"),
+        table=raw_name(stream),
+        name=sql.Literal(stream.raw_table),
     )
     written, blanked = connection.execute(query, {"org": org_id, "stream": stream.name}).fetchone() or (0, 0)
     is_passed = blanked < FEWEST_BLANKED or 2 * blanked < written

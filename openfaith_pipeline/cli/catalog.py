@@ -42,5 +42,5 @@ def _describe(stream: Stream) -> dict[str, str]:
         "type": stream.type,
         "path": stream.path,
         "strategy": stream.strategy.value,
-        "table": f"{stream.schema}.{stream.short_name}",
+        "table": stream.raw_table,
     }

@@ -12,7 +12,8 @@ from psycopg import Connection, sql
 from sqlalchemy import Table
 
 from openfaith_pipeline.catalog.stream import Stream
-from openfaith_pipeline.database.raw_tables import STAGING_SCHEMA, TYPES, type_name
+from openfaith_pipeline.database.raw_tables import TYPES, type_name
+from openfaith_pipeline.database.table_names import STAGING_SCHEMA
 
 # All of these are temporary: gone with the connection.
 # The value as its column would give it as JSON, when it fits the type; NULL when it does not.

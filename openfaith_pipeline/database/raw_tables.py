@@ -29,9 +29,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 from openfaith_pipeline.catalog.stream import ColumnType, Stream
+from openfaith_pipeline.database.table_names import STAGING_SCHEMA, staging_table_name
 from openfaith_pipeline.sources import STREAMS
 
-STAGING_SCHEMA: Final = "staging"
 LINKS_COLUMN: Final = "_links"
 """Of a staging table: JSON, to-many relationship -> ids, for the link tables."""
 
@@ -59,7 +59,7 @@ def tables_of(stream: Stream, metadata: MetaData = RAW_METADATA) -> list[Table]:
 
 def raw_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
     """`pco_<product>.<stream>`: org_id, id, the typed columns, then ours, which start with an underscore."""
-    known = metadata.tables.get(f"{stream.schema}.{stream.short_name}")
+    known = metadata.tables.get(stream.raw_table)
     if known is not None:
         return known
     table = Table(
@@ -88,7 +88,7 @@ def staging_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
 
     No key on purpose: a record that comes twice within one sync is staged twice and the publish keeps the last.
     """
-    name = f"{stream.product.value}__{stream.short_name}"
+    name = staging_table_name(stream)
     known = metadata.tables.get(f"{STAGING_SCHEMA}.{name}")
     if known is not None:
         return known
@@ -122,7 +122,7 @@ def _link_table(stream: Stream, name: str, metadata: MetaData) -> Table:
         name,
         metadata,
         Column("org_id", Text, nullable=False),
-        Column("id", Text, nullable=False, comment=f"a record of {stream.schema}.{stream.short_name}"),
+        Column("id", Text, nullable=False, comment=f"a record of {stream.raw_table}"),
         Column("related_id", Text, nullable=False),
         Column("position", Integer, nullable=False, comment="its place among the record's, from 1"),
         PrimaryKeyConstraint("org_id", "id", "related_id"),

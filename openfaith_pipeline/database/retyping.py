@@ -13,7 +13,8 @@ from sqlalchemy import Table
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.adoption import FITTING
-from openfaith_pipeline.database.raw_tables import STAGING_SCHEMA, TYPES, type_name
+from openfaith_pipeline.database.raw_tables import TYPES, type_name
+from openfaith_pipeline.database.table_names import STAGING_SCHEMA
 
 OLD_TYPES: Final = frozenset({"double precision", *map(type_name, TYPES.values())})
 """Types that a column may have had."""

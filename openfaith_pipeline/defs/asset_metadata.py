@@ -44,10 +44,15 @@ def product_title(product: Product) -> str:
     return f"Planning Center {_words(product.value).title()}"
 
 
+def asset_key(stream: Stream) -> dg.AssetKey:
+    """`pco_people/emails`: the path of the asset is the name of the table."""
+    return dg.AssetKey([stream.schema, stream.short_name])
+
+
 def describe_stream(stream: Stream) -> str:
     """What the stream holds, how it is read and where Planning Center documents it, in Markdown."""
     subject = stream.description or f"{_words(stream.short_name).capitalize()} of {product_title(stream.product)}."
-    parents = " and ".join(f"`{_table(STREAMS[name])}`" for name in stream.parents)
+    parents = " and ".join(f"`{STREAMS[name].raw_table}`" for name in stream.parents)
     way = _WAYS[stream.strategy].format(cursor=stream.cursor, parents=parents)
     return f"{subject}\n\n{way}\n\n[{stream.type} at Planning Center]({stream.reference_url})"
 
@@ -55,7 +60,7 @@ def describe_stream(stream: Stream) -> str:
 def raw_columns(stream: Stream) -> dg.TableSchema:
     """The columns of the stream's raw table, with what Planning Center's documentation does not say of them."""
     related = {
-        f"{name}_id": f"`id` in `{_table(STREAMS[target])}`" for name, target in stream.belongs_to.items() if target
+        f"{name}_id": f"`id` in `{STREAMS[target].raw_table}`" for name, target in stream.belongs_to.items() if target
     }
     return column_schema(raw_table(stream), {**_OURS, **related})
 
@@ -101,7 +106,7 @@ def stream_metadata(
         **counts,
         "mode": result.mode,
         "sync_id": sync_id,
-        **_table_facts(_table(stream), result.row_count),
+        **_table_facts(stream.raw_table, result.row_count),
         **({"preview": preview_table(preview)} if preview else {}),
     }
 
@@ -117,10 +122,6 @@ def preview_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
     records = [dg.TableRecord({name: _shown(value) for name, value in row.items()}) for row in rows]
     schema = dg.TableSchema(columns=[dg.TableColumn(name=name) for name in rows[0]])
     return dg.MetadataValue.table(records, schema)
-
-
-def _table(stream: Stream) -> str:
-    return f"{stream.schema}.{stream.short_name}"
 
 
 def _words(name: str) -> str:

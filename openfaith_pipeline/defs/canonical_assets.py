@@ -8,10 +8,10 @@ import dagster as dg
 
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.database.canonical_tables import canonical_metadata as canonical_tables
-from openfaith_pipeline.defs.asset_metadata import canonical_metadata, column_schema
+from openfaith_pipeline.defs.asset_metadata import asset_key, canonical_metadata, column_schema
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.partitions import ORG
-from openfaith_pipeline.defs.raw_assets import OWNERS, asset_key
+from openfaith_pipeline.defs.raw_assets import OWNERS
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.run_tags import PARTITION_TAG, request_of
 from openfaith_pipeline.sources import STREAMS

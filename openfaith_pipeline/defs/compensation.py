@@ -7,6 +7,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
+from openfaith_pipeline.defs.asset_metadata import asset_key
 from openfaith_pipeline.journal.tables import tables_of_stream
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.rollback import OrgRollback, RollbackOrder
@@ -47,4 +48,4 @@ def _asset_of(table: str) -> dg.AssetKey:
     if name.startswith(CANONICAL_PREFIX):
         return dg.AssetKey(["openfaith", name.removeprefix(CANONICAL_PREFIX)])
     stream = next(stream for stream in STREAMS.values() if table in tables_of_stream(stream))
-    return dg.AssetKey([stream.schema, stream.short_name])
+    return asset_key(stream)

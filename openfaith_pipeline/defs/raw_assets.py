@@ -7,7 +7,13 @@ import dagster as dg
 
 from openfaith_pipeline.catalog.stream import Product, Stream
 from openfaith_pipeline.checks import Finding, rules_for
-from openfaith_pipeline.defs.asset_metadata import describe_stream, product_title, raw_columns, stream_metadata
+from openfaith_pipeline.defs.asset_metadata import (
+    asset_key,
+    describe_stream,
+    product_title,
+    raw_columns,
+    stream_metadata,
+)
 from openfaith_pipeline.defs.compensation import rollback_events
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.partitions import ORG
@@ -23,11 +29,6 @@ OWNERS: Final = ("team:openfaith",)
 """Whom Dagster names beside each asset: those who run this code location."""
 
 
-def asset_key(stream: Stream) -> dg.AssetKey:
-    """`pco_people/emails`: the path of the asset is the name of the table."""
-    return dg.AssetKey([stream.schema, stream.short_name])
-
-
 def asset_spec(stream: Stream) -> dg.AssetSpec:
     """The asset of one stream."""
     return dg.AssetSpec(
@@ -38,7 +39,7 @@ def asset_spec(stream: Stream) -> dg.AssetSpec:
         owners=OWNERS,
         description=describe_stream(stream),
         metadata={
-            "dagster/table_name": f"{stream.schema}.{stream.short_name}",
+            "dagster/table_name": stream.raw_table,
             "dagster/column_schema": raw_columns(stream),
         },
         skippable=True,
@@ -60,18 +61,16 @@ def check_specs(stream: Stream) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def op_name(product: Product) -> str:
-    """`pco_people`: the op that reads a product, named as its schema."""
-    return f"pco_{product.value}"
-
-
 def product_assets(product: Product) -> dg.AssetsDefinition:
-    """All streams of one product: any selection of them is one op, and so one event loop under one rate budget."""
+    """All streams of one product, read by an op with the name of its schema.
+
+    Any selection of them is one op, and so one event loop under one rate budget.
+    """
     streams = {asset_key(stream): stream for stream in streams_of(product)}
 
     @dg.multi_asset(
-        name=op_name(product),
-        description=f"Reads {product_title(product)} into the tables of `pco_{product.value}`.",
+        name=product.schema,
+        description=f"Reads {product_title(product)} into the tables of `{product.schema}`.",
         specs=[asset_spec(stream) for stream in streams.values()],
         check_specs=[spec for stream in streams.values() for spec in check_specs(stream)],
         can_subset=True,

@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.defs.asset_metadata import asset_key
 from openfaith_pipeline.defs.canonical_assets import canonical_key
-from openfaith_pipeline.defs.raw_assets import asset_key, op_name
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import SOURCES
 
@@ -21,4 +21,4 @@ def assets_of(streams: Collection[Stream]) -> frozenset[dg.AssetKey]:
 
 def mode_config(streams: Collection[Stream], mode: SyncMode) -> dict[str, Any]:
     """The run configuration by which these streams are read in this mode."""
-    return {"ops": {op_name(stream.product): {"config": {"mode": mode.name}} for stream in streams}}
+    return {"ops": {stream.product.schema: {"config": {"mode": mode.name}} for stream in streams}}

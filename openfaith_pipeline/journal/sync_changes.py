@@ -44,7 +44,7 @@ WHERE place <= %s ORDER BY table_name, kind, place
 
 async def changes_of(connection: AsyncConnection[Any], org_id: str, sync_id: str) -> dict[str, StreamChanges]:
     """By stream, the changes that the sync has made to raw rows of the org."""
-    streams = {f"{stream.schema}.{stream.short_name}": stream.name for stream in STREAMS.values()}
+    streams = {stream.raw_table: stream.name for stream in STREAMS.values()}
     cursor = await connection.execute(_CHANGES, (sync_id, org_id, list(streams), SAMPLES))
     changes: dict[str, StreamChanges] = {}
     for row in await cursor.fetchall():

@@ -70,4 +70,4 @@ def table_named(full_name: str, canonical_schema: str) -> JournaledTable:
 
 def tables_of_stream(stream: Stream) -> list[str]:
     """The stream's raw table and its tables of links, as the journal calls them."""
-    return [f"{stream.schema}.{name}" for name in (stream.short_name, *stream.links.values())]
+    return [stream.raw_table, *(link_rows(stream, relationship).full_name for relationship in stream.links)]

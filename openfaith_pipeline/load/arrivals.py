@@ -14,8 +14,9 @@ from psycopg.rows import class_row
 
 from openfaith_pipeline.catalog.stream import Strategy, Stream
 from openfaith_pipeline.catalog.walk import Page, Record, Route, Walk
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.load.publishing import Published, keep_states, publish_stream
-from openfaith_pipeline.load.sessions import ARRIVED, Session, SyncRequest, open_beside, raw_name
+from openfaith_pipeline.load.sessions import ARRIVED, Session, SyncRequest, open_beside
 from openfaith_pipeline.load.staging import commit_page
 
 Row = Mapping[str, Any]

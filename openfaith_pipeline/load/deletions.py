@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog.stream import Stream, placeholders_of
-from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+from openfaith_pipeline.database.table_names import raw_name, staging_name
+from openfaith_pipeline.load.sessions import Session
 
 
 @dataclass(frozen=True)

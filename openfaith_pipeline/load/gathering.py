@@ -14,8 +14,9 @@ from typing import Any, Final
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.journal import link_rows
-from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+from openfaith_pipeline.load.sessions import Session
 
 # `told` has each record once for each page that held it, and once as its row knows it where that counts.
 _GATHER: Final = """

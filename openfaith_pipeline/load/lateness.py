@@ -13,8 +13,9 @@ from typing import Any, Final
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.load.look_back import LEAST, MOST, NOW, look_back
-from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.sync_log import PUBLISHED
 
 # A row whose cursor did not move was not late, and what a whole reading did not show an hour after its cursor was not

@@ -9,7 +9,8 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import End, LeftOut, Route
-from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+from openfaith_pipeline.database.table_names import raw_name, staging_name
+from openfaith_pipeline.load.sessions import Session
 
 _NAMED: Final = 3
 """So many are named in one message."""

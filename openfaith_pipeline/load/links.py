@@ -6,8 +6,9 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.journal import Write, journaled, link_rows
-from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+from openfaith_pipeline.load.sessions import Session
 
 # The records this transaction wrote, as read last: a raw row's `_synced_at` is its transaction's `now()`.
 _CHANGED = (

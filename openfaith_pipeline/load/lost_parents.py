@@ -12,7 +12,8 @@ from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.parentage import is_parentless
-from openfaith_pipeline.load.sessions import Session, raw_name
+from openfaith_pipeline.database.table_names import raw_name
+from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.sources import STREAMS
 
 _UNMINDED: Final = """

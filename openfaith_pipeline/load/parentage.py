@@ -12,7 +12,8 @@ from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record, id_of
-from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+from openfaith_pipeline.database.table_names import raw_name, staging_name
+from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.sources import STREAMS
 
 _Known = dict[str, Any]

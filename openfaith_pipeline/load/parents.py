@@ -9,7 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Parent, Route
-from openfaith_pipeline.load.sessions import raw_name, staging_name
+from openfaith_pipeline.database.table_names import raw_name, staging_name
 
 LIVELY_FOR = timedelta(days=7)
 """A parent under which something changed within this time is visited each time."""

@@ -12,10 +12,11 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import RESUMABLE_FOR
+from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.errors import PlanStale, StreamBusy, UsageError
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.publishing import Published
-from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.sync_log import PUBLISHED
 from openfaith_pipeline.sources import STREAMS
 

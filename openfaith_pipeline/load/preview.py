@@ -6,6 +6,7 @@ from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.database.table_names import raw_name
 
 _SHOWN_MOMENTS: Final = ("created_at", "updated_at")
 _BOOKKEEPING: Final = ("_synced_at",)
@@ -22,7 +23,7 @@ def preview_rows(connection: Connection[Any], stream: Stream, org_id: str, limit
     """Up to `limit` rows of the org that are not deleted, each as column -> value in the order of `preview_columns`."""
     query = sql.SQL("SELECT {} FROM {} WHERE org_id = %s AND _deleted_at IS NULL ORDER BY id LIMIT %s").format(
         sql.SQL(", ").join(map(sql.Identifier, preview_columns(stream))),
-        sql.Identifier(stream.schema, stream.short_name),
+        raw_name(stream),
     )
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, (org_id, limit)).fetchall()

@@ -11,6 +11,7 @@ from psycopg import AsyncConnection, sql
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.database.parentage import parentless_count
+from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.journal import entries_of, link_rows, raw_rows
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
@@ -20,15 +21,7 @@ from openfaith_pipeline.load.left_out import keep_unasked, note_left_out
 from openfaith_pipeline.load.links import publish_links
 from openfaith_pipeline.load.lost_parents import note_parents_read
 from openfaith_pipeline.load.merging import drop_staged_merged, remove_merged
-from openfaith_pipeline.load.sessions import (
-    RENEWAL,
-    Session,
-    check_held,
-    held_by,
-    joined_with,
-    raw_name,
-    staging_name,
-)
+from openfaith_pipeline.load.sessions import RENEWAL, Session, check_held, held_by, joined_with
 from openfaith_pipeline.load.staging import encode_completed, stage
 from openfaith_pipeline.load.tombstones import mark_deleted, recount
 from openfaith_pipeline.review.held_deletions import hold, let_lapse

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from psycopg import Connection, sql
 
-from openfaith_pipeline.load.sessions import staging_name
+from openfaith_pipeline.database.table_names import staging_name
 from openfaith_pipeline.sources import STREAMS
 
 UNCHANGED_KEPT: Final = timedelta(days=2)

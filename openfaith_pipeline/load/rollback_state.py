@@ -9,10 +9,10 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.parentage import parentless_count
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.load.leases import is_dead
 from openfaith_pipeline.load.run_leases import STALE_AFTER
-from openfaith_pipeline.load.sessions import raw_name
 from openfaith_pipeline.load.sync_log import PUBLISHED
 from openfaith_pipeline.sources import STREAMS
 

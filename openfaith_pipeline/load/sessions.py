@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import RESUMABLE_FOR, Checkpoint, End, Route, Walk
+from openfaith_pipeline.database.table_names import staging_name
 from openfaith_pipeline.errors import LeaseLost, PlanStale, StreamBusy
 from openfaith_pipeline.load import look_back
 from openfaith_pipeline.load.drift import Sightings
@@ -333,13 +334,3 @@ async def close_session(connection: AsyncConnection[Any], session: Session, stat
             " WHERE id = ANY(%s) AND status = 'running'",
             (status, error, [session.ids[name] for name in held]),
         )
-
-
-def staging_name(stream: Stream) -> sql.Identifier:
-    """The stream's staging table."""
-    return sql.Identifier("staging", f"{stream.product.value}__{stream.short_name}")
-
-
-def raw_name(stream: Stream) -> sql.Identifier:
-    """The stream's raw table."""
-    return sql.Identifier(stream.schema, stream.short_name)

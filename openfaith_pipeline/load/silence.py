@@ -10,8 +10,9 @@ from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Walk
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.load.deletions import account
-from openfaith_pipeline.load.sessions import Session, raw_name
+from openfaith_pipeline.load.sessions import Session
 
 
 async def find_silent(connection: AsyncConnection[Any], session: Session) -> dict[str, str]:

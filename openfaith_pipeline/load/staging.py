@@ -10,10 +10,11 @@ from psycopg.types.json import Jsonb
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Page, Record
 from openfaith_pipeline.database.raw_tables import LINKS_COLUMN
+from openfaith_pipeline.database.table_names import staging_name
 from openfaith_pipeline.load.drift import Sightings
 from openfaith_pipeline.load.parentage import with_known_parents
 from openfaith_pipeline.load.rows import EncodedRows, Issue, RowEncoder
-from openfaith_pipeline.load.sessions import RENEWAL, Session, check_held, held_by, renew, staging_name
+from openfaith_pipeline.load.sessions import RENEWAL, Session, check_held, held_by, renew
 
 _COLUMNS_BEFORE = ("_stream_sync_id", "_page", "_position", "id")
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 
+from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.load.publishing import Published
-from openfaith_pipeline.load.sessions import raw_name, staging_name
 from openfaith_pipeline.sources import STREAMS
 
 LARGE: Final = 1000

@@ -9,8 +9,9 @@ from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog.stream import Stream, placeholders_of
 from openfaith_pipeline.database.parentage import parentless_count
+from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.journal import Write, journaled, link_rows, raw_rows
-from openfaith_pipeline.load.sessions import Session, raw_name, staging_name
+from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.sources import STREAMS
 
 

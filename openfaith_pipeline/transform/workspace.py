@@ -9,6 +9,7 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.journal import Write, canonical_rows, journaled
 
 ADAPTER: Final = "pco"
@@ -44,7 +45,7 @@ class Workspace:
         return sql.Identifier(self.schema, f"openfaith_{table}")
 
     def raw(self, stream: Stream) -> sql.Identifier:
-        return sql.Identifier(stream.schema, stream.short_name)
+        return raw_name(stream)
 
     def execute(self, statement: Statement, **parameters: object) -> int:
         """Run a statement; returns the number of rows it wrote or found."""

@@ -10,6 +10,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.hostility import LED_AWAY
@@ -82,7 +83,7 @@ def rows_of(database: Database, org_id: str) -> dict[str, list[Any]]:
     found = {}
     with database.connect(row_factory=dict_row) as connection:
         for stream in SYNCED:
-            table = sql.Identifier(stream.schema, stream.short_name)
+            table = raw_name(stream)
             query = sql.SQL("SELECT *, ctid::text, xmin::text FROM {} WHERE org_id = %s ORDER BY id").format(table)
             found[stream.name] = connection.execute(query, (org_id,)).fetchall()
     return found

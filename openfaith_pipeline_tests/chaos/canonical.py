@@ -5,6 +5,7 @@ from typing import Any
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.integration.transform.church import ENTITY_STREAMS, FIELD_STREAMS, MERGER_STREAM, Church
 from openfaith_pipeline_tests.integration.transform.oracle import (
@@ -64,6 +65,6 @@ def _wrong_edges(connection: Connection[Any], church: Church, ids: dict[tuple[st
 
 def _raw_rows(connection: Connection[Any], name: str, org_id: str) -> dict[str, dict[str, Any]]:
     stream = STREAMS[name]
-    statement = sql.SQL("SELECT * FROM {} WHERE org_id = %s").format(sql.Identifier(stream.schema, stream.short_name))
+    statement = sql.SQL("SELECT * FROM {} WHERE org_id = %s").format(raw_name(stream))
     found = connection.cursor(row_factory=dict_row).execute(statement, [org_id]).fetchall()
     return {row["id"]: row for row in found}

@@ -17,6 +17,7 @@ from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
 from openfaith_pipeline.planning_center.retrying import RetryLimits
@@ -87,7 +88,7 @@ def stored(database: Database, org_id: str, stream: Stream) -> dict[str, dict[st
 
 def _stored(connection: Connection[Any], org_id: str, stream: Stream) -> dict[str, dict[str, Any]]:
     columns = sql.SQL(", ").join(map(sql.Identifier, ["id", *stream.columns, "_extra"]))
-    table = sql.Identifier(stream.schema, stream.short_name)
+    table = raw_name(stream)
     rows = (
         connection.cursor(row_factory=dict_row)
         .execute(
@@ -153,7 +154,7 @@ def row_versions(database: Database, streams: Sequence[Stream] = PEOPLE_ONLY) ->
     versions: dict[str, Any] = {}
     with database.connect() as connection:
         for stream in streams:
-            table = sql.Identifier(stream.schema, stream.short_name)
+            table = raw_name(stream)
             rows = connection.execute(
                 sql.SQL("SELECT org_id, id, ctid::text, xmin::text FROM {} ORDER BY org_id, id").format(table)
             ).fetchall()

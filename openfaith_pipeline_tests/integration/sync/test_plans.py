@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.table_names import staging_name
 from openfaith_pipeline.errors import PlanStale, StreamBusy, UsageError
 from openfaith_pipeline.load.plans import (
     check_plan,
@@ -87,11 +88,7 @@ def seen(database: Database) -> Any:
 def staged(database: Database) -> int:
     with database.connect() as connection:
         return sum(
-            connection.execute(
-                sql.SQL("SELECT count(*) FROM {}").format(
-                    sql.Identifier("staging", f"{stream.product.value}__{stream.short_name}")
-                )
-            ).fetchone()[0]  # type: ignore[index] - a count is one row
+            connection.execute(sql.SQL("SELECT count(*) FROM {}").format(staging_name(stream))).fetchone()[0]  # type: ignore[index]
             for stream in STREAMS
         )
 

@@ -7,6 +7,7 @@ from psycopg import sql
 
 from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.orgs.status import read_status
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Traps
@@ -155,7 +156,7 @@ def test_secrets_of_the_source_are_neither_asked_for_nor_kept(database: Database
     sync(database, org_id, keepers)
     with database.connect() as connection:
         for stream in keepers:
-            table = sql.Identifier(stream.schema, stream.short_name)
+            table = raw_name(stream)
             rows = connection.execute(sql.SQL("SELECT to_jsonb(t)::text FROM {} AS t").format(table)).fetchall()
             assert rows and not any(name in row for (row,) in rows for name in stream.withheld)
 

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.errors import RateLimitedError
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.planning_center.documents import Document
@@ -86,7 +87,7 @@ def sync(
 
 
 def live(database: Database, org_id: str, stream: Stream) -> set[int]:
-    table = sql.Identifier(stream.schema, stream.short_name)
+    table = raw_name(stream)
     with database.connect() as connection:
         rows = connection.execute(
             sql.SQL("SELECT id::int FROM {} WHERE org_id = %s AND _deleted_at IS NULL").format(table), (org_id,)

@@ -10,6 +10,7 @@ from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import ColumnType, Stream
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.sources import STREAMS
 
 ENTITY_STREAMS = ("people.campuses", "people.people", "people.emails", "people.phone_numbers", "people.addresses")
@@ -45,7 +46,7 @@ DATA_TYPES = ("string", "number", "boolean", "date", "checkboxes", "select", "fi
 
 def put_rows(connection: Connection[Any], stream: Stream, rows: list[dict[str, Any]], *, is_alone: bool = True) -> None:
     """Replace the raw rows of the orgs that occur, or else add to them."""
-    table = sql.Identifier(stream.schema, stream.short_name)
+    table = raw_name(stream)
     names = ("org_id", "id", *stream.columns, "_extra", "_content_hash")
     names += ("_first_seen_at", "_synced_at", "_deleted_at", "_sync_id")
     orgs = {row["org_id"] for row in rows}

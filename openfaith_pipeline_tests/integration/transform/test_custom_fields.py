@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP, Product, Stream
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform.custom_fields import custom_fields
 from openfaith_pipeline.transform.entity import Entity
@@ -104,5 +105,5 @@ def test_every_stream_of_the_catalog_could_become_an_entity(database: Database) 
             put_row(connection, stream.name, ORG, "1")
             entity = Entity(table="things", tag="thing", stream=stream, columns={})
             statement = sql.SQL('SELECT {} FROM {} r, (SELECT NULL::text AS id, NULL::jsonb AS "customFields") e')
-            table = sql.Identifier(stream.schema, stream.short_name)
+            table = raw_name(stream)
             assert connection.execute(statement.format(custom_fields(entity), table)).fetchone() == ([],)

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.asset_metadata import asset_key
 from openfaith_pipeline.defs.canonical_assets import canonical_key
 from openfaith_pipeline.defs.instance import open_instance
-from openfaith_pipeline.defs.raw_assets import asset_key
 from openfaith_pipeline.defs.webhooks import PATIENCE, webhooks_sensor
 from openfaith_pipeline.service.applier_process import applier
 from openfaith_pipeline.settings import Settings, environment_with
