@@ -68,7 +68,7 @@ broker: $(READY)
 
 install: $(READY)  ## the virtual environment in .venv
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt | .openfaith
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "Python 3.11, 3.12 or 3.13 is needed and none was found; name one: make PYTHON=/path/to/python3.12" >&2; exit 1; fi
 	@"$(PYTHON)" $(IS_SUPPORTED) || { \
@@ -79,6 +79,10 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' >$(LOG) 2>&1 </dev/null || { \
 		cat $(LOG) >&2; echo "the dependencies could not be installed: see above" >&2; exit 1; }
 	@touch $@
+
+# Where there is one, the command line keeps its data there, rather than in the user's data directory.
+.openfaith:
+	@mkdir -m 755 $@
 
 clean:  ## remove the virtual environment, caches and built files; the data in .openfaith stays
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -60,7 +60,7 @@ def fresh_place() -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="openfaith-bench-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)  # as root, Postgres runs as another user
         settings = Settings(home=Path(directory) / "home")
-        with open_database(settings) as database:
+        with open_database(settings, makes_home=True) as database:
             yield Place(settings.home, database)
 
 

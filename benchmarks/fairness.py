@@ -51,7 +51,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="openfaith-benchmark-") as directory:
         Path(directory).chmod(0o755)
         settings = Settings(home=Path(directory) / "home")
-        with open_database(settings) as database:
+        with open_database(settings, makes_home=True) as database:
             flooding, *others = [subscribe(database) for _ in range(CHURCHES)]
             with _service(settings) as url:
                 deliver(url, others, asked.rate, 3, first=10**6)  # it warms up

@@ -62,7 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="openfaith-benchmark-") as directory:
         Path(directory).chmod(0o755)
         settings = Settings(home=Path(directory) / "home")
-        with open_database(settings) as database:
+        with open_database(settings, makes_home=True) as database:
             org_ids = [subscribe(database) for _ in range(asked.orgs)]
             environment = environment_with(OPENFAITH_HOME=str(settings.home))
             applies = "no" if asked.no_applier else "yes"

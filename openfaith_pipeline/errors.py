@@ -3,6 +3,7 @@
     OpenFaithError
     ├── UsageError              the person must change what they asked for or configured (exit code 2)
     │   ├── ConfigurationError      environment, files, keys, ports
+    │   │   └── NoHome                  there is no home, and only a few verbs make one
     │   ├── UnknownOrg / UnknownStream / UnknownRequest / UnknownWorkflow / UnknownSync
     │   ├── IdempotencyKeyReused / RequestCanceled
     │   ├── OrgPaused
@@ -53,6 +54,10 @@ class UsageError(OpenFaithError):
 
 class ConfigurationError(UsageError):
     """The environment or a file is wrong; the message says which and how to mend it."""
+
+
+class NoHome(ConfigurationError):
+    """No home was made yet, or it is elsewhere; the message says where it was looked for."""
 
 
 class UnknownOrg(UsageError):

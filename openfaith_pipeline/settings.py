@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from openfaith_pipeline.errors import ConfigurationError
+from openfaith_pipeline.home import find_home
 from openfaith_pipeline.urls import HttpUrl, parse_http_url
 
 PCO_API_URL = "https://api.planningcenteronline.com"
@@ -36,7 +37,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
 
-    home: Path = Field(default=Path(".openfaith"), validation_alias="OPENFAITH_HOME")
+    home: Path = Field(default_factory=find_home, validation_alias="OPENFAITH_HOME")
     db_host: str | None = Field(default=None, validation_alias="DB_HOST_PRIMARY")
     db_port: int = Field(default=5432, ge=1, le=65535, validation_alias="DB_PORT")
     db_name: str | None = Field(default=None, validation_alias="DB_NAME")

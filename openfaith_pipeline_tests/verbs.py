@@ -38,13 +38,15 @@ class Verbs:
 
     environment: Mapping[str, str]
 
-    def __call__(self, *arguments: str, stdin: str = "", seconds: float = 120, **environment: str) -> Outcome:
+    def __call__(
+        self, *arguments: str, stdin: str = "", seconds: float = 120, cwd: Path | None = None, **environment: str
+    ) -> Outcome:
         """Run a verb to its end; whatever happens, it must not answer with a traceback."""
         with TemporaryDirectory() as directory:
             streams = [Path(directory, name) for name in ("in", "out", "err")]
             streams[0].write_text(stdin)
             variables = environment_with(**{**self.environment, **environment})
-            process = FORKING.Process(target=_run, args=(arguments, variables, streams))
+            process = FORKING.Process(target=_run, args=(arguments, variables, streams, cwd))
             process.start()
             process.join(seconds)
             if process.exitcode is None:
@@ -68,8 +70,9 @@ class Verbs:
         )
 
 
-def _run(arguments: Sequence[str], environment: Mapping[str, str], streams: Sequence[Path]) -> None:
+def _run(arguments: Sequence[str], environment: Mapping[str, str], streams: Sequence[Path], cwd: Path | None) -> None:
     """One verb in a fresh fork, which becomes what `PROGRAM` would be."""
     modes = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT)
     opened = [os.open(path, mode) for path, mode in zip(streams, modes, strict=True)]
+    os.chdir(cwd or Path.cwd())
     become(app.run, [arguments], environment, opened)

@@ -7,13 +7,16 @@ import typer
 from rich.markup import escape
 
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.database import open_database
+from openfaith_pipeline.cli.home import open_or_make
+from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.migration import is_current
+from openfaith_pipeline.database.migration import upgrade as bring_up_to_date
 from openfaith_pipeline.database.server import (
     ServerState,
     ServerUser,
     inspect_server,
     pin_server,
+    require_home,
     stop_server,
     stop_unused_server,
 )
@@ -39,7 +42,7 @@ def start(as_json: terminal.JsonOption = False) -> None:
     Exit codes: 0 it runs; 1 it does not start; 2 DB_* is set, or OPENFAITH_HOME cannot be used.
     """
     settings = _embedded(load_settings())
-    with open_database(settings):  # so that its tables are there too
+    with open_or_make(settings):  # so that its tables are there too
         server = pin_server(settings)
     if as_json:
         terminal.print_json({"host": "127.0.0.1", "port": server.port, "pid": server.pid})
@@ -60,6 +63,7 @@ def stop(
     Exit codes: 0 it is stopped, or was not running; 1 it does not stop; 2 DB_* is set.
     """
     settings = _embedded(load_settings())
+    require_home(settings)
     if unused:
         stop_unused_server(settings)
     cut_off = [] if unused else stop_server(settings)
@@ -103,12 +107,12 @@ def upgrade(wait: WaitSeconds = 30, as_json: terminal.JsonOption = False) -> Non
     Exit codes: 0 up to date; 1 the database does not answer; 2 configuration, a user who may not, or a database whose
     encoding is not UTF8.
     """
-    _await_answer(load_settings(), wait)
-    with open_database(load_settings(), upgrade=False) as database:
+    settings = load_settings()
+    with open_or_make(settings, upgrade=False) as database:
+        _await_answer(database, wait)
         was_current = is_current(database)
-    if not was_current:
-        with open_database(load_settings(), upgrade=True):
-            pass
+        if not was_current:
+            bring_up_to_date(database)
     if as_json:
         terminal.print_json({"was_current": was_current})
         return
@@ -123,6 +127,8 @@ def status(as_json: terminal.JsonOption = False) -> None:
     Exit codes: 0 it runs and is up to date, or is embedded and not needed now; 1 it does not answer or is behind.
     """
     settings = load_settings()
+    if settings.is_embedded:
+        require_home(settings)
     server = inspect_server(settings) if settings.is_embedded else None
     runs, is_up_to_date = _health(settings, server)
     if as_json:
@@ -142,21 +148,21 @@ def status(as_json: terminal.JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
-def _await_answer(settings: Settings, seconds: int) -> None:
+def _await_answer(database: Database, seconds: int) -> None:
     """Return once Postgres answers; raise DatabaseUnavailable when it does not in this time."""
     deadline = time.monotonic() + seconds
     is_told = False
     while True:
         try:
-            with open_database(settings, upgrade=False) as database:
-                database.connect().close()
-                return
+            database.connect().close()
         except DatabaseUnavailable as error:
             if time.monotonic() >= deadline:
                 raise
             if not is_told:
                 terminal.say(f"waiting {seconds} s at most: {error}")
             is_told = True
+        else:
+            return
         time.sleep(min(1, max(0, deadline - time.monotonic())))
 
 

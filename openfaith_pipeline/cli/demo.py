@@ -17,6 +17,7 @@ from openfaith_pipeline.cli.demo_churches import (
     load_demo,
     start_simulator,
 )
+from openfaith_pipeline.cli.home import open_or_make
 from openfaith_pipeline.cli.running import run_shown
 from openfaith_pipeline.cli.simulator import read_limit
 from openfaith_pipeline.cli.supervisor import Supervisor
@@ -27,7 +28,6 @@ from openfaith_pipeline.cli.sync import (
     describe_sync,
     is_empty,
 )
-from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.orgs.registry import Org
 from openfaith_pipeline.settings import Settings, load_settings
@@ -78,7 +78,7 @@ def demo(
     streams = choose_streams(product or (), ())
     if not settings.is_embedded:
         raise UsageError("DB_HOST_PRIMARY is set, and the demo's churches do not belong in your database: unset DB_*")
-    with open_database(settings) as database, Supervisor(terminal.say, RELEASE_DATABASE) as supervisor:
+    with open_or_make(settings) as database, Supervisor(terminal.say, RELEASE_DATABASE) as supervisor:
         churches = start_simulator(_choose_churches(settings, people, rate_limit), settings, supervisor)
         orgs = connect_churches(churches, database)
         terminal.say(f"syncing {len(orgs)} simulated churches from {churches.url}")

@@ -21,6 +21,7 @@ from openfaith_pipeline.cli.demo_churches import (
     load_demo,
     start_simulator,
 )
+from openfaith_pipeline.cli.home import open_or_make
 from openfaith_pipeline.cli.supervisor import Service, Supervisor
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.locks import locked
@@ -58,7 +59,7 @@ def dev(
     _check_ports({"--port": port, "--service-port": service_port})
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     with _stopping(), ExitStack() as stack:
-        database = stack.enter_context(open_database(settings))
+        database = stack.enter_context(open_or_make(settings))
         stack.enter_context(_alone(settings))
         supervisor = stack.enter_context(Supervisor(terminal.say, RELEASE_DATABASE if settings.is_embedded else ()))
         # Once Ctrl-C was heard, the way out is not to be interrupted by another one.

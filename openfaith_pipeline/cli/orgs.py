@@ -12,6 +12,7 @@ import typer
 from pydantic import SecretStr
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.home import open_or_make
 from openfaith_pipeline.cli.org_invite import invite
 from openfaith_pipeline.cli.org_removal import remove
 from openfaith_pipeline.cli.org_settings import set_schedule, show
@@ -86,7 +87,7 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
     organization = _verify(api_url or settings.pco_api_url, credentials) if verify else None
     if verify and not yes:
         _confirm_losses(settings, org_id, organization, api_url, credentials)
-    with _registry(settings) as connection:
+    with _registry(settings, makes_home=True) as connection:
         known = _known_org(connection, organization, api_url)
         chosen_id = org_id if org_id != "new" else known or new_org_id()
         chosen_name = name or (organization.name if organization else chosen_id)
@@ -121,7 +122,7 @@ def _confirm_losses(
     credentials: PersonalAccessToken,
 ) -> None:
     """Ask before a connection that works is replaced by one that reads fewer products."""
-    with _registry(settings) as connection:
+    with _registry(settings, makes_home=True) as connection:
         if org_id == "new":
             org_id = _known_org(connection, organization, api_url) or org_id
         streams = read_now(connection, org_id)
@@ -254,12 +255,12 @@ def _print_org(org: Org, health: Health, what: str, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _registry(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
+def _registry(settings: Settings, *, makes_home: bool = False) -> Iterator[psycopg.Connection[Any]]:
     """A connection to change orgs by; afterwards Dagster's partitions are the orgs there are."""
     from openfaith_pipeline.defs.instance import open_instance
     from openfaith_pipeline.defs.partitions import align_partitions
 
-    with open_database(settings) as database:
+    with (open_or_make if makes_home else open_database)(settings) as database:
         with database.connect() as connection:
             yield connection
             org_ids = [org.org_id for org in list_orgs(connection)]

@@ -69,6 +69,14 @@ class ServerFiles:
     def pinned(self) -> Path:
         return self.directory / "pinned"
 
+    @property
+    def has_cluster(self) -> bool:
+        """Whether a cluster was ever made here; True where that may not be seen, which opening it will say."""
+        try:
+            return self.state.exists() or (self.directory / "data").exists()
+        except PermissionError:
+            return True
+
     def make_directories(self) -> None:
         """Make what is missing; only directories made here get modes that let the server's user pass through."""
         for directory, mode in ((self.home, 0o755), (self.directory, 0o755), (self.users, 0o700)):

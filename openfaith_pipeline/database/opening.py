@@ -4,20 +4,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from openfaith_pipeline.database.connection import Database, configured_url, database_at
-from openfaith_pipeline.database.server import use_server
+from openfaith_pipeline.database.server import require_home, use_server
 from openfaith_pipeline.database.versions import was_upgraded
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.settings import Settings
 
 
 @contextmanager
-def open_database(settings: Settings, *, upgrade: bool | None = None) -> Iterator[Database]:
+def open_database(settings: Settings, *, upgrade: bool | None = None, makes_home: bool = False) -> Iterator[Database]:
     """Have the database ready for the block; embedded, the server runs as long as anyone has it open.
 
     upgrade: True brings the schema up to date, False leaves it as it is, and None brings the embedded database up to
         date but raises ConfigurationError for a configured one that is behind.
+    makes_home: whether an embedded database that is not there is made; NoHome is raised otherwise.
     """
     if settings.is_embedded:
+        if not makes_home:
+            require_home(settings)
         with use_server(settings) as server:
             database = database_at(settings, server.url())
             if upgrade or (upgrade is None and not was_upgraded(database)):

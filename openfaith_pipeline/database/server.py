@@ -28,7 +28,8 @@ from openfaith_pipeline.database.postmaster import (
     stop_postmaster,
 )
 from openfaith_pipeline.database.session import ENCODING, forget_libpq_variables
-from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, UsageError
+from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, NoHome, UsageError
+from openfaith_pipeline.home import where_looked
 from openfaith_pipeline.settings import Settings
 
 DATABASE_NAME: Final = "openfaith"
@@ -79,6 +80,21 @@ class ServerState:
     is_pinned: bool
     port: int | None
     users: tuple[ServerUser, ...]
+
+
+def has_home(settings: Settings) -> bool:
+    """Whether there is an embedded database of these settings."""
+    return ServerFiles(settings.home).has_cluster
+
+
+def require_home(settings: Settings) -> None:
+    """Raise NoHome, saying where one was looked for, where there is no embedded database."""
+    if not has_home(settings):
+        looked = where_looked(settings.home, is_given="home" in settings.model_fields_set)
+        raise NoHome(
+            f"there is no home here: {looked}. Go to where yours was made, or point OPENFAITH_HOME at it;"
+            " `openfaith-pipeline demo` and `openfaith-pipeline org add` make a new one"
+        )
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def made_up_world(directory: Path, seed: int, *, has_dagster: bool = True) -> It
     settings = Settings(home=directory / "home")
     with running_simulator(made_up_churches(1, people=PEOPLE), latency=LATENCY) as simulator, ExitStack() as stack:
         stack.callback(stop_server, settings)
-        database = stack.enter_context(open_database(settings))
+        database = stack.enter_context(open_database(settings, makes_home=True))
         [org_id] = connect(database, simulator)
         _put_off_schedules(database, org_id)
         world = World(settings, simulator, org_id, random.Random(seed))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from openfaith_pipeline.errors import ConfigurationError
+from openfaith_pipeline.home import find_home
 from openfaith_pipeline.settings import Settings, load_settings
 
 KEY = "b3BlbmZhaXRoLXRlc3RzLW1hZGUtdXAta2V5LTMyLWI="
@@ -21,8 +22,8 @@ def test_nothing_has_to_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("HOME", "/somewhere/else")
     settings = load_settings()
 
-    assert settings.home == tmp_path / ".openfaith"
-    assert settings.dagster_home == tmp_path / ".openfaith" / "dagster"
+    assert settings.home == find_home()
+    assert settings.dagster_home == find_home() / "dagster"
     assert settings.is_embedded
 
 
@@ -30,7 +31,7 @@ def test_a_variable_is_read_by_its_documented_name_only(monkeypatch: pytest.Monk
     for name in Settings.model_fields:
         if name.upper() not in {str(field.validation_alias) for field in Settings.model_fields.values()}:
             monkeypatch.setenv(name.upper(), "not to be read")
-    expected = Settings(home=Path(".openfaith"))
+    expected = Settings(home=find_home())
 
     assert load_settings() == expected
 

@@ -36,6 +36,7 @@ def test_a_configured_database_that_does_not_answer_fails_the_status(environment
 
 def test_an_embedded_database_answers_until_it_is_stopped(open_directory: Path) -> None:
     verb = Verbs({"OPENFAITH_HOME": str(open_directory / "db verbs")})
+    assert verb("db", "upgrade").code == 0
     assert verb("db", "status", "--json").document["is_running"] is False
 
     url = verb("db", "url").out.strip()

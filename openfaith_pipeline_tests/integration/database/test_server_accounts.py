@@ -35,7 +35,7 @@ os.setgroups([])
 os.setgid(int(sys.argv[2]))
 os.setuid(int(sys.argv[1]))
 try:
-    with open_database(Settings(home=Path(sys.argv[3]))) as database, database.connect() as connection:
+    with open_database(Settings(home=Path(sys.argv[3])), makes_home=True) as database, database.connect() as connection:
         print(connection.execute("SELECT count(*) FROM pco_people.emails").fetchone())
 except ConfigurationError as error:
     print(error)

@@ -1,0 +1,19 @@
+"""The verbs that may make a home, and say where."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.database.server import has_home
+from openfaith_pipeline.settings import Settings
+
+
+@contextmanager
+def open_or_make(settings: Settings, *, upgrade: bool | None = None) -> Iterator[Database]:
+    """`open_database`, where an embedded database that is not there yet is made. upgrade: as there."""
+    is_new = settings.is_embedded and not has_home(settings)
+    with open_database(settings, upgrade=upgrade, makes_home=True) as database:
+        if is_new:
+            terminal.say(f"made a new home in {settings.home}")
+        yield database
