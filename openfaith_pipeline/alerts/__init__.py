@@ -1,5 +1,5 @@
-"""Incidents that people are to hear of, and how they reach them.
+"""Incidents that people need to know about, and their delivery.
 
-Belongs here: what an incident is, when one begins and ends, delivery and its channels' interface. Does not: deciding
-that something failed, which is where it fails.
+Belongs here: kinds of incidents, when one opens and closes, delivery and the channels. Does not: detecting a failure,
+which happens where the failure does.
 """

@@ -1,6 +1,6 @@
-"""The ways an alert takes to people: a Slack-compatible incoming webhook, and e-mail.
+"""Channels for alerts: a Slack-compatible incoming webhook, and e-mail.
 
-docs/decisions/0004-alert-channels.md says why Dagster's ready-made sensors do not do for it.
+docs/decisions/0004-alert-channels.md explains why Dagster's ready-made sensors are not enough.
 """
 
 import smtplib
@@ -21,7 +21,7 @@ _PRODUCT: Final = "OpenFaith Pipeline"
 
 @dataclass(frozen=True)
 class SlackWebhook:
-    """An incoming webhook of Slack, or of what takes the same (Mattermost, Rocket.Chat, Discord's `/slack`)."""
+    """An incoming webhook of Slack or of a compatible service (Mattermost, Rocket.Chat, Discord's `/slack`)."""
 
     settings: Settings
     name: str = "slack"
@@ -37,7 +37,7 @@ class SlackWebhook:
         except (OSError, HTTPException) as error:
             raise DeliveryFailed(f"the Slack webhook does not answer ({_reason(error)})") from None
         if not 200 <= status < 300:
-            raise DeliveryFailed(f"the Slack webhook answers {status}; see OPENFAITH_SLACK_WEBHOOK")
+            raise DeliveryFailed(f"the Slack webhook returned {status}; see OPENFAITH_SLACK_WEBHOOK")
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class Mail:
             with self._connect() as server:
                 server.send_message(mail)
         except (OSError, smtplib.SMTPException) as error:
-            # Its message may repeat addresses and what the server said.
+            # The error's message may repeat addresses and the server's text.
             reason = f"{_reason(error)} {getattr(error, 'smtp_code', '')}".strip()
-            raise DeliveryFailed(f"the mail server does not take it ({reason})") from None
+            raise DeliveryFailed(f"the mail server rejected the message ({reason})") from None
         except ConfigurationError as error:
             raise DeliveryFailed(f"the mail server cannot be reached: {error}") from None
 
@@ -81,7 +81,7 @@ class Mail:
 
 
 def channels_of(settings: Settings) -> list[Channel]:
-    """The channels that are set up."""
+    """The channels that are configured."""
     channels: list[Channel] = []
     if settings.slack_webhook:
         channels.append(SlackWebhook(settings))
@@ -91,16 +91,16 @@ def channels_of(settings: Settings) -> list[Channel]:
 
 
 def _reason(error: Exception) -> str:
-    """Why there was no answer; nothing of what was sent."""
-    cause = getattr(error, "reason", error)  # of urllib's URLError, which wraps it
+    """The cause of a failed request, without anything that was sent."""
+    cause = getattr(error, "reason", error)  # set on urllib's URLError, which wraps the cause
     if isinstance(cause, ssl.SSLCertVerificationError):
         return (
-            f"its certificate is not trusted, {cause.verify_message}; SSL_CERT_FILE can name a PEM file with the"
-            " certificate of who signed it"
+            f"its certificate is not trusted, {cause.verify_message}; set SSL_CERT_FILE to a PEM file with the"
+            " certificate of its issuer"
         )
     return type(cause).__name__ if isinstance(cause, Exception) else type(error).__name__
 
 
 def _escaped(text: str) -> str:
-    """Slack's own escapes, so that a name with `<` in it makes no link."""
+    """Escape as Slack requires, so that a name with `<` in it makes no link."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

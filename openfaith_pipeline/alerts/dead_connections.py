@@ -1,4 +1,4 @@
-"""Connections that die: an alert for each, and one more when several do at once, seldom the churches' own doing."""
+"""Dead connections: one alert for each, and one more when several die at once, which is seldom the churches' doing."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -15,11 +15,14 @@ _LOCK: Final = 0x0FA17_DEAD
 
 
 def watch_deaths(connection: Connection[Any], org_id: str, reason: str | None) -> None:
-    """An org's connection has died, or with `reason` None works again. The caller commits."""
+    """Open an alert when an org's connection has died, or close it when it works again (`reason` None).
+
+    The caller commits.
+    """
     if reason is None:
         resolve_alert(connection, "connection_dead", org_id)
     else:
-        # One after the other, or of several that die at the same moment none would see the others.
+        # Serialized: if several died at the same moment, no transaction would see the others' deaths.
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         raise_alert(
             connection,
@@ -27,13 +30,13 @@ def watch_deaths(connection: Connection[Any], org_id: str, reason: str | None) -
             org_id,
             f"the connection to Planning Center is dead: {reason}",
             "have the church connect again at /connect/pco, or give it a new token with `openfaith-pipeline org add"
-            f" {org_id} --app-id ...`; its next sync goes on where it stopped",
+            f" {org_id} --app-id ...`; its next sync continues where the last one stopped",
         )
     watch_dying(connection)
 
 
 def watch_dying(connection: Connection[Any]) -> None:
-    """Raise `connections_dying` while several connections have died within the last hour. The caller commits."""
+    """Keep `connections_dying` open while several connections have died within the last hour. The caller commits."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
             "SELECT count(*), count(*) FILTER (WHERE dead_since > now() - %(within)s),"
@@ -51,7 +54,7 @@ def watch_dying(connection: Connection[Any]) -> None:
             "connections_dying",
             None,
             f"{died_lately} connections to Planning Center have died within an hour; {dead} are dead in all",
-            "look for one cause before asking churches to connect again: our OAuth application (see"
+            "look for one cause before contacting the churches: our OAuth application (see"
             " https://api.planningcenteronline.com/oauth/applications), another program that refreshes the same tokens,"
-            " Planning Center's own status. No token was thrown away: each sync tries again",
+            " an outage of Planning Center. No token was discarded: each sync tries again",
         )

@@ -1,7 +1,7 @@
-"""Bringing alerts to people: each open one once to each channel, tried again while a channel fails.
+"""Delivery of alerts: each open alert once to each channel, retried while a channel fails.
 
-An alert is claimed before it is sent and marked after, so that two deliverers never send the same one. One that dies
-between sending and marking sends it again after `CLAIM`: better twice than never.
+An alert is claimed before it is sent and marked afterwards, so that two deliverers never send the same one. If a
+deliverer dies between sending and marking, the alert is sent again after `CLAIM`: better twice than never.
 """
 
 import logging
@@ -20,7 +20,7 @@ from openfaith_pipeline.printable import printable
 CLAIM: Final = timedelta(minutes=3)
 LONGEST_WAIT: Final = timedelta(hours=1)
 ENOUGH_SECONDS: Final = 30.0
-"""A round ends when it has taken so long: what is left is for the next one."""
+"""A round ends after this long; alerts not sent by then are left for the next round."""
 
 _CLAIM_ONE: Final = """
 UPDATE sync.alerts AS claimed SET attempts = attempts + 1, next_attempt_at = now() + %(claim)s
@@ -36,17 +36,17 @@ _log = logging.getLogger(__name__)
 
 
 class Channel(Protocol):
-    """A way to people. name: `slack`, `email`."""
+    """A way to reach people. name: `slack` or `email`."""
 
     @property
     def name(self) -> str: ...
 
     def send(self, subject: str, message: str, mend: str) -> None:
-        """Raise DeliveryFailed, saying why without the channel's secrets, when it did not get through."""
+        """Send, or raise DeliveryFailed with the cause but without the channel's secrets."""
 
 
 def deliver_due_alerts(database: Database, channels: Sequence[Channel]) -> dict[int, str | None]:
-    """Send what is due to each channel; by alert, what failed, or None. Never raises for a channel's failure."""
+    """Send due alerts to each channel. Returns the failure, or None, by alert id; a failing channel raises nothing."""
     outcomes: dict[int, str | None] = {}
     broken: dict[str, str] = {}
     deadline = monotonic() + ENOUGH_SECONDS
@@ -68,7 +68,7 @@ def _claimed(connection: Connection[Any], channels: Sequence[str], deadline: flo
 def _deliver(
     connection: Connection[Any], alert: Mapping[str, Any], channels: Sequence[Channel], broken: dict[str, str]
 ) -> str | None:
-    """broken: channels that have failed in this round, and why; they are not tried again in it."""
+    """broken: channels that have failed in this round, with the cause; they are skipped until the next round."""
     for channel in channels:
         if channel.name in alert["delivered_to"] or channel.name in broken:
             continue
@@ -76,7 +76,7 @@ def _deliver(
             channel.send(subject_of(alert), alert["message"], alert["mend"])
         except DeliveryFailed as error:
             broken[channel.name] = str(error)
-            _log.warning("alert %s is not delivered, to be tried again: %s", alert["id"], error)
+            _log.warning("alert %s could not be delivered and will be retried: %s", alert["id"], error)
         else:
             statement = "UPDATE sync.alerts SET delivered_to = array_append(delivered_to, %s) WHERE id = %s"
             connection.execute(statement, (channel.name, alert["id"]))

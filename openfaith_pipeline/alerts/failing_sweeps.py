@@ -1,4 +1,4 @@
-"""Orgs that the sweep cannot sync: a sweep that fails for one org goes on with the others, so its run tells nothing."""
+"""Orgs whose syncs fail in the sweep. The sweep's run does not show them: it succeeds for the others."""
 
 from typing import Any, Final
 
@@ -8,11 +8,11 @@ from psycopg.rows import tuple_row
 from openfaith_pipeline.alerts.incidents import raise_alert, resolve_alert
 
 IN_A_ROW: Final = 2
-"""Turns that have to fail before it is an incident: the first failure is tried again by itself within minutes."""
+"""Failed turns before an alert opens: the first failure is retried automatically within minutes."""
 
 _INCIDENT: Final = "{kind} sweep"
 
-# A connection that is dead has an alert of its own, and a paused org has no turns.
+# A dead connection has its own alert, and a paused org has no turns.
 _FAILING: Final = """
 SELECT turn.org_id, turn.kind, turn.failures, turn.error, alert.id IS NOT NULL AS is_known
   FROM sync.org_schedules AS turn
@@ -26,7 +26,7 @@ SELECT turn.org_id, turn.kind, turn.failures, turn.error, alert.id IS NOT NULL A
 
 
 def watch_turns(connection: Connection[Any]) -> None:
-    """Raise `run_failed` for orgs whose turns fail again and again, until one succeeds. The caller commits."""
+    """Keep `run_failed` open for orgs with repeated failures, until a turn succeeds. The caller commits."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(_FAILING, {"in_a_row": IN_A_ROW}).fetchall()
     for org_id, kind, failures, error, is_known in rows:
@@ -39,7 +39,7 @@ def watch_turns(connection: Connection[Any]) -> None:
             "run_failed",
             org_id,
             f"its {kind} sync has failed {failures} times in a row: {error}",
-            f"see `openfaith-pipeline status {org_id}`; it is tried again by itself, ever less often, or at once with"
+            f"see `openfaith-pipeline status {org_id}`; it is retried at growing intervals, or at once with"
             f" `openfaith-pipeline sync {org_id}`",
             incident=incident,
         )

@@ -1,4 +1,4 @@
-"""Whether what is synced is recent: an org of which a stream has not succeeded for too long is an incident."""
+"""Freshness: an org with a stream that has not been synced successfully for too long is an incident."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -8,7 +8,7 @@ from psycopg.rows import tuple_row
 
 from openfaith_pipeline.alerts.incidents import raise_alert
 
-# A paused org is not meant to be synced, and one that cannot be has an alert of its own.
+# A paused org is left out on purpose, and a dead connection has its own alert.
 _STALE: Final = """
 WITH progress AS (
     SELECT org.org_id, state.stream,
@@ -41,9 +41,9 @@ SELECT org_id, streams, example, age FROM stale
 
 
 def watch_freshness(connection: Connection[Any], limit: timedelta) -> list[str]:
-    """Raise `freshness_missed` for each org with a stream older than `limit`, resolve it for the others.
+    """Open `freshness_missed` for each org with a stream older than `limit`, and close it for the others.
 
-    Returns the orgs it is new for. The caller commits.
+    Returns the orgs whose alert is new. The caller commits.
     """
     connection.execute(f"{_STALE}{_RESOLVE}", {"limit": limit})
     with connection.cursor(row_factory=tuple_row) as cursor:

@@ -1,7 +1,7 @@
-"""What somebody has to know: one alert for each incident, however often it is noticed, until it is over.
+"""Incidents: one alert for each, however often it is noticed, until it is over.
 
-Whoever notices a trouble raises it, in the transaction that records the trouble; a sensor delivers. Messages hold no
-secret and no personal data: they go to chat rooms and mailboxes.
+Code that notices a problem raises the alert in the transaction that records the problem; a sensor delivers it. Messages
+go to chat rooms and mailboxes, so they contain no secrets and no personal data.
 """
 
 from dataclasses import dataclass
@@ -43,9 +43,9 @@ RETURNING count
 class Alert:
     """One incident.
 
-    org_id: None for what concerns no single org.
-    incident: tells incidents of one kind and org apart: a stream, a job.
-    count: how often it was noticed. delivered_to: `slack`, `email`; delivered_at: when the last of them had it.
+    org_id: None for an incident that concerns no single org.
+    incident: distinguishes incidents of the same kind and org: a stream, a job.
+    count: how often it was noticed. delivered_to: `slack`, `email`; delivered_at: when the last of them received it.
     """
 
     id: int
@@ -72,9 +72,10 @@ def raise_alert(
     *,
     incident: str | None = None,
 ) -> bool:
-    """Open an incident, or count that an open one was noticed again; True when it is new. The caller commits.
+    """Open an incident, or count another sighting of an open one. Returns True for a new one. The caller commits.
 
-    message: what happened. mend: what the reader can do. incident: where there can be several of one kind and org.
+    message: the event. mend: steps the reader can take. incident: needed where there can be several of one kind and
+    org.
     """
     with connection.cursor(row_factory=scalar_row) as cursor:
         times = cursor.execute(_RAISE, _raised(kind, org_id, message, mend, incident)).fetchone()
@@ -90,7 +91,7 @@ async def raise_alert_async(
     *,
     incident: str | None = None,
 ) -> bool:
-    """As `raise_alert`, in a transaction of an event loop's."""
+    """Async counterpart of `raise_alert`."""
     async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(_RAISE, _raised(kind, org_id, message, mend, incident))
         return bool(await cursor.fetchone() == 1)
@@ -103,7 +104,7 @@ def _raised(kind: AlertKind, org_id: str | None, message: str, mend: str, incide
 def resolve_alert(
     connection: Connection[Any], kind: AlertKind, org_id: str | None, *, incident: str | None = None
 ) -> int:
-    """Close the open incidents of a kind and org, or the one named; how many there were. The caller commits."""
+    """Close the open incidents of a kind and org, or only the named one; returns their number. The caller commits."""
     return connection.execute(
         "UPDATE sync.alerts SET resolved_at = now() WHERE kind = %(kind)s AND org_id IS NOT DISTINCT FROM %(org)s"
         " AND resolved_at IS NULL AND (%(incident)s::text IS NULL OR incident = %(incident)s)",
@@ -112,7 +113,7 @@ def resolve_alert(
 
 
 def resolve_alert_by_id(connection: Connection[Any], alert_id: int) -> Alert:
-    """Close an incident by hand; raise UsageError when none is open by that number."""
+    """Close an incident by hand; UsageError if no open incident has this id."""
     statement = "UPDATE sync.alerts SET resolved_at = now() WHERE id = %s AND resolved_at IS NULL"
     if connection.execute(statement, (alert_id,)).rowcount == 0:
         raise UsageError(f"no alert {alert_id} is open; see: openfaith-pipeline alerts list")
@@ -122,7 +123,10 @@ def resolve_alert_by_id(connection: Connection[Any], alert_id: int) -> Alert:
 
 
 def list_alerts(connection: Connection[Any], *, org_id: str | None = None, with_resolved: bool = False) -> list[Alert]:
-    """The open incidents, oldest first: of one org, or of all and of no single one; on demand those that are over."""
+    """Open incidents, oldest first; `with_resolved` also closed ones.
+
+    Org_id: None for all, also those without an org.
+    """
     with connection.cursor(row_factory=class_row(Alert)) as cursor:
         return cursor.execute(
             f"{_ALERTS} WHERE (%(org)s::text IS NULL OR org_id = %(org)s)"

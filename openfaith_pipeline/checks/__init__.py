@@ -1,6 +1,6 @@
-"""Data-quality rules, derived from the catalog: what each stream's published rows are examined for.
+"""Data-quality rules for published rows, derived from the catalog.
 
-A rule looks and tells; it changes nothing. It has to be cheap enough to run after every sync.
+A rule reads and reports; it changes nothing. It must be cheap enough to run after every sync.
 """
 
 from openfaith_pipeline.checks.rules import RULES, Finding, Rule, rules_for

@@ -1,4 +1,4 @@
-"""The rules, and which streams each applies to."""
+"""The rules, and the streams that each applies to."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from openfaith_pipeline.sources import STREAMS
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule found: `counts` names what it counted, without personal data."""
+    """Result of a rule. `counts`: named numbers, without personal data."""
 
     passed: bool
     counts: Mapping[str, int]
@@ -22,9 +22,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing to examine in a stream's published rows of one org.
+    """A check of one stream's published rows of one org.
 
-    is_blocking: what a sync has published does not stay where this fails.
+    is_blocking: a sync whose rows fail this check is rolled back.
     """
 
     name: str
@@ -52,7 +52,7 @@ def _examine_relationships(connection: Connection[Any], stream: Stream, org_id: 
 
 
 def _count_dangling(connection: Connection[Any], stream: Stream, relationship: str, target: Stream, org_id: str) -> int:
-    # A target of which nothing is synced yet says nothing about these rows, hence the second EXISTS.
+    # A target without any synced rows says nothing about these rows, hence the second EXISTS.
     query = sql.SQL(
         "SELECT count(*) FROM {table} AS child WHERE org_id = %(org)s AND _deleted_at IS NULL AND {column} IS NOT NULL"
         " AND NOT EXISTS (SELECT FROM {target} WHERE org_id = %(org)s AND id = child.{column})"
@@ -80,13 +80,13 @@ def _examine_parents(connection: Connection[Any], stream: Stream, org_id: str) -
 
 
 def _content(stream: Stream) -> list[str]:
-    """The columns that say what a record is about: neither its times nor its relationships."""
+    """Columns with the record's content: all but times and relationships."""
     related = {f"{name}_id" for name in stream.belongs_to}
     return [name for name in stream.attributes if name not in {"created_at", "updated_at", *related}]
 
 
 def _examine_content(connection: Connection[Any], stream: Stream, org_id: str) -> Finding:
-    """Of the rows that the newest sync updated, how many have lost all their content by it."""
+    """Count the rows that the newest sync updated, and those that lost all their content in it."""
     query = sql.SQL(
         "WITH newest AS (SELECT sync_id FROM sync.stream_syncs WHERE org_id = %(org)s AND stream = %(stream)s"
         " ORDER BY id DESC LIMIT 1),"
@@ -109,12 +109,12 @@ def _examine_content(connection: Connection[Any], stream: Stream, org_id: str) -
 
 
 FEWEST_BLANKED: Final = 20
-"""Rows that must have lost all their content in one sync before it is not believed; half of those written at least."""
+"""Rows that must lose all their content in one sync, and at least half of those written, for the check to fail."""
 
 RULES: Final = (
     Rule(
         name="nothing_quarantined",
-        description="Every record that Planning Center sent could be typed; those that could not wait in quarantine.",
+        description="All values that Planning Center sent could be typed; those that could not are in quarantine.",
         applies_to=lambda _: True,
         examine=_examine_quarantine,
     ),
@@ -126,13 +126,13 @@ RULES: Final = (
     ),
     Rule(
         name="rows_have_their_parent",
-        description="Every row names the record that it was found under, which most records do not do themselves.",
+        description="Every row has the parent that it was found under, which most records do not name themselves.",
         applies_to=lambda stream: bool(stream.parent_ways),
         examine=_examine_parents,
     ),
     Rule(
         name="rows_keep_their_content",
-        description="No sync leaves the rows that it updates without any content, as when a permission is taken away.",
+        description="No sync empties the rows that it updates, as happens when a permission is withdrawn.",
         applies_to=lambda stream: len(_content(stream)) > 1,
         examine=_examine_content,
         is_blocking=True,

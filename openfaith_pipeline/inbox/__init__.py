@@ -1,1 +1,1 @@
-"""What was asked for from outside, in Postgres before anyone is answered: nothing here needs Dagster to be up."""
+"""Requests from outside, stored in Postgres before they are acknowledged. Nothing here needs Dagster to be up."""

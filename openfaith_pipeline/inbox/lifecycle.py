@@ -1,7 +1,7 @@
-"""The life of a request once it is kept: claimed, carried out by a run, ended. Every function leaves the commit.
+"""The life of a stored request: claimed, run, finished. The caller commits.
 
-Whoever carries requests out may be killed between any two of these steps: each can be taken again, and a request that
-was claimed stays claimed until a run has been seen to carry it out.
+The process that runs requests may be killed between any two of these steps: each step can be repeated, and a claimed
+request stays claimed until a run has been seen to execute it.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,9 +16,9 @@ from openfaith_pipeline.inbox.requests import COLUMNS, Request
 from openfaith_pipeline.inbox.sync_requests import SYNC_WORKFLOW
 
 MOST_CLAIMED: Final = 25
-"""Requests claimed at once: to create the run of a whole sync takes Dagster seconds."""
+"""Requests claimed at once: Dagster needs seconds to create the run of a whole sync."""
 
-# One sync of an org at a time: whoever asks meanwhile can still join the one that waits. A paused org's wait.
+# One sync of an org at a time: later requests can still join the one that waits. Requests of a paused org wait.
 _CLAIM: Final = """
 WITH due AS (
     SELECT r.request_id, r.workflow = %(sync)s AS is_sync,
@@ -61,12 +61,15 @@ SELECT stream || ' ' || status || coalesce(': ' || error, '')
 
 
 def claim_requests(connection: Connection[Any], *, most: int = MOST_CLAIMED) -> int:
-    """Claim what is due: the oldest sync of each org that has none under way, and everything else; how many."""
+    """Claim due requests: the oldest sync of each org without a sync under way, and everything else.
+
+    Returns their number.
+    """
     return connection.execute(_CLAIM, {"sync": SYNC_WORKFLOW, "most": most}).rowcount
 
 
 def claimed_requests(connection: Connection[Any]) -> list[Request]:
-    """Every request that was claimed and whose end is not recorded, oldest first."""
+    """Claimed requests without a recorded end, oldest first."""
     with connection.cursor(row_factory=class_row(Request)) as cursor:
         return cursor.execute(
             f"SELECT {COLUMNS} FROM sync.requests"  # noqa: S608 - our own column names
@@ -75,7 +78,7 @@ def claimed_requests(connection: Connection[Any]) -> list[Request]:
 
 
 def fail_orphans(connection: Connection[Any]) -> int:
-    """End the syncs that wait for an org that was removed; how many there were."""
+    """Fail the sync requests of removed orgs; returns their number."""
     return connection.execute(
         "UPDATE sync.requests SET status = 'failed', finished_at = now(), error = 'the org was removed'"
         " FROM sync.orgs WHERE orgs.org_id = requests.org_id AND orgs.removed_at IS NOT NULL"
@@ -85,10 +88,9 @@ def fail_orphans(connection: Connection[Any]) -> int:
 
 
 def take_request(connection: Connection[Any], request_id: str, run_id: str) -> None:
-    """Record that the run begins to carry out the request, if there is one of this id.
+    """Record that the run begins to execute the request, if there is one with this id.
 
-    Raises RequestCanceled when it was canceled. A run that a person has made of the canceled one may begin all the
-    same: they want it after all.
+    Raises RequestCanceled if it was canceled, unless a person started this run after the cancellation.
     """
     row = connection.execute(
         "UPDATE sync.requests SET run_id = %(run)s, started_at = coalesce(started_at, now()),"
@@ -101,11 +103,11 @@ def take_request(connection: Connection[Any], request_id: str, run_id: str) -> N
         {"request": request_id, "run": run_id},
     ).fetchone()
     if row is None and _exists(connection, request_id):
-        raise RequestCanceled(f"the request {request_id} was canceled; ask anew, or resume it")
+        raise RequestCanceled(f"the request {request_id} was canceled; make a new one, or resume it")
 
 
 def note_run(connection: Connection[Any], request_id: str, run_id: str, *, is_running: bool) -> None:
-    """Record which run carries out a claimed request."""
+    """Record the run that executes a claimed request."""
     connection.execute(
         "UPDATE sync.requests SET run_id = %(run)s, status = CASE WHEN %(running)s THEN 'running' ELSE status END,"
         " started_at = CASE WHEN %(running)s THEN coalesce(started_at, now()) ELSE started_at END"
@@ -118,7 +120,7 @@ def note_run(connection: Connection[Any], request_id: str, run_id: str, *, is_ru
 def finish_request(
     connection: Connection[Any], request_id: str, status: str, error: str | None, result: Mapping[str, Any] | None
 ) -> None:
-    """Record the end: succeeded, failed or canceled. Of an end that is recorded already nothing changes."""
+    """Record the end: succeeded, failed or canceled. An end that is already recorded stays."""
     connection.execute(
         "UPDATE sync.requests SET status = %s, error = %s, result = %s, finished_at = now()"
         " WHERE request_id = %s AND finished_at IS NULL",
@@ -127,7 +129,7 @@ def finish_request(
 
 
 def sync_summary(connection: Connection[Any], request: Request) -> dict[str, Any]:
-    """What the sync did: streams by how they ended, rows and requests."""
+    """Summary of the sync: number of streams by status, rows and API requests."""
     cursor = connection.execute(_SUMMARY, {"request": request.request_id, "org": request.org_id})
     names = [column.name for column in cursor.description or ()]
     row = cursor.fetchone() or ()
@@ -135,7 +137,7 @@ def sync_summary(connection: Connection[Any], request: Request) -> dict[str, Any
 
 
 def sync_failures(connection: Connection[Any], request: Request) -> Collection[str]:
-    """The streams of the sync that did not succeed, and why."""
+    """Streams of the sync that did not succeed, with the error."""
     rows = connection.execute(_FAILURES, {"request": request.request_id, "org": request.org_id}).fetchall()
     return [row[0] for row in rows]
 

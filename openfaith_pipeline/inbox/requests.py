@@ -1,8 +1,8 @@
-"""Requests: work that was asked for, kept until its end is known. Each function leaves the commit to its caller.
+"""Requests for work, kept until they have ended. The caller commits.
 
-A request is `waiting` until the requests sensor has claimed it, `launched` until its run begins, `running`, and then
-`succeeded`, `failed` or `canceled`. Its id is also the id of the sync it asks for, so that every run that carries it
-out, however many there come to be, continues one sync.
+A request is `waiting` until the requests sensor claims it, `launched` until its run begins, `running`, and then
+`succeeded`, `failed` or `canceled`. Its id is also the id of the sync it requests, so that all runs for it, however
+many there are, continue one sync.
 """
 
 from collections.abc import Collection, Mapping
@@ -27,10 +27,10 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it stands.
+    """A stored request.
 
-    payload: what the workflow was given. run_id: the newest of the Dagster runs that carried it out.
-    error, result: how it ended; the result is the workflow's.
+    payload: the workflow's input. run_id: the newest Dagster run for it.
+    error, result: of the finished workflow.
     """
 
     request_id: str
@@ -58,9 +58,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Ask:
-    """What is asked for: a workflow of the registry, for one org, with its payload as JSON.
+    """A request to store: a workflow of the registry, for one org, with its payload as JSON.
 
-    not_before: the moment until which it waits.
+    not_before: the earliest time to begin, None for now.
     """
 
     workflow: str
@@ -72,9 +72,9 @@ class Ask:
 
 
 def submit(connection: Connection[Any], ask: Ask) -> tuple[Request, bool]:
-    """Keep the request, or find the one that was made with this key before; and whether it is new.
+    """Store the request, or find the earlier one with the same idempotency key; and whether it is new.
 
-    Raises IdempotencyKeyReused when the org's key stands for something else.
+    Raises IdempotencyKeyReused if the org has used the key for a different request.
     """
     check_key(ask.idempotency_key)
     with connection.cursor(row_factory=class_row(Request)) as cursor:
@@ -97,7 +97,7 @@ def submit(connection: Connection[Any], ask: Ask) -> tuple[Request, bool]:
 
 
 def check_key(key: str | None) -> None:
-    """Raise UsageError for an idempotency key that is no key: empty, too long, or not printable ASCII."""
+    """Raise UsageError for an idempotency key that is empty, too long or not printable ASCII."""
     if key is None:
         return
     if not (0 < len(key) <= MOST_KEY_CHARACTERS and key.isascii() and key.isprintable()):
@@ -105,7 +105,7 @@ def check_key(key: str | None) -> None:
 
 
 def get_request(connection: Connection[Any], request_id: str) -> Request:
-    """Raise UnknownRequest when there is none of this id."""
+    """Raise UnknownRequest if there is no request with this id."""
     request = _one(connection, "request_id = %s", (request_id,))
     if request is None:
         raise UnknownRequest(f"there is no execution {request_id[:80]!r}")
@@ -113,12 +113,12 @@ def get_request(connection: Connection[Any], request_id: str) -> Request:
 
 
 def lock_org(connection: Connection[Any], org_id: str) -> None:
-    """Let nobody else ask for anything of the org until the end of the transaction."""
+    """Keep other transactions from adding requests for the org until this one ends."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('openfaith.requests.' || %s, 0))", (org_id,))
 
 
 def waiting_requests(connection: Connection[Any], org_id: str, workflow: str) -> list[Request]:
-    """The org's requests that nobody has begun to carry out, oldest first, locked until the end of the transaction."""
+    """The org's requests that are still waiting, oldest first, locked until the transaction ends."""
     with connection.cursor(row_factory=class_row(Request)) as cursor:
         return cursor.execute(
             f"SELECT {COLUMNS} FROM sync.requests"  # noqa: S608 - our own column names
@@ -131,7 +131,7 @@ def waiting_requests(connection: Connection[Any], org_id: str, workflow: str) ->
 def change_waiting(
     connection: Connection[Any], request_id: str, payload: Mapping[str, Any], not_before: datetime | None
 ) -> None:
-    """Let a waiting request stand for more than it did."""
+    """Replace the payload and the earliest start of a waiting request."""
     connection.execute(
         "UPDATE sync.requests SET payload = %s, not_before = %s WHERE request_id = %s AND status = 'waiting'",
         (Jsonb(dict(payload)), not_before, request_id),
@@ -139,7 +139,7 @@ def change_waiting(
 
 
 def cancel_request(connection: Connection[Any], request_id: str) -> Request:
-    """End a request that waits, at once; ask for the end of one that is under way; leave one that has ended.
+    """Cancel a waiting request at once, request cancellation of a running one, and leave one that has ended.
 
     Raises UnknownRequest.
     """
@@ -154,7 +154,7 @@ def cancel_request(connection: Connection[Any], request_id: str) -> Request:
 
 
 def resume_request(connection: Connection[Any], request_id: str) -> Request:
-    """Let a request that failed or was canceled wait again, for another attempt at the same work.
+    """Let a failed or canceled request wait again, for another attempt at the same work.
 
     Raises UnknownRequest.
     """
@@ -175,7 +175,7 @@ def resume_request(connection: Connection[Any], request_id: str) -> Request:
 def list_requests(
     connection: Connection[Any], workflow: str | None, org_ids: Collection[str] | None, limit: int
 ) -> list[Request]:
-    """The newest requests first: of one workflow or all (None), of these orgs or all (None)."""
+    """Newest requests first; workflow, org_ids: None for all."""
     with connection.cursor(row_factory=class_row(Request)) as cursor:
         return cursor.execute(
             f"SELECT {COLUMNS} FROM sync.requests"  # noqa: S608 - our own column names
@@ -187,7 +187,10 @@ def list_requests(
 
 
 def forget_ended(connection: Connection[Any], age: timedelta) -> int:
-    """Delete requests that ended so long ago, but those with a key, which counts for ever; how many."""
+    """Delete requests that ended `age` ago, except those with a key, which stays taken for ever.
+
+    Returns their number.
+    """
     return connection.execute(
         "DELETE FROM sync.requests WHERE finished_at < now() - %s AND idempotency_key IS NULL", (age,)
     ).rowcount
@@ -196,11 +199,11 @@ def forget_ended(connection: Connection[Any], age: timedelta) -> int:
 def _made_before(connection: Connection[Any], ask: Ask) -> Request:
     before = _one(connection, "org_id = %s AND idempotency_key = %s", (ask.org_id, ask.idempotency_key))
     if before is None:
-        raise UnknownRequest("the request with this idempotency key was removed meanwhile; ask again")
+        raise UnknownRequest("the request with this idempotency key was removed meanwhile; try again")
     if before.workflow != ask.workflow or before.payload != dict(ask.payload):
         raise IdempotencyKeyReused(
             f"the idempotency key was used on {before.requested_at:%Y-%m-%d %H:%M} UTC for another request:"
-            " take a new key for each thing asked for"
+            " use a new key for each request"
         )
     return before
 

@@ -1,4 +1,4 @@
-"""Requests for syncs: many who ask for the same while one request waits are served by one sync."""
+"""Requests for syncs: equal requests that arrive while one waits are served by one sync."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -34,11 +34,11 @@ def request_sync(
     idempotency_key: str | None = None,
     not_before: datetime | None = None,
 ) -> str:
-    """Ask for a sync of the org; the id of the request that will bring it, once the caller has committed.
+    """Request a sync of the org; returns the request's id, which is valid once the caller has committed.
 
-    mode: a SyncMode. streams: their names, None for all. trigger: what asks (api, webhook, schedule, backfill).
-    idempotency_key: makes the same request of every call with this key. A call without one may join a request of the
-    org that waits: one that does as much, or one of the same mode, which is then widened to these streams.
+    mode: a SyncMode. streams: their names, None for all. trigger: the origin (api, webhook, schedule, backfill).
+    idempotency_key: every call with this key returns the same request. A call without one may join a waiting request of
+    the org: one that covers it, or one of the same mode, which is then widened to these streams.
     Raises UnknownOrg, OrgPaused, UnknownStream, or IdempotencyKeyReused.
     """
     payload = sync_payload(org_id, mode, streams)
@@ -47,7 +47,7 @@ def request_sync(
 
 
 def submit_sync(connection: Connection[Any], ask: Ask) -> tuple[Request, bool]:
-    """As `request_sync`, for a payload that `sync_payload` made; the request, and whether it is new."""
+    """As `request_sync`, for a payload made by `sync_payload`. Returns the request, and whether it is new."""
     org = get_org(connection, ask.org_id)
     if org.paused_at is not None:
         raise OrgPaused(f"{ask.org_id} is paused; resume it with: openfaith-pipeline org resume {ask.org_id}")
@@ -60,7 +60,7 @@ def submit_sync(connection: Connection[Any], ask: Ask) -> tuple[Request, bool]:
 
 
 def sync_payload(org_id: str, mode: str, streams: Collection[str] | None) -> dict[str, Any]:
-    """The payload of a sync as it is kept. Raises UnknownStream."""
+    """Payload of a sync request. Raises UnknownStream."""
     for name in streams or ():
         if name not in STREAMS:
             raise UnknownStream(f"there is no stream {name[:80]!r}; `openfaith-pipeline catalog` lists them")
@@ -69,7 +69,7 @@ def sync_payload(org_id: str, mode: str, streams: Collection[str] | None) -> dic
 
 
 def _joins(connection: Connection[Any], ask: Ask, waiting: Request) -> bool:
-    """Whether the waiting request serves what is asked, being widened if need be and if nobody holds a key to it."""
+    """Whether the waiting request covers this one, widened if necessary; never if it has an idempotency key."""
     asked, there = ask.payload, waiting.payload
     if _THOROUGHNESS[asked["mode"]] > _THOROUGHNESS[there["mode"]]:
         return False
@@ -88,5 +88,5 @@ def _union(one: Sequence[str] | None, other: Sequence[str] | None) -> list[str] 
 
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    """The earlier of two moments; None is now."""
+    """The earlier of two times; None is now."""
     return None if one is None or other is None else min(one, other)

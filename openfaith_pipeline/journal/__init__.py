@@ -1,6 +1,7 @@
-"""The journal: what every change of a raw, link or canonical row was before and after, by which sync, and why.
+"""The journal: every change of a raw, link or canonical row, with its values before and after, the sync and the cause.
 
-Whoever writes such a row writes through `journaled`: the images are in the very statement that makes the change.
+Belongs here: writing entries in the statement that makes the change (`journaled`), reading a row's history, and undoing
+a sync. Does not: deciding which rows change.
 """
 
 from openfaith_pipeline.journal.tables import JournaledTable, canonical_rows, link_rows, raw_rows

@@ -1,8 +1,8 @@
-"""An entity, its link and its edges stay together when a sync is undone in part.
+"""Keep an entity, its link and its edges together when a sync is undone in part.
 
-The journal is undone row by row. Where rows that others changed are kept or overwritten, that alone could take the link
-from an entity that stays, whose record would come back as another one, or put back an entity whose record is another by
-now. Edges are no different: they hold between entities that records stand for.
+The journal is undone row by row. When some rows stay as they are because of later changes, that alone could take the
+link from an entity that stays (its record would then come back as a second entity), or bring back an entity whose
+record is linked to another one by now. The same holds for edges, which join linked entities.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ UPDATE pg_temp.{undoing} AS link SET conflict = 'what it names is kept' FROM pg_
 WHERE found.row_key = link.row_key AND link.conflict IS NULL AND link.is_new AND link.is_present
     AND found.after ->> 'entityId' IN ({kept})""")
 
-# Every entity that the links named before this undoing, or were to name after it.
+# Every entity that a link names after the undoing, or would name if no row were kept.
 _UNLINKED: Final = sql.SQL("""
 CREATE TEMP TABLE undoing_unlinked ON COMMIT DROP AS
 SELECT entity_id FROM (
@@ -39,7 +39,7 @@ WHERE target."orgId" = %(org_id)s AND target."deletedAt" IS NULL AND ({ends})
 
 
 def keep_links_of_kept(undoings: Sequence[Undoing]) -> None:
-    """Keep the links of entities that are kept, and of those that kept edges join. After everything is found."""
+    """Keep the links of entities that are kept or joined by a kept edge. Call after every `find`."""
     kept = list(_kept_ids(undoings))
     for links in _links(undoings):
         if kept:
@@ -47,7 +47,7 @@ def keep_links_of_kept(undoings: Sequence[Undoing]) -> None:
 
 
 def end_unlinked(undoings: Sequence[Undoing]) -> None:
-    """Mark as deleted what the undoing left without a link, with its edges. After everything is undone."""
+    """Mark entities that the undoing left without a link as deleted, with their edges. Call after every `apply`."""
     for links in _links(undoings):
         links.execute(_UNLINKED.format(**links.names, links=links.table.identifier))
         for table in {undoing.table for undoing in undoings if _is_entity(undoing.table)}:

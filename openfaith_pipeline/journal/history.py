@@ -1,4 +1,4 @@
-"""A record's life, as the journal tells it."""
+"""The history of a row, read from the journal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from openfaith_pipeline.journal.tables import JournaledTable
 class Change:
     """One change of a row.
 
-    before, after: the columns that changed, with their values; of an insert or a remove the whole row.
+    before, after: the changed columns and their values; for an insert or a removal the whole row.
     """
 
     changed_at: datetime
@@ -36,9 +36,12 @@ _CHANGES: Final = (
 
 
 def read_history(connection: Connection[Any], org_id: str, table: JournaledTable, key: Sequence[str]) -> list[Change]:
-    """Every change of the row of this key, oldest first; of a key's first columns alone, of all rows with these."""
+    """Changes of the row with this key, oldest first.
+
+    With only the first columns of a key, of all rows that match them.
+    """
     named = dict(zip(table.key, key, strict=False))
-    # The whole key is found by its hash, a part of one among the table's entries.
+    # A whole key is found by its hash, a partial one among the entries of the table.
     is_whole = len(key) == len(table.key)
     found = "jsonb_hash(row_key) = jsonb_hash(%(key)s) AND row_key = %(key)s" if is_whole else "row_key @> %(key)s"
     with connection.cursor(row_factory=class_row(Change)) as cursor:

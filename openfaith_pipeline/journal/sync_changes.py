@@ -1,4 +1,4 @@
-"""What a sync has changed so far, by stream, as the journal of its own transaction has it."""
+"""Changes made by one sync so far, by stream, read from the journal inside the sync's own transaction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from openfaith_pipeline.sources import STREAMS
 
 SAMPLES: Final = 3
-"""Of each kind of change of a stream."""
+"""Samples kept for each kind of change of a stream."""
 
 _OURS_SHOWN: Final = "_extra"
 
@@ -25,7 +25,7 @@ class Sample:
 
 @dataclass
 class StreamChanges:
-    """How many rows of each kind of change, and some of them."""
+    """Number of changed rows by kind of change, with a few samples."""
 
     counts: dict[str, int] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
@@ -43,7 +43,7 @@ WHERE place <= %s ORDER BY table_name, kind, place
 
 
 async def changes_of(connection: AsyncConnection[Any], org_id: str, sync_id: str) -> dict[str, StreamChanges]:
-    """By stream, the changes that the sync has made to raw rows of the org."""
+    """Changes that the sync has made to the org's raw rows, by stream."""
     streams = {stream.raw_table: stream.name for stream in STREAMS.values()}
     cursor = await connection.execute(_CHANGES, (sync_id, org_id, list(streams), SAMPLES))
     changes: dict[str, StreamChanges] = {}
@@ -55,7 +55,7 @@ async def changes_of(connection: AsyncConnection[Any], org_id: str, sync_id: str
 
 
 def _fields(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, tuple[Any, Any]]:
-    """The source's own fields that differ; of a new row those that hold something."""
+    """The source's own fields that differ; for a new row, the fields that are not empty."""
     known, now = before or {}, after or {}
     names = [name for name in {**known, **now} if not name.startswith("_") or name == _OURS_SHOWN]
     return {

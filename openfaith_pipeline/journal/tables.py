@@ -1,4 +1,4 @@
-"""The tables whose changes are journaled, and how a row of each is named in the journal."""
+"""Tables whose changes are journaled, and the names and keys by which the journal knows their rows."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +15,8 @@ from openfaith_pipeline.sources import STREAMS
 class JournaledTable:
     """A table of rows that each belong to one org.
 
-    key: what names a row within its org. org: the column of the org. deleted: the column that is set on a tombstone,
-    None where rows are removed instead.
+    key: the columns that identify a row within its org. org: the column with the org. deleted: the column that is set
+    on a tombstone, None for a table whose rows are removed instead.
     """
 
     schema: str
@@ -27,7 +27,7 @@ class JournaledTable:
 
     @property
     def full_name(self) -> str:
-        """As the journal calls it: `pco_people.emails`."""
+        """The name in the journal, such as `pco_people.emails`."""
         return f"{self.schema}.{self.name}"
 
     @property
@@ -41,20 +41,20 @@ def raw_rows(stream: Stream) -> JournaledTable:
 
 
 def link_rows(stream: Stream, relationship: str) -> JournaledTable:
-    """The table of one of the stream's to-many relationships."""
+    """The link table of one to-many relationship of the stream."""
     return JournaledTable(stream.schema, stream.links[relationship], ("id", "related_id"), "org_id", None)
 
 
 @cache
 def canonical_rows(schema: str, table: str) -> JournaledTable:
-    """`openfaith_<table>` as it stands in the canonical schema."""
+    """`openfaith_<table>` in the canonical schema."""
     declared = canonical_metadata(schema).tables[f"{schema}.{CANONICAL_PREFIX}{table}"]
     key = tuple(column.name for column in declared.primary_key if column.name != "orgId")
     return JournaledTable(schema, declared.name, key, "orgId", "deletedAt" if "deletedAt" in declared.c else None)
 
 
 def table_named(full_name: str, canonical_schema: str) -> JournaledTable:
-    """The table that the journal calls so. Raises UsageError for one that this version does not know."""
+    """The table with this name in the journal; UsageError if this version does not know it."""
     schema, _, name = full_name.partition(".")
     table = name.removeprefix(CANONICAL_PREFIX)
     if schema == canonical_schema and f"{schema}.{name}" in canonical_metadata(schema).tables:
@@ -69,5 +69,5 @@ def table_named(full_name: str, canonical_schema: str) -> JournaledTable:
 
 
 def tables_of_stream(stream: Stream) -> list[str]:
-    """The stream's raw table and its tables of links, as the journal calls them."""
+    """Journal names of the stream's raw table and of its link tables."""
     return [stream.raw_table, *(link_rows(stream, relationship).full_name for relationship in stream.links)]

@@ -1,8 +1,8 @@
-"""Undoing what one sync did to one table of one org, by the journal: find what is to be undone, then do it.
+"""Undo the changes of one sync to one table of one org: find them in the journal, then apply the opposite.
 
-A row was changed by others since when undoing the later entries of the journal would change it, or when a column that
-the sync wrote no longer holds what the sync wrote (people's changes are not journaled). Later changes that were undone
-themselves leave the row as the sync left it, and do not count.
+A row is in conflict when undoing later journal entries would change it too, or when a column that the sync wrote now
+holds another value (changes made by people are not journaled). Later changes that were themselves undone leave the row
+as the sync left it and cause no conflict.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from psycopg import Cursor, sql
 from openfaith_pipeline.journal.tables import JournaledTable
 from openfaith_pipeline.journal.writing import Write, journaled
 
-# Of a sync that was rolled back in part, or synced again under its id, what is left to undo.
-# before, after: of the columns that the sync changed. image: the row as it was, as far as anything changed since.
-# Most rows have one entry, and nobody else's since: these need no sorting, and images are wide.
+# Changes that are not undone yet: the sync may have been rolled back in part, or run again under its id.
+# before, after: the columns that the sync changed. image: the row as it was, unless something changed it since. Most
+# rows have one entry and no later ones: these need no sorting, and images are wide.
 _FIND = sql.SQL("""
 CREATE TEMP TABLE {found} ON COMMIT DROP AS
 WITH own AS MATERIALIZED (
@@ -59,16 +59,17 @@ SELECT done.row_key, done.is_single, done.is_new, done.is_removed, done.after,
     coalesce(since.image, done.before) AS image, since.before_others, since.was_absent, since.changed_by
 FROM done LEFT JOIN since USING (row_key)""")
 
-# An upgrade that adds columns moves values in the table and in the journal: both are read before it, or both after.
+# An upgrade that adds columns moves values in the table and in the journal. The lock makes us read both before or
+# after.
 _HOLD = sql.SQL("LOCK TABLE {table} IN ROW SHARE MODE")
 
-# Canonical rows may be changed by people meanwhile; what is compared next is what will be written.
+# People may change canonical rows meanwhile; the rows compared next are the rows that will be written.
 _LOCK = sql.SQL(
     "SELECT count(*) FROM (SELECT FROM {table} AS target, pg_temp.{found} AS found WHERE {same_as_found}"
     " FOR UPDATE OF target) AS locked"
 )
-# Of a row that one entry tells all of, and that is as it says, before and after are what it says: no need to look
-# again. `after` is null where it is the image.
+# A row with a single entry whose image still matches needs no second look: its before and after are the entry's.
+# `after` is null where it equals the image.
 _COMPARE = sql.SQL("""
 CREATE TEMP TABLE {undoing} ON COMMIT DROP AS
 SELECT row_key, is_new, image, present IS NOT NULL AS is_present, conflict,
@@ -95,14 +96,14 @@ FROM (
     FROM jsonb_each(CASE WHEN NOT is_new AND NOT is_as_told THEN image END) WHERE present -> key <> value
 ) AS differing""")
 
-# Only what joins need: the images are wide.
+# Only the columns that joins need: the images are wide.
 _ANALYZE_FOUND = sql.SQL("ANALYZE pg_temp.{found} (row_key)")
 _ANALYZE = sql.SQL("ANALYZE pg_temp.{undoing} (row_key, is_new, is_present, conflict)")
 
 _REMOVE = sql.SQL(
     "DELETE FROM {table} AS target USING pg_temp.{undoing} AS undoing WHERE {same_row} AND undoing.is_new AND {chosen}"
 )
-# The rows are locked since they were compared: what differed then is what changes now, and needs no second comparison.
+# The rows have been locked since they were compared, so the differences found then are the changes to make now.
 _RESTORE = sql.SQL("""
 WITH written AS (
     UPDATE {table} AS target
@@ -126,7 +127,10 @@ _RETURN = sql.SQL(
 
 @dataclass(frozen=True)
 class Conflict:
-    """A row that others changed since. key: its key's columns besides the org. changed_by: causes and syncs, or who."""
+    """A row changed since by somebody else. key: its key columns without the org.
+
+    Changed_by: causes and syncs, or users.
+    """
 
     table: str
     key: Mapping[str, str]
@@ -135,7 +139,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Undone:
-    """What became of a table's rows: given back what they were, removed, put back, or kept because of a conflict."""
+    """Row counts after undoing: reverted, removed, put back, and kept because of a conflict."""
 
     restored: int
     removed: int
@@ -145,10 +149,10 @@ class Undone:
 
 @dataclass(frozen=True)
 class Undoing:
-    """One sync's changes of one table of one org, to be undone in the caller's transaction.
+    """The changes of one sync to one table of one org, undone in the caller's transaction.
 
-    number: tells the tables of one transaction apart. parameters: org_id, `undone` (the sync), sync_id and cause (of
-    the undoing).
+    number: distinguishes the temporary tables of one transaction. parameters: org_id, `undone` (the sync), and the
+    sync_id and cause of the undoing.
     """
 
     cursor: Cursor[tuple[Any, ...]]
@@ -157,7 +161,7 @@ class Undoing:
     parameters: Mapping[str, str]
 
     def find(self) -> int:
-        """Put together what is to be undone, and lock its rows; returns how many rows the sync changed."""
+        """Collect the changes to undo and lock their rows. Returns the number of rows that the sync changed."""
         for statement in (_HOLD, _FIND, _ANALYZE_FOUND, _LOCK, _COMPARE):
             self.execute(statement.format(**self.names))
         found = self.cursor.rowcount
@@ -165,7 +169,7 @@ class Undoing:
         return found
 
     def conflicts(self, limit: int) -> tuple[int, list[Conflict]]:
-        """How many rows others changed, and the first of them."""
+        """The number of rows in conflict, and the first `limit` of them."""
         self.execute(sql.SQL("SELECT count(*) FROM pg_temp.{undoing} WHERE conflict IS NOT NULL").format(**self.names))
         count = (self.cursor.fetchone() or (0,))[0]
         self.execute(
@@ -176,7 +180,7 @@ class Undoing:
         return count, [Conflict(self.table.full_name, key, by) for key, by in self.cursor.fetchmany(limit)]
 
     def apply(self, *, overwrite: bool) -> Undone:
-        """Give the rows back what they were; those in conflict only where they are to be overwritten."""
+        """Restore the rows; those in conflict only with `overwrite`."""
         chosen = sql.SQL("true" if overwrite else "undoing.conflict IS NULL")
         kept, _ = (0, ()) if overwrite else self.conflicts(0)
         names = {"chosen": chosen, "columns": self._changed_columns()}
@@ -188,7 +192,7 @@ class Undoing:
         )
 
     def _changed_columns(self) -> sql.Composable:
-        """Those in any image, as a list."""
+        """All columns that appear in any image, as an SQL list."""
         self.execute(
             sql.SQL(
                 "SELECT attname FROM pg_attribute WHERE attrelid = {relation}::regclass AND attnum > 0"
@@ -211,12 +215,12 @@ class Undoing:
         return self.cursor.rowcount
 
     def execute(self, statement: sql.Composed) -> None:
-        """With the undoing's parameters."""
+        """Execute with the undoing's parameters."""
         self.cursor.execute(statement, self.parameters, prepare=False)
 
     @property
     def names(self) -> dict[str, sql.Composable]:
-        """What statements call its tables: `found` has what the journal tells, `undoing` what is to be done of it."""
+        """Identifiers for statements: table `found` has the journal's changes, table `undoing` the changes to make."""
         table = self.table
         return {
             "undoing": sql.Identifier(f"undoing_{self.number}"),

@@ -1,8 +1,8 @@
-"""A write and its journal entries as one statement: the entries are there exactly when the write is.
+"""A write and its journal entries in one statement: neither exists without the other.
 
 The outer part of a statement sees the table as it was before the statement, so a join with the written rows gives the
-image before. Where somebody else may change the rows meanwhile (people work in the canonical tables), the writer has to
-lock them first: a statement that waited for another's change would write upon it, and yet see the row before it.
+image before. Where others may change the rows at the same time (people edit the canonical tables), the writer must lock
+them first: a statement that waited for another transaction would overwrite its change but see the row from before it.
 """
 
 from enum import StrEnum
@@ -15,10 +15,10 @@ from openfaith_pipeline.journal.tables import JournaledTable
 
 
 class Write(StrEnum):
-    """What a statement does to its rows."""
+    """Kind of statement, by its effect on rows."""
 
     INSERT = "insert"
-    """New rows only (ON CONFLICT DO NOTHING leaves the others out): there is no image before."""
+    """Inserts only (ON CONFLICT DO NOTHING skips existing rows): there is no image before."""
     CHANGE = "change"
     """UPDATE, or INSERT ... ON CONFLICT DO UPDATE."""
     REMOVE = "remove"
@@ -35,7 +35,8 @@ _REMOVED: Final = sql.SQL(
     "INSERT INTO sync.journal {columns}"
     " SELECT %(org_id)s, {table_name}, {key}, 'remove', to_json(written), NULL, %(sync_id)s, %(cause)s FROM {written}"
 )
-# Of an update only the columns that differ are kept; comparing the images as JSON takes in columns we do not know.
+# An update keeps only the columns that differ. Comparing images as JSON includes columns that this version does not
+# know.
 _CHANGED: Final = sql.SQL("""
 INSERT INTO sync.journal {columns}
 SELECT %(org_id)s, {table_name}, image.key, {action}, image.differing -> 0,
@@ -64,18 +65,18 @@ _TOMBSTONES: Final = sql.SQL(
 
 
 def journaled(table: JournaledTable, write: sql.Composable, does: Write = Write.CHANGE) -> sql.Composed:
-    """One statement that does `write` and journals each row that it wrote; its row count is the rows written.
+    """Wrap `write` in one statement that also journals each row it writes; its row count is the number of rows written.
 
     write: an INSERT, UPDATE or DELETE that calls its table `target` (`INSERT INTO t AS target`, `UPDATE t AS target`),
-        without RETURNING. Rows of one org only.
-    Parameters of the statement, besides the write's own: org_id, sync_id, cause.
+        without RETURNING. All rows must belong to one org.
+    Statement parameters, besides those of `write`: org_id, sync_id, cause.
     """
     return sql.SQL("WITH written AS ({} RETURNING target.*) {}").format(write, entries_of(table, does))
 
 
 @cache
 def entries_of(table: JournaledTable, does: Write = Write.CHANGE) -> sql.Composed:
-    """The INSERT of journal entries for the rows of a CTE named `written`, which returned all columns of its table."""
+    """INSERT of journal entries for the rows of a CTE named `written`, which must return all columns of its table."""
     key = [sql.SQL("{}, written.{}").format(sql.Literal(name), sql.Identifier(name)) for name in table.key]
     same_row = [sql.SQL("present.{0} = written.{0}").format(sql.Identifier(name)) for name in table.key]
     statement = {Write.INSERT: _INSERTED, Write.CHANGE: _CHANGED, Write.REMOVE: _REMOVED}[does]

@@ -1,6 +1,6 @@
-"""How each org's connection is: connected, degraded, needs_reconnect, paused; shown alike wherever it is shown.
+"""Health of each org's connection: connected, degraded, needs_reconnect or paused; the same wherever it is shown.
 
-What is stored is what requests have met. That a connection is degraded follows from the streams that are withheld.
+The stored state comes from the responses to earlier requests. `degraded` is derived from streams that are withheld.
 """
 
 from collections.abc import Collection
@@ -28,7 +28,7 @@ SELECT org.org_id, org.paused_at IS NOT NULL, connection.state, connection.reaso
 
 @dataclass(frozen=True)
 class WithheldProduct:
-    """A product of which Planning Center withholds something. streams: names; is_whole: all that there are of it."""
+    """A product with streams that Planning Center withholds. streams: names; is_whole: all streams of the product."""
 
     product: str
     streams: tuple[str, ...]
@@ -41,7 +41,7 @@ class WithheldProduct:
 
 @dataclass(frozen=True)
 class Health:
-    """How an org's connection is. reason: why it is not well, for people. open_alerts: of this org."""
+    """Health of an org's connection. reason: for people, why it is not healthy. open_alerts: number for this org."""
 
     state: State
     reason: str | None
@@ -53,7 +53,7 @@ class Health:
 
 
 def read_health(connection: Connection[Any], org_ids: Collection[str] | None = None) -> dict[str, Health]:
-    """By org, of these or of all that were not removed."""
+    """Health by org, of these orgs or of all that were not removed."""
     given = None if org_ids is None else list(org_ids)
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(_HEALTH, {"orgs": given}).fetchall()

@@ -15,7 +15,7 @@ def new_org_id() -> str:
 
 
 def check_org_id(org_id: str) -> None:
-    """Raise UsageError, saying what an org id looks like, unless it is one."""
+    """Raise UsageError with the expected form unless this is an org id."""
     try:
         prefix = TypeID.from_string(org_id).prefix
     except TypeIDException:

@@ -1,4 +1,4 @@
-"""What each org has set for itself: how often it is synced, and which of its streams."""
+"""Settings of each org: how often it is synced, and which streams."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -24,12 +24,12 @@ _WITHIN_BOUNDS: Final = (timedelta(days=1), timedelta(days=90))
 
 @dataclass(frozen=True)
 class OrgSettings:
-    """How an org is synced by the clock.
+    """Sync schedule of an org.
 
-    sync_every: between two incremental syncs.
-    poll_every: between two readings of what has no cursor and can only be read whole; the syncs between leave it out.
-    reconcile_within: the time in which each stream is reconciled once.
-    streams: names of products and streams; None for everything, whatever the catalog comes to hold.
+    sync_every: interval between incremental syncs.
+    poll_every: interval between reads of streams without a cursor, which can only be read whole; other syncs skip them.
+    reconcile_within: time in which each stream is reconciled once.
+    streams: names of products and streams; None for everything, including streams that later versions add.
     """
 
     sync_every: timedelta = SYNC_EVERY
@@ -38,7 +38,7 @@ class OrgSettings:
     streams: Sequence[str] | None = None
 
     def chosen_streams(self) -> tuple[Stream, ...]:
-        """The streams that are synced. A name that the catalog no longer has stands for nothing."""
+        """The streams to sync. Names that the catalog no longer has are ignored."""
         wanted = None if self.streams is None else set(self.streams)
         return tuple(
             stream
@@ -49,7 +49,7 @@ class OrgSettings:
 
 @dataclass(frozen=True)
 class SettingsChange:
-    """What to set; None leaves a setting as it is, and a name in `reset` brings back its default."""
+    """Settings to change; None leaves a setting as it is, and a name in `reset` restores its default."""
 
     sync_every: timedelta | None = None
     poll_every: timedelta | None = None
@@ -58,7 +58,7 @@ class SettingsChange:
     reset: frozenset[str] = field(default_factory=frozenset)
 
     def __post_init__(self) -> None:
-        """Raise UsageError for a time out of bounds, UnknownStream for a name that the catalog has not."""
+        """Raise UsageError for a time out of bounds, UnknownStream for a name that is not in the catalog."""
         _check_between("every", self.sync_every, _EVERY_BOUNDS)
         _check_between("poll-every", self.poll_every, _EVERY_BOUNDS)
         _check_between("reconcile-within", self.reconcile_within, _WITHIN_BOUNDS)
@@ -66,7 +66,7 @@ class SettingsChange:
 
 
 def settings_of(connection: Connection[Any], org_id: str) -> OrgSettings:
-    """The org's settings, defaults where it has set nothing; UnknownOrg when it is not there."""
+    """The org's settings, with defaults for those it has not set; raises UnknownOrg."""
     get_org(connection, org_id)
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
@@ -77,7 +77,7 @@ def settings_of(connection: Connection[Any], org_id: str) -> OrgSettings:
 
 
 def change_settings(connection: Connection[Any], org_id: str, change: SettingsChange) -> OrgSettings:
-    """Change what is given and leave the rest; UnknownOrg when the org is not there."""
+    """Apply the change and return all settings; raises UnknownOrg."""
     get_org(connection, org_id)
     values = {name: getattr(change, name) for name in _COLUMNS}
     columns = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))

@@ -1,4 +1,4 @@
-"""The orgs that are synced and how each is connected; every function leaves the commit to its caller."""
+"""The registered orgs and their connection state. The caller commits."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,13 +50,13 @@ class Org:
 
 
 def list_orgs(connection: Connection[Any]) -> list[Org]:
-    """Every org that was not removed, by name."""
+    """All orgs that were not removed, by name."""
     with connection.cursor(row_factory=class_row(Org)) as cursor:
         return cursor.execute(f"{_ORGS} ORDER BY o.name, o.org_id").fetchall()
 
 
 def get_org(connection: Connection[Any], org_id: str) -> Org:
-    """Raise UnknownOrg when it was never added or was removed."""
+    """Raise UnknownOrg if it was never added or was removed."""
     with connection.cursor(row_factory=class_row(Org)) as cursor:
         org = cursor.execute(f"{_ORGS} AND o.org_id = %s", (org_id,)).fetchone()
     if org is None:
@@ -65,30 +65,30 @@ def get_org(connection: Connection[Any], org_id: str) -> Org:
 
 
 def pause_org(connection: Connection[Any], org_id: str) -> None:
-    """Keep an org from being synced; pausing twice keeps the first moment."""
+    """Stop syncing an org; pausing again keeps the first time."""
     statement = "UPDATE sync.orgs SET paused_at = coalesce(paused_at, now()) WHERE org_id = %s AND removed_at IS NULL"
     _change(connection, org_id, statement)
 
 
 def resume_org(connection: Connection[Any], org_id: str) -> None:
-    """Let a paused org be synced again."""
+    """Resume syncing a paused org."""
     statement = "UPDATE sync.orgs SET paused_at = NULL WHERE org_id = %s AND removed_at IS NULL"
     _change(connection, org_id, statement)
 
 
 def lock_church(connection: Connection[Any], organization_id: str) -> None:
-    """Until the caller commits, be the only one who connects this church: twice at once, it is one org."""
+    """Lock this church until the caller commits, so that connecting it twice at once makes one org."""
     connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_CHURCH_LOCK, organization_id))
 
 
 def org_of_church(connection: Connection[Any], organization_id: str, api_url: str | None) -> str | None:
-    """The org that Planning Center knows by this id at this API, removed ones last; None for a new one."""
+    """The org with this Planning Center organization id at this API, preferably a live one; None for a new one."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(_ORG_OF_CHURCH, (organization_id, api_url)).fetchone()
 
 
 def remove_org(connection: Connection[Any], org_id: str) -> None:
-    """Forget the org's credentials and stop syncing it; what was synced stays.
+    """Delete the org's credentials and stop syncing it; synced data stays.
 
     Webhook subscriptions that are still known are kept: a delivery for them is answered as one for a removed org.
     """
@@ -99,14 +99,14 @@ def remove_org(connection: Connection[Any], org_id: str) -> None:
 
 
 def number_of(connection: Connection[Any], org_id: str) -> str | None:
-    """Planning Center's own number of the church, None while it is not known."""
+    """Planning Center's own id of the church, None if unknown."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute("SELECT organization_id FROM sync.orgs WHERE org_id = %s", (org_id,)).fetchone()
     return row[0] if row else None
 
 
 def record_number(connection: Connection[Any], org_id: str, number: str) -> None:
-    """Record Planning Center's number of the church, if none is known; a known one stays."""
+    """Record Planning Center's id of the church, unless one is already known."""
     statement = "UPDATE sync.orgs SET organization_id = %s WHERE org_id = %s AND organization_id IS NULL"
     connection.execute(statement, (number, org_id))
 
@@ -124,7 +124,7 @@ def _removed_at(connection: Connection[Any], org_id: str) -> datetime | None:
 def _unknown(org_id: str, removed_at: datetime | None = None) -> UnknownOrg:
     if removed_at:
         return UnknownOrg(
-            f"{org_id} was removed (org remove) at {removed_at:%Y-%m-%d %H:%M} UTC and is synced no more;"
+            f"{org_id} was removed (org remove) at {removed_at:%Y-%m-%d %H:%M} UTC and is no longer synced;"
             f" connect it again with: openfaith-pipeline org add {org_id}"
         )
     return UnknownOrg(f"no org {org_id[:80]!r} is connected; `openfaith-pipeline org list` shows those that are")

@@ -1,4 +1,4 @@
-"""What is known of each org's syncs: the read side of the bookkeeping, for the command line and the service."""
+"""Sync status of each org, read from the bookkeeping, for the command line and the service."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ SELECT state.org_id, state.stream, state.availability, state.availability_reason
 
 @dataclass(frozen=True)
 class StreamStatus:
-    """One stream of one org: what is published, and how its newest sync went.
+    """One stream of one org: its published rows and its newest sync.
 
     status: of the newest sync ('running', 'succeeded', 'failed', 'incomplete', 'withheld', 'abandoned', 'unavailable'),
-        None when there was none.
+        None if there was none.
     row_count: published rows that are not deleted, None before the first success.
-    parentless: rows of a child stream without the record that they were found under; 0 is right.
-    held: rows whose deletion waits for a person's word.
-    drift: how its attributes differ from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
+    parentless: rows of a child stream without the parent they were found under; should be 0.
+    held: rows whose deletion waits for a person's decision.
+    drift: differences of the attributes received from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
     """
 
     org_id: str
@@ -80,7 +80,7 @@ class OrgStatus:
 
 
 def read_status(database: Database, org_id: str | None = None) -> list[OrgStatus]:
-    """The status of one org (UnknownOrg when it is not there), or of all."""
+    """The status of one org (raises UnknownOrg), or of all."""
     with database.connect() as connection:
         orgs = [get_org(connection, org_id)] if org_id else list_orgs(connection)
         org_ids = [org.org_id for org in orgs]
@@ -88,7 +88,7 @@ def read_status(database: Database, org_id: str | None = None) -> list[OrgStatus
     return [
         OrgStatus(org, health[org.org_id], tuple(status for status in streams if status.org_id == org.org_id))
         for org in orgs
-        if org.org_id in health  # and was not removed between the two questions
+        if org.org_id in health  # and was not removed between the two queries
     ]
 
 

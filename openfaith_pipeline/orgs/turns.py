@@ -1,8 +1,8 @@
-"""Whose turn it is: each org's place in time, and the lease by which one sweep at a time has it.
+"""Turns: when each org is due, and the lease by which one sweep at a time works on it.
 
 Several sweeps, on several machines, may claim at once: a row is locked for a moment and leased for as long as its sweep
-beats. What a dead sweep held is claimed again once the lease has run out, under the sync id it had, so that the new
-sweep's attempt is one more attempt at the same sync.
+sends heartbeats. Turns of a dead sweep are claimed again once the lease has run out, under the same sync id, so that
+the new sweep makes another attempt at the same sync.
 """
 
 import zlib
@@ -23,15 +23,15 @@ BEAT_SECONDS: Final = LEASE_TTL.total_seconds() / 4
 FIRST_RETRY_AFTER: Final = timedelta(minutes=1)
 LONGEST_RETRY_AFTER: Final = timedelta(hours=6)
 
-_SLACK: Final = timedelta(seconds=90)  # a turn comes some seconds early or late
+_SLACK: Final = timedelta(seconds=90)  # a turn may come some seconds early or late
 
 NIGHT_BEGINS: Final = timedelta(hours=6)
 NIGHT_LASTS: Final = timedelta(hours=5)
-"""When rolling reconciles are spread, in UTC: after midnight in the Americas, where nearly all the churches are."""
+"""Hours for rolling reconciles, in UTC: after midnight in the Americas, where nearly all the churches are."""
 
 
 class Kind(StrEnum):
-    """What a turn is for."""
+    """The work that a turn is for."""
 
     INCREMENTAL = "incremental"
     RECONCILE = "reconcile"
@@ -41,10 +41,10 @@ class Kind(StrEnum):
 class Turn:
     """One org claimed by one sweep.
 
-    sync_id: of the sync to begin, or to continue where a dead sweep had begun it.
-    failures: turns in a row that ended in failure before this one.
-    untransformed: names of streams whose changes earlier turns could not bring into the canonical tables.
-    is_poll: it is also time for what can only be read whole.
+    sync_id: of the sync to begin, or to continue after a dead sweep.
+    failures: consecutive failed turns before this one.
+    untransformed: streams whose changes earlier turns could not write to the canonical tables.
+    is_poll: streams that can only be read whole are due too.
     """
 
     org_id: str
@@ -58,7 +58,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class TurnEnd:
-    """How a turn ended. is_partial: something of the org was synced, so it keeps to its usual times."""
+    """Outcome of a turn. is_partial: some streams were synced, so the org keeps its usual interval."""
 
     error: str | None = None
     is_partial: bool = False
@@ -67,7 +67,7 @@ class TurnEnd:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where an org stands with one kind of turn."""
+    """Position of an org in one kind of turn."""
 
     kind: str
     next_at: datetime
@@ -117,7 +117,7 @@ WHERE org.removed_at IS NULL
 
 
 def enroll_orgs(connection: Connection[Any], kind: Kind) -> int:
-    """Give a turn to each org that has none; how many. An org that was never synced is due at once."""
+    """Create turns for orgs without one; returns their number. An org that was never synced is due at once."""
     now = _now(connection)
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_NEW, (kind.value,)).fetchall()
@@ -132,13 +132,13 @@ def enroll_orgs(connection: Connection[Any], kind: Kind) -> int:
 
 
 def count_due(connection: Connection[Any], kind: Kind) -> int:
-    """How many orgs wait for a sweep now."""
+    """Number of orgs that are due and not claimed."""
     row = connection.execute(f"SELECT count(*) {_DUE}", {"kind": kind.value}).fetchone()
     return row[0] if row else 0
 
 
 def progress_of(connection: Connection[Any], org_id: str) -> list[Progress]:
-    """The org's turns, one of each kind that a sweep has seen it for."""
+    """The org's turns, one for each kind."""
     with connection.cursor(row_factory=class_row(Progress)) as cursor:
         return cursor.execute(
             "SELECT kind, next_at, coalesce(lease_expires_at > now(), false) AS is_under_way, succeeded_at, failures,"
@@ -152,7 +152,7 @@ async def claim_turns(
 ) -> list[Turn]:
     """Lease up to `limit` due orgs to `holder`, those that have waited longest first.
 
-    under_way: orgs that the holder works on already, whatever has become of their leases.
+    under_way: orgs that the holder is already working on, whether or not their leases are still valid.
     """
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
@@ -173,17 +173,17 @@ async def claim_turns(
 
 
 async def keep_turns(connection: AsyncConnection[Any], holder: str) -> None:
-    """Say that the holder lives."""
+    """Extend the holder's leases."""
     await connection.execute(
         "UPDATE sync.org_schedules SET lease_expires_at = now() + %s WHERE holder = %s", (LEASE_TTL, holder)
     )
 
 
 async def end_turn(connection: AsyncConnection[Any], turn: Turn, holder: str, end: TurnEnd) -> None:
-    """Record how the turn ended and when the next one is; nothing when another sweep has taken it over."""
+    """Record the outcome of a turn and schedule the next one; no effect if another sweep has taken it over."""
     cursor = await connection.execute("SELECT now() AS now")
     [row] = await cursor.fetchall()
-    now = row["now"]  # the database's clock, by which the next turn will be claimed
+    now = row["now"]  # the database's clock, which also decides when the next turn is due
     failures = turn.failures + 1 if end.error else 0
     usual = next_turn(turn.org_id, turn.kind, now, turn.settings)
     next_at = _retry_at(now, failures, usual, end) if end.error else usual
@@ -208,14 +208,14 @@ async def end_turn(connection: AsyncConnection[Any], turn: Turn, holder: str, en
 
 
 async def give_up_turns(connection: AsyncConnection[Any], holder: str) -> None:
-    """Leave what the holder has not finished to the next sweep, at once."""
+    """Release the holder's unfinished turns at once, for the next sweep."""
     await connection.execute(
         "UPDATE sync.org_schedules SET holder = NULL, lease_expires_at = NULL WHERE holder = %s", (holder,)
     )
 
 
 def reschedule(connection: Connection[Any], org_id: str, settings: OrgSettings) -> None:
-    """Have changed settings take effect from now on."""
+    """Recompute the org's next turns from changed settings."""
     connection.execute(
         "UPDATE sync.org_schedules SET next_at = least(next_at, %s) WHERE org_id = %s AND kind = 'incremental'",
         (next_turn(org_id, Kind.INCREMENTAL, _now(connection), settings), org_id),
@@ -223,7 +223,7 @@ def reschedule(connection: Connection[Any], org_id: str, settings: OrgSettings) 
 
 
 def next_turn(org_id: str, kind: Kind, after: datetime, settings: OrgSettings) -> datetime:
-    """The org's next own moment: each has its place in the period, by a hash, so that they do not all come at once."""
+    """The org's next scheduled time. A hash gives each org its own offset in the period, which spreads them out."""
     place = zlib.crc32(org_id.encode()) / 2**32
     if kind is Kind.RECONCILE:
         period, offset = timedelta(days=1), NIGHT_BEGINS + place * NIGHT_LASTS

@@ -1,4 +1,4 @@
-"""What waits for a person's decision: held deletions, guards that hold them, quarantine.
+"""Items that wait for a person's decision: held deletions, the guards that hold them, quarantine.
 
-Belongs here: listing and deciding. Does not: publishing what was decided, which `sync` does.
+Belongs here: listing and deciding. Does not: publishing the outcome, which `sync` does.
 """

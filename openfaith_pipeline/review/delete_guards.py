@@ -1,4 +1,4 @@
-"""How large a deletion is believed without a person's word: by stream and org, the most particular setting counts."""
+"""Guards: a deletion above a limit waits for a person's decision. The most specific setting applies."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,9 +13,9 @@ ANY: Final = "*"
 
 @dataclass(frozen=True)
 class Guard:
-    """A deletion larger than both this share of a stream's rows and this number of rows is held.
+    """Hold a deletion larger than both this share of a stream's rows and this number of rows.
 
-    org_id, stream: whose; `*` is every one without a guard of its own.
+    org_id, stream: where it applies; `*` for all without a guard of their own.
     """
 
     org_id: str
@@ -24,7 +24,7 @@ class Guard:
     largest_number: int
 
     def holds(self, missing: int, rows: int) -> bool:
-        """Whether so many missing of so many rows wait for a person."""
+        """Whether a deletion of `missing` out of `rows` rows waits for a person."""
         return missing > max(self.largest_number, self.largest_share * rows)
 
 
@@ -34,7 +34,7 @@ _COLUMNS: Final = "SELECT org_id, stream, largest_share, largest_number FROM syn
 
 
 async def guard_of(connection: AsyncConnection[Any], org_id: str, stream: str) -> Guard:
-    """The guard that applies: the org's own for the stream, the stream's, the org's, that of all, or the default."""
+    """The first one set of: the org's for the stream, the stream's, the org's, the general one; else the default."""
     async with connection.cursor(row_factory=class_row(Guard)) as cursor:
         await cursor.execute(
             f"{_COLUMNS} WHERE org_id IN (%(org)s, %(any)s) AND stream IN (%(stream)s, %(any)s)"
@@ -45,7 +45,7 @@ async def guard_of(connection: AsyncConnection[Any], org_id: str, stream: str) -
 
 
 def list_guards(connection: Connection[Any]) -> list[Guard]:
-    """Those that were set, and the default of all where it was not."""
+    """The guards that were set, and the default unless a general one was."""
     with connection.cursor(row_factory=class_row(Guard)) as cursor:
         found = cursor.execute(f"{_COLUMNS} ORDER BY org_id, stream").fetchall()
     is_set = any((guard.org_id, guard.stream) == (ANY, ANY) for guard in found)
@@ -53,11 +53,11 @@ def list_guards(connection: Connection[Any]) -> list[Guard]:
 
 
 def set_guard(connection: Connection[Any], guard: Guard) -> None:
-    """Raise UsageError for a share that is none or a negative number."""
+    """Raise UsageError for a share outside 0 to 1 or a negative number."""
     if not 0 <= guard.largest_share <= 1:
         raise UsageError(f"a share of rows is between 0 and 1, such as 0.3, not {guard.largest_share:g}")
     if guard.largest_number < 0:
-        raise UsageError("a number of rows is not negative")
+        raise UsageError("a number of rows cannot be negative")
     connection.execute(
         "INSERT INTO sync.delete_guards (org_id, stream, largest_share, largest_number) VALUES (%s, %s, %s, %s)"
         " ON CONFLICT (org_id, stream) DO UPDATE SET largest_share = excluded.largest_share,"
@@ -67,5 +67,5 @@ def set_guard(connection: Connection[Any], guard: Guard) -> None:
 
 
 def reset_guard(connection: Connection[Any], org_id: str, stream: str) -> None:
-    """Let the next more general guard apply again."""
+    """Remove a guard, so that the next more general one applies."""
     connection.execute("DELETE FROM sync.delete_guards WHERE org_id = %s AND stream = %s", (org_id, stream))

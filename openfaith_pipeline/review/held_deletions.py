@@ -1,4 +1,4 @@
-"""Deletions too large to be believed, kept until a person decides or a later reconcile finds them no more."""
+"""Deletions that exceed their guard, held until a person decides or a later reconcile no longer finds them missing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +19,11 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class HeldDeletion:
-    """Rows of one stream that a proven listing lacked.
+    """Rows of one stream that were missing from a complete listing.
 
-    number: how many. row_count: of how many rows. sync_id: the reconcile that found them missing.
-    decision: approved, rejected, superseded (a later reconcile held anew) or lapsed (one found less); None while open.
+    number: how many. row_count: rows of the stream. sync_id: the reconcile that found them missing.
+    decision: approved, rejected, superseded (held again by a later reconcile) or lapsed (a later one found fewer
+    missing); None while open.
     """
 
     id: int
@@ -41,7 +42,7 @@ class HeldDeletion:
 async def hold(
     connection: AsyncConnection[Any], org_id: str, stream: str, *, ids: Sequence[str], sync_id: str, reason: str
 ) -> None:
-    """Keep the ids for a decision, in the place of what was held of the stream before, and raise the alert."""
+    """Hold these ids for a decision in place of earlier ones of the stream, and raise the alert."""
     await _close(connection, org_id, stream, sync_id, "superseded")
     await connection.execute(
         "INSERT INTO sync.held_deletions (org_id, stream, sync_id, ids, row_count, reason)"
@@ -54,7 +55,7 @@ async def hold(
 
 
 async def let_lapse(connection: AsyncConnection[Any], org_id: str, stream: str, sync_id: str) -> None:
-    """A proven listing lacked no more than is believed: what was held of the stream before is settled."""
+    """Close the stream's held deletion: a later complete listing lacked no more rows than the guard allows."""
     if await _close(connection, org_id, stream, sync_id, "lapsed"):
         await _end_alert(connection, org_id, stream)
 
@@ -71,7 +72,7 @@ async def _close(connection: AsyncConnection[Any], org_id: str, stream: str, syn
 def list_held(
     connection: Connection[Any], org_id: str | None = None, *, with_decided: bool = False
 ) -> list[HeldDeletion]:
-    """What waits for a decision, oldest first, and on demand what was decided."""
+    """Deletions that wait for a decision, oldest first; decided ones too `with_decided`."""
     with connection.cursor(row_factory=class_row(HeldDeletion)) as cursor:
         return cursor.execute(
             f"{_COLUMNS} WHERE (%(org)s::text IS NULL OR org_id = %(org)s) AND (%(all)s OR decision IS NULL)"
@@ -81,7 +82,7 @@ def list_held(
 
 
 async def get_held(connection: AsyncConnection[Any], held_id: int) -> tuple[HeldDeletion, list[str]]:
-    """One that waits, locked until the transaction ends, with its ids; UsageError when none waits by that number."""
+    """An open held deletion with its ids, locked until the transaction ends; UsageError if none has this id."""
     async with connection.cursor(row_factory=class_row(HeldDeletion)) as cursor:
         await cursor.execute(f"{_COLUMNS} WHERE id = %s AND decision IS NULL FOR UPDATE", (held_id,))
         held = await cursor.fetchone()
@@ -92,7 +93,7 @@ async def get_held(connection: AsyncConnection[Any], held_id: int) -> tuple[Held
 
 
 async def decide(connection: AsyncConnection[Any], held: HeldDeletion, decision: str, who: str) -> None:
-    """Settle it and end its alert."""
+    """Record the decision and close the alert."""
     await connection.execute(
         "UPDATE sync.held_deletions SET decision = %s, decided_at = now(), decided_by = %s WHERE id = %s",
         (decision, who, held.id),

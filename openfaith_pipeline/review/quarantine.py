@@ -1,4 +1,4 @@
-"""What waits in quarantine: records, or values of them, that could not be loaded as they came."""
+"""The quarantine: records, or single values, that could not be loaded as received."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from openfaith_pipeline.catalog.walk import RESUMABLE_FOR
 class Quarantined:
     """One entry.
 
-    page: of the sync that met it. record_id: None where the record has none that can be used.
-    field: the attribute or relationship that is in `_extra` instead of its column, None where the whole record was left
+    page: the page of the sync. record_id: None where the record has no usable id.
+    field: the attribute or relationship kept in `_extra` instead of its column, None where the whole record was left
     out.
-    record: as it came, personal data and all. parents: by relationship, the ids of those it was listed under.
-    is_waiting: its sync has not published yet, so the record may still come by it.
+    record: as received, personal data included. parents: ids of the records it was listed under, by relationship.
+    is_waiting: its sync has not published yet, so the record may still be loaded by it.
     """
 
     id: int
@@ -58,7 +58,7 @@ def list_quarantined(
     entry_id: int | None = None,
     with_resolved: bool = False,
 ) -> list[Quarantined]:
-    """The open entries, or all; of one org, one stream, or the one of this number when given."""
+    """Open entries (resolved ones too `with_resolved`), filtered by org, stream or entry id."""
     asked = {
         "org_id": org_id,
         "stream": stream,
@@ -71,14 +71,14 @@ def list_quarantined(
 
 
 async def settle(connection: AsyncConnection[Any], entries: Sequence[Quarantined]) -> None:
-    """Nothing is open about these any more."""
+    """Close all open entries for these records and fields."""
     await connection.execute(
         "UPDATE sync.quarantine SET resolved_at = now() WHERE id = ANY(%s)", ([entry.id for entry in entries],)
     )
 
 
 async def restate(connection: AsyncConnection[Any], entries: Sequence[tuple[Quarantined, str | None]]) -> None:
-    """Give entries today's reasons; one without a reason keeps its own."""
+    """Replace the reasons of entries; an entry whose new reason is None keeps its own."""
     changed = [(entry.id, reason) for entry, reason in entries if reason and reason != entry.reason]
     for identifier, reason in changed:
         await connection.execute("UPDATE sync.quarantine SET reason = %s WHERE id = %s", (reason, identifier))
