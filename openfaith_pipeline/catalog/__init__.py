@@ -1,1 +1,1 @@
-"""What a stream is, and what follows from a declaration. Standard library only."""
+"""Declarations of streams and the properties derived from them; walks and pages. Standard library only."""

@@ -24,32 +24,34 @@ How the records of a stream are found:
 """
 
 _STRATEGIES: Mapping[Strategy, str] = {
-    Strategy.INCREMENTAL: "what changed since the last sync, filtered and ordered by the cursor",
-    Strategy.FILTERED: "what changed since the last sync, filtered by the cursor but in the order of the list",
-    Strategy.ORDERED: "newest change first, until one that the last sync has seen",
-    Strategy.APPEND: "what was added since the last sync; the records do not change",
+    Strategy.INCREMENTAL: "changes since the last sync, filtered and ordered by the cursor",
+    Strategy.FILTERED: "changes since the last sync, filtered by the cursor but in the order of the list",
+    Strategy.ORDERED: "newest change first, back to one that the last sync has seen",
+    Strategy.APPEND: "records added since the last sync; existing records do not change",
     Strategy.FULL: "the whole list, compared by content",
-    Strategy.SINGLETON: "the one record there is, compared by content",
-    Strategy.INCLUDED: "brought along with the pages of the parent, at no request of their own",
-    Strategy.CHILD: "one list for each parent, each read in the way named with it",
-    Strategy.PUSHED: "by webhook events alone: no list shows the records, so those from before the subscription, and"
-    " those that a lost event told of, are not there",
+    Strategy.SINGLETON: "the only record, compared by content",
+    Strategy.INCLUDED: "included in the pages of the parent, without requests of their own",
+    Strategy.CHILD: "one list for each parent, read in the way given with it",
+    Strategy.PUSHED: "from webhook events only: no list shows the records, so those from before the subscription and"
+    " those of a lost event are missing",
 }
 
 
 class Reason(StrEnum):
-    """Why a type is not synced, as a sentence for docs/catalog.md."""
+    """The reason for not syncing a type, as a sentence for docs/catalog.md."""
 
-    ANOTHER_NAME = "Records of another type by the name of their part in it; that type is synced."
+    ANOTHER_NAME = "Records of another type under the name of their role in it; that type is synced."
     DERIVED = "Computed from other types, which are synced."
     GONE = "No longer in the newer versions of the reference."
-    OTHER_ORGANIZATIONS = "Tells of the same person in other organizations, which are not this church's to keep."
-    PER_USER = "Shows only what belongs to the user whose token it is, so it says nothing of the church."
-    PLUMBING = "The workings of Planning Center's API, not the church's data."
+    OTHER_ORGANIZATIONS = "Describes the same person in other organizations, which are not this church's to keep."
+    PER_USER = "Shows only the data of the user whose token it is, so it says nothing about the church."
+    PLUMBING = "Internals of Planning Center's API, not the church's data."
     SAME_ROWS = "The same records as `services.plan_people`, seen from the person."
-    TRANSIENT = "The state of a job that is under way, gone when it is done."
-    UI_STATE = "What a screen shows at the moment, not the church's data."
-    UNDOCUMENTED = "In no reference, and one list for each person; each change we read of a person is in the history."
+    TRANSIENT = "The state of a running job, gone when the job is done."
+    UI_STATE = "The current state of a screen, not the church's data."
+    UNDOCUMENTED = (
+        "In no reference, and one list for each person; each change of a person that we read is in the journal."
+    )
     UNROUTED = "Documented as a type, but no path leads to it."
 
 

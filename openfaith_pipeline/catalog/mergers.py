@@ -1,13 +1,13 @@
-"""Records that the source has merged into others: which one is left in the place of each."""
+"""Records that the source has merged into others, and the surviving record of each."""
 
 from collections.abc import Iterable
 
 
 def survivors_of(mergers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Removed id -> the id of the record that stands for it now, chains followed to their end.
+    """Removed id -> id of the surviving record, with chains of mergers resolved.
 
-    mergers: (kept, removed), oldest first. One that removes a record already gone, or would make a record its own
-    survivor (a merge with itself, or a circle), is bad data and does not count.
+    mergers: (kept, removed), oldest first. Ignored as bad data: a merger that removes a record already removed, and one
+    that would make a record its own survivor (a merge with itself, or a cycle).
     """
     kept_by: dict[str, str] = {}
     for kept, removed in mergers:

@@ -1,4 +1,4 @@
-"""Paths of the API with ids in them. An id is any text: Planning Center has some that are no numbers (`unique`)."""
+"""API paths with ids in them. An id is any text: some of Planning Center's are not numbers (`unique`)."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,7 +8,7 @@ _CLIMBING: Final = {".": "%2E", "..": "%2E%2E"}
 
 
 def fill_path(template: str, ids: Mapping[str, str]) -> str:
-    """The path with each placeholder `{household_id}` replaced by the id that `ids` has for `household`."""
+    """The path with each placeholder `{household_id}` replaced by the id in `ids["household"]`."""
     return template.format_map({f"{name}_id": as_segment(identifier) for name, identifier in ids.items()})
 
 
@@ -18,10 +18,10 @@ def record_path(listing: str, identifier: str) -> str:
 
 
 def as_segment(identifier: str) -> str:
-    """An id as it stands in a path: `lyric_chart-12 (G#)` is `lyric_chart-12%20%28G%23%29`."""
+    """Percent-encode an id for a path: `lyric_chart-12 (G#)` -> `lyric_chart-12%20%28G%23%29`."""
     return _CLIMBING.get(identifier) or quote(identifier, safe=":")
 
 
 def id_in(segment: str) -> str:
-    """The id that a segment of a path stands for."""
+    """Decode the id in a path segment."""
     return unquote(segment)

@@ -1,4 +1,4 @@
-"""Streams put together into a registry, and checked against each other."""
+"""The registry of streams, with checks across streams."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType, ModuleType
@@ -7,7 +7,10 @@ from openfaith_pipeline.catalog.stream import Stream
 
 
 def registry_of(modules: Iterable[ModuleType]) -> Mapping[str, Stream]:
-    """Every stream the modules declare, by name and in their order; raises ValueError where they do not fit."""
+    """All streams declared in the modules, by name and in order.
+
+    ValueError for duplicate names or unknown references.
+    """
     declared = [value for module in modules for value in vars(module).values() if isinstance(value, Stream)]
     registry = {stream.name: stream for stream in declared}
     if len(registry) != len(declared):

@@ -1,4 +1,4 @@
-"""The declaration of a stream, and what follows from it without any further naming."""
+"""The declaration of a stream, and the names and properties derived from it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 
 class ColumnType(StrEnum):
-    """How an attribute is kept. Planning Center's `integer` can exceed 32 bits, so INTEGER is a bigint."""
+    """Type of an attribute's column. Planning Center's `integer` can exceed 32 bits, so INTEGER is a bigint."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -31,12 +31,12 @@ TIMESTAMPS: Final[Mapping[str, ColumnType]] = {"created_at": TIMESTAMP, "updated
 
 
 class Strategy(StrEnum):
-    """How a stream's records are found; chosen from what the API can do, never by hand."""
+    """Method of finding a stream's records; derived from the API's abilities, never chosen by hand."""
 
     INCREMENTAL = "incremental"
     """Filter and order by the cursor: keyset windows from the watermark."""
     FILTERED = "filtered"
-    """Filter by the cursor only: what changed since the watermark, in the listing's own order."""
+    """Filter by the cursor only: changes since the watermark, in the listing's own order."""
     ORDERED = "ordered"
     """Order by the cursor only: newest first until the watermark."""
     APPEND = "append"
@@ -44,17 +44,17 @@ class Strategy(StrEnum):
     FULL = "full"
     """No cursor: the whole listing, compared by content hash."""
     SINGLETON = "singleton"
-    """One record at the path itself."""
+    """A single record at the path."""
     INCLUDED = "included"
     """Read from the parent's pages through `include=`."""
     CHILD = "child"
-    """One listing for each parent record, each read as `Stream.listing` says."""
+    """One listing for each parent record, each read by the strategy `Stream.listing`."""
     PUSHED = "pushed"
     """No listing: the records come by webhook events only."""
 
 
 class Product(StrEnum):
-    """A Planning Center product as we name it; `path_prefix` and `api_version` are Planning Center's."""
+    """A Planning Center product by our name; `path_prefix` and `api_version` are Planning Center's."""
 
     PEOPLE = "people"
     GROUPS = "groups"
@@ -79,12 +79,12 @@ class Product(StrEnum):
 
     @property
     def hides_what_is_forbidden(self) -> bool:
-        """Whether it answers 200 with no rows, rather than refusing, where the user may not read (measured live)."""
+        """Whether it responds 200 without rows, instead of refusing, where the user may not read (measured live)."""
         return self is Product.GROUPS
 
     @property
     def api_version(self) -> str:
-        """Value of `X-PCO-API-Version`: what the declarations of this product were written against."""
+        """Value of `X-PCO-API-Version`: the version that this product's declarations are written for."""
         return API_VERSIONS[self]
 
 
@@ -105,7 +105,7 @@ API_VERSIONS: Mapping[Product, str] = {
 
 @dataclass(frozen=True)
 class Population:
-    """How many records a typical church has: `amount` for each record of stream `per`, or in all when `per` is None.
+    """Number of records in a typical church: `amount` for each record of stream `per`, or in all when `per` is None.
 
     The simulator fills churches by it and `doctor` estimates the requests of a first sync from it.
     """
@@ -115,7 +115,7 @@ class Population:
 
 
 class Merging(NamedTuple):
-    """How records of a stream tell of merges: of records of which stream, and the columns that name the two."""
+    """The form of a stream's mergers: the stream they merge, and the columns with the kept and removed id."""
 
     target: str
     kept: str
@@ -134,7 +134,7 @@ _PLACEHOLDER = re.compile(r"\{(\w+)_id\}")
 
 
 def placeholders_of(path: str) -> tuple[str, ...]:
-    """Names of the records a path leads through, outermost first."""
+    """Names of the parents in a path, outermost first."""
     return tuple(_PLACEHOLDER.findall(path))
 
 
@@ -144,47 +144,47 @@ class Stream:
 
     Where it is read:
     path: its listing; a placeholder `{household_id}` makes it one listing for each household.
-    also_under: further paths, under other parents, of records that `path` does not list, or that both list.
-    listed_by: name of a table of links -> placeholder, where several records of one kind may list the same record: the
-        table has all that list it, and the column of the placeholder the first of them.
+    also_under: further paths, under other parents, with records that `path` does not list, or that both list.
+    listed_by: name of a link table -> placeholder, where several records of one kind may list the same record: the link
+        table has all of them, and the column of the placeholder the first.
     is_unconfirmed: the public reference names `path` without showing it, so it may be absent.
-    fallback_path: what is read instead where an unconfirmed `path` is absent, `also_under` with it. Of no cursor is it
-        known to work there.
-    include: name to ask for on the parent's pages, the parent being the last placeholder of `path`; on the pages of
-        the parents in `also_under` it is the last segment of their path.
-    comes_with: {stream: name to ask for}: on the pages of that stream the record may be asked for instead, which saves
-        its own listing where that stream is read anyway.
-    asks_all: query parameters without which its listings leave out what is archived or deleted.
-    hidden_under: of its paths, each with a query, further listings, which show only what the others leave out.
+    fallback_path: read instead, together with `also_under`, where an unconfirmed `path` is absent. No cursor is known
+        to work there.
+    include: value of `include=` on the parent's pages, the parent being the last placeholder of `path`; on the pages of
+        the parents in `also_under` the value is the last segment of their path.
+    comes_with: {stream: include}: the record can be included in the pages of that stream instead, which saves its own
+        listing where that stream is read anyway.
+    asks_all: query parameters without which its listings omit archived or deleted records.
+    hidden_under: paths of this stream with a query: further listings that show only the records omitted by the others.
     is_singleton: `path` holds one record, not a list; under a parent, at most one for each.
-    is_pushed: no path lists the records, webhook events alone bring them; `path` is where one of them would be.
+    is_pushed: no path lists the records, they come by webhook events only; `path` is where a record would be.
 
-    What a record holds:
+    Contents of a record:
     attributes: JSON:API attribute -> column type.
-    only_asked: those of them that the API shows only when `fields[...]` asks for them.
-    withheld: attributes that are secrets: neither asked for nor kept, not even in `_extra` or quarantine.
+    only_asked: attributes that the API shows only when `fields[...]` names them.
+    withheld: attributes that are secrets: neither requested nor stored, not even in `_extra` or quarantine.
     belongs_to: to-one relationship -> name of the stream it points to, or None when it is polymorphic or not synced
         (a polymorphic one also gets a `<relationship>_type` column).
-    unshown: those of `belongs_to` that the record never names, however it is asked for: only the path it is read
-        under, or the linkage of the parent that includes it, says what it belongs to.
-    has_many: to-many relationship -> name of the stream it points to, or None when that is not synced; each is a table
-        of links. Those that the other side's record names anyway are left out.
-    seldom: relationships that the reference names and no recorded response shows: kept where they come.
-    asks_for: relationships of either kind that the API shows only when `include=` asks for them.
-    walked_under: placeholder -> stream, for parents that a path leads through but the record does not belong to:
-        several may lead to the same record, so they are no columns.
+    unshown: relationships of `belongs_to` that the record itself never shows: they are known only from the path it is
+        read under, or from the linkage of the parent that includes it.
+    has_many: to-many relationship -> name of the stream it points to, or None when that is not synced; each is a link
+        table. Those that the other side's record names anyway are omitted.
+    seldom: relationships that are in the reference but in no recorded response: stored where they occur.
+    asks_for: relationships of either kind that the API shows only with `include=`.
+    walked_under: placeholder -> stream, for parents in a path that the record does not belong to: several may lead to
+        the same record, so they are no columns.
     aliases: JSON:API types by which relationships name this type (`PrimaryCampus` is a Campus).
-    event_noun: what webhook events call the type, where that is not the type's own name in snake case.
+    event_noun: the type's name in webhook events, if it is not the type's name in snake case.
 
-    How its changes are found:
-    cursor: the attribute a sync follows; `updated_at` for changes, `created_at` for records that never change. Of a
-        stream under parents, it is followed in the listing of each parent. Of a pushed stream, it says which of two
-        events is the newer.
+    How changes are found:
+    cursor: the attribute a sync follows; `updated_at` for changes, `created_at` for records that never change. For a
+        stream under parents, it is followed in the listing of each parent. For a pushed stream, it decides which of two
+        events is newer.
     is_cursor_filterable: whether `where[<cursor>][gte]` works; when not, the listing is only ordered by it.
     is_cursor_orderable: whether `order=<cursor>` works; when not, the listing is only filtered by it.
-    touches: relationships whose record's `updated_at` moves with a change of this one, where that is known.
+    touches: relationships whose target's `updated_at` moves with a change of this record, where that is known.
 
-    population: how many records a typical church has.
+    population: number of records in a typical church.
     """
 
     product: Product
@@ -225,7 +225,7 @@ class Stream:
 
     @cached_property
     def all_paths(self) -> tuple[str, ...]:
-        """Every path that leads to records of it, `path` first."""
+        """All paths of its records, `path` first."""
         return (self.path, *self.also_under, *((self.fallback_path,) if self.fallback_path else ()))
 
     def _path_problems(self) -> Iterator[str]:
@@ -238,13 +238,13 @@ class Stream:
         if self.include and not self.placeholders:
             yield "include needs a path under the parent"
         if {path.partition("?")[0] for path in self.hidden_under} - {*self.all_paths}:
-            yield "hidden_under names another listing than its paths"
+            yield "hidden_under names a path that is not one of its listings"
         if self.is_pushed and (self.placeholders or self.include or self.is_unconfirmed or self.also_under):
-            yield "a pushed stream is listed nowhere"
+            yield "a pushed stream has no listings"
         if self.fallback_path and not self.is_unconfirmed:
             yield "fallback_path is for a path that may be absent"
         if self.walked_under.keys() - {name for path in self.all_paths for name in placeholders_of(path)}:
-            yield "walked_under names a placeholder that no path has"
+            yield "walked_under names a placeholder that is in no path"
 
     def _cursor_problems(self) -> Iterator[str]:
         if not self.cursor:
@@ -260,27 +260,27 @@ class Stream:
         if set(self.asks_for) - self.belongs_to.keys() - self.has_many.keys():
             yield "asks_for names an undeclared relationship"
         if set(self.unshown) - {name for path in self.all_paths for name in placeholders_of(path)}:
-            yield "unshown names what no path leads through"
+            yield "unshown names a relationship that no path leads through"
         if set(self.unshown) - (self.belongs_to.keys() - set(self.asks_for)):
-            yield "unshown names an undeclared relationship, or one to ask for"
+            yield "unshown names an undeclared relationship, or one in asks_for"
         if set(self.seldom) - self.belongs_to.keys():
             yield "seldom names an undeclared relationship"
         if self.belongs_to.keys() & (self.has_many.keys() | self.walked_under.keys()):
             yield "a relationship is declared twice"
         if set(self.listed_by.values()) - set(self.listing_kinds):
-            yield "listed_by names what is no parent whose listing is read"
+            yield "listed_by names a placeholder that is no parent with a listing"
         if self.listed_by.keys() & (self.has_many.keys() | self.belongs_to.keys()):
             yield "listed_by names a relationship"
         if set(self.touches) - self.belongs_to.keys():
             yield "touches names an undeclared relationship"
         if self.comes_with and (len(self.comes_with) > 1 or self.placeholders or not self.companion_relationships):
-            yield "comes_with names one stream, which a record listed at top level belongs to"
+            yield "comes_with must name one stream, which a record listed at top level belongs to"
         if set(self.withheld) & self.attributes.keys():
             yield "a withheld attribute is declared"
         if set(self.only_asked) - self.attributes.keys():
             yield "only_asked names an undeclared attribute"
         if self.only_asked and self.include:
-            yield "of an included stream no record is seen as it comes unasked"
+            yield "an included stream's records are never shown without include, so seldom does not apply"
 
     @cached_property
     def short_name(self) -> str:
@@ -289,7 +289,7 @@ class Stream:
 
     @cached_property
     def name(self) -> str:
-        """The stream's one name: `people.emails`."""
+        """Name of the stream: `people.emails`."""
         return f"{self.product.value}.{self.short_name}"
 
     @cached_property
@@ -304,29 +304,29 @@ class Stream:
 
     @cached_property
     def placeholders(self) -> tuple[str, ...]:
-        """Relationships named by the path, outermost first: `("household",)`."""
+        """Relationships in the path, outermost first: `("household",)`."""
         return placeholders_of(self.path)
 
     @cached_property
     def parent(self) -> str | None:
-        """Name of the stream whose records the path is walked under, None at top level."""
+        """The stream of the parents in `path`, None at top level."""
         return self.parent_of(self.path)
 
     @cached_property
     def parents(self) -> tuple[str, ...]:
-        """Names of all streams whose records any of the paths is walked under."""
+        """The streams of the parents in all paths."""
         above = (self.parent_of(path) for path in (*self.paths(), *self.paths(is_path_absent=True)))
         return tuple(dict.fromkeys(name for name in above if name))
 
     def parent_of(self, path: str) -> str | None:
-        """Name of the stream whose records one of the paths is walked under, None at top level."""
+        """The stream of the parents in one of the paths, None at top level."""
         names = placeholders_of(path)
         return self._stream_behind(names[-1]) if names else None
 
     def paths(self, *, is_path_absent: bool = False) -> tuple[str, ...]:
         """The paths that together list every record.
 
-        is_path_absent: an unconfirmed `path` was found to be absent.
+        is_path_absent: an unconfirmed `path` turned out to be absent.
         """
         if self.is_pushed:
             return ()
@@ -341,12 +341,12 @@ class Stream:
 
     @cached_property
     def touches_parent(self) -> bool:
-        """Whether a change of the record is a change of its parent, so that only changed parents need a visit."""
+        """Whether a change of the record also moves its parent's cursor, so that only changed parents need a visit."""
         return bool(self.placeholders) and self.placeholders[-1] in self.touches
 
     @cached_property
     def merging(self) -> Merging | None:
-        """What a relationship `<record>_to_remove` beside a `<record>_to_keep` says."""
+        """Derived from a relationship `<record>_to_remove` beside a `<record>_to_keep`."""
         for relationship, target in self.belongs_to.items():
             kept = f"{relationship.removesuffix('_to_remove')}_to_keep"
             if target and relationship.endswith("_to_remove") and self.belongs_to.get(kept) == target:
@@ -355,26 +355,26 @@ class Stream:
 
     @cached_property
     def companion(self) -> str | None:
-        """Name of the stream on whose pages this one may be asked for (`comes_with`)."""
+        """The stream whose pages can include this one (`comes_with`)."""
         return next(iter(self.comes_with), None)
 
     @cached_property
     def companion_relationships(self) -> tuple[str, ...]:
-        """The relationships that name the record it comes with, those of any type last."""
+        """Relationships to the record it is included with, polymorphic ones last."""
         named = [name for name, target in self.belongs_to.items() if target == self.companion]
         return (*named, *(name for name, target in self.belongs_to.items() if target is None))
 
     @cached_property
     def touches_companion(self) -> bool:
-        """Whether a change of the record is a change of the one it comes with."""
+        """Whether a change of the record also moves the cursor of the record it is included with."""
         return bool(self.comes_with) and self.companion_relationships[0] in self.touches
 
     @cached_property
     def parent_ways(self) -> tuple[tuple[str, ...], ...]:
-        """For each way to a record, the relationships that it gives: those of the parents it is found under.
+        """For each way to a record, the relationships it provides: those to the parents the record is found under.
 
-        A record has all those of at least one way. Empty where the records have no parents, or no columns for them.
-        An unconfirmed path through others gives none: what the record does not name, its parents' rows tell.
+        A record has all relationships of at least one way. Empty where the records have no parents, or no columns for
+        them. An unconfirmed path through others provides none: its relationships are looked up in the parents' rows.
         """
         if self.comes_with:
             return (self.companion_relationships[:1],)
@@ -386,9 +386,11 @@ class Stream:
 
     @cached_property
     def listing_kinds(self) -> tuple[str, ...]:
-        """The relationships to the parents that list the records, by kind; empty where one parent lists each record.
+        """The relationships to the parents that list the records, by kind.
 
-        Parents of two kinds may list the same record, and of one kind where `listed_by` says so.
+        Empty where each record is listed by one parent.
+
+        Parents of two kinds may list the same record, and parents of one kind where `listed_by` says so.
         """
         innermost = [(placeholders_of(path) or ("",))[-1] for path in self.all_paths]
         kinds = tuple(dict.fromkeys(innermost))
@@ -397,7 +399,7 @@ class Stream:
 
     @cached_property
     def listing_parents(self) -> tuple[str, ...]:
-        """The relationships that the listings of shared records give, those to outer parents among them."""
+        """The relationships that listings of shared records provide, including those to outer parents."""
         if not self.listing_kinds:
             return ()
         names = (name for path in self.all_paths for name in placeholders_of(path))
@@ -411,7 +413,7 @@ class Stream:
 
     @cached_property
     def listing(self) -> Strategy:
-        """How one listing is read: the stream's, or that of each parent."""
+        """Strategy for one listing: the stream's, or that of each parent's listing."""
         if self.is_pushed:
             return Strategy.PUSHED
         if self.is_singleton:
@@ -426,15 +428,15 @@ class Stream:
 
     @cached_property
     def links(self) -> Mapping[str, str]:
-        """To-many relationship -> short name of its table of links: `{"tags": "events_tags"}`."""
+        """To-many relationship -> short name of its link table: `{"tags": "events_tags"}`."""
         return {name: f"{self.short_name}_{name}" for name in (*self.has_many, *self.listed_by)}
 
     @cached_property
     def columns(self) -> Mapping[str, ColumnType]:
-        """All columns a record is typed into besides `id`, in table order.
+        """All typed columns besides `id`, in table order.
 
-        A relationship and an attribute of the same column (`person_to_keep` and `person_to_keep_id`) are one column;
-        the relationship gives its value and the attribute stands in where there is none.
+        A relationship and an attribute with the same column (`person_to_keep` and `person_to_keep_id`) share it; the
+        relationship's value is preferred, the attribute's is used where there is none.
         """
         relationships = dict.fromkeys(self.relationship_columns, ColumnType.TEXT)
         attributes = {name: kind for name, kind in self.attributes.items() if name not in relationships}
@@ -442,7 +444,7 @@ class Stream:
 
     @cached_property
     def relationship_columns(self) -> tuple[str, ...]:
-        """The columns that say what a record belongs to: `person_id`, and `local_type` of a polymorphic one."""
+        """Columns of to-one relationships: `person_id`, and `local_type` of a polymorphic one."""
         return tuple(
             f"{relationship}_{part}"
             for relationship, target in self.belongs_to.items()
@@ -451,7 +453,7 @@ class Stream:
 
     @cached_property
     def vertex(self) -> str:
-        """The type's name in snake case, as addresses and events have it."""
+        """The type's name in snake case, as in URLs and events."""
         return snake(self.type)
 
     @cached_property

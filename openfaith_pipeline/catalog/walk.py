@@ -1,4 +1,4 @@
-"""What travels from extraction to loading: a walk's records, in pages, each with the checkpoint that follows it."""
+"""The data that passes from extraction to loading: a walk's records, in pages, each with the checkpoint after it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,18 +11,18 @@ RESUMABLE_FOR = timedelta(hours=12)
 """How long an unfinished walk may be continued; after that its staged rows are too old to publish."""
 
 Checkpoint = dict[str, Any]
-"""JSON: everything needed to ask for the page after the one it was made with."""
+"""JSON: everything needed to request the page after the one it belongs to."""
 
 CHECKPOINT_FORMAT = 3
-"""To be raised when what a checkpoint holds changes: a walk that an older version began is then begun anew."""
+"""Raise it when the contents of checkpoints change: walks begun by older versions are then restarted."""
 
 
 class Carried(NamedTuple):
-    """A stream that comes included with a listing.
+    """A stream included in a listing.
 
-    parent: the stream whose records name these. include: the dotted name to ask for.
-    relationship: the parent, as the record's own side calls it.
-    outer: the way in which the parent's records come, None where they are the listing's rows.
+    parent: the stream whose records name these. include: the dotted include path.
+    relationship: from the record to the parent.
+    outer: how the parent's records are included themselves, None where they are the listing's rows.
     """
 
     stream: Stream
@@ -33,7 +33,7 @@ class Carried(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The parent's relationship that names the records."""
+        """The parent's relationship to the records."""
         return self.include.rpartition(".")[2]
 
 
@@ -45,24 +45,24 @@ class Refused(NamedTuple):
     is_withheld: bool = False
 
     def hides(self, include: str) -> bool:
-        """Whether what would come by this include cannot."""
+        """Whether this include would come through the refused one."""
         return include == self.name or include.startswith(f"{self.name}.")
 
 
 @dataclass(frozen=True)
 class Route:
-    """One path to be listed, once or for each of its parents.
+    """One path to list, once or for each of its parents.
 
     lead: the stream whose records are listed.
-    carried: streams whose records come included, outer ones first.
-    listing: how one listing is read.
+    carried: included streams, outer ones first.
+    listing: strategy for one listing.
     is_whole: whether every record is read, not only those changed since the watermark.
-    is_rotating: whether only parents are visited that changed, under which something changed lately, or whose moment
-        of the day has come.
-    filters: what the listing is asked with so that it shows what it would leave out.
-    is_of_hidden: whether it shows only what the lead's other listings leave out.
-    refusal: why the source does not show what the listing leaves out; then nothing that it lacks is taken for deleted.
-    refused: includes that are not asked for, because no answer comes with them.
+    is_rotating: whether only some parents are visited: those that changed, that had recent changes under them, or whose
+        turn in the daily rotation has come.
+    filters: parameters that make the listing show records it omits by default.
+    is_of_hidden: whether it shows only the records that the lead's other listings omit.
+    refusal: why the source does not show the omitted records; then no record missing from the listing is deleted.
+    refused: includes that are not requested because the source fails on them.
     """
 
     lead: Stream
@@ -77,13 +77,13 @@ class Route:
     refused: tuple[Refused, ...] = ()
 
     def without(self, refused: Iterable[Refused]) -> "Route":
-        """The route without what comes by these includes."""
+        """The route without the streams that come by these includes."""
         gone = (*self.refused, *refused)
         kept = tuple(each for each in self.carried if not any(one.hides(each.include) for one in gone))
         return replace(self, carried=kept, refused=gone)
 
     def unasked(self, stream: Stream) -> dict[str, Refused]:
-        """The relationships that records of the stream show by an include only, and do not show here."""
+        """Relationships that the stream's records show only through an include that this route cannot use."""
         prefixes = ["", *(f"{each.include}." for each in self.carried if each.stream is stream)]
         shown = prefixes if stream is self.lead else prefixes[1:]
         return {
@@ -101,17 +101,17 @@ class Route:
 
     @property
     def placeholders(self) -> tuple[str, ...]:
-        """The records the path leads through, outermost first; empty at top level."""
+        """Parents in the path, outermost first; empty at top level."""
         return placeholders_of(self.path)
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        """The streams whose records its listings show."""
+        """The streams whose records the route's listings show."""
         return (self.lead, *dict.fromkeys(carried.stream for carried in self.carried))
 
     @property
     def query(self) -> dict[str, str]:
-        """Parameters that every page of the route shares."""
+        """Parameters of every page of the route."""
         asked = set(self.lead.asks_for)
         for carried in self.carried:
             asked |= {carried.include, *(f"{carried.include}.{name}" for name in carried.stream.asks_for)}
@@ -126,12 +126,12 @@ class Route:
 
 
 def query_of(stream: Stream) -> dict[str, str]:
-    """With which a record of the stream, asked for by itself, shows all that its listing does."""
+    """Parameters with which a single record of the stream shows everything that its listing does."""
     return Route(stream, stream.path, (), stream.listing, is_whole=False).query
 
 
 def id_of(row: Any) -> str | None:
-    """A row's id, None for a row too broken to have one (it is quarantined when it is loaded)."""
+    """A row's id, None for a row too broken to have one (loading quarantines it)."""
     value = row.get("id") if isinstance(row, dict) else None
     return value if isinstance(value, str) and value.isprintable() else None
 
@@ -139,8 +139,8 @@ def id_of(row: Any) -> str | None:
 class Parent(NamedTuple):
     """A record whose children are listed.
 
-    ids: by placeholder of the route's path. is_new: first seen since the children were read last, so that all of them
-    are to be read.
+    ids: by placeholder of the route's path. is_new: first seen since the children were last read, so all of them must
+    be read.
     """
 
     ids: Mapping[str, str]
@@ -149,12 +149,12 @@ class Parent(NamedTuple):
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A part of a listing that could not be read: what is here of it stays, and the next sync tries again.
+    """A part of a listing that could not be read: its existing rows stay, and the next sync tries again.
 
-    place: such as `/registrations/v2/signups/1/attendees`. reason: how asking for it ended.
+    place: such as `/registrations/v2/signups/1/attendees`. reason: the error of the request.
     is_withheld: whether it was refused, rather than failed.
     parent: the innermost id of the path, None at top level.
-    before: at top level, the cursor up to which all was read before it; None where that is not known.
+    before: at top level, the cursor up to which everything was read; None where unknown.
     """
 
     place: str
@@ -171,7 +171,7 @@ class LeftOut:
 class Walk:
     """Listings that are read one after the other and published together, since they feed the same streams.
 
-    streams: those to be kept; a lead of which only the children were asked for is not among them.
+    streams: those to publish; a lead that is only read for its children is not among them.
     """
 
     routes: tuple[Route, ...]
@@ -182,7 +182,7 @@ class Walk:
         return bool(self.routes) and all(route.is_whole for route in self.routes)
 
     def without_hidden(self, lead: Stream, refusal: str) -> "Walk":
-        """The same without asking for what the lead's listings leave out, which the source refuses."""
+        """The walk without the parameters that show omitted records, because the source refuses them."""
         routes = (
             replace(route, filters=(), refusal=refusal) if route.lead is lead else route
             for route in self.routes
@@ -192,31 +192,31 @@ class Walk:
 
     @property
     def refusals(self) -> dict[str, str]:
-        """By stream name, why not all of its records are shown, though nothing else was refused."""
+        """By stream name, why some of its records are not shown although no listing was refused."""
         return {stream.name: route.refusal for route in self.routes if route.refusal for stream in route.streams}
 
     def only(self, routes: Iterable[Route]) -> "Walk":
-        """What is left when other routes cannot be read. It no longer shows everything there is."""
+        """The walk with only these routes, when others cannot be read. It no longer shows all records."""
         kept = tuple(replace(route, is_whole=False) for route in routes)
         fed = {stream for route in kept for stream in route.streams}
         return Walk(kept, tuple(stream for stream in self.streams if stream in fed))
 
     def without(self, refused: Iterable[Refused]) -> "Walk":
-        """What is left without what comes by these includes. The streams that still come are shown whole."""
+        """The walk without the streams that come by these includes. The remaining streams are still shown whole."""
         gone = tuple(refused)
         kept = tuple(route.without(gone) for route in self.routes)
         fed = {stream for route in kept for stream in route.streams}
         return Walk(kept, tuple(stream for stream in self.streams if stream in fed))
 
     def of(self, stream: Stream) -> "Walk":
-        """As much of the walk as brings this one stream."""
+        """The part of the walk that brings this one stream."""
         shown = (route for route in self.routes if stream in route.streams)
         routes = (replace(r, carried=tuple(each for each in r.carried if each.stream is stream)) for r in shown)
         return Walk(tuple(routes), (stream,))
 
     @property
     def is_listed_at_top(self) -> bool:
-        """Whether a listing is among its own that is not read parent by parent."""
+        """Whether any of its listings is at top level, not per parent."""
         return any(not route.placeholders for route in self.routes)
 
     @property
@@ -225,27 +225,27 @@ class Walk:
 
     @property
     def leads(self) -> tuple[Stream, ...]:
-        """The streams listed, whether they are kept or not."""
+        """The streams listed, published or not."""
         return tuple(dict.fromkeys(route.lead for route in self.routes))
 
     def ends_of(self, lead: Stream, end: "End") -> list["RouteEnd"]:
-        """How the routes ended that list the lead's records."""
+        """Ends of the routes that list the lead's records."""
         return [ended for route, ended in zip(self.routes, end.routes, strict=False) if route.lead is lead]
 
     def left_out(self, stream: Stream, end: "End") -> list[LeftOut]:
-        """What could not be read of the listings that show the stream."""
+        """Unread parts of the listings that show the stream."""
         pairs = zip(self.routes, end.routes, strict=False)
         return [each for route, ended in pairs if stream in route.streams for each in ended.left_out]
 
     def reached(self, lead: Stream, end: "End") -> str | None:
-        """The cursor up to which every change of the lead was read, where a listing tells, and it alone."""
+        """The cursor up to which every change of the lead was read; None unless a single listing gives it."""
         if sum(route.lead is lead and not route.placeholders for route in self.routes) > 1:
             return None
         return next((each.reached for each in reversed(self.ends_of(lead, end)) if each.reached), None)
 
     @property
     def signature(self) -> dict[str, Any]:
-        """What makes two walks the same, so that one can continue the other."""
+        """Identity of the walk: one walk can continue another with an equal signature."""
         routes = [[route.path, route.query, route.listing.value, route.is_whole] for route in self.routes]
         rotating = {"rotating": True} if any(route.is_rotating for route in self.routes) else {}
         names = [stream.name for stream in self.streams]
@@ -253,7 +253,7 @@ class Walk:
 
 
 class Record(NamedTuple):
-    """One JSON:API resource object, with the ids of the parents it was listed under by relationship name."""
+    """One JSON:API resource object, with the ids of the parents it was listed under, by relationship."""
 
     resource: Any
     parents: Mapping[str, str]
@@ -263,13 +263,13 @@ class Record(NamedTuple):
 class RouteEnd:
     """How the listings of one route ended.
 
-    total: of a listing at top level, the number of records the API reported; None where only changes were asked for.
-        Listings under parents have each accounted for their own.
-    shortage: why one of the listings under parents surely lacked records, of the first that did.
-    doubt: why one of the listings may not have shown everything, of the first that may not.
-    reached: the cursor up to which every change was read, where the listing tells.
-    left_out: what could not be read.
-    lacking: names of the included streams of which a record was named and did not come.
+    total: for a listing at top level, the number of records the API reported; None where only changes were requested.
+        Listings under parents have each accounted for their own total.
+    shortage: the first reason for which a listing under parents is known to lack records.
+    doubt: the first reason for which a listing may be incomplete.
+    reached: the cursor up to which every change was read, where the listing gives it.
+    left_out: parts that could not be read.
+    lacking: names of included streams with a record that was named but did not come.
     """
 
     total: int | None = None
@@ -281,31 +281,31 @@ class RouteEnd:
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> "RouteEnd":
-        """From the JSON that a checkpoint keeps."""
+        """Read from a checkpoint's JSON."""
         left_out = tuple(LeftOut(**each) for each in stored.get("left_out", ()))
         return cls(**{**stored, "left_out": left_out, "lacking": tuple(stored.get("lacking", ()))})
 
 
 @dataclass(frozen=True)
 class End:
-    """How a walk ended. routes: how each of its routes did, in their order."""
+    """How a walk ended. routes: the ends of its routes, in order."""
 
     routes: tuple[RouteEnd, ...] = ()
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> "End":
-        """From the JSON that a checkpoint keeps."""
+        """Read from a checkpoint's JSON."""
         return cls(tuple(RouteEnd.read(each) for each in stored["routes"]))
 
 
 @dataclass(frozen=True)
 class Page:
-    """What one or more requests brought, ready to be committed together.
+    """The results of one or more requests, committed together.
 
     records: by stream name.
-    checkpoint: where to go on once this page is committed.
+    checkpoint: where to continue once this page is committed.
     end: on the last page only.
-    pages: how many this was made of.
+    pages: number of pages that were joined.
     """
 
     records: Mapping[str, list[Record]]
@@ -317,7 +317,7 @@ class Page:
 
 
 def as_one(pages: Sequence[Page]) -> Page:
-    """Pages that follow one another, as a single one."""
+    """Join consecutive pages."""
     if len(pages) == 1:
         return pages[0]
     records: dict[str, list[Record]] = {}

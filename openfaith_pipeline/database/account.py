@@ -12,7 +12,7 @@ from openfaith_pipeline.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Account:
-    """Someone else than us; only root can start a program as another user."""
+    """A user other than ours; only root can start a program as another user."""
 
     name: str
     uid: int
@@ -24,7 +24,7 @@ class Account:
 
 
 def server_account(user: str, owner_uid: int | None) -> Account | None:
-    """Whom to start Postgres as: None for ourselves, and for root the owner of the data or else `user`."""
+    """The user to start Postgres as: None for ourselves; for root the owner of the data, or else `user`."""
     if os.geteuid() != 0:
         return None
     try:
@@ -40,7 +40,10 @@ def server_account(user: str, owner_uid: int | None) -> Account | None:
 
 
 def can_reach(path: Path, account: Account | None) -> bool:
-    """Whether every directory above `path` lets the account through; for ourselves the attempt itself will tell."""
+    """Whether the account can pass every directory above `path`.
+
+    True for ourselves: then the attempt itself will show.
+    """
     return account is None or all(_lets_through(parent, account) for parent in path.resolve().parents)
 
 
@@ -48,7 +51,7 @@ def _lets_through(directory: Path, account: Account) -> bool:
     try:
         status = directory.stat()
     except FileNotFoundError:
-        return True  # still to be made, by us
+        return True  # does not exist yet; we will create it
     if status.st_uid == account.uid:
         return bool(status.st_mode & stat.S_IXUSR)
     if status.st_gid == account.gid:

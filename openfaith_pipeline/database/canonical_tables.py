@@ -1,7 +1,7 @@
-"""The tables of the OpenFaith application that a sync writes: its names, columns, defaults and keys, not ours.
+"""The tables of the OpenFaith application that a sync writes, with the application's names, columns, defaults and keys.
 
-One difference is deliberate: the key of `openfaith_externalLinks` also holds the entity type, because Planning Center
-numbers each type of record for itself and an email may have the id of a person.
+One difference is deliberate: the key of `openfaith_externalLinks` includes the entity type, because Planning Center
+numbers each type of record separately, so an email and a person may have the same id.
 """
 
 from functools import cache
@@ -29,7 +29,7 @@ EXTERNAL_LINK_KEY: Final = ("orgId", "adapter", "entityType", "externalId")
 
 @cache
 def canonical_metadata(schema: str) -> MetaData:
-    """The canonical tables as they stand in `schema`; one is `metadata.tables[f"{schema}.openfaith_people"]`."""
+    """The canonical tables in `schema`: for example `metadata.tables[f"{schema}.openfaith_people"]`."""
     metadata = MetaData(schema=schema)
     _add_people(metadata)
     _add_emails(metadata)
@@ -86,7 +86,7 @@ def _add_campuses(metadata: MetaData) -> None:
 
 
 def _add_sacraments(metadata: MetaData) -> None:
-    """Seeded for a new org, and not synced: Planning Center has no such type."""
+    """Seeded for a new org, not synced: Planning Center has no such type."""
     _add_entity(metadata, "sacraments", "sacrament", *map(_text, ("administeredBy", "occurredAt", "receivedBy")))
     table = metadata.tables[f"{metadata.schema}.{CANONICAL_PREFIX}sacraments"]
     Index("sacramentsAdministeredByIdx", table.c.administeredBy)

@@ -1,7 +1,7 @@
-"""Triggers that note in `sync.untransformed` which rows changed that the transform reads, whoever changes them.
+"""Triggers that note in `sync.untransformed` which of the rows read by the transform changed, whoever changed them.
 
-A note is written by the transaction that makes the change, so whoever sees the one sees the other: no order of commits
-hides a change, as a watermark's would. docs/decisions/0007-what-changed.md says more.
+A note is written in the transaction of the change, so both become visible together: no order of commits hides a change,
+as it could with a watermark. See docs/decisions/0007-what-changed.md.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ from psycopg import Connection, errors, sql
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 
 QUIET: Final = "openfaith.transforming"
-"""The setting that is `on` while the transform writes: what it writes itself changes nothing for it."""
+"""The setting that is `on` while the transform writes, so that its own writes leave no notes."""
 
 FIELD_NAMES: Final = "people.field_definitions"
-"""The source noted when the names of a church's own fields may have changed."""
+"""Source of notes about changed names of a church's own fields."""
 
 PEOPLE: Final = "people.people"
 REGISTER: Final = "entityRelationships"
@@ -36,7 +36,7 @@ _QUIET: Final = sql.SQL("current_setting({}, true) IS DISTINCT FROM 'on'").forma
 
 @dataclass(frozen=True)
 class RawNotes:
-    """What is noted when rows of a stream's raw table change: records of `source`, which `columns` name."""
+    """Notes about a stream's raw table: the records of `source` that `columns` name."""
 
     stream: str
     source: str
@@ -44,7 +44,7 @@ class RawNotes:
     condition: str = "true"
 
 
-# An answer and a merger change the people they are about; an attribute that the catalog does not know may take a name.
+# An answer or a merger changes the people it is about; an attribute outside the catalog may take over a name.
 RAW_NOTES: Final = (
     *(RawNotes(name, name) for name in (PEOPLE, "people.campuses", "people.emails", "people.phone_numbers")),
     RawNotes("people.addresses", "people.addresses"),
@@ -58,7 +58,7 @@ ENTITY_TABLES: Final = ("people", "emails", "phoneNumbers", "addresses", "campus
 
 @dataclass(frozen=True)
 class Trigger:
-    """A trigger by its table and name. event: what it is `AFTER`. action: what follows the table's name."""
+    """A trigger by its table and name. event: after `AFTER`. action: the part after the table's name."""
 
     schema: str
     table: str
@@ -78,7 +78,7 @@ class Trigger:
 
 
 def align_change_notes(connection: Connection[Any], schema: str) -> None:
-    """Create the triggers that are missing; not on tables that are another's, where transforms compare everything."""
+    """Create missing triggers, except on tables of another owner, where transforms compare everything."""
     there = {
         (schema, table, name)
         for schema, table, name in connection.execute(
@@ -97,7 +97,7 @@ def align_change_notes(connection: Connection[Any], schema: str) -> None:
 
 
 def are_changes_noted(schema: str) -> sql.Composed:
-    """SQL, true where every trigger is there and enabled."""
+    """SQL condition: every trigger exists and is enabled."""
     wanted = [
         sql.SQL("({}::regclass, {})").format(sql.Literal(trigger.on.as_string(None)), sql.Literal(trigger.name))
         for trigger in triggers(schema)
@@ -108,7 +108,7 @@ def are_changes_noted(schema: str) -> sql.Composed:
 
 
 def triggers(schema: str) -> list[Trigger]:
-    """Every trigger, on the raw tables and on the OpenFaith tables of this schema."""
+    """All triggers on the raw tables and on the OpenFaith tables of this schema."""
     found = [trigger for notes in RAW_NOTES for trigger in _of_raw(notes)]
     found += [_of_rows(schema, table, ("id",)) for table in ENTITY_TABLES]
     found.append(_of_rows(schema, EDGES, ("sourceEntityId", "targetEntityId", "relationshipType")))
@@ -136,7 +136,7 @@ def _of_rows(schema: str, table: str, key: tuple[str, ...]) -> Trigger:
 
 
 def _of_links(schema: str) -> Iterator[Trigger]:
-    """A link that comes, goes or leads elsewhere may change anything; other changes are of its record alone."""
+    """A link that is added, removed or redirected may change anything; other changes concern its record alone."""
     yield _of_row(schema, LINKS, "insert", "INSERT", sql.SQL("{} AND NEW.adapter = 'pco'").format(_QUIET), ())
     yield _of_row(schema, LINKS, "delete", "DELETE", sql.SQL("{} AND OLD.adapter = 'pco'").format(_QUIET), ())
     for name, columns, key in (("moves", _LINK_IDENTITY, ()), ("changes", _LINK_STATE, ("entityType", "externalId"))):

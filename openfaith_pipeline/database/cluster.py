@@ -1,14 +1,14 @@
-"""The embedded server's files: where they are, and the making of a new cluster.
+"""Files of the embedded server, and the creation of a new cluster.
 
 OPENFAITH_HOME/postgres/
     data/            the cluster; below /var/lib/openfaith-pipeline when root's home is closed to the server's user
-    server.json      the cluster's place and port
+    server.json      the cluster's location and port
     password         of the database's owner, and of the role that made the cluster
-    postgres.log     what the server says; no statements and no values
+    postgres.log     the server's log; no statements and no values
     start.lock       held while the server is started or stopped
     server.lock      held by the server itself and every process of it, as long as one lives
     users/           one locked file for each process that uses the server
-    pinned           exists while the server is to outlive its users
+    pinned           exists while the server is meant to outlive its users
 """
 
 import hashlib
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ServerFiles:
-    """The paths of one OPENFAITH_HOME."""
+    """Paths below one OPENFAITH_HOME."""
 
     home: Path
 
@@ -78,7 +78,7 @@ class ServerFiles:
             return True
 
     def make_directories(self) -> None:
-        """Make what is missing; only directories made here get modes that let the server's user pass through."""
+        """Create missing directories; only those get modes that let the server's user pass through."""
         for directory, mode in ((self.home, 0o755), (self.directory, 0o755), (self.users, 0o700)):
             if not directory.exists():
                 directory.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ class ServerFiles:
         except FileNotFoundError:
             return {}
         except ValueError:
-            raise ConfigurationError(f"{self.state} is damaged; delete it, it is written anew") from None
+            raise ConfigurationError(f"{self.state} is damaged; delete it, and it will be written again") from None
         return dict(state)
 
     def write_state(self, **values: Any) -> None:
@@ -107,12 +107,12 @@ class Cluster:
 
     @property
     def name(self) -> str:
-        """Shown in the title of each of its processes, so that orphans can be told from other servers'."""
+        """Shown in the process titles of the server, which distinguishes its orphans from other servers' processes."""
         return f"openfaith-{_short_hash(self.data)}"
 
 
 def open_cluster(files: ServerFiles, settings: Settings) -> Cluster:
-    """Find the home's cluster, or make it. The caller holds the start lock."""
+    """Find the home's cluster, or create it. The caller must hold the start lock."""
     data = _place_of_data(files, settings)
     account = server_account(settings.postgres_user, data.stat().st_uid if data.exists() else None)
     cluster = Cluster(data, find_binaries(settings, account), account)
@@ -124,7 +124,7 @@ def open_cluster(files: ServerFiles, settings: Settings) -> Cluster:
 
 
 def write_privately(path: Path, content: str) -> None:
-    """Replace a file at once and durably, readable by nobody but us."""
+    """Replace a file atomically and durably, readable only by us."""
     draft = path.with_name(f"{path.name}.draft")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -152,7 +152,7 @@ def _place_of_data(files: ServerFiles, settings: Settings) -> Path:
 def _place_outside(files: ServerFiles, data: Path) -> Path:
     if data.exists():
         raise ConfigurationError(
-            f"{data} is closed to the user Postgres runs as; move OPENFAITH_HOME to where it can pass through"
+            f"{data} is closed to the user Postgres runs as; move OPENFAITH_HOME to a directory that user can reach"
         )
     outside = OUTSIDE_HOME / _short_hash(files.home.resolve()) / "data"
     logger.info("keeping the database in %s: %s is closed to the user Postgres runs as", outside, files.home)
@@ -178,7 +178,7 @@ def _check_existing(cluster: Cluster, files: ServerFiles) -> None:
 
 
 def _make(cluster: Cluster, files: ServerFiles) -> None:
-    """Make the cluster beside its place and move it there when it is whole: a killed attempt leaves nothing in use."""
+    """Create the cluster in a temporary directory and move it into place once complete, in case we are killed."""
     unfinished = cluster.data.with_name("data.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)

@@ -1,4 +1,4 @@
-"""The handle of an open database: its URLs and the ways to connect; what goes wrong is told without the password."""
+"""The handle of an open database: URLs and ways to connect. Its errors never contain the password."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ _OPTIONS: Final[Mapping[str, Any]] = {
     "options": session_options(),
     "context": _ADAPTERS,
 }
-# What the server says when waiting will not help.
+# Messages of the server for which waiting will not help.
 _REFUSALS: Final = (
     "authentication failed",
     "does not exist",
@@ -46,10 +46,10 @@ _REFUSALS: Final = (
 
 @dataclass(frozen=True)
 class Database:
-    """A database that answers. Its URLs hold the password and are left out of its repr.
+    """A database that accepts connections. Its URLs contain the password and are left out of its repr.
 
     url: libpq URL of the data database.
-    dagster_url: SQLAlchemy URL of Dagster's storage, which is schema `dagster` of the same database.
+    dagster_url: SQLAlchemy URL of Dagster's storage, schema `dagster` in the same database.
     """
 
     settings: Settings
@@ -57,10 +57,10 @@ class Database:
     dagster_url: str = field(repr=False)
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
-        """A new connection, without autocommit unless asked for; `options` are psycopg's.
+        """A new connection, without autocommit by default; `options` are psycopg's.
 
-        Raises ConfigurationError when the server refuses user, password or database, DatabaseUnavailable when it does
-        not answer.
+        Raises ConfigurationError if the server refuses user, password or database, DatabaseUnavailable if it does not
+        respond.
         """
         try:
             return psycopg.connect(self.url, **{**_OPTIONS, **options})
@@ -69,14 +69,14 @@ class Database:
             raise _explained(f"{error}; {cause}" if cause else str(error), self.url) from None
 
     def pool(self, *, size: int, patience_seconds: float = 30.0, **options: Any) -> AsyncConnectionPool:
-        """A pool of at most `size` async connections, to be opened by `async with`; `options` are psycopg's."""
+        """A pool of at most `size` async connections, not yet opened (use `async with`); `options` are psycopg's."""
         kwargs = {**_OPTIONS, **options}
         return AsyncConnectionPool(
             self.url, min_size=1, max_size=size, open=False, timeout=patience_seconds, kwargs=kwargs
         )
 
     def thread_pool(self, *, size: int, timeout: float) -> ConnectionPool:
-        """A pool of connections for threads, to be opened; it outlives a Postgres that is down for a while.
+        """A pool of connections for threads, not yet opened; it survives Postgres being down for a while.
 
         timeout: seconds to wait for a connection before PoolTimeout.
         """
@@ -92,14 +92,14 @@ class Database:
         )
 
     def engine(self) -> "Engine":
-        """SQLAlchemy over `connect`, for Alembic and reflection; it keeps no connection."""
+        """SQLAlchemy engine over `connect` for Alembic and reflection, without a pool."""
         from sqlalchemy import NullPool, create_engine  # noqa: PLC0415 - most processes never need it
 
         return create_engine("postgresql+psycopg://", creator=self.connect, poolclass=NullPool)
 
 
 def database_at(settings: Settings, url: str) -> Database:
-    """The handle for a libpq URL of the form that this package writes."""
+    """The handle for a libpq URL in the form that this package writes."""
     forget_libpq_variables(settings)
     rest = url.removeprefix("postgresql://")
     session = f"client_encoding={ENCODING}&options={quote(session_options(search_path=DAGSTER_SCHEMA), safe='')}"
@@ -107,7 +107,7 @@ def database_at(settings: Settings, url: str) -> Database:
 
 
 def data_url_of(dagster_url: str) -> str:
-    """The libpq URL that a `Database.dagster_url` was made of."""
+    """The libpq URL from which a `Database.dagster_url` was made."""
     from sqlalchemy import make_url  # noqa: PLC0415 - as above
 
     url = make_url(dagster_url).set(drivername="postgresql").difference_update_query(["client_encoding", "options"])
@@ -115,7 +115,7 @@ def data_url_of(dagster_url: str) -> str:
 
 
 def configured_url(settings: Settings) -> str:
-    """libpq URL of the database named by `DB_*`; a host that is a path names the directory of a socket."""
+    """libpq URL of the database configured in `DB_*`; a host that is a path is the directory of a socket."""
     password = settings.db_password.get_secret_value() if settings.db_password else ""
     who = f"{quote(settings.db_username or '', safe='')}:{quote(password, safe='')}"
     host, name = settings.db_host or "", quote(settings.db_name or "", safe="")
@@ -131,7 +131,7 @@ def _explained(reason: str, url: str) -> ConfigurationError | DatabaseUnavailabl
     message = f"Postgres at {place} as user {unquote(parts.username or '')}: {' '.join(reason.split())}"
     if any(refusal in reason for refusal in _REFUSALS):
         return ConfigurationError(
-            f"{message}. Mend DB_HOST_PRIMARY, DB_PORT, DB_NAME, DB_USERNAME or DB_PASSWORD,"
-            " or for how it is protected the PGSSL* variables"
+            f"{message}. Check DB_HOST_PRIMARY, DB_PORT, DB_NAME, DB_USERNAME and DB_PASSWORD,"
+            " and the PGSSL* variables for TLS"
         )
     return DatabaseUnavailable(message)

@@ -1,8 +1,8 @@
-"""Dagster's history, kept in bounds: it deletes no run and no event by itself.
+"""Pruning of Dagster's history: Dagster itself deletes no run and no event.
 
-Written as SQL over the tables of its storage, some runs to a transaction: `DagsterInstance.delete_run` deletes one run
-at a time, and with it the materializations by which Dagster knows what state an asset's partitions are in.
-docs/decisions/0008-pruning.md
+Written as SQL over the tables of its storage, several runs per transaction: `DagsterInstance.delete_run` deletes one
+run at a time, together with the materializations from which Dagster knows the state of an asset's partitions. See
+docs/decisions/0008-pruning.md.
 """
 
 from datetime import timedelta
@@ -16,9 +16,9 @@ _RUNS_AT_ONCE: Final = 50
 
 _ENDED: Final = ["SUCCESS", "FAILURE", "CANCELED"]
 _BACKFILL_UNDER_WAY: Final = ["REQUESTED", "CANCELING", "FAILING"]
-_NO_RUN: Final = ""  # what events have for a run that were reported outside of any
+_NO_RUN: Final = ""  # run id of events that were reported outside of any run
 
-# A run that is kept for the sake of its newest events has lost the others, and comes up again each time for nothing.
+# A run that is kept for its newest events has already lost the others, but is selected again each time.
 _CHOOSE: Final = """
 SELECT run.run_id FROM {runs} AS run
 WHERE run.status = ANY(%(ended)s)
@@ -30,7 +30,7 @@ WHERE run.status = ANY(%(ended)s)
 ORDER BY run.run_id LIMIT %(most)s
 """
 
-# The newest event of each kind of an asset's partition is what its state, automation and freshness are read from.
+# State, automation and freshness are read from the newest event of each kind of an asset's partition.
 _FORGET_EVENTS: Final = """
 WITH gone AS (
     DELETE FROM {event_logs} AS event WHERE {which} AND (event.asset_key IS NULL OR EXISTS (
@@ -67,11 +67,11 @@ _TABLES: Final = {
 
 
 def forget_runs(connection: Connection[Any], older_than: timedelta) -> tuple[int, int]:
-    """Delete runs that ended that long ago, and their events; how many runs and how many events are gone.
+    """Delete runs that ended longer ago than this, and their events; returns the number of runs and of events.
 
-    What is kept however old it is: a run that has not ended, or whose backfill has not; of each asset's partition the
-    newest event of each kind and the newest result of each check; and a run that has one of those, without the rest of
-    its events. The connection commits by itself. Nothing happens where Dagster has no tables yet.
+    Kept regardless of age: runs that have not ended or whose backfill has not; the newest event of each kind and the
+    newest result of each check for each asset partition; and runs with one of those, without their other events. Needs
+    an autocommit connection. Does nothing where Dagster has no tables yet.
     """
     if not _is_there(connection):
         return 0, 0

@@ -1,6 +1,6 @@
-"""A cheap way to see that the raw tables were aligned with this very catalog: what they follow, as one short text.
+"""A fingerprint of the catalog that the raw tables were last aligned with.
 
-It is kept as the comment of schema `staging`. Comparing it takes a millisecond, comparing the tables half a second.
+It is stored as the comment of schema `staging`. Comparing it takes a millisecond, comparing the tables half a second.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ _READ: Final = "SELECT obj_description(to_regnamespace('staging'), 'pg_namespace
 
 @cache
 def catalog_fingerprint() -> str:
-    """Of the declarations, and of the code that makes tables from them."""
+    """Hash of the declarations, and of the code that makes tables from them."""
     declared = [
         (stream.schema, stream.short_name, *stream.columns.items(), *stream.belongs_to, *stream.links.items())
         for stream in STREAMS.values()
@@ -27,11 +27,11 @@ def catalog_fingerprint() -> str:
 
 
 def read_fingerprint(connection: Connection[Any]) -> str | None:
-    """What the tables were aligned with last, None when they never were."""
+    """Fingerprint of the last alignment, None if there was none."""
     row = connection.execute(_READ).fetchone()
     return row[0] if row else None
 
 
 def write_fingerprint(connection: Connection[Any]) -> None:
-    """Say that the tables are aligned with this catalog."""
+    """Record that the tables are aligned with this catalog."""
     connection.execute(sql.SQL("COMMENT ON SCHEMA staging IS {}").format(sql.Literal(catalog_fingerprint())))

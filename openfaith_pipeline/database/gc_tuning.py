@@ -1,7 +1,7 @@
-"""How often a process that decodes much JSON looks for garbage.
+"""Tuning of Python's garbage collector for processes that decode much JSON.
 
-Each page is thousands of dicts that reference counting alone frees. To the collector they are a reason to look through
-everything there is, libraries included: a fifth of a sync's processor time, in pauses of 0.1 s.
+Each page is thousands of dicts that reference counting alone frees. They make the collector scan all objects, libraries
+included: a fifth of a sync's CPU time, in pauses of 0.1 s.
 """
 
 import gc
@@ -11,16 +11,16 @@ from threading import Lock
 from typing import Final
 
 _DICTS_BETWEEN_COLLECTIONS: Final = 10_000
-"""A few pages of people with what is included. Python's own 700 is a quarter of one such page."""
+"""A few pages of people with included records. Python's own 700 is a quarter of one such page."""
 
 _lock: Final = Lock()
 _before: Final[list[tuple[tuple[int, int, int], int]]] = []
-"""Thresholds and number of frozen objects, once for each block under way, whichever thread it is in."""
+"""Previous thresholds and number of frozen objects, once for each active block, in any thread."""
 
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Within the block, collect rarely, and leave alone what was loaded before it."""
+    """During the block, collect rarely, and ignore objects that existed before it."""
     with _lock:
         _before.append(_before[0] if _before else (gc.get_threshold(), gc.get_freeze_count()))
         gc.freeze()

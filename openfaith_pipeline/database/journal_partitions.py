@@ -1,4 +1,4 @@
-"""The journal's partitions: one for each month, made ahead, and dropped when their time is over."""
+"""Partitions of the journal: one for each month, created ahead and dropped after the retention time."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -17,9 +17,9 @@ WHERE inhparent = 'sync.journal'::regclass AND child.relname ~ '^journal_[0-9]{4
 
 
 def add_partitions(connection: Connection[Any], *, months_ahead: int = MONTHS_AHEAD) -> list[str]:
-    """Make the partitions of this month and the next ones that are not there; returns their names.
+    """Create missing partitions for this month and the next ones; returns their names.
 
-    Entries that went to the default partition for want of theirs move into it.
+    Entries that went to the default partition meanwhile move into them.
     """
     present, month, added = _months(connection), _month_of(datetime.now(UTC).date()), []
     for _ in range(months_ahead + 1):
@@ -31,9 +31,9 @@ def add_partitions(connection: Connection[Any], *, months_ahead: int = MONTHS_AH
 
 
 def drop_partitions(connection: Connection[Any], *, days: int) -> list[str]:
-    """Forget entries older than `days`, a whole month at a time; returns the partitions dropped.
+    """Drop whole months of entries older than `days`; returns the partitions dropped.
 
-    The horizon, before which the journal cannot say how a table was, moves along.
+    The horizon, before which the journal cannot reconstruct a table, moves along.
     """
     keeps_from = datetime.now(UTC) - timedelta(days=days)
     expired = sorted(month for month in _months(connection) if _next(month) <= keeps_from.date())

@@ -1,4 +1,4 @@
-"""File locks that the kernel frees when their holder dies, however it dies (flock: local file systems only)."""
+"""File locks that the kernel releases when their holder dies (flock: local file systems only)."""
 
 import fcntl
 import os
@@ -12,9 +12,9 @@ _POLL_SECONDS: Final = 0.02
 
 
 def take_lock(path: Path) -> int | None:
-    """Lock `path` at once and return the descriptor that holds the lock until closed; None when another holds it.
+    """Try to lock `path`; returns the descriptor that holds the lock until closed, or None if another process holds it.
 
-    The descriptor is closed in programs we start, so none of them keeps the lock by accident.
+    The descriptor is not inherited by programs we start, so none of them keeps the lock by accident.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -29,7 +29,7 @@ def take_lock(path: Path) -> int | None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some living process holds the lock of `path`."""
+    """Whether a living process holds the lock of `path`."""
     descriptor = take_lock(path)
     if descriptor is None:
         return True
@@ -39,7 +39,7 @@ def is_locked(path: Path) -> bool:
 
 @contextmanager
 def locked(path: Path, *, seconds: float) -> Iterator[None]:
-    """Hold the lock of `path` for the block; raise TimeoutError when it is not free within `seconds`."""
+    """Hold the lock of `path` during the block; raise TimeoutError if it is not free within `seconds`."""
     deadline = time.monotonic() + seconds
     while (descriptor := take_lock(path)) is None:
         if time.monotonic() > deadline:
@@ -48,6 +48,6 @@ def locked(path: Path, *, seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        # Unlocked by name, not only closed: a process forked meanwhile has a copy of the descriptor.
+        # Unlocked explicitly, not only closed: a process forked meanwhile has a copy of the descriptor.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)

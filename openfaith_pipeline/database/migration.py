@@ -1,4 +1,4 @@
-"""Bringing a database's schema up to date: the migration files first, then the tables that follow the catalog."""
+"""Upgrade of a database's schema: first the migration files, then the tables derived from the catalog."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,12 +22,12 @@ __all__ = ["align_raw_tables", "is_current", "upgrade"]
 
 _LOCK_KEY: Final = int.from_bytes(b"openfait")
 _TURN_TIMEOUT: Final = "300s"
-_LOCK_TIMEOUT: Final = "15s"  # a waiting ALTER TABLE makes every later reader of the table wait behind it
+_LOCK_TIMEOUT: Final = "15s"  # while an ALTER TABLE waits, every later reader of the table waits behind it
 _STATEMENT_TIMEOUT: Final = "30min"
 
 
 def is_current(database: Database) -> bool:
-    """Whether `upgrade` would change nothing, by comparing every table; half a second for the whole catalog.
+    """Whether `upgrade` would change nothing, by comparing every table; takes half a second for the whole catalog.
 
     Raises as `was_upgraded` does.
     """
@@ -36,10 +36,10 @@ def is_current(database: Database) -> bool:
 
 
 def upgrade(database: Database) -> None:
-    """Apply what is missing; upgrades that run at the same time take turns, and one that dies leaves nothing half done.
+    """Apply missing changes. Concurrent upgrades wait for each other, and one that dies leaves nothing half done.
 
-    Raises DatabaseUnavailable when a table stays in use, ConfigurationError when the user may not change the schema
-    or the database is not UTF8.
+    Raises DatabaseUnavailable if a table stays in use, ConfigurationError if the user may not change the schema or the
+    database is not UTF8.
     """
     with database.connect(autocommit=True) as connection, _failures_explained():
         _check_encoding(connection)
@@ -59,7 +59,7 @@ def _check_encoding(connection: Connection[Any]) -> None:
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != ENCODING:
         raise ConfigurationError(
-            f"the database {connection.info.dbname} has the encoding {encoding}, which cannot hold every name: make"
+            f"the database {connection.info.dbname} has the encoding {encoding}, which cannot hold every name: create"
             f" another with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0, and name it in DB_NAME"
         )
 
@@ -100,7 +100,8 @@ def _failures_explained() -> Iterator[None]:
         if isinstance(cause, psycopg.errors.FeatureNotSupported | psycopg.errors.DependentObjectsStillExist):
             reason = " ".join(filter(None, (cause.diag.message_primary, cause.diag.message_detail)))
             raise ConfigurationError(
-                f"the schema could not be upgraded: {reason}. Drop what uses the column, and create it again afterwards"
+                f"the schema could not be upgraded: {reason}. Drop what depends on the column,"
+                " and create it again afterwards"
             ) from None
         if isinstance(cause, psycopg.OperationalError):
             raise DatabaseUnavailable(f"Postgres went away during the upgrade: {cause}") from None

@@ -1,4 +1,4 @@
-"""`open_database`: the one way into Postgres, embedded or configured."""
+"""`open_database`: the only way to open Postgres, embedded or configured."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +45,6 @@ def _upgrade(database: Database) -> None:
 def _check_current(database: Database) -> None:
     from openfaith_pipeline.database.migration import is_current  # noqa: PLC0415 - as above
 
-    # Another version may have upgraded it since, by adding what this one does not need.
+    # Another version may have upgraded it since, adding things that this version does not need.
     if not (was_upgraded(database) or is_current(database)):
         raise ConfigurationError("the database's schema is behind this version; run openfaith-pipeline db upgrade")

@@ -1,4 +1,4 @@
-"""Why Postgres went away, where it has said so: a connection that is refused does not."""
+"""The cause of an outage of Postgres, where known: a refused connection gives none."""
 
 import os
 import re
@@ -14,18 +14,18 @@ _NO_SPACE: Final = re.compile(rb"(PANIC|FATAL|ERROR): [^\n]*No space left on dev
 
 
 def outage_in_words(settings: Settings, error: BaseException) -> str:
-    """The kind of error and what is known to have caused it: `OperationalError: its disk is full ...`."""
+    """The kind of error and its known cause: `OperationalError: its disk is full ...`."""
     cause = cause_of_outage(settings, error)
     return f"{type(error).__name__}: {cause}" if cause else type(error).__name__
 
 
 def cause_of_outage(settings: Settings, error: BaseException | None = None) -> str | None:
-    """What the error says, or the embedded server's log since it last served; None where neither names a cause."""
+    """The cause given by the error, or by the embedded server's log since its last start; None if neither has one."""
     if getattr(error, "sqlstate", None) == _DISK_FULL:
-        return "its disk is full; make room there, and what was under way goes on"
+        return "its disk is full; free some space, and work will continue"
     files = ServerFiles(settings.home)
     if settings.is_embedded and _NO_SPACE.search(_log_since_it_served(files)):
-        return f"its disk is full (No space left on device); make room on the disk of {files.directory} ({files.log})"
+        return f"its disk is full (No space left on device); free some on the disk of {files.directory} ({files.log})"
     return None
 
 

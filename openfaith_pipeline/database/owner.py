@@ -1,8 +1,8 @@
-"""The embedded server's two roles: the one that made the cluster, and the one that the product works as.
+"""The two roles of the embedded server: the one that made the cluster, and the owner that the product works as.
 
-The first is a superuser, which can run programs as the server's account (COPY ... TO PROGRAM). So it only makes the
-database and its owner; everything else connects as the owner, which is none. A database that an earlier version worked
-in as superuser is handed over, object by object: Postgres refuses REASSIGN OWNED for the role that made the cluster.
+The first is a superuser, which can run programs as the server's account (COPY ... TO PROGRAM). So it only creates the
+database and its owner; everything else connects as the owner, which is no superuser. A database that an earlier version
+used as superuser is handed over, object by object: Postgres refuses REASSIGN OWNED for the role that made the cluster.
 """
 
 from typing import Any, Final, LiteralString, cast
@@ -39,7 +39,7 @@ SELECT format('ALTER %%s %%s OWNER TO', kind, name) FROM objects
 
 
 def hand_over(connection: Connection[Any], password: str) -> None:
-    """Make the owner and hand everything in this database over to it, unless that is done.
+    """Create the owner and make it the owner of everything in this database, unless that is done.
 
     connection: the administrator's, in autocommit.
     """
@@ -53,7 +53,7 @@ def hand_over(connection: Connection[Any], password: str) -> None:
             )
         to_owner = sql.SQL(" ") + sql.Identifier(OWNER)
         for (statement,) in connection.execute(_HANDOVER, (ADMINISTRATOR,)).fetchall():
-            # Postgres itself has quoted the name in it.
+            # Postgres has already quoted the name in it.
             connection.execute(sql.SQL(cast("LiteralString", statement)) + to_owner)
         connection.execute(
             sql.SQL("ALTER DATABASE {} OWNER TO {}").format(

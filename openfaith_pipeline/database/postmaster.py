@@ -1,7 +1,7 @@
-"""The server process itself: starting it, telling whether it lives, ending it.
+"""The server process: start, detection and stop.
 
 The server and every process it forks hold the lock of `server.lock`, which they inherit. So a free lock proves that
-nothing of it is left, whatever `postmaster.pid` says: no zombie, reused pid or other container can mislead.
+none of them is left, whatever `postmaster.pid` says: no zombie, reused pid or other container can mislead.
 """
 
 import logging
@@ -23,7 +23,7 @@ from openfaith_pipeline.database.locks import is_locked, take_lock
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
 _POLL_SECONDS: Final = 0.02
-_LONGEST_LOG: Final = 10_000_000  # bytes; kept once more as postgres.log.1
+_LONGEST_LOG: Final = 10_000_000  # bytes; the previous log is kept as postgres.log.1
 
 _OPTIONS: Final = {
     "listen_addresses": "127.0.0.1",
@@ -34,15 +34,15 @@ _OPTIONS: Final = {
     "maintenance_work_mem": "128MB",
     "max_wal_size": "2GB",
     "wal_compression": "on",
-    # Of Postgres' own 4 MB a large publish waits for room thousands of times.
+    # With Postgres' own 4 MB, a large publish waits for buffer space thousands of times.
     "wal_buffers": "32MB",
     "jit": "off",
-    # Workers share memory through /dev/shm, which containers keep at 64 MB.
+    # Workers share memory through /dev/shm, which containers limit to 64 MB.
     "max_parallel_workers_per_gather": "0",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
-    # Statements and error details hold personal data; the client is told of its errors anyway.
+    # Statements and error details contain personal data; the client receives its errors anyway.
     "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
@@ -60,13 +60,13 @@ class Postmaster:
 
 
 def find_postmaster(cluster: Cluster, files: ServerFiles) -> Postmaster | None:
-    """The home's living server; None when nothing of it is left, what outlived a killed one having been ended."""
+    """The home's living server, or None. Ends processes that outlived a killed server."""
     deadline = time.monotonic() + 20
     while is_locked(files.server_lock):
         recorded = _read_pid_file(cluster)
         if recorded and _is_postmaster(recorded.pid, cluster):
             return recorded
-        # The postmaster is dead and its backends write on: it would have ended them like this itself.
+        # The postmaster is dead and its backends still write; it would have ended them like this itself.
         signal_processes(cluster, signal.SIGQUIT)
         if time.monotonic() > deadline:
             raise DatabaseUnavailable(
@@ -78,9 +78,9 @@ def find_postmaster(cluster: Cluster, files: ServerFiles) -> Postmaster | None:
 
 
 def start_postmaster(cluster: Cluster, files: ServerFiles) -> Postmaster:
-    """Start the server on its last port, or another when that is taken. It may still be recovering afterwards.
+    """Start the server on its last port, or on another if that is taken. It may still be recovering afterwards.
 
-    Only to be called when `find_postmaster` found nothing, under the start lock.
+    Call only under the start lock, after `find_postmaster` returned None.
     """
     (cluster.data / "postmaster.pid").unlink(missing_ok=True)
     _rotate(files.log)
@@ -98,21 +98,21 @@ def start_postmaster(cluster: Cluster, files: ServerFiles) -> Postmaster:
 
 
 def stop_postmaster(cluster: Cluster, files: ServerFiles) -> None:
-    """End the server: a fast shutdown, which leaves nothing to recover, or an immediate one when that does not end."""
+    """Stop the server: a fast shutdown, which needs no recovery, or an immediate one if that does not finish."""
     postmaster = find_postmaster(cluster, files)
     if postmaster is None:
         return
     with suppress(ProcessLookupError):
         os.kill(postmaster.pid, signal.SIGINT)
     if not _is_gone_within(30, files):
-        logger.warning("Postgres does not shut down; ending it at once, it will recover at its next start")
+        logger.warning("Postgres does not shut down; stopping it immediately, it will recover at its next start")
         signal_processes(cluster, signal.SIGQUIT)
         if not _is_gone_within(15, files):
             raise DatabaseUnavailable(f"Postgres on {cluster.data} does not stop; its process is {postmaster.pid}")
 
 
 def signal_processes(cluster: Cluster, number: int) -> None:
-    """Send a signal to each process of the cluster's server, told by the cluster's name in its title."""
+    """Send a signal to each process of the cluster's server, found by the cluster's name in its title."""
     for process in psutil.process_iter(["cmdline"]):
         arguments = process.info["cmdline"] or ()
         if f"cluster_name={cluster.name}" in arguments or " ".join(arguments).startswith(f"postgres: {cluster.name}:"):
@@ -121,7 +121,7 @@ def signal_processes(cluster: Cluster, number: int) -> None:
 
 
 def log_tail(files: ServerFiles) -> str:
-    """The last lines the server wrote, as one line."""
+    """The last lines of the server's log, joined into one."""
     return " ".join(files.log.read_text(errors="replace").split())[-500:]
 
 
@@ -151,13 +151,13 @@ def _spawn(cluster: Cluster, files: ServerFiles, port: int) -> Postmaster:
     finally:
         os.close(log)
         os.close(lock)
-    # Reaps the server when it dies before us, so that no zombie stands for it.
+    # Reaps the server if it dies before us, so that it leaves no zombie.
     threading.Thread(target=process.wait, name="postgres-reaper", daemon=True).start()
     return Postmaster(process.pid, port)
 
 
 def _keeps_running(cluster: Cluster, files: ServerFiles, postmaster: Postmaster) -> bool:
-    """Wait until the server has taken its port or given up."""
+    """Wait until the server has bound its port or exited."""
     deadline = time.monotonic() + 60
     while is_locked(files.server_lock) and time.monotonic() < deadline:
         if _read_pid_file(cluster) == postmaster:
@@ -167,7 +167,7 @@ def _keeps_running(cluster: Cluster, files: ServerFiles, postmaster: Postmaster)
 
 
 def _read_pid_file(cluster: Cluster) -> Postmaster | None:
-    """What `postmaster.pid` says: the pid on line 1, the port on line 4 and, once it listens, more below."""
+    """Parse `postmaster.pid`: the pid on line 1, the port on line 4 and, once it listens, more below."""
     try:
         lines = (cluster.data / "postmaster.pid").read_text().splitlines()
         return Postmaster(int(lines[0]), int(lines[3])) if len(lines) >= 6 else None
@@ -193,7 +193,7 @@ def _is_gone_within(seconds: float, files: ServerFiles) -> bool:
 
 
 def _free_port(wanted: int) -> int:
-    """The wanted port of the loopback when nobody has it, or one that is free."""
+    """The wanted loopback port if it is free, otherwise another free one."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -204,7 +204,7 @@ def _free_port(wanted: int) -> int:
 
 
 def _no_port() -> int:
-    raise ConfigurationError("no port can be opened on 127.0.0.1")
+    raise ConfigurationError("no port on 127.0.0.1 is available")
 
 
 def _rotate(log: Path) -> None:

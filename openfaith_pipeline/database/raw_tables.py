@@ -1,7 +1,7 @@
-"""The raw and staging tables, each made from its stream's declaration; nothing here names a stream.
+"""The raw and staging tables, each derived from its stream's declaration; nothing here names a stream.
 
-A raw table `pco_people.emails` holds what readers see. Its staging table `staging.people__emails` holds the pages of
-syncs under way until they are published.
+A raw table `pco_people.emails` holds the published rows. Its staging table `staging.people__emails` holds the pages of
+running syncs until they are published.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from openfaith_pipeline.database.table_names import STAGING_SCHEMA, staging_tabl
 from openfaith_pipeline.sources import STREAMS
 
 LINKS_COLUMN: Final = "_links"
-"""Of a staging table: JSON, to-many relationship -> ids, for the link tables."""
+"""Column of a staging table: JSON, to-many relationship -> ids, for the link tables."""
 
 LONGEST_NAME: Final = 63  # bytes; Postgres cuts longer identifiers silently
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -41,7 +41,7 @@ _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 TYPES: Final[Mapping[ColumnType, TypeEngine[Any]]] = {
     ColumnType.TEXT: Text(),
     ColumnType.INTEGER: BigInteger(),
-    ColumnType.FLOAT: Numeric(),  # a double would round what has more than 15 digits
+    ColumnType.FLOAT: Numeric(),  # a double would round numbers with more than 15 digits
     ColumnType.BOOLEAN: Boolean(),
     ColumnType.DATE: Date(),
     ColumnType.TIMESTAMP: DateTime(timezone=True),
@@ -84,9 +84,9 @@ def raw_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
 
 
 def staging_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
-    """`staging.<product>__<stream>`: one row per record of a page, found again by its `_stream_sync_id`.
+    """`staging.<product>__<stream>`: one row for each record of a page, with its `_stream_sync_id`.
 
-    No key on purpose: a record that comes twice within one sync is staged twice and the publish keeps the last.
+    No key on purpose: a record that comes twice within one sync is staged twice, and the publish keeps the last.
     """
     name = staging_table_name(stream)
     known = metadata.tables.get(f"{STAGING_SCHEMA}.{name}")
@@ -110,7 +110,7 @@ def staging_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
 
 
 def link_tables(stream: Stream, metadata: MetaData = RAW_METADATA) -> list[Table]:
-    """`pco_<product>.<stream>_<relationship>`, one for each to-many relationship: which record names which others."""
+    """`pco_<product>.<stream>_<relationship>`, one for each to-many relationship: pairs of record and related id."""
     return [_link_table(stream, name, metadata) for name in stream.links.values()]
 
 
@@ -133,7 +133,7 @@ def _link_table(stream: Stream, name: str, metadata: MetaData) -> Table:
 
 
 def type_name(type_: TypeEngine[Any]) -> str:
-    """As Postgres itself calls the type, such as `timestamp with time zone`."""
+    """Postgres' name of the type, such as `timestamp with time zone`."""
     return type_.compile(_DIALECT).lower()
 
 
@@ -150,7 +150,7 @@ def _fitting(name: str) -> str:
 
 @cache
 def raw_metadata() -> MetaData:
-    """All these tables of the whole catalog: half a second of work, so it is done only for those who compare them."""
+    """Tables of the whole catalog. Takes half a second, so call it only to compare them."""
     for stream in STREAMS.values():
         tables_of(stream)
     return RAW_METADATA

@@ -1,4 +1,4 @@
-"""What an error of Postgres is: an outage, which waiting mends, or a refusal of what it was given."""
+"""Classification of Postgres errors: outages, where waiting helps, and refusals of the data or statement."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
 
 TROUBLE: Final = (psycopg.Error, PoolTimeout)
-"""All that can come of talking to Postgres."""
+"""All errors that can come from talking to Postgres."""
 
 _OUTAGES: Final = ("08", "57P0", "25P03")
-"""Lost connections, a server that stops or starts, and a transaction it ended with its connection."""
+"""Lost connections, a server that stops or starts, and a transaction that it ended together with its connection."""
 _NO_ROOM: Final = "53"
 
 
@@ -33,16 +33,16 @@ REFUSED_BY_POSTGRES: Final[tuple[type[psycopg.Error], ...]] = (
     psycopg.NotSupportedError,
     *_refusals_among(psycopg.OperationalError, psycopg.InternalError),
 )
-"""All errors of Postgres that are no outage. One stream's trouble, or one church's: the others go on.
+"""Postgres errors that are no outage. They affect one stream or one church; the others continue.
 
-psycopg files many of them under OperationalError: a limit, a full disk, a deadlock. So this is caught first.
+psycopg files many of them under OperationalError: a limit, a full disk, a deadlock. So catch these first.
 """
 _REFUSALS: Final = ("22", "23", "54")
-"""By the class of the SQLSTATE: data, constraints, limits such as an index's on the size of a value."""
+"""SQLSTATE classes: data, constraints, limits such as an index's on the size of a value."""
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether Postgres went away or does not come to answer; psycopg's OperationalError is wider than that."""
+    """Whether Postgres went away or does not respond; psycopg's OperationalError is wider than that."""
     if not isinstance(error, psycopg.Error):
         return isinstance(error, PoolTimeout)
     is_of_the_wire = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
@@ -51,9 +51,9 @@ def is_outage(error: BaseException) -> bool:
 
 @contextmanager
 def outages_told(settings: Settings, during: str) -> Iterator[None]:
-    """Raise DatabaseUnavailable, with the cause where it is known, for an outage in the block.
+    """Turn an outage in the block into DatabaseUnavailable, with the cause where it is known.
 
-    What Postgres refuses stays what it is.
+    Refusals pass unchanged.
     """
     try:
         yield
@@ -64,7 +64,10 @@ def outages_told(settings: Settings, during: str) -> Iterator[None]:
 
 
 def refusal_in_words(error: psycopg.Error) -> str:
-    """Why Postgres refused. Its message would quote values, which are personal data, but not where it lacks room."""
+    """The reason for a refusal.
+
+    Postgres' message may quote values, which are personal data, so only lack of space is quoted.
+    """
     state = error.sqlstate or ""
     if state.startswith(_NO_ROOM):
         return f"Postgres has no room: {error.diag.message_primary or type(error).__name__} ({state})"
@@ -72,7 +75,7 @@ def refusal_in_words(error: psycopg.Error) -> str:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether values were refused, by Postgres or on the way there, so that the same without them would be taken."""
+    """Whether values were refused, by Postgres or by psycopg, so that the same statement without them would succeed."""
     if not isinstance(error, psycopg.Error):
         return isinstance(error, ValueError | OverflowError)
     return error.sqlstate[:2] in _REFUSALS if error.sqlstate else isinstance(error, psycopg.DataError)

@@ -1,8 +1,8 @@
-"""Columns that a newer catalog declares with another type: their values are typed anew, in rows and in history.
+"""Columns that a newer catalog declares with another type: convert their values, in rows and in the journal.
 
-The rules are those of `load/values.py`. A value that fits is in the column afterwards, also one that did not fit the
-old type and was kept in `_extra`; a value that does not fit the new type is kept there. The journal's images change the
-same way, so that rolling back a sync of before the change gives the same rows as rolling back first.
+The rules are those of `load/values.py`. Afterwards a value that fits is in the column, even one that did not fit the
+old type and was kept in `_extra`; a value that does not fit the new type is kept in `_extra`. The journal's images are
+converted the same way, so that rolling back an older sync afterwards gives the same rows as rolling back first.
 """
 
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ from openfaith_pipeline.database.raw_tables import TYPES, type_name
 from openfaith_pipeline.database.table_names import STAGING_SCHEMA
 
 OLD_TYPES: Final = frozenset({"double precision", *map(type_name, TYPES.values())})
-"""Types that a column may have had."""
+"""Types that a column may have had before."""
 
-# All of these functions are temporary: gone with the connection.
-# A column's value as the source wrote it, which writes moments in UTC.
+# All of these functions are temporary and disappear with the connection. A column's value in the source's format, with
+# times in UTC.
 _AS_SENT: Final = r"""
 CREATE OR REPLACE FUNCTION pg_temp.as_sent(value jsonb, was text) RETURNS jsonb LANGUAGE sql AS $$
     SELECT CASE WHEN was = 'timestamp with time zone' AND jsonb_typeof(value) = 'string'
@@ -28,7 +28,7 @@ CREATE OR REPLACE FUNCTION pg_temp.as_sent(value jsonb, was text) RETURNS jsonb 
 $$
 """
 
-# extra: what `_extra` is; held: the columns as JSON. Returns the columns by the new types, and `_extra` as it is then.
+# extra: the current `_extra`; held: the columns as JSON. Returns the columns in their new types, and the new `_extra`.
 _RETYPED: Final = sql.SQL("""
 DECLARE
     rest jsonb := nullif(extra, 'null');
@@ -49,7 +49,7 @@ _CREATE_RETYPED: Final = sql.SQL(
     "CREATE OR REPLACE FUNCTION pg_temp.retyped(extra jsonb, held jsonb) RETURNS jsonb LANGUAGE plpgsql AS {}"
 )
 
-# What `_extra` of the row was when an entry was made that does not say so: as the next one that says so found it.
+# `_extra` of the row at the time of an entry that does not include it, from the next entry that does.
 _EXTRA_THEN: Final = sql.SQL("""
 CREATE OR REPLACE FUNCTION pg_temp.extra_then(entry sync.journal) RETURNS jsonb STABLE LANGUAGE sql AS $$
     SELECT coalesce((
@@ -63,7 +63,7 @@ CREATE OR REPLACE FUNCTION pg_temp.extra_then(entry sync.journal) RETURNS jsonb 
     ))
 $$""")
 
-# One image of an entry. unknown: columns that it does not hold and that are not in `_extra` either.
+# One image of an entry. unknown: columns that are neither in the image nor in `_extra`.
 _RETYPED_IMAGE: Final = """
 CREATE OR REPLACE FUNCTION pg_temp.retyped_image(image jsonb, unknown text[], entry sync.journal)
 RETURNS jsonb STABLE LANGUAGE plpgsql AS $$
@@ -81,8 +81,8 @@ BEGIN
 END $$
 """
 
-# Columns that are the same in both images did not change. Where one image needs `_extra`, so does the other.
-# STABLE: all of these see the journal as it was before the statement.
+# Columns that are equal in both images did not change. If one image needs `_extra`, so does the other. STABLE: all of
+# these see the journal as it was before the statement.
 _RETYPED_IMAGES: Final = """
 CREATE OR REPLACE FUNCTION pg_temp.retyped_images(entry sync.journal, names text[])
 RETURNS jsonb[] STABLE LANGUAGE plpgsql AS $$
@@ -122,7 +122,7 @@ _CHANGE: Final = sql.SQL(
 )
 _CHANGE_COLUMN: Final = sql.SQL("ALTER COLUMN {name} TYPE {type} USING {value}")
 
-# What did not fit and does now is no longer wrong, once its sync has published it.
+# Quarantine entries for values that fit now are resolved, once their sync has published.
 _SETTLE: Final = sql.SQL("""
 UPDATE sync.quarantine AS held SET resolved_at = now() FROM {table} AS present
 WHERE held.stream = {stream} AND held.field = {field} AND held.resolved_at IS NULL
@@ -131,7 +131,8 @@ WHERE held.stream = {stream} AND held.field = {field} AND held.resolved_at IS NU
         SELECT FROM sync.stream_syncs AS done WHERE done.sync_id = held.sync_id AND done.org_id = held.org_id
             AND done.stream = held.stream AND done.status IN ('succeeded', 'incomplete'))""")
 
-# Earlier versions left such values empty: what is still open about these columns is read again by the next sync.
+# Earlier versions left such values empty: records with open entries about these columns are read again by the next
+# sync.
 _READ_AGAIN: Final = sql.SQL("""
 UPDATE sync.stream_states AS state SET last_full_at = NULL
 WHERE state.stream = {stream} AND EXISTS (
@@ -140,9 +141,9 @@ WHERE state.stream = {stream} AND EXISTS (
 
 
 def retype_columns(connection: Connection[Any], stream: Stream, table: Table, old_types: Mapping[str, str]) -> None:
-    """Give columns of a raw or staging table the types that are declared, in the caller's transaction.
+    """Change columns of a raw or staging table to the declared types, in the caller's transaction.
 
-    old_types: by column, the type it has now, as Postgres calls it.
+    old_types: Postgres' name of the current type, by column.
     """
     connection.execute(FITTING)
     connection.execute(_AS_SENT)
@@ -151,7 +152,7 @@ def retype_columns(connection: Connection[Any], stream: Stream, table: Table, ol
     if table.schema == STAGING_SCHEMA:
         connection.execute(_alteration(table, old_types))
         return
-    # Whoever rolls back reads table and journal both before this or both after it.
+    # A concurrent rollback must read table and journal both before this, or both after it.
     connection.execute(sql.SQL("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE").format(**names))
     for function in (_EXTRA_THEN.format(**names), _RETYPED_IMAGE, _RETYPED_IMAGES):
         connection.execute(function)
@@ -169,7 +170,7 @@ def _body(table: Table, old_types: Mapping[str, str]) -> sql.Composed:
 
 
 def _alteration(table: Table, old_types: Mapping[str, str]) -> sql.Composed:
-    """One statement, so that the table is written anew only once."""
+    """A single statement, so that the table is rewritten only once."""
     held = sql.SQL("jsonb_build_object({})").format(
         sql.SQL(", ").join(
             sql.SQL("{}, to_jsonb({})").format(sql.Literal(name), sql.Identifier(name)) for name in sorted(old_types)

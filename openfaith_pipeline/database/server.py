@@ -1,7 +1,7 @@
-"""The embedded Postgres as its users see it: started for the first, shared by all, stopped after the last.
+"""The embedded Postgres from its users' view: started for the first, shared by all, stopped after the last.
 
-Starting and stopping happen under one lock. Each user holds a locked file of its own, which the kernel frees when the
-user dies, so a killed user counts no more and needs no cleaning up.
+Starting and stopping happen under one lock. Each user holds a locked file of its own, which the kernel releases when
+the user dies, so a killed user no longer counts and needs no cleaning up.
 """
 
 import logging
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ServerUser:
-    """A process that uses the embedded server; `program` is what it was started as."""
+    """A process that uses the embedded server; `program`: its command."""
 
     pid: int
     program: str
@@ -54,18 +54,18 @@ class ServerUser:
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server that answers."""
+    """A server that accepts connections."""
 
     port: int
     pid: int
     password: str = field(repr=False)
 
     def url(self, name: str = DATABASE_NAME) -> str:
-        """libpq URL of one of its databases for its owner, with the password."""
+        """libpq URL of a database for its owner, with the password."""
         return self._url(OWNER, name)
 
     def administrator_url(self, name: str = "postgres") -> str:
-        """The same for the superuser that made the cluster."""
+        """libpq URL for the superuser that made the cluster."""
         return self._url(ADMINISTRATOR, name)
 
     def _url(self, user: str, name: str) -> str:
@@ -74,7 +74,7 @@ class RunningServer:
 
 @dataclass(frozen=True)
 class ServerState:
-    """What can be told of the server without starting it; `port` is its last one, None when it never ran."""
+    """State of the server, read without starting it; `port` is its last one, None if it never ran."""
 
     is_running: bool
     is_pinned: bool
@@ -99,7 +99,7 @@ def require_home(settings: Settings) -> None:
 
 @contextmanager
 def use_server(settings: Settings) -> Iterator[RunningServer]:
-    """Have the server running for the block; the last user out stops it unless it is pinned."""
+    """Keep the server running during the block; the last user stops it unless it is pinned."""
     forget_libpq_variables(settings)
     files = ServerFiles(settings.home)
     with _turn(files):
@@ -113,11 +113,11 @@ def use_server(settings: Settings) -> Iterator[RunningServer]:
             with _turn(files):
                 _stop_if_unused(files, settings)
         except (DatabaseUnavailable, UsageError) as error:
-            logger.warning("the embedded Postgres is left running: %s", error)
+            logger.warning("the embedded Postgres could not be stopped and keeps running: %s", error)
 
 
 def pin_server(settings: Settings) -> RunningServer:
-    """Start the server and keep it running, without users too, until `stop_server`."""
+    """Start the server and keep it running, even without users, until `stop_server`."""
     forget_libpq_variables(settings)
     files = ServerFiles(settings.home)
     with _turn(files):
@@ -127,7 +127,7 @@ def pin_server(settings: Settings) -> RunningServer:
 
 
 def stop_server(settings: Settings) -> list[ServerUser]:
-    """Stop the server and forget the pin; return those who still used it, whose connections are cut."""
+    """Stop the server and remove the pin; returns the users whose connections were cut."""
     files = ServerFiles(settings.home)
     with _turn(files):
         files.pinned.unlink(missing_ok=True)
@@ -137,14 +137,14 @@ def stop_server(settings: Settings) -> list[ServerUser]:
 
 
 def stop_unused_server(settings: Settings) -> None:
-    """Stop a server whose users are all gone without having stopped it: they were killed."""
+    """Stop a server whose users were all killed before they could stop it."""
     files = ServerFiles(settings.home)
     with _turn(files):
         _stop_if_unused(files, settings)
 
 
 def inspect_server(settings: Settings) -> ServerState:
-    """Whether the server runs and for whom; nothing is started."""
+    """Whether the server runs, and its users; starts nothing."""
     files = ServerFiles(settings.home)
     with _turn(files):
         return ServerState(
@@ -154,7 +154,7 @@ def inspect_server(settings: Settings) -> ServerState:
 
 @contextmanager
 def _turn(files: ServerFiles) -> Iterator[None]:
-    """Be the only one who starts or stops; what the file system refuses becomes a ConfigurationError with the mend."""
+    """Hold the start lock; errors of the file system become a ConfigurationError with the remedy."""
     try:
         files.make_directories()
         with locked(files.start_lock, seconds=_TURN_SECONDS):
@@ -185,7 +185,7 @@ def _stop_if_unused(files: ServerFiles, settings: Settings) -> None:
 
 
 def _becomes_ready(server: RunningServer, cluster: Cluster, files: ServerFiles) -> bool:
-    """Wait until the server answers, True, or is gone, False: killed since it was found or started."""
+    """Wait until the server accepts connections; False if it died since it was found or started."""
     began_at = time.monotonic()
     is_told = False
     while is_locked(files.server_lock):
@@ -194,7 +194,7 @@ def _becomes_ready(server: RunningServer, cluster: Cluster, files: ServerFiles) 
             return True
         if "password authentication failed" in reason:
             raise ConfigurationError(
-                f"{files.password} is not the password of the data it stands beside: bring the right one back,"
+                f"{files.password} is not the password of the data beside it: bring the right one back,"
                 f" or move {files.directory} away to begin with an empty database"
             )
         waited = time.monotonic() - began_at
@@ -210,14 +210,12 @@ def _becomes_ready(server: RunningServer, cluster: Cluster, files: ServerFiles) 
 
 def _still_not_ready(reason: str, waited: float, cluster: Cluster, files: ServerFiles) -> str:
     if any(sign in reason for sign in _RECOVERING):
-        return (
-            f"Postgres has been recovering {cluster.data} for {waited:.0f} s and goes on; try again later ({files.log})"
-        )
-    return f"the embedded Postgres in {cluster.data} takes no connection: {' '.join(reason.split())} ({files.log})"
+        return f"Postgres has been recovering {cluster.data} for {waited:.0f} s so far; try again later ({files.log})"
+    return f"the embedded Postgres in {cluster.data} refuses connections: {' '.join(reason.split())} ({files.log})"
 
 
 def _refusal(server: RunningServer) -> str | None:
-    """Why the server's database cannot be used yet, None when it can; it is made when the cluster is new."""
+    """Why the server's database cannot be used yet, None if it can. Creates the database in a new cluster."""
     url = server.administrator_url(DATABASE_NAME)
     try:
         with psycopg.connect(url, connect_timeout=5, client_encoding=ENCODING, autocommit=True) as connection:
@@ -239,7 +237,7 @@ def _create_database(server: RunningServer) -> str | None:
 
 
 def _enter(files: ServerFiles) -> int:
-    """Leave a mark that counts as long as the descriptor returned is open."""
+    """Register as a user for as long as the returned descriptor is open."""
     mark = files.users / f"{os.getpid()}-{uuid4().hex[:8]}"
     descriptor = take_lock(mark)
     if descriptor is None:
@@ -249,7 +247,7 @@ def _enter(files: ServerFiles) -> int:
 
 
 def _users(files: ServerFiles) -> list[ServerUser]:
-    """The living users; marks of dead ones are removed."""
+    """The living users; removes the marks of dead ones."""
     living = []
     for mark in sorted(files.users.iterdir()):
         if is_locked(mark):

@@ -1,7 +1,7 @@
-"""How every session with Postgres is set, whatever the environment, the role, the database or the server would have.
+"""Settings of every Postgres session, independent of the environment, the role, the database and the server.
 
-Values are read and written as text: by another DateStyle, IntervalStyle or number of digits they would come back as
-others than they were. Timeouts are set where they are meant to hold.
+Values are read and written as text: with another DateStyle, IntervalStyle or number of digits they would come back
+changed. Timeouts are set where they are needed.
 """
 
 from typing import Any, Final
@@ -79,18 +79,18 @@ _OF_ITS_PROTECTION: Final = frozenset(
         "PGSSLSNI",
     }
 )
-"""How a connection is protected has no setting of ours: for a Postgres of one's own libpq's variables say it."""
+"""TLS has no settings of ours: for a configured Postgres, libpq's own variables apply."""
 
 
 def session_options(**others: Any) -> str:
-    """libpq's `options` for a session of ours; `others` are settings that differ this time."""
+    """libpq's `options` for our sessions; `others` override settings for this one."""
     return " ".join(f"-c {name}={_escaped(str(value))}" for name, value in {**SETTINGS, **others}.items())
 
 
 def forget_libpq_variables(settings: Settings) -> None:
-    """Take from this process's environment what would reach libpq past our settings.
+    """Remove variables from this process's environment that would reach libpq past our settings.
 
-    Some cannot be overridden by a connection's own parameters: a PGSERVICE that is not there, PGDATESTYLE, PGTZ.
+    Some cannot be overridden by a connection's own parameters: an invalid PGSERVICE, PGDATESTYLE, PGTZ.
     """
     forget_variables(_OF_LIBPQ | _OF_ITS_PROTECTION if settings.is_embedded else _OF_LIBPQ)
 

@@ -1,4 +1,4 @@
-"""Which version of the schema a database has, without what it takes to change it."""
+"""The schema version of a database, read without importing the migration code."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -13,21 +13,21 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 def head_revision() -> str:
-    """The newest migration file's revision: the number its name begins with."""
+    """Revision of the newest migration file: the number at the beginning of its name."""
     return max(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def was_upgraded(database: Database) -> bool:
-    """Whether this very version has upgraded the database, by what it left there; a few milliseconds.
+    """Whether this very version has upgraded the database, by the fingerprint it left; takes a few milliseconds.
 
-    Raises ConfigurationError when a newer version has upgraded the database, or OPENFAITH_SCHEMA was changed since.
+    Raises ConfigurationError if a newer version has upgraded the database, or OPENFAITH_SCHEMA was changed since.
     """
     with database.connect() as connection:
         return is_migrated(connection, database) and read_fingerprint(connection) == catalog_fingerprint()
 
 
 def is_migrated(connection: Connection[Any], database: Database) -> bool:
-    """Whether the migration files are all applied; raises ConfigurationError as `was_upgraded` does."""
+    """Whether all migration files are applied; raises ConfigurationError as `was_upgraded` does."""
     if revision_of(connection) != head_revision():
         return False
     _check_canonical_schema(connection, database.settings.canonical_schema)
@@ -35,7 +35,7 @@ def is_migrated(connection: Connection[Any], database: Database) -> bool:
 
 
 def revision_of(connection: Connection[Any]) -> str | None:
-    """The newest migration applied, None where there is none yet."""
+    """Revision of the newest migration applied, None if there is none."""
     if connection.execute("SELECT to_regclass('sync.alembic_version')").fetchone() == (None,):
         return None
     row = connection.execute("SELECT version_num FROM sync.alembic_version").fetchone()

@@ -1,7 +1,7 @@
-"""A Planning Center that runs here: for the demo, the tests and the benchmarks.
+"""A local Planning Center for the demo, the tests and the benchmarks.
 
-Endpoints, records and relations follow from the catalog's declarations, so a new stream needs nothing here. The
-recorded behaviour of production, misbehaviour included, is the same for all streams. Nothing of it names one.
+Endpoints, records and relations are derived from the catalog's declarations, so a new stream needs nothing here. The
+recorded behaviour of production, bugs included, is the same for all streams. No code here names a stream.
 """
 
 from openfaith_pipeline.simulator.client import SimulatorClient

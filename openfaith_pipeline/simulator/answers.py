@@ -1,4 +1,4 @@
-"""What goes back over the wire, and the refusals and errors word for word as recorded."""
+"""HTTP responses, with refusals and errors word for word as recorded."""
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -13,7 +13,7 @@ HTML = "text/html; charset=iso-8859-1"
 
 
 class Ending(Enum):
-    """How the connection fares."""
+    """How the response ends on the connection."""
 
     WHOLE = auto()
     RESET = auto()
@@ -23,7 +23,7 @@ class Ending(Enum):
 
 @dataclass
 class Answer:
-    """rows and delay_seconds are for the log and the latency."""
+    """rows and delay_seconds: for the request log and the latency."""
 
     status: int
     body: bytes
@@ -111,7 +111,7 @@ def firewall() -> Answer:
 
 
 def something_went_wrong() -> Answer:
-    """What a PUT gets."""
+    """The response to a PUT."""
     return Answer(404, b"<!DOCTYPE html>\n<html><body><h1>Something Went Wrong</h1></body></html>", "text/html")
 
 

@@ -1,4 +1,4 @@
-"""One request in, one answer out: who asks, what they may, how it fares, and what is there."""
+"""Handling of one request: authentication, permissions, faults, and the response."""
 
 import base64
 import binascii
@@ -109,7 +109,7 @@ class PlanningCenter:
         return answer
 
     def caller(self, authorization: str) -> _Caller | Answer:
-        """Who the credentials belong to, or the refusal of them."""
+        """The owner of the credentials, or the refusal."""
         kind, _, value = authorization.partition(" ")
         if kind.lower() == "bearer":
             grant = self.authorizations.check(value)
@@ -150,12 +150,12 @@ class _Exchange:
     def _within_budget(self, caller: _Caller, product: Product | None) -> Answer:
         verdict = self._center.limiter.admit(caller.user, read_page(self._params).offset)
         answer = verdict.refusal or self._fare(caller.church, product)
-        if answer.content_type != answers.HTML:  # which comes from something in front of Planning Center
+        if answer.content_type != answers.HTML:  # which comes from a proxy in front of Planning Center
             answer.headers.update(verdict.headers)
         return answer
 
     def _fare(self, church: Church, product: Product | None) -> Answer:
-        """The answer, or what is to go wrong instead."""
+        """The response, or the fault drawn instead."""
         found = self._center.route(self._path)
         self.stream = stream_of(church, found.route) if found else None
 
@@ -195,7 +195,7 @@ class _Exchange:
         return None
 
     def _written(self, church: Church) -> Answer | None:
-        """The answer to a write that is allowed."""
+        """The response to a permitted write; None for other requests."""
         if SUBSCRIPTIONS in church.traps.forbidden_streams:
             return None
         return self._center.subscriptions.answer(church, self._request.method, self._path, self._request.body)
@@ -235,7 +235,7 @@ class _Exchange:
 
 
 def change(editor: Editor, action: str, **arguments: object) -> object:
-    """Make a change named by its verb; raise ValueError for an unknown one."""
+    """Make a change by its name; raise ValueError for an unknown one."""
     if action not in ("edit", "drop", "add", "delete", "announce", "merge", "inject"):
         raise ValueError(f"no change is called {action}")
     return getattr(editor, action)(**arguments)

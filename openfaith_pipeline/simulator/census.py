@@ -1,4 +1,4 @@
-"""How many records each stream of a church has, whose they are, and when they were made: all from the seed."""
+"""Numbers, owners and creation times of the records of each stream of a church, all derived from the seed."""
 
 import random
 from bisect import bisect_right
@@ -14,19 +14,19 @@ from openfaith_pipeline.simulator.values import DAY, EPOCH, FIRST_ID
 _YEARS = 8
 _MONTH = 30 * DAY
 _MAIN_SHARE = 0.7
-"""Of the records that several paths list, how many the first of them does."""
+"""Share of the records listed by several paths that the first path lists."""
 
 _NEWEST_MADE = 3
 _NEWEST_CHANGED = 12
-"""How many records share the second that is a stream's newest, of a large stream about."""
+"""Records of a large stream that share its newest second, approximately."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Neighbouring records that hang on one kind of owner.
+    """Adjacent records that belong to one kind of owner.
 
-    start: place of the first. owners: for each record, its owner's place in its own stream, ascending. relation: to the
-    owner, None where nothing owns them.
+    start: index of the first. owners: for each record the index of its owner in the owner's stream, ascending.
+    relation: to the owner, None where nothing owns them.
     """
 
     start: int
@@ -42,7 +42,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Pointed:
-    """Neighbouring records that the first so many records of a parent point to, in turn: each is reached once at least.
+    """Adjacent records that the first records of a parent point to, one after the other, each at least once.
 
     source: the parent's stream and its relation.
     """
@@ -54,7 +54,7 @@ class Pointed:
 
 @dataclass
 class Census:
-    """The numbers of one church, known without making a single record."""
+    """The numbers of one church, computed without making any record."""
 
     shapes: Mapping[str, Shape]
     people: int
@@ -68,27 +68,27 @@ class Census:
         return last.start + len(last.owners)
 
     def id_of(self, stream: str, index: int) -> int:
-        """The id of a stream's record number `index`; a product's singleton has the organization's."""
+        """The id of record number `index` of a stream; a product's singleton has the organization's id."""
         declaration = self.shapes[stream].stream
         is_organization = declaration.is_singleton and not declaration.placeholders
         return self.organization_id if is_organization else FIRST_ID + index
 
     def parts(self, stream: str) -> tuple[Part, ...]:
-        """All records of a stream, by what owns them."""
+        """All records of a stream, grouped by kind of owner."""
         if stream not in self._parts:
             self._parts[stream] = self._divided(self.shapes[stream])
         return self._parts[stream]
 
     def pointed(self, stream: str) -> tuple[Pointed, ...]:
-        """Of records that only their parents name: which of the parents name which of them, for certain."""
+        """For records that only their parents name: the parents that are certain to name each of them."""
         if stream not in self._pointed:
             self._pointed[stream] = tuple(self._covered(self.shapes[stream]))
         return self._pointed[stream]
 
     def created_at(self, stream: str, index: int) -> int:
-        """Seconds since 1970: ascending with the id, whole batches of imports in one second, after the owner's.
+        """Seconds since 1970: ascending with the id and after the owner's, with batches of imports in one second.
 
-        The last few were made in one second too, so that whoever begins where he ended meets some of them again.
+        The last few records share a second too, so that an incremental read meets some of them again.
         """
         parts = self.parts(stream)
         part = parts[0] if len(parts) == 1 else parts[bisect_right(parts, index, key=lambda each: each.start) - 1]
@@ -103,9 +103,9 @@ class Census:
         return EPOCH - _YEARS * 365 * DAY + _YEARS * 365 * DAY * place // max(total, 1)
 
     def updated_at(self, stream: str, index: int, created_at: int) -> int:
-        """Seconds since 1970: often as created, often in the second of a bulk change, else any time since.
+        """Seconds since 1970: often the creation time, often the second of a bulk change, otherwise any time since.
 
-        The newest second is that of a bulk change too: no watermark stands behind all of its rows.
+        The newest second is that of a bulk change too, so no watermark lies after all of its rows.
         """
         number = scatter(self.seed, f"{stream} updated", index)
         draw, fraction = number % 100, number // 100
@@ -119,7 +119,7 @@ class Census:
         return created_at + (EPOCH - created_at) * (fraction % 10_000) // 10_000
 
     def _wanted(self, shape: Shape) -> float:
-        """How many records the declaration asks for."""
+        """Number of records that the declaration calls for."""
         population = shape.stream.population
         if shape.stream.is_singleton and not shape.stream.placeholders:
             return 1
@@ -140,7 +140,7 @@ class Census:
         return tuple(parts)
 
     def _shares(self, shape: Shape) -> list[tuple[Relation | None, float]]:
-        """How much of a stream hangs on which kind of owner, None for what a top-level listing shows."""
+        """Share of a stream's records by kind of owner; None for a top-level listing."""
         if not shape.ways:
             return [(shape.owners[0], 1.0)]
         relations = [shape.relation[way.relation] if way.relation else None for way in shape.ways]
@@ -150,7 +150,7 @@ class Census:
         return [(relation, rest if place else _MAIN_SHARE) for place, relation in enumerate(relations)]
 
     def _spread(self, shape: Shape, relation: Relation, share: float) -> list[int]:
-        """The owner of each record: as many in all as the declaration asks for, one has more and another none."""
+        """The owner of each record. The total matches the declaration; some owners have more records, some none."""
         owners = self._possible_owners(shape, relation)
         total = _whole(share * self._wanted(shape))
         if not owners or not total:
@@ -165,7 +165,7 @@ class Census:
         return [owner for owner, number in zip(owners, numbers, strict=True) for _ in range(number)]
 
     def _possible_owners(self, shape: Shape, relation: Relation) -> Sequence[int]:
-        """Places of the records that a path of this stream leads through: not the items of a template to a plan's."""
+        """Indexes of the records that a path of this stream leads through: a template's items lead to no plan's."""
         parts = self.parts(relation.target) if relation.target else ()
         named = {name for way in shape.ways if way.relation == relation.name for name in way.placeholders}
         fitting = [part for part in parts if part.relation and part.relation.name in named]
@@ -174,7 +174,7 @@ class Census:
         return [place for part in fitting for place in range(part.start, part.start + len(part.owners))]
 
     def _covered(self, shape: Shape) -> list[Pointed]:
-        """No more records than parents, shared out by how many parents there are of each kind."""
+        """Records that parents point to: never more than parents, divided in proportion to the parents of each kind."""
         capacities = [self.count(stream) for stream, _ in shape.sources]
         wanted, capacity = _whole(self._wanted(shape)), sum(capacities)
         found: list[Pointed] = []
@@ -187,5 +187,5 @@ class Census:
 
 
 def _whole(wanted: float) -> int:
-    """One at least of what there is to be anything of, so that a small church has something of everything."""
+    """Round, but never down to zero, so that even a small church has some records of each kind."""
     return max(1, round(wanted)) if wanted else 0

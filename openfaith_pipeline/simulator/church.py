@@ -1,4 +1,4 @@
-"""One simulated church: its tables, made when first asked for, and what its user may see."""
+"""One simulated church: its tables, made on first use, and the permissions of its user."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Church:
         return {"id": str(self.spec.organization_id), "type": "Organization"}
 
     def table(self, stream: str) -> Table:
-        """The stream's records, made on the first call."""
+        """The table of a stream; records are made on the first call."""
         if stream not in self._tables:
             shape = self.shapes[stream]
             table = Table(Codec(shape, self.base_url, self.shapes))
@@ -46,7 +46,7 @@ class Church:
         return self._tables[stream]
 
     def listed_streams(self, product: Product) -> tuple[str, ...]:
-        """Streams of a product that have a listing of their own."""
+        """Streams of a product with a listing of their own."""
         return tuple(
             name
             for name, shape in self.shapes.items()
@@ -54,9 +54,9 @@ class Church:
         )
 
     def settle(self, stream: str) -> None:
-        """Make a stream's records and all that take after them: what they own, and what that owns."""
+        """Make the records of a stream and of all that derive from them: owned records, and those that these own."""
         heirs = {stream}
-        for name, shape in self.shapes.items():  # owners stand before what they own
+        for name, shape in self.shapes.items():  # owners come before their records
             if any(owner.target in heirs for owner in shape.owners):
                 heirs.add(name)
         for name in heirs:
@@ -83,12 +83,12 @@ class Church:
         return [far[1] for far in self._far_ends(near, ids, edge.far)]
 
     def end_of(self, edge: Edge) -> str:
-        """Name of the stream whose records an edge leads to."""
+        """Name of the stream that an edge leads to."""
         far = self.shapes[edge.stream].relation[edge.far].target if edge.far else None
         return far or edge.stream
 
     def listed(self, table: Table, ids: Iterable[int]) -> list[bytes]:
-        """Resource objects as a list shows them, to-many relationships that are always shown included."""
+        """Resource objects as a list shows them, with the to-many relationships that are always shown."""
         if not table.shape.shown_edges:
             return list(map(table.fragments.__getitem__, ids))
         versions = table.version, *(self.table(edge.stream).version for edge in table.shape.shown_edges)
@@ -102,23 +102,23 @@ class Church:
         return [dressed[id] for id in ids]
 
     def url_of(self, target: Target | None) -> str | None:
-        """Where a record is; None for one that is not there."""
+        """URL of a record; None if it does not exist."""
         if target is None or target[1] not in (table := self.table(target[0])):
             return None
         return table.own_url(target[1])
 
     def truth(self, stream: str) -> list[dict[str, Any]]:
-        """Every record of a stream: id, attributes and declared relationships, whether listed or not.
+        """Every record of a stream, listed or not: id, attributes and declared relationships.
 
-        Attributes that are not to be kept stand apart as `withheld`. A record that is no resource object is
-        `{"id", "raw"}`. Records that only their parents name are those that some parent names.
+        Attributes that must not be stored are in `withheld`. A record that is no resource object is `{"id", "raw"}`.
+        Where records are only reachable through parents, those that some parent names.
         """
         table = self.table(stream)
         named = self.named(stream) if table.shape.sources else None
         return [_true_record(self, table, record) for record in table.records() if named is None or record.id in named]
 
     def named(self, stream: str) -> set[int]:
-        """Ids that parents name, of records that do not name their parents."""
+        """Ids of records named by a parent, where records do not name their parents."""
         sources = ((self.table(source), relation) for source, relation in self.shapes[stream].sources)
         targets = (record.relations.get(relation) for table, relation in sources for record in table.records())
         return {target[1] for target in targets if target}
@@ -140,7 +140,7 @@ class Church:
 
 
 def open_church(spec: ChurchSpec, base_url: str, shapes: Mapping[str, Shape]) -> Church:
-    """A church in which nothing is made yet."""
+    """A church without any records made yet."""
     return Church(
         spec=spec,
         base_url=base_url,
@@ -180,7 +180,7 @@ def _true_record(church: Church, table: Table, record: Record) -> dict[str, Any]
 
 
 def _listers(church: Church, table: Table, record: Record) -> dict[str, list[int]]:
-    """By relation, all parents that list the record, where several may."""
+    """All parents that list the record, by relation, where several may."""
     own = {name: record.relations.get(name) for name in table.shape.stream.listing_kinds}
     beside = listers(church, table.shape.stream.name, record.relations)
     return {

@@ -1,4 +1,4 @@
-"""Steering a running simulator from another process."""
+"""Client for steering a running simulator from another process."""
 
 import http.client
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ _UNSET: Any = object()
 
 
 class SimulatorClient:
-    """The control endpoint in Python. Every refusal is a ValueError with the simulator's own words.
+    """Python client of the control endpoint. A refusal raises ValueError with the simulator's message.
 
-    url: what to give the client under test as its API.
+    url: the API address for the client under test.
     """
 
     def __init__(self, url: str) -> None:
@@ -36,10 +36,10 @@ class SimulatorClient:
         raise ValueError(f"no church of {org}")
 
     def truth(self, org: str, stream: str) -> list[dict[str, Any]]:
-        """Every record of a stream, ascending in id: `{type, id, attributes, relationships}`.
+        """Every record of a stream, ascending by id: `{type, id, attributes, relationships}`.
 
-        Relationships are all declared ones, those included that no list shows; attributes that are not to be kept stand
-        apart as `withheld`. A broken record is `{id, raw}`.
+        Relationships are all declared ones, including those that no list shows; attributes that must not be stored are
+        in `withheld`. A broken record is `{id, raw}`.
         """
         return self._call("GET", "truth", query={"org": org, "stream": stream})  # type: ignore[no-any-return]
 
@@ -65,7 +65,7 @@ class SimulatorClient:
         relations: Relations | None = None,
         is_quiet: bool = False,
     ) -> list[int]:
-        """Change records as `Editor.edit` does; `ids="all"` changes every one. Returns their ids."""
+        """Change records, like `Editor.edit`; `ids="all"` changes every one. Returns their ids."""
         changes = {"attributes": attributes, "relations": relations}
         return self._change(  # type: ignore[no-any-return]
             org, "edit", stream=stream, ids=ids, count=count, is_quiet=is_quiet, **changes
@@ -85,15 +85,15 @@ class SimulatorClient:
         return self._change(org, "add", **arguments)  # type: ignore[no-any-return]
 
     def drop(self, org: str, stream: str, attributes: Sequence[str]) -> list[int]:
-        """Take attributes from every record of a stream, as an API that gives them up; `updated_at` stays."""
+        """Remove attributes from every record of a stream, like an API that drops them; `updated_at` stays."""
         return self._change(org, "drop", stream=stream, attributes=list(attributes))  # type: ignore[no-any-return]
 
     def delete(self, org: str, stream: str, ids: Sequence[int]) -> list[int]:
-        """Delete records and what belongs to them."""
+        """Delete records together with the records they own."""
         return self._change(org, "delete", stream=stream, ids=list(ids))  # type: ignore[no-any-return]
 
     def announce(self, org: str, stream: str, ids: Sequence[int], event: str = "updated") -> list[int]:
-        """Send the event of a change that was none; `event` as its name ends: `updated`, `step_ready`."""
+        """Send an event without any change; `event` is the last part of its name: `updated`, `step_ready`."""
         return self._change(org, "announce", stream=stream, ids=list(ids), event=event)  # type: ignore[no-any-return]
 
     def merge(self, org: str, stream: str, keep: int | None = None, remove: int | None = None) -> dict[str, int]:
@@ -101,29 +101,29 @@ class SimulatorClient:
         return self._change(org, "merge", stream=stream, keep=keep, remove=remove)  # type: ignore[no-any-return]
 
     def inject(self, org: str, stream: str, raw: Any, id: int | None = None) -> int:
-        """List any JSON value as a record, in the place of `id` or as a new one; returns its id."""
+        """List any JSON value as a record, in place of record `id` or as a new one; returns its id."""
         return self._change(org, "inject", stream=stream, raw=raw, id=id)  # type: ignore[no-any-return]
 
     def script(self, script: Script) -> None:
-        """Let coming requests fare as told."""
+        """Apply a script to coming requests."""
         self._call("POST", "script", script.written())
 
     def clear_scripts(self) -> None:
         self._call("DELETE", "script")
 
     def set_rate_limit(self, limit: RateLimit | None) -> None:
-        """Change the limit and forget all counts; None takes it away."""
+        """Change the limit and reset all counts; None removes it."""
         self._call("POST", "settings", {"rate_limit": limit.written() if limit else None})
 
     def set_latency(self, latency: Latency) -> None:
         self._call("POST", "settings", {"latency": latency.written()})
 
     def set_faults(self, faults: Faults) -> None:
-        """Replace the faults; their dice start again from the seed."""
+        """Replace the faults and restart their random numbers from the seed."""
         self._call("POST", "settings", {"faults": faults.written()})
 
     def set_webhooks(self, webhooks: Webhooks) -> None:
-        """Replace how events are delivered from now on."""
+        """Replace the delivery settings of events from now on."""
         self._call("POST", "settings", {"webhooks": webhooks.written()})
 
     def deliveries(self, **wanted: str) -> list[dict[str, Any]]:
@@ -134,7 +134,7 @@ class SimulatorClient:
         self._call("DELETE", "deliveries")
 
     def grant(self, org: str, products: Sequence[str]) -> None:
-        """Let the church's user have these products and no others."""
+        """Give the church's user access to exactly these products."""
         self._call("POST", "church", {"org": org, "granted": list(products)})
 
     def set_traps(self, org: str, traps: Traps) -> None:
@@ -142,11 +142,11 @@ class SimulatorClient:
         self._call("POST", "church", {"org": org, "traps": traps.written()})
 
     def advance_clock(self, seconds: float) -> None:
-        """Move the simulator's time ahead: tokens expire, rate windows pass, later changes are newer."""
+        """Move the simulator's clock forward: tokens expire, rate windows pass, later changes are newer."""
         self._call("POST", "clock", {"seconds": seconds})
 
     def sign_in(self, org: str) -> None:
-        """Whose user approves at /oauth/authorize from now on."""
+        """Choose the church whose user approves at /oauth/authorize from now on."""
         self._call("POST", "sign_in", {"org": org})
 
     def revoke(self, org: str) -> None:
@@ -154,7 +154,7 @@ class SimulatorClient:
         self._call("POST", "revoke", {"org": org})
 
     def warm(self) -> None:
-        """Make every record now rather than when first asked for."""
+        """Make every record now instead of on first use."""
         self._call("POST", "warm", {})
 
     def _change(self, org: str, action: str, **arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The simulator's own time: it only moves forward, and can be moved ahead so that nothing has to wait."""
+"""The simulator's clock: it only moves forward, and can be advanced so that no test has to wait."""
 
 import time
 from email.utils import formatdate
@@ -7,7 +7,7 @@ from openfaith_pipeline.simulator.values import EPOCH, stamp
 
 
 class Clock:
-    """Wall time, never before the last generated record and never going back."""
+    """Wall-clock time, but never before the last generated record and never going back."""
 
     def __init__(self) -> None:
         self._ahead = 0.0
@@ -19,14 +19,14 @@ class Clock:
         return self._last
 
     def stamp(self) -> str:
-        """Now as the API writes it."""
+        """The current time in the API's format."""
         return stamp(int(self.now()))
 
     def http_date(self) -> str:
         return formatdate(self.now(), usegmt=True)
 
     def advance(self, seconds: float) -> None:
-        """Move ahead; raise ValueError for a step back."""
+        """Move forward; raise ValueError for a negative step."""
         if seconds < 0:
             raise ValueError("the clock only moves forward")
         self._ahead += seconds

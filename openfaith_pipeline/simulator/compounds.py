@@ -1,4 +1,4 @@
-"""Resource objects that are not sent as they lie: with `include=`, with `fields[...]`, or alone."""
+"""Resource objects that differ from their stored form: with `include=`, with `fields[...]`, or requested alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,11 +15,11 @@ from openfaith_pipeline.simulator.tables import Table
 Tree = dict[str, "Tree"]
 _MAX_DEPTH = 2
 _LATE = 3
-"""How many of a stream's newest records lag."""
+"""Number of a stream's newest records that lag."""
 
 
 def read_includes(text: str) -> Tree:
-    """`a,b.c` as a tree, two levels deep; what lies deeper is ignored."""
+    """`a,b.c` as a tree, two levels deep; deeper levels are ignored."""
     tree: Tree = {}
     for path in text.split(","):
         branch = tree
@@ -38,7 +38,7 @@ def read_fields(params: Mapping[str, str]) -> dict[str, frozenset[str]]:
 
 
 class Compound:
-    """One document's resource objects, and the records included with them."""
+    """The resource objects of one document and the records included with them."""
 
     def __init__(self, church: Church, params: Mapping[str, str]) -> None:
         self._church = church
@@ -48,17 +48,17 @@ class Compound:
 
     @property
     def is_plain(self) -> bool:
-        """Whether every record is sent as it lies."""
+        """Whether every record can be sent in its stored form."""
         return not self._tree and not self._fields
 
     @property
     def included(self) -> list[bytes] | None:
-        """The included resource objects, each once; None when none were asked for."""
+        """The included resource objects, each once; None if the request has no `include`."""
         if not self._tree:
             return None
         rendered: list[bytes] = []
         done = 0
-        while done < len(self._included):  # each may bring others along
+        while done < len(self._included):  # an included record may add further ones
             for target, branch in list(self._included.items())[done:]:
                 if not self._is_late(target):
                     rendered += self._rendered(self._church.table(target[0]), [target[1]], branch)
@@ -66,7 +66,7 @@ class Compound:
         return rendered
 
     def _is_late(self, target: Target) -> bool:
-        """Measured: for minutes a new record was named by its parent's linkage, and not among the included."""
+        """Measured: for minutes, the parent's linkage named a new record that was missing from `included`."""
         stream, id = target
         return stream in self._church.traps.lagging_includes and id in self._church.table(stream).ids[-_LATE:]
 
@@ -75,7 +75,7 @@ class Compound:
         return self._rendered(table, list(ids), self._tree)
 
     def single(self, table: Table, id: int) -> bytes:
-        """One resource object with the links that only a record asked for alone has."""
+        """One resource object, with the links that only a single-record response has."""
         resource = orjson.loads(self._church.listed(table, [id])[0])
         if not isinstance(resource, dict):
             return orjson.dumps(resource)
@@ -137,7 +137,7 @@ class Compound:
             del resource["relationships"]
 
     def _follow(self, table: Table, record: Record, name: str) -> tuple[list[Target], dict[str, Any]]:
-        """Where an include leads from one record, and the relationship object that says so."""
+        """Targets of an include from one record, and its relationship object."""
         shape, codec = table.shape, table.codec
         if name in shape.edges:
             return self._along(table, record, shape.edges[name])
@@ -159,7 +159,7 @@ class Compound:
         return [(end, id) for id in ids], {"links": {"related": f"{url}/{edge.name}"}, "data": data}
 
     def _lift(self, relationships: dict[str, Any], nested: str, targets: list[Target]) -> None:
-        """Recorded: a record also shows what was included through what it includes, with no related link."""
+        """Recorded: a record also shows nested includes as its own relationships, without a related link."""
         data: list[Any] = []
         for stream, id in targets:
             table = self._church.table(stream)
@@ -172,7 +172,7 @@ class Compound:
 
 
 def _thin(resource: dict[str, Any], kept: frozenset[str]) -> None:
-    """Leave the attributes and relationships asked for; names that do not exist select nothing."""
+    """Keep the requested attributes and relationships; unknown names select nothing."""
     for part in ("attributes", "relationships"):
         resource[part] = {name: value for name, value in (resource.get(part) or {}).items() if name in kept}
     if not resource["relationships"]:

@@ -1,4 +1,4 @@
-"""`/_control/...`: what tests and the demo steer the simulator by; no part of Planning Center, so no credentials."""
+"""`/_control/...`: the endpoint for tests and the demo. It is no part of Planning Center and needs no credentials."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -54,7 +54,7 @@ class Control:
             return answers.json({"error": f"{type(error).__name__}: {error}"}, 400)
 
     def _of(self, arguments: Arguments) -> Church:
-        """The church an `org` argument names; takes the argument out."""
+        """The church named by the argument `org`, which is removed from the arguments."""
         org_id = arguments.pop("org")
         if org_id not in self._center.churches:
             raise ValueError(f"no church of {org_id}")
@@ -94,7 +94,7 @@ class Control:
         return change(self._center.editors[church.spec.org_id], **arguments)
 
     def _settings(self, arguments: Arguments) -> None:
-        """`rate_limit` (null: none), `latency`, `faults`, `webhooks`: those given are replaced."""
+        """`rate_limit` (null for none), `latency`, `faults`, `webhooks`: replace those that are given."""
         if "rate_limit" in arguments:
             limit = arguments["rate_limit"]
             self._center.limiter.limit = RateLimit.read(limit) if limit else None
@@ -106,7 +106,7 @@ class Control:
             self._center.switchboard.options = Webhooks.read(arguments["webhooks"])
 
     def _church(self, arguments: Arguments) -> None:
-        """`granted` and `traps` of a church, replaced when given."""
+        """`granted` and `traps` of a church: replace those that are given."""
         church = self._of(arguments)
         if "granted" in arguments:
             church.granted = frozenset(arguments["granted"])

@@ -1,4 +1,4 @@
-"""Carries webhook deliveries over the wire, after the wait they are to have; to this machine only."""
+"""Delivery of webhooks over HTTP, each after its delay; to this machine only."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ _PATIENCE_SECONDS = 10.0
 
 
 class Courier:
-    """Sends what the switchboard posts, from within the running event loop, and tells it how each attempt ended."""
+    """Send the switchboard's deliveries on the running event loop, and report the outcome of each attempt to it."""
 
     def __init__(self, switchboard: Switchboard, churches: Mapping[str, Church]) -> None:
         self._switchboard = switchboard
@@ -45,7 +45,7 @@ class Courier:
 
 
 async def _send(delivery: Delivery) -> int:
-    """POST it; the status of the answer."""
+    """POST the delivery; returns the status of the response."""
     parts = urlsplit(delivery.url)
     body = delivery.body
     headers = {**delivery.headers(body), "Host": parts.netloc, "Content-Length": str(len(body)), "Connection": "close"}

@@ -18,7 +18,7 @@ Params = Mapping[str, str]
 def collection(
     church: Church, table: Table, selection: Selection, url: str, params: Params, parent: Mapping[str, str]
 ) -> tuple[bytes, int]:
-    """The document of one page, and its number of rows. `url` is the listing's own, without a query."""
+    """The document of one page, and its number of rows. `url`: the listing's own URL, without a query."""
     page = read_page(params)
     name, traps = table.shape.stream.name, church.traps
     if name in traps.stuck_total:
@@ -89,7 +89,7 @@ def _paging(url: str, params: Params, page: Page, total: int, count: int) -> tup
 
 
 def _link(url: str, params: Params) -> str:
-    """Parameters alphabetically, values escaped, keys with their brackets as they are."""
+    """A paging link: parameters in alphabetical order, values escaped, brackets in keys left as they are."""
     if not params:
         return url
     return f"{url}?{'&'.join(f'{key}={quote_plus(params[key])}' for key in sorted(params))}"

@@ -1,4 +1,4 @@
-"""The webhook events Planning Center offers, as observed and listed publicly: none of Check-Ins or Registrations."""
+"""Webhook events that Planning Center offers, as observed and publicly listed: none for Check-Ins or Registrations."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -40,7 +40,7 @@ EVENT_NAMES: Final = tuple(_names())
 
 
 def described(name: str) -> Mapping[str, str]:
-    """The attributes by which Planning Center lists an event."""
+    """Attributes with which Planning Center lists an event."""
     app, _, rest = name.partition(".v2.events.")
     noun, _, action = rest.rpartition(".")
     return {

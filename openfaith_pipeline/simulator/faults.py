@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: by probability, or once and exactly where a test says."""
+"""Deliberate faults: random, or exactly where a test scripts them."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -16,13 +16,14 @@ from openfaith_pipeline.simulator.options import Data, Faults, RateLimit
 
 @dataclass(frozen=True)
 class Script(Data):
-    """The next requests of a stream fare as told.
+    """A scripted response to the next requests of a stream.
 
-    answer: a kind of fault, another name of `SCRIPTED` or `HOSTILE`, or `pass` for the ordinary answer.
-    mutation: a change to make just before the answer, `{"action": "edit", ...}` with that control verb's arguments.
-    Which requests, None for any: stream, org; path: a pattern as of a shell; include: those that ask for it; record:
-    those whose true answer shows the record of this id.
-    skip: requests to let by first. times: how many then fare so, None for all.
+    answer: a kind of fault, another name of `SCRIPTED` or `HOSTILE`, or `pass` for the ordinary response.
+    mutation: a change to make just before the response, `{"action": "edit", ...}` with that control verb's arguments.
+    Filters, None for any: stream, org; path: a shell pattern; include: requests with this include; record: requests
+    whose ordinary response shows the record with this id.
+    skip: number of matching requests to let through first. times: number of requests to apply it to after that, None
+    for all.
     """
 
     answer: str = "pass"
@@ -37,7 +38,7 @@ class Script(Data):
 
     def __post_init__(self) -> None:
         if self.answer not in (*Faults.KINDS, *SCRIPTED, *HOSTILE, "pass"):
-            raise ValueError(f"no answer is called {self.answer}")
+            raise ValueError(f"there is no answer called {self.answer}")
 
 
 SCRIPTED: Mapping[str, Callable[[], Answer]] = {
@@ -52,7 +53,7 @@ SCRIPTED: Mapping[str, Callable[[], Answer]] = {
 
 @dataclass(frozen=True)
 class Asked:
-    """A request, as scripts look at it. stream: whose path it is. make: gives the true answer."""
+    """A request, as seen by scripts. stream: the stream of its path. make: builds the ordinary response."""
 
     org: str
     stream: str | None
@@ -61,7 +62,7 @@ class Asked:
     make: Callable[[], Answer]
 
     def shows(self, record: str) -> bool:
-        """Whether the true answer is or lists the record of this id."""
+        """Whether the ordinary response is or lists the record with this id."""
         answer = self.make()
         data = orjson.loads(answer.body).get("data") if answer.status == 200 else None
         rows = data if isinstance(data, list) else [data]
@@ -74,7 +75,7 @@ class _Running:
     seen: int = 0
 
     def takes(self, asked: "Asked") -> bool:
-        """Whether this request fares by the script; counts it."""
+        """Whether the script applies to this request; counts it."""
         if not self._concerns(asked):
             return False
         self.seen += 1
@@ -96,7 +97,7 @@ class _Running:
 
 
 class FaultBox:
-    """Decides how each request fares. The dice are thrown once per request, in order of arrival."""
+    """Chooses the fault of each request. Random numbers are drawn once per request, in order of arrival."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
@@ -119,7 +120,7 @@ class FaultBox:
         self._scripts.clear()
 
     def scripted(self, asked: Asked) -> Script | None:
-        """The script this request fares by, if any."""
+        """The script that applies to this request, if any."""
         for running in self._scripts:
             if running.takes(asked):
                 if running.is_over:
@@ -139,7 +140,7 @@ class FaultBox:
         return "pass"
 
     def spoil(self, kind: str, make: Callable[[], Answer], limit: RateLimit | None) -> Answer:
-        """The answer of that kind; `make` gives the true one where it is needed."""
+        """The response for this kind of fault; `make` builds the ordinary one if it is needed."""
         if kind == "rate_limited":
             limit = limit or RateLimit()
             return answers.too_many_requests(limit.limit + 1, limit, limit.limit, self._faults.retry_after)

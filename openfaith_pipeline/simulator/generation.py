@@ -1,4 +1,4 @@
-"""The first records of a stream: relations first, so that names, numbers and addresses can agree with them."""
+"""Generation of a stream's initial records: relations first, so that names and addresses can agree with them."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -18,12 +18,12 @@ _UNSET_SHARE = 0.15
 _UNSET_SHARE_OF_ASKED = 0.4
 _MOST_LINKS = 4
 _MERGED_AWAY = 700_000_000
-"""Ids of records that were merged into others before the first day told of here."""
+"""Ids of records that were merged into others before the first generated day."""
 Chooser = Callable[["Maker"], Target | None]
 
 
 class Maker:
-    """Makes records of one stream of one church, the same ones from the same dice."""
+    """Makes the records of one stream of one church, reproducibly from the same random numbers."""
 
     def __init__(self, church: "Church", shape: Shape, dice: random.Random) -> None:
         self.church = church
@@ -39,7 +39,7 @@ class Maker:
     def make(self, index: int, rank: int, times: tuple[int, int], given: Mapping[str, Target | None]) -> Record:
         """Record number `index`, the `rank`-th of its owner.
 
-        times: created and updated, seconds since 1970. given: relations that are settled, the owner at least.
+        times: created and updated, seconds since 1970. given: relations that are already decided, at least the owner.
         """
         self.index, self.rank = index, rank
         self.chosen = dict(given)
@@ -69,7 +69,7 @@ class Maker:
 
     @cached_property
     def listed_streams(self) -> tuple[str, ...]:
-        """Streams of the same product that have a listing of their own."""
+        """Streams of the same product with a listing of their own."""
         return self.church.listed_streams(self.shape.stream.product)
 
     @property
@@ -84,19 +84,19 @@ class Maker:
         return stream, self.church.census.id_of(stream, int(self.dice.random() * count))
 
     def some_of(self, stream: str) -> list[int]:
-        """Up to four ids, none of them twice, in no order."""
+        """Up to four distinct ids in no particular order."""
         count = self.church.census.count(stream)
         places = self.dice.sample(range(count), min(count, int(self.dice.random() * (_MOST_LINKS + 1))))
         return [self.church.census.id_of(stream, place) for place in places]
 
     def shifted(self, target: Target, by: int) -> Target:
-        """The target `by` places after this one, round the end."""
+        """The target `by` places after this one, wrapping around."""
         first = self.church.census.id_of(target[0], 0)
         return target[0], first + (target[1] - first + by) % self.church.census.count(target[0])
 
 
 def generate(church: "Church", shape: Shape) -> Iterator[Record]:
-    """All first records of a stream, ascending in id."""
+    """All initial records of a stream, ascending by id."""
     name, census = shape.stream.name, church.census
     maker = Maker(church, shape, random.Random(f"{church.spec.seed}.{name}"))  # noqa: S311 - not a secret
     for part in census.parts(name):
@@ -110,7 +110,7 @@ def generate(church: "Church", shape: Shape) -> Iterator[Record]:
 
 
 def settled(church: "Church", shape: Shape, owner: Relation | None, index: int) -> dict[str, Target | None]:
-    """The relation to a record's owner, number `index` of its stream, and that no other owns it."""
+    """The relation of record number `index` to its owner, with the relations to other kinds of owners empty."""
     given: dict[str, Target | None] = {other.name: None for other in shape.owners}
     if owner and owner.target:
         given[owner.name] = owner.target, church.census.id_of(owner.target, index)
@@ -138,7 +138,7 @@ def _merged_away(target: str) -> Chooser:
 
 
 def _ancestor(relation: Relation) -> Chooser:
-    """The outer part of the record's path: what its owner belongs to."""
+    """The outer part of the record's path: the parent of its owner."""
 
     def choose(maker: Maker) -> Target | None:
         above = maker.above()
@@ -150,7 +150,7 @@ def _ancestor(relation: Relation) -> Chooser:
 
 
 def _polymorphic(relation: Relation, *, is_owner: bool) -> Chooser:
-    """The owner, where nothing else names it; else some listed type of the same product, two in turn."""
+    """The owner, where nothing else names it; otherwise a listed type of the same product, two in turn."""
 
     def choose(maker: Maker) -> Target | None:
         if is_owner:
@@ -164,7 +164,7 @@ def _polymorphic(relation: Relation, *, is_owner: bool) -> Chooser:
 
 
 def _covering(relation: Relation, target: str) -> Chooser:
-    """Each record of its target in turn, so that none is out of reach; then any of them."""
+    """First each record of the target once, so that all are reachable; then any of them."""
 
     def choose(maker: Maker) -> Target | None:
         source = (maker.shape.stream.name, relation.name)
@@ -177,7 +177,7 @@ def _covering(relation: Relation, target: str) -> Chooser:
 
 
 def _earlier(target: str) -> Chooser:
-    """A record of the same stream, made before: trees, without loops."""
+    """A record of the same stream made earlier: gives trees without loops."""
 
     def choose(maker: Maker) -> Target | None:
         if not maker.index or maker.dice.random() < 0.5:
@@ -188,7 +188,7 @@ def _earlier(target: str) -> Chooser:
 
 
 def _sibling(target: str) -> Chooser:
-    """A different one for each record of one owner, from the owner's own on if it has one: a household's members."""
+    """A different target for each record of one owner, the owner's own first: a household's members."""
 
     def choose(maker: Maker) -> Target | None:
         owner = maker.owner

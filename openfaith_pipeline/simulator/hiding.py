@@ -1,6 +1,6 @@
-"""What a listing leaves out unless it is asked for: archived groups and what is of them, what was deleted or hidden.
+"""Records that a listing hides by default: archived groups and their records, deleted or hidden records.
 
-Which parameter shows it, the declarations say; what it is about, the parameter's own name and value.
+The declarations say which parameter shows them; its name and value say which records it concerns.
 """
 
 import re
@@ -19,9 +19,9 @@ _FLAG = re.compile(r"where\[(?P<attribute>\w+)\]")
 
 @dataclass(frozen=True)
 class Rule:
-    """Records are left out whose `attribute` is set, or that of the record their `relation` leads to.
+    """Hide records whose `attribute` is set, on the record itself or on the target of its `relation`.
 
-    parameter, value: what shows them; is_only: nothing but them.
+    parameter, value: shows them. is_only: then shows nothing else.
     """
 
     attribute: str
@@ -34,7 +34,7 @@ class Rule:
 def visible(
     church: Church, table: Table, params: Mapping[str, str], scope: Sequence[int] | None
 ) -> Sequence[int] | None:
-    """Of the records in `scope` (all when None), the ids that a listing asked for with these parameters shows."""
+    """Ids in `scope` (all when None) that a listing with these parameters shows."""
     for rule in _rules(table.shape.stream):
         is_asked = params.get(rule.parameter) == rule.value
         if is_asked and not rule.is_only:

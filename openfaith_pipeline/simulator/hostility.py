@@ -1,6 +1,6 @@
-"""What no Planning Center sends, and one that means harm may: answers that lead away, do not end, or are not JSON:API.
+"""Responses of a malicious server: links to other hosts, endless bodies, documents that are not JSON:API.
 
-Each takes the true answer and spoils it. A script has a request fare so, by the names of `HOSTILE`.
+Each takes the ordinary response and spoils it. Scripts use them by the names in `HOSTILE`.
 """
 
 import zlib
@@ -13,7 +13,7 @@ import orjson
 from openfaith_pipeline.simulator.answers import Answer, Ending
 
 LED_AWAY: Final = "led=away"
-"""In the query of every address that leads away: to this simulator under another name, so that its log shows it."""
+"""Query of every link to another host. It resolves to this simulator, so that its log shows the request."""
 
 UNREADABLE: Final[Mapping[str, bytes]] = {
     "@half a pair": rb'"Ada \ud800"',
@@ -21,7 +21,7 @@ UNREADABLE: Final[Mapping[str, bytes]] = {
     "@exponent": b"1e999999999",
     "@deep": b"[" * 5_000 + b"]" * 5_000,
 }
-"""Text of a record -> what stands in its place in an answer that is `unreadable`."""
+"""Text of a record -> its replacement in an `unreadable` response."""
 
 _BOMB_MEGABYTES: Final = 128
 
@@ -38,7 +38,7 @@ def _foreign_next(answer: Answer) -> Answer:
 
 
 def _foreign_included(answer: Answer) -> Answer:
-    """Records that nobody asked for, one of them as if it were listed."""
+    """Included records that were not requested, one of them of a listed type."""
     document = orjson.loads(answer.body)
     stranger = {"type": "Household", "id": "666", "attributes": {"name": "Stranger"}, "relationships": {}}
     document["included"] = [*document.get("included", []), stranger, {**stranger, "type": "_Org"}, None, "666"]
@@ -88,7 +88,7 @@ def _with(answer: Answer, document: Mapping[str, Any]) -> Answer:
 
 
 def _elsewhere(document: Mapping[str, Any]) -> str:
-    """The address of the document itself, on a host of another name."""
+    """The document's own URL on a host with another name."""
     own = str(document["links"]["self"]).replace("127.0.0.1", "localhost")
     return f"{own}{'&' if '?' in own else '?'}{LED_AWAY}"
 

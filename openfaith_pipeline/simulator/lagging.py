@@ -1,4 +1,4 @@
-"""A replica that lags: for a while its listings are without some of the new records, though they show newer ones."""
+"""A lagging replica: for a while its listings lack some of the new records although they show newer ones."""
 
 from collections.abc import Sequence
 from itertools import takewhile
@@ -9,12 +9,12 @@ from openfaith_pipeline.simulator.values import stamp
 
 
 def arrived(church: Church, table: Table, scope: Sequence[int] | None, now: float) -> Sequence[int] | None:
-    """Of the records in `scope` (all when None), the ids that `Traps.late_records` lets a listing show by now."""
+    """Ids in `scope` (all when None) that `Traps.late_records` lets a listing show at `now`."""
     seconds = church.traps.late_records.get(table.shape.stream.name)
     if seconds is None:
         return scope
     since = stamp(int(now - seconds))
-    # New records have the highest ids, and one is never newer than the next.
+    # New records have the highest ids, and their times ascend with the ids.
     newest = takewhile(lambda id: _made_at(table, id) > since, reversed(table.ids))
     late = {id for id in newest if id % 2}
     return [id for id in (table.ids if scope is None else scope) if id not in late] if late else scope

@@ -1,4 +1,4 @@
-"""The request budget of each authenticated user, as headers and 429s show it."""
+"""The request budget of each authenticated user, as shown in headers and 429 responses."""
 
 import math
 from collections import deque
@@ -12,7 +12,7 @@ from openfaith_pipeline.simulator.options import RateLimit
 
 class _Counter(Protocol):
     def hit(self, now: float, period: float) -> int:
-        """Count one request; the number within the period, this one included."""
+        """Count one request; returns the number within the period, including this one."""
 
     def free_in(self, now: float, period: float, allowed: int) -> float:
         """Seconds until another request would be within `allowed`."""
@@ -49,14 +49,14 @@ class _SlidingWindow:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to tell the user about their budget, and the refusal when it is spent."""
+    """Rate-limit headers for the user, and the refusal if the budget is spent."""
 
     headers: dict[str, str]
     refusal: Answer | None = None
 
 
 class RateLimiter:
-    """Counts by user; `limit` may be changed, or set to None for no limit, at any time."""
+    """Request counts by user. `limit` can be changed at any time; None for no limit."""
 
     def __init__(self, limit: RateLimit | None, clock: Clock) -> None:
         self._clock = clock
@@ -72,7 +72,7 @@ class RateLimiter:
         self._counters: dict[tuple[str, bool], _Counter] = {}
 
     def admit(self, user: str, offset: int) -> Verdict:
-        """Count one request. Deep offsets are also judged by a counter that no header shows."""
+        """Count one request. High offsets also have a counter that no header shows."""
         limit = self._limit
         if limit is None:
             return Verdict({})
@@ -88,7 +88,7 @@ class RateLimiter:
             count, wait = self._hit(limit, (user, True), allowed)
         if count <= allowed:
             return Verdict(headers)
-        headers["X-PCO-API-Request-Rate-Period"] += " seconds"  # recorded: only refusals name the unit
+        headers["X-PCO-API-Request-Rate-Period"] += " seconds"  # recorded: only refusals give the unit
         return Verdict(headers, too_many_requests(count, limit, allowed, max(1, math.ceil(wait))))
 
     def _hit(self, limit: RateLimit, key: tuple[str, bool], allowed: int) -> tuple[int, float]:

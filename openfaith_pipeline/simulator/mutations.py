@@ -1,4 +1,4 @@
-"""Changes to a running church: what its staff would do, and what Planning Center does behind their backs."""
+"""Changes to a running church: edits by its staff, and changes that Planning Center makes by itself."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,16 +21,16 @@ Ids = Sequence[int] | Literal["all"]
 Relations = Mapping[str, int | Sequence[int] | None]
 _EDITABLE = (ColumnType.TEXT, ColumnType.INTEGER, ColumnType.BOOLEAN, ColumnType.DATE)
 Heard = Callable[[str, Table, int], None]
-"""Told of what was done (`created`, `updated`, `destroyed`, `destroyed along` with another) to which record.
+"""Called with a change (`created`, `updated`, `destroyed`, `destroyed along` with another record) and its record.
 
-Of a destroyed one it is told before it is gone.
+For a destroyed record, before it is gone.
 """
 _ANOTHER = 1_000_000
-"""How far beyond its own place an edited record looks for new values."""
+"""How far beyond its own index an edited record looks for new values."""
 
 
 class Editor:
-    """Edits one church. Ids are numbers; `updated_at` moves to now unless a change is quiet, which nobody hears of."""
+    """Edits one church. Ids are numbers; `updated_at` moves to now and an event is sent unless a change is quiet."""
 
     def __init__(self, church: Church, clock: Clock, heard: Heard | None = None) -> None:
         self._church = church
@@ -51,10 +51,10 @@ class Editor:
         relations: Relations | None = None,
         is_quiet: bool = False,
     ) -> list[int]:
-        """Change records (`count` random ones when no ids are given) and return their ids.
+        """Change records (`count` random ones without ids) and return their ids.
 
-        attributes: new values, of unknown names and wrong types too. relations: name -> id, or ids of a to-many one.
-        Something random changes when neither is given.
+        attributes: new values; unknown names and wrong types are allowed. relations: name -> id, or ids of a to-many
+        one. With neither, something random changes.
         """
         table = self._table(stream)
         chosen = list(table.ids) if ids == "all" else list(ids or self._some(table, count))
@@ -70,7 +70,7 @@ class Editor:
         return chosen
 
     def drop(self, stream: str, attributes: Sequence[str]) -> list[int]:
-        """No record of a stream has these attributes any more, as when the API gives them up; `updated_at` stays."""
+        """Remove these attributes from all records of a stream, like an API that drops them; `updated_at` stays."""
         table = self._table(stream)
         for id in table.ids:
             record = table.record(id)
@@ -86,15 +86,15 @@ class Editor:
         attributes: Mapping[str, Any] | None = None,
         relations: Relations | None = None,
     ) -> list[int]:
-        """Add records made like the others and return their ids. They belong to random owners unless relations say.
+        """Add records like the existing ones and return their ids. Owners are random unless relations name them.
 
-        Raises ValueError where there is no owner left that could have one more.
+        Raises ValueError if no owner can have another one.
         """
         table = self._table(stream)
         return [self._add_one(table, attributes or {}, relations or {}) for _ in range(count)]
 
     def delete(self, stream: str, ids: Sequence[int]) -> list[int]:
-        """Remove records and all that belongs to them; references to them become empty."""
+        """Remove records and the records they own; references to them become empty."""
         for id in ids:
             if id in self._table(stream):
                 self._tell("destroyed", self._table(stream), id)
@@ -103,14 +103,14 @@ class Editor:
         return list(ids)
 
     def announce(self, stream: str, ids: Sequence[int], event: str = "updated") -> list[int]:
-        """Nothing changes, and those who listen hear of it: events come late, twice, and for what shows nowhere."""
+        """Send the event without a change: real events also arrive late, twice, or for records that nothing shows."""
         table = self._table(stream)
         for id in ids:
             self._tell(event, table, id)
         return list(ids)
 
     def merge(self, stream: str, keep: int | None = None, remove: int | None = None) -> dict[str, int]:
-        """Merge one record into another (random ones unless given): what belonged to it moves, a merger tells of it."""
+        """Merge one record into another (random ones by default): its records move, and a merger record is added."""
         mergers, kept, removed = self._merger_of(stream)
         table = self._table(stream)
         if keep is None or remove is None:
@@ -125,25 +125,25 @@ class Editor:
         return {"merger": added[0], "keep": keep, "remove": remove}
 
     def inject(self, stream: str, raw: Any, id: int | None = None) -> int:
-        """List anything at all as a record, in the place of `id` or as a new one."""
+        """List any JSON value as a record, in place of record `id` or as a new one."""
         table = self._table(stream)
         place = id if id is not None else table.last_id + 1
         table.put_raw(place, orjson.dumps(raw))
         return place
 
     def _table(self, stream: str) -> Table:
-        """The table to change; what takes after its records is made first, so that none is made from changed ones."""
+        """The table to change. Records derived from it are made first, so that none derives from a changed one."""
         if stream not in self._settled:
             self._church.settle(stream)
             self._settled.add(stream)
         return self._church.table(stream)
 
     def _merger_of(self, stream: str) -> tuple[str, str, str]:
-        """The stream that tells of this stream's merges, and its relations to the kept and the removed."""
+        """The stream with this stream's mergers, and its relations to the kept and the removed record."""
         for shape in self._church.shapes.values():
             if shape.merger and all(relation.target == stream for relation in shape.merger):
                 return shape.stream.name, shape.merger[0].name, shape.merger[1].name
-        raise ValueError(f"no stream tells of merges of {stream}")
+        raise ValueError(f"no stream has mergers of {stream}")
 
     def _some(self, table: Table, count: int) -> list[int]:
         return self._dice.sample(table.ids, min(count, len(table)))
@@ -157,7 +157,7 @@ class Editor:
             self._touch(table, record)
 
     def _touch(self, table: Table, record: Record) -> None:
-        """Move `updated_at` of the records that a change of this one is a change of; no webhook tells of that."""
+        """Move `updated_at` of records that this change also counts as a change of; no webhook event for these."""
         for relation in table.shape.stream.touches:
             target = record.relations.get(relation)
             if target and target[1] in self._table(target[0]):
@@ -171,7 +171,7 @@ class Editor:
 
     @contextmanager
     def _along(self) -> Iterator[None]:
-        """What is deleted in the block goes along with something else."""
+        """Mark deletions in the block as side effects of another deletion."""
         self._consequences += 1
         try:
             yield
@@ -179,7 +179,7 @@ class Editor:
             self._consequences -= 1
 
     def _change_something(self, shape: Shape, record: Record) -> None:
-        """An attribute, or of a record without any, whom it links or points to."""
+        """Change an attribute or, for a record without any, a link or relation."""
         editable = [name for name, kind in shape.stream.attributes.items() if kind in _EDITABLE and name[-3:] != "_id"]
         pointing = [each for each in shape.relations if each.target and not each.is_owner and not each.is_cascading]
         if editable:
@@ -226,7 +226,7 @@ class Editor:
         return record.id
 
     def _some_owner(self, table: Table) -> tuple[Relation, Target] | None:
-        """Any living owner that can have one more."""
+        """Any living owner that can have another one."""
         shape = table.shape
         found: list[tuple[Relation, Target]] = []
         for relation in shape.owners:
@@ -235,7 +235,7 @@ class Editor:
                 targets = [target for target in targets if not table.children(relation.name, target)]
             found += [(relation, self._dice.choice(targets))] if targets else []
         if not found and (shape.owners or (shape.stream.is_singleton and not shape.sources)):
-            raise ValueError(f"nothing can have one more of {shape.stream.name}")
+            raise ValueError(f"nothing can have another record of {shape.stream.name}")
         return self._dice.choice(found) if found else None
 
     def _possible_owners(self, shape: Shape, relation: Relation) -> Sequence[int]:
@@ -250,7 +250,7 @@ class Editor:
         return [record.id for record in owners.records() if all(record.relations.get(name) for name in outer)]
 
     def _point_at(self, shape: Shape, id: int) -> None:
-        """Let a parent name a new record that nothing else leads to, a parent that names none if there is one."""
+        """Let a parent point to a new record that nothing else leads to, preferably a parent that points to none."""
         places = [
             (record.relations.get(relation) is not None, number, source, record, relation)
             for number, (source, relation) in enumerate(shape.sources)
@@ -270,13 +270,13 @@ class Editor:
         return [id for id in ids if id in living]
 
     def _living(self, shape: Shape, name: str, target: Target | None) -> Target | None:
-        """Another target for one that was deleted meanwhile."""
+        """Another target in place of one that has been deleted."""
         if target is None or shape.relation[name].merger_role or target[1] in self._church.table(target[0]):
             return target
         return self._any_living(target[0])
 
     def _referring(self, target: Target) -> Iterable[tuple[Table, Relation, Sequence[int]]]:
-        """All records that refer to this one, mergers aside: those go on telling of what is gone."""
+        """All records that refer to this one, except mergers, which keep naming the record that is gone."""
         for shape in self._church.shapes.values():
             for relation in shape.relations:
                 if relation.target in (target[0], None) and not relation.merger_role:
@@ -297,7 +297,7 @@ class Editor:
                 self._save(table, record, is_quiet=False)
 
     def _relink(self, target: Target, other: int | None) -> None:
-        """Let every link to a record lead to another of its stream, or end."""
+        """Redirect every link to a record to another one of its stream, or remove it."""
         for shape in self._church.shapes.values():
             names = [link.name for link in shape.links.values() if link.target == target[0]]
             if not names:
@@ -312,7 +312,7 @@ class Editor:
                     self._save(table, record, is_quiet=False)
 
     def _move(self, table: Table, relation: Relation, id: int, target: Target) -> None:
-        """Give a record to another target; one that says the same as a record already there goes."""
+        """Move a record to another target; remove it if the target already has an equal one."""
         record = table.record(id)
         record.relations[relation.name] = target
         there = (table.record(other).relations for other in table.children(relation.name, target))
@@ -324,19 +324,19 @@ class Editor:
 
 
 def _relate(shape: Shape, record: Record, relations: Relations) -> None:
-    """Let a record point to and link these."""
+    """Set relations and links of a record."""
     for name, named in relations.items():
         if name in shape.links:
             record.links[name] = list(named) if isinstance(named, Sequence) else []
             continue
         target = shape.relation[name].target
         if target is None or isinstance(named, Sequence):
-            raise ValueError(f"{shape.stream.name}.{name} points to no one stream")
+            raise ValueError(f"{shape.stream.name}.{name} has no single target stream")
         record.relations[name] = None if named is None else (target, int(named))
 
 
 def _restate(shape: Shape, record: Record) -> None:
-    """Let the attributes `<relation>_id` say what the relations say."""
+    """Update attributes named `<relation>_id` to match the relations."""
     for name in shape.relation:
         kind = shape.stream.attributes.get(f"{name}_id")
         target = record.relations[name]
@@ -346,7 +346,7 @@ def _restate(shape: Shape, record: Record) -> None:
 
 
 def _nudged(kind: ColumnType, value: Any, number: int) -> Any:
-    """Something else than `value`, of its kind."""
+    """A different value of the same type."""
     if kind is ColumnType.BOOLEAN:
         return not value
     if kind is ColumnType.INTEGER:

@@ -1,4 +1,4 @@
-"""OAuth as Planning Center offers it: codes, two-hour access tokens, refresh tokens that rotate at every use."""
+"""OAuth as Planning Center offers it: codes, two-hour access tokens, and refresh tokens that rotate at every use."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ _INVALID_GRANT = (
 
 @dataclass
 class Grant:
-    """What one approval allows. Its tokens are replaced as it is refreshed."""
+    """The result of one approval. Its tokens are replaced at each refresh."""
 
     org_id: str
     scopes: frozenset[str]
@@ -48,12 +48,12 @@ class Authorizations:
         self._codes: dict[str, _Code] = {}
         self._by_access: dict[str, tuple[Grant, float]] = {}
         self._by_refresh: dict[str, Grant] = {}
-        self._superseded: dict[str, str] = {}  # refresh tokens by the access token that ends them
+        self._superseded: dict[str, str] = {}  # access token -> the refresh token that it supersedes on first use
         self._issued = 0
         self.signed_in = options.churches[0].org_id if options.churches else ""
 
     def authorize(self, params: Mapping[str, str]) -> Answer:
-        """Approve at once and send the browser back; `login_hint` may name the church."""
+        """Approve at once and redirect the browser back; `login_hint` may name the church."""
         if params.get("client_id") != self._options.client_id or params.get("response_type") != "code":
             return _refused("invalid_client", "Client authentication failed.", 401)
         org_id = params.get("login_hint", self.signed_in)
@@ -92,7 +92,7 @@ class Authorizations:
             grant.is_revoked = grant.is_revoked or grant.org_id == org_id
 
     def check(self, access_token: str) -> Grant | str:
-        """The grant behind an access token, or the hint that says why it is refused."""
+        """The grant of an access token, or the hint with the reason for refusing it."""
         known = self._by_access.get(access_token)
         if known is None:
             return "CHINCHILLA"
@@ -147,7 +147,7 @@ class Authorizations:
 
 
 def read_form(body: bytes, content_type: str, authorization: str) -> dict[str, str]:
-    """A token request's fields: from a form or JSON, the client's own also from HTTP Basic."""
+    """Fields of a token request: from a form or JSON, the client's own also from HTTP Basic."""
     fields = orjson.loads(body or b"{}") if "json" in content_type else dict(parse_qsl(body.decode()))
     if authorization.startswith("Basic "):
         client_id, _, client_secret = base64.b64decode(authorization[6:]).decode().partition(":")

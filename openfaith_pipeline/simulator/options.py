@@ -1,4 +1,4 @@
-"""What a simulation is made of: churches, limits, latency, faults and traps, as data that crosses a process border."""
+"""Options of a simulation (churches, limits, latency, faults, traps), as data that can be passed to another process."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ class Credentials(NamedTuple):
 
 
 class Data:
-    """A frozen dataclass that can be written as JSON and read back."""
+    """A frozen dataclass that can be written to and read from JSON."""
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Self:
-        """Build from JSON values; raise ValueError naming what is unknown."""
+        """Build from JSON values; raise ValueError for unknown fields."""
         known = {each.name for each in fields(cls)}  # type: ignore[arg-type]
         unknown = set(raw) - known
         if unknown:
@@ -35,8 +35,8 @@ class Data:
 class RateLimit(Data):
     """Requests allowed to one authenticated user; refused ones count too.
 
-    Requests beyond `high_offset` have a counter and a lower limit of their own, which no header shows.
-    Whether production's window is fixed or sliding is not known, so both can be had.
+    Requests beyond `high_offset` have a separate counter with a lower limit, which no header shows. It is unknown
+    whether production's window is fixed or sliding, so both are available.
     """
 
     limit: int = 100
@@ -48,7 +48,7 @@ class RateLimit(Data):
 
 @dataclass(frozen=True)
 class Latency(Data):
-    """How long an answer takes. Production needs about 40 ms and 6 ms for each row."""
+    """Response time. Production takes about 40 ms plus 6 ms for each row."""
 
     base_ms: float = 0
     per_row_ms: float = 0
@@ -56,7 +56,7 @@ class Latency(Data):
 
 @dataclass(frozen=True)
 class Faults(Data):
-    """Probability of each fault for a request, drawn from `seed`; `retry_after` is what an untrue 429 asks for."""
+    """Probability of each fault for a request, drawn from `seed`; `retry_after`: in seconds, of a spurious 429."""
 
     seed: int = 0
     rate_limited: float = 0
@@ -74,23 +74,23 @@ class Faults(Data):
 
     @classmethod
     def evenly(cls, rate: float, *, seed: int = 0, slow_ms: float = 200, retry_after: int = 1) -> Self:
-        """Every kind equally often, together at `rate` of all requests."""
+        """All kinds equally often, with a total rate of `rate`."""
         shares = dict.fromkeys(cls.KINDS, rate / len(cls.KINDS))
         return cls(seed=seed, slow_ms=slow_ms, retry_after=retry_after, **shares)
 
 
 @dataclass(frozen=True)
 class Traps(Data):
-    """Recorded misbehaviour of production, each to be switched on for one church.
+    """Recorded bugs of production that can be switched on for one church.
 
-    missing_next: streams whose full pages carry no `next`, and the page's row count as total_count.
-    stuck_total: stream -> total_count that never grows past it; rows beyond are not listed.
-    silent_products: products that answer 200 with no rows where this user may not read.
-    forbidden_streams: streams this user gets a 403 for.
-    absent_paths: streams whose path at top level is a 404, because production has none after all.
-    lagging_includes: streams whose newest records are not among those included, though their parents name them.
-    late_records: stream -> seconds after which every other new record is listed, those of odd ids; the rest is at once.
-    is_sharing_records: parents of one kind list what those of another list: a plan template what a plan does.
+    missing_next: streams whose full pages have no `next`, and the page's row count as total_count.
+    stuck_total: stream -> maximum of total_count; rows beyond it are not listed.
+    silent_products: products that respond 200 with no rows where this user has no permission.
+    forbidden_streams: streams that respond 403 to this user.
+    absent_paths: streams whose top-level path is a 404, because production does not have it.
+    lagging_includes: streams whose newest records are missing from `included` although their parents name them.
+    late_records: stream -> seconds by which new records with odd ids are listed late; the others are listed at once.
+    is_sharing_records: parents of one kind also list the records of another kind: a plan template those of a plan.
     """
 
     missing_next: tuple[str, ...] = ()
@@ -105,13 +105,14 @@ class Traps(Data):
 
 @dataclass(frozen=True)
 class Webhooks(Data):
-    """How events are delivered. Probabilities are drawn for each delivery from `seed`.
+    """Delivery of events. Probabilities are drawn for each delivery from `seed`.
 
-    delay_seconds, jitter_seconds: from a change to its delivery, at least and at most more: with jitter the order is
-    lost. duplicates: sent twice. lost: not sent at all. forged: followed by one with a signature of somebody else's.
-    retry_seconds: waits between attempts; Planning Center's own by default.
-    disabled_after: failed attempts in a row after which a subscription is switched off without a word.
-    is_cascade_silent: what goes along with a deleted record has no event of its own.
+    delay_seconds, jitter_seconds: minimum delay of a delivery and its random addition; with jitter, events arrive out
+    of order.
+    duplicates: sent twice. lost: never sent. forged: followed by a copy with a wrong signature.
+    retry_seconds: waits between attempts; by default Planning Center's own.
+    disabled_after: consecutive failed attempts after which a subscription is silently disabled.
+    is_cascade_silent: records deleted as a consequence of another deletion send no event.
     """
 
     seed: int = 0
@@ -128,7 +129,7 @@ class Webhooks(Data):
 
 @dataclass(frozen=True)
 class ChurchSpec(Data):
-    """One church: `people` members made from `seed`, reached with its own credentials (made up from org_id if unset).
+    """One church with `people` members made from `seed`; credentials are derived from org_id unless given.
 
     granted: products its user may use, all of them by default.
     """
@@ -149,7 +150,7 @@ class ChurchSpec(Data):
 
     @property
     def organization_id(self) -> int:
-        """Planning Center's own number for the church."""
+        """Planning Center's own id of the church."""
         return 100_000 + int.from_bytes(hashlib.blake2b(self.org_id.encode(), digest_size=2).digest())
 
     @classmethod
@@ -160,12 +161,13 @@ class ChurchSpec(Data):
 
 @dataclass(frozen=True)
 class SimulatorOptions(Data):
-    """Everything a simulator starts with.
+    """All options of a simulator.
 
-    port: 0 takes a free one. public_url: what links carry, when clients reach it under another address.
-    client_id, client_secret: the OAuth application. token_seconds: how long an access token is good.
-    is_old_token_kept: a refresh token works until the access token it gave is used; whether Planning Center does so is
-    not known. is_warm: make every record before the first request.
+    port: 0 for a free one. public_url: base of all links, if clients use another address.
+    client_id, client_secret: the OAuth application. token_seconds: lifetime of an access token.
+    is_old_token_kept: a refresh token stays valid until the access token it produced is used; whether Planning Center
+    does so is unknown.
+    is_warm: make every record before the first request.
     """
 
     churches: tuple[ChurchSpec, ...]

@@ -1,4 +1,4 @@
-"""Made-up people: plausible, and unmistakably nobody. One person has one name, phone and address everywhere."""
+"""Made-up people, plausible but clearly fictional. A person has the same name, phone and address everywhere."""
 
 import random
 import unicodedata
@@ -52,7 +52,7 @@ class Persona:
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A number from the ranges kept for fiction: 555-01xx, and +44 20 7946 0xxx."""
+    """A number from the ranges reserved for fiction: 555-01xx, and +44 20 7946 0xxx."""
 
     national: str
     international: str
@@ -74,7 +74,7 @@ def _salt(seed: int, purpose: str) -> int:
 
 
 def scatter(seed: int, purpose: str, index: int) -> int:
-    """A fixed number below 2**32 for record `index` and this purpose, the same in every process."""
+    """A fixed pseudo-random number below 2**32 for record `index` and this purpose, the same in every process."""
     mixed = (index * 0x9E3779B1 + _salt(seed, purpose)) & 0xFFFFFFFF
     mixed = ((mixed ^ (mixed >> 15)) * 0x85EBCA6B) & 0xFFFFFFFF
     mixed = ((mixed ^ (mixed >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
@@ -83,7 +83,7 @@ def scatter(seed: int, purpose: str, index: int) -> int:
 
 @lru_cache(maxsize=4096)
 def persona(seed: int, stream: str, index: int) -> Persona:
-    """Who record `index` of a stream of people is."""
+    """The person of record `index` in a stream of people."""
     number = scatter(seed, stream, index)
     family = scatter(seed, f"{stream} family", index // FAMILY_SIZE)
     is_woman = bool(number & 1)
@@ -111,7 +111,7 @@ def address_of(seed: int, stream: str, index: int) -> Address:
 
 
 def dial(dice: random.Random) -> Phone:
-    """A phone number nobody has; now and then one from the United Kingdom."""
+    """A fictional phone number, occasionally one from the United Kingdom."""
     number = dice.randrange(100)
     if dice.random() < 0.03:
         local = f"20 7946 {number:04d}"
@@ -121,7 +121,7 @@ def dial(dice: random.Random) -> Phone:
 
 
 def email_of(who: Persona, number: int) -> str:
-    """An address under example.com or example.org, which belong to nobody."""
+    """An address under the reserved domains example.com and example.org."""
     name = unicodedata.normalize("NFKD", f"{who.first_name}.{who.last_name}").encode("ascii", "ignore").decode()
     local = "".join(letter for letter in name.lower() if letter.isalnum() or letter == ".").strip(".")
     return f"{local or 'member'}{number}@example.{'org' if number % 3 else 'com'}"

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a socket: as little as a fast server needs, and the rudeness a simulator needs."""
+"""HTTP/1.1 on a socket: the minimum for a fast server, and the abuses a simulator needs."""
 
 import asyncio
 import socket
@@ -15,12 +15,12 @@ from openfaith_pipeline.simulator.api import Request
 from openfaith_pipeline.simulator.clocks import Clock
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
-_PIECE = b"100000\r\n" + b" " * 0x100000 + b"\r\n"  # a chunk of a body that is chunked
+_PIECE = b"100000\r\n" + b" " * 0x100000 + b"\r\n"  # one chunk of a chunked body
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 class HttpProtocol(asyncio.Protocol):
-    """One connection. Requests that arrive together are answered in order, one after the other."""
+    """One connection. Pipelined requests are answered one after the other, in order."""
 
     def __init__(self, handle: Callable[[Request], Answer], clock: Clock) -> None:
         self._handle = handle
@@ -103,7 +103,7 @@ class HttpProtocol(asyncio.Protocol):
             transport.close()
 
     def _pour(self) -> None:
-        """Send more of a body that has no end, as fast as it is taken, for as long as someone listens."""
+        """Send more of an endless body, as fast as the client reads it, until the client leaves."""
         if self._transport:
             if self._transport.get_write_buffer_size() < len(_PIECE):
                 self._transport.write(_PIECE)
@@ -124,7 +124,7 @@ class HttpProtocol(asyncio.Protocol):
 
 
 def _reset(transport: asyncio.Transport) -> None:
-    """Drop the connection so that the other side sees a reset and not an end."""
+    """Drop the connection with a reset instead of a regular end."""
     connection = transport.get_extra_info("socket")
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)

@@ -1,6 +1,6 @@
-"""`where`, `order`, `per_page` and `offset`: which records of a table a request asks for, and in what order.
+"""`where`, `order`, `per_page` and `offset`: the records of a table that a request selects, and their order.
 
-As in production, what is not understood is silently ignored, and a value that cannot be read as the attribute's type
+As in production, unknown parameters are silently ignored, and a value that cannot be read as the attribute's type
 selects nothing.
 """
 
@@ -29,7 +29,7 @@ class Page(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """A stretch of a sequence of ids, which is not copied."""
+    """A slice of a sequence of ids, not copied."""
 
     ids: Sequence[int]
     start: int
@@ -49,7 +49,7 @@ class Selection(NamedTuple):
 
 @dataclass
 class _Window:
-    """The values in [low, high), as the API writes them."""
+    """Values in [low, high), in the API's format."""
 
     low: str | None = None
     high: str | None = None
@@ -67,13 +67,13 @@ class _Window:
 
 
 def read_page(params: Mapping[str, str]) -> Page:
-    """`per_page` is clamped to 100, and 0 means no rows at all; what is not a number is ignored."""
+    """`per_page` is clamped to 100, and 0 means no rows at all; non-numbers are ignored."""
     size = _whole(params.get("per_page"), DEFAULT_PER_PAGE)
     return Page(min(size, MAX_PER_PAGE), _whole(params.get("offset"), 0))
 
 
 def select(table: Table, params: Mapping[str, str], scope: Sequence[int] | None = None) -> Selection:
-    """The records asked for, of all or of those in `scope` (ids ascending)."""
+    """The selected records, out of all or those in `scope` (ids ascending)."""
     conditions = _conditions(table.shape, params)
     if conditions is None:
         return Selection((), 0, 0)
@@ -92,7 +92,7 @@ def select(table: Table, params: Mapping[str, str], scope: Sequence[int] | None 
 
 
 def _by_index(table: Table, windows: Mapping[str, _Window], orders: list[tuple[str, bool]]) -> Selection | None:
-    """Without looking at any record, where one index answers the question."""
+    """The selection from a single index, without reading any record; None where that is not possible."""
     if not windows and not orders:
         return Selection(table.ids, 0, len(table.ids))
     attribute = orders[0][0] if orders else next(iter(windows))
@@ -135,7 +135,7 @@ def _orders(shape: Shape, order: str) -> list[tuple[str, bool]]:
 def _conditions(
     shape: Shape, params: Mapping[str, str]
 ) -> tuple[dict[str, _Window], list[tuple[str, Predicate]]] | None:
-    """Windows of times and tests of other attributes; None when some value cannot be read, so that nothing fits."""
+    """Time windows and predicates on other attributes; None if a value cannot be read, so that nothing matches."""
     windows: dict[str, _Window] = {}
     predicates: list[tuple[str, Predicate]] = []
     for key, value in params.items():
@@ -170,7 +170,7 @@ def _predicate(kind: ColumnType, wanted: str) -> Predicate | None:
 
 
 def _span(kind: ColumnType, text: str) -> tuple[str, str] | None:
-    """The first moment a value means and the first after it: a day or a second. Offsets from UTC are ignored."""
+    """The half-open range that a value means: a day or a second. UTC offsets are ignored."""
     try:
         moment = datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError:

@@ -1,4 +1,4 @@
-"""One record and the JSON:API resource object it is listed as."""
+"""A record and the JSON:API resource object that lists show for it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from openfaith_pipeline.simulator.relations import Link, Relation, Target, shown
 from openfaith_pipeline.simulator.shapes import Shape
 
 Hidden = tuple[Target | tuple[int, ...] | None, ...]
-"""What a list does not show of a record: the targets of its hidden relations, then the ids of its hidden links."""
+"""Parts of a record that lists do not show: targets of its hidden relations, then ids of its hidden links."""
 
 
 @dataclass
 class Record:
-    """A record as the simulator keeps it. relations: by name, to one record each. links: by name, ids of many."""
+    """The simulator's form of a record. relations: by name, to one record each. links: by name, ids of many."""
 
     id: int
     attributes: dict[str, Any]
@@ -25,12 +25,12 @@ class Record:
 
 
 def compact(encoded: bytes) -> bytes:
-    """A copy of the size it needs: orjson leaves about 4 kB behind each result, ten times what a record takes."""
+    """A copy of minimal size: orjson leaves about 4 kB allocated behind each result, ten times the size of a record."""
     return bytes(memoryview(encoded))
 
 
 class Codec:
-    """Writes and reads the resource objects of one stream.
+    """Encode and decode the resource objects of one stream.
 
     base_url: scheme and host of every link. shapes: all streams.
     """
@@ -70,12 +70,12 @@ class Codec:
         return compact(orjson.dumps(resource))
 
     def hidden(self, record: Record) -> Hidden:
-        """What `encode` leaves out."""
+        """The parts that `encode` leaves out."""
         targets = (record.relations.get(each.name) for each in self.shape.hidden)
         return *targets, *(tuple(record.links.get(each.name, ())) for each in self.shape.hidden_links)
 
     def decode(self, id: int, raw: Any, hidden: Hidden) -> Record:
-        """The record behind a listed object, as JSON gives it; of a broken one, whatever is there."""
+        """The record of a listed object, given as parsed JSON; for a broken one, the parts that can be read."""
         resource = raw if isinstance(raw, dict) else {}
         attributes = resource.get("attributes")
         relationships = resource.get("relationships") or {}
@@ -86,7 +86,7 @@ class Codec:
         return Record(id, known, {**relations, **hidden_relations}, {**links, **hidden_links})
 
     def read_hidden(self, hidden: Hidden) -> tuple[dict[str, Any], dict[str, list[int]]]:
-        """The relations and links that a list does not show; of a broken record, none."""
+        """Relations and links that lists do not show; none for a broken record."""
         count = len(self.shape.hidden)
         found: Any = hidden or (*(None for _ in self.shape.hidden), *(() for _ in self.shape.hidden_links))
         relations = dict(zip((each.name for each in self.shape.hidden), found[:count], strict=True))
@@ -106,7 +106,7 @@ class Codec:
         return [{"type": kind, "id": str(id)} for id in ids]
 
     def self_url(self, record: Record) -> str:
-        """The record's own URL, by the path that lists it."""
+        """The record's own URL, under the path that lists it."""
         owner = self.shape.owner_of(record.relations) if len(self._templates) > 1 else None
         template, placeholders = self._templates.get(owner[0].name if owner else "", self._templates[""])
         url = template.replace("{id}", str(record.id))
@@ -116,7 +116,7 @@ class Codec:
         return url
 
     def plain_url(self, id: int) -> str | None:
-        """The URL of a record that lies at top level; None where more than the id has to be known for it."""
+        """URL of a record with a top-level path; None if its URL needs more than the id."""
         template, placeholders = self._templates[""]
         return None if placeholders else template.replace("{id}", str(id))
 
@@ -129,10 +129,10 @@ class Codec:
         return (stream, int(data["id"])) if stream else None
 
     def _url_templates(self) -> dict[str, tuple[str, tuple[str, ...]]]:
-        """URL and the placeholders in it by the name of the owner; under "" that for all others."""
+        """URL template and its placeholders, by name of the owner; under "" for all other owners."""
         stream = self.shape.stream
         suffix = "" if stream.is_singleton else "/{id}"
-        if self.shape.sources:  # several paths lead to each
+        if self.shape.sources:  # several paths lead to each record
             return {"": (f"{self._base_url}{stream.product.path_prefix}/{stream.short_name}/{{id}}", ())}
         path = stream.fallback_path if stream.placeholders and stream.fallback_path else stream.path
         main = f"{self._base_url}{path}{suffix}", placeholders_of(path)

@@ -1,7 +1,7 @@
-"""How the records of one stream hang on those of others, as follows from the declarations.
+"""Relations between the records of streams, derived from the declarations.
 
-A record names what its declaration says it shows, and no more: neither what has to be asked for, nor what only a path
-or the linkage of its parent tells (`Stream.unshown`), nor what the path of its listing names already.
+A record shows exactly the relations that its declaration says it shows: not those that need an `include`, nor those
+known only from a path or the parent's linkage (`Stream.unshown`), nor those that the path of its listing already names.
 """
 
 import re
@@ -17,7 +17,7 @@ _MERGER = re.compile(r"(\w+)_to_(keep|remove)")
 
 
 def shown_type(relationship: str, target: Stream) -> str:
-    """JSON:API type by which a relationship names its target: an alias where the relationship is called so."""
+    """JSON:API type with which a relationship names its target: an alias if the relationship has its name."""
     return next((alias for alias in target.aliases if snake(alias) == relationship), target.type)
 
 
@@ -25,11 +25,12 @@ def shown_type(relationship: str, target: Stream) -> str:
 class Relation:
     """A to-one relation of a stream's records.
 
-    target: stream it points to, None when polymorphic (a polymorphic owner has what its records are counted by).
-    is_shown: part of a listed record. is_asked: shown only when `include=` names it. is_declared: in the catalog (an
-    owner that the type does not name is not). is_owner: records are made and listed under it; where a stream has more
-    than one, each record has one of them. is_natural: named after its target's type (`person` -> Person).
-    is_pointer: the only way to its target, which does not name its parent.
+    target: the stream it points to, None when polymorphic (a polymorphic owner has the stream that determines the
+    counts).
+    is_shown: part of a listed record. is_asked: shown only with `include=`. is_declared: in the catalog (an owner that
+    the type does not name is not). is_owner: records are made and listed under it; where a stream has several, each
+    record has one of them. is_natural: named after its target's type (`person` -> Person). is_pointer: the only way to
+    its target, which does not name its parent.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Relation:
 
     @property
     def is_cascading(self) -> bool:
-        """Whether deleting the target deletes the record too; otherwise the relation is emptied."""
+        """Whether deleting the target also deletes the record; otherwise the relation becomes empty."""
         is_part = self.is_natural and not self.is_asked and not self.is_pointer
         return is_part or (self.is_owner and self.is_polymorphic)
 
@@ -62,7 +63,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Link:
-    """A to-many relationship of a stream's records; is_asked: shown only when `include=` names it."""
+    """A to-many relationship of a stream's records; is_asked: shown only with `include=`."""
 
     name: str
     target: str
@@ -71,11 +72,11 @@ class Link:
 
 @dataclass(frozen=True)
 class Way:
-    """A path under parents by which a part of a stream's records is reached.
+    """A path under parents that reaches part of a stream's records.
 
-    parent: stream of the path's innermost placeholder. relation: by which a record names its parent.
-    pointer: where the parent's record names the record instead, by which of its relations; then relation is None.
-    Both are None for a listing at top level.
+    parent: stream of the path's innermost placeholder. relation: from the record to its parent.
+    pointer: if the parent names the record instead, its relation to the record; then relation is None. Both are None
+    for a top-level listing.
     """
 
     path: str
@@ -89,7 +90,7 @@ class Way:
 
     @property
     def name(self) -> str:
-        """What the path calls the records, from their parent: `resources`."""
+        """The last segment of the path: `resources`."""
         return last_segment(self.path)
 
 
@@ -98,7 +99,7 @@ def last_segment(path: str) -> str:
 
 
 def ways_of(stream: Stream, streams: Mapping[str, Stream]) -> tuple[Way, ...]:
-    """The paths that together reach every record, parents named; empty where one listing at top level does."""
+    """The paths that together reach every record; empty where a single top-level listing does."""
     ways = tuple(_way(stream, path, streams) for path in stream.paths(is_path_absent=True))
     return ways if any(way.parent for way in ways) else ()
 
@@ -114,7 +115,7 @@ def _way(stream: Stream, path: str, streams: Mapping[str, Stream]) -> Way:
 
 
 def relations_of(stream: Stream, streams: Mapping[str, Stream], ways: tuple[Way, ...]) -> Iterator[Relation]:
-    """The to-one relations of a stream's records: the declared ones, then those of its paths that it does not name."""
+    """To-one relations of a stream's records: the declared ones, then unnamed ones to parents in its paths."""
     counted_by = None if ways else _counted_by(stream, streams)
     owners = {way.relation for way in ways if way.relation} | ({counted_by} if counted_by else set())
     unshown = {*stream.placeholders, *stream.unshown, *stream.asks_for}
@@ -144,7 +145,7 @@ def _is_natural(name: str, target: Stream | None, ways: tuple[Way, ...]) -> bool
 
 
 def _counted_by(stream: Stream, streams: Mapping[str, Stream]) -> str | None:
-    """The relation whose target's records a stream listed at top level is counted by."""
+    """The relation whose target determines the number of records of a stream that is listed at top level."""
     per = stream.population.per
     if per is None or per not in streams:
         return None

@@ -1,4 +1,4 @@
-"""Which path leads where: declared paths, single records, and the edges between records."""
+"""Routing of paths: declared paths, single records, and the edges between records."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,10 +20,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Route:
-    """kind: what is there. shape: the stream whose path it is or begins with. name: of the edge or relation.
+    """kind: of the target. shape: the stream whose path this is or begins with. name: of the edge or relation.
 
     way: the path of the shape's stream that this is or begins with.
-    is_unconfirmed: at or below a path that may be absent.
+    is_unconfirmed: at or below a path that production may lack.
     """
 
     kind: Kind
@@ -55,7 +55,7 @@ class _Node:
 
 
 class Routes:
-    """All paths of a catalog. Declared ones win over those derived from relations."""
+    """All paths of a catalog. Declared ones take precedence over those derived from relations."""
 
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
         self._root = _Node()
@@ -97,7 +97,7 @@ class Routes:
 
 
 def _listed(shape: Shape) -> Iterator[Way]:
-    """The stream's own path, and those of its ways on which the records lie that name their parents."""
+    """The stream's own path, and its paths under parents that the records name."""
     if shape.stream.is_pushed:
         return
     if not shape.ways or shape.stream.is_unconfirmed:

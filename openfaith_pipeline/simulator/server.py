@@ -1,4 +1,4 @@
-"""Running a simulator: in the foreground for the command line, in a child process for tests and benchmarks."""
+"""Run a simulator: in the foreground for the command line, in a child process for tests and benchmarks."""
 
 import asyncio
 import hashlib
@@ -30,7 +30,7 @@ _STOP_SECONDS = 5
 
 
 def made_up_churches(count: int, *, people: int, seed: int = 1) -> tuple[ChurchSpec, ...]:
-    """Churches that differ in seed and name; the same ones, with the same org ids and credentials, every time."""
+    """Churches that differ in seed and name, with the same org ids and credentials every time."""
     return tuple(
         ChurchSpec(
             org_id=_org_id(seed, number),
@@ -43,9 +43,9 @@ def made_up_churches(count: int, *, people: int, seed: int = 1) -> tuple[ChurchS
 
 
 def serve(options: SimulatorOptions, announce: Callable[[SimulatorClient], None], host: str = "127.0.0.1") -> None:
-    """Serve until SIGINT or SIGTERM; `announce` is called once it answers.
+    """Serve until SIGINT or SIGTERM; `announce` is called once the server accepts requests.
 
-    Raises ConfigurationError when the port cannot be had.
+    Raises ConfigurationError if the port is not available.
     """
     listener = _listen(host, options.port)
     uvloop.run(_serve(options, listener, announce))
@@ -60,9 +60,9 @@ def running_simulator(
     faults: Faults | None = None,
     **options: Any,
 ) -> Iterator[SimulatorClient]:
-    """A simulator in a process of its own, on a free port; it ends with the block, or with this process.
+    """A simulator in a child process on a free port; it ends with the block or with this process.
 
-    By default one church of 50 people, no rate limit, no latency, no faults. `options` are further fields of
+    By default one church of 50 people, no rate limit, no latency, no faults. `options`: further fields of
     SimulatorOptions.
     """
     started = SimulatorOptions(
@@ -84,7 +84,7 @@ def _start_child() -> subprocess.Popen[bytes]:
 
 
 def run_child() -> None:
-    """The child's part: options on stdin, one JSON line with the URL or the error on stdout, end when stdin ends."""
+    """Run the child: options on stdin, one JSON line with the URL or error on stdout, end when stdin closes."""
     options = SimulatorOptions.read(orjson.loads(sys.stdin.buffer.readline()))
     try:
         listener = _listen("127.0.0.1", options.port)
@@ -128,13 +128,13 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _greet(child: subprocess.Popen[bytes], options: SimulatorOptions) -> str:
-    """Hand the child its options and return the URL it answers at."""
+    """Send the child its options and return its URL."""
     if child.stdin is None or child.stdout is None:
         raise ValueError("the child needs pipes")
     child.stdin.write(orjson.dumps(options.written()) + b"\n")
     child.stdin.flush()
     line = child.stdout.readline()
-    answer = orjson.loads(line) if line else {"error": "the simulator ended before it began; see its stderr"}
+    answer = orjson.loads(line) if line else {"error": "the simulator ended before it started serving; see its stderr"}
     if "error" in answer:
         raise ConfigurationError(answer["error"])
     return str(answer["url"])
@@ -157,10 +157,10 @@ def _tell(answer: dict[str, str]) -> None:
 
 
 def _org_id(seed: int, number: int) -> str:
-    """A TypeID made of the seed, shaped like the time-ordered ones."""
+    """A TypeID made from the seed, in the form of the time-ordered ones."""
     raw = bytearray(hashlib.blake2b(f"{seed}.{number}".encode(), digest_size=16).digest())
     raw[:2] = b"\x01\x90"
     raw[6] = raw[6] & 0x0F | 0x70
     raw[8] = raw[8] & 0x3F | 0x80
-    uuid: Any = UUID(bytes=bytes(raw))  # the library names another UUID class, and takes this one
+    uuid: Any = UUID(bytes=bytes(raw))  # the library declares another UUID class but accepts this one
     return str(TypeID.from_uuid(uuid, "org"))

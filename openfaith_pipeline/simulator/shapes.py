@@ -1,4 +1,4 @@
-"""What follows from a declaration for the simulator: edges between records, includes, filters and orders."""
+"""Edges between records, includes, filters and orders, derived from the declarations."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ _TIMES = ("created_at", "updated_at")
 
 @dataclass(frozen=True)
 class Edge:
-    """Many records reached from one: those whose `relation` is it, or through them, by `far`, others.
+    """An edge from one record to many: to records whose `relation` points to it, or through these to others by `far`.
 
-    is_single: at most one is.
+    is_single: to one at most.
     """
 
     name: str
@@ -38,9 +38,9 @@ class Edge:
 
 @dataclass(frozen=True)
 class Shape:
-    """A stream and what the simulator derives from it.
+    """A stream with the properties that the simulator derives.
 
-    sources: of records that their parents name, (stream, relation) that does; empty for all others.
+    sources: (stream, relation) of the parents, for records named only by their parents; otherwise empty.
     """
 
     stream: Stream
@@ -54,16 +54,16 @@ class Shape:
 
     @cached_property
     def owners(self) -> tuple[Relation, ...]:
-        """The relations of which each record has one: that to its owner."""
+        """The alternative owner relations; each record has one of them."""
         return tuple(relation for relation in self.relations if relation.is_owner)
 
     @cached_property
     def sources(self) -> tuple[tuple[str, str], ...]:
-        """(stream, relation) of the parents that name these records, which do not name them; mostly none."""
+        """(stream, relation) of the parents that name these records without being named by them; usually empty."""
         return tuple((way.parent, way.pointer) for way in self.ways if way.parent and way.pointer)
 
     def owner_of(self, relations: Mapping[str, Target | None]) -> tuple[Relation, Target] | None:
-        """The owner of a record with these relations."""
+        """The owner in these relations of a record."""
         for owner in self.owners:
             target = relations.get(owner.name)
             if target:
@@ -80,7 +80,7 @@ class Shape:
 
     @cached_property
     def links(self) -> Mapping[str, Link]:
-        """The to-many relationships of the declaration."""
+        """Declared to-many relationships."""
         asked = self.stream.asks_for
         return {name: Link(name, target, name in asked) for name, target in self.stream.has_many.items() if target}
 
@@ -98,7 +98,7 @@ class Shape:
 
     @cached_property
     def merger(self) -> tuple[Relation, Relation] | None:
-        """The keeping and the removed side, when records of this stream tell of merges."""
+        """Relations to the kept and the removed record, for a stream of mergers."""
         roles = {relation.merger_role: relation for relation in self.relations}
         return (roles["keep"], roles["remove"]) if {"keep", "remove"} <= set(roles) else None
 
@@ -108,12 +108,12 @@ class Shape:
 
     @cached_property
     def can_order_by(self) -> tuple[str, ...]:
-        """Attributes `order` works on: a type's own timestamps only where the catalog has a cursor to order by."""
+        """Attributes that `order` supports: timestamps only where the catalog has a cursor that orders."""
         return self._plain_attributes(has_times=bool(self.stream.cursor) and self.stream.is_cursor_orderable)
 
     @cached_property
     def can_query_by(self) -> tuple[str, ...]:
-        """Attributes `where` works on: a type's own timestamps only where the catalog has a cursor to filter by."""
+        """Attributes that `where` supports: timestamps only where the catalog has a cursor that filters."""
         return self._plain_attributes(has_times=bool(self.stream.cursor) and self.stream.is_cursor_filterable)
 
     def _plain_attributes(self, *, has_times: bool) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ class Shape:
 
 
 class _Kin(NamedTuple):
-    """A stream and how its records hang on others."""
+    """A stream and the relations of its records."""
 
     stream: Stream
     ways: tuple[Way, ...]
@@ -143,7 +143,7 @@ class _Kin(NamedTuple):
 
 
 def shapes_of(streams: Mapping[str, Stream]) -> dict[str, Shape]:
-    """The shape of every stream, by the stream's name."""
+    """Shapes of all streams, by name."""
     kins: list[_Kin] = []
     for stream in streams.values():
         ways = ways_of(stream, streams)
@@ -158,9 +158,9 @@ def shapes_of(streams: Mapping[str, Stream]) -> dict[str, Shape]:
 
 
 def _across(kin: _Kin, streams: Mapping[str, Stream]) -> Iterator[tuple[str, Edge]]:
-    """From either side of a tie to the other, by the stream an edge starts at.
+    """Edges from either side of a tie to the other, with the stream where each starts.
 
-    A `HouseholdMembership` makes a Household list its people, as recorded.
+    A `HouseholdMembership` lets a Household list its people, as recorded.
     """
     if not _is_tie(kin):
         return
@@ -172,7 +172,7 @@ def _across(kin: _Kin, streams: Mapping[str, Stream]) -> Iterator[tuple[str, Edg
 
 
 def _down(kin: _Kin) -> Iterator[tuple[str, Edge]]:
-    """From parents to what is listed or included under them."""
+    """Edges from parents to records listed or included under them."""
     for way in kin.ways:
         if way.parent and way.relation:
             is_offered, is_single = bool(kin.stream.include), kin.stream.is_singleton
@@ -180,7 +180,7 @@ def _down(kin: _Kin) -> Iterator[tuple[str, Edge]]:
 
 
 def _back(kin: _Kin) -> Iterator[tuple[str, Edge]]:
-    """From owners that records of a top-level listing are counted by, and from both sides of a tie, to the records."""
+    """Edges to records from the owners that determine their number, and from both sides of a tie."""
     name = last_segment(kin.stream.path)
     for relation in kin.relations:
         if relation.target and not kin.ways and relation.is_owner:
@@ -190,7 +190,7 @@ def _back(kin: _Kin) -> Iterator[tuple[str, Edge]]:
 
 
 def _is_tie(kin: _Kin) -> bool:
-    """Whether the records do nothing but tie two others together: memberships."""
+    """Whether the records only join two others, like memberships."""
     targets = {relation.target for relation in kin.relations}
     is_walked = bool(kin.stream.placeholders) and not kin.stream.include
     is_pair = len(kin.relations) == len(targets) == 2 and None not in targets

@@ -1,9 +1,9 @@
-"""Records that other parents list beside those they were made under.
+"""Records listed by other parents besides their own.
 
-Where the declaration says that several of one kind list the same record, each lists what the parent they have in common
-has: each group the resources of its group type. Parents of the further kinds list what one of the first kind has, as a
-plan template may list the items of a plan, where `Traps.is_sharing_records` says so: the reference has both paths and
-does not say that they are disjoint.
+Where a declaration says that several parents of one kind list the same record, each lists the records of the parent
+they share: each group the resources of its group type. Parents of the further kinds list the records of one of the
+first kind, as a plan template may list the items of a plan, if `Traps.is_sharing_records` is set: the reference has
+both paths and does not say that they are disjoint.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from openfaith_pipeline.simulator.church import Church
 
 Beside = Callable[[int], Target | None]
-"""Of a parent's id, the other parent whose records it lists too."""
+"""Parent id -> the other parent whose records it also lists."""
 
 
 def listed_under(church: "Church", stream: str, relation: str, parent: Target) -> Sequence[int]:
-    """Ids of the stream's records that a parent lists, ascending: its own, and those it lists beside them."""
+    """Ids of the stream's records that a parent lists, ascending: its own and shared ones."""
     table = church.table(stream)
     own = table.children(relation, parent)
     other, beside = _beside(church, stream, relation)
@@ -29,7 +29,7 @@ def listed_under(church: "Church", stream: str, relation: str, parent: Target) -
 
 
 def listers(church: "Church", stream: str, relations: Mapping[str, Target | None]) -> dict[str, list[int]]:
-    """By kind of parent, those that list a record of these relations though it does not name them, ascending."""
+    """By kind of parent, ids of parents that list a record although it does not name them, ascending."""
     found: dict[str, list[int]] = {}
     shape = church.shapes[stream]
     for relation in shape.stream.listing_kinds:
@@ -42,7 +42,7 @@ def listers(church: "Church", stream: str, relations: Mapping[str, Target | None
 
 
 def _beside(church: "Church", stream: str, relation: str) -> tuple[str, Beside | None]:
-    """The relation to the parent whose records are listed beside, and which one that is."""
+    """The relation to the parent whose records are shared, and the mapping to it."""
     declared = church.shapes[stream].stream
     kinds = [kind for kind in declared.listing_kinds if declared.belongs_to[kind] in church.shapes]
     if relation not in kinds:
@@ -63,7 +63,7 @@ def _named_by(church: "Church", stream: str, relation: str, id: int) -> Target |
 
 
 def _counterpart(church: "Church", stream: str, relation: str, id: int) -> Target | None:
-    """The parent of the first kind in the same place under the same outer record: the first for the first."""
+    """The parent of the first kind at the same position under the same outer record."""
     shape = church.shapes[stream]
     first, own = (shape.stream.belongs_to[kind] or "" for kind in (shape.stream.listing_kinds[0], relation))
     [way] = [way for way in shape.ways if way.relation == relation]

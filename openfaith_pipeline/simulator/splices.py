@@ -1,7 +1,7 @@
-"""Relationships that `include=` adds to listed objects, put into their bytes without reading them.
+"""Relationships that `include=` adds to listed objects, spliced into their encoded bytes.
 
-Most includes of a sync name what a record does not show by itself, on page after page: encoding every record anew would
-take the simulator ten times as long.
+Most includes of a sync are of relationships that a record does not show by itself, page after page; encoding every
+record again would make the simulator ten times slower.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,17 +15,17 @@ from openfaith_pipeline.simulator.shapes import Edge
 from openfaith_pipeline.simulator.tables import Table
 
 _LINKS = b',"links":{"self":'
-"""What follows the relationships of a listed object."""
+"""The bytes that follow the relationships of a listed object."""
 
 Adder = Callable[[int, Hidden], bytes]
-"""(id, what its list does not show) -> `"name":{...}`."""
+"""(id, parts that lists do not show) -> `"name":{...}`."""
 Find = Callable[[Target], object]
 
 
 def adders_of(church: Church, table: Table, names: Sequence[str], find: Find) -> list[Adder] | None:
-    """What adds each named relationship; None where one would change what is shown already.
+    """Functions that add each named relationship; None if one would change a relationship that is already shown.
 
-    find: is told of each target, more than once perhaps.
+    find: called with each target, possibly more than once.
     """
     shape = table.shape
     shown = {each.name for each in shape.shown} | {each.name for each in shape.shown_links}
@@ -35,7 +35,7 @@ def adders_of(church: Church, table: Table, names: Sequence[str], find: Find) ->
 
 
 def splice(table: Table, id: int, fragment: bytes, adders: Sequence[Adder]) -> bytes:
-    """A listed object with more relationships."""
+    """A listed object with added relationships."""
     if not adders:
         return fragment
     hidden = table.hidden(id)

@@ -1,4 +1,4 @@
-"""The records of one stream of one church, ready to be sent: each is encoded once, and found by sorted indexes."""
+"""The records of one stream of one church: each encoded once, ready to send, and found through sorted indexes."""
 
 import unicodedata
 from bisect import bisect_left, bisect_right
@@ -12,13 +12,13 @@ from openfaith_pipeline.simulator.records import Codec, Hidden, Record
 from openfaith_pipeline.simulator.relations import Target
 
 Key = Any
-"""What a value sorts by: text or a number, of one sort within an index."""
+"""Sort key of a value: text or a number, never mixed within an index."""
 _REMEMBERED = 16
 _NUMBERS = (ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.BOOLEAN)
 
 
 def fold(text: str) -> str:
-    """How Planning Center compares text: without accents, in lower case."""
+    """Normalize text as Planning Center does for comparison: without accents, in lower case."""
     if text.isascii():
         return text.lower()
     return "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each)).lower()
@@ -39,7 +39,7 @@ def key_of(kind: ColumnType, value: Any) -> Key:
 
 
 class SortedIndex:
-    """Ids by an attribute, ascending and descending; equal keys stand in ascending id both ways, nulls first."""
+    """Ids sorted by an attribute in both directions; equal keys in ascending id in both, nulls first."""
 
     def __init__(self, kind: ColumnType, pairs: Iterable[tuple[Key, int]]) -> None:
         ascending = sorted(pairs)
@@ -50,7 +50,7 @@ class SortedIndex:
         self.descending_ids = [id for _, id in ascending]
 
     def window(self, low: Key | None, high: Key | None) -> tuple[int, int]:
-        """Places in `ids` of the keys in [low, high), never of nulls; None is no bound."""
+        """Positions in `ids` of the keys in [low, high), never of nulls; None for no bound."""
         start = bisect_right(self._keys, self._null) if low is None else bisect_left(self._keys, low)
         stop = len(self._keys) if high is None else bisect_left(self._keys, high)
         return start, max(start, stop)
@@ -71,7 +71,7 @@ class SortedIndex:
 
 
 class Table:
-    """Records by id. `version` moves with every change, so that whatever was derived can tell that it is stale."""
+    """Records by id. `version` changes with every change, so that derived data can detect that it is stale."""
 
     def __init__(self, codec: Codec) -> None:
         self.codec = codec
@@ -97,15 +97,15 @@ class Table:
         return self.read(id, orjson.loads(self.fragments[id]))
 
     def read(self, id: int, resource: Any) -> Record:
-        """The record of an id whose listed object is at hand already."""
+        """The record with this id, given its listed object."""
         return self.codec.decode(id, resource, self.hidden(id))
 
     def hidden(self, id: int) -> Hidden:
-        """What a list does not show of a record; nothing of one that is no resource object."""
+        """Parts of a record that lists do not show; empty for a record that is no resource object."""
         return self._hidden.get(id, ())
 
     def is_raw(self, id: int) -> bool:
-        """Whether something was put in as it is, which may be no resource object at all."""
+        """Whether the record was injected as raw JSON and may be no resource object at all."""
         return id in self._raw
 
     def own_url(self, id: int) -> str:
@@ -115,7 +115,7 @@ class Table:
         return map(self.record, self.ids)
 
     def index(self, attribute: str) -> SortedIndex:
-        """The index over an attribute, built when first asked for and kept up to date from then on."""
+        """The index over an attribute, built on first use and kept up to date."""
         if attribute not in self._indexes:
             pairs = ((self._key(attribute, record), record.id) for record in self.records())
             self._indexes[attribute] = SortedIndex(self.shape.stream.attributes[attribute], pairs)
@@ -133,7 +133,7 @@ class Table:
         return ids
 
     def remember(self, asked: Hashable, find: Callable[[], list[int]]) -> list[int]:
-        """What was found when the same was asked before, as long as nothing has changed: for the pages that follow."""
+        """Cache the result of `find` under a key until something changes: used by the following pages."""
         if self._found_in != self.version or len(self._found) >= _REMEMBERED:
             self._found.clear()
             self._found_in = self.version
@@ -142,18 +142,18 @@ class Table:
         return self._found[asked]
 
     def fill(self, records: Iterable[Record]) -> None:
-        """Put the first records in, in ascending id."""
+        """Add the initial records, in ascending id."""
         for record in records:
             self._write(record)
         self.ids = list(self.fragments)
         self.last_id = self.ids[-1] if self.ids else 0
 
     def put(self, record: Record) -> None:
-        """Add a record or replace the one of its id."""
+        """Add or replace a record."""
         self._change(record.id, record, None)
 
     def put_raw(self, id: int, fragment: bytes) -> None:
-        """Put something in that may be no resource object at all; it is listed as it is."""
+        """Add raw JSON, listed as it is; it may be no resource object at all."""
         self._change(id, None, fragment)
 
     def delete(self, id: int) -> None:

@@ -1,4 +1,4 @@
-"""A plausible value for an attribute, from its name, its type and the words of its record's type; nothing else."""
+"""Plausible values for attributes, derived only from the names of attribute and type, and the column type."""
 
 import hashlib
 import random
@@ -16,9 +16,9 @@ from openfaith_pipeline.simulator.relations import Target
 from openfaith_pipeline.simulator.shapes import Shape
 
 EPOCH = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
-"""Generated data ends here, whatever day it is, so that one seed always gives the same bytes."""
+"""End of generated data, independent of the current day, so that one seed always gives the same bytes."""
 FIRST_ID = 985
-"""Every stream's ids begin here: they repeat across types and churches, and soon sort differently as text."""
+"""First id of every stream: ids repeat across types and churches, and soon sort differently as text."""
 DAY = 86_400
 Value = Callable[["Sketch"], Any]
 
@@ -39,7 +39,7 @@ def _day_of(number: int) -> str:
 
 
 def stamp(seconds: int) -> str:
-    """Seconds since 1970 as the API writes a time: `2026-01-01T00:00:00Z`."""
+    """Seconds since 1970 in the API's time format: `2026-01-01T00:00:00Z`."""
     days, rest = divmod(seconds, DAY)
     minutes, second = divmod(rest, 60)
     hour, minute = divmod(minutes, 60)
@@ -47,15 +47,15 @@ def stamp(seconds: int) -> str:
 
 
 def made_up_secret(*parts: object) -> str:
-    """What a record holds where the catalog says that it is never to be kept: unlike anything else anywhere."""
+    """The value of an attribute that the catalog says must never be stored, unlike any other value."""
     return f"made-up-secret-{hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()}"
 
 
 @dataclass
 class Sketch:
-    """What is settled about a record before its attributes are made.
+    """The facts about a record that are known before its attributes are made.
 
-    index: its place in the stream; rank: its place among its owner's records; who: the person it is about.
+    index: within the stream; rank: among its owner's records; who: the person it is about.
     humans: streams of people, with their types.
     """
 
@@ -79,7 +79,7 @@ class Sketch:
 
     @cached_property
     def _person(self) -> tuple[str, int]:
-        """Type and place: people of one place are the same human in every product, as their ids say."""
+        """Type and index: people with the same index are the same human in every product, as their ids show."""
         for name, target in self.relations.items():
             is_about = not self.shape.is_human or self.shape.relation[name].is_natural
             if target and target[0] in self.humans and is_about:
@@ -106,7 +106,7 @@ def value_of(shape: Shape, attribute: str) -> Value:
         return _relation_id(relation.name, kind)
     typed = shape.relation.get(attribute.removesuffix("_type")) if attribute.endswith("_type") else None
     if typed and typed.is_polymorphic:
-        return lambda _: None  # the relationship says it
+        return lambda _: None  # the relationship has it
     named = re.fullmatch(r"(\w+)_name", attribute)
     if named and named.group(1) in shape.relation:
         return lambda sketch: sketch.who.full_name
@@ -147,14 +147,14 @@ def _title(sketch: Sketch) -> str:
 
 
 def _prose(sketch: Sketch) -> str:
-    """A few words; one in fifty runs over several kilobytes, with line breaks, quotes and an emoji."""
+    """A few words; one in fifty is several kilobytes long, with line breaks, quotes and an emoji."""
     size = 400 if sketch.chance(0.02) else 3 + int(sketch.dice.random() * 12)
     text = " ".join(sketch.dice.choices(_WORDS, k=size)).capitalize() + "."
     return f'{text}\n"Été, naïve, 日本語, 🕊️" \\ <b>&amp;</b>' if size > 100 else text
 
 
 def _answer(sketch: Sketch) -> str:
-    """What a custom field holds: free text, a number, a date or a yes."""
+    """The value of a custom field: free text, a number, a date or a yes."""
     make: Value = sketch.dice.choice((_prose, _day, _count_as_text, _yes, _team))
     return str(make(sketch))
 
@@ -209,7 +209,7 @@ def _large_number(sketch: Sketch) -> int:
 
 _TEXT, _INTEGER, _FLOAT = ColumnType.TEXT, ColumnType.INTEGER, ColumnType.FLOAT
 _BOOLEAN, _TIMESTAMP, _JSON = ColumnType.BOOLEAN, ColumnType.TIMESTAMP, ColumnType.JSON
-# First match wins; the pattern sees `<type_in_words>.<attribute>`.
+# The first match wins; patterns match `<type_in_words>.<attribute>`.
 _RULES: tuple[tuple[re.Pattern[str], ColumnType, Value], ...] = tuple(
     (re.compile(pattern), kind, value)
     for pattern, kind, value in (
@@ -283,7 +283,7 @@ _RULES: tuple[tuple[re.Pattern[str], ColumnType, Value], ...] = tuple(
         (r".*\.longitude", _FLOAT, lambda sketch: round(-120 + sketch.dice.random() * 45, 6)),
         (r".*\.created_at", _TIMESTAMP, lambda sketch: stamp(sketch.created_at)),
         (r".*\.updated_at", _TIMESTAMP, lambda sketch: stamp(sketch.updated_at)),
-        # Some of each, also where a church has few: archived groups and forms, deleted fields and workflows.
+        # Some of each even in a small church: archived groups and forms, deleted fields and workflows.
         (r"(group|form)\.archived_at", _TIMESTAMP, lambda sketch: _time(sketch) if sketch.index % 4 == 1 else None),
         (r"(field_definition|workflow)\.deleted_at", _TIMESTAMP, lambda s: _time(s) if s.index % 4 == 2 else None),
         (r"song\.hidden", _BOOLEAN, lambda sketch: sketch.index % 9 == 4),

@@ -1,4 +1,4 @@
-"""What lies at a path: the records of a table that the path is about, and the document that shows them."""
+"""Resolve a path to the records it shows and the document with them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from openfaith_pipeline.simulator.tables import Table
 
 @dataclass(frozen=True)
 class _Scope:
-    """The records a path is about: `ids` of them, or all of the table when None. parent: for `meta.parent`."""
+    """Records shown by a path: `ids`, or the whole table when None. parent: for `meta.parent`."""
 
     table: Table
     ids: Sequence[int] | None
@@ -42,7 +42,7 @@ def stream_of(church: Church, route: Route) -> str:
 
 
 def visit(church: Church, match: Match, url: str, params: Mapping[str, str], now: float) -> Answer:
-    """The document at a path, or 404 where a record in it is not there."""
+    """The document at a path, or 404 if a record in the path does not exist."""
     if not all(segment.isascii() and segment.isdigit() for segment in match.segments):
         return answers.not_found()
     ids = [int(segment) for segment in match.segments]
@@ -63,7 +63,7 @@ def visit(church: Church, match: Match, url: str, params: Mapping[str, str], now
 
 
 def _scope(church: Church, route: Route, ids: list[int]) -> _Scope | None:
-    """What a path is about; None when one of the records it passes through is not there."""
+    """The records of a path; None if a record in the path does not exist."""
     depth = len(route.way.placeholders)
     table = church.table(route.shape.stream.name)
     above = _along(church, table, route.way, ids[:depth])
@@ -73,7 +73,7 @@ def _scope(church: Church, route: Route, ids: list[int]) -> _Scope | None:
 
 
 def _along(church: Church, table: Table, way: Way, ids: list[int]) -> _Scope | None:
-    """The records of a table that lie on a way; None where one of its parents is not there or not under the other."""
+    """The table's records at the end of a path; None if one of its parents does not exist or belongs elsewhere."""
     if not way.parent or not way.relation:
         return _Scope(table, _at_top(table), church.organization)
     parents = church.table(way.parent)
@@ -92,7 +92,7 @@ def _along(church: Church, table: Table, way: Way, ids: list[int]) -> _Scope | N
 
 
 def _under_outer(church: Church, table: Table, relation: str, outer: Target) -> Sequence[int]:
-    """The records whose owner is under the outer one, which they do not name."""
+    """Records whose owner is under the outer record, which they do not name themselves."""
     found = []
     for record in table.records():
         owner = table.shape.owner_of(record.relations)
@@ -102,14 +102,14 @@ def _under_outer(church: Church, table: Table, relation: str, outer: Target) -> 
 
 
 def _at_top(table: Table) -> Sequence[int] | None:
-    """All records, or those that lie under no parent where the others are listed there only."""
+    """All records, or only those without a parent if the others are listed only under theirs."""
     if not table.shape.ways or table.shape.stream.is_unconfirmed:
         return None
     return [record.id for record in table.records() if not table.shape.owner_of(record.relations)]
 
 
 def _beyond(church: Church, table: Table, id: int, route: Route) -> _Scope:
-    """The records an edge leads to from a record."""
+    """The records at the other end of an edge."""
     parent = {"id": str(id), "type": table.shape.stream.type}
     edge = table.shape.edges.get(route.name)
     if edge and route.kind is not Kind.TO_ONE:

@@ -1,4 +1,4 @@
-"""Webhook subscriptions, and what is to be delivered to them when something changes."""
+"""Webhook subscriptions, and the deliveries that follow from changes."""
 
 import hashlib
 import hmac
@@ -34,11 +34,11 @@ _LOG_LENGTH = 100_000
 
 @dataclass(frozen=True)
 class Delivery:
-    """One event on its way to one subscription.
+    """One event for one subscription.
 
-    event_id: the event's uuid, the same at every attempt. number: Planning Center's own count of events.
-    payload: the JSON:API document of the record. at: when it happened, as the API writes a time.
-    secret: what it is signed with; the subscription's own unless forged.
+    event_id: the event's uuid, the same at every attempt. number: Planning Center's sequence number of events.
+    payload: the JSON:API document of the record. at: time of the event in the API's format.
+    secret: signs the event; the subscription's own unless forged.
     """
 
     org_id: str
@@ -78,13 +78,13 @@ class Delivery:
 
     @property
     def is_local(self) -> bool:
-        """Whether it may be sent: the simulator talks to nobody but this machine."""
+        """Whether it may be sent: the simulator contacts only this machine."""
         parts = urlsplit(self.url)
         return parts.scheme == "http" and parts.hostname in LOOPBACK
 
 
 class Sent(NamedTuple):
-    """An attempt in the log. status: the receiver's, 0 without an answer. seconds: how long that took."""
+    """A logged attempt. status: of the receiver's response, 0 without one. seconds: duration."""
 
     at: float
     org_id: str
@@ -98,9 +98,9 @@ class Sent(NamedTuple):
 
 
 class Switchboard:
-    """From changes to deliveries. Whoever can send them sets `post`; without, nothing is delivered.
+    """Turns changes into deliveries. Nothing is delivered until `post` is set.
 
-    post: takes a delivery and the seconds to wait before it.
+    post: called with a delivery and its delay in seconds.
     """
 
     def __init__(self, options: Webhooks, clock: Clock) -> None:
@@ -121,7 +121,7 @@ class Switchboard:
         self._dice = random.Random(options.seed)  # noqa: S311 - not a secret
 
     def hear(self, church: Church, what: str, table: Table, id: int) -> None:
-        """Something happened to a record: have its subscribers told."""
+        """Queue deliveries of a change to the record's subscribers."""
         action, _, along = what.partition(" ")
         stream = table.shape.stream
         if self.post is None or table.is_raw(id) or (along and self.options.is_cascade_silent):
@@ -136,7 +136,7 @@ class Switchboard:
                 self._send(self._delivery(church, subscription, name, payload))
 
     def settle(self, church: Church, delivery: Delivery, status: int, seconds: float) -> None:
-        """An attempt is over; a failed one is followed by another, or by the end of the subscription."""
+        """Record the outcome of an attempt; a failed one is retried, or ends the subscription."""
         key = delivery.org_id, delivery.subscription
         sent = (delivery.subscription, delivery.name, delivery.event_id, delivery.attempt, delivery.kind)
         self.log.append(Sent(time.time(), delivery.org_id, *sent, status, seconds))
@@ -210,14 +210,14 @@ class Switchboard:
 
 
 class SubscriptionDesk:
-    """Writes to `webhook_subscriptions`: the only thing this Planning Center lets anybody write."""
+    """Writes to `webhook_subscriptions`, the only writes that this Planning Center accepts."""
 
     def __init__(self, editors: Mapping[str, Editor], clock: Clock) -> None:
         self._editors = editors
         self._clock = clock
 
     def answer(self, church: Church, method: str, path: str, body: bytes) -> Answer | None:
-        """None for what is no such write."""
+        """The response, or None if the request is no such write."""
         parts = _PATH.fullmatch(path)
         if parts is None:
             return None
@@ -272,7 +272,7 @@ class SubscriptionDesk:
 
 
 def _attributes(body: bytes) -> Mapping[str, Any] | None:
-    """The attributes of the resource object sent, None where there is none."""
+    """Attributes of the resource object in the body, None without one."""
     try:
         attributes = orjson.loads(body)["data"]["attributes"]
     except (orjson.JSONDecodeError, KeyError, TypeError):

@@ -1,1 +1,1 @@
-"""Alembic's environment and the migration files; raw and staging tables are aligned by `alignment.py` instead."""
+"""Alembic's environment and migration files; raw and staging tables are aligned by `alignment.py` instead."""

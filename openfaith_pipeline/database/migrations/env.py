@@ -6,7 +6,7 @@ attributes = context.config.attributes
 context.configure(
     connection=attributes["connection"],
     version_table_schema="sync",
-    # A later migration may move rows, which a failure must not leave half done.
+    # A later migration may move rows, and its failure must not leave them half moved.
     transactional_ddl=True,
 )
 with context.begin_transaction():

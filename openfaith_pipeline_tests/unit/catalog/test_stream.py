@@ -91,7 +91,7 @@ def test_links_are_named_after_both_sides() -> None:
         ({"also_under": ("/groups/v2/tags/{tag_id}/things",)}, "needs belongs_to"),
         ({"include": "things"}, "include needs a path"),
         ({"fallback_path": "/groups/v2/others"}, "may be absent"),
-        ({"walked_under": {"tag": "groups.tags"}}, "no path has"),
+        ({"walked_under": {"tag": "groups.tags"}}, "in no path"),
         ({"cursor": "changed_at"}, "not a declared attribute"),
         ({"cursor": "updated_at", "is_cursor_filterable": False, "is_cursor_orderable": False}, "neither"),
         ({"asks_for": ("tags",)}, "asks_for names"),

@@ -99,7 +99,7 @@ def test_what_is_added_lies_where_a_path_leads(api: Api) -> None:
 
 
 def test_no_parent_can_have_two_of_what_it_has_one_of(api: Api) -> None:
-    with pytest.raises(ValueError, match=r"one more of groups\.enrollments"):
+    with pytest.raises(ValueError, match=r"another record of groups\.enrollments"):
         api.editor.add("groups.enrollments")
     before = len(api.church.truth("giving.notes"))
     api.editor.add("giving.notes", count=3)
@@ -206,7 +206,7 @@ def test_merge_of_two_of_one_household_leaves_one_member(api: Api) -> None:
 
 
 def test_merge_needs_a_stream_that_tells_of_it(api: Api) -> None:
-    with pytest.raises(ValueError, match="no stream tells of merges"):
+    with pytest.raises(ValueError, match="no stream has mergers"):
         api.editor.merge("people.emails")
 
 

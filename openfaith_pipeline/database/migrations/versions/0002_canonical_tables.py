@@ -1,8 +1,8 @@
-"""The OpenFaith tables a sync writes: made where they are missing, and the key of external links widened.
+"""The OpenFaith tables that a sync writes, where they are missing, and a wider key for external links.
 
 The key of the application's own `openfaith_externalLinks` lacks the entity type. Planning Center numbers each type of
-record for itself, so with that key the email 7 would be taken for the person 7. The wider key holds for every row that
-satisfied the narrow one.
+record separately, so with that key the email 7 would be taken for the person 7. Every row that satisfies the narrow key
+satisfies the wider one.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the source sends and the catalog does not say, paths found absent, and types answered with silence."""
+"""Attributes that the source sends and the catalog lacks, absent paths, and types with silently empty lists."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Requests, which outlive whoever asked, and the activities of the workflows they ask for."""
+"""Requests, which outlive the process that made them, and the activities of their workflows."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""A key by which a request is known again, and the changes that a cursor missed."""
+"""Idempotency keys of requests, and counts of changes that a cursor missed."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Webhooks: subscriptions with their secrets, and every delivery until its end."""
+"""Webhooks: subscriptions with their secrets, and deliveries with their outcome."""
 
 import sqlalchemy as sa
 from alembic import op

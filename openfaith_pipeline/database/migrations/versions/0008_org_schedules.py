@@ -1,4 +1,4 @@
-"""When each org is synced: its own settings, and its turns in the periodic sweep."""
+"""Schedules of orgs: their own settings, and their turns in the periodic sweep."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Plans that are published later, merges counted, and the parents that a record in quarantine was found under."""
+"""Plans that are published later, counts of merges, and the parents that a quarantined record was found under."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Tokens: the pair before the present one, when they expire and how refreshing goes; tokens that OpenFaith holds."""
+"""Tokens: the previous pair, expiry and refresh state; tokens stored by OpenFaith."""
 
 import sqlalchemy as sa
 from alembic import op

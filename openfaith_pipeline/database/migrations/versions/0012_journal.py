@@ -1,4 +1,4 @@
-"""The journal: what each change of a raw, link or canonical row was, in partitions by the month of the change."""
+"""The journal: every change of a raw, link or canonical row, partitioned by month."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.Column("table_name", sa.Text, nullable=False, comment="schema and table"),
         sa.Column("row_key", JSONB, nullable=False, comment="the key's columns besides the org"),
         sa.Column("action", sa.Text, nullable=False, comment="delete: marked deleted; remove: the row is gone"),
-        # json and not jsonb: it is made in half the time, which is what a first load pays for.
+        # json and not jsonb: it is built in half the time, and every row of a first load has one.
         sa.Column("before", sa.JSON, comment="the columns that changed; of a remove the whole row"),
         sa.Column("after", sa.JSON, comment="the columns that changed; of an insert the whole row"),
         sa.Column("sync_id", sa.Text, nullable=False),
@@ -33,7 +33,7 @@ def upgrade() -> None:
         schema=SCHEMA,
         postgresql_partition_by="RANGE (changed_at)",
     )
-    # Many entries have one org and table, which costs next to nothing; a row is found by the hash of its key.
+    # Many entries share one org and table, which costs next to nothing; a row is found by the hash of its key.
     op.create_index("journal_table_idx", "journal", ["org_id", "table_name"], schema=SCHEMA)
     op.create_index("journal_row_idx", "journal", [sa.text("jsonb_hash(row_key)")], schema=SCHEMA)
     op.create_index("journal_sync_id_idx", "journal", ["sync_id"], schema=SCHEMA)

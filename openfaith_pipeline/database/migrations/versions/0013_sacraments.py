@@ -1,4 +1,4 @@
-"""The table of sacraments, which OpenFaith's application seeds for a new org: made where it is missing."""
+"""The table of sacraments, which the OpenFaith application seeds for a new org: created where it is missing."""
 
 import sqlalchemy as sa
 from alembic import context, op

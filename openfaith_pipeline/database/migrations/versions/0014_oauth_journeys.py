@@ -1,4 +1,4 @@
-"""Journeys to Planning Center and back, by which churches connect themselves."""
+"""OAuth journeys, by which churches connect themselves."""
 
 import sqlalchemy as sa
 from alembic import op

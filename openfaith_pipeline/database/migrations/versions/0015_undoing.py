@@ -1,4 +1,4 @@
-"""Tables as they were, and what a rollback needs: images put together, states before a publish, rollbacks recorded."""
+"""Support for rollbacks: merged images, states of streams before a publish, recorded rollbacks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ depends_on = None
 
 SCHEMA = "sync"
 
-# Of several images the one put on last wins, column by column.
+# When several images are merged, the last one wins, column by column.
 MERGE_IMAGES = "CREATE AGGREGATE sync.merge_images(jsonb) (SFUNC = jsonb_concat, STYPE = jsonb, INITCOND = '{}')"
 
 AS_OF = """

@@ -1,4 +1,4 @@
-"""Deletions held for a person's word, and how large one must be for that."""
+"""Deletions held for a person's decision, and the guards that hold them."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What can only be read whole is read less often than what tells its changes."""
+"""A longer interval for streams that can only be read whole."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What changed since it was last transformed is noted by triggers, so that a transform reads only that."""
+"""Triggers that note changed rows, so that a transform reads only those."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,8 +11,9 @@ depends_on = None
 
 SCHEMA = "sync"
 
-# Arguments: the source, a condition, and the columns of which each names a record. SECURITY DEFINER, because whoever
-# may write the table need not know of ours. A statement of very many rows leaves one note: that everything changed.
+# Arguments: the source, a condition, and columns that each name a record. SECURITY DEFINER, because a role that may
+# write the table need not know about ours. A statement with very many rows leaves a single note: that everything
+# changed.
 NOTE_RECORDS = """
 CREATE FUNCTION sync.note_records() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
@@ -73,7 +74,7 @@ def upgrade() -> None:
         sa.Column("key", ARRAY(sa.Text), nullable=False, comment="what names the row; empty for all rows"),
         schema=SCHEMA,
     )
-    # No key: whoever notes a change never waits for another, and a note more is a comparison more.
+    # No key, so that sessions that note changes never wait for each other; a duplicate note costs one more comparison.
     op.create_index("untransformed_org_id_idx", "untransformed", ["org_id"], schema=SCHEMA)
     op.create_table(
         "transforms",

@@ -1,4 +1,4 @@
-"""When a stream's last reading began: what changed since is news, also what changed while it was under way."""
+"""The start of a stream's last successful read, so that changes made during it count as newer."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Which walks are unfinished is asked each time a stream is read, and not to be looked for in all its history."""
+"""An index of unfinished walks, which are looked up each time a stream is read."""
 
 import sqlalchemy as sa
 from alembic import op

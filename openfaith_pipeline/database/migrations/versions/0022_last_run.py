@@ -1,4 +1,4 @@
-"""A sync's run is the last one that worked for it, not the one that began it."""
+"""A sync's run is the last one that worked on it, not the one that began it."""
 
 from alembic import op
 

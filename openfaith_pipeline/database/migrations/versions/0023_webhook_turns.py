@@ -1,4 +1,4 @@
-"""Webhooks: orgs take turns in having their deliveries applied, and ends that are to be confirmed are marked."""
+"""Webhooks: orgs take turns in having their deliveries applied, and deletions that need confirmation are marked."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""A stream that the source may have kept from us, without a refusal, ends as withheld."""
+"""The status `withheld`, for a stream whose records the source may have withheld without a refusal."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Invitations to connect an org, and grants that wait to be confirmed."""
+"""Invitations to connect an org, and grants that wait for confirmation."""
 
 import sqlalchemy as sa
 from alembic import op

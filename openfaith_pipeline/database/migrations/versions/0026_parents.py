@@ -1,4 +1,4 @@
-"""How many rows of a stream are without their parent, and when all parents were last read with that minded."""
+"""Counts of rows without their parent, and when all parents were last read to repair them."""
 
 import sqlalchemy as sa
 from alembic import op

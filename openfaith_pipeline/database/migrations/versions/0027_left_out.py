@@ -1,4 +1,4 @@
-"""Which parents' children could not be read: they are tried again by the next sync, whatever else it visits."""
+"""Parents whose children could not be read, for another attempt by the next sync."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""How far each stream's syncs look back, by how late its changes were seen to come."""
+"""The look-back of each stream's syncs, from the observed delay of its changes."""
 
 import sqlalchemy as sa
 from alembic import op
