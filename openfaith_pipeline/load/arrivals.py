@@ -15,9 +15,11 @@ from psycopg.rows import class_row
 from openfaith_pipeline.catalog.stream import Strategy, Stream
 from openfaith_pipeline.catalog.walk import Page, Record, Route, Walk
 from openfaith_pipeline.database.table_names import raw_name
-from openfaith_pipeline.load.publishing import Published, keep_states, publish_stream
+from openfaith_pipeline.load.leases import release
+from openfaith_pipeline.load.publishing import Published, publish_stream
 from openfaith_pipeline.load.sessions import ARRIVED, Session, SyncRequest, open_beside
 from openfaith_pipeline.load.staging import commit_page
+from openfaith_pipeline.load.stream_states import keep_states
 
 Row = Mapping[str, Any]
 """A raw row as JSON: timestamps in ISO 8601, `_content_hash` as `\\x...`."""
@@ -37,7 +39,7 @@ async def publish_arrivals(
     async with connection.transaction():
         session = await open_beside(connection, request, _walk(streams))
         await commit_page(connection, session, Page(records, {}))
-        await keep_states(connection, session)
+        await keep_states(connection, session.leases, list(session.ids.values()))
         # A payload may leave attributes out, which says nothing about those that the source has.
         session.sightings.clear()
         published = {
@@ -119,11 +121,7 @@ async def _finish(connection: AsyncConnection[Any], session: Session, published:
                 session.ids[name],
             ),
         )
-        await connection.execute(
-            "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, row_count = %s"
-            " WHERE org_id = %s AND stream = %s",
-            (counts.row_count, session.org_id, name),
-        )
+    await release(connection, session.leases)
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,61 @@
-"""Who holds a lease, whether it still lives, and the beat that keeps its leases alive however long a page takes."""
+"""Leases of streams: who holds one, by which fencing number, and the beat that keeps them however long a page takes.
+
+A lease is a row of `sync.stream_states`. Taking it raises the stream's fencing number, and each later write of its
+holder first renews it by holder and number: when that touches fewer rows than were taken, another took over, and the
+write is refused.
+"""
 
 import contextlib
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 import psutil
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Connection, sql
+from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.database.beats import beating
 from openfaith_pipeline.database.refusals import TROUBLE
-from openfaith_pipeline.errors import OpenFaithError
+from openfaith_pipeline.errors import LeaseLost, OpenFaithError, StreamBusy
+from openfaith_pipeline.load import look_back
 
 LEASE_TTL = timedelta(seconds=15)
 BEAT_SECONDS = LEASE_TTL.total_seconds() / 4
 
+FREED: Final = sql.SQL("holder = NULL, lease_expires_at = NULL")
+"""SQL: the assignments that give a lease back."""
+
 _living_here: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Leases:
+    """The leases of some streams of an org. fences: by stream name, the fencing number of the lease."""
+
+    org_id: str
+    holder: str
+    fences: Mapping[str, int]
+
+    @property
+    def streams(self) -> list[str]:
+        return list(self.fences)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of RENEWAL."""
+        fences = {"names": list(self.fences), "fences": list(self.fences.values())}
+        return {"ttl": LEASE_TTL, "org_id": self.org_id, "holder": self.holder, **fences}
+
+    def check(self, renewed: int) -> None:
+        """Raise LeaseLost unless a renewal touched all of them."""
+        if renewed != len(self.fences):
+            raise LeaseLost(f"another sync took over {', '.join(self.fences)} of {self.org_id}")
 
 
 @contextlib.asynccontextmanager
@@ -29,20 +64,31 @@ async def holding(pool: AsyncConnectionPool[Any]) -> AsyncIterator[str]:
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
     _living_here.add(holder)
     try:
-        async with beating(pool, partial(_renew, holder), every_seconds=BEAT_SECONDS):
+        async with beating(pool, partial(_beat, holder), every_seconds=BEAT_SECONDS):
             yield holder
     finally:
         _living_here.discard(holder)
 
 
-_GIVE_UP: Final = """
+# What a transaction of the holder's own has locked it renews itself. To wait for it would leave all other leases to run
+# out meanwhile, and would deadlock with one that wants a second row.
+_BEAT: Final = """
+UPDATE sync.stream_states SET lease_expires_at = now() + %s
+WHERE (org_id, stream) IN (SELECT org_id, stream FROM sync.stream_states WHERE holder = %s FOR UPDATE SKIP LOCKED)
+"""
+
+
+async def _beat(holder: str, connection: AsyncConnection[Any]) -> None:
+    await connection.execute(_BEAT, (LEASE_TTL, holder))
+
+
+_GIVE_UP: Final = sql.SQL("""
 WITH given_up AS (
-    UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL WHERE org_id = %s AND holder = %s
-    RETURNING stream
+    UPDATE sync.stream_states SET {freed} WHERE org_id = %s AND holder = %s RETURNING stream
 )
 UPDATE sync.stream_syncs SET status = 'failed', error = %s, finished_at = now()
 WHERE org_id = %s AND stream IN (SELECT stream FROM given_up) AND status = 'running'
-"""
+""").format(freed=FREED)
 
 
 @contextlib.asynccontextmanager
@@ -58,14 +104,113 @@ async def releasing(pool: AsyncConnectionPool[Any], holder: str, org_id: str) ->
         raise
 
 
-async def _renew(holder: str, connection: AsyncConnection[Any]) -> None:
-    # What a transaction of the holder's own has locked it renews itself. To wait for it would leave all other leases
-    # to run out meanwhile, and would deadlock with one that wants a second row.
-    await connection.execute(
-        "UPDATE sync.stream_states SET lease_expires_at = now() + %s WHERE (org_id, stream) IN"
-        " (SELECT org_id, stream FROM sync.stream_states WHERE holder = %s FOR UPDATE SKIP LOCKED)",
-        (LEASE_TTL, holder),
-    )
+_ENTER: Final = """
+INSERT INTO sync.stream_states (org_id, stream) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING
+"""
+# A watermark in the future, as earlier versions let records set it, is none: the stream is read from its beginning.
+_LOCK: Final = sql.SQL("""
+SELECT stream, CASE WHEN watermark <= now() + interval '10 minutes' THEN watermark - {look_back} END AS start,
+    CASE WHEN lease_expires_at > now() THEN holder END AS holder
+FROM sync.stream_states AS state WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream FOR UPDATE
+""").format(look_back=look_back.NOW)
+
+
+async def lock_streams(
+    connection: AsyncConnection[Any], org_id: str, names: Sequence[str], more: Collection[str] = ()
+) -> dict[str, datetime | None]:
+    """Lock the streams until the transaction ends, in one order for all; from which cursor each is read, None for all.
+
+    more: streams to be locked too, whoever holds them. Raises StreamBusy when a live sync holds one of the others.
+    """
+    concerned = sorted({*names, *more})
+    await connection.execute(_ENTER, (org_id, concerned))
+    cursor = await connection.execute(_LOCK, (org_id, concerned))
+    states = {row["stream"]: row for row in await cursor.fetchall()}
+    _refuse_held(org_id, {name: states[name]["holder"] for name in names})
+    return {name: state["start"] for name, state in states.items()}
+
+
+async def lock_stream(connection: AsyncConnection[Any], org_id: str, stream: str) -> None:
+    """Keep everybody else from publishing the stream until the caller's transaction ends."""
+    await connection.execute(_LOCK, (org_id, [stream]))
+
+
+def lock_holders(connection: Connection[Any], org_id: str, names: Collection[str]) -> dict[str, str]:
+    """Lock the streams until the transaction ends; by stream, the holders whose leases have not run out."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        states = cursor.execute(_LOCK, (org_id, sorted(names))).fetchall()
+    return {state["stream"]: state["holder"] for state in states if state["holder"]}
+
+
+def _refuse_held(org_id: str, holders: Mapping[str, str | None]) -> None:
+    for name, holder in holders.items():
+        if holder and not is_dead(holder):
+            raise StreamBusy(f"{name} of {org_id} is being synced by {holder.rsplit(':', 1)[0]}")
+
+
+_TAKE: Final = """
+UPDATE sync.stream_states SET fence = fence + 1, holder = %s, lease_expires_at = now() + %s
+WHERE org_id = %s AND stream = ANY(%s) RETURNING stream, fence
+"""
+
+
+async def take_leases(connection: AsyncConnection[Any], org_id: str, holder: str, names: Sequence[str]) -> Leases:
+    """Take the leases of streams that the caller's transaction has locked, and fence off their holders before."""
+    cursor = await connection.execute(_TAKE, (holder, LEASE_TTL, org_id, list(names)))
+    fences = {row["stream"]: row["fence"] for row in await cursor.fetchall()}
+    return Leases(org_id, holder, {name: fences[name] for name in names})
+
+
+_FENCE_OFF: Final = sql.SQL("""
+UPDATE sync.stream_states SET fence = fence + 1, {freed} WHERE org_id = %s AND stream = ANY(%s)
+""").format(freed=FREED)
+
+
+def fence_off(connection: Connection[Any], org_id: str, names: Collection[str]) -> None:
+    """Keep every sync from these streams until the transaction ends, and fence off their holders before.
+
+    Raises StreamBusy when a live sync holds one of them.
+    """
+    _refuse_held(org_id, lock_holders(connection, org_id, names))
+    connection.execute(_FENCE_OFF, (org_id, list(names)))
+
+
+RENEWAL: Final = sql.SQL("""
+UPDATE sync.stream_states AS state SET lease_expires_at = now() + %(ttl)s
+FROM unnest(%(names)s::text[], %(fences)s::bigint[]) AS mine (stream, fence)
+WHERE state.org_id = %(org_id)s AND state.stream = mine.stream AND state.fence = mine.fence
+    AND state.holder = %(holder)s
+""")
+"""SQL that touches as many states as there are leases, if all are still held. See `Leases.parameters`."""
+
+
+async def renew(connection: AsyncConnection[Any], leases: Leases) -> None:
+    """Prove, inside the caller's transaction, that the leases are still held; else raise LeaseLost."""
+    cursor = await connection.execute(RENEWAL, leases.parameters)
+    leases.check(cursor.rowcount)
+
+
+_RELEASE: Final = sql.SQL("""
+UPDATE sync.stream_states SET {freed} WHERE org_id = %s AND stream = ANY(%s) AND holder = %s RETURNING stream
+""").format(freed=FREED)
+
+
+async def release(connection: AsyncConnection[Any], leases: Leases) -> list[str]:
+    """Give the leases back; the streams of those that were still held."""
+    cursor = await connection.execute(_RELEASE, (leases.org_id, leases.streams, leases.holder))
+    return [row["stream"] for row in await cursor.fetchall()]
+
+
+_HOLDERS: Final = """
+SELECT DISTINCT state.holder FROM sync.stream_syncs AS work JOIN sync.stream_states AS state USING (org_id, stream)
+WHERE work.sync_id = %s AND work.status = 'running' AND state.lease_expires_at > now() AND state.holder IS NOT NULL
+"""
+
+
+def live_holder(connection: Connection[Any], sync_id: str) -> str | None:
+    """`host:pid` of a process that is working for the sync, None when there is none."""
+    holders = [holder for (holder,) in connection.execute(_HOLDERS, (sync_id,)).fetchall()]
+    return next((holder.rsplit(":", 1)[0] for holder in holders if not is_dead(holder)), None)
 
 
 def is_dead(holder: str) -> bool:

@@ -13,8 +13,10 @@ from psycopg import AsyncConnection, sql
 from openfaith_pipeline.catalog.mergers import survivors_of
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.table_names import raw_name, staging_name
-from openfaith_pipeline.load.sessions import Session, lock_stream
-from openfaith_pipeline.load.tombstones import mark_deleted, recount
+from openfaith_pipeline.load.leases import lock_stream
+from openfaith_pipeline.load.sessions import Session
+from openfaith_pipeline.load.stream_states import recount
+from openfaith_pipeline.load.tombstones import mark_deleted
 from openfaith_pipeline.sources import STREAMS
 
 CAUSE = "merge"

@@ -15,6 +15,7 @@ from openfaith_pipeline.catalog.walk import RESUMABLE_FOR
 from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.errors import PlanStale, StreamBusy, UsageError
 from openfaith_pipeline.load.deletions import Verdict
+from openfaith_pipeline.load.leases import lock_holders, release
 from openfaith_pipeline.load.publishing import Published
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.sync_log import PUBLISHED
@@ -70,19 +71,7 @@ async def keep_planned(
                 session.ids[name],
             ),
         )
-    await connection.execute(
-        "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL WHERE org_id = %s AND stream = ANY(%s)",
-        (session.org_id, session.names),
-    )
-
-
-async def release(connection: AsyncConnection[Any], session: Session) -> None:
-    """Give the session's leases back; what it planned goes on waiting."""
-    await connection.execute(
-        "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL"
-        " WHERE org_id = %s AND stream = ANY(%s) AND holder = %s",
-        (session.org_id, session.names, session.request.holder),
-    )
+    await release(connection, session.leases)
 
 
 async def planned_walks(
@@ -185,15 +174,9 @@ def give_up_old_plans(connection: Connection[Any]) -> int:
 
 def _give_up(connection: Connection[Any], sync_id: str, streams: Sequence[PlannedStream]) -> None:
     for org_id in dict.fromkeys(stream.org_id for stream in streams):
-        names = sorted(stream.stream for stream in streams if stream.org_id == org_id)
-        held = connection.execute(
-            "SELECT stream FROM (SELECT stream, holder, lease_expires_at FROM sync.stream_states"
-            " WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream FOR UPDATE) AS locked"
-            " WHERE holder IS NOT NULL AND lease_expires_at > now()",
-            (org_id, names),
-        ).fetchall()
-        if held:
-            raise StreamBusy(f"{held[0][0]} of {org_id} is being synced; wait until that has ended")
+        names = [stream.stream for stream in streams if stream.org_id == org_id]
+        if held := lock_holders(connection, org_id, names):
+            raise StreamBusy(f"{next(iter(held))} of {org_id} is being synced; wait until that has ended")
         given_up = connection.execute(
             "UPDATE sync.stream_syncs SET status = 'abandoned', checkpoint = NULL, finished_at = now()"
             " WHERE sync_id = %s AND org_id = %s AND status = 'planned' RETURNING id, stream",

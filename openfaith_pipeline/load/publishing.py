@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 from functools import cache
 from typing import Any, Final
 
@@ -21,14 +20,20 @@ from openfaith_pipeline.load.left_out import keep_unasked, note_left_out
 from openfaith_pipeline.load.links import publish_links
 from openfaith_pipeline.load.lost_parents import note_parents_read
 from openfaith_pipeline.load.merging import drop_staged_merged, remove_merged
-from openfaith_pipeline.load.sessions import RENEWAL, Session, check_held, held_by, joined_with
+from openfaith_pipeline.load.sessions import Session, joined_with
 from openfaith_pipeline.load.staging import encode_completed, stage
-from openfaith_pipeline.load.tombstones import mark_deleted, recount
+from openfaith_pipeline.load.stream_states import (
+    CLOCK_ALLOWANCE,
+    Reading,
+    forget_proof,
+    keep_states,
+    move_watermark,
+    note_reading,
+    recount,
+)
+from openfaith_pipeline.load.tombstones import mark_deleted
 from openfaith_pipeline.review.held_deletions import hold, let_lapse
 from openfaith_pipeline.sources import STREAMS
-
-CLOCK_ALLOWANCE = timedelta(minutes=10)
-"""A whole listing has seen every change up to its start, by a clock that may differ from ours by this much."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ async def publish(
     what comes back with them comes back.
     """
     async with connection.transaction():
-        await keep_states(connection, session)
+        await keep_states(connection, session.leases, list(session.ids.values()))
         published = {
             stream.name: await publish_stream(
                 connection,
@@ -88,19 +93,6 @@ async def publish(
         await _restore_children(connection, session, verdict)
         await _settle_deletions(connection, session, verdict)
     return published
-
-
-async def keep_states(connection: AsyncConnection[Any], session: Session) -> None:
-    """Keep the streams' states as they are before the publish, for a rollback. LeaseLost as `renew` has it."""
-    cursor = await connection.execute(_KEEP_STATES, {**held_by(session), "ids": list(session.ids.values())})
-    check_held(session, cursor.rowcount)
-
-
-_KEEP_STATES: Final = sql.SQL(
-    "WITH held AS ({} RETURNING state.*) UPDATE sync.stream_syncs AS done SET state_before ="
-    " to_jsonb(held) - ARRAY['org_id', 'stream', 'fence', 'holder', 'lease_expires_at']"
-    " FROM held WHERE done.id = ANY(%(ids)s) AND done.stream = held.stream"
-).format(RENEWAL)
 
 
 async def publish_stream(
@@ -256,10 +248,7 @@ async def _restore_children(connection: AsyncConnection[Any], session: Session, 
         )
         await recount(connection, session.org_id, child)
     if verdict.unsettled:
-        await connection.execute(
-            "UPDATE sync.stream_states SET last_full_at = NULL WHERE org_id = %s AND stream = ANY(%s)",
-            (session.org_id, list(verdict.unsettled)),
-        )
+        await forget_proof(connection, session.org_id, verdict.unsettled)
 
 
 async def _settle_deletions(connection: AsyncConnection[Any], session: Session, verdict: Verdict) -> None:
@@ -309,7 +298,7 @@ def _unstage_statement(stream: Stream) -> bytes:
         " AND (%(is_whole)s OR record_id IN (SELECT id FROM unstaged))), live AS ("
         "SELECT count(*) AS rows, {parentless} AS parentless FROM {raw}"
         " WHERE org_id = %(org_id)s AND _deleted_at IS NULL), noted AS ("
-        "UPDATE sync.stream_states SET parentless = live.parentless FROM live"
+        "UPDATE sync.stream_states SET row_count = live.rows, parentless = live.parentless FROM live"
         " WHERE org_id = %(org_id)s AND stream = %(stream)s)"
         " SELECT rows FROM live"
     )
@@ -344,14 +333,15 @@ async def _move_watermark(
         )
         row = await cursor.fetchone()
         reached = row["reached"] if row else None
-    await connection.execute(
-        # One that an earlier version let into the future is none.
-        "UPDATE sync.stream_states SET watermark ="
-        " greatest(CASE WHEN watermark <= now() + %(allowance)s THEN watermark END,"
-        " CASE WHEN %(reached)s::timestamptz <= now() + %(allowance)s THEN %(reached)s::timestamptz END)"
-        " WHERE org_id = %(org_id)s AND stream = %(stream)s",
-        {"allowance": CLOCK_ALLOWANCE, "reached": reached, "org_id": session.org_id, "stream": stream.name},
-    )
+    await move_watermark(connection, session.org_id, stream.name, reached)
+
+
+_END: Final = """
+UPDATE sync.stream_syncs SET status = %(status)s, error = %(error)s, checkpoint = NULL, finished_at = now(),
+    fetched = %(fetched)s, inserted = %(inserted)s, updated = %(updated)s, unchanged = %(unchanged)s,
+    deleted = %(deleted)s, merged = %(merged)s, caught = %(caught)s, requests = requests + %(requests)s
+WHERE id = %(id)s
+"""
 
 
 async def _finish(
@@ -359,36 +349,24 @@ async def _finish(
 ) -> None:
     for stream in session.walk.streams:
         name, counts = stream.name, published[stream.name]
+        ended = {
+            **asdict(counts),
+            "status": verdict.status(name),
+            "error": verdict.reason(name),
+            "requests": verdict.requests if name == session.names[0] else 0,
+            "id": session.ids[name],
+        }
+        await connection.execute(_END, ended)
         availability, reason = _availability(stream, counts, verdict)
-        await connection.execute(
-            "WITH ended AS (UPDATE sync.stream_syncs SET status = %(status)s, error = %(error)s, checkpoint = NULL,"
-            " finished_at = now(), fetched = %(fetched)s, inserted = %(inserted)s, updated = %(updated)s,"
-            " unchanged = %(unchanged)s, deleted = %(deleted)s, merged = %(merged)s, caught = %(caught)s,"
-            " requests = requests + %(requests)s WHERE id = %(id)s)"
-            " UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, row_count = %(row_count)s,"
-            " availability = %(availability)s, availability_reason = %(reason)s, checked_at = now(),"
-            " last_succeeded_at = CASE WHEN %(is_read)s THEN now() ELSE last_succeeded_at END,"
-            " read_from = CASE WHEN %(is_read_on)s THEN %(read_from)s ELSE read_from END,"
-            " is_path_absent = is_path_absent AND NOT %(is_path_there)s,"
-            " last_full_at = CASE WHEN %(is_proven)s THEN now() ELSE last_full_at END"
-            " WHERE org_id = %(org_id)s AND stream = %(stream)s",
-            {
-                **asdict(counts),
-                "status": verdict.status(name),
-                "error": verdict.reason(name),
-                "requests": verdict.requests if name == session.names[0] else 0,
-                "id": session.ids[name],
-                "availability": availability,
-                "reason": reason,
-                "read_from": session.started_at,
-                "is_path_there": stream.path in session.walk.paths,
-                "is_read": availability != "withheld",
-                "is_read_on": availability != "withheld" and not _lacks_includes(session, stream),
-                "is_proven": name in verdict.proven,
-                "org_id": session.org_id,
-                "stream": name,
-            },
+        reading = Reading(
+            availability=availability,
+            reason=reason,
+            row_count=counts.row_count,
+            read_from=None if _lacks_includes(session, stream) else session.started_at,
+            is_path_there=stream.path in session.walk.paths,
+            is_proven=name in verdict.proven,
         )
+        await note_reading(connection, session.org_id, name, reading)
 
 
 def _availability(stream: Stream, counts: Published, verdict: Verdict) -> tuple[str, str | None]:

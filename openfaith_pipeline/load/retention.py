@@ -6,6 +6,7 @@ from typing import Any, Final
 from psycopg import Connection, sql
 
 from openfaith_pipeline.database.table_names import staging_name
+from openfaith_pipeline.load.leases import lock_holders
 from openfaith_pipeline.sources import STREAMS
 
 UNCHANGED_KEPT: Final = timedelta(days=2)
@@ -102,12 +103,7 @@ def _abandoned(connection: Connection[Any], older_than: timedelta) -> list[tuple
 
 
 def _forget(connection: Connection[Any], org_id: str, stream: str, older_than: timedelta) -> int:
-    is_live = connection.execute(
-        "SELECT lease_expires_at > now() AND holder IS NOT NULL FROM sync.stream_states"
-        " WHERE org_id = %s AND stream = %s FOR UPDATE",
-        (org_id, stream),
-    ).fetchone()
-    if is_live and is_live[0]:
+    if lock_holders(connection, org_id, [stream]):
         return 0
     walks = connection.execute(
         "UPDATE sync.stream_syncs SET status = 'abandoned', checkpoint = NULL, finished_at = now()"

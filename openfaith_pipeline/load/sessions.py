@@ -1,15 +1,13 @@
 """The life of one walk of one org in Postgres: lease, checkpoint, and how it ended.
 
-A session holds the lease of each of its streams. Taking a lease raises the stream's fencing number, and every later
-write of the session first renews its leases by holder and number: when that touches fewer rows than the session has
-streams, somebody took over, and the write is refused. A session that is found unfinished is continued from its last
-committed page when it was reading the same thing.
+A session holds the lease of each of its streams, see `leases`. A session that is found unfinished is continued from its
+last committed page when it was reading the same thing.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
@@ -17,10 +15,9 @@ from psycopg.types.json import Jsonb
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import RESUMABLE_FOR, Checkpoint, End, Route, Walk
 from openfaith_pipeline.database.table_names import staging_name
-from openfaith_pipeline.errors import LeaseLost, PlanStale, StreamBusy
-from openfaith_pipeline.load import look_back
+from openfaith_pipeline.errors import PlanStale
 from openfaith_pipeline.load.drift import Sightings
-from openfaith_pipeline.load.leases import LEASE_TTL, is_dead
+from openfaith_pipeline.load.leases import Leases, lock_streams, release, take_leases
 
 ARRIVED = "webhook"
 """The mode, for the record, of what came by itself: no walk that could be continued."""
@@ -47,7 +44,6 @@ class Session:
     """One walk under way.
 
     ids: by stream name, the row of `sync.stream_syncs` that its staged rows carry.
-    fences: by stream name, the fencing number of the lease.
     starts: by lead, the cursor from which on changes are read, None for the beginning of time.
     state: the extraction's checkpoint, None at the beginning.
     end: how the walk ended, once its last page is committed.
@@ -60,7 +56,7 @@ class Session:
     request: SyncRequest
     walk: Walk
     ids: Mapping[str, int]
-    fences: Mapping[str, int]
+    leases: Leases
     starts: Mapping[str, datetime | None]
     started_at: datetime
     state: Checkpoint | None = None
@@ -103,8 +99,8 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
     """
     names = [stream.name for stream in walk.streams]
     async with connection.transaction():
-        starts = _starts(walk, await _lock_states(connection, request.org_id, names, walk.leads))
-        fences = await _take_leases(connection, request, names)
+        starts = _starts(walk, await _lock(connection, request, walk))
+        leases = await take_leases(connection, request.org_id, request.holder, names)
         unfinished = await _unfinished(connection, request.org_id, names)
         found = [row for row in unfinished if row["may_go_on"]]
         stored = next((row["checkpoint"] for row in found if row["checkpoint"]), None)
@@ -121,7 +117,7 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
             resumed = {}
     ids = {name: next(row["id"] for row in found if row["stream"] == name) for name in names}
     started_at = min(row["started_at"] for row in found)
-    return Session(request, walk, ids, fences, starts, started_at, **resumed)
+    return Session(request, walk, ids, leases, starts, started_at, **resumed)
 
 
 async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> Session:
@@ -131,7 +127,7 @@ async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, w
     """
     names = [stream.name for stream in walk.streams]
     async with connection.transaction():
-        starts = _starts(walk, await _lock_states(connection, request.org_id, names, walk.leads))
+        starts = _starts(walk, await _lock(connection, request, walk))
         cursor = await connection.execute(
             "SELECT id, stream, checkpoint, started_at FROM sync.stream_syncs"
             " WHERE sync_id = %s AND org_id = %s AND stream = ANY(%s) AND status = 'planned' ORDER BY id",
@@ -140,12 +136,12 @@ async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, w
         planned = await cursor.fetchall()
         if len(planned) != len(names):
             raise PlanStale(f"the plan of {', '.join(names)} was discarded or given up; make a new one")
-        fences = await _take_leases(connection, request, names)
+        leases = await take_leases(connection, request.org_id, request.holder, names)
     stored = next(row["checkpoint"] for row in planned if row["checkpoint"])
     ids = {name: next(row["id"] for row in planned if row["stream"] == name) for name in names}
     place = {name: stored[name] for name in ("state", "pages", "readings")}
     started_at = min(row["started_at"] for row in planned)
-    return Session(request, walk, ids, fences, starts, started_at, end=End.read(stored["end"]), **place)
+    return Session(request, walk, ids, leases, starts, started_at, end=End.read(stored["end"]), **place)
 
 
 async def open_beside(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> Session:
@@ -154,8 +150,8 @@ async def open_beside(connection: AsyncConnection[Any], request: SyncRequest, wa
     A walk of these streams that was left unfinished stays to be continued. Raises StreamBusy as `open_session`.
     """
     names = [stream.name for stream in walk.streams]
-    await _lock_states(connection, request.org_id, names, [])
-    fences = await _take_leases(connection, request, names)
+    await lock_streams(connection, request.org_id, names)
+    leases = await take_leases(connection, request.org_id, request.holder, names)
     # Nobody holds the streams, so whoever was said to be reading them is gone.
     await connection.execute(
         "UPDATE sync.stream_syncs SET status = 'failed', error = 'its process ended', finished_at = now()"
@@ -164,14 +160,12 @@ async def open_beside(connection: AsyncConnection[Any], request: SyncRequest, wa
     )
     begun = await _begin(connection, request, walk)
     ids = {row["stream"]: row["id"] for row in begun}
-    return Session(request, walk, ids, fences, {}, begun[0]["started_at"])
+    return Session(request, walk, ids, leases, {}, begun[0]["started_at"])
 
 
-async def lock_stream(connection: AsyncConnection[Any], org_id: str, stream: str) -> None:
-    """Keep everybody else from publishing the stream until the caller's transaction ends."""
-    await connection.execute(
-        "SELECT FROM sync.stream_states WHERE org_id = %s AND stream = %s FOR UPDATE", (org_id, stream)
-    )
+async def _lock(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> dict[str, datetime | None]:
+    names, leads = [stream.name for stream in walk.streams], [lead.name for lead in walk.leads]
+    return await lock_streams(connection, request.org_id, names, leads)
 
 
 def _starts(walk: Walk, own: Mapping[str, datetime | None]) -> dict[str, datetime | None]:
@@ -187,46 +181,6 @@ def _starts(walk: Walk, own: Mapping[str, datetime | None]) -> dict[str, datetim
 def joined_with(route: Route) -> list[Stream]:
     """The streams that are read with the route's lead and could be read by their own cursors."""
     return [each.stream for each in route.carried if each.stream.comes_with and each.stream.cursor]
-
-
-async def _lock_states(
-    connection: AsyncConnection[Any], org_id: str, names: list[str], leads: Sequence[Stream]
-) -> dict[str, datetime | None]:
-    """Lock the streams' states in one order for all, refuse if one is held, and give where each is read from."""
-    concerned = sorted({*names, *(lead.name for lead in leads)})
-    await connection.execute(
-        "INSERT INTO sync.stream_states (org_id, stream) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING",
-        (org_id, concerned),
-    )
-    cursor = await connection.execute(
-        # One in the future, as earlier versions let records set it, is none: the stream is read from its beginning.
-        sql.SQL(
-            "SELECT stream, CASE WHEN watermark <= now() + interval '10 minutes' THEN watermark - {} END AS start,"
-            " holder, lease_expires_at > now() AS is_live FROM sync.stream_states AS state"
-            " WHERE org_id = %s AND stream = ANY(%s) ORDER BY stream FOR UPDATE"
-        ).format(look_back.NOW),
-        (org_id, concerned),
-    )
-    states = {row["stream"]: row for row in await cursor.fetchall()}
-    for name in names:
-        holder = states[name]["holder"]
-        if states[name]["is_live"] and holder and not is_dead(holder):
-            raise StreamBusy(f"{name} of {org_id} is being synced by {holder.rsplit(':', 1)[0]}")
-    return {name: state["start"] for name, state in states.items()}
-
-
-async def refuse_if_held(connection: AsyncConnection[Any], org_id: str, stream: str) -> None:
-    """Lock the stream's state until the transaction ends, so that no sync of it begins; StreamBusy when one lives."""
-    await _lock_states(connection, org_id, [stream], [])
-
-
-async def _take_leases(connection: AsyncConnection[Any], request: SyncRequest, names: list[str]) -> dict[str, int]:
-    cursor = await connection.execute(
-        "UPDATE sync.stream_states SET fence = fence + 1, holder = %s, lease_expires_at = now() + %s"
-        " WHERE org_id = %s AND stream = ANY(%s) RETURNING stream, fence",
-        (request.holder, LEASE_TTL, request.org_id, names),
-    )
-    return {row["stream"]: row["fence"] for row in await cursor.fetchall()}
 
 
 async def _unfinished(connection: AsyncConnection[Any], org_id: str, names: list[str]) -> list[dict[str, Any]]:
@@ -285,50 +239,13 @@ async def _begin(connection: AsyncConnection[Any], request: SyncRequest, walk: W
     return await cursor.fetchall()
 
 
-RENEWAL: Final = sql.SQL(
-    "UPDATE sync.stream_states AS state SET lease_expires_at = now() + %(ttl)s"
-    " FROM unnest(%(names)s::text[], %(fences)s::bigint[]) AS mine (stream, fence)"
-    " WHERE state.org_id = %(org_id)s AND state.stream = mine.stream AND state.fence = mine.fence"
-    " AND state.holder = %(holder)s"
-)
-"""SQL that touches as many states as the session has streams, if it still holds them all. See `held_by`."""
-
-
-def held_by(session: Session) -> dict[str, Any]:
-    """The parameters of RENEWAL."""
-    return {
-        "ttl": LEASE_TTL,
-        "names": list(session.fences),
-        "fences": list(session.fences.values()),
-        "org_id": session.org_id,
-        "holder": session.request.holder,
-    }
-
-
-async def renew(connection: AsyncConnection[Any], session: Session) -> None:
-    """Prove, inside the caller's transaction, that the session still holds its streams; else raise LeaseLost."""
-    cursor = await connection.execute(RENEWAL, held_by(session))
-    check_held(session, cursor.rowcount)
-
-
-def check_held(session: Session, renewed: int) -> None:
-    """Raise LeaseLost unless a renewal touched all of the session's streams."""
-    if renewed != len(session.fences):
-        raise LeaseLost(f"another sync took over {', '.join(session.names)} of {session.org_id}")
-
-
 async def close_session(connection: AsyncConnection[Any], session: Session, status: str, error: str | None) -> None:
     """Record that the walk did not succeed and release its leases; staged rows stay for the next attempt.
 
     Nothing is recorded when another session has taken over.
     """
     async with connection.transaction():
-        cursor = await connection.execute(
-            "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL"
-            " WHERE org_id = %s AND stream = ANY(%s) AND holder = %s RETURNING stream",
-            (session.org_id, session.names, session.request.holder),
-        )
-        held = [row["stream"] for row in await cursor.fetchall()]
+        held = await release(connection, session.leases)
         await connection.execute(
             "UPDATE sync.stream_syncs SET status = %s, error = %s, finished_at = now()"
             " WHERE id = ANY(%s) AND status = 'running'",

@@ -12,9 +12,10 @@ from openfaith_pipeline.catalog.walk import Page, Record
 from openfaith_pipeline.database.raw_tables import LINKS_COLUMN
 from openfaith_pipeline.database.table_names import staging_name
 from openfaith_pipeline.load.drift import Sightings
+from openfaith_pipeline.load.leases import RENEWAL, renew
 from openfaith_pipeline.load.parentage import with_known_parents
 from openfaith_pipeline.load.rows import EncodedRows, Issue, RowEncoder
-from openfaith_pipeline.load.sessions import RENEWAL, Session, check_held, held_by, renew
+from openfaith_pipeline.load.sessions import Session
 
 _COLUMNS_BEFORE = ("_stream_sync_id", "_page", "_position", "id")
 
@@ -51,7 +52,7 @@ async def discard_reading(connection: AsyncConnection[Any], session: Session) ->
     session.state, session.end, session.readings = None, None, session.readings + 1
     try:
         async with connection.transaction():
-            await renew(connection, session)
+            await renew(connection, session.leases)
             for stream in session.walk.streams:
                 await _drop_staged(connection, session, stream)
             await connection.execute(
@@ -159,7 +160,7 @@ async def _move_checkpoint(
     cursor = await connection.execute(
         _MOVE_CHECKPOINT,
         {
-            **held_by(session),
+            **session.leases.parameters,
             "ids": [session.ids[name] for name in names],
             "pages": page.pages,
             "checkpoints": [session.checkpoint(), *[None] * rest],
@@ -170,7 +171,7 @@ async def _move_checkpoint(
         },
     )
     row = await cursor.fetchone()
-    check_held(session, row["held"] if row else 0)
+    session.leases.check(row["held"] if row else 0)
 
 
 def _counts(rows: EncodedRows | None) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from psycopg import AsyncConnection, Connection
@@ -189,63 +188,6 @@ async def record_stream_sync(
         " VALUES (%s, %s, %s, %s, %s, 'succeeded', %s, now())",
         (sync_id, org_id, stream, lead, mode, deleted),
     )
-
-
-async def mark_unavailable(
-    connection: AsyncConnection[Any], org_id: str, streams: Sequence[str], availability: str, reason: str
-) -> None:
-    """Remember that the source withholds these streams. Their rows stay as they are."""
-    await connection.execute(
-        "UPDATE sync.stream_states SET availability = %s, availability_reason = %s, checked_at = now()"
-        " WHERE org_id = %s AND stream = ANY(%s)",
-        (availability, reason, org_id, list(streams)),
-    )
-
-
-async def absent_paths(connection: AsyncConnection[Any], org_id: str) -> list[str]:
-    """The streams of the org whose unconfirmed path was found to be absent."""
-    cursor = await connection.execute(
-        "SELECT stream FROM sync.stream_states WHERE org_id = %s AND is_path_absent", (org_id,)
-    )
-    return [row["stream"] for row in await cursor.fetchall()]
-
-
-async def mark_paths_absent(connection: AsyncConnection[Any], org_id: str, streams: Sequence[str]) -> None:
-    """Remember, until a whole sync asks again, that these streams are to be read by the way around."""
-    await connection.execute(
-        "UPDATE sync.stream_states SET is_path_absent = true WHERE org_id = %s AND stream = ANY(%s)",
-        (org_id, list(streams)),
-    )
-
-
-def last_proofs(connection: Connection[Any], org_id: str) -> dict[str, datetime]:
-    """By stream of the org, when everything of it was last read and proven, or was last found to be withheld."""
-    rows = connection.execute(
-        "SELECT stream, greatest(last_full_at, withheld_at) FROM (SELECT stream, last_full_at,"
-        " CASE WHEN availability NOT IN ('available', 'silent') THEN checked_at END AS withheld_at"
-        " FROM sync.stream_states WHERE org_id = %s) AS state"
-        " WHERE last_full_at IS NOT NULL OR withheld_at IS NOT NULL",
-        (org_id,),
-    ).fetchall()
-    return dict(rows)
-
-
-def newest_changes(connection: Connection[Any], org_id: str) -> dict[str, datetime | None]:
-    """By stream of the org that was read or found to be withheld, the newest change at the source, where it tells."""
-    rows = connection.execute(
-        "SELECT stream, watermark FROM sync.stream_states WHERE org_id = %s"
-        " AND (last_succeeded_at IS NOT NULL OR availability NOT IN ('available', 'silent'))",
-        (org_id,),
-    ).fetchall()
-    return dict(rows)
-
-
-async def unread_streams(connection: AsyncConnection[Any], org_id: str, streams: Sequence[Stream]) -> set[str]:
-    """Those of the streams that no sync has brought to any point yet."""
-    cursor = await connection.execute(
-        "SELECT stream FROM sync.stream_states WHERE org_id = %s AND watermark IS NOT NULL", (org_id,)
-    )
-    return {stream.name for stream in streams} - {row["stream"] for row in await cursor.fetchall()}
 
 
 async def page_counts(connection: AsyncConnection[Any], stream_sync_ids: Sequence[int]) -> dict[str, dict[str, Any]]:

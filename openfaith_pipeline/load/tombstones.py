@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog.stream import Stream, placeholders_of
-from openfaith_pipeline.database.parentage import parentless_count
 from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.journal import Write, journaled, link_rows, raw_rows
 from openfaith_pipeline.load.sessions import Session
@@ -60,20 +59,6 @@ async def mark_deleted(
         )
         await connection.execute(journaled(table, drop, Write.REMOVE), asked)
     return cursor.rowcount
-
-
-async def recount(connection: AsyncConnection[Any], org_id: str, stream: Stream) -> int:
-    """Count the live rows of a stream anew, for its state; how many there are."""
-    cursor = await connection.execute(
-        sql.SQL(
-            "UPDATE sync.stream_states SET (row_count, parentless) = (SELECT count(*), {} FROM {}"
-            " WHERE org_id = %(org)s AND _deleted_at IS NULL)"
-            " WHERE org_id = %(org)s AND stream = %(stream)s RETURNING row_count"
-        ).format(parentless_count(stream), raw_name(stream)),
-        {"org": org_id, "stream": stream.name},
-    )
-    row = await cursor.fetchone()
-    return row["row_count"] if row else 0
 
 
 Rows = dict[str, Mapping[str, str]]

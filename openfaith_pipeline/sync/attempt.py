@@ -38,14 +38,8 @@ from openfaith_pipeline.load.publishing import publish
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_session
 from openfaith_pipeline.load.staging import commit_page, discard_reading
 from openfaith_pipeline.load.statistics import tidy_up
-from openfaith_pipeline.load.sync_log import (
-    absent_paths,
-    finished_streams,
-    mark_paths_absent,
-    mark_unavailable,
-    page_counts,
-    unread_streams,
-)
+from openfaith_pipeline.load.stream_states import absent_paths, mark_paths_absent, mark_unavailable, unread_streams
+from openfaith_pipeline.load.sync_log import finished_streams, page_counts
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.extract.around import IncludesRefused, is_own_fault
 from openfaith_pipeline.planning_center.extract.completeness import Doubt

@@ -15,9 +15,10 @@ from openfaith_pipeline.connections.client import connect_client
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import DeletionDisproved, OpenFaithError
 from openfaith_pipeline.load.deletions import parents_of_rows
-from openfaith_pipeline.load.sessions import refuse_if_held
+from openfaith_pipeline.load.leases import lock_streams
+from openfaith_pipeline.load.stream_states import recount
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync, record_stream_sync
-from openfaith_pipeline.load.tombstones import mark_deleted, recount
+from openfaith_pipeline.load.tombstones import mark_deleted
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.review.held_deletions import HeldDeletion, decide, get_held
 from openfaith_pipeline.sources import STREAMS
@@ -75,7 +76,7 @@ async def _apply(connection: AsyncConnection[Any], asking: Asking, held_id: int,
     async with connection.transaction():
         held, ids = await get_held(connection, held_id)
         stream, org_id = STREAMS[held.stream], held.org_id
-        await refuse_if_held(connection, org_id, stream.name)
+        await lock_streams(connection, org_id, [stream.name])
         await _confirm(connection, asking, held, stream, ids)
         under = await find_under(lambda: nullcontext(connection), asking, org_id, stream, ids)
         journaled_as = {"org_id": org_id, "sync_id": sync_id, "cause": MODE}

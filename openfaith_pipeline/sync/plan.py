@@ -22,11 +22,13 @@ from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, r
 from openfaith_pipeline.errors import OpenFaithError, PlanStale
 from openfaith_pipeline.journal.sync_changes import StreamChanges, changes_of
 from openfaith_pipeline.load.deletions import Verdict
+from openfaith_pipeline.load.leases import release, renew
 from openfaith_pipeline.load.parents import Foreseen, parents_of
-from openfaith_pipeline.load.plans import PlannedWalk, check_session, keep_planned, planned_walks, release
+from openfaith_pipeline.load.plans import PlannedWalk, check_session, keep_planned, planned_walks
 from openfaith_pipeline.load.publishing import Published, publish
-from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_planned, renew
-from openfaith_pipeline.load.sync_log import absent_paths, finished_streams, page_counts
+from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_planned
+from openfaith_pipeline.load.stream_states import absent_paths
+from openfaith_pipeline.load.sync_log import finished_streams, page_counts
 from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.attempt import Attempt
@@ -134,7 +136,7 @@ class _Planning(Attempt):
         async with self.pool.connection() as connection, connection.transaction():
             # The leases are renewed before, so that what is taken back is not this.
             for each in self.read:
-                await renew(connection, each.session)
+                await renew(connection, each.session.leases)
             async with connection.transaction(force_rollback=True):
                 for each in self.read:
                     try:
@@ -213,7 +215,7 @@ class _Applying:
                     await check_session(connection, session)
                     published = await publish(connection, session, verdict)
             except _UNPUBLISHED:
-                await release(connection, session)
+                await release(connection, session.leases)
                 raise
             counts = await page_counts(connection, list(session.ids.values()))
         return {

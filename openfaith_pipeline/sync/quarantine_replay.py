@@ -19,8 +19,9 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, refusal_in_words
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.arrivals import Row, present_rows, publish_arrivals
+from openfaith_pipeline.load.leases import lock_stream
 from openfaith_pipeline.load.rows import EncodedRows
-from openfaith_pipeline.load.sessions import REPLAYED, SyncRequest, lock_stream
+from openfaith_pipeline.load.sessions import REPLAYED, SyncRequest
 from openfaith_pipeline.load.staging import encoder_of
 from openfaith_pipeline.review.quarantine import Quarantined, restate, settle
 from openfaith_pipeline.sources import STREAMS

@@ -19,14 +19,14 @@ from openfaith_pipeline.errors import RollbackRefused, UnknownSync, UsageError
 from openfaith_pipeline.journal.entities import end_unlinked, keep_links_of_kept
 from openfaith_pipeline.journal.tables import table_named, tables_of_stream
 from openfaith_pipeline.journal.undoing import Conflict, Undoing, Undone
+from openfaith_pipeline.load.leases import fence_off
 from openfaith_pipeline.load.rollback_state import (
     check_ended,
     finish_rollback,
     published_streams,
-    recount_stream,
     revert_stream,
-    take_streams,
 )
+from openfaith_pipeline.load.stream_states import recount_counted
 from openfaith_pipeline.load.sync_log import PUBLISHED, SyncStart, begin_sync
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import LARGEST, note_everything, take_turn
@@ -174,7 +174,7 @@ class _Work:
                 revert_stream(self.connection, self.org_id, self.order.rollback_id, done)
             # What went with deleted or merged records is of streams that the sync did not publish.
             for stream in self._written(tables):
-                recount_stream(self.connection, self.org_id, stream)
+                recount_counted(self.connection, self.org_id, stream)
             result = OrgRollback(self.org_id, tables, [done["stream"] for done in published])
             self._record(result)
         return result
@@ -221,7 +221,7 @@ class _Work:
             self.connection.execute("SELECT set_config(%s, %s, true)", (name, value))
         published = published_streams(self.connection, self.org_id, self.order.sync_id, self.order.streams)
         written = {stream.name for stream in self._written(tables)}
-        take_streams(self.connection, self.org_id, written.union(done["stream"] for done in published))
+        fence_off(self.connection, self.org_id, written.union(done["stream"] for done in published))
         if any(map(self._is_canonical, tables)):
             take_turn(self.connection.cursor(), self.org_id)
 

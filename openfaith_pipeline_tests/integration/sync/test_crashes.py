@@ -17,8 +17,8 @@ from psycopg.rows import dict_row
 from openfaith_pipeline.catalog.walk import Page
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import DatabaseUnavailable, LeaseLost, StreamBusy, TransientError
-from openfaith_pipeline.load.leases import LEASE_TTL
-from openfaith_pipeline.load.sessions import Session, SyncRequest, open_session, renew
+from openfaith_pipeline.load.leases import LEASE_TTL, renew
+from openfaith_pipeline.load.sessions import Session, SyncRequest, open_session
 from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
@@ -154,7 +154,7 @@ def opened(database: Database, org_id: str, sync_id: str, holder: str) -> Sessio
 def renewed(database: Database, session: Session) -> None:
     async def run() -> None:
         async with database.pool(size=1, row_factory=dict_row) as pool, pool.connection() as connection:
-            await renew(connection, session)
+            await renew(connection, session.leases)
 
     asyncio.run(run())
 
