@@ -20,7 +20,6 @@ from openfaith_pipeline.cli.demo_churches import (
 from openfaith_pipeline.cli.home import open_or_make
 from openfaith_pipeline.cli.running import run_shown
 from openfaith_pipeline.cli.simulator import read_limit
-from openfaith_pipeline.cli.supervisor import Supervisor
 from openfaith_pipeline.cli.sync import (
     Products,
     choose_streams,
@@ -30,6 +29,7 @@ from openfaith_pipeline.cli.sync import (
 )
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.orgs.registry import Org
+from openfaith_pipeline.processes.supervisor import Supervisor
 from openfaith_pipeline.settings import Settings, load_settings
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import StreamResult

@@ -22,10 +22,10 @@ from openfaith_pipeline.cli.demo_churches import (
     start_simulator,
 )
 from openfaith_pipeline.cli.home import open_or_make
-from openfaith_pipeline.cli.supervisor import Service, Supervisor
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.locks import locked
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, UsageError
+from openfaith_pipeline.processes.supervisor import Service, Supervisor
 from openfaith_pipeline.settings import Settings, environment_with, load_settings
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """`org set` and `org show`: how a church is synced by the clock."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.periods import parse_period, written_period
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.orgs.org_settings import OrgSettings, SettingsChange, change_settings, settings_of
@@ -16,7 +16,6 @@ from openfaith_pipeline.orgs.registry import Org, get_org
 from openfaith_pipeline.orgs.turns import Progress, progress_of, reschedule
 from openfaith_pipeline.settings import load_settings
 
-_UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _DEFAULT: Final = "default"
 
 OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
@@ -115,10 +114,7 @@ def _read(database: Database, org_id: str) -> _Shown:
 def _parse_time(option: str, text: str | None) -> timedelta | None:
     if text is None or text == _DEFAULT:
         return None
-    match = re.fullmatch(r"(\d{1,4})([mhd])", text)
-    if not match:
-        raise UsageError(f"{option} is to be a number and m, h or d, such as 15m, or `{_DEFAULT}`; not {text[:40]!r}")
-    return int(match[1]) * _UNITS[match[2]]
+    return parse_period(text, option)
 
 
 def _parse_names(text: str | None) -> list[str] | None:
@@ -139,9 +135,9 @@ def _print(shown: _Shown, *, as_json: bool) -> None:
     if shown.org.paused_at:
         terminal.output().print(f"paused since {terminal.moment(shown.org.paused_at)}: nothing is synced")
     rows = [
-        ["synced every", _written(settings.sync_every)],
-        ["what is only listed whole, every", _written(settings.poll_every)],
-        ["each stream reconciled within", _written(settings.reconcile_within)],
+        ["synced every", written_period(settings.sync_every)],
+        ["what is only listed whole, every", written_period(settings.poll_every)],
+        ["each stream reconciled within", written_period(settings.reconcile_within)],
         ["streams", "all" if settings.streams is None else ", ".join(settings.streams)],
     ]
     terminal.output().print(terminal.table(("setting", "value"), rows))
@@ -165,9 +161,9 @@ def _described(shown: _Shown) -> dict[str, Any]:
         "name": shown.org.name,
         "paused_at": shown.org.paused_at,
         "settings": {
-            "every": _written(settings.sync_every),
-            "poll_every": _written(settings.poll_every),
-            "reconcile_within": _written(settings.reconcile_within),
+            "every": written_period(settings.sync_every),
+            "poll_every": written_period(settings.poll_every),
+            "reconcile_within": written_period(settings.reconcile_within),
             "streams": settings.streams,
         },
         "turns": {
@@ -181,9 +177,3 @@ def _described(shown: _Shown) -> dict[str, Any]:
             for each in shown.progress
         },
     }
-
-
-def _written(value: timedelta) -> str:
-    """As it may be given."""
-    unit = next(unit for unit in ("d", "h", "m") if not value % _UNITS[unit])
-    return f"{value // _UNITS[unit]}{unit}"

@@ -1,7 +1,6 @@
 """`sync`: bring churches up to date, by runs of the Dagster job in this process."""
 
 import asyncio
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from rich.console import Group, RenderableType
 
 from openfaith_pipeline.catalog.stream import Product, Stream
 from openfaith_pipeline.cli import plans, terminal
+from openfaith_pipeline.cli.periods import parse_period
 from openfaith_pipeline.cli.progress import waited_of
 from openfaith_pipeline.cli.running import IfBusy, Terms, run_shown
 from openfaith_pipeline.connections.organization import check_answering
@@ -138,7 +138,9 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
     is_chosen = bool(org_ids or every_org or product or stream or quick or mode is not SyncMode.INCREMENTAL)
     _check_options(plan=plan, show_values=show_values, apply=apply, discard=discard, is_chosen=is_chosen)
     _check_choices(mode, quick=quick, rolling=rolling, within=within, is_else=bool(product or stream or plan))
-    period = parse_period(within or "7d")
+    period = parse_period(within or "7d", "--within")
+    if not period:
+        raise UsageError("--within takes a time in which every stream can be read once, such as 7d")
     if idempotency_key is not None and not idempotency_key.strip():
         raise UsageError("an idempotency key is a name of your own, such as the day; it is not empty")
     with open_database(load_settings()) as database:
@@ -237,14 +239,6 @@ def choose_streams(products: Collection[Product], names: Collection[str]) -> tup
     return tuple(
         stream for stream in STREAMS.values() if everything or stream.product in products or stream.name in names
     )
-
-
-def parse_period(text: str) -> timedelta:
-    """`7d`, `36h`; UsageError for anything else."""
-    found = re.fullmatch(r"([1-9]\d{0,3})([dh])", text.strip())
-    if not found:
-        raise UsageError(f"a period is a number of days or hours, such as 7d or 36h, not {text!r}")
-    return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
 
 
 def _choose(database: Database, orgs: Sequence[Org], period: timedelta | None) -> dict[str, list[Stream]]:

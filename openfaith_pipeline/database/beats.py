@@ -1,16 +1,22 @@
 """Heartbeats: a statement repeated for as long as some work lasts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import logging
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Connection
 from psycopg_pool import AsyncConnectionPool
 
+from openfaith_pipeline.database.connection import Database
 from openfaith_pipeline.database.refusals import TROUBLE
+from openfaith_pipeline.errors import DatabaseUnavailable
 
 Beat = Callable[[AsyncConnection[Any]], Awaitable[object]]
+
+_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -34,3 +40,34 @@ async def _beat(pool: AsyncConnectionPool[Any], beat: Beat, every_seconds: float
         with suppress(*TROUBLE):
             async with pool.connection() as connection:
                 await beat(connection)
+
+
+@contextmanager
+def beating_in_thread(
+    database: Database, beat: Callable[[Connection[Any]], object], *, every_seconds: float
+) -> Iterator[None]:
+    """Run and commit `beat` in a thread during the block, the first time at once."""
+    is_over = threading.Event()
+    thread = threading.Thread(
+        target=_beat_until, args=(is_over, database, beat, every_seconds), name="heartbeat", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _beat_until(
+    is_over: threading.Event, database: Database, beat: Callable[[Connection[Any]], object], every_seconds: float
+) -> None:
+    while True:
+        try:
+            with database.connect() as connection:
+                beat(connection)
+        except (DatabaseUnavailable, *TROUBLE) as error:
+            reason = error if isinstance(error, DatabaseUnavailable) else type(error).__name__
+            _log.warning("no sign of life given, trying on: %s", reason)
+        if is_over.wait(every_seconds):
+            return

@@ -18,10 +18,11 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.beats import beating_in_thread
 from openfaith_pipeline.database.connection import database_at
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.leases import holding
-from openfaith_pipeline.service.applier_process import GRACE_SECONDS
+from openfaith_pipeline.processes.supervisor import GRACE_SECONDS
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.webhooks.applier import apply_next
 from openfaith_pipeline.webhooks.subscriptions import beat, ensure_subscriptions, next_to_check
@@ -44,11 +45,12 @@ _log = logging.getLogger(__name__)
 async def run_applier(database: Database) -> None:
     """Until cancelled."""
     pool = database.pool(size=POOL_SIZE, row_factory=dict_row)
-    async with pool, holding(pool) as holder, asyncio.TaskGroup() as group:
-        for _ in range(ORGS_AT_ONCE):
-            group.create_task(_apply(database, pool, holder))
-        group.create_task(_subscribe(database))
-        group.create_task(_beat(database))
+    # After a long silence of all receivers, what was missed is fetched.
+    with beating_in_thread(database, beat, every_seconds=BEAT_SECONDS):
+        async with pool, holding(pool) as holder, asyncio.TaskGroup() as group:
+            for _ in range(ORGS_AT_ONCE):
+                group.create_task(_apply(database, pool, holder))
+            group.create_task(_subscribe(database))
 
 
 async def _run_until_told(database: Database) -> None:
@@ -58,7 +60,7 @@ async def _run_until_told(database: Database) -> None:
 
     def end() -> None:
         loop.remove_reader(sys.stdin.fileno())
-        signal.alarm(GRACE_SECONDS)
+        signal.alarm(int(GRACE_SECONDS) - 1)
         running.cancel()
 
     loop.add_reader(sys.stdin.fileno(), end)
@@ -99,24 +101,9 @@ async def _subscribe(database: Database) -> None:
             await asyncio.sleep(TROUBLE_SECONDS)
 
 
-async def _beat(database: Database) -> None:
-    """Leave a sign of life, so that after a long silence what was missed is fetched."""
-    while True:
-        try:
-            await asyncio.to_thread(_beat_once, database)
-        except (OpenFaithError, psycopg.Error) as error:
-            _log.error("the webhook receiver leaves no sign of life: %s", type(error).__name__)
-        await asyncio.sleep(BEAT_SECONDS)
-
-
 def _next_org(database: Database) -> str | None:
     with database.connect() as connection:
         return next_to_check(connection)
-
-
-def _beat_once(database: Database) -> None:
-    with database.connect() as connection:
-        beat(connection)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from openfaith_pipeline.cli.supervisor import Service, ServiceFailed, Supervisor
+from openfaith_pipeline.processes.supervisor import Service, ServiceFailed, Supervisor
 
 # A service with a worker of its own, as a code server has; both pids are in its log.
 FAMILY = """
@@ -112,7 +112,7 @@ def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path, code: str) ->
     log = tmp_path / "thing.log"
     program = f"""
 import os, pathlib, sys, time
-from openfaith_pipeline.cli.supervisor import Service, Supervisor
+from openfaith_pipeline.processes.supervisor import Service, Supervisor
 with Supervisor(print) as supervisor:
     service = Service("thing", [sys.executable, "-c", {code!r}], dict(os.environ), pathlib.Path({str(log)!r}))
     supervisor.start(service)
@@ -132,7 +132,7 @@ def test_what_is_to_be_done_after_a_kill_is_done_then_and_only_then(tmp_path: Pa
     mark = tmp_path / "mark"
     program = f"""
 import pathlib, sys, time
-from openfaith_pipeline.cli.supervisor import Supervisor
+from openfaith_pipeline.processes.supervisor import Supervisor
 touch = "import pathlib; pathlib.Path({str(mark)!r}).touch()"
 with Supervisor(print, if_killed=[sys.executable, "-c", touch]):
     print("ready", flush=True)
@@ -147,3 +147,16 @@ with Supervisor(print, if_killed=[sys.executable, "-c", touch]):
         killed.stdout.readline()
         killed.kill()
     eventually(mark.exists)
+
+
+def test_a_service_that_ends_with_its_stdin_is_started_again_ever_less_often(tmp_path: Path) -> None:
+    reports: list[str] = []
+    code = "import pathlib, sys; pathlib.Path(sys.argv[1]).open('a').write(sys.stdin.readline())"
+    seen = tmp_path / "seen"
+    short = Service("short", [sys.executable, "-c", code, str(seen)], os.environ, first_line="secret")
+    with Supervisor(reports.append, gives_up=False) as supervisor:
+        supervisor.start(short)
+        with supervisor.in_background():
+            eventually(lambda: len(reports) >= 3)
+    assert set(seen.read_text().split()) == {"secret"}
+    assert set(reports) == {"short ended (exit code 0) and is started again"}

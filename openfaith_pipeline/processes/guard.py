@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterable
 
-from openfaith_pipeline.cli.supervisor import DONE, signal_group
+from openfaith_pipeline.processes.supervisor import DONE, signal_group
 
 _GRACE_SECONDS = 3.0
 
