@@ -18,7 +18,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.dagster_private import check
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.run_handle import current_caller
-from openfaith_pipeline.defs.run_tags import BACKFILL, Request
+from openfaith_pipeline.defs.run_tags import BACKFILL, RequestPart
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError, SourceUnreachable
 from openfaith_pipeline.inbox.lifecycle import take_request
@@ -48,7 +48,7 @@ class Glance:
     preview: Sequence[Mapping[str, Any]]
 
 
-def _reading_for(request: Request, patience_seconds: float) -> Callable[..., Coroutine[Any, Any, SyncResults]]:
+def _reading_for(request: RequestPart, patience_seconds: float) -> Callable[..., Coroutine[Any, Any, SyncResults]]:
     """A sync that a person waits for goes before a backfill's requests to the same Planning Center."""
     priority = Priority.BACKFILL if request.trigger == BACKFILL else Priority.INCREMENTAL
     return partial(
@@ -81,7 +81,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         with database_for_run(context) as self._database:
             yield self
 
-    def sync(self, request: Request, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:
+    def sync(self, request: RequestPart, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:
         """Bring these streams up to date; by stream name, how each ended."""
         with self._recorded(request, mode, {"streams": [stream.name for stream in streams]}) as failures:
             results = self._bring(request, streams, mode)
@@ -89,7 +89,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         current_caller().hear_streams(results)
         return results
 
-    def _bring(self, request: Request, streams: Sequence[Stream], mode: SyncMode) -> SyncResults:
+    def _bring(self, request: RequestPart, streams: Sequence[Stream], mode: SyncMode) -> SyncResults:
         """Sync or apply; an API that was not there for one product of the run is not asked for the next."""
         caller, org_id, is_plan = current_caller(), request.org_id, self._is_plan(request.sync_id)
         if org_id in self._unreachable and not is_plan:
@@ -103,7 +103,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._unreachable[org_id] = str(error)
             raise
 
-    def transform(self, request: Request, tables: Collection[str]) -> dict[str, TransformResult]:
+    def transform(self, request: RequestPart, tables: Collection[str]) -> dict[str, TransformResult]:
         """Bring these canonical tables up to date with the raw ones; by table, what changed."""
         with (
             self._recorded(request, SyncMode.INCREMENTAL, {"tables": sorted(tables)}),
@@ -160,7 +160,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self._database.settings.sweeps_at_once
 
     @contextmanager
-    def _recorded(self, request: Request, mode: SyncMode, requested: Mapping[str, Any]) -> Iterator[list[str]]:
+    def _recorded(self, request: RequestPart, mode: SyncMode, requested: Mapping[str, Any]) -> Iterator[list[str]]:
         """Record the sync's beginning and end, unless the caller in this process does; the list takes what failed."""
         failures: list[str] = []
         if current_caller().records_sync:
@@ -192,6 +192,6 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             finish_sync(connection, sync_id, error)
 
 
-def _key_of(request: Request) -> str | None:
+def _key_of(request: RequestPart) -> str | None:
     """The request's key in the record of syncs, where one org's must not stand in the way of another's."""
     return request.idempotency_key and f"{request.org_id}:{request.idempotency_key}"

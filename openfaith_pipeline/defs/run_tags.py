@@ -36,8 +36,8 @@ class SyncConfig(dg.Config):
 
 
 @dataclass(frozen=True)
-class Request:
-    """One org's part of what was asked for; the same for every attempt but for the run.
+class RequestPart:
+    """One org's part of a request; the same for every attempt but for the run.
 
     idempotency_key: the asker's own name for it, as the run carries it in its tag.
     """
@@ -49,14 +49,14 @@ class Request:
     idempotency_key: str | None = None
 
 
-def request_of(context: dg.AssetExecutionContext) -> Request:
+def request_of(context: dg.AssetExecutionContext) -> RequestPart:
     """The request that this op executes, which is noted on the run so that runs can be found by it."""
     run = context.run
     sync_id = sync_id_of(run, context.instance)
     # "Re-execute all" asks anew: the key that Dagster copies is another request's, and so for all that repeats it.
     is_asked = run.parent_run_id is None or sync_id == run.tags.get(REQUEST_TAG)
     key = run.tags.get(IDEMPOTENCY_TAG) if is_asked else None
-    request = Request(context.partition_key, sync_id, run.run_id, trigger_of(run), key)
+    request = RequestPart(context.partition_key, sync_id, run.run_id, trigger_of(run), key)
     notes = {ORG_TAG: request.org_id, SYNC_ID_TAG: request.sync_id}
     if not notes.items() <= run.tags.items():
         context.instance.add_run_tags(run.run_id, notes)

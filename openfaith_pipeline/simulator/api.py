@@ -31,8 +31,8 @@ _LOG_LENGTH = 200_000
 
 
 @dataclass
-class Request:
-    """target: path and query as sent. headers: names in lower case."""
+class HttpRequest:
+    """A request as it arrived. target: path and query as sent. headers: names in lower case."""
 
     method: str
     target: str
@@ -95,7 +95,7 @@ class PlanningCenter:
         for church in self.churches.values():
             church.warm()
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HttpRequest) -> Answer:
         """Answer a request to the API or to OAuth, and log it."""
         path, _, query = request.target.partition("?")
         params = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
@@ -125,7 +125,7 @@ class PlanningCenter:
 class _Exchange:
     """The handling of one request."""
 
-    def __init__(self, center: PlanningCenter, request: Request, path: str, params: dict[str, str]) -> None:
+    def __init__(self, center: PlanningCenter, request: HttpRequest, path: str, params: dict[str, str]) -> None:
         self._center = center
         self._request = request
         self._path = path

@@ -9,7 +9,7 @@ import orjson
 
 from openfaith_pipeline.simulator import answers
 from openfaith_pipeline.simulator.answers import Answer
-from openfaith_pipeline.simulator.api import PlanningCenter, Request, change
+from openfaith_pipeline.simulator.api import HttpRequest, PlanningCenter, change
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.options import Faults, Latency, RateLimit, Traps, Webhooks
@@ -42,7 +42,7 @@ class Control:
             ("POST", "warm"): lambda _: center.warm(),
         }
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HttpRequest) -> Answer:
         path, _, query = request.target.partition("?")
         verb = self._verbs.get((request.method, path.removeprefix(PREFIX)))
         if verb is None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import httptools
 
 from openfaith_pipeline.simulator.answers import Answer, Ending
-from openfaith_pipeline.simulator.api import Request
+from openfaith_pipeline.simulator.api import HttpRequest
 from openfaith_pipeline.simulator.clocks import Clock
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -22,11 +22,11 @@ _LINGER_NOT = struct.pack("ii", 1, 0)
 class HttpProtocol(asyncio.Protocol):
     """One connection. Pipelined requests are answered one after the other, in order."""
 
-    def __init__(self, handle: Callable[[Request], Answer], clock: Clock) -> None:
+    def __init__(self, handle: Callable[[HttpRequest], Answer], clock: Clock) -> None:
         self._handle = handle
         self._clock = clock
         self._parser: Any = httptools.HttpRequestParser(self)
-        self._queue: deque[tuple[Request, bool]] = deque()
+        self._queue: deque[tuple[HttpRequest, bool]] = deque()
         self._is_busy = False
         self._transport: asyncio.Transport | None = None
 
@@ -63,7 +63,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         method = self._parser.get_method().decode("latin-1")
-        request = Request(method, self._target.decode("latin-1"), self._headers, self._body)
+        request = HttpRequest(method, self._target.decode("latin-1"), self._headers, self._body)
         self._queue.append((request, self._parser.should_keep_alive()))
 
     def _go_on(self) -> None:
@@ -77,12 +77,12 @@ class HttpProtocol(asyncio.Protocol):
             else:
                 self._send(request, answer, is_kept)
 
-    def _send_late(self, request: Request, answer: Answer, is_kept: bool) -> None:
+    def _send_late(self, request: HttpRequest, answer: Answer, is_kept: bool) -> None:
         self._is_busy = False
         self._send(request, answer, is_kept)
         self._go_on()
 
-    def _send(self, request: Request, answer: Answer, is_kept: bool) -> None:
+    def _send(self, request: HttpRequest, answer: Answer, is_kept: bool) -> None:
         transport = self._transport
         if transport is None:
             return

@@ -17,7 +17,7 @@ from typeid import TypeID
 
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.simulator.answers import Answer
-from openfaith_pipeline.simulator.api import PlanningCenter, Request
+from openfaith_pipeline.simulator.api import HttpRequest, PlanningCenter
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.control import PREFIX, Control
 from openfaith_pipeline.simulator.couriers import Courier
@@ -105,7 +105,7 @@ async def _serve(
     control = Control(center)
     Courier(center.switchboard, center.churches)
 
-    def handle(request: Request) -> Answer:
+    def handle(request: HttpRequest) -> Answer:
         return control.answer(request) if request.target.startswith(PREFIX) else center.answer(request)
 
     loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from openfaith_pipeline.checks import Finding, Rule
 from openfaith_pipeline.defs.jobs import PCO_SYNC
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.resources import Glance
-from openfaith_pipeline.defs.run_tags import Request
+from openfaith_pipeline.defs.run_tags import RequestPart
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline.transform import TransformResult
 
@@ -37,16 +37,16 @@ class FakeEngine:
     attempts: list[Attempt] = field(default_factory=lambda: [succeeded])
     findings: dict[str, Finding] = field(default_factory=dict)
     connected: list[str] = field(default_factory=lambda: [ORG_ID])
-    asked: list[tuple[Request, list[str], SyncMode]] = field(default_factory=list)
+    asked: list[tuple[RequestPart, list[str], SyncMode]] = field(default_factory=list)
     transformed: list[list[str]] = field(default_factory=list)
     canonical_schema: str = "public"
 
-    def sync(self, request: Request, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:
+    def sync(self, request: RequestPart, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:
         self.asked.append((request, [stream.name for stream in streams], mode))
         attempt = self.attempts.pop(0) if len(self.attempts) > 1 else self.attempts[0]
         return {stream.name: attempt(stream) for stream in streams}
 
-    def transform(self, _request: Request, tables: Collection[str]) -> dict[str, TransformResult]:
+    def transform(self, _request: RequestPart, tables: Collection[str]) -> dict[str, TransformResult]:
         self.transformed.append(list(tables))
         return {table: TransformResult(table, 5, 4, 3, 50) for table in tables}
 

@@ -8,7 +8,7 @@ import orjson
 
 from openfaith_pipeline.simulator import ChurchSpec, SimulatorOptions, Traps
 from openfaith_pipeline.simulator.answers import Answer
-from openfaith_pipeline.simulator.api import PlanningCenter, Request
+from openfaith_pipeline.simulator.api import HttpRequest, PlanningCenter
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.mutations import Editor
 from openfaith_pipeline.sources import STREAMS
@@ -36,7 +36,7 @@ class Api:
     def send(self, target: str, method: str = "GET", body: bytes = b"", **headers: str) -> Answer:
         sent = {"user-agent": "tests", "authorization": basic(self.spec)}
         sent.update({name.replace("_", "-"): value for name, value in headers.items()})
-        return self.center.answer(Request(method, target, sent, body))
+        return self.center.answer(HttpRequest(method, target, sent, body))
 
     def get(self, target: str, **headers: str) -> dict[str, Any]:
         answer = self.send(target, **headers)
