@@ -11,7 +11,8 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import Stream
-from openfaith_pipeline.catalog.walk import RESUMABLE_FOR
+from openfaith_pipeline.catalog.walk import RESUMABLE_FOR, Walk
+from openfaith_pipeline.catalog.written_walk import read_walk, write_walk
 from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.errors import PlanStale, StreamBusy, UsageError
 from openfaith_pipeline.load.deletions import Verdict
@@ -43,9 +44,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class PlannedWalk:
-    """A walk of a plan, as stored. signature: of the walk."""
+    """A walk of a plan, as stored.
 
-    signature: Mapping[str, Any]
+    streams: their names. walk: None where this version reads them otherwise than the one that planned.
+    """
+
+    streams: Sequence[str]
+    walk: Walk | None
     verdict: Verdict
 
 
@@ -54,7 +59,7 @@ async def keep_planned(
 ) -> None:
     """Let the session wait in staging, with what it would do, and release its leases; in the caller's transaction."""
     for name, counts in published.items():
-        kept = {"verdict": asdict(verdict)} if name == session.names[0] else {}
+        kept = {"verdict": asdict(verdict), "walk": write_walk(session.walk)} if name == session.names[0] else {}
         await connection.execute(
             "UPDATE sync.stream_syncs SET status = 'planned', finished_at = now(), error = %s, fetched = %s,"
             " inserted = %s, updated = %s, unchanged = %s, deleted = %s, merged = %s, checkpoint = checkpoint || %s"
@@ -84,7 +89,12 @@ async def planned_walks(
         (sync_id, org_id, [stream.name for stream in streams]),
     )
     stored = [row["checkpoint"] for row in await cursor.fetchall()]
-    return [PlannedWalk(each["signature"], _verdict_of(each["verdict"])) for each in stored]
+    return [
+        PlannedWalk(
+            each["signature"]["streams"], read_walk(each.get("walk", {}), STREAMS), _verdict_of(each["verdict"])
+        )
+        for each in stored
+    ]
 
 
 def _verdict_of(stored: Mapping[str, Any]) -> Verdict:

@@ -8,13 +8,12 @@ publishes what was staged and asks the source for nothing.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from itertools import product
 from time import monotonic
 from typing import Any, Final
 
 import psycopg
 
-from openfaith_pipeline.catalog.stream import Strategy, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Parent, Route, Walk
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
@@ -27,9 +26,7 @@ from openfaith_pipeline.load.parents import Foreseen, parents_of
 from openfaith_pipeline.load.plans import PlannedWalk, check_session, keep_planned, planned_walks
 from openfaith_pipeline.load.publishing import Published, publish
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_planned
-from openfaith_pipeline.load.stream_states import absent_paths
 from openfaith_pipeline.load.sync_log import finished_streams, page_counts
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.attempt import Attempt
 from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
@@ -183,10 +180,9 @@ class _Applying:
         async with self.place.pool.connection() as connection:
             done = await finished_streams(connection, org_id, sync_id, streams)
             walks = await planned_walks(connection, org_id, sync_id, streams)
-            absent = await absent_paths(connection, org_id)
         results = {name: replace(stored_result(row), requests=0, waited_seconds=0.0) for name, row in done.items()}
         for planned in walks:
-            for result in await self._apply_walk(planned, absent):
+            for result in await self._apply_walk(planned):
                 results[result.stream] = result
                 self.progress.finished(result)
         for stream in streams:
@@ -194,11 +190,11 @@ class _Applying:
             results.setdefault(stream.name, missing)
         return {stream.name: results[stream.name] for stream in streams}
 
-    async def _apply_walk(self, planned: PlannedWalk, absent: Sequence[str]) -> list[StreamResult]:
+    async def _apply_walk(self, planned: PlannedWalk) -> list[StreamResult]:
         started = monotonic()
-        names = planned.signature["streams"]
+        names = planned.streams
         try:
-            found = await self._publish(_walk_of(planned.signature, self.request.mode, absent), planned.verdict)
+            found = await self._publish(planned)
         except REFUSED_BY_POSTGRES as error:
             found = {name: {"status": "failed", "error": refusal_in_words(error)} for name in names}
         except OpenFaithError as error:
@@ -206,8 +202,11 @@ class _Applying:
         seconds = round(monotonic() - started, 3)
         return [StreamResult(stream=name, mode=self.request.mode, seconds=seconds, **found[name]) for name in names]
 
-    async def _publish(self, walk: Walk, verdict: Verdict) -> dict[str, dict[str, Any]]:
-        """By stream, what the result tells besides. What cannot be published stays planned."""
+    async def _publish(self, planned: PlannedWalk) -> dict[str, dict[str, Any]]:
+        """By stream, the rest of its result. What cannot be published stays planned."""
+        walk, verdict = planned.walk, planned.verdict
+        if walk is None:
+            raise PlanStale(f"this version reads {', '.join(planned.streams)} otherwise than the one that planned it")
         session = await opened(self.place.pool, lambda connection: open_planned(connection, self.request, walk))
         async with self.place.pool.connection() as connection:
             try:
@@ -229,29 +228,3 @@ class _Applying:
             }
             for name, told in published.items()
         }
-
-
-def _walk_of(signature: Mapping[str, Any], mode: str, absent: Sequence[str]) -> Walk:
-    """The walk of this signature, which may lack what the source withheld when it was planned."""
-    unknown = [name for name in signature["streams"] if name not in STREAMS]
-    read = {
-        (path, tuple(sorted(query.items()))): {"listing": Strategy(listing), "is_whole": is_whole}
-        for path, query, listing, is_whole in signature["routes"]
-    }
-    included = {name for _, query, *_ in signature["routes"] for name in query.get("include", "").split(",")}
-    streams = [STREAMS[name] for name in signature["streams"] if name in STREAMS]
-    joined = [stream.name for stream in streams if included.intersection(stream.comes_with.values())]
-    is_full = mode != SyncMode.INCREMENTAL
-    for gone, unread, reread in product(([], absent), ((), signature["streams"]), ((), joined)):
-        for walk in plan_walks(streams, STREAMS, is_full=is_full, absent=gone, unread=unread, reread=reread):
-            either = ((route,) if route.is_of_hidden else (route, replace(route, filters=())) for route in walk.routes)
-            found = (next((each for each in ways if _key(each) in read), None) for ways in either)
-            routes = [replace(route, **read[_key(route)]) for route in found if route]
-            candidate = Walk(tuple(routes), walk.streams)
-            if not unknown and candidate.signature == signature:
-                return candidate
-    raise PlanStale(f"this version reads {', '.join(signature['streams'])} otherwise than the one that planned it")
-
-
-def _key(route: Route) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return route.path, tuple(sorted(route.query.items()))
