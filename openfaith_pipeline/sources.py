@@ -1,14 +1,23 @@
-"""The sources joined: every stream there is, whatever source it is of.
+"""The sources joined: every stream there is and what becomes of its records, whatever source it is of.
 
 Nothing outside a source's own room, its mapping and the simulator names a stream.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
+from openfaith_pipeline.canonical.registry import Model, model_of
 from openfaith_pipeline.catalog.stream import Product, Stream
+from openfaith_pipeline.planning_center import mapping
 from openfaith_pipeline.planning_center.streams import STREAMS
 
-__all__ = ["STREAMS", "carried_names", "streams_of"]
+__all__ = ["CANONICAL", "ENTITIES", "STREAMS", "carried_names", "streams_of"]
+
+CANONICAL: Final[Model] = model_of(mapping.MODULES, STREAMS)
+"""What becomes of the records: every declaration of every source's mapping, and what follows from them."""
+
+ENTITIES: Final = CANONICAL.entities
+"""The entities by stream; folders are entities too."""
 
 
 def streams_of(product: Product) -> tuple[Stream, ...]:

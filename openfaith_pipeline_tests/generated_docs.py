@@ -1,14 +1,16 @@
 """Pages of docs/ made from the code: `make docs` writes them, and a test finds them as they would be written."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from typer.testing import CliRunner
 
+from openfaith_pipeline.canonical.document import render_edges, render_types
 from openfaith_pipeline.catalog.document import render_catalog
 from openfaith_pipeline.cli.app import app
 from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import CANONICAL, STREAMS
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -26,7 +28,18 @@ def pages() -> Mapping[Path, str]:
     return {
         DOCS / "cli.md": intro + "\n".join(sections),
         DOCS / "catalog.md": render_catalog(STREAMS.values(), NOT_SYNCED),
+        DOCS / "canonical.md": _with_sections(DOCS / "canonical.md"),
     }
+
+
+def _with_sections(page: Path) -> str:
+    """A written page, with the parts between its markers made anew."""
+    text = page.read_text()
+    for name, made in (("types", render_types(CANONICAL)), ("edges", render_edges(CANONICAL))):
+        section = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end -->)", re.DOTALL)
+        text, found = section.subn(lambda match, made=made: f"{match[1]}\n{made}\n{match[2]}", text)  # type: ignore[misc]
+        assert found == 1, f"{page.name} has no place for its {name}"
+    return text
 
 
 def _collect(verb: str, found: dict[str, str]) -> None:

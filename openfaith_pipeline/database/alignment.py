@@ -68,7 +68,7 @@ def find_gaps(
         for table in tables_of(stream, metadata)
     ]
     schemas = sorted({str(table.schema) for _, table in declared})
-    live: Live = dict(connection.execute(_LIVE, (schemas,)).fetchall())
+    live = read_live(connection, schemas)
     gaps = (_gap(stream, table, live) for stream, table in declared)
     return [gap for gap in gaps if gap is not None]
 
@@ -91,6 +91,11 @@ def align_raw_tables(
             with connection.transaction():
                 _extend(connection, gap)
     return [gap.table.fullname for gap in gaps]
+
+
+def read_live(connection: Connection[Any], schemas: Sequence[str]) -> Live:
+    """The relations of these schemas by full name, each with its columns' types."""
+    return dict(connection.execute(_LIVE, (list(schemas),)).fetchall())
 
 
 def _gap(stream: Stream, table: Table, live: Live) -> Gap | None:
@@ -119,10 +124,10 @@ def _old_types(stream: Stream, table: Table, live: Mapping[str, str]) -> dict[st
 def _creation(gaps: Sequence[Gap]) -> list[str]:
     schemas = {str(gap.table.schema): CreateSchema(str(gap.table.schema), if_not_exists=True) for gap in gaps}
     return [
-        *map(_ddl, schemas.values()),
-        *(_ddl(CreateTable(gap.table)) for gap in gaps),
-        *(_ddl(SetColumnComment(column)) for gap in gaps for column in gap.table.columns if column.comment),
-        *(_ddl(CreateIndex(index)) for gap in gaps for index in gap.indexes),
+        *map(ddl, schemas.values()),
+        *(ddl(CreateTable(gap.table)) for gap in gaps),
+        *(ddl(SetColumnComment(column)) for gap in gaps for column in gap.table.columns if column.comment),
+        *(ddl(CreateIndex(index)) for gap in gaps for index in gap.indexes),
     ]
 
 
@@ -132,7 +137,7 @@ def _extend(connection: Connection[Any], gap: Gap) -> None:
     if gap.columns:
         _add_columns(connection, gap)
     for index in gap.indexes:
-        connection.execute(_ddl(CreateIndex(index)))
+        connection.execute(ddl(CreateIndex(index)))
 
 
 def _add_columns(connection: Connection[Any], gap: Gap) -> None:
@@ -142,5 +147,6 @@ def _add_columns(connection: Connection[Any], gap: Gap) -> None:
     adopt_extras(connection, gap.stream, gap.table, {column.name for column in gap.columns})
 
 
-def _ddl(statement: ExecutableDDLElement) -> str:
+def ddl(statement: ExecutableDDLElement) -> str:
+    """The statement as Postgres reads it."""
     return str(statement.compile(dialect=_DIALECT))

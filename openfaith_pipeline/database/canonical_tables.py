@@ -1,16 +1,20 @@
 """The tables of the OpenFaith application that a sync writes, with the application's names, columns, defaults and keys.
 
-One difference is deliberate: the key of `openfaith_externalLinks` includes the entity type, because Planning Center
-numbers each type of record separately, so an email and a person may have the same id.
+Tables of entities and folders are derived from the mappings' declarations; links, edges and their register are defined
+here. One difference is deliberate: the key of `openfaith_externalLinks` includes the entity type, because Planning
+Center numbers each type of record separately, so an email and a person may have the same id.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
     CHAR,
+    BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     Index,
@@ -22,8 +26,30 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+from openfaith_pipeline.canonical.document import described_column, described_table, references_of
+from openfaith_pipeline.canonical.registry import CanonicalColumn, CanonicalTable
+from openfaith_pipeline.catalog.stream import ColumnType
+from openfaith_pipeline.sources import CANONICAL
 
 CANONICAL_PREFIX: Final = "openfaith_"
+_WITHOUT_TYPE: Final = frozenset({"folders", "fieldOptions"})
+"""The application's entities that have no `type`."""
+
+_GENERAL: Final = frozenset({"status", "inactivatedAt", "inactivatedBy", "type", "tags"})
+"""Columns that every entity has, whether or not a declaration feeds them."""
+
+_TYPES: Final[Mapping[ColumnType, TypeEngine[Any]]] = {
+    ColumnType.TEXT: Text(),
+    ColumnType.INTEGER: BigInteger(),
+    ColumnType.FLOAT: Double(),
+    ColumnType.BOOLEAN: Boolean(),
+    ColumnType.DATE: Date(),
+    ColumnType.TIMESTAMP: DateTime(timezone=True),
+    ColumnType.JSON: JSONB(none_as_null=True),
+}
+
 EXTERNAL_LINK_KEY: Final = ("orgId", "adapter", "entityType", "externalId")
 
 
@@ -31,11 +57,8 @@ EXTERNAL_LINK_KEY: Final = ("orgId", "adapter", "entityType", "externalId")
 def canonical_metadata(schema: str) -> MetaData:
     """The canonical tables in `schema`: for example `metadata.tables[f"{schema}.openfaith_people"]`."""
     metadata = MetaData(schema=schema)
-    _add_people(metadata)
-    _add_emails(metadata)
-    _add_phone_numbers(metadata)
-    _add_addresses(metadata)
-    _add_campuses(metadata)
+    for declared in CANONICAL.tables.values():
+        _add_declared(metadata, declared)
     _add_sacraments(metadata)
     _add_external_links(metadata)
     _add_edges(metadata)
@@ -43,46 +66,18 @@ def canonical_metadata(schema: str) -> MetaData:
     return metadata
 
 
-def _add_people(metadata: MetaData) -> None:
-    names = (
-        "firstName",
-        "middleName",
-        "lastName",
-        "name",
-        "gender",
-        "birthdate",
-        "anniversary",
-        "membership",
-        "avatar",
-    )
-    _add_entity(metadata, "people", "person", *map(_text, names))
+def _add_declared(metadata: MetaData, declared: CanonicalTable) -> None:
+    own = [_declared(column, declared) for column in declared.columns.values() if column.name not in _GENERAL]
+    table = _add_entity(metadata, declared.name, declared.tag, *own, comment=described_table(declared))
+    for name in references_of(declared):
+        Index(f"{declared.name}{name[0].upper()}{name[1:]}Idx", table.c[name])
 
 
-def _add_emails(metadata: MetaData) -> None:
-    columns = (_required("address"), _text("location"), _flag("primary"), _flag("blocked"))
-    _add_entity(metadata, "emails", "email", *columns)
-
-
-def _add_phone_numbers(metadata: MetaData) -> None:
-    columns = (_text("number"), _text("countryCode"), _text("location"), _flag("primary"))
-    _add_entity(metadata, "phoneNumbers", "phoneNumber", *columns)
-
-
-def _add_addresses(metadata: MetaData) -> None:
-    names = ("streetLine1", "streetLine2", "city", "state", "zip", "countryCode", "location")
-    _add_entity(metadata, "addresses", "address", *map(_text, names), _flag("primary"))
-
-
-def _add_campuses(metadata: MetaData) -> None:
-    _add_entity(
-        metadata,
-        "campuses",
-        "campus",
-        *(_required(name) for name in ("name", "street", "city", "state", "zip")),
-        *(_text(name) for name in ("countryCode", "description", "avatar", "url")),
-        Column("latitude", Double),
-        Column("longitude", Double),
-    )
+def _declared(column: CanonicalColumn, table: CanonicalTable) -> Column[Any]:
+    is_required = column.default is not None
+    default = text("false") if column.default is False else text("true") if column.default is True else None
+    comment = described_column(table, column.name)
+    return Column(column.name, _TYPES[column.kind], nullable=not is_required, server_default=default, comment=comment)
 
 
 def _add_sacraments(metadata: MetaData) -> None:
@@ -150,7 +145,7 @@ def _add_entity_relationships(metadata: MetaData) -> None:
     Index("entityRelationshipsOrgIdx", table.c.orgId)
 
 
-def _add_entity(metadata: MetaData, plural: str, tag: str, *columns: Column[Any]) -> None:
+def _add_entity(metadata: MetaData, plural: str, tag: str, *columns: Column[Any], comment: str | None = None) -> Table:
     table = Table(
         f"{CANONICAL_PREFIX}{plural}",
         metadata,
@@ -161,13 +156,15 @@ def _add_entity(metadata: MetaData, plural: str, tag: str, *columns: Column[Any]
         _json("externalIds"),
         _json("customFields"),
         _json("tags"),
-        _required("type", "default"),
+        *([] if plural in _WITHOUT_TYPE else [_required("type", "default")]),
         _required("status", "active"),
         _moment("inactivatedAt"),
         _text("inactivatedBy"),
         *_authored(),
+        comment=comment,
     )
     Index(f"{plural}OrgIdIdx", table.c.orgId)
+    return table
 
 
 def _authored() -> list[Column[Any]]:

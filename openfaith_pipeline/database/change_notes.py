@@ -5,20 +5,22 @@ as it could with a watermark. See docs/decisions/0007-what-changed.md.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, LiteralString
 
 from psycopg import Connection, errors, sql
 
+from openfaith_pipeline.canonical.model import Answers, Field
+from openfaith_pipeline.canonical.registry import Model
+from openfaith_pipeline.canonical.relationships import is_listed_by_owner, is_named_by_owner, owner_column
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
+from openfaith_pipeline.database.raw_tables import LONGEST_NAME
+from openfaith_pipeline.sources import CANONICAL
 
 QUIET: Final = "openfaith.transforming"
 """The setting that is `on` while the transform writes, so that its own writes leave no notes."""
 
-FIELD_NAMES: Final = "people.field_definitions"
-"""Source of notes about changed names of a church's own fields."""
-
-PEOPLE: Final = "people.people"
 REGISTER: Final = "entityRelationships"
 LINKS: Final = "externalLinks"
 EDGES: Final = "edges"
@@ -34,37 +36,117 @@ _IMAGES: Final[Mapping[LiteralString, sql.SQL]] = {
 _QUIET: Final = sql.SQL("current_setting({}, true) IS DISTINCT FROM 'on'").format(sql.Literal(QUIET))
 
 
+# The function's parameters are kept as one string, each of them ended by a zero byte.
+_PRESENT: Final = r"""
+SELECT n.nspname, c.relname, t.tgname,
+    string_to_array(encode(t.tgargs, 'escape'), '\000')
+FROM pg_trigger AS t
+JOIN pg_class AS c ON c.oid = t.tgrelid
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE starts_with(t.tgname, %s)
+"""
+
+
 @dataclass(frozen=True)
 class RawNotes:
-    """Notes about a stream's raw table: the records of `source` that `columns` name."""
+    """Notes about a raw table or a table of links: the records of `source` that `columns` name.
 
-    stream: str
+
+    suffix: tells the table's triggers apart.
+    """
+
+    schema: str
+    table: str
     source: str
     columns: tuple[str, ...] = ("id",)
     condition: str = "true"
+    suffix: str = ""
 
 
-# An answer or a merger changes the people it is about; an attribute outside the catalog may take over a name.
-RAW_NOTES: Final = (
-    *(RawNotes(name, name) for name in (PEOPLE, "people.campuses", "people.emails", "people.phone_numbers")),
-    RawNotes("people.addresses", "people.addresses"),
-    RawNotes("people.field_definitions", FIELD_NAMES),
-    RawNotes(PEOPLE, FIELD_NAMES, condition="_extra IS NOT NULL"),
-    RawNotes("people.field_data", PEOPLE, ("customizable_id",)),
-    RawNotes("people.person_mergers", PEOPLE, ("person_to_keep_id", "person_to_remove_id")),
-)
-ENTITY_TABLES: Final = ("people", "emails", "phoneNumbers", "addresses", "campuses")
+def records_of(edge: Stream) -> str:
+    """The source noted when something that gives an edge's record metadata changed; its key is the record's id.
+
+    The edge's own source has the near ends instead: they find the edges that the record made before.
+    """
+    return f"{edge.name}#id"
+
+
+def raw_notes(model: Model = CANONICAL) -> list[RawNotes]:
+    """What is noted of raw rows, as it follows from the declarations."""
+    found: dict[tuple[str, str, str, str], RawNotes] = {}
+    used: set[tuple[str, str, str]] = set()
+    for notes in _raw_notes(model):
+        key = (notes.schema, notes.table, notes.source, notes.condition)
+        if key not in found:
+            found[key] = _told_apart(notes, used)
+    return list(found.values())
+
+
+def _told_apart(notes: RawNotes, used: set[tuple[str, str, str]]) -> RawNotes:
+    """Suffixed, unless it is the table's first."""
+    named = "_names" if notes.condition != "true" else f"_{notes.columns[0]}"
+    for suffix in ("" if notes.condition == "true" else named, named, f"{named}_{notes.source.partition('.')[2]}"):
+        if (notes.schema, notes.table, suffix) not in used:
+            break
+    used.add((notes.schema, notes.table, suffix))
+    return replace(notes, suffix=suffix)
+
+
+def _raw_notes(model: Model) -> Iterator[RawNotes]:
+    for entity in model.entities.values():
+        yield _of_stream(entity.stream, entity.stream.name)
+    for answers in model.answers:
+        yield from _of_answers(answers)
+    for merges in model.merges.values():
+        yield _of_stream(merges.stream, merges.entity.stream.name, merges.merging.kept, merges.merging.removed)
+    for edge in model.edges.values():
+        yield _of_stream(edge.stream, edge.stream.name, f"{edge.between[0]}_id")
+    for each in model.fields:
+        yield from _of_field(each, model)
+    for relationship in model.relationships:
+        if relationship.links:
+            yield RawNotes(relationship.stream.schema, relationship.links, relationship.stream.name)
+
+
+def _of_stream(stream: Stream, source: str, *columns: str, condition: str = "true") -> RawNotes:
+    return RawNotes(stream.schema, stream.short_name, source, columns or ("id",), condition)
+
+
+def _of_answers(answers: Answers) -> Iterator[RawNotes]:
+    """An answer changes its record; a definition, and an attribute that the catalog does not know, may take a name."""
+    names = answers.definitions.name
+    yield _of_stream(answers.definitions, names)
+    yield _of_stream(answers.on, names, condition="_extra IS NOT NULL")
+    yield _of_stream(answers.stream, answers.on.name, f"{answers.via}_id")
+
+
+def _of_field(each: Field, model: Model) -> Iterator[RawNotes]:
+    owner = records_of(each.on) if each.on.name in model.edges else each.on.name
+    if is_named_by_owner(each):
+        yield _of_stream(each.stream, each.stream.name)
+    elif is_listed_by_owner(each):
+        yield _of_stream(each.stream, each.stream.name)
+        yield RawNotes(each.on.schema, each.on.links[each.via], owner)
+    else:
+        yield _of_stream(each.stream, owner, owner_column(each))
+    if each.on.name in model.edges:
+        yield _of_stream(each.on, owner)
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """A trigger by its table and name. event: after `AFTER`. action: the part after the table's name."""
+    """A trigger by its table and name.
+
+    event: after `AFTER`. action: the part after the table's name. parameters: of its function, where they depend on the
+    declarations.
+    """
 
     schema: str
     table: str
     name: str
     event: sql.Composable
     action: sql.Composable
+    parameters: tuple[str, ...] = ()
 
     @property
     def on(self) -> sql.Identifier:
@@ -72,23 +154,23 @@ class Trigger:
 
     @property
     def statement(self) -> sql.Composed:
-        return sql.SQL("CREATE TRIGGER {} AFTER {} ON {} {}").format(
+        return sql.SQL("CREATE OR REPLACE TRIGGER {} AFTER {} ON {} {}").format(
             sql.Identifier(self.name), self.event, self.on, self.action
         )
 
 
 def align_change_notes(connection: Connection[Any], schema: str) -> None:
-    """Create missing triggers, except on tables of another owner, where transforms compare everything."""
+    """Create triggers that are missing or have other parameters by now, except on tables of another owner.
+
+    There, transforms compare everything.
+    """
     there = {
-        (schema, table, name)
-        for schema, table, name in connection.execute(
-            "SELECT n.nspname, c.relname, t.tgname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid"
-            " JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE starts_with(t.tgname, %s)",
-            (_PREFIX,),
-        ).fetchall()
+        (schema, table, name): tuple(parameters[:-1])
+        for schema, table, name, parameters in connection.execute(_PRESENT, (_PREFIX,)).fetchall()
     }
     for trigger in triggers(schema):
-        if (trigger.schema, trigger.table, trigger.name) not in there:
+        found = there.get((trigger.schema, trigger.table, trigger.name))
+        if found is None or (trigger.parameters and found != trigger.parameters):
             try:
                 with connection.transaction():
                     connection.execute(trigger.statement)
@@ -109,8 +191,8 @@ def are_changes_noted(schema: str) -> sql.Composed:
 
 def triggers(schema: str) -> list[Trigger]:
     """All triggers on the raw tables and on the OpenFaith tables of this schema."""
-    found = [trigger for notes in RAW_NOTES for trigger in _of_raw(notes)]
-    found += [_of_rows(schema, table, ("id",)) for table in ENTITY_TABLES]
+    found = [trigger for notes in raw_notes() for trigger in _of_raw(notes)]
+    found += [_of_rows(schema, table, ("id",)) for table in CANONICAL.tables]
     found.append(_of_rows(schema, EDGES, ("sourceEntityId", "targetEntityId", "relationshipType")))
     found.append(_of_rows(schema, REGISTER, ("sourceEntityType",)))
     found += _of_links(schema)
@@ -122,13 +204,16 @@ def triggers(schema: str) -> list[Trigger]:
 
 
 def _of_raw(notes: RawNotes) -> Iterator[Trigger]:
-    product, _, table = notes.stream.partition(".")
-    suffix = "" if notes.condition == "true" else "_names"
     for event, images in _IMAGES.items():
         action = sql.SQL("REFERENCING {} {}").format(
-            images, _executing("STATEMENT", "note_records", notes.source, notes.condition, *notes.columns)
+            images, _executing("STATEMENT", "note_records", *_parameters(notes))
         )
-        yield Trigger(f"pco_{product}", table, f"{_PREFIX}_{event.lower()}{suffix}", sql.SQL(event), action)
+        name = f"{_PREFIX}_{event.lower()}{notes.suffix}"[:LONGEST_NAME]
+        yield Trigger(notes.schema, notes.table, name, sql.SQL(event), action, _parameters(notes))
+
+
+def _parameters(notes: RawNotes) -> tuple[str, ...]:
+    return notes.source, notes.condition, *notes.columns
 
 
 def _of_rows(schema: str, table: str, key: tuple[str, ...]) -> Trigger:

@@ -1,4 +1,4 @@
-"""Upgrade of a database's schema: first the migration files, then the tables derived from the catalog."""
+"""Upgrade of a database's schema: first the migration files, then the tables derived from declarations."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ from psycopg import Connection, sql
 
 from openfaith_pipeline.database.alignment import align_raw_tables, find_gaps
 from openfaith_pipeline.database.bookkeeping import SYNC_SCHEMA
+from openfaith_pipeline.database.canonical_alignment import align_canonical_tables, find_canonical_gaps
 from openfaith_pipeline.database.change_notes import align_change_notes
 from openfaith_pipeline.database.connection import Database
 from openfaith_pipeline.database.fingerprint import write_fingerprint
@@ -32,7 +33,11 @@ def is_current(database: Database) -> bool:
     Raises as `was_upgraded` does.
     """
     with database.connect() as connection:
-        return is_migrated(connection, database) and not find_gaps(connection)
+        return (
+            is_migrated(connection, database)
+            and not find_gaps(connection)
+            and not find_canonical_gaps(connection, database.settings.canonical_schema)
+        )
 
 
 def upgrade(database: Database) -> None:
@@ -51,6 +56,7 @@ def upgrade(database: Database) -> None:
             _run_migration_files(database)
         add_partitions(connection)
         align_raw_tables(connection)
+        align_canonical_tables(connection, database.settings.canonical_schema)
         align_change_notes(connection, database.settings.canonical_schema)
         write_fingerprint(connection)
 

@@ -1,7 +1,7 @@
-"""Raw tables -> the OpenFaith tables: one module for each entity, and set-based SQL that is the same for all.
+"""Raw tables -> the OpenFaith tables: the declarations of the sources' mappings as set-based SQL, the same for all.
 
-A new entity is a declaration (`entity.py` says of what) and its place in `registry.py`; links, edges, custom fields,
-deletes and restores follow. Nothing here fetches from the source or knows Dagster.
+Belongs here: the SQL of rows, links, edges, custom fields, deletes and restores, and the notes of what changed. Does
+not: what becomes of any one type (`mapping` of its source), fetching, Dagster.
 """
 
 from openfaith_pipeline.transform.changes import note_everything

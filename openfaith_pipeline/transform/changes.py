@@ -13,12 +13,13 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
-from openfaith_pipeline.database.change_notes import FIELD_NAMES, LINKS, QUIET, REGISTER, are_changes_noted
+from openfaith_pipeline.database.change_notes import LINKS, QUIET, REGISTER, are_changes_noted
+from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform.fingerprint import transform_fingerprint
 from openfaith_pipeline.transform.workspace import Workspace
 
 FieldNames = list[list[str | None]]
-"""Of each of the church's own fields: id, data type and the name of its items."""
+"""Of each of the church's own fields: the answers' stream, its id, data type and the name of its items."""
 
 _TAKE: Final = sql.SQL(
     "WITH taken AS (DELETE FROM sync.untransformed WHERE org_id = %(org_id)s RETURNING source, key)"
@@ -48,7 +49,7 @@ class Notes:
 
     @property
     def are_of_field_names(self) -> bool:
-        return FIELD_NAMES in self.sources
+        return any(answers.definitions.name in self.sources for answers in CANONICAL.answers)
 
     @property
     def are_of_register(self) -> bool:

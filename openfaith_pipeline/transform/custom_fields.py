@@ -6,13 +6,15 @@ Items are put together as JSON text and cast once for each row, which is several
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, LiteralString
 
 from psycopg import sql
 
+from openfaith_pipeline.canonical.model import Entity
 from openfaith_pipeline.catalog.stream import ColumnType
-from openfaith_pipeline.transform.entity import Entity
+from openfaith_pipeline.transform.enrichment import Enrichment
+from openfaith_pipeline.transform.values import json_scalar, plain_value
 from openfaith_pipeline.transform.workspace import ADAPTER
 
 TAGS: Final[Mapping[ColumnType, str]] = {
@@ -37,12 +39,12 @@ _JSON_ITEM: Final[LiteralString] = (
 )
 
 
-def custom_fields(entity: Entity) -> sql.Composable:
+def custom_fields(entity: Entity, enrichments: Sequence[Enrichment] = ()) -> sql.Composable:
     """SQL for `customFields`: other people's items of `e`, then the source's of `r`."""
     items: list[sql.Composable] = [_attribute_item(entity, name) for name in entity.unmapped_attributes]
     items += _unheld_items(entity)
     items.append(_EXTRA_ITEMS)
-    items += [enrichment.items for enrichment in entity.enrichments if enrichment.items is not None]
+    items += [enrichment.items for enrichment in enrichments if enrichment.items is not None]
     ours = sql.SQL("('[' || array_to_string(ARRAY[{}]::text[], ',') || ']')::jsonb").format(sql.SQL(", ").join(items))
     return sql.SQL("{} || {}").format(items_of_others("customFields", "source"), ours)
 
@@ -61,25 +63,24 @@ def _attribute_item(entity: Entity, attribute: str) -> sql.Composable:
     value = sql.Identifier("r", attribute)
     if kind is ColumnType.JSON:
         return sql.SQL(_JSON_ITEM).format(value=value, name=sql.Literal(attribute))
-    head = {"_tag": TAGS[kind], "name": f"{ADAPTER}_{attribute}", "source": ADAPTER}
     # Null stays null through to_json and ||, and array_to_string leaves it out.
-    return sql.SQL("{} || to_json({})::text || '}}'").format(
-        sql.Literal(json.dumps(head)[:-1] + ', "value": '), _as_json_scalar(kind, value)
-    )
+    return item(attribute, TAGS[kind], sql.SQL("to_json({})::text").format(json_scalar(kind, value)))
 
 
-def _as_json_scalar(kind: ColumnType, value: sql.Composable) -> sql.Composable:
-    if kind is ColumnType.TIMESTAMP:
-        return sql.SQL("(to_json({} AT TIME ZONE 'UTC') #>> '{{}}') || 'Z'").format(value)
-    return value
+def item(name: str, tag: str, json_text: sql.Composable) -> sql.Composable:
+    """SQL: an item as text, null where the value's JSON is."""
+    head = {"_tag": tag, "name": f"{ADAPTER}_{name}", "source": ADAPTER}
+    return sql.SQL("{} || {} || '}}'").format(sql.Literal(json.dumps(head)[:-1] + ', "value": '), json_text)
 
 
 def _unheld_items(entity: Entity) -> list[sql.Composable]:
     return [
-        sql.SQL("CASE WHEN {} IS NULL THEN {} END").format(column.value, _attribute_item(entity, attribute))
-        for column in entity.columns.values()
-        if column.is_lossy
-        for attribute in column.attributes
+        sql.SQL("CASE WHEN {} IS NULL THEN {} END").format(
+            plain_value(rule, entity.stream), _attribute_item(entity, attribute)
+        )
+        for rule in entity.columns.values()
+        if rule.is_lossy
+        for attribute in rule.attributes
     ]
 
 

@@ -5,22 +5,26 @@ the lower string is. `relationshipType` is `<source tag>_<relationship>_<target 
 contains an underscore, else `<source tag>_has_<target tag>`.
 
 An edge holds while its record is live and names a record that is not deleted (one not loaded yet counts as live);
-where it names one that was merged into another, it is the other's. The
-edges made here carry `metadata.source = 'pco_direct'`; only those are ever changed or removed, and only on the evidence
-of a loaded record that no longer says so. An edge of the same key that OpenFaith made, or that a person deleted, stays
-as it is.
+where it names one that was merged into another, it is the other's. A record that is an edge itself holds while it is
+live and both its ends are. The edges made here carry `metadata.source = 'pco_direct'`; only those are ever changed or
+removed, and only on the evidence of a loaded record that no longer says so. An edge of the same key that OpenFaith
+made, or that a person deleted, stays as it is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final, LiteralString
 
 from psycopg import sql
 
+from openfaith_pipeline.canonical.relationships import Relationship
+from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform.deletion import deleted_by_person
-from openfaith_pipeline.transform.links import link_of
-from openfaith_pipeline.transform.registry import RELATIONSHIPS, Relationship
-from openfaith_pipeline.transform.survivors import is_merged, survivor_of
+from openfaith_pipeline.transform.edge_records import RECORD_VALUES, records_of_edge
+from openfaith_pipeline.transform.holding import Holding, holding
+from openfaith_pipeline.transform.identity import is_link_of, link_of, record_id_of
+from openfaith_pipeline.transform.links import created_at, updated_at
+from openfaith_pipeline.transform.survivors import survivor_of
 from openfaith_pipeline.transform.workspace import OWNERS, Workspace
 
 TABLE: Final = "edges"
@@ -31,12 +35,20 @@ _FEW: Final = 30
 """Edges; more are found sooner by reading all of the org. Postgres looks each up among those of its source, of whom it
 expects a few, and a campus is the source of a part of the church."""
 
-_METADATA: Final = sql.SQL("jsonb_build_object('relationshipKey', d.relationship, 'source', %(source)s::text)")
+_METADATA: Final = sql.SQL(
+    "(COALESCE(d.metadata, '{}') || jsonb_build_object('relationshipKey', d.relationship, 'source', %(source)s::text))"
+)
+_STALE_KEYS: Final = "SELECT DISTINCT relationship FROM pg_temp.transform_edges WHERE is_stale"
 
 
-def write_edges(workspace: Workspace) -> tuple[int, int, int]:
-    """Make, revive and remove the org's edges; returns how many were inserted, updated (or removed) and left alone."""
-    _find_changes(workspace)
+def write_edges(workspace: Workspace, streams: frozenset[str]) -> tuple[int, int, int]:
+    """Make, revive and remove the org's edges; returns how many were inserted, updated (or removed) and left alone.
+
+    streams: only relationships in records of these can have changed.
+    """
+    active = [each for each in CANONICAL.relationships if each.is_edge and each.stream.name in streams]
+    _find_wanted(workspace, active)
+    _find_changes(workspace, active)
     note_joined(workspace, "transform_edges")
     inserted = _insert(workspace)
     [(different, stale)] = workspace.rows(
@@ -47,7 +59,7 @@ def write_edges(workspace: Workspace) -> tuple[int, int, int]:
     )
     with finding_edges(workspace, different + stale):
         updated = _update(workspace)
-        removed = sum(_remove(workspace, relationship) for relationship in RELATIONSHIPS) if stale else 0
+        removed = sum(_remove(workspace, relationship) for relationship in _stale(workspace, active)) if stale else 0
     live = workspace.total(
         sql.SQL('SELECT count(*) FROM {} WHERE "orgId" = %(org_id)s AND "deletedAt" IS NULL').format(
             workspace.canonical(TABLE)
@@ -67,53 +79,62 @@ def finding_edges(workspace: Workspace, number: int) -> Iterator[None]:
         workspace.use_nested_loops(are_used=True)
 
 
-def _find_changes(workspace: Workspace) -> None:
+def _find_changes(workspace: Workspace, active: Collection[Relationship]) -> None:
     # Two records may share an entity, or two relationships a type: one edge, with the first's name and times.
     statement = sql.SQL("""
         ON COMMIT DROP AS
         SELECT {key}, COALESCE(d."sourceEntityTypeTag", e."sourceEntityTypeTag") AS "sourceEntityTypeTag",
             COALESCE(d."targetEntityTypeTag", e."targetEntityTypeTag") AS "targetEntityTypeTag",
             COALESCE(d.relationship, e.metadata ->> 'relationshipKey') AS relationship,
+            COALESCE(d.metadata, '{{}}') AS metadata, e.metadata ->> 'recordId' AS record_id,
             d."createdAt", d."updatedAt", e."orgId" IS NULL AS is_new, d.relationship IS NULL AS is_stale
         FROM (
             SELECT {key}, "sourceEntityTypeTag", "targetEntityTypeTag",
-                min(relationship) AS relationship, min("createdAt") AS "createdAt", max("updatedAt") AS "updatedAt"
-            FROM ({wanted}) wanted GROUP BY {key}, "sourceEntityTypeTag", "targetEntityTypeTag") d
+                min(relationship) AS relationship, min("createdAt") AS "createdAt", max("updatedAt") AS "updatedAt",
+                (array_agg(metadata) FILTER (WHERE metadata IS NOT NULL))[1] AS metadata
+            FROM pg_temp.transform_wanted GROUP BY {key}, "sourceEntityTypeTag", "targetEntityTypeTag") d
         FULL JOIN ({present}) e USING ({key})
         WHERE e."orgId" IS NULL OR e.metadata ->> 'source' = %(source)s AND CASE
             WHEN d.relationship IS NULL THEN e."deletedAt" IS NULL
             ELSE NOT {kept_deleted} AND (
-                e.metadata ->> 'relationshipKey', e."createdAt", e."updatedAt", e."deletedAt", e."deletedBy")
-                IS DISTINCT FROM (d.relationship, d."createdAt", d."updatedAt", NULL::timestamptz, NULL::text) END
+                d.metadata IS NOT NULL AND e.metadata IS DISTINCT FROM {metadata}
+                OR (e.metadata ->> 'relationshipKey', e."createdAt", e."updatedAt", e."deletedAt", e."deletedBy")
+                    IS DISTINCT FROM (d.relationship, d."createdAt", d."updatedAt", NULL::timestamptz, NULL::text)) END
         """).format(
         key=sql.SQL(", ").join(map(sql.Identifier, _KEY)),
-        present=_present_edges(workspace),
-        wanted=sql.SQL(" UNION ALL ").join(_edges_of(workspace, relationship) for relationship in RELATIONSHIPS),
+        present=_present_edges(workspace, active),
         kept_deleted=deleted_by_person("e"),
+        metadata=_METADATA,
     )
     workspace.create("transform_edges", statement, source=SOURCE)
     workspace.analyze("transform_edges")
 
 
-def _present_edges(workspace: Workspace) -> sql.Composable:
-    """The edges that are compared: all, or those of the records that are looked at."""
+def _present_edges(workspace: Workspace, active: Collection[Relationship]) -> sql.Composable:
+    """SQL: the edges that are compared: all, or those of the records that are looked at."""
     if not workspace.is_partial:
         return sql.SQL('SELECT * FROM {} WHERE "orgId" = %(org_id)s').format(workspace.canonical(TABLE))
-    found = [
-        sql.SQL(
-            'SELECT e.* FROM pg_temp.transform_owners o JOIN {link} JOIN {edges} e ON e."orgId" = %(org_id)s'
-            ' AND e.{end} = l."entityId" AND e."relationshipType" = {type} WHERE o.entity_type = {tag}'
-        ).format(
-            link=link_of(workspace, relationship.owner, sql.Identifier("o", "id")),
-            edges=workspace.canonical(TABLE),
-            end=sql.Identifier(end),
-            type=sql.Literal(each),
-            tag=sql.Literal(relationship.owner.tag),
-        )
-        for relationship in RELATIONSHIPS
-        for end, each in zip(_KEY, relationship_types(relationship), strict=False)
-    ]
-    return sql.SQL(" UNION ").join(found)
+    like = sql.SQL("(LIKE {}, PRIMARY KEY ({})) ON COMMIT DROP")
+    key = sql.SQL(", ").join(map(sql.Identifier, _KEY))
+    workspace.create("transform_present", like.format(workspace.canonical(TABLE), key))
+    for relationship in active:
+        for end, type_ in zip(_KEY, relationship.types, strict=False):
+            workspace.execute(_present(workspace, relationship, end, type_))
+    return sql.SQL("SELECT * FROM pg_temp.transform_present")
+
+
+def _present(workspace: Workspace, relationship: Relationship, end: str, type_: str) -> sql.Composed:
+    return sql.SQL(
+        "INSERT INTO pg_temp.transform_present"
+        ' SELECT e.* FROM pg_temp.transform_owners o JOIN {link} JOIN {edges} e ON e."orgId" = %(org_id)s'
+        ' AND e.{end} = l."entityId" AND e."relationshipType" = {type} WHERE o.stream = {stream} ON CONFLICT DO NOTHING'
+    ).format(
+        link=link_of(workspace, relationship.owner, sql.Identifier("o", "id")),
+        edges=workspace.canonical(TABLE),
+        end=sql.Identifier(end),
+        type=sql.Literal(type_),
+        stream=sql.Literal(relationship.stream.name),
+    )
 
 
 def create_joined(workspace: Workspace) -> None:
@@ -134,53 +155,86 @@ def note_joined(workspace: Workspace, table: LiteralString) -> None:
         workspace.execute(statement.format(key, sql.Identifier("pg_temp", table)))
 
 
-def _edges_of(workspace: Workspace, relationship: Relationship) -> sql.Composable:
-    outward_type, inward_type = relationship_types(relationship)
-    named, survivors = survivor_of(relationship.target, sql.Identifier("r", f"{relationship.key}_id"), "named")
-    return sql.SQL("""
-        SELECT
-            CASE WHEN direction.is_outward THEN l."entityId" ELSE t."entityId" END AS "sourceEntityId",
-            CASE WHEN direction.is_outward THEN t."entityId" ELSE l."entityId" END AS "targetEntityId",
-            CASE WHEN direction.is_outward THEN {outward_type} ELSE {inward_type} END AS "relationshipType",
-            CASE WHEN direction.is_outward THEN {owner_tag} ELSE {target_tag} END AS "sourceEntityTypeTag",
-            CASE WHEN direction.is_outward THEN {target_tag} ELSE {owner_tag} END AS "targetEntityTypeTag",
-            {key} AS relationship, {created_at} AS "createdAt", {updated_at} AS "updatedAt"
-        FROM {raw} r
-        {survivors}
-        JOIN {owner_link}
-        JOIN {target_link}
-        LEFT JOIN {target_raw} tr ON tr.org_id = %(org_id)s AND tr.id = {named}
-        CROSS JOIN LATERAL (SELECT {is_outward} AS is_outward OFFSET 0) direction
-        WHERE r.org_id = %(org_id)s AND {among} AND r._deleted_at IS NULL AND tr._deleted_at IS NULL
-            AND NOT {is_merged}""").format(
-        among=workspace.among(relationship.owner.tag, sql.Identifier("r", "id"), OWNERS),
+_WANTED: Final = sql.SQL("""
+INSERT INTO pg_temp.transform_wanted
+SELECT
+    CASE WHEN direction.is_outward THEN l."entityId" ELSE t."entityId" END AS "sourceEntityId",
+    CASE WHEN direction.is_outward THEN t."entityId" ELSE l."entityId" END AS "targetEntityId",
+    CASE WHEN direction.is_outward THEN {outward_type} ELSE {inward_type} END AS "relationshipType",
+    CASE WHEN direction.is_outward THEN {owner_tag} ELSE {target_tag} END AS "sourceEntityTypeTag",
+    CASE WHEN direction.is_outward THEN {target_tag} ELSE {owner_tag} END AS "targetEntityTypeTag",
+    {key} AS relationship, {values}
+FROM {rows}
+{survivors}
+JOIN {owner_link}
+JOIN {target_link}
+{ends}
+CROSS JOIN LATERAL (SELECT {is_outward} AS is_outward OFFSET 0) direction
+{records}
+WHERE {holds}
+{group}""")
+
+
+def _find_wanted(workspace: Workspace, active: Collection[Relationship]) -> None:
+    """`pg_temp.transform_wanted`: the edges that hold; a statement for each relationship that has anything to say."""
+    columns = sql.SQL("""(
+        "sourceEntityId" text, "targetEntityId" text, "relationshipType" text, "sourceEntityTypeTag" text,
+        "targetEntityTypeTag" text, relationship text, "createdAt" timestamptz, "updatedAt" timestamptz, metadata jsonb)
+        ON COMMIT DROP""")
+    workspace.create("transform_wanted", columns)
+    for relationship in active:
+        workspace.execute(_wanted(workspace, relationship))
+    workspace.analyze("transform_wanted")
+
+
+def _wanted(workspace: Workspace, relationship: Relationship) -> sql.Composed:
+    held = holding(workspace, relationship, OWNERS)
+    owner_id, owner_survivors = _near(relationship, held)
+    target_id, target_survivors = survivor_of(relationship.target, held.far, "named")
+    outward_type, inward_type = relationship.types
+    return _WANTED.format(
         owner_tag=sql.Literal(relationship.owner.tag),
         target_tag=sql.Literal(relationship.target.tag),
         outward_type=sql.Literal(outward_type),
         inward_type=sql.Literal(inward_type),
         key=sql.Literal(relationship.key),
-        created_at=relationship.owner.created_at,
-        updated_at=relationship.owner.updated_at,
-        raw=workspace.raw(relationship.owner.stream),
-        owner_link=link_of(workspace, relationship.owner, sql.Identifier("r", "id")),
-        target_link=link_of(workspace, relationship.target, named, alias="t"),
-        target_raw=workspace.raw(relationship.target.stream),
-        named=named,
-        survivors=survivors,
-        is_merged=is_merged(relationship.owner, sql.Identifier("r", "id")),
+        rows=held.rows,
+        survivors=sql.SQL("{} {}").format(owner_survivors, target_survivors),
+        owner_link=link_of(workspace, relationship.owner, owner_id),
+        target_link=link_of(workspace, relationship.target, target_id, alias="t"),
         is_outward=is_source(sql.Identifier("l", "entityId"), sql.Identifier("t", "entityId")),
+        **_parts(workspace, relationship, held, owner_id, target_id),
     )
 
 
-def relationship_type(source_tag: str, relationship: str, target_tag: str) -> str:
-    """OpenFaith's name of an edge: `campus_primary_campus_person`, `email_has_person`."""
-    return f"{source_tag}_{relationship if '_' in relationship else 'has'}_{target_tag}"
+def _near(relationship: Relationship, held: Holding) -> tuple[sql.Composable, sql.Composable]:
+    """The near end's record and its join; a merged owner's own relationships do not hold at all."""
+    if relationship.edge:
+        return survivor_of(relationship.owner, held.near, "near")
+    return held.near, sql.SQL("")
 
 
-def relationship_types(relationship: Relationship) -> tuple[str, str]:
-    """The type of an edge whose source is the relationship's owner, and of one whose target is."""
-    owner, target = relationship.owner.tag, relationship.target.tag
-    return relationship_type(owner, relationship.key, target), relationship_type(target, relationship.key, owner)
+def _parts(
+    workspace: Workspace, relationship: Relationship, held: Holding, owner_id: sql.Composable, target_id: sql.Composable
+) -> dict[str, sql.Composable]:
+    """What differs between the relationships of a record and a record that is an edge, which has metadata."""
+    target = sql.SQL("LEFT JOIN {} tr ON tr.org_id = %(org_id)s AND tr.id = {}").format(
+        workspace.raw(relationship.target.stream), target_id
+    )
+    holds = sql.SQL("{} AND tr._deleted_at IS NULL").format(held.condition)
+    if not relationship.edge:
+        values = sql.SQL("{}, {}, NULL::jsonb").format(created_at(relationship.owner), updated_at(relationship.owner))
+        return {"values": values, "ends": target, "records": sql.SQL(""), "holds": holds, "group": sql.SQL("")}
+    owner = sql.SQL("LEFT JOIN {} nr ON nr.org_id = %(org_id)s AND nr.id = {}").format(
+        workspace.raw(relationship.owner.stream), owner_id
+    )
+    return {
+        "values": RECORD_VALUES,
+        "ends": sql.SQL("{} {}").format(target, owner),
+        "records": records_of_edge(workspace, relationship.edge),
+        "holds": sql.SQL("{} AND nr._deleted_at IS NULL").format(holds),
+        "group": sql.SQL("GROUP BY 1, 2, 3, 4, 5"),
+    }
 
 
 def is_source(own_id: sql.Composable, other_id: sql.Composable) -> sql.Composable:
@@ -215,25 +269,45 @@ def _update(workspace: Workspace) -> int:
     return workspace.update(TABLE, assignments, found, source=SOURCE)
 
 
+def _stale(workspace: Workspace, active: Collection[Relationship]) -> list[Relationship]:
+    """The relationships of which some edge no longer holds."""
+    keys = {key for (key,) in workspace.rows(sql.SQL(_STALE_KEYS))}
+    return [each for each in active if each.key in keys]
+
+
 def _remove(workspace: Workspace, relationship: Relationship) -> int:
+    """End the edges that no longer hold, on the evidence of a loaded record."""
     found = sql.SQL("""
         pg_temp.transform_edges d
         WHERE {same_edge} AND d.is_stale AND d.relationship = {relationship}
             AND (d."sourceEntityTypeTag", d."targetEntityTypeTag")
                 IN (({owner}, {target}), ({target}, {owner}))
-            AND EXISTS (
-                SELECT FROM {links} l JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = l."externalId"
-                WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND l."entityType" = {owner}
-                    AND l."entityId" = CASE WHEN d."sourceEntityTypeTag" = {owner}
-                        THEN d."sourceEntityId" ELSE d."targetEntityId" END)""").format(
+            AND {is_loaded}""").format(
         same_edge=SAME_EDGE,
         relationship=sql.Literal(relationship.key),
         owner=sql.Literal(relationship.owner.tag),
         target=sql.Literal(relationship.target.tag),
-        links=workspace.canonical("externalLinks"),
-        raw=workspace.raw(relationship.owner.stream),
+        is_loaded=_is_loaded(workspace, relationship),
     )
     return workspace.update(TABLE, sql.SQL('"deletedAt" = now(), "deletedBy" = %(adapter)s'), found)
+
+
+def _is_loaded(workspace: Workspace, relationship: Relationship) -> sql.Composable:
+    """SQL: whether the record that the edge `d` was made from was loaded, so that its silence means something."""
+    raw = workspace.raw(relationship.stream)
+    if relationship.edge:
+        return sql.SQL("EXISTS (SELECT FROM {} r WHERE r.org_id = %(org_id)s AND r.id = d.record_id)").format(raw)
+    return sql.SQL("""EXISTS (
+                SELECT FROM {links} l JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = {record_id}
+                WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND {is_link}
+                    AND l."entityId" = CASE WHEN d."sourceEntityTypeTag" = {owner}
+                        THEN d."sourceEntityId" ELSE d."targetEntityId" END)""").format(
+        links=workspace.canonical("externalLinks"),
+        raw=raw,
+        record_id=record_id_of(relationship.owner, "l"),
+        is_link=is_link_of(relationship.owner, "l"),
+        owner=sql.Literal(relationship.owner.tag),
+    )
 
 
 SAME_EDGE: Final = sql.SQL(

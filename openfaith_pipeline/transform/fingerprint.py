@@ -1,26 +1,40 @@
 """What the canonical rows follow from besides rows: where it changed, every row has to be compared."""
 
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import phonenumbers
 
+from openfaith_pipeline import canonical
+from openfaith_pipeline.canonical.registry import declaration_of
 from openfaith_pipeline.catalog import mergers
 from openfaith_pipeline.catalog.stream import Stream
-from openfaith_pipeline.transform.registry import ENTITIES, MERGES
+from openfaith_pipeline.sources import CANONICAL
 
 
 @cache
 def transform_fingerprint(schema: str) -> str:
-    """Of the transform's code, its declarations, the streams' and the knowledge of phone numbers."""
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(str(mergers.__file__))]
-    streams = [stream for entity in ENTITIES.values() for stream in entity.streams]
-    streams += [merges.stream for merges in MERGES.values()]
-    declared = [schema, phonenumbers.__version__, *map(_declaration, streams)]
+    """Of the transform's code, the declarations, their streams' and the knowledge of phone numbers."""
+    rooms = (Path(__file__).parent, Path(str(canonical.__file__)).parent)
+    sources = [*(path for room in rooms for path in sorted(room.glob("*.py"))), Path(str(mergers.__file__))]
+    declared = [schema, phonenumbers.__version__, *map(declaration_of, CANONICAL.declarations), *map(_said, _streams())]
     code = b"".join(path.read_bytes() for path in sources)
     return hashlib.sha256(repr(declared).encode() + code).hexdigest()[:32]
 
 
-def _declaration(stream: Stream) -> object:
-    return stream.name, stream.type, list(stream.columns.items()), list(stream.belongs_to.items()), stream.merging
+def _streams() -> Iterator[Stream]:
+    for declared in CANONICAL.declarations:
+        yield from CANONICAL.sources_of(declared.stream)
+
+
+def _said(stream: Stream) -> object:
+    return (
+        stream.name,
+        stream.type,
+        list(stream.columns.items()),
+        list(stream.belongs_to.items()),
+        list(stream.links.items()),
+        stream.merging,
+    )

@@ -12,10 +12,11 @@ from typing import Final, NamedTuple
 
 from psycopg import sql
 
+from openfaith_pipeline.canonical.model import Entity
+from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform import edges, links
 from openfaith_pipeline.transform.deletion import deleted_by_person
-from openfaith_pipeline.transform.entity import Entity
-from openfaith_pipeline.transform.registry import MERGES
+from openfaith_pipeline.transform.identity import external_id, is_link_of, link_of, record_id_of
 from openfaith_pipeline.transform.workspace import Workspace
 
 EDGE_TYPE: Final = "merged"
@@ -35,7 +36,7 @@ class Merged(NamedTuple):
 
 def merge_entities(workspace: Workspace, entity: Entity) -> Merged:
     """Let each merged record's entity give way, once; a later merge of the survivor moves all of them on."""
-    if entity.table not in MERGES:
+    if entity.stream.name not in CANONICAL.merges:
         return Merged()
     workspace = replace(workspace, cause="merge")
     _find_redirects(workspace, entity)
@@ -56,19 +57,22 @@ def _find_redirects(workspace: Workspace, entity: Entity) -> None:
         SELECT gone.record_id, l."entityId" AS old_id, k."entityId" AS new_id, gone.merged_at,
             NOT EXISTS (
                 SELECT FROM {links} o WHERE o."orgId" = %(org_id)s AND o.adapter = %(adapter)s
-                    AND o."entityType" = {tag} AND o."entityId" = l."entityId" AND NOT EXISTS (
+                    AND o."entityType" = {tag} AND o."entityId" = l."entityId" AND NOT ({is_link} AND EXISTS (
                         SELECT FROM pg_temp.transform_survivors other
-                        WHERE other.entity_type = {tag} AND other.record_id = o."externalId"
-                            AND other.survivor_id = gone.survivor_id)) AS is_whole
+                        WHERE other.stream = {stream} AND other.record_id = {record_id}
+                            AND other.survivor_id = gone.survivor_id))) AS is_whole
         FROM pg_temp.transform_survivors gone
         JOIN {own_link}
         JOIN {survivor_link}
-        WHERE gone.entity_type = {tag} AND {among} AND l."entityId" <> k."entityId\"""").format(
-        among=workspace.among(entity.tag, sql.Identifier("gone", "record_id")),
+        WHERE gone.stream = {stream} AND {among} AND l."entityId" <> k."entityId\"""").format(
+        among=workspace.among(entity.stream, sql.Identifier("gone", "record_id")),
         links=workspace.canonical(links.TABLE),
         tag=sql.Literal(entity.tag),
-        own_link=links.link_of(workspace, entity, sql.Identifier("gone", "record_id")),
-        survivor_link=links.link_of(workspace, entity, sql.Identifier("gone", "survivor_id"), alias="k"),
+        stream=sql.Literal(entity.stream.name),
+        is_link=is_link_of(entity, "o"),
+        record_id=record_id_of(entity, "o"),
+        own_link=link_of(workspace, entity, sql.Identifier("gone", "record_id")),
+        survivor_link=link_of(workspace, entity, sql.Identifier("gone", "survivor_id"), alias="k"),
     )
     workspace.create("transform_redirects", statement)
     workspace.analyze("transform_redirects")
@@ -166,7 +170,7 @@ def _move_links(workspace: Workspace, entity: Entity) -> int:
     found = sql.SQL("""
         pg_temp.transform_redirects d WHERE target."orgId" = %(org_id)s AND target."entityType" = {tag}
             AND target."entityId" = d.old_id
-            AND (d.is_whole OR target.adapter = %(adapter)s AND target."externalId" = d.record_id)""").format(
-        tag=sql.Literal(entity.tag)
+            AND (d.is_whole OR target.adapter = %(adapter)s AND target."externalId" = {external_id})""").format(
+        tag=sql.Literal(entity.tag), external_id=external_id(entity, sql.Identifier("d", "record_id"))
     )
     return workspace.update(links.TABLE, assignments, found)

@@ -1,14 +1,15 @@
-"""Phone number: `number` is E.164, as the source gives it or worked out here where it gives none."""
+"""The E.164 form of the phone numbers whose source gives none, worked out for a whole org at once."""
+
+from functools import partial
 
 import phonenumbers
 from psycopg import sql
 
-from openfaith_pipeline.planning_center.streams import people
-from openfaith_pipeline.transform.entity import Column, Enrichment, Entity, or_false, taken
+from openfaith_pipeline.canonical.model import Entity
+from openfaith_pipeline.canonical.rules import Phone
+from openfaith_pipeline.transform.enrichment import Enrichment
+from openfaith_pipeline.transform.values import is_e164
 from openfaith_pipeline.transform.workspace import Workspace
-
-_TAG = "phoneNumber"
-_IS_E164 = sql.SQL("r.e164 ~ '^[+][1-9][0-9]{1,14}$'")
 
 
 def format_e164(number: str, country_code: str | None) -> str | None:
@@ -22,11 +23,24 @@ def format_e164(number: str, country_code: str | None) -> str | None:
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _prepare_e164(workspace: Workspace) -> None:
+def phones_of(entity: Entity) -> list[Enrichment]:
+    """The numbers worked out, as `computed.number`, for an entity that has a Phone."""
+    join = sql.SQL("LEFT JOIN pg_temp.transform_e164 computed ON computed.id = r.id")
+    found = (rule for rule in entity.columns.values() if isinstance(rule, Phone))
+    return [Enrichment(partial(_prepare, entity, rule), join) for rule in found]
+
+
+def _prepare(entity: Entity, rule: Phone, workspace: Workspace) -> None:
     unformatted = sql.SQL(
-        "SELECT r.id, r.number, r.country_code FROM {} r"
-        " WHERE r.org_id = %(org_id)s AND r.number IS NOT NULL AND ({}) IS NOT TRUE AND {}"
-    ).format(workspace.raw(people.PHONE_NUMBERS), _IS_E164, workspace.among(_TAG, sql.Identifier("r", "id")))
+        "SELECT r.id, {number}, {country} FROM {raw} r"
+        " WHERE r.org_id = %(org_id)s AND {number} IS NOT NULL AND ({is_e164}) IS NOT TRUE AND {among}"
+    ).format(
+        number=sql.Identifier("r", rule.number),
+        country=sql.Identifier("r", rule.country),
+        raw=workspace.raw(entity.stream),
+        is_e164=is_e164(rule.e164),
+        among=workspace.among(entity.stream, sql.Identifier("r", "id")),
+    )
     workspace.create("transform_e164", sql.SQL("(id text, number text) ON COMMIT DROP"))
     workspace.copy("transform_e164", map(_formatted, workspace.batches(unformatted)))
 
@@ -34,25 +48,3 @@ def _prepare_e164(workspace: Workspace) -> None:
 def _formatted(rows: list[tuple[str, str, str | None]]) -> list[tuple[str, str]]:
     computed = ((record_id, format_e164(number, country)) for record_id, number, country in rows)
     return [(record_id, number) for record_id, number in computed if number]
-
-
-PHONE_NUMBERS = Entity(
-    table="phoneNumbers",
-    tag=_TAG,
-    stream=people.PHONE_NUMBERS,
-    columns={
-        "number": Column(
-            ("e164", "number"),
-            sql.SQL("CASE WHEN {} THEN r.e164 ELSE computed.number END").format(_IS_E164),
-            is_lossy=True,
-        ),
-        "countryCode": taken("country_code"),
-        "location": taken("location"),
-        "primary": or_false("primary"),
-    },
-    enrichments=(
-        Enrichment(
-            prepare=_prepare_e164, join=sql.SQL("LEFT JOIN pg_temp.transform_e164 computed ON computed.id = r.id")
-        ),
-    ),
-)

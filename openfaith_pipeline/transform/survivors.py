@@ -8,20 +8,21 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
+from openfaith_pipeline.canonical.model import Entity
+from openfaith_pipeline.canonical.registry import Merges
 from openfaith_pipeline.catalog.mergers import survivors_of
-from openfaith_pipeline.transform.entity import Entity
-from openfaith_pipeline.transform.registry import MERGES, Merges
+from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform.workspace import Workspace
 
 
 def find_survivors(workspace: Workspace) -> None:
     """Fill `pg_temp.transform_survivors`: a row for each merged record of the org."""
-    columns = sql.SQL("(entity_type text, record_id text, survivor_id text, merged_at timestamptz) ON COMMIT DROP")
+    columns = sql.SQL("(stream text, record_id text, survivor_id text, merged_at timestamptz) ON COMMIT DROP")
     workspace.create("transform_survivors", columns)
-    told = [(merges, _read_mergers(workspace, merges)) for merges in MERGES.values()]
+    told = [(merges, _read_mergers(workspace, merges)) for merges in CANONICAL.merges.values()]
     workspace.copy("transform_survivors", [list(_merged(merges, mergers)) for merges, mergers in told])
     if workspace.is_partial:
-        workspace.create("transform_kin", sql.SQL("(entity_type text, record_id text, kin text) ON COMMIT DROP"))
+        workspace.create("transform_kin", sql.SQL("(stream text, record_id text, kin text) ON COMMIT DROP"))
         workspace.copy("transform_kin", [list(_kin(merges, mergers)) for merges, mergers in told])
 
 
@@ -41,7 +42,7 @@ def _read_mergers(workspace: Workspace, merges: Merges) -> list[tuple[str, str, 
 def _merged(merges: Merges, mergers: list[tuple[str, str, str]]) -> Iterator[tuple[str, str, str, str]]:
     merged_at = {removed: moment for _, removed, moment in reversed(mergers)}
     for removed, survivor in survivors_of((kept, removed) for kept, removed, _ in mergers).items():
-        yield merges.entity.tag, removed, survivor, merged_at[removed]
+        yield merges.entity.stream.name, removed, survivor, merged_at[removed]
 
 
 def _kin(merges: Merges, mergers: list[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
@@ -52,23 +53,23 @@ def _kin(merges: Merges, mergers: list[tuple[str, str, str]]) -> Iterator[tuple[
         if ours is not theirs:
             ours += theirs
             kin.update(dict.fromkeys(theirs, ours))
-    return ((merges.entity.tag, record_id, group[0]) for record_id, group in kin.items())
+    return ((merges.entity.stream.name, record_id, group[0]) for record_id, group in kin.items())
 
 
 def survivor_of(entity: Entity, record_id: sql.Composable, alias: str) -> tuple[sql.Composable, sql.Composable]:
     """SQL: the id of the record that stands for the entity's record of this id, and the join that `alias` needs."""
-    if entity.table not in MERGES:
+    if entity.stream.name not in CANONICAL.merges:
         return record_id, sql.SQL("")
     join = sql.SQL(
-        "LEFT JOIN pg_temp.transform_survivors {alias} ON {alias}.entity_type = {tag} AND {alias}.record_id = {id}"
-    ).format(alias=sql.Identifier(alias), tag=sql.Literal(entity.tag), id=record_id)
+        "LEFT JOIN pg_temp.transform_survivors {alias} ON {alias}.stream = {stream} AND {alias}.record_id = {id}"
+    ).format(alias=sql.Identifier(alias), stream=sql.Literal(entity.stream.name), id=record_id)
     return sql.SQL("COALESCE({}.survivor_id, {})").format(sql.Identifier(alias), record_id), join
 
 
 def is_merged(entity: Entity, record_id: sql.Composable) -> sql.Composable:
     """SQL: whether another record stands for the entity's record of this id."""
-    if entity.table not in MERGES:
+    if entity.stream.name not in CANONICAL.merges:
         return sql.SQL("false")
     return sql.SQL(
-        "EXISTS (SELECT FROM pg_temp.transform_survivors gone WHERE gone.entity_type = {} AND gone.record_id = {})"
-    ).format(sql.Literal(entity.tag), record_id)
+        "EXISTS (SELECT FROM pg_temp.transform_survivors gone WHERE gone.stream = {} AND gone.record_id = {})"
+    ).format(sql.Literal(entity.stream.name), record_id)

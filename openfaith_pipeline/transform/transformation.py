@@ -5,7 +5,7 @@ be told, and on demand, which also shows whether looking at the changes alone ha
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,21 +13,21 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.canonical.model import Entity
+from openfaith_pipeline.canonical.relationships import Relationship
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform import changes, edges, entity_relationships, links
-from openfaith_pipeline.transform.entity import Entity
-from openfaith_pipeline.transform.field_data import put_field_names, read_field_names
+from openfaith_pipeline.transform.answers import put_field_names, read_field_names
 from openfaith_pipeline.transform.merges import Merged, merge_entities
-from openfaith_pipeline.transform.registry import ENTITIES, MERGES, RELATIONSHIPS
-from openfaith_pipeline.transform.scope import LARGEST, create_owners, create_scope
+from openfaith_pipeline.transform.scope import LARGEST, create_owners, create_scope, streams_in
 from openfaith_pipeline.transform.survivors import find_survivors
 from openfaith_pipeline.transform.upsert import write_entity
-from openfaith_pipeline.transform.workspace import Workspace
+from openfaith_pipeline.transform.workspace import OWNERS, SCOPE, Workspace
 
 logger = logging.getLogger(__name__)
 
-TABLES: Final = (*ENTITIES, links.TABLE, edges.TABLE, entity_relationships.TABLE)
+TABLES: Final = (*CANONICAL.tables, links.TABLE, edges.TABLE, entity_relationships.TABLE)
 """The canonical tables written here, named by what follows `openfaith_`; a table stands after those it follows from."""
 
 Counts = dict[str, tuple[int, int, int]]
@@ -35,13 +35,16 @@ Counts = dict[str, tuple[int, int, int]]
 
 
 def _sources() -> Mapping[str, tuple[str, ...]]:
-    related = [stream for r in RELATIONSHIPS for stream in (r.owner.stream, r.target.stream)]
-    every = [entity.stream for entity in ENTITIES.values()]
-    mergers = [merges.stream for merges in MERGES.values()]
-    streams: dict[str, Iterable[Stream]] = {table: entity.streams for table, entity in ENTITIES.items()}
-    streams |= {table: (*streams[table], merges.stream) for table, merges in MERGES.items()}
-    streams[links.TABLE] = [*every, *mergers]
-    streams |= {table: [*related, *mergers] for table in (edges.TABLE, entity_relationships.TABLE)}
+    mergers = [merges.stream for merges in CANONICAL.merges.values()]
+    fields = [each.stream for each in CANONICAL.fields if each.on.name in CANONICAL.edges]
+    related = [end.stream for each in CANONICAL.relationships if each.is_edge for end in (each.owner, each.target)]
+    records = [edge.stream for edge in CANONICAL.edges.values()]
+    streams = {
+        name: [stream for entity in table.entities for stream in CANONICAL.sources_of(entity.stream)]
+        for name, table in CANONICAL.tables.items()
+    }
+    streams[links.TABLE] = [*(entity.stream for entity in CANONICAL.entities.values()), *records, *mergers]
+    streams |= {table: [*related, *records, *fields, *mergers] for table in (edges.TABLE, entity_relationships.TABLE)}
     return {table: tuple(dict.fromkeys(stream.name for stream in streams[table])) for table in TABLES}
 
 
@@ -163,7 +166,7 @@ def _follow(workspace: Workspace, state: changes.State) -> dict[str, TransformRe
         return None
     put_field_names(workspace, names)
     find_survivors(workspace)
-    if create_scope(workspace) > LARGEST:
+    if create_scope(workspace, notes.sources) > LARGEST:
         return None
     edges.create_joined(workspace)
     counts = _write(workspace, TABLES, is_register_whole=notes.are_of_register)
@@ -204,35 +207,77 @@ def _together(followed: TransformResult, compared: TransformResult, is_undisturb
 def _write(workspace: Workspace, wanted: tuple[str, ...], *, is_register_whole: bool = False) -> Counts:
     workspace.execute(_PLANNER_SETTINGS)
     workspace.use_nested_loops(are_used=workspace.is_partial)
-    needs_all_links = not ENTITIES.keys() >= set(wanted)
-    linked = [entity for table, entity in ENTITIES.items() if needs_all_links or table in wanted]
     links.create_written(workspace)
     if not workspace.is_partial:  # whose scope already follows from them
         find_survivors(workspace)
-    added = links.add_missing_links(workspace, linked)
-    counts = {table: write_entity(workspace, ENTITIES[table]) for table in wanted if table in ENTITIES}
+    streams = _streams_to_read(workspace)
+    linked = _linked_entities(wanted, streams)
+    added = links.add_missing_links(workspace, linked, _naming(linked, streams))
+    counts = dict.fromkeys((table for table in wanted if table in CANONICAL.tables), (0, 0, 0))
+    for entity in linked:
+        if entity.table in counts:
+            counts[entity.table] = _sum(counts[entity.table], write_entity(workspace, entity))
     # A merge is of rows, links and edges together.
-    merged = {
-        table: merge_entities(workspace, ENTITIES[table])
-        for table in MERGES
-        if {table, links.TABLE, edges.TABLE} <= set(wanted)
-    }
+    merged = [
+        (merges.entity.table, merge_entities(workspace, merges.entity))
+        for merges in CANONICAL.merges.values()
+        if {merges.entity.table, links.TABLE, edges.TABLE} <= set(wanted)
+    ]
     counts[links.TABLE] = _refresh_links(workspace, linked, added)
     if edges.TABLE in wanted:
         if workspace.is_partial:
             create_owners(workspace)
-        counts[edges.TABLE] = edges.write_edges(workspace)
+            streams = streams_in(workspace, OWNERS)
+        counts[edges.TABLE] = edges.write_edges(workspace, streams)
     if entity_relationships.TABLE in wanted:
         registering = replace(workspace, is_partial=workspace.is_partial and not is_register_whole)
         counts[entity_relationships.TABLE] = entity_relationships.write_entity_relationships(registering)
-    for table, each in merged.items():
+    for table, each in merged:
         _add_merged(counts, table, each)
     return counts
 
 
-def _add_merged(counts: dict[str, tuple[int, int, int]], table: str, merged: Merged) -> None:
-    written = {table: (0, merged.entities), links.TABLE: (0, merged.links)}
-    written[edges.TABLE] = (merged.edges_made, merged.edges_changed)
+def _streams_to_read(workspace: Workspace) -> frozenset[str]:
+    """The streams of which there is anything to look at: those that changed, or those that the org has rows of."""
+    if workspace.is_partial:
+        return streams_in(workspace, SCOPE) | streams_in(workspace, OWNERS)
+    read = [entity.stream for entity in CANONICAL.entities.values()] + [
+        edge.stream for edge in CANONICAL.edges.values()
+    ]
+    each = [
+        sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {} WHERE org_id = %(org_id)s)").format(
+            sql.Literal(stream.name), workspace.raw(stream)
+        )
+        for stream in read
+    ]
+    found = frozenset(name for (name,) in workspace.rows(sql.SQL(" UNION ALL ").join(each)))
+    # A merger makes entities of records that no row is left of.
+    return found | CANONICAL.merges.keys()
+
+
+def _linked_entities(wanted: Collection[str], streams: frozenset[str]) -> list[Entity]:
+    """The entities whose links are made: all with anything to read, unless only some tables are wanted."""
+    needs_all_links = not CANONICAL.tables.keys() >= set(wanted)
+    return [
+        entity
+        for name, entity in CANONICAL.entities.items()
+        if name in streams and (needs_all_links or entity.table in wanted)
+    ]
+
+
+def _naming(linked: Collection[Entity], streams: frozenset[str]) -> list[Relationship]:
+    """The relationships whose records name others that need links."""
+    owners = {entity.stream.name for entity in linked} | (streams & CANONICAL.edges.keys())
+    return [each for each in CANONICAL.relationships if each.stream.name in owners]
+
+
+def _sum(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, int, int]:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def _add_merged(counts: dict[str, tuple[int, int, int]], table: str, each: Merged) -> None:
+    written = {table: (0, each.entities), links.TABLE: (0, each.links)}
+    written[edges.TABLE] = (each.edges_made, each.edges_changed)
     for name, (inserted, updated) in written.items():
         before = counts[name]
         counts[name] = (before[0] + inserted, before[1] + updated, max(0, before[2] - inserted - updated))

@@ -1,14 +1,21 @@
 """Raw records of one entity -> its rows, by comparison: rows that already say the same are not written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from psycopg import sql
 
+from openfaith_pipeline.canonical.model import Entity
+from openfaith_pipeline.sources import CANONICAL
+from openfaith_pipeline.transform.answers import answers_of
 from openfaith_pipeline.transform.custom_fields import custom_fields, items_of_others
 from openfaith_pipeline.transform.deletion import deleted_at, deleted_by
-from openfaith_pipeline.transform.entity import Entity
-from openfaith_pipeline.transform.links import link_of
-from openfaith_pipeline.transform.registry import MERGES
+from openfaith_pipeline.transform.enrichment import Enrichment
+from openfaith_pipeline.transform.fields import fields_of
+from openfaith_pipeline.transform.identity import among_links, is_link_of, link_of, record_id_of
+from openfaith_pipeline.transform.links import created_at, updated_at
+from openfaith_pipeline.transform.phone_numbers import phones_of
+from openfaith_pipeline.transform.values import value, with_default
 from openfaith_pipeline.transform.workspace import Workspace
 
 
@@ -17,12 +24,13 @@ def write_entity(workspace: Workspace, entity: Entity) -> tuple[int, int, int]:
 
     Columns that the source feeds equal the source afterwards; no other column of an existing row is touched.
     """
-    for enrichment in entity.enrichments:
+    enrichments = [*phones_of(entity), *answers_of(entity), *fields_of(entity)]
+    for enrichment in enrichments:
         enrichment.prepare(workspace)
-    fed = _fed_columns(entity)
+    fed = _fed_columns(workspace, entity, enrichments)
     others = _ended_records(workspace, entity)
     others += _outranked_records(workspace, entity, others)
-    _find_changes(workspace, entity, fed, others)
+    _find_changes(workspace, entity, _Changed(fed, enrichments, others))
     updated = _update(workspace, entity, fed)
     inserted = _insert(workspace, entity, fed)
     workspace.execute(sql.SQL("INSERT INTO pg_temp.transform_written SELECT id FROM pg_temp.transform_changes"))
@@ -32,34 +40,50 @@ def write_entity(workspace: Workspace, entity: Entity) -> tuple[int, int, int]:
     return inserted, updated, records - len(others) - inserted - updated
 
 
-def _fed_columns(entity: Entity) -> Mapping[str, sql.Composable]:
+class _Changed(NamedTuple):
+    """fed: canonical column -> SQL. others: ids of records whose rows are not made from them."""
+
+    fed: Mapping[str, sql.Composable]
+    enrichments: Sequence[Enrichment]
+    others: list[str]
+
+
+def _fed_columns(
+    workspace: Workspace, entity: Entity, enrichments: Sequence[Enrichment]
+) -> Mapping[str, sql.Composable]:
     """Canonical column -> SQL, for every column that the source feeds."""
-    ours = sql.SQL("jsonb_build_array(jsonb_build_object('id', r.id, 'type', %(adapter)s::text))")
-    fed: dict[str, sql.Composable] = {name: column.expression for name, column in entity.columns.items()}
-    fed["createdAt"] = entity.created_at
-    if "updated_at" in entity.stream.attributes:
-        fed["updatedAt"] = entity.updated_at
+    fed = {name: with_default(rule, value(workspace, rule, entity.stream)) for name, rule in entity.columns.items()}
+    fed["createdAt"] = created_at(entity)
+    if entity.has_updated_at:
+        fed["updatedAt"] = updated_at(entity)
     fed["deletedAt"] = deleted_at("e")
     fed["deletedBy"] = deleted_by("e")
-    fed["externalIds"] = sql.SQL("{} || {}").format(items_of_others("externalIds", "type"), ours)
-    fed["customFields"] = custom_fields(entity)
+    fed["externalIds"] = sql.SQL("{} || {}").format(items_of_others("externalIds", "type"), _own_external_id(entity))
+    fed["customFields"] = custom_fields(entity, enrichments)
     return fed
+
+
+def _own_external_id(entity: Entity) -> sql.Composable:
+    stream = sql.SQL(", 'stream', {}::text").format(sql.Literal(entity.stream.name))
+    return sql.SQL("jsonb_build_array(jsonb_build_object('id', r.id, 'type', %(adapter)s::text{}))").format(
+        stream if entity.is_qualified else sql.SQL("")
+    )
 
 
 def _ended_records(workspace: Workspace, entity: Entity) -> list[str]:
     """Merged records: their row stays as it was last, or is their survivor's. One not made yet is made, to be ended."""
-    if entity.table not in MERGES:
+    if entity.stream.name not in CANONICAL.merges:
         return []
     statement = sql.SQL("""
         SELECT r.id FROM {raw} r
-        JOIN pg_temp.transform_survivors gone ON gone.entity_type = {tag} AND gone.record_id = r.id
+        JOIN pg_temp.transform_survivors gone ON gone.stream = {stream} AND gone.record_id = r.id
         JOIN {link}
         JOIN {survivor_link}
         LEFT JOIN {table} e ON e.id = l."entityId" AND e."orgId" = %(org_id)s
         WHERE r.org_id = %(org_id)s AND {among} AND (e.id IS NOT NULL OR l."entityId" = k."entityId")""").format(
-        among=workspace.among(entity.tag, sql.Identifier("r", "id")),
+        among=workspace.among(entity.stream, sql.Identifier("r", "id")),
         raw=workspace.raw(entity.stream),
-        tag=sql.Literal(entity.tag),
+        stream=sql.Literal(entity.stream.name),
         link=link_of(workspace, entity, sql.Identifier("r", "id")),
         survivor_link=link_of(workspace, entity, sql.Identifier("gone", "survivor_id"), alias="k"),
         table=workspace.canonical(entity.table),
@@ -78,23 +102,45 @@ def _outranked_records(workspace: Workspace, entity: Entity, ended: list[str]) -
                 PARTITION BY l."entityId" ORDER BY r._deleted_at IS NOT NULL, length(r.id), r.id COLLATE "C") AS rank
             FROM {raw} r JOIN {link}
             WHERE r.org_id = %(org_id)s AND {among} AND r.id <> ALL (%(ended)s::text[]) AND l."entityId" IN (
-                SELECT "entityId" FROM {links}
-                WHERE "orgId" = %(org_id)s AND adapter = %(adapter)s AND "entityType" = {tag} AND {linked_among}
-                GROUP BY "entityId" HAVING count(*) > 1)) ranked
+                SELECT o."entityId" FROM {links} o
+                WHERE o."orgId" = %(org_id)s AND o.adapter = %(adapter)s AND {is_link} AND {linked_among}
+                GROUP BY o."entityId" HAVING count(*) > 1)) ranked
         WHERE ranked.rank > 1""").format(
         raw=workspace.raw(entity.stream),
         link=link_of(workspace, entity, sql.Identifier("r", "id")),
-        among=workspace.among(entity.tag, sql.Identifier("r", "id")),
+        among=workspace.among(entity.stream, sql.Identifier("r", "id")),
         links=workspace.canonical("externalLinks"),
-        linked_among=workspace.among(entity.tag, sql.Identifier("externalId")),
-        tag=sql.Literal(entity.tag),
+        linked_among=among_links(workspace, entity, "o"),
+        is_link=is_link_of(entity, "o"),
     )
-    return [record_id for (record_id,) in workspace.rows(statement, ended=ended)]
+    ranked = [record_id for (record_id,) in workspace.rows(statement, ended=ended)]
+    return ranked + _ceded_records(workspace, entity)
 
 
-def _find_changes(workspace: Workspace, entity: Entity, fed: Mapping[str, sql.Composable], others: list[str]) -> None:
-    names = [sql.Identifier(name) for name in fed]
-    values = [sql.SQL("{} AS {}").format(value, sql.Identifier(name)) for name, value in fed.items()]
+def _ceded_records(workspace: Workspace, entity: Entity) -> list[str]:
+    """Records that share their entity with one of a stream that is declared earlier for the table."""
+    entities = CANONICAL.tables[entity.table].entities
+    earlier = entities[: entities.index(entity)]
+    if not earlier:
+        return []
+    statement = sql.SQL("""
+        SELECT r.id FROM {links} o JOIN {links} l ON l."orgId" = o."orgId" AND l."entityId" = o."entityId"
+            AND l.adapter = %(adapter)s AND {is_link}
+        JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = {record_id}
+        WHERE o."orgId" = %(org_id)s AND o.adapter = %(adapter)s AND {is_first} AND {among}""").format(
+        links=workspace.canonical("externalLinks"),
+        is_link=is_link_of(entity, "l"),
+        raw=workspace.raw(entity.stream),
+        record_id=record_id_of(entity, "l"),
+        is_first=sql.SQL("({})").format(sql.SQL(" OR ").join(is_link_of(first, "o") for first in earlier)),
+        among=among_links(workspace, entity, "l"),
+    )
+    return [record_id for (record_id,) in workspace.rows(statement)]
+
+
+def _find_changes(workspace: Workspace, entity: Entity, changed: _Changed) -> None:
+    names = [sql.Identifier(name) for name in changed.fed]
+    values = [sql.SQL("{} AS {}").format(value, sql.Identifier(name)) for name, value in changed.fed.items()]
     statement = sql.SQL("""
         ON COMMIT DROP AS
         SELECT d.*, e.id IS NULL AS is_new
@@ -108,13 +154,13 @@ def _find_changes(workspace: Workspace, entity: Entity, fed: Mapping[str, sql.Co
         raw=workspace.raw(entity.stream),
         link=link_of(workspace, entity, sql.Identifier("r", "id")),
         table=workspace.canonical(entity.table),
-        among=workspace.among(entity.tag, sql.Identifier("r", "id")),
-        enrichments=sql.SQL(" ").join(enrichment.join for enrichment in entity.enrichments),
+        among=workspace.among(entity.stream, sql.Identifier("r", "id")),
+        enrichments=sql.SQL(" ").join(enrichment.join for enrichment in changed.enrichments),
         values=sql.SQL(", ").join(values),
         present=sql.SQL(", ").join(sql.SQL("e.{}").format(name) for name in names),
         wanted=sql.SQL(", ").join(sql.SQL("d.{}").format(name) for name in names),
     )
-    workspace.create("transform_changes", statement, others=others)
+    workspace.create("transform_changes", statement, others=changed.others)
     workspace.analyze("transform_changes", "id", "is_new")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
@@ -89,25 +89,25 @@ class Workspace:
         """As `count`, of what only a whole transform counts; 0 for a partial one."""
         return 0 if self.is_partial else self.count(statement, **parameters)
 
-    def among(self, tag: str, record_id: sql.Composable, records: LiteralString = SCOPE) -> sql.Composable:
-        """SQL: whether the record of this entity type is one to look at."""
+    def among(self, stream: Stream, record_id: sql.Composable, records: str = SCOPE) -> sql.Composable:
+        """SQL: whether the record of this stream is one to look at."""
         if not self.is_partial:
             return sql.SQL("true")
-        return sql.SQL("{} IN (SELECT id FROM {} WHERE entity_type = {})").format(
-            record_id, sql.Identifier("pg_temp", records), sql.Literal(tag)
+        return sql.SQL("{} IN (SELECT id FROM {} WHERE stream = {})").format(
+            record_id, sql.Identifier("pg_temp", records), sql.Literal(stream.name)
         )
 
-    def create(self, name: LiteralString, definition: sql.Composable, **parameters: object) -> None:
+    def create(self, name: str, definition: sql.Composable, **parameters: object) -> None:
         """A temporary table for this transaction: `definition` is what follows its name."""
         self.drop(name)
         self.execute(
             sql.SQL("CREATE TEMP TABLE {} {}").format(sql.Identifier("pg_temp", name), definition), **parameters
         )
 
-    def drop(self, name: LiteralString) -> None:
+    def drop(self, name: str) -> None:
         self.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("pg_temp", name)))
 
-    def copy(self, name: LiteralString, batches: Iterable[Collection[tuple[str | None, ...]]]) -> None:
+    def copy(self, name: str, batches: Iterable[Collection[tuple[str | None, ...]]]) -> None:
         """COPY rows into a temporary table and let the planner know its size; they may come from `batches`."""
         statement = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier("pg_temp", name))
         for rows in batches:
@@ -116,7 +116,7 @@ class Workspace:
                     copy.write_row(row)
         self.analyze(name)
 
-    def analyze(self, name: LiteralString, *columns: LiteralString) -> None:
+    def analyze(self, name: str, *columns: str) -> None:
         """Tell the planner a temporary table's size: autovacuum never sees it. Without columns, all are analysed."""
         table = sql.Identifier("pg_temp", name)
         only = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, columns))) if columns else sql.SQL("")

@@ -1,0 +1,101 @@
+"""Bringing the canonical tables to what the mappings declare: tables, columns, indexes and comments are added.
+
+Nothing is dropped or changed in type, and tables that the application made before are kept as they are otherwise.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from psycopg import Connection, errors, sql
+from sqlalchemy import Column, Index, Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
+
+from openfaith_pipeline.database.alignment import Live, ddl, read_live
+from openfaith_pipeline.database.canonical_tables import canonical_metadata
+
+_DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+# Comments of one schema's tables and columns, by table and column; '' is the table itself.
+_COMMENTS: Final = """
+SELECT c.relname, coalesce(a.attname, ''), d.description FROM pg_description AS d
+JOIN pg_class AS c ON c.oid = d.objoid AND d.classoid = 'pg_class'::regclass
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
+WHERE n.nspname = %s AND c.relkind IN ('r', 'p')
+"""
+
+
+@dataclass(frozen=True)
+class CanonicalGap:
+    """What one table lacks."""
+
+    table: Table
+    is_absent: bool
+    columns: tuple[Column[Any], ...]
+    indexes: tuple[Index, ...]
+
+
+def find_canonical_gaps(connection: Connection[Any], schema: str) -> list[CanonicalGap]:
+    """What is missing, comments aside; one query."""
+    live = read_live(connection, [schema])
+    found = (_gap(table, live) for table in canonical_metadata(schema).sorted_tables)
+    return [gap for gap in found if gap is not None]
+
+
+def align_canonical_tables(connection: Connection[Any], schema: str) -> list[str]:
+    """Create what is missing, each table in a transaction of its own; return the tables that lacked something."""
+    gaps = find_canonical_gaps(connection, schema)
+    for gap in gaps:
+        with connection.transaction():
+            for statement in _statements(gap):
+                connection.execute(statement)
+    _align_comments(connection, schema)
+    return [gap.table.name for gap in gaps]
+
+
+def _gap(table: Table, live: Live) -> CanonicalGap | None:
+    columns = live.get(table.fullname)
+    if columns is None:
+        return CanonicalGap(table, True, (), tuple(table.indexes))
+    missing = tuple(column for column in table.columns if column.name not in columns)
+    # Other indexes of a table that is there are the application's affair, which may name them otherwise.
+    indexes = tuple(index for index in table.indexes if set(index.columns) & set(missing))
+    return CanonicalGap(table, False, missing, indexes) if missing else None
+
+
+def _statements(gap: CanonicalGap) -> Iterator[str]:
+    if gap.is_absent:
+        yield ddl(CreateTable(gap.table))
+    for column in gap.columns:
+        yield f"ALTER TABLE {_DIALECT.identifier_preparer.format_table(gap.table)} ADD COLUMN {_addition(column)}"
+    for index in gap.indexes:
+        yield ddl(CreateIndex(index))
+
+
+def _addition(column: Column[Any]) -> str:
+    """A text that may not be null keeps a default: the version before makes rows without it."""
+    defined = str(CreateColumn(column).compile(dialect=_DIALECT))
+    needs_default = not column.nullable and column.server_default is None
+    return f"{defined} DEFAULT ''" if needs_default else defined
+
+
+def _align_comments(connection: Connection[Any], schema: str) -> None:
+    """Say in the database what feeds each column; not on tables that are another's."""
+    there = {(table, column): text for table, column, text in connection.execute(_COMMENTS, (schema,)).fetchall()}
+    for table in canonical_metadata(schema).sorted_tables:
+        wanted = {"": table.comment, **{column.name: column.comment for column in table.columns}}
+        changed = {name: text for name, text in wanted.items() if text and there.get((table.name, name)) != text}
+        try:
+            with connection.transaction():
+                for name, text in changed.items():
+                    connection.execute(_comment(table, name, text))
+        except errors.InsufficientPrivilege:
+            continue
+
+
+def _comment(table: Table, column: str, text: str) -> sql.Composed:
+    names = (str(table.schema), table.name, column) if column else (str(table.schema), table.name)
+    kind = sql.SQL("COLUMN" if column else "TABLE")
+    return sql.SQL("COMMENT ON {} {} IS {}").format(kind, sql.Identifier(*names), sql.Literal(text))

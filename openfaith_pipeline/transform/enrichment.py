@@ -1,0 +1,20 @@
+"""What is prepared for all of an org's records of one entity before their rows are made, and joined to each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from openfaith_pipeline.transform.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Enrichment:
+    """prepare: fills a temporary table. join: the LEFT JOIN that brings it in; at most one row for each raw row `r`.
+
+    items: SQL for further custom-field items of the row: JSON objects as text, separated by commas, or null.
+    """
+
+    prepare: Callable[[Workspace], None]
+    join: sql.Composable
+    items: sql.Composable | None = None
