@@ -1,4 +1,4 @@
-"""The sources joined: every stream there is and what becomes of its records, whatever source it is of.
+"""The sources joined: every stream there is and the mapping of its records, of every source.
 
 Nothing outside a source's own room, its mapping and the simulator names a stream.
 """
@@ -14,7 +14,7 @@ from openfaith_pipeline.planning_center.streams import STREAMS
 __all__ = ["CANONICAL", "ENTITIES", "STREAMS", "carried_names", "streams_of"]
 
 CANONICAL: Final[Model] = model_of(mapping.MODULES, STREAMS)
-"""What becomes of the records: every declaration of every source's mapping, and what follows from them."""
+"""Every declaration of every source's mapping, and the tables and relationships derived from them."""
 
 ENTITIES: Final = CANONICAL.entities
 """The entities by stream; folders are entities too."""

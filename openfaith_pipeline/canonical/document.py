@@ -1,4 +1,4 @@
-"""What the declarations say, in words: comments of tables and columns, and the tables of docs/canonical.md."""
+"""The declarations in words: comments of tables and columns, and the tables of docs/canonical.md."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ from openfaith_pipeline.catalog.stream import Stream
 
 
 def described(rule: Rule) -> str:  # noqa: PLR0911 - a case for each rule
-    """What feeds a value, such as "`first_name`"."""
+    """The source of a value in words, such as "`first_name`"."""
     match rule:
         case Take(attribute, default):
             return f"`{attribute}`" + ("" if default is None else f", else {_literal(default)}")
@@ -54,7 +54,7 @@ def described_table(table: CanonicalTable) -> str:
 
 
 def described_column(table: CanonicalTable, name: str) -> str:
-    """The column's comment: what feeds it, by stream where they differ."""
+    """The column's comment: its source, by stream where they differ."""
     fed = {entity.stream.name: described(entity.columns[name]) for entity in table.entities if name in entity.columns}
     if len(fed) == len(table.entities) and len(set(fed.values())) == 1:
         return fed.popitem()[1]
@@ -68,7 +68,7 @@ def references_of(table: CanonicalTable) -> list[str]:
 
 
 def render_types(model: Model) -> str:
-    """A Markdown table: what becomes of each type, and what feeds each column."""
+    """A Markdown table of the mapped types, with the source of each column."""
     lines = ["| Planning Center | raw table | becomes | with |", "|---|---|---|---|"]
     return "\n".join([*lines, *_rows(model)]) + "\n"
 

@@ -1,6 +1,6 @@
 """The declarations: how the records of one stream become rows, folders, edges or fields of OpenFaith.
 
-Each says of one stream what its records are; what several streams become one table of is declared once for each. Keys,
+Each declares one stream. Where several streams become one table, each of them has a declaration of its own. Keys,
 links, custom fields, deletes, the edges between entities and the order of writing are not declared: they follow.
 """
 
@@ -41,7 +41,7 @@ class Entity:
 
     @property
     def namespace(self) -> str:
-        """What the external id of a record begins with."""
+        """The prefix of a record's external id."""
         return f"{self.stream.name}:" if self.is_qualified else ""
 
     @cached_property
@@ -92,8 +92,8 @@ class Folder:
 class Edge:
     """Each record of the stream is an edge between the entities that two of its relationships name.
 
-    between: those relationships. The first names one type of record, and the one with fewer of these edges, by whom a
-        changed record's edges are looked at again; the second may name records of several types.
+    between: those relationships. The first names one type of record, the one with fewer of these edges: through it a
+        changed record's edges are looked at again. The second may name records of several types.
     metadata: name -> rule, besides `recordId`. Where several records are one edge, the newest gives these, and
         `records` has all of them.
     name: `relationshipKey`, and in `relationshipType` where it has an underscore; the type in snake case unless given.
@@ -129,7 +129,7 @@ class Field:
 class Answers:
     """The records of the stream are answers to fields that a church defines for itself.
 
-    on: what was answered for; `via` names it, and may name records of other types too.
+    on: the record the answer belongs to; `via` names it, and may name records of other types too.
     definition: the relationship to the definition. slug, data_type, deleted: attributes of the definition.
     value: rule over the answer.
     """

@@ -1,4 +1,4 @@
-"""The declarations put together: tables, relationships and notes follow, and what does not fit is refused."""
+"""The declarations put together: tables and relationships are derived from them, and contradictions are refused."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -50,7 +50,7 @@ class CanonicalTable:
 
 @dataclass(frozen=True, eq=False)
 class Merges:
-    """A stream whose records say which records of an entity were merged into which others."""
+    """A stream of mergers: which records of an entity were merged into which others."""
 
     stream: Stream
     merging: Merging
@@ -76,7 +76,7 @@ class Model:
             raise ValueError(problem)
         for problem in self._problems_of_edges():
             raise ValueError(problem)
-        _ = self.tables  # which raises for what does not fit
+        _ = self.tables  # raises for types that do not agree
 
     @cached_property
     def known(self) -> Mapping[str, Entity]:
@@ -91,13 +91,13 @@ class Model:
 
     @cached_property
     def relationships(self) -> tuple[Relationship, ...]:
-        """All that names an entity: edges, and what columns refer to."""
+        """All that names an entity: edges, and references in columns."""
         own = (each for entity in self.entities.values() for each in of_entity(entity, self.known))
         return (*own, *(each for edge in self.edges.values() for each in of_edge(edge, self.known)))
 
     @cached_property
     def merges(self) -> Mapping[str, Merges]:
-        """By the stream whose records are merged."""
+        """By the stream of the merged records."""
         mergers = ((stream, stream.merging) for stream in self.streams.values() if stream.merging)
         return {
             merging.target: Merges(stream, merging, self.entities[merging.target])
@@ -182,7 +182,7 @@ class Model:
 
 
 def model_of(modules: Iterable[ModuleType], streams: Mapping[str, Stream]) -> Model:
-    """What the modules declare, in their order; raises ValueError where it does not fit."""
+    """The declarations of the modules, in their order; raises ValueError where they do not fit."""
     kinds = get_args(Declaration)
     values = (value for module in modules for value in vars(module).values() if isinstance(value, kinds))
     found = list(dict.fromkeys(values))  # one module may import another's
@@ -201,7 +201,7 @@ def model_of(modules: Iterable[ModuleType], streams: Mapping[str, Stream]) -> Mo
 
 
 def declaration_of(declared: Declaration) -> object:
-    """What a declaration says, with streams by their names: equal declarations, and only those, have equal `repr`."""
+    """The content of a declaration, with streams by name: equal declarations, and only those, have equal `repr`."""
     said = {name: value.name if isinstance(value, Stream) else value for name, value in vars(declared).items()}
     return type(declared).__name__, {field.name: said[field.name] for field in fields(declared)}
 
@@ -256,11 +256,11 @@ def _problems_of(rule: Rule, stream: Stream, place: str) -> Iterator[str]:
     attribute = getattr(rule, "attribute", None)
     unknown = {*rule.attributes, *([attribute] if attribute else [])} - stream.attributes.keys()
     if unknown:
-        yield f"{place} takes what {stream.name} does not have: {sorted(unknown)}"
+        yield f"{place} takes attributes that {stream.name} does not have: {sorted(unknown)}"
     elif type(rule) in _NEEDED and stream.attributes[rule.attributes[0]] is not _NEEDED[type(rule)]:
         yield f"{place}: {rule.attributes[0]} of {stream.name} is no {_NEEDED[type(rule)].value}"
     if isinstance(rule, Reference) and rule.relationship not in stream.belongs_to:
-        yield f"{place} refers to what {stream.name} does not have: {rule.relationship!r}"
+        yield f"{place} refers to a relationship that {stream.name} does not have: {rule.relationship!r}"
 
 
 def _has_way(each: Field, aliases: Mapping[str, Alias]) -> bool:

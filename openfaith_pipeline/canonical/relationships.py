@@ -1,4 +1,4 @@
-"""What holds between entities, as it follows from the declarations and the streams' own relationships."""
+"""Relationships between entities, derived from the declarations and the streams' own relationships."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Relationship:
     links: the table of links the columns are in, where the relationship is a to-many one; else the raw table.
     type_column, type: the condition on a relationship that names records of several types.
     edge: the declaration, where the rows are records of their own rather than the owner's.
-    is_edge: false for what a column refers to and no edge shows.
+    is_edge: false for a reference in a column, which makes no edge.
     """
 
     key: str
@@ -34,7 +34,7 @@ class Relationship:
 
     @property
     def types(self) -> tuple[str, str]:
-        """`relationshipType` of an edge whose source is the owner, and of one whose target is."""
+        """`relationshipType` of an edge from the owner, and of one to the owner."""
         owner, target = self.owner.tag, self.target.tag
         return relationship_type(owner, self.key, target), relationship_type(target, self.key, owner)
 

@@ -1,4 +1,4 @@
-"""Bringing the canonical tables to what the mappings declare: tables, columns, indexes and comments are added.
+"""Alignment of the canonical tables with the mappings: missing tables, columns, indexes and comments are added.
 
 Nothing is dropped or changed in type, and tables that the application made before are kept as they are otherwise.
 """
@@ -29,7 +29,7 @@ WHERE n.nspname = %s AND c.relkind IN ('r', 'p')
 
 @dataclass(frozen=True)
 class CanonicalGap:
-    """What one table lacks."""
+    """The missing parts of one table."""
 
     table: Table
     is_absent: bool
@@ -38,14 +38,14 @@ class CanonicalGap:
 
 
 def find_canonical_gaps(connection: Connection[Any], schema: str) -> list[CanonicalGap]:
-    """What is missing, comments aside; one query."""
+    """Everything missing except comments; one query."""
     live = read_live(connection, [schema])
     found = (_gap(table, live) for table in canonical_metadata(schema).sorted_tables)
     return [gap for gap in found if gap is not None]
 
 
 def align_canonical_tables(connection: Connection[Any], schema: str) -> list[str]:
-    """Create what is missing, each table in a transaction of its own; return the tables that lacked something."""
+    """Create missing tables and columns, each table in its own transaction; return the tables that changed."""
     gaps = find_canonical_gaps(connection, schema)
     for gap in gaps:
         with connection.transaction():
@@ -82,7 +82,7 @@ def _addition(column: Column[Any]) -> str:
 
 
 def _align_comments(connection: Connection[Any], schema: str) -> None:
-    """Say in the database what feeds each column; not on tables that are another's."""
+    """Comment tables and columns with their sources, except on tables of another owner."""
     there = {(table, column): text for table, column, text in connection.execute(_COMMENTS, (schema,)).fetchall()}
     for table in canonical_metadata(schema).sorted_tables:
         wanted = {"": table.comment, **{column.name: column.comment for column in table.columns}}

@@ -52,7 +52,7 @@ class RawNotes:
     """Notes about a raw table or a table of links: the records of `source` that `columns` name.
 
 
-    suffix: tells the table's triggers apart.
+    suffix: distinguishes the triggers of one table.
     """
 
     schema: str
@@ -72,7 +72,7 @@ def records_of(edge: Stream) -> str:
 
 
 def raw_notes(model: Model = CANONICAL) -> list[RawNotes]:
-    """What is noted of raw rows, as it follows from the declarations."""
+    """The notes about raw rows, derived from the declarations."""
     found: dict[tuple[str, str, str, str], RawNotes] = {}
     used: set[tuple[str, str, str]] = set()
     for notes in _raw_notes(model):

@@ -1,7 +1,7 @@
 """Raw tables -> the OpenFaith tables: the declarations of the sources' mappings as set-based SQL, the same for all.
 
-Belongs here: the SQL of rows, links, edges, custom fields, deletes and restores, and the notes of what changed. Does
-not: what becomes of any one type (`mapping` of its source), fetching, Dagster.
+Belongs here: the SQL of rows, links, edges, custom fields, deletes and restores, and the notes of changes. Does not:
+the mapping of any one type (its source's `mapping`), fetching, Dagster.
 """
 
 from openfaith_pipeline.transform.changes import note_everything

@@ -1,4 +1,4 @@
-"""Records that are edges: what their metadata says, and several of them that are one edge."""
+"""Records that are edges: their metadata, and several of them that are one edge."""
 
 from typing import Final
 

@@ -217,7 +217,7 @@ def _near(relationship: Relationship, held: Holding) -> tuple[sql.Composable, sq
 def _parts(
     workspace: Workspace, relationship: Relationship, held: Holding, owner_id: sql.Composable, target_id: sql.Composable
 ) -> dict[str, sql.Composable]:
-    """What differs between the relationships of a record and a record that is an edge, which has metadata."""
+    """The parts in which a relationship of a record differs from a record that is an edge, which has metadata."""
     target = sql.SQL("LEFT JOIN {} tr ON tr.org_id = %(org_id)s AND tr.id = {}").format(
         workspace.raw(relationship.target.stream), target_id
     )
@@ -270,7 +270,7 @@ def _update(workspace: Workspace) -> int:
 
 
 def _stale(workspace: Workspace, active: Collection[Relationship]) -> list[Relationship]:
-    """The relationships of which some edge no longer holds."""
+    """The relationships with edges that no longer hold."""
     keys = {key for (key,) in workspace.rows(sql.SQL(_STALE_KEYS))}
     return [each for each in active if each.key in keys]
 

@@ -1,4 +1,4 @@
-"""What is prepared for all of an org's records of one entity before their rows are made, and joined to each."""
+"""Data prepared for all records of one entity of an org before their rows are made, and joined to each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

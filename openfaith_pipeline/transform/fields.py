@@ -90,7 +90,7 @@ def _several(value: sql.Composable) -> sql.Composable:
 
 
 def _rows(workspace: Workspace, each: Field) -> tuple[sql.Composable, sql.Composable]:
-    """SQL: the id of the record that a field's record is of, and what follows FROM; the field's record is `r`."""
+    """SQL: the owner's id, and the part after FROM; the field's record is `r`."""
     names = {"on": workspace.raw(each.on), "raw": workspace.raw(each.stream)}
     live = sql.SQL("r.org_id = %(org_id)s AND r._deleted_at IS NULL")
     if is_named_by_owner(each):
@@ -152,7 +152,7 @@ def _json(value: sql.Composable) -> sql.Composable:
 
 
 def _rows_of_record(workspace: Workspace, each: Field) -> sql.Composable:
-    """What follows FROM, up to its conditions: the field's records `r` of the edge's record `record`."""
+    """The part after FROM, up to its conditions: the field's records `r` of the edge's record `record`."""
     raw = workspace.raw(each.stream)
     if is_named_by_owner(each):
         return sql.SQL("{} r WHERE r.id = record.{}").format(raw, sql.Identifier(f"{each.via}_id"))

@@ -10,7 +10,7 @@ from openfaith_pipeline.transform.workspace import OWNERS, SCOPE, Workspace
 
 
 class Holding(NamedTuple):
-    """rows: what follows FROM; the row that holds the relationship is `r`. near, far: the ids of the two records.
+    """rows: the part after FROM; the row that holds the relationship is `r`. near, far: the ids of the two records.
 
     condition: of the rows of the org, those that are live, of the right type and of records to look at.
     """

@@ -1,4 +1,4 @@
-"""The E.164 form of the phone numbers whose source gives none, worked out for a whole org at once."""
+"""The E.164 form of phone numbers that come without one, worked out for a whole org at once."""
 
 from functools import partial
 

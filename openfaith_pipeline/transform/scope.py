@@ -1,9 +1,9 @@
 """Which records a partial transform looks at: those that changed, and all whose rows, links or edges follow from them.
 
-`pg_temp.transform_scope` has them by stream and id. It is closed under what one canonical row can follow from: the
-records that share an entity, and the people that any mergers connect, in whatever order these count.
-`pg_temp.transform_owners` has the records whose edges are looked at: those, and the records that point to them. Of a
-stream whose records are edges it has the ids of their near ends.
+`pg_temp.transform_scope` has them by stream and id. It is closed under everything one canonical row is derived from:
+the records that share an entity, and the people that any mergers connect, in whatever order these count.
+`pg_temp.transform_owners` has the records with edges to look at: those, and the records that point to them. For a
+stream of records that are edges it has the ids of their near ends.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _TABLE: Final = sql.SQL("(stream text, id text, PRIMARY KEY (stream, id)) ON COM
 def create_scope(workspace: Workspace, sources: frozenset[str]) -> int:
     """Fill `transform_scope` from the notes of these sources; returns how many records it has.
 
-    The records whose own rows changed are in `transform_owners` too. Needs `transform_kin` of the mergers.
+    The near ends of changed edge records are in `transform_owners` already. Needs `transform_kin` of the mergers.
     """
     workspace.create(SCOPE, _TABLE)
     workspace.create(OWNERS, _TABLE)
@@ -108,7 +108,7 @@ def _seeds(workspace: Workspace, sources: frozenset[str]) -> Iterator[sql.Compos
 
 
 def _edge_seeds(workspace: Workspace, sources: frozenset[str]) -> Iterator[sql.Composable]:
-    """Of the streams whose records are edges, the near ends whose edges changed."""
+    """The near ends of edges that changed, for streams of records that are edges."""
     streams = sorted(sources & CANONICAL.edges.keys())
     if streams:
         yield sql.SQL("SELECT source, key[1] FROM pg_temp.transform_notes WHERE source = ANY({})").format(
@@ -158,7 +158,7 @@ def _with_field(workspace: Workspace, each: Field, owner_id: sql.Composable) -> 
 
 
 def _linked(entity: Entity) -> sql.Composable:
-    """The records of the entity whose links changed."""
+    """The records of the entity with changed links."""
     return sql.SQL(
         'SELECT {stream}, {record_id} FROM (SELECT key[1] AS "entityType", key[2] AS "externalId"'
         " FROM pg_temp.transform_notes WHERE source = {source}) l WHERE {is_link}"
@@ -227,7 +227,7 @@ def _siblings(workspace: Workspace, table: str, entity: Entity) -> sql.Composabl
 
 
 def _referring(workspace: Workspace, *, of_records: bool) -> Iterator[sql.Composable]:
-    """The records whose columns, or metadata, refer to one that a merger connects: the id may be another's by now."""
+    """The records with columns, or metadata, that refer to a merged person: the id may be another's by now."""
     for each in CANONICAL.relationships:
         if not each.is_edge and bool(each.edge) is of_records and each.target.stream.name in CANONICAL.merges:
             yield sql.SQL(

@@ -19,11 +19,11 @@ def find_survivors(workspace: Workspace) -> None:
     """Fill `pg_temp.transform_survivors`: a row for each merged record of the org."""
     columns = sql.SQL("(stream text, record_id text, survivor_id text, merged_at timestamptz) ON COMMIT DROP")
     workspace.create("transform_survivors", columns)
-    told = [(merges, _read_mergers(workspace, merges)) for merges in CANONICAL.merges.values()]
-    workspace.copy("transform_survivors", [list(_merged(merges, mergers)) for merges, mergers in told])
+    read = [(merges, _read_mergers(workspace, merges)) for merges in CANONICAL.merges.values()]
+    workspace.copy("transform_survivors", [list(_merged(merges, mergers)) for merges, mergers in read])
     if workspace.is_partial:
         workspace.create("transform_kin", sql.SQL("(stream text, record_id text, kin text) ON COMMIT DROP"))
-        workspace.copy("transform_kin", [list(_kin(merges, mergers)) for merges, mergers in told])
+        workspace.copy("transform_kin", [list(_kin(merges, mergers)) for merges, mergers in read])
 
 
 def _read_mergers(workspace: Workspace, merges: Merges) -> list[tuple[str, str, str]]:

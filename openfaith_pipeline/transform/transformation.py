@@ -238,7 +238,7 @@ def _write(workspace: Workspace, wanted: tuple[str, ...], *, is_register_whole: 
 
 
 def _streams_to_read(workspace: Workspace) -> frozenset[str]:
-    """The streams of which there is anything to look at: those that changed, or those that the org has rows of."""
+    """The streams with anything to read: those that changed, or, in a whole transform, those with rows of the org."""
     if workspace.is_partial:
         return streams_in(workspace, SCOPE) | streams_in(workspace, OWNERS)
     read = [entity.stream for entity in CANONICAL.entities.values()] + [
@@ -256,7 +256,7 @@ def _streams_to_read(workspace: Workspace) -> frozenset[str]:
 
 
 def _linked_entities(wanted: Collection[str], streams: frozenset[str]) -> list[Entity]:
-    """The entities whose links are made: all with anything to read, unless only some tables are wanted."""
+    """The entities to link: all with anything to read, unless only some tables are wanted."""
     needs_all_links = not CANONICAL.tables.keys() >= set(wanted)
     return [
         entity
@@ -266,7 +266,7 @@ def _linked_entities(wanted: Collection[str], streams: frozenset[str]) -> list[E
 
 
 def _naming(linked: Collection[Entity], streams: frozenset[str]) -> list[Relationship]:
-    """The relationships whose records name others that need links."""
+    """The relationships that name records to link."""
     owners = {entity.stream.name for entity in linked} | (streams & CANONICAL.edges.keys())
     return [each for each in CANONICAL.relationships if each.stream.name in owners]
 

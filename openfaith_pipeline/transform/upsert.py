@@ -41,7 +41,7 @@ def write_entity(workspace: Workspace, entity: Entity) -> tuple[int, int, int]:
 
 
 class _Changed(NamedTuple):
-    """fed: canonical column -> SQL. others: ids of records whose rows are not made from them."""
+    """fed: canonical column -> SQL. others: ids of records that give no row of their own."""
 
     fed: Mapping[str, sql.Composable]
     enrichments: Sequence[Enrichment]

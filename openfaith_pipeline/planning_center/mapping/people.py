@@ -1,4 +1,4 @@
-"""People: whom a church knows, how they are reached, and the church's sites."""
+"""People: names, contact data and a church's own fields, and its campuses."""
 
 from openfaith_pipeline.canonical.model import Answers, Entity
 from openfaith_pipeline.canonical.rules import Choice, Day, FirstOf, Matching, Phone, Take, taken

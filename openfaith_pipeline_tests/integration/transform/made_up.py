@@ -1,6 +1,6 @@
-"""Declarations that nobody has, in a process of their own: run as a module, it prints what follows from them as JSON.
+"""Declarations that nobody has, in a process of their own: run as a module, it prints the results as JSON.
 
-Given a number of rounds, it also changes raw rows at random and counts what following the changes had missed.
+Given a number of rounds, it also changes raw rows at random and counts the rows that following the changes had missed.
 """
 
 import json

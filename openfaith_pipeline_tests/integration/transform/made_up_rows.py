@@ -60,7 +60,7 @@ class Rows:
         return {table: (result.inserted, result.updated) for table, result in results.items()}
 
     def missed_after_change(self) -> dict[str, int]:
-        """Change a few rows; by table, what comparing everything writes after what changed was followed."""
+        """Change a few rows; by table, the rows that only comparing everything found."""
         acts = [self._rewrite, self._toggle, self._list_labels, self._merge, self._edit]
         for act in self.random.choices(acts, k=self.random.randint(1, 3)):
             act()
@@ -104,7 +104,7 @@ class Rows:
         put_row(self.connection, "people.person_mergers", self.org_id, merger, created_at="2026-01-02", **names)
 
     def _edit(self) -> None:
-        """What another program does in OpenFaith."""
+        """Edits by another program in OpenFaith."""
         self.connection.execute(self.random.choice(EDITS))
 
     def _some_record(self) -> tuple[Stream, str]:

@@ -43,7 +43,7 @@ def test_each_touches_one_declaration(report: dict[str, Any]) -> None:
     assert links["folder", "people.lists:1"] == folders["pco_list", "1"]["id"]
     parents = {row["parentFolderId"] for row in folders.values()} - {None}
     assert parents and parents <= {entity for (_, key), entity in links.items() if key.startswith("people.list_cat")}
-    # The edge: what the record says is its metadata, and several records are one edge.
+    # The edge: the record's attributes are its metadata, and several records are one edge.
     memberships = [
         edge for edge in rows["edges"] if edge["relationshipType"] == "household_household_membership_person"
     ]
@@ -53,7 +53,7 @@ def test_each_touches_one_declaration(report: dict[str, Any]) -> None:
     several = [metadata for metadata in given if "records" in metadata]
     assert several and all(len(metadata["records"]) > 1 for metadata in several)
     assert all(metadata["recordId"] == metadata["records"][-1]["recordId"] for metadata in several)
-    # The fields: of what a person names, of what belongs to a donation, of a list, and of an edge.
+    # The fields: named by a person, belonging to a donation, listed by a donation, and on an edge.
     assert "pco_marital_status" in items(rows["people"])
     assert {"pco_labels", "pco_note"} <= items(rows["donations"])
     records = [record for metadata in given for record in metadata.get("records", [metadata])]

@@ -1,4 +1,4 @@
-"""What follows from the declarations, and what is refused."""
+"""Tables and relationships derived from declarations, and declarations that are refused."""
 
 from types import ModuleType
 from typing import Any
@@ -75,7 +75,7 @@ def test_streams_of_one_table_are_told_apart_by_their_external_ids() -> None:
         "people.lists:",
         "people.list_categories:",
     }
-    # What not every stream gives may be null.
+    # A column that not every stream feeds may be null.
     assert found.tables["events"].columns["name"].default is None
     assert found.tables["folders"].columns["name"].default == ""
 
@@ -85,7 +85,7 @@ REFUSED: dict[str, tuple[Declaration, ...]] = {
     "does not have: ['nonsense']": (Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Take("nonsense")}),),
     "no date": (Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Day("name")}),),
     "no integer": (Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Money("name")}),),
-    "refers to what groups.events does not have": (
+    "refers to a relationship that groups.events does not have": (
         Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Reference("nobody")}),
     ),
     "refers to 'location', which is no entity": (
@@ -134,7 +134,7 @@ REFUSED: dict[str, tuple[Declaration, ...]] = {
 
 
 @pytest.mark.parametrize("problem", REFUSED)
-def test_what_does_not_fit_is_refused(problem: str) -> None:
+def test_declarations_that_do_not_fit_are_refused(problem: str) -> None:
     with pytest.raises(ValueError, match=problem.replace("[", "\\[").replace("]", "\\]")):
         model(*REFUSED[problem])
 

@@ -1,4 +1,4 @@
-"""Value rules read backwards: what to write at the source for a value to come back as it is."""
+"""Value rules read backwards: the source attributes that make a value come back as it is."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_source_values(rule: Rule, value: object, said: dict[str, object]) -> No
         (Presence("archived_at", "inactive", "active"), "inactive"),
     ],
 )
-def test_what_cannot_be_written_is_refused(rule: Rule, value: object) -> None:
+def test_values_that_cannot_be_written_are_refused(rule: Rule, value: object) -> None:
     with pytest.raises(NotWritable, match=str(value)):
         source_values(rule, value)
 

@@ -1,4 +1,4 @@
-"""What the transform writes, as it follows from the declarations."""
+"""The tables that the transform writes, derived from the declarations."""
 
 from openfaith_pipeline.database.canonical_tables import canonical_metadata
 from openfaith_pipeline.sources import CANONICAL, STREAMS
