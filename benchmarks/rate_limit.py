@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from benchmarks.church import connect, fresh_place, sync
 from benchmarks.results import table, write_section
-from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator import Latency, RateLimit, SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS, streams_of
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from openfaith_pipeline.defs.execution import run_pco_sync as run_pco_sync
+    from openfaith_pipeline.defs.execution import sync_orgs as run_pco_sync
 
 __all__ = ["run_pco_sync"]
 
@@ -12,6 +12,6 @@ def __getattr__(name: str) -> Any:
     """Load Dagster only when a sync is asked for: it takes over a second."""
     if name != "run_pco_sync":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from openfaith_pipeline.defs.execution import run_pco_sync
+    from openfaith_pipeline.defs.execution import sync_orgs
 
-    return run_pco_sync
+    return sync_orgs

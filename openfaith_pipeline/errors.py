@@ -186,7 +186,7 @@ class LeaseLost(OpenFaithError):
 
 
 class UnexpectedResponse(OpenFaithError):
-    """A well-formed response that breaks JSON:API or the documented contract."""
+    """A well-formed response that breaks the documented contract."""
 
 
 class QueryRefused(UnexpectedResponse):

@@ -7,17 +7,49 @@ from collections.abc import Mapping
 from typing import Final
 
 from openfaith_pipeline.canonical.registry import Model, model_of
-from openfaith_pipeline.catalog.stream import Product, Stream
-from openfaith_pipeline.planning_center import mapping
+from openfaith_pipeline.catalog.events import Event, WebhookDialect
+from openfaith_pipeline.catalog.source import Product, Source
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.planning_center import envelopes, mapping, products
+from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 from openfaith_pipeline.planning_center.streams import STREAMS
 
-__all__ = ["CANONICAL", "ENTITIES", "STREAMS", "carried_names", "streams_of"]
+__all__ = [
+    "CANONICAL",
+    "DEFAULT_SOURCE",
+    "DIALECTS",
+    "ENTITIES",
+    "PRODUCTS",
+    "SOURCES",
+    "STREAMS",
+    "carried_names",
+    "event_named",
+    "streams_of",
+]
+
+DEFAULT_SOURCE: Final[Source] = PLANNING_CENTER
+"""The source of an org unless it names another."""
+
+SOURCES: Final[Mapping[str, Source]] = {source.adapter: source for source in (PLANNING_CENTER,)}
+"""Every source by its adapter."""
+
+PRODUCTS: Final[Mapping[str, Product]] = {product.value: product for product in products.Product}
+"""Every product of every source by its name."""
+
+DIALECTS: Final[Mapping[str, WebhookDialect]] = {PLANNING_CENTER.adapter: envelopes}
+"""How the sources that have webhooks deliver, by adapter."""
 
 CANONICAL: Final[Model] = model_of(mapping.MODULES, STREAMS)
 """Every declaration of every source's mapping, and the tables and relationships derived from them."""
 
 ENTITIES: Final = CANONICAL.entities
 """The entities by stream; folders are entities too."""
+
+
+def event_named(name: str) -> Event | None:
+    """The event of that name, of any source; None where it is about nothing that is synced."""
+    events = (dialect.event_named(name) for dialect in DIALECTS.values())
+    return next(filter(None, events), None)
 
 
 def streams_of(product: Product) -> tuple[Stream, ...]:

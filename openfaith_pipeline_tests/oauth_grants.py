@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.planning_center import OAuthToken
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.simulator import SimulatorClient
@@ -23,7 +23,7 @@ def application(url: str) -> OAuthApplication:
 def with_oauth(settings: Settings, url: str) -> Settings:
     """The settings with the simulator's OAuth application."""
     return settings.model_copy(
-        update={"pco_api_url": url, "pco_client_id": CLIENT_ID, "pco_client_secret": SecretStr(CLIENT_SECRET)}
+        update={"api_url": url, "oauth_client_id": CLIENT_ID, "oauth_client_secret": SecretStr(CLIENT_SECRET)}
     )
 
 

@@ -7,6 +7,7 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from openfaith_pipeline.alerts.incidents import raise_alert, resolve_alert
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 SEVERAL: Final = 3
 WITHIN: Final = timedelta(hours=1)
@@ -29,8 +30,8 @@ def watch_deaths(connection: Connection[Any], org_id: str, reason: str | None) -
             "connection_dead",
             org_id,
             f"the connection to Planning Center is dead: {reason}",
-            "have the church connect again at /connect/pco, or give it a new token with `openfaith-pipeline org add"
-            f" {org_id} --app-id ...`; its next sync continues where the last one stopped",
+            f"have the church connect again at {DEFAULT_SOURCE.connect_path}, or give it a new token with"
+            f" `openfaith-pipeline org add {org_id} --app-id ...`; its next sync continues where the last one stopped",
         )
     watch_dying(connection)
 

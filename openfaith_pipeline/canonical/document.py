@@ -107,9 +107,10 @@ def _metadata(edge: Edge) -> str:
 
 
 def _items(each: Field | Answers) -> str:
+    adapter = each.stream.product.source.adapter
     if isinstance(each, Answers):
-        return f"`pco_<{each.slug}>`: {described(each.value)}"
-    return "; ".join(f"`pco_{name}`: {described(rule)}" for name, rule in each.values.items())
+        return f"`{adapter}_<{each.slug}>`: {described(each.value)}"
+    return "; ".join(f"`{adapter}_{name}`: {described(rule)}" for name, rule in each.values.items())
 
 
 def _owner(model: Model, each: Field | Answers) -> str:

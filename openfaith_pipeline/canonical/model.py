@@ -66,7 +66,7 @@ class Entity:
 class Folder:
     """Each record of the stream is a folder of `openfaith_folders`.
 
-    type: `folderType`; `pco_<type in snake case>` unless given.
+    type: `folderType`; `<adapter>_<type in snake case>` unless given.
     parent: the relationship that names the folder it is in.
     columns: further columns: `description`, `color`, `icon`, `orderingKey`, `status`, `inactivatedAt`.
     """
@@ -77,10 +77,14 @@ class Folder:
     parent: str | None = None
     columns: Mapping[str, Rule] = field(default_factory=dict)
 
+    @property
+    def _own_type(self) -> str:
+        return f"{self.stream.product.source.adapter}_{self.stream.vertex}"
+
     @cached_property
     def entity(self) -> Entity:
         """The folder as the row it is."""
-        own: dict[str, Rule] = {"name": self.name, "folderType": Constant(self.type or f"pco_{self.stream.vertex}")}
+        own: dict[str, Rule] = {"name": self.name, "folderType": Constant(self.type or self._own_type)}
         if self.parent:
             own["parentFolderId"] = Reference(self.parent)
         return Entity(
@@ -115,8 +119,8 @@ class Field:
 
     on: the stream of that entity or edge.
     via: the relationship between the two, of whichever side has it; SAME_ID where both have one id.
-    values: name (without `pco_`) -> rule over the field's record. Several records of one entity make one text, sorted
-        and joined by ", ".
+    values: name (without the adapter) -> rule over the field's record. Several records of one entity make one text,
+        sorted and joined by ", ".
     """
 
     stream: Stream

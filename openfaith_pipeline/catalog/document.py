@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
-from openfaith_pipeline.catalog.stream import Product, Strategy, Stream
+from openfaith_pipeline.catalog.source import Product
+from openfaith_pipeline.catalog.stream import Strategy, Stream
 
 _INTRODUCTION = """\
 # What is synced
@@ -13,7 +14,7 @@ Written by `make docs` from the declarations in `openfaith_pipeline/planning_cen
 Of the {types} types that Planning Center documents, {streams} are synced; the others stand with their reasons at
 the end of their product.
 
-A stream is one type of Planning Center and one raw table: `people.emails` is `pco_people.emails`. Besides the columns
+A stream is one type of Planning Center and one raw table: {example}. Besides the columns
 listed, each table has `org_id` and `id`, which are its key, `_extra` for attributes that no declaration names and for
 values that do not fit their column, and `_content_hash`, `_first_seen_at`, `_synced_at`, `_deleted_at` and `_sync_id`.
 What a record refers to many of is in a table of links, with `org_id`, `id`, `related_id` and `position`.
@@ -57,13 +58,15 @@ class Reason(StrEnum):
 
 def render_catalog(streams: Iterable[Stream], not_synced: Mapping[Product, Mapping[str, Reason]]) -> str:
     """The document in Markdown: each product's streams, and its types that are none with the reason."""
-    by_product: dict[Product, list[Stream]] = {product: [] for product in Product}
+    by_product: dict[Product, list[Stream]] = {}
     for stream in streams:
-        by_product[stream.product].append(stream)
+        by_product.setdefault(stream.product, []).append(stream)
+    example = next(f"`{stream.name}` is `{stream.schema}.{stream.short_name}`" for [stream, *_] in by_product.values())
+    by_product |= {product: [] for product in not_synced if product not in by_product}
     strategies = "\n".join(f"- **{strategy.value}**: {meaning}." for strategy, meaning in _STRATEGIES.items())
     synced = sum(map(len, by_product.values()))
     types = synced + sum(map(len, not_synced.values()))
-    sections = [_INTRODUCTION.format(types=types, streams=synced, strategies=strategies)]
+    sections = [_INTRODUCTION.format(example=example, types=types, streams=synced, strategies=strategies)]
     for product, members in by_product.items():
         skipped = not_synced.get(product, {})
         if members or skipped:

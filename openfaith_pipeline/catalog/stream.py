@@ -7,9 +7,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from openfaith_pipeline.catalog.source import Product
+
 
 class ColumnType(StrEnum):
-    """Type of an attribute's column. Planning Center's `integer` can exceed 32 bits, so INTEGER is a bigint."""
+    """Type of an attribute's column. A source's integers can exceed 32 bits, so INTEGER is a bigint."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -46,61 +48,11 @@ class Strategy(StrEnum):
     SINGLETON = "singleton"
     """A single record at the path."""
     INCLUDED = "included"
-    """Read from the parent's pages through `include=`."""
+    """Read from the parent's pages at no request of its own."""
     CHILD = "child"
     """One listing for each parent record, each read by the strategy `Stream.listing`."""
     PUSHED = "pushed"
     """No listing: the records come by webhook events only."""
-
-
-class Product(StrEnum):
-    """A Planning Center product by our name; `path_prefix` and `api_version` are Planning Center's."""
-
-    PEOPLE = "people"
-    GROUPS = "groups"
-    GIVING = "giving"
-    CALENDAR = "calendar"
-    CHECK_INS = "check_ins"
-    SERVICES = "services"
-    REGISTRATIONS = "registrations"
-    PUBLISHING = "publishing"
-    WEBHOOKS = "webhooks"
-    API = "api"
-
-    @property
-    def path_prefix(self) -> str:
-        """First path segment and version, such as `/check-ins/v2`."""
-        return f"/{self.value.replace('_', '-')}/v2"
-
-    @property
-    def schema(self) -> str:
-        """Database schema, asset group and op: `pco_people`."""
-        return f"pco_{self.value}"
-
-    @property
-    def hides_what_is_forbidden(self) -> bool:
-        """Whether it responds 200 without rows, instead of refusing, where the user may not read (measured live)."""
-        return self is Product.GROUPS
-
-    @property
-    def api_version(self) -> str:
-        """Value of `X-PCO-API-Version`: the version that this product's declarations are written for."""
-        return API_VERSIONS[self]
-
-
-# The newest version of each product whose shape is known from public definitions or recorded responses.
-API_VERSIONS: Mapping[Product, str] = {
-    Product.PEOPLE: "2026-06-04",
-    Product.GROUPS: "2023-07-10",
-    Product.GIVING: "2019-10-18",
-    Product.CALENDAR: "2022-07-07",
-    Product.CHECK_INS: "2025-05-28",
-    Product.SERVICES: "2018-11-01",
-    Product.REGISTRATIONS: "2025-05-01",
-    Product.PUBLISHING: "2024-03-25",
-    Product.WEBHOOKS: "2022-10-20",
-    Product.API: "2025-09-30",
-}
 
 
 @dataclass(frozen=True)
@@ -140,7 +92,7 @@ def placeholders_of(path: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stream:
-    """One source type of Planning Center, synced into one raw table and shown as one asset.
+    """One type of a source, synced into one raw table and shown as one asset.
 
     Where it is read:
     path: its listing; a placeholder `{household_id}` makes it one listing for each household.
@@ -150,7 +102,7 @@ class Stream:
     is_unconfirmed: the public reference names `path` without showing it, so it may be absent.
     fallback_path: read instead, together with `also_under`, where an unconfirmed `path` is absent. No cursor is known
         to work there.
-    include: value of `include=` on the parent's pages, the parent being the last placeholder of `path`; on the pages of
+    include: name to request on the parent's pages, the parent being the last placeholder of `path`; on the pages of
         the parents in `also_under` the value is the last segment of their path.
     comes_with: {stream: include}: the record can be included in the pages of that stream instead, which saves its own
         listing where that stream is read anyway.
@@ -160,7 +112,7 @@ class Stream:
     is_pushed: no path lists the records, they come by webhook events only; `path` is where a record would be.
 
     Contents of a record:
-    attributes: JSON:API attribute -> column type.
+    attributes: attribute of the source -> column type.
     only_asked: attributes that the API shows only when `fields[...]` names them.
     withheld: attributes that are secrets: neither requested nor stored, not even in `_extra` or quarantine.
     belongs_to: to-one relationship -> name of the stream it points to, or None when it is polymorphic or not synced
@@ -170,10 +122,10 @@ class Stream:
     has_many: to-many relationship -> name of the stream it points to, or None when that is not synced; each is a link
         table. Those that the other side's record names anyway are omitted.
     seldom: relationships that are in the reference but in no recorded response: stored where they occur.
-    asks_for: relationships of either kind that the API shows only with `include=`.
+    asks_for: relationships of either kind that the API shows only when they are requested.
     walked_under: placeholder -> stream, for parents in a path that the record does not belong to: several may lead to
         the same record, so they are no columns.
-    aliases: JSON:API types by which relationships name this type (`PrimaryCampus` is a Campus).
+    aliases: types by which relationships name this type (`PrimaryCampus` is a Campus).
     event_noun: the type's name in webhook events, if it is not the type's name in snake case.
 
     How changes are found:
@@ -294,12 +246,12 @@ class Stream:
 
     @cached_property
     def schema(self) -> str:
-        """Database schema and asset group: `pco_people`."""
+        """Database schema and asset group: `<adapter>_people`."""
         return self.product.schema
 
     @cached_property
     def raw_table(self) -> str:
-        """The raw table with its schema: `pco_people.emails`."""
+        """The raw table with its schema: `<adapter>_people.emails`."""
         return f"{self.schema}.{self.short_name}"
 
     @cached_property
@@ -459,8 +411,4 @@ class Stream:
     @cached_property
     def reference_url(self) -> str:
         """The public page that documents the type."""
-        app = self.product.value.replace("_", "-")
-        return (
-            "https://api.planningcenteronline.com/docs/apps/"
-            f"{app}/versions/{self.product.api_version}/vertices/{self.vertex}"
-        )
+        return self.product.reference_url(self.vertex)

@@ -253,7 +253,10 @@ class Walk:
 
 
 class Record(NamedTuple):
-    """One JSON:API resource object, with the ids of the parents it was listed under, by relationship."""
+    """One record, with the ids of the parents it was listed under, by relationship.
+
+    resource: an object with `id`, `type`, `attributes` and `relationships`.
+    """
 
     resource: Any
     parents: Mapping[str, str]

@@ -4,15 +4,25 @@ from typing import Annotated
 
 import typer
 
-from openfaith_pipeline.catalog.stream import Product, Stream
+from openfaith_pipeline.catalog.source import Product
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import PRODUCTS, STREAMS
+
+
+def product_named(name: str) -> Product:
+    """The product that an option names."""
+    if name not in PRODUCTS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, PRODUCTS))}")
+    return PRODUCTS[name]
 
 
 def show_catalog(
     product: Annotated[
         list[Product] | None,
-        typer.Option("--product", "-p", metavar="PRODUCT", help="Only this product; may be repeated."),
+        typer.Option(
+            "--product", "-p", metavar="PRODUCT", parser=product_named, help="Only this product; may be repeated."
+        ),
     ] = None,
     as_json: terminal.JsonOption = False,
 ) -> None:

@@ -11,6 +11,7 @@ import psycopg
 import typer
 from pydantic import SecretStr
 
+from openfaith_pipeline.catalog.source import Account
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.home import open_or_make
 from openfaith_pipeline.cli.org_invite import invite
@@ -20,7 +21,6 @@ from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.grants import lost_products, read_now
 from openfaith_pipeline.connections.oauth_tokens import refresh_due_tokens
 from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
-from openfaith_pipeline.connections.organization import Organization, read_organization
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted, UsageError
@@ -37,8 +37,10 @@ from openfaith_pipeline.orgs.registry import (
     resume_org,
 )
 from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.planning_center.account import read_account
 from openfaith_pipeline.planning_center.transport import parse_url
 from openfaith_pipeline.settings import Settings, load_settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 orgs_app = typer.Typer(no_args_is_help=True, help="The churches that are synced.")
 orgs_app.command("set")(set_schedule)
@@ -74,7 +76,7 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
     \b
     Examples:
       openfaith-pipeline org add new --app-id 0123abcd
-      pass show pco | openfaith-pipeline org add org_01k5t0w2m1e9qv4y8z3n7b6c5d --app-id 0123abcd --secret-stdin
+      pass show church | openfaith-pipeline org add org_01k5t0w2m1e9qv4y8z3n7b6c5d --app-id 0123abcd --secret-stdin
 
     \b
     Exit codes: 0 connected; 1 the token is refused or Planning Center does not answer; 2 wrong usage.
@@ -84,13 +86,13 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
         check_org_id(org_id)
     api_url = str(parse_url(api_url)).rstrip("/") if api_url else None
     credentials = PersonalAccessToken(app_id, _read_secret(from_stdin=secret_stdin))
-    organization = _verify(api_url or settings.pco_api_url, credentials) if verify else None
+    account = _verify(api_url or settings.api_url, credentials) if verify else None
     if verify and not yes:
-        _confirm_losses(settings, org_id, organization, api_url, credentials)
+        _confirm_losses(settings, org_id, account, api_url, credentials)
     with _registry(settings, makes_home=True) as connection:
-        known = _known_org(connection, organization, api_url)
+        known = _known_org(connection, account, api_url)
         chosen_id = org_id if org_id != "new" else known or new_org_id()
-        chosen_name = name or (organization.name if organization else chosen_id)
+        chosen_name = name or (account.name if account else chosen_id)
         add_org(
             connection,
             cipher_from(settings),
@@ -98,10 +100,10 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
             chosen_name,
             credentials,
             api_url=api_url,
-            organization_id=organization.organization_id if organization else None,
+            organization_id=account.number if account else None,
         )
     if as_json:
-        belongs_to = {"id": organization.organization_id, "name": organization.name} if organization else None
+        belongs_to = {"id": account.number, "name": account.name} if account else None
         terminal.print_json({"org_id": chosen_id, "name": chosen_name, "organization": belongs_to})
         return
     if known == chosen_id:
@@ -109,24 +111,24 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
     elif known:
         terminal.say(f"the same church is connected as {known} too; to have it once: openfaith-pipeline org remove")
     terminal.report(f"connected {chosen_id} ({chosen_name})")
-    if organization:
-        terminal.say(f"the token belongs to {organization.name}, number {organization.organization_id} there")
+    if account:
+        terminal.say(f"the token belongs to {account.name}, number {account.number} there")
     terminal.say(f"next: openfaith-pipeline sync {chosen_id}")
 
 
 def _confirm_losses(
     settings: Settings,
     org_id: str,
-    organization: Organization | None,
+    account: Account | None,
     api_url: str | None,
     credentials: PersonalAccessToken,
 ) -> None:
     """Ask before a connection that works is replaced by one that reads fewer products."""
     with _registry(settings, makes_home=True) as connection:
         if org_id == "new":
-            org_id = _known_org(connection, organization, api_url) or org_id
+            org_id = _known_org(connection, account, api_url) or org_id
         streams = read_now(connection, org_id)
-    lost = asyncio.run(lost_products(api_url or settings.pco_api_url, credentials, streams)) if streams else []
+    lost = asyncio.run(lost_products(api_url or settings.api_url, credentials, streams)) if streams else []
     if lost:
         names = ", ".join(product.value for product in lost)
         terminal.confirm(f"{org_id} is connected, and this token may not read {names}. Replace?")
@@ -282,23 +284,20 @@ def _read_secret(*, from_stdin: bool) -> SecretStr:
     return SecretStr(secret)
 
 
-def _known_org(
-    connection: psycopg.Connection[Any], organization: Organization | None, api_url: str | None
-) -> str | None:
+def _known_org(connection: psycopg.Connection[Any], account: Account | None, api_url: str | None) -> str | None:
     """The org that is this church already, so that one who connects twice is one org."""
-    if organization is None:
+    if account is None:
         return None
-    lock_church(connection, organization.organization_id)
-    return org_of_church(connection, organization.organization_id, api_url)
+    lock_church(connection, account.number)
+    return org_of_church(connection, account.number, api_url)
 
 
-def _verify(api_url: str, credentials: PersonalAccessToken) -> Organization:
+def _verify(api_url: str, credentials: PersonalAccessToken) -> Account:
     try:
-        return asyncio.run(read_organization(api_url, credentials))
+        return asyncio.run(read_account(api_url, credentials))
     except ConnectionRejected:
         raise ConnectionRejected(
-            f"{api_url} refuses the token: compare its application id and secret with"
-            " https://api.planningcenteronline.com/oauth/applications"
+            f"{api_url} refuses the token: compare its application id and secret with {DEFAULT_SOURCE.applications_url}"
         ) from None
     except ProductNotGranted as error:
         raise ProductNotGranted(

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 from rich.console import Group, RenderableType
 
-from openfaith_pipeline.catalog.stream import Product, Stream
+from openfaith_pipeline.catalog.source import Product
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import plans, terminal
+from openfaith_pipeline.cli.catalog import product_named
 from openfaith_pipeline.cli.periods import parse_period
 from openfaith_pipeline.cli.progress import waited_of
 from openfaith_pipeline.cli.running import IfBusy, Terms, run_shown
-from openfaith_pipeline.connections.organization import check_answering
+from openfaith_pipeline.connections.account import check_answering
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.sources import STREAMS, streams_of
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline.sync.stream_selection import streams_between_polls, streams_due_for_reconcile
 
@@ -32,7 +34,13 @@ OrgIds = Annotated[list[str] | None, typer.Argument(metavar="ORG_ID", help="As `
 EveryOrg = Annotated[bool, typer.Option("--all", help="Every connected org that is not paused.")]
 Products = Annotated[
     list[Product] | None,
-    typer.Option("--product", "-p", metavar="PRODUCT", help="Only the streams of this product; may be repeated."),
+    typer.Option(
+        "--product",
+        "-p",
+        metavar="PRODUCT",
+        parser=product_named,
+        help="Only the streams of this product; may be repeated.",
+    ),
 ]
 StreamNames = Annotated[
     list[str] | None,
@@ -226,10 +234,6 @@ def _report(orgs: Sequence[Org], sync_id: str, reports: Mapping[str, "OrgReport"
 
 def choose_streams(products: Collection[Product], names: Collection[str]) -> tuple[Stream, ...]:
     """The streams of these products and of these names, all when neither is given; UnknownStream for what is not."""
-    for product in products:
-        if not streams_of(product):
-            synced = ", ".join(each.value for each in Product if streams_of(each))
-            raise UnknownStream(f"no stream of {product.value} is synced yet; those of {synced} are")
     for name in names:
         if name not in STREAMS:
             near = get_close_matches(name, STREAMS, n=1)

@@ -45,7 +45,7 @@ async def connect_client(
     async with (
         shared_budget(database, org_id, priority) as budget,
         PlanningCenterClient(
-            api_url, source, budget=budget, retry=retry, most_connections=database.settings.pco_connections
+            api_url, source, budget=budget, retry=retry, most_connections=database.settings.most_source_connections
         ) as client,
     ):
         try:
@@ -68,7 +68,7 @@ def _read_connection(database: Database, org_id: str, even_paused: bool) -> tupl
         if org.paused_at is not None and not even_paused:
             raise OrgPaused(f"{org_id} is paused; resume it with: openfaith-pipeline org resume {org_id}")
         credentials = credentials_of(connection, cipher_from(database.settings), org_id)
-        api_url = api_url_of(connection, org_id) or database.settings.pco_api_url
+        api_url = api_url_of(connection, org_id) or database.settings.api_url
         return api_url, credentials, number_of(connection, org_id) is not None
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 from psycopg import Connection
 from psycopg.rows import scalar_row
 
-from openfaith_pipeline.catalog.stream import Product, Stream
+from openfaith_pipeline.catalog.source import Product
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.errors import OpenFaithError, UnavailableError
 from openfaith_pipeline.planning_center import Credentials, PlanningCenterClient, RetryLimits
 from openfaith_pipeline.sources import STREAMS

@@ -17,6 +17,7 @@ from psycopg.rows import tuple_row
 
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.orgs.registry import get_org
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 GOOD_FOR: Final = timedelta(days=7)
 
@@ -47,7 +48,7 @@ def make_invitation(connection: Connection[Any], org_id: str) -> Invitation:
 
 def invitation_url(public_url: str, invitation: Invitation) -> str:
     """The link that the church opens."""
-    return f"{public_url.rstrip('/')}/connect/pco?{urlencode({'invitation': invitation.token})}"
+    return f"{public_url.rstrip('/')}{DEFAULT_SOURCE.connect_path}?{urlencode({'invitation': invitation.token})}"
 
 
 def invited_org(connection: Connection[Any], token: str) -> str:

@@ -20,26 +20,27 @@ from typing import Any, Final, LiteralString
 from psycopg import Connection
 from psycopg.rows import dict_row, tuple_row
 
-from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.catalog.source import Account, Product
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.credentials import opened, sealed
 from openfaith_pipeline.connections.grants import lost_products, read_now
 from openfaith_pipeline.connections.invitations import hash_of, invited_org, use_invitation
 from openfaith_pipeline.connections.oauth_tokens import application_of
-from openfaith_pipeline.connections.organization import Organization, read_organization
 from openfaith_pipeline.connections.registry import add_org, api_url_of
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import GrantDead, UsageError
 from openfaith_pipeline.orgs.registry import get_org, lock_church, new_org_id, number_of
+from openfaith_pipeline.planning_center.account import read_account
 from openfaith_pipeline.planning_center.credentials import OAuthToken
 from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
 from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE, PRODUCTS
 
 GOOD_FOR: Final = timedelta(minutes=10)
-SCOPES: Final = (*sorted(product.value for product in Product), "openid")
+SCOPES: Final = (*sorted(PRODUCTS), "openid")
 """All that is synced, and `openid`, by which a token says whose it is."""
 
-_BEGIN_AGAIN: Final = "begin again at /connect/pco"
+_BEGIN_AGAIN: Final = f"begin again at {DEFAULT_SOURCE.connect_path}"
 
 
 @dataclass(frozen=True)
@@ -123,16 +124,16 @@ def end_journey(database: Database, *, state: str, browser: str, code: str) -> C
     with database.connect() as connection:
         api_url = api_url_of(connection, journey["org_id"]) if journey["org_id"] else None
     application = application_of(database.settings, api_url)
-    token, organization = _redeem(application, cipher, journey, code)
+    token, account = _redeem(application, cipher, journey, code)
     with database.connect() as connection:
-        org_id = _org_of(connection, organization, journey)
+        org_id = _org_of(connection, account, journey)
         streams = read_now(connection, org_id) if org_id else []
     lost = asyncio.run(lost_products(application.base_url, token, streams)) if streams else []
     with database.connect() as connection:
         if org_id and lost:
-            confirmation = _set_aside(connection, cipher, journey, org_id, token, organization)
+            confirmation = _set_aside(connection, cipher, journey, org_id, token, account)
             return Narrower(confirmation, get_org(connection, org_id).name, lost)
-        return _keep(connection, cipher, token, organization, journey)
+        return _keep(connection, cipher, token, account, journey)
 
 
 def confirm_journey(database: Database, *, confirmation: str, browser: str) -> Connected:
@@ -141,9 +142,9 @@ def confirm_journey(database: Database, *, confirmation: str, browser: str) -> C
     cipher = cipher_from(database.settings)
     token = opened(cipher, journey["org_id"], "oauth", journey["granted"])
     assert isinstance(token, OAuthToken)  # noqa: S101 - what `opened` returns for this kind
-    organization = Organization(journey["organization_id"], journey["organization_name"])
+    account = Account(journey["organization_id"], journey["organization_name"])
     with database.connect() as connection:
-        return _keep(connection, cipher, token, organization, journey)
+        return _keep(connection, cipher, token, account, journey)
 
 
 def take_journey(database: Database, *, state: str, browser: str) -> dict[str, Any]:
@@ -187,15 +188,15 @@ def _set_aside(
     journey: Mapping[str, Any],
     org_id: str,
     token: OAuthToken,
-    organization: Organization,
+    account: Account,
 ) -> str:
     """Let the grant wait for the person's word; the confirmation that is asked for."""
     confirmation = secrets.token_urlsafe(48)
     granted = {
         "state": _hash(confirmation),
         "granted": sealed(cipher, org_id, token),
-        "organization_id": organization.organization_id,
-        "organization_name": organization.name,
+        "organization_id": account.number,
+        "organization_name": account.name,
     }
     connection.execute(_SET_ASIDE, {**journey, **granted, "org_id": org_id})
     return confirmation
@@ -203,7 +204,7 @@ def _set_aside(
 
 def _redeem(
     application: OAuthApplication, cipher: Cipher, journey: dict[str, Any], code: str
-) -> tuple[OAuthToken, Organization]:
+) -> tuple[OAuthToken, Account]:
     verifier = cipher.decrypt(journey["verifier"]).decode()
     with TokenEndpoint(application) as endpoint:
         try:
@@ -212,32 +213,32 @@ def _redeem(
             raise UsageError(f"Planning Center does not take the code it has given: {_BEGIN_AGAIN}") from None
         found = endpoint.organization_of(token)
     if found:
-        return token, Organization(*found)
+        return token, Account(*found)
     # Without the scope openid the token does not say; People's root does.
-    return token, asyncio.run(read_organization(application.base_url, token))
+    return token, asyncio.run(read_account(application.base_url, token))
 
 
 def _keep(
     connection: Connection[Any],
     cipher: Cipher,
     token: OAuthToken,
-    organization: Organization,
+    account: Account,
     journey: Mapping[str, Any],
 ) -> Connected:
     # One after the other, so that a church that connects twice at once is one org.
-    lock_church(connection, organization.organization_id)
-    known = _org_of(connection, organization, journey)
+    lock_church(connection, account.number)
+    known = _org_of(connection, account, journey)
     if journey["invitation_hash"] and journey["org_id"]:
         use_invitation(connection, journey["invitation_hash"], journey["org_id"])
     org_id = known or new_org_id()
-    name = get_org(connection, org_id).name if journey["org_id"] else organization.name
+    name = get_org(connection, org_id).name if journey["org_id"] else account.name
     api_url = api_url_of(connection, journey["org_id"]) if journey["org_id"] else None
-    number = organization.organization_id
+    number = account.number
     add_org(connection, cipher, org_id, name, token, api_url=api_url, organization_id=number)
     return Connected(org_id, name, is_new=known is None)
 
 
-def _org_of(connection: Connection[Any], organization: Organization, journey: Mapping[str, Any]) -> str | None:
+def _org_of(connection: Connection[Any], account: Account, journey: Mapping[str, Any]) -> str | None:
     """The org that is this church's, one that was removed included, None for a new church.
 
     Raises UsageError when another church was expected, or when nothing but this approval says which church it is.
@@ -247,22 +248,22 @@ def _org_of(connection: Connection[Any], organization: Organization, journey: Ma
         rows = cursor.execute(
             "SELECT org_id, organization_id FROM sync.orgs WHERE organization_id = %s OR org_id = %s"
             " ORDER BY removed_at NULLS FIRST, created_at",
-            (organization.organization_id, expected),
+            (account.number, expected),
         ).fetchall()
-    theirs = [org_id for org_id, organization_id in rows if organization_id == organization.organization_id]
+    theirs = [org_id for org_id, organization_id in rows if organization_id == account.number]
     if expected is None or expected in theirs:
         return expected or next(iter(theirs), None)
     has_number = any(organization_id for org_id, organization_id in rows if org_id == expected)
     if theirs or has_number or not journey["invitation_hash"]:
         raise UsageError(
-            f"you have approved for {organization.name}, which is not the church to be connected again:"
+            f"you have approved for {account.name}, which is not the church to be connected again:"
             f" sign in to Planning Center as a user of that church, and {_BEGIN_AGAIN}"
         )
     return str(expected)
 
 
 def _scopes(settings: Settings) -> Sequence[str]:
-    return settings.pco_scopes or SCOPES
+    return settings.oauth_scopes or SCOPES
 
 
 def _hash(text: str) -> str:

@@ -55,12 +55,12 @@ _log = logging.getLogger(__name__)
 
 def application_of(settings: Settings, api_url: str | None = None) -> OAuthApplication:
     """Our OAuth application, with the API it is asked of; raise ConfigurationError when it is not set up."""
-    if not (settings.pco_client_id and settings.pco_client_secret):
+    if not (settings.oauth_client_id and settings.oauth_client_secret):
         raise ConfigurationError(
             "OAuth is not set up: set PLANNING_CENTER_CLIENT_ID and PLANNING_CENTER_SECRET, which"
             " https://api.planningcenteronline.com/oauth/applications has"
         )
-    return OAuthApplication(api_url or settings.pco_api_url, settings.pco_client_id, settings.pco_client_secret)
+    return OAuthApplication(api_url or settings.api_url, settings.oauth_client_id, settings.oauth_client_secret)
 
 
 def renew_token(database: Database, org_id: str, seen: OAuthToken) -> Credentials:

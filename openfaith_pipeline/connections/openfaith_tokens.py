@@ -12,8 +12,9 @@ from psycopg.rows import tuple_row
 from pydantic import SecretStr
 
 from openfaith_pipeline.planning_center.credentials import OAuthToken
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
-_ADAPTER: Final = "pco"
+_ADAPTER: Final = DEFAULT_SOURCE.adapter
 
 _ADOPT_ORGS: Final = sql.SQL("""
 INSERT INTO sync.orgs (org_id, name)

@@ -16,7 +16,7 @@ from openfaith_pipeline.canonical.relationships import is_listed_by_owner, is_na
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.database.raw_tables import LONGEST_NAME
-from openfaith_pipeline.sources import CANONICAL
+from openfaith_pipeline.sources import CANONICAL, SOURCES
 
 QUIET: Final = "openfaith.transforming"
 """The setting that is `on` while the transform writes, so that its own writes leave no notes."""
@@ -222,15 +222,20 @@ def _of_rows(schema: str, table: str, key: tuple[str, ...]) -> Trigger:
 
 def _of_links(schema: str) -> Iterator[Trigger]:
     """A link that is added, removed or redirected may change anything; other changes concern its record alone."""
-    yield _of_row(schema, LINKS, "insert", "INSERT", sql.SQL("{} AND NEW.adapter = 'pco'").format(_QUIET), ())
-    yield _of_row(schema, LINKS, "delete", "DELETE", sql.SQL("{} AND OLD.adapter = 'pco'").format(_QUIET), ())
+    yield _of_row(schema, LINKS, "insert", "INSERT", _ours("{} AND NEW.adapter IN ({})"), ())
+    yield _of_row(schema, LINKS, "delete", "DELETE", _ours("{} AND OLD.adapter IN ({})"), ())
     for name, columns, key in (("moves", _LINK_IDENTITY, ()), ("changes", _LINK_STATE, ("entityType", "externalId"))):
-        when = sql.SQL("{} AND 'pco' IN (OLD.adapter, NEW.adapter) AND ({}) IS DISTINCT FROM ({})").format(
-            _QUIET,
+        when = sql.SQL("{} AND ({}) IS DISTINCT FROM ({})").format(
+            _ours("{} AND ARRAY[OLD.adapter, NEW.adapter] && ARRAY[{}]"),
             sql.SQL(", ").join(sql.Identifier("old", column) for column in columns),
             sql.SQL(", ").join(sql.Identifier("new", column) for column in columns),
         )
         yield _of_row(schema, LINKS, name, "UPDATE", when, key)
+
+
+def _ours(condition: LiteralString) -> sql.Composed:
+    """The condition on a link with the test for somebody else's change and the adapters of the sources."""
+    return sql.SQL(condition).format(_QUIET, sql.SQL(", ").join(map(sql.Literal, SOURCES)))
 
 
 def _of_row(

@@ -1,7 +1,7 @@
 """The raw and staging tables, each derived from its stream's declaration; nothing here names a stream.
 
-A raw table `pco_people.emails` holds the published rows. Its staging table `staging.people__emails` holds the pages of
-running syncs until they are published.
+A raw table `<adapter>_people.emails` holds the published rows. Its staging table `staging.people__emails` holds the
+pages of running syncs until they are published.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ def tables_of(stream: Stream, metadata: MetaData = RAW_METADATA) -> list[Table]:
 
 
 def raw_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
-    """`pco_<product>.<stream>`: org_id, id, the typed columns, then ours, which start with an underscore."""
+    """`<adapter>_<product>.<stream>`: org_id, id, the typed columns, then ours, which start with an underscore."""
     known = metadata.tables.get(stream.raw_table)
     if known is not None:
         return known
@@ -110,7 +110,7 @@ def staging_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
 
 
 def link_tables(stream: Stream, metadata: MetaData = RAW_METADATA) -> list[Table]:
-    """`pco_<product>.<stream>_<relationship>`, one for each to-many relationship: pairs of record and related id."""
+    """`<adapter>_<product>.<stream>_<relationship>`, for each to-many relationship: pairs of record and related id."""
     return [_link_table(stream, name, metadata) for name in stream.links.values()]
 
 

@@ -10,7 +10,7 @@ STAGING_SCHEMA: Final = "staging"
 
 
 def raw_name(stream: Stream) -> sql.Identifier:
-    """The stream's raw table, `pco_people.emails`."""
+    """The stream's raw table, `<adapter>_people.emails`."""
     return sql.Identifier(stream.schema, stream.short_name)
 
 

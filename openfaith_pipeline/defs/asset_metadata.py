@@ -9,7 +9,8 @@ import dagster as dg
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
-from openfaith_pipeline.catalog.stream import Product, Strategy, Stream
+from openfaith_pipeline.catalog.source import Product
+from openfaith_pipeline.catalog.stream import Strategy, Stream
 from openfaith_pipeline.database.raw_tables import raw_table
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import StreamResult
@@ -41,11 +42,11 @@ _OURS: Final[Mapping[str, str]] = {
 
 def product_title(product: Product) -> str:
     """`Planning Center Check Ins`."""
-    return f"Planning Center {_words(product.value).title()}"
+    return f"{product.source.title} {_words(product.value).title()}"
 
 
 def asset_key(stream: Stream) -> dg.AssetKey:
-    """`pco_people/emails`: the path of the asset is the name of the table."""
+    """`<adapter>_people/emails`: the path of the asset is the name of the table."""
     return dg.AssetKey([stream.schema, stream.short_name])
 
 
@@ -54,7 +55,7 @@ def describe_stream(stream: Stream) -> str:
     subject = stream.description or f"{_words(stream.short_name).capitalize()} of {product_title(stream.product)}."
     parents = " and ".join(f"`{STREAMS[name].raw_table}`" for name in stream.parents)
     way = _WAYS[stream.strategy].format(cursor=stream.cursor, parents=parents)
-    return f"{subject}\n\n{way}\n\n[{stream.type} at Planning Center]({stream.reference_url})"
+    return f"{subject}\n\n{way}\n\n[{stream.type} at {stream.product.source.title}]({stream.reference_url})"
 
 
 def raw_columns(stream: Stream) -> dg.TableSchema:

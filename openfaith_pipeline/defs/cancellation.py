@@ -7,7 +7,7 @@ import dagster as dg
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.compensation import report_rollback
-from openfaith_pipeline.defs.jobs import PCO_SYNC
+from openfaith_pipeline.defs.jobs import SYNC_JOB
 from openfaith_pipeline.defs.run_tags import ORG_TAG, sync_id_of, trigger_of
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.errors import StreamBusy
@@ -24,7 +24,7 @@ KEPT_TRIGGERS: Final = frozenset({"cli", "python"})
     name="canceled_runs",
     description="Takes back what a sync had published when its run is terminated, unless OPENFAITH_UNDO_CANCELED is"
     " false. A sync at a terminal keeps what it has.",
-    monitored_jobs=[PCO_SYNC],
+    monitored_jobs=[SYNC_JOB],
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def canceled_runs_sensor(context: dg.RunStatusSensorContext) -> dg.SkipReason:

@@ -1,4 +1,4 @@
-"""Runs executed in this process: what `openfaith-pipeline sync` and `run_pco_sync` do.
+"""Runs executed in this process: what `openfaith-pipeline sync` does, and the function of Python.
 
 They are runs of the instance like any other, seen in the UI while they execute and afterwards. They do not pass the
 queue: a person waits for them.
@@ -29,7 +29,7 @@ from openfaith_pipeline.defs.dagster_private import (
 )
 from openfaith_pipeline.defs.failure_reasons import reason_of
 from openfaith_pipeline.defs.instance import LOCATION_NAME, open_instance
-from openfaith_pipeline.defs.jobs import PCO_SYNC
+from openfaith_pipeline.defs.jobs import SYNC_JOB
 from openfaith_pipeline.defs.live_runs import end_if_dead, find_live_run, wait_for_end
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.partitions import align_partitions
@@ -116,7 +116,7 @@ class _Run:
     caller: Caller
 
 
-def run_pco_sync(*org_ids: str, mode: SyncMode | str = SyncMode.INCREMENTAL) -> dict[str, OrgReport]:
+def sync_orgs(*org_ids: str, mode: SyncMode | str = SyncMode.INCREMENTAL) -> dict[str, OrgReport]:
     """Sync everything of these orgs, in this process; by org, how it ended."""
     order = SyncOrder(org_ids, tuple(STREAMS.values()), SyncMode(mode), trigger="python")
     with open_database(load_settings()) as database:
@@ -223,7 +223,7 @@ def _check_orgs(database: Database, instance: dg.DagsterInstance, org_ids: Seque
 
 
 def _create(instance: dg.DagsterInstance, order: SyncOrder, org_id: str, caller: Caller, is_verbose: bool) -> _Run:
-    job = definitions().resolve_job_def(PCO_SYNC.name)
+    job = definitions().resolve_job_def(SYNC_JOB.name)
     origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION_NAME), "__repository__")
     run = instance.create_run_for_job(
         job_def=job,
@@ -238,7 +238,7 @@ def _create(instance: dg.DagsterInstance, order: SyncOrder, org_id: str, caller:
             "dagster/max_retries": "0",
         },
         asset_selection=assets_of(order.streams_for(org_id)),
-        remote_job_origin=RemoteJobOrigin(origin, PCO_SYNC.name),
+        remote_job_origin=RemoteJobOrigin(origin, SYNC_JOB.name),
     )
     return _Run(org_id, InMemoryJob(job), run, caller)
 

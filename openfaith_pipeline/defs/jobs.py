@@ -4,15 +4,17 @@ from typing import Final
 
 import dagster as dg
 
+from openfaith_pipeline.sources import DEFAULT_SOURCE
+
 # In one process: a process for each step would cost more than most steps do, and one that outlives its killed run goes
 # on writing. A step starts when what it reads is there, so a stream that failed holds up nothing it does not feed.
 EXECUTOR: Final = dg.in_process_executor.configured(
     {"step_dependency_config": {"require_upstream_step_success": False}}, name="in_process"
 )
 
-PCO_SYNC: Final = dg.define_asset_job(
-    name="pco_sync",
-    description="Everything of one org: Planning Center into the raw tables, the raw tables into OpenFaith's.",
+SYNC_JOB: Final = dg.define_asset_job(
+    name=DEFAULT_SOURCE.sync_job,
+    description=f"Everything of one org: {DEFAULT_SOURCE.title} into the raw tables, the raw tables into OpenFaith's.",
     selection=dg.AssetSelection.all(),
     executor_def=EXECUTOR,
 )

@@ -10,13 +10,13 @@ from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
 from openfaith_pipeline.defs.canonical_assets import canonical_assets, canonical_sensor
 from openfaith_pipeline.defs.connection_asset import CONNECTION, connections_sensor
 from openfaith_pipeline.defs.held_deletions import decide_held_deletion
-from openfaith_pipeline.defs.jobs import EXECUTOR, PCO_SYNC
+from openfaith_pipeline.defs.jobs import EXECUTOR, SYNC_JOB
 from openfaith_pipeline.defs.maintenance import maintenance_job, maintenance_schedule
 from openfaith_pipeline.defs.raw_assets import product_assets
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.schedules import incremental_schedule, reconcile_schedule
 from openfaith_pipeline.defs.sensors import lost_retries_sensor, orgs_sensor, requests_sensor
-from openfaith_pipeline.defs.sweeps import pco_sweep
+from openfaith_pipeline.defs.sweeps import sweep_job
 from openfaith_pipeline.defs.token_refresh import token_refresh_job, token_refresh_schedule
 from openfaith_pipeline.defs.webhooks import webhook_deliveries, webhooks_sensor
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS, WorkflowEngine
@@ -42,7 +42,7 @@ def _definitions() -> dg.Definitions:
     return dg.Definitions(
         assets=[*assets, CONNECTION],
         jobs=[
-            *(PCO_SYNC, pco_sweep, webhook_deliveries, maintenance_job, token_refresh_job),
+            *(SYNC_JOB, sweep_job, webhook_deliveries, maintenance_job, token_refresh_job),
             *(*WORKFLOW_JOBS, decide_held_deletion),
         ],
         schedules=[incremental_schedule, reconcile_schedule, maintenance_schedule, token_refresh_schedule],

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import dagster as dg
 
-from openfaith_pipeline.catalog.stream import Product, Stream
+from openfaith_pipeline.catalog.source import Product
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.checks import Finding, rules_for
 from openfaith_pipeline.defs.asset_metadata import (
     asset_key,
@@ -35,7 +36,7 @@ def asset_spec(stream: Stream) -> dg.AssetSpec:
         key=asset_key(stream),
         deps=[asset_key(STREAMS[parent]) for parent in stream.parents],
         group_name=stream.schema,
-        kinds={"planningcenter", "postgres"},
+        kinds={stream.product.source.kind, "postgres"},
         owners=OWNERS,
         description=describe_stream(stream),
         metadata={
@@ -98,7 +99,7 @@ def _report(
     if result.status == "failed":
         return
     if result.is_withheld:
-        context.log.warning(f"{stream.name} is withheld by Planning Center: {result.error}")
+        context.log.warning(f"{stream.name} is withheld by {stream.product.source.title}: {result.error}")
     if result.held:
         context.log.warning(f"{result.error}")
     # A stream that the source withholds is reported too: its table holds all that may be had, and what is made of

@@ -14,7 +14,7 @@ from psycopg import Connection
 
 from openfaith_pipeline.defs.coordinator import BACKFILL_PRIORITY
 from openfaith_pipeline.defs.dagster_private import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
-from openfaith_pipeline.defs.jobs import PCO_SYNC
+from openfaith_pipeline.defs.jobs import SYNC_JOB
 from openfaith_pipeline.defs.retries import is_retried
 from openfaith_pipeline.defs.run_tags import (
     ATTEMPT_TAG,
@@ -101,7 +101,7 @@ def run_request_of(request: Request) -> dg.RunRequest:
         )
     return dg.RunRequest(
         run_key=_run_key(request),
-        job_name=PCO_SYNC.name,
+        job_name=SYNC_JOB.name,
         partition_key=request.org_id,
         asset_selection=None if names is None else sorted(assets_of(streams)),
         run_config=mode_config(streams, SyncMode(request.payload["mode"])),

@@ -26,7 +26,7 @@ from openfaith_pipeline.defs.dagster_private import (
     auto_reexecution_should_retry_run,
     check,
 )
-from openfaith_pipeline.defs.jobs import PCO_SYNC
+from openfaith_pipeline.defs.jobs import SYNC_JOB
 from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG, TRIGGER_TAG, sync_id_of, trigger_of
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
 
@@ -34,8 +34,8 @@ LOOKED_BACK: Final = timedelta(hours=6)
 """How old a failure may be to be run again: what is older was followed by syncs of the schedule."""
 
 _JOBS: Final = {
-    IMPLICIT_ASSET_JOB_NAME: PCO_SYNC.name,
-    PCO_SYNC.name: PCO_SYNC.name,
+    IMPLICIT_ASSET_JOB_NAME: SYNC_JOB.name,
+    SYNC_JOB.name: SYNC_JOB.name,
     **{job.name: job.name for job in WORKFLOW_JOBS},
 }
 _CURSOR: Final = f"EVENT_LOG_CONSUMER_CURSOR-{dg.DagsterEventType.RUN_FAILURE.value}"

@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 
 from openfaith_pipeline.defs.resources import SyncEngine
-from openfaith_pipeline.defs.sweeps import CLAIMING_TAG, SHARD_TAG, pco_sweep
+from openfaith_pipeline.defs.sweeps import CLAIMING_TAG, SHARD_TAG, sweep_job
 from openfaith_pipeline.orgs.turns import Kind
 
 _PRIORITIES: Final = {Kind.INCREMENTAL: "0", Kind.RECONCILE: "-5"}
@@ -19,7 +19,7 @@ _UNFINISHED: Final = [
 
 
 @dg.schedule(
-    job=pco_sweep,
+    job=sweep_job,
     name="incremental",
     cron_schedule="* * * * *",
     description="Syncs each org every 15 minutes, or as often as its settings say, at a minute of its own: looks each"
@@ -33,7 +33,7 @@ def incremental_schedule(
 
 
 @dg.schedule(
-    job=pco_sweep,
+    job=sweep_job,
     name="reconcile",
     cron_schedule="*/10 5-12 * * *",
     description="Reads a share of each org's streams whole, at night (UTC 6 to 11) at a minute of its own: finds"

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from openfaith_pipeline.defs.jobs import PCO_SYNC
+from openfaith_pipeline.defs.jobs import SYNC_JOB
 from openfaith_pipeline.defs.partitions import ORG, partition_changes
 from openfaith_pipeline.defs.request_runs import serve_requests
 from openfaith_pipeline.defs.resources import SyncEngine
@@ -29,7 +29,7 @@ def orgs_sensor(context: dg.SensorEvaluationContext, engine: SyncEngine) -> dg.S
     description="Turns what the service was asked for into runs, and records how they end.",
     minimum_interval_seconds=3,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    jobs=[PCO_SYNC, *WORKFLOW_JOBS],
+    jobs=[SYNC_JOB, *WORKFLOW_JOBS],
 )
 def requests_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
     with database_of(context.instance).connect() as connection:
@@ -42,7 +42,7 @@ def requests_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] 
     description="Runs again what crashed and what Dagster's own retries have passed over.",
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    jobs=[PCO_SYNC, *WORKFLOW_JOBS],
+    jobs=[SYNC_JOB, *WORKFLOW_JOBS],
 )
 def lost_retries_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
     return list(lost_retries(context.instance)) or dg.SkipReason("Every run that crashed was retried.")

@@ -14,7 +14,7 @@ from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.run_tags import trigger_of
 from openfaith_pipeline.orgs.turns import Kind
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import DEFAULT_SOURCE, STREAMS
 from openfaith_pipeline.sync.sweep import ORGS_AT_ONCE, OrgOutcome, SweepOrder, SweepReport
 
 SHARD_TAG: Final = "openfaith/shard"
@@ -49,11 +49,11 @@ def sweep_orgs(context: dg.OpExecutionContext, config: SweepConfig, engine: Sync
 
 
 @dg.job(
-    name="pco_sweep",
+    name=DEFAULT_SOURCE.sweep_job,
     description="The periodic sync of every org whose turn it is.",
     executor_def=EXECUTOR,
 )
-def pco_sweep() -> None:
+def sweep_job() -> None:
     sweep_orgs()
 
 

@@ -46,7 +46,7 @@ def apply_deliveries(context: dg.OpExecutionContext) -> None:
 
 
 @dg.job(
-    name="webhook_deliveries",  # `pco_webhooks` is the op that reads the product of that name
+    name="webhook_deliveries",  # an op that reads a product of that name has its schema's
     description="Applies webhook deliveries where no service does.",
     executor_def=EXECUTOR,
 )

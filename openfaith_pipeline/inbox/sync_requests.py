@@ -16,10 +16,9 @@ from openfaith_pipeline.inbox.requests import (
     waiting_requests,
 )
 from openfaith_pipeline.orgs.registry import get_org
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import DEFAULT_SOURCE, STREAMS
 
 SYNC_WORKFLOW: Final = "ExternalSyncWorkflow"
-PCO_ADAPTER: Final = "pco"
 
 _THOROUGHNESS: Final[Mapping[str, int]] = {"incremental": 0, "reconcile": 1, "full_refresh": 2}
 
@@ -59,13 +58,15 @@ def submit_sync(connection: Connection[Any], ask: Ask) -> tuple[Request, bool]:
     return submit(connection, ask)
 
 
-def sync_payload(org_id: str, mode: str, streams: Collection[str] | None) -> dict[str, Any]:
+def sync_payload(
+    org_id: str, mode: str, streams: Collection[str] | None, adapter: str = DEFAULT_SOURCE.adapter
+) -> dict[str, Any]:
     """Payload of a sync request. Raises UnknownStream."""
     for name in streams or ():
         if name not in STREAMS:
             raise UnknownStream(f"there is no stream {name[:80]!r}; `openfaith-pipeline catalog` lists them")
     named = sorted(set(streams)) if streams is not None else None
-    return {"tokenKey": org_id, "adapter": PCO_ADAPTER, "mode": mode, "streams": named}
+    return {"tokenKey": org_id, "adapter": adapter, "mode": mode, "streams": named}
 
 
 def _joins(connection: Connection[Any], ask: Ask, waiting: Request) -> bool:

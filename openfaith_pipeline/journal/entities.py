@@ -25,17 +25,19 @@ WHERE found.row_key = link.row_key AND link.conflict IS NULL AND link.is_new AND
 # Every entity that a link names after the undoing, or would name if no row were kept.
 _UNLINKED: Final = sql.SQL("""
 CREATE TEMP TABLE undoing_unlinked ON COMMIT DROP AS
-SELECT entity_id FROM (
-    SELECT found.after ->> 'entityId' AS entity_id FROM pg_temp.{found} AS found
-    UNION SELECT found.image ->> 'entityId' FROM pg_temp.{found} AS found
-    UNION SELECT undoing.before ->> 'entityId' FROM pg_temp.{undoing} AS undoing
+SELECT entity_id, adapter FROM (
+    SELECT found.after ->> 'entityId' AS entity_id, found.row_key ->> 'adapter' AS adapter FROM pg_temp.{found} AS found
+    UNION SELECT found.image ->> 'entityId', found.row_key ->> 'adapter' FROM pg_temp.{found} AS found
+    UNION SELECT undoing.before ->> 'entityId', undoing.row_key ->> 'adapter' FROM pg_temp.{undoing} AS undoing
 ) AS named
 WHERE NOT EXISTS (SELECT FROM {links} AS link WHERE link."orgId" = %(org_id)s AND link."entityId" = named.entity_id)""")
 
-_END: Final = sql.SQL("""
-UPDATE {table} AS target SET "deletedAt" = now(), "deletedBy" = 'pco'
-WHERE target."orgId" = %(org_id)s AND target."deletedAt" IS NULL AND ({ends})
-    AND coalesce(to_jsonb(target) -> 'metadata' ->> 'source', '') <> 'pco_merging'""")
+_END: Final = sql.SQL(r"""
+UPDATE {table} AS target SET "deletedAt" = now(), "deletedBy" = (
+    SELECT min(adapter) FROM pg_temp.undoing_unlinked WHERE entity_id IN ({ends})
+)
+WHERE target."orgId" = %(org_id)s AND target."deletedAt" IS NULL AND ({is_unlinked})
+    AND coalesce(to_jsonb(target) -> 'metadata' ->> 'source', '') NOT LIKE '%%\_merging'""")
 
 
 def keep_links_of_kept(undoings: Sequence[Undoing]) -> None:
@@ -56,11 +58,11 @@ def end_unlinked(undoings: Sequence[Undoing]) -> None:
 
 
 def _end(links: Undoing, table: JournaledTable, *columns: LiteralString) -> None:
-    unlinked = [
-        sql.SQL("target.{} IN (SELECT entity_id FROM pg_temp.undoing_unlinked)").format(sql.Identifier(column))
-        for column in columns
-    ]
-    ended = _END.format(table=table.identifier, ends=sql.SQL(" OR ").join(unlinked))
+    ends = [sql.Identifier("target", column) for column in columns]
+    unlinked = [sql.SQL("{} IN (SELECT entity_id FROM pg_temp.undoing_unlinked)").format(end) for end in ends]
+    ended = _END.format(
+        table=table.identifier, ends=sql.SQL(", ").join(ends), is_unlinked=sql.SQL(" OR ").join(unlinked)
+    )
     links.execute(journaled(table, ended))
 
 

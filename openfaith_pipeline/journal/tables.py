@@ -27,7 +27,7 @@ class JournaledTable:
 
     @property
     def full_name(self) -> str:
-        """The name in the journal, such as `pco_people.emails`."""
+        """The name in the journal, such as `<adapter>_people.emails`."""
         return f"{self.schema}.{self.name}"
 
     @property

@@ -40,6 +40,7 @@ class ColumnEncoder:
     """Encodes pages of one stream; encode_json makes a value the text of a jsonb column."""
 
     def __init__(self, stream: Stream, encode_json: Callable[[Any], str]) -> None:
+        self._account_type = stream.product.source.account_type
         self._type = stream.type
         taken = set(stream.relationship_columns)
         self._has_many = stream.has_many
@@ -133,7 +134,11 @@ class ColumnEncoder:
     def _tell_more(self, relationships: Sequence[Mapping[str, Any]]) -> bool:
         """Whether one that is not declared has something to be kept."""
         unknown = set[str]().union(*relationships) - self._known_relationships
-        return any(_says_more(each.get(name)) for name in unknown for each in relationships)
+        return any(self._says_more(each.get(name)) for name in unknown for each in relationships)
+
+    def _says_more(self, linkage: Any) -> bool:
+        data = linkage.get("data") if type(linkage) is dict else None
+        return type(data) is dict and data.get("type") != self._account_type
 
 
 def _named(name: str, relationships: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
@@ -144,11 +149,6 @@ def _named(name: str, relationships: Sequence[Mapping[str, Any]]) -> list[dict[s
         linkages = [each.get(name) for each in relationships]
         named = [linkage.get("data") if type(linkage) is dict else None for linkage in linkages]
     return named if set(map(type, named)) <= {dict} else [data if type(data) is dict else None for data in named]
-
-
-def _says_more(linkage: Any) -> bool:
-    data = linkage.get("data") if type(linkage) is dict else None
-    return type(data) is dict and data.get("type") != "Organization"
 
 
 def links_of(has_many: Iterable[str], relationships: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -23,7 +23,7 @@ class Sightings:
         self.retyped |= {issue.field for issue in rows.issues if issue.field}
 
     def drift(self, stream: Stream) -> list[tuple[str, str]]:
-        """(attribute, kind), sorted. An attribute that no record sent is gone; JSON:API sends empty ones as null."""
+        """(attribute, kind), sorted. An attribute that no record sent is gone; an empty one is sent as null."""
         new = {(name, "new") for name in self.attributes - stream.attributes.keys() - set(stream.withheld)}
         gone = {(name, "gone") for name in stream.attributes.keys() - self.attributes}
         return sorted(new | gone | {(name, "retyped") for name in self.retyped})

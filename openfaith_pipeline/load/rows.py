@@ -204,7 +204,7 @@ class RowEncoder:
     def _unknown_relationships(self, relationships: Mapping[str, Any]) -> dict[str, Any]:
         """To-one relationships the catalog does not declare.
 
-        The Organization every record belongs to says nothing, and linkages to included records depend on the request.
+        The account that every record belongs to says nothing, and linkages to included records depend on the request.
         """
         return {
             name: data
@@ -212,7 +212,7 @@ class RowEncoder:
             if name not in self._known_relationships
             and isinstance(linkage, dict)
             and isinstance(data := linkage.get("data"), dict)
-            and data.get("type") != "Organization"
+            and data.get("type") != self._stream.product.source.account_type
         }
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
-from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.sources import STREAMS, streams_of
 
 State = Literal["connected", "degraded", "needs_reconnect", "paused", "not_connected"]

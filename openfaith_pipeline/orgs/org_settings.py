@@ -8,10 +8,10 @@ from typing import Any, Final
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.catalog.stream import Product, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.orgs.registry import get_org
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import PRODUCTS, STREAMS
 
 SYNC_EVERY: Final = timedelta(minutes=15)
 POLL_EVERY: Final = timedelta(hours=1)
@@ -112,7 +112,6 @@ def _told(value: timedelta) -> str:
 
 
 def _check_names(names: Iterable[str]) -> None:
-    products = {product.value for product in Product}
     for name in names:
-        if name not in products and name not in STREAMS:
+        if name not in PRODUCTS and name not in STREAMS:
             raise UnknownStream(f"there is no product or stream {name[:80]!r}; `openfaith-pipeline catalog` lists them")

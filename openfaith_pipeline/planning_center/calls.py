@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.catalog.source import Product
 
 DEEP_OFFSET = 30_000
 """Above this offset a lower rate limit holds (api.planningcenteronline.com/docs/overview/rate-limiting)."""

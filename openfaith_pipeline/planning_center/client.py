@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx
 from opentelemetry import trace
 
-from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.catalog import source
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     OpenFaithError,
@@ -34,6 +34,7 @@ from openfaith_pipeline.planning_center.credentials import (
     PersonalAccessToken,
 )
 from openfaith_pipeline.planning_center.documents import Document, read_document
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.rate_budget import LocalRateBudget, Permit, RateBudget, RateReport
 from openfaith_pipeline.planning_center.responses import rate_report_of, read_body, served_at, wait_demanded_by
 from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, Patience, Reachability, RetryLimits, log_retries
@@ -107,7 +108,7 @@ class PlanningCenterClient:
         path: str,
         params: Mapping[str, str],
         *,
-        product: Product,
+        product: source.Product,
         is_leading: bool = False,
         attempts: int | None = None,
     ) -> Document:
@@ -123,7 +124,7 @@ class PlanningCenterClient:
         return await self._ask(Call(path, params, product, is_leading=is_leading), limits)
 
     async def write(
-        self, method: str, path: str, *, product: Product, body: Mapping[str, Any] | None = None
+        self, method: str, path: str, *, product: source.Product, body: Mapping[str, Any] | None = None
     ) -> Document:
         """Change something there; the document of what it is now, without data where it is gone.
 

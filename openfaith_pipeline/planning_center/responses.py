@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 
 from openfaith_pipeline import exact_json
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     OpenFaithError,
@@ -27,6 +26,7 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.planning_center.calls import Call
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.rate_budget import RateReport
 
 UNNAMED_WAIT = timedelta(seconds=1)

@@ -15,7 +15,8 @@ from fastapi.params import Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from psycopg_pool import PoolTimeout
 
-from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.catalog.source import Product
+from openfaith_pipeline.connections.account import learn_number
 from openfaith_pipeline.connections.invitations import invited_org
 from openfaith_pipeline.connections.oauth_flow import (
     GOOD_FOR,
@@ -27,17 +28,19 @@ from openfaith_pipeline.connections.oauth_flow import (
     take_journey,
 )
 from openfaith_pipeline.connections.oauth_tokens import application_of
-from openfaith_pipeline.connections.organization import learn_number
 from openfaith_pipeline.errors import ConfigurationError, OpenFaithError
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.service.access import is_local
 from openfaith_pipeline.service.problems import TooManyCalls, problem
 from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
-router = APIRouter(prefix="/connect/pco", include_in_schema=False)
+_SOURCE: Final = DEFAULT_SOURCE
+
+router = APIRouter(prefix=_SOURCE.connect_path, include_in_schema=False)
 
 _COOKIE: Final = "openfaith_connect"
-_CALLBACK: Final = "/connect/pco/callback"
+_CALLBACK: Final = f"{_SOURCE.connect_path}/callback"
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
@@ -68,13 +71,14 @@ def invite(request: Request, org: _Org = None, invitation: _Invitation = None) -
     except (OpenFaithError, psycopg.Error, PoolTimeout) as error:
         return _failure(error)
     asked = urlencode({key: value for key, value in (("org", org), ("invitation", invitation)) if value})
-    action = f"/connect/pco/start?{asked}" if asked else "/connect/pco/start"
+    start_path = f"{_SOURCE.connect_path}/start"
+    action = f"{start_path}?{asked}" if asked else start_path
     return _page(
-        "Connect Planning Center",
-        f"<p>This lets OpenFaith read the Planning Center data of {escape(name)}, and keeps it up to date from then on."
-        " Planning Center asks you to sign in and to approve; you can take that back there at any time.</p>"
+        f"Connect {_SOURCE.title}",
+        f"<p>This lets OpenFaith read the {_SOURCE.title} data of {escape(name)}, and keeps it up to date from then on."
+        f" {_SOURCE.title} asks you to sign in and to approve; you can take that back there at any time.</p>"
         "<p>Approve as a user who may see all that is to be synced: what you may not see is not synced.</p>"
-        f'<form method="post" action="{escape(action)}"><button>Go to Planning Center</button></form>',
+        f'<form method="post" action="{escape(action)}"><button>Go to {_SOURCE.title}</button></form>',
     )
 
 
@@ -101,7 +105,7 @@ def start(request: Request, org: _Org = None, invitation: _Invitation = None) ->
         _COOKIE,
         journey.browser,
         max_age=int(GOOD_FOR.total_seconds()),
-        path="/connect/pco",
+        path=_SOURCE.connect_path,
         secure=redirect_uri.startswith("https:"),
         httponly=True,
         samesite="lax",
@@ -138,12 +142,12 @@ def confirm(request: Request, confirmation: _Brought = "") -> Response:
 
 def _question(narrower: Narrower) -> HTMLResponse:
     lost = ", ".join(_called(product) for product in narrower.lost)
-    action = f"/connect/pco/confirm?{urlencode({'confirmation': narrower.confirmation})}"
+    action = f"{_SOURCE.connect_path}/confirm?{urlencode({'confirmation': narrower.confirmation})}"
     return _page(
         "Less than before",
         f"<p>{escape(narrower.name)} is connected, and works. With your approval it could no longer read:"
         f" <strong>{escape(lost)}</strong>. Nothing has been changed.</p>"
-        '<p>To keep everything, <a href="/connect/pco">begin again</a> as a user who may see it.</p>'
+        f'<p>To keep everything, <a href="{_SOURCE.connect_path}">begin again</a> as a user who may see it.</p>'
         f'<form method="post" action="{escape(action)}"><button>Connect with less all the same</button></form>',
     )
 
@@ -164,9 +168,10 @@ def _success(connected: Connected) -> HTMLResponse:
 
 
 def _refusal(error: str) -> str:
+    again = f'<a href="{_SOURCE.connect_path}">Begin again</a>'
     if error == "access_denied":
-        return '<p>You have not approved. Nothing was changed. <a href="/connect/pco">Begin again</a></p>'
-    return '<p>Planning Center did not send what is needed to connect. <a href="/connect/pco">Begin again</a></p>'
+        return f"<p>You have not approved. Nothing was changed. {again}</p>"
+    return f"<p>{_SOURCE.title} did not send what is needed to connect. {again}</p>"
 
 
 def _settings(request: Request) -> Settings:
@@ -188,7 +193,7 @@ def _redirect_uri(request: Request) -> str:
         return f"{public_url.rstrip('/')}{_CALLBACK}"
     if is_local(request):
         return f"{str(request.base_url).rstrip('/')}{_CALLBACK}"
-    raise ConfigurationError("OPENFAITH_PUBLIC_URL is not set: Planning Center would not find the way back here")
+    raise ConfigurationError(f"OPENFAITH_PUBLIC_URL is not set: {_SOURCE.title} would not find the way back here")
 
 
 def _take_turn(request: Request) -> None:
@@ -209,5 +214,5 @@ def _page(title: str, body: str, *, status: int = 200) -> HTMLResponse:
 
 
 def _finished(response: HTMLResponse) -> HTMLResponse:
-    response.delete_cookie(_COOKIE, path="/connect/pco")
+    response.delete_cookie(_COOKIE, path=_SOURCE.connect_path)
     return response

@@ -12,14 +12,15 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from openfaith_pipeline.service.markup import heading, page
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 router = APIRouter(include_in_schema=False)
 
 _SIGNATURE: Final = {
     "type": "apiKey",
     "in": "header",
-    "name": "X-PCO-Webhooks-Authenticity",
-    "description": "Planning Center's: HMAC-SHA256 of the body under the subscription's secret, in hexadecimal.",
+    "name": DEFAULT_SOURCE.event_headers.signature,
+    "description": f"Of {DEFAULT_SOURCE.title}: HMAC-SHA256 of the body by the subscription's secret, in hexadecimal.",
 }
 
 

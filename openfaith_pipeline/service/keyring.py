@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from openfaith_pipeline.catalog.events import WebhookDialect
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.service.subscribers import Subscribers
 from openfaith_pipeline.webhooks.commit_queue import LARGE_BYTES
-from openfaith_pipeline.webhooks.envelopes import is_signed
 from openfaith_pipeline.webhooks.secrets import secrets_of
 
 KEPT_SECONDS: Final = 60.0
@@ -45,16 +45,16 @@ class Keyring:
             ring = await self._load(org_id)
         return bool(ring and ring.secrets.get(event))
 
-    async def has_signed(self, org_id: str, event: str, body: bytes, signature: str) -> bool:
+    async def has_signed(self, dialect: WebhookDialect, org_id: str, event: str, body: bytes, signature: str) -> bool:
         """Whether one of our subscriptions of the org to the event signed the body. Raises as `is_subscribed`."""
         ring = await self._ring_of(org_id)
         if ring is None:
             return False
-        if await _fits(ring, event, body, signature):
+        if await _fits(dialect, ring, event, body, signature):
             return True
         if self._age(ring) <= PAUSE_SECONDS:
             return False
-        return await _fits(await self._load(org_id), event, body, signature)
+        return await _fits(dialect, await self._load(org_id), event, body, signature)
 
     async def _ring_of(self, org_id: str) -> _Ring | None:
         ring = self._rings.get(org_id)
@@ -88,12 +88,12 @@ class Keyring:
             return secrets_of(connection, cipher_from(self._database.settings), org_id)
 
 
-async def _fits(ring: _Ring, event: str, body: bytes, signature: str) -> bool:
+async def _fits(dialect: WebhookDialect, ring: _Ring, event: str, body: bytes, signature: str) -> bool:
     secrets = ring.secrets.get(event, ())
     if len(body) > LARGE_BYTES:
-        return await asyncio.to_thread(_is_signed_with_any, secrets, body, signature)
-    return _is_signed_with_any(secrets, body, signature)
+        return await asyncio.to_thread(_is_signed_with_any, dialect, secrets, body, signature)
+    return _is_signed_with_any(dialect, secrets, body, signature)
 
 
-def _is_signed_with_any(secrets: tuple[bytes, ...], body: bytes, signature: str) -> bool:
-    return any(is_signed(body, signature, secret) for secret in secrets)
+def _is_signed_with_any(dialect: WebhookDialect, secrets: tuple[bytes, ...], body: bytes, signature: str) -> bool:
+    return any(dialect.is_signed(body, signature, secret) for secret in secrets)

@@ -29,23 +29,23 @@ class Subscribers:
             await self._look_after(self._clock())
         return org_id in self._orgs
 
-    async def orgs_of(self, organization_id: str) -> list[str]:
-        """The ids of the orgs, mostly one, that Planning Center knows by this id. Raises DatabaseUnavailable."""
-        found = self._named(organization_id)
+    async def orgs_of(self, account: str) -> list[str]:
+        """The ids of the orgs, mostly one, that their source knows by this id. Raises DatabaseUnavailable."""
+        found = self._named(account)
         if not found:
             await self._look_after(self._clock())
-            found = self._named(organization_id)
+            found = self._named(account)
         return found
 
-    async def is_removed(self, org_id: str | None, organization_id: str | None) -> bool:
+    async def is_removed(self, org_id: str | None, account: str | None) -> bool:
         """Whether this is an org that was removed, or a church whose orgs all were. Raises DatabaseUnavailable."""
         await self._look_after(self._clock())
         if org_id is not None:
             return org_id in self._removed
-        return organization_id is not None and organization_id in self._removed.values()
+        return account is not None and account in self._removed.values()
 
-    def _named(self, organization_id: str) -> list[str]:
-        return sorted(org_id for org_id, number in self._orgs.items() if number == organization_id)
+    def _named(self, account: str) -> list[str]:
+        return sorted(org_id for org_id, number in self._orgs.items() if number == account)
 
     async def _look_after(self, moment: float) -> None:
         """Return once a look has ended that began no earlier."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
+from openfaith_pipeline.catalog.source import Source
 from openfaith_pipeline.errors import OpenFaithError, UsageError
 from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.api_keys import TRIGGER
@@ -16,6 +18,7 @@ from openfaith_pipeline.service.request_body import idempotency_key, read_json
 from openfaith_pipeline.service.schemas import PROCEDURE_ANSWERS, schema_of
 from openfaith_pipeline.service.starting import start
 from openfaith_pipeline.service.trpc import Call, error_envelope, read_calls, result_envelope
+from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
 from openfaith_pipeline.workflows.external_sync import EXTERNAL_SYNC
 
 router = APIRouter(prefix="/api/trpc", tags=["tRPC"], responses=PROCEDURE_ANSWERS)
@@ -44,7 +47,7 @@ _INPUT: Final = {
 }
 
 
-@router.post("/{procedures}", summary="Call core.triggerPcoSync, as tRPC does", openapi_extra=_INPUT)
+@router.post("/{procedures}", summary=f"Call {DEFAULT_SOURCE.trigger_procedure}, as tRPC does", openapi_extra=_INPUT)
 async def call_procedures(
     request: Request, procedures: str, visitor: Annotated[Visitor, Depends(visitor_with(TRIGGER))]
 ) -> JSONResponse:
@@ -93,11 +96,12 @@ def _answer(request: Request, visitor: Visitor, call: Call, key: str | None) -> 
     return _Answer(result_envelope(data, is_wrapped=call.is_wrapped))
 
 
-def _trigger_pco_sync(request: Request, visitor: Visitor, sent: Any, key: str | None) -> dict[str, Any]:
-    execution = start(request.app.state.pool, visitor, EXTERNAL_SYNC, sent, key)
+def _trigger_sync(source: Source, request: Request, visitor: Visitor, sent: Any, key: str | None) -> dict[str, Any]:
+    asked = {"adapter": source.adapter, **sent} if isinstance(sent, dict) else sent
+    execution = start(request.app.state.pool, visitor, EXTERNAL_SYNC, asked, key)
     return {"success": True, **execution.model_dump(mode="json", by_alias=True)}
 
 
 _PROCEDURES: Final[Mapping[str, Callable[[Request, Visitor, Any, str | None], dict[str, Any]]]] = {
-    "core.triggerPcoSync": _trigger_pco_sync
+    source.trigger_procedure: partial(_trigger_sync, source) for source in SOURCES.values()
 }

@@ -7,7 +7,6 @@ days.
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,22 +17,22 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from openfaith_pipeline.catalog.events import WebhookDialect
+from openfaith_pipeline.catalog.source import Source
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, InboxFull
 from openfaith_pipeline.service.addresses import network_of
 from openfaith_pipeline.service.keyring import Keyring
 from openfaith_pipeline.service.schemas import ANSWERS
 from openfaith_pipeline.service.turns import Turns
+from openfaith_pipeline.sources import DIALECTS, SOURCES
 from openfaith_pipeline.webhooks.commit_queue import LARGE_BYTES, Inbox
-from openfaith_pipeline.webhooks.envelopes import organization_in, read_envelope
 
 POOL_SIZE: Final = 2
 REFUSAL_SECONDS: Final = 0.25
 """After which what is refused is answered: whoever forges as fast as answers come is slow by it, at no cost."""
 
 _TRY_AGAIN_SECONDS: Final = "30"
-_SIGNATURE: Final = re.compile(r"[0-9a-fA-F]{64}")
-"""HMAC-SHA256 in hexadecimal."""
 
 _T = TypeVar("_T")
 
@@ -49,42 +48,45 @@ class Receiver:
     turns: Turns
     large_turns: Turns
 
-    async def receive(self, org_id: str | None, request: Request) -> JSONResponse:
+    async def receive(self, source: Source, org_id: str | None, request: Request) -> JSONResponse:
         """Answer a delivery for the org, or for the one that its body names; of most that is not ours no body is read.
 
         Raises DatabaseUnavailable, ConfigurationError and InboxFull.
         """
-        headers = request.headers
-        event, signature = (headers.get(f"X-PCO-Webhooks-{name}", "").strip() for name in ("Name", "Authenticity"))
-        if not event or not _SIGNATURE.fullmatch(signature):
-            return _refusal(401, "Unsigned", "a delivery carries X-PCO-Webhooks-Name and X-PCO-Webhooks-Authenticity")
+        named, sent = source.event_headers, request.headers
+        event, signature = (sent.get(name, "").strip() for name in (named.event, named.signature))
+        dialect = DIALECTS[source.adapter]
+        if not event or not dialect.is_signature(signature):
+            return _refusal(401, "Unsigned", f"a delivery carries {named.event} and {named.signature}")
         if org_id is not None and not await self.keyring.is_subscribed(org_id, event):
             return await self._not_ours(org_id=org_id)
         body = await request.body()
         turns = self.large_turns if len(body) > LARGE_BYTES else self.turns
         async with turns.turn((org_id, network_of(request.client.host if request.client else ""))):
-            return await self._keep(org_id, event, signature, body, headers.get("X-PCO-Webhooks-Event-Time", ""))
+            return await self._keep(dialect, org_id, event, signature, body, sent.get(named.sent_at, ""))
 
-    async def _keep(self, org_id: str | None, event: str, signature: str, body: bytes, sent_at: str) -> JSONResponse:
-        org_ids = [org_id] if org_id is not None else await self._orgs_named_in(body, event)
+    async def _keep(
+        self, dialect: WebhookDialect, org_id: str | None, event: str, signature: str, body: bytes, sent_at: str
+    ) -> JSONResponse:
+        org_ids = [org_id] if org_id is not None else await self._orgs_named_in(dialect, body, event)
         for each in org_ids:
-            if await self.keyring.has_signed(each, event, body, signature):
-                deliveries = await _read(body, read_envelope, each, event, sent_at)
+            if await self.keyring.has_signed(dialect, each, event, body, signature):
+                deliveries = await _read(body, dialect.read_envelope, each, event, sent_at)
                 await self.inbox.keep(deliveries)
                 return JSONResponse({"received": len(deliveries)})
         if org_ids:
             return _refusal(401, "WrongSignature", "the signature is not that of the subscription's secret")
-        return await self._not_ours(organization_id=organization_in(body))
+        return await self._not_ours(account=dialect.account_in(body))
 
-    async def _not_ours(self, *, org_id: str | None = None, organization_id: str | None = None) -> JSONResponse:
-        if await self.keyring.subscribers.is_removed(org_id, organization_id):
+    async def _not_ours(self, *, org_id: str | None = None, account: str | None = None) -> JSONResponse:
+        if await self.keyring.subscribers.is_removed(org_id, account):
             return _refusal(410, "OrgRemoved", "this church was removed here; nothing is delivered to it any more")
         return _refusal(404, "UnknownSubscription", "there is no subscription to this event here")
 
-    async def _orgs_named_in(self, body: bytes, event: str) -> list[str]:
+    async def _orgs_named_in(self, dialect: WebhookDialect, body: bytes, event: str) -> list[str]:
         """The orgs whose secrets are worth trying on a delivery whose address names none."""
-        organization_id = await _read(body, organization_in)
-        named = await self.keyring.subscribers.orgs_of(organization_id) if organization_id else []
+        account = await _read(body, dialect.account_in)
+        named = await self.keyring.subscribers.orgs_of(account) if account else []
         return [org_id for org_id in named if await self.keyring.is_subscribed(org_id, event)]
 
 
@@ -131,41 +133,51 @@ router = APIRouter(
     responses={**ANSWERS, 200: {"model": Received, "description": "It is kept, or was before."}},
 )
 
-_NAME: Final = {
-    "name": "X-PCO-Webhooks-Name",
-    "in": "header",
-    "required": True,
-    "schema": {"type": "string"},
-    "description": "The event that the subscription is to.",
-}
-_SIGNED: Final = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
-    "security": [{"signature": []}],
-    "parameters": [_NAME],
-}
 _ORG_ID: Final = {"name": "org_id", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-@router.post(
-    "/api/webhooks/pco/{org_id}",
-    summary="Take a delivery for one org",
-    openapi_extra={**_SIGNED, "parameters": [_ORG_ID, _NAME]},
-)
-async def receive_for_org(request: Request) -> JSONResponse:
-    """The address we subscribe: it names the org whose secrets are tried."""
-    return await _received(request, request.path_params["org_id"])
+def _add_routes(source: Source) -> None:
+    """The two addresses of a source's deliveries."""
+
+    async def receive_for_org(request: Request) -> JSONResponse:
+        """The address we subscribe: it names the org whose secrets are tried."""
+        return await _received(source, request, request.path_params["org_id"])
+
+    async def receive(request: Request) -> JSONResponse:
+        """For subscriptions whose address names no org; the church named in the body says whose secrets are tried."""
+        return await _received(source, request, None)
+
+    name = {
+        "name": source.event_headers.event,
+        "in": "header",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "The event that the subscription is to.",
+    }
+    signed: dict[str, Any] = {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+        "security": [{"signature": []}],
+    }
+    router.post(
+        f"{source.events_path}/{{org_id}}",
+        summary="Take a delivery for one org",
+        openapi_extra={**signed, "parameters": [_ORG_ID, name]},
+    )(receive_for_org)
+    router.post(
+        source.events_path,
+        summary="Take a delivery for the org that its body names",
+        openapi_extra={**signed, "parameters": [name]},
+    )(receive)
 
 
-@router.post("/api/webhooks/pco", summary="Take a delivery for the org that its body names", openapi_extra=_SIGNED)
-async def receive(request: Request) -> JSONResponse:
-    """For subscriptions whose address names no org; the church named in the body says whose secrets are tried."""
-    return await _received(request, None)
+for _adapter in DIALECTS:
+    _add_routes(SOURCES[_adapter])
 
 
-async def _received(request: Request, org_id: str | None) -> JSONResponse:
+async def _received(source: Source, request: Request, org_id: str | None) -> JSONResponse:
     receiver: Receiver = request.app.state.receiver
     try:
-        answer = await receiver.receive(org_id, request)
+        answer = await receiver.receive(source, org_id, request)
     except (DatabaseUnavailable, InboxFull) as error:
         answer = _unavailable(error)
     except ConfigurationError as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.simulator.census import Census
 from openfaith_pipeline.simulator.generation import generate
 from openfaith_pipeline.simulator.options import ChurchSpec, Traps

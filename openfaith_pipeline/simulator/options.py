@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple, Self
 
-from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.planning_center.products import Product
 
 
 class Credentials(NamedTuple):

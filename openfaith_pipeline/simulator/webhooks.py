@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator import answers, documents
 from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.church import Church

@@ -1,10 +1,10 @@
 """Answers to a church's own fields, as custom fields of the record they were given for.
 
-The item's name is `pco_<slug>` of the definition. Where that name is taken, by an attribute of the record or by an
-older definition with the same slug, it is `pco_<slug>_<definition id>`. The definition's data type gives `_tag`; an
-answer that is not of that type stays a string. Several answers to one definition (checkboxes) are one string, sorted
-and joined by ", ". An answer that still names a merged person is the survivor's, unless that one has answered too. No
-item without a live definition: it is the definition that names it.
+The item's name is `<adapter>_<slug>` of the definition. Where that name is taken, by an attribute of the record or by
+an older definition with the same slug, it is `<adapter>_<slug>_<definition id>`. The definition's data type gives
+`_tag`; an answer that is not of that type stays a string. Several answers to one definition (checkboxes) are one
+string, sorted and joined by ", ". An answer that still names a merged person is the survivor's, unless that one has
+answered too. No item without a live definition: it is the definition that names it.
 """
 
 from functools import partial
@@ -30,7 +30,7 @@ slugs AS (
     FROM {definitions} d
     WHERE d.org_id = %(org_id)s AND d._deleted_at IS NULL AND d.{deleted} IS NULL
 )
-SELECT {stream}, id, data_type, 'pco_' || slug || CASE
+SELECT {stream}, id, data_type, %(adapter)s::text || '_' || slug || CASE
         WHEN slug IN (SELECT slug FROM taken)
           OR row_number() OVER (PARTITION BY slug ORDER BY length(id), id COLLATE "C") > 1
         THEN '_' || id ELSE '' END AS name
@@ -66,7 +66,8 @@ typed AS (
     FROM named
 )
 SELECT id, string_agg(
-    '{{"_tag":"' || tag || '","name":' || to_json(name)::text || ',"source":"pco","value":' || CASE tag
+    '{{"_tag":"' || tag || '","name":' || to_json(name)::text || ',"source":"' || %(adapter)s::text || '","value":'
+        || CASE tag
         WHEN 'number' THEN (value::numeric)::text
         WHEN 'boolean' THEN to_json(lower(value) IN ('true', 't', 'yes', '1'))::text
         ELSE to_json(value)::text END || '}}',

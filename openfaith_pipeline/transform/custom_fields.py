@@ -1,7 +1,7 @@
 """Custom fields: what the source knows about a record and the entity has no column for.
 
-An item is `{_tag, name: "pco_<attribute>", source: "pco", value}`; an attribute that is null gives none. A transform
-replaces the items whose source is `pco` and keeps every other item, in its order and before ours.
+An item is `{_tag, name: "<adapter>_<attribute>", source: "<adapter>", value}`; an attribute that is null gives none. A
+transform replaces the items whose source is our adapter and keeps every other item, in its order and before ours.
 Items are put together as JSON text and cast once for each row, which is several times faster than building jsonb.
 """
 
@@ -33,7 +33,7 @@ _JSON_ITEM: Final[LiteralString] = (
     " WHEN 'number' THEN '{{\"_tag\":\"number\"'"
     " WHEN 'boolean' THEN '{{\"_tag\":\"boolean\"'"
     ' ELSE \'{{"_tag":"string"\' END'
-    ' || \',"name":\' || to_json(\'pco_\' || {name})::text || \',"source":"pco","value":\' ||'
+    f' || \',"name":\' || to_json(\'{ADAPTER}_\' || {{name}})::text || \',"source":"{ADAPTER}","value":\' ||'
     " CASE WHEN jsonb_typeof({value}) IN ('object', 'array') THEN to_json(({value})::text)::text"
     " ELSE ({value})::text END || '}}'"
 )

@@ -1,7 +1,7 @@
 """When a row is marked deleted, and by whom.
 
-What the source deleted is deleted by `pco`, and restored when the record comes back. What a person deleted in OpenFaith
-(`deletedBy` is a `user_...`) stays deleted as they left it: the source never asked for it back.
+What the source deleted is deleted by our adapter, and restored when the record comes back. What a person deleted in
+OpenFaith (`deletedBy` is a `user_...`) stays deleted as they left it: the source never asked for it back.
 """
 
 from typing import LiteralString

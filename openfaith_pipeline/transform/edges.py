@@ -4,9 +4,9 @@ Direction: of the two entity ids, one that starts with a letter from a to m is t
 the lower string is. `relationshipType` is `<source tag>_<relationship>_<target tag>` when the relationship's name
 contains an underscore, else `<source tag>_has_<target tag>`.
 
-An edge holds while its record is live and names a record that is not deleted (one not loaded yet counts as live);
-where it names one that was merged into another, it is the other's. A record that is an edge itself holds while it is
-live and both its ends are. The edges made here carry `metadata.source = 'pco_direct'`; only those are ever changed or
+An edge holds while its record is live and names a record that is not deleted (one not loaded yet counts as live); where
+it names one that was merged into another, it is the other's. A record that is an edge itself holds while it is live and
+both its ends are. The edges made here carry `metadata.source = '<adapter>_direct'`; only those are ever changed or
 removed, and only on the evidence of a loaded record that no longer says so. An edge of the same key that OpenFaith
 made, or that a person deleted, stays as it is.
 """
@@ -25,10 +25,10 @@ from openfaith_pipeline.transform.holding import Holding, holding
 from openfaith_pipeline.transform.identity import is_link_of, link_of, record_id_of
 from openfaith_pipeline.transform.links import created_at, updated_at
 from openfaith_pipeline.transform.survivors import survivor_of
-from openfaith_pipeline.transform.workspace import OWNERS, Workspace
+from openfaith_pipeline.transform.workspace import ADAPTER, OWNERS, Workspace
 
 TABLE: Final = "edges"
-SOURCE: Final = "pco_direct"
+SOURCE: Final = f"{ADAPTER}_direct"
 
 _KEY: Final = ("sourceEntityId", "targetEntityId", "relationshipType")
 _FEW: Final = 30

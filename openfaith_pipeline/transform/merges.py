@@ -17,10 +17,10 @@ from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform import edges, links
 from openfaith_pipeline.transform.deletion import deleted_by_person
 from openfaith_pipeline.transform.identity import external_id, is_link_of, link_of, record_id_of
-from openfaith_pipeline.transform.workspace import Workspace
+from openfaith_pipeline.transform.workspace import ADAPTER, Workspace
 
 EDGE_TYPE: Final = "merged"
-SOURCE: Final = "pco_merging"
+SOURCE: Final = f"{ADAPTER}_merging"
 
 _ENDED: Final = sql.SQL('"deletedAt" = now(), "deletedBy" = %(adapter)s')
 

@@ -11,8 +11,9 @@ from psycopg.rows import tuple_row
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.journal import Write, canonical_rows, journaled
+from openfaith_pipeline.sources import ENTITIES
 
-ADAPTER: Final = "pco"
+(ADAPTER,) = {entity.stream.product.source.adapter for entity in ENTITIES.values()}
 """The adapter of our external links, the source of our custom fields, and who deletes on the source's behalf."""
 
 SCOPE: Final = "transform_scope"

@@ -10,9 +10,10 @@ from typing import Any, Final
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from openfaith_pipeline.catalog.events import Incoming
 from openfaith_pipeline.database.refusals import is_outage, is_refusal
 from openfaith_pipeline.errors import DatabaseUnavailable, InboxFull
-from openfaith_pipeline.webhooks.deliveries import MOST_AT_ONCE, MOST_BYTES_AT_ONCE, Incoming, keep_deliveries
+from openfaith_pipeline.webhooks.deliveries import MOST_AT_ONCE, MOST_BYTES_AT_ONCE, keep_deliveries
 
 MOST_WAITING_BYTES: Final = 16 * 1024 * 1024
 """Of one org, not committed yet; a thousand deliveries as Planning Center sends them have less."""

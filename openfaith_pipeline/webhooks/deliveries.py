@@ -16,6 +16,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.rows import class_row, dict_row, scalar_row
 from psycopg_pool import AsyncConnectionPool
 
+from openfaith_pipeline.catalog.events import Incoming
 from openfaith_pipeline.database.beats import beating
 
 Outcome = Literal["applied", "superseded", "requested", "ignored", "failed"]
@@ -73,25 +74,6 @@ RETURNING delivery.id, org_id, event_id, event, stream, record_id,
     CASE WHEN occurred_at BETWEEN '0001-01-02Z' AND '9999-12-30Z' THEN occurred_at END AS occurred_at,
     payload, attempts, is_left_behind, is_doubtful
 """
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """A delivery whose signature was right.
-
-    event_id: names the event. event: its name. stream, record_id: what it is about, None where that cannot be told.
-    occurred_at: when, as Planning Center says. payload: the record's document as it came.
-    is_doubtful: it tells of an end that is to be confirmed, as one of several in a body.
-    """
-
-    org_id: str
-    event_id: str
-    event: str
-    stream: str | None
-    record_id: str | None
-    occurred_at: datetime | None
-    payload: bytes
-    is_doubtful: bool = False
 
 
 @dataclass(frozen=True)

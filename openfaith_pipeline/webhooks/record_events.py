@@ -11,15 +11,14 @@ from functools import cached_property
 from typing import Any, Final
 
 from openfaith_pipeline import exact_json
+from openfaith_pipeline.catalog.events import MOST_ID_CHARACTERS, moment_of
 from openfaith_pipeline.catalog.stream import ColumnType, Stream
 from openfaith_pipeline.catalog.walk import Record, id_of
 from openfaith_pipeline.load.arrivals import Row
 from openfaith_pipeline.load.staging import encoder_of
 from openfaith_pipeline.planning_center.extract.single_record import brings_more, own_path, parents_on
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import STREAMS, event_named
 from openfaith_pipeline.webhooks.deliveries import Delivery
-from openfaith_pipeline.webhooks.envelopes import MOST_ID_CHARACTERS, moment_of
-from openfaith_pipeline.webhooks.event_names import event_named
 
 SYNC_ID_PREFIX: Final = "webhook_"
 """How the ids of syncs begin that applied deliveries."""

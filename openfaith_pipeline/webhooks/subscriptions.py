@@ -12,11 +12,10 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from openfaith_pipeline.alerts.incidents import raise_alert, resolve_alert
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.catalog.walk import id_of
+from openfaith_pipeline.connections.account import check_answering
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
-from openfaith_pipeline.connections.organization import check_answering
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import (
     ConfigurationError,
@@ -34,8 +33,9 @@ from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.planning_center.extract.listings import ListingState, list_pages
 from openfaith_pipeline.planning_center.extract.pages import Listing, Tally
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.webhooks.event_names import event_named
+from openfaith_pipeline.sources import DEFAULT_SOURCE, event_named
 from openfaith_pipeline.webhooks.secrets import (
     Subscription,
     forget_subscription,
@@ -43,8 +43,6 @@ from openfaith_pipeline.webhooks.secrets import (
     secret_of,
     subscriptions_of,
 )
-
-RECEIVER_PATH: Final = "/api/webhooks/pco"
 
 CHECK_EVERY: Final = timedelta(hours=1)
 CHECK_AGAIN_IN: Final = timedelta(minutes=5)
@@ -100,7 +98,7 @@ def receiver_url(settings: Settings, org_id: str) -> str:
         raise ConfigurationError(
             "OPENFAITH_PUBLIC_URL is not set: give it the address under which Planning Center reaches the service"
         )
-    return f"{settings.public_url.rstrip('/')}{RECEIVER_PATH}/{org_id}"
+    return f"{settings.public_url.rstrip('/')}{DEFAULT_SOURCE.events_path}/{org_id}"
 
 
 async def ensure_subscriptions(

@@ -1,12 +1,11 @@
 """`ExternalSyncWorkflow`: bring everything of a church from Planning Center."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from pydantic import Field, field_validator
 
 from openfaith_pipeline.inbox.sync_requests import SYNC_WORKFLOW
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES, STREAMS
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.workflows.definition import Payload, Workflow
 
@@ -15,9 +14,20 @@ class ExternalSyncPayload(Payload):
     """tokenKey: the org. streams: their names, such as people.emails; all when null."""
 
     tokenKey: str = Field(description="The org, as `org list` shows it.", examples=["org_01k5t0w2m1e9qv4y8z3n7b6c5d"])  # noqa: N815 - OpenFaith's name
-    adapter: Literal["pco"] = "pco"
+    adapter: str = Field(
+        default=DEFAULT_SOURCE.adapter,
+        description="The source to sync from.",
+        json_schema_extra={"enum": list(SOURCES)},
+    )
     mode: SyncMode = SyncMode.INCREMENTAL
     streams: Sequence[str] | None = Field(default=None, description="Such as people.emails; all when null.")
+
+    @field_validator("adapter")
+    @classmethod
+    def _joined(cls, adapter: str) -> str:
+        if adapter not in SOURCES:
+            raise ValueError(f"there is no source {adapter[:80]!r}; there is {', '.join(SOURCES)}")
+        return adapter
 
     @field_validator("streams")
     @classmethod

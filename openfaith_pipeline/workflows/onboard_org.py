@@ -6,11 +6,11 @@ from typing import Final
 from pydantic import Field
 
 from openfaith_pipeline.connections.cipher import cipher_from
-from openfaith_pipeline.connections.organization import read_organization
 from openfaith_pipeline.connections.registry import api_url_of, credentials_of
 from openfaith_pipeline.inbox.requests import cancel_request
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.orgs.registry import get_org
+from openfaith_pipeline.planning_center.account import read_account
 from openfaith_pipeline.workflows.definition import Activity, Execution, Payload, Workflow
 
 
@@ -24,9 +24,9 @@ def ask_planning_center(execution: Execution[OnboardOrgPayload]) -> dict[str, st
     """Whose credentials these are: Planning Center's id and name of the church."""
     settings = execution.database.settings
     credentials = credentials_of(execution.connection, cipher_from(settings), execution.org_id)
-    api_url = api_url_of(execution.connection, execution.org_id) or settings.pco_api_url
-    organization = asyncio.run(read_organization(api_url, credentials))
-    return {"organizationId": organization.organization_id, "name": organization.name}
+    api_url = api_url_of(execution.connection, execution.org_id) or settings.api_url
+    account = asyncio.run(read_account(api_url, credentials))
+    return {"organizationId": account.number, "name": account.name}
 
 
 def name_org(execution: Execution[OnboardOrgPayload]) -> dict[str, str]:

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from openfaith_pipeline.catalog.events import Incoming, moment_of
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import InboxFull
+from openfaith_pipeline.planning_center.envelopes import MOST_EVENTS, read_envelope
 from openfaith_pipeline.service.subscribers import PAUSE_SECONDS, Subscribers
 from openfaith_pipeline.webhooks import commit_queue as keeping
 from openfaith_pipeline.webhooks.commit_queue import Inbox
-from openfaith_pipeline.webhooks.deliveries import Incoming
-from openfaith_pipeline.webhooks.envelopes import MOST_EVENTS, moment_of, read_envelope
 from openfaith_pipeline_tests.adversary.sender import (
     DESTROYED,
     HOSTILE,

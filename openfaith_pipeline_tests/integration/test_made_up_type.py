@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy import MetaData
 
 from openfaith_pipeline.catalog.document import render_catalog
-from openfaith_pipeline.catalog.stream import DATE, INTEGER, JSON, TEXT, Population, Product, Stream
+from openfaith_pipeline.catalog.stream import DATE, INTEGER, JSON, TEXT, Population, Stream
 from openfaith_pipeline.checks import rules_for
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.registry import add_org
@@ -27,6 +27,7 @@ from openfaith_pipeline.database.raw_tables import RAW_METADATA, tables_of
 from openfaith_pipeline.defs.raw_assets import asset_spec, check_specs
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.planning_center import PersonalAccessToken, PlanningCenterClient
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.attempt import sync_streams

@@ -8,9 +8,10 @@ import pytest
 from psycopg import Connection, sql
 from sqlalchemy import MetaData
 
-from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP, Product, Stream
+from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.alignment import align_raw_tables, find_gaps
+from openfaith_pipeline.planning_center.products import Product
 
 OLD = Stream(product=Product.PEOPLE, type="Thing", path="/people/v2/things", attributes={"name": TEXT})
 ROW = (

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openfaith_pipeline import exact_json
-from openfaith_pipeline.webhooks.envelopes import read_envelope
+from openfaith_pipeline.planning_center.envelopes import read_envelope
 
 NUMBERS = [
     "12345678901234567890123",

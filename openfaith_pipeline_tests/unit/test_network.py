@@ -12,10 +12,10 @@ import pytest
 from pydantic import SecretStr
 
 from openfaith_pipeline import network
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.network import client_options, post_json, proxy_for, proxy_of, tls_context
 from openfaith_pipeline.planning_center import PersonalAccessToken, PlanningCenterClient
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
 from openfaith_pipeline_tests.certificates import make_certificate
 

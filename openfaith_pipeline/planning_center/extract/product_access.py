@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.catalog.walk import Walk
 from openfaith_pipeline.errors import OpenFaithError, ProductNotGranted
 from openfaith_pipeline.planning_center.client import PlanningCenterClient

@@ -1,12 +1,7 @@
 """Planning Center API: the applications that a church has connected."""
 
-from openfaith_pipeline.catalog.stream import (
-    TEXT,
-    TIMESTAMP,
-    Population,
-    Product,
-    Stream,
-)
+from openfaith_pipeline.catalog.stream import TEXT, TIMESTAMP, Population, Stream
+from openfaith_pipeline.planning_center.products import Product
 
 ORGANIZATION = Stream(
     product=Product.API,

@@ -6,17 +6,8 @@ The populations are chosen, not measured: a group for every forty people and fou
 than in years, because each meeting costs two requests.
 """
 
-from openfaith_pipeline.catalog.stream import (
-    BOOLEAN,
-    FLOAT,
-    INTEGER,
-    JSON,
-    TEXT,
-    TIMESTAMP,
-    Population,
-    Product,
-    Stream,
-)
+from openfaith_pipeline.catalog.stream import BOOLEAN, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP, Population, Stream
+from openfaith_pipeline.planning_center.products import Product
 
 OF_ARCHIVED_GROUPS = {"where[group][archive_status]": "include"}
 

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from openfaith_pipeline.catalog.document import Reason
-from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.planning_center.products import Product
 
 NOT_SYNCED: Final[Mapping[Product, Mapping[str, Reason]]] = MappingProxyType(
     {

@@ -3,17 +3,8 @@
 The populations are chosen, not measured.
 """
 
-from openfaith_pipeline.catalog.stream import (
-    BOOLEAN,
-    INTEGER,
-    JSON,
-    TEXT,
-    TIMESTAMP,
-    TIMESTAMPS,
-    Population,
-    Product,
-    Stream,
-)
+from openfaith_pipeline.catalog.stream import BOOLEAN, INTEGER, JSON, TEXT, TIMESTAMP, TIMESTAMPS, Population, Stream
+from openfaith_pipeline.planning_center.products import Product
 
 LIST_CATEGORIES = Stream(
     product=Product.PEOPLE,

@@ -4,17 +4,8 @@ The populations are chosen, not measured: a church of 800 has a handful of each 
 under each card stay below a hundred requests.
 """
 
-from openfaith_pipeline.catalog.stream import (
-    BOOLEAN,
-    INTEGER,
-    JSON,
-    TEXT,
-    TIMESTAMP,
-    TIMESTAMPS,
-    Population,
-    Product,
-    Stream,
-)
+from openfaith_pipeline.catalog.stream import BOOLEAN, INTEGER, JSON, TEXT, TIMESTAMP, TIMESTAMPS, Population, Stream
+from openfaith_pipeline.planning_center.products import Product
 
 FORM_CATEGORIES = Stream(
     product=Product.PEOPLE,

@@ -12,9 +12,9 @@ from openfaith_pipeline.catalog.stream import (
     TIMESTAMP,
     TIMESTAMPS,
     Population,
-    Product,
     Stream,
 )
+from openfaith_pipeline.planning_center.products import Product
 
 ORGANIZATION = Stream(
     product=Product.PUBLISHING,

@@ -5,17 +5,8 @@ What is listed depends on the permissions of the user whose token it is.
 The populations are chosen, not measured: a few signups with a dozen registrations each.
 """
 
-from openfaith_pipeline.catalog.stream import (
-    BOOLEAN,
-    INTEGER,
-    JSON,
-    TEXT,
-    TIMESTAMP,
-    TIMESTAMPS,
-    Population,
-    Product,
-    Stream,
-)
+from openfaith_pipeline.catalog.stream import BOOLEAN, INTEGER, JSON, TEXT, TIMESTAMP, TIMESTAMPS, Population, Stream
+from openfaith_pipeline.planning_center.products import Product
 
 ORGANIZATION = Stream(
     product=Product.REGISTRATIONS,

@@ -1,13 +1,7 @@
 """Planning Center Webhooks: which events can be subscribed to, and who has subscribed."""
 
-from openfaith_pipeline.catalog.stream import (
-    BOOLEAN,
-    TEXT,
-    TIMESTAMPS,
-    Population,
-    Product,
-    Stream,
-)
+from openfaith_pipeline.catalog.stream import BOOLEAN, TEXT, TIMESTAMPS, Population, Stream
+from openfaith_pipeline.planning_center.products import Product
 
 AVAILABLE_EVENTS = Stream(
     product=Product.WEBHOOKS,

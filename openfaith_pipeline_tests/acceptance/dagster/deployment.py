@@ -141,7 +141,7 @@ def running_dagster(database: Database, environment: Mapping[str, str], director
     churches = made_up_churches(16, people=PEOPLE)
     with ExitStack() as stack:
         simulator = stack.enter_context(running_simulator(churches))
-        settings = database.settings.model_copy(update={"pco_api_url": simulator.url})
+        settings = database.settings.model_copy(update={"api_url": simulator.url})
         database = replace(database, settings=settings)
         with database.connect() as connection:
             for church in churches:

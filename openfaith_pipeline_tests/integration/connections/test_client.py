@@ -7,7 +7,6 @@ from threading import Thread
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.client import connect_client
 from openfaith_pipeline.connections.registry import add_org, set_connection_state
@@ -16,6 +15,7 @@ from openfaith_pipeline.errors import ConnectionRejected, OrgPaused, UnknownOrg
 from openfaith_pipeline.orgs.org_ids import new_org_id
 from openfaith_pipeline.orgs.registry import Org, get_org, pause_org
 from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
+from openfaith_pipeline.planning_center.products import Product
 
 
 class _Church(BaseHTTPRequestHandler):

@@ -15,7 +15,6 @@ import pytest
 from pydantic import SecretStr
 
 from openfaith_pipeline.alerts.incidents import list_alerts
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.connections import oauth_tokens as tokens
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.client import connect_client
@@ -26,6 +25,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, ConnectionRejected, GrantDead, TransientError
 from openfaith_pipeline.orgs.registry import get_org, pause_org
 from openfaith_pipeline.planning_center import OAuthToken
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator import Latency, SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline_tests.conftest import environment_of
@@ -115,7 +115,7 @@ async def _read(database: Database, times: int = 1) -> None:
 
 def _start(database: Database, *arguments: str) -> subprocess.Popen[str]:
     oauth = {
-        "PCO_API_URL": database.settings.pco_api_url,
+        "PCO_API_URL": database.settings.api_url,
         "PLANNING_CENTER_CLIENT_ID": CLIENT_ID,
         "PLANNING_CENTER_SECRET": CLIENT_SECRET,
     }
@@ -191,7 +191,7 @@ def test_those_who_wait_for_a_refresh_that_fails_do_not_ask_again(connected: Dat
 
 
 def _at(database: Database, url: str) -> Database:
-    return replace(database, settings=database.settings.model_copy(update={"pco_api_url": url}))
+    return replace(database, settings=database.settings.model_copy(update={"api_url": url}))
 
 
 def _waiting_for_the_lock(database: Database) -> int:
@@ -293,11 +293,11 @@ async def test_a_token_that_still_lives_is_used_while_it_cannot_be_refreshed(con
 
 
 def test_a_wrong_application_is_no_dead_grant(connected: Database) -> None:
-    wrong = connected.settings.model_copy(update={"pco_client_secret": SecretStr("pl4nted-wrong")})
+    wrong = connected.settings.model_copy(update={"oauth_client_secret": SecretStr("pl4nted-wrong")})
     with pytest.raises(ConfigurationError, match="PLANNING_CENTER_SECRET") as failed:
         renew_token(replace(connected, settings=wrong), ORG, _token(connected))
     assert "pl4nted" not in str(failed.value)
-    unset = connected.settings.model_copy(update={"pco_client_id": None})
+    unset = connected.settings.model_copy(update={"oauth_client_id": None})
     with pytest.raises(ConfigurationError, match="PLANNING_CENTER_CLIENT_ID"):
         renew_token(replace(connected, settings=unset), ORG, _token(connected))
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.connections import oauth_tokens as tokens
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.client import connect_client
@@ -19,6 +18,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import GrantDead
 from openfaith_pipeline.orgs.registry import get_org, list_orgs, remove_org, resume_org
 from openfaith_pipeline.planning_center import OAuthToken
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline_tests.oauth_grants import grant, with_oauth
 

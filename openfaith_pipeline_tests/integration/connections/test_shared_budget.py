@@ -13,7 +13,7 @@ LIMIT, PERIOD, EACH = 20, 4, 25
 
 _PROCESS = f"""
 import asyncio, sys
-from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.connections.client import connect_client
 from openfaith_pipeline.settings import load_settings

@@ -13,7 +13,6 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
@@ -24,6 +23,7 @@ from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBus
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.orgs.registry import pause_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.rate_ledger import Claim, Grant, Priority, RateLedger
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Traps
@@ -45,7 +45,7 @@ def simulator() -> Iterator[SimulatorClient]:
 @pytest.fixture
 def connected(database: Database, simulator: SimulatorClient) -> Database:
     """The test's database, three churches connected."""
-    connected = replace(database, settings=database.settings.model_copy(update={"pco_api_url": simulator.url}))
+    connected = replace(database, settings=database.settings.model_copy(update={"api_url": simulator.url}))
     with connected.connect() as connection:
         for org_id in ORGS:
             token = simulator.credentials(org_id)

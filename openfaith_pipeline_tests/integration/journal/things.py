@@ -7,11 +7,12 @@ from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 from sqlalchemy import MetaData
 
-from openfaith_pipeline.catalog.stream import TEXT, Product, Stream
+from openfaith_pipeline.catalog.stream import TEXT, Stream
 from openfaith_pipeline.database.alignment import align_raw_tables
 from openfaith_pipeline.journal import JournaledTable
 from openfaith_pipeline.journal.undoing import Conflict, Undoing
 from openfaith_pipeline.journal.writing import Write, journaled
+from openfaith_pipeline.planning_center.products import Product
 
 STREAM = Stream(product=Product.PEOPLE, type="Thing", path="/people/v2/things", attributes={"name": TEXT})
 THINGS = JournaledTable("pco_people", "things", ("id",), "org_id", "_deleted_at")

@@ -4,13 +4,13 @@ import pytest
 from pydantic import SecretStr
 
 from openfaith_pipeline.alerts.incidents import raise_alert
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.registry import add_org, set_connection_state
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.health import Health, read_health
 from openfaith_pipeline.orgs.registry import new_org_id, pause_org, remove_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.sources import streams_of
 
 ORG, OTHER = new_org_id(), new_org_id()

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import ConnectionRejected, PathNotFound
 from openfaith_pipeline.planning_center import PersonalAccessToken, PlanningCenterClient
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import RateLimit
 from openfaith_pipeline.simulator.server import running_simulator

@@ -11,9 +11,9 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import SourceUnreachable, TransientError
 from openfaith_pipeline.planning_center import Document, PersonalAccessToken, PlanningCenterClient, RetryLimits
+from openfaith_pipeline.planning_center.products import Product
 
 BODY = orjson.dumps({"data": [{"type": "Person", "id": str(number)} for number in range(100)], "meta": {}})
 SOON = RetryLimits(attempts=4, first_wait=timedelta(milliseconds=2))

@@ -10,7 +10,6 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from openfaith_pipeline.alerts.incidents import list_alerts
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.client import connect_client
 from openfaith_pipeline.connections.invitations import make_invitation
@@ -18,6 +17,7 @@ from openfaith_pipeline.connections.registry import add_org, set_connection_stat
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.registry import Org, list_orgs, new_org_id, number_of, remove_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.service.app import create_app
 from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline_tests.oauth_grants import visit, with_oauth
@@ -255,9 +255,9 @@ def test_the_browser_is_bound_and_nothing_is_kept_of_it_in_the_clear(browser: Te
 
 def test_what_is_not_set_up_or_not_there_is_said(database: Database) -> None:
     for change, status, told in (
-        ({"pco_client_id": None}, 400, "PLANNING_CENTER_CLIENT_ID"),
+        ({"oauth_client_id": None}, 400, "PLANNING_CENTER_CLIENT_ID"),
         ({"public_url": None}, 400, "OPENFAITH_PUBLIC_URL"),
-        ({"pco_api_url": "http://127.0.0.1:9"}, 503, "no answer from 127.0.0.1"),
+        ({"api_url": "http://127.0.0.1:9"}, 503, "no answer from 127.0.0.1"),
     ):
         settings = database.settings.model_copy(update=change)
         with TestClient(

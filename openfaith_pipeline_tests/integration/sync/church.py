@@ -12,7 +12,7 @@ from psycopg import Connection, sql
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog.stream import ColumnType, Product, Stream
+from openfaith_pipeline.catalog.stream import ColumnType, Stream
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.connections.registry import add_org
@@ -20,6 +20,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.retrying import RetryLimits
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sources import STREAMS, streams_of

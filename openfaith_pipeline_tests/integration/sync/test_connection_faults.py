@@ -11,7 +11,6 @@ import pytest
 from pydantic import SecretStr
 
 from openfaith_pipeline.alerts.incidents import list_alerts
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.connections.registry import add_org
@@ -19,6 +18,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConnectionRejected, SourceUnreachable
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.planning_center import Document, PersonalAccessToken, PlanningCenterClient
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator

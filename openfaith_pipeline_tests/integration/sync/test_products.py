@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from psycopg import sql
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.orgs.status import read_status
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator

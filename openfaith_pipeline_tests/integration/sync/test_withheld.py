@@ -2,11 +2,11 @@
 
 import pytest
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.stream_states import last_proofs
 from openfaith_pipeline.load.sync_log import has_failing_streams
 from openfaith_pipeline.orgs.status import read_status
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.sources import STREAMS, streams_of

@@ -8,9 +8,10 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.canonical.model import Entity
-from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP, Product, Stream
+from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP, Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.table_names import raw_name
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform.custom_fields import custom_fields
 from openfaith_pipeline_tests.integration.raw_rows import put_row

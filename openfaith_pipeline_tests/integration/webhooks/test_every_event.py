@@ -9,13 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from openfaith_pipeline.catalog.events import Event
 from openfaith_pipeline.catalog.stream import Strategy, Stream
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.planning_center.event_names import event_named
 from openfaith_pipeline.planning_center.extract.single_record import brought_with
 from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline.simulator.events import EVENT_NAMES
 from openfaith_pipeline.sources import STREAMS
-from openfaith_pipeline.webhooks.event_names import Event, event_named
 from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, row_versions, statuses, sync
 from openfaith_pipeline_tests.integration.webhooks.receiver import kept

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from psycopg.rows import dict_row
 
+from openfaith_pipeline.catalog.events import Incoming
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.leases import holding
@@ -23,7 +24,7 @@ from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline.webhooks.applier import Applied, apply_next
-from openfaith_pipeline.webhooks.deliveries import Incoming, keep_deliveries, replay
+from openfaith_pipeline.webhooks.deliveries import keep_deliveries, replay
 from openfaith_pipeline.webhooks.refetch import FLOOD
 from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions
 from openfaith_pipeline_tests.conftest import environment_of

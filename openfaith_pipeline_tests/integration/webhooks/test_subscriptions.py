@@ -8,14 +8,14 @@ import pytest
 from pydantic import SecretStr
 
 from openfaith_pipeline.alerts.incidents import list_alerts
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.reencryption import reencrypt
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UnknownOrg
 from openfaith_pipeline.orgs.registry import pause_org, remove_org, resume_org
+from openfaith_pipeline.planning_center.event_names import event_named
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator import SimulatorClient, Traps
-from openfaith_pipeline.webhooks.event_names import event_named
 from openfaith_pipeline.webhooks.secrets import secrets_of, subscriptions_of
 from openfaith_pipeline.webhooks.subscriptions import (
     Ensured,

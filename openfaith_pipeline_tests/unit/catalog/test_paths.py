@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openfaith_pipeline.catalog.paths import as_segment, fill_path, id_in, record_path
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.planning_center.calls import Call
 from openfaith_pipeline.planning_center.extract.single_record import own_path, parents_on, path_of
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.sources import STREAMS
 
 ODD = "lyric_chart-12 (G#)"

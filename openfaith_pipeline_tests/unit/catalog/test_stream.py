@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from openfaith_pipeline.catalog.registry import registry_of
-from openfaith_pipeline.catalog.stream import TIMESTAMPS, ColumnType, Product, Strategy, Stream
+from openfaith_pipeline.catalog.stream import TIMESTAMPS, ColumnType, Strategy, Stream
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.sources import STREAMS
 
 LONGEST_NAME = 63  # bytes, of a Postgres identifier

@@ -5,11 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.cli.sync import choose_streams, complain_of_failures, describe_sync, tabulate_report
 from openfaith_pipeline.defs.reports import OrgReport
 from openfaith_pipeline.errors import UnknownStream
 from openfaith_pipeline.orgs.registry import Org
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import StreamResult
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import MetaData
 
-from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP, Product, Stream
+from openfaith_pipeline.catalog.stream import BOOLEAN, DATE, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP, Stream
 from openfaith_pipeline.database.raw_tables import raw_metadata, raw_table, staging_table, type_name
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.sources import STREAMS
 
 STREAM = Stream(

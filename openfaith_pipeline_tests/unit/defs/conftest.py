@@ -11,7 +11,7 @@ from dagster._core.execution.api import execute_run
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.checks import Finding, Rule
-from openfaith_pipeline.defs.jobs import PCO_SYNC
+from openfaith_pipeline.defs.jobs import SYNC_JOB
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.resources import Glance
 from openfaith_pipeline.defs.run_tags import RequestPart
@@ -74,7 +74,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def run_assets(engine: FakeEngine, instance: dg.DagsterInstance) -> Callable[..., dg.JobExecutionResult]:
     """Runs assets, named as `pco_people/emails`, for one org: everything when none is named."""
     ours = definitions()
-    defs = dg.Definitions(ours.assets, jobs=[PCO_SYNC], executor=ours.executor, resources={"engine": engine})
+    defs = dg.Definitions(ours.assets, jobs=[SYNC_JOB], executor=ours.executor, resources={"engine": engine})
     job = defs.resolve_job_def("pco_sync")
 
     def run(

@@ -6,10 +6,11 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from openfaith_pipeline.catalog.stream import Product, Stream
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.checks import Finding
 from openfaith_pipeline.errors import ConnectionRejected, DatabaseUnavailable, OrgPaused
 from openfaith_pipeline.journal.undoing import Undone
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.sources import streams_of
 from openfaith_pipeline.sync.compensation import Compensation
 from openfaith_pipeline.sync.results import StreamResult, SyncMode

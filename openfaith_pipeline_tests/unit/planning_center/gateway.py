@@ -8,7 +8,6 @@ import httpx
 import orjson
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.planning_center import (
     Credentials,
     CredentialsProvider,
@@ -18,6 +17,7 @@ from openfaith_pipeline.planning_center import (
     PlanningCenterClient,
     RetryLimits,
 )
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline_tests.unit.planning_center.virtual_time import run_virtually, virtual_now
 
 T = TypeVar("T")

@@ -9,7 +9,6 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import (
     ConfigurationError,
     ConnectionRejected,
@@ -25,6 +24,7 @@ from openfaith_pipeline.planning_center import (
     PlanningCenterClient,
     RetryLimits,
 )
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline_tests.unit.planning_center.counting_server import CountingServer, Window
 from openfaith_pipeline_tests.unit.planning_center.gateway import (
     TOKEN,

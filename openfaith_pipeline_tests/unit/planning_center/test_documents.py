@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.planning_center.calls import Call
 from openfaith_pipeline.planning_center.documents import Document, read_document
+from openfaith_pipeline.planning_center.products import Product
 
 CALL = Call("/people/v2/people", {}, Product.PEOPLE)
 AT = datetime(2026, 1, 2, tzinfo=UTC)

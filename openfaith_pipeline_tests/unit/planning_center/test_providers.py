@@ -7,9 +7,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted
 from openfaith_pipeline.planning_center import Credentials, OAuthToken
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline_tests.unit.planning_center.gateway import Answer, Handler, client_of, page, refusal, run
 
 OLD, NEW, NEWER = (OAuthToken(SecretStr(text), None, None) for text in ("pl4nted-old", "pl4nted-new", "pl4nted-newer"))

@@ -6,7 +6,6 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     OpenFaithError,
@@ -19,6 +18,7 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.planning_center.calls import Call
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.rate_budget import RateReport
 from openfaith_pipeline.planning_center.responses import (
     rate_report_of,

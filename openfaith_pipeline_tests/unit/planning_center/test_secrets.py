@@ -13,9 +13,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.planning_center import Credentials, OAuthToken, PersonalAccessToken, RetryLimits
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline_tests.unit.planning_center.gateway import Answer, client_of, page, refusal, run
 
 SECRET = "pl4nted-s3cret"

@@ -4,9 +4,9 @@ import httpx
 import orjson
 import pytest
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.errors import TransientError, UnexpectedResponse
 from openfaith_pipeline.planning_center import Document
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline_tests.unit.planning_center.gateway import Handler, client_of, in_turn, page, refusal, run
 
 PATH = "/webhooks/v2/webhook_subscriptions"

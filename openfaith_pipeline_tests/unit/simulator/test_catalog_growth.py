@@ -6,7 +6,8 @@ from types import MappingProxyType
 import pytest
 
 from openfaith_pipeline import simulator
-from openfaith_pipeline.catalog.stream import INTEGER, TEXT, TIMESTAMPS, Population, Product, Stream
+from openfaith_pipeline.catalog.stream import INTEGER, TEXT, TIMESTAMPS, Population, Stream
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.sources import STREAMS as CATALOG
 from openfaith_pipeline_tests.unit.simulator.api import Api
 

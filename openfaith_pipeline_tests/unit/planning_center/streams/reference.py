@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from openfaith_pipeline.catalog.stream import Product, Stream
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.planning_center.products import Product
 
 FACTS = Path(__file__).parents[4] / "shared/pco-api/catalog.json"
 CORRECTIONS = FACTS.with_name("corrections.json")

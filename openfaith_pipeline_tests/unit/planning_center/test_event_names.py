@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from openfaith_pipeline.planning_center.event_names import event_named
 from openfaith_pipeline.simulator.events import EVENT_NAMES, described
 from openfaith_pipeline.sources import STREAMS
-from openfaith_pipeline.webhooks.event_names import event_named
 from openfaith_pipeline_tests.unit.planning_center.streams.reference import read_facts
 
 # Of types that are not synced.

@@ -3,25 +3,13 @@
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
 
+from openfaith_pipeline.catalog.events import Event
 from openfaith_pipeline.catalog.stream import Stream
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.planning_center.streams import STREAMS
 
 # `people.v2.events.email.created`; one type has its app in between: `groups.church_center.v2.events...`.
 _NAME = re.compile(r"(?P<product>[a-z_]+)(\.[a-z_]+)?\.v2\.events\.(?P<noun>[a-z_]+)\.(?P<action>[a-z_]+)")
-
-
-class Event(NamedTuple):
-    """What an event's name tells. action: `created`, `updated`, `destroyed`, or what else happened to the record."""
-
-    stream: Stream
-    action: str
-
-    @property
-    def is_end(self) -> bool:
-        """Whether the record is gone by it."""
-        return self.action == "destroyed"
 
 
 def event_named(name: str) -> Event | None:

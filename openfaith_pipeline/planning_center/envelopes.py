@@ -2,23 +2,27 @@
 
 import hashlib
 import hmac
+import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from openfaith_pipeline import exact_json
+from openfaith_pipeline.catalog.events import MOST_ID_CHARACTERS, Incoming, moment_of
 from openfaith_pipeline.catalog.walk import id_of
-from openfaith_pipeline.webhooks.deliveries import Incoming
-from openfaith_pipeline.webhooks.event_names import event_named
+from openfaith_pipeline.planning_center.event_names import event_named
+
+__all__ = ["MOST_EVENTS", "account_in", "event_named", "is_signature", "is_signed", "read_envelope"]
 
 MOST_EVENTS: Final = 200
 """In one body. Planning Center sends one; a body of more is kept whole, for people to look at."""
-MOST_ID_CHARACTERS: Final = 255
 
 _LONGEST_NAME: Final = 200
-# A day from the ends of what Python can hold, whatever time zone it is then shown in.
-_FIRST_MOMENT: Final = datetime(1, 1, 2, tzinfo=UTC)
-_LAST_MOMENT: Final = datetime(9999, 12, 30, tzinfo=UTC)
+_SIGNATURE: Final = re.compile(r"[0-9a-fA-F]{64}")
+"""HMAC-SHA256 in hexadecimal."""
+
+
+def is_signature(text: str) -> bool:
+    return _SIGNATURE.fullmatch(text) is not None
 
 
 def is_signed(body: bytes, signature: str, secret: bytes) -> bool:
@@ -28,7 +32,7 @@ def is_signed(body: bytes, signature: str, secret: bytes) -> bool:
     )
 
 
-def organization_in(body: bytes) -> str | None:
+def account_in(body: bytes) -> str | None:
     """Planning Center's id of the church an unverified body names: good for finding secrets to try, nothing else."""
     for element in _elements(body)[:MOST_EVENTS]:
         match element:
@@ -56,16 +60,6 @@ def read_envelope(body: bytes, org_id: str, event: str, sent_at: str = "") -> li
     if len(elements) > 1 and named and named.is_end:
         found = [replace(each, is_doubtful=True) for each in found]
     return found if len(found) == len(read) else [*found, whole]
-
-
-def moment_of(value: Any) -> datetime | None:
-    """A moment in UTC, in a year that Postgres and Python can both hold; None for anything else."""
-    try:
-        moment = datetime.fromisoformat(value)
-        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return moment if _FIRST_MOMENT <= moment <= _LAST_MOMENT else None
 
 
 def _event_in(element: Any, whole: Incoming, sent_at: str) -> Incoming | None:

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
+from openfaith_pipeline.connections.account import check_answering
 from openfaith_pipeline.connections.cipher import cipher_from
-from openfaith_pipeline.connections.organization import check_answering, read_organization
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted, TransientError
 from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.planning_center.account import read_account
 from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
 
 FIRST, SECOND = made_up_churches(2, people=3)
@@ -31,20 +32,20 @@ def add(database: Database, org_id: str, token: PersonalAccessToken, api_url: st
 
 
 async def test_credentials_belong_to_an_organization(simulator: SimulatorClient) -> None:
-    organization = await read_organization(simulator.url, TOKEN)
+    account = await read_account(simulator.url, TOKEN)
 
-    assert organization.organization_id == str(FIRST.organization_id)
-    assert organization.name
+    assert account.number == str(FIRST.organization_id)
+    assert account.name
 
 
 async def test_wrong_credentials_and_a_product_that_is_not_granted_are_told_apart(simulator: SimulatorClient) -> None:
     with pytest.raises(ConnectionRejected):
-        await read_organization(simulator.url, WRONG)
+        await read_account(simulator.url, WRONG)
 
     simulator.grant(SECOND.org_id, ["groups"])
     with pytest.raises(ProductNotGranted):
         token = PersonalAccessToken(SECOND.credentials.app_id, SecretStr(SECOND.credentials.secret))
-        await read_organization(simulator.url, token)
+        await read_account(simulator.url, token)
 
 
 async def test_each_api_is_asked_once_and_one_that_answers_anything_is_there(

@@ -1,0 +1,76 @@
+"""What a source's webhooks deliver, and the form in which a source says how it delivers."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+from openfaith_pipeline.catalog.stream import Stream
+
+MOST_ID_CHARACTERS: Final = 255
+
+# A day from the ends of what Python can hold, whatever time zone it is then shown in.
+_FIRST_MOMENT: Final = datetime(1, 1, 2, tzinfo=UTC)
+_LAST_MOMENT: Final = datetime(9999, 12, 30, tzinfo=UTC)
+
+
+class Event(NamedTuple):
+    """What an event's name says. action: `created`, `updated`, `destroyed`, or what else happened to the record."""
+
+    stream: Stream
+    action: str
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the record is gone by it."""
+        return self.action == "destroyed"
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A delivery whose signature was right.
+
+    event_id: names the event. event: its name. stream, record_id: what it is about, None where that cannot be told.
+    occurred_at: when, as the source says. payload: the record's document as it came.
+    is_doubtful: it reports an end that has to be confirmed, as one of several in a body.
+    """
+
+    org_id: str
+    event_id: str
+    event: str
+    stream: str | None
+    record_id: str | None
+    occurred_at: datetime | None
+    payload: bytes
+    is_doubtful: bool = False
+
+
+class WebhookDialect(Protocol):
+    """How a source signs and writes its deliveries. Nothing here raises, whatever the body is."""
+
+    def is_signature(self, text: str) -> bool:
+        """Whether the text has a signature's form."""
+
+    def is_signed(self, body: bytes, signature: str, secret: bytes) -> bool:
+        """Whether the signature is the body's under the secret, in constant time."""
+
+    def account_in(self, body: bytes) -> str | None:
+        """The source's id of the church an unverified body names: good for finding secrets to try, nothing else."""
+
+    def read_envelope(self, body: bytes, org_id: str, event: str, sent_at: str = "") -> list[Incoming]:
+        """The events in a body, all of the name whose secret signed it, whatever name they give themselves.
+
+        What cannot be read is kept as well, the body whole and once, for people to look at.
+        """
+
+    def event_named(self, name: str) -> Event | None:
+        """The event of that name; None where it is about nothing that is synced."""
+
+
+def moment_of(value: Any) -> datetime | None:
+    """A moment in UTC, in a year that Postgres and Python can both hold; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(value)
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return moment if _FIRST_MOMENT <= moment <= _LAST_MOMENT else None

@@ -1,0 +1,94 @@
+"""What a source says of itself: the names under which everything outside its own package meets it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Account:
+    """The church as its source knows it. number: the source's own id of it."""
+
+    number: str
+    name: str
+
+
+@dataclass(frozen=True)
+class EventHeaders:
+    """The HTTP headers of a webhook delivery. sent_at: not signed."""
+
+    event: str
+    signature: str
+    sent_at: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A system that records are read from.
+
+    adapter: its name in connections, external links, payloads, schemas, jobs, and addresses of the service.
+    title: its name for people. kind: its name among the kinds of Dagster's assets.
+    account_type: the type of the one record that stands for the whole org, which every other record belongs to.
+    applications_url: where a user makes credentials.
+    """
+
+    adapter: str
+    title: str
+    kind: str
+    account_type: str
+    applications_url: str
+    event_headers: EventHeaders
+
+    @property
+    def sync_job(self) -> str:
+        """Dagster's job for one org: `<adapter>_sync`."""
+        return f"{self.adapter}_sync"
+
+    @property
+    def sweep_job(self) -> str:
+        """Dagster's job for every org that is due: `<adapter>_sweep`."""
+        return f"{self.adapter}_sweep"
+
+    @property
+    def trigger_procedure(self) -> str:
+        """OpenFaith's tRPC mutation that starts a sync."""
+        return f"core.trigger{self.adapter.capitalize()}Sync"
+
+    @property
+    def connect_path(self) -> str:
+        """The page by which a church connects itself."""
+        return f"/connect/{self.adapter}"
+
+    @property
+    def events_path(self) -> str:
+        """Where webhook deliveries are received."""
+        return f"/api/webhooks/{self.adapter}"
+
+
+class Product(Protocol):
+    """A part of a source that is granted, read and shown by itself; its streams share a schema."""
+
+    @property
+    def value(self) -> str:
+        """Its name: `people`."""
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def schema(self) -> str:
+        """Database schema, asset group and op: `<adapter>_people`."""
+
+    @property
+    def path_prefix(self) -> str:
+        """Where all its paths begin: `/check-ins/v2`."""
+
+    @property
+    def api_version(self) -> str:
+        """The version of the API that its declarations were written against."""
+
+    @property
+    def hides_what_is_forbidden(self) -> bool:
+        """Whether it answers with no rows, rather than refusing, where the user may not read."""
+
+    def reference_url(self, vertex: str) -> str:
+        """The public page that documents a type."""

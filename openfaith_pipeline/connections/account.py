@@ -1,0 +1,49 @@
+"""Whose the credentials of an org are, and whether its source answers at all."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.client import connect_client
+from openfaith_pipeline.connections.registry import api_url_of, credentials_of
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import (
+    ConnectionRejected,
+    OpenFaithError,
+    RateLimitedError,
+    UnavailableError,
+    UnexpectedResponse,
+)
+from openfaith_pipeline.orgs.registry import get_org, number_of
+from openfaith_pipeline.planning_center.account import SOMEONE_IS_WAITING, read_account, read_root
+from openfaith_pipeline.planning_center.credentials import Credentials
+
+
+async def learn_number(database: Database, org_id: str) -> None:
+    """Ask the org's present credentials which church they are of, where its number is not known.
+
+    Nothing is learned while they are refused or do not answer. Raises UnknownOrg.
+    """
+    with database.connect() as connection:
+        if number_of(connection, get_org(connection, org_id).org_id):
+            return
+    with suppress(OpenFaithError):
+        async with connect_client(database, org_id, retry=SOMEONE_IS_WAITING) as client:
+            await read_root(client)
+
+
+async def check_answering(database: Database, org_ids: Sequence[str]) -> None:
+    """Raise TransientError when nothing answers where one of these orgs has its API. Each API is asked once.
+
+    For someone who waits: a sync itself would be patient for minutes. What else is wrong, the sync will tell.
+    """
+    apis: dict[str, Credentials] = {}
+    with database.connect() as connection:
+        for org_id in org_ids:
+            api_url = api_url_of(connection, org_id) or database.settings.api_url
+            if api_url not in apis:
+                apis[api_url] = credentials_of(connection, cipher_from(database.settings), org_id)
+    for api_url, credentials in apis.items():
+        with suppress(ConnectionRejected, RateLimitedError, UnavailableError, UnexpectedResponse):
+            await read_account(api_url, credentials, replace(SOMEONE_IS_WAITING, second_looks=()))

@@ -1,0 +1,38 @@
+"""Whose credentials they are: Planning Center's `Organization`, which is the church as it knows it."""
+
+from datetime import timedelta
+from typing import Final
+
+from openfaith_pipeline.catalog.source import Account
+from openfaith_pipeline.errors import TransientError, UnexpectedResponse
+from openfaith_pipeline.exact_json import storable
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.planning_center.credentials import Credentials
+from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.planning_center.products import Product
+from openfaith_pipeline.planning_center.retrying import RetryLimits
+from openfaith_pipeline.planning_center.source import PLANNING_CENTER
+
+SOMEONE_IS_WAITING: Final = RetryLimits(attempts=3, total=timedelta(seconds=20))
+
+
+async def read_account(base_url: str, credentials: Credentials, retry: RetryLimits = SOMEONE_IS_WAITING) -> Account:
+    """The church that the credentials belong to, by one request to People's root (its `Organization` vertex).
+
+    Raises ConnectionRejected, ProductNotGranted when the user may not use People, or TransientError within 20 seconds.
+    """
+    try:
+        async with PlanningCenterClient(base_url, credentials, retry=retry) as client:
+            document = await read_root(client)
+    except TransientError as error:
+        raise TransientError(f"{PLANNING_CENTER.title} does not answer at {base_url}: {error}") from None
+    match document.data:
+        case {"type": "Organization", "id": str(number), "attributes": {"name": str(name)}}:
+            return Account(storable(number), storable(name))
+    root = f"{base_url}{Product.PEOPLE.path_prefix}"
+    raise UnexpectedResponse(f"{root} does not say whose it is; is it {PLANNING_CENTER.title}?")
+
+
+async def read_root(client: PlanningCenterClient) -> Document:
+    """People's root: the cheapest request whose answer names the church."""
+    return await client.get(Product.PEOPLE.path_prefix, {}, product=Product.PEOPLE)

@@ -1,0 +1,18 @@
+"""Planning Center as a source: its names. Users and programs rely on what is made of them."""
+
+from typing import Final
+
+from openfaith_pipeline.catalog.source import EventHeaders, Source
+
+PLANNING_CENTER: Final = Source(
+    adapter="pco",
+    title="Planning Center",
+    kind="planningcenter",
+    account_type="Organization",
+    applications_url="https://api.planningcenteronline.com/oauth/applications",
+    event_headers=EventHeaders(
+        event="X-PCO-Webhooks-Name",
+        signature="X-PCO-Webhooks-Authenticity",
+        sent_at="X-PCO-Webhooks-Event-Time",
+    ),
+)
