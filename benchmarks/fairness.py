@@ -1,11 +1,13 @@
 """How long other churches wait for the answers to their deliveries while one floods the receiver, and for their rows.
 
-    python -m benchmarks.fairness [--rate 20] [--seconds 15] [--connections 32]
+    python -m benchmarks.fairness [--rounds 3] [--rate 40] [--seconds 8] [--connections 32] [--kinds KIND ...]
 
 The service runs in a process of its own with its applier, on the embedded Postgres. Nineteen churches' deliveries come
-at a steady rate, each over a new connection: first alone, then while a twentieth sends as much as is answered over many
-connections: deliveries as Planning Center's, bodies of a megabyte, and bodies that it did not sign. Target: its flood
-raises the others' p99 by at most three times. Prints JSON.
+at a steady rate, each over a new connection, in turn alone and while a twentieth sends as much as is answered over many
+connections: deliveries as Planning Center's, bodies of a megabyte, bodies that it did not sign, and such bodies of a
+megabyte. A flood is compared with what was measured alone just before and just after it, since the machine changes
+meanwhile. Target: at the median of the rounds a flood raises the others' p99 by at most three times. Prints JSON, all
+rounds included.
 """
 
 import argparse
@@ -18,35 +20,46 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final
+from statistics import median
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import orjson
 import uvloop
 
-from benchmarks.results import write_section
+from benchmarks.results import table, write_section
 from benchmarks.webhooks import EVENT, SECRET, SERVICE, body_of, deliver, percentiles, subscribe
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.settings import Settings, environment_with
 
-KINDS: Final = ("deliveries", "megabytes", "forgeries")
+KINDS: Final = ("deliveries", "megabytes", "forgeries", "forged megabytes")
 CHURCHES: Final = 20
 SETTLE_SECONDS: Final = 20
+_MEGABYTE: Final = b'{"data":[' + b"1," * 500_000
+
+_WAITS: Final = """
+SELECT extract(epoch FROM coalesce(settled_at, CASE WHEN attempts > 0 THEN now() END) - received_at)
+  FROM sync.webhook_deliveries
+ WHERE org_id <> %s AND received_at >= to_timestamp(%s)
+"""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=int, default=20, help="deliveries a second of the others together")
-    parser.add_argument("--seconds", type=int, default=15)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rate", type=int, default=40, help="deliveries a second of the others together")
+    parser.add_argument("--seconds", type=int, default=8, help="of each measurement")
     parser.add_argument("--connections", type=int, default=32, help="of the church that floods")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of floods; default: all")
     parser.add_argument("--flood", nargs=3, metavar=("KIND", "URL", "ORG"), help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.flood:
-        kind, url, org_id = asked.flood
-        sys.stdout.write(f"{uvloop.run(_flood(kind, url, org_id, asked.connections, asked.seconds))}\n")
+    options = parser.parse_args()
+    if options.flood:
+        kind, url, org_id = options.flood
+        sys.stdout.write(f"{uvloop.run(_flood(kind, url, org_id, options.connections, options.seconds))}\n")
         return
     with tempfile.TemporaryDirectory(prefix="openfaith-benchmark-") as directory:
         Path(directory).chmod(0o755)
@@ -54,12 +67,43 @@ def main() -> None:
         with open_database(settings, makes_home=True) as database:
             flooding, *others = [subscribe(database) for _ in range(CHURCHES)]
             with _service(settings) as url:
-                deliver(url, others, asked.rate, 3, first=10**6)  # it warms up
-                results = {kind: _measure(database, url, others, flooding, kind, asked) for kind in ("", *KINDS)}
-    result = orjson.dumps(_compared(results, asked), option=orjson.OPT_INDENT_2).decode()
+                deliver(url, others, options.rate, 3, first=10**6)  # warm up
+                measure = partial(_measure, database, url, others, flooding, options)
+                rounds = [_round(measure, number, options.kinds) for number in range(options.rounds)]
+    _report(rounds, options)
+
+
+def _report(rounds: list[dict[str, dict[str, Any]]], options: argparse.Namespace) -> None:
+    names = ("rounds", "rate", "seconds", "connections")
+    parameters = {name: getattr(options, name) for name in names}
+    medians = {kind: _median_round([each[kind] for each in rounds]) for kind in options.kinds}
+    result = orjson.dumps({**parameters, "medians": medians, "all": rounds}, option=orjson.OPT_INDENT_2).decode()
     sys.stdout.write(f"{result}\n")
-    body = f"`python -m benchmarks.fairness`: others' answers while one church floods.\n\n```json\n{result}\n```"
-    write_section("fairness", "Fairness between churches", body)
+    head = ("flood", "p99 raised, times (median)", "in each round", "p99 alone, ms", "p99 in the flood, ms", "p50")
+    rows = table(head, (_row(kind, [each[kind] for each in rounds]) for kind in options.kinds))
+    command = f"`python -m benchmarks.fairness` ({', '.join(f'{key} {value}' for key, value in parameters.items())})"
+    target = "Target: at most 3 times at the median. Every round of the run is shown."
+    write_section(
+        "fairness", "Fairness between churches", f"{command}: others' answers in a flood.\n\n{rows}\n\n{target}"
+    )
+
+
+def _row(kind: str, rounds: list[dict[str, Any]]) -> tuple[object, ...]:
+    def each(value: Callable[[dict[str, Any]], object]) -> str:
+        return ", ".join(str(value(one)) for one in rounds)
+
+    return (
+        kind,
+        _median_round(rounds)["p99_times"],
+        each(lambda one: one["p99_times"]),
+        each(lambda one: one["p99_alone"]),
+        each(lambda one: one["milliseconds"]["p99"]),
+        each(lambda one: one["milliseconds"]["p50"]),
+    )
+
+
+def _median_round(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    return {name: round(median(each[name] for each in rounds), 2) for name in ("p99_times", "p99_alone")}
 
 
 @contextmanager
@@ -74,21 +118,38 @@ def _service(settings: Settings) -> Iterator[str]:
         service.wait(30)
 
 
+def _round(measure: Callable[[str, int], dict[str, Any]], number: int, kinds: Sequence[str]) -> dict[str, Any]:
+    """Alone, flood, alone, flood, ..., alone. Each flood gets the p99 beside it, and how many times that its own is."""
+    measured = {"alone before": measure("", 100 * number)}
+    alone = measured["alone before"]
+    for position, kind in enumerate(kinds, start=1):
+        flood = measured[kind] = measure(kind, 100 * number + 2 * position)
+        following = measured[f"alone after {kind}"] = measure("", 100 * number + 2 * position + 1)
+        beside = (alone["milliseconds"]["p99"] + following["milliseconds"]["p99"]) / 2
+        flood["p99_alone"] = round(beside, 1)
+        flood["p99_times"] = round(flood["milliseconds"]["p99"] / beside, 2)
+        alone = following
+    return measured
+
+
 def _measure(
-    database: Database, url: str, others: list[str], flooding: str, kind: str, asked: argparse.Namespace
-) -> dict[str, object]:
-    """What the others' deliveries met: the waits for answers and rows, and how much the flood brought meanwhile."""
+    database: Database, url: str, others: list[str], flooding: str, options: argparse.Namespace, kind: str, number: int
+) -> dict[str, Any]:
+    """The others' waits for answers and for rows, and how much of the flood was answered meanwhile.
+
+    kind: of the flood; none if empty. number: of this measurement, so that no delivery is sent twice.
+    """
     began = time.time()
-    first = 10**7 * (1 + ("", *KINDS).index(kind))
+    first = 10**7 + 10**5 * number
+    flooded = 0
     if not kind:
-        took, statuses = deliver(url, others, asked.rate, asked.seconds, first=first)
-        flooded = 0
+        took, statuses = deliver(url, others, options.rate, options.seconds, first=first)
     else:
-        options = ["--connections", str(asked.connections), "--seconds", str(asked.seconds + 2)]
-        command = [sys.executable, "-m", "benchmarks.fairness", *options, "--flood", kind, url, flooding]
+        flags = ["--connections", str(options.connections), "--seconds", str(options.seconds + 2)]
+        command = [sys.executable, "-m", "benchmarks.fairness", *flags, "--flood", kind, url, flooding]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as flood:
             time.sleep(1.5)
-            took, statuses = deliver(url, others, asked.rate, asked.seconds, first=first)
+            took, statuses = deliver(url, others, options.rate, options.seconds, first=first)
             flooded = int((flood.communicate()[0] or b"0").split()[-1])
     return {
         "answers": {str(status): count for status, count in statuses.items()},
@@ -99,48 +160,32 @@ def _measure(
 
 
 def _until_applied(database: Database, flooding: str, began: float) -> dict[str, float]:
-    """Seconds from the moment a delivery was kept until it had been tried first, whatever came of that."""
+    """Seconds from the moment a delivery was kept until it was first tried, with whatever outcome."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         with database.connect() as connection:
-            rows = connection.execute(
-                "SELECT extract(epoch FROM coalesce(settled_at, CASE WHEN attempts > 0 THEN now() END) - received_at)"
-                " FROM sync.webhook_deliveries WHERE org_id <> %s AND received_at >= to_timestamp(%s)",
-                (flooding, began),
-            ).fetchall()
+            rows = connection.execute(_WAITS, (flooding, began)).fetchall()
         waits = [float(row[0]) for row in rows if row[0] is not None]
         if len(waits) == len(rows) or time.monotonic() > deadline:
             return percentiles([*waits, *([SETTLE_SECONDS] * (len(rows) - len(waits)))], scale=1)
         time.sleep(0.2)
 
 
-def _compared(results: dict[str, dict[str, object]], asked: argparse.Namespace) -> dict[str, object]:
-    alone = results.pop("")
-    for result in results.values():
-        result["p99_times"] = round(_p99(result) / _p99(alone), 2)
-    return {"rate": asked.rate, "seconds": asked.seconds, "connections": asked.connections, "alone": alone, **results}
-
-
-def _p99(result: dict[str, object]) -> float:
-    milliseconds = result["milliseconds"]
-    assert isinstance(milliseconds, dict)  # noqa: S101
-    return float(milliseconds["p99"])
-
-
 async def _flood(kind: str, url: str, org_id: str, connections: int, seconds: int) -> int:
-    """Send over so many connections for so long, each as soon as the last was answered; how many were."""
+    """Send over so many connections for so long, each as soon as the last was answered; how many were answered."""
     ends_at = time.monotonic() + seconds
-    counts = await asyncio.gather(*(_send(kind, url, org_id, number, ends_at) for number in range(connections)))
+    request = _requests(kind, urlsplit(url).netloc, org_id)
+    counts = await asyncio.gather(*(_send(url, request, lane, ends_at) for lane in range(connections)))
     return sum(sum(count.values()) for count in counts)
 
 
-async def _send(kind: str, url: str, org_id: str, lane: int, ends_at: float) -> Counter[int]:
+async def _send(url: str, request: Callable[[int], bytes], lane: int, ends_at: float) -> Counter[int]:
     parts, counts, number = urlsplit(url), Counter[int](), 0
     while time.monotonic() < ends_at:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         try:
             while time.monotonic() < ends_at:
-                writer.write(_request(kind, parts.netloc, org_id, lane * 10**9 + number))
+                writer.write(request(lane * 10**9 + number))
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().partition(b"content-length:")[2].split()[0])
                 await reader.readexactly(length)
@@ -153,16 +198,27 @@ async def _send(kind: str, url: str, org_id: str, lane: int, ends_at: float) -> 
     return counts
 
 
-def _request(kind: str, host: str, org_id: str, number: int) -> bytes:
-    body = b'{"data":[%s1]}' % (b"1," * 500_000) if kind == "megabytes" else body_of(number)
-    secret = "another's" if kind == "forgeries" else SECRET
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    head = (
-        f"POST /api/webhooks/pco/{org_id} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
-        f"Content-Type: application/json\r\nX-PCO-Webhooks-Name: {EVENT}\r\n"
-        f"X-PCO-Webhooks-Authenticity: {signature}\r\n\r\n"
-    )
-    return head.encode() + body
+def _requests(kind: str, host: str, org_id: str) -> Callable[[int], bytes]:
+    """The request of a number, each of another body. What megabytes have in common is hashed once for all."""
+    secret = ("another's" if kind.startswith("forge") else SECRET).encode()
+    begun = hmac.new(secret, _MEGABYTE, hashlib.sha256)
+
+    def request(number: int) -> bytes:
+        if "megabytes" in kind:
+            end = b"%d]}" % number
+            body, signed = _MEGABYTE + end, begun.copy()
+            signed.update(end)
+        else:
+            body = body_of(number)
+            signed = hmac.new(secret, body, hashlib.sha256)
+        head = (
+            f"POST /api/webhooks/pco/{org_id} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
+            f"Content-Type: application/json\r\nX-PCO-Webhooks-Name: {EVENT}\r\n"
+            f"X-PCO-Webhooks-Authenticity: {signed.hexdigest()}\r\n\r\n"
+        )
+        return head.encode() + body
+
+    return request
 
 
 if __name__ == "__main__":

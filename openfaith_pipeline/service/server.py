@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 import uvicorn
+from fastapi import FastAPI
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.gc_tuning import rare_collections
@@ -27,9 +28,18 @@ def serve(database: Database, host: str, port: int, announce: Callable[[str], No
     """
     app = create_app(database, host)
     listener = _listen(host, port)
-    # Of a call's path and query nothing is logged: OAuth brings secrets there. Nor is what strangers send by the
-    # thousand: uvicorn warns of each request that it cannot read.
-    config = uvicorn.Config(
+    announce(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
+    with applier(database), rare_collections():
+        uvicorn.Server(config_of(app)).run(sockets=[listener])
+
+
+def config_of(app: FastAPI) -> uvicorn.Config:
+    """How the app is served.
+
+    Of a call's path and query nothing is logged: OAuth brings secrets there. Nor is what strangers send by the
+    thousand: uvicorn warns of each request that it cannot read.
+    """
+    return uvicorn.Config(
         app,
         loop="uvloop",
         http=wire_with(WireLimits(connections=_room_for_connections())),
@@ -40,9 +50,6 @@ def serve(database: Database, host: str, port: int, announce: Callable[[str], No
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    announce(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
-    with applier(database), rare_collections():
-        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _room_for_connections() -> int:

@@ -68,7 +68,10 @@ class Turns:
             raise
 
     def _forget(self, caller: Hashable, turn: asyncio.Future[None]) -> None:
-        waiting = self._waiting[caller]
+        """Take back a turn that is waited for no more. `_next_of` may have met it first."""
+        waiting = self._waiting.get(caller)
+        if waiting is None or turn not in waiting:
+            return
         waiting.remove(turn)
         if not waiting:
             del self._waiting[caller]
@@ -77,11 +80,22 @@ class Turns:
         self._running[caller] -= 1
         if not self._running[caller]:
             del self._running[caller]
-        following = next((each for each in self._waiting if self._has_room(each)), None)
-        if following is None:
-            return
-        waiting = self._waiting.pop(following)
-        self._running[following] += 1
-        waiting.popleft().set_result(None)
-        if waiting:
-            self._waiting[following] = waiting  # behind all others
+        while following := next((each for each in self._waiting if self._has_room(each)), None):
+            if turn := self._next_of(following):
+                self._running[following] += 1
+                turn.set_result(None)
+                return
+
+    def _next_of(self, caller: Hashable) -> asyncio.Future[None] | None:
+        """The caller's oldest turn that is still waited for; the caller then stands behind all others.
+
+        One that timed out is cancelled some moments before its task gets to say so.
+        """
+        waiting = self._waiting.pop(caller)
+        while waiting:
+            turn = waiting.popleft()
+            if not turn.done():
+                if waiting:
+                    self._waiting[caller] = waiting
+                return turn
+        return None

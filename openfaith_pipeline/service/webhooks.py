@@ -7,9 +7,9 @@ days.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -23,14 +23,20 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, InboxFull
 from openfaith_pipeline.service.addresses import network_of
 from openfaith_pipeline.service.keyring import Keyring
+from openfaith_pipeline.service.pace import Pace
 from openfaith_pipeline.service.schemas import ANSWERS
 from openfaith_pipeline.service.turns import Turns
+from openfaith_pipeline.service.wire import may_be_dropped
 from openfaith_pipeline.sources import DIALECTS, SOURCES
 from openfaith_pipeline.webhooks.commit_queue import LARGE_BYTES, Inbox
 
 POOL_SIZE: Final = 2
 REFUSAL_SECONDS: Final = 0.25
-"""After which what is refused is answered: whoever forges as fast as answers come is slow by it, at no cost."""
+REFUSALS_PER_SECOND: Final = 30
+"""What is refused is answered after so long at least, and so often for one network: a forger who sends as fast as
+answers come is slow by it, over however many connections."""
+LARGE_BYTES_PER_SECOND: Final = 4 * 1024 * 1024
+"""Of one org's large bodies from one network. More stays in the sockets, where it costs nobody anything."""
 
 _TRY_AGAIN_SECONDS: Final = "30"
 
@@ -45,8 +51,10 @@ class Receiver:
 
     keyring: Keyring
     inbox: Inbox
-    turns: Turns
-    large_turns: Turns
+    turns: Turns = field(default_factory=lambda: Turns(rest=1.0))
+    large_turns: Turns = field(default_factory=lambda: Turns(at_once=2, of_one=1, rest=2.0))
+    reading: Pace = field(default_factory=lambda: Pace(LARGE_BYTES_PER_SECOND))
+    refusing: Pace = field(default_factory=lambda: Pace(REFUSALS_PER_SECOND, shortest=REFUSAL_SECONDS, longest=3.0))
 
     async def receive(self, source: Source, org_id: str | None, request: Request) -> JSONResponse:
         """Answer a delivery for the org, or for the one that its body names; of most that is not ours no body is read.
@@ -60,10 +68,26 @@ class Receiver:
             return _refusal(401, "Unsigned", f"a delivery carries {named.event} and {named.signature}")
         if org_id is not None and not await self.keyring.is_subscribed(org_id, event):
             return await self._not_ours(org_id=org_id)
-        body = await request.body()
+        caller = (org_id, _network_of(request))
+        body = await self._body_of(request, caller)
         turns = self.large_turns if len(body) > LARGE_BYTES else self.turns
-        async with turns.turn((org_id, network_of(request.client.host if request.client else ""))):
+        async with turns.turn(caller):
             return await self._keep(dialect, org_id, event, signature, body, sent.get(named.sent_at, ""))
+
+    async def _body_of(self, request: Request, caller: Hashable) -> bytes:
+        """The body, a large one no faster than its sender may send such."""
+        chunks, size = [], 0
+        async for chunk in request.stream():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > LARGE_BYTES:
+                await asyncio.sleep(self.reading.wait_after(caller, len(chunk)))
+        return b"".join(chunks)
+
+    async def rest_before_refusing(self, request: Request) -> None:
+        """Wait before a refusal is sent. Meanwhile the connection is one of those that go first where room is short."""
+        may_be_dropped(request.scope)
+        await asyncio.sleep(self.refusing.wait_after(_network_of(request), 1))
 
     async def _keep(
         self, dialect: WebhookDialect, org_id: str | None, event: str, signature: str, body: bytes, sent_at: str
@@ -109,7 +133,7 @@ async def _receiving(app: FastAPI) -> AsyncIterator[None]:
     # Keeping is one statement, a transaction of its own: it needs one round trip, not three.
     async with database.pool(size=POOL_SIZE, autocommit=True) as pool:
         inbox = Inbox(pool)
-        app.state.receiver = Receiver(Keyring(database), inbox, Turns(), Turns(at_once=2, of_one=1, rest=2.0))
+        app.state.receiver = Receiver(Keyring(database), inbox)
         keeping = asyncio.create_task(inbox.run())
         try:
             yield
@@ -184,8 +208,12 @@ async def _received(source: Source, request: Request, org_id: str | None) -> JSO
         _log.error("webhooks cannot be verified: %s", error)
         answer = _unavailable(error)
     if answer.status_code != 200:
-        await asyncio.sleep(REFUSAL_SECONDS)
+        await receiver.rest_before_refusing(request)
     return answer
+
+
+def _network_of(request: Request) -> str:
+    return network_of(request.client.host if request.client else "")
 
 
 def _unavailable(error: Exception) -> JSONResponse:

@@ -5,15 +5,19 @@ those that have kept the service waiting longest.
 """
 
 import asyncio
-import functools
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, cast
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from openfaith_pipeline.service.limits import MOST_BODY_BYTES
 
 MOST_HEADERS: Final = 100
+
+_DROPPABLE: Final = "openfaith.may_be_dropped"
+"""In the scope of a request."""
 
 _SAID: Final = {
     400: "the request is not HTTP",
@@ -95,6 +99,7 @@ class Wire(HttpToolsProtocol):
         self._reading_deadline: asyncio.TimerHandle | None = None
         self._is_unfinished = False
         self._is_in_head = False
+        self._may_be_dropped = False
         self._bytes = 0
         self._refusal = 400
 
@@ -130,6 +135,8 @@ class Wire(HttpToolsProtocol):
         super().on_message_begin()
         self._is_unfinished = self._is_in_head = True
         self._bytes = 0
+        self._may_be_dropped = False
+        self.scope[_DROPPABLE] = self.may_be_dropped  # type: ignore[typeddict-unknown-key]
         self._wait_for_request()
         self._crowd.wait_for(self)
 
@@ -147,7 +154,8 @@ class Wire(HttpToolsProtocol):
         super().on_message_complete()
         self._is_unfinished = False
         self._end_waiting()
-        self._crowd.serve(self)
+        if not self._may_be_dropped:
+            self._crowd.serve(self)
 
     def on_response_complete(self) -> None:
         self._crowd.release(self)
@@ -185,6 +193,11 @@ class Wire(HttpToolsProtocol):
         self._crowd.leave(self)
         self.transport.abort()
 
+    def may_be_dropped(self) -> None:
+        """Count among those that may go, though it is the service that lets its client wait."""
+        self._may_be_dropped = True
+        self._crowd.wait_for(self)
+
     @property
     def _is_answered(self) -> bool:
         """Whether what still comes is of a request that was answered already, and is let go as it comes."""
@@ -207,6 +220,12 @@ class Wire(HttpToolsProtocol):
             self._deadline = None
 
 
+def may_be_dropped(scope: Scope) -> None:
+    """Until its answer, let the request's connection be dropped where room is short: the answer is no loss."""
+    if _DROPPABLE in scope:
+        scope[_DROPPABLE]()
+
+
 def wire_with(limits: WireLimits) -> type[asyncio.Protocol]:
     """What uvicorn's Config takes as `http`: connections that keep to the limits together."""
-    return cast("type[asyncio.Protocol]", functools.partial(Wire, crowd=Crowd(limits)))
+    return cast("type[asyncio.Protocol]", partial(Wire, crowd=Crowd(limits)))

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,9 +16,10 @@ from openfaith_pipeline.catalog.events import Incoming, moment_of
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import InboxFull
 from openfaith_pipeline.planning_center.envelopes import MOST_EVENTS, read_envelope
+from openfaith_pipeline.service.pace import Pace
 from openfaith_pipeline.service.subscribers import PAUSE_SECONDS, Subscribers
 from openfaith_pipeline.webhooks import commit_queue as keeping
-from openfaith_pipeline.webhooks.commit_queue import Inbox
+from openfaith_pipeline.webhooks.commit_queue import LARGE_BYTES, Inbox
 from openfaith_pipeline_tests.adversary.sender import (
     DESTROYED,
     HOSTILE,
@@ -26,6 +28,7 @@ from openfaith_pipeline_tests.adversary.sender import (
     body_of,
     claim_once,
     element,
+    headers,
     person,
     send,
 )
@@ -222,3 +225,23 @@ def test_made_up_orgs_cost_few_looks_at_the_database(service: Database, monkeypa
     with ThreadPoolExecutor(16) as threads:
         assert set(threads.map(ask, range(100))) == {404}
     assert len(looks) <= 2 + (looks[-1] - looks[0]) / PAUSE_SECONDS
+
+
+def test_large_bodies_and_refusals_have_their_own_pace_and_small_deliveries_have_none(
+    service: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: Counter[Any] = Counter()
+
+    def wait_after(_pace: Pace, caller: Any, amount: float) -> float:
+        counted[caller] += amount
+        return 0.0
+
+    monkeypatch.setattr(Pace, "wait_after", wait_after)
+    large = body_of([element(person(nickname="x" * 500_000))])
+    assert send(service, PEACEFUL, body_of([element(person())])) == 200
+    assert counted == {}
+    assert send(service, HOSTILE, large) == 200
+    assert len(large) - LARGE_BYTES <= counted.pop((HOSTILE, "127.0.0.1")) <= len(large)
+    forged = {**headers(HOSTILE, UPDATED, b"another"), "X-Forwarded-For": "203.0.113.7"}
+    assert post(service, f"/api/webhooks/pco/{HOSTILE}", b"{}", forged)[0] == 401
+    assert counted == {"127.0.0.1": 1}

@@ -20,7 +20,7 @@ from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.connection import configured_url, database_at
 from openfaith_pipeline.service.app import create_app
-from openfaith_pipeline.service.wire import WireLimits, wire_with
+from openfaith_pipeline.service.server import config_of
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.webhooks.secrets import secrets_of
 
@@ -32,9 +32,7 @@ def running_service(settings: Settings) -> Iterator[Database]:
     public_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     public = settings.model_copy(update={"public_url": public_url})
     database = database_at(public, configured_url(public))
-    wire = wire_with(WireLimits())
-    config = uvicorn.Config(create_app(database), loop="uvloop", http=wire, ws="none", log_level="error")
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(config_of(create_app(database)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     wait_until(lambda: server.started)

@@ -60,6 +60,22 @@ async def test_whoever_waits_too_long_or_goes_leaves_its_place_to_the_next() -> 
     assert not turns._running
 
 
+@pytest.mark.parametrize("others", [["late"], ["gone", "late"], []])
+async def test_a_turn_given_up_at_the_moment_it_comes_is_lost_to_nobody(others: list[str]) -> None:
+    turns = Turns(at_once=1, of_one=1)
+    async with turns.turn("first"):
+        gone = asyncio.create_task(anext_turn(turns, "gone"))
+        waiting = [asyncio.create_task(anext_turn(turns, caller)) for caller in others]
+        await asyncio.sleep(0)
+        gone.cancel()  # which its task hears only after the turn has ended
+    async with asyncio.timeout(1):
+        await asyncio.gather(*waiting)
+        await asyncio.wait([gone])
+    assert gone.cancelled()
+    assert not turns._waiting
+    assert not turns._running
+
+
 async def anext_turn(turns: Turns, caller: str) -> None:
     async with turns.turn(caller):
         pass

@@ -10,17 +10,22 @@ from typing import Any
 import pytest
 import uvicorn
 
-from openfaith_pipeline.service.wire import MOST_HEADERS, WireLimits, wire_with
+from openfaith_pipeline.service.wire import MOST_HEADERS, WireLimits, may_be_dropped, wire_with
 
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 LIMITS = WireLimits(head_bytes=4000, request_bytes=50_000, request_seconds=0.6, connections=20, held_bytes=100_000)
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the number of bytes in the body; before it is read, where the path says so; much, where it does."""
+    """Answers with the number of bytes in the body; where the path says so, before it is read, with much, or late."""
     if scope["type"] != "http":
         return
     size = 0
+    if scope["path"] == "/late":
+        may_be_dropped(scope)
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        return
     while scope["path"] == "/":
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -123,6 +128,16 @@ def test_idle_connections_lock_nobody_out(address: tuple[str, int]) -> None:
     idle = [opened(address) for _ in range(60)]
     assert [status_of(address, GET) for _ in range(5)] == [200] * 5
     for each in idle:
+        each.close()
+
+
+def test_connections_that_wait_for_a_refusal_lock_nobody_out(address: tuple[str, int]) -> None:
+    refused = [opened(address, post("/late", 10, b"x" * size)) for size in (0, 10) for _ in range(15)]
+    for each in refused[:15]:
+        with suppress(ConnectionError):
+            each.sendall(b"x" * 10)
+    assert [status_of(address, GET) for _ in range(5)] == [200] * 5
+    for each in refused:
         each.close()
 
 
