@@ -49,7 +49,7 @@ class OriginGuard:
 
     def _refusal(self, scope: Scope) -> _Refusal | None:
         headers = Headers(scope=scope)
-        if scope.get("method") in _SAFE and scope["path"].endswith(_ANSWERED_TO_ANYONE):
+        if scope.get("method") in _SAFE and scope["path"] == _ANSWERED_TO_ANYONE:
             return None
         host = _hostname(headers.getlist("host"))
         if host is None or not self._is_ours(host):
@@ -66,7 +66,7 @@ class OriginGuard:
     def _is_same_origin(self, headers: Headers) -> bool:
         """Whether a browser says that one of our own pages asks, or that a person opened the page by a link."""
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != headers["host"].lower():
+        if any(_netloc(each) != headers["host"].lower() for each in headers.getlist("origin")):
             return False
         site = headers.get("sec-fetch-site", "none")
         is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
@@ -95,6 +95,14 @@ def _hostname(values: list[str]) -> str | None:
         return urlsplit(f"//{values[0]}").hostname if len(values) == 1 else None
     except ValueError:
         return None
+
+
+def _netloc(origin: str) -> str:
+    """Host and port; empty for what is no URL."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _is_loopback(host: str) -> bool:

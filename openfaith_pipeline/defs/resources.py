@@ -1,7 +1,7 @@
 """What ops and sensors are given: the use cases, on our database."""
 
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from openfaith_pipeline.checks import Finding, Rule
 from openfaith_pipeline.connections.client import connect_client
 from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.defs.dagster_private import check
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.run_handle import current_caller
@@ -36,6 +37,7 @@ from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline.sync.sweep import Listener, SweepOrder, SweepReport, sweep
 from openfaith_pipeline.telemetry import tracing
 from openfaith_pipeline.transform import TransformResult, transform_org
+from openfaith_pipeline.unforeseen import describe_unforeseen
 
 SyncResults = dict[str, StreamResult]
 
@@ -175,8 +177,9 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise IdempotencyKeyReused(f"the sync {earlier.sync_id} was begun with this key, and has {earlier.status}")
         try:
             yield failures
-        except OpenFaithError as error:
-            self._finish(request.sync_id, str(error))
+        except BaseException as error:  # also what Dagster raises in a run that is terminated
+            with suppress(OpenFaithError, *TROUBLE):  # where Postgres is away, a sensor ends it
+                self._finish(request.sync_id, _reason_of(error))
             raise
         self._finish(request.sync_id, f"not synced: {', '.join(failures)}" if failures else None)
 
@@ -190,6 +193,12 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
     def _finish(self, sync_id: str, error: str | None) -> None:
         with self._connect() as connection:
             finish_sync(connection, sync_id, error)
+
+
+def _reason_of(error: BaseException) -> str:
+    if isinstance(error, OpenFaithError):
+        return str(error)
+    return describe_unforeseen(error) if isinstance(error, Exception) else "interrupted: its run was terminated"
 
 
 def _key_of(request: RequestPart) -> str | None:

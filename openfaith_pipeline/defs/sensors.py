@@ -3,6 +3,7 @@
 import dagster as dg
 
 from openfaith_pipeline.defs.jobs import SYNC_JOB
+from openfaith_pipeline.defs.left_over_syncs import end_left_over_syncs
 from openfaith_pipeline.defs.partitions import ORG, partition_changes
 from openfaith_pipeline.defs.request_runs import serve_requests
 from openfaith_pipeline.defs.resources import SyncEngine
@@ -39,10 +40,13 @@ def requests_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] 
 
 @dg.sensor(
     name="lost_retries",
-    description="Runs again what crashed and what Dagster's own retries have passed over.",
+    description="Runs again what crashed and what Dagster's own retries have passed over, and ends the record of syncs"
+    " that no run goes on with.",
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
     jobs=[SYNC_JOB, *WORKFLOW_JOBS],
 )
 def lost_retries_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    with database_of(context.instance).connect() as connection:
+        end_left_over_syncs(context.instance, connection)
     return list(lost_retries(context.instance)) or dg.SkipReason("Every run that crashed was retried.")

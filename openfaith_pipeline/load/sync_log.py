@@ -44,6 +44,14 @@ class RecordedSync:
     error: str | None
 
 
+@dataclass(frozen=True)
+class RunningSync:
+    """A sync that is recorded as running. run_id: of its last attempt, where it is of one run."""
+
+    sync_id: str
+    run_id: str | None
+
+
 def begin_sync(connection: Connection[Any], start: SyncStart) -> RecordedSync | None:
     """Record a sync, or that another attempt of it has begun, once what undoes the one before has ended.
 
@@ -105,6 +113,35 @@ def finish_sync(connection: Connection[Any], sync_id: str, error: str | None = N
         "UPDATE sync.syncs SET status = %s, error = %s, finished_at = now() WHERE sync_id = %s",
         ("failed" if error else "succeeded", error, sync_id),
     )
+
+
+def running_syncs(connection: Connection[Any]) -> list[RunningSync]:
+    """The syncs that are recorded as running, whether somebody still works on them or not."""
+    with connection.cursor(row_factory=class_row(RunningSync)) as cursor:
+        return cursor.execute("SELECT sync_id, run_id FROM sync.syncs WHERE status = 'running'").fetchall()
+
+
+_END_STREAMS: Final = """
+UPDATE sync.stream_syncs AS work SET status = 'failed', error = %s, finished_at = now()
+FROM sync.stream_states AS state
+WHERE work.sync_id = %s AND work.status = 'running' AND state.org_id = work.org_id AND state.stream = work.stream
+  AND coalesce(state.lease_expires_at < now(), true)
+"""
+
+
+def end_left_over(connection: Connection[Any], sync: RunningSync, error: str) -> bool:
+    """End a sync that nobody works on, with its streams, unless another attempt has begun meanwhile; whether it was.
+
+    A later attempt goes on from the last page that was committed.
+    """
+    ended = connection.execute(
+        "UPDATE sync.syncs SET status = 'failed', error = %s, finished_at = now()"
+        " WHERE sync_id = %s AND status = 'running' AND run_id IS NOT DISTINCT FROM %s",
+        (error, sync.sync_id, sync.run_id),
+    )
+    if ended.rowcount:
+        connection.execute(_END_STREAMS, (error, sync.sync_id))
+    return bool(ended.rowcount)
 
 
 def error_of(connection: Connection[Any], sync_id: str) -> str | None:

@@ -3,7 +3,6 @@
 httpx decodes a body before anybody can count it, and a megabyte of gzip, or of gzip in gzip, is gigabytes then.
 """
 
-import time
 import zlib
 from collections.abc import AsyncIterable, Iterable
 from typing import Final
@@ -36,17 +35,14 @@ async def read_whole(response: httpx.Response) -> httpx.Response:
     return body.response()
 
 
-def read_whole_now(response: httpx.Response, *, within_seconds: float) -> httpx.Response:
-    """The same of a synchronous client's. Raises httpx.ReadTimeout too, for one that drips for longer."""
+def read_whole_now(response: httpx.Response) -> httpx.Response:
+    """The same of a synchronous client's."""
     if response.is_stream_consumed:
         return response
-    ends_at = time.monotonic() + within_seconds
     body = _Body(response)
     raw: Iterable[bytes] = response.iter_raw()
     for part in raw:
         body.add(part)
-        if time.monotonic() > ends_at:
-            raise httpx.ReadTimeout("the body does not come to its end", request=response.request)
     return body.response()
 
 

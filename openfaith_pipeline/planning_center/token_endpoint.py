@@ -27,6 +27,7 @@ from openfaith_pipeline.network import client_options, failure_of
 from openfaith_pipeline.planning_center.answers import ACCEPTED, read_whole_now
 from openfaith_pipeline.planning_center.credentials import OAuthToken
 from openfaith_pipeline.planning_center.transport import parse_url, user_agent
+from openfaith_pipeline.planning_center.whole_deadline import WholeDeadline
 
 TIMEOUT_SECONDS: Final = 20.0
 USUAL_LIFE: Final = timedelta(hours=2)
@@ -76,6 +77,7 @@ class TokenEndpoint:
         self._url = url
         self._application = application
         self._tracer = trace.get_tracer("openfaith_pipeline.planning_center")
+        self._deadline = WholeDeadline(TIMEOUT_SECONDS)
         self._http = httpx.Client(
             base_url=url,
             headers={"Accept": "application/json", "Accept-Encoding": ACCEPTED, "User-Agent": user_agent()},
@@ -89,6 +91,7 @@ class TokenEndpoint:
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
+        self._deadline.close()
 
     def redeem(self, code: str, *, redirect_uri: str, verifier: str) -> OAuthToken:
         """The tokens for the code that the church's approval has brought."""
@@ -129,8 +132,9 @@ class TokenEndpoint:
         ) as span:
             failure: Exception
             try:
-                with self._http.stream(method, path, **request) as coming:
-                    response = read_whole_now(coming, within_seconds=TIMEOUT_SECONDS)
+                traced = {"trace": self._deadline.trace}
+                with self._deadline.running(), self._http.stream(method, path, extensions=traced, **request) as coming:
+                    response = read_whole_now(coming)
             except httpx.RequestError as error:
                 failure = error
             else:

@@ -20,8 +20,9 @@ from openfaith_pipeline.service.problems import NotAllowed, NotIdentified, TooMa
 from openfaith_pipeline.settings import Settings
 
 _FORWARDING: Final = re.compile(
-    r"via|forwarded|x-forwarded.*|x-(?:real|client|cluster-client|original|remote)-.*|x-proxy.*|.*-client-ip"
-    r"|cf-.*|cdn-.*|x-amz.*|x-envoy.*|x-request-id|x-arr-.*|x-vercel.*|fly-.*"
+    r"via|forwarded|x-forwarded.*|x-(?:real|client|cluster-client|original|remote|nginx)-.*|x-proxy.*|proxy-.*"
+    r"|(?:.*-)?client-ip|x-(?:scheme|host|varnish|request-id)|x-(?:envoy|arr|vercel|azure|cloud)-.*"
+    r"|x-(?:amz|appengine).*|(?:cf|cdn|fly|fastly|akamai|tailscale|surrogate)-.*|max-forwards|x-request-start"
 )
 """Headers that proxies, tunnels and CDNs add, and programs on this machine do not."""
 

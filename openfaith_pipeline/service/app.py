@@ -1,5 +1,6 @@
 """The service put together."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -51,7 +52,7 @@ def create_app(database: Database, host: str = "127.0.0.1") -> FastAPI:
     host: the address it is served at, on which depends whether programs on this machine need a key.
 
     Endpoints find what they share in `request.app.state`: `database`, `pool` (of connections, for threads), `keys`,
-    `limiter`.
+    `limiter`, `waiting` (by key, how many calls wait for the end of what they have started).
     """
     app = FastAPI(
         title="OpenFaith Pipeline",
@@ -69,6 +70,7 @@ def create_app(database: Database, host: str = "127.0.0.1") -> FastAPI:
     app.state.trusts_this_machine = trusts_this_machine(database.settings, host)
     app.state.keys = read_keys(database.settings.api_keys)
     app.state.limiter = RateLimiter(database.settings.requests_per_minute)
+    app.state.waiting = Counter()
     app.state.pool = database.thread_pool(size=POOL_SIZE, timeout=_PATIENCE_SECONDS)
     app.add_middleware(BodyLimit)
     app.add_middleware(NoNul)

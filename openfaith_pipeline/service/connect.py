@@ -31,6 +31,7 @@ from openfaith_pipeline.connections.oauth_tokens import application_of
 from openfaith_pipeline.errors import ConfigurationError, OpenFaithError
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.service.access import is_local
+from openfaith_pipeline.service.addresses import network_of
 from openfaith_pipeline.service.problems import TooManyCalls, problem
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE
@@ -197,8 +198,8 @@ def _redirect_uri(request: Request) -> str:
 
 
 def _take_turn(request: Request) -> None:
-    caller = request.client.host if request.client else ""
-    wait = request.app.state.limiter.wait_of(f"connecting {caller}")
+    network = network_of(request.client.host if request.client else "")
+    wait = request.app.state.limiter.wait_of(f"connecting {network}")
     if wait:
         raise TooManyCalls(f"too many calls in a minute; wait {wait} s", wait)
 

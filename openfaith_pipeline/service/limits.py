@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,15 +25,23 @@ class _Bucket:
 
 @dataclass
 class RateLimiter:
-    """A token bucket for each caller, in this process: a minute's calls may come at once, then they come evenly."""
+    """A token bucket for each caller, in this process: a minute's calls may come at once, then they come evenly.
+
+    For any number of threads.
+    """
 
     per_minute: int
     clock: Callable[[], float] = time.monotonic
     _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
     """The one that called longest ago first."""
+    _lock: Lock = field(default_factory=Lock)
 
     def wait_of(self, caller: str) -> int:
         """Take a call; 0 when it may be made, else the whole seconds to wait for the next."""
+        with self._lock:
+            return self._wait_of(caller)
+
+    def _wait_of(self, caller: str) -> int:
         now = self.clock()
         bucket = self._buckets.get(caller) or self._admit(caller, now)
         self._buckets.move_to_end(caller)

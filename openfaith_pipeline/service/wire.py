@@ -15,6 +15,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from openfaith_pipeline.service.limits import MOST_BODY_BYTES
 
 MOST_HEADERS: Final = 100
+MOST_PIPELINED: Final = 16
+"""Requests of a connection that follow one that is not answered. All that comes at once is parsed at once."""
+MOST_PIECES: Final = 4096
+"""Chunks of a body: each is work, however small."""
 
 _DROPPABLE: Final = "openfaith.may_be_dropped"
 """In the scope of a request."""
@@ -100,7 +104,7 @@ class Wire(HttpToolsProtocol):
         self._is_unfinished = False
         self._is_in_head = False
         self._may_be_dropped = False
-        self._bytes = 0
+        self._bytes = self._pieces = 0
         self._refusal = 400
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -132,9 +136,11 @@ class Wire(HttpToolsProtocol):
         self.refuse(self._refusal)
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise ValueError("too many requests at once")  # which httptools makes a parser's error of
         super().on_message_begin()
         self._is_unfinished = self._is_in_head = True
-        self._bytes = 0
+        self._bytes = self._pieces = 0
         self._may_be_dropped = False
         self.scope[_DROPPABLE] = self.may_be_dropped  # type: ignore[typeddict-unknown-key]
         self._wait_for_request()
@@ -143,8 +149,15 @@ class Wire(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self.headers) >= MOST_HEADERS:
             self._refusal = 431
-            raise ValueError("too many headers")  # which httptools makes a parser's error of
+            raise ValueError("too many headers")
         super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._pieces += 1
+        if self._pieces > MOST_PIECES:
+            self._refusal = 413
+            raise ValueError("too many chunks")
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False

@@ -6,7 +6,9 @@ the end, `/discard` does not, and `/resume` takes `{"executionId": ...}`. Each a
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -17,7 +19,7 @@ from openfaith_pipeline.inbox.requests import Request as Kept
 from openfaith_pipeline.inbox.requests import get_request, resume_request
 from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.api_keys import TRIGGER
-from openfaith_pipeline.service.problems import BodyNotRead
+from openfaith_pipeline.service.problems import BodyNotRead, TooManyCalls
 from openfaith_pipeline.service.request_body import idempotency_key, read_json
 from openfaith_pipeline.service.schemas import ANSWERS, ExecutionFailed, Refused, schema_of
 from openfaith_pipeline.service.starting import Started, start
@@ -32,7 +34,11 @@ router = APIRouter(
 
 Starter = Annotated[Visitor, Depends(visitor_with(TRIGGER))]
 
+MOST_WAITING: Final = 50
+"""Calls with one key that wait at the same time."""
+
 _LOOK_SECONDS: Final = 1.0
+_WAIT_SECONDS: Final = 5
 _RESUMED: Final = {
     "requestBody": {
         "required": True,
@@ -59,8 +65,9 @@ def _add(workflow: Workflow[Any]) -> None:
     body = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(workflow.payload)}}}}
 
     async def execute(request: Request, visitor: Starter) -> Response:
-        started = await _start(request, visitor, workflow)
-        return _told(await _ended(request, started.execution_id))
+        with _waiting(request, visitor):
+            started = await _start(request, visitor, workflow)
+            return _told(await _ended(request, started.execution_id))
 
     async def discard(request: Request, visitor: Starter) -> Response:
         await _start(request, visitor, workflow)
@@ -87,6 +94,21 @@ def _route(path: str, handler: Callable[..., Any], summary: str, body: dict[str,
 async def _start(request: Request, visitor: Visitor, workflow: Workflow[Any]) -> Started:
     sent, key = await read_json(request), idempotency_key(request)
     return await run_in_threadpool(start, request.app.state.pool, visitor, workflow, sent, key)
+
+
+@contextmanager
+def _waiting(request: Request, visitor: Visitor) -> Iterator[None]:
+    """Count a call that waits, which holds a connection for as long as the execution lasts. Raises TooManyCalls."""
+    waiting: Counter[str] = request.app.state.waiting
+    if waiting[visitor.name] >= MOST_WAITING:
+        raise TooManyCalls(
+            f"{MOST_WAITING} calls of yours wait for the end of an execution: use /discard", _WAIT_SECONDS
+        )
+    waiting[visitor.name] += 1
+    try:
+        yield
+    finally:
+        waiting[visitor.name] -= 1
 
 
 async def _ended(request: Request, execution_id: str) -> Kept:

@@ -12,7 +12,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.webhooks.secrets import Subscription, keep_subscription
-from openfaith_pipeline_tests.adversary.sender import EVENTS, HOSTILE, PEACEFUL, secret_of
+from openfaith_pipeline_tests.adversary.sender import EVENTS, HOSTILE, HOSTILE_KEY, KEY, PEACEFUL, secret_of
 from openfaith_pipeline_tests.integration.webhooks.receiver import running_service
 
 NOWHERE = "http://127.0.0.1:9"
@@ -22,6 +22,15 @@ NOWHERE = "http://127.0.0.1:9"
 def service(settings: Settings) -> Iterator[Database]:
     """The database of a service that runs, with both churches subscribed to EVENTS."""
     with running_service(settings) as database:
+        subscribe_both(database)
+        yield database
+
+
+@pytest.fixture
+def keyed(settings: Settings) -> Iterator[Database]:
+    """A service with keys, one of them only for the hostile church."""
+    keys = (SecretStr(f"all:{KEY}"), SecretStr(f"one:{HOSTILE_KEY}::{HOSTILE}"))
+    with running_service(settings.model_copy(update={"api_keys": keys})) as database:
         subscribe_both(database)
         yield database
 

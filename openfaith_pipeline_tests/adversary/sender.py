@@ -18,6 +18,8 @@ HOSTILE: Final = "org_01k5t0w2m1e9qv4y8z3n7b6c5d"
 PEACEFUL: Final = "org_01k5t0w2m1e9qv4y8z3n7b6c5e"
 UPDATED: Final = "people.v2.events.person.updated"
 DESTROYED: Final = "people.v2.events.person.destroyed"
+KEY: Final = "key-of-all"
+HOSTILE_KEY: Final = "key-of-one"
 EVENTS: Final = (UPDATED, DESTROYED)
 
 

@@ -2,33 +2,20 @@
 
 import base64
 import http.client
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 import pytest
-from pydantic import SecretStr
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline_tests.adversary.conftest import subscribe_both
-from openfaith_pipeline_tests.adversary.sender import HOSTILE, PEACEFUL
+from openfaith_pipeline_tests.adversary.sender import HOSTILE, HOSTILE_KEY, KEY, PEACEFUL
 from openfaith_pipeline_tests.integration.webhooks.receiver import running_service
 
-KEY, HOSTILE_KEY = "key-of-all", "key-of-one"
 BEARER = {"Authorization": f"Bearer {KEY}"}
 BASIC = {"Authorization": f"Basic {base64.b64encode(f'me:{KEY}'.encode()).decode()}"}
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-def keyed(settings: Settings) -> Iterator[Database]:
-    """A service with keys, one of them only for the hostile church."""
-    keys = (SecretStr(f"all:{KEY}"), SecretStr(f"one:{HOSTILE_KEY}::{HOSTILE}"))
-    with running_service(settings.model_copy(update={"api_keys": keys})) as database:
-        subscribe_both(database)
-        yield database
 
 
 def call(

@@ -127,6 +127,9 @@ def test_a_run_that_is_terminated_ends_and_the_next_one_goes_on(deployment: Depl
     assert answer["terminateRun"]["__typename"] == "TerminateRunSuccess"
 
     assert deployment.finished(run_id, seconds=30)["status"] == "CANCELED"
+    with deployment.database.connect() as connection:
+        query = "SELECT FROM sync.syncs WHERE sync_id = %s AND status = 'failed' AND error LIKE 'interrupted%%'"
+        assert connection.execute(query, (run_id,)).rowcount == 1
     assert deployment.finished(deployment.launch(org_id, *WALK))["status"] == "SUCCESS"
     assert equals_truth(deployment, org_id, "people.households", "people.household_memberships")
 

@@ -78,6 +78,16 @@ def test_a_page_of_another_site_starts_nothing(client: TestClient, headers: dict
     assert client.delete("/runs", headers=headers).status_code == 403
 
 
+@pytest.mark.parametrize("origin", ["http://[", "http://[zz]", "http://127.0.0.1:3000:80", "[", ""])
+def test_an_origin_that_is_none_is_foreign(client: TestClient, origin: str) -> None:
+    assert client.post("/graphql", json={}, headers={"origin": origin}).status_code == 403
+
+
+def test_only_the_versions_themselves_are_shown_to_anyone(client: TestClient) -> None:
+    for path in ("/graphql/server_info", "/logs/run/server_info", "//server_info"):
+        assert client.get(path, headers={"host": "evil.example"}).status_code == 400, path
+
+
 def test_a_page_of_another_site_embeds_nothing(client: TestClient) -> None:
     embedded = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
 

@@ -1,6 +1,12 @@
 """What the token endpoint's answers mean: only its own word ends a grant."""
 
 import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,6 +39,49 @@ def refresh(answer: httpx.Response | Exception, seen: list[httpx.Request] | None
 
     with TokenEndpoint(APPLICATION, transport=httpx.MockTransport(respond)) as endpoint:
         return endpoint.refresh(REFRESH)
+
+
+@contextmanager
+def dripping(sent: bytes, dripped: bytes) -> Iterator[str]:
+    """A server that answers with some bytes at once, and then with one more every now and then, for ever."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    is_over = threading.Event()
+
+    def answer() -> None:
+        with suppress(OSError), listener.accept()[0] as client:
+            client.recv(65536)
+            client.sendall(sent)
+            while not is_over.wait(0.02):
+                client.sendall(dripped)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        is_over.set()
+        listener.close()
+        thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("sent", "dripped"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{", b" "),
+        (b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"access_token": "a", "refresh_token": "b"}', b" "),
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    ],
+    ids=["body", "body without a length", "headers", "chunks"],
+)
+def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch, sent: bytes, dripped: bytes) -> None:
+    monkeypatch.setattr("openfaith_pipeline.planning_center.token_endpoint.TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with dripping(sent, dripped) as url, TokenEndpoint(replace(APPLICATION, base_url=url)) as endpoint:
+        began = time.monotonic()
+        with pytest.raises(TransientError, match="no answer from"):
+            endpoint.refresh(REFRESH)
+        assert time.monotonic() - began < 10, "where it would wait for ever"
 
 
 def _error(status: int, error: str, description: str = "") -> httpx.Response:

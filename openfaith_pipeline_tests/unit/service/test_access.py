@@ -49,6 +49,13 @@ def test_a_program_here_calls_by_a_local_name(host: str) -> None:
         "x-amzn-trace-id",
         "x-envoy-external-address",
         "x-request-id",
+        "client-ip",
+        "x-azure-clientip",
+        "x-appengine-user-ip",
+        "x-nginx-proxy",
+        "x-varnish",
+        "proxy-connection",
+        "max-forwards",
     ],
 )
 def test_a_sign_of_a_proxy_ends_it(header: str) -> None:

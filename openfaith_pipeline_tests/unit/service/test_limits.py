@@ -1,6 +1,9 @@
 """Calls in a minute, on a clock of the test's own."""
 
+import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -39,6 +42,24 @@ def test_those_who_called_longest_ago_are_forgotten(monkeypatch: pytest.MonkeyPa
         limiter.wait_of(caller)
     assert list(limiter._buckets) == ["c", "a", "d"]
     assert limiter.wait_of("a") > 0, "and nobody else is"
+
+
+@pytest.fixture
+def _switching() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_switching")
+def test_callers_in_several_threads_are_counted_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openfaith_pipeline.service.limits._MOST_CALLERS", 1)
+    limiter = RateLimiter(10**9)
+    with ThreadPoolExecutor(4) as threads:
+        waits = list(threads.map(lambda number: limiter.wait_of(str(number % 3)), range(5000)))
+    assert set(waits) == {0}
 
 
 def test_a_new_caller_costs_the_same_however_many_there_were() -> None:

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 import uvicorn
 
-from openfaith_pipeline.service.wire import MOST_HEADERS, WireLimits, may_be_dropped, wire_with
+from openfaith_pipeline.service.wire import (
+    MOST_HEADERS,
+    MOST_PIECES,
+    MOST_PIPELINED,
+    WireLimits,
+    may_be_dropped,
+    wire_with,
+)
 
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 LIMITS = WireLimits(head_bytes=4000, request_bytes=50_000, request_seconds=0.6, connections=20, held_bytes=100_000)
@@ -113,6 +120,24 @@ def test_headers_are_bounded_in_bytes_and_number(address: tuple[str, int]) -> No
     assert status_of(address, b"GET / HTTP/1.1\r\nHost: here\r\n" + many + b"\r\n") == 431
     fewer = b"".join(b"a%d: b\r\n" % number for number in range(MOST_HEADERS - 1))
     assert status_of(address, b"GET / HTTP/1.1\r\nHost: here\r\n" + fewer + b"\r\n") == 200
+
+
+def test_requests_sent_without_waiting_are_bounded(address: tuple[str, int]) -> None:
+    """What comes at once is parsed at once: nine thousand requests would keep everybody waiting for seconds."""
+    with opened(address) as client:
+        with suppress(ConnectionError):
+            client.sendall(GET * 2000)
+        assert answer_of(client).count(b"HTTP/1.1") <= MOST_PIPELINED + 2
+    assert status_of(address, GET) == 200
+
+
+def test_chunks_are_bounded_in_number_and_small_ones_are_taken(address: tuple[str, int]) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert status_of(address, head + b"1\r\nx\r\n" * 2000 + b"0\r\n\r\n") == 200
+    with opened(address, head) as client:
+        with suppress(ConnectionError):
+            client.sendall(b"1\r\nx\r\n" * (MOST_PIECES + 1))
+        assert answer_of(client).split()[1:2] in ([b"413"], [])
 
 
 def test_what_is_no_body_is_bounded_too(address: tuple[str, int]) -> None:

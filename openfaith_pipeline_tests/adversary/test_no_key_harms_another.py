@@ -1,0 +1,160 @@
+"""Whatever one church's key asks for, at any door, nothing of another church changes, and nothing of it is shown."""
+
+from typing import Any
+
+import orjson
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from psycopg import sql
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline_tests.adversary.sender import (
+    HOSTILE,
+    HOSTILE_KEY,
+    KEY,
+    PEACEFUL,
+    body_of,
+    element,
+    person,
+    send,
+)
+from openfaith_pipeline_tests.adversary.test_edges import JSON, call, started
+
+NAME_OF_PEACEFUL = "the peaceful church's own name"
+WORKFLOWS = ("ExternalSyncWorkflow", "CreateOrgWorkflow", "OnboardOrgWorkflow", "externalsyncworkflow", "%2e%2e")
+PROXIES = ("external-sync-workflow", "create-org-workflow", "onboard-org-workflow")
+SPELLINGS = st.sampled_from(
+    [
+        PEACEFUL,
+        PEACEFUL.upper(),
+        f" {PEACEFUL}",
+        f"{PEACEFUL}\n",
+        f"{HOSTILE},{PEACEFUL}",
+        f"{PEACEFUL}/../{HOSTILE}",
+        HOSTILE,
+        "",
+        "*",
+        "%",
+        "x" * 5000,
+    ]
+)
+ODD = st.one_of(
+    SPELLINGS, SPELLINGS.map(lambda id: [id]), SPELLINGS.map(lambda id: {"$eq": id}), st.none(), st.integers()
+)
+
+
+@st.composite
+def bodies(draw: st.DrawFn, execution_id: str) -> Any:
+    """What starts, resumes or cancels something of the other church, if anybody took it."""
+    org = draw(ODD)
+    made = {
+        **draw(
+            st.sampled_from(
+                [{"tokenKey": org}, {"organizationId": org, "name": "a", "slug": "b", "userId": "c"}, {"orgId": org}]
+            )
+        ),
+        **draw(
+            st.sampled_from(
+                [{}, {"org_id": PEACEFUL}, {"payload": {"tokenKey": PEACEFUL}}, {"streams": ["people.people"]}]
+            )
+        ),
+    }
+    resumed = {"executionId": draw(st.sampled_from([execution_id, f"{execution_id} ", [execution_id]]))}
+    sent = draw(st.sampled_from([made, resumed, {**made, **resumed}]))
+    return draw(
+        st.sampled_from([sent, {"payload": sent}, {"json": sent}, {"0": sent, "1": {"tokenKey": PEACEFUL}}, [sent]])
+    )
+
+
+def doors(execution_id: str) -> list[tuple[str, str]]:
+    """Method and path of each way in, those into the other church's own rooms included."""
+    of_workflow = [("POST", "/workflows/{0}"), ("GET", "/workflows/{0}/executions?org=" + PEACEFUL)]
+    of_workflow += [
+        ("GET", "/workflows/{0}/executions?limit=500"),
+        ("GET", "/workflows/{0}/executions/" + execution_id),
+    ]
+    of_workflow += [("POST", "/workflows/{0}/executions/" + execution_id + each) for each in ("/cancel", "/resume")]
+    found = [(method, path.format(name)) for method, path in of_workflow for name in WORKFLOWS]
+    found += [("POST", f"/{name}{rest}") for name in PROXIES for rest in ("/discard", "/resume")]
+    found += [
+        ("POST", f"/api/trpc/{name}")
+        for name in ("core.triggerPcoSync", "core.triggerPcoSync,core.triggerPcoSync?batch=1")
+    ]
+    found += [
+        ("POST", f"/orgs/{id}/invitations") for id in (PEACEFUL, f"{HOSTILE}%2F..%2F{PEACEFUL}", PEACEFUL.upper())
+    ]
+    found += [("GET", "/"), ("GET", f"/?org={PEACEFUL}"), ("GET", f"/connect/pco?org={PEACEFUL}&invitation=made-up")]
+    found += [("POST", f"/connect/pco/start?org={PEACEFUL}"), ("GET", "/connect/pco/callback?state=a&code=b")]
+    return [*found, ("POST", "/connect/pco/confirm?confirmation=a")]
+
+
+HEADERS = st.sampled_from(
+    [
+        {"Authorization": f"Bearer {HOSTILE_KEY}"},
+        {"X-API-Key": HOSTILE_KEY},
+        {"Authorization": f"Bearer {HOSTILE_KEY}", "X-API-Key": KEY + "x", "X-Forwarded-For": "127.0.0.1"},
+        {"Authorization": f"Bearer {HOSTILE_KEY}", "X-Org-Id": PEACEFUL, "Idempotency-Key": "peaceful's"},
+        {"Host": "localhost"},
+    ]
+)
+
+_TABLES = """
+SELECT table_schema, table_name, column_name FROM information_schema.columns JOIN information_schema.tables
+ USING (table_schema, table_name)
+ WHERE column_name IN ('org_id', 'orgId') AND table_type = 'BASE TABLE' AND table_schema NOT IN ('dagster')
+   -- a journey is what anybody may begin; what it leads to is looked at in the others
+   AND table_name <> 'oauth_journeys'
+"""
+
+
+def belongings(database: Database, org_id: str) -> dict[str, list[str]]:
+    """Every row of every table that is the org's, as text."""
+    found = {}
+    with database.connect() as connection:
+        for schema, table, column in connection.execute(_TABLES).fetchall():
+            rows = connection.execute(
+                sql.SQL("SELECT kept::text FROM {} AS kept WHERE kept.{} = %s ORDER BY 1").format(
+                    sql.Identifier(schema, table), sql.Identifier(column)
+                ),
+                (org_id,),
+            ).fetchall()
+            found[f"{schema}.{table}"] = [row[0] for row in rows]
+    return found
+
+
+def test_nothing_a_key_of_one_church_asks_for_changes_or_shows_another(keyed: Database) -> None:
+    assert send(keyed, PEACEFUL, body_of([element(person(), event_id="before")])) == 200
+    with keyed.connect() as connection:
+        connection.execute("UPDATE sync.orgs SET name = %s WHERE org_id = %s", (NAME_OF_PEACEFUL, PEACEFUL))
+    status, execution = started(keyed, KEY, PEACEFUL)
+    assert status == 200
+    execution_id = execution["executionId"]
+    before = belongings(keyed, PEACEFUL)
+    assert {table for table, rows in before.items() if rows} >= {
+        "sync.orgs",
+        "sync.requests",
+        "sync.webhook_deliveries",
+    }
+
+    @hypothesis_settings(
+        max_examples=120,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(door=st.sampled_from(doors(execution_id)), body=bodies(execution_id), headers=HEADERS)
+    def harm(door: tuple[str, str], body: Any, headers: dict[str, str]) -> None:
+        method, path = door
+        sent = orjson.dumps(body) if method == "POST" else None
+        status, _, told = call(keyed, method, path, {**JSON, **headers}, sent)
+        assert status < 500, (door, told)
+        assert NAME_OF_PEACEFUL.encode() not in told, door
+        if status < 400:
+            assert execution_id.encode() not in told, door
+
+    harm()
+    assert belongings(keyed, PEACEFUL) == before
+    assert started(keyed, KEY, PEACEFUL)[1]["executionId"] == execution_id, "and it is answered as it would be without"
