@@ -99,6 +99,7 @@ class Stream:
     also_under: further paths, under other parents, with records that `path` does not list, or that both list.
     listed_by: name of a link table -> placeholder, where several records of one kind may list the same record: the link
         table has all of them, and the column of the placeholder the first.
+    counted_by: relationship to a parent that lists the records -> attribute of that parent with their number.
     is_unconfirmed: the public reference names `path` without showing it, so it may be absent.
     fallback_path: read instead, together with `also_under`, where an unconfirmed `path` is absent. No cursor is known
         to work there.
@@ -156,6 +157,7 @@ class Stream:
     is_pushed: bool = False
     also_under: tuple[str, ...] = ()
     listed_by: Mapping[str, str] = field(default_factory=dict)
+    counted_by: Mapping[str, str] = field(default_factory=dict)
     is_unconfirmed: bool = False
     fallback_path: str | None = None
     has_many: Mapping[str, str | None] = field(default_factory=dict)
@@ -195,6 +197,8 @@ class Stream:
             yield "a pushed stream has no listings"
         if self.fallback_path and not self.is_unconfirmed:
             yield "fallback_path is for a path that may be absent"
+        if self.counted_by.keys() - set(self.placeholders):
+            yield "counted_by names what is no parent that lists it"
         if self.walked_under.keys() - {name for path in self.all_paths for name in placeholders_of(path)}:
             yield "walked_under names a placeholder that is in no path"
 

@@ -282,6 +282,10 @@ class RouteEnd:
     left_out: tuple[LeftOut, ...] = ()
     lacking: tuple[str, ...] = ()
 
+    def accounts_for_all(self, route: Route) -> bool:
+        """Whether everything that the route's listings show was read, but for what was left out."""
+        return route.is_whole and self.shortage is None and self.doubt is None
+
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> "RouteEnd":
         """Read from a checkpoint's JSON."""

@@ -27,8 +27,8 @@ WITH versions AS (
 ), told AS (
     SELECT id, {columns}, false AS is_known FROM versions
     UNION ALL
-    SELECT id, {columns}, true FROM {raw} AS present
-    WHERE NOT %(is_proven)s AND org_id = %(org_id)s AND _deleted_at IS NULL AND id IN (SELECT id FROM versions)
+    SELECT id, {known}, true FROM {raw} AS present
+    WHERE org_id = %(org_id)s AND _deleted_at IS NULL AND id IN (SELECT id FROM versions)
 ), parents AS (
     SELECT id, {first} FROM told GROUP BY id
 ) {listers}, repeated AS (
@@ -46,22 +46,54 @@ _LISTERS: Final = """
         SELECT id, {column} AS related_id FROM told WHERE {column} IS NOT NULL
         UNION
         SELECT id, related_id FROM {links}
-        WHERE NOT %(is_proven)s AND org_id = %(org_id)s AND id IN (SELECT id FROM versions)
+        WHERE org_id = %(org_id)s AND id IN (SELECT id FROM versions) AND {is_unread}
     ) AS each GROUP BY id
 )"""
 
 
-async def gather_parents(
-    connection: AsyncConnection[Any], session: Session, stream: Stream, *, is_proven: bool
-) -> None:
-    """Gather what the session has staged of a stream whose records several parents list, in the caller's transaction.
+async def gather_parents(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
+    """Gather what the session has staged of a stream whose records several parents list.
 
-    is_proven: whether every parent's listing was read and proven complete, so that a parent that lists a record no
-        more is no longer its parent.
+    In the caller's transaction.
     """
     if stream.listing_kinds:
-        asked = {"id": session.ids[stream.name], "org_id": session.org_id, "is_proven": is_proven}
+        asked = {"id": session.ids[stream.name], "org_id": session.org_id, **_read_by(session, stream)}
         await connection.execute(_statement(stream), asked)
+
+
+def _read_by(session: Session, stream: Stream) -> dict[str, Any]:
+    """Parameters: by kind, whether the listings of its parents were read, and the parents whose were not."""
+    ends = session.end.routes if session.end else ()
+    read = {
+        route.placeholders[-1]: [str(each.parent) for each in ended.left_out]
+        for route, ended in zip(session.walk.routes, ends, strict=False)
+        if route.lead is stream and route.placeholders and ended.accounts_for_all(route)
+    }
+    return {
+        name: value
+        for kind in stream.listing_kinds
+        for name, value in ((f"{kind}_read", kind in read), (f"{kind}_out", read.get(kind, [])))
+    }
+
+
+def _is_unread(kind: str, column: sql.Composable) -> sql.Composable:
+    """SQL: whether the walk has not read this parent's listing to its end."""
+    return sql.SQL("(NOT {} OR {} = ANY({}::text[]))").format(
+        sql.Placeholder(f"{kind}_read"), column, sql.Placeholder(f"{kind}_out")
+    )
+
+
+def _known(stream: Stream, name: str) -> sql.Composable:
+    """SQL: what the row knows of a parent, and of one above while a parent below it stays known."""
+    column = sql.Identifier(f"{name}_id")
+    kinds = [name] if name in stream.listing_kinds else stream.listing_kinds
+    unread = [
+        sql.SQL("({0} IS NOT NULL AND {1})").format(
+            sql.Identifier(f"{kind}_id"), _is_unread(kind, sql.Identifier(f"{kind}_id"))
+        )
+        for kind in kinds
+    ]
+    return sql.SQL("CASE WHEN {} THEN {} END").format(sql.SQL(" OR ").join(unread), column)
 
 
 @cache
@@ -72,6 +104,7 @@ def _statement(stream: Stream) -> bytes:
         sql.SQL(_GATHER)
         .format(
             columns=_listed(sql.Identifier(column) for column in columns),
+            known=_listed(_known(stream, name) for name in stream.listing_parents),
             staging=staging_name(stream),
             raw=raw_name(stream),
             first=_listed(_first(stream, column) for column in columns),
@@ -113,6 +146,7 @@ def _listers(stream: Stream, column: str, link: str) -> sql.Composable:
         name=sql.Identifier(f"listers_{link}"),
         column=sql.Identifier(column),
         links=link_rows(stream, link).identifier,
+        is_unread=_is_unread(column.removesuffix("_id"), sql.Identifier("related_id")),
     )
 
 

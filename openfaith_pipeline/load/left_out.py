@@ -121,3 +121,13 @@ async def note_left_out(connection: AsyncConnection[Any], session: Session) -> N
 
 def _by_parent(left_out: tuple[LeftOut, ...]) -> dict[str, str]:
     return {str(each.parent): each.reason for each in left_out}
+
+
+async def noted_left_out(connection: AsyncConnection[Any], session: Session, route: Route) -> dict[str, str]:
+    """By parent of the route, why its children could not be read the last time."""
+    cursor = await connection.execute(
+        "SELECT left_out -> %s AS noted FROM sync.stream_states WHERE org_id = %s AND stream = %s",
+        (route.path, session.org_id, route.lead.name),
+    )
+    row = await cursor.fetchone()
+    return (row["noted"] if row else None) or {}

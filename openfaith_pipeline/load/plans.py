@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import Stream
-from openfaith_pipeline.catalog.walk import RESUMABLE_FOR, Walk
+from openfaith_pipeline.catalog.walk import RESUMABLE_FOR, End, Walk
 from openfaith_pipeline.catalog.written_walk import read_walk, write_walk
 from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.errors import PlanStale, StreamBusy, UsageError
@@ -59,7 +59,9 @@ async def keep_planned(
 ) -> None:
     """Let the session wait in staging, with what it would do, and release its leases; in the caller's transaction."""
     for name, counts in published.items():
-        kept = {"verdict": asdict(verdict), "walk": write_walk(session.walk)} if name == session.names[0] else {}
+        # What was judged may have been added to how the walk ended.
+        read = {"end": asdict(session.end or End()), "walk": write_walk(session.walk)}
+        kept = {"verdict": asdict(verdict), **read} if name == session.names[0] else {}
         await connection.execute(
             "UPDATE sync.stream_syncs SET status = 'planned', finished_at = now(), error = %s, fetched = %s,"
             " inserted = %s, updated = %s, unchanged = %s, deleted = %s, merged = %s, checkpoint = checkpoint || %s"

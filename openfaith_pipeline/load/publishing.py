@@ -75,7 +75,6 @@ async def publish(
                 session,
                 stream,
                 verdict.deletions.get(stream.name, ()),
-                is_proven=stream.name in verdict.proven,
             )
             for stream in session.walk.streams
         }
@@ -100,15 +99,10 @@ async def publish_stream(
     session: Session,
     stream: Stream,
     deletions: Sequence[str],
-    *,
-    is_proven: bool = False,
 ) -> Published:
-    """Publish what the session has staged of a stream, and mark rows as deleted, in the caller's transaction.
-
-    is_proven: whether what is staged is proven to be all that the source lists.
-    """
+    """Publish what the session has staged of a stream, and mark rows as deleted, in the caller's transaction."""
     await drop_staged_merged(connection, session, stream)
-    await gather_parents(connection, session, stream, is_proven=is_proven)
+    await gather_parents(connection, session, stream)
     keeps_links = await keep_unasked(connection, session, stream)
     counts = await _merge(connection, session, stream)
     deleted = await mark_deleted(connection, session.journaled_as, stream, deletions)
@@ -240,7 +234,7 @@ async def _restore_children(connection: AsyncConnection[Any], session: Session, 
         borrowed = replace(session, ids={name: staged_as}, pages=0)
         rows = await encode_completed(connection, borrowed, child, [Record(*each) for each in records])
         await stage(connection, borrowed, child, rows)
-        await gather_parents(connection, borrowed, child, is_proven=False)
+        await gather_parents(connection, replace(borrowed, end=None), child)
         await connection.execute(_merge_statement(child), {"id": staged_as, **session.journaled_as})
         await publish_links(connection, borrowed, child)
         await connection.execute(

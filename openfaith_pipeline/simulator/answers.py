@@ -38,6 +38,11 @@ def document(body: bytes, rows: int = 1) -> Answer:
     return Answer(200, body, JSON_API, rows=rows)
 
 
+def no_rows() -> Answer:
+    """A list in which this user may see nothing."""
+    return document(orjson.dumps({"links": {}, "data": [], "meta": {"total_count": 0, "count": 0}}), rows=0)
+
+
 def unauthorized(hint: str) -> Answer:
     detail = f"This request could not be authenticated. Error Code Hint: ({hint})"
     return _errors(401, {"code": "unauthorized", "title": "Unauthorized", "status": "401", "detail": detail})

@@ -22,7 +22,8 @@ from openfaith_pipeline.load.tombstones import mark_deleted
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.review.held_deletions import HeldDeletion, decide, get_held
 from openfaith_pipeline.sources import STREAMS
-from openfaith_pipeline.sync.deletion_proof import Asking, find_under
+from openfaith_pipeline.sync.asking import Asking
+from openfaith_pipeline.sync.deletion_proof import find_under
 from openfaith_pipeline.transform import transform_org
 
 CONFIRMED_AT_MOST = 100

@@ -1,38 +1,28 @@
 """Deletions proven: a row is gone only when a listing proven complete lacks it and asking for it finds nothing."""
 
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from openfaith_pipeline.catalog.paths import fill_path, record_path
-from openfaith_pipeline.catalog.stream import Stream, placeholders_of
-from openfaith_pipeline.catalog.walk import Record, id_of, query_of
-from openfaith_pipeline.errors import PathNotFound
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.load.deletions import Verdict, account, missing_rows
 from openfaith_pipeline.load.left_out import Spared, describe_left_out
 from openfaith_pipeline.load.sessions import Session
-from openfaith_pipeline.load.silence import find_silent
 from openfaith_pipeline.load.tombstones import children_of, gone_with, live_under, returning
 from openfaith_pipeline.planning_center.extract.completeness import Doubt, Listed, find_doubts
-from openfaith_pipeline.planning_center.extract.pages import Fetch, Tally
+from openfaith_pipeline.planning_center.extract.pages import Fetch
 from openfaith_pipeline.review.delete_guards import guard_of
+from openfaith_pipeline.sync.asking import Asking, Connecting, paths_of
+from openfaith_pipeline.sync.silence_proof import judge_silence
 
 READINGS = 3
 """How often a listing is read at most, for one that is proven complete."""
 
-CONFIRMED_AT_MOST = 25
-"""Missing rows asked for one by one; of more, this many are, evenly spread."""
-
 RETURNING_AT_MOST = 100
 """How many records, marked deleted together with one that is back, are asked for whether they are back too."""
-
-
-Connecting = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
-"""Lends a connection. No transaction is kept open while Planning Center is asked."""
 
 
 async def find_doubtful(pool: AsyncConnectionPool[Any], session: Session, *, must_be_exact: bool) -> dict[str, Doubt]:
@@ -59,8 +49,8 @@ async def prove_deletions(
     """
     asking = Asking(fetch)
     back, unsettled = await _find_returning(pool.connection, asking, session)
-    async with pool.connection() as connection:
-        silent = await find_silent(connection, session)
+    is_judged = is_wanted and _shows_everything(session)
+    silent = await judge_silence(pool.connection, asking, session, is_wanted=is_judged)
     reasons = {name: doubt.reason for name, doubt in doubts.items()}
     verdict = Verdict(
         returning=back,
@@ -70,12 +60,12 @@ async def prove_deletions(
         failing=describe_left_out(session, is_withheld=False),
         refused=describe_left_out(session, is_withheld=True),
     )
-    if is_wanted and _shows_everything(session):
+    if is_judged:
         verdict = await _look_for_deletions(pool.connection, asking, session, verdict)
     return replace(verdict, requests=asking.tally.requests)
 
 
-async def _look_for_deletions(connecting: Connecting, asking: "Asking", session: Session, verdict: Verdict) -> Verdict:
+async def _look_for_deletions(connecting: Connecting, asking: Asking, session: Session, verdict: Verdict) -> Verdict:
     """Of each stream that nothing is against."""
     deletions: dict[str, list[str]] = {}
     under: dict[str, list[str]] = {}
@@ -92,7 +82,9 @@ async def _look_for_deletions(connecting: Connecting, asking: "Asking", session:
             staged = (await account(connection, session, stream)).staged
             guard = await guard_of(connection, session.org_id, stream.name)
         if not await asking.are_gone(stream, missing):
-            doubts[stream.name] = f"records of {stream.name} that the listing lacked are still there"
+            doubts[stream.name] = (
+                f"records of {stream.name} that the listing lacked are still there, or may not be read"
+            )
             continue
         if stream.name not in verdict.failing:
             proven.append(stream.name)
@@ -112,7 +104,7 @@ async def _look_for_deletions(connecting: Connecting, asking: "Asking", session:
 
 
 async def find_under(
-    connecting: Connecting, asking: "Asking", org_id: str, stream: Stream, ids: Collection[str]
+    connecting: Connecting, asking: Asking, org_id: str, stream: Stream, ids: Collection[str]
 ) -> dict[str, list[str]]:
     """What is gone with these records of the stream because it was under them: by stream name, the ids.
 
@@ -131,7 +123,7 @@ async def find_under(
 
 
 async def _find_returning(
-    connecting: Connecting, asking: "Asking", session: Session
+    connecting: Connecting, asking: Asking, session: Session
 ) -> tuple[dict[str, list[Record]], list[str]]:
     """What went with records that are back, and is there again when it is asked for; and where more may be."""
     found: dict[str, list[Record]] = {}
@@ -162,39 +154,3 @@ async def _find_returning(
 def _shows_everything(session: Session) -> bool:
     walk = session.walk
     return walk.is_whole and set(walk.leads) <= set(walk.streams)
-
-
-class Asking:
-    """Asks for records one by one, and counts what that takes."""
-
-    def __init__(self, fetch: Fetch) -> None:
-        self._fetch = fetch
-        self.tally = Tally()
-
-    async def are_gone(
-        self, stream: Stream, missing: Mapping[str, Mapping[str, str]], at_most: int = CONFIRMED_AT_MOST
-    ) -> bool:
-        """Ask for each, or an even sample of many; one whose path is not known rests on the listing's proof alone."""
-        step = max(1, len(missing) // at_most)
-        for identifier in list(missing)[::step][:at_most]:
-            if await self.for_record(stream, identifier, missing[identifier]) is not None:
-                return False
-        return True
-
-    async def for_record(self, stream: Stream, identifier: str, parents: Mapping[str, str]) -> Any:
-        """The record as it is now, None where it is not there or cannot be asked for."""
-        for path in paths_of(stream, parents):
-            asked = path if stream.is_singleton else record_path(path, identifier)
-            try:
-                found = self.tally.add(await self._fetch(asked, query_of(stream))).data
-            except PathNotFound:
-                self.tally.requests += 1
-                continue
-            if id_of(found) == identifier:
-                return found
-        return None
-
-
-def paths_of(stream: Stream, parents: Mapping[str, str]) -> list[str]:
-    """The listings that a record under these parents is in, of which there may be several."""
-    return [fill_path(path, parents) for path in stream.all_paths if parents.keys() >= set(placeholders_of(path))]

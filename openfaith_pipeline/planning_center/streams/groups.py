@@ -143,6 +143,7 @@ MEMBERSHIPS = Stream(
     product=Product.GROUPS,
     type="Membership",
     path="/groups/v2/groups/{group_id}/memberships",
+    counted_by={"group": "memberships_count"},
     attributes={"joined_at": TIMESTAMP, "role": TEXT},
     belongs_to={"group": "groups.groups", "person": "groups.people"},
     population=Population(11, per="groups.groups"),

@@ -1,0 +1,75 @@
+"""Records asked for one by one, to see whether they are gone."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+
+from openfaith_pipeline.catalog.paths import fill_path, record_path
+from openfaith_pipeline.catalog.stream import Stream, placeholders_of
+from openfaith_pipeline.catalog.walk import id_of, query_of
+from openfaith_pipeline.errors import PathNotFound, StreamForbidden
+from openfaith_pipeline.planning_center.extract.pages import Fetch, Tally
+
+CONFIRMED_AT_MOST: Final = 25
+"""Missing rows asked for one by one; of more, this many are, evenly spread."""
+
+Connecting = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
+"""Lends a connection. No transaction is kept open while Planning Center is asked."""
+
+
+class Asking:
+    """Asks for records, and counts what that takes."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self.tally = Tally()
+
+    async def are_gone(
+        self, stream: Stream, missing: Mapping[str, Mapping[str, str]], at_most: int = CONFIRMED_AT_MOST
+    ) -> bool:
+        """Ask for each, or an even sample of many; one whose path is not known rests on the listing's proof alone.
+
+        One that may not be read is not gone.
+        """
+        step = max(1, len(missing) // at_most)
+        for identifier in list(missing)[::step][:at_most]:
+            for path in paths_of(stream, missing[identifier]):
+                if not await self.is_gone_from(stream, path, identifier):
+                    return False
+        return True
+
+    async def is_gone_from(self, stream: Stream, path: str, identifier: str) -> bool:
+        """Whether the listing at this path surely has the record no more."""
+        try:
+            return await self._at(stream, path, identifier) is None
+        except StreamForbidden:
+            self.tally.requests += 1
+            return False
+
+    async def for_record(self, stream: Stream, identifier: str, parents: Mapping[str, str]) -> Any:
+        """The record as it is now, None where it is not there or cannot be asked for."""
+        for path in paths_of(stream, parents):
+            found = await self._at(stream, path, identifier)
+            if found is not None:
+                return found
+        return None
+
+    async def for_document(self, path: str, params: Mapping[str, str]) -> Any:
+        """The data of what is at the path."""
+        return self.tally.add(await self._fetch(path, params)).data
+
+    async def _at(self, stream: Stream, path: str, identifier: str) -> Any:
+        asked = path if stream.is_singleton else record_path(path, identifier)
+        try:
+            found = await self.for_document(asked, query_of(stream))
+        except PathNotFound:
+            self.tally.requests += 1
+            return None
+        return found if id_of(found) == identifier else None
+
+
+def paths_of(stream: Stream, parents: Mapping[str, str]) -> list[str]:
+    """The listings that a record under these parents is in, of which there may be several."""
+    return [fill_path(path, parents) for path in stream.all_paths if parents.keys() >= set(placeholders_of(path))]

@@ -1,0 +1,134 @@
+"""Silence under one parent is emptiness only where the source says so: else its rows stay, and it is named."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from openfaith_pipeline.catalog.stream import Product
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.faults import Script
+from openfaith_pipeline.simulator.options import Traps
+from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sources import STREAMS, streams_of
+from openfaith_pipeline.sync.results import SyncMode
+from openfaith_pipeline_tests.integration.sync.church import connect, differences, statuses, stored, sync
+from openfaith_pipeline_tests.rates import GENEROUS
+
+GROUPS = streams_of(Product.GROUPS)
+MEMBERSHIPS, ATTENDANCES = STREAMS["groups.memberships"], STREAMS["groups.attendances"]
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorClient]:
+    with running_simulator(made_up_churches(1, people=110), rate_limit=GENEROUS) as running:
+        yield running
+
+
+@pytest.fixture
+def church(database: Database, simulator: SimulatorClient) -> str:
+    """A church whose groups are synced."""
+    [org_id] = connect(database, simulator)
+    assert statuses(sync(database, org_id, GROUPS)) == {}
+    return org_id
+
+
+def under(database: Database, org_id: str, name: str, parent: str) -> dict[str, list[str]]:
+    """By parent, the ids of the stream's rows."""
+    found: dict[str, list[str]] = {}
+    for identifier, row in stored(database, org_id, STREAMS[name]).items():
+        found.setdefault(row[f"{parent}_id"], []).append(identifier)
+    return found
+
+
+@pytest.mark.parametrize("single", ["pass", "forbidden"])
+def test_what_a_parent_does_not_list_and_does_not_deny_stays(
+    database: Database, simulator: SimulatorClient, church: str, single: str
+) -> None:
+    rows = under(database, church, ATTENDANCES.name, "event")
+    event, other = sorted(rows)[:2]
+    place = f"/groups/v2/events/{event}/attendances"
+    simulator.script(Script(answer="silence", path=place, times=None))
+    simulator.script(Script(answer=single, path=f"{place}/*", times=None))
+    simulator.delete(church, ATTENDANCES.name, [int(rows[other][0])])
+
+    results = sync(database, church, GROUPS, SyncMode.RECONCILE)
+    assert set(statuses(results)) == {ATTENDANCES.name}
+    assert results[ATTENDANCES.name].status == "withheld"
+    assert place in str(results[ATTENDANCES.name].error)
+    rows[other].pop(0)
+    left = under(database, church, ATTENDANCES.name, "event")
+    assert {each: set(ids) for each, ids in left.items()} == {each: set(ids) for each, ids in rows.items() if ids}
+
+    # A sync of changes asks for none of them and still says so.
+    simulator.forget_requests()
+    results = sync(database, church, GROUPS)
+    assert results[ATTENDANCES.name].status == "withheld" and place in str(results[ATTENDANCES.name].error)
+    assert not [each for each in simulator.requests(stream=ATTENDANCES.name) if f"{place}/" in each["target"]]
+
+    simulator.clear_scripts()
+    assert statuses(sync(database, church, GROUPS, SyncMode.RECONCILE)) == {}
+    assert differences(database, simulator, church, GROUPS) == []
+
+
+def test_what_a_parent_counts_is_believed_though_asking_finds_none(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    rows = under(database, church, MEMBERSHIPS.name, "group")
+    hidden, *emptied = sorted(rows)
+    simulator.edit(church, "groups.groups", [int(hidden)], attributes={"memberships_count": len(rows[hidden])})
+    simulator.edit(church, "groups.groups", [int(group) for group in emptied], attributes={"memberships_count": 0})
+    simulator.script(Script(answer="silence", path=f"/groups/v2/groups/{hidden}/memberships", times=None))
+    simulator.script(Script(answer="not_found", path=f"/groups/v2/groups/{hidden}/memberships/*", times=None))
+    simulator.delete(church, MEMBERSHIPS.name, [int(each) for group in emptied[:1] for each in rows[group]])
+
+    results = sync(database, church, GROUPS, SyncMode.RECONCILE)
+    assert results[MEMBERSHIPS.name].status == "withheld"
+    assert f"its parent counts {len(rows[hidden])}" in str(results[MEMBERSHIPS.name].error)
+    left = under(database, church, MEMBERSHIPS.name, "group")
+    assert left.keys() == rows.keys() - set(emptied[:1])
+    assert set(left[hidden]) == set(rows[hidden])
+
+
+def test_many_silent_at_once_are_not_believed_and_one_that_is_empty_is(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    rows = under(database, church, ATTENDANCES.name, "event")
+    first, *others = sorted(rows)
+    assert len(others) > 1
+    simulator.delete(church, ATTENDANCES.name, [int(each) for each in rows[first]])
+    for event in others[:-1]:
+        place = f"/groups/v2/events/{event}/attendances"
+        simulator.script(Script(answer="silence", path=place, times=None))
+        simulator.script(Script(answer="not_found", path=f"{place}/*", times=None))
+    results = sync(database, church, GROUPS, SyncMode.RECONCILE)
+    assert results[ATTENDANCES.name].status == "withheld"
+    assert under(database, church, ATTENDANCES.name, "event") == rows
+
+    simulator.clear_scripts()
+    results = sync(database, church, GROUPS, SyncMode.RECONCILE)
+    assert statuses(results) == {}
+    assert results[ATTENDANCES.name].deleted == len(rows[first])
+    assert differences(database, simulator, church, GROUPS) == []
+
+
+def test_the_last_record_of_a_stream_is_seen_to_go_where_the_product_is_readable_otherwise(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    campuses = STREAMS["groups.campuses"]
+    first, *others = sorted(stored(database, church, campuses))
+    simulator.delete(church, campuses.name, [int(each) for each in others])
+    assert statuses(sync(database, church, GROUPS, SyncMode.RECONCILE)) == {}
+    simulator.set_traps(church, Traps(silent_products=("groups",)))
+    results = sync(database, church, GROUPS, SyncMode.RECONCILE)
+    assert results[campuses.name].status == "withheld"
+    assert stored(database, church, campuses).keys() == {first}
+
+    simulator.set_traps(church, Traps())
+    simulator.script(Script(answer="silence", path=campuses.path, times=None))
+    results = sync(database, church, GROUPS, SyncMode.RECONCILE)
+    assert results[campuses.name].status == "withheld", "asking finds it"
+    simulator.delete(church, campuses.name, [int(first)])
+    results = sync(database, church, [campuses], SyncMode.RECONCILE)
+    assert (statuses(results), results[campuses.name].deleted) == ({}, 1)
+    assert stored(database, church, campuses) == {}
