@@ -164,7 +164,7 @@ class _Batch:
         questions: list[Question] = []
         for each, step in steps:
             path = path_of(stream, each.resource, rows.get(each.record_id)) if step.must_ask else None
-            if path or (step.must_ask and each.is_end):
+            if path or (step.must_ask and (each.is_end or step.is_lost)):
                 is_end = each.is_end or (stream.name, each.record_id) in ended
                 questions.append(Question(stream, each.record_id, path or "", each.deliveries, is_end))
             if step.record and (survivor := survivor_in(each)):

@@ -34,6 +34,7 @@ class News:
     is_told: whether a delivery told what the record is. is_end: whether one told that it is gone.
     is_unsure: whether another, of the same second, shows it otherwise, or the end is to be confirmed.
     ended_at: when the last end was, None where no time is given.
+    parents: by relationship, the ids of those that it is said to be under.
     """
 
     stream: Stream
@@ -44,6 +45,7 @@ class News:
     is_end: bool
     is_unsure: bool = False
     ended_at: datetime | None = None
+    parents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ids(self) -> list[int]:
@@ -65,12 +67,14 @@ class Step:
 
     record: to be published as it is. is_gone: to be marked deleted. must_ask: to be asked for, too or instead.
     is_old: the row is newer than all that was told.
+    is_lost: nothing says what the new record is under, so only the listings of its parents can.
     """
 
     record: Record | None = None
     is_gone: bool = False
     must_ask: bool = False
     is_old: bool = False
+    is_lost: bool = False
 
 
 def sort_deliveries(deliveries: Iterable[Delivery]) -> Sorted:
@@ -102,7 +106,8 @@ def decide(news: News, row: Row | None, *, was_ended: bool) -> Step:
     record = Record(_filled(news.stream, news.resource, row), _parents(news))
     lacks = brings_more(news.stream) or bool(_unsaid(news.stream, news.resource))
     if row is None:
-        return Step(record, must_ask=lacks or news.is_unsure)
+        is_lost = _is_lost(news.stream, record)
+        return Step(record, must_ask=lacks or news.is_unsure or is_lost, is_lost=is_lost)
     return Step(must_ask=True) if news.is_unsure else _compare(news, record, row, lacks=lacks)
 
 
@@ -140,6 +145,7 @@ class _Told:
     stream: Stream
     is_end: bool
     resource: Mapping[str, Any]
+    parents: Mapping[str, str]
 
     @cached_property
     def rank(self) -> tuple[datetime, int]:
@@ -172,7 +178,7 @@ def _read(delivery: Delivery) -> _Told | str:
             return f"its payload's {name} are not an object"
     if not event.is_end and not resource.get("attributes"):
         return "its payload has no attributes"
-    return _Told(delivery, event.stream, event.is_end, resource)
+    return _Told(delivery, event.stream, event.is_end, resource, _parents_in(document, event.stream))
 
 
 def _news_of(told: Sequence[_Told]) -> News:
@@ -188,6 +194,7 @@ def _news_of(told: Sequence[_Told]) -> News:
         is_end=bool(ends),
         is_unsure=any(_contradicts(each, newest) for each in alive) or any(each.is_doubtful for each in ends),
         ended_at=max((each.occurred_at for each in ends if each.occurred_at), default=None),
+        parents=newest.parents,
     )
 
 
@@ -201,7 +208,27 @@ def _contradicts(one: _Told, other: _Told) -> bool:
 
 
 def _parents(news: News) -> Mapping[str, str]:
-    return parents_on(news.stream, own_path(news.stream, news.resource))
+    return {**news.parents, **parents_on(news.stream, own_path(news.stream, news.resource))}
+
+
+def _parents_in(document: Mapping[str, Any], stream: Stream) -> dict[str, str]:
+    """What `meta.parent` says that the record is under: often no more than the organization."""
+    meta = document.get("meta")
+    parent = meta.get("parent") if isinstance(meta, dict) else None
+    identifier = id_of(parent)
+    if not identifier:
+        return {}
+    inner = (way[-1] for way in stream.parent_ways)
+    targets = {name: STREAMS.get(stream.belongs_to[name] or "") for name in inner}
+    return {name: identifier for name, target in targets.items() if target and target.type == parent.get("type")}
+
+
+def _is_lost(stream: Stream, record: Record) -> bool:
+    relationships = record.resource.get("relationships") or {}
+    inner = {way[-1] for way in stream.parent_ways}
+    told = {name for name in inner if isinstance(relationships.get(name), dict) and "data" in relationships[name]}
+    told |= {name for name in inner if f"{name}_id" in record.resource["attributes"]}
+    return bool(inner) and not told and inner.isdisjoint(record.parents)
 
 
 def _unsaid(stream: Stream, resource: Mapping[str, Any]) -> set[str]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import orjson
 import pytest
 from psycopg.rows import dict_row
 
@@ -442,3 +443,41 @@ def test_what_no_list_shows_comes_by_its_events_and_is_asked_for_nowhere(
     assert [row for row in simulator.requests() if "event_request" in row["target"]] == []
     result = sync(service, org, [requests], SyncMode.RECONCILE)[requests.name]
     assert (result.status, result.requests, result.deleted, result.row_count) == ("succeeded", 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "parents"),
+    [
+        ("publishing.v2.events.episode_time.created", "publishing.episode_times", ("publishing.episodes",)),
+        ("services.v2.events.plan_note.created", "services.plan_notes", ("services.service_types", "services.plans")),
+    ],
+)
+def test_a_new_record_that_does_not_say_what_it_is_under_is_read_where_that_lists_it(
+    service: Database, simulator: SimulatorClient, org: str, event: str, name: str, parents: tuple[str, ...]
+) -> None:
+    stream = STREAMS[name]
+    sync(service, org, [*map(STREAMS.__getitem__, parents), stream])
+    simulator.set_webhooks(Webhooks(lost=1.0))
+    ids = [str(simulator.add(org, name)[0]) for _ in range(2)]
+    truth = {each["id"]: each for each in simulator.truth(org, name)}
+    shown = {*stream.has_many, *stream.belongs_to} - set(stream.unshown)
+
+    def payload(identifier: str, parent: dict[str, str]) -> bytes:
+        record = truth[identifier]
+        related = {each: value for each, value in record["relationships"].items() if each in shown}
+        data = {"type": stream.type, "id": identifier, "attributes": record["attributes"], "relationships": related}
+        return orjson.dumps({"data": data, "meta": {"parent": parent}})
+
+    put(service, org, event, payload(ids[0], {"type": "Organization", "id": "1"}), ids[0], stream=name)
+    apply_all(service)
+    assert outcomes(service) == {"requested": 1}
+    inner = f"{stream.placeholders[-1]}_id"
+    assert stored(service, org, stream)[ids[0]][inner] is None
+    carry_out_requests(service, org)
+
+    owner = truth[ids[1]]["relationships"][stream.placeholders[-1]]["data"]
+    put(service, org, event, payload(ids[1], owner), ids[1], stream=name)
+    apply_all(service)
+    assert outcomes(service) == {"requested": 1, "applied": 1}
+    found = differences(service, simulator, org, [stream])
+    assert [each for each in found if each.startswith((f"{name} {ids[0]}", f"{name} {ids[1]}"))] == []
