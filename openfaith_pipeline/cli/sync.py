@@ -20,6 +20,7 @@ from openfaith_pipeline.cli.running import IfBusy, Terms, run_shown
 from openfaith_pipeline.connections.account import check_answering
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UnknownStream, UsageError
+from openfaith_pipeline.inbox.requests import check_key
 from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import STREAMS
@@ -149,8 +150,7 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
     period = parse_period(within or "7d", "--within")
     if not period:
         raise UsageError("--within takes a time in which every stream can be read once, such as 7d")
-    if idempotency_key is not None and not idempotency_key.strip():
-        raise UsageError("an idempotency key is a name of your own, such as the day; it is not empty")
+    check_key(idempotency_key)
     with open_database(load_settings()) as database:
         if discard:
             _discard(database, discard, as_json=as_json)

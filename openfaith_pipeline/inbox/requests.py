@@ -100,7 +100,7 @@ def check_key(key: str | None) -> None:
     """Raise UsageError for an idempotency key that is empty, too long or not printable ASCII."""
     if key is None:
         return
-    if not (0 < len(key) <= MOST_KEY_CHARACTERS and key.isascii() and key.isprintable()):
+    if not (key.strip() and len(key) <= MOST_KEY_CHARACTERS and key.isascii() and key.isprintable()):
         raise UsageError(f"an idempotency key is 1 to {MOST_KEY_CHARACTERS} printable ASCII characters")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.load.columns import LONGEST_ID
 from openfaith_pipeline.load.rows import EncodedRows
 
 
@@ -23,8 +24,11 @@ class Sightings:
         self.retyped |= {issue.field for issue in rows.issues if issue.field}
 
     def drift(self, stream: Stream) -> list[tuple[str, str]]:
-        """(attribute, kind), sorted. An attribute that no record sent is gone; an empty one is sent as null."""
-        new = {(name, "new") for name in self.attributes - stream.attributes.keys() - set(stream.withheld)}
+        """(attribute, kind), sorted. An attribute that no record sent is gone; an empty one is sent as null.
+
+        Of a longer name there is as much as Postgres surely indexes.
+        """
+        new = {(name[:LONGEST_ID], "new") for name in self.attributes - stream.attributes.keys() - set(stream.withheld)}
         gone = {(name, "gone") for name in stream.attributes.keys() - self.attributes}
         return sorted(new | gone | {(name, "retyped") for name in self.retyped})
 

@@ -36,6 +36,7 @@ from openfaith_pipeline.planning_center.extract.pages import Listing, Tally
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE, event_named
+from openfaith_pipeline.webhooks.envelopes import MOST_ID_CHARACTERS
 from openfaith_pipeline.webhooks.secrets import (
     Subscription,
     forget_subscription,
@@ -288,7 +289,7 @@ class _Desk:
     async def ensure(self) -> Ensured:
         offered = await self._list(_EVENTS_PATH)
         wanted = {name for row in offered if event_named(name := str(_attributes(row).get("name")))}
-        there = {id_of(row) or "": row for row in await self._list(_PATH)}
+        there = {id: row for row in await self._list(_PATH) if (id := _usable_id(row))}
         ours = {id: row for id, row in there.items() if _attributes(row).get("url") == self.url}
         await self._forget_others(there)
         enabled = [event for id, row in ours.items() if (event := await self._look_after(id, row))]
@@ -328,7 +329,10 @@ class _Desk:
         attributes = {"name": event, "url": self.url, "active": True}
         body = {"data": {"type": "WebhookSubscription", "attributes": attributes}}
         document = await self.client.write("POST", _PATH, product=Product.WEBHOOKS, body=body)
-        self._keep(Subscription(id_of(document.data) or "", event, self.url), _secret_in(document))
+        id = _usable_id(document.data)
+        if id is None:
+            raise UnexpectedResponse(f"POST {_PATH}: the subscription has no usable id")
+        self._keep(Subscription(id, event, self.url), _secret_in(document))
 
     async def _forget_others(self, there: Mapping[str, Any]) -> None:
         """End ours that lead to where we no longer are, and forget those that somebody deleted."""
@@ -360,6 +364,11 @@ async def _delete(client: PlanningCenterClient, subscription: Subscription) -> N
         await client.write("DELETE", f"{_PATH}/{subscription.subscription_id}", product=Product.WEBHOOKS)
     except PathNotFound:
         return
+
+
+def _usable_id(row: Any) -> str | None:
+    identifier = id_of(row)
+    return identifier if identifier and len(identifier) <= MOST_ID_CHARACTERS else None
 
 
 def _attributes(row: Mapping[str, Any]) -> Mapping[str, Any]:

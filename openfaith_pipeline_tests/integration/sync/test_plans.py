@@ -22,11 +22,14 @@ from openfaith_pipeline.load.plans import (
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.planning_center.streams import people
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sources import STREAMS as ALL_STREAMS
 from openfaith_pipeline.sync.plan import OrgPlan, apply_streams, plan_streams
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline_tests.integration.sync.church import (
+    IMPATIENT,
     connect,
     differences,
     row_versions,
@@ -64,7 +67,7 @@ def make_plan(
     sync_id = f"plan_{uuid4().hex}"
     with database.connect() as connection:
         begin_sync(connection, SyncStart(sync_id, None, mode.value, "test", {}))
-    plan = asyncio.run(plan_streams(database, org_id, streams, mode=mode, sync_id=sync_id))
+    plan = asyncio.run(plan_streams(database, org_id, streams, mode=mode, sync_id=sync_id, client_factory=IMPATIENT))
     with database.connect() as connection:
         end_planning(connection, sync_id, None)
         assert is_plan(connection, sync_id)
@@ -270,3 +273,29 @@ def test_an_interrupted_plan_leaves_its_pages_to_the_next_sync(database: Databas
     assert statuses(sync(database, org_id, [people.EMAILS])) == {}
     assert simulator.stats()["requests"] == requests
     assert differences(database, simulator, org_id, [people.EMAILS]) == []
+
+
+def test_a_plan_made_while_an_include_fails_is_applied_as_it_was_read(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    lists = [ALL_STREAMS[f"people.{name}"] for name in ("lists", "rules", "conditions", "list_shares")]
+    some = [people.PEOPLE, ALL_STREAMS["people.person_apps"], ALL_STREAMS["people.marital_statuses"], *lists]
+    [org_id] = connect(database, simulator)
+    simulator.script(Script(answer="server_error", include="rules", times=None))
+    simulator.script(Script(answer="server_error", include="marital_status", times=None))
+    sync_id, plan = make_plan(database, org_id, some)
+    assert {result.status for result in plan.results.values()} == {"planned"}
+    requests = simulator.stats()["requests"]
+    applied = apply_plan(database, org_id, sync_id, some)
+    assert simulator.stats()["requests"] == requests
+    assert counts(applied) == counts(plan.results)
+    assert {name: result.status for name, result in applied.items() if result.status != "succeeded"} == {
+        "people.people": "incomplete"
+    }
+    assert "include=marital_status" in str(applied["people.people"].error)
+    assert differences(database, simulator, org_id, lists) == []
+
+    # What could not be asked for is read by the next sync, though nothing has changed since.
+    simulator.clear_scripts()
+    assert statuses(sync(database, org_id, some)) == {}
+    assert differences(database, simulator, org_id, some) == []

@@ -1,6 +1,8 @@
 """Every event there is: of what has not changed nothing is written, and what has changed is as it is at the source.
 
 The payloads name no more parents than Planning Center's do; the rows are held against the source's own truth.
+`plan.live.updated` is not among them: it is about who leads a plan that is under way, which no stream holds
+(`unit/webhooks/test_event_names.NOT_MAPPED`), so nobody subscribes to it.
 """
 
 import asyncio
@@ -26,6 +28,7 @@ from openfaith_pipeline_tests.rates import GENEROUS
 EVENTS = [event for name in EVENT_NAMES if (event := event_named(name))]
 HEARD = list(dict.fromkeys(event.stream for event in EVENTS))
 LISTED = [stream for stream in HEARD if stream.strategy is not Strategy.PUSHED]
+MERGERS = STREAMS["people.person_mergers"]
 TOUCHED = {stream.belongs_to[name] for stream in STREAMS.values() for name in stream.touches}
 
 
@@ -110,7 +113,11 @@ def test_what_events_tell_is_as_it_is_at_the_source(service: Database, simulator
     applied(service, simulator, org)
     changed: dict[Stream, list[int]] = {}
     for event in EVENTS:
-        if event.action == "created" and event.stream.name != "people.person_mergers":
+        if event.action == "created" and event.stream is MERGERS:  # by a merge alone
+            merged = simulator.merge(org, "people.people")
+            changed[MERGERS] = [merged["merger"]]
+            ended[STREAMS["people.people"]].append(merged["remove"])
+        elif event.action == "created":
             changed.setdefault(event.stream, []).extend(simulator.add(org, event.stream.name))
         elif event.action == "updated":
             changed.setdefault(event.stream, []).extend(simulator.edit(org, event.stream.name))

@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from openfaith_pipeline.cli.sync import choose_streams, complain_of_failures, describe_sync, tabulate_report
+from openfaith_pipeline.cli.sync import choose_streams, complain_of_failures, describe_sync, sync, tabulate_report
 from openfaith_pipeline.defs.reports import OrgReport
-from openfaith_pipeline.errors import UnknownStream
+from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.orgs.registry import Org
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.sources import STREAMS
@@ -94,3 +94,9 @@ def test_the_table_has_a_row_for_each_stream_that_has_records() -> None:
     assert lines[0][:2] == ["Grace", "[x]"]
     assert lines[2] == ["people.tabs", "3", "3", "0", "0", "0", "1", "2.0", "s", "2.0", "s"]
     assert lines[3] == ["and", "1", "stream", "without", "records"]
+
+
+@pytest.mark.parametrize("key", ["", " ", "k" * 3200, "caf\xe9", "a\nb"])
+def test_a_key_that_could_not_be_indexed_is_refused_before_anything_is_done(key: str) -> None:
+    with pytest.raises(UsageError, match="an idempotency key is 1 to 255 printable ASCII characters"):
+        sync([ORG], idempotency_key=key)
