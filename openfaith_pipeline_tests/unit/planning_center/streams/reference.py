@@ -11,7 +11,7 @@ import pytest
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.planning_center.products import Product
 
-FACTS = Path(__file__).parents[4] / "shared/pco-api/catalog.json"
+FACTS = Path(__file__).parents[5] / "shared/pco-api/catalog.json"
 CORRECTIONS = FACTS.with_name("corrections.json")
 
 UNTOLD = "untold"

@@ -207,6 +207,22 @@ def _is_kept(stream: Stream, name: str, target: str | None, *, is_many: bool) ->
     return kept[name] == (known.get(target) if target else None)
 
 
+def test_no_record_is_shown_to_be_of_several_parents_of_one_kind() -> None:
+    """A column for each kind of parent has them all, but where several groups list what is of their type."""
+    kinds = {
+        (stream.name, name): documented.shown[name].is_many
+        for stream, documented in documented_streams()
+        for path in stream.all_paths
+        for name in placeholders_of(path)[-1:]
+        if name in documented.shown
+    }
+    assert kinds["services.items", "plan"] is kinds["services.plan_people", "plan"] is False
+    assert [key for key, is_many in kinds.items() if is_many] == []
+    assert {stream.name: stream.listed_by for stream in STREAMS.values() if stream.listed_by} == {
+        "groups.resources": {"groups": "group"}
+    }
+
+
 def test_relationships_that_the_reference_lacks_are_kept() -> None:
     for stream, documented in documented_streams():
         for name, is_many in documented.found_relationships.items():
