@@ -54,7 +54,8 @@ async def test_requests_that_are_given_up_leave_no_connection_stuck() -> None:
                 each.cancel()
             await asyncio.gather(*given_up, return_exceptions=True)
             async with asyncio.timeout(10):
-                await asyncio.gather(*(connections.request("GET", url) for _ in range(8)))
+                answers = await asyncio.gather(*(connections.request("GET", url) for _ in range(8)))
+            assert [answer.status_code for answer in answers] == [200] * 8
         await connections.aclose()
 
 

@@ -125,6 +125,7 @@ with Supervisor(print) as supervisor:
         supervisor.kill()
         supervisor.wait()
     pids = pids_in(log)
+    assert len(pids) == 2
     eventually(lambda: not any(is_alive(pid) for pid in pids))
 
 
