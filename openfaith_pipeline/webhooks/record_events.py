@@ -216,7 +216,7 @@ def _parents_in(document: Mapping[str, Any], stream: Stream) -> dict[str, str]:
     meta = document.get("meta")
     parent = meta.get("parent") if isinstance(meta, dict) else None
     identifier = id_of(parent)
-    if not identifier:
+    if not identifier or not isinstance(parent, dict):
         return {}
     inner = (way[-1] for way in stream.parent_ways)
     targets = {name: STREAMS.get(stream.belongs_to[name] or "") for name in inner}
