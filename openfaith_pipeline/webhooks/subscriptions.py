@@ -12,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from openfaith_pipeline.alerts.incidents import raise_alert, resolve_alert
+from openfaith_pipeline.catalog.events import MOST_ID_CHARACTERS
 from openfaith_pipeline.catalog.walk import id_of
 from openfaith_pipeline.connections.account import check_answering
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
@@ -36,7 +37,6 @@ from openfaith_pipeline.planning_center.extract.pages import Listing, Tally
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE, event_named
-from openfaith_pipeline.webhooks.envelopes import MOST_ID_CHARACTERS
 from openfaith_pipeline.webhooks.secrets import (
     Subscription,
     forget_subscription,

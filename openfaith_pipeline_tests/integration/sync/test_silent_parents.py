@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.options import Traps
