@@ -160,7 +160,8 @@ def refresh_links(workspace: Workspace, entity: Entity) -> int:
     stale = sql.SQL("""
         ON COMMIT DROP AS
         SELECT l."externalId", {created_at} AS "createdAt", {updated_at} AS "updatedAt",
-            {deleted_at} AS "deletedAt", {deleted_by} AS "deletedBy"
+            {deleted_at} AS "deletedAt", {deleted_by} AS "deletedBy",
+            l."deletedAt" IS DISTINCT FROM {deleted_at} AS is_moved
         FROM {links} l {survivors} JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = {standing}
         WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND {is_link} AND {among} AND (
                 (l."createdAt", l."updatedAt", l."deletedAt", l."deletedBy")
@@ -180,6 +181,8 @@ def refresh_links(workspace: Workspace, entity: Entity) -> int:
     )
     workspace.create("transform_stale_links", stale)
     workspace.analyze("transform_stale_links")
+    if workspace.is_partial:
+        workspace.execute(_note_moved(entity))
     assignments = sql.SQL(
         '"createdAt" = d."createdAt", "updatedAt" = d."updatedAt", "lastProcessedAt" = now(),'
         ' "deletedAt" = d."deletedAt", "deletedBy" = d."deletedBy"'
@@ -189,6 +192,14 @@ def refresh_links(workspace: Workspace, entity: Entity) -> int:
         ' AND target."entityType" = {} AND target."externalId" = d."externalId"'
     ).format(sql.Literal(entity.tag))
     return workspace.update(TABLE, assignments, found)
+
+
+def _note_moved(entity: Entity) -> sql.Composed:
+    """Statement: the records that were deleted or came back are among those in `transform_moved`."""
+    moved = sql.SQL(
+        "INSERT INTO pg_temp.transform_moved SELECT {}, {} FROM pg_temp.transform_stale_links l WHERE is_moved"
+    )
+    return moved.format(sql.Literal(entity.stream.name), record_id_of(entity, "l"))
 
 
 def count_links(workspace: Workspace, entities: Iterable[Entity]) -> int:

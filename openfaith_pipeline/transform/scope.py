@@ -18,9 +18,10 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.database.change_notes import EDGES, LINKS, records_of
 from openfaith_pipeline.sources import CANONICAL
+from openfaith_pipeline.transform.deletion import deleted_by_person
 from openfaith_pipeline.transform.holding import holding
 from openfaith_pipeline.transform.identity import is_link_of, link_of, record_id_of, stream_and_record_of
-from openfaith_pipeline.transform.workspace import OWNERS, SCOPE, Workspace
+from openfaith_pipeline.transform.workspace import MOVED, OWNERS, SCOPE, Workspace
 
 LARGEST: Final = 20_000
 """Records; of a church of 60,000 people to follow so many costs two thirds of comparing everything (benchmark e)."""
@@ -35,6 +36,7 @@ def create_scope(workspace: Workspace, sources: frozenset[str]) -> int:
     """
     workspace.create(SCOPE, _TABLE)
     workspace.create(OWNERS, _TABLE)
+    workspace.create(MOVED, sql.SQL("(stream text, id text) ON COMMIT DROP"))
     for seed in _seeds(workspace, sources):
         _add(workspace, SCOPE, seed)
     for seed in _edge_seeds(workspace, sources):
@@ -54,10 +56,11 @@ def create_scope(workspace: Workspace, sources: frozenset[str]) -> int:
 def create_owners(workspace: Workspace) -> None:
     """Fill `transform_owners`, after the links are as they are wanted."""
     _add(workspace, OWNERS, sql.SQL("SELECT stream, id FROM pg_temp.transform_scope"))
-    changed = streams_in(workspace, SCOPE)
+    _find_moved(workspace)
+    moved = streams_in(workspace, MOVED)
     for relationship in CANONICAL.relationships:
         if relationship.is_edge:
-            for pointing in _pointing(workspace, relationship, changed):
+            for pointing in _pointing(workspace, relationship, moved):
                 _add(workspace, OWNERS, pointing)
     for entity in _entities_in(workspace, OWNERS):
         _add(workspace, OWNERS, _siblings(workspace, OWNERS, entity))
@@ -244,16 +247,50 @@ def _referring(workspace: Workspace, *, of_records: bool) -> Iterator[sql.Compos
             )
 
 
-def _pointing(workspace: Workspace, relationship: Relationship, changed: frozenset[str]) -> Iterator[sql.Composable]:
-    """The owners of the relationship's rows that name a changed record."""
-    if relationship.edge and relationship.owner.stream.name in changed:
-        yield sql.SQL("SELECT {}, id FROM pg_temp.transform_scope WHERE stream = {}").format(
+def _find_moved(workspace: Workspace) -> None:
+    """Complete `transform_moved`: the records in scope that may have taken up or lost edges of records that name them.
+
+    Those are linked for the first time, deleted or back (`refresh_links` notes both), merged, deleted by a person so
+    that the link does not show it, or without a raw row. Other changes of a record are no concern of its namers.
+    """
+    _add_moved(workspace, sql.SQL("SELECT stream, external_id FROM pg_temp.transform_links"))
+    _add_moved(
+        workspace,
+        sql.SQL(
+            "SELECT s.stream, s.id FROM pg_temp.transform_scope s"
+            " JOIN pg_temp.transform_kin kin ON kin.stream = s.stream AND kin.record_id = s.id"
+        ),
+    )
+    for entity in _entities_in(workspace, SCOPE):
+        unseen = sql.SQL(
+            "SELECT s.stream, s.id FROM pg_temp.transform_scope s JOIN {link}"
+            " LEFT JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = s.id"
+            " WHERE s.stream = {stream} AND (r.id IS NULL OR {by_person})"
+        )
+        names = {
+            "link": link_of(workspace, entity, sql.Identifier("s", "id")),
+            "raw": workspace.raw(entity.stream),
+            "stream": sql.Literal(entity.stream.name),
+            "by_person": deleted_by_person("l"),
+        }
+        _add_moved(workspace, unseen.format(**names))
+    workspace.analyze(MOVED)
+
+
+def _add_moved(workspace: Workspace, records: sql.Composable) -> None:
+    workspace.execute(sql.SQL("INSERT INTO pg_temp.transform_moved {}").format(records))
+
+
+def _pointing(workspace: Workspace, relationship: Relationship, moved: frozenset[str]) -> Iterator[sql.Composable]:
+    """The owners of the relationship's rows that name a moved record."""
+    if relationship.edge and relationship.owner.stream.name in moved:
+        yield sql.SQL("SELECT {}, id FROM pg_temp.transform_moved WHERE stream = {}").format(
             sql.Literal(relationship.stream.name), sql.Literal(relationship.owner.stream.name)
         )
-    if relationship.target.stream.name in changed:
+    if relationship.target.stream.name in moved:
         held = holding(replace(workspace, is_partial=False), relationship)
         yield sql.SQL(
-            "SELECT {stream}, {near} FROM pg_temp.transform_scope s JOIN {rows} ON r.org_id = %(org_id)s"
+            "SELECT {stream}, {near} FROM pg_temp.transform_moved s JOIN {rows} ON r.org_id = %(org_id)s"
             " AND {far} = s.id WHERE s.stream = {target} AND {near} IS NOT NULL"
         ).format(
             stream=sql.Literal(relationship.stream.name),

@@ -18,6 +18,7 @@ from openfaith_pipeline.sources import ENTITIES
 
 SCOPE: Final = "transform_scope"
 OWNERS: Final = "transform_owners"
+MOVED: Final = "transform_moved"
 """Temporary tables of the records that a partial transform looks at; scope.py fills them."""
 
 _BATCH: Final = 5_000
