@@ -15,6 +15,7 @@ from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
 from openfaith_pipeline.planning_center.rate_ledger import Priority
 from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, RetryLimits
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 ClientFactory = Callable[[Database, str], AbstractAsyncContextManager[PlanningCenterClient]]
 """(database, org_id) -> the org's client, as `connect_client` makes it."""
@@ -28,6 +29,7 @@ async def connect_client(
     priority: Priority = Priority.INCREMENTAL,
     retry: RetryLimits = USUAL_PATIENCE,
     even_paused: bool = False,
+    adapter: str = DEFAULT_SOURCE.adapter,
 ) -> AsyncIterator[PlanningCenterClient]:
     """A client with the org's credentials, renewed as it goes; when they are dead, the org is marked for reconnecting.
 
@@ -39,11 +41,12 @@ async def connect_client(
 
     Raises UnknownOrg, OrgPaused, or ConfigurationError when there are no credentials that can be read.
     """
-    api_url, credentials, is_number_known = await asyncio.to_thread(_read_connection, database, org_id, even_paused)
+    kept = await asyncio.to_thread(_read_connection, database, org_id, adapter, even_paused)
+    api_url, credentials, is_number_known = kept
     is_renewable = isinstance(credentials, OAuthToken) and credentials.refresh_token is not None
     source = KeptToken(database, org_id, credentials) if isinstance(credentials, OAuthToken) else credentials
     async with (
-        shared_budget(database, org_id, priority) as budget,
+        shared_budget(database, org_id, priority, adapter) as budget,
         PlanningCenterClient(
             api_url, source, budget=budget, retry=retry, most_connections=database.settings.most_source_connections
         ) as client,
@@ -53,22 +56,22 @@ async def connect_client(
         except ConnectionRejected as refusal:
             # Of a grant that can be refreshed only the token endpoint says that it is over, and that is recorded then.
             if not is_renewable:
-                await asyncio.to_thread(_record, database, org_id, "needs_reconnect", str(refusal))
+                await asyncio.to_thread(_record, database, org_id, adapter, "needs_reconnect", str(refusal))
             raise
         finally:
             if client.organization_id and not is_number_known:
                 await asyncio.to_thread(_record_number, database, org_id, client.organization_id)
         if client.requests and source is credentials:  # a kept token is confirmed when it is first accepted
-            await asyncio.to_thread(_record, database, org_id, "connected", None)
+            await asyncio.to_thread(_record, database, org_id, adapter, "connected", None)
 
 
-def _read_connection(database: Database, org_id: str, even_paused: bool) -> tuple[str, Credentials, bool]:
+def _read_connection(database: Database, org_id: str, adapter: str, even_paused: bool) -> tuple[str, Credentials, bool]:
     with database.connect() as connection:
         org = get_org(connection, org_id)
         if org.paused_at is not None and not even_paused:
             raise OrgPaused(f"{org_id} is paused; resume it with: openfaith-pipeline org resume {org_id}")
-        credentials = credentials_of(connection, cipher_from(database.settings), org_id)
-        api_url = api_url_of(connection, org_id) or database.settings.api_url
+        credentials = credentials_of(connection, cipher_from(database.settings), org_id, adapter)
+        api_url = api_url_of(connection, org_id, adapter) or database.settings.api_url
         return api_url, credentials, number_of(connection, org_id) is not None
 
 
@@ -77,6 +80,6 @@ def _record_number(database: Database, org_id: str, number: str) -> None:
         record_number(connection, org_id, number)
 
 
-def _record(database: Database, org_id: str, state: ConnectionState, reason: str | None) -> None:
+def _record(database: Database, org_id: str, adapter: str, state: ConnectionState, reason: str | None) -> None:
     with database.connect() as connection:
-        set_connection_state(connection, org_id, state, reason)
+        set_connection_state(connection, org_id, state, reason, adapter=adapter)

@@ -1,4 +1,4 @@
-"""Where an org's credentials lie: encrypted in `sync.connections`, or in OpenFaith's own table of tokens.
+"""Where an org's credentials lie: encrypted in `sync.source_connections`, or in OpenFaith's own table of tokens.
 
 A connection that was found in OpenFaith's database (`held_in` names the schema) has its tokens there alone, so that
 both programs use and replace the same ones.
@@ -18,11 +18,15 @@ from openfaith_pipeline.connections.cipher import Cipher
 from openfaith_pipeline.connections.openfaith_tokens import read_token, write_token
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken, PersonalAccessToken
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 _ROW: Final = """
 SELECT kind, secret, previous_secret, held_in, state, dead_grant, refresh_began_at, refresh_failed_at, refresh_error
-FROM sync.connections WHERE org_id = %s
+FROM sync.source_connections WHERE org_id = %s AND adapter = %s
 """
+
+
+_HELD_IN: Final = "SELECT held_in FROM sync.source_connections WHERE org_id = %s AND adapter = %s"
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,17 @@ class Held:
     refresh_error: str | None
 
 
-def read_held(connection: Connection[Any], cipher: Cipher, org_id: str, *, for_update: bool = False) -> Held:
+def read_held(
+    connection: Connection[Any],
+    cipher: Cipher,
+    org_id: str,
+    *,
+    for_update: bool = False,
+    adapter: str = DEFAULT_SOURCE.adapter,
+) -> Held:
     """Raise ConfigurationError when there are no credentials, or none of the keys opens them."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(f"{_ROW} FOR UPDATE" if for_update else _ROW, (org_id,)).fetchone()
+        row = cursor.execute(f"{_ROW} FOR UPDATE" if for_update else _ROW, (org_id, adapter)).fetchone()
     if row is None:
         raise _missing(org_id)
     if row["held_in"]:
@@ -69,34 +80,45 @@ def read_held(connection: Connection[Any], cipher: Cipher, org_id: str, *, for_u
 
 
 def replace_token(
-    connection: Connection[Any], cipher: Cipher, org_id: str, seen: OAuthToken, new: OAuthToken
+    connection: Connection[Any],
+    cipher: Cipher,
+    org_id: str,
+    seen: OAuthToken,
+    new: OAuthToken,
+    adapter: str = DEFAULT_SOURCE.adapter,
 ) -> Credentials:
     """Put a new pair in the place of `seen`, which is kept as the previous one; what is there now.
 
     Credentials that somebody else has put there meanwhile stay, and are returned. The caller commits.
     """
-    held = read_held(connection, cipher, org_id, for_update=True)
+    held = read_held(connection, cipher, org_id, for_update=True, adapter=adapter)
     if not is_same(held.credentials, seen):
         return held.credentials
     connection.execute(
-        "UPDATE sync.connections SET previous_secret = %s, token_expires_at = %s, refresh_began_at = NULL,"
-        " refresh_failed_at = NULL, refresh_error = NULL, updated_at = now() WHERE org_id = %s",
-        (sealed(cipher, org_id, held.previous or seen), new.expires_at, org_id),
+        "UPDATE sync.source_connections SET previous_secret = %s, token_expires_at = %s, refresh_began_at = NULL,"
+        " refresh_failed_at = NULL, refresh_error = NULL, updated_at = now() WHERE org_id = %s AND adapter = %s",
+        (sealed(cipher, org_id, held.previous or seen), new.expires_at, org_id, adapter),
     )
-    put_credentials(connection, cipher, org_id, new)
+    put_credentials(connection, cipher, org_id, new, adapter)
     return new
 
 
-def put_credentials(connection: Connection[Any], cipher: Cipher, org_id: str, credentials: Credentials) -> None:
+def put_credentials(
+    connection: Connection[Any],
+    cipher: Cipher,
+    org_id: str,
+    credentials: Credentials,
+    adapter: str = DEFAULT_SOURCE.adapter,
+) -> None:
     """Keep credentials where this org's lie. The caller commits."""
     with connection.cursor(row_factory=scalar_row) as cursor:
-        schema = cursor.execute("SELECT held_in FROM sync.connections WHERE org_id = %s", (org_id,)).fetchone()
+        schema = cursor.execute(_HELD_IN, (org_id, adapter)).fetchone()
     if schema and isinstance(credentials, OAuthToken):
         write_token(connection, schema, org_id, credentials)
         return
     connection.execute(
-        "UPDATE sync.connections SET kind = %s, secret = %s, held_in = NULL WHERE org_id = %s",
-        (kind_of(credentials), sealed(cipher, org_id, credentials), org_id),
+        "UPDATE sync.source_connections SET kind = %s, secret = %s, held_in = NULL WHERE org_id = %s AND adapter = %s",
+        (kind_of(credentials), sealed(cipher, org_id, credentials), org_id, adapter),
     )
 
 

@@ -35,6 +35,7 @@ from openfaith_pipeline.errors import (
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
 from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
 from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 BEFORE_EXPIRY: Final = timedelta(minutes=5)
 """A token with less left is refreshed before it is used."""
@@ -45,6 +46,11 @@ DUE_BEFORE_EXPIRY: Final = timedelta(minutes=70)
 _IDLE: Final = timedelta(days=20)
 """A paused org's grant is kept alive too: a refresh token is honoured for about 90 days."""
 
+_ADAPTER: Final = DEFAULT_SOURCE.adapter
+"""The source that our OAuth application is registered with."""
+
+_BEGIN: Final = "UPDATE sync.source_connections SET refresh_began_at = now() WHERE org_id = %s AND adapter = %s"
+_CONFIRM: Final = "UPDATE sync.source_connections SET previous_secret = NULL WHERE org_id = %s AND adapter = %s"
 _LOCK_CLASS: Final = 0x0FA17
 _LOCK_PATIENCE: Final = "45s"  # longer than one refresh may take
 _STORING_PATIENCE_SECONDS: Final = 60.0
@@ -77,7 +83,7 @@ def renew_token(database: Database, org_id: str, seen: OAuthToken) -> Credential
             return held.credentials
         _share_failure(held, asked_at)
         application = application_of(database.settings, api_url_of(connection, org_id))
-        connection.execute("UPDATE sync.connections SET refresh_began_at = now() WHERE org_id = %s", (org_id,))
+        connection.execute(_BEGIN, (org_id, _ADAPTER))
         try:
             new = _exchange(application, held, seen)
         except GrantDead:
@@ -134,8 +140,9 @@ def _store(database: Database, cipher: Cipher, org_id: str, seen: OAuthToken, ne
 
 def _record_failure(connection: Connection[Any], org_id: str, error: OpenFaithError) -> None:
     connection.execute(
-        "UPDATE sync.connections SET refresh_failed_at = clock_timestamp(), refresh_error = %s WHERE org_id = %s",
-        (str(error), org_id),
+        "UPDATE sync.source_connections SET refresh_failed_at = clock_timestamp(), refresh_error = %s"
+        " WHERE org_id = %s AND adapter = %s",
+        (str(error), org_id, _ADAPTER),
     )
 
 
@@ -145,8 +152,8 @@ def _record_death(connection: Connection[Any], org_id: str, held: Held, seen: OA
         reason += "; an earlier refresh was interrupted before its answer could be stored"
     with connection.transaction():
         _record_failure(connection, org_id, GrantDead(reason))
-        statement = "UPDATE sync.connections SET dead_grant = %s WHERE org_id = %s"
-        connection.execute(statement, (fingerprint(seen), org_id))
+        statement = "UPDATE sync.source_connections SET dead_grant = %s WHERE org_id = %s AND adapter = %s"
+        connection.execute(statement, (fingerprint(seen), org_id, _ADAPTER))
         set_connection_state(connection, org_id, "needs_reconnect", reason)
 
 
@@ -175,16 +182,17 @@ def confirm_token(database: Database, org_id: str, token: OAuthToken) -> None:
     """
     with database.connect() as connection:
         cursor = connection.execute(
-            "SELECT FROM sync.connections"
-            " WHERE org_id = %s AND (previous_secret IS NOT NULL OR state <> 'connected' OR reason IS NOT NULL)",
-            (org_id,),
+            "SELECT FROM sync.source_connections"
+            " WHERE org_id = %s AND adapter = %s"
+            " AND (previous_secret IS NOT NULL OR state <> 'connected' OR reason IS NOT NULL)",
+            (org_id, _ADAPTER),
         )
         if cursor.rowcount == 0:
             return
         held = read_held(connection, cipher_from(database.settings), org_id, for_update=True)
         if not is_same(held.credentials, token):
             return
-        connection.execute("UPDATE sync.connections SET previous_secret = NULL WHERE org_id = %s", (org_id,))
+        connection.execute(_CONFIRM, (org_id, _ADAPTER))
         if held.dead_grant is None or held.dead_grant != fingerprint(token):
             set_connection_state(connection, org_id, "connected")
 
@@ -237,8 +245,8 @@ class KeptToken:
 
 
 _DUE: Final = """
-SELECT org_id FROM sync.connections JOIN sync.orgs USING (org_id)
- WHERE kind = 'oauth' AND removed_at IS NULL AND state <> 'needs_reconnect'
+SELECT org_id FROM sync.source_connections JOIN sync.orgs USING (org_id)
+ WHERE adapter = %(adapter)s AND kind = 'oauth' AND removed_at IS NULL AND state <> 'needs_reconnect'
    AND (token_expires_at IS NULL
         OR token_expires_at < now() + CASE WHEN paused_at IS NULL THEN %(soon)s ELSE -%(idle)s END)
  ORDER BY token_expires_at
@@ -248,7 +256,7 @@ SELECT org_id FROM sync.connections JOIN sync.orgs USING (org_id)
 def orgs_with_due_tokens(database: Database) -> list[str]:
     """The orgs whose token may expire before the next hourly refresh; of a paused one, whose grant would."""
     with database.connect() as connection:
-        rows = connection.execute(_DUE, {"soon": DUE_BEFORE_EXPIRY, "idle": _IDLE}).fetchall()
+        rows = connection.execute(_DUE, {"adapter": _ADAPTER, "soon": DUE_BEFORE_EXPIRY, "idle": _IDLE}).fetchall()
     return [row[0] for row in rows]
 
 

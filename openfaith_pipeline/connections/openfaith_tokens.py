@@ -26,14 +26,14 @@ ON CONFLICT DO NOTHING RETURNING org_id
 """)
 
 _ADOPT_CONNECTIONS: Final = (
-    "INSERT INTO sync.connections (org_id, kind, held_in) SELECT unnest(%s::text[]), 'oauth', %s"
+    "INSERT INTO sync.source_connections (org_id, adapter, kind, held_in) SELECT unnest(%s::text[]), %s, 'oauth', %s"
 )
 
 # Switched off there, an org is paused here, and resumed when it is on again: once each, so that one may differ here.
 _FOLLOW: Final = sql.SQL("""
 WITH switched AS (
-    UPDATE sync.connections AS connection SET is_enabled_there = details.enabled FROM {details} AS details
-     WHERE details."orgId" = connection.org_id AND details.adapter = {adapter}
+    UPDATE sync.source_connections AS connection SET is_enabled_there = details.enabled FROM {details} AS details
+     WHERE details."orgId" = connection.org_id AND details.adapter = {adapter} AND connection.adapter = {adapter}
        AND connection.held_in IS NOT NULL AND connection.is_enabled_there <> details.enabled
     RETURNING connection.org_id, details.enabled
 )
@@ -63,7 +63,7 @@ def adopt_openfaith_orgs(connection: Connection[Any], schema: str) -> list[str]:
         return []
     with connection.cursor(row_factory=tuple_row) as cursor:
         org_ids = [row[0] for row in cursor.execute(_in(schema, _ADOPT_ORGS)).fetchall()]
-    connection.execute(_ADOPT_CONNECTIONS, (org_ids, schema))
+    connection.execute(_ADOPT_CONNECTIONS, (org_ids, _ADAPTER, schema))
     connection.execute(_in(schema, _FOLLOW))
     return org_ids
 

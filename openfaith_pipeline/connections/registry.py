@@ -12,11 +12,12 @@ from openfaith_pipeline.orgs.org_ids import check_org_id
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
 from openfaith_pipeline.printable import printable
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 ConnectionState = Literal["connected", "degraded", "needs_reconnect"]
 
 
-def add_org(
+def add_org(  # noqa: PLR0913 - all that a connection is made of
     connection: Connection[Any],
     cipher: Cipher,
     org_id: str,
@@ -25,10 +26,12 @@ def add_org(
     *,
     api_url: str | None = None,
     organization_id: str | None = None,
+    adapter: str = DEFAULT_SOURCE.adapter,
 ) -> None:
     """Add an org, or give a known one a new name and new credentials; one that was removed is back with its data.
 
     api_url: where its Planning Center answers, None for the one in the settings.
+    adapter: the source that it leads to.
     organization_id: Planning Center's own id of the church, None where it is not known.
     """
     check_org_id(org_id)
@@ -40,31 +43,42 @@ def add_org(
     )
     expires_at = credentials.expires_at if isinstance(credentials, OAuthToken) else None
     connection.execute(
-        "INSERT INTO sync.connections (org_id, kind, api_url, token_expires_at) VALUES (%s, %s, %s, %s)"
-        " ON CONFLICT (org_id) DO UPDATE SET api_url = excluded.api_url, token_expires_at = excluded.token_expires_at,"
+        "INSERT INTO sync.source_connections (org_id, adapter, kind, api_url, token_expires_at)"
+        " VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT (org_id, adapter) DO UPDATE SET api_url = excluded.api_url,"
+        " token_expires_at = excluded.token_expires_at,"
         " previous_secret = NULL, refresh_began_at = NULL, refresh_failed_at = NULL, refresh_error = NULL,"
         " updated_at = now()",
-        (org_id, kind_of(credentials), api_url, expires_at),
+        (org_id, adapter, kind_of(credentials), api_url, expires_at),
     )
-    put_credentials(connection, cipher, org_id, credentials)
-    set_connection_state(connection, org_id, "connected")
+    put_credentials(connection, cipher, org_id, credentials, adapter)
+    set_connection_state(connection, org_id, "connected", adapter=adapter)
 
 
-def credentials_of(connection: Connection[Any], cipher: Cipher, org_id: str) -> Credentials:
+def credentials_of(
+    connection: Connection[Any], cipher: Cipher, org_id: str, adapter: str = DEFAULT_SOURCE.adapter
+) -> Credentials:
     """Raise UnknownOrg, or ConfigurationError when the org has no credentials or no key opens them."""
     get_org(connection, org_id)
-    return read_held(connection, cipher, org_id).credentials
+    return read_held(connection, cipher, org_id, adapter=adapter).credentials
 
 
-def api_url_of(connection: Connection[Any], org_id: str) -> str | None:
+def api_url_of(connection: Connection[Any], org_id: str, adapter: str = DEFAULT_SOURCE.adapter) -> str | None:
     """Where the org's Planning Center answers; None means where the settings say."""
     with connection.cursor(row_factory=tuple_row) as cursor:
-        row = cursor.execute("SELECT api_url FROM sync.connections WHERE org_id = %s", (org_id,)).fetchone()
+        row = cursor.execute(
+            "SELECT api_url FROM sync.source_connections WHERE org_id = %s AND adapter = %s", (org_id, adapter)
+        ).fetchone()
     return row[0] if row else None
 
 
 def set_connection_state(
-    connection: Connection[Any], org_id: str, state: ConnectionState, reason: str | None = None
+    connection: Connection[Any],
+    org_id: str,
+    state: ConnectionState,
+    reason: str | None = None,
+    *,
+    adapter: str = DEFAULT_SOURCE.adapter,
 ) -> None:
     """Record what the last attempt showed of the org's credentials; `reason` is for people and holds no secret.
 
@@ -72,10 +86,11 @@ def set_connection_state(
     resolves them.
     """
     has_changed = connection.execute(
-        "UPDATE sync.connections SET state = %(state)s, reason = %(reason)s, updated_at = now(),"
+        "UPDATE sync.source_connections SET state = %(state)s, reason = %(reason)s, updated_at = now(),"
         " dead_since = CASE WHEN %(state)s = 'needs_reconnect' THEN coalesce(dead_since, now()) END"
-        " WHERE org_id = %(org)s AND (state, reason) IS DISTINCT FROM (%(state)s, %(reason)s)",
-        {"state": state, "reason": reason, "org": org_id},
+        " WHERE org_id = %(org)s AND adapter = %(adapter)s"
+        " AND (state, reason) IS DISTINCT FROM (%(state)s, %(reason)s)",
+        {"state": state, "reason": reason, "org": org_id, "adapter": adapter},
     ).rowcount
     if has_changed:
         watch_deaths(connection, org_id, reason if state == "needs_reconnect" else None)

@@ -28,6 +28,7 @@ from openfaith_pipeline.database.refusals import TROUBLE, is_outage
 from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.planning_center.rate_budget import Permit, RateReport
 from openfaith_pipeline.planning_center.rate_ledger import Answer, Claim, Grant, Priority, RateLedger
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 AHEAD_SHARE = 0.1
 MOST_AHEAD = 100
@@ -48,10 +49,11 @@ class LedgerStore(Protocol):
 
 @dataclass(frozen=True)
 class PostgresLedger:
-    """The ledger of one org in `sync.rate_budgets`; its clock is the server's."""
+    """The ledger of one connection in `sync.source_rate_budgets`; its clock is the server's."""
 
     pool: AsyncConnectionPool[Any]
     org_id: str
+    adapter: str = DEFAULT_SOURCE.adapter
 
     async def exchange(self, claim: Claim) -> Grant:
         """Raise DatabaseUnavailable when Postgres cannot be reached."""
@@ -72,18 +74,24 @@ class PostgresLedger:
     async def _read(self, connection: psycopg.AsyncConnection[Any]) -> tuple[dict[str, Any] | None, int, float]:
         cursor = await connection.execute(
             "SELECT ledger::text, version, extract(epoch FROM clock_timestamp())::float8"
-            " FROM (VALUES (1)) AS one LEFT JOIN sync.rate_budgets ON org_id = %s",
-            (self.org_id,),
+            " FROM (VALUES (1)) AS one LEFT JOIN sync.source_rate_budgets ON org_id = %s AND adapter = %s",
+            (self.org_id, self.adapter),
         )
         ledger, version, now = await cursor.fetchone() or (None, None, 0.0)
         return (orjson.loads(ledger) if ledger else None), version or 0, now
 
     async def _write(self, connection: psycopg.AsyncConnection[Any], ledger: RateLedger, version: int) -> bool:
         cursor = await connection.execute(
-            "INSERT INTO sync.rate_budgets AS mine (org_id, ledger, version) VALUES (%(org_id)s, %(ledger)s::jsonb, 1)"
-            " ON CONFLICT (org_id) DO UPDATE SET ledger = excluded.ledger, version = mine.version + 1"
+            "INSERT INTO sync.source_rate_budgets AS mine (org_id, adapter, ledger, version)"
+            " VALUES (%(org_id)s, %(adapter)s, %(ledger)s::jsonb, 1)"
+            " ON CONFLICT (org_id, adapter) DO UPDATE SET ledger = excluded.ledger, version = mine.version + 1"
             " WHERE mine.version = %(version)s",
-            {"org_id": self.org_id, "ledger": orjson.dumps(ledger.written()).decode(), "version": version},
+            {
+                "org_id": self.org_id,
+                "adapter": self.adapter,
+                "ledger": orjson.dumps(ledger.written()).decode(),
+                "version": version,
+            },
         )
         return cursor.rowcount == 1
 
@@ -253,10 +261,12 @@ _pools: dict[tuple[asyncio.AbstractEventLoop, str], _Shared] = {}
 
 
 @asynccontextmanager
-async def shared_budget(database: Database, org_id: str, priority: Priority) -> AsyncIterator[SharedRateBudget]:
+async def shared_budget(
+    database: Database, org_id: str, priority: Priority, adapter: str = DEFAULT_SOURCE.adapter
+) -> AsyncIterator[SharedRateBudget]:
     """The org's budget, for the block. All budgets of an event loop share a few connections to Postgres."""
     async with _pool(database) as pool:
-        budget = SharedRateBudget(PostgresLedger(pool, org_id), priority)
+        budget = SharedRateBudget(PostgresLedger(pool, org_id, adapter), priority)
         try:
             yield budget
         finally:

@@ -62,7 +62,7 @@ ORGS: Final = Table(
 )
 
 CONNECTIONS: Final = Table(
-    "connections",
+    "source_connections",
     METADATA,
     Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), primary_key=True),
     Column("kind", Text, nullable=False),
@@ -82,7 +82,9 @@ CONNECTIONS: Final = Table(
     _moment_of_insert("created_at"),
     _moment_of_insert("updated_at"),
     _one_of("kind", "personal_access_token", "oauth"),
+    Column("adapter", Text, primary_key=True, comment="the source that it leads to"),
     _one_of("state", "connected", "degraded", "needs_reconnect"),
+    postgresql_partition_by="LIST (adapter)",
 )
 
 OAUTH_JOURNEYS: Final = Table(
@@ -597,9 +599,11 @@ ORG_SCHEDULES: Final = Table(
 Index("org_schedules_due_idx", ORG_SCHEDULES.c.kind, ORG_SCHEDULES.c.next_at)
 
 RATE_BUDGETS: Final = Table(
-    "rate_budgets",
+    "source_rate_budgets",
     METADATA,
     Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), primary_key=True),
     Column("ledger", JSONB, nullable=False, comment="who leased which requests, and what the server has counted"),
     Column("version", BigInteger, nullable=False),
+    Column("adapter", Text, primary_key=True, comment="the source that it leads to"),
+    postgresql_partition_by="LIST (adapter)",
 )

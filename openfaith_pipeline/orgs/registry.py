@@ -94,7 +94,7 @@ def remove_org(connection: Connection[Any], org_id: str) -> None:
     """
     statement = "UPDATE sync.orgs SET removed_at = now() WHERE org_id = %s AND removed_at IS NULL"
     _change(connection, org_id, statement)
-    connection.execute("DELETE FROM sync.connections WHERE org_id = %s", (org_id,))
+    connection.execute("DELETE FROM sync.source_connections WHERE org_id = %s", (org_id,))
     connection.execute("DELETE FROM sync.webhook_orgs WHERE org_id = %s", (org_id,))
 
 

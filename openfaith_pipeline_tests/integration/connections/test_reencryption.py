@@ -14,6 +14,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.bookkeeping import METADATA
 from openfaith_pipeline.orgs.registry import new_org_id
 from openfaith_pipeline.planning_center import OAuthToken, PersonalAccessToken
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline_tests.conftest import ENCRYPTION_KEY
 
 NEW_KEY = Fernet.generate_key().decode()
@@ -45,8 +46,8 @@ def test_afterwards_the_old_key_can_be_thrown_away(database: Database) -> None:
     counts = {outcome.column: (outcome.renewed, outcome.current) for outcome in reencrypt(both)}
 
     assert counts == {
-        "sync.connections.secret": (2, 1),
-        "sync.connections.previous_secret": (1, 0),
+        "sync.source_connections.secret": (2, 1),
+        "sync.source_connections.previous_secret": (1, 0),
         "sync.oauth_journeys.verifier": (0, 0),
         "sync.oauth_journeys.granted": (0, 0),
         "sync.webhook_subscriptions.secret": (1, 0),
@@ -64,9 +65,9 @@ def test_afterwards_the_old_key_can_be_thrown_away(database: Database) -> None:
 def test_what_no_key_opens_is_named_and_holds_up_nothing(database: Database) -> None:
     lost, kept = _add(database, _with_keys(database, Fernet.generate_key().decode())), _add(database, database)
     both = _with_keys(database, NEW_KEY, ENCRYPTION_KEY)
-    [secrets] = [outcome for outcome in reencrypt(both) if outcome.column == "sync.connections.secret"]
+    [secrets] = [outcome for outcome in reencrypt(both) if outcome.column == "sync.source_connections.secret"]
 
-    assert (secrets.renewed, secrets.unopened) == (1, (lost,))
+    assert (secrets.renewed, secrets.unopened) == (1, (f"{lost} {DEFAULT_SOURCE.adapter}",))
     with database.connect() as connection:
         assert credentials_of(connection, Cipher((NEW_KEY,)), kept) == TOKEN
 

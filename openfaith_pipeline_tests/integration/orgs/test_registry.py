@@ -13,6 +13,7 @@ from openfaith_pipeline.orgs.org_ids import new_org_id
 from openfaith_pipeline.orgs.registry import get_org, list_orgs, pause_org, remove_org, resume_org
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken, PersonalAccessToken
 from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 TOKEN = PersonalAccessToken("app-1", SecretStr("planted-secret"))
 OAUTH = OAuthToken(SecretStr("planted-access"), SecretStr("planted-refresh"), datetime(2030, 1, 2, tzinfo=UTC))
@@ -99,3 +100,51 @@ def test_an_id_that_is_not_an_org_id_is_refused(database: Database, cipher: Ciph
         with pytest.raises(UsageError, match="is not an org id"):
             add_org(connection, cipher, "first-church", "First Church", TOKEN)
         assert list_orgs(connection) == []
+
+
+def test_an_org_has_a_connection_and_a_budget_for_each_adapter(database: Database) -> None:
+    cipher, org_id = cipher_from(database.settings), new_org_id()
+    ledger = "INSERT INTO sync.source_rate_budgets (org_id, adapter, ledger, version) VALUES (%s, %s, '{}', 1)"
+    with database.connect() as connection:
+        add_org(connection, cipher, org_id, "First Church", TOKEN)
+        add_org(connection, cipher, org_id, "First Church", OAUTH, api_url="http://localhost:2", adapter="other")
+        set_connection_state(connection, org_id, "needs_reconnect", "refused", adapter="other")
+        for adapter in (DEFAULT_SOURCE.adapter, "other"):
+            connection.execute(ledger, (org_id, adapter))
+
+        assert credentials_of(connection, cipher, org_id) == TOKEN
+        assert credentials_of(connection, cipher, org_id, "other") == OAUTH
+        assert [api_url_of(connection, org_id, adapter) for adapter in (DEFAULT_SOURCE.adapter, "other")] == [
+            None,
+            "http://localhost:2",
+        ]
+        assert [org.org_id for org in list_orgs(connection)] == [org_id], "an org is listed once"
+
+        remove_org(connection, org_id)
+        for adapter in (DEFAULT_SOURCE.adapter, "other"):
+            with pytest.raises(UnknownOrg):
+                credentials_of(connection, cipher, org_id, adapter)
+        assert connection.execute("SELECT count(*) FROM sync.source_connections").fetchone() == (0,)
+
+
+def test_the_version_before_goes_on_writing_by_the_org_alone(database: Database) -> None:
+    """It knows `sync.connections` and `sync.rate_budgets`, with one row for each org."""
+    org_id = new_org_id()
+    connect = (
+        "INSERT INTO sync.connections (org_id, kind, api_url, token_expires_at) VALUES (%s, 'oauth', %s, NULL)"
+        " ON CONFLICT (org_id) DO UPDATE SET api_url = excluded.api_url"
+    )
+    budget = (
+        "INSERT INTO sync.rate_budgets AS mine (org_id, ledger, version) VALUES (%s, '{}', 1)"
+        " ON CONFLICT (org_id) DO UPDATE SET version = mine.version + 1 WHERE mine.version = %s"
+    )
+    with database.connect() as connection:
+        connection.execute("INSERT INTO sync.orgs (org_id, name) VALUES (%s, 'A Church')", (org_id,))
+        for api_url in ("http://localhost:1", "http://localhost:2"):
+            connection.execute(connect, (org_id, api_url))
+        for version in (0, 1):
+            assert connection.execute(budget, (org_id, version)).rowcount == 1
+
+        assert api_url_of(connection, org_id) == "http://localhost:2"
+        kept = connection.execute("SELECT adapter, version FROM sync.source_rate_budgets").fetchall()
+        assert kept == [(DEFAULT_SOURCE.adapter, 2)]
