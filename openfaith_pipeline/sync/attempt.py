@@ -42,7 +42,7 @@ from openfaith_pipeline.load.stream_states import absent_paths, mark_paths_absen
 from openfaith_pipeline.load.sync_log import finished_streams, page_counts
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.extract.around import IncludesRefused, is_own_fault
-from openfaith_pipeline.planning_center.extract.completeness import Doubt
+from openfaith_pipeline.planning_center.extract.completeness import READINGS, Doubt
 from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
 from openfaith_pipeline.planning_center.extract.pages import MOVED
 from openfaith_pipeline.planning_center.extract.product_access import Doors
@@ -50,7 +50,7 @@ from openfaith_pipeline.planning_center.extract.readahead import read_ahead
 from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks, walk_apart
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.compensation import compensate
-from openfaith_pipeline.sync.deletion_proof import READINGS, find_doubtful, prove_deletions
+from openfaith_pipeline.sync.deletion_proof import find_doubtful, prove_deletions
 from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS, Workplace, at_work, opened
 from openfaith_pipeline.unforeseen import describe_unforeseen

@@ -1,7 +1,6 @@
 """The use case: a person's word on a deletion that was held."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.catalog.stream import Stream
-from openfaith_pipeline.connections.client import connect_client
+from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import DeletionDisproved, OpenFaithError
 from openfaith_pipeline.load.deletions import parents_of_rows
@@ -19,7 +18,6 @@ from openfaith_pipeline.load.leases import lock_streams
 from openfaith_pipeline.load.stream_states import recount
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync, record_stream_sync
 from openfaith_pipeline.load.tombstones import mark_deleted
-from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.review.held_deletions import HeldDeletion, decide, get_held
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.asking import Asking
@@ -30,8 +28,6 @@ CONFIRMED_AT_MOST = 100
 """Of the held rows, so many are asked for once more before they are marked deleted; of more, an even sample."""
 
 MODE = "approval"
-
-ClientFactory = Callable[[Database, str], AbstractAsyncContextManager[PlanningCenterClient]]
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,6 @@ from openfaith_pipeline.review.delete_guards import guard_of
 from openfaith_pipeline.sync.asking import Asking, Connecting, paths_of
 from openfaith_pipeline.sync.silence_proof import judge_silence
 
-READINGS = 3
-"""How often a listing is read at most, for one that is proven complete."""
-
 RETURNING_AT_MOST = 100
 """How many records, marked deleted together with one that is back, are asked for whether they are back too."""
 

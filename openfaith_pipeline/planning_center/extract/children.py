@@ -25,15 +25,12 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.planning_center.extract.around import Unread
+from openfaith_pipeline.planning_center.extract.completeness import READINGS
 from openfaith_pipeline.planning_center.extract.pages import MOVED, Fetch, Tally
 from openfaith_pipeline.planning_center.extract.strategies import read_listing
 from openfaith_pipeline.planning_center.streams import STREAMS
 
 PARENTS_IN_FLIGHT = 8
-
-READINGS = 3
-"""How often a parent's children are read at most, for a listing that accounts for its total."""
-
 
 Parents = Callable[[Route, str | None], AsyncIterator[Parent]]
 """The parents of a child route after the given one (its innermost id), in a fixed order."""

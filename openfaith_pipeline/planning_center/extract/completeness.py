@@ -1,12 +1,16 @@
 """Whether a finished walk has shown everything there is, told of each of its streams."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from openfaith_pipeline.catalog.stream import Stream, placeholders_of
 from openfaith_pipeline.catalog.walk import End, Walk
 
 _NO_DELETIONS = "so nothing was taken for deleted"
+
+
+READINGS: Final = 3
+"""How often a listing is read at most, at top level or of one parent, until it accounts for its total."""
 
 
 class Doubt(NamedTuple):

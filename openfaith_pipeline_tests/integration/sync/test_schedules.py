@@ -17,10 +17,10 @@ from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.errors import RateLimitedError
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.planning_center.extract.completeness import READINGS
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.asking import CONFIRMED_AT_MOST
 from openfaith_pipeline.sync.attempt import sync_streams
-from openfaith_pipeline.sync.deletion_proof import READINGS
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline_tests.unit.planning_center.extract.collection import Bugs, Collection, World
 from openfaith_pipeline_tests.unit.planning_center.extract.test_completeness import (

@@ -12,8 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from openfaith_pipeline.catalog.walk import Checkpoint, End, Page, Parent, Route, RouteEnd, Walk
-from openfaith_pipeline.planning_center.extract.children import READINGS
-from openfaith_pipeline.planning_center.extract.completeness import Doubt, Listed, find_doubts
+from openfaith_pipeline.planning_center.extract.completeness import READINGS, Doubt, Listed, find_doubts
 from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
 from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.sources import STREAMS
