@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(default=(), validation_alias="OPENFAITH_API_KEYS")
     public_url: HttpUrl | None = Field(default=None, validation_alias="OPENFAITH_PUBLIC_URL")
+    operator: str | None = Field(default=None, max_length=200, validation_alias="OPENFAITH_OPERATOR")
     requests_per_minute: int = Field(default=600, ge=1, validation_alias="OPENFAITH_REQUESTS_PER_MINUTE")
     slack_webhook: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_SLACK_WEBHOOK")
     alert_email: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="OPENFAITH_ALERT_EMAIL")
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     otlp_endpoint: HttpUrl = Field(default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     dagster_home_override: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")
     dagster_hosts: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="OPENFAITH_DAGSTER_HOSTS")
+    dagster_url: HttpUrl | None = Field(default=None, validation_alias="OPENFAITH_DAGSTER_URL")
     dagster_pg_url: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_DAGSTER_PG_URL")
 
     @classmethod
@@ -181,6 +183,10 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """Whether the embedded Postgres under `home` is used rather than the one named by `DB_*`."""
         return self.db_host is None
+
+    def run_url(self, run_id: str | None) -> str | None:
+        """The run's page in Dagster's UI, where the address of that is known."""
+        return f"{self.dagster_url.rstrip('/')}/runs/{run_id}" if self.dagster_url and run_id else None
 
     @property
     def dagster_home(self) -> Path:

@@ -66,7 +66,10 @@ def dev(
         stack.callback(_ignore_signals)
         has_simulator = _start_simulator(settings, database, supervisor)
         _start_dagster(settings, database, supervisor, port)
-        _start_service(settings, database, supervisor, service_port, is_reached_here=has_simulator)
+        dagster_url = settings.dagster_url or f"http://127.0.0.1:{port}"
+        _start_service(
+            settings, database, supervisor, service_port, is_reached_here=has_simulator, dagster_url=dagster_url
+        )
         terminal.output().print(f"The service is at http://127.0.0.1:{service_port}")
         terminal.output().print(f"Dagster is at http://127.0.0.1:{port} (Ctrl-C stops it all)")
         _look_after(supervisor, database, stack)
@@ -97,13 +100,19 @@ def _start_dagster(settings: Settings, database: Database, supervisor: Superviso
 
 
 def _start_service(
-    settings: Settings, database: Database, supervisor: Supervisor, port: int, *, is_reached_here: bool
+    settings: Settings,
+    database: Database,
+    supervisor: Supervisor,
+    port: int,
+    *,
+    is_reached_here: bool,
+    dagster_url: str,
 ) -> None:
     """is_reached_here: churches simulated on this machine bring their webhooks to this port, unless told otherwise."""
     from openfaith_pipeline.defs.instance import prepare_dagster_home
 
     command = (sys.executable, "-m", "openfaith_pipeline.cli", "serve", "--port", str(port))
-    environment = environment_with(**prepare_dagster_home(settings, database))
+    environment = environment_with(**prepare_dagster_home(settings, database), OPENFAITH_DAGSTER_URL=dagster_url)
     if is_reached_here and settings.public_url is None:
         environment["OPENFAITH_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
     supervisor.start(Service("service", command, environment, settings.home / "logs" / "service.log"))

@@ -108,7 +108,7 @@ def begin_journey(
         },
     )
     url = application.authorization_url(
-        redirect_uri=redirect_uri, scopes=_scopes(settings), state=state, verifier=verifier
+        redirect_uri=redirect_uri, scopes=scopes_of(settings), state=state, verifier=verifier
     )
     return Journey(url, browser)
 
@@ -262,7 +262,8 @@ def _org_of(connection: Connection[Any], account: Account, journey: Mapping[str,
     return str(expected)
 
 
-def _scopes(settings: Settings) -> Sequence[str]:
+def scopes_of(settings: Settings) -> Sequence[str]:
+    """Scopes that a church is requested to approve."""
     return settings.oauth_scopes or SCOPES
 
 

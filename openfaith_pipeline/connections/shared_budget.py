@@ -27,7 +27,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import TROUBLE, is_outage
 from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.planning_center.rate_budget import Permit, RateReport
-from openfaith_pipeline.planning_center.rate_ledger import Answer, Claim, Grant, Priority, RateLedger
+from openfaith_pipeline.planning_center.rate_ledger import WAITING_FOR, Answer, Claim, Grant, Priority, RateLedger
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 AHEAD_SHARE = 0.1
@@ -38,6 +38,38 @@ TELL_AFTER = 2.5
 """Seconds after which answers are told, slots unused given back, and leases renewed even when nothing is wanted."""
 
 POOL_SIZE = 2
+
+
+@dataclass(frozen=True)
+class BudgetUse:
+    """One org's rate budget now. used: of `limit` requests in `period` seconds. waiting: requests that wait for it.
+
+    paused_seconds: for how long Planning Center wants to get none.
+    """
+
+    limit: int
+    period: float
+    used: int
+    waiting: int
+    paused_seconds: float
+
+
+def read_budget_use(
+    connection: psycopg.Connection[Any], org_id: str, adapter: str = DEFAULT_SOURCE.adapter
+) -> BudgetUse | None:
+    """None where the org has sent nothing yet."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(
+            "SELECT ledger::text, extract(epoch FROM clock_timestamp())::float8 FROM sync.source_rate_budgets"
+            " WHERE org_id = %s AND adapter = %s",
+            (org_id, adapter),
+        ).fetchone()
+    if row is None:
+        return None
+    ledger, now = RateLedger.read(orjson.loads(row[0])), row[1]
+    waiting = sum(int(each[1]) for each in ledger.waiting.values() if now - each[3] <= WAITING_FOR)
+    used = ledger.used_at(now)
+    return BudgetUse(ledger.limit, ledger.period, used, waiting, max(0.0, ledger.paused_until - now))
 
 
 class LedgerStore(Protocol):

@@ -173,6 +173,17 @@ STREAM_STATES: Final = Table(
     PrimaryKeyConstraint("org_id", "stream"),
     _one_of("availability", "available", "not_granted", "forbidden", "absent", "silent", "withheld"),
 )
+Index(
+    "stream_states_oldest_idx",
+    STREAM_STATES.c.org_id,
+    STREAM_STATES.c.last_succeeded_at,
+    postgresql_where=text("availability IN ('available', 'silent')"),
+)
+Index(
+    "stream_states_withheld_idx",
+    STREAM_STATES.c.org_id,
+    postgresql_where=text("availability IN ('not_granted', 'forbidden', 'withheld')"),
+)
 
 STREAM_SYNCS: Final = Table(
     "stream_syncs",
@@ -244,6 +255,22 @@ Index(
 )
 Index("stream_syncs_sync_id_idx", STREAM_SYNCS.c.sync_id)
 Index("stream_syncs_latest_idx", STREAM_SYNCS.c.org_id, STREAM_SYNCS.c.stream, STREAM_SYNCS.c.id.desc())
+Index(
+    "stream_syncs_changed_idx",
+    STREAM_SYNCS.c.org_id,
+    STREAM_SYNCS.c.finished_at,
+    postgresql_where=text("inserted + updated + deleted + merged > 0 OR mode = 'rollback'"),
+)
+
+FAILING_STREAMS: Final = Table(
+    "failing_streams",
+    METADATA,
+    Column("org_id", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("stream_sync_id", BigInteger, nullable=False, comment="its newest sync, which failed"),
+    PrimaryKeyConstraint("org_id", "stream"),
+)
+"""The streams of which the newest sync failed or is incomplete, kept by a trigger of `stream_syncs`."""
 
 DELETE_GUARDS: Final = Table(
     "delete_guards",

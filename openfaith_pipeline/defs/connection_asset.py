@@ -15,7 +15,8 @@ CONNECTION: Final = dg.AssetSpec(
     partitions_def=ORG,
     group_name="planning_center",
     kinds={"planningcenter"},
-    description="Each org's connection: connected, degraded (which products, and why), needs_reconnect or paused.",
+    description="Each org's connection: connected, degraded (which products, and why), needs_reconnect,"
+    " paused, or never_synced until a stream has succeeded.",
 )
 
 

@@ -1,6 +1,7 @@
-"""Health of each org's connection: connected, degraded, needs_reconnect or paused; the same wherever it is shown.
+"""Health of each org's connection: connected, degraded, needs_reconnect, paused, ...; the same wherever it is shown.
 
-The stored state comes from the responses to earlier requests. `degraded` is derived from streams that are withheld.
+The stored state comes from the responses to earlier requests. `degraded` is derived from streams that are withheld, and
+`connected` from a stream that has succeeded: until then nobody knows that anything can be read.
 """
 
 from collections.abc import Collection
@@ -13,14 +14,16 @@ from psycopg.rows import tuple_row
 from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.sources import STREAMS, streams_of
 
-State = Literal["connected", "degraded", "needs_reconnect", "paused", "not_connected"]
+State = Literal["connected", "degraded", "needs_reconnect", "paused", "not_connected", "never_synced"]
 
 _HEALTH: Final = """
 SELECT org.org_id, org.paused_at IS NOT NULL, connection.state, connection.reason,
        (SELECT array_agg(ARRAY[stream, availability, availability_reason] ORDER BY stream)
           FROM sync.stream_states AS withheld
          WHERE withheld.org_id = org.org_id AND availability IN ('not_granted', 'forbidden', 'withheld')),
-       (SELECT count(*) FROM sync.alerts WHERE alerts.org_id = org.org_id AND resolved_at IS NULL)
+       (SELECT count(*) FROM sync.alerts WHERE alerts.org_id = org.org_id AND resolved_at IS NULL),
+       EXISTS (SELECT FROM sync.stream_states AS state
+                WHERE state.org_id = org.org_id AND state.last_succeeded_at IS NOT NULL)
   FROM sync.orgs AS org LEFT JOIN sync.connections AS connection USING (org_id)
  WHERE org.removed_at IS NULL AND (%(orgs)s::text[] IS NULL OR org.org_id = ANY(%(orgs)s))
 """
@@ -61,7 +64,12 @@ def read_health(connection: Connection[Any], org_ids: Collection[str] | None = N
 
 
 def _health(
-    is_paused: bool, stored: str | None, reason: str | None, streams: list[list[str]] | None, open_alerts: int
+    is_paused: bool,
+    stored: str | None,
+    reason: str | None,
+    streams: list[list[str]] | None,
+    open_alerts: int,
+    has_succeeded: bool,
 ) -> Health:
     withheld = _by_product(streams or [])
     if is_paused:
@@ -72,7 +80,7 @@ def _health(
         return Health("needs_reconnect", reason, withheld, open_alerts)
     if withheld:
         return Health("degraded", f"Planning Center withholds {', '.join(map(str, withheld))}", withheld, open_alerts)
-    return Health("connected", reason, (), open_alerts)
+    return Health("connected" if has_succeeded else "never_synced", reason, (), open_alerts)
 
 
 def _by_product(streams: list[list[str]]) -> tuple[WithheldProduct, ...]:

@@ -1,8 +1,9 @@
 """Sync status of each org, read from the bookkeeping, for the command line and the service."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import psycopg
 from psycopg.rows import class_row
@@ -82,9 +83,13 @@ class OrgStatus:
 def read_status(database: Database, org_id: str | None = None) -> list[OrgStatus]:
     """The status of one org (raises UnknownOrg), or of all."""
     with database.connect() as connection:
-        orgs = [get_org(connection, org_id)] if org_id else list_orgs(connection)
-        org_ids = [org.org_id for org in orgs]
-        streams, health = _stream_statuses(connection, org_ids), read_health(connection, org_ids)
+        return statuses_of(connection, [get_org(connection, org_id)] if org_id else list_orgs(connection))
+
+
+def statuses_of(connection: psycopg.Connection[Any], orgs: Sequence[Org]) -> list[OrgStatus]:
+    """The status of each of these orgs that is still there."""
+    org_ids = [org.org_id for org in orgs]
+    streams, health = _stream_statuses(connection, org_ids), read_health(connection, org_ids)
     return [
         OrgStatus(org, health[org.org_id], tuple(status for status in streams if status.org_id == org.org_id))
         for org in orgs
@@ -92,6 +97,6 @@ def read_status(database: Database, org_id: str | None = None) -> list[OrgStatus
     ]
 
 
-def _stream_statuses(connection: psycopg.Connection, org_ids: Collection[str]) -> list[StreamStatus]:
+def _stream_statuses(connection: psycopg.Connection[Any], org_ids: Collection[str]) -> list[StreamStatus]:
     with connection.cursor(row_factory=class_row(StreamStatus)) as cursor:
         return cursor.execute(_STREAMS_SQL, [list(org_ids)]).fetchall()

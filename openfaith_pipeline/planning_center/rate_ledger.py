@@ -121,6 +121,11 @@ class RateLedger:
     def written(self) -> dict[str, Any]:
         return dict(vars(self))
 
+    def used_at(self, now: float) -> int:
+        """Requests that count against the limit at that moment: sent, or leased to be sent."""
+        self._free(now)
+        return max(0, self._used)
+
     def exchange(self, claim: Claim, now: float) -> Grant:
         """Settle what the holder brings, and lease it what it may have."""
         self._settle(claim, now)

@@ -16,7 +16,9 @@ READ: Final = "read"
 """May see how executions and orgs are."""
 CONNECT: Final = "connect"
 """May connect orgs."""
-SCOPES: Final = frozenset({TRIGGER, READ, CONNECT})
+OPERATE: Final = "operate"
+"""May pause and resume orgs, and decide on deletions that are held."""
+SCOPES: Final = frozenset({TRIGGER, READ, CONNECT, OPERATE})
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from openfaith_pipeline.service import (
     documentation,
     health,
     invitations,
-    status,
     triggers,
     webhooks,
     workflow_proxy,
@@ -29,6 +28,9 @@ from openfaith_pipeline.service.api_keys import read_keys
 from openfaith_pipeline.service.documentation import documented
 from openfaith_pipeline.service.error_responses import answer_error
 from openfaith_pipeline.service.limits import BodyLimit, NoNul, RateLimiter
+from openfaith_pipeline.service.status import api as status_api
+from openfaith_pipeline.service.status import decisions
+from openfaith_pipeline.service.status import pages as status_pages
 
 POOL_SIZE = 8
 _PATIENCE_SECONDS = 2.0
@@ -41,7 +43,9 @@ _ROUTERS = (
     connect.router,
     invitations.router,
     health.router,
-    status.router,
+    status_api.router,
+    status_pages.router,
+    decisions.router,
     documentation.router,
 )
 

@@ -5,8 +5,8 @@ theirs. No page repeats what the browser brought.
 """
 
 import asyncio
-from html import escape
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 import psycopg
@@ -25,6 +25,7 @@ from openfaith_pipeline.connections.oauth_flow import (
     begin_journey,
     confirm_journey,
     end_journey,
+    scopes_of,
     take_journey,
 )
 from openfaith_pipeline.connections.oauth_tokens import application_of
@@ -32,6 +33,8 @@ from openfaith_pipeline.errors import ConfigurationError, OpenFaithError
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.service.access import is_local
 from openfaith_pipeline.service.addresses import network_of
+from openfaith_pipeline.service.pages.products import words_of
+from openfaith_pipeline.service.pages.rendering import HEADERS, render
 from openfaith_pipeline.service.problems import TooManyCalls, problem
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE
@@ -42,19 +45,12 @@ router = APIRouter(prefix=_SOURCE.connect_path, include_in_schema=False)
 
 _COOKIE: Final = "openfaith_connect"
 _CALLBACK: Final = f"{_SOURCE.connect_path}/callback"
+# The source sends the browser on to its login; a `form-action` would stop it there.
 _HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
+    **HEADERS,
+    "content-security-policy": HEADERS["content-security-policy"].replace(" form-action 'self';", ""),
+    "referrer-policy": "no-referrer",
 }
-_PAGE: Final = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title><style>
-body {{ font: 1.05rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 12vh auto; padding: 0 1rem; color: #1d2733 }}
-button {{ font: inherit; padding: .6rem 1.2rem; border: 0; border-radius: .4rem; background: #1f5fbf; color: white }}
-</style></head><body><h1>{title}</h1>{body}</body></html>
-"""
 
 _Org = Annotated[str | None, Query(max_length=60)]
 _Invitation = Annotated[str | None, Query(max_length=100)]
@@ -73,14 +69,15 @@ def invite(request: Request, org: _Org = None, invitation: _Invitation = None) -
         return _failure(error)
     asked = urlencode({key: value for key, value in (("org", org), ("invitation", invitation)) if value})
     start_path = f"{_SOURCE.connect_path}/start"
-    action = f"{start_path}?{asked}" if asked else start_path
-    return _page(
-        f"Connect {_SOURCE.title}",
-        f"<p>This lets OpenFaith read the {_SOURCE.title} data of {escape(name)}, and keeps it up to date from then on."
-        f" {_SOURCE.title} asks you to sign in and to approve; you can take that back there at any time.</p>"
-        "<p>Approve as a user who may see all that is to be synced: what you may not see is not synced.</p>"
-        f'<form method="post" action="{escape(action)}"><button>Go to {_SOURCE.title}</button></form>',
-    )
+    scopes = scopes_of(_settings(request))
+    values = {
+        "church": name,
+        "action": f"{start_path}?{asked}" if asked else start_path,
+        "read": words_of(scopes),
+        "has_giving": "giving" in scopes,
+        "operator": _settings(request).operator,
+    }
+    return _page("connect.html", values)
 
 
 @router.post("/start")
@@ -122,7 +119,7 @@ def callback(request: Request, code: _Brought = "", state: _Brought = "", error:
         _take_turn(request)
         if not code:
             take_journey(database, state=state, browser=browser)
-            return _finished(_page("Not connected", _refusal(error), status=400))
+            return _finished(_refusal(error))
         ended = end_journey(database, state=state, browser=browser, code=code)
     except (OpenFaithError, psycopg.Error, PoolTimeout) as failure:
         return _failure(failure)
@@ -142,15 +139,9 @@ def confirm(request: Request, confirmation: _Brought = "") -> Response:
 
 
 def _question(narrower: Narrower) -> HTMLResponse:
-    lost = ", ".join(_called(product) for product in narrower.lost)
     action = f"{_SOURCE.connect_path}/confirm?{urlencode({'confirmation': narrower.confirmation})}"
-    return _page(
-        "Less than before",
-        f"<p>{escape(narrower.name)} is connected, and works. With your approval it could no longer read:"
-        f" <strong>{escape(lost)}</strong>. Nothing has been changed.</p>"
-        f'<p>To keep everything, <a href="{_SOURCE.connect_path}">begin again</a> as a user who may see it.</p>'
-        f'<form method="post" action="{escape(action)}"><button>Connect with less all the same</button></form>',
-    )
+    lost = [_called(product) for product in narrower.lost]
+    return _page("connect_less.html", {"church": narrower.name, "lost": lost, "action": action})
 
 
 def _called(product: Product) -> str:
@@ -158,21 +149,17 @@ def _called(product: Product) -> str:
 
 
 def _success(connected: Connected) -> HTMLResponse:
-    how = "is connected" if connected.is_new else "is connected again"
-    return _finished(
-        _page(
-            "Connected",
-            f"<p><strong>{escape(connected.name)}</strong> {how}, as <code>{escape(connected.org_id)}</code>."
-            " Its data is read from now on; you can close this page.</p>",
-        )
+    values = {"church": connected.name, "org_id": connected.org_id, "is_new": connected.is_new}
+    return _finished(_page("connect_done.html", values))
+
+
+def _refusal(error: str) -> HTMLResponse:
+    message = (
+        "You have not approved. Nothing was changed."
+        if error == "access_denied"
+        else f"{_SOURCE.title} did not send the code that is needed to connect."
     )
-
-
-def _refusal(error: str) -> str:
-    again = f'<a href="{_SOURCE.connect_path}">Begin again</a>'
-    if error == "access_denied":
-        return f"<p>You have not approved. Nothing was changed. {again}</p>"
-    return f"<p>{_SOURCE.title} did not send what is needed to connect. {again}</p>"
+    return _page("connect_failed.html", {"message": message, "may_begin_again": True}, status=400)
 
 
 def _settings(request: Request) -> Settings:
@@ -207,11 +194,11 @@ def _take_turn(request: Request) -> None:
 def _failure(error: Exception) -> HTMLResponse:
     told = problem(error)
     status = 502 if told.status == 500 and isinstance(error, OpenFaithError) else told.status
-    return _page("Not connected", f"<p>{escape(told.message)}.</p>", status=status)
+    return _page("connect_failed.html", {"message": f"{told.message}.", "may_begin_again": False}, status=status)
 
 
-def _page(title: str, body: str, *, status: int = 200) -> HTMLResponse:
-    return HTMLResponse(_PAGE.format(title=escape(title), body=body), status, _HEADERS)
+def _page(template: str, values: Mapping[str, Any], *, status: int = 200) -> HTMLResponse:
+    return render(template, {"source": _SOURCE, **values}, status=status, headers=_HEADERS)
 
 
 def _finished(response: HTMLResponse) -> HTMLResponse:

@@ -4,14 +4,13 @@ The page has no scripts and nothing from elsewhere: on this origin browsers hold
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from html import escape
 from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
 
-from openfaith_pipeline.service.markup import heading, page
+from openfaith_pipeline.service.pages.rendering import render
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 router = APIRouter(include_in_schema=False)
@@ -39,11 +38,8 @@ def documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
 @router.get("/api/docs")
 async def show_documentation(request: Request) -> HTMLResponse:
     document = request.app.openapi()
-    told = [
-        f'<p>{escape(document["info"]["description"])} The same as <a href="/api/openapi.json">OpenAPI</a>.</p>',
-        *(_section(*each, document) for each in _operations(document)),
-    ]
-    return page(document["info"]["title"], *told)
+    operations = [_described(*each, document) for each in _operations(document)]
+    return render("documentation.html", {"info": document["info"], "operations": operations})
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -52,34 +48,33 @@ def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping
             yield method.upper(), path, operation
 
 
-def _section(method: str, path: str, operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
-    ways = ", ".join(name for way in operation.get("security", ()) for name in way)
-    parts = [
-        heading(f"{method} {path}"),
-        f"<p>{escape(operation.get('summary', ''))}. {escape(operation.get('description', ''))}</p>",
-        f"<p>Authentication: {escape(ways)}.</p>" if ways else "",
-        *(_parameter(each) for each in operation.get("parameters", ())),
-        *(_schema("Body", each, document) for each in _contents(operation.get("requestBody", {}))),
-    ]
+def _described(method: str, path: str, operation: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template shows of one operation."""
+    contents = [("Body", schema) for schema in _contents(operation.get("requestBody", {}))]
     for status, answer in operation.get("responses", {}).items():
-        for content in _contents(answer):
-            parts.append(_schema(f"{status}: {answer.get('description', '')}", content, document))
-    return "".join(parts)
+        contents += [(f"{status}: {answer.get('description', '')}", schema) for schema in _contents(answer)]
+    return {
+        "title": f"{method} {path}",
+        "summary": operation.get("summary", ""),
+        "description": operation.get("description", ""),
+        "ways": [name for way in operation.get("security", ()) for name in way],
+        "parameters": [_parameter(each) for each in operation.get("parameters", ())],
+        "schemas": [(title, _schema(schema, document)) for title, schema in contents],
+    }
 
 
-def _parameter(parameter: Mapping[str, Any]) -> str:
+def _parameter(parameter: Mapping[str, Any]) -> dict[str, str]:
     is_needed = "" if parameter.get("required") else ", optional"
-    told = f"{parameter['in']}{is_needed}. {parameter.get('description', '')}"
-    return f"<p><code>{escape(parameter['name'])}</code> ({escape(told.strip())})</p>"
+    text = f"{parameter['in']}{is_needed}. {parameter.get('description', '')}"
+    return {"name": parameter["name"], "text": text.strip()}
 
 
 def _contents(holder: Mapping[str, Any]) -> list[Any]:
     return [each["schema"] for each in holder.get("content", {}).values() if each.get("schema")]
 
 
-def _schema(title: str, schema: Any, document: Mapping[str, Any]) -> str:
-    shown = orjson.dumps(_with_parts(schema, document), option=orjson.OPT_INDENT_2).decode()
-    return f"<details><summary>{escape(title)}</summary><pre>{escape(shown)}</pre></details>"
+def _schema(schema: Any, document: Mapping[str, Any]) -> str:
+    return orjson.dumps(_with_parts(schema, document), option=orjson.OPT_INDENT_2).decode()
 
 
 def _with_parts(schema: Any, document: Mapping[str, Any]) -> Any:

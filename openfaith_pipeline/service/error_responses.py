@@ -1,19 +1,22 @@
-"""The two forms in which an error is answered: tRPC's on its paths, ours on all others."""
+"""The forms in which an error is answered: tRPC's on its paths, a page to a browser that is at one, else ours."""
 
 import logging
+import re
 from typing import Any, Final
 
 import psycopg
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.service.pages.rendering import message_page
 from openfaith_pipeline.service.problems import DATABASE_TROUBLE, MethodNotTaken, NothingHere, problem
 from openfaith_pipeline.service.trpc import error_envelope
 
 TRPC_PREFIX: Final = "/api/trpc/"
+_PAGES: Final = re.compile(r"/(orgs/.*|syncs/.*)?")
 
 _log = logging.getLogger(__name__)
 
@@ -28,12 +31,16 @@ def problem_of(path: str, error: Exception) -> JSONResponse:
     return JSONResponse(body, told.status, told.headers)
 
 
-async def answer_error(request: Request, error: Exception) -> JSONResponse:
+async def answer_error(request: Request, error: Exception) -> Response:
     """FastAPI's handler of the errors that leave an endpoint."""
     if isinstance(error, psycopg.Error) and not isinstance(error, DATABASE_TROUBLE):
         # Its message may quote values, which may be personal data.
         _log.error("%s: Postgres refused: %s %s", request.url.path, type(error).__name__, error.sqlstate)
-    return problem_of(request.url.path, _in_our_words(error))
+    in_our_words = _in_our_words(error)
+    if _PAGES.fullmatch(request.url.path) and "text/html" in request.headers.get("accept", ""):
+        trouble = problem(in_our_words)
+        return message_page("It did not work", f"{trouble.message}.", status=trouble.status, headers=trouble.headers)
+    return problem_of(request.url.path, in_our_words)
 
 
 def _in_our_words(error: Exception) -> Exception:

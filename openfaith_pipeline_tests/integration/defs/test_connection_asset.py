@@ -31,4 +31,4 @@ def test_a_change_of_state_is_observed_once(database: Database, instance: dg.Dag
             [(event.asset_key, event.partition, event.metadata["state"].value) for event in result.asset_events]
         )
 
-    assert seen == [[(CONNECTION.key, ORG, "connected")], [], [(CONNECTION.key, ORG, "needs_reconnect")]]
+    assert seen == [[(CONNECTION.key, ORG, "never_synced")], [], [(CONNECTION.key, ORG, "needs_reconnect")]]

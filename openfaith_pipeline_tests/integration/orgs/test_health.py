@@ -23,6 +23,11 @@ def database(database: Database) -> Database:
             add_org(
                 connection, cipher_from(database.settings), org_id, org_id, PersonalAccessToken("a", SecretStr("s"))
             )
+            connection.execute(
+                "INSERT INTO sync.stream_states (org_id, stream, last_succeeded_at)"
+                " VALUES (%s, 'people.people', now())",
+                (org_id,),
+            )
     return database
 
 
@@ -67,6 +72,12 @@ def test_a_connection_is_degraded_by_what_is_withheld_and_by_nothing_else(databa
     )
     with database.connect() as connection:
         assert read_health(connection)[OTHER].state == "connected"
+
+
+def test_a_church_of_which_nothing_was_ever_read_is_not_called_connected(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.stream_states SET last_succeeded_at = NULL WHERE org_id = %s", (ORG,))
+    assert (_health(database).state, str(_health(database))) == ("never_synced", "never synced")
 
 
 def test_dead_goes_before_degraded_and_paused_before_both(database: Database) -> None:

@@ -1,39 +1,203 @@
-"""The page that people look at."""
+"""The pages that people look at, their twins for programs, and what may be done from them."""
 
 import base64
+from collections.abc import Iterator
 
-from openfaith_pipeline_tests.integration.service.conftest import ELSEWHERE, ONE_ORG, READER, Service
+import pytest
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.orgs.registry import new_org_id
+from openfaith_pipeline_tests.integration.service.conftest import (
+    APP,
+    ELSEWHERE,
+    ONE_ORG,
+    READER,
+    Answer,
+    Service,
+)
+
+HOSTILE = "St. <b>Mary</b> \u202etxet\u202c"
 
 
 def basic(key: str) -> str:
     return "Basic " + base64.b64encode(f"me:{key}".encode()).decode()
 
 
-def test_it_shows_churches_and_executions(service: Service) -> None:
+def page(service: Service, path: str, key: str = READER) -> Answer:
+    return service.call("GET", path, key=None, authorization=basic(key), accept="text/html")
+
+
+def form(service: Service, path: str, key: str = APP, origin: str | None = None) -> Answer:
+    """As a browser sends a form of our own page."""
+    own = f"http://127.0.0.1:{service.port}"
+    return service.call("POST", path, key=None, authorization=basic(key), origin=origin or own, accept="text/html")
+
+
+@pytest.fixture
+def church(service: Service) -> Iterator[str]:
+    """The service's church with a name that means harm, a stream that fails, one that works, and a held deletion."""
+    database, org_id = service.database, service.org_id
+    assert database
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.orgs SET name = %s WHERE org_id = %s", (HOSTILE, org_id))
+        connection.execute(
+            "INSERT INTO sync.syncs (sync_id, run_id, mode, trigger) VALUES ('s1 ü', 'run-1', 'incremental', 't')"
+        )
+        for stream, status, error in (
+            ("people.people", "succeeded", None),
+            ("people.emails", "failed", "<script>alert(1)</script>"),
+        ):
+            connection.execute(
+                "INSERT INTO sync.stream_states (org_id, stream, last_succeeded_at, row_count)"
+                " VALUES (%s, %s, now() - interval '1 min', 1234)",
+                (org_id, stream),
+            )
+            connection.execute(
+                "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status, inserted, error,"
+                " finished_at) VALUES ('s1 ü', %s, %s, %s, 'incremental', %s, 5, %s, now())",
+                (org_id, stream, stream, status, error),
+            )
+        connection.execute(
+            "INSERT INTO sync.held_deletions (org_id, stream, sync_id, ids, row_count, reason)"
+            " VALUES (%s, 'people.people', 's1 ü', ARRAY['1', '2', '3'], 4, 'three of four')",
+            (org_id,),
+        )
+    yield org_id
+    with database.connect() as connection:
+        connection.execute(
+            "DELETE FROM sync.held_deletions; DELETE FROM sync.stream_syncs; DELETE FROM sync.syncs;"
+            " DELETE FROM sync.stream_states; DELETE FROM sync.failing_streams; UPDATE sync.orgs SET paused_at = NULL"
+        )
+
+
+def test_every_page_shows_what_it_should_escaped_and_without_scripts(service: Service, church: str) -> None:
+    execution_id = service.start().json["executionId"]
+    shown = {
+        "/": ["St. &lt;b&gt;Mary", execution_id, "failing", "1 of 1 churches"],
+        f"/orgs/{church}": ["1,234", "&lt;script&gt;alert(1)", "three of four", "polyline", "run-1"],
+        f"/orgs/{church}/streams/people.emails": ["failed", "/syncs/s1%20%C3%BC", "St. &lt;b&gt;Mary"],
+        "/syncs/s1%20%C3%BC": ["people.people", "s1 ü"],
+        f"/syncs/{execution_id}": ["waits for its turn"],
+    }
+    for path, texts in shown.items():
+        answer = page(service, path)
+        assert (answer.status, path) == (200, path)
+        assert [text for text in texts if text not in answer.text] == []
+        assert "<script" not in answer.text
+        assert "\u202e" not in answer.text
+        assert '<form method="post"' not in answer.text, "a key that may only read is offered nothing else"
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; style-src 'sha256-")
+        assert "unsafe" not in policy
+
+
+def test_programs_read_the_same_as_json(service: Service, church: str) -> None:
+    overview = service.call("GET", "/api/status?q=mary", key=READER).json
+    [line] = overview["churches"]
+    assert (line["orgId"], line["standing"], line["failing"], line["rows"], line["held"]) == (
+        church,
+        "failing",
+        1,
+        2468,
+        3,
+    )
+    assert overview["counts"]["failing"] == overview["total"] == 1
+    assert service.call("GET", "/api/status?standing=paused", key=READER).json["churches"] == []
+
+    whole = service.call("GET", f"/api/status/orgs/{church}", key=READER).json
+    [product] = whole["products"]
+    assert (product["product"], product["rows"], len(product["rowsByDay"]), product["rowsByDay"][-1]) == (
+        "people",
+        2468,
+        30,
+        2468,
+    )
+    assert whole["connection"]["state"] == "connected"
+    stream = service.call("GET", f"/api/status/orgs/{church}/streams/people.emails", key=READER).json
+    assert (stream["line"]["status"], stream["syncs"][0]["syncId"]) == ("failed", "s1 ü")
+    sync = service.call("GET", "/api/status/syncs/s1%20%C3%BC", key=READER).json
+    assert sync["runId"] == "run-1"
+    assert {step["status"] for step in sync["streams"]} >= {"succeeded", "failed"}
+
+    paths = service.call("GET", "/api/openapi.json", key=None).json["paths"]
+    assert {path for path in paths if path.startswith("/api/status")} == {
+        "/api/status",
+        "/api/status/orgs/{org_id}",
+        "/api/status/orgs/{org_id}/streams/{stream}",
+        "/api/status/syncs/{sync_id}",
+    }
+
+
+def test_nobody_sees_what_is_not_theirs(service: Service, church: str) -> None:
+    assert church not in page(service, "/", ELSEWHERE).text
+    assert "No church is connected." in page(service, "/", ELSEWHERE).text
+    for path in (f"/orgs/{church}", f"/orgs/{church}/streams/people.emails", f"/orgs/{church}/deletions/1"):
+        assert page(service, path, ELSEWHERE).status == 403
+    for path in (f"/api/status/orgs/{church}", f"/api/status/orgs/{church}/streams/people.emails"):
+        assert service.call("GET", path, key=ELSEWHERE).status == 403
+    for path in ("/syncs/s1%20%C3%BC", "/api/status/syncs/s1%20%C3%BC"):
+        assert service.call("GET", path, key=ELSEWHERE).status == 404
+        assert service.call("GET", path, key=ONE_ORG).status == 200
+    for path in ("/", f"/orgs/{church}", "/api/status"):
+        assert service.call("GET", path, key=None).status == 401
+
+
+def test_what_is_not_there_is_said_on_a_page_to_a_browser_and_as_json_to_a_program(service: Service) -> None:
+    unknown = new_org_id()
+    answer = page(service, f"/orgs/{unknown}")
+    assert (answer.status, "<h1>It did not work</h1>" in answer.text) == (404, True)
+    assert service.call("GET", f"/orgs/{unknown}").json["error"]["type"] == "UnknownOrg"
+    assert page(service, "/orgs/%3Cscript%3E").status == 404
+    assert page(service, f"/orgs/{service.org_id}/streams/people.nothing").status == 404
+    assert page(service, "/?page=0").status == 400
+    assert page(service, "/?standing=anything&page=99").status == 200
+
+
+def test_a_church_is_paused_resumed_and_synced_by_forms(service: Service, church: str) -> None:
+    assert service.database
+    assert form(service, f"/orgs/{church}/pause").headers["location"] == f"/orgs/{church}"
+    assert "Paused" in page(service, f"/orgs/{church}").text
+    refused = form(service, f"/orgs/{church}/sync")
+    assert (refused.status, "is paused" in refused.text) == (412, True)
+    assert form(service, f"/orgs/{church}/resume").status == 303
+    synced = form(service, f"/orgs/{church}/sync")
+    assert synced.status == 303
+    with service.database.connect() as connection:
+        [(request_id, trigger)] = connection.execute("SELECT request_id, trigger FROM sync.requests").fetchall()
+    assert (synced.headers["location"], trigger) == (f"/syncs/{request_id}", "status page")
+
+
+def test_a_held_deletion_is_looked_at_and_rejected(service: Service, church: str) -> None:
+    assert service.database
+    held_id = _held(service.database)
+    path = f"/orgs/{church}/deletions/{held_id}"
+    assert "lists 3 of the 4 rows" in page(service, path, APP).text
+    assert "needs the scope <code>operate" in page(service, path, READER).text
+    assert form(service, f"/orgs/{new_org_id()}/deletions/{held_id}/reject").status == 404
+    assert form(service, f"{path}/reject").status == 303
+    with service.database.connect() as connection:
+        decided = connection.execute("SELECT decision, decided_by FROM sync.held_deletions").fetchall()
+    assert decided == [("rejected", "key app")]
+    assert form(service, f"{path}/approve").status == 404
+
+
+@pytest.mark.parametrize("what", ["pause", "resume", "sync", "deletions/1/approve", "deletions/1/reject"])
+def test_nothing_is_changed_from_elsewhere_by_get_or_without_the_scope(
+    service: Service, church: str, what: str
+) -> None:
+    path = f"/orgs/{church}/{what}"
+    assert form(service, path, origin="https://evil.example").status == 403
+    assert form(service, path, origin="null").status == 403
+    assert page(service, path, APP).status in (404, 405)
+    assert form(service, path, READER).status == 403
+    assert form(service, path, ELSEWHERE).status == 403
+    if what != "sync":
+        assert form(service, path, ONE_ORG).status == 403, "a key that starts syncs does not decide"
     assert service.database
     with service.database.connect() as connection:
-        connection.execute("UPDATE sync.orgs SET name = 'St. <b>Mary</b>' WHERE org_id = %s", (service.org_id,))
-    execution_id = service.start().json["executionId"]
-
-    answer = service.call("GET", "/", key=None, authorization=basic(READER))
-
-    assert answer.status == 200
-    assert "script" not in answer.text
-    assert "St. &lt;b&gt;Mary" in answer.text
-    assert execution_id in answer.text
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-
-
-def test_it_shows_a_key_its_own_orgs_alone(service: Service) -> None:
-    service.start()
-    answer = service.call("GET", "/", key=ELSEWHERE)
-    assert service.org_id not in answer.text
-    assert "No church is connected." in answer.text
-
-
-def test_it_needs_a_key_where_keys_are_set_even_from_this_machine(service: Service) -> None:
-    assert service.call("GET", "/", key=None).status == 401
-    assert service.call("GET", "/", key=READER).status == 200
+        assert connection.execute("SELECT count(*) FROM sync.requests").fetchone() == (0,)
+        assert connection.execute("SELECT count(paused_at) FROM sync.orgs").fetchone() == (0,)
+        assert connection.execute("SELECT count(decision) FROM sync.held_deletions").fetchone() == (0,)
 
 
 def test_it_says_so_when_postgres_is_down(cut_off: Service) -> None:
@@ -44,3 +208,9 @@ def test_it_says_so_when_postgres_is_down(cut_off: Service) -> None:
 
 def test_the_documentation_needs_no_internet(service: Service) -> None:
     assert "POST /workflows/{name}" in service.call("GET", "/api/docs", key=None).text
+
+
+def _held(database: Database) -> int:
+    with database.connect() as connection:
+        [(held_id,)] = connection.execute("SELECT id FROM sync.held_deletions").fetchall()
+    return int(held_id)

@@ -1,0 +1,80 @@
+"""What a person may do from the pages: by forms alone, and, since the browser adds the key, from our pages alone."""
+
+import asyncio
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse
+
+from openfaith_pipeline.inbox.sync_requests import request_sync
+from openfaith_pipeline.orgs.registry import pause_org, resume_org
+from openfaith_pipeline.review.held_deletions import list_held
+from openfaith_pipeline.service.access import Visitor, visitor_with
+from openfaith_pipeline.service.api_keys import OPERATE, TRIGGER
+from openfaith_pipeline.service.pages.rendering import HEADERS
+from openfaith_pipeline.service.problems import NothingHere
+from openfaith_pipeline.service.status.pages import HeldId, OrgId
+from openfaith_pipeline.sync.deletion_approval import approve_deletion, reject_deletion
+
+router = APIRouter(include_in_schema=False)
+
+Starter = Annotated[Visitor, Depends(visitor_with(TRIGGER))]
+Operator = Annotated[Visitor, Depends(visitor_with(OPERATE))]
+
+
+@router.post("/orgs/{org_id}/sync")
+def sync_now(request: Request, visitor: Starter, org_id: OrgId) -> RedirectResponse:
+    """Keep a request for a sync, and show how it goes."""
+    visitor.check_org(org_id)
+    with request.app.state.pool.connection() as connection:
+        sync_id = request_sync(connection, org_id, trigger="status page")
+    return _to(f"/syncs/{quote(sync_id, safe='')}")
+
+
+@router.post("/orgs/{org_id}/pause")
+def pause(request: Request, visitor: Operator, org_id: OrgId) -> RedirectResponse:
+    visitor.check_org(org_id)
+    with request.app.state.pool.connection() as connection:
+        pause_org(connection, org_id)
+    return _to_church(org_id)
+
+
+@router.post("/orgs/{org_id}/resume")
+def resume(request: Request, visitor: Operator, org_id: OrgId) -> RedirectResponse:
+    visitor.check_org(org_id)
+    with request.app.state.pool.connection() as connection:
+        resume_org(connection, org_id)
+    return _to_church(org_id)
+
+
+@router.post("/orgs/{org_id}/deletions/{held_id}/approve")
+def approve(request: Request, visitor: Operator, org_id: OrgId, held_id: HeldId) -> RedirectResponse:
+    """Mark the held rows deleted, after asking Planning Center once more; it takes as long as that takes."""
+    _check_held(request, visitor, org_id, held_id)
+    approval = asyncio.run(approve_deletion(request.app.state.database, held_id, f"key {visitor.name}"))
+    return _to(f"/syncs/{quote(approval.sync_id, safe='')}")
+
+
+@router.post("/orgs/{org_id}/deletions/{held_id}/reject")
+def reject(request: Request, visitor: Operator, org_id: OrgId, held_id: HeldId) -> RedirectResponse:
+    _check_held(request, visitor, org_id, held_id)
+    asyncio.run(reject_deletion(request.app.state.database, held_id, f"key {visitor.name}"))
+    return _to_church(org_id)
+
+
+def _check_held(request: Request, visitor: Visitor, org_id: str, held_id: int) -> None:
+    """Raise NothingHere unless it is a deletion of this org, which is the visitor's."""
+    visitor.check_org(org_id)
+    with request.app.state.pool.connection() as connection:
+        if held_id not in {held.id for held in list_held(connection, org_id)}:
+            raise NothingHere("this deletion waits for no decision any more")
+
+
+def _to_church(org_id: str) -> RedirectResponse:
+    return _to(f"/orgs/{quote(org_id, safe='')}")
+
+
+def _to(path: str) -> RedirectResponse:
+    """After a form a browser asks for the page by GET, so that reloading it repeats nothing."""
+    return RedirectResponse(path, 303, dict(HEADERS))
