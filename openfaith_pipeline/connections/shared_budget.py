@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 import psycopg
@@ -72,6 +72,15 @@ def read_budget_use(
     return BudgetUse(ledger.limit, ledger.period, used, waiting, max(0.0, ledger.paused_until - now))
 
 
+_KEEP_LEDGER: Final = """
+INSERT INTO sync.source_rate_budgets AS mine (org_id, adapter, ledger, version, requests, refused)
+VALUES (%(org_id)s, %(adapter)s, %(ledger)s::jsonb, 1, %(requests)s, %(refused)s)
+ON CONFLICT (org_id, adapter) DO UPDATE SET ledger = excluded.ledger, version = mine.version + 1,
+    requests = mine.requests + excluded.requests, refused = mine.refused + excluded.refused
+WHERE mine.version = %(version)s
+"""
+
+
 class LedgerStore(Protocol):
     """Where a ledger is kept."""
 
@@ -95,7 +104,7 @@ class PostgresLedger:
                     stored, version, now = await self._read(connection)
                     ledger = RateLedger.read(stored)
                     grant = ledger.exchange(claim, now)
-                    if await self._write(connection, ledger, version):
+                    if await self._write(connection, ledger, version, claim):
                         return grant
                     await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 - spreads those who meet
         except TROUBLE as error:
@@ -112,17 +121,19 @@ class PostgresLedger:
         ledger, version, now = await cursor.fetchone() or (None, None, 0.0)
         return (orjson.loads(ledger) if ledger else None), version or 0, now
 
-    async def _write(self, connection: psycopg.AsyncConnection[Any], ledger: RateLedger, version: int) -> bool:
+    async def _write(
+        self, connection: psycopg.AsyncConnection[Any], ledger: RateLedger, version: int, claim: Claim
+    ) -> bool:
+        refused = sum(bool(answer.report and answer.report.exceeded_limit) for answer in claim.answers)
         cursor = await connection.execute(
-            "INSERT INTO sync.source_rate_budgets AS mine (org_id, adapter, ledger, version)"
-            " VALUES (%(org_id)s, %(adapter)s, %(ledger)s::jsonb, 1)"
-            " ON CONFLICT (org_id, adapter) DO UPDATE SET ledger = excluded.ledger, version = mine.version + 1"
-            " WHERE mine.version = %(version)s",
+            _KEEP_LEDGER,
             {
                 "org_id": self.org_id,
                 "adapter": self.adapter,
                 "ledger": orjson.dumps(ledger.written()).decode(),
                 "version": version,
+                "requests": len(claim.answers),
+                "refused": refused,
             },
         )
         return cursor.rowcount == 1

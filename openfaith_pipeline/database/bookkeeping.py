@@ -127,6 +127,7 @@ SYNCS: Final = Table(
     Column("planned_at", DateTime(timezone=True), comment="of a plan: when all of it was read"),
     _one_of("status", "running", "succeeded", "failed", "planned", "discarded", "rolled_back"),
 )
+Index("syncs_finished_idx", SYNCS.c.finished_at)
 
 STREAM_STATES: Final = Table(
     "stream_states",
@@ -632,5 +633,19 @@ RATE_BUDGETS: Final = Table(
     Column("ledger", JSONB, nullable=False, comment="who leased which requests, and what the server has counted"),
     Column("version", BigInteger, nullable=False),
     Column("adapter", Text, primary_key=True, comment="the source that it leads to"),
+    Column(
+        "requests",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="requests that Planning Center has answered",
+    ),
+    Column(
+        "refused",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="those it refused for the rate limit",
+    ),
     postgresql_partition_by="LIST (adapter)",
 )

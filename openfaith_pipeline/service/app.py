@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import psycopg
 from fastapi import FastAPI, Request, Response
@@ -28,6 +29,8 @@ from openfaith_pipeline.service.api_keys import read_keys
 from openfaith_pipeline.service.documentation import documented
 from openfaith_pipeline.service.error_responses import answer_error
 from openfaith_pipeline.service.limits import BodyLimit, NoNul, RateLimiter
+from openfaith_pipeline.service.metrics import endpoint as metrics
+from openfaith_pipeline.service.metrics.endpoint import Metrics
 from openfaith_pipeline.service.status import api as status_api
 from openfaith_pipeline.service.status import decisions
 from openfaith_pipeline.service.status import pages as status_pages
@@ -43,6 +46,7 @@ _ROUTERS = (
     connect.router,
     invitations.router,
     health.router,
+    metrics.router,
     status_api.router,
     status_pages.router,
     decisions.router,
@@ -56,7 +60,7 @@ def create_app(database: Database, host: str = "127.0.0.1") -> FastAPI:
     host: the address it is served at, on which depends whether programs on this machine need a key.
 
     Endpoints find what they share in `request.app.state`: `database`, `pool` (of connections, for threads), `keys`,
-    `limiter`, `waiting` (by key, how many calls wait for the end of what they have started).
+    `limiter`, `waiting` (by key, how many calls wait for the end of what they have started), `metrics`.
     """
     app = FastAPI(
         title="OpenFaith Pipeline",
@@ -76,6 +80,7 @@ def create_app(database: Database, host: str = "127.0.0.1") -> FastAPI:
     app.state.limiter = RateLimiter(database.settings.requests_per_minute)
     app.state.waiting = Counter()
     app.state.pool = database.thread_pool(size=POOL_SIZE, timeout=_PATIENCE_SECONDS)
+    app.state.metrics = Metrics(app.state.pool, timedelta(hours=database.settings.freshness_hours))
     app.add_middleware(BodyLimit)
     app.add_middleware(NoNul)
     for router in _ROUTERS:

@@ -27,13 +27,9 @@ _WORDS: Final[Mapping[str, ProductWords]] = {
     "check_ins": ProductWords(
         "Check-Ins", "who was checked in where and when, children among them, with medical notes and security labels"
     ),
-    "services": ProductWords(
-        "Services", "plans, songs, teams, who serves when, and the days on which people are away"
-    ),
+    "services": ProductWords("Services", "plans, songs, teams, who serves when, and the days on which people are away"),
     "calendar": ProductWords("Calendar", "events, rooms and resources, and who booked them"),
-    "registrations": ProductWords(
-        "Registrations", "signups, who registered, and the emergency contacts they named"
-    ),
+    "registrations": ProductWords("Registrations", "signups, who registered, and the emergency contacts they named"),
     "publishing": ProductWords("Publishing", "sermons, series and speakers, and how often they were watched"),
 }
 

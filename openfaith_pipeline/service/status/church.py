@@ -8,6 +8,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.alerts.incidents import list_alerts
+from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.connections.shared_budget import read_budget_use
 from openfaith_pipeline.inbox.requests import list_requests
 from openfaith_pipeline.orgs.changes import recent_changes
@@ -122,7 +123,8 @@ def _products(status: OrgStatus, history: dict[str, list[int]]) -> list[ProductL
     by_product: dict[str, list[StreamStatus]] = {}
     for stream in status.streams:
         by_product.setdefault(stream.stream.partition(".")[0], []).append(stream)
-    return [_product(name, streams, history) for name, streams in by_product.items()]
+    order = [product.value for product in Product]
+    return [_product(name, by_product[name], history) for name in sorted(by_product, key=order.index)]
 
 
 def _product(name: str, streams: Sequence[StreamStatus], history: dict[str, list[int]]) -> ProductLine:

@@ -1,0 +1,149 @@
+"""Metrics for Prometheus, as read from Postgres."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.service.metrics import endpoint
+from openfaith_pipeline.service.metrics.endpoint import Metrics
+from openfaith_pipeline_tests.integration.inbox.conftest import connected_org
+from openfaith_pipeline_tests.integration.service.conftest import APP, ELSEWHERE, ONE_ORG, READER, Service
+from openfaith_pipeline_tests.seeded import seed_churches
+
+Values = dict[tuple[str, ...], float]
+
+
+def _values(metrics: Metrics) -> Values:
+    metrics._looked_at = None  # as if some seconds had gone by
+    metrics.look()
+    return _parsed(generate_latest(metrics.registry).decode())
+
+
+def _parsed(text: str) -> Values:
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def metrics(database: Database) -> Any:
+    pool = database.thread_pool(size=2, timeout=10)
+    pool.open()
+    yield Metrics(pool, timedelta(days=1))
+    pool.close()
+
+
+def test_gauges_say_how_the_fleet_is(database: Database, metrics: Metrics) -> None:
+    seed_churches(database, 100)
+    org_id = connected_org(database)
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO sync.held_deletions (org_id, stream, sync_id, ids, row_count, reason)"
+            " VALUES (%s, 'people.people', 's', ARRAY['1', '2', '3'], 4, 'why')",
+            (org_id,),
+        )
+        connection.execute(
+            "INSERT INTO sync.webhook_deliveries (org_id, event_id, event, payload, received_at)"
+            " VALUES (%s, 'e', 'x', '', now() - interval '90 s')",
+            (org_id,),
+        )
+        connection.execute(
+            "INSERT INTO sync.quarantine (org_id, stream, sync_id, reason, resolved_at)"
+            " VALUES (%(org)s, 'people.people', 's', 'r', NULL), (%(org)s, 'people.people', 's', 'r', now())",
+            {"org": org_id},
+        )
+        connection.execute(
+            "INSERT INTO sync.rate_budgets (org_id, ledger, version, requests, refused) VALUES (%s, '{}', 1, 70, 2)",
+            (org_id,),
+        )
+
+    values = _values(metrics)
+
+    assert {
+        name: values[name,]
+        for name in (
+            "openfaith_churches_out_of_date",
+            "openfaith_failing_streams",
+            "openfaith_held_deletions",
+            "openfaith_held_deletion_rows",
+            "openfaith_webhook_backlog",
+            "openfaith_quarantine_open",
+            "openfaith_planning_center_requests_total",
+            "openfaith_planning_center_rate_limited_total",
+            "openfaith_dagster_daemon_up",
+            "openfaith_pool_size",
+        )
+    } == {
+        "openfaith_churches_out_of_date": 4,
+        "openfaith_failing_streams": 4,
+        "openfaith_held_deletions": 1,
+        "openfaith_held_deletion_rows": 3,
+        "openfaith_webhook_backlog": 1,
+        "openfaith_quarantine_open": 1,
+        "openfaith_planning_center_requests_total": 70,
+        "openfaith_planning_center_rate_limited_total": 2,
+        "openfaith_dagster_daemon_up": 0,
+        "openfaith_pool_size": 1,
+    }
+    assert values["openfaith_freshness_worst_seconds",] == pytest.approx(3 * 86400, rel=0.01)
+    assert values["openfaith_webhook_backlog_age_seconds",] == pytest.approx(90, abs=20)
+    assert (values["openfaith_churches", "failing"], values["openfaith_churches", "fresh"]) == (4, 82)
+    assert (values["openfaith_connections", "needs_reconnect"], values["openfaith_connections", "never_synced"]) == (
+        3,
+        1,
+    )
+
+
+def test_counters_count_what_came_since_the_first_look_page_by_page(database: Database, metrics: Metrics) -> None:
+    org_id = connected_org(database)
+
+    def rows() -> dict[str, float]:
+        values = _values(metrics)
+        return {key[2]: value for key, value in values.items() if key[0] == "openfaith_stream_rows_total"}
+
+    with database.connect(autocommit=True) as connection:
+        connection.execute("INSERT INTO sync.syncs (sync_id, mode, trigger) VALUES ('s', 'incremental', 't')")
+        for stream, status, fetched in (("people.tabs", "succeeded", 500), ("people.emails", "running", 100)):
+            connection.execute(
+                "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status, fetched)"
+                " VALUES ('s', %s, %s, %s, 'incremental', %s, %s)",
+                (org_id, stream, stream, status, fetched),
+            )
+        assert rows() == {}, "what was there before counts for nothing"
+        advance = "UPDATE sync.stream_syncs SET {} WHERE stream = 'people.emails'"
+        for change in ("fetched = 150, requests = 2, waited_seconds = 1.5", "fetched = 0", "fetched = 30"):
+            connection.execute(advance.format(change))  # type: ignore[arg-type]
+            rows()
+        connection.execute(
+            "UPDATE sync.stream_syncs SET status = 'succeeded', inserted = 20, deleted = 3, fetched = 40"
+            " WHERE stream = 'people.emails'"
+        )
+        connection.execute("UPDATE sync.syncs SET status = 'succeeded', finished_at = now()")
+        assert rows() == {"fetched": 50 + 30 + 10, "inserted": 20, "deleted": 3}
+        values = _values(metrics)
+    assert values["openfaith_stream_requests_total", "people.emails"] == 2
+    assert values["openfaith_stream_budget_wait_seconds_total", "people.emails"] == 1.5
+    assert values["openfaith_sync_duration_seconds_count", "incremental", "succeeded"] == 1
+
+
+def test_many_scrapes_are_one_reading(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics.look()
+    monkeypatch.setattr(endpoint, "read_gauges", None)
+    metrics.look()
+    metrics._looked_at = None
+    with pytest.raises(TypeError):
+        metrics.look()
+
+
+def test_it_is_for_keys_that_read_all_churches(service: Service) -> None:
+    answer = service.call("GET", "/metrics", key=READER)
+    assert (answer.status, _parsed(answer.text)["openfaith_churches", "paused"]) == (200, 0)
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert service.call("GET", "/metrics", key=APP).status == 200
+    assert [service.call("GET", "/metrics", key=key).status for key in (ONE_ORG, ELSEWHERE, None)] == [403, 403, 401]
