@@ -69,7 +69,7 @@ def read_gauges(
     )
     yield one("openfaith_freshness_worst_seconds", "Age of the oldest stream of any church.", freshness["worst"])
     yield one("openfaith_churches_out_of_date", "Churches with a late stream.", freshness["out_of_date"])
-    yield one("openfaith_failing_streams", "Streams whose newest sync failed.", counts["failing"])
+    yield one("openfaith_failing_streams", "Streams that fail, by their newest sync.", counts["failing"])
     yield one("openfaith_quarantine_open", "Open entries of the quarantine.", counts["quarantine"])
     yield one("openfaith_held_deletions", "Deletions that wait for a decision.", counts["held"])
     yield one("openfaith_held_deletion_rows", "Rows of those.", counts["held_rows"])

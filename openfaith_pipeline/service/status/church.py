@@ -8,7 +8,6 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.alerts.incidents import list_alerts
-from openfaith_pipeline.catalog.stream import Product
 from openfaith_pipeline.connections.shared_budget import read_budget_use
 from openfaith_pipeline.inbox.requests import list_requests
 from openfaith_pipeline.orgs.changes import recent_changes
@@ -37,7 +36,7 @@ from openfaith_pipeline.service.status.models import (
     WithheldLine,
 )
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import PRODUCTS, STREAMS
 
 _EXECUTIONS: Final = 5
 _SYNCS: Final = 25
@@ -123,7 +122,7 @@ def _products(status: OrgStatus, history: dict[str, list[int]]) -> list[ProductL
     by_product: dict[str, list[StreamStatus]] = {}
     for stream in status.streams:
         by_product.setdefault(stream.stream.partition(".")[0], []).append(stream)
-    order = [product.value for product in Product]
+    order = list(PRODUCTS)
     return [_product(name, by_product[name], history) for name in sorted(by_product, key=order.index)]
 
 
@@ -140,7 +139,7 @@ def _product(name: str, streams: Sequence[StreamStatus], history: dict[str, list
         newest_success_at=max(succeeded, default=None),
         oldest_success_at=min(succeeded, default=None),
         rows_by_day=[sum(day) for day in days] or [0] * DAYS,
-        streams=[StreamLine.model_validate(stream) for stream in streams],
+        streams=sorted(map(StreamLine.model_validate, streams), key=lambda line: (not line.reason, line.stream)),
     )
 
 

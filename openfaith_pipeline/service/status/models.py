@@ -31,7 +31,7 @@ class ChurchLine(Told):
     running: int
     withheld: int
     quarantined: int
-    held: int = Field(description="Rows whose deletion waits for a decision.")
+    held: int = Field(description="Rows held from deletion until a decision.")
     open_alerts: int
     newest_success_at: datetime | None
     oldest_success_at: datetime | None = Field(description="Of the stream that has waited longest.")
