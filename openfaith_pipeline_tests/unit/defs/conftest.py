@@ -94,4 +94,4 @@ def run_assets(engine: FakeEngine, instance: dg.DagsterInstance) -> Callable[...
 
 @pytest.fixture(autouse=True)
 def retries_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dg.RetryPolicy, "calculate_delay", lambda *_: 0)
+    monkeypatch.setattr("openfaith_pipeline.defs.op_errors._FIRST_REST_SECONDS", 0)
