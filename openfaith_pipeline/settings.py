@@ -199,7 +199,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = "; ".join(
-            f"{': '.join([*map(str, detail['loc']), detail['msg']])}"
+            f"{': '.join([*map(str, detail['loc']), detail['msg'].removeprefix('Value error, ')])}"
             for detail in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"the environment is not usable: {problems}") from None

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from openfaith_pipeline.canonical.document import render_edges, render_types
 from openfaith_pipeline.catalog.document import render_catalog
-from openfaith_pipeline.cli.app import app
+from openfaith_pipeline.cli.app import VERBS, app
 from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
 from openfaith_pipeline.sources import CANONICAL, STREAMS
 
@@ -44,7 +44,7 @@ def _with_sections(page: Path) -> str:
 
 def _collect(verb: str, found: dict[str, str]) -> None:
     text = _help_of(verb)
-    names = _subcommands(text)
+    names = _subcommands(text) if verb else list(VERBS)
     if not names:
         found[verb] = text
     for name in names:

@@ -4,22 +4,28 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from openfaith_pipeline.alerts.incidents import Alert, list_alerts, resolve_alert_by_id
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.org_names import OrgOption, only_org_id
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import DeliveryFailed, UsageError
+from openfaith_pipeline.orgs.registry import list_orgs
+from openfaith_pipeline.printable import printable
 from openfaith_pipeline.settings import load_settings
 
 alerts_app = typer.Typer(no_args_is_help=True, help="What went wrong and is not over yet.")
 
-OrgId = Annotated[str | None, typer.Option("--org", metavar="ORG_ID", help="Only the alerts of this org.")]
+_LABEL_WIDTH = 16
+
 WithResolved = Annotated[bool, typer.Option("--all", help="Those that are over, too.")]
 AlertId = Annotated[int, typer.Argument(metavar="ALERT", help="Its number, as `alerts list` shows it.", min=1)]
 
 
 @alerts_app.command("list")
-def show(org_id: OrgId = None, with_resolved: WithResolved = False, as_json: terminal.JsonOption = False) -> None:
+def show(org: OrgOption = None, with_resolved: WithResolved = False, as_json: terminal.JsonOption = False) -> None:
     """List the open alerts: what happened, what to do, and whether people were told.
 
     \b
@@ -31,12 +37,13 @@ def show(org_id: OrgId = None, with_resolved: WithResolved = False, as_json: ter
     Exit codes: 0 listed; 1 the database does not answer; 2 configuration.
     """
     with open_database(load_settings()) as database, database.connect() as connection:
-        alerts = list_alerts(connection, org_id=org_id, with_resolved=with_resolved)
+        alerts = list_alerts(connection, org_id=only_org_id(connection, org), with_resolved=with_resolved)
+        names = {each.org_id: each.name for each in list_orgs(connection)}
     if as_json:
         terminal.print_json([asdict(alert) for alert in alerts])
         return
-    columns = ("alert", "kind", "org", "since", "times", "told", "what happened", "what to do")
-    terminal.output().print(terminal.table(columns, map(_row, alerts), numbers=("alert", "times")))
+    for alert in alerts:
+        _print(alert, names.get(alert.org_id or ""))
     if not alerts:
         terminal.say("nothing is wrong that is known of")
 
@@ -85,14 +92,25 @@ def test(as_json: terminal.JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
-def _row(alert: Alert) -> list[str]:
-    return [
-        str(alert.id),
-        alert.kind.replace("_", " ") + (" (resolved)" if alert.resolved_at else ""),
-        alert.org_id or "",
-        terminal.moment(alert.first_seen_at),
-        terminal.count(alert.count),
-        ", ".join(alert.delivered_to) or (f"no: {alert.delivery_error}" if alert.delivery_error else "no"),
-        alert.message,
-        alert.mend,
-    ]
+def _print(alert: Alert, name: str | None) -> None:
+    """One block: what and of which church, what happened, what to do, since when, and who was sent it."""
+    over = f", over since {terminal.moment(alert.resolved_at)}" if alert.resolved_at else ""
+    church = f"{name} ({alert.org_id})" if name else alert.org_id or "no single church"
+    times = "" if alert.count == 1 else f", noticed {terminal.count(alert.count)} times"
+    sent = ", ".join(alert.delivered_to) or (
+        f"nobody: {alert.delivery_error}" if alert.delivery_error else "nobody yet"
+    )
+    out = terminal.output()
+    out.print(Text(printable(f"{alert.id}  {alert.kind.replace('_', ' ')}, {church}{over}"), "bold"))
+    for label, text in (
+        ("what happened", alert.message),
+        ("what to do", alert.mend),
+        ("since", f"{terminal.moment_and_age(alert.first_seen_at)}{times}"),
+        ("sent to", sent),
+    ):
+        line = Table.grid(padding=(0, 2, 0, 0))
+        line.add_column(min_width=_LABEL_WIDTH)
+        line.add_column(overflow="fold")
+        line.add_row(f"   {label}", Text(printable(text)))
+        out.print(line)
+    out.print()

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import psycopg
 import typer
@@ -28,6 +28,7 @@ VERBS: Final = {
     "sync": "sync:sync",
     "backfill": "backfill:backfill",
     "status": "status:show_status",
+    "syncs": "syncs:syncs_app",
     "history": "history:show_history",
     "rollback": "rollback:rollback",
     "catalog": "catalog:show_catalog",
@@ -42,6 +43,18 @@ VERBS: Final = {
 """Where each verb, or group of verbs, is: a module of this package and what it is called there."""
 
 
+CHAPTERS: Final = {
+    "Begin": ("demo", "dev", "org"),
+    "Sync": ("sync", "backfill", "syncs", "status"),
+    "Look after": ("alerts", "deletes", "quarantine", "webhooks"),
+    "Look back, take back": ("history", "rollback"),
+    "Data": ("catalog", "db"),
+    "Run on servers": ("serve", "worker", "dagster"),
+    "Practise": ("simulator",),
+}
+"""How `--help` groups the verbs; one that is in no chapter comes last."""
+
+
 class _Verbs(TyperGroup):
     """Imports a verb when it is asked for: all of them together take over a second."""
 
@@ -53,6 +66,20 @@ class _Verbs(TyperGroup):
         for name in [cmd_name] if cmd_name in VERBS else VERBS:
             self.commands[name] = _imported(name)
         return self.commands.get(cmd_name)  # type: ignore[return-value]
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        """A chapter at a time, in the order in which a church meets them."""
+        grouped = {name for names in CHAPTERS.values() for name in names}
+        rest = tuple(name for name in VERBS if name not in grouped)
+        for chapter, names in {**CHAPTERS, "Other": rest}.items():
+            known = [name for name in names if name in VERBS]
+            if known:
+                with formatter.section(chapter):
+                    formatter.write_dl([(name, self._summary(ctx, name)) for name in known], col_spacing=2)
+
+    def _summary(self, ctx: typer.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(limit=100) if command else ""
 
 
 def _imported(name: str) -> Any:
@@ -66,19 +93,38 @@ def _imported(name: str) -> Any:
     return get_group(alone).commands[name]
 
 
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from openfaith_pipeline.cli.version import version_lines
+
+        for line in version_lines():
+            terminal.report(line)
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=_print_version, is_eager=True, help="Print the versions of this, Postgres and the schema."
+    ),
+]
+
 app = typer.Typer(
     name="openfaith-pipeline",
     cls=_Verbs,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
 @app.callback()
-def _all() -> None:
-    """Sync Planning Center Online into the OpenFaith database."""
+def _all(version: Version = False) -> None:
+    """Sync Planning Center Online into the OpenFaith database.
+
+    An org is named by its id, by a beginning of it that no other has, or by its church's name. --json prints one JSON
+    document on stdout. Start with: openfaith-pipeline demo
+    """
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -90,6 +136,8 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _leave)
     try:
         app(args=given, prog_name="openfaith-pipeline")
+    except BrokenPipeError:  # help and version, which do not print by our terminal
+        terminal.drop_output(sys.stdout)
     except (OpenFaithError, psycopg.Error, OSError) as error:
         sys.exit(_explain(error, as_json="--json" in given))
     sys.exit(0)

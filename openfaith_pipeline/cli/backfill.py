@@ -11,7 +11,8 @@ import typer
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.sync import EveryOrg, OrgIds, Products, StreamNames, choose_orgs, choose_streams
+from openfaith_pipeline.cli.org_names import OrgNames
+from openfaith_pipeline.cli.selection import EveryOrg, Products, StreamNames, choose_orgs, choose_streams
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.inbox.requests import Request, get_request, resume_request
@@ -44,7 +45,7 @@ Detach = Annotated[bool, typer.Option("--detach", help="Return once it is queued
 
 
 def backfill(  # noqa: PLR0913, PLR0917 - one for each option
-    org_ids: OrgIds = None,
+    orgs: OrgNames = None,
     every_org: EveryOrg = False,
     product: Products = None,
     stream: StreamNames = None,
@@ -71,8 +72,8 @@ def backfill(  # noqa: PLR0913, PLR0917 - one for each option
     called = _checked(name) if name is not None else f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-{token_hex(2)}"
     streams = choose_streams(product or (), stream or ())
     with open_database(load_settings()) as database:
-        orgs = choose_orgs(database, org_ids or [], every_org=every_org)
-        requests = _ask(database, [org.org_id for org in orgs], streams, mode, called)
+        chosen = choose_orgs(database, orgs or [], every_org=every_org)
+        requests = _ask(database, [org.org_id for org in chosen], streams, mode, called)
         terminal.say(f"backfill {called}: queued for {terminal.number_of(len(requests), 'org')}")
         if not detach:
             requests = _watch(database, requests)

@@ -2,62 +2,98 @@
 
 import asyncio
 import getpass
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.sync import choose_streams
-from openfaith_pipeline.database import open_database
+from openfaith_pipeline.cli.completion import complete_org, complete_stream
+from openfaith_pipeline.cli.org_names import OnlyOrg, only_org_id
+from openfaith_pipeline.cli.selection import choose_streams
+from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.review.delete_guards import ANY, Guard, list_guards, reset_guard, set_guard
-from openfaith_pipeline.review.held_deletions import HeldDeletion, list_held
+from openfaith_pipeline.review.held_deletions import (
+    HeldDeletion,
+    held_rows,
+    ids_of,
+    list_held,
+    waiting_deletion,
+)
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sync.deletion_approval import approve_deletion, reject_deletion
 
+_IDS_SHOWN = 20
+
 deletes_app = typer.Typer(no_args_is_help=True, help="Deletions that are so large that they wait for a person.")
 
-OrgId = Annotated[str | None, typer.Argument(metavar="ORG_ID", help="Only of this org.")]
 WithDecided = Annotated[bool, typer.Option("--all", help="Those that are decided, too.")]
+ShowRecords = Annotated[
+    bool, typer.Option("--show-records", help="Show the records themselves, which are people's data.")
+]
 HeldId = Annotated[int, typer.Argument(metavar="HELD", help="Its number, as `deletes list` shows it.", min=1)]
-GuardOrg = Annotated[str | None, typer.Option("--org", metavar="ORG_ID", help="For this org; for all if not given.")]
+GuardOrg = Annotated[
+    str | None,
+    typer.Option("--org", metavar="ORG", autocompletion=complete_org, help="For this org; for all if not given."),
+]
 GuardStream = Annotated[
-    str | None, typer.Option("--stream", "-s", metavar="STREAM", help="For this stream; for all if not given.")
+    str | None,
+    typer.Option(
+        "--stream",
+        "-s",
+        metavar="STREAM",
+        autocompletion=complete_stream,
+        help="For this stream; for all if not given.",
+    ),
 ]
 
 
 @deletes_app.command("list")
-def show(org_id: OrgId = None, with_decided: WithDecided = False, as_json: terminal.JsonOption = False) -> None:
-    """List the deletions that are held: how many rows of which stream Planning Center lists no more, and since when.
+def show(
+    org: OnlyOrg = None,
+    with_decided: WithDecided = False,
+    show_records: ShowRecords = False,
+    as_json: terminal.JsonOption = False,
+) -> None:
+    """List the deletions that are held: how many rows of which stream Planning Center lists no more, which, and since
+    when.
 
     Their rows are as they were until one is approved. A later reconcile that misses less lets it lapse.
 
     \b
     Examples:
       openfaith-pipeline deletes list
+      openfaith-pipeline deletes list "Cedar Hollow Chapel" --show-records
       openfaith-pipeline deletes list org_01k5t0w2m1e9qv4y8z3n7b6c5d --all --json
 
     \b
     Exit codes: 0 listed; 1 the database does not answer; 2 no such org.
     """
     with open_database(load_settings()) as database, database.connect() as connection:
-        if org_id:
-            get_org(connection, org_id)
-        held = list_held(connection, org_id, with_decided=with_decided)
+        held = list_held(connection, only_org_id(connection, org), with_decided=with_decided)
+        ids = {each.id: ids_of(connection, each.id) for each in held}
+        records = {each.id: held_rows(connection, each, ids[each.id]) for each in held} if show_records else {}
     if as_json:
-        terminal.print_json([asdict(each) for each in held])
+        terminal.print_json([_described(each, ids[each.id], records.get(each.id)) for each in held])
         return
     columns = ("held", "org", "stream", "rows", "of", "since", "decision")
-    terminal.output().print(terminal.table(columns, map(_row, held), numbers=("held", "rows", "of")))
+    go = ("decision", "of", "org")
+    table = terminal.table(columns, map(_row, held), numbers=("held", "rows", "of"), first_to_go=go)
+    terminal.output().print(table)
+    for each in held:
+        _print_records(each, ids[each.id], records.get(each.id))
     if not held:
         terminal.say("no deletion is held")
 
 
 @deletes_app.command("approve")
-def approve(held_id: HeldId, as_json: terminal.JsonOption = False) -> None:
+def approve(held_id: HeldId, yes: terminal.YesOption = False, as_json: terminal.JsonOption = False) -> None:
     """Mark the held rows deleted, after asking Planning Center for them once more, and with them what was under them.
+
+    It shows which rows they are and asks first; --yes answers.
 
     Exactly the rows that were held are marked, in one transaction, and the OpenFaith tables follow. It is a sync of its
     own, which can be rolled back.
@@ -65,12 +101,15 @@ def approve(held_id: HeldId, as_json: terminal.JsonOption = False) -> None:
     \b
     Examples:
       openfaith-pipeline deletes approve 3
+      openfaith-pipeline deletes approve 3 --yes --json
 
     \b
-    Exit codes: 0 done; 1 records are there again, the stream is being synced, or something does not answer; 2 no
-    deletion of that number is held.
+    Exit codes: 0 done; 1 not confirmed, records are there again, the stream is being synced, or something does not
+    answer; 2 no deletion of that number is held.
     """
     with open_database(load_settings()) as database:
+        if not yes:
+            _ask(database, held_id)
         approval = asyncio.run(approve_deletion(database, held_id, getpass.getuser()))
     if as_json:
         terminal.print_json(asdict(approval))
@@ -98,7 +137,7 @@ def reject(held_id: HeldId, as_json: terminal.JsonOption = False) -> None:
 
 @deletes_app.command("guard")
 def guard(
-    org_id: GuardOrg = None,
+    org: GuardOrg = None,
     stream: GuardStream = None,
     share: Annotated[float | None, typer.Option("--share", help="Of the stream's rows, from 0 to 1.")] = None,
     number: Annotated[int | None, typer.Option("--number", help="Of rows.")] = None,
@@ -123,8 +162,7 @@ def guard(
     if stream:
         choose_streams((), [stream])
     with open_database(load_settings()) as database, database.connect() as connection:
-        if org_id:
-            get_org(connection, org_id)
+        org_id = only_org_id(connection, org)
         if share is not None and number is not None:
             set_guard(connection, Guard(org_id or ANY, stream or ANY, share, number))
         elif reset:
@@ -135,6 +173,30 @@ def guard(
         return
     rows = ([each.org_id, each.stream, f"{each.largest_share:g}", str(each.largest_number)] for each in guards)
     terminal.output().print(terminal.table(("org", "stream", "share", "number"), rows, numbers=("share", "number")))
+
+
+def _ask(database: Database, held_id: int) -> None:
+    with database.connect() as connection:
+        held = waiting_deletion(connection, held_id)
+        org, ids = get_org(connection, held.org_id), ids_of(connection, held_id)
+    _print_records(held, ids, None)
+    rows = terminal.number_of(held.number, "row")
+    terminal.confirm(f"Mark {rows} of {held.row_count:,} of {held.stream} of {org.name} deleted?")
+
+
+def _print_records(held: HeldDeletion, ids: Sequence[str], records: Sequence[Mapping[str, Any]] | None) -> None:
+    """The ids, so many as help to recognize them; or the records, which are people's data."""
+    if records is not None:
+        for record in records:
+            terminal.report(f"{held.id}: {held.stream} {terminal.json_line(record)}")
+        return
+    more = f" and {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else ""
+    terminal.say(f"{held.id}: {held.stream} {', '.join(ids[:_IDS_SHOWN])}{more}")
+
+
+def _described(held: HeldDeletion, ids: Sequence[str], records: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    described = {**asdict(held), "ids": list(ids)}
+    return described if records is None else {**described, "records": list(records)}
 
 
 def _row(held: HeldDeletion) -> list[str]:

@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,24 +18,13 @@ from openfaith_pipeline.cli.demo_churches import (
     start_simulator,
 )
 from openfaith_pipeline.cli.home import open_or_make
-from openfaith_pipeline.cli.running import run_shown
+from openfaith_pipeline.cli.running import Show, run_shown
+from openfaith_pipeline.cli.selection import Products, choose_streams
 from openfaith_pipeline.cli.simulator import read_limit
-from openfaith_pipeline.cli.sync import (
-    Products,
-    choose_streams,
-    complain_of_failures,
-    describe_sync,
-    is_empty,
-)
+from openfaith_pipeline.cli.sync_report import complain_of_failures, describe_sync, print_end
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.orgs.registry import Org
 from openfaith_pipeline.processes.supervisor import Supervisor
 from openfaith_pipeline.settings import Settings, load_settings
-from openfaith_pipeline.sources import STREAMS
-from openfaith_pipeline.sync.results import StreamResult
-
-if TYPE_CHECKING:
-    from openfaith_pipeline.defs.reports import OrgReport
 
 RELEASE_DATABASE = (sys.executable, "-m", "openfaith_pipeline.cli", "db", "stop", "--unused")
 
@@ -60,6 +49,7 @@ def demo(
     product: Products = None,
     as_json: terminal.JsonOption = False,
     verbose: terminal.VerboseOption = False,
+    dagster_log: terminal.DagsterLogOption = False,
 ) -> None:
     """Sync two made-up churches from a simulated Planning Center, to see how it goes. Needs nothing set up.
 
@@ -83,14 +73,13 @@ def demo(
         orgs = connect_churches(churches, database)
         terminal.say(f"syncing {len(orgs)} simulated churches from {churches.url}")
         began_at = time.monotonic()
-        sync_id, reports = run_shown(database, orgs, streams, is_verbose=verbose)
+        sync_id, reports = run_shown(database, orgs, streams, show=Show(every_stream=verbose, dagster_log=dagster_log))
         seconds = time.monotonic() - began_at
     if as_json:
         terminal.print_json({**describe_sync(sync_id, reports), "seconds": round(seconds, 3)})
     else:
-        _print_outcome(orgs, reports)
-        whole = terminal.duration(seconds)
-        terminal.output().print(f"all of it in {whole}, Dagster's records and the OpenFaith tables included")
+        print_end(sync_id, orgs, reports, every_stream=verbose)
+        terminal.say(f"all of it in {terminal.duration(seconds)}, Dagster's records and the OpenFaith tables included")
         program = Path(sys.executable).with_name("openfaith-pipeline")
         typer.echo(_NEXT.format(home=_shortened(settings.home), program=_shortened(program)))
     raise typer.Exit(complain_of_failures(reports))
@@ -105,54 +94,6 @@ def _choose_churches(settings: Settings, people: Sequence[int] | None, rate_limi
         read_limit(rate_limit)
         churches = replace(churches, rate_limit=rate_limit)
     return churches
-
-
-def _print_outcome(orgs: Sequence[Org], reports: Mapping[str, "OrgReport"]) -> None:
-    out = terminal.output()
-    names = [org.name for org in orgs]
-    streams = [reports[org.org_id].streams for org in orgs]
-    told = sorted({name for each in streams for name, result in each.items() if not is_empty(result)})
-    headings = [heading for name in names for heading in (name, "requests", "took")]
-    rows = [[name, *(cell for each in streams for cell in _cells(each.get(name)))] for name in told]
-    out.print(terminal.table(("stream", *headings), rows, numbers=headings))
-    untold = len(set().union(*streams)) - len(told)
-    out.print(f"and {terminal.number_of(untold, 'stream')} without records" if untold else "")
-    out.print()
-    tables = [reports[org.org_id].tables for org in orgs]
-    counts = [[name, *(terminal.count(each[name].row_count) for each in tables)] for name in tables[0]]
-    out.print(terminal.table(("OpenFaith table", *names), counts, numbers=names), "")
-    for org in orgs:
-        terminal.report(_summarize(org, reports[org.org_id]))
-
-
-def _cells(result: StreamResult | None) -> tuple[str, str, str]:
-    if result is None:
-        return "", "", ""
-    return terminal.count(result.row_count), terminal.count(result.requests), terminal.duration(result.seconds)
-
-
-def _summarize(org: Org, report: "OrgReport") -> str:
-    """`Cedar Hollow Chapel: 1,822 rows (1,822 new, ...) by 110 requests in 22 s: 81 rows a second`."""
-    results = report.streams.values()
-    fetched, requests = sum(result.fetched for result in results), sum(result.requests for result in results)
-    seconds = _seconds_of(results)
-    changes = (
-        f"{sum(result.inserted for result in results):,} new, {sum(result.updated for result in results):,} changed, "
-        f"{sum(result.unchanged for result in results):,} unchanged"
-    )
-    return (
-        f"{org.name}: {terminal.number_of(fetched, 'row')} ({changes}) by {terminal.number_of(requests, 'request')}"
-        f" in {terminal.duration(seconds)}: {fetched / seconds:,.0f} rows a second"
-    )
-
-
-def _seconds_of(results: Iterable[StreamResult]) -> float:
-    """Products are synced one after the other, the streams of one side by side."""
-    longest: dict[str, float] = {}
-    for result in results:
-        product = STREAMS[result.stream].product.value
-        longest[product] = max(longest.get(product, 0.001), result.seconds)
-    return sum(longest.values())
 
 
 def _shortened(path: Path) -> str:

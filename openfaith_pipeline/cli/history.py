@@ -6,18 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.org_names import OrgName, org_id_of
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.journal.history import Change, read_history
 from openfaith_pipeline.journal.tables import JournaledTable, raw_rows, table_named
-from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import STREAMS
 
 _LONGEST = 60
 
-OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
 Where = Annotated[
     str,
     typer.Argument(
@@ -30,7 +29,7 @@ RecordId = Annotated[
 ]
 
 
-def show_history(org_id: OrgId, where: Where, record_id: RecordId, as_json: terminal.JsonOption = False) -> None:
+def show_history(org: OrgName, where: Where, record_id: RecordId, as_json: terminal.JsonOption = False) -> None:
     """Show what became of a record: when, by which sync and why, and each field before and after.
 
     What is shown is the church's own data. How far back it goes is set by OPENFAITH_JOURNAL_DAYS.
@@ -45,7 +44,7 @@ def show_history(org_id: OrgId, where: Where, record_id: RecordId, as_json: term
     """
     settings = load_settings()
     with open_database(settings) as database, database.connect() as connection:
-        get_org(connection, org_id)
+        org_id = org_id_of(connection, org)
         table = _table_of(where, settings.canonical_schema)
         if len(record_id) > len(table.key):
             raise UsageError(f"the key of {table.full_name} is {', '.join(table.key)}")

@@ -1,20 +1,15 @@
 """`org invite`: a link by which a church connects an org that nothing else says is theirs."""
 
-from typing import Annotated
-
-import typer
-
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.org_names import OrgName, org_id_of
 from openfaith_pipeline.connections.invitations import invitation_url, make_invitation
 from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.settings import load_settings
 
-OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
 
-
-def invite(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
+def invite(org: OrgName, as_json: terminal.JsonOption = False) -> None:
     """Print a link by which a church connects this org by OAuth: once, within seven days.
 
     It is needed for an org of which Planning Center's number is not known, such as one added with --no-verify whose
@@ -32,6 +27,7 @@ def invite(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
         raise ConfigurationError("OPENFAITH_PUBLIC_URL is not set: set it to where churches reach the service")
     with open_database(settings) as database, database.connect() as connection:
         adopt_openfaith_orgs(connection, settings.canonical_schema)
+        org_id = org_id_of(connection, org)
         invitation = make_invitation(connection, org_id)
     url = invitation_url(settings.public_url, invitation)
     if as_json:

@@ -6,16 +6,18 @@ from typing import Annotated
 import typer
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.org_names import OrgName
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.orgs.health import read_health
-from openfaith_pipeline.orgs.registry import get_org, list_orgs, remove_org
+from openfaith_pipeline.orgs.naming import find_org
+from openfaith_pipeline.orgs.registry import list_orgs, remove_org
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.webhooks.secrets import subscriptions_of
 from openfaith_pipeline.webhooks.subscriptions import LeftOver, let_go
 
 
 def remove(
-    org_id: Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")],
+    name: OrgName,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
@@ -31,7 +33,9 @@ def remove(
 
     with open_database(load_settings()) as database:
         with database.connect() as connection:
-            org, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
+            org = find_org(connection, name)
+            org_id = org.org_id
+            health = read_health(connection, [org_id])[org_id]
             ours = len(subscriptions_of(connection, org_id))
         if not yes:
             terminal.confirm(f"Disconnect {org_id} ({org.name})?")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.org_names import OrgName, org_id_of
 from openfaith_pipeline.cli.periods import parse_period, written_period
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UsageError
@@ -18,7 +19,6 @@ from openfaith_pipeline.settings import load_settings
 
 _DEFAULT: Final = "default"
 
-OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
 Every = Annotated[
     str | None,
     typer.Option("--every", metavar="TIME", help="Between two syncs, 1m to 30d. At first 15m."),
@@ -56,7 +56,7 @@ class _Shown:
 
 
 def set_schedule(
-    org_id: OrgId,
+    org: OrgName,
     every: Every = None,
     poll_every: PollEvery = None,
     reconcile_within: ReconcileWithin = None,
@@ -91,17 +91,20 @@ def set_schedule(
     )
     with open_database(load_settings()) as database:
         with database.connect() as connection:
+            org_id = org_id_of(connection, org)
             reschedule(connection, org_id, change_settings(connection, org_id, change))
         _print(_read(database, org_id), as_json=as_json)
 
 
-def show(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
+def show(org: OrgName, as_json: terminal.JsonOption = False) -> None:
     """Show how a church is synced by the clock, when next, and how its last turn went.
 
     \b
     Exit codes: 0 shown; 1 the database does not answer; 2 no such org.
     """
     with open_database(load_settings()) as database:
+        with database.connect() as connection:
+            org_id = org_id_of(connection, org)
         _print(_read(database, org_id), as_json=as_json)
 
 

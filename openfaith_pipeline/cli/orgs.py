@@ -15,6 +15,7 @@ from openfaith_pipeline.catalog.source import Account
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.home import open_or_make
 from openfaith_pipeline.cli.org_invite import invite
+from openfaith_pipeline.cli.org_names import OrgName, org_id_of
 from openfaith_pipeline.cli.org_removal import remove
 from openfaith_pipeline.cli.org_settings import set_schedule, show
 from openfaith_pipeline.connections.cipher import cipher_from
@@ -48,7 +49,6 @@ orgs_app.command("show")(show)
 orgs_app.command("invite")(invite)
 orgs_app.command("remove")(remove)
 
-OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
 NewOrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="Its id in OpenFaith (org_...), or `new` to make one.")]
 AppId = Annotated[str, typer.Option("--app-id", metavar="ID", help="Application ID of the personal access token.")]
 Name = Annotated[str | None, typer.Option("--name", help="What to call it; by default its name in Planning Center.")]
@@ -155,29 +155,31 @@ def list_all(as_json: terminal.JsonOption = False) -> None:
 
 
 @orgs_app.command("pause")
-def pause(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
+def pause(org: OrgName, as_json: terminal.JsonOption = False) -> None:
     """Stop syncing a church until `org resume`. What it has stays.
 
     \b
     Exit codes: 0 paused; 1 the database does not answer; 2 no such org.
     """
     with _registry(load_settings()) as connection:
+        org_id = org_id_of(connection, org)
         pause_org(connection, org_id)
-        org, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
-    _print_org(org, health, "paused", as_json=as_json)
+        paused, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
+    _print_org(paused, health, "paused", as_json=as_json)
 
 
 @orgs_app.command("resume")
-def resume(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
+def resume(org: OrgName, as_json: terminal.JsonOption = False) -> None:
     """Sync a paused church again.
 
     \b
     Exit codes: 0 resumed; 1 the database does not answer; 2 no such org.
     """
     with _registry(load_settings()) as connection:
+        org_id = org_id_of(connection, org)
         resume_org(connection, org_id)
-        org, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
-    _print_org(org, health, "resumed", as_json=as_json)
+        resumed, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
+    _print_org(resumed, health, "resumed", as_json=as_json)
 
 
 @orgs_app.command("reencrypt")

@@ -39,9 +39,10 @@ def make_plan(database: Database, org: Org, streams: Sequence[Stream], mode: Syn
         give_up_old_plans(connection)
         begin_sync(connection, SyncStart(sync_id, None, mode, "cli", asked))
     try:
-        with shown_progress({org.org_id: org.name}) as progress:
+        with shown_progress(database, {org.org_id: org.name}) as shown:
+            shown.watch.follow(sync_id)
             plan = asyncio.run(
-                plan_streams(database, org.org_id, streams, mode=mode, sync_id=sync_id, progress=progress(org.org_id))
+                plan_streams(database, org.org_id, streams, mode=mode, sync_id=sync_id, progress=shown.of(org.org_id))
             )
     except BaseException as error:
         with database.connect() as connection:

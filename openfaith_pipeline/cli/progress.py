@@ -1,4 +1,4 @@
-"""What is seen while a sync runs: a live table on a terminal, a plain line now and then anywhere else."""
+"""What is seen while a sync runs: a live display on a terminal, a plain line now and then anywhere else."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -8,14 +8,19 @@ from dataclasses import dataclass, field, replace
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
+from openfaith_pipeline.cli.outlook import Outlook, Watch, outlook_in_words
 from openfaith_pipeline.cli.terminal import count, duration, messages, number_of, table
+from openfaith_pipeline.database import Database
 from openfaith_pipeline.printable import printable
-from openfaith_pipeline.sync.results import Progress, StreamResult
+from openfaith_pipeline.sync.results import Progress, Silence, StreamResult
 
 _PLAIN_INTERVAL_SECONDS = 5.0
-_MOST_LIVE_STREAMS = 15
+_MOST_LIVE_STREAMS = {False: 5, True: 15}
+_BAR_WIDTH = 24
 _COLORS = {"succeeded": "green", "failed": "red", "incomplete": "yellow", "withheld": "yellow", "unavailable": "yellow"}
 
 
@@ -60,13 +65,17 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """Streams under way as a table that stays at the bottom; finished ones scroll up above it."""
+    """Streams under way and how far the whole is, at the bottom; verbose, finished streams scroll up above it."""
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, console: Console, clock: Callable[[], float] = time.monotonic, *, is_verbose: bool = False
+    ) -> None:
         self._console = console
         self._clock = clock
+        self._is_verbose = is_verbose
         self._began_at = clock()
         self._activities: dict[str, _Activity] = {}
+        self.outlook: Outlook | None = None
 
     def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None:
         now = self._clock()
@@ -74,24 +83,39 @@ class LiveProgress:
 
     def finished(self, result: StreamResult) -> None:
         self._activities.pop(result.stream, None)
-        color = _COLORS.get(result.status, "default")
-        self._console.print(f"[{color}]•[/] {escape(describe_result(result))}", soft_wrap=True)
+        if self._is_verbose:
+            color = _COLORS.get(result.status, "default")
+            self._console.print(f"[{color}]•[/] {escape(describe_result(result))}", soft_wrap=True)
 
     def __rich__(self) -> RenderableType:
-        now = self._clock()
+        streams = self._streams()
+        return Group(streams, self._whole()) if streams else self._whole()
+
+    def _streams(self) -> RenderableType | None:
+        now, most = self._clock(), _MOST_LIVE_STREAMS[self._is_verbose]
         activities = list(self._activities.items())
         if not activities:
-            return Text(f"working for {duration(now - self._began_at)}", "dim")
-        rows = [_row(stream, activity, now) for stream, activity in activities[:_MOST_LIVE_STREAMS]]
+            return None
+        rows = [_row(stream, activity, now) for stream, activity in activities[:most]]
         numbers = ("rows", "requests", "waited", "for")
         running = table(("syncing", *numbers), rows, numbers=numbers)
         unseen = len(activities) - len(rows)
         return Group(running, Text(f"and {number_of(unseen, 'stream')} more", "dim")) if unseen else running
 
+    def _whole(self) -> RenderableType:
+        worked = f"working for {duration(self._clock() - self._began_at)}"
+        if self.outlook is None:
+            return Text(worked, "dim")
+        line = Table.grid(padding=(0, 1))
+        share = self.outlook.share
+        bar = () if share is None else (ProgressBar(total=1.0, completed=share, width=_BAR_WIDTH),)
+        line.add_row(*bar, Text(f"{outlook_in_words(self.outlook)}; {worked}"))
+        return line
+
 
 @dataclass(frozen=True)
 class _Labelled:
-    """Progress of one org among several: each stream is told with the org's name."""
+    """Progress of one org among several: each stream is named with the org."""
 
     progress: Progress
     label: str
@@ -106,25 +130,49 @@ class _Labelled:
         return f"{printable(self.label)} · {stream}"
 
 
-@contextmanager
-def shown_progress(names: Mapping[str, str]) -> Iterator[Callable[[str], Progress]]:
-    """Progress on stderr, in the form that fits what stderr is; yields what makes the progress of one org by its id.
+@dataclass(frozen=True)
+class Shown:
+    """The progress of a sync on stderr. names: of the orgs by id; one alone is not named."""
 
-    names: of the orgs by id; one alone is not named.
-    """
+    progress: Progress
+    names: Mapping[str, str]
+    watch: Watch
+
+    def of(self, org_id: str) -> Progress:
+        """Hears of the streams of this org."""
+        return _Labelled(self.progress, self.names[org_id]) if len(self.names) > 1 else self.progress
+
+
+@contextmanager
+def shown_progress(database: Database, names: Mapping[str, str], *, is_verbose: bool = False) -> Iterator[Shown]:
+    """Progress in the form that fits what stderr is. `watch.follow` has it say how far the sync as a whole is."""
     console = messages()
-    with _progress_on(console) as progress:
-        yield lambda org_id: _Labelled(progress, names[org_id]) if len(names) > 1 else progress
-
-
-@contextmanager
-def _progress_on(console: Console) -> Iterator[Progress]:
     if not console.is_terminal:
-        yield PlainProgress(lambda line: console.print(escape(line), soft_wrap=True))
+        yield from _plain(database, console, names, is_verbose=is_verbose)
         return
-    progress = LiveProgress(console)
-    with Live(progress, console=console, refresh_per_second=4, transient=True):
-        yield progress
+    progress = LiveProgress(console, is_verbose=is_verbose)
+
+    def show(outlook: Outlook) -> None:
+        progress.outlook = outlook
+
+    with (
+        Watch(database, show) as watch,
+        Live(progress, console=console, refresh_per_second=4, transient=True),
+    ):
+        yield Shown(progress, names, watch)
+
+
+def _plain(database: Database, console: Console, names: Mapping[str, str], *, is_verbose: bool) -> Iterator[Shown]:
+    def say(line: str) -> None:
+        console.print(escape(line), soft_wrap=True)
+
+    progress: Progress = PlainProgress(say) if is_verbose else Silence()
+
+    def show(outlook: Outlook) -> None:
+        say(outlook_in_words(outlook))
+
+    with Watch(database, show, every_seconds=_PLAIN_INTERVAL_SECONDS) as watch:
+        yield Shown(progress, names, watch)
 
 
 def describe_result(result: StreamResult) -> str:

@@ -8,21 +8,28 @@ from uuid import uuid4
 import typer
 
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.sync import choose_streams
+from openfaith_pipeline.cli.completion import complete_stream
+from openfaith_pipeline.cli.org_names import OnlyOrg, only_org_id
+from openfaith_pipeline.cli.selection import choose_streams
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.load.sessions import REPLAYED
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
-from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.review.quarantine import Quarantined, list_quarantined
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sync.quarantine_replay import Replayed, replay
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Records, or values of them, that could not be loaded.")
 
-OrgId = Annotated[str | None, typer.Argument(metavar="ORG_ID", help="Only of this org.")]
 StreamName = Annotated[
-    str | None, typer.Option("--stream", "-s", metavar="STREAM", help="Only of this stream, such as people.emails.")
+    str | None,
+    typer.Option(
+        "--stream",
+        "-s",
+        metavar="STREAM",
+        autocompletion=complete_stream,
+        help="Only of this stream, such as people.emails.",
+    ),
 ]
 WithResolved = Annotated[bool, typer.Option("--all", help="Those that are settled, too.")]
 EntryId = Annotated[
@@ -35,7 +42,7 @@ ShowRecords = Annotated[
 
 @quarantine_app.command("list")
 def show(
-    org_id: OrgId = None,
+    org: OnlyOrg = None,
     stream: StreamName = None,
     with_resolved: WithResolved = False,
     show_records: ShowRecords = False,
@@ -55,7 +62,7 @@ def show(
     Exit codes: 0 listed; 1 the database does not answer; 2 no such org or stream.
     """
     with open_database(load_settings()) as database:
-        entries = find_entries(database, org_id, stream, with_resolved=with_resolved)
+        entries = find_entries(database, org, stream, with_resolved=with_resolved)
     if as_json:
         terminal.print_json([_describe(entry, show_records=show_records) for entry in entries])
         return
@@ -71,7 +78,7 @@ def show(
 
 @quarantine_app.command("replay")
 def replay_entries(
-    org_id: OrgId = None,
+    org: OnlyOrg = None,
     stream: StreamName = None,
     entry_id: EntryId = None,
     as_json: terminal.JsonOption = False,
@@ -91,7 +98,7 @@ def replay_entries(
     Exit codes: 0 nothing is left of what was tried; 1 something is, named on stderr; 2 no such org, stream or entry.
     """
     with open_database(load_settings()) as database:
-        entries = find_entries(database, org_id, stream, entry_id=entry_id)
+        entries = find_entries(database, org, stream, entry_id=entry_id)
         if entry_id is not None and not entries:
             raise UsageError(
                 f"no entry {entry_id} is open in quarantine; `openfaith-pipeline quarantine list` shows them"
@@ -146,7 +153,7 @@ def _complain_of_leftovers(results: list[Replayed]) -> int:
 
 def find_entries(
     database: Database,
-    org_id: str | None,
+    org: str | None,
     stream: str | None,
     *,
     entry_id: int | None = None,
@@ -156,8 +163,7 @@ def find_entries(
     if stream:
         choose_streams((), [stream])
     with database.connect() as connection:
-        if org_id:
-            get_org(connection, org_id)
+        org_id = only_org_id(connection, org)
         return list_quarantined(
             connection, org_id=org_id, stream=stream, entry_id=entry_id, with_resolved=with_resolved
         )

@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -11,7 +10,7 @@ from uuid import uuid4
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.progress import shown_progress
+from openfaith_pipeline.cli.progress import Shown, shown_progress
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.orgs.registry import Org
@@ -19,7 +18,7 @@ from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS
 
 if TYPE_CHECKING:
-    from openfaith_pipeline.defs.execution import SyncOrder
+    from openfaith_pipeline.defs.execution import Beginning, SyncOrder
     from openfaith_pipeline.defs.reports import OrgReport
 
 _BUSY_PATIENCE_SECONDS: Final = 35.0  # longer than a run may be silent, at its start too
@@ -39,14 +38,27 @@ class Terms:
 
     idempotency_key: asked again with the same one, it is the same sync.
     choices: by org, the streams of orgs that do not sync all of those asked for.
+    is_anew: an interrupted sync of the same request is not gone on with.
     """
 
     if_busy: IfBusy = IfBusy.REFUSE
     idempotency_key: str | None = None
     choices: Mapping[str, Collection[Stream]] = field(default_factory=dict)
+    is_anew: bool = False
 
 
 AS_USUAL: Final = Terms()
+
+
+@dataclass(frozen=True)
+class Show:
+    """What is shown of a sync. every_stream: as it ends, and not only the whole. dagster_log: Dagster's own, too."""
+
+    every_stream: bool = False
+    dagster_log: bool = False
+
+
+QUIETLY: Final = Show()
 
 _WAITING: Final = {
     IfBusy.REFUSE: "waiting, in case it has died",
@@ -62,7 +74,7 @@ def run_shown(
     *,
     mode: SyncMode = SyncMode.INCREMENTAL,
     sync_id: str | None = None,
-    is_verbose: bool = False,
+    show: Show = QUIETLY,
     terms: Terms = AS_USUAL,
 ) -> tuple[str, dict[str, "OrgReport"]]:
     """Run the sync of these orgs, with its progress on stderr; its id and, by org, how it ended.
@@ -70,7 +82,7 @@ def run_shown(
     sync_id: of a plan, which is applied.
     Raises StreamBusy when another run of one of them lives and is to be neither waited for nor joined.
     """
-    from openfaith_pipeline.defs.execution import SyncOrder, run_sync
+    from openfaith_pipeline.defs.execution import SyncOrder
 
     order = SyncOrder(
         [org.org_id for org in orgs],
@@ -79,33 +91,49 @@ def run_shown(
         sync_id or str(uuid4()),
         idempotency_key=terms.idempotency_key,
         choices=terms.choices,
+        is_anew=terms.is_anew or sync_id is not None,
         patience_seconds=BUSY_PATIENCE_SECONDS if terms.if_busy is IfBusy.REFUSE else math.inf,
     )
+    with shown_progress(database, {org.org_id: org.name for org in orgs}, is_verbose=show.every_stream) as shown:
+        return _run(database, order, shown, show, terms)
+
+
+def _run(
+    database: Database, order: "SyncOrder", shown: Shown, show: Show, terms: Terms
+) -> tuple[str, dict[str, "OrgReport"]]:
+    from openfaith_pipeline.defs.execution import run_sync
+
+    def begin(beginning: "Beginning") -> None:
+        shown.watch.follow(beginning.sync_id)
+        terminal.say(_in_words(beginning))
+
     started = time.monotonic()
     is_told = False
-    with shown_progress({org.org_id: org.name for org in orgs}) as progress, _interrupt_told():
-        while True:
-            try:
-                reports = run_sync(database, order, progress=progress, is_verbose=is_verbose)
-                return _sync_of(reports, order.sync_id), reports
-            except StreamBusy as error:
-                if terms.if_busy is IfBusy.REFUSE and _is_surely_alive(database, error, time.monotonic() - started):
-                    raise
-                if not is_told:
-                    terminal.say(f"{_WAITING[terms.if_busy]}: {error}")
-                is_told = True
-            if terms.if_busy is IfBusy.JOIN and (joined := _join(database, order)):
-                return _sync_of(joined, order.sync_id), joined
-            time.sleep(1)
+    while True:
+        try:
+            reports = run_sync(database, order, progress=shown.of, begun=begin, is_verbose=show.dagster_log)
+            return _sync_of(reports, order.sync_id), reports
+        except StreamBusy as error:
+            if terms.if_busy is IfBusy.REFUSE and _is_surely_alive(database, error, time.monotonic() - started):
+                waiting = "--if-busy wait waits for its end and then syncs"
+                raise StreamBusy(f"{error}; {waiting}", error.run_id) from None
+            if not is_told:
+                terminal.say(f"{_WAITING[terms.if_busy]}: {error}")
+            is_told = True
+        if terms.if_busy is IfBusy.JOIN and (joined := _join(database, order)):
+            return _sync_of(joined, order.sync_id), joined
+        time.sleep(1)
 
 
-@contextmanager
-def _interrupt_told() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        terminal.say("interrupted; what was fetched is kept, and the same command goes on from there")
-        raise
+def _in_words(beginning: "Beginning") -> str:
+    earlier = beginning.earlier
+    if earlier is None:
+        return f"sync {beginning.sync_id}"
+    if not beginning.is_joined:
+        return f"going on with sync {beginning.sync_id}, which was interrupted {terminal.age(earlier.seen_at)}"
+    if earlier.status == "running":
+        return f"joining sync {beginning.sync_id}, which has this key"
+    return f"sync {beginning.sync_id} has this key, and {earlier.status} {terminal.age(earlier.seen_at)}"
 
 
 def _is_surely_alive(database: Database, busy: StreamBusy, seconds_watched: float) -> bool:

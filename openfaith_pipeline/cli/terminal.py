@@ -1,35 +1,55 @@
 """What a person or a program reads: results on stdout, messages and progress on stderr."""
 
+import os
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from io import TextIOWrapper
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import orjson
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.segment import Segment
-from rich.table import Table
-from rich.text import Text
 
 from openfaith_pipeline import exact_json
+from openfaith_pipeline.cli.listing import Listing
+from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.printable import printable, printable_json
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show Dagster's own log on stderr.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every stream, as it ends and at the end.")]
+DagsterLogOption = Annotated[bool, typer.Option("--dagster-log", help="Show Dagster's own log on stderr.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 _WIDTH_OF_A_PIPE = 400  # tables take what they need; a file has no edge to cut them at
 
 
 class _Console(Console):
-    """Lets no text from outside command the terminal: of what it prints only the styles are its own."""
+    """Lets no text from outside command the terminal: of what it prints only the styles are its own.
+
+    A reader that has gone away, such as `head`, ends nothing: what is printed after that is dropped.
+    """
+
+    def print(self, *objects: Any, crop: bool = False, **options: Any) -> None:
+        """As Console has it, but for lines that are longer than the terminal is wide: they are not cut."""
+        super().print(*objects, crop=crop, **options)
+
+    def on_broken_pipe(self) -> None:
+        drop_output(self.file)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=_fit(segment.text))
+
+
+def drop_output(file: IO[str]) -> None:
+    """Have what is written to the file from now on go nowhere; what it holds already included."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, file.fileno())
+    os.close(nowhere)
 
 
 def _fit(text: str) -> str:
@@ -70,13 +90,23 @@ def report(result: str) -> None:
 
 
 def confirm(question: str) -> None:
-    """Go on only if the person says yes."""
-    typer.confirm(printable(question), abort=True, err=True)
+    """Go on only if the person says yes; UsageError where nobody can, which names the option that does."""
+    try:
+        is_wanted = typer.confirm(printable(question), err=True)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise UsageError(f"{question} Nobody is there to answer: --yes says yes") from None
+    if not is_wanted:
+        raise typer.Abort
 
 
 def print_json(document: Any) -> None:
     text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=_plain).decode()
-    typer.echo(printable_json(text).encode())
+    try:
+        typer.echo(printable_json(text).encode())
+    except BrokenPipeError:
+        drop_output(sys.stdout)
 
 
 def _plain(value: Any) -> Any:
@@ -89,16 +119,19 @@ def json_line(document: Any) -> str:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None, numbers: Collection[str] = ()
-) -> Table:
-    """A table of plain text; the columns named in `numbers` are aligned to the right."""
-    heading = Text(printable(title), "bold") if title else None
-    filled = Table(title=heading, title_justify="left", box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        filled.add_column(column, justify="right" if column in numbers else "left", no_wrap=column in numbers)
-    for row in rows:
-        filled.add_row(*(Text(printable(cell)) for cell in row))
-    return filled
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str | None = None,
+    numbers: Collection[str] = (),
+    first_to_go: Sequence[str] = (),
+) -> Listing:
+    """A table of plain text. The columns named in `numbers` are aligned to the right.
+
+    first_to_go: on a narrow terminal these are left out, in this order, before what is in the others is wrapped.
+    """
+    heading = printable(title) if title else None
+    return Listing(columns, [[printable(cell) for cell in row] for row in rows], heading, numbers, first_to_go)
 
 
 def count(number: int | None) -> str:
@@ -120,6 +153,25 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s"
 
 
+def rough_duration(seconds: float) -> str:
+    """For estimates and ages: `40 s`, `3 min`, `5 h`, `2 days`."""
+    for size, unit, least in ((86400, "day", 2), (3600, "h", 2), (60, "min", 2)):
+        if seconds >= size * least:
+            number = round(seconds / size)
+            return f"{number} {unit}{'s' if unit == 'day' else ''}"
+    return f"{max(0, seconds):.0f} s"
+
+
 def moment(value: datetime | None) -> str:
-    """Local time to the minute; empty when it never happened."""
-    return value.astimezone().strftime("%Y-%m-%d %H:%M") if value else ""
+    """Local time to the minute with its zone; empty when it never happened."""
+    return value.astimezone().strftime("%Y-%m-%d %H:%M %Z") if value else ""
+
+
+def moment_and_age(value: datetime | None) -> str:
+    """`2026-03-04 05:06 CET, 3 h ago`; empty when it never happened."""
+    return f"{moment(value)}, {age(value)}" if value else ""
+
+
+def age(value: datetime) -> str:
+    """`3 h ago`."""
+    return f"{rough_duration((datetime.now(UTC) - value).total_seconds())} ago"

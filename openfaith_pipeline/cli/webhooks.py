@@ -10,9 +10,11 @@ import psycopg
 import typer
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.org_names import OnlyOrg, OrgName, OrgNames, only_org_id, org_id_of, org_ids_of
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.orgs.registry import get_org, list_orgs
+from openfaith_pipeline.orgs.naming import find_org
+from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.webhooks.deliveries import count_by_status, replay
 from openfaith_pipeline.webhooks.secrets import subscriptions_of
@@ -29,10 +31,7 @@ _STATUSES = ("applied", "superseded", "requested", "ignored", "failed")
 
 webhooks_app = typer.Typer(no_args_is_help=True, help="Planning Center's events, as they happen.")
 
-OrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="As `org list` shows it.")]
-OrgIds = Annotated[list[str] | None, typer.Argument(metavar="[ORG_ID]...", help="As `org list` shows them.")]
 AllOrgs = Annotated[bool, typer.Option("--all", help="Every connected org that is not paused.")]
-OnlyOrg = Annotated[str | None, typer.Argument(metavar="[ORG_ID]", help="Only of this org.")]
 Since = Annotated[
     datetime | None,
     typer.Option(
@@ -50,7 +49,7 @@ Event = Annotated[list[str] | None, typer.Option("--event", metavar="ID", help="
 
 
 @webhooks_app.command("subscribe")
-def subscribe(org_ids: OrgIds = None, all_orgs: AllOrgs = False, as_json: terminal.JsonOption = False) -> None:
+def subscribe(orgs: OrgNames = None, all_orgs: AllOrgs = False, as_json: terminal.JsonOption = False) -> None:
     """Subscribe churches to every event about something that is synced, and switch on what was switched off.
 
     The service does it by itself, for each church once an hour. Deliveries come to OPENFAITH_PUBLIC_URL. Subscriptions
@@ -68,7 +67,7 @@ def subscribe(org_ids: OrgIds = None, all_orgs: AllOrgs = False, as_json: termin
     receiver_url(settings, "")
     with open_database(settings) as database:
         with database.connect() as connection:
-            chosen = _chosen(connection, org_ids or [], all_orgs=all_orgs)
+            chosen = _chosen(connection, orgs or [], all_orgs=all_orgs)
             for org_id in chosen:
                 want_subscriptions(connection, org_id, is_wanted=True)
         ensured = [asyncio.run(ensure_subscriptions(database, org_id)) for org_id in chosen]
@@ -84,7 +83,7 @@ def subscribe(org_ids: OrgIds = None, all_orgs: AllOrgs = False, as_json: termin
 
 
 @webhooks_app.command("list")
-def show(org_id: OnlyOrg = None, as_json: terminal.JsonOption = False) -> None:
+def show(org: OnlyOrg = None, as_json: terminal.JsonOption = False) -> None:
     """Show what each church is subscribed to, what keeps it from that, and what became of the deliveries kept.
 
     \b
@@ -96,7 +95,7 @@ def show(org_id: OnlyOrg = None, as_json: terminal.JsonOption = False) -> None:
     Exit codes: 0 listed; 1 the database does not answer; 2 no such org.
     """
     with open_database(load_settings()) as database, database.connect() as connection:
-        orgs = [get_org(connection, org_id)] if org_id else list_orgs(connection)
+        orgs = [find_org(connection, org)] if org else list_orgs(connection)
         counts = count_by_status(connection)
         found = [_look_at(connection, org.org_id, counts.get(org.org_id, {})) for org in orgs]
     if as_json:
@@ -104,13 +103,13 @@ def show(org_id: OnlyOrg = None, as_json: terminal.JsonOption = False) -> None:
         return
     columns = ("org", "events", "checked", "pending", "failed", "problem")
     terminal.output().print(terminal.table(columns, map(_org_row, found), numbers=("events", "pending", "failed")))
-    for event in found[0].events if org_id else ():
+    for event in found[0].events if org else ():
         terminal.report(event)
 
 
 @webhooks_app.command("replay")
 def replay_deliveries(
-    org_id: OnlyOrg = None,
+    org: OnlyOrg = None,
     since: Since = None,
     status: Status = None,
     event: Event = None,
@@ -133,8 +132,7 @@ def replay_deliveries(
     if unknown:
         raise UsageError(f"--status {unknown[0]!r} is none of {', '.join(_STATUSES)}")
     with open_database(load_settings()) as database, database.connect() as connection:
-        if org_id:
-            get_org(connection, org_id)
+        org_id = only_org_id(connection, org)
         since_utc = since.replace(tzinfo=UTC) if since else None
         count = replay(connection, org_id=org_id, since=since_utc, statuses=statuses, event_ids=event or ())
     if as_json:
@@ -144,13 +142,15 @@ def replay_deliveries(
 
 
 @webhooks_app.command("unsubscribe")
-def end(org_id: OrgId, as_json: terminal.JsonOption = False) -> None:
+def end(org: OrgName, as_json: terminal.JsonOption = False) -> None:
     """End our subscriptions of a church until `webhooks subscribe`; it is synced as before.
 
     \b
     Exit codes: 0 ended; 1 Planning Center refuses or does not answer, and some may be left; 2 no such org.
     """
     with open_database(load_settings()) as database:
+        with database.connect() as connection:
+            org_id = org_id_of(connection, org)
         ended = asyncio.run(unsubscribe(database, org_id))
     if as_json:
         terminal.print_json({"org_id": org_id, "ended": ended})
@@ -186,9 +186,9 @@ def _ensured_row(ensured: Ensured) -> list[str]:
     return [ensured.org_id, *(str(len(names)) for names in (ensured.events, ensured.added, ensured.enabled))]
 
 
-def _chosen(connection: psycopg.Connection[Any], org_ids: list[str], *, all_orgs: bool) -> list[str]:
-    if all_orgs == bool(org_ids):
+def _chosen(connection: psycopg.Connection[Any], names: list[str], *, all_orgs: bool) -> list[str]:
+    if all_orgs == bool(names):
         raise UsageError("name the orgs to subscribe, or give --all, but not both")
     if all_orgs:
         return [org.org_id for org in list_orgs(connection) if org.paused_at is None]
-    return [get_org(connection, org_id).org_id for org_id in org_ids]
+    return org_ids_of(connection, names)

@@ -125,7 +125,12 @@ SYNCS: Final = Table(
     Column("status", Text, nullable=False, server_default="running"),
     Column("error", Text),
     Column("planned_at", DateTime(timezone=True), comment="of a plan: when all of it was read"),
-    _one_of("status", "running", "succeeded", "failed", "planned", "discarded", "rolled_back"),
+    _one_of("status", "running", "succeeded", "failed", "planned", "discarded", "rolled_back", "interrupted"),
+)
+Index(
+    "syncs_unfinished_idx",
+    SYNCS.c.started_at.desc(),
+    postgresql_where=text("status IN ('running', 'interrupted')"),
 )
 Index("syncs_finished_idx", SYNCS.c.finished_at)
 

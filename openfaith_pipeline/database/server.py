@@ -143,6 +143,15 @@ def stop_unused_server(settings: Settings) -> None:
         _stop_if_unused(files, settings)
 
 
+def running_server(settings: Settings) -> RunningServer | None:
+    """The server, if it runs already; nothing is started and no turn is waited for."""
+    files = ServerFiles(settings.home)
+    if not is_locked(files.server_lock):
+        return None
+    state = files.read_state()
+    return RunningServer(state["port"], state.get("pid", 0), files.password.read_text()) if "port" in state else None
+
+
 def inspect_server(settings: Settings) -> ServerState:
     """Whether the server runs, and its users; starts nothing."""
     files = ServerFiles(settings.home)

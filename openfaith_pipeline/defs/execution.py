@@ -47,19 +47,23 @@ from openfaith_pipeline.defs.selections import assets_of, mode_config
 from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBusy
 from openfaith_pipeline.interrupts import interrupts_heard
 from openfaith_pipeline.load.sync_log import (
+    INTERRUPTED,
     RecordedSync,
     SyncStart,
     begin_sync,
     find_sync,
+    find_unfinished,
     finish_sync,
+    interrupt_sync,
     mode_of,
     note_run,
+    recorded_streams,
     started_alone,
 )
 from openfaith_pipeline.orgs.registry import get_org, list_orgs
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import STREAMS
-from openfaith_pipeline.sync.results import Progress, SyncMode
+from openfaith_pipeline.sync.results import Progress, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS
 
 ORGS_AT_ONCE: Final = 4
@@ -79,6 +83,7 @@ class SyncOrder:
 
     idempotency_key: the asker's own name for it; asked again with the same one, it is the same sync.
     choices: by org, the streams of orgs that do not sync all of `streams`.
+    is_anew: an interrupted sync of the same request is not gone on with.
     patience_seconds: how long a stream is waited for that another sync holds.
     """
 
@@ -89,7 +94,13 @@ class SyncOrder:
     trigger: str = "cli"
     idempotency_key: str | None = None
     choices: Mapping[str, Collection[Stream]] = field(default_factory=dict)
+    is_anew: bool = False
     patience_seconds: float = BUSY_PATIENCE_SECONDS
+
+    @property
+    def start(self) -> SyncStart:
+        """The order for the record of syncs."""
+        return SyncStart(self.sync_id, None, self.mode, self.trigger, self.asked, self.key)
 
     def streams_for(self, org_id: str) -> Collection[Stream]:
         return self.choices.get(org_id, self.streams)
@@ -104,6 +115,24 @@ class SyncOrder:
         """What is asked for, for the record."""
         chosen = {name for org_id in self.org_ids for name in (stream.name for stream in self.streams_for(org_id))}
         return {"orgs": list(self.org_ids), "streams": [name for name in STREAMS if name in chosen]}
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Which sync an order is. earlier: the one that it goes on with, or joins, as that was recorded before."""
+
+    sync_id: str
+    earlier: RecordedSync | None = None
+    is_joined: bool = False
+
+
+class SyncInterrupted(KeyboardInterrupt):
+    """A person ended the sync; `reports` are of the orgs whose runs were begun. The same order goes on with it."""
+
+    def __init__(self, sync_id: str, reports: Mapping[str, OrgReport]) -> None:
+        super().__init__(sync_id)
+        self.sync_id = sync_id
+        self.reports = reports
 
 
 @dataclass
@@ -128,14 +157,18 @@ def run_sync(
     order: SyncOrder,
     *,
     progress: Callable[[str], Progress] | None = None,
+    begun: Callable[[Beginning], None] = lambda _: None,
     is_verbose: bool = False,
 ) -> dict[str, OrgReport]:
     """Sync the streams of the orgs, and the canonical tables they feed; by org, how it ended.
 
+    A sync of the same request that was interrupted, or killed, is gone on with, as Dagster's retries do: the streams
+    that it has finished are not read again.
     progress: makes, from an org_id, what hears of the org's streams; orgs are synced in threads of their own.
+    begun: hears which sync it is, once that is known.
     is_verbose: let Dagster's log of the runs go to stderr.
-    Raises UnknownOrg, OrgPaused, and StreamBusy when a run of one of the orgs is alive. KeyboardInterrupt is raised
-    again after the runs have ended and are marked canceled.
+    Raises UnknownOrg, OrgPaused, and StreamBusy when a run of one of the orgs is alive; SyncInterrupted, for a
+    KeyboardInterrupt, after the runs have ended and are marked canceled.
     """
     with open_instance(database.settings, database) as instance:
         with ExitStack() as starting:
@@ -143,10 +176,13 @@ def run_sync(
             earlier = _find_earlier(database, order)
             if earlier and not _is_left_over(instance, earlier):
                 starting.close()
+                begun(Beginning(earlier.sync_id, earlier, is_joined=True))
                 return _join(database, instance, order, earlier)
+            earlier = earlier or _find_left_over(database, instance, order)
             order = replace(order, sync_id=earlier.sync_id) if earlier else order
             _check_orgs(database, instance, order.org_ids)
             _begin(database, order)
+            begun(Beginning(order.sync_id, earlier))
             with _concluded(database, order) as reports:
                 runs = []
                 for org_id in order.org_ids:
@@ -155,7 +191,7 @@ def run_sync(
                     runs.append(_create(instance, order, org_id, caller, is_verbose))
                 _note_run(database, order, runs)
                 starting.close()
-                reports.update(_execute_all(instance, runs))
+                _execute_all(instance, runs, reports)
         return reports
 
 
@@ -194,9 +230,18 @@ def _find_earlier(database: Database, order: SyncOrder) -> RecordedSync | None:
     return earlier
 
 
+def _find_left_over(database: Database, instance: dg.DagsterInstance, order: SyncOrder) -> RecordedSync | None:
+    """The sync of the same request that a person interrupted, or whose process was killed."""
+    if order.key is not None or order.is_anew:
+        return None
+    with database.connect() as connection:
+        unfinished = find_unfinished(connection, order.start)
+    return unfinished if unfinished and _is_left_over(instance, unfinished) else None
+
+
 def _is_left_over(instance: dg.DagsterInstance, earlier: RecordedSync) -> bool:
     """Whether the sync has not ended and none of its runs lives, so that to go on with it is to begin no second."""
-    if earlier.status != "running":
+    if earlier.status not in {"running", INTERRUPTED}:
         return False
     return all(run.is_finished or end_if_dead(instance, run) for run in runs_of(instance, earlier.sync_id))
 
@@ -250,7 +295,7 @@ def _run_config(order: SyncOrder, org_id: str, is_verbose: bool) -> dict[str, An
 
 def _begin(database: Database, order: SyncOrder) -> None:
     with database.connect() as connection:
-        begin_sync(connection, SyncStart(order.sync_id, None, order.mode, order.trigger, order.asked, order.key))
+        begin_sync(connection, order.start)
 
 
 def _note_run(database: Database, order: SyncOrder, runs: Sequence[_Run]) -> None:
@@ -265,25 +310,66 @@ def _concluded(database: Database, order: SyncOrder) -> Iterator[dict[str, OrgRe
     reports: dict[str, OrgReport] = {}
     try:
         yield reports
-    finally:
-        unfinished = [org_id for org_id in order.org_ids if not _has_succeeded(reports.get(org_id))]
+    except KeyboardInterrupt:
         with database.connect() as connection:
-            finish_sync(connection, order.sync_id, f"not synced: {', '.join(unfinished)}" if unfinished else None)
+            interrupt_sync(connection, order.sync_id)
+        raise SyncInterrupted(order.sync_id, _so_far(database, order, reports)) from None
+    except BaseException:
+        _finish(database, order, reports)
+        raise
+    _finish(database, order, reports)
+
+
+def _so_far(database: Database, order: SyncOrder, reports: Mapping[str, OrgReport]) -> dict[str, OrgReport]:
+    """By org, what the sync has done, its earlier attempts included."""
+    found = {}
+    with database.connect() as connection:
+        for org_id in order.org_ids:
+            rows = recorded_streams(connection, order.sync_id, org_id)
+            streams = {row["stream"]: stored_result(row) for row in rows}
+            report = reports.get(org_id)
+            is_done = _has_succeeded(report)
+            found[org_id] = OrgReport(
+                org_id,
+                report.run_id if report else None,
+                "succeeded" if is_done else INTERRUPTED,
+                {name: result if is_done else _cut_short(result) for name, result in streams.items()},
+                sync_id=order.sync_id,
+            )
+    return found
+
+
+def _cut_short(result: StreamResult) -> StreamResult:
+    return replace(result, status=INTERRUPTED) if result.status == "running" else result
+
+
+def _finish(database: Database, order: SyncOrder, reports: Mapping[str, OrgReport]) -> None:
+    unfinished = [org_id for org_id in order.org_ids if not _has_succeeded(reports.get(org_id))]
+    with database.connect() as connection:
+        finish_sync(connection, order.sync_id, f"not synced: {', '.join(unfinished)}" if unfinished else None)
 
 
 def _has_succeeded(report: OrgReport | None) -> bool:
     return report is not None and report.status == "succeeded"
 
 
-def _execute_all(instance: dg.DagsterInstance, runs: Sequence[_Run]) -> dict[str, OrgReport]:
+def _execute_all(instance: dg.DagsterInstance, runs: Sequence[_Run], reports: dict[str, OrgReport]) -> None:
+    """Fill the mapping, also when interrupted; the KeyboardInterrupt comes after that."""
     interrupted = Event()
-    with interrupts_heard(interrupted.set), ThreadPoolExecutor(ORGS_AT_ONCE, thread_name_prefix="org") as pool:
-        futures = {pool.submit(_execute, instance, run): run for run in runs}
-        while wait(futures, timeout=_LISTEN_SECONDS).not_done:
-            if interrupted.is_set():
-                _cancel_all(instance, futures)
-                break
-    return {run.org_id: future.result() for future, run in futures.items()}
+    with interrupts_heard(interrupted.set):
+        with ThreadPoolExecutor(ORGS_AT_ONCE, thread_name_prefix="org") as pool:
+            futures = {pool.submit(_execute, instance, run): run for run in runs}
+            while wait(futures, timeout=_LISTEN_SECONDS).not_done:
+                if interrupted.is_set():
+                    _cancel_all(instance, futures)
+                    break
+        reports.update({run.org_id: _report_of(future, run) for future, run in futures.items()})
+
+
+def _report_of(future: Future[OrgReport], run: _Run) -> OrgReport:
+    if future.cancelled():
+        return OrgReport(run.org_id, run.run.run_id, "canceled", {}, sync_id=run.run.tags[SYNC_ID_TAG])
+    return future.result()
 
 
 def _cancel_all(instance: dg.DagsterInstance, futures: Mapping[Future[OrgReport], _Run]) -> None:

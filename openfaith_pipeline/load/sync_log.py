@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from psycopg import AsyncConnection, Connection
@@ -12,6 +13,26 @@ from psycopg.types.json import Jsonb
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 
+INTERRUPTED: Final = "interrupted"
+CONTINUED_FOR: Final = timedelta(hours=1)
+"""How long after an interruption a sync is gone on with: later, what it had finished would be too old to be left."""
+
+_SEEN: Final = """
+SELECT sync_id, run_id, status, mode, requested, error,
+       greatest(started_at, finished_at,
+           (SELECT beat_at FROM sync.run_leases WHERE run_leases.run_id = syncs.run_id),
+           (SELECT max(greatest(done.started_at, done.finished_at)) FROM sync.stream_syncs AS done
+             WHERE done.sync_id = syncs.sync_id)) AS seen_at
+  FROM sync.syncs
+"""
+# Where anything was synced of the same orgs since, going on would bring nothing that a sync anew does not.
+_UNFINISHED: Final = f"""
+SELECT * FROM ({_SEEN} WHERE status IN ('running', 'interrupted') AND mode = %(mode)s AND trigger = %(trigger)s
+    AND requested = %(requested)s AND idempotency_key IS NULL ORDER BY started_at DESC LIMIT 1) AS unfinished
+ WHERE seen_at > now() - %(continued_for)s AND NOT EXISTS (
+    SELECT FROM sync.stream_syncs AS newer
+     WHERE newer.org_id = ANY(%(orgs)s) AND newer.sync_id <> unfinished.sync_id AND newer.started_at > seen_at)
+"""  # noqa: S608 - a part of ours
 PUBLISHED: Final = ("succeeded", "incomplete", "withheld")
 """The statuses of a stream's sync whose rows were published."""
 
@@ -34,7 +55,7 @@ class SyncStart:
 
 @dataclass(frozen=True)
 class RecordedSync:
-    """A sync as recorded. status: running, succeeded or failed."""
+    """A sync as recorded. status: running, succeeded, failed or interrupted. seen_at: its end, or its last sign."""
 
     sync_id: str
     run_id: str | None
@@ -42,6 +63,7 @@ class RecordedSync:
     mode: str
     requested: Mapping[str, Any]
     error: str | None
+    seen_at: datetime
 
 
 @dataclass(frozen=True)
@@ -101,10 +123,23 @@ def started_alone(database: Database, idempotency_key: str | None) -> Iterator[N
 def find_sync(connection: Connection[Any], idempotency_key: str) -> RecordedSync | None:
     """The sync that was begun with this key."""
     with connection.cursor(row_factory=class_row(RecordedSync)) as cursor:
-        return cursor.execute(
-            "SELECT sync_id, run_id, status, mode, requested, error FROM sync.syncs WHERE idempotency_key = %s",
-            (idempotency_key,),
-        ).fetchone()
+        return cursor.execute(f"{_SEEN} WHERE idempotency_key = %s", (idempotency_key,)).fetchone()
+
+
+def find_unfinished(connection: Connection[Any], start: SyncStart) -> RecordedSync | None:
+    """The newest sync of the same request, by the same trigger and without a key, that was interrupted or is running.
+
+    None where that is too long ago to go on with, or the orgs have been synced since.
+    """
+    values = {
+        "mode": start.mode,
+        "trigger": start.trigger,
+        "requested": Jsonb(dict(start.requested)),
+        "orgs": list(start.requested["orgs"]),
+        "continued_for": CONTINUED_FOR,
+    }
+    with connection.cursor(row_factory=class_row(RecordedSync)) as cursor:
+        return cursor.execute(_UNFINISHED, values).fetchone()
 
 
 def finish_sync(connection: Connection[Any], sync_id: str, error: str | None = None) -> None:
@@ -142,6 +177,14 @@ def end_left_over(connection: Connection[Any], sync: RunningSync, error: str) ->
     if ended.rowcount:
         connection.execute(_END_STREAMS, (error, sync.sync_id))
     return bool(ended.rowcount)
+
+
+def interrupt_sync(connection: Connection[Any], sync_id: str) -> None:
+    """Record that a person ended the sync, who may go on with it."""
+    connection.execute(
+        "UPDATE sync.syncs SET status = %s, error = 'interrupted', finished_at = now() WHERE sync_id = %s",
+        (INTERRUPTED, sync_id),
+    )
 
 
 def error_of(connection: Connection[Any], sync_id: str) -> str | None:

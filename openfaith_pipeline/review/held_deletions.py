@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from psycopg import AsyncConnection, Connection
-from psycopg.rows import class_row
+from psycopg import AsyncConnection, Connection, sql
+from psycopg.rows import class_row, tuple_row
 
 from openfaith_pipeline.alerts.incidents import raise_alert_async
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.sources import STREAMS
 
 _COLUMNS: Final = (
     "SELECT id, org_id, stream, sync_id, cardinality(ids) AS number, row_count, reason, held_at, decision, decided_at,"
@@ -81,13 +83,43 @@ def list_held(
         ).fetchall()
 
 
+def waiting_deletion(connection: Connection[Any], held_id: int) -> HeldDeletion:
+    """One that waits; UsageError when none waits by that number."""
+    with connection.cursor(row_factory=class_row(HeldDeletion)) as cursor:
+        held = cursor.execute(f"{_COLUMNS} WHERE id = %s AND decision IS NULL", (held_id,)).fetchone()
+    if held is None:
+        raise _none_waits(held_id)
+    return held
+
+
+def ids_of(connection: Connection[Any], held_id: int) -> list[str]:
+    """The ids of the records that a held deletion is of, those that are numbers by size."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute("SELECT ids FROM sync.held_deletions WHERE id = %s", (held_id,)).fetchone()
+    return sorted(row[0], key=lambda each: (len(each), each)) if row else []
+
+
+def held_rows(connection: Connection[Any], held: HeldDeletion, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows as they stand in the raw table. What is in them is the church's own data."""
+    stream = STREAMS[held.stream]
+    statement = sql.SQL("SELECT to_jsonb(held) FROM {} AS held WHERE org_id = %s AND id = ANY(%s) ORDER BY id")
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return [
+            row for (row,) in cursor.execute(statement.format(raw_name(stream)), (held.org_id, list(ids))).fetchall()
+        ]
+
+
+def _none_waits(held_id: int) -> UsageError:
+    return UsageError(f"no held deletion {held_id} waits for a decision; see: openfaith-pipeline deletes list --all")
+
+
 async def get_held(connection: AsyncConnection[Any], held_id: int) -> tuple[HeldDeletion, list[str]]:
     """An open held deletion with its ids, locked until the transaction ends; UsageError if none has this id."""
     async with connection.cursor(row_factory=class_row(HeldDeletion)) as cursor:
         await cursor.execute(f"{_COLUMNS} WHERE id = %s AND decision IS NULL FOR UPDATE", (held_id,))
         held = await cursor.fetchone()
     if held is None:
-        raise UsageError(f"no held deletion {held_id} waits for a decision; see: openfaith-pipeline deletes list --all")
+        raise _none_waits(held_id)
     row = await (await connection.execute("SELECT ids FROM sync.held_deletions WHERE id = %s", (held_id,))).fetchone()
     return held, row["ids"] if row else []
 

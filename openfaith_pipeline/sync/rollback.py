@@ -117,6 +117,16 @@ def roll_back(database: Database, order: RollbackOrder, *, tell: Tell = lambda _
     return done
 
 
+def foresee_rollback(database: Database, order: RollbackOrder, *, tell: Tell = lambda _: None) -> list[OrgRollback]:
+    """Exactly what `roll_back` would undo now, by org; everything stays as it is. Raises as that does."""
+    with database.connect(autocommit=True) as connection, connection.transaction(force_rollback=True):
+        org_ids = _check(connection, order)
+        requested = {"rollback_of": order.sync_id, "orgs": org_ids}
+        begin_sync(connection, SyncStart(order.rollback_id, None, "rollback", order.trigger, requested))
+        schema = database.settings.canonical_schema
+        return [_Work(connection, order, org_id, schema, tell).undo() for org_id in org_ids]
+
+
 def _check(connection: Connection[Any], order: RollbackOrder) -> list[str]:
     """The orgs concerned."""
     row = connection.execute("SELECT status FROM sync.syncs WHERE sync_id = %s", (order.sync_id,)).fetchone()

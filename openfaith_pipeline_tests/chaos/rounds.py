@@ -116,7 +116,7 @@ def _begin(world: World, action: str, sync_id: str) -> Process:
         modes = ("--mode", "reconcile", "--if-busy", "wait")
         return world.start_verb("sync", world.org_id, *_STREAMS, *modes)
     if action == "rollback":
-        return world.start_verb("rollback", _sync_to_undo(world), "--on-conflict", "keep")
+        return world.start_verb("rollback", _sync_to_undo(world), "--on-conflict", "keep", "--yes")
     return world.start_attempt(action, sync_id)
 
 

@@ -9,8 +9,10 @@ import pytest
 from openfaith_pipeline.alerts.delivery import subject_of
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.progress import LiveProgress, PlainProgress, shown_progress
+from openfaith_pipeline.database.connection import database_at
 from openfaith_pipeline.errors import OpenFaithError, RateLimitedError
 from openfaith_pipeline.printable import printable, printable_json
+from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sync.results import StreamResult
 
 HOSTILE = "Église\x1b[2J\x1b]0;owned\x07 \r\nerror: forged\x9b31m \u202eevil\u2066\u2028🎉 \u200d\ud83d"
@@ -55,10 +57,11 @@ def test_whatever_the_command_line_prints_is_clean(capsys: pytest.CaptureFixture
     terminal.output().print(terminal.table(("name",), [[HOSTILE]], title=HOSTILE))
     terminal.print_json({"name": HOSTILE.removesuffix("\ud83d")})
     failed = StreamResult("people.people", "failed", "incremental", error=HOSTILE)
-    LiveProgress(terminal.messages()).finished(failed)
+    LiveProgress(terminal.messages(), is_verbose=True).finished(failed)
     PlainProgress(terminal.say).finished(failed)
-    with shown_progress({"org_1": HOSTILE, "org_2": "Amber"}) as progress:
-        progress("org_1").finished(failed)
+    database = database_at(Settings(), "postgresql://nowhere")
+    with shown_progress(database, {"org_1": HOSTILE, "org_2": "Amber"}, is_verbose=True) as shown_as:
+        shown_as.of("org_1").finished(failed)
     shown = capsys.readouterr()
 
     assert _is_clean(shown.out + shown.err)

@@ -1,5 +1,6 @@
 """A sync that is interrupted says so and exits as it should, and the next one completes."""
 
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -43,10 +44,13 @@ def start_sync(verb: Verbs, simulator: SimulatorClient) -> "subprocess.Popen[str
     return process
 
 
-def assert_the_next_sync_completes(verb: Verbs, simulator: SimulatorClient) -> None:
+def assert_the_next_sync_completes(verb: Verbs, simulator: SimulatorClient, sync_id: str | None = None) -> None:
+    """sync_id: of the sync that it is to go on with."""
     simulator.set_latency(Latency())
     synced = verb("sync", ORG, *STREAMS, "--json")
     assert synced.code == 0, synced.err
+    assert sync_id is None or synced.document["sync_id"] == sync_id
+    assert sync_id is None or f"going on with sync {sync_id}, which was interrupted" in synced.err
     results = synced.document["orgs"][ORG]["streams"]
     for name in ("people.people", "people.emails", "people.field_data"):
         assert results[name]["row_count"] == len(simulator.truth(ORG, name))
@@ -60,10 +64,15 @@ def test_a_sync_that_is_interrupted_ends_at_once(
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
 
-    assert (process.returncode, out) == (130, "")
+    assert process.returncode == 130
     assert "Traceback" not in err
     assert "the same command goes on from there" in err
-    assert_the_next_sync_completes(verb, simulator)
+    interrupted = json.loads(out)
+    assert interrupted["orgs"][ORG]["status"] == "interrupted"
+    [listed, *_] = verb("syncs", "list", "--failing", "--json").document
+    assert (listed["sync_id"], listed["status"]) == (interrupted["sync_id"], "interrupted")
+    assert_the_next_sync_completes(verb, simulator, interrupted["sync_id"])
+    assert verb("syncs", "list", "--failing", "--json").document == []
 
 
 def test_a_database_that_goes_away_in_the_middle_is_said_so(verb: Verbs, simulator: SimulatorClient) -> None:
@@ -79,7 +88,19 @@ def test_a_database_that_goes_away_in_the_middle_is_said_so(verb: Verbs, simulat
 
 def test_a_killed_sync_is_taken_up_by_the_next(verb: Verbs, simulator: SimulatorClient) -> None:
     process = start_sync(verb, simulator)
+    eventually(lambda: "people.people" in _done(verb), "a stream is done")
     process.kill()
     process.communicate()
+    simulator.forget_requests()
 
-    assert_the_next_sync_completes(verb, simulator)
+    [killed] = verb("syncs", "list", "--json").document
+    assert_the_next_sync_completes(verb, simulator, killed["sync_id"])
+    assert simulator.requests(stream="people.people") == []
+
+
+def _done(verb: Verbs) -> set[str]:
+    """The streams that the one sync has finished."""
+    for sync in verb("syncs", "list", "--json").document:
+        streams = verb("syncs", "show", sync["sync_id"], "--json").document["orgs"].get(ORG, {})
+        return {name for name, stream in streams.items() if stream["status"] == "succeeded"}
+    return set()

@@ -39,9 +39,13 @@ def test_a_records_life_and_its_undoing(
     ]
     assert email in refused.err
 
-    undone = verb("rollback", second, "--json")
+    foreseen = verb("rollback", second[:13], "--org", connected, "--dry-run", "--json")
+    assert foreseen.code == 0, foreseen.err
+    assert verb("rollback", second, "--json").code == 2  # nobody is there to say yes
+    undone = verb("rollback", second, "--yes", "--json")
     assert undone.code == 0, undone.err
     assert undone.document["orgs"][connected]["tables"]["pco_people.emails"]["restored"] == 1
+    assert foreseen.document["orgs"] == undone.document["orgs"]
     with open_instance(database.settings, database) as instance:
         [*_, event] = instance.fetch_observations(dg.AssetKey(["pco_people", "emails"]), limit=5).records
         observation = event.event_log_entry.dagster_event.event_specific_data.asset_observation
@@ -52,7 +56,7 @@ def test_what_is_not_there_is_told(verb: Verbs, connected: str, database: Databa
     for arguments, code, message in (
         (("history", connected, "people.emails", "1"), 1, "knows no 1"),
         (("history", connected, "people.email", "1"), 2, "no stream or table 'people.email'"),
-        (("rollback", "nonsense"), 2, "no sync nonsense"),
+        (("rollback", "nonsense"), 2, "no sync 'nonsense'"),
     ):
         told = verb(*arguments)
         assert (told.code, message in told.err) == (code, True), told.err

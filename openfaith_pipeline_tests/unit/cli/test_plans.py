@@ -26,7 +26,7 @@ PLAN = OrgPlan(
     ("options", "mend"),
     [
         ({"apply": "x", "discard": "x"}, "give one of"),
-        ({"apply": "x", "plan": True, "org_ids": ["org_x"]}, "give one of"),
+        ({"apply": "x", "plan": True, "orgs": ["org_x"]}, "give one of"),
         ({"apply": "x", "stream": ["people.tabs"]}, "give --apply or --discard alone"),
         ({"discard": "x", "every_org": True}, "give --apply or --discard alone"),
         ({"show_values": True, "every_org": True}, "--show-values goes with --plan"),

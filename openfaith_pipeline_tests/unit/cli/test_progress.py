@@ -4,6 +4,7 @@ import io
 
 from rich.console import Console
 
+from openfaith_pipeline.cli.outlook import Outlook, outlook_in_words
 from openfaith_pipeline.cli.progress import LiveProgress, PlainProgress, describe_result
 from openfaith_pipeline.sync.results import StreamResult
 
@@ -47,7 +48,7 @@ def test_a_finished_stream_is_said_once_and_counts_anew_next_time() -> None:
 def test_live_progress_shows_what_runs_and_lets_go_of_what_is_finished() -> None:
     clock, shown = Clock(), io.StringIO()
     console = Console(file=shown, width=100, force_terminal=False)
-    progress = LiveProgress(console, clock)
+    progress = LiveProgress(console, clock, is_verbose=True)
 
     progress.page("people.people", fetched=100, requests=1, waited_seconds=0.0)
     progress.page("people.people", fetched=100, requests=1, waited_seconds=2.5)
@@ -60,6 +61,7 @@ def test_live_progress_shows_what_runs_and_lets_go_of_what_is_finished() -> None
         ["•", "people.tabs:", "3", "rows,", "nothing", "new,", "1", "request,", "0.2", "s"],
         ["syncing", "rows", "requests", "waited", "for"],
         ["people.people", "200", "2", "2.5", "s", "12", "s"],
+        ["working", "for", "12", "s"],
     ]
 
 
@@ -75,8 +77,22 @@ def test_live_progress_keeps_to_a_few_lines_and_says_that_it_works() -> None:
 
     lines = [line.rstrip() for line in shown.getvalue().splitlines()]
     assert lines[0] == "working for 3.0 s"
-    assert len(lines) == 1 + 1 + 15 + 1
-    assert lines[-1] == "and 5 streams more"
+    assert len(lines) == 1 + 1 + 5 + 2
+    assert lines[-2:] == ["and 15 streams more", "working for 3.0 s"]
+
+
+def test_a_quiet_sync_says_only_how_far_it_is() -> None:
+    clock, shown = Clock(), io.StringIO()
+    console = Console(file=shown, width=140, force_terminal=False)
+    progress = LiveProgress(console, clock)
+    progress.finished(StreamResult("people.tabs", "succeeded", "incremental", fetched=3))
+    progress.outlook = Outlook(74, 236, 4312, 120, 0.451, 130.0)
+    console.print(progress)
+
+    assert "people.tabs" not in shown.getvalue()
+    line = shown.getvalue().strip("━╸╺ \n")
+    assert line == "45%, about 2 min left: 74 of 236 streams, 4,312 rows, 120 requests; working for 0.0 s"
+    assert outlook_in_words(Outlook(1, 2, 3, 4, None, None)) == "1 of 2 streams, 3 rows, 4 requests"
 
 
 def test_what_went_wrong_is_said_with_its_reason() -> None:

@@ -5,13 +5,15 @@ import io
 import pytest
 from rich.console import Console
 
-from openfaith_pipeline.cli.sync import choose_streams, complain_of_failures, describe_sync, sync, tabulate_report
+from openfaith_pipeline.cli.selection import choose_streams
+from openfaith_pipeline.cli.sync_report import complain_of_failures, describe_sync, summarize, tabulate_report
 from openfaith_pipeline.defs.reports import OrgReport
-from openfaith_pipeline.errors import UnknownStream, UsageError
+from openfaith_pipeline.errors import UnknownStream
 from openfaith_pipeline.orgs.registry import Org
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import StreamResult
+from openfaith_pipeline.transform import TransformResult
 
 ORG = "org_01k5t0w2m1e9qv4y8z3n7b6c5d"
 
@@ -38,6 +40,8 @@ def test_streams_are_those_of_the_products_and_those_named() -> None:
 def test_an_unknown_stream_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownStream, match=r"did you mean people\.emails"):
         choose_streams([], ["people.email"])
+    with pytest.raises(UnknownStream, match="people is a product: --product people"):
+        choose_streams([], ["people"])
 
 
 @pytest.mark.parametrize(
@@ -92,11 +96,17 @@ def test_the_table_has_a_row_for_each_stream_that_has_records() -> None:
 
     lines = [line.split() for line in shown.getvalue().splitlines()]
     assert lines[0][:2] == ["Grace", "[x]"]
+    assert lines[0][-6:] == ["1", "stream", "without", "records", "left", "out"]
     assert lines[2] == ["people.tabs", "3", "3", "0", "0", "0", "1", "2.0", "s", "2.0", "s"]
-    assert lines[3] == ["and", "1", "stream", "without", "records"]
 
 
-@pytest.mark.parametrize("key", ["", " ", "k" * 3200, "caf\xe9", "a\nb"])
-def test_a_key_that_could_not_be_indexed_is_refused_before_anything_is_done(key: str) -> None:
-    with pytest.raises(UsageError, match="an idempotency key is 1 to 255 printable ASCII characters"):
-        sync([ORG], idempotency_key=key)
+def test_the_end_is_a_line_of_what_was_read_and_one_of_what_there_is() -> None:
+    read = result("people.tabs", fetched=30, inserted=3, updated=1, requests=2)
+    failed = result("people.lists", "failed", requests=1)
+    tables = {"people": TransformResult("people", 1, 0, 0, 1200)}
+    ended = OrgReport(ORG, "run-1", "failed", {each.stream: each for each in (read, failed)}, tables)
+
+    assert summarize(Org(ORG, "Grace", None, "connected", None), ended) == [
+        f"Grace ({ORG}): failed: 30 rows of 1 stream read, 3 new, 1 changed; 3 requests",
+        "  in OpenFaith's tables: 1,200 people",
+    ]

@@ -1,8 +1,10 @@
 """How numbers, times and tables are written."""
 
+import io
 from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
 from openfaith_pipeline.cli import terminal
 
@@ -13,6 +15,27 @@ from openfaith_pipeline.cli import terminal
 )
 def test_a_duration_is_as_exact_as_it_is_short(seconds: float, written: str) -> None:
     assert terminal.duration(seconds) == written
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(-3, "0 s"), (40, "40 s"), (119, "119 s"), (200, "3 min"), (9000, "2 h"), (200_000, "2 days")],
+)
+def test_an_estimate_is_short(seconds: float, written: str) -> None:
+    assert terminal.rough_duration(seconds) == written
+
+
+def test_a_narrow_terminal_loses_columns_and_no_part_of_an_id() -> None:
+    ids = ["org_01k5t0w2m1e9qv4y8z3n7b6c5d", "org_01k5t0w2m1e9qv4y8z3n7b6c5e"]
+    rows = [[each, "Cedar Hollow Chapel of the Valley", "2026-01-01 10:00 UTC", "1,234"] for each in ids]
+    listing = terminal.table(("org", "name", "seen", "rows"), rows, numbers=("rows",), first_to_go=("seen", "name"))
+    for width, left_out in ((120, ""), (80, "seen"), (40, "name, seen"), (10, "name, seen")):
+        shown = io.StringIO()
+        Console(file=shown, width=width).print(listing, crop=False)
+
+        assert all(each in shown.getvalue() for each in ids), width
+        assert shown.getvalue().count("1,234") == 2
+        assert " ".join(shown.getvalue().split()).count(f"room: {left_out};") == bool(left_out)
 
 
 def test_a_number_has_its_noun() -> None:

@@ -1,0 +1,102 @@
+"""How far a sync that runs is, and how long it will take, by its record: looked up now and then by a thread."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+import psycopg
+
+from openfaith_pipeline.cli.terminal import number_of, rough_duration
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import OpenFaithError
+from openfaith_pipeline.orgs.sync_progress import SyncProgress, read_sync_progress
+
+_PART_OF_THE_TIME: Final = 20
+"""A look may take one part in so many of the time between looks: with many churches it takes longer."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """share: from 0 to 1. seconds_left, share: None where nothing is known of how long these streams take."""
+
+    ended: int
+    streams: int
+    rows: int
+    requests: int
+    share: float | None
+    seconds_left: float | None
+
+
+def outlook_of(progress: SyncProgress) -> Outlook:
+    """The sync's own figures; of a first sync nothing is known of what there is to do."""
+    known = sum(step.expected_requests is not None for step in progress.streams)
+    is_known = 2 * known >= len(progress.streams)
+    ended = sum(not step.is_open for step in progress.streams)
+    return Outlook(
+        ended,
+        len(progress.streams),
+        progress.rows,
+        progress.requests,
+        progress.share if is_known else None,
+        progress.seconds_left if is_known else None,
+    )
+
+
+def outlook_in_words(outlook: Outlook) -> str:
+    """`45%, about 2 min left: 74 of 236 streams, 4,312 rows, 120 requests`."""
+    share = "" if outlook.share is None else f"{outlook.share:.0%}"
+    left = "" if outlook.seconds_left is None else f"about {rough_duration(outlook.seconds_left)} left"
+    head = ", ".join(filter(None, (share, left)))
+    done = (
+        f"{outlook.ended:,} of {number_of(outlook.streams, 'stream')}, {number_of(outlook.rows, 'row')},"
+        f" {number_of(outlook.requests, 'request')}"
+    )
+    return f"{head}: {done}" if head else done
+
+
+class Watch:
+    """Looks up how far the sync is that it follows, and shows that; a database that does not answer is passed over."""
+
+    def __init__(self, database: Database, show: Callable[[Outlook], None], *, every_seconds: float = 1.0) -> None:
+        self._database = database
+        self._show = show
+        self._every_seconds = every_seconds
+        self._sync_id: str | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="outlook", daemon=True)
+
+    def follow(self, sync_id: str) -> None:
+        """From now on it is this sync."""
+        self._sync_id = sync_id
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join(self._every_seconds)
+
+    def _look(self) -> None:
+        took, last = 0.0, None
+        while not self._ended.wait(max(self._every_seconds, _PART_OF_THE_TIME * took)):
+            began_at = time.monotonic()
+            with suppress(OpenFaithError, psycopg.Error):
+                found = self._find()
+                if found and found != last and not self._ended.is_set():
+                    self._show(found)
+                    last = found
+            took = time.monotonic() - began_at
+
+    def _find(self) -> Outlook | None:
+        if self._sync_id is None:
+            return None
+        with self._database.connect() as connection:
+            progress = read_sync_progress(connection, self._sync_id)
+        return outlook_of(progress) if progress and progress.is_running else None

@@ -1,0 +1,98 @@
+"""What a verb is to work on: the orgs and the streams that its options choose."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from typing import Annotated
+
+import typer
+
+from openfaith_pipeline.catalog.source import Product
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.catalog import product_named
+from openfaith_pipeline.cli.completion import complete_stream
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import UnknownStream, UsageError
+from openfaith_pipeline.orgs.naming import find_org
+from openfaith_pipeline.orgs.registry import Org, list_orgs
+from openfaith_pipeline.sources import PRODUCTS, STREAMS
+from openfaith_pipeline.sync.stream_selection import streams_between_polls, streams_due_for_reconcile
+
+EveryOrg = Annotated[bool, typer.Option("--all", help="Every connected org that is not paused.")]
+Products = Annotated[
+    list[Product] | None,
+    typer.Option(
+        "--product",
+        "-p",
+        metavar="PRODUCT",
+        parser=product_named,
+        help="Only the streams of this product; may be repeated.",
+    ),
+]
+StreamNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stream",
+        "-s",
+        metavar="STREAM",
+        autocompletion=complete_stream,
+        help="Only this stream, such as people.emails; may be repeated.",
+    ),
+]
+
+
+def choose_streams(products: Collection[Product], names: Collection[str]) -> tuple[Stream, ...]:
+    """The streams of these products and of these names, all if neither is given; UnknownStream for one not there."""
+    for name in names:
+        if name not in STREAMS:
+            raise UnknownStream(f"there is no stream {name!r}; {_hint(name)}")
+    everything = not products and not names
+    return tuple(
+        stream for stream in STREAMS.values() if everything or stream.product in products or stream.name in names
+    )
+
+
+def _hint(name: str) -> str:
+    if name in PRODUCTS:
+        return f"{name} is a product: --product {name}"
+    near = get_close_matches(name, STREAMS, n=1)
+    return f"did you mean {near[0]}?" if near else "`openfaith-pipeline catalog` lists them"
+
+
+def choose_orgs(database: Database, names: Sequence[str], *, every_org: bool) -> list[Org]:
+    """The orgs named, or with `every_org` all that are not paused, those left out being named on stderr.
+
+    UsageError where neither is given, or both, or no org is there.
+    """
+    if every_org == bool(names):
+        raise UsageError("name the orgs to sync, or give --all; `openfaith-pipeline org list` shows them")
+    with database.connect() as connection:
+        if not every_org:
+            return list({org.org_id: org for org in (find_org(connection, name) for name in names)}.values())
+        orgs = list_orgs(connection)
+    chosen = [org for org in orgs if org.paused_at is None]
+    if not chosen:
+        raise UsageError("no church is connected and not paused; see: openfaith-pipeline org add --help")
+    _name_paused([org for org in orgs if org.paused_at])
+    return chosen
+
+
+def _name_paused(paused: Sequence[Org]) -> None:
+    if paused:
+        names = ", ".join(f"{org.name} ({org.org_id})" for org in paused)
+        terminal.say(f"left out, for they are paused: {names}; openfaith-pipeline org resume ORG brings one back")
+
+
+def choose_by_time(database: Database, orgs: Sequence[Org], period: timedelta | None) -> dict[str, list[Stream]]:
+    """By org, the streams of a quick sync; or, with a period, those that a rolling reconcile is to read now."""
+    choices: dict[str, list[Stream]] = {}
+    with database.connect() as connection:
+        now = datetime.now(UTC)
+        for org in orgs:
+            if period:
+                names = set(streams_due_for_reconcile(connection, org.org_id, period, now))
+            else:
+                names = streams_between_polls(connection, org.org_id, now)
+            choices[org.org_id] = [stream for stream in STREAMS.values() if stream.name in names]
+    return choices

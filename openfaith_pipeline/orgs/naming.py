@@ -1,0 +1,47 @@
+"""Orgs as people name them: by id, by a beginning of it that no other has, or by the church's name."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, Final
+
+from psycopg import Connection
+
+from openfaith_pipeline.errors import UnknownOrg
+from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
+
+_EVERY_ID_BEGINS: Final = "org_"
+_MOST_LISTED: Final = 5
+
+
+def find_org(connection: Connection[Any], name: str) -> Org:
+    """The org of this id, unique beginning of an id, or unique name, small and capital letters being the same.
+
+    Raises UnknownOrg, with those it may have meant, where there is none or more than one.
+    """
+    orgs = list_orgs(connection)
+    found = _fitting(orgs, name.strip())
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UnknownOrg(f"{name[:80]!r} may be any of {len(found)} orgs: {_listed(found)}; write more of its id")
+    if near := _near(orgs, name):
+        raise UnknownOrg(f"no org {name[:80]!r} is connected; did you mean {_listed(near)}?")
+    return get_org(connection, name)
+
+
+def _fitting(orgs: Sequence[Org], name: str) -> list[Org]:
+    """By the first of the three ways that finds any."""
+    by_id = [org for org in orgs if org.org_id == name]
+    is_beginning = len(name) > len(_EVERY_ID_BEGINS) and name.startswith(_EVERY_ID_BEGINS)
+    by_beginning = [org for org in orgs if is_beginning and org.org_id.startswith(name)]
+    return by_id or by_beginning or [org for org in orgs if org.name.strip().casefold() == name.casefold()]
+
+
+def _near(orgs: Sequence[Org], name: str) -> list[Org]:
+    names = get_close_matches(name.casefold(), [org.name.casefold() for org in orgs], n=_MOST_LISTED)
+    return [org for org in orgs if org.name.casefold() in names]
+
+
+def _listed(orgs: Sequence[Org]) -> str:
+    rest = f" and {len(orgs) - _MOST_LISTED} more" if len(orgs) > _MOST_LISTED else ""
+    return ", ".join(f"{org.name} ({org.org_id})" for org in orgs[:_MOST_LISTED]) + rest

@@ -1,0 +1,92 @@
+"""The command line at a terminal of its own: a pty of some width, keys that are pressed, and what is seen of it."""
+
+import fcntl
+import os
+import re
+import struct
+import termios
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from pexpect import EOF
+from pexpect.fdpexpect import fdspawn
+
+from openfaith_pipeline.cli import app
+from openfaith_pipeline.settings import environment_with
+from openfaith_pipeline_tests.forking import FORKING, become
+
+CTRL_C = "\x03"
+_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+
+
+@dataclass
+class Session:
+    """A verb that runs at the terminal."""
+
+    process: BaseProcess
+    screen: fdspawn
+
+    def see(self, pattern: str, seconds: float = 60) -> str:
+        """Wait until this, a regular expression, is seen; everything seen up to it since the last time."""
+        self.screen.expect(pattern, timeout=seconds)
+        return _plain(f"{self.screen.before}{self.screen.after}")
+
+    def press(self, keys: str) -> None:
+        self.screen.send(keys)
+
+    def end(self, seconds: float = 60) -> tuple[int | None, str]:
+        """The exit code, and what was seen since the last time."""
+        self.screen.expect(EOF, timeout=seconds)
+        seen = _plain(self.screen.before)
+        self.process.join(seconds)
+        return self.process.exitcode, seen
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Terminals with one environment and place, so many columns wide."""
+
+    environment: Mapping[str, str]
+    columns: int = 120
+    directory: Path | None = None
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[Session]:
+        master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, self.columns, 0, 0))
+        variables = environment_with(**{**self.environment, "TERM": "xterm", "LANG": "C.UTF-8"})
+        for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
+            variables.pop(name, None)
+        where = self.directory or Path.cwd()
+        process = FORKING.Process(target=_run, args=(arguments, variables, os.ttyname(slave), where))
+        process.start()
+        screen = fdspawn(master, encoding="utf-8", timeout=60)
+        screen.delaybeforesend = None
+        try:
+            # Until the verb has the terminal open, ours keeps it from looking closed.
+            screen.expect("\x00", timeout=60)
+            os.close(slave)
+            yield Session(process, screen)
+        finally:
+            process.kill() if process.exitcode is None else None
+            screen.close()
+
+    def __call__(self, *arguments: str, seconds: float = 60) -> tuple[int | None, str]:
+        """The exit code of a verb that needs nobody, and what was seen."""
+        with self.running(*arguments) as session:
+            return session.end(seconds)
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str], terminal: str, directory: Path) -> None:
+    os.setsid()
+    opened = os.open(terminal, os.O_RDWR)  # which makes it the terminal that Ctrl-C comes from
+    os.write(opened, b"\x00")
+    os.chdir(directory)
+    become(app.run, [arguments], environment, [opened, opened, opened])
+
+
+def _plain(seen: str) -> str:
+    return _CONTROLS.sub("", seen)
