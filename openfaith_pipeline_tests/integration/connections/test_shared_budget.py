@@ -53,5 +53,8 @@ def test_two_processes_share_one_budget_to_its_end(database: Database, environme
     bound = (2 * EACH - 1) // LIMIT * PERIOD
     assert bound <= sent[-1] - sent[0] < bound + PERIOD, "a period more would be a budget left unused"
     with database.connect() as connection:
-        leases = connection.execute("SELECT ledger -> 'leases' FROM sync.rate_budgets WHERE org_id = %s", (org_id,))
-        assert leases.fetchone() == ({},), "everything leased was told of or given back"
+        [(leases, requests, refused)] = connection.execute(
+            "SELECT ledger -> 'leases', requests, refused FROM sync.rate_budgets WHERE org_id = %s", (org_id,)
+        ).fetchall()
+    assert leases == {}, "everything leased was reported or given back"
+    assert (requests, refused) == (2 * EACH, 0)
