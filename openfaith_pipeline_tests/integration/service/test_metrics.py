@@ -105,7 +105,7 @@ def test_counters_count_what_came_since_the_first_look_page_by_page(database: Da
 
     def rows() -> dict[str, float]:
         values = _values(metrics)
-        return {key[2]: value for key, value in values.items() if key[0] == "openfaith_stream_rows_total"}
+        return {key[1]: value for key, value in values.items() if key[0] == "openfaith_stream_rows_total"}
 
     with database.connect(autocommit=True) as connection:
         connection.execute("INSERT INTO sync.syncs (sync_id, mode, trigger) VALUES ('s', 'incremental', 't')")
