@@ -1,18 +1,18 @@
 """Every exception this product raises on purpose, grouped by what the caller must do.
 
     OpenFaithError
-    ├── UsageError              the person must change what they asked for or configured (exit code 2)
+    ├── UsageError              the user must change the request or the configuration (exit code 2)
     │   ├── ConfigurationError      environment, files, keys, ports
     │   │   └── NoHome                  there is no home, and only a few verbs make one
     │   ├── UnknownOrg / UnknownStream / UnknownRequest / UnknownWorkflow / UnknownSync
     │   ├── IdempotencyKeyReused / RequestCanceled
     │   ├── OrgPaused
-    │   └── PlanStale               what was planned can no longer be published; plan anew
+    │   └── PlanStale               the plan can no longer be published; make a new one
     ├── RetriableError          trying again later may work
     │   ├── TransientError          network, 5xx, truncated or non-JSON body, firewall page
-    │   │   └── SourceUnreachable       nobody answers at the API's address; the church's trouble, not one stream's
-    │   ├── RateLimitedError        429; carries the wait the server asked for
-    │   ├── DeliveryFailed          an alert did not get through to people
+    │   │   └── SourceUnreachable       the API does not respond; affects the church, not one stream
+    │   ├── RateLimitedError        429; carries the wait given by the server
+    │   ├── DeliveryFailed          an alert could not be delivered
     │   ├── DatabaseUnavailable     Postgres is down or restarting
     │   ├── InboxFull               too much of one org waits to be kept
     │   └── StreamBusy              another live sync holds the stream's lease
@@ -27,9 +27,9 @@
     ├── LeaseLost               another attempt took over; stop writing at once
     ├── UnexpectedResponse      a well-formed answer that breaks the contract; give up on the stream
     │   └── QueryRefused            400: it does not take this query; ask for less
-    ├── DeletionDisproved       what was to be marked deleted is there after all; nothing was
-    ├── SyncIncomplete          what was read is published; trying again at once would end the same
-    └── SyncFailed              raised at the end of a sync in which something asked for was not done
+    ├── DeletionDisproved       the records to delete exist after all; nothing was marked
+    ├── SyncIncomplete          the pages read are published; an immediate retry would end the same
+    └── SyncFailed              raised at the end of a sync with a requested stream that failed
 
 Messages never contain credentials or personal data: they are shown in logs, in Dagster and on terminals.
 """
@@ -49,7 +49,7 @@ class OpenFaithError(Exception):
 
 
 class UsageError(OpenFaithError):
-    """What was asked for cannot be done as asked; the message says what to change."""
+    """The request cannot be done as it is; the message says how to change it."""
 
 
 class ConfigurationError(UsageError):
@@ -81,7 +81,7 @@ class IdempotencyKeyReused(UsageError):
 
 
 class RequestCanceled(UsageError):
-    """What the run was to do was canceled before it began."""
+    """The run's request was canceled before it began."""
 
 
 class UnknownSync(UsageError):
@@ -93,7 +93,7 @@ class OrgPaused(UsageError):
 
 
 class PlanStale(UsageError):
-    """What a plan would publish is too old, was overtaken by a sync, or is no longer there."""
+    """The plan is too old, was overtaken by a sync, or no longer exists."""
 
 
 class RetriableError(OpenFaithError):
@@ -111,7 +111,7 @@ class SourceUnreachable(TransientError):
 class RateLimitedError(RetriableError):
     """HTTP 429.
 
-    `retry_after` is the wait the server asked for, None when it named none.
+    `retry_after` is the wait given by the server, None if there was none.
     """
 
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
@@ -167,7 +167,10 @@ class PathNotFound(UnavailableError):
 
 
 class CheckFailed(OpenFaithError):
-    """A blocking check failed on what a sync had published; it is rolled back, and trying again would do the same."""
+    """A blocking check failed on the rows that a sync had published.
+
+    It is rolled back, and a retry would do the same.
+    """
 
 
 class RollbackRefused(OpenFaithError):
@@ -190,11 +193,11 @@ class UnexpectedResponse(OpenFaithError):
 
 
 class QueryRefused(UnexpectedResponse):
-    """HTTP 400: the path is there, and does not take the query it was asked with."""
+    """HTTP 400: the path exists, but does not accept this query."""
 
 
 class DeletionDisproved(OpenFaithError):
-    """Records that were to be marked deleted are there; nothing was marked."""
+    """Records to delete exist after all; nothing was marked."""
 
 
 class SyncIncomplete(OpenFaithError):
@@ -202,4 +205,4 @@ class SyncIncomplete(OpenFaithError):
 
 
 class SyncFailed(OpenFaithError):
-    """At least one stream that was asked for did not succeed."""
+    """At least one requested stream did not succeed."""

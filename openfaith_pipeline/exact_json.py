@@ -1,9 +1,9 @@
-"""JSON whose numbers keep every digit, and whose texts may hold what Postgres cannot store.
+"""JSON parsing that keeps every digit of numbers, and texts that Postgres cannot store.
 
-orjson reads ten times as fast as the standard library, and makes a double of every number that has a fraction or more
-than 64 bits. So a document is first searched for numbers that a double could not give back; only one that may hold such
-numbers, or that orjson does not take, is read by the standard library. What a double cannot give back is a Decimal
-there, and half a surrogate pair (or a byte that is not UTF-8) stays in its text: the loader sets that one value aside.
+orjson is ten times as fast as the standard library, but makes a double of every number with a fraction or more than 64
+bits. So a document is first searched for numbers that a double cannot represent; only if it may have some, or if orjson
+refuses it, the standard library parses it. Such numbers become Decimals, and half a surrogate pair (or a byte that is
+not UTF-8) stays in its text: the loader sets that one value aside.
 """
 
 import json
@@ -22,7 +22,7 @@ _SHAPES: Final = bytes(
     48 if chr(byte) in "0123456789." else 101 if chr(byte) in "eE" else 45 if chr(byte) in "+-" else 32
     for byte in range(256)
 )
-# A double gives back any 15 digits, and 16 characters are at least those. orjson refuses what is too large for one.
+# A double keeps any 15 digits, and 16 characters contain at least those. orjson refuses numbers too large for one.
 _HINTS: Final = (b"0" * 16, b"0e-000")
 _BEFORE_A_NUMBER: Final = frozenset(b":[, \t\r\n")
 
@@ -30,7 +30,7 @@ _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 def read(content: bytes | str) -> Any:
-    """The document. Raises ValueError for what is no JSON."""
+    """Parse a document. Raises ValueError for invalid JSON."""
     raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
     if not _may_lose_digits(raw):
         try:
@@ -62,7 +62,7 @@ def is_storable(value: Any) -> bool:
 
 
 def storable(text: str) -> str:
-    """The text with U+FFFD where it holds what Postgres cannot store."""
+    """The text with characters that Postgres cannot store replaced by U+FFFD."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 INSIST_SECONDS: Final = 10.0
-"""How long what is canceled may take to tidy up; after that the tidying is canceled too, all of it."""
+"""Time for canceled tasks to clean up; after that the cleanup is canceled too."""
 
 
 @contextmanager
 def interrupts_heard(act: Callable[[], None]) -> Iterator[None]:
-    """Have the signals call `act` within the block, and do what they do outside once it is left.
+    """Call `act` on signals during the block, and restore their handlers afterwards.
 
-    A signal that is ignored outside stays ignored. In a thread other than the main one nothing changes: signals do not
-    come there.
+    A signal that was ignored before stays ignored. In a thread other than the main one nothing changes: signals do not
+    arrive there.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -46,10 +46,10 @@ def interrupts_heard(act: Callable[[], None]) -> Iterator[None]:
 
 
 def cancel_at_last(task: asyncio.Task[Any]) -> None:
-    """Cancel the task, in its loop; where it has not ended some seconds later, whatever else goes on there as well.
+    """Cancel the task, in its loop; if it has not ended some seconds later, cancel everything else there too.
 
-    What tidies up may wait for a database that does not answer, and a group of tasks that is being canceled passes no
-    second cancellation on.
+    A cleanup may wait for a database that does not answer, and a task group that is being canceled does not pass on a
+    second cancellation.
     """
     if not task.done():
         task.cancel()

@@ -1,7 +1,7 @@
-"""How this product reaches others by HTTP: by which proxy, and whose certificates it trusts.
+"""Outgoing HTTP: the proxy to use and the certificates to trust.
 
-The libraries beneath would read the environment by themselves, and answer what they do not understand with a traceback
-that holds it. So they do not: what counts is read here, and refused by its name, never its value.
+The libraries below would read the environment themselves, and react to invalid values with a traceback that contains
+them. So the relevant variables are read here, and refused by name, never by value.
 """
 
 import json
@@ -71,9 +71,9 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 def client_options(url: httpx.URL) -> dict[str, Any]:
-    """What a client of httpx that sends to this host is made with, so that it reads nothing from the environment.
+    """Arguments for an httpx client that sends to this host, so that it reads nothing from the environment.
 
-    Raises ConfigurationError for a variable that cannot be followed.
+    Raises ConfigurationError for an invalid variable.
     """
     proxy = proxy_for(url)
     is_encrypted = url.scheme == "https" or (proxy is not None and proxy.url.startswith("https"))
@@ -134,12 +134,12 @@ def _trusting_nobody() -> ssl.SSLContext:
 
 
 def tls_context() -> ssl.SSLContext:
-    """Trusts whom SSL_CERT_FILE or SSL_CERT_DIR name, else the authorities that httpx brings."""
+    """Trusts SSL_CERT_FILE or SSL_CERT_DIR, else the authorities bundled with httpx."""
     return _own_context() or _usual_context()
 
 
 def mail_tls_context() -> ssl.SSLContext:
-    """As `tls_context`, but by default it trusts whom this machine does: a mail server is often one's own."""
+    """As `tls_context`, but by default it trusts this machine's authorities: a mail server is often one's own."""
     return _own_context() or _system_context()
 
 
@@ -156,7 +156,7 @@ def _own_context() -> ssl.SSLContext | None:
 @cache
 def _trusting(variable: str, **where: str) -> ssl.SSLContext:
     try:
-        # By itself, so that what goes wrong can be only this: a default context reads SSLKEYLOGFILE as well.
+        # Separately, so that only this can be the cause of an error: a default context reads SSLKEYLOGFILE as well.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**where)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
@@ -257,7 +257,7 @@ def _matches(entry: str, host: str, port: int) -> bool:
 
 
 def _network(entry: str) -> IPv4Network | IPv6Network | None:
-    """A network or single address, with or without brackets; None for what is neither."""
+    """A network or single address, with or without brackets; None for anything else."""
     bracketed = _BRACKETED.fullmatch(entry)
     try:
         return ip_network("".join(bracketed.groups("")) if bracketed else entry, strict=False)
@@ -275,7 +275,7 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it."""
+    """The error and its causes."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen

@@ -1,7 +1,7 @@
-"""Text from outside made fit for a terminal, a log and a message: it stays in its line and commands nothing.
+"""Make untrusted text safe for a terminal, a log and a message: one line, without control characters.
 
-A church's name, a record's id or an answer of the API can hold what moves a cursor, rings a bell, hides a part of a
-line or turns the order of its letters.
+A church's name, a record's id or a response of the API can contain characters that move the cursor, ring a bell, hide
+part of a line or reverse the order of its letters.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Final
 
 REPLACEMENT: Final = "\ufffd"
 
-# Line breaks and tabs of every kind; C0, DEL and C1; marks and overrides of direction; what is invisible; halves of
+# Line breaks and tabs of every kind; C0, DEL and C1; marks and overrides of direction; invisible characters; halves of
 # surrogate pairs. The joiners U+200C and U+200D stay: emoji and whole scripts need them.
 _BREAKS: Final = re.compile(r"[\t-\r\x85\u2028\u2029]+")
 _COMMANDS: Final = re.compile(
@@ -22,10 +22,10 @@ _IN_JSON: Final = re.compile(
 
 
 def printable(text: str) -> str:
-    """The text on one line: a blank for line breaks and tabs, a replacement character for what is a command."""
+    """The text on one line: spaces for line breaks and tabs, replacement characters for control characters."""
     return _COMMANDS.sub(REPLACEMENT, _BREAKS.sub(" ", text))
 
 
 def printable_json(document: str) -> str:
-    """A JSON document that means the same, with what a terminal would act on as `\\u` escapes."""
+    r"""An equivalent JSON document with terminal control characters as `\u` escapes."""
     return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

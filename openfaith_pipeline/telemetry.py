@@ -55,7 +55,7 @@ def tracing(settings: Settings) -> Iterator[None]:
 
 
 def _exporter(endpoint: str, proxy: str | None) -> "OTLPSpanExporter":
-    """Sends spans by the proxy we have read; what requests would read by itself, it logs when it does not fit."""
+    """Sends spans through the configured proxy; requests itself would log an invalid proxy variable."""
     import requests  # noqa: PLC0415
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 

@@ -14,9 +14,9 @@ _USUAL_PORTS: Final = {"http": 80, "https": 443}
 
 
 def parse_http_url(text: str, *, may_have_query: bool = False) -> str:
-    """The URL without blanks around it, with scheme and host in small letters, without its usual port and a last `/`.
+    """Normalize: no surrounding blanks, lower-case scheme and host, no default port and no trailing `/`.
 
-    Raises ValueError, which says what is wrong without repeating any of it: a URL may hold a password.
+    Raises ValueError with the reason, but without any part of the URL, which may contain a password.
     """
     parts = _split(text.strip())
     if parts.username is not None or parts.password is not None:

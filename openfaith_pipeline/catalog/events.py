@@ -8,7 +8,7 @@ from openfaith_pipeline.catalog.stream import Stream
 
 MOST_ID_CHARACTERS: Final = 255
 
-# A day from the ends of what Python can hold, whatever time zone it is then shown in.
+# A day within Python's limits, so that it can be shown in any time zone.
 _FIRST_MOMENT: Final = datetime(1, 1, 2, tzinfo=UTC)
 _LAST_MOMENT: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ class Event(NamedTuple):
 
     @property
     def is_end(self) -> bool:
-        """Whether the record is gone by it."""
+        """Whether the event means that the record is gone."""
         return self.action == "destroyed"
 
 
@@ -63,11 +63,11 @@ class WebhookDialect(Protocol):
         """
 
     def event_named(self, name: str) -> Event | None:
-        """The event of that name; None where it is about nothing that is synced."""
+        """The event with this name; None if its type is not synced."""
 
 
 def moment_of(value: Any) -> datetime | None:
-    """A moment in UTC, in a year that Postgres and Python can both hold; None for anything else."""
+    """A time in UTC within the range of both Postgres and Python; None for anything else."""
     try:
         moment = datetime.fromisoformat(value)
         moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""The command line: operator verbs over the rooms below. Each verb asks a room to do its work and shows the outcome."""
+"""The command line: operator verbs over the rooms below. Each verb calls a room and shows the result."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`alerts`: what somebody has to know."""
+"""`alerts`: incidents that need attention."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -16,24 +16,22 @@ from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.printable import printable
 from openfaith_pipeline.settings import load_settings
 
-alerts_app = typer.Typer(no_args_is_help=True, help="What went wrong and is not over yet.")
+alerts_app = typer.Typer(no_args_is_help=True, help="Incidents that are not over yet.")
 
 _LABEL_WIDTH = 16
 
-WithResolved = Annotated[bool, typer.Option("--all", help="Those that are over, too.")]
+WithResolved = Annotated[bool, typer.Option("--all", help="Include closed ones.")]
 AlertId = Annotated[int, typer.Argument(metavar="ALERT", help="Its number, as `alerts list` shows it.", min=1)]
 
 
 @alerts_app.command("list")
 def show(org: OrgOption = None, with_resolved: WithResolved = False, as_json: terminal.JsonOption = False) -> None:
-    """List the open alerts: what happened, what to do, and whether people were told.
+    """List the open alerts: what happened, what to do, and which channels have delivered it.
 
-    \b
     Examples:
       openfaith-pipeline alerts list
       openfaith-pipeline alerts list --org org_01k5t0w2m1e9qv4y8z3n7b6c5d --all --json
 
-    \b
     Exit codes: 0 listed; 1 the database does not answer; 2 configuration.
     """
     with open_database(load_settings()) as database, database.connect() as connection:
@@ -45,14 +43,13 @@ def show(org: OrgOption = None, with_resolved: WithResolved = False, as_json: te
     for alert in alerts:
         _print(alert, names.get(alert.org_id or ""))
     if not alerts:
-        terminal.say("nothing is wrong that is known of")
+        terminal.say("no open alerts")
 
 
 @alerts_app.command("resolve")
 def resolve(alert_id: AlertId, as_json: terminal.JsonOption = False) -> None:
-    """Close an alert by hand. What is still wrong raises a new one, which is sent again.
+    """Close an alert by hand. A problem that persists raises a new one, which is sent again.
 
-    \b
     Exit codes: 0 closed; 1 the database does not answer; 2 no open alert of that number.
     """
     with open_database(load_settings()) as database, database.connect() as connection:
@@ -65,17 +62,16 @@ def resolve(alert_id: AlertId, as_json: terminal.JsonOption = False) -> None:
 
 @alerts_app.command("test")
 def test(as_json: terminal.JsonOption = False) -> None:
-    """Send a message to each channel that is set up, to see that it arrives.
+    """Send a test message to each configured channel.
 
-    \b
-    Exit codes: 0 sent to all; 1 a channel does not take it; 2 no channel is set up.
+    Exit codes: 0 sent to all; 1 a channel failed; 2 no channel is configured.
     """
     from openfaith_pipeline.alerts.channels import channels_of
 
     channels = channels_of(load_settings())
     if not channels:
         raise UsageError(
-            "no channel is set up: set OPENFAITH_SLACK_WEBHOOK, or OPENFAITH_ALERT_EMAIL with OPENFAITH_SMTP_HOST"
+            "no channel is configured: set OPENFAITH_SLACK_WEBHOOK, or OPENFAITH_ALERT_EMAIL with OPENFAITH_SMTP_HOST"
         )
     outcomes: dict[str, str | None] = {}
     for channel in channels:

@@ -1,4 +1,4 @@
-"""The command tree, and how an error becomes a message and an exit code."""
+"""The command tree, and the translation of errors into messages and exit codes."""
 
 import signal
 import sys
@@ -40,7 +40,7 @@ VERBS: Final = {
     "webhooks": "webhooks:webhooks_app",
     "db": "database:database_app",
 }
-"""Where each verb, or group of verbs, is: a module of this package and what it is called there."""
+"""Module and attribute of each verb or group of verbs."""
 
 
 CHAPTERS: Final = {
@@ -56,13 +56,13 @@ CHAPTERS: Final = {
 
 
 class _Verbs(TyperGroup):
-    """Imports a verb when it is asked for: all of them together take over a second."""
+    """Imports a verb on first use: all of them together take over a second."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - as asked
         return list(VERBS)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]  # noqa: ARG002 - as asked
-        # Of a verb that does not exist Typer suggests those that are like it, among all it knows.
+        # For an unknown verb, Typer suggests similar ones from all names it knows.
         for name in [cmd_name] if cmd_name in VERBS else VERBS:
             self.commands[name] = _imported(name)
         return self.commands.get(cmd_name)  # type: ignore[return-value]
@@ -128,10 +128,10 @@ def _all(version: Version = False) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run one verb and exit: 0 all done, 1 something failed, 2 usage or configuration, 130 interrupted."""
+    """Run one verb and exit: 0 success, 1 failure, 2 usage or configuration, 130 interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     terminal.allow_any_text()
-    # A script has what it starts with `&` ignore SIGINT, and a run of Dagster makes SIGTERM do the same.
+    # A shell script's background jobs ignore SIGINT, and a Dagster run ignores SIGTERM.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _leave)
     try:
@@ -144,7 +144,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _explain(error: Exception, *, as_json: bool) -> int:
-    """Name the error on stderr, and in the JSON where that was asked for; the exit code says whose turn it is."""
+    """Report the error on stderr, and in the JSON if requested; returns the exit code."""
     code = _EXIT_USAGE if isinstance(error, UsageError) else _EXIT_FAILED
     message = str(error) if isinstance(error, OpenFaithError) else _in_our_words(error)
     terminal.complain(message)
@@ -162,5 +162,5 @@ def _in_our_words(error: Exception) -> str:
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends a verb as Ctrl-C does: what it started is stopped on the way out."""
+    """SIGTERM ends a verb as Ctrl-C does: its child processes are stopped first."""
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""`backfill`: have Dagster sync churches anew, behind everything else it has to do."""
+"""`backfill`: queue full syncs in Dagster, behind all other runs."""
 
 import time
 from collections import Counter
@@ -37,8 +37,8 @@ Name = Annotated[
     typer.Option(
         "--name",
         metavar="NAME",
-        help="Of the backfill. Given again, it is the same backfill: what is done stays done, what failed is tried"
-        " again.",
+        help="Name of the backfill. Given again, it continues the same backfill: finished orgs are skipped, failed ones"
+        " are retried.",
     ),
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Return once it is queued.")]
@@ -56,18 +56,16 @@ def backfill(  # noqa: PLR0913, PLR0917 - one for each option
 ) -> None:
     """Queue a sync of churches at the lowest priority, a run for each, and watch until all have ended.
 
-    The runs are Dagster's, so its daemon has to run (`openfaith-pipeline dev`). Ctrl-C ends the watching, not the
-    backfill; its name, which is printed, brings the watching back.
+    The runs are Dagster's, so its daemon must be running (`openfaith-pipeline dev`). Ctrl-C stops watching, not the
+    backfill; give the printed name to watch it again.
 
-    \b
     Examples:
       openfaith-pipeline backfill --all --product giving
       openfaith-pipeline backfill org_01k5t0w2m1e9qv4y8z3n7b6c5d --mode reconcile --detach
       openfaith-pipeline backfill --all --name giving-2026 --product giving
 
-    \b
-    Exit codes: 0 all is done, or queued with --detach; 1 something failed, named on stderr; 2 wrong usage;
-    130 the watching was interrupted.
+    Exit codes: 0 all done, or queued with --detach; 1 something failed, named on stderr; 2 wrong usage; 130 interrupted
+    while watching.
     """
     called = _checked(name) if name is not None else f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}-{token_hex(2)}"
     streams = choose_streams(product or (), stream or ())
@@ -87,14 +85,14 @@ def backfill(  # noqa: PLR0913, PLR0917 - one for each option
 
 def _checked(name: str) -> str:
     if not (0 < len(name) <= _LONGEST_NAME and name.isascii() and name.isprintable()):
-        raise UsageError(f"--name is to be 1 to {_LONGEST_NAME} printable ASCII characters")
+        raise UsageError(f"--name must be 1 to {_LONGEST_NAME} printable ASCII characters")
     return name
 
 
 def _ask(
     database: Database, org_ids: Sequence[str], streams: Collection[Stream], mode: SyncMode, name: str
 ) -> list[Request]:
-    """One request for each org; of a backfill that is known, those it has, the failed ones waiting again."""
+    """One request for each org; for a known backfill, its existing requests, with failed ones waiting again."""
     names = None if len(streams) == len(STREAMS) else [stream.name for stream in streams]
     with database.connect() as connection:
         ids = [
@@ -112,7 +110,7 @@ def _ask(
 
 
 def _watch(database: Database, requests: Sequence[Request]) -> list[Request]:
-    """The requests once they have ended, their progress told meanwhile."""
+    """Show progress until the requests have ended; returns them."""
     begun, told, is_hinted = time.monotonic(), "", False
     while True:
         with database.connect() as connection:
@@ -125,7 +123,7 @@ def _watch(database: Database, requests: Sequence[Request]) -> list[Request]:
         if not any(each.is_open for each in now):
             return now
         if not is_hinted and counts["waiting"] == len(now) and time.monotonic() - begun > _HINT_AFTER_SECONDS:
-            terminal.say("nobody takes it up: is Dagster's daemon running? `openfaith-pipeline dev` runs it")
+            terminal.say("no run starts: is Dagster's daemon running? `openfaith-pipeline dev` runs it")
             is_hinted = True
         time.sleep(_LOOK_SECONDS)
 

@@ -1,4 +1,4 @@
-"""`catalog`: what is synced."""
+"""`catalog`: the streams that are synced."""
 
 from typing import Annotated
 
@@ -26,14 +26,12 @@ def show_catalog(
     ] = None,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """List the streams: what is read from Planning Center, how, and the table it lands in.
+    """List the streams: their path in Planning Center, how they are read, and their table.
 
-    \b
     Examples:
       openfaith-pipeline catalog
       openfaith-pipeline catalog --product people --json
 
-    \b
     Exit codes: 0 listed; 2 wrong usage.
     """
     described = [_describe(stream) for stream in STREAMS.values() if not product or stream.product in product]

@@ -1,4 +1,4 @@
-"""`db`: the database that everything is kept in."""
+"""`db`: the database."""
 
 import time
 from typing import Annotated
@@ -25,7 +25,9 @@ from openfaith_pipeline.settings import Settings, load_settings
 
 WaitSeconds = Annotated[
     int,
-    typer.Option("--wait", metavar="SECONDS", min=0, max=3600, help="How long to wait for a Postgres that starts."),
+    typer.Option(
+        "--wait", metavar="SECONDS", min=0, max=3600, help="How long to wait for a Postgres that is starting."
+    ),
 ]
 
 database_app = typer.Typer(
@@ -38,11 +40,10 @@ database_app = typer.Typer(
 def start(as_json: terminal.JsonOption = False) -> None:
     """Start the embedded Postgres and keep it running until `db stop`.
 
-    \b
     Exit codes: 0 it runs; 1 it does not start; 2 DB_* is set, or OPENFAITH_HOME cannot be used.
     """
     settings = _embedded(load_settings())
-    with open_or_make(settings):  # so that its tables are there too
+    with open_or_make(settings):  # so that its tables exist too
         server = pin_server(settings)
     if as_json:
         terminal.print_json({"host": "127.0.0.1", "port": server.port, "pid": server.pid})
@@ -52,14 +53,11 @@ def start(as_json: terminal.JsonOption = False) -> None:
 
 @database_app.command("stop")
 def stop(
-    unused: Annotated[
-        bool, typer.Option("--unused", help="Only if it is not kept running and nobody uses it.")
-    ] = False,
+    unused: Annotated[bool, typer.Option("--unused", help="Only if it is not kept running and has no users.")] = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Stop the embedded Postgres, also under the programs that still use it.
+    """Stop the embedded Postgres, even if programs are using it.
 
-    \b
     Exit codes: 0 it is stopped, or was not running; 1 it does not stop; 2 DB_* is set.
     """
     settings = _embedded(load_settings())
@@ -78,14 +76,12 @@ def stop(
 
 @database_app.command("url")
 def url(as_json: terminal.JsonOption = False) -> None:
-    """Print the libpq URL of the data database, password included, which answers until `db stop`.
+    """Print the libpq URL of the database, including the password; Postgres keeps running until `db stop`.
 
-    \b
     Examples:
       psql "$(openfaith-pipeline db url)"
       psql "$(openfaith-pipeline db url)" -c 'SELECT count(*) FROM pco_people.people'
 
-    \b
     Exit codes: 0 printed; 1 the database does not answer; 2 configuration.
     """
     settings = load_settings()
@@ -101,10 +97,9 @@ def url(as_json: terminal.JsonOption = False) -> None:
 
 @database_app.command("upgrade")
 def upgrade(wait: WaitSeconds = 30, as_json: terminal.JsonOption = False) -> None:
-    """Bring the tables up to date with this version. The embedded Postgres is kept up to date without this.
+    """Upgrade the tables to this version. The embedded Postgres is upgraded automatically.
 
-    \b
-    Exit codes: 0 up to date; 1 the database does not answer; 2 configuration, a user who may not, or a database whose
+    Exit codes: 0 up to date; 1 the database does not answer; 2 configuration, missing privileges, or a database whose
     encoding is not UTF8.
     """
     settings = load_settings()
@@ -121,9 +116,8 @@ def upgrade(wait: WaitSeconds = 30, as_json: terminal.JsonOption = False) -> Non
 
 @database_app.command("status")
 def status(as_json: terminal.JsonOption = False) -> None:
-    """Say whether the database runs, who uses it, and whether its tables are up to date. Starts nothing.
+    """Show whether the database runs, its users, and whether its tables are up to date. Starts nothing.
 
-    \b
     Exit codes: 0 it runs and is up to date, or is embedded and not needed now; 1 it does not answer or is behind.
     """
     settings = load_settings()
@@ -149,7 +143,7 @@ def status(as_json: terminal.JsonOption = False) -> None:
 
 
 def _await_answer(database: Database, seconds: int) -> None:
-    """Return once Postgres answers; raise DatabaseUnavailable when it does not in this time."""
+    """Wait until Postgres answers; raise DatabaseUnavailable after this time."""
     deadline = time.monotonic() + seconds
     is_told = False
     while True:
@@ -167,7 +161,7 @@ def _await_answer(database: Database, seconds: int) -> None:
 
 
 def _health(settings: Settings, server: ServerState | None) -> tuple[bool, bool | None]:
-    """Whether it answers, and whether its tables are up to date (None when it cannot be asked)."""
+    """Whether it answers, and whether its tables are up to date (None if unknown)."""
     if server and not server.is_running:
         return False, None
     try:
@@ -197,7 +191,7 @@ def _print_status(settings: Settings, server: ServerState | None, *, runs: bool,
 def _embedded(settings: Settings) -> Settings:
     if not settings.is_embedded:
         raise UsageError(
-            f"DB_HOST_PRIMARY is set: the Postgres at {settings.db_host} is not ours to start or stop."
+            f"DB_HOST_PRIMARY is set: the Postgres at {settings.db_host} cannot be started or stopped from here."
             " Unset the DB_* variables for the embedded one"
         )
     return settings

@@ -1,4 +1,4 @@
-"""`deletes`: deletions too large to be believed without a person's word."""
+"""`deletes`: deletions that exceed a guard and wait for a decision."""
 
 import asyncio
 import getpass
@@ -28,16 +28,16 @@ from openfaith_pipeline.sync.deletion_approval import approve_deletion, reject_d
 
 _IDS_SHOWN = 20
 
-deletes_app = typer.Typer(no_args_is_help=True, help="Deletions that are so large that they wait for a person.")
+deletes_app = typer.Typer(no_args_is_help=True, help="Deletions so large that they wait for a person's decision.")
 
-WithDecided = Annotated[bool, typer.Option("--all", help="Those that are decided, too.")]
+WithDecided = Annotated[bool, typer.Option("--all", help="Include decided ones.")]
 ShowRecords = Annotated[
-    bool, typer.Option("--show-records", help="Show the records themselves, which are people's data.")
+    bool, typer.Option("--show-records", help="Show the records themselves, which contain personal data.")
 ]
 HeldId = Annotated[int, typer.Argument(metavar="HELD", help="Its number, as `deletes list` shows it.", min=1)]
 GuardOrg = Annotated[
     str | None,
-    typer.Option("--org", metavar="ORG", autocompletion=complete_org, help="For this org; for all if not given."),
+    typer.Option("--org", metavar="ORG", autocompletion=complete_org, help="For this org; for all if omitted."),
 ]
 GuardStream = Annotated[
     str | None,
@@ -46,7 +46,7 @@ GuardStream = Annotated[
         "-s",
         metavar="STREAM",
         autocompletion=complete_stream,
-        help="For this stream; for all if not given.",
+        help="For this stream; for all if omitted.",
     ),
 ]
 
@@ -122,39 +122,38 @@ def approve(held_id: HeldId, yes: terminal.YesOption = False, as_json: terminal.
 
 @deletes_app.command("reject")
 def reject(held_id: HeldId, as_json: terminal.JsonOption = False) -> None:
-    """Leave the held rows as they are. A reconcile that still misses them holds them anew.
+    """Keep the held rows. A reconcile that still misses them holds them again.
 
-    \b
-    Exit codes: 0 done; 1 the database does not answer; 2 no deletion of that number is held.
+    Exit codes: 0 done; 1 the database does not answer; 2 there is no held deletion of that number.
     """
     with open_database(load_settings()) as database:
         held = asyncio.run(reject_deletion(database, held_id, getpass.getuser()))
     if as_json:
         terminal.print_json({**asdict(held), "decision": "rejected"})
         return
-    terminal.report(f"left {terminal.number_of(held.number, 'row')} of {held.stream} as they are")
+    terminal.report(f"kept {terminal.number_of(held.number, 'row')} of {held.stream}")
 
 
 @deletes_app.command("guard")
 def guard(
     org: GuardOrg = None,
     stream: GuardStream = None,
-    share: Annotated[float | None, typer.Option("--share", help="Of the stream's rows, from 0 to 1.")] = None,
+    share: Annotated[float | None, typer.Option("--share", help="Share of the stream's rows, from 0 to 1.")] = None,
     number: Annotated[int | None, typer.Option("--number", help="Of rows.")] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="Let the more general guard apply again.")] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Remove this guard, so that the next more general one applies.")
+    ] = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Show, or set, how large a deletion is held: one of more rows than both the share and the number.
+    """Show or set guards: a deletion of more rows than both the share and the number is held.
 
-    The most particular guard applies: of the org's stream, of the stream, of the org, of all.
+    The most specific guard applies: for the org's stream, the stream, the org, or all.
 
-    \b
     Examples:
       openfaith-pipeline deletes guard
       openfaith-pipeline deletes guard --stream people.list_results --share 0.8 --number 500
       openfaith-pipeline deletes guard --stream giving.donations --share 0 --number 0
 
-    \b
     Exit codes: 0 shown or set; 1 the database does not answer; 2 wrong usage, no such org or stream.
     """
     if (share is None) != (number is None) or (reset and share is not None):

@@ -40,28 +40,26 @@ The data stays in {home}. Next:
 def demo(
     people: Annotated[
         list[int] | None,
-        typer.Option("--people", min=1, help="People in a church; repeat it for more. At first 100 and 50."),
+        typer.Option("--people", min=1, help="People in a church; repeat for more churches. Initially 100 and 50."),
     ] = None,
     rate_limit: Annotated[
         str | None,
-        typer.Option("--rate-limit", metavar="N/SECONDS", help="Requests in a time, or `none`. At first 300/20."),
+        typer.Option("--rate-limit", metavar="N/SECONDS", help="Requests per time, or `none`. Initially 300/20."),
     ] = None,
     product: Products = None,
     as_json: terminal.JsonOption = False,
     verbose: terminal.VerboseOption = False,
     dagster_log: terminal.DagsterLogOption = False,
 ) -> None:
-    """Sync two made-up churches from a simulated Planning Center, to see how it goes. Needs nothing set up.
+    """Sync two made-up churches from a simulated Planning Center. Needs no configuration.
 
     The simulator answers about as slowly as the real one, but allows 300 requests in 20 seconds instead of the usual
-    100, so that this is over soon. Run again, it syncs again.
+    100, so that it does not take long. When run again, it syncs again.
 
-    \b
     Examples:
       openfaith-pipeline demo
       openfaith-pipeline demo --people 2000 --product people
 
-    \b
     Exit codes: 0 all was synced; 1 something was not; 2 DB_* is set, or OPENFAITH_HOME cannot be used.
     """
     settings = load_settings()
@@ -86,7 +84,7 @@ def demo(
 
 
 def _choose_churches(settings: Settings, people: Sequence[int] | None, rate_limit: str | None) -> DemoChurches:
-    """Those of the last demo, but for what is asked for anew."""
+    """The churches of the last demo, with the given options changed."""
     churches = load_demo(settings) or DemoChurches(free_port())
     if people:
         churches = replace(churches, sizes=tuple(people))
@@ -97,6 +95,6 @@ def _choose_churches(settings: Settings, people: Sequence[int] | None, rate_limi
 
 
 def _shortened(path: Path) -> str:
-    """The path as seen from here, when it is below."""
+    """The path relative to the current directory, if it is below."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

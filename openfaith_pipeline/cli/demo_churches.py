@@ -1,6 +1,6 @@
-"""The two made-up churches of the demo: what they are made from, the simulator they live in, and their connections.
+"""The two made-up churches of the demo: their parameters, their simulator, and their connections.
 
-`OPENFAITH_HOME/demo.json` keeps what they are made from, so that `dev` finds the same churches at the same address.
+`OPENFAITH_HOME/demo.json` keeps the parameters, so that `dev` finds the same churches at the same address.
 """
 
 import json
@@ -29,7 +29,7 @@ _START_SECONDS: Final = 60.0
 
 @dataclass(frozen=True)
 class DemoChurches:
-    """port: where the simulator answers, on the loopback. sizes: people in each church. rate_limit: as an option."""
+    """port: of the simulator, on the loopback. sizes: people in each church. rate_limit: as an option."""
 
     port: int
     sizes: tuple[int, ...] = (100, 50)
@@ -46,7 +46,7 @@ class DemoChurches:
 
 
 def load_demo(settings: Settings) -> DemoChurches | None:
-    """The demo of this home, None when there was none."""
+    """The demo of this home, None if there was none."""
     path = _path(settings)
     try:
         kept = json.loads(path.read_text())
@@ -59,7 +59,7 @@ def load_demo(settings: Settings) -> DemoChurches | None:
 
 
 def start_simulator(demo: DemoChurches, settings: Settings, supervisor: Supervisor) -> DemoChurches:
-    """Have the demo's churches answer: at their last port if it can be had, at a free one otherwise."""
+    """Start the simulator: on its last port if that is free, otherwise on another."""
     if _is_answering(demo):
         return demo
     placed = demo if is_free(demo.port) else replace(demo, port=free_port())
@@ -70,7 +70,7 @@ def start_simulator(demo: DemoChurches, settings: Settings, supervisor: Supervis
 
 
 def connect_churches(demo: DemoChurches, database: Database) -> list[Org]:
-    """Connect the churches, or tell their connections where the simulator answers now."""
+    """Connect the churches, or update their connections with the simulator's current address."""
     cipher = cipher_from(database.settings)
     with database.connect() as connection:
         for church in demo.churches:
@@ -89,7 +89,7 @@ def connect_churches(demo: DemoChurches, database: Database) -> list[Org]:
 
 
 def connected_churches(demo: DemoChurches, database: Database) -> Sequence[str]:
-    """Which of the churches were not removed since."""
+    """The churches that have not been removed since."""
     found = []
     with database.connect() as connection:
         for church in demo.churches:
@@ -101,7 +101,7 @@ def connected_churches(demo: DemoChurches, database: Database) -> Sequence[str]:
 
 
 def is_free(port: int) -> bool:
-    """Whether a program may listen on this port of the loopback."""
+    """Whether a program can listen on this port of the loopback."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -125,7 +125,7 @@ def _service(demo: DemoChurches, settings: Settings) -> Service:
 
 
 def _is_answering(demo: DemoChurches) -> bool:
-    """Whether these very churches answer there; another program's answer is not taken for theirs."""
+    """Whether these very churches answer there, and not another program."""
     try:
         answering = SimulatorClient(demo.url).churches()
     except (OSError, ValueError):

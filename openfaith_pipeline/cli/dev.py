@@ -1,4 +1,4 @@
-"""`dev`: everything there is, on this machine, until Ctrl-C."""
+"""`dev`: the whole product on this machine, until Ctrl-C."""
 
 import http.client
 import signal
@@ -42,18 +42,17 @@ def dev(
         int, typer.Option("--service-port", min=1, max=65535, help="Port of the HTTP service on 127.0.0.1.")
     ] = 3020,
 ) -> None:
-    """Run the Dagster UI, the HTTP service and all they need: Postgres, code server, daemon, and the simulator of
-    `demo` after that.
+    """Run the Dagster UI, the HTTP service and everything they need, including the simulator after `demo`.
 
-    Their logs are in OPENFAITH_HOME/logs; errors are shown here too. What ends is started again. Ctrl-C stops it all.
+    Their logs are in OPENFAITH_HOME/logs; errors are also shown here. Processes that end are restarted. Ctrl-C stops
+    all.
 
-    \b
     Examples:
       openfaith-pipeline dev
       openfaith-pipeline dev --port 3001 --service-port 3021
 
-    \b
-    Exit codes: 0 stopped by Ctrl-C or SIGTERM; 1 something does not keep running; 2 a port is in use, or `dev` runs.
+    Exit codes: 0 stopped by Ctrl-C or SIGTERM; 1 a process does not keep running; 2 a port is in use, or `dev` is
+    running.
     """
     settings = load_settings()
     _check_ports({"--port": port, "--service-port": service_port})
@@ -62,7 +61,7 @@ def dev(
         database = stack.enter_context(open_or_make(settings))
         stack.enter_context(_alone(settings))
         supervisor = stack.enter_context(Supervisor(terminal.say, RELEASE_DATABASE if settings.is_embedded else ()))
-        # Once Ctrl-C was heard, the way out is not to be interrupted by another one.
+        # After Ctrl-C, the shutdown must not be interrupted by another one.
         stack.callback(_ignore_signals)
         has_simulator = _start_simulator(settings, database, supervisor)
         _start_dagster(settings, database, supervisor, port)
@@ -71,12 +70,12 @@ def dev(
             settings, database, supervisor, service_port, is_reached_here=has_simulator, dagster_url=dagster_url
         )
         terminal.output().print(f"The service is at http://127.0.0.1:{service_port}")
-        terminal.output().print(f"Dagster is at http://127.0.0.1:{port} (Ctrl-C stops it all)")
+        terminal.output().print(f"Dagster is at http://127.0.0.1:{port} (Ctrl-C stops everything)")
         _look_after(supervisor, database, stack)
 
 
 def _start_simulator(settings: Settings, database: Database, supervisor: Supervisor) -> bool:
-    """Have the demo's churches answer again, if there was a demo and its churches are still connected; whether so."""
+    """Start the demo's simulator, if there was a demo and its churches are still connected; returns whether it did."""
     demo = load_demo(settings)
     if demo is None or not connected_churches(demo, database):
         return False
@@ -108,7 +107,7 @@ def _start_service(
     is_reached_here: bool,
     dagster_url: str,
 ) -> None:
-    """is_reached_here: churches simulated on this machine bring their webhooks to this port, unless told otherwise."""
+    """is_reached_here: whether simulated churches deliver their webhooks to this port by default."""
     from openfaith_pipeline.defs.instance import prepare_dagster_home
 
     command = (sys.executable, "-m", "openfaith_pipeline.cli", "serve", "--port", str(port))
@@ -135,7 +134,7 @@ def _service(spec: "ProcessSpec", settings: Settings) -> Service:
 
 
 def _look_after(supervisor: Supervisor, database: Database, stack: ExitStack) -> None:
-    """Keep everything running, until a signal."""
+    """Keep everything running until a signal."""
     looked_at = time.monotonic()
     while True:
         time.sleep(_LOOK_SECONDS)
@@ -152,12 +151,12 @@ def _look_after_database(database: Database, stack: ExitStack) -> None:
         terminal.say(f"Postgres does not answer: {error}")
         if database.settings.is_embedded:
             stack.enter_context(open_database(database.settings))
-            terminal.say("Postgres is started again")
+            terminal.say("Postgres has been restarted")
 
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """Only one `dev` for one home: two daemons would each start what is due."""
+    """Allow only one `dev` for one home: two daemons would each start the due runs."""
     lock = settings.home / "dev.lock"
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -166,12 +165,12 @@ def _alone(settings: Settings) -> Iterator[None]:
     except TimeoutError:
         raise UsageError(f"openfaith-pipeline dev is already running on {settings.home}") from None
     except OSError as error:
-        raise ConfigurationError(f"{lock} cannot be used: {error.strerror}; mend OPENFAITH_HOME") from error
+        raise ConfigurationError(f"{lock} cannot be used: {error.strerror}; check OPENFAITH_HOME") from error
 
 
 @contextmanager
 def _stopping() -> Iterator[None]:
-    """Ctrl-C and SIGTERM are how this verb ends, not how it fails."""
+    """Ctrl-C and SIGTERM end this verb normally, not as failures."""
     try:
         yield
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""`history`: the life of a record, change by change."""
+"""`history`: the history of a record, change by change."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -20,27 +20,25 @@ _LONGEST = 60
 Where = Annotated[
     str,
     typer.Argument(
-        metavar="STREAM_OR_TABLE", help="people.emails, pco_people.emails, openfaith_people, or a table of links."
+        metavar="STREAM_OR_TABLE", help="people.emails, pco_people.emails, openfaith_people, or a link table."
     ),
 ]
 RecordId = Annotated[
     list[str],
-    typer.Argument(metavar="RECORD_ID...", help="Its id; of a key of several columns, these, or the first of them."),
+    typer.Argument(metavar="RECORD_ID...", help="Its id; for a key of several columns, all of them or the first."),
 ]
 
 
 def show_history(org: OrgName, where: Where, record_id: RecordId, as_json: terminal.JsonOption = False) -> None:
-    """Show what became of a record: when, by which sync and why, and each field before and after.
+    """Show the history of a record: when it changed, by which sync and why, and each field before and after.
 
-    What is shown is the church's own data. How far back it goes is set by OPENFAITH_JOURNAL_DAYS.
+    The output contains the church's own data. Its extent is set by OPENFAITH_JOURNAL_DAYS.
 
-    \b
     Examples:
       openfaith-pipeline history org_01k5t0w2m1e9qv4y8z3n7b6c5d people.emails 4711
       openfaith-pipeline history org_01k5t0w2m1e9qv4y8z3n7b6c5d openfaith_externalLinks pco person 4711 --json
 
-    \b
-    Exit codes: 0 shown; 1 the journal knows no such record; 2 no such org, stream or table.
+    Exit codes: 0 shown; 1 the journal has no such record; 2 no such org, stream or table.
     """
     settings = load_settings()
     with open_database(settings) as database, database.connect() as connection:
@@ -56,7 +54,7 @@ def show_history(org: OrgName, where: Where, record_id: RecordId, as_json: termi
         columns = ("when", "action", "field", "before", "after", "cause", "sync")
         terminal.output().print(terminal.table(columns, rows, title=f"{table.full_name} {' '.join(record_id)}"))
     if not changes:
-        terminal.complain(f"the journal knows no {' '.join(record_id)} in {table.full_name} of {org_id}")
+        terminal.complain(f"the journal has no {' '.join(record_id)} in {table.full_name} of {org_id}")
         raise typer.Exit(1)
 
 
@@ -76,7 +74,7 @@ def _table_of(where: str, canonical_schema: str) -> JournaledTable:
 
 
 def _rows(change: Change) -> list[list[str]]:
-    """A row for each field that changed; of an insert or a remove, for each that is not null."""
+    """One row for each changed field; for an insert or removal, for each that is not null."""
     before, after = change.before or {}, change.after or {}
     fields = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     told = [[name, _shown(before.get(name)), _shown(after.get(name))] for name in fields] or [["", "", ""]]

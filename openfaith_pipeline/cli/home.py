@@ -1,4 +1,4 @@
-"""The verbs that may make a home, and say where."""
+"""Verbs that may make a home, and report where it is."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from openfaith_pipeline.settings import Settings
 
 @contextmanager
 def open_or_make(settings: Settings, *, upgrade: bool | None = None) -> Iterator[Database]:
-    """`open_database`, where an embedded database that is not there yet is made. upgrade: as there."""
+    """`open_database`, creating an embedded database that does not exist yet. upgrade: as there."""
     is_new = settings.is_embedded and not has_home(settings)
     with open_database(settings, upgrade=upgrade, makes_home=True) as database:
         if is_new:

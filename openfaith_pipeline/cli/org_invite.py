@@ -1,4 +1,4 @@
-"""`org invite`: a link by which a church connects an org that nothing else says is theirs."""
+"""`org invite`: a link for connecting an org whose church is not known."""
 
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.org_names import OrgName, org_id_of
@@ -10,21 +10,21 @@ from openfaith_pipeline.settings import load_settings
 
 
 def invite(org: OrgName, as_json: terminal.JsonOption = False) -> None:
-    """Print a link by which a church connects this org by OAuth: once, within seven days.
+    """Print a link with which a church connects this org by OAuth: once, within seven days.
 
-    It is needed for an org of which Planning Center's number is not known, such as one added with --no-verify whose
-    token has never worked. Give it to the church alone: whoever opens it and approves connects their church.
+    It is needed for an org whose Planning Center organization is not known, such as one added with --no-verify whose
+    token has never worked. Give it only to the church: the person who opens it and approves connects their church.
 
-    \b
     Examples:
       openfaith-pipeline org invite org_01k5t0w2m1e9qv4y8z3n7b6c5d
 
-    \b
     Exit codes: 0 printed; 1 the database does not answer; 2 no such org, or OPENFAITH_PUBLIC_URL is not set.
     """
     settings = load_settings()
     if settings.public_url is None:
-        raise ConfigurationError("OPENFAITH_PUBLIC_URL is not set: set it to where churches reach the service")
+        raise ConfigurationError(
+            "OPENFAITH_PUBLIC_URL is not set: set it to the address at which churches reach the service"
+        )
     with open_database(settings) as database, database.connect() as connection:
         adopt_openfaith_orgs(connection, settings.canonical_schema)
         org_id = org_id_of(connection, org)
@@ -34,4 +34,4 @@ def invite(org: OrgName, as_json: terminal.JsonOption = False) -> None:
         terminal.print_json({"org_id": org_id, "url": url, "expires_at": invitation.expires_at.isoformat()})
         return
     terminal.output().print(url, markup=False, soft_wrap=True)
-    terminal.say(f"good once, until {terminal.moment(invitation.expires_at)}")
+    terminal.say(f"valid once, until {terminal.moment(invitation.expires_at)}")

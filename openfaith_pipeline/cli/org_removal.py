@@ -1,4 +1,4 @@
-"""`org remove`: a church is let go, and what it had us subscribe to is ended first."""
+"""`org remove`: disconnect a church, after deleting our subscriptions at Planning Center."""
 
 import asyncio
 from typing import Annotated
@@ -18,15 +18,14 @@ from openfaith_pipeline.webhooks.subscriptions import LeftOver, let_go
 
 def remove(
     name: OrgName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Disconnect a church: its webhooks are ended, its token is deleted and it is synced no more. Its rows stay.
+    """Disconnect a church: delete its webhook subscriptions and its token, and stop syncing it. Its rows stay.
 
-    Webhook subscriptions that Planning Center does not let us end are named; their next delivery is answered with 410,
-    which ends them there.
+    Subscriptions that Planning Center does not let us delete are named; their next delivery is answered with 410, which
+    deletes them there.
 
-    \b
     Exit codes: 0 removed; 1 not confirmed, or the database does not answer; 2 no such org.
     """
     from openfaith_pipeline.cli.orgs import describe_org
@@ -40,7 +39,7 @@ def remove(
         if not yes:
             terminal.confirm(f"Disconnect {org_id} ({org.name})?")
         if ours:
-            terminal.say(f"ending {terminal.number_of(ours, 'webhook subscription')} at Planning Center")
+            terminal.say(f"deleting {terminal.number_of(ours, 'webhook subscription')} at Planning Center")
         left_over = asyncio.run(let_go(database, org_id))
         _remove(database, org_id)
     _complain_of(org_id, left_over)
@@ -65,7 +64,7 @@ def _remove(database: Database, org_id: str) -> None:
 def _complain_of(org_id: str, left_over: LeftOver) -> None:
     if left_over.left:
         terminal.complain(
-            f"{terminal.number_of(len(left_over.left), 'webhook subscription')} of {org_id} could not be ended:"
+            f"{terminal.number_of(len(left_over.left), 'webhook subscription')} of {org_id} could not be deleted:"
             f" {left_over.problem}. Each ends when its next delivery is answered with 410, or by hand at"
             " https://api.planningcenteronline.com/webhooks"
         )

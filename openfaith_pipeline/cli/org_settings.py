@@ -1,4 +1,4 @@
-"""`org set` and `org show`: how a church is synced by the clock."""
+"""`org set` and `org show`: the sync schedule of a church."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,34 +21,35 @@ _DEFAULT: Final = "default"
 
 Every = Annotated[
     str | None,
-    typer.Option("--every", metavar="TIME", help="Between two syncs, 1m to 30d. At first 15m."),
+    typer.Option("--every", metavar="TIME", help="Interval between syncs, 1m to 30d. Default 15m."),
 ]
 PollEvery = Annotated[
     str | None,
     typer.Option(
         "--poll-every",
         metavar="TIME",
-        help="Between two readings of what Planning Center only lists whole, 1m to 30d; syncs in between leave it out."
-        " At first 1h.",
+        help="Interval between reads of streams that can only be listed whole, 1m to 30d. Default 1h.",
     ),
 ]
 ReconcileWithin = Annotated[
     str | None,
     typer.Option(
-        "--reconcile-within", metavar="TIME", help="In which each stream is reconciled once, 1d to 90d. At first 7d."
+        "--reconcile-within",
+        metavar="TIME",
+        help="Time in which each stream is reconciled once, 1d to 90d. Default 7d.",
     ),
 ]
 Streams = Annotated[
     str | None,
     typer.Option(
-        "--streams", metavar="LIST", help="Products and streams, such as people,giving.donations. At first all."
+        "--streams", metavar="LIST", help="Products and streams, such as people,giving.donations. Default all."
     ),
 ]
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """All that is shown of an org's schedule."""
+    """Everything shown about an org's schedule."""
 
     org: Org
     settings: OrgSettings
@@ -63,15 +64,13 @@ def set_schedule(
     streams: Streams = None,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Set how often a church is synced and what of it. What is not given stays; `default` brings back a default.
+    """Set how often a church is synced, and which streams. Omitted settings stay; `default` restores a default.
 
-    \b
     Examples:
       openfaith-pipeline org set org_01k5t0w2m1e9qv4y8z3n7b6c5d --every 5m --reconcile-within 3d
       openfaith-pipeline org set org_01k5t0w2m1e9qv4y8z3n7b6c5d --streams people,groups,giving.donations
       openfaith-pipeline org set org_01k5t0w2m1e9qv4y8z3n7b6c5d --every default
 
-    \b
     Exit codes: 0 set; 1 the database does not answer; 2 no such org, or wrong usage.
     """
     given = {
@@ -97,9 +96,8 @@ def set_schedule(
 
 
 def show(org: OrgName, as_json: terminal.JsonOption = False) -> None:
-    """Show how a church is synced by the clock, when next, and how its last turn went.
+    """Show the sync schedule of a church, its next turns, and the outcome of the last one.
 
-    \b
     Exit codes: 0 shown; 1 the database does not answer; 2 no such org.
     """
     with open_database(load_settings()) as database:
@@ -139,7 +137,7 @@ def _print(shown: _Shown, *, as_json: bool) -> None:
         terminal.output().print(f"paused since {terminal.moment(shown.org.paused_at)}: nothing is synced")
     rows = [
         ["synced every", written_period(settings.sync_every)],
-        ["what is only listed whole, every", written_period(settings.poll_every)],
+        ["streams listed only whole, every", written_period(settings.poll_every)],
         ["each stream reconciled within", written_period(settings.reconcile_within)],
         ["streams", "all" if settings.streams is None else ", ".join(settings.streams)],
     ]

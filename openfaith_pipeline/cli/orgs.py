@@ -51,10 +51,10 @@ orgs_app.command("remove")(remove)
 
 NewOrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="Its id in OpenFaith (org_...), or `new` to make one.")]
 AppId = Annotated[str, typer.Option("--app-id", metavar="ID", help="Application ID of the personal access token.")]
-Name = Annotated[str | None, typer.Option("--name", help="What to call it; by default its name in Planning Center.")]
+Name = Annotated[str | None, typer.Option("--name", help="Its name; by default the one in Planning Center.")]
 SecretOnStdin = Annotated[bool, typer.Option("--secret-stdin", help="Read the token's secret from stdin's first line.")]
 ApiUrl = Annotated[str | None, typer.Option("--api-url", metavar="URL", help="Its API; by default PCO_API_URL.")]
-Verify = Annotated[bool, typer.Option("--verify/--no-verify", help="Ask Planning Center whom the token belongs to.")]
+Verify = Annotated[bool, typer.Option("--verify/--no-verify", help="Verify the token with Planning Center.")]
 
 
 @orgs_app.command("add")
@@ -65,7 +65,9 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
     secret_stdin: SecretOnStdin = False,
     api_url: ApiUrl = None,
     verify: Verify = True,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask when the token reads less than before.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask for confirmation if the token reads less than before.")
+    ] = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
     """Connect a church by a personal access token, or give a connected one a new token.
@@ -107,9 +109,9 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
         terminal.print_json({"org_id": chosen_id, "name": chosen_name, "organization": belongs_to})
         return
     if known == chosen_id:
-        terminal.say(f"{chosen_id} was known already: it has this token from now on")
+        terminal.say(f"{chosen_id} was known already: it now uses this token")
     elif known:
-        terminal.say(f"the same church is connected as {known} too; to have it once: openfaith-pipeline org remove")
+        terminal.say(f"the same church is connected as {known} too; to remove one: openfaith-pipeline org remove")
     terminal.report(f"connected {chosen_id} ({chosen_name})")
     if account:
         terminal.say(f"the token belongs to {account.name}, number {account.number} there")
@@ -123,7 +125,7 @@ def _confirm_losses(
     api_url: str | None,
     credentials: PersonalAccessToken,
 ) -> None:
-    """Ask before a connection that works is replaced by one that reads fewer products."""
+    """Ask for confirmation before a working connection is replaced by one that reads fewer products."""
     with _registry(settings, makes_home=True) as connection:
         if org_id == "new":
             org_id = _known_org(connection, account, api_url) or org_id
@@ -156,9 +158,8 @@ def list_all(as_json: terminal.JsonOption = False) -> None:
 
 @orgs_app.command("pause")
 def pause(org: OrgName, as_json: terminal.JsonOption = False) -> None:
-    """Stop syncing a church until `org resume`. What it has stays.
+    """Stop syncing a church until `org resume`. Its data stays.
 
-    \b
     Exit codes: 0 paused; 1 the database does not answer; 2 no such org.
     """
     with _registry(load_settings()) as connection:
@@ -184,33 +185,33 @@ def resume(org: OrgName, as_json: terminal.JsonOption = False) -> None:
 
 @orgs_app.command("reencrypt")
 def reencrypt_all(as_json: terminal.JsonOption = False) -> None:
-    """Encrypt all credentials and webhook secrets with the newest key, so that older ones can be thrown away.
+    """Encrypt all credentials and webhook secrets with the newest key, so that older ones can be discarded.
 
-    Put the new key first in OPENFAITH_ENCRYPTION_KEYS, keep the old ones behind it, restart whatever runs, then run
-    this. Syncs go on meanwhile; interrupted, it goes on when run again.
+    Put the new key first in OPENFAITH_ENCRYPTION_KEYS, keep the old ones after it, restart all processes, then run
+    this. Syncs continue meanwhile; if interrupted, run it again to continue.
 
-    \b
     Examples:
       openfaith-pipeline org reencrypt
 
-    \b
-    Exit codes: 0 all have the newest key; 1 some are opened by no key, or the database does not answer;
+    Exit codes: 0 all have the newest key; 1 no key decrypts some of them, or the database does not answer;
                 2 configuration.
     """
-    from openfaith_pipeline.connections.reencryption import reencrypt  # with SQLAlchemy, which no other verb here needs
+    from openfaith_pipeline.connections.reencryption import (
+        reencrypt,
+    )  # imports SQLAlchemy, which no other verb here needs
 
     with open_database(load_settings()) as database:
         outcomes = reencrypt(database)
     if as_json:
         terminal.print_json([asdict(outcome) for outcome in outcomes])
     else:
-        columns = ("column", "renewed", "had it already", "opened by no key")
+        columns = ("column", "renewed", "had it already", "no key decrypts it")
         rows = ([o.column, str(o.renewed), str(o.current), str(len(o.unopened))] for o in outcomes)
         terminal.output().print(terminal.table(columns, rows, numbers=columns[1:]))
     unopened = [f"{outcome.column} of {key}" for outcome in outcomes for key in outcome.unopened]
     if unopened:
         terminal.complain(
-            f"opened by no key: {', '.join(unopened)}. Put the key they were stored with back into"
+            f"no key decrypts: {', '.join(unopened)}. Put the key they were stored with back into"
             " OPENFAITH_ENCRYPTION_KEYS, or connect these orgs again"
         )
         raise typer.Exit(1)
@@ -218,10 +219,9 @@ def reencrypt_all(as_json: terminal.JsonOption = False) -> None:
 
 @orgs_app.command("refresh-tokens")
 def refresh_tokens(as_json: terminal.JsonOption = False) -> None:
-    """Refresh the OAuth tokens that expire within 70 minutes, as the hourly schedule does; others are left.
+    """Refresh the OAuth tokens that expire within 70 minutes, as the hourly schedule does; others are left alone.
 
-    \b
-    Exit codes: 0 all that were due are refreshed; 1 some are not, named, or the database does not answer;
+    Exit codes: 0 all due ones are refreshed; 1 some are not, named, or the database does not answer;
                 2 configuration.
     """
     with open_database(load_settings()) as database:
@@ -260,7 +260,7 @@ def _print_org(org: Org, health: Health, what: str, *, as_json: bool) -> None:
 
 @contextmanager
 def _registry(settings: Settings, *, makes_home: bool = False) -> Iterator[psycopg.Connection[Any]]:
-    """A connection to change orgs by; afterwards Dagster's partitions are the orgs there are."""
+    """A connection for changing orgs; afterwards Dagster's partitions are updated."""
     from openfaith_pipeline.defs.instance import open_instance
     from openfaith_pipeline.defs.partitions import align_partitions
 
@@ -278,16 +278,14 @@ def _read_secret(*, from_stdin: bool) -> SecretStr:
     elif sys.stdin.isatty():
         secret = typer.prompt("Secret of the token", hide_input=True, err=True).strip()
     else:
-        raise UsageError(
-            "give the token's secret on stdin with --secret-stdin; without a terminal it cannot be asked for"
-        )
+        raise UsageError("give the token's secret on stdin with --secret-stdin; there is no terminal to enter it at")
     if not secret:
         raise UsageError("the token's secret is empty")
     return SecretStr(secret)
 
 
 def _known_org(connection: psycopg.Connection[Any], account: Account | None, api_url: str | None) -> str | None:
-    """The org that is this church already, so that one who connects twice is one org."""
+    """The existing org of this church, so that connecting it twice makes one org."""
     if account is None:
         return None
     lock_church(connection, account.number)
@@ -303,6 +301,6 @@ def _verify(api_url: str, credentials: PersonalAccessToken) -> Account:
         ) from None
     except ProductNotGranted as error:
         raise ProductNotGranted(
-            f"the token is good, but its user has no access to Planning Center People ({error});"
+            f"the token is valid, but its user has no access to Planning Center People ({error});"
             " grant it, or connect anyway with --no-verify"
         ) from None

@@ -1,6 +1,6 @@
-"""`sync --plan`, `--apply` and `--discard`: see what a sync would do, and then do that or leave it.
+"""`sync --plan`, `--apply` and `--discard`: preview a sync, and then apply or discard it.
 
-Planning is no run of Dagster's: nothing is materialized, and a run that says it did would be a lie. Applying is.
+Planning is no Dagster run: nothing is materialized, and a run would claim that it was. Applying is a run.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _KINDS: Final[Mapping[str, str]] = {
 
 
 def make_plan(database: Database, org: Org, streams: Sequence[Stream], mode: SyncMode) -> tuple[str, OrgPlan]:
-    """Plan a sync of the org, with its progress on stderr; its id and what it would do."""
+    """Plan a sync of the org, with progress on stderr; returns its id and its effect."""
     sync_id = str(uuid4())
     asked = {"orgs": [org.org_id], "streams": [stream.name for stream in streams], "plan": True}
     with database.connect() as connection:
@@ -55,12 +55,12 @@ def make_plan(database: Database, org: Org, streams: Sequence[Stream], mode: Syn
 
 
 def unplanned_of(plan: OrgPlan) -> list[str]:
-    """The streams that could not be planned, those that the source withholds aside."""
+    """The streams that could not be planned, except those that the source withholds."""
     return [name for name, result in plan.results.items() if result.status not in {"planned", "unavailable"}]
 
 
 def plan_to_apply(database: Database, sync_id: str) -> tuple[Plan, tuple[Stream, ...]]:
-    """The plan of this id and its streams; UsageError or PlanStale when it cannot be published any more."""
+    """The plan with this id and its streams; UsageError or PlanStale if it can no longer be published."""
     with database.connect() as connection:
         plan = find_plan(connection, sync_id)
         check_plan(connection, plan)
@@ -69,13 +69,13 @@ def plan_to_apply(database: Database, sync_id: str) -> tuple[Plan, tuple[Stream,
 
 
 def discard(database: Database, sync_id: str) -> dict[str, Any]:
-    """Give the plan up, and what it has staged."""
+    """Discard the plan and its staged rows."""
     with database.connect() as connection:
         return {"sync_id": sync_id, "status": "discarded", "streams": discard_plan(connection, sync_id)}
 
 
 def describe_plan(sync_id: str, org_id: str, plan: OrgPlan, *, show_values: bool) -> dict[str, Any]:
-    """The plan as JSON shows it."""
+    """The plan in its JSON form."""
     touched = dict.fromkeys([*plan.results, *plan.changes])
     streams = {
         name: {
@@ -92,7 +92,7 @@ def describe_plan(sync_id: str, org_id: str, plan: OrgPlan, *, show_values: bool
 
 
 def print_plan(sync_id: str, org: Org, plan: OrgPlan, *, show_values: bool) -> None:
-    """What would change, by stream with samples, and how to go on."""
+    """Print the changes by stream with samples, and the commands to continue with."""
     columns = ("stream", *_KINDS.values(), "such as")
     rows = [
         [
@@ -114,12 +114,12 @@ def print_plan(sync_id: str, org: Org, plan: OrgPlan, *, show_values: bool) -> N
         elif result.error:
             terminal.say(f"{name}: it would end incomplete: {result.error}")
     terminal.say(f"publish it: openfaith-pipeline sync --apply {sync_id}")
-    terminal.say(f"leave it:   openfaith-pipeline sync --discard {sync_id}")
+    terminal.say(f"discard it: openfaith-pipeline sync --discard {sync_id}")
     terminal.report(sync_id)
 
 
 def _result(result: StreamResult | None) -> dict[str, Any]:
-    """Of a stream that only other streams' records would change there is none."""
+    """Empty for a stream that only changes through other streams' records."""
     if result is None:
         return {"status": "touched"}
     described = asdict(result)

@@ -26,7 +26,7 @@ _COLORS = {"succeeded": "green", "failed": "red", "incomplete": "yellow", "withh
 
 @dataclass
 class _Activity:
-    """A stream under way. The moments are readings of the progress' own clock."""
+    """A stream in progress. Times are readings of the progress' own clock."""
 
     started_at: float
     said_at: float
@@ -176,7 +176,7 @@ def _plain(database: Database, console: Console, names: Mapping[str, str], *, is
 
 
 def describe_result(result: StreamResult) -> str:
-    """`people.emails: 250 rows, 3 new, 1 changed, 3 requests, 1.2 s`; what did not happen is left out."""
+    """`people.emails: 250 rows, 3 new, 1 changed, 3 requests, 1.2 s`; zero counts are omitted."""
     if result.status != "succeeded":
         return printable(f"{result.stream}: {result.status}{f' ({result.error})' if result.error else ''}")
     changes = {
@@ -204,7 +204,7 @@ def _row(stream: str, activity: _Activity, now: float) -> list[str]:
 
 
 def waited_of(result: StreamResult) -> float:
-    """Seconds of the stream's own time that went by in waiting: requests wait side by side, and are counted each."""
+    """Seconds of the stream's duration spent waiting: concurrent requests each count their own waits."""
     return min(result.waited_seconds, result.seconds)
 
 

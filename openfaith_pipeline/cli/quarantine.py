@@ -1,4 +1,4 @@
-"""`quarantine`: what could not be loaded as it came, and another try at it."""
+"""`quarantine`: records and values that could not be loaded, and their replay."""
 
 import asyncio
 from dataclasses import asdict
@@ -31,12 +31,13 @@ StreamName = Annotated[
         help="Only of this stream, such as people.emails.",
     ),
 ]
-WithResolved = Annotated[bool, typer.Option("--all", help="Those that are settled, too.")]
+WithResolved = Annotated[bool, typer.Option("--all", help="Include resolved ones.")]
 EntryId = Annotated[
-    int | None, typer.Option("--id", metavar="ENTRY", min=1, help="Only this entry, as `quarantine list` numbers it.")
+    int | None,
+    typer.Option("--id", metavar="ENTRY", min=1, help="Only this entry, by its number in `quarantine list`."),
 ]
 ShowRecords = Annotated[
-    bool, typer.Option("--show-records", help="Show the records themselves, which are people's data.")
+    bool, typer.Option("--show-records", help="Show the records themselves, which contain personal data.")
 ]
 
 
@@ -48,17 +49,15 @@ def show(
     show_records: ShowRecords = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """List what is in quarantine: of which record and field, on which page, and why.
+    """List the quarantine: record and field of each entry, the page, and the reason.
 
-    A value that did not fit its column is in `_extra` and the rest of its record loaded; without a field, the whole
-    record was left out. Reasons never quote the value.
+    A value that did not fit its column is in `_extra` and the rest of its record is loaded; an entry without a field
+    concerns a whole record that was left out. Reasons never quote the value.
 
-    \b
     Examples:
       openfaith-pipeline quarantine list
       openfaith-pipeline quarantine list org_01k5t0w2m1e9qv4y8z3n7b6c5d --stream people.emails --show-records --json
 
-    \b
     Exit codes: 0 listed; 1 the database does not answer; 2 no such org or stream.
     """
     with open_database(load_settings()) as database:
@@ -73,7 +72,7 @@ def show(
         for entry in entries:
             terminal.report(f"{entry.id}: {terminal.json_line(entry.record)}")
     if not entries:
-        terminal.say("nothing is in quarantine")
+        terminal.say("the quarantine is empty")
 
 
 @quarantine_app.command("replay")
@@ -83,19 +82,17 @@ def replay_entries(
     entry_id: EntryId = None,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Try the records in quarantine again, as they were kept, by what this version of the pipeline declares.
+    """Try to load the quarantined records again with the declarations of this version.
 
-    What fits now is published, unless the record has been read anew since; what is still wrong stays, with today's
-    reason. Nothing is asked of Planning Center.
+    Those that fit now are published, unless the record has been read again since; the others stay, with their current
+    reason. Sends no request to Planning Center.
 
-    \b
     Examples:
       openfaith-pipeline quarantine replay
       openfaith-pipeline quarantine replay org_01k5t0w2m1e9qv4y8z3n7b6c5d --stream people.emails --json
       openfaith-pipeline quarantine replay --id 17
 
-    \b
-    Exit codes: 0 nothing is left of what was tried; 1 something is, named on stderr; 2 no such org, stream or entry.
+    Exit codes: 0 all entries tried are resolved; 1 some are not, named on stderr; 2 no such org, stream or entry.
     """
     with open_database(load_settings()) as database:
         entries = find_entries(database, org, stream, entry_id=entry_id)
@@ -112,7 +109,7 @@ def replay_entries(
 
 
 def _replay(database: Database, entries: list[Quarantined]) -> tuple[str | None, list[Replayed]]:
-    """The id of the sync that the changes are journaled under, none when there is nothing to do, and what became."""
+    """The id of the sync that the changes are journaled under (None without entries), and the results."""
     if not entries:
         return None, []
     sync_id = str(uuid4())
@@ -134,7 +131,7 @@ def _print_replayed(results: list[Replayed]) -> None:
     ]
     terminal.output().print(terminal.table(("org", "stream", *numbers), rows, numbers=numbers))
     if not results:
-        terminal.say("nothing is in quarantine")
+        terminal.say("the quarantine is empty")
 
 
 def _complain_of_leftovers(results: list[Replayed]) -> int:
@@ -159,7 +156,7 @@ def find_entries(
     entry_id: int | None = None,
     with_resolved: bool = False,
 ) -> list[Quarantined]:
-    """What is in quarantine; UnknownOrg or UnknownStream for what is not there."""
+    """Quarantine entries; UnknownOrg or UnknownStream for invalid filters."""
     if stream:
         choose_streams((), [stream])
     with database.connect() as connection:
@@ -186,5 +183,5 @@ def _row(entry: Quarantined) -> list[str]:
         terminal.count(entry.page),
         entry.reason,
         terminal.moment(entry.created_at),
-        terminal.moment(entry.resolved_at) or ("its sync goes on" if entry.is_waiting else ""),
+        terminal.moment(entry.resolved_at) or ("its sync continues" if entry.is_waiting else ""),
     ]

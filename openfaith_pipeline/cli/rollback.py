@@ -1,4 +1,4 @@
-"""`rollback`: take back what a sync did."""
+"""`rollback`: undo a sync."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -21,7 +21,7 @@ Conflicts = Annotated[
     typer.Option(
         "--on-conflict",
         help="Rows that later syncs or people have changed. refuse: undo nothing and name them. keep: leave them as"
-        " they are. overwrite: give them back what they were before the sync.",
+        " they are. overwrite: restore them to their state before the sync.",
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be undone, and undo nothing.")]

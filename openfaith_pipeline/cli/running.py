@@ -1,4 +1,4 @@
-"""A sync run for a person who waits: its progress on stderr, and what becomes of it when its org is being synced."""
+"""Run a sync that a person waits for: progress on stderr, and options for an org that is already being synced."""
 
 import math
 import time
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from openfaith_pipeline.defs.execution import Beginning, SyncOrder
     from openfaith_pipeline.defs.reports import OrgReport
 
-_BUSY_PATIENCE_SECONDS: Final = 35.0  # longer than a run may be silent, at its start too
+_BUSY_PATIENCE_SECONDS: Final = 35.0  # longer than a run may go without a heartbeat, even at its start
 
 
 class IfBusy(StrEnum):
-    """What becomes of a sync whose org is being synced."""
+    """What to do with a sync whose org is being synced."""
 
     REFUSE = "refuse"
     WAIT = "wait"
@@ -77,10 +77,10 @@ def run_shown(
     show: Show = QUIETLY,
     terms: Terms = AS_USUAL,
 ) -> tuple[str, dict[str, "OrgReport"]]:
-    """Run the sync of these orgs, with its progress on stderr; its id and, by org, how it ended.
+    """Run the sync of these orgs with progress on stderr; returns its id and the reports by org.
 
-    sync_id: of a plan, which is applied.
-    Raises StreamBusy when another run of one of them lives and is to be neither waited for nor joined.
+    sync_id: of a plan to apply.
+    Raises StreamBusy if another run of one of them is alive and should be neither waited for nor joined.
     """
     from openfaith_pipeline.defs.execution import SyncOrder
 
@@ -137,7 +137,7 @@ def _in_words(beginning: "Beginning") -> str:
 
 
 def _is_surely_alive(database: Database, busy: StreamBusy, seconds_watched: float) -> bool:
-    """Whether a run gave a sign of life while it was watched. One that was killed looks alive for a while, too."""
+    """Whether a run sent a heartbeat while it was watched. A killed run also looks alive for a while."""
     from openfaith_pipeline.defs.live_runs import has_beaten_within
 
     if seconds_watched > _BUSY_PATIENCE_SECONDS:
@@ -152,6 +152,6 @@ def _join(database: Database, order: "SyncOrder") -> dict[str, "OrgReport"] | No
 
 
 def _sync_of(reports: Mapping[str, "OrgReport"], own: str) -> str:
-    """The sync that the reports are of: the own one, or the one that was joined."""
+    """The sync of the reports: `own`, or the one that was joined."""
     found = {report.sync_id for report in reports.values()}
     return next(iter(found)) or own if len(found) == 1 else own

@@ -85,7 +85,7 @@ def _name_paused(paused: Sequence[Org]) -> None:
 
 
 def choose_by_time(database: Database, orgs: Sequence[Org], period: timedelta | None) -> dict[str, list[Stream]]:
-    """By org, the streams of a quick sync; or, with a period, those that a rolling reconcile is to read now."""
+    """By org, the streams of a quick sync; or, with a period, those due in a rolling reconcile."""
     choices: dict[str, list[Stream]] = {}
     with database.connect() as connection:
         now = datetime.now(UTC)

@@ -19,21 +19,19 @@ Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to lis
 def serve(host: Host = "127.0.0.1", port: Port = 3020) -> None:
     """Run the HTTP service: triggers, workflows, webhooks, OAuth and the status page, until Ctrl-C.
 
-    What it is asked for is in Postgres before it answers. It needs no Dagster to answer; Dagster does the work once it
-    runs. Who may use it is set by OPENFAITH_API_KEYS; without, only programs on this machine may.
+    Requests are in Postgres before they are answered. The service needs no Dagster to answer; Dagster executes the
+    requests once it runs. OPENFAITH_API_KEYS sets who may use it; without it, only programs on this machine may.
 
-    \b
     Examples:
       openfaith-pipeline serve
       OPENFAITH_API_KEYS=app:$(openssl rand -hex 24) openfaith-pipeline serve --host 0.0.0.0 --port 8080
 
-    \b
     Exit codes: 0 stopped by Ctrl-C or SIGTERM; 1 the embedded Postgres does not start; 2 the port is in use, or
     configuration.
     """
     from openfaith_pipeline.service.server import serve as run_server
 
-    # Once it has answered the last call, uvicorn raises again the signal that ended it.
+    # After the last response, uvicorn raises the signal that ended it again.
     with suppress(KeyboardInterrupt), _database(load_settings()) as database:
         if not database.settings.api_keys and host not in {"127.0.0.1", "::1", "localhost"}:
             terminal.say("OPENFAITH_API_KEYS is not set: callers from other machines will be refused")
@@ -42,7 +40,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 3020) -> None:
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[Database]:
-    """The database; a configured one need not answer yet: until it does, the service says that it is not ready."""
+    """The database. A configured one need not answer yet: until it does, the service reports that it is not ready."""
     with ExitStack() as stack:
         try:
             database = stack.enter_context(open_database(settings))

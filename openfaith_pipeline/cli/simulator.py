@@ -1,4 +1,4 @@
-"""`simulator`: a Planning Center that runs here."""
+"""`simulator`: a local Planning Center."""
 
 import re
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ REALISTIC_LATENCY = Latency(base_ms=40, per_row_ms=6)
 
 People = Annotated[
     list[int] | None,
-    typer.Option("--people", min=1, help="A church with this many people; repeat it for more churches."),
+    typer.Option("--people", min=1, help="A church with this many people; repeat for more churches."),
 ]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")]
-Seed = Annotated[int, typer.Option("--seed", help="What the made-up people are made from.")]
-Limit = Annotated[str, typer.Option("--rate-limit", metavar="N/SECONDS", help="Requests in a time, or `none`.")]
-IsSlow = Annotated[bool, typer.Option("--latency", help="Answer about as slowly as Planning Center does.")]
-FaultRate = Annotated[float, typer.Option("--faults", min=0, max=1, help="Share of requests that meet a fault.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the made-up data.")]
+Limit = Annotated[str, typer.Option("--rate-limit", metavar="N/SECONDS", help="Requests per time, or `none`.")]
+IsSlow = Annotated[bool, typer.Option("--latency", help="Answer about as slowly as Planning Center.")]
+FaultRate = Annotated[float, typer.Option("--faults", min=0, max=1, help="Share of requests with a fault.")]
 
 
 def simulate(
@@ -45,12 +45,10 @@ def simulate(
 
     The same seed and sizes make the same churches, people and tokens each time.
 
-    \b
     Examples:
       openfaith-pipeline simulator
       openfaith-pipeline simulator --people 250 --people 120 --port 3030 --faults 0.05
 
-    \b
     Exit codes: 0 stopped; 2 the port is in use, or wrong usage.
     """
     options = SimulatorOptions(
@@ -64,7 +62,7 @@ def simulate(
 
 
 def churches_of(sizes: Sequence[int], seed: int) -> tuple[ChurchSpec, ...]:
-    """Made-up churches with so many people each; the same ones for the same arguments."""
+    """Made-up churches of these sizes; the same ones for the same arguments."""
     churches = made_up_churches(len(sizes), people=1, seed=seed)
     return tuple(replace(church, people=size) for church, size in zip(churches, sizes, strict=True))
 
@@ -88,10 +86,10 @@ def _announce(url: str, churches: Sequence[ChurchSpec], *, as_json: bool) -> Non
 
 
 def read_limit(written: str) -> RateLimit | None:
-    """`100/20` or `none`; UsageError for anything else."""
+    """Parse `100/20` or `none`; UsageError for anything else."""
     if written == "none":
         return None
     parts = re.fullmatch(r"(\d+)/(\d+(?:\.\d+)?)", written)
     if not parts or not int(parts[1]) or not float(parts[2]):
-        raise UsageError(f"--rate-limit {written!r} is neither requests/seconds, such as 100/20, nor none")
+        raise UsageError(f"--rate-limit {written!r} is invalid: give requests/seconds, such as 100/20, or none")
     return RateLimit(int(parts[1]), float(parts[2]))

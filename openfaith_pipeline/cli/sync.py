@@ -1,4 +1,4 @@
-"""`sync`: bring churches up to date, by runs of the Dagster job in this process."""
+"""`sync`: update churches, by runs of the Dagster job in this process."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -36,8 +36,8 @@ Mode = Annotated[
     SyncMode,
     typer.Option(
         "--mode",
-        help="incremental: what changed since the last sync. reconcile: everything, to find deletions and what the"
-        " API does not report as changed. full_refresh: everything, from the beginning.",
+        help="incremental: changes since the last sync. reconcile: everything, to find deletions and changes that the"
+        " API does not report. full_refresh: everything, from the beginning.",
     ),
 ]
 
@@ -45,20 +45,20 @@ WhenBusy = Annotated[
     IfBusy,
     typer.Option(
         "--if-busy",
-        help="When the org is being synced: refuse (exit 1); wait for the end of that and then sync; or join, to end"
-        " with what that brings if it reads at least as much.",
+        help="If the org is being synced: refuse (exit 1); wait for the end of that sync and then sync; or join it, and"
+        " return its result if it reads at least as much.",
     ),
 ]
 IdempotencyKey = Annotated[
     str | None,
-    typer.Option("--idempotency-key", metavar="KEY", help="Asked again with the same key, it is the same sync."),
+    typer.Option("--idempotency-key", metavar="KEY", help="A second sync with the same key is the same sync."),
 ]
 Quick = Annotated[
     bool,
     typer.Option(
         "--quick",
-        help="Only what costs a request or two to ask for, as scheduled syncs do between polls: streams that tell what"
-        " changed, if they feed the OpenFaith tables, tell of mergers, or changed within a day.",
+        help="Only streams that cost a request or two, as in scheduled syncs between polls: those with a cursor that"
+        " feed the OpenFaith tables, have mergers, or changed within a day.",
     ),
 ]
 Rolling = Annotated[
@@ -74,16 +74,14 @@ Within = Annotated[
         help="With --rolling, once a day: each stream once in this time.",
     ),
 ]
-MakePlan = Annotated[
-    bool, typer.Option("--plan", help="Fetch and compare, show what would change, and publish nothing.")
-]
+MakePlan = Annotated[bool, typer.Option("--plan", help="Fetch and compare, show the changes, and publish nothing.")]
 ShowValues = Annotated[
-    bool, typer.Option("--show-values", help="With --plan: the changed values too, which are people's data.")
+    bool, typer.Option("--show-values", help="With --plan: also show the changed values, which are personal data.")
 ]
 Apply = Annotated[
-    str | None, typer.Option("--apply", metavar="SYNC_ID", help="Publish what a plan has staged, fetching nothing.")
+    str | None, typer.Option("--apply", metavar="SYNC_ID", help="Publish a plan's staged rows, without fetching.")
 ]
-Discard = Annotated[str | None, typer.Option("--discard", metavar="SYNC_ID", help="Give a plan up.")]
+Discard = Annotated[str | None, typer.Option("--discard", metavar="SYNC_ID", help="Discard a plan.")]
 Anew = Annotated[
     bool, typer.Option("--anew", help="Begin a new sync, also where the same one was interrupted within the last hour.")
 ]
@@ -181,15 +179,15 @@ def _check_options(*, plan: bool, show_values: bool, apply: str | None, discard:
     if show_values and not plan:
         raise UsageError("--show-values goes with --plan")
     if is_chosen and (apply is not None or discard is not None):
-        raise UsageError("a plan knows its org, streams and mode: give --apply or --discard alone")
+        raise UsageError("a plan has its own org, streams and mode: give --apply or --discard alone")
 
 
 def _check_choices(mode: SyncMode, *, quick: bool, rolling: bool, within: str | None, is_else: bool) -> None:
-    """is_else: whether the streams are chosen otherwise, or planned."""
+    """is_else: whether streams are selected by other options, or planned."""
     if rolling and (mode is not SyncMode.RECONCILE or is_else):
         raise UsageError("--rolling goes with --mode reconcile and chooses the streams itself")
     if quick and (mode is not SyncMode.INCREMENTAL or rolling or is_else):
-        raise UsageError("--quick chooses the streams itself, and reads what changed: give no other choice with it")
+        raise UsageError("--quick chooses the streams itself, and reads changes only: give no other choice with it")
     if within and not rolling:
         raise UsageError("--within goes with --rolling")
 

@@ -14,12 +14,12 @@ from openfaith_pipeline.sync.results import StreamResult
 if TYPE_CHECKING:
     from openfaith_pipeline.defs.reports import OrgReport
 
-NO_REASON: Final = "its process ended without a word"
+NO_REASON: Final = "its process ended without an error message"
 _FIRST_TO_GO: Final = ("waited", "unchanged", "requests", "took", "changed", "deleted", "new")
 
 
 def describe_sync(sync_id: str, reports: Mapping[str, "OrgReport"]) -> dict[str, Any]:
-    """The sync as JSON shows it. Each org has a run of its own; `run_id` is it when there is one org."""
+    """The sync in its JSON form. Each org has its own run; `run_id` is set if there is one org."""
     run_ids = [report.run_id for report in reports.values()]
     return {
         "sync_id": sync_id,
@@ -67,7 +67,7 @@ def summarize(org: Org, report: "OrgReport") -> list[str]:
 
 
 def tabulate_report(org: Org, report: "OrgReport") -> Listing:
-    """One org's streams, one row each but for those without records, and what they cost."""
+    """One org's streams with records, one row each, and their costs."""
     numbers = ("rows", "new", "changed", "unchanged", "deleted", "requests", "waited", "took")
     told = [result for result in report.streams.values() if not is_empty(result)]
     rows = [
@@ -97,7 +97,7 @@ def is_empty(result: StreamResult) -> bool:
 
 
 def complain_of_failures(reports: Mapping[str, "OrgReport"]) -> int:
-    """Name on stderr what was not synced; the exit code."""
+    """Report failed syncs on stderr; returns the exit code."""
     failures = 0
     for org_id, report in reports.items():
         unsynced = [result for result in report.streams.values() if result.is_unsynced]

@@ -1,4 +1,4 @@
-"""What a person or a program reads: results on stdout, messages and progress on stderr."""
+"""Output for people and programs: results on stdout, messages and progress on stderr."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every
 DagsterLogOption = Annotated[bool, typer.Option("--dagster-log", help="Show Dagster's own log on stderr.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
-_WIDTH_OF_A_PIPE = 400  # tables take what they need; a file has no edge to cut them at
+_WIDTH_OF_A_PIPE = 400  # tables take the width they need; a file has no edge to cut them at
 
 
 class _Console(Console):
@@ -57,26 +57,26 @@ def _fit(text: str) -> str:
 
 
 def output() -> Console:
-    """Where results go."""
+    """Console for results."""
     console = _Console(highlight=False)
     return console if console.is_terminal else _Console(highlight=False, width=_WIDTH_OF_A_PIPE)
 
 
 def messages() -> Console:
-    """Where everything else goes."""
+    """Console for everything else."""
     console = _Console(stderr=True, highlight=False)
     return console if console.is_terminal else _Console(stderr=True, highlight=False, width=_WIDTH_OF_A_PIPE)
 
 
 def allow_any_text() -> None:
-    """Have stdout and stderr print replacement characters for what their encoding does not have."""
+    """Let stdout and stderr print replacement characters where their encoding lacks a character."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def say(message: str) -> None:
-    """One message to the person, never wrapped so that it can be searched for."""
+    """Print one message on stderr, never wrapped, so that it can be searched for."""
     messages().print(escape(printable(message)), soft_wrap=True)
 
 
@@ -85,7 +85,7 @@ def complain(message: str) -> None:
 
 
 def report(result: str) -> None:
-    """One line of a result, on stdout."""
+    """Print one line of a result on stdout."""
     output().print(printable(result), markup=False, soft_wrap=True)
 
 

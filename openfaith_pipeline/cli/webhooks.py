@@ -1,4 +1,4 @@
-"""`webhooks`: subscriptions to Planning Center's events, and what became of their deliveries."""
+"""`webhooks`: subscriptions to Planning Center's events, and their deliveries."""
 
 import asyncio
 from collections.abc import Mapping
@@ -38,29 +38,27 @@ Since = Annotated[
         "--since",
         metavar="WHEN",
         formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
-        help="Only those that came since then (UTC), such as 2026-03-04 or 2026-03-04T05:06.",
+        help="Only those received since then (UTC), such as 2026-03-04 or 2026-03-04T05:06.",
     ),
 ]
 Status = Annotated[
     list[str] | None,
-    typer.Option("--status", metavar="STATUS", help=f"{', '.join(_STATUSES)}; repeat it for more. At first failed."),
+    typer.Option("--status", metavar="STATUS", help=f"{', '.join(_STATUSES)}; may be repeated. Default failed."),
 ]
 Event = Annotated[list[str] | None, typer.Option("--event", metavar="ID", help="Only this event; may be repeated.")]
 
 
 @webhooks_app.command("subscribe")
 def subscribe(orgs: OrgNames = None, all_orgs: AllOrgs = False, as_json: terminal.JsonOption = False) -> None:
-    """Subscribe churches to every event about something that is synced, and switch on what was switched off.
+    """Subscribe churches to every event about a synced type, and enable disabled subscriptions.
 
-    The service does it by itself, for each church once an hour. Deliveries come to OPENFAITH_PUBLIC_URL. Subscriptions
-    of others are left alone.
+    The service does this automatically, for each church once an hour. Deliveries come to OPENFAITH_PUBLIC_URL.
+    Subscriptions of others are left alone.
 
-    \b
     Examples:
       openfaith-pipeline webhooks subscribe org_01k5t0w2m1e9qv4y8z3n7b6c5d
       openfaith-pipeline webhooks subscribe --all --json
 
-    \b
     Exit codes: 0 subscribed; 1 a church could not be, named on stderr; 2 no such org, or OPENFAITH_PUBLIC_URL is unset.
     """
     settings = load_settings()
@@ -84,14 +82,12 @@ def subscribe(orgs: OrgNames = None, all_orgs: AllOrgs = False, as_json: termina
 
 @webhooks_app.command("list")
 def show(org: OnlyOrg = None, as_json: terminal.JsonOption = False) -> None:
-    """Show what each church is subscribed to, what keeps it from that, and what became of the deliveries kept.
+    """Show each church's subscriptions, problems with them, and the outcome of stored deliveries.
 
-    \b
     Examples:
       openfaith-pipeline webhooks list
       openfaith-pipeline webhooks list org_01k5t0w2m1e9qv4y8z3n7b6c5d --json
 
-    \b
     Exit codes: 0 listed; 1 the database does not answer; 2 no such org.
     """
     with open_database(load_settings()) as database, database.connect() as connection:
@@ -115,17 +111,15 @@ def replay_deliveries(
     event: Event = None,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Have kept deliveries applied once more: those that failed, if nothing else is said.
+    """Apply stored deliveries again: by default those that failed.
 
-    Nothing is overwritten by what is older than it. Deliveries are kept for 30 days.
+    Older data never overwrites newer. Deliveries are kept for 30 days.
 
-    \b
     Examples:
       openfaith-pipeline webhooks replay
       openfaith-pipeline webhooks replay org_01k5t0w2m1e9qv4y8z3n7b6c5d --since 2026-03-04 --status applied
 
-    \b
-    Exit codes: 0 they are applied next; 1 the database does not answer; 2 no such org or status.
+    Exit codes: 0 they will be applied next; 1 the database does not answer; 2 no such org or status.
     """
     statuses = status or ["failed"]
     unknown = sorted(set(statuses) - set(_STATUSES))
@@ -138,15 +132,14 @@ def replay_deliveries(
     if as_json:
         terminal.print_json({"replayed": count})
         return
-    terminal.output().print(f"{count:,} {'delivery' if count == 1 else 'deliveries'} will be applied once more")
+    terminal.output().print(f"{count:,} {'delivery' if count == 1 else 'deliveries'} will be applied again")
 
 
 @webhooks_app.command("unsubscribe")
 def end(org: OrgName, as_json: terminal.JsonOption = False) -> None:
-    """End our subscriptions of a church until `webhooks subscribe`; it is synced as before.
+    """Delete our subscriptions of a church until `webhooks subscribe`; it is still synced.
 
-    \b
-    Exit codes: 0 ended; 1 Planning Center refuses or does not answer, and some may be left; 2 no such org.
+    Exit codes: 0 deleted; 1 Planning Center refuses or does not answer, and some may be left; 2 no such org.
     """
     with open_database(load_settings()) as database:
         with database.connect() as connection:
@@ -155,12 +148,12 @@ def end(org: OrgName, as_json: terminal.JsonOption = False) -> None:
     if as_json:
         terminal.print_json({"org_id": org_id, "ended": ended})
         return
-    terminal.output().print(f"ended {terminal.number_of(len(ended), 'subscription')} of {org_id}")
+    terminal.output().print(f"deleted {terminal.number_of(len(ended), 'subscription')} of {org_id}")
 
 
 @dataclass(frozen=True)
 class _Look:
-    """An org's webhooks as shown."""
+    """An org's webhooks, ready to show."""
 
     org_id: str
     events: list[str]

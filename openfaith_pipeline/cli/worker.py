@@ -1,4 +1,4 @@
-"""`worker` and `dagster`: one role of a deployment on many machines, in this process's place."""
+"""`worker` and `dagster`: one role of a deployment on many machines, replacing this process."""
 
 import os
 import sys
@@ -15,21 +15,19 @@ from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.settings import environment_with, load_settings
 
 Concurrency = Annotated[
-    int, typer.Option("--concurrency", "-c", min=1, max=256, help="Runs that are executed at the same time.")
+    int, typer.Option("--concurrency", "-c", min=1, max=256, help="Number of runs to execute at the same time.")
 ]
 
 
 def worker(concurrency: Concurrency = 2) -> None:
-    """Execute Dagster's runs on this machine, as they come by the broker of OPENFAITH_CELERY_BROKER, until SIGTERM.
+    """Execute Dagster's runs from the broker in OPENFAITH_CELERY_BROKER on this machine, until SIGTERM.
 
     Any number of workers on any number of machines share the runs. All of them need the same DB_*, the same
-    OPENFAITH_ENCRYPTION_KEYS and the same version. Of a worker that dies, another goes on with the runs.
+    OPENFAITH_ENCRYPTION_KEYS and the same version. If a worker dies, another one continues its runs.
 
-    \b
     Examples:
       OPENFAITH_CELERY_BROKER=redis://broker:6379/0 openfaith-pipeline worker --concurrency 4
 
-    \b
     Exit codes: 0 stopped by SIGTERM or Ctrl-C; 1 the database does not answer; 2 configuration.
     """
     from openfaith_pipeline.defs.instance import prepare_dagster_home
@@ -43,14 +41,14 @@ def worker(concurrency: Concurrency = 2) -> None:
         raise ConfigurationError("Celery is not installed: pip install 'openfaith-pipeline[celery]'")
     with open_database(settings) as database:
         found_by = prepare_dagster_home(settings, database)
-    terminal.say(f"taking runs, {concurrency} at a time")
+    terminal.say(f"executing runs, {concurrency} at a time")
     arguments = ("-A", "openfaith_pipeline.defs.celery_app", "worker", "-Q", "dagster", "--loglevel", "WARNING")
     command = [sys.executable, "-m", "celery", *arguments, "--concurrency", str(concurrency), "-n", f"{os.getpid()}@%h"]
     _become(command, environment_with(**found_by))
 
 
 class Role(StrEnum):
-    """A process of Dagster's."""
+    """One of Dagster's processes."""
 
     CODE_SERVER = "code-server"
     WEBSERVER = "webserver"
@@ -61,23 +59,21 @@ def run_dagster(
     role: Annotated[Role, typer.Argument(metavar="ROLE", help="code-server, webserver or daemon.")],
     host: Annotated[str, typer.Option("--host", help="Address to listen on; not for the daemon.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 3000,
-    code_host: Annotated[str, typer.Option("--code-server-host", help="Where the code server is.")] = "127.0.0.1",
+    code_host: Annotated[str, typer.Option("--code-server-host", help="Host of the code server.")] = "127.0.0.1",
     code_port: Annotated[
-        int, typer.Option("--code-server-port", min=1, max=65535, help="Its port, wherever this runs.")
+        int, typer.Option("--code-server-port", min=1, max=65535, help="Port of the code server, for every role.")
     ] = 4000,
 ) -> None:
-    """Run one of Dagster's processes, each perhaps on a machine of its own, until SIGTERM.
+    """Run one of Dagster's processes, possibly each on its own machine, until SIGTERM.
 
-    On one machine `openfaith-pipeline dev` runs them all. The webserver asks nobody who they are: keep it behind a
+    On one machine `openfaith-pipeline dev` runs them all. The webserver does not authenticate anyone: keep it behind a
     proxy that does.
 
-    \b
     Examples:
       openfaith-pipeline dagster code-server --host 0.0.0.0 --code-server-port 4000
       openfaith-pipeline dagster webserver --host 0.0.0.0 --port 3000 --code-server-host code
       openfaith-pipeline dagster daemon --code-server-host code
 
-    \b
     Exit codes: 0 stopped by SIGTERM or Ctrl-C; 1 the database does not answer; 2 configuration.
     """
     from openfaith_pipeline.defs import instance
@@ -97,5 +93,5 @@ def run_dagster(
 
 
 def _become(command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Go on as this program: what supervises us supervises it."""
+    """Replace this process by the command, so that our supervisor supervises it directly."""
     os.execve(command[0], [*command], environment)  # noqa: S606 - our own interpreter

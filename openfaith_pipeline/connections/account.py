@@ -21,9 +21,9 @@ from openfaith_pipeline.planning_center.credentials import Credentials
 
 
 async def learn_number(database: Database, org_id: str) -> None:
-    """Ask the org's present credentials which church they are of, where its number is not known.
+    """Record the church of the org's current credentials, if its organization id is not known.
 
-    Nothing is learned while they are refused or do not answer. Raises UnknownOrg.
+    Records nothing if they are refused or there is no response. Raises UnknownOrg.
     """
     with database.connect() as connection:
         if number_of(connection, get_org(connection, org_id).org_id):
@@ -34,9 +34,9 @@ async def learn_number(database: Database, org_id: str) -> None:
 
 
 async def check_answering(database: Database, org_ids: Sequence[str]) -> None:
-    """Raise TransientError when nothing answers where one of these orgs has its API. Each API is asked once.
+    """Raise TransientError if an API of these orgs does not respond. Each API is requested once.
 
-    For someone who waits: a sync itself would be patient for minutes. What else is wrong, the sync will tell.
+    For interactive use: a sync itself would retry for minutes. Other problems are left for the sync to report.
     """
     apis: dict[str, Credentials] = {}
     with database.connect() as connection:

@@ -1,4 +1,4 @@
-"""Credentials at rest: encrypted with the newest key, readable with any of the keys given."""
+"""Encryption of stored credentials: with the newest key; decryption with any configured key."""
 
 import os
 from contextlib import suppress
@@ -25,17 +25,20 @@ class Cipher:
         return self._fernet.encrypt(plain)
 
     def decrypt(self, encrypted: bytes) -> bytes:
-        """Raise ConfigurationError when none of the keys opens it."""
+        """Raise ConfigurationError if no key decrypts it."""
         try:
             return self._fernet.decrypt(encrypted)
         except InvalidToken:
             raise ConfigurationError(
-                "none of the keys opens the stored credentials: put the key they were stored with back into"
+                "no key decrypts the stored credentials: put the key they were stored with back into"
                 " OPENFAITH_ENCRYPTION_KEYS, or add the org again"
             ) from None
 
     def renew(self, encrypted: bytes) -> bytes | None:
-        """The same encrypted with the newest key, None when it is. Raises ConfigurationError when no key opens it."""
+        """Encrypt again with the newest key; None if that was used already.
+
+        Raises ConfigurationError if no key decrypts it.
+        """
         try:
             self._newest.decrypt(encrypted)
         except InvalidToken:
@@ -44,9 +47,9 @@ class Cipher:
 
 
 def cipher_from(settings: Settings) -> Cipher:
-    """The cipher of OPENFAITH_ENCRYPTION_KEYS, or of a key file that is made once beside the embedded database.
+    """The cipher for OPENFAITH_ENCRYPTION_KEYS, or for a key file created beside the embedded database.
 
-    Raises ConfigurationError when neither is there: with `DB_*` other machines must be able to read the credentials.
+    Raises ConfigurationError without a key for a `DB_*` database: other machines must be able to read the credentials.
     """
     if settings.encryption_keys:
         return Cipher(tuple(key.get_secret_value() for key in settings.encryption_keys))
@@ -71,13 +74,13 @@ def _kept_key(settings: Settings) -> str:
         Fernet(key)
     except ValueError:
         raise ConfigurationError(
-            f"the key file {path} is damaged: bring it back, or delete it and add each org again"
+            f"the key file {path} is damaged: restore it, or delete it and add each org again"
         ) from None
     return key
 
 
 def _make_key(path: Path) -> None:
-    """Make the file whole and at once; when another process is faster, its key stands."""
+    """Create the file atomically; if another process is faster, its key stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,4 +1,4 @@
-"""From an org to a client that reads its Planning Center, and back: what the client met is recorded of the org."""
+"""Clients for orgs; the outcome of their requests is recorded on the connection."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +18,7 @@ from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, RetryLim
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 ClientFactory = Callable[[Database, str], AbstractAsyncContextManager[PlanningCenterClient]]
-"""(database, org_id) -> the org's client, as `connect_client` makes it."""
+"""(database, org_id) -> the org's client, as from `connect_client`."""
 
 
 @asynccontextmanager
@@ -31,15 +31,14 @@ async def connect_client(
     even_paused: bool = False,
     adapter: str = DEFAULT_SOURCE.adapter,
 ) -> AsyncIterator[PlanningCenterClient]:
-    """A client with the org's credentials, renewed as it goes; when they are dead, the org is marked for reconnecting.
+    """A client with the org's credentials, refreshed as needed; if they are dead, the org is marked for reconnecting.
 
-    Where it is not known yet whose credentials they are, the first answer of People says so and is recorded.
+    If the church's id is not known yet, the first response of People is used to record it. Requests go through the
+    connection's rate budget, which all processes share, with this priority.
 
-    Its requests go out under the connection's one rate budget, which all processes share; priority says who goes first.
+    even_paused: allowed for work other than syncs.
 
-    even_paused: for what is no sync.
-
-    Raises UnknownOrg, OrgPaused, or ConfigurationError when there are no credentials that can be read.
+    Raises UnknownOrg, OrgPaused, or ConfigurationError without readable credentials.
     """
     kept = await asyncio.to_thread(_read_connection, database, org_id, adapter, even_paused)
     api_url, credentials, is_number_known = kept
@@ -54,14 +53,14 @@ async def connect_client(
         try:
             yield client
         except ConnectionRejected as refusal:
-            # Of a grant that can be refreshed only the token endpoint says that it is over, and that is recorded then.
+            # For a refreshable grant only the token endpoint can say that it is over, and that is recorded there.
             if not is_renewable:
                 await asyncio.to_thread(_record, database, org_id, adapter, "needs_reconnect", str(refusal))
             raise
         finally:
             if client.organization_id and not is_number_known:
                 await asyncio.to_thread(_record_number, database, org_id, client.organization_id)
-        if client.requests and source is credentials:  # a kept token is confirmed when it is first accepted
+        if client.requests and source is credentials:  # a stored token is confirmed when it is first accepted
             await asyncio.to_thread(_record, database, org_id, adapter, "connected", None)
 
 

@@ -31,12 +31,12 @@ _HELD_IN: Final = "SELECT held_in FROM sync.source_connections WHERE org_id = %s
 
 @dataclass(frozen=True)
 class Held:
-    """What is kept of a connection.
+    """Stored state of a connection.
 
-    previous: the pair of tokens before the present one, until that has worked.
-    dead_grant: fingerprint of the refresh token that the token endpoint has called dead.
-    refresh_began_at: of a refresh whose answer was not stored: under way, or interrupted.
-    refresh_failed_at, refresh_error: of the last refresh, where it failed.
+    previous: the pair of tokens before the current one, until that has worked.
+    dead_grant: fingerprint of the refresh token that the token endpoint has declared dead.
+    refresh_began_at: of a refresh without a stored result: under way, or interrupted.
+    refresh_failed_at, refresh_error: of the last refresh, if it failed.
     """
 
     credentials: Credentials
@@ -56,7 +56,7 @@ def read_held(
     for_update: bool = False,
     adapter: str = DEFAULT_SOURCE.adapter,
 ) -> Held:
-    """Raise ConfigurationError when there are no credentials, or none of the keys opens them."""
+    """Raise ConfigurationError if there are no credentials, or no key decrypts them."""
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(f"{_ROW} FOR UPDATE" if for_update else _ROW, (org_id, adapter)).fetchone()
     if row is None:
@@ -87,9 +87,9 @@ def replace_token(
     new: OAuthToken,
     adapter: str = DEFAULT_SOURCE.adapter,
 ) -> Credentials:
-    """Put a new pair in the place of `seen`, which is kept as the previous one; what is there now.
+    """Replace `seen` by a new pair, and keep it as the previous one; returns the pair stored afterwards.
 
-    Credentials that somebody else has put there meanwhile stay, and are returned. The caller commits.
+    Credentials that another process has stored meanwhile are kept and returned. The caller commits.
     """
     held = read_held(connection, cipher, org_id, for_update=True, adapter=adapter)
     if not is_same(held.credentials, seen):
@@ -110,7 +110,7 @@ def put_credentials(
     credentials: Credentials,
     adapter: str = DEFAULT_SOURCE.adapter,
 ) -> None:
-    """Keep credentials where this org's lie. The caller commits."""
+    """Store credentials in the place used for this org. The caller commits."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         schema = cursor.execute(_HELD_IN, (org_id, adapter)).fetchone()
     if schema and isinstance(credentials, OAuthToken):
@@ -123,14 +123,14 @@ def put_credentials(
 
 
 def is_same(one: Credentials, other: Credentials) -> bool:
-    """Whether both are the same token, whatever is known of its life."""
+    """Whether both are the same token, regardless of its recorded lifetime."""
     if isinstance(one, OAuthToken) and isinstance(other, OAuthToken):
         return one.access_token == other.access_token
     return one == other
 
 
 def fingerprint(token: OAuthToken) -> bytes | None:
-    """By which a grant's refresh token is known again without being kept; None without one."""
+    """Identifies a grant's refresh token without storing it; None without one."""
     return sha256(token.refresh_token.get_secret_value().encode()).digest() if token.refresh_token else None
 
 
@@ -139,12 +139,12 @@ def kind_of(credentials: Credentials) -> str:
 
 
 def sealed(cipher: Cipher, org_id: str, credentials: Credentials) -> bytes:
-    # The org is sealed in, so that a row copied to another org does not open that org's door.
+    # The org is part of the encryption, so that the row cannot be used for another org.
     return cipher.encrypt(json.dumps({"org_id": org_id, **_plain(credentials)}).encode())
 
 
 def opened(cipher: Cipher, org_id: str, kind: str, secret: bytes) -> Credentials:
-    """Raise ConfigurationError when none of the keys opens it, or it is another org's."""
+    """Raise ConfigurationError if no key decrypts it, or if it belongs to another org."""
     plain = json.loads(cipher.decrypt(secret))
     if plain["org_id"] != org_id:
         raise ConfigurationError(f"the credentials stored for {org_id} belong to another org: add it again")

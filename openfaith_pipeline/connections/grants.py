@@ -1,4 +1,4 @@
-"""What a new grant may read of the products that an org's present one reads."""
+"""Comparison of a new grant with the current one: products that it may no longer read."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,7 +23,7 @@ SELECT stream FROM sync.stream_states JOIN sync.connections AS connection USING 
 
 
 def read_now(connection: Connection[Any], org_id: str) -> list[Stream]:
-    """One stream of each product that the org's present connection reads; empty when that does not work."""
+    """One stream of each product that the org's current connection can read; empty if it does not work."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         names = set(cursor.execute(_READ_NOW, (org_id,)).fetchall())
     read: dict[Product, Stream] = {}
@@ -34,7 +34,10 @@ def read_now(connection: Connection[Any], org_id: str) -> list[Stream]:
 
 
 async def lost_products(api_url: str, credentials: Credentials, streams: Sequence[Stream]) -> list[Product]:
-    """The products that the credentials may not read, by one request each; those that do not answer are not lost."""
+    """Products that the credentials may not read, tested with one request each.
+
+    Those without a response are not lost.
+    """
     lost: list[Product] = []
     async with PlanningCenterClient(api_url, credentials, retry=_SOMEONE_IS_WAITING) as client:
         for stream in streams:

@@ -1,8 +1,8 @@
-"""Invitations: links by which a church connects an org of which Planning Center's number is not known.
+"""Invitations: links for connecting an org whose Planning Center organization id is not known.
 
-Anyone may open the connect page. For an org with a number that is harmless: who approves for another church is refused.
-For one without, the approval alone would decide whose church the org is, so it also takes an invitation, which only an
-operator makes. It is good for a week and for one connection; only a hash of it is stored.
+Anyone may open the connect page. For an org with a known id that is harmless: an approval for another church is
+refused. For one without, the approval alone would decide which church the org is, so it also takes an invitation, which
+only an operator can make. It is valid for a week and for one connection; only a hash of it is stored.
 """
 
 import secrets
@@ -24,7 +24,7 @@ GOOD_FOR: Final = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Invitation:
-    """token: what the link carries; it cannot be read again."""
+    """token: part of the link; it cannot be read again later."""
 
     org_id: str
     token: str
@@ -47,12 +47,12 @@ def make_invitation(connection: Connection[Any], org_id: str) -> Invitation:
 
 
 def invitation_url(public_url: str, invitation: Invitation) -> str:
-    """The link that the church opens."""
+    """The link for the church."""
     return f"{public_url.rstrip('/')}{DEFAULT_SOURCE.connect_path}?{urlencode({'invitation': invitation.token})}"
 
 
 def invited_org(connection: Connection[Any], token: str) -> str:
-    """The org that the invitation is for. Raises UsageError when it is unknown, used or expired."""
+    """The org of the invitation. Raises UsageError if it is unknown, used or expired."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
             "SELECT org_id FROM sync.invitations WHERE token_hash = %s AND expires_at > now()", (hash_of(token),)
@@ -63,7 +63,7 @@ def invited_org(connection: Connection[Any], token: str) -> str:
 
 
 def use_invitation(connection: Connection[Any], token_hash: str, org_id: str) -> None:
-    """Use it up, in the transaction that connects the org. Raises UsageError when it is no longer good."""
+    """Use it up, in the transaction that connects the org. Raises UsageError if it is no longer valid."""
     used = connection.execute(
         "DELETE FROM sync.invitations WHERE token_hash = %s AND org_id = %s AND expires_at > now()",
         (token_hash, org_id),
@@ -78,6 +78,6 @@ def hash_of(token: str) -> str:
 
 def _over() -> UsageError:
     return UsageError(
-        "this invitation was used before, or has expired; the operator makes a new one with"
+        "this invitation was used before, or has expired; the operator can make a new one with"
         " openfaith-pipeline org invite"
     )

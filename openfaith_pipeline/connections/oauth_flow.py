@@ -1,11 +1,11 @@
-"""Connecting by OAuth: a browser is sent to Planning Center to approve, and comes back with a code.
+"""Connecting by OAuth: a browser is sent to Planning Center for approval, and comes back with a code.
 
-What belongs to one such journey waits in `sync.oauth_journeys`: it is known by the state that Planning Center sends
-back, bound to the browser that began it, good for ten minutes and for one return. PKCE binds the code to us as well.
+The state of such a journey is stored in `sync.oauth_journeys`: found by the `state` that Planning Center returns, bound
+to the browser that began it, valid for ten minutes and for one return. PKCE also binds the code to us.
 
-An approval never binds an org to a church by itself: the org's number at Planning Center has to be the same, and where
-none is known, the journey has to begin with an invitation. A grant that reads fewer products than a present one that
-works waits in its journey until the person in the browser has confirmed that.
+An approval alone never binds an org to a church: the organization id must match, and if none is known, the journey must
+begin with an invitation. A grant that reads fewer products than a working current one waits in its journey until the
+person in the browser has confirmed it.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ from openfaith_pipeline.sources import DEFAULT_SOURCE, PRODUCTS
 
 GOOD_FOR: Final = timedelta(minutes=10)
 SCOPES: Final = (*sorted(PRODUCTS), "openid")
-"""All that is synced, and `openid`, by which a token says whose it is."""
+"""Everything that is synced, and `openid`, which lets a token identify its church."""
 
 _BEGIN_AGAIN: Final = f"begin again at {DEFAULT_SOURCE.connect_path}"
 
 
 @dataclass(frozen=True)
 class Journey:
-    """url: where the browser is to go. browser: what it has to bring back, as a cookie."""
+    """url: to redirect the browser to. browser: a secret it must bring back, as a cookie."""
 
     url: str
     browser: str
@@ -53,9 +53,9 @@ class Journey:
 
 @dataclass(frozen=True)
 class Narrower:
-    """A new grant that is not kept yet, since it may not read products that the present one reads.
+    """A new grant that is not stored yet, because it may not read products that the current one reads.
 
-    confirmation: what the browser has to send, beside its cookie, to have it kept all the same.
+    confirmation: the browser must send it, with its cookie, to have the grant stored anyway.
     """
 
     confirmation: str
@@ -65,7 +65,7 @@ class Narrower:
 
 @dataclass(frozen=True)
 class Connected:
-    """Whom a journey has connected. is_new: the church was not known before."""
+    """The result of a journey. is_new: the church was not known before."""
 
     org_id: str
     name: str
@@ -80,16 +80,16 @@ def begin_journey(
     org_id: str | None = None,
     invitation: str | None = None,
 ) -> Journey:
-    """Set out to connect a church, `org_id` again where it is given. The caller commits.
+    """Begin to connect a church, or `org_id` again. The caller commits.
 
-    invitation: the token of one, which says which org it is; needed for an org whose number is not known.
-    Raises UnknownOrg, UsageError when an invitation is missing or over, ConfigurationError when OAuth is not set up.
+    invitation: its token, which determines the org; required for an org whose organization id is not known.
+    Raises UnknownOrg, UsageError if an invitation is missing or over, ConfigurationError if OAuth is not configured.
     """
     if invitation:
         org_id = invited_org(connection, invitation)
     elif org_id and number_of(connection, get_org(connection, org_id).org_id) is None:
         raise UsageError(
-            "which church this org is at Planning Center is not known, so connecting it takes an invitation:"
+            "the Planning Center organization of this org is not known, so connecting it takes an invitation:"
             " ask the operator for one (openfaith-pipeline org invite)"
         )
     api_url = api_url_of(connection, org_id) if org_id else None
@@ -114,10 +114,10 @@ def begin_journey(
 
 
 def end_journey(database: Database, *, state: str, browser: str, code: str) -> Connected | Narrower:
-    """Turn the code into tokens and keep them for the church they are of, which is recognized when it is known.
+    """Exchange the code for tokens and store them for their church, which is recognized if it is known.
 
-    Raises UsageError when the journey is over, unknown or another browser's, when the code is refused, or the church
-    is not the one expected; TransientError when Planning Center does not answer.
+    Raises UsageError if the journey is over, unknown or another browser's, if the code is refused, or if the church is
+    not the expected one; TransientError if Planning Center does not respond.
     """
     journey = take_journey(database, state=state, browser=browser)
     cipher = cipher_from(database.settings)
@@ -137,7 +137,7 @@ def end_journey(database: Database, *, state: str, browser: str, code: str) -> C
 
 
 def confirm_journey(database: Database, *, confirmation: str, browser: str) -> Connected:
-    """Keep the grant of a journey that ended as Narrower. Raises UsageError as `end_journey` does."""
+    """Store the grant of a journey that ended as Narrower. Raises UsageError as `end_journey` does."""
     journey = _take(database, confirmation, browser, _TAKE_GRANTED)
     cipher = cipher_from(database.settings)
     token = opened(cipher, journey["org_id"], "oauth", journey["granted"])
@@ -148,7 +148,7 @@ def confirm_journey(database: Database, *, confirmation: str, browser: str) -> C
 
 
 def take_journey(database: Database, *, state: str, browser: str) -> dict[str, Any]:
-    """Use a journey up, whatever comes of it. Raises UsageError when it cannot be gone on with."""
+    """Use a journey up, whatever the result. Raises UsageError if it cannot be continued."""
     return _take(database, state, browser, _TAKE)
 
 
@@ -176,7 +176,7 @@ def _take(database: Database, secret: str, browser: str, statement: LiteralStrin
     with database.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
         journey = cursor.execute(statement, (_hash(secret), GOOD_FOR)).fetchone()
     if journey is None or not journey["is_good"]:
-        raise UsageError(f"this way back was used before, or is older than ten minutes: {_BEGIN_AGAIN}")
+        raise UsageError(f"this link back was used before, or is older than ten minutes: {_BEGIN_AGAIN}")
     if not compare_digest(journey["browser_hash"], _hash(browser)):
         raise UsageError(f"this connection was begun in another browser: {_BEGIN_AGAIN}")
     return journey
@@ -190,7 +190,7 @@ def _set_aside(
     token: OAuthToken,
     account: Account,
 ) -> str:
-    """Let the grant wait for the person's word; the confirmation that is asked for."""
+    """Store the grant until the person confirms it; returns the confirmation token."""
     confirmation = secrets.token_urlsafe(48)
     granted = {
         "state": _hash(confirmation),
@@ -210,11 +210,11 @@ def _redeem(
         try:
             token = endpoint.redeem(code, redirect_uri=journey["redirect_uri"], verifier=verifier)
         except GrantDead:
-            raise UsageError(f"Planning Center does not take the code it has given: {_BEGIN_AGAIN}") from None
+            raise UsageError(f"Planning Center does not accept the code it has issued: {_BEGIN_AGAIN}") from None
         found = endpoint.organization_of(token)
     if found:
         return token, Account(*found)
-    # Without the scope openid the token does not say; People's root does.
+    # Without the scope openid the token does not identify its church; People's root does.
     return token, asyncio.run(read_account(application.base_url, token))
 
 
@@ -225,7 +225,7 @@ def _keep(
     account: Account,
     journey: Mapping[str, Any],
 ) -> Connected:
-    # One after the other, so that a church that connects twice at once is one org.
+    # Serialized, so that a church that connects twice at once is one org.
     lock_church(connection, account.number)
     known = _org_of(connection, account, journey)
     if journey["invitation_hash"] and journey["org_id"]:
@@ -239,9 +239,9 @@ def _keep(
 
 
 def _org_of(connection: Connection[Any], account: Account, journey: Mapping[str, Any]) -> str | None:
-    """The org that is this church's, one that was removed included, None for a new church.
+    """The org of this church, possibly a removed one; None for a new church.
 
-    Raises UsageError when another church was expected, or when nothing but this approval says which church it is.
+    Raises UsageError if another church was expected, or if only this approval says which church it is.
     """
     expected = journey["org_id"]
     with connection.cursor(row_factory=tuple_row) as cursor:

@@ -1,9 +1,9 @@
-"""OAuth tokens kept alive: refreshed before they expire and when they are refused, once for all who wait for it.
+"""OAuth token refresh: before tokens expire and when they are refused, once for all processes that wait for it.
 
-A refresh token works once. So one process at a time refreshes a connection, under an advisory lock of Postgres that a
-killed process lets go of, and everybody who came meanwhile takes what it has stored. The pair before is kept until the
-new one has been accepted. Only the token endpoint's own word ends a connection; whatever else goes wrong, the tokens
-stay and the next one tries.
+A refresh token works once. So one process at a time refreshes a connection, under an advisory lock of Postgres that is
+released if the process is killed, and the waiting ones use its result. The previous pair is kept until the new one has
+been accepted. Only the token endpoint can end a connection; after any other error the tokens stay and the next process
+tries again.
 """
 
 import asyncio
@@ -38,13 +38,13 @@ from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 BEFORE_EXPIRY: Final = timedelta(minutes=5)
-"""A token with less left is refreshed before it is used."""
+"""A token with less time left is refreshed before it is used."""
 
 DUE_BEFORE_EXPIRY: Final = timedelta(minutes=70)
-"""What the hourly refresh takes: all that would expire before the next one, with ten minutes to spare."""
+"""Horizon of the hourly refresh: tokens that expire before the next one, with ten minutes to spare."""
 
 _IDLE: Final = timedelta(days=20)
-"""A paused org's grant is kept alive too: a refresh token is honoured for about 90 days."""
+"""A paused org's grant is kept alive too: a refresh token is valid for about 90 days."""
 
 _ADAPTER: Final = DEFAULT_SOURCE.adapter
 """The source that our OAuth application is registered with."""
@@ -60,20 +60,20 @@ _log = logging.getLogger(__name__)
 
 
 def application_of(settings: Settings, api_url: str | None = None) -> OAuthApplication:
-    """Our OAuth application, with the API it is asked of; raise ConfigurationError when it is not set up."""
+    """Our OAuth application for this API; raises ConfigurationError if it is not configured."""
     if not (settings.oauth_client_id and settings.oauth_client_secret):
         raise ConfigurationError(
-            "OAuth is not set up: set PLANNING_CENTER_CLIENT_ID and PLANNING_CENTER_SECRET, which"
-            " https://api.planningcenteronline.com/oauth/applications has"
+            "OAuth is not configured: set PLANNING_CENTER_CLIENT_ID and PLANNING_CENTER_SECRET, found at"
+            " https://api.planningcenteronline.com/oauth/applications"
         )
     return OAuthApplication(api_url or settings.api_url, settings.oauth_client_id, settings.oauth_client_secret)
 
 
 def renew_token(database: Database, org_id: str, seen: OAuthToken) -> Credentials:
-    """What there is in the place of `seen`: what another has stored meanwhile, or else a new pair, stored now.
+    """The replacement for `seen`: credentials stored meanwhile by another process, or else a new pair, stored now.
 
-    Not to be cancelled: run it in a thread. Raises GrantDead, having marked the org for reconnecting; TransientError
-    when the endpoint does not answer; ConfigurationError when our application is refused or not set up.
+    Must not be cancelled: run it in a thread. Raises GrantDead, having marked the org for reconnecting; TransientError
+    if the endpoint does not respond; ConfigurationError if our application is refused or not configured.
     """
     asked_at = _now_there(database)
     with _alone(database, org_id) as connection:
@@ -99,7 +99,7 @@ def renew_token(database: Database, org_id: str, seen: OAuthToken) -> Credential
 
 
 def _exchange(application: OAuthApplication, held: Held, seen: OAuthToken) -> OAuthToken:
-    """A new pair for the present refresh token; where that is dead and has not worked yet, for the one before."""
+    """A new pair for the current refresh token; if that is dead and has not worked yet, for the previous one."""
     candidates = [pair.refresh_token for pair in (seen, held.previous) if pair and pair.refresh_token]
     if not candidates:
         raise GrantDead("there is no refresh token")
@@ -111,22 +111,22 @@ def _exchange(application: OAuthApplication, held: Held, seen: OAuthToken) -> OA
                 if number == len(candidates):
                     raise
             else:
-                # An endpoint that does not rotate says nothing of a refresh token.
+                # An endpoint that does not rotate omits the refresh token.
                 return new if new.refresh_token else OAuthToken(new.access_token, refresh_token, new.expires_at)
     raise AssertionError("the last candidate either returns or raises")
 
 
 def _share_failure(held: Held, asked_at: datetime) -> None:
-    """Raise what the refresh ended with that this one has waited for: one request answers all who asked before it."""
+    """Raise the error of the refresh that was just waited for: one request answers everyone who came before it."""
     if held.refresh_failed_at is None or held.refresh_failed_at < asked_at:
         return
     if held.state == "needs_reconnect":
         raise GrantDead(held.refresh_error or "the grant is over")
-    raise TransientError(held.refresh_error or "the refresh that was waited for failed")
+    raise TransientError(held.refresh_error or "the refresh by another process failed")
 
 
 def _store(database: Database, cipher: Cipher, org_id: str, seen: OAuthToken, new: OAuthToken) -> Credentials:
-    """Keep the new pair, which nobody else has: a Postgres that restarts just now is waited for."""
+    """Store the new pair, which exists nowhere else, waiting if Postgres is restarting."""
     deadline = monotonic() + _STORING_PATIENCE_SECONDS
     while True:
         try:
@@ -134,7 +134,7 @@ def _store(database: Database, cipher: Cipher, org_id: str, seen: OAuthToken, ne
                 return replace_token(connection, cipher, org_id, seen, new)
         except (psycopg.OperationalError, DatabaseUnavailable) as error:
             if monotonic() > deadline:
-                raise DatabaseUnavailable("Postgres went away while a new token was to be stored") from error
+                raise DatabaseUnavailable("Postgres went away before a new token could be stored") from error
             sleep(0.5)
 
 
@@ -149,7 +149,7 @@ def _record_failure(connection: Connection[Any], org_id: str, error: OpenFaithEr
 def _record_death(connection: Connection[Any], org_id: str, held: Held, seen: OAuthToken) -> None:
     reason = "Planning Center says that the OAuth grant is over (used, expired or revoked)"
     if held.refresh_began_at is not None:
-        reason += "; an earlier refresh was interrupted before its answer could be stored"
+        reason += "; an earlier refresh was interrupted before its result could be stored"
     with connection.transaction():
         _record_failure(connection, org_id, GrantDead(reason))
         statement = "UPDATE sync.source_connections SET dead_grant = %s WHERE org_id = %s AND adapter = %s"
@@ -159,7 +159,7 @@ def _record_death(connection: Connection[Any], org_id: str, held: Held, seen: OA
 
 @contextmanager
 def _alone(database: Database, org_id: str) -> Iterator[Connection[Any]]:
-    """A connection, autocommitting, that holds the lock on this org's tokens; TransientError when another keeps it."""
+    """An autocommit connection that holds the lock on this org's tokens; TransientError if another keeps it."""
     with database.connect(autocommit=True) as connection:
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (_LOCK_PATIENCE,))
         try:
@@ -176,9 +176,9 @@ def _now_there(database: Database) -> datetime:
 
 
 def confirm_token(database: Database, org_id: str, token: OAuthToken) -> None:
-    """Planning Center has accepted the token: the pair before it is needed no more, and the connection is well.
+    """Record that Planning Center has accepted the token: drop the previous pair, and mark the connection well.
 
-    Unless its grant is known to be dead: such a token still opens the door for the hours it has left.
+    Except when its grant is known to be dead: such a token still works for the hours it has left.
     """
     with database.connect() as connection:
         cursor = connection.execute(
@@ -199,7 +199,7 @@ def confirm_token(database: Database, org_id: str, token: OAuthToken) -> None:
 
 @dataclass
 class KeptToken:
-    """The provider of an org's OAuth token, for one event loop: renewed in the middle of a sync, for all of it."""
+    """Provider of an org's OAuth token, for one event loop; refreshes it in the middle of a sync if necessary."""
 
     database: Database
     org_id: str
@@ -232,7 +232,7 @@ class KeptToken:
             if self._is_expiring(timedelta()):
                 raise
             self._patient_until = monotonic() + _PAUSE_AFTER_FAILURE_SECONDS
-            _log.warning("the token of %s is not refreshed yet: %s", self.org_id, error)
+            _log.warning("the token of %s could not be refreshed yet: %s", self.org_id, error)
 
     async def _renew(self) -> None:
         renewed = await asyncio.to_thread(renew_token, self.database, self.org_id, self.token)
@@ -254,14 +254,14 @@ SELECT org_id FROM sync.source_connections JOIN sync.orgs USING (org_id)
 
 
 def orgs_with_due_tokens(database: Database) -> list[str]:
-    """The orgs whose token may expire before the next hourly refresh; of a paused one, whose grant would."""
+    """Orgs with a token that may expire before the next hourly refresh; paused ones only if their grant would."""
     with database.connect() as connection:
         rows = connection.execute(_DUE, {"adapter": _ADAPTER, "soon": DUE_BEFORE_EXPIRY, "idle": _IDLE}).fetchall()
     return [row[0] for row in rows]
 
 
 def refresh_due_tokens(database: Database) -> dict[str, str | None]:
-    """Refresh every token that expires before the next hourly refresh; by org, why one could not be, or None."""
+    """Refresh every token that expires before the next hourly refresh; returns the error, or None, by org."""
     with ThreadPoolExecutor(8) as threads:
         return dict(
             threads.map(lambda org_id: (org_id, _refresh_one(database, org_id)), orgs_with_due_tokens(database))
@@ -280,5 +280,5 @@ def _refresh_one(database: Database, org_id: str) -> str | None:
 
 
 def _is_due(token: OAuthToken) -> bool:
-    """Asked again of the token itself: OpenFaith may have refreshed one that it holds."""
+    """Checked again on the token itself: OpenFaith may have refreshed one that it stores."""
     return token.expires_at is None or token.expires_at < datetime.now(UTC) + DUE_BEFORE_EXPIRY

@@ -1,7 +1,7 @@
-"""OpenFaith's own tables of connections, where the database is OpenFaith's: whose orgs and tokens these are.
+"""OpenFaith's own tables of connections, in a database shared with OpenFaith: its orgs and tokens.
 
-`openfaith_adapterDetails` says which orgs have Planning Center switched on, `openfaith_adapterTokens` holds a token for
-each user who has approved; the newest one is used. Both programs refresh it: whoever comes second finds the other's.
+`openfaith_adapterDetails` has the orgs with Planning Center enabled, `openfaith_adapterTokens` a token for each user
+who has approved; the newest one is used. Both programs refresh it: the second one finds the first one's.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,8 @@ _ADOPT_CONNECTIONS: Final = (
     "INSERT INTO sync.source_connections (org_id, adapter, kind, held_in) SELECT unnest(%s::text[]), %s, 'oauth', %s"
 )
 
-# Switched off there, an org is paused here, and resumed when it is on again: once each, so that one may differ here.
+# When an org is disabled there it is paused here, and when enabled, resumed: once each, so that it may differ here
+# later.
 _FOLLOW: Final = sql.SQL("""
 WITH switched AS (
     UPDATE sync.source_connections AS connection SET is_enabled_there = details.enabled FROM {details} AS details
@@ -54,10 +55,10 @@ UPDATE {tokens}
 
 
 def adopt_openfaith_orgs(connection: Connection[Any], schema: str) -> list[str]:
-    """Take over the orgs that OpenFaith has connected to Planning Center; those that are new. The caller commits.
+    """Take over the orgs that OpenFaith has connected to Planning Center; returns the new ones. The caller commits.
 
-    An org that is here already stays as it is connected here, one that was removed here stays removed, and one that is
-    switched off there is paused. Without OpenFaith's tables in the schema nothing is done.
+    An org that is here already keeps its connection, one that was removed here stays removed, and one that is disabled
+    there is paused. Does nothing if the schema lacks OpenFaith's tables.
     """
     if not _are_there(connection, schema):
         return []
@@ -69,7 +70,7 @@ def adopt_openfaith_orgs(connection: Connection[Any], schema: str) -> list[str]:
 
 
 def read_token(connection: Connection[Any], schema: str, org_id: str, *, for_update: bool = False) -> OAuthToken | None:
-    """The newest token of the org, None when OpenFaith has none any more; `for_update` locks its row."""
+    """The org's newest token, None if OpenFaith no longer has one; `for_update` locks its row."""
     row = _newest(connection, schema, org_id, for_update=for_update)
     if row is None:
         return None
@@ -78,7 +79,7 @@ def read_token(connection: Connection[Any], schema: str, org_id: str, *, for_upd
 
 
 def write_token(connection: Connection[Any], schema: str, org_id: str, token: OAuthToken) -> None:
-    """Put a token in the place of the newest one. The caller has found, under its lock, that nobody else has."""
+    """Replace the newest token. The caller must hold its lock and have checked that nobody else has replaced it."""
     row = _newest(connection, schema, org_id, for_update=True)
     if row is None:
         return

@@ -1,4 +1,4 @@
-"""Everything encrypted, anew with the newest key, so that older keys can be thrown away."""
+"""Re-encryption of all stored secrets with the newest key, so that older keys can be discarded."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from openfaith_pipeline.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Reencrypted:
-    """How a column fared: rows that got the newest key, that had it, and (by their keys) that no key opens."""
+    """Rows of a column that were re-encrypted, that had the newest key, and (by their keys) that no key decrypts."""
 
     column: str
     renewed: int
@@ -27,7 +27,7 @@ class Reencrypted:
 def reencrypt(database: Database) -> list[Reencrypted]:
     """Encrypt all credentials and webhook secrets with the newest key, while syncs and the service use them.
 
-    Each row is a transaction of its own: interrupted, it goes on where it was when called again.
+    Each row is a transaction of its own: after an interruption, call it again to continue.
     """
     cipher = cipher_from(database.settings)
     with database.connect(autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""Orgs and the connections they are reached by; every function leaves the commit to its caller."""
+"""Orgs and their connections. The caller commits."""
 
 from typing import Any, Literal
 
@@ -58,13 +58,13 @@ def add_org(  # noqa: PLR0913 - all that a connection is made of
 def credentials_of(
     connection: Connection[Any], cipher: Cipher, org_id: str, adapter: str = DEFAULT_SOURCE.adapter
 ) -> Credentials:
-    """Raise UnknownOrg, or ConfigurationError when the org has no credentials or no key opens them."""
+    """Raise UnknownOrg, or ConfigurationError if the org has no credentials or no key decrypts them."""
     get_org(connection, org_id)
     return read_held(connection, cipher, org_id, adapter=adapter).credentials
 
 
 def api_url_of(connection: Connection[Any], org_id: str, adapter: str = DEFAULT_SOURCE.adapter) -> str | None:
-    """Where the org's Planning Center answers; None means where the settings say."""
+    """URL of the org's Planning Center; None for the one in the settings."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
             "SELECT api_url FROM sync.source_connections WHERE org_id = %s AND adapter = %s", (org_id, adapter)
@@ -80,9 +80,9 @@ def set_connection_state(
     *,
     adapter: str = DEFAULT_SOURCE.adapter,
 ) -> None:
-    """Record what the last attempt showed of the org's credentials; `reason` is for people and holds no secret.
+    """Record the state shown by the last attempt; `reason` is for people and must contain no secret.
 
-    A connection that dies raises an alert, several that die within an hour raise one of their own; one that works again
+    A connection that dies raises an alert, several within an hour raise an additional one; one that works again
     resolves them.
     """
     has_changed = connection.execute(

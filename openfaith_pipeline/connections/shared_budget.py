@@ -1,8 +1,8 @@
-"""One rate budget for each connection, wherever its requests are sent from: the ledger in Postgres.
+"""One rate budget for each connection, shared by all processes: a ledger in Postgres.
 
-Nothing is locked: a holder reads the ledger, works out what it may have, and writes it back if nobody has meanwhile.
-Slots are leased for as many requests as wait, and what was answered is told with the next lease, so that a request
-costs a fraction of a statement.
+Nothing is locked: a holder reads the ledger, computes its grant, and writes it back if nobody else has meanwhile. Slots
+are leased for all waiting requests at once, and responses are reported with the next lease, so that a request costs a
+fraction of a statement.
 """
 
 import asyncio
@@ -32,10 +32,10 @@ from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 AHEAD_SHARE = 0.1
 MOST_AHEAD = 100
-"""Where there is plenty, so many slots more than are wanted are leased, at most this share of the limit."""
+"""Additional slots leased if there are plenty, up to this share of the limit."""
 
 TELL_AFTER = 2.5
-"""Seconds after which answers are told, slots unused given back, and leases renewed even when nothing is wanted."""
+"""Seconds after which responses are reported, unused slots returned and leases renewed even without demand."""
 
 POOL_SIZE = 2
 
@@ -82,10 +82,10 @@ WHERE mine.version = %(version)s
 
 
 class LedgerStore(Protocol):
-    """Where a ledger is kept."""
+    """Storage of a ledger."""
 
     async def exchange(self, claim: Claim) -> Grant:
-        """One exchange with the ledger as it is now, and keep what it has become."""
+        """One exchange with the current ledger; stores the result."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class PostgresLedger:
     adapter: str = DEFAULT_SOURCE.adapter
 
     async def exchange(self, claim: Claim) -> Grant:
-        """Raise DatabaseUnavailable when Postgres cannot be reached."""
+        """Raise DatabaseUnavailable if Postgres cannot be reached."""
         try:
             async with self.pool.connection() as connection:
                 while True:
@@ -148,7 +148,7 @@ class _Waiter:
 
 
 class SharedRateBudget:
-    """A RateBudget over a ledger that others use too; for one event loop. Close it to give back what is not used."""
+    """A RateBudget over a shared ledger; for one event loop. Close it to return unused slots."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class SharedRateBudget:
         self._broker: asyncio.Task[None] | None = None
 
     async def acquire(self, *, is_deep: bool = False, is_leading: bool = False) -> Permit:
-        """Raise DatabaseUnavailable when the ledger cannot be reached."""
+        """Raise DatabaseUnavailable if the ledger cannot be reached."""
         if self._stock and not is_deep and not self._waiters and self._clock() >= self._pause_until:
             self._stock -= 1
             self._in_flight += 1
@@ -193,7 +193,7 @@ class SharedRateBudget:
         self._in_flight -= 1
         self._answers.append((self._clock(), permit.freed_before, report))
         is_news = report is not None and (report.limit not in (None, self._limit) or report.exceeded_limit is not None)
-        # The first answer of all opens the way for those who wait; otherwise telling it can wait for the next lease.
+        # The very first response releases the waiting requests; later ones can be reported with the next lease.
         self._wake(is_urgent=is_news or (bool(self._waiters) and not self._in_flight))
 
     async def pause(self, wait: timedelta) -> None:
@@ -201,20 +201,20 @@ class SharedRateBudget:
         self._wake(is_urgent=True)
 
     async def close(self) -> None:
-        """Tell of the last answers and give back what was not used; quiet when the ledger is out of reach."""
+        """Report the last responses and return unused slots; silent if the ledger cannot be reached."""
         if self._broker:
-            # Not while it may have been granted slots that it does not know of yet.
+            # Not while slots may have been granted that it does not know about yet.
             async with self._exchanging:
                 self._broker.cancel()
             with suppress(asyncio.CancelledError):
                 await self._broker
         if self._answers or self._stock:
-            # Out of reach, what is leased lapses by itself.
+            # If the ledger cannot be reached, leased slots expire by themselves.
             with suppress(DatabaseUnavailable):
                 await self._exchange()
 
     def _withdraw(self, waiter: _Waiter) -> None:
-        """The one who asked was cancelled: leave the queue, or keep what was granted for the next."""
+        """Handle a cancelled waiter: leave the queue, or keep its grant for the next."""
         if waiter in self._waiters:
             self._waiters.remove(waiter)
         elif waiter.granted.done() and not waiter.granted.cancelled() and waiter.granted.exception() is None:
@@ -232,7 +232,7 @@ class SharedRateBudget:
             self._broker = asyncio.create_task(self._serve())
 
     async def _serve(self) -> None:
-        """Ask the ledger whenever there is something to ask or to tell; ends when there is neither."""
+        """Exchange with the ledger as long as there is demand or something to report."""
         reason = "the rate budget is closed"
         try:
             while self._waiters or self._answers or self._stock or self._in_flight:
@@ -250,7 +250,7 @@ class SharedRateBudget:
                     waiter.granted.set_exception(DatabaseUnavailable(reason))
 
     async def _exchange(self) -> float:
-        """One exchange; in how many seconds the next is due."""
+        """One exchange; returns the seconds until the next."""
         async with self._exchanging:
             claim = self._claim()
             told, self._stock = len(claim.answers), 0
@@ -271,7 +271,8 @@ class SharedRateBudget:
             wanted=len(waiting) - deep,
             wanted_deep=deep,
             ahead=min(MOST_AHEAD, int(self._limit * AHEAD_SHARE)) if waiting else 0,
-            # What is in stock was there before those who wait, so it is of no use to them, and others may want it.
+            # Slots in stock were there before the waiting requests, so they are of no use to them, and others may want
+            # them.
             returned=self._stock,
             answers=tuple(Answer(now - at, freed_before, report) for at, freed_before, report in self._answers),
             pause=max(0.0, self._pause_until - now),
@@ -307,7 +308,7 @@ _pools: dict[tuple[asyncio.AbstractEventLoop, str], _Shared] = {}
 async def shared_budget(
     database: Database, org_id: str, priority: Priority, adapter: str = DEFAULT_SOURCE.adapter
 ) -> AsyncIterator[SharedRateBudget]:
-    """The org's budget, for the block. All budgets of an event loop share a few connections to Postgres."""
+    """The org's budget for the block. All budgets of an event loop share a few connections to Postgres."""
     async with _pool(database) as pool:
         budget = SharedRateBudget(PostgresLedger(pool, org_id, adapter), priority)
         try:

@@ -68,6 +68,6 @@ def _beat_until(
                 beat(connection)
         except (DatabaseUnavailable, *TROUBLE) as error:
             reason = error if isinstance(error, DatabaseUnavailable) else type(error).__name__
-            _log.warning("no sign of life given, trying on: %s", reason)
+            _log.warning("no heartbeat could be recorded, trying again: %s", reason)
         if is_over.wait(every_seconds):
             return

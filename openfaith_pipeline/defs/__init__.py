@@ -1,5 +1,5 @@
-"""Dagster: assets, checks, partitions, resources, sensors, jobs, and how its processes are set up.
+"""Dagster definitions: assets, checks, partitions, resources, sensors, jobs, and the set-up of Dagster's processes.
 
-It says what there is, when it runs and what a run reports. What a sync does is in `sync`, `transform` and `checks`;
-nothing here speaks SQL, HTTP or paging.
+They say what exists, when it runs and what a run reports. The work of a sync is in `sync`, `transform` and `checks`;
+nothing here contains SQL, HTTP or paging.
 """

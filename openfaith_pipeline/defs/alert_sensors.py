@@ -1,4 +1,4 @@
-"""The sensors that notice failed runs, watch connections and freshness, and bring alerts to people."""
+"""Sensors that detect failed runs, watch connections and freshness, and deliver alerts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ from openfaith_pipeline.load.sync_log import error_of, has_failing_streams
 
 
 class AlertDesk(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The alerts of the database that Dagster's storage is in."""
+    """Alerts in the database of Dagster's storage."""
 
     _database: Database = PrivateAttr()
 
@@ -38,14 +38,14 @@ class AlertDesk(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self._database.connect()
 
     def watch(self) -> None:
-        """Raise and resolve what the bookkeeping shows by itself."""
+        """Open and close alerts that follow from the bookkeeping."""
         with self.connect() as connection:
             watch_freshness(connection, timedelta(hours=self._database.settings.freshness_hours))
             watch_dying(connection)
             watch_turns(connection)
 
     def deliver(self) -> tuple[int, int]:
-        """Send what is due; how many alerts got through, and how many are to be tried again."""
+        """Send due alerts; returns the numbers of alerts delivered and of alerts to retry."""
         outcomes = deliver_due_alerts(self._database, channels_of(self._database.settings))
         failed = sum(failure is not None for failure in outcomes.values())
         return len(outcomes) - failed, failed
@@ -68,7 +68,7 @@ def failed_runs_sensor(context: dg.RunFailureSensorContext, alert_desk: AlertDes
             "run_failed",
             run.tags.get(PARTITION_TAG),
             f"run {run.run_id} of {run.job_name} failed: {reason or 'its log in Dagster says why'}",
-            "open the run in Dagster, mend what it names, and choose 'Re-execute from failure': it goes on where it"
+            "open the run in Dagster, fix the error, and choose 'Re-execute from failure': it continues where it"
             " stopped",
             incident=run.job_name,
         )
@@ -77,7 +77,7 @@ def failed_runs_sensor(context: dg.RunFailureSensorContext, alert_desk: AlertDes
 
 @dg.sensor(
     name="alerts",
-    description="Watches freshness, resolves what is over, and sends alerts to Slack and by e-mail, each once.",
+    description="Watches freshness, closes alerts that are over, and sends each alert once to Slack and by e-mail.",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
@@ -92,11 +92,11 @@ def alerts_sensor(context: dg.SensorEvaluationContext, alert_desk: AlertDesk) ->
                 resolve_alert(connection, "run_failed", alert.org_id, incident=alert.incident)
     alert_desk.watch()
     sent, failed = alert_desk.deliver()
-    return dg.SkipReason(f"Alerts sent: {sent}; to be tried again: {failed}.")
+    return dg.SkipReason(f"Alerts sent: {sent}; to be retried: {failed}.")
 
 
 def _is_over(connection: Connection[Any], instance: dg.DagsterInstance, alert: Alert) -> bool:
-    """A run of the job has succeeded since, and with it every stream: one of some streams alone ends nothing."""
+    """Whether a run of the job has succeeded since, with all streams; a run of some streams does not count."""
     filters = dg.RunsFilter(
         job_name=alert.incident,
         statuses=[dg.DagsterRunStatus.SUCCESS],

@@ -1,4 +1,4 @@
-"""How streams and tables are described to people in Dagster, before a run and after it."""
+"""Descriptions and metadata of streams and tables in Dagster, for definitions and for events."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -17,25 +17,25 @@ from openfaith_pipeline.sync.results import StreamResult
 from openfaith_pipeline.transform import TransformResult
 
 _WAYS: Final[Mapping[Strategy, str]] = {
-    Strategy.INCREMENTAL: "What changed since the last sync, by `{cursor}`.",
-    Strategy.FILTERED: "What changed since the last sync, by `{cursor}`, in the listing's own order.",
-    Strategy.ORDERED: "What changed since the last sync, newest `{cursor}` first.",
-    Strategy.APPEND: "What was added since the last sync, by `{cursor}`.",
+    Strategy.INCREMENTAL: "Changes since the last sync, by `{cursor}`.",
+    Strategy.FILTERED: "Changes since the last sync, by `{cursor}`, in the listing's own order.",
+    Strategy.ORDERED: "Changes since the last sync, newest `{cursor}` first.",
+    Strategy.APPEND: "Records added since the last sync, by `{cursor}`.",
     Strategy.FULL: "The whole list each time, compared by content.",
     Strategy.SINGLETON: "One record, compared by content.",
-    Strategy.INCLUDED: "Read along with the pages of {parents}.",
+    Strategy.INCLUDED: "Included in the pages of {parents}.",
     Strategy.CHILD: "Read for each record of {parents}.",
-    Strategy.PUSHED: "Brought by webhook events alone; no list shows them.",
+    Strategy.PUSHED: "From webhook events only; no list shows them.",
 }
 
 _OURS: Final[Mapping[str, str]] = {
     "org_id": "the org; with `id`, the key",
     "id": "Planning Center's own id, unique within the org and this type",
-    "_extra": "what Planning Center sent and has no column or does not fit it",
-    "_content_hash": "tells whether the record changed",
-    "_first_seen_at": "when a sync first brought the record",
+    "_extra": "attributes that have no column or whose value does not fit it",
+    "_content_hash": "hash by which changes of the record are detected",
+    "_first_seen_at": "when a sync first read the record",
     "_synced_at": "when a sync last wrote the row",
-    "_deleted_at": "when the record was found to be gone; null for one that is there",
+    "_deleted_at": "when the record was found to be deleted; null for an existing one",
     "_sync_id": "the sync that last wrote the row",
 }
 
@@ -51,7 +51,7 @@ def asset_key(stream: Stream) -> dg.AssetKey:
 
 
 def describe_stream(stream: Stream) -> str:
-    """What the stream holds, how it is read and where Planning Center documents it, in Markdown."""
+    """Contents of the stream, how it is read, and a link to Planning Center's documentation, in Markdown."""
     subject = stream.description or f"{_words(stream.short_name).capitalize()} of {product_title(stream.product)}."
     parents = " and ".join(f"`{STREAMS[name].raw_table}`" for name in stream.parents)
     way = _WAYS[stream.strategy].format(cursor=stream.cursor, parents=parents)
@@ -59,7 +59,7 @@ def describe_stream(stream: Stream) -> str:
 
 
 def raw_columns(stream: Stream) -> dg.TableSchema:
-    """The columns of the stream's raw table, with what Planning Center's documentation does not say of them."""
+    """Columns of the stream's raw table, described where Planning Center's documentation does not apply."""
     related = {
         f"{name}_id": f"`id` in `{STREAMS[target].raw_table}`" for name, target in stream.belongs_to.items() if target
     }
@@ -67,7 +67,7 @@ def raw_columns(stream: Stream) -> dg.TableSchema:
 
 
 def column_schema(table: Table, descriptions: Mapping[str, str]) -> dg.TableSchema:
-    """A table's columns as Dagster shows them."""
+    """A table's columns in Dagster's form."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     return dg.TableSchema(
         columns=[
@@ -85,7 +85,7 @@ def column_schema(table: Table, descriptions: Mapping[str, str]) -> dg.TableSche
 def stream_metadata(
     stream: Stream, result: StreamResult, sync_id: str, preview: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """What a partition's event tells of a stream: how it ended, in numbers, and a glance without personal data."""
+    """Metadata for a stream's event on a partition: outcome, counts, and a preview without personal data."""
     counts = {
         "rows_fetched": result.fetched,
         "rows_inserted": result.inserted,
@@ -113,13 +113,13 @@ def stream_metadata(
 
 
 def canonical_metadata(result: TransformResult, table_name: str, sync_id: str) -> dict[str, Any]:
-    """What a partition's event tells of a canonical table."""
+    """Metadata for a canonical table's event on a partition."""
     counts = {f"rows_{name}": count for name, count in asdict(result).items() if name not in {"table", "row_count"}}
     return {**counts, "sync_id": sync_id, **_table_facts(table_name, result.row_count)}
 
 
 def preview_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """Rows as Dagster's table; every value becomes text, because it knows no timestamps."""
+    """Rows as a Dagster table; all values become text, because it has no timestamps."""
     records = [dg.TableRecord({name: _shown(value) for name, value in row.items()}) for row in rows]
     schema = dg.TableSchema(columns=[dg.TableColumn(name=name) for name in rows[0]])
     return dg.MetadataValue.table(records, schema)

@@ -1,4 +1,4 @@
-"""Terminating a run takes back what its sync had published."""
+"""Roll back a sync's published rows when its run is terminated."""
 
 import time
 from typing import Final
@@ -16,14 +16,14 @@ from openfaith_pipeline.sync.compensation import Compensation, undo_canceled
 _PATIENCE_SECONDS: Final = 25.0  # longer than the leases of a killed run last
 
 KEPT_TRIGGERS: Final = frozenset({"cli", "python"})
-"""Who interrupts a sync of their own at a terminal goes on with it later."""
+"""A person who interrupts a sync at a terminal continues it later."""
 
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.CANCELED,
     name="canceled_runs",
-    description="Takes back what a sync had published when its run is terminated, unless OPENFAITH_UNDO_CANCELED is"
-    " false. A sync at a terminal keeps what it has.",
+    description="Rolls back the changes of a sync when its run is terminated, unless OPENFAITH_UNDO_CANCELED is"
+    " false. A sync at a terminal keeps its changes.",
     monitored_jobs=[SYNC_JOB],
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
@@ -31,13 +31,13 @@ def canceled_runs_sensor(context: dg.RunStatusSensorContext) -> dg.SkipReason:
     run, database = context.dagster_run, database_of(context.instance)
     org_id = run.tags.get(ORG_TAG)
     if not database.settings.undo_canceled or trigger_of(run) in KEPT_TRIGGERS or not org_id:
-        return dg.SkipReason(f"What run {run.run_id} had published stays.")
+        return dg.SkipReason(f"The changes of run {run.run_id} stay.")
     compensation = _undo(database, org_id, sync_id_of(run, context.instance), run.run_id)
     if compensation is None:
-        return dg.SkipReason(f"Run {run.run_id} had published nothing, or another run has gone on with its sync.")
+        return dg.SkipReason(f"Run {run.run_id} had published nothing, or another run has continued its sync.")
     report_rollback(context.instance, compensation.order, compensation.undone)
     rows = sum(org.rows for org in compensation.undone)
-    return dg.SkipReason(f"{rows} rows that run {run.run_id} had published are rolled back.")
+    return dg.SkipReason(f"{rows} rows changed by run {run.run_id} are rolled back.")
 
 
 def _undo(database: Database, org_id: str, sync_id: str, run_id: str) -> Compensation | None:

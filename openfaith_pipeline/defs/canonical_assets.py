@@ -18,10 +18,10 @@ from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import SOURCES
 
 GROUP: Final = "openfaith"
-_SCHEMA: Final = "public"  # of the tables as they are described; where they are is the running process's setting
+_SCHEMA: Final = "public"  # for the descriptions only; the running process has its own setting
 
 
-# Sweeps and webhooks make these tables themselves, from what has changed; a run of raw assets alone does not.
+# Sweeps and webhooks update these tables themselves; a run of raw assets alone does not.
 _FOLLOWS_RUNS: Final = (
     dg.AutomationCondition.any_deps_match(
         dg.AutomationCondition.newly_updated()
@@ -29,7 +29,7 @@ _FOLLOWS_RUNS: Final = (
     ).since_last_handled()
     & ~dg.AutomationCondition.in_progress()
     & ~dg.AutomationCondition.any_deps_in_progress()
-).with_label("a run has brought what it is made of")
+).with_label("a run has updated its sources")
 
 
 def canonical_key(table: str) -> dg.AssetKey:
@@ -60,7 +60,7 @@ def canonical_assets() -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=GROUP,
-        description="Makes the OpenFaith tables from the raw ones, in one transaction for each org.",
+        description="Updates the OpenFaith tables from the raw ones, in one transaction for each org.",
         specs=[canonical_spec(table) for table in SOURCES],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
@@ -83,6 +83,6 @@ def canonical_assets() -> dg.AssetsDefinition:
 canonical_sensor = dg.AutomationConditionSensorDefinition(
     "canonical",
     target=dg.AssetSelection.groups(GROUP),
-    description="Makes an org's OpenFaith tables when a run has materialized raw assets they are made of without them.",
+    description="Updates an org's OpenFaith tables after a run that materialized only their raw sources.",
     default_status=dg.DefaultSensorStatus.RUNNING,
 )

@@ -1,4 +1,4 @@
-"""The Celery app of a worker, imported by nothing but `celery -A`: it reads the settings when it is imported."""
+"""The Celery app of a worker, imported only by `celery -A`: it reads the settings on import."""
 
 from typing import Final
 
@@ -11,14 +11,14 @@ from openfaith_pipeline.settings import load_settings
 
 CONFIG: Final = {
     "broker_connection_retry_on_startup": True,
-    "worker_prefetch_multiplier": 1,  # a run that waits is to be taken by the first worker that is free
+    "worker_prefetch_multiplier": 1,  # the first free worker takes a waiting run
     "task_serializer": "json",
     "accept_content": ["json"],
 }
 
 
 def make_worker_app() -> Celery:
-    """The app over the broker of the settings; ConfigurationError when none is set."""
+    """The app for the configured broker; ConfigurationError if there is none."""
     broker = load_settings().celery_broker
     if broker is None:
         raise ConfigurationError("OPENFAITH_CELERY_BROKER is not set: name the broker, such as redis://host:6379/0")

@@ -1,4 +1,4 @@
-"""Runs on many machines: each is a Celery task that any worker takes, and is noticed when its worker has died."""
+"""Run launcher for many machines: each run is a Celery task for any worker; dead workers are detected."""
 
 import dagster as dg
 from dagster_celery.launcher import CeleryRunLauncher
@@ -9,11 +9,11 @@ from openfaith_pipeline.defs.launcher import lease_health
 
 
 class LeaseCeleryRunLauncher(CeleryRunLauncher):
-    """Dagster's launcher over Celery, which by itself believes a killed worker to be running for ever.
+    """Dagster's Celery launcher, which by itself considers the run of a killed worker running for ever.
 
-    A run whose worker is gone is failed by its lease, as with the usual launcher, and Dagster's retry of it goes to
-    another worker, where the sync continues from its last committed page. Resuming the same run is not offered: what
-    Dagster calls for it fails.
+    A run whose worker is gone is failed through its lease, as with the default launcher, and Dagster's retry goes to
+    another worker, where the sync continues from its last committed page. Resuming the same run is not supported:
+    Dagster's call for it fails.
     """
 
     @property
@@ -24,7 +24,7 @@ class LeaseCeleryRunLauncher(CeleryRunLauncher):
         return lease_health(self._instance, run)
 
     def terminate(self, run_id: str) -> bool:
-        """Say first that the run is to end, so that its worker does not take the signal for a failure to retry."""
+        """Record the termination first, so that the worker does not take the signal for a failure to retry."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False

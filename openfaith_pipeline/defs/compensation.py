@@ -1,4 +1,4 @@
-"""Compensations as events: what was undone of an asset's partition stands in its history."""
+"""Events for compensations: rollbacks in the history of an asset's partition."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,13 +14,13 @@ from openfaith_pipeline.sync.rollback import OrgRollback, RollbackOrder
 
 
 def report_rollback(instance: dg.DagsterInstance, order: RollbackOrder, undone: Sequence[OrgRollback]) -> None:
-    """Put the rollback into the instance, outside of any run."""
+    """Add the rollback's events to the instance, outside of any run."""
     for event in rollback_events(order, undone):
         instance.report_runless_asset_event(event)
 
 
 def rollback_events(order: RollbackOrder, undone: Sequence[OrgRollback]) -> Iterator[dg.AssetObservation]:
-    """An observation for each asset concerned, of the org's partition; tables of links count with their stream."""
+    """An observation for each asset concerned, on the org's partition; link tables count with their stream."""
     for org in undone:
         for key, rows in _rows_of_assets(org).items():
             yield dg.AssetObservation(

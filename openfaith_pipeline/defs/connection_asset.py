@@ -1,4 +1,4 @@
-"""Each org's connection as an asset that Dagster observes: one event whenever its state changes."""
+"""Each org's connection as an observable asset: one event whenever its state changes."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -33,7 +33,7 @@ def connections_sensor(context: dg.SensorEvaluationContext, alert_desk: AlertDes
     now = {org_id: _words(each) for org_id, each in health.items()}
     changed = [org_id for org_id, words in now.items() if told.get(org_id) != words]
     return dg.SensorResult(
-        skip_reason=None if changed else dg.SkipReason("Every connection is as it was."),
+        skip_reason=None if changed else dg.SkipReason("No connection has changed."),
         asset_events=[_observation(org_id, health[org_id]) for org_id in changed],
         cursor=orjson.dumps(now).decode(),
     )

@@ -1,4 +1,4 @@
-"""The queue of runs: backfills wait for whatever else there is to do."""
+"""The run queue, with backfills last."""
 
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ BACKFILL_PRIORITY: Final = "-10"
 
 
 class BackfillsLastCoordinator(dg.QueuedRunCoordinator[Any]):
-    """Dagster's queue, in which a backfill that was asked for without a priority comes last."""
+    """Dagster's queue, where a backfill without an explicit priority comes last."""
 
     def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
         run = context.dagster_run

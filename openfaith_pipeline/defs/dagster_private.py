@@ -1,26 +1,25 @@
-"""The names of Dagster that are not part of its public API, in one place, each with the reason we need it.
+"""Names of Dagster outside its public API, imported in one place, each with the reason.
 
 Belongs here: every import from a module of Dagster whose name begins with an underscore, and from dagster_postgres
-below its top level. `dagster_celery` is an extra, so its two modules import from it themselves. A test keeps such
-imports out of every other module, and another names each one that a new version of Dagster has moved.
+below its top level. `dagster_celery` is an extra, so its two modules import from it themselves. One test keeps such
+imports out of all other modules, and another reports each name that a new version of Dagster has moved.
 """
 
-# Narrowing of Optional values with an error that says which one was None; Dagster's own integrations use it.
+# Narrows Optional values with an error that names the one that was None; Dagster's own integrations use it.
 from dagster import _check as check
 
-# The name of the job that "Materialize" in the UI launches: a lost run of it is repeated by our own job.
+# Name of the job that "Materialize" in the UI launches: our own job repeats a lost run of it.
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 
-# Executes a run that was recorded beforehand with its tags, in this process. The public `dg.execute_job` records the
-# run itself and cannot be given one. Ends when `execute_job` accepts a recorded run; no
-# issue asks for it.
+# Executes a previously recorded run, with its tags, in this process. The public `dg.execute_job` records the run itself
+# and does not accept one. Not needed once `execute_job` accepts a recorded run; no issue requests it.
 from dagster._core.definitions.job_base import InMemoryJob
 
-# A code server that is away (try again) and one that refuses (give up) differ by these types alone.
+# Only these types distinguish an unreachable code server (retry) from one that refuses (give up).
 from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
 
-# Which failed runs Dagster will retry. Needed as long as its daemon passes over a run whose status is not written yet
-# when it looks (`should_retry` in auto_run_reexecution.py, seen with 1.13.29; no issue reports it).
+# Whether Dagster will retry a failed run. Needed as long as its daemon skips a run whose status is not written yet when
+# it looks (`should_retry` in auto_run_reexecution.py, seen with 1.13.29; no issue reports it).
 from dagster._core.events import RunFailureReason
 from dagster._core.execution.api import execute_run
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
@@ -29,15 +28,15 @@ from dagster._core.execution.retries import auto_reexecution_should_retry_run
 # An instance with our storage and everything else from DAGSTER_HOME: `DagsterInstance.get` accepts no overrides.
 from dagster._core.instance import InstanceRef
 
-# The answer of a launcher's health check. `dg.DefaultRunLauncher` has no such check, so a run whose host died stays
-# started for ever; dagster#33493 adds one to the Celery launcher only.
+# Result of a launcher's health check. `dg.DefaultRunLauncher` has no such check, so a run whose host died stays started
+# for ever; dagster#33493 adds one to the Celery launcher only.
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 
-# The UI shows a run, and re-executes it, only when it is recorded with its origin.
+# The UI shows and re-executes a run only if it is recorded with its origin.
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
-# The tags by which Dagster connects a run with its retries, its backfill and its place in the queue. The public API
-# has none of them but MAX_RUNTIME_SECONDS_TAG (dagster#13445).
+# Tags by which Dagster connects a run with its retries, its backfill and its place in the queue. The public API has
+# only MAX_RUNTIME_SECONDS_TAG (dagster#13445).
 from dagster._core.storage.tags import (
     BACKFILL_ID_TAG,
     BACKFILL_TAGS,
@@ -50,15 +49,15 @@ from dagster._core.storage.tags import (
     TAGS_TO_MAYBE_OMIT_ON_RETRY,
 )
 
-# The web application before which our guard stands: Dagster's command starts it without a place for a middleware.
+# The web application that our guard wraps: Dagster's command starts it without a way to add middleware.
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
-# The parameter type of `from_config_value`, which every configurable storage overrides.
+# Parameter type of `from_config_value`, which every configurable storage overrides.
 from dagster._serdes import ConfigurableClassData
 from dagster._utils.log import configure_loggers
 
-# What Dagster's storage raises when Postgres goes away, and its own patience with a Postgres that is starting.
+# Errors of Dagster's storage when Postgres goes away, and its own retries for a Postgres that is starting.
 from dagster_postgres.utils import DagsterPostgresException, retry_pg_connection_fn
 
 __all__ = [

@@ -107,12 +107,12 @@ class SyncOrder:
 
     @property
     def key(self) -> str | None:
-        """The key in the record of syncs, as the service writes it: one church's is no other's."""
+        """The key in the sync log, in the service's form: keys of different churches never collide."""
         return self.idempotency_key and f"{','.join(sorted(self.org_ids))}:{self.idempotency_key}"
 
     @property
     def asked(self) -> dict[str, Any]:
-        """What is asked for, for the record."""
+        """The order's parameters, for the record."""
         chosen = {name for org_id in self.org_ids for name in (stream.name for stream in self.streams_for(org_id))}
         return {"orgs": list(self.org_ids), "streams": [name for name in STREAMS if name in chosen]}
 
@@ -137,7 +137,7 @@ class SyncInterrupted(KeyboardInterrupt):
 
 @dataclass
 class _Run:
-    """One org's run under way."""
+    """A running run of one org."""
 
     org_id: str
     job: InMemoryJob
@@ -146,7 +146,7 @@ class _Run:
 
 
 def sync_orgs(*org_ids: str, mode: SyncMode | str = SyncMode.INCREMENTAL) -> dict[str, OrgReport]:
-    """Sync everything of these orgs, in this process; by org, how it ended."""
+    """Sync everything of these orgs, in this process; returns the reports by org."""
     order = SyncOrder(org_ids, tuple(STREAMS.values()), SyncMode(mode), trigger="python")
     with open_database(load_settings()) as database:
         return run_sync(database, order)
@@ -196,7 +196,7 @@ def run_sync(
 
 
 def join_runs(database: Database, order: SyncOrder) -> dict[str, OrgReport] | None:
-    """Wait for the live runs of the orgs; how they ended, or None where they did not do what is ordered."""
+    """Wait for the running runs of the orgs; returns their reports, or None if they do not cover the order."""
     with open_instance(database.settings, database) as instance:
         live = {org_id: find_live_run(instance, org_id) for org_id in order.org_ids}
         runs = {org_id: run for org_id, run in live.items() if run}
@@ -210,7 +210,7 @@ def join_runs(database: Database, order: SyncOrder) -> dict[str, OrgReport] | No
 
 
 def _covers(database: Database, run: dg.DagsterRun, order: SyncOrder, org_id: str) -> bool:
-    """Whether the run reads at least what is ordered of the org, in the same way."""
+    """Whether the run reads at least as much of the org as the order, in the same way."""
     wanted = assets_of(order.streams_for(org_id))
     with database.connect() as connection:
         mode = mode_of(connection, run.tags.get(SYNC_ID_TAG, run.run_id))
@@ -224,8 +224,8 @@ def _find_earlier(database: Database, order: SyncOrder) -> RecordedSync | None:
         earlier = find_sync(connection, order.key)
     if earlier and (earlier.mode, earlier.requested) != (order.mode.value, order.asked):
         raise IdempotencyKeyReused(
-            f"the key {order.idempotency_key!r} was used for sync {earlier.sync_id}, which asked for other streams or"
-            " another mode; take a new key for a new request"
+            f"the key {order.idempotency_key!r} was used for sync {earlier.sync_id} with other streams or"
+            " another mode; use a new key for a new request"
         )
     return earlier
 
@@ -240,7 +240,7 @@ def _find_left_over(database: Database, instance: dg.DagsterInstance, order: Syn
 
 
 def _is_left_over(instance: dg.DagsterInstance, earlier: RecordedSync) -> bool:
-    """Whether the sync has not ended and none of its runs lives, so that to go on with it is to begin no second."""
+    """Whether the sync is unfinished and none of its runs is alive, so that it can safely be continued."""
     if earlier.status not in {"running", INTERRUPTED}:
         return False
     return all(run.is_finished or end_if_dead(instance, run) for run in runs_of(instance, earlier.sync_id))
@@ -249,7 +249,7 @@ def _is_left_over(instance: dg.DagsterInstance, earlier: RecordedSync) -> bool:
 def _join(
     database: Database, instance: dg.DagsterInstance, order: SyncOrder, earlier: RecordedSync
 ) -> dict[str, OrgReport]:
-    """What the sync that was begun with the same key brings, or has brought."""
+    """Reports of the sync that was begun with the same key, after waiting for its end."""
     wait_for_end(instance, runs_of(instance, earlier.sync_id))
     return read_reports(database, instance, earlier.sync_id, order.org_ids)
 
@@ -279,7 +279,7 @@ def _create(instance: dg.DagsterInstance, order: SyncOrder, org_id: str, caller:
             SYNC_ID_TAG: order.sync_id,
             TRIGGER_TAG: order.trigger,
             **({IDEMPOTENCY_TAG: order.idempotency_key} if order.idempotency_key else {}),
-            # A person sees it fail and decides; where no daemon runs it would be retried long after.
+            # A person sees it fail and decides; without a running daemon it would be retried much later.
             "dagster/max_retries": "0",
         },
         asset_selection=assets_of(order.streams_for(org_id)),
@@ -306,7 +306,7 @@ def _note_run(database: Database, order: SyncOrder, runs: Sequence[_Run]) -> Non
 
 @contextmanager
 def _concluded(database: Database, order: SyncOrder) -> Iterator[dict[str, OrgReport]]:
-    """Record the sync's end; the mapping takes how the orgs' runs ended."""
+    """Record the sync's end from the reports put into the mapping."""
     reports: dict[str, OrgReport] = {}
     try:
         yield reports
@@ -373,7 +373,7 @@ def _report_of(future: Future[OrgReport], run: _Run) -> OrgReport:
 
 
 def _cancel_all(instance: dg.DagsterInstance, futures: Mapping[Future[OrgReport], _Run]) -> None:
-    """End those that run and keep the others from beginning, and only then have Dagster know: that may take long."""
+    """Stop running orgs and keep others from beginning, and only then tell Dagster: that may take long."""
     waiting = {future for future in futures if future.cancel()}
     for run in futures.values():
         run.caller.stop()

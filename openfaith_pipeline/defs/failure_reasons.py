@@ -1,4 +1,4 @@
-"""Why a run failed, by its own events: for those who were not there, and where no Dagster is open to be looked at."""
+"""Reasons for failed runs, extracted from their events, for places other than Dagster's UI."""
 
 import inspect
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ _FAILURES: Final = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FA
 
 
 def reason_of(instance: dg.DagsterInstance, run_id: str) -> str | None:
-    """What the run's steps, or else the run itself, ended with; None where its events do not say.
+    """The error of the run's steps, or else of the run; None if its events have none.
 
-    Errors of ours are given in their words, others by their type: their messages may quote people's data.
+    Our own errors are given with their message, others by type: their messages may quote personal data.
     """
     reasons = dict.fromkeys(_reasons(instance, run_id))
     return "; ".join(reasons) or None
@@ -43,5 +43,5 @@ def _in_words(error: Any) -> str:
         error = error.cause
     name = str(error.cls_name)
     if name not in _OURS:
-        return f"an unforeseen {name}"
+        return f"an unexpected {name}"
     return printable(error.message.partition(": ")[2].strip() or name)

@@ -1,4 +1,4 @@
-"""The sign of life of the process that executes a run."""
+"""Heartbeat of the process that executes a run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

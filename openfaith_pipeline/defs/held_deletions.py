@@ -1,4 +1,4 @@
-"""A person's word on a held deletion, given in Dagster's launchpad."""
+"""Decide held deletions in Dagster's launchpad."""
 
 from enum import StrEnum
 
@@ -11,21 +11,21 @@ from openfaith_pipeline.defs.run_handle import current_caller
 
 
 class DeletionDecision(StrEnum):
-    """What is to become of the held rows."""
+    """Decision about the held rows."""
 
     APPROVE = "approve"
     REJECT = "reject"
 
 
 class HeldDeletionConfig(dg.Config):
-    """Which held deletion, by its number in `openfaith-pipeline deletes list` or the check's alert, and what of it."""
+    """The held deletion, by its number in `openfaith-pipeline deletes list` or the check's alert, and the decision."""
 
     held_id: int
     decision: DeletionDecision
 
 
 @dg.op(
-    description="Marks the rows of a held deletion deleted once it is confirmed, or leaves them as they are.",
+    description="Marks the rows of a held deletion deleted after confirming it, or leaves them as they are.",
     out=dg.Out(dg.Nothing),
 )
 def decide_held(context: dg.OpExecutionContext, config: HeldDeletionConfig, engine: SyncEngine) -> None:
@@ -47,7 +47,7 @@ def decide_held(context: dg.OpExecutionContext, config: HeldDeletionConfig, engi
 
 @dg.job(
     name="decide_held_deletion",
-    description="Approve or reject a deletion that is so large that it is held. Give its number and the decision.",
+    description="Approve or reject a held deletion. Give its number and the decision.",
     executor_def=EXECUTOR,
 )
 def decide_held_deletion() -> None:

@@ -1,4 +1,4 @@
-"""Dagster's instance for our database: DAGSTER_HOME, the handle, and the processes that serve it."""
+"""Dagster's instance on our database: DAGSTER_HOME, the instance object, and the commands of its processes."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,10 @@ _QUIET: Final = ("--log-level", "warning")
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """A process to start: its argument list and its whole environment; ready when its port, if any, answers."""
+    """A process to start: its arguments and its whole environment.
+
+    It is ready when its port, if any, accepts requests.
+    """
 
     name: str
     command: Sequence[str]
@@ -43,9 +46,9 @@ class ProcessSpec:
 
 
 def prepare_dagster_home(settings: Settings, database: Database) -> dict[str, str]:
-    """Write our instance's configuration into DAGSTER_HOME; return the variables by which a process finds it.
+    """Write the instance's configuration to DAGSTER_HOME; returns the environment variables for processes that use it.
 
-    The variables hold the database's password: they are for the environment of child processes and nowhere else.
+    The variables contain the database's password: use them only as the environment of child processes.
     """
     home = settings.dagster_home
     try:
@@ -67,8 +70,8 @@ def open_instance(settings: Settings, database: Database) -> Iterator[dg.Dagster
     prepare_dagster_home(settings, database)
     overrides = {"storage": {"custom": {**_STORAGE, "config": {"postgres_url": database.dagster_url}}}}
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(settings.dagster_home), overrides=overrides)) as instance:
-        # For handlers that our dagster.yaml does not have, Dagster would configure Python's logging anew whenever a
-        # run starts: a deadlock with what a run of another thread logs at that moment.
+        # For handlers missing in our dagster.yaml, Dagster would reconfigure Python's logging whenever a run starts,
+        # which can deadlock with a run that logs in another thread at that moment.
         instance.get_yaml_python_handlers = list  # type: ignore[method-assign]
         yield instance
 
@@ -110,7 +113,7 @@ def _process(
     reached_at = {
         "OPENFAITH_CODE_SERVER_HOST": host,
         "OPENFAITH_CODE_SERVER_PORT": str(number),
-        # gRPC forks along otherwise, and now and then crashes a program that is started meanwhile.
+        # Otherwise gRPC takes part in forks, and occasionally crashes a program that is started at the time.
         "GRPC_ENABLE_FORK_SUPPORT": "0",
     }
     return ProcessSpec(name, (sys.executable, "-m", *arguments), environment_with(**environment, **reached_at), port)
@@ -121,7 +124,7 @@ def _workspace(environment: Mapping[str, str]) -> str:
 
 
 def _configured(text: str, settings: Settings) -> str:
-    """The shipped file, with the runs handed to the broker where one is set."""
+    """The shipped file, with the Celery launcher if a broker is configured."""
     return text.replace(_LOCAL_LAUNCHER, _CELERY_LAUNCHER) if settings.celery_broker else text
 
 

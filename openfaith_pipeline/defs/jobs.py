@@ -1,4 +1,4 @@
-"""The jobs, and how runs execute."""
+"""Jobs, and the executor of their runs."""
 
 from typing import Final
 
@@ -6,8 +6,8 @@ import dagster as dg
 
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 
-# In one process: a process for each step would cost more than most steps do, and one that outlives its killed run goes
-# on writing. A step starts when what it reads is there, so a stream that failed holds up nothing it does not feed.
+# In one process: a process for each step would cost more than most steps do, and one that outlives its killed run would
+# go on writing. A step starts when its inputs are there, so a failed stream delays only the steps that depend on it.
 EXECUTOR: Final = dg.in_process_executor.configured(
     {"step_dependency_config": {"require_upstream_step_success": False}}, name="in_process"
 )

@@ -1,4 +1,4 @@
-"""Runs are launched as Dagster does by default, and noticed when their process has died."""
+"""Launch runs as Dagster does by default, and detect dead processes."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,11 +10,11 @@ from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.load.run_leases import STALE_AFTER, silence_of
 
 GRACE: Final = timedelta(seconds=30)
-"""How long a started run may take to its first beat: the time to import the code and reach the database."""
+"""How long a started run may take to its first heartbeat: the time to import the code and reach the database."""
 
 
 class LeaseRunLauncher(dg.DefaultRunLauncher):
-    """Dagster's default launcher, which by itself leaves a run started for ever when its host dies."""
+    """Dagster's default launcher, which by itself leaves a run started for ever if its host dies."""
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -25,13 +25,13 @@ class LeaseRunLauncher(dg.DefaultRunLauncher):
 
 
 def lease_health(instance: dg.DagsterInstance, run: dg.DagsterRun) -> CheckRunHealthResult:
-    """Whether the process that executes the run still gives signs of life, wherever it is."""
+    """Whether the process that executes the run still sends heartbeats, on whatever machine."""
     with database_of(instance).connect() as connection:
         silence = silence_of(connection, run.run_id)
     if silence is None:
         return _health_before_first_beat(instance, run)
     if silence > STALE_AFTER:
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"no sign of life for {silence.total_seconds():.0f} s")
+        return CheckRunHealthResult(WorkerStatus.FAILED, f"no heartbeat for {silence.total_seconds():.0f} s")
     return CheckRunHealthResult(WorkerStatus.RUNNING)
 
 
@@ -40,4 +40,4 @@ def _health_before_first_beat(instance: dg.DagsterInstance, run: dg.DagsterRun) 
     started_at = record.start_time if record else None
     if started_at is None or datetime.now(UTC) - datetime.fromtimestamp(started_at, UTC) < GRACE:
         return CheckRunHealthResult(WorkerStatus.RUNNING)
-    return CheckRunHealthResult(WorkerStatus.FAILED, f"no sign of life within {GRACE.seconds} s of its start")
+    return CheckRunHealthResult(WorkerStatus.FAILED, f"no heartbeat within {GRACE.seconds} s of its start")

@@ -1,4 +1,4 @@
-"""Runs that are under way already: which live, which have died, and waiting for their end."""
+"""Runs in progress: find them, fail dead ones, wait for their end."""
 
 import time
 from collections.abc import Iterable
@@ -17,13 +17,13 @@ _POLL_SECONDS: Final = 0.5
 
 
 def find_live_run(instance: dg.DagsterInstance, org_id: str) -> dg.DagsterRun | None:
-    """The org's run whose process may be alive. Those whose process is gone are failed, as the daemon would."""
+    """The org's run whose process may be alive. Runs with a dead process are failed, as the daemon would do."""
     filters = dg.RunsFilter(statuses=_UNDER_WAY, tags={PARTITION_TAG: org_id})
     return next((run for run in instance.get_runs(filters) if not end_if_dead(instance, run)), None)
 
 
 def end_if_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether the run's process is gone; then the run is marked failed."""
+    """Mark the run failed if its process is gone; returns whether it was."""
     if run.status is dg.DagsterRunStatus.NOT_STARTED and _was_never_begun(instance, run):
         instance.report_run_failed(run, "the process that created it is gone")
         return True
@@ -37,7 +37,7 @@ def end_if_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 
 def _was_never_begun(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether nobody is left to begin it. The runs of a sync of many orgs wait for each other, in one process."""
+    """Whether no process is left to begin it. The runs of a sync of many orgs wait for each other, in one process."""
     record = instance.get_run_record_by_id(run.run_id)
     is_old = record is not None and datetime.now(UTC) - record.create_timestamp > GRACE
     others = dg.RunsFilter(statuses=_UNDER_WAY, tags={SYNC_ID_TAG: run.tags.get(SYNC_ID_TAG, "")})
@@ -45,7 +45,7 @@ def _was_never_begun(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 
 def wait_for_end(instance: dg.DagsterInstance, runs: Iterable[dg.DagsterRun]) -> None:
-    """Until each of them has ended, or its process is found to be gone."""
+    """Wait until each run has ended, or its process is found dead."""
     for run in runs:
         while (now := instance.get_run_by_id(run.run_id)) is not None and not now.is_finished:
             if end_if_dead(instance, now):
@@ -54,7 +54,7 @@ def wait_for_end(instance: dg.DagsterInstance, runs: Iterable[dg.DagsterRun]) ->
 
 
 def has_beaten_within(database: Database, run_id: str, seconds: float) -> bool:
-    """Whether the run's process gave a sign of life in the last seconds: it is alive then, not only not yet missed."""
+    """Whether the run's process sent a heartbeat within the last seconds, which proves that it is alive."""
     with database.connect() as connection:
         silence = silence_of(connection, run_id)
     return silence is not None and silence.total_seconds() < seconds

@@ -1,4 +1,4 @@
-"""Everything Dagster is told of, put together."""
+"""All Dagster definitions together."""
 
 import warnings
 from functools import cache
@@ -27,11 +27,11 @@ from openfaith_pipeline.sources import STREAMS
 def definitions() -> dg.Definitions:
     """The code location, derived from the catalog and the canonical model."""
     with warnings.catch_warnings():
-        # Partitioned checks and backfill policies are not final in Dagster; our tests hold them to what we use.
+        # Partitioned checks and backfill policies are not stable in Dagster; our tests cover the parts we use.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
         defs = _definitions()
-        # Here and not at its first use, which would warn: the sensors are made anew when their jobs are put together.
+        # Here and not at first use, which would warn: sensors are copied when their jobs are resolved.
         defs.get_repository_def()
     return defs
 

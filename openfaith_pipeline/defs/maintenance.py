@@ -1,4 +1,4 @@
-"""Maintenance as a job, once a day."""
+"""The daily maintenance job."""
 
 from dataclasses import asdict
 
@@ -10,15 +10,15 @@ from openfaith_pipeline.sync.maintenance import maintain
 
 
 @dg.op(
-    description="Makes the journal's next months, drops those past retention, gives up syncs nobody continued, and"
-    " forgets old runs with their events, but for the newest of each asset's partition.",
+    description="Creates the journal's next months, drops those past retention, gives up abandoned syncs, and"
+    " deletes old runs and events, except the newest of each asset's partition.",
     out=dg.Out(dg.Nothing),
 )
 def keep_in_order(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata(asdict(maintain(database_of(context.instance))))
 
 
-@dg.job(name="maintenance", description="What is to be done once a day.", executor_def=EXECUTOR)
+@dg.job(name="maintenance", description="Daily maintenance.", executor_def=EXECUTOR)
 def maintenance_job() -> None:
     keep_in_order()
 
@@ -27,6 +27,6 @@ maintenance_schedule = dg.ScheduleDefinition(
     name="maintenance",
     job=maintenance_job,
     cron_schedule="40 3 * * *",
-    description="Maintenance, once a day.",
+    description="Runs maintenance once a day.",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )

@@ -1,4 +1,4 @@
-"""What an op does about an error, by the error's group."""
+"""Handling of errors in ops, by kind."""
 
 import random
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ from openfaith_pipeline.errors import (
 from openfaith_pipeline.unforeseen import describe_unforeseen
 
 RETRY_POLICY: Final = dg.RetryPolicy(max_retries=3)
-"""At once: Dagster sleeps deaf to interrupts until a retry is due, so the op itself rests, where it hears them."""
+"""Immediate retry: Dagster's own wait cannot be interrupted, so the op itself waits, where it can."""
 
 _FIRST_REST_SECONDS: Final = 5.0
 
 
 @contextmanager
 def acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[None]:
-    """End the op at once where another try cannot help or is not wanted; leave other errors to the retry policy."""
+    """Fail without retry where a retry cannot help or is not wanted; leave other errors to the retry policy."""
     op_name, errors = context.op_def.name, current_caller().errors
     errors.pop(op_name, None)
     _end_if_canceled(context)
@@ -37,7 +37,7 @@ def acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Itera
             current_caller().rest(_FIRST_REST_SECONDS * 2 ** (context.retry_number - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the load
         yield
     except dg.DagsterExecutionInterruptedError:
-        # Dagster would apply the retry policy to an interrupt too, even when a person has terminated the run.
+        # Dagster would apply the retry policy to an interrupt too, even if a person has terminated the run.
         _end_if_canceled(context)
         raise
     except RequestCanceled as error:

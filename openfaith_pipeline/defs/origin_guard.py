@@ -1,9 +1,9 @@
-"""A guard before Dagster's web application, which itself answers every caller.
+"""Request guard for Dagster's web application, which itself answers every caller.
 
-Dagster runs a mutation that comes as a GET, or as a POST of plain text with the query in the address, and it accepts
-any Host. So any page open in the operator's browser could start runs (cross-site request forgery), and read everything
-after having its own name resolve to 127.0.0.1 (DNS rebinding). The guard lets through only requests that such a page
-cannot make. It does not identify anyone: a proxy that authenticates does.
+Dagster runs a mutation sent as a GET, or as a POST of plain text with the query in the URL, and it accepts any Host. So
+any page open in the operator's browser could start runs (cross-site request forgery), and read everything after making
+its own name resolve to 127.0.0.1 (DNS rebinding). The guard admits only requests that such a page cannot make. It does
+not authenticate anyone: a proxy has to.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ from starlette.websockets import WebSocketClose
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _ANSWERED_TO_ANYONE: Final = "/server_info"
-"""Versions only. Probes ask for it by the address of a container."""
+"""Returns versions only. Health probes request it by a container's address."""
 
 _POLICY_VIOLATION: Final = 1008
 
@@ -29,9 +29,9 @@ class _Refusal(NamedTuple):
 
 
 class OriginGuard:
-    """ASGI middleware that refuses what a page of another site could send. Refusals are 400, 403, 405 or 415.
+    """ASGI middleware that refuses requests a page of another site could send, with 400, 403, 405 or 415.
 
-    hosts: names, without a port, by which the application is reached besides `localhost` and loopback addresses.
+    hosts: names, without a port, at which the application is reached besides `localhost` and loopback addresses.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
@@ -64,7 +64,7 @@ class OriginGuard:
         return host == "localhost" or host in self._hosts or _is_loopback(host)
 
     def _is_same_origin(self, headers: Headers) -> bool:
-        """Whether a browser says that one of our own pages asks, or that a person opened the page by a link."""
+        """Whether the browser says that the request comes from our own pages, or that a person followed a link."""
         origin = headers.get("origin")
         if any(_netloc(each) != headers["host"].lower() for each in headers.getlist("origin")):
             return False
@@ -74,14 +74,14 @@ class OriginGuard:
 
 
 def _mutation_by_get(scope: Scope) -> _Refusal | None:
-    """The UI itself only posts queries; a query in the address could be any mutation."""
+    """The UI only posts queries; a query in the URL could be any mutation."""
     if scope["path"].endswith("/graphql") and "query" in QueryParams(scope.get("query_string", b"")):
         return _Refusal(405, "send GraphQL as a POST of application/json")
     return None
 
 
 def _not_json(scope: Scope, headers: Headers) -> _Refusal | None:
-    """A form or plain text is all that a foreign page may send unasked. OPTIONS is how it requests more."""
+    """Without a preflight, a foreign page can only send forms and plain text. OPTIONS is the preflight."""
     if scope["method"] == "OPTIONS":
         return _Refusal(403, "not allowed from a page of another site")
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":

@@ -1,4 +1,4 @@
-"""The one partition there is: an org."""
+"""The partitions definition: one partition for each org."""
 
 from collections.abc import Collection
 from typing import Final
@@ -9,13 +9,13 @@ ORG: Final = dg.DynamicPartitionsDefinition(name="org")
 
 
 def partition_changes(instance: dg.DagsterInstance, org_ids: Collection[str]) -> tuple[list[str], list[str]]:
-    """The orgs that lack a partition, and the partitions that lack an org."""
+    """Orgs without a partition, and partitions without an org."""
     known = instance.get_dynamic_partitions("org")
     return [org_id for org_id in org_ids if org_id not in known], [key for key in known if key not in org_ids]
 
 
 def align_partitions(instance: dg.DagsterInstance, org_ids: Collection[str]) -> None:
-    """Make the partitions exactly `org_ids`, at once rather than at the sensor's next tick."""
+    """Make the partitions equal to `org_ids` now instead of at the sensor's next tick."""
     new, gone = partition_changes(instance, org_ids)
     instance.add_dynamic_partitions("org", new)
     for key in gone:

@@ -27,7 +27,7 @@ from openfaith_pipeline.sync.results import StreamResult
 
 PREVIEW_ROWS: Final = 5
 OWNERS: Final = ("team:openfaith",)
-"""Whom Dagster names beside each asset: those who run this code location."""
+"""Owners that Dagster shows for each asset: the team that runs this code location."""
 
 
 def asset_spec(stream: Stream) -> dg.AssetSpec:
@@ -49,7 +49,7 @@ def asset_spec(stream: Stream) -> dg.AssetSpec:
 
 
 def check_specs(stream: Stream) -> list[dg.AssetCheckSpec]:
-    """The checks of one stream's asset, one for each rule that applies to it."""
+    """Specs of the checks of one stream's asset, one for each rule that applies to it."""
     return [
         dg.AssetCheckSpec(
             rule.name,
@@ -63,7 +63,7 @@ def check_specs(stream: Stream) -> list[dg.AssetCheckSpec]:
 
 
 def product_assets(product: Product) -> dg.AssetsDefinition:
-    """All streams of one product, read by an op with the name of its schema.
+    """All streams of one product, read by an op named after its schema.
 
     Any selection of them is one op, and so one event loop under one rate budget.
     """
@@ -102,8 +102,8 @@ def _report(
         context.log.warning(f"{stream.name} is withheld by {stream.product.source.title}: {result.error}")
     if result.held:
         context.log.warning(f"{result.error}")
-    # A stream that the source withholds is reported too: its table holds all that may be had, and what is made of
-    # several streams is to be made without it.
+    # A withheld stream is reported too: its table has everything that is available, and assets made from several
+    # streams can proceed without it.
     request = request_of(context)
     glance = engine.look_at(stream, request.org_id, rules_for(stream), PREVIEW_ROWS)
     context.add_asset_metadata(
@@ -117,7 +117,7 @@ def _report(
 def _report_compensation(
     context: dg.AssetExecutionContext, stream: Stream, compensation: Compensation
 ) -> Iterator[dg.AssetCheckResult]:
-    """The check that failed, and what was undone because of it."""
+    """The check that failed, and the rollback that followed."""
     for event in rollback_events(compensation.order, compensation.undone):
         context.log_event(event)
     if compensation.check and compensation.finding:

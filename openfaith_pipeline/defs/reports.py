@@ -1,4 +1,4 @@
-"""How the runs of a sync ended: of one that was executed here, or of one that is only read about."""
+"""Reports on the runs of a sync, executed here or by another process."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ from openfaith_pipeline.transform import TransformResult
 class OrgReport:
     """How the run of one org ended.
 
-    run_id: None where no run of the org was ever created.
+    run_id: None if no run of the org was ever created.
     status: succeeded, failed or canceled.
-    streams, tables: by name, as far as the run came; of a run of another process the tables are not known.
-    sync_id: the sync that the run is of.
+    streams, tables: by name, as far as the run got; tables are unknown for a run of another process.
+    sync_id: of the run's sync.
     """
 
     org_id: str
@@ -35,7 +35,7 @@ class OrgReport:
 def read_reports(
     database: Database, instance: dg.DagsterInstance, sync_id: str, org_ids: Iterable[str]
 ) -> dict[str, OrgReport]:
-    """Of a sync whose runs have ended: by org, how its newest run did."""
+    """For a sync whose runs have ended: by org, the outcome of its newest run."""
     runs = {run.tags.get(ORG_TAG): run for run in reversed(runs_of(instance, sync_id))}
     reports = {}
     with database.connect() as connection:
@@ -51,7 +51,7 @@ def read_reports(
 
 
 def _reason_of(instance: dg.DagsterInstance, run: dg.DagsterRun | None) -> str | None:
-    return reason_of(instance, run.run_id) if run else "no run of it was begun"
+    return reason_of(instance, run.run_id) if run else "no run of it was started"
 
 
 def runs_of(instance: dg.DagsterInstance, sync_id: str) -> list[dg.DagsterRun]:
@@ -60,7 +60,7 @@ def runs_of(instance: dg.DagsterInstance, sync_id: str) -> list[dg.DagsterRun]:
 
 
 def status_of(run: dg.DagsterRun) -> str:
-    """The status of an ended run, in our words."""
+    """The status of an ended run in our terms."""
     if run.is_success:
         return "succeeded"
     return "canceled" if run.status is dg.DagsterRunStatus.CANCELED else "failed"

@@ -1,7 +1,7 @@
-"""From requests to runs, and from runs to the ends of requests.
+"""Turn requests into runs, and record how they end.
 
-Looked at again and again, by a sensor: a request that was claimed asks for its run until Dagster has one, whoever was
-killed meanwhile, and Dagster makes one run for a run key, however often it is asked.
+A sensor calls this repeatedly: a claimed request yields a run request until Dagster has a run, even if a process was
+killed in between, and Dagster makes one run per run key, however often it is requested.
 """
 
 import logging
@@ -50,14 +50,14 @@ _log = logging.getLogger(__name__)
 
 
 def serve_requests(instance: dg.DagsterInstance, connection: Connection[Any]) -> list[dg.RunRequest]:
-    """Record how the runs of requests are, claim what is due, and return the runs that are to be."""
+    """Record the states of requests' runs, claim due requests, and return the runs to launch."""
     for request in claimed_requests(connection):
         with _ended_if_impossible(connection, request):
             _follow(instance, connection, request)
         connection.commit()
     fail_orphans(connection)
     claim_requests(connection)
-    # What is claimed is claimed for good before Dagster hears of it: nobody may join it or take it back from here on.
+    # A claim is committed before Dagster hears of it: from then on the request can no longer be joined or canceled.
     connection.commit()
     unlaunched = [request for request in claimed_requests(connection) if _is_unlaunched(instance, request)]
     wanted = []
@@ -70,7 +70,7 @@ def serve_requests(instance: dg.DagsterInstance, connection: Connection[Any]) ->
 
 @contextmanager
 def _ended_if_impossible(connection: Connection[Any], request: Request) -> Iterator[None]:
-    """End a request that this version cannot carry out, such as one of a workflow that is no more: it alone."""
+    """Fail a single request that this version cannot execute, such as one for a workflow that no longer exists."""
     try:
         yield
     except UsageError as error:
@@ -78,9 +78,9 @@ def _ended_if_impossible(connection: Connection[Any], request: Request) -> Itera
 
 
 def run_request_of(request: Request) -> dg.RunRequest:
-    """The run that carries out the request, under a key that no other request and no other attempt has.
+    """The run for the request, with a run key unique to the request and attempt.
 
-    Raises UnknownWorkflow, or UnknownStream when none of its streams is in the catalog any more.
+    Raises UnknownWorkflow, or UnknownStream if none of its streams is in the catalog any more.
     """
     tags = {
         ORG_TAG: request.org_id,
@@ -134,7 +134,7 @@ def _follow(instance: dg.DagsterInstance, connection: Connection[Any], request: 
     elif run.status is dg.DagsterRunStatus.CANCELED or request.cancel_requested_at is not None:
         _finish_badly(connection, request, "canceled", f"run {run.run_id} was terminated")
     elif not is_retried(instance, run):
-        _finish_badly(connection, request, "failed", f"run {run.run_id} failed; Dagster has its log")
+        _finish_badly(connection, request, "failed", f"run {run.run_id} failed; see its log in Dagster")
 
 
 def _finish_badly(connection: Connection[Any], request: Request, status: str, reason: str) -> None:
@@ -145,16 +145,16 @@ def _finish_badly(connection: Connection[Any], request: Request, status: str, re
 
 
 def _outcome(connection: Connection[Any], request: Request) -> tuple[str | None, dict[str, Any]]:
-    """What failed, if anything did, and what came of the rest."""
+    """The failure, if any, and the results of the rest."""
     if not _is_sync(request):
         return outcome_of(connection, request)
     return "; ".join(sync_failures(connection, request)) or None, sync_summary(connection, request)
 
 
 def _newest_run(instance: dg.DagsterInstance, request: Request) -> dg.RunRecord | None:
-    """The newest run at this attempt of the request: the one that was asked for, or one that repeats what failed.
+    """The newest run of this attempt at the request: the requested one, or one that repeats its failed part.
 
-    "Re-execute all" asks for something new, although Dagster copies the tags.
+    "Re-execute all" is a new request, although Dagster copies the tags.
     """
     filters = dg.RunsFilter(tags={REQUEST_TAG: request.request_id, ATTEMPT_TAG: str(request.attempt)})
     records = instance.get_run_records(filters)
@@ -178,4 +178,4 @@ def _terminate(instance: dg.DagsterInstance, run_id: str) -> None:
     try:
         instance.run_coordinator.cancel_run(run_id)
     except (DagsterUserCodeProcessError, DagsterUserCodeUnreachableError) as error:
-        _log.warning("run %s is not terminated yet: %s", run_id, type(error).__name__)
+        _log.warning("run %s could not be terminated yet: %s", run_id, type(error).__name__)

@@ -1,4 +1,4 @@
-"""What ops and sensors are given: the use cases, on our database."""
+"""Resources for ops and sensors: the use cases on our database."""
 
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -44,14 +44,14 @@ SyncResults = dict[str, StreamResult]
 
 @dataclass(frozen=True)
 class Glance:
-    """What published rows look like: findings by rule name, and a few rows without personal data."""
+    """Published rows in brief: findings by rule name, and some rows without personal data."""
 
     findings: Mapping[str, Finding]
     preview: Sequence[Mapping[str, Any]]
 
 
 def _reading_for(request: RequestPart, patience_seconds: float) -> Callable[..., Coroutine[Any, Any, SyncResults]]:
-    """A sync that a person waits for goes before a backfill's requests to the same Planning Center."""
+    """Prioritize a sync that a person waits for over a backfill's requests to the same Planning Center."""
     priority = Priority.BACKFILL if request.trigger == BACKFILL else Priority.INCREMENTAL
     return partial(
         sync_streams,
@@ -62,7 +62,7 @@ def _reading_for(request: RequestPart, patience_seconds: float) -> Callable[...,
 
 @contextmanager
 def database_for_run(context: dg.InitResourceContext) -> Iterator[Database]:
-    """The database that Dagster's storage is in, with spans, and with the run beating for as long as it is used."""
+    """The database of Dagster's storage, with spans, and with heartbeats for the run while it is used."""
     database = current_caller().database or database_of(check.not_none(context.instance))
     beat = beating(database, context.run.run_id) if context.run else nullcontext()
     with tracing(database.settings), beat:
@@ -70,9 +70,9 @@ def database_for_run(context: dg.InitResourceContext) -> Iterator[Database]:
 
 
 class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The sync engine over the database that Dagster's storage is in.
+    """The sync engine on the database of Dagster's storage.
 
-    While a run has it, the run beats in `sync.run_leases`, so that a run whose process has died is noticed.
+    While a run uses it, heartbeats go to `sync.run_leases`, so that a run with a dead process is detected.
     """
 
     _database: Database = PrivateAttr()
@@ -84,7 +84,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield self
 
     def sync(self, request: RequestPart, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:
-        """Bring these streams up to date; by stream name, how each ended."""
+        """Sync these streams; returns the results by stream name."""
         with self._recorded(request, mode, {"streams": [stream.name for stream in streams]}) as failures:
             results = self._bring(request, streams, mode)
             failures.extend(name for name, result in results.items() if result.is_unsynced)
@@ -92,7 +92,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         return results
 
     def _bring(self, request: RequestPart, streams: Sequence[Stream], mode: SyncMode) -> SyncResults:
-        """Sync or apply; an API that was not there for one product of the run is not asked for the next."""
+        """Sync or apply; if the API was unreachable for one product of the run, the next product does not try it."""
         caller, org_id, is_plan = current_caller(), request.org_id, self._is_plan(request.sync_id)
         if org_id in self._unreachable and not is_plan:
             raise SourceUnreachable(self._unreachable[org_id])
@@ -106,7 +106,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise
 
     def transform(self, request: RequestPart, tables: Collection[str]) -> dict[str, TransformResult]:
-        """Bring these canonical tables up to date with the raw ones; by table, what changed."""
+        """Update these canonical tables from the raw ones; returns the changes by table."""
         with (
             self._recorded(request, SyncMode.INCREMENTAL, {"tables": sorted(tables)}),
             self._connect() as connection,
@@ -124,31 +124,31 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         return results
 
     def sweep(self, order: SweepOrder, listener: Listener) -> SweepReport:
-        """Bring every org that is due up to date."""
+        """Sync every due org."""
         return current_caller().run(sweep(self._database, order, listener))
 
     def count_due(self, kind: Kind) -> int:
-        """How many orgs wait for a sweep of this kind."""
+        """Number of orgs that wait for a sweep of this kind."""
         with self._connect() as connection:
             enroll_orgs(connection, kind)
             return count_due(connection, kind)
 
     async def approve_deletion(self, held_id: int, who: str) -> Approval:
-        """Mark what is held deleted."""
+        """Mark the held rows deleted."""
         return await approve_deletion(self._database, held_id, who)
 
     async def reject_deletion(self, held_id: int, who: str) -> HeldDeletion:
-        """Leave what is held as it is."""
+        """Keep the held rows."""
         return await reject_deletion(self._database, held_id, who)
 
     def look_at(self, stream: Stream, org_id: str, rules: Collection[Rule], limit: int) -> Glance:
-        """The stream's published rows of the org: what the rules find, and a preview of `limit` rows."""
+        """The stream's published rows of the org: the rules' findings, and a preview of `limit` rows."""
         with self._connect() as connection:
             findings = {rule.name: rule.examine(connection, stream, org_id) for rule in rules}
             return Glance(findings, preview_rows(connection, stream, org_id, limit))
 
     def org_ids(self) -> list[str]:
-        """Every connected org, those that OpenFaith has connected since the last look included."""
+        """Every connected org, including those that OpenFaith has connected since the last call."""
         with self._connect() as connection:
             adopt_openfaith_orgs(connection, self.canonical_schema)
             return [org.org_id for org in list_orgs(connection)]
@@ -163,7 +163,10 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def _recorded(self, request: RequestPart, mode: SyncMode, requested: Mapping[str, Any]) -> Iterator[list[str]]:
-        """Record the sync's beginning and end, unless the caller in this process does; the list takes what failed."""
+        """Record the sync's beginning and end, unless the caller in this process does.
+
+        Failures go into the yielded list.
+        """
         failures: list[str] = []
         if current_caller().records_sync:
             yield failures
@@ -202,5 +205,5 @@ def _reason_of(error: BaseException) -> str:
 
 
 def _key_of(request: RequestPart) -> str | None:
-    """The request's key in the record of syncs, where one org's must not stand in the way of another's."""
+    """The request's key in the sync log, with the org, so that keys of different orgs never collide."""
     return request.idempotency_key and f"{request.org_id}:{request.idempotency_key}"

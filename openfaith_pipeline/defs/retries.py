@@ -1,8 +1,8 @@
-"""Retries of runs that crashed, and those that Dagster promises and never launches.
+"""Retries of crashed runs, including those that Dagster promises but never launches.
 
-Dagster's retry daemon looks once at each failure. It passes over a run whose status is not written yet when it comes,
-and when the code server is away at that moment it gives the run up for good. Its cursor tells that it has looked: a
-failure behind it that has no other run after it is lost, and is run again by the sensor that asks here.
+Dagster's retry daemon looks once at each failure. It skips a run whose status is not written yet, and if the code
+server is unreachable at that moment it gives the run up for good. Its cursor shows that it has looked: a failure before
+the cursor without a following run is lost, and is run again by the sensor that calls this module.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG, TRIGGER
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
 
 LOOKED_BACK: Final = timedelta(hours=6)
-"""How old a failure may be to be run again: what is older was followed by syncs of the schedule."""
+"""Maximum age of a failure to retry: older ones have been followed by scheduled syncs."""
 
 _JOBS: Final = {
     IMPLICIT_ASSET_JOB_NAME: SYNC_JOB.name,
@@ -42,7 +42,7 @@ _CURSOR: Final = f"EVENT_LOG_CONSUMER_CURSOR-{dg.DagsterEventType.RUN_FAILURE.va
 
 
 def is_retried(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether another run follows, or is to follow, one that failed."""
+    """Whether a failed run has been or will be followed by another."""
     return _is_followed(instance, run) or _is_to_be_followed(instance, run)
 
 
@@ -51,8 +51,8 @@ def _is_followed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 
 def _is_to_be_followed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """It crashed, and has been retried less often than the instance allows."""
-    if run.remote_job_origin is None:  # of the command line, whose user runs it again
+    """Whether it crashed, and has been retried less often than the instance allows."""
+    if run.remote_job_origin is None:  # from the command line, whose user will run it again
         return False
     reason = run.tags.get(RUN_FAILURE_REASON_TAG)
     if not auto_reexecution_should_retry_run(instance, run, RunFailureReason(reason) if reason else None):
@@ -63,7 +63,7 @@ def _is_to_be_followed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool
 
 
 def lost_retries(instance: dg.DagsterInstance) -> Iterator[dg.RunRequest]:
-    """The runs that are to follow those that failed of late and that Dagster will not retry any more."""
+    """Run requests for recent failures that Dagster will no longer retry."""
     passed = instance.daemon_cursor_storage.get_cursor_values({_CURSOR}).get(_CURSOR)
     if passed is None:
         return
@@ -86,10 +86,9 @@ def _is_passed_over(instance: dg.DagsterInstance, run: dg.DagsterRun, cursor: in
 
 
 def _repeated(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.RunRequest:
-    """The same run once more, at the same request: the sync goes on from its last committed page.
+    """The same run once more, for the same request: the sync continues from its last committed page.
 
-    To Dagster it is the first of its kind, since a sensor cannot name a parent, so it is told how often it is left to
-    be retried.
+    To Dagster it is a first run, since a sensor cannot name a parent, so its number of remaining retries is set.
     """
     tags = {tag: value for tag, value in run.tags.items() if tag not in TAGS_TO_MAYBE_OMIT_ON_RETRY - BACKFILL_TAGS}
     group = list(check.not_none(instance.get_run_group(run.run_id))[1])

@@ -1,4 +1,4 @@
-"""Who waits, in the same process, for a run: hears its progress and its results, and may stop it."""
+"""Handle of a run executed in this process: receives its progress and results, and can stop it."""
 
 import asyncio
 import threading
@@ -24,13 +24,13 @@ _CANCEL_SECONDS: Final = 5.0
 
 @dataclass
 class Caller:
-    """Someone waiting for one run of one org.
+    """A caller waiting for one run of one org.
 
-    database: what the caller has open already.
+    database: already opened by the caller.
     records_sync: whether the caller itself records the beginning and the end of the sync.
-    patience_seconds: how long a stream is waited for that another sync holds.
-    streams, tables: what the run has reported so far.
-    errors: by op, what its last attempt ended with.
+    patience_seconds: how long to wait for a stream that another sync holds.
+    streams, tables: reported by the run so far.
+    errors: by op, the error of its last attempt.
     """
 
     database: Database | None = None
@@ -43,7 +43,7 @@ class Caller:
     _stopped: threading.Event = field(default_factory=threading.Event)
     _running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
     _connection: psycopg.Connection[Any] | None = None
-    # A signal may come to the thread that has it.
+    # A signal may arrive in the thread that holds it.
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -55,7 +55,7 @@ class Caller:
             raise dg.DagsterExecutionInterruptedError from None
 
     def stop(self) -> None:
-        """Cancel what runs now, and whatever would be run later. May be called from any thread, and by a signal."""
+        """Cancel current and future work. May be called from any thread, and by a signal handler."""
         with self._lock:
             self._stopped.set()
             if self._running:
@@ -66,13 +66,13 @@ class Caller:
                     self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
     def rest(self, seconds: float) -> None:
-        """Do nothing for so long; raise Dagster's interruption when stopped."""
+        """Sleep; raise Dagster's interruption when stopped."""
         if self._stopped.wait(seconds):
             raise dg.DagsterExecutionInterruptedError
 
     @contextmanager
     def canceling(self, connection: psycopg.Connection[Any]) -> Iterator[None]:
-        """Have a statement of the connection's that runs when stopped end; raise Dagster's interruption then."""
+        """Cancel a statement running on the connection when stopped; raise Dagster's interruption then."""
         with self._lock:
             if self._stopped.is_set():
                 raise dg.DagsterExecutionInterruptedError
@@ -88,11 +88,11 @@ class Caller:
                 self._connection = None
 
     def hear_streams(self, results: Mapping[str, StreamResult]) -> None:
-        """Take over how streams ended; a later attempt of the run tells the earlier ones' too."""
+        """Record results of streams; a later attempt of the run includes those of earlier ones."""
         self.streams.update(results)
 
     def hear_tables(self, results: Mapping[str, TransformResult]) -> None:
-        """Take over what changed in canonical tables."""
+        """Record changes of canonical tables."""
         self.tables.update(results)
 
     async def _tracked(self, work: Coroutine[Any, Any, T]) -> T:
@@ -112,5 +112,5 @@ CALLER: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
 
 
 def current_caller() -> Caller:
-    """The caller of the run that executes in this thread, or one that nobody listens to."""
+    """The caller of the run in this thread, or one without a listener."""
     return CALLER.get() or Caller()

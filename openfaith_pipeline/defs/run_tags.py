@@ -1,4 +1,4 @@
-"""What a run was asked to do: the org, the mode, and the id that every attempt at one request shares."""
+"""Parameters of a run in its tags: the org, the mode, and the id shared by all attempts at one request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ REQUEST_TAG: Final = "openfaith/request_id"
 ATTEMPT_TAG: Final = "openfaith/attempt"
 IDEMPOTENCY_TAG: Final = "openfaith/idempotency_key"
 
-# Dagster's own, set on a run that repeats only what did not succeed, by its retries and by "Re-execute from failure".
+# Dagster's own, set on a run that repeats only the failed steps, by its retries and by "Re-execute from failure".
 RESUME_TAG: Final = "dagster/is_resume_retry"
 PARTITION_TAG: Final = "dagster/partition"
 
 BACKFILL: Final = "backfill"
-"""The trigger of what can wait: an asset backfill of Dagster's, or the verb of that name."""
+"""Trigger of low-priority runs: an asset backfill in Dagster, or the verb of that name."""
 
 _TRIGGERS: Final[Mapping[str, str]] = {
     "dagster/backfill": BACKFILL,
@@ -50,10 +50,10 @@ class RequestPart:
 
 
 def request_of(context: dg.AssetExecutionContext) -> RequestPart:
-    """The request that this op executes, which is noted on the run so that runs can be found by it."""
+    """The request of this op, also recorded on the run so that runs can be found by it."""
     run = context.run
     sync_id = sync_id_of(run, context.instance)
-    # "Re-execute all" asks anew: the key that Dagster copies is another request's, and so for all that repeats it.
+    # "Re-execute all" is a new request: the key that Dagster copies belongs to another one, and so for its repetitions.
     is_asked = run.parent_run_id is None or sync_id == run.tags.get(REQUEST_TAG)
     key = run.tags.get(IDEMPOTENCY_TAG) if is_asked else None
     request = RequestPart(context.partition_key, sync_id, run.run_id, trigger_of(run), key)
@@ -67,7 +67,7 @@ def sync_id_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
     """The id of the request that `run` is an attempt at.
 
     Op retries, automatic run retries and "Re-execute from failure" continue the request they repeat; "Re-execute all"
-    asks anew, although Dagster copies the tags of the run it repeats.
+    is a new request, although Dagster copies the tags.
     """
     if run.parent_run_id is None:
         return run.tags.get(SYNC_ID_TAG, run.run_id)
@@ -76,6 +76,6 @@ def sync_id_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
 
 
 def trigger_of(run: dg.DagsterRun) -> str:
-    """What asked for the run: `cli`, `backfill`, `schedule`, `sensor`, or `ui` for a person in Dagster."""
+    """Origin of the run: `cli`, `backfill`, `schedule`, `sensor`, or `ui` for a person in Dagster."""
     named = (name for tag, name in _TRIGGERS.items() if tag in run.tags)
     return run.tags.get(TRIGGER_TAG) or next(named, "ui")

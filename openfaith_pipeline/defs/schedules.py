@@ -1,4 +1,4 @@
-"""The clock: what is started when. Each can be switched off in the UI; an org's pause and settings hold besides."""
+"""Schedules. Each can be switched off in the UI; an org's pause and settings apply as well."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -22,8 +22,8 @@ _UNFINISHED: Final = [
     job=sweep_job,
     name="incremental",
     cron_schedule="* * * * *",
-    description="Syncs each org every 15 minutes, or as often as its settings say, at a minute of its own: looks each"
-    " minute whether one is due, and starts a sweep when there is none that will take it.",
+    description="Syncs each org every 15 minutes, or as often as its settings say, at an offset of its own: checks each"
+    " minute whether one is due, and starts a sweep if none is running that will take it.",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def incremental_schedule(
@@ -36,8 +36,8 @@ def incremental_schedule(
     job=sweep_job,
     name="reconcile",
     cron_schedule="*/10 5-12 * * *",
-    description="Reads a share of each org's streams whole, at night (UTC 6 to 11) at a minute of its own: finds"
-    " deletions and what the API does not report as changed. Each stream comes round within 7 days, or what the org's"
+    description="Reads a share of each org's streams whole, at night (UTC 6 to 11) at an offset of its own: finds"
+    " deletions and changes that the API does not report. Each stream's turn comes within 7 days, or as the org's"
     " settings say.",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
@@ -56,7 +56,7 @@ def _sweeps(
         return
     idle = [shard for shard in range(engine.sweeps_at_once) if not _is_swept(context.instance, kind, shard)]
     if not idle:
-        yield dg.SkipReason(f"{due} orgs are due, which the sweeps under way will take.")
+        yield dg.SkipReason(f"{due} orgs are due; running sweeps will take them.")
     for shard in idle:
         yield dg.RunRequest(
             run_key=f"{kind.value}-{shard}-{context.scheduled_execution_time.isoformat()}",
@@ -66,6 +66,6 @@ def _sweeps(
 
 
 def _is_swept(instance: dg.DagsterInstance, kind: Kind, shard: int) -> bool:
-    """Whether a sweep that still claims orgs is under way or queued for this shard."""
+    """Whether a sweep for this shard is queued or running and still claims orgs."""
     filters = dg.RunsFilter(statuses=_UNFINISHED, tags={SHARD_TAG: f"{kind.value}-{shard}"})
     return any(run.tags.get(CLAIMING_TAG) != "false" for run in instance.get_runs(filters))

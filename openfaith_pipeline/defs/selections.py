@@ -1,4 +1,4 @@
-"""From streams to what a run of them is: its assets and its configuration."""
+"""Asset selections and run configuration for streams."""
 
 from collections.abc import Collection
 from typing import Any
@@ -20,5 +20,5 @@ def assets_of(streams: Collection[Stream]) -> frozenset[dg.AssetKey]:
 
 
 def mode_config(streams: Collection[Stream], mode: SyncMode) -> dict[str, Any]:
-    """The run configuration by which these streams are read in this mode."""
+    """The run configuration for reading these streams in this mode."""
     return {"ops": {stream.product.schema: {"config": {"mode": mode.name}} for stream in streams}}

@@ -21,13 +21,13 @@ from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
 def orgs_sensor(context: dg.SensorEvaluationContext, engine: SyncEngine) -> dg.SensorResult | dg.SkipReason:
     new, gone = partition_changes(context.instance, engine.org_ids())
     if not new and not gone:
-        return dg.SkipReason("The partitions are the connected orgs.")
+        return dg.SkipReason("The partitions match the connected orgs.")
     return dg.SensorResult(dynamic_partitions_requests=[ORG.build_add_request(new), ORG.build_delete_request(gone)])
 
 
 @dg.sensor(
     name="requests",
-    description="Turns what the service was asked for into runs, and records how they end.",
+    description="Launches runs for the service's requests, and records how they end.",
     minimum_interval_seconds=3,
     default_status=dg.DefaultSensorStatus.RUNNING,
     jobs=[SYNC_JOB, *WORKFLOW_JOBS],

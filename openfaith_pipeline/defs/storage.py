@@ -18,9 +18,9 @@ from openfaith_pipeline.settings import Settings, load_settings
 
 
 class OpenFaithStorage(DagsterPostgresStorage):
-    """Dagster's Postgres storage, finding its server by our settings, so that a bare `dagster dev` works too.
+    """Dagster's Postgres storage, which finds its server by our settings, so that a bare `dagster dev` works too.
 
-    The URL is the one configured, else `OPENFAITH_DAGSTER_PG_URL`, else that of the database our settings name.
+    The URL is the configured one, else `OPENFAITH_DAGSTER_PG_URL`, else that of the database in our settings.
     """
 
     @classmethod
@@ -40,7 +40,7 @@ class OpenFaithStorage(DagsterPostgresStorage):
         return storage
 
     def keep_connections(self) -> None:
-        """Use connections again. Dagster opens one for each statement, which is three quarters of what a run costs."""
+        """Pool connections. Dagster opens one for each statement, which is three quarters of a run's cost."""
         engine = create_engine(
             self.postgres_url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=20, pool_pre_ping=True
         )
@@ -50,7 +50,7 @@ class OpenFaithStorage(DagsterPostgresStorage):
 
 @contextmanager
 def _alone(url: str) -> Iterator[None]:
-    """No two processes at once: each creates the tables that it does not find, and the second one would fail."""
+    """Serialize processes: each creates the tables that it does not find, and a second one would fail."""
     connection = retry_pg_connection_fn(create_engine(url, poolclass=NullPool).connect)
     with connection, connection.begin():
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('openfaith_pipeline.storage', 0))"))
@@ -58,7 +58,7 @@ def _alone(url: str) -> Iterator[None]:
 
 
 def database_of(instance: dg.DagsterInstance) -> Database:
-    """Our database, found without opening it: where Dagster's storage is, it is.
+    """Our database, derived from Dagster's storage without opening it.
 
     Opening may start programs, which the daemon and the code server cannot do safely once gRPC has threads in them.
     """
@@ -72,7 +72,7 @@ def _given(settings: Settings) -> str | None:
 
 @cache
 def _url_while_this_process_lives(settings: Settings) -> str:
-    # Dagster makes storages freely and never says when it is done with one: only the end of the process does.
+    # Dagster creates storages freely and never closes them: only the end of the process does.
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(open_database(settings)).dagster_url

@@ -1,4 +1,4 @@
-"""The sweep as a job: a plain op, which costs Dagster nothing for an org in which nothing changed."""
+"""The sweep as a job: a plain op, which causes no Dagster events for an org without changes."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,20 +19,20 @@ from openfaith_pipeline.sync.sweep import ORGS_AT_ONCE, OrgOutcome, SweepOrder, 
 
 SHARD_TAG: Final = "openfaith/shard"
 CLAIMING_TAG: Final = "openfaith/claiming"
-"""`false` on a sweep that only ends what it has begun, and stands in no other's way."""
+"""`false` on a sweep that only finishes its orgs and no longer blocks another sweep."""
 
 _FAILURES_TOLD: Final = 20
 
 
 class SweepConfig(dg.Config):
-    """What a sweep is for, and how many orgs it works on at a time."""
+    """Kind of the sweep, and the number of orgs it syncs concurrently."""
 
     kind: Kind = Kind.INCREMENTAL
     orgs_at_once: int = ORGS_AT_ONCE
 
 
 @dg.op(
-    description="Claims the orgs that are due and syncs them side by side; materializes, for each, what changed.",
+    description="Claims due orgs and syncs them concurrently; materializes the changed tables of each.",
     retry_policy=RETRY_POLICY,
     out=dg.Out(dg.Nothing),
 )
@@ -44,13 +44,13 @@ def sweep_orgs(context: dg.OpExecutionContext, config: SweepConfig, engine: Sync
     for org_id, error in list(report.failures.items())[:_FAILURES_TOLD]:
         context.log.warning(f"{org_id}: {error}")
     if report.failures and len(report.failures) == report.orgs:
-        # Each is tried again at a time of its own, which a retry of the whole would not wait for.
+        # Each org has its own time of retry, which a retry of the whole op would not respect.
         raise dg.Failure(f"None of {report.orgs} orgs could be synced; see the warnings.", allow_retries=False)
 
 
 @dg.job(
     name=DEFAULT_SOURCE.sweep_job,
-    description="The periodic sync of every org whose turn it is.",
+    description="The periodic sync of every due org.",
     executor_def=EXECUTOR,
 )
 def sweep_job() -> None:
@@ -59,13 +59,13 @@ def sweep_job() -> None:
 
 @dataclass(frozen=True)
 class _Teller:
-    """Puts what a sweep tells into Dagster."""
+    """Reports a sweep's events to Dagster."""
 
     context: dg.OpExecutionContext
     canonical_schema: str
 
     def finished(self, outcome: OrgOutcome) -> None:
-        """An event for each table in which something changed or was undone, raw ones first."""
+        """An event for each table that was changed or rolled back, raw ones first."""
         for compensation in filter(None, (result.compensation for result in outcome.streams.values())):
             for event in rollback_events(compensation.order, compensation.undone):
                 self.context.log_event(event)

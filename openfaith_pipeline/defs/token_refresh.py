@@ -1,4 +1,4 @@
-"""The hourly refresh of OAuth tokens, so that no sync begins with one that is about to expire."""
+"""The hourly refresh of OAuth tokens, so that no sync begins with one about to expire."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ from openfaith_pipeline.defs.storage import database_of
 _FAILURES_TOLD: Final = 20
 
 
-@dg.op(description="Refreshes every token that would not last until the next hour's refresh.", out=dg.Out(dg.Nothing))
+@dg.op(description="Refreshes every token that would expire before the next hourly refresh.", out=dg.Out(dg.Nothing))
 def refresh_tokens(context: dg.OpExecutionContext) -> None:
     outcomes = refresh_due_tokens(database_of(context.instance))
     failures = {org_id: error for org_id, error in outcomes.items() if error}
@@ -19,7 +19,8 @@ def refresh_tokens(context: dg.OpExecutionContext) -> None:
     for org_id, error in list(failures.items())[:_FAILURES_TOLD]:
         context.log.warning(f"{org_id}: {error}")
     if failures and len(failures) == len(outcomes) > 1:
-        # Of single ones each sync tries again, and a dead one has an alert; of all of them the cause is elsewhere.
+        # A single failure is retried by each sync, and a dead connection has an alert; if all fail, the cause is
+        # elsewhere.
         raise dg.Failure(f"None of {len(outcomes)} tokens could be refreshed; see the warnings.", allow_retries=False)
 
 

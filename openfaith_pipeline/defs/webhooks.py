@@ -1,7 +1,7 @@
-"""Webhooks as Dagster shows them: what they changed, and a run where the service does not come to apply them.
+"""Webhooks in Dagster: events for their changes, and a run to apply deliveries if the service does not.
 
-The service applies deliveries by itself, with no run for each: within seconds, and while Dagster is down. What it
-changed is told here afterwards, as materializations of the tables' partitions.
+The service applies deliveries by itself, without a run for each: within seconds, and while Dagster is down. Its changes
+are reported here afterwards, as materializations of the tables' partitions.
 """
 
 import time
@@ -28,14 +28,14 @@ from openfaith_pipeline.webhooks.applier import apply_next
 from openfaith_pipeline.webhooks.deliveries import oldest_overdue
 
 PATIENCE: Final = timedelta(seconds=30)
-"""Deliveries that wait for longer have no service to apply them."""
+"""Deliveries that have waited longer have no service to apply them."""
 ASK_AGAIN_SECONDS: Final = 300
 
 _MOST_TOLD: Final = 200
 
 
 @dg.op(
-    description="Applies the webhook deliveries that are due, of every org.",
+    description="Applies the due webhook deliveries of every org.",
     retry_policy=RETRY_POLICY,
     out=dg.Out(dg.Nothing),
 )
@@ -56,7 +56,7 @@ def webhook_deliveries() -> None:
 
 @dg.sensor(
     name="webhooks",
-    description="Tells what webhooks changed, and has a run apply deliveries that no service comes to apply.",
+    description="Reports the changes made by webhooks, and launches a run for deliveries that no service applies.",
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     job=webhook_deliveries,
@@ -66,7 +66,7 @@ def webhooks_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
         arrived = arrived_after(connection, int(context.cursor or 0), _MOST_TOLD)
         overdue = oldest_overdue(connection, PATIENCE)
     if not arrived and overdue is None:
-        return dg.SkipReason("Nothing came, and nothing waits.")
+        return dg.SkipReason("No changes, and no deliveries waiting.")
     runs = [] if overdue is None else [dg.RunRequest(run_key=f"webhooks {overdue} {_now() // ASK_AGAIN_SECONDS}")]
     told = [event for each in arrived for event in _events_of(each)]
     cursor = str(arrived[-1].id) if arrived else context.cursor

@@ -1,6 +1,6 @@
-"""Dagster's web UI with our guard before it: `python -m openfaith_pipeline.defs.webserver`.
+"""Dagster's web UI behind our guard: `python -m openfaith_pipeline.defs.webserver`.
 
-Dagster's own command accepts no middleware, so this starts its application as that command does.
+Dagster's own command accepts no middleware, so this starts its application the way that command does.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from openfaith_pipeline.defs.origin_guard import OriginGuard
 from openfaith_pipeline.settings import load_settings
 
 _STATEMENT_MILLISECONDS, _RECYCLE_SECONDS, _MAX_OVERFLOW = 15_000, 3_600, 20
-"""What Dagster's own command sets for a process that serves many short requests."""
+"""Settings of Dagster's own command for a process that serves many short requests."""
 
 
 def serve(host: str, port: int, workspace: str) -> None:

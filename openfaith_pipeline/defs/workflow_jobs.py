@@ -1,4 +1,4 @@
-"""A job for each workflow that has activities: an op for each of them, in their order."""
+"""A job for each workflow with activities: one op for each activity, in order."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ _AFTER: Final = "after"
 
 
 class WorkflowEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Carries out activities on the database that Dagster's storage is in; while a run has it, the run beats."""
+    """Runs activities on the database of Dagster's storage; sends heartbeats while a run uses it."""
 
     _database: Database = PrivateAttr()
 
@@ -32,12 +32,10 @@ class WorkflowEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield self
 
     def begin(self, run: dg.DagsterRun) -> Executor:
-        """What carries out the request that the run was made for. Raises UsageError, RequestCanceled."""
+        """The executor for the run's request. Raises UsageError, RequestCanceled."""
         request_id = run.tags.get(REQUEST_TAG)
         if request_id is None:
-            raise UsageError(
-                f"a run of {run.job_name} is made for a request; ask for one: POST /workflows/{run.job_name}"
-            )
+            raise UsageError(f"a run of {run.job_name} needs a request; make one: POST /workflows/{run.job_name}")
         with self._database.connect() as connection:
             take_request(connection, request_id, run.run_id)
         return Executor(self._database, request_id)
@@ -72,8 +70,8 @@ def _carry_out(context: dg.OpExecutionContext, executor: Executor, activity: Act
     try:
         executor.run(activity.name)
     except ActivityToRetry as trouble:
-        context.log.warning(f"{trouble}; tried again in {trouble.wait.total_seconds():.0f} s")
-        # How often is the executor's to say: it counts over all runs. Dagster only has to allow it.
+        context.log.warning(f"{trouble}; retry in {trouble.wait.total_seconds():.0f} s")
+        # The executor limits the attempts, counting over all runs; Dagster only has to allow them.
         raise dg.RetryRequested(activity.retry.attempts, trouble.wait.total_seconds()) from trouble
     except ActivityFailed as failure:
         raise dg.Failure(description=str(failure), allow_retries=False) from failure

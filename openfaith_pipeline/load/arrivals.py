@@ -1,6 +1,6 @@
-"""Records that came by themselves, not by a listing: published at once, through the same leases as a sync.
+"""Publish records that arrive singly (by webhook), at once and under the same leases as a sync.
 
-They say nothing of other records, so no watermark moves, and what the source withholds or lacks is not told by them.
+They say nothing about other records, so no watermark moves, and they prove nothing about withheld or missing ones.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -32,15 +32,15 @@ async def publish_arrivals(
     records: Mapping[str, list[Record]],
     gone: Mapping[str, Sequence[str]],
 ) -> dict[str, Published]:
-    """Publish records, and mark rows as deleted, of these streams: all or nothing.
+    """Publish records, and mark rows as deleted, of these streams, in one transaction.
 
-    Raises StreamBusy when a live sync holds one of the streams.
+    Raises StreamBusy if a live sync holds one of the streams.
     """
     async with connection.transaction():
         session = await open_beside(connection, request, _walk(streams))
         await commit_page(connection, session, Page(records, {}))
         await keep_states(connection, session.leases, list(session.ids.values()))
-        # A payload may leave attributes out, which says nothing about those that the source has.
+        # A payload may omit attributes, which does not mean that the source lacks them.
         session.sightings.clear()
         published = {
             stream.name: await publish_stream(connection, session, stream, gone.get(stream.name, ()))
@@ -53,7 +53,7 @@ async def publish_arrivals(
 async def present_rows(
     connection: AsyncConnection[Any], org_id: str, stream: Stream, ids: Collection[str]
 ) -> dict[str, Row]:
-    """The published rows of these ids, those marked deleted included."""
+    """The published rows with these ids, including those marked deleted."""
     statement = sql.SQL("SELECT id, to_jsonb(present) AS row FROM {} AS present WHERE org_id = %s AND id = ANY(%s)")
     cursor = await connection.execute(statement.format(raw_name(stream)), (org_id, list(ids)))
     return {row["id"]: row["row"] for row in await cursor.fetchall()}
@@ -62,7 +62,7 @@ async def present_rows(
 async def deleted_rows(
     connection: AsyncConnection[Any], org_id: str, stream: Stream, ids: Collection[str]
 ) -> dict[str, datetime]:
-    """Those of the records whose rows are marked deleted, and since when."""
+    """When the rows with these ids were marked deleted; only of those that were."""
     cursor = await connection.execute(
         sql.SQL("SELECT id, _deleted_at FROM {} WHERE org_id = %s AND id = ANY(%s) AND _deleted_at IS NOT NULL").format(
             raw_name(stream)
@@ -82,7 +82,7 @@ async def rows_naming(
     of_type: str,
     most: int,
 ) -> dict[str, Row]:
-    """Rows, not marked deleted and at most so many, whose relationship names one of these records of a type."""
+    """At most `most` rows, not marked deleted, whose relationship names one of these records of type `of_type`."""
     is_polymorphic = stream.belongs_to.get(relationship, "") is None
     statement = sql.SQL(
         "SELECT id, to_jsonb(present) AS row FROM {} AS present"
@@ -126,7 +126,7 @@ async def _finish(connection: AsyncConnection[Any], session: Session, published:
 
 @dataclass(frozen=True)
 class Arrived:
-    """What one batch changed of one stream of an org. id: grows with each."""
+    """Changes of one batch to one stream of an org. id: ascending."""
 
     id: int
     org_id: str
@@ -138,7 +138,7 @@ class Arrived:
 
 
 def arrived_after(connection: Connection[Any], last_id: int, most: int) -> list[Arrived]:
-    """What came by webhooks and changed something since the one of this id, oldest first."""
+    """Batches from webhooks that changed something, after the one with this id, oldest first."""
     with connection.cursor(row_factory=class_row(Arrived)) as cursor:
         return cursor.execute(
             "SELECT id, org_id, stream, sync_id, inserted, updated, deleted FROM sync.stream_syncs"

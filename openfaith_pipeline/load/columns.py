@@ -1,8 +1,8 @@
-"""A whole page encoded column by column, where nothing in it is out of the ordinary: several times as fast.
+"""Column-wise encoding of whole pages, several times as fast as by rows, for pages without any anomaly.
 
-What comes out is to the byte what `RowEncoder` makes row by row. Whatever is not as expected (a value of another type,
-a broken record, an attribute the catalog does not know, a character Postgres cannot store) ends it with None, and the
-page is encoded row by row.
+The output equals that of `RowEncoder` byte for byte. Any anomaly (a value of another type, a broken record, an
+attribute outside the catalog, a character that Postgres cannot store) ends it with None, and the page is encoded row by
+row.
 """
 
 import re
@@ -19,10 +19,10 @@ from openfaith_pipeline.sources import carried_names
 
 ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 NEEDS_ESCAPE: Final = re.compile(r"[\\\n\r\t]")
-"""What COPY would take for something else."""
+"""Characters with a special meaning to COPY."""
 
 LONGEST_ID: Final = 255
-"""Characters of what names a record: ids are indexed, and Postgres indexes nothing that does not fit a page."""
+"""Maximum length of ids: they are indexed, and an index entry must fit in a page."""
 
 _NULL: Final = r"\N"
 _NONE: Final = type(None)
@@ -33,11 +33,11 @@ _UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")
 _LARGEST: Final = 2**63
 
 _Column = Sequence[str] | None
-"""A page's values of one column as COPY takes them; None where one of them is not ordinary."""
+"""A page's values of one column in COPY format; None if one of them is anomalous."""
 
 
 class ColumnEncoder:
-    """Encodes pages of one stream; encode_json makes a value the text of a jsonb column."""
+    """Encodes pages of one stream; encode_json makes the text of a jsonb column from a value."""
 
     def __init__(self, stream: Stream, encode_json: Callable[[Any], str]) -> None:
         self._account_type = stream.product.source.account_type
@@ -56,7 +56,7 @@ class ColumnEncoder:
         self._known_relationships = frozenset({*stream.belongs_to, *carried_names(stream)})
 
     def encode(self, records: Sequence[Record]) -> tuple[list[str], set[str]] | None:
-        """Lines, and the names of the attributes sent; None for a page that is not ordinary."""
+        """Lines, and the names of the attributes sent; None for a page with an anomaly."""
         resources = [record.resource for record in records]
         if not all(map(self._is_ordinary, resources)):
             return None
@@ -70,7 +70,7 @@ class ColumnEncoder:
             if column is None:
                 return None
             columns.append(column)
-        columns.append([_NULL] * len(records))  # `_extra`: nothing was sent that the catalog does not know
+        columns.append([_NULL] * len(records))  # `_extra`: no attribute is outside the catalog
         if self._has_links:
             links = [links_of(self._has_many, each) for each in relationships]
             if any(len(each) > LONGEST_ID for named in links for ids in named.values() for each in ids):
@@ -80,7 +80,7 @@ class ColumnEncoder:
         return None if ids is None else (_lines(ids, columns), sent)
 
     def _values(self, attributes: Sequence[Mapping[str, Any]]) -> tuple[set[str], Mapping[str, Sequence[Any]]]:
-        """The names of the attributes sent, and by name the values of those declared."""
+        """Names of all attributes sent, and the values of the declared ones by name."""
         count = len(self._declared)
         if self._pick and attributes and all(len(each) == count for each in attributes):
             try:
@@ -109,11 +109,11 @@ class ColumnEncoder:
 
     def _documents(self, values: Sequence[Any]) -> _Column:
         encoded = [_NULL if value is None else self._encode_json(value) for value in values]
-        # It may stand for what Postgres cannot store.
+        # It may stand for a character that Postgres cannot store.
         return None if any("\ufffd" in each for each in encoded) else encoded
 
     def _unnamed(self, name: str, records: Sequence[Record]) -> Callable[[int], Any]:
-        """What tells whom the relationship of a record means that names nobody: its parent or an attribute."""
+        """A function from a record's position to the id of a relationship it omits: from a parent or an attribute."""
         column = f"{name}_id"
         if column not in self._standing_in:
             return lambda place: records[place].parents.get(name)
@@ -132,7 +132,7 @@ class ColumnEncoder:
         )
 
     def _tell_more(self, relationships: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether one that is not declared has something to be kept."""
+        """Whether an undeclared relationship has a value that must be stored."""
         unknown = set[str]().union(*relationships) - self._known_relationships
         return any(self._says_more(each.get(name)) for name in unknown for each in relationships)
 
@@ -142,7 +142,7 @@ class ColumnEncoder:
 
 
 def _named(name: str, relationships: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
-    """What each record's to-one relationship of this name refers to."""
+    """The target of each record's to-one relationship with this name."""
     try:
         named = [each[name]["data"] for each in relationships]
     except (KeyError, TypeError):
@@ -152,13 +152,13 @@ def _named(name: str, relationships: Sequence[Mapping[str, Any]]) -> list[dict[s
 
 
 def links_of(has_many: Iterable[str], relationships: Mapping[str, Any]) -> dict[str, list[str]]:
-    """To-many relationship -> ids, of those the record tells; what it does not tell stays as it is."""
+    """To-many relationship -> ids, for those the record shows; others stay unchanged."""
     links: dict[str, list[str]] = {}
     for name in has_many:
         linkage = relationships.get(name)
         data = linkage.get("data") if isinstance(linkage, dict) else None
         if isinstance(linkage, dict) and "data" in linkage:
-            # Some that are named as many have been seen as one object, or null for none (`plan_notes.teams`).
+            # Some to-many relationships have been seen as a single object, or as null for none (`plan_notes.teams`).
             named = data if isinstance(data, list) else [data]
             links[name] = [identifier for item in named if (identifier := id_of(item))]
     return links
@@ -220,7 +220,7 @@ def _days(values: Sequence[Any]) -> _Column:
 
 
 def _checked(values: Sequence[Any], pattern: re.Pattern[str], parse: Callable[[str], object]) -> _Column:
-    """Texts of this pattern that are real dates; None where one is not."""
+    """Texts that match this pattern and are real dates; None if one is not."""
     known = [value for value in values if value is not None]
     if not set(map(type, known)) <= {str} or not pattern.fullmatch("".join(f"{value}\n" for value in known)):
         return None

@@ -1,4 +1,4 @@
-"""Which rows a whole listing no longer shows, and whether the listing proves it."""
+"""Rows missing from a whole listing, and whether the listing proves their deletion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ from openfaith_pipeline.load.sessions import Session
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a finished walk proves; each of its streams by itself.
+    """The result of a finished walk, separately for each stream.
 
     deletions: by stream name, the ids proven to be gone.
-    under: by stream name, the ids that are gone with them, because they were under them.
-    held: by stream name, the ids that are too many to be believed; objections: why, in words.
-    returning: by stream name, the records that came back with what they are under, each with the ids of its parents.
-    unsettled: streams of which more may have come back than was asked for.
+    under: by stream name, ids of children that are gone with their parents.
+    held: by stream name, ids that exceed a guard; objections: the reasons.
+    returning: by stream name, the records that came back with their parent, each with the ids of its parents.
+    unsettled: streams of which more records may have come back than were fetched.
     doubts: by stream name, why it could not be proven complete.
-    withheld: by stream name, what the source may not have shown, though it refused nothing; such rows stay.
-    failing: by stream name, what of it could not be read; refused: what may not be. Those rows stay, the next sync
-        tries again, and the others of the stream are judged.
-    proven: streams of which everything was read, and what is gone was looked for.
-    requests: how many it took to prove it.
+    withheld: by stream name, why records may be withheld although nothing was refused; their rows stay.
+    failing: by stream name, the parts that could not be read; refused: the parts that may not be. Their rows stay, the
+        next sync tries again, and the rest of the stream is judged.
+    proven: streams that were read whole, with deletions detected.
+    requests: number of requests for the proof.
     """
 
     deletions: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -43,30 +43,30 @@ class Verdict:
     requests: int = 0
 
     def reason(self, stream: str) -> str | None:
-        """Why the stream does not end as succeeded, None where it does."""
+        """Why the stream does not end as succeeded; None if it does."""
         told = (self.doubts, self.objections, self.failing, self.withheld, self.refused)
         return "; ".join(reasons[stream] for reasons in told if stream in reasons) or None
 
     def is_judged(self, stream: str) -> bool:
-        """Whether nothing is against looking for deletions of the stream."""
+        """Whether deletions of the stream may be detected."""
         return not any(stream in reasons for reasons in (self.doubts, self.objections, self.withheld))
 
     def status(self, stream: str) -> str:
-        """How the stream ends once it is published."""
+        """Status of the stream once it is published."""
         if any(stream in reasons for reasons in (self.doubts, self.objections, self.failing)):
             return "incomplete"
         return "withheld" if stream in self.withheld or stream in self.refused else "succeeded"
 
     def told(self, stream: str) -> dict[str, Any]:
-        """What the stream's result says of the verdict."""
+        """The verdict's part of the stream's result."""
         return {"error": self.reason(stream), "held": len(self.held.get(stream, ()))}
 
 
 class Accounting(NamedTuple):
-    """What a finished walk staged of a stream.
+    """Counts of a stream's records staged by a finished walk.
 
-    staged: distinct records. rows: how often one was read.
-    broken: records in quarantine as a whole; they exist at the source, though some have no id to be known by.
+    staged: distinct records. rows: highest number of occurrences of one.
+    broken: records quarantined as a whole; they exist at the source, though some have no usable id.
     """
 
     staged: int
@@ -75,7 +75,7 @@ class Accounting(NamedTuple):
 
 
 async def account(connection: AsyncConnection[Any], session: Session, stream: Stream) -> Accounting:
-    """Count what was read of the stream."""
+    """Count the stream's staged records."""
     cursor = await connection.execute(
         _account_statement(stream), (session.org_id, stream.name, session.sync_id, session.ids[stream.name])
     )
@@ -96,7 +96,7 @@ def _account_statement(stream: Stream) -> bytes:
 async def missing_rows(
     connection: AsyncConnection[Any], session: Session, stream: Stream
 ) -> dict[str, Mapping[str, str]]:
-    """Rows that are published but were not staged: id -> the ids of those parents that their rows name."""
+    """Published rows that were not staged: id -> ids of the parents in their columns."""
     condition = sql.SQL(
         "NOT EXISTS (SELECT FROM {} AS staged WHERE staged._stream_sync_id = %s AND staged.id = present.id)"
     ).format(staging_name(stream))
@@ -106,7 +106,7 @@ async def missing_rows(
 async def parents_of_rows(
     connection: AsyncConnection[Any], org_id: str, stream: Stream, ids: Sequence[str]
 ) -> dict[str, Mapping[str, str]]:
-    """Of these rows the live ones: id -> the ids of those parents that their rows name."""
+    """Live ones of these rows: id -> ids of the parents in their columns."""
     return await _live_rows(connection, org_id, stream, sql.SQL("id = ANY(%s)"), list(ids))
 
 

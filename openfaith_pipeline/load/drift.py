@@ -1,4 +1,4 @@
-"""How the source differs from the catalog: attributes that are new, gone, or of another type than declared."""
+"""Drift: differences between the source and the catalog. Attributes that are new, gone, or of another type."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ from openfaith_pipeline.load.rows import EncodedRows
 
 @dataclass
 class Sightings:
-    """What one attempt saw of a stream's attributes. The pages of an earlier attempt need not be seen again."""
+    """Attributes of a stream seen by one attempt; the pages of an earlier attempt are not seen again."""
 
     rows: int = 0
     attributes: set[str] = field(default_factory=set)
@@ -34,7 +34,7 @@ class Sightings:
 
 
 async def record_drift(connection: AsyncConnection[Any], org_id: str, stream: Stream, sightings: Sightings) -> None:
-    """Keep what differs now, since when, and forget what no longer does; nothing is said by a sync without rows."""
+    """Record current differences with the time they began, and delete those that ended. No effect without any rows."""
     if not sightings.rows:
         return
     drift = sightings.drift(stream)

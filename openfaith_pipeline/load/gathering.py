@@ -1,10 +1,9 @@
-"""A record that several parents list becomes one row that keeps every parent.
+"""Combine the parents of a record that several parents list into one row.
 
-Each listing stages the record with its own parents. Before they are published, what is staged of a record is gathered
-into one row: its content from the page read last, the parent of each kind from whichever listing told it, and all of
-one kind in a table of links where the stream declares one. What comes out depends on which parents list the record, not
-on the order in which they were read. Of parents that this walk has not surely visited all, those that the row knows
-stay.
+Each listing stages the record with its own parents. Before publishing, the staged versions of a record are combined
+into one row: content from the page read last, the parent of each kind from whichever listing had it, and all parents of
+one kind in a link table if the stream declares one. The result depends on which parents list the record, not on the
+order in which they were read. Parents that this walk has not certainly visited are kept from the existing row.
 """
 
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.journal import link_rows
 from openfaith_pipeline.load.sessions import Session
 
-# `told` has each record once for each page that held it, and once as its row knows it where that counts.
+# `told` has each record once for each page that held it, and once from its published row where that counts.
 _GATHER: Final = """
 WITH versions AS (
     SELECT ctid AS place, id, {columns},
@@ -123,10 +122,10 @@ def _statement(stream: Stream) -> bytes:
 
 
 def _first(stream: Stream, column: str) -> sql.Composable:
-    """The column's value in the version that counts.
+    """The column's value in the preferred version.
 
-    A parent of a kind: one that was read before one that is known, the first in order of several. What comes with a
-    parent (the service type of a plan): that of the kind named first, and of the same parent.
+    A parent of a kind: a parent that was read before one that is known, the first in order of several. A parent's
+    parent (the service type of a plan): from the same version as that parent, for the kind declared first.
     """
     kinds = [sql.Identifier(f"{kind}_id") for kind in stream.listing_kinds]
     name = sql.Identifier(column)
@@ -137,7 +136,7 @@ def _first(stream: Stream, column: str) -> sql.Composable:
 
 
 def _in_order(column: sql.Identifier) -> sql.Composable:
-    """Ids of digits in the order of their numbers."""
+    """Sort numeric ids by value."""
     return sql.SQL('length({0}), {0} COLLATE "C"').format(column)
 
 
@@ -151,7 +150,7 @@ def _listers(stream: Stream, column: str, link: str) -> sql.Composable:
 
 
 def _assignments(columns: list[str], tables: dict[str, str]) -> sql.Composable:
-    """Of a kind with a table of links the column names the first that lists the record."""
+    """For a kind with a link table, the column has the first parent that lists the record."""
     values = {
         column: sql.SQL("{} ->> 0").format(sql.Identifier(f"listers_{tables[column]}", "ids"))
         if column in tables

@@ -1,8 +1,8 @@
-"""How late the source shows changes, measured on rows as they are published: it sets how far the next syncs look back.
+"""Lateness of changes at the source, measured on rows as they are published; it sets the look-back of the next syncs.
 
 Planning Center answers from replicas. A change can become visible after a later one was read, and then its cursor lies
-behind the watermark. One that the look-back reaches is read by the next sync, and shows that the lag comes near; one
-that it does not reach is found when everything is read, and shows that the look-back was too short.
+behind the watermark. If it lies within the look-back, the next sync reads it, which shows that the lag is close to the
+look-back. If not, the next full read finds it, which shows that the look-back was too short.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from openfaith_pipeline.load.look_back import LEAST, MOST, NOW, look_back
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.sync_log import PUBLISHED
 
-# A row whose cursor did not move was not late, and what a whole reading did not show an hour after its cursor was not
-# kept back by a replica: it was hidden, imported or forbidden until now.
+# A row whose cursor did not move was not late. A row that a full read did not show an hour after its cursor was not
+# delayed by a replica: it was hidden, imported or forbidden until now.
 _LATE: Final = """
 SELECT DISTINCT incoming.{cursor} AS moment
 FROM sync.stream_states AS state
@@ -31,9 +31,9 @@ WHERE state.org_id = %(org_id)s AND state.stream = %(stream)s AND state.watermar
 ORDER BY moment DESC LIMIT 200
 """
 
-# Of one within reach, the lag is its distance from the watermark. Another one was passed by when the watermark had
-# first moved on so far that a sync began behind it: a longer look-back would have had to reach back from there. The
-# state before each publish is kept for a rollback.
+# For a row within reach, the lag is its distance from the watermark. Any other row was missed when the watermark first
+# moved so far that a sync began after it: a longer look-back would have had to reach back from there. The state before
+# each publish is kept for rollbacks.
 _WIDEN: Final = sql.SQL("""
 WITH passed AS MATERIALIZED (
     SELECT watermark, watermark - {then} AS began
@@ -65,7 +65,7 @@ WHERE state.org_id = %(org_id)s AND state.stream = %(stream)s
 
 
 async def note_lateness(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
-    """Widen the stream's look-back where staged rows came later than it allows for; before they are written."""
+    """Widen the stream's look-back if staged rows came later than it allows; call before they are written."""
     if not _tells_lateness(session, stream):
         return
     asked = {"org_id": session.org_id, "stream": stream.name, "id": session.ids[stream.name]}
@@ -76,7 +76,7 @@ async def note_lateness(connection: AsyncConnection[Any], session: Session, stre
 
 
 def _tells_lateness(session: Session, stream: Stream) -> bool:
-    """Whether the session follows the stream's cursor, at top level: what a parent lists may be old when it is new."""
+    """Whether the session follows the stream's cursor at top level: under a parent, a new record may be old."""
     is_under_parents = any(route.placeholders for route in session.walk.routes if route.lead is stream)
     return bool(stream.cursor) and stream.name in session.starts and not is_under_parents
 

@@ -60,7 +60,7 @@ class Leases:
 
 @contextlib.asynccontextmanager
 async def holding(pool: AsyncConnectionPool[Any]) -> AsyncIterator[str]:
-    """A name to hold leases by (`host:pid:unique`), whose leases are renewed in the background for the block."""
+    """A unique holder name (`host:pid:unique`), whose leases are renewed in the background during the block."""
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
     _living_here.add(holder)
     try:
@@ -93,7 +93,7 @@ WHERE org_id = %s AND stream IN (SELECT stream FROM given_up) AND status = 'runn
 
 @contextlib.asynccontextmanager
 async def releasing(pool: AsyncConnectionPool[Any], holder: str, org_id: str) -> AsyncIterator[None]:
-    """When the block fails, give up what the holder has of the org, which its beat would keep alive for others."""
+    """If the block fails, release the holder's leases on the org, which its heartbeat would otherwise renew."""
     try:
         yield
     except BaseException as error:
@@ -131,7 +131,7 @@ async def lock_streams(
 
 
 async def lock_stream(connection: AsyncConnection[Any], org_id: str, stream: str) -> None:
-    """Keep everybody else from publishing the stream until the caller's transaction ends."""
+    """Keep other transactions from publishing the stream until the caller's ends."""
     await connection.execute(_LOCK, (org_id, [stream]))
 
 
@@ -214,9 +214,9 @@ def live_holder(connection: Connection[Any], sync_id: str) -> str | None:
 
 
 def is_dead(holder: str) -> bool:
-    """Whether the holder was of this machine and is surely gone, so that its lease need not be waited for.
+    """Whether the holder was on this machine and is certainly gone, so that nobody need wait for its lease to expire.
 
-    Only a shortcut: were it wrong, the fencing number still keeps the other from writing.
+    Only a shortcut: if it were wrong, the fencing number would still keep the holder from writing.
     """
     host, pid, _ = holder.rsplit(":", 2)
     if host != socket.gethostname():

@@ -1,4 +1,4 @@
-"""What of a walk could not be read: said in words, kept from being taken for deleted, and noted for the next sync."""
+"""Parts of a walk that could not be read: described, protected from deletion, and recorded for the next sync."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.load.sessions import Session
 
 _NAMED: Final = 3
-"""So many are named in one message."""
+"""Maximum number of places in one message."""
 
 
 def describe_left_out(session: Session, *, is_withheld: bool) -> dict[str, str]:
-    """By stream, what of it could not be read."""
+    """By stream, a description of the parts that could not be read."""
     described: dict[str, str] = {}
     end = session.end or End()
     for stream in session.walk.streams:
@@ -33,26 +33,26 @@ def _in_words(found: list[str], *, is_withheld: bool) -> str:
     named = "; ".join(found[:_NAMED])
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     told = "withheld" if is_withheld else "could not be read"
-    return f"{told}, left as it was and tried again by the next sync: {named}{more}"
+    return f"{told}; existing rows stay and the next sync tries again: {named}{more}"
 
 
 @dataclass
 class Spared:
     """Rows that a walk did not list only because their listing could not be read.
 
-    Streams are asked for in the walk's order, parents before what is included with them.
+    Call for the streams in the walk's order, parents before included streams.
     """
 
     session: Session
     _ids: dict[str, set[str]] = field(default_factory=dict)
 
     def is_all(self, stream: Stream) -> bool:
-        """Whether every row is: a record was left out of which not even the parent is known."""
+        """Whether all rows are affected: a record was left out whose parent is not known either."""
         end = self.session.end
         return end is not None and any(each.parent is None for each in self.session.walk.left_out(stream, end))
 
     def without(self, stream: Stream, missing: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
-        """The rows that are missing though their listing was read. missing: as `missing_rows` has them."""
+        """The missing rows whose listing was read. missing: as from `missing_rows`."""
         kept = self._ids.setdefault(stream.name, set())
         for identifier, parents in missing.items():
             if any(self._covers(route, left_out, stream, parents) for route, left_out in self._routes(stream)):
@@ -60,7 +60,7 @@ class Spared:
         return {identifier: parents for identifier, parents in missing.items() if identifier not in kept}
 
     def _routes(self, stream: Stream) -> list[tuple[Route, set[str]]]:
-        """The routes that show the stream and lack some parents, whose ids these are."""
+        """Routes of the stream with unread parents, and the ids of these."""
         ends = self.session.end.routes if self.session.end else ()
         pairs = zip(self.session.walk.routes, ends, strict=False)
         return [
@@ -70,7 +70,7 @@ class Spared:
         ]
 
     def _covers(self, route: Route, left_out: set[str], stream: Stream, parents: Mapping[str, str]) -> bool:
-        """Whether a row may be of what the route left out; one whose parent is not known may."""
+        """Whether the row may belong to a part that the route left out; true if its parent is not known."""
         if stream is route.lead:
             parent = parents.get(route.placeholders[-1])
             return parent in left_out or not (parent or parents)
@@ -80,9 +80,9 @@ class Spared:
 
 
 async def keep_unasked(connection: AsyncConnection[Any], session: Session, stream: Stream) -> bool:
-    """Let staged rows have what is known of the relationships that were not asked for; whether links are among those.
+    """Fill relationships that were not requested from published rows; returns whether links are among them.
 
-    What is known of links stays where they are not published.
+    Links themselves stay where they are and are not published.
     """
     names = {name for route in session.walk.routes for name in route.unasked(stream)}
     columns = [column for name in names for column in (f"{name}_id", f"{name}_type") if column in stream.columns]
@@ -107,7 +107,7 @@ WHERE org_id = %(org_id)s AND stream = %(lead)s
 
 
 async def note_left_out(connection: AsyncConnection[Any], session: Session) -> None:
-    """Note the parents whose children could not be read: the next sync visits them, and reads all of theirs."""
+    """Record the parents whose children could not be read: the next sync visits them and reads all their children."""
     for lead in session.walk.leads:
         if session.end is None or lead.name not in session.ids:
             continue

@@ -1,4 +1,4 @@
-"""To-many relationships: the link tables follow the records that a publish has changed."""
+"""To-many relationships: update the link tables for the records changed by a publish."""
 
 from functools import cache
 from typing import Any
@@ -10,7 +10,8 @@ from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.journal import Write, journaled, link_rows
 from openfaith_pipeline.load.sessions import Session
 
-# The records this transaction wrote, as read last: a raw row's `_synced_at` is its transaction's `now()`.
+# The records written by this transaction, in the last version read: a raw row's `_synced_at` is the transaction's
+# `now()`.
 _CHANGED = (
     "SELECT DISTINCT ON (id) id, _links, present._deleted_at IS NOT NULL AS is_deleted FROM {raw} AS present"
     " LEFT JOIN {staging} AS staged USING (id)"
@@ -20,7 +21,7 @@ _CHANGED = (
 )
 
 
-# What these say now, each link once and where it is named first.
+# Their current links, each once, at its first position.
 _NAMED = (
     "SELECT DISTINCT ON (changed.id, named.id) changed.id, named.id AS related_id, named.position FROM changed,"
     " jsonb_array_elements_text(changed._links -> %(relationship)s) WITH ORDINALITY AS named (id, position)"
@@ -31,9 +32,9 @@ _NAMED = (
 async def publish_links(
     connection: AsyncConnection[Any], session: Session, stream: Stream, *, are_new: bool = False
 ) -> None:
-    """Make the links of changed records what the records say, and drop those of deleted ones.
+    """Replace the links of changed records, and delete those of deleted ones.
 
-    are_new: none of the records was there before, so that none has links yet.
+    are_new: no record existed before, so there are no links to delete.
     """
     asked = {"id": session.ids[stream.name], **session.journaled_as}
     for relationship in stream.links:

@@ -1,4 +1,4 @@
-"""How far behind the watermark a sync begins to read: as far as changes were seen to come late, for some weeks."""
+"""The look-back: how far behind the watermark a sync begins to read, from the lateness observed in recent weeks."""
 
 from datetime import timedelta
 from typing import Final
@@ -9,11 +9,11 @@ LEAST: Final = timedelta(minutes=2)
 MOST: Final = timedelta(hours=1)
 
 HALVED_EVERY: Final = timedelta(days=7)
-"""Churches live by the week: what is set on a busy Sunday, twice the lag seen, still covers that lag on the next."""
+"""Churches have a weekly rhythm: twice the lag of a busy Sunday still covers that lag on the next one."""
 
 
 def look_back(kept: sql.Composable, kept_at: sql.Composable, moment: sql.Composable) -> sql.Composed:
-    """SQL: the look-back at a moment, given the one that was kept and when."""
+    """SQL: the look-back at a time, given the stored one and when it was stored."""
     return sql.SQL(
         "least({most}, greatest({least},"
         " {kept} * power(0.5, least(99, extract(epoch FROM {moment} - {kept_at})::float8 / {half_life}))))"
@@ -28,4 +28,4 @@ def look_back(kept: sql.Composable, kept_at: sql.Composable, moment: sql.Composa
 
 
 NOW: Final = look_back(sql.SQL("state.look_back"), sql.SQL("state.look_back_at"), sql.SQL("now()"))
-"""SQL: the look-back that holds now, of a row `state` of sync.stream_states."""
+"""SQL: the current look-back of a row `state` of sync.stream_states."""

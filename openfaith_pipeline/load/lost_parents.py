@@ -1,8 +1,8 @@
-"""Rows that lost their parent before it was minded: their streams are read again, once, with all their parents.
+"""Repair rows that lost their parent under earlier versions: read their streams once with all their parents.
 
-Which parent a row has lost cannot be told from it. So everything that brings the stream is read whole, as by a
-reconcile, in the next sync of changes; being a sync like any other it goes on where it was interrupted, and is
-journaled. It is not done twice: what is parentless after that is so at the source.
+The lost parent cannot be derived from the row. So everything that brings the stream is read whole, as in a reconcile,
+by the next sync of changes; like any sync it can be interrupted and continued, and is journaled. It happens only once:
+rows that are parentless afterwards are so at the source.
 """
 
 from collections.abc import Collection
@@ -29,7 +29,7 @@ UPDATE sync.stream_states SET parents_read_at = now()
 async def streams_that_lost_parents(
     connection: AsyncConnection[Any], org_id: str, streams: Collection[Stream]
 ) -> set[str]:
-    """Names of those to be read with all their parents now."""
+    """Names of streams to read with all their parents now."""
     with_parents = [stream.name for stream in streams if stream.parent_ways]
     cursor = await connection.execute(_UNMINDED, (org_id, with_parents))
     unminded = [STREAMS[row["stream"]] for row in await cursor.fetchall()]
@@ -50,7 +50,7 @@ def _has_lost(stream: Stream) -> sql.Composable:
 
 
 async def note_parents_read(connection: AsyncConnection[Any], session: Session) -> None:
-    """Remember of which streams the session has read all parents; in the transaction of its publish."""
+    """Record the streams for which the session has read all parents; in the transaction of its publish."""
     partly = {
         stream.name
         for route in session.walk.routes

@@ -1,8 +1,8 @@
-"""Raw rows of records that were merged into others: marked deleted as soon as a merger of them is known.
+"""Raw rows of records that were merged into others: marked deleted as soon as their merger is known.
 
-The source answers 404 for such a record from then on. A page that was read before the merge may still hold it, so what
-is staged of it is dropped; and what belonged to it is not deleted: it belongs to the survivor now, and says so when it
-is read again.
+From then on the source answers 404 for such a record. A page read before the merge may still contain it, so its staged
+version is dropped. Its children are not deleted: they belong to the survivor now, and show that when they are read
+again.
 """
 
 from functools import cache
@@ -23,7 +23,7 @@ CAUSE = "merge"
 
 
 async def drop_staged_merged(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
-    """Drop what the session has staged of records that are known to be merged away and are here already."""
+    """Drop staged records that are known to be merged away, if the merger has been published."""
     for mergers in _mergers_of(stream):
         staged = sql.SQL("present.id IN (SELECT id FROM {} WHERE _stream_sync_id = %(id)s)").format(
             staging_name(stream)
@@ -38,16 +38,16 @@ async def drop_staged_merged(connection: AsyncConnection[Any], session: Session,
 
 
 async def remove_merged(connection: AsyncConnection[Any], session: Session, stream: Stream) -> int:
-    """Mark rows deleted whose records were merged away, of the stream or of the one whose mergers it tells.
+    """Mark rows of merged records deleted: rows of the stream, or of the stream whose mergers it has.
 
-    Returns how many. In the caller's transaction, after the stream's rows are written.
+    Returns their number. In the caller's transaction, after the stream's rows are written.
     """
     removed = 0
     for mergers in _mergers_of(stream):
         removed += await _remove(connection, session, mergers, stream)
     if stream.merging:
         target = STREAMS[stream.merging.target]
-        # Its own syncs hold this lock from their first write on, so they see these mergers or we see their rows.
+        # Its own syncs hold this lock from their first write on, so either they see these mergers or we see their rows.
         await lock_stream(connection, session.org_id, target.name)
         count = await _remove(connection, session, stream, target)
         if count:
@@ -65,7 +65,7 @@ async def _remove(connection: AsyncConnection[Any], session: Session, mergers: S
 async def _merged_away(
     connection: AsyncConnection[Any], mergers: Stream, target: Stream, condition: sql.Composable, asked: dict[str, Any]
 ) -> list[str]:
-    """The ids of those rows `present` of the target that meet the condition and whose records were merged away."""
+    """Ids of rows `present` of the target that meet the condition and whose records were merged away."""
     merging = mergers.merging
     assert merging  # noqa: S101 - only streams that tell of merges come here
     names = {"raw": raw_name(mergers), "kept": sql.Identifier(merging.kept), "removed": sql.Identifier(merging.removed)}
@@ -90,5 +90,5 @@ async def _merged_away(
 
 @cache
 def _mergers_of(stream: Stream) -> tuple[Stream, ...]:
-    """The streams that tell of merges of this one's records."""
+    """The streams with mergers of this one's records."""
     return tuple(each for each in STREAMS.values() if each.merging and each.merging.target == stream.name)

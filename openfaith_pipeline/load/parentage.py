@@ -1,8 +1,8 @@
-"""The parents that an answer leaves out: a record keeps those that are known of it.
+"""Keep known parents of records whose source document omits them.
 
-Most of Planning Center's records do not name the record they are found under. One that comes without it (by a webhook,
-by an answer that names it nowhere, or under a parent of another kind) is no record without a parent. One whose own
-relationship is null says that it has none.
+Most of Planning Center's records do not name the parent they are listed under. A record that comes without it (by a
+webhook, in a document that does not name it, or under a parent of another kind) still has that parent. A record whose
+own relationship is null has none.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +17,7 @@ from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.sources import STREAMS
 
 _Known = dict[str, Any]
-"""Columns of parents that are not null."""
+"""Parent columns that are not null."""
 
 _Place = tuple[str, str]
 """The relationship to a parent, and its id."""
@@ -26,10 +26,10 @@ _Place = tuple[str, str]
 async def with_known_parents(
     connection: AsyncConnection[Any], session: Session, stream: Stream, records: list[Record]
 ) -> list[Record]:
-    """The records, each with the parents that it does not tell and that are known of it.
+    """Add to each record the parents that it does not name and that are known.
 
-    What is above a parent is told by that one's row. Else the session's own pages count before the record's row, and
-    among the pages the later ones.
+    Parents further up come from the parent's row. Otherwise pages of this session take precedence over the published
+    row, and later pages over earlier ones.
     """
     names = frozenset(name for way in stream.parent_ways for name in way)
     if not names:
@@ -38,8 +38,8 @@ async def with_known_parents(
     ids = [id_of(record.resource) or "" for record in records]
     lacking = {identifier for identifier, each in zip(ids, told, strict=True) if not names <= each.keys()} - {""}
     if lacking:
-        # What several parents list gets its other parents once all of it is staged (see gathering.py): until then each
-        # record keeps its own, and has only what is above that one added.
+        # Shared records get their other parents once all of them are staged (see gathering.py): until then each record
+        # keeps its own parent, and only the parents above that are added.
         is_gathered = bool(stream.listing_kinds)
         known = {} if is_gathered else await _known(connection, session, stream, sorted(names), lacking)
         inner = {
@@ -57,7 +57,7 @@ async def with_known_parents(
 
 
 def _told(record: Record, names: Collection[str], stream: Stream) -> dict[str, Any]:
-    """What the record, or the way to it, says of its parents: by relationship an id, None where it has none."""
+    """Parents named by the record or its path: by relationship an id, None where it has none."""
     resource = record.resource if isinstance(record.resource, dict) else {}
     relationships, attributes = resource.get("relationships"), resource.get("attributes")
     told: dict[str, Any] = {}
@@ -76,7 +76,7 @@ def _told(record: Record, names: Collection[str], stream: Stream) -> dict[str, A
 
 
 def _inner(stream: Stream, told: Mapping[str, Any], known: _Known) -> set[_Place]:
-    """The record's own parents whose rows tell what else is above it, as far as it does not."""
+    """The record's own parents whose rows have the parents further up that the record lacks."""
     found = ((way, told.get(way[-1]) or known.get(f"{way[-1]}_id")) for way in stream.parent_ways)
     return {(way[-1], parent) for way, parent in found if parent and not told.keys() >= set(way)}
 
@@ -99,7 +99,7 @@ def _completed(
 
 
 def _typed(record: Record, stream: Stream) -> Record:
-    """A parent that may be of any type is of that type with whose records these come."""
+    """Set the type of a polymorphic parent to the type these records are included with."""
     for name in record.parents if stream.companion else ():
         if stream.belongs_to.get(name, "") is None:
             record = _naming(record, name, STREAMS[stream.companion or ""].type)
@@ -107,7 +107,7 @@ def _typed(record: Record, stream: Stream) -> Record:
 
 
 def _naming(record: Record, name: str, type_: str) -> Record:
-    """The record with a relationship that may be of any type: an id alone would not say to what."""
+    """Name a parent in a polymorphic relationship: an id alone would lack the type."""
     relationships = (record.resource.get("relationships") or {}) if isinstance(record.resource, dict) else None
     if not isinstance(relationships, dict):
         return record
@@ -121,7 +121,7 @@ def _naming(record: Record, name: str, type_: str) -> Record:
 async def _known(
     connection: AsyncConnection[Any], session: Session, stream: Stream, names: Sequence[str], ids: Collection[str]
 ) -> dict[str, _Known]:
-    """By id, what the published rows know, and what this session has staged since."""
+    """By id, parents from published rows and from records staged by this session."""
     columns = [column for name in names for column in (f"{name}_id", f"{name}_type") if column in stream.columns]
     selected = sql.SQL(", ").join(map(sql.Identifier, ["id", *columns]))
     cursor = await connection.execute(
@@ -146,7 +146,7 @@ async def _known(
 async def _above(
     connection: AsyncConnection[Any], org_id: str, stream: Stream, inner: Collection[_Place]
 ) -> dict[_Place, _Known]:
-    """What the rows of these parents know of the parents above them."""
+    """Parents further up, from the rows of these parents."""
     found: dict[_Place, _Known] = {}
     for way in stream.parent_ways:
         *outer, name = way

@@ -1,4 +1,4 @@
-"""The parents that a child route visits: the published records of the parent's stream, in a fixed order."""
+"""The parents that a child route visits: published records of the parent's stream, in a fixed order."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
@@ -12,21 +12,21 @@ from openfaith_pipeline.catalog.walk import Parent, Route
 from openfaith_pipeline.database.table_names import raw_name, staging_name
 
 LIVELY_FOR = timedelta(days=7)
-"""A parent under which something changed within this time is visited each time."""
+"""A parent with changes under it within this time is visited each time."""
 
 _BATCH = 1000
 
-# Before there was `read_from`, what is known is when the reading ended.
+# Before `read_from` existed, only the end of the read was recorded.
 _READ_FROM = sql.SQL("coalesce(state.read_from, state.last_succeeded_at)")
 _CHANGED = sql.SQL("coalesce(p0._synced_at >= {}, true)").format(_READ_FROM)
 _WAS_LEFT_OUT = sql.SQL("coalesce(state.left_out -> %(path)s ? p0.id, false)")
-# Between the last reading and now was the parent's moment of the day, which a hash of its id gives it.
+# Whether the parent's daily time, which follows from a hash of its id, was between the last read and now.
 _DAYS = sql.SQL("floor(extract(epoch FROM {}) / 86400 - (hashtext(p0.id) + 2147483648) / 4294967296.0)")
 _HAS_COME = sql.SQL("{} > {}").format(_DAYS.format(sql.SQL("now()")), _DAYS.format(_READ_FROM))
 
 
 class Foreseen(NamedTuple):
-    """What a plan would publish of a stream: what is staged under this number, and the ids it would mark deleted."""
+    """Preview of a plan's effect on a stream: the number of its staged rows, and the ids it would mark deleted."""
 
     stream_sync_id: int
     deletions: Sequence[str]
@@ -41,13 +41,13 @@ async def parents_of(
     *,
     foreseen: Mapping[str, Foreseen] | None = None,
 ) -> AsyncIterator[Parent]:
-    """The records to fill the path's placeholders with, for each parent after the given id.
+    """For each parent after the given id, the ids for the placeholders of the path.
 
-    A parent whose own way from the top is not known is left out: no path leads to its children. Where a child's change
-    is a change of its parent, only parents changed since the last sync of the children are visited. A rotating route
-    visits those too, and those under which something changed within a week; the others once a day, each at a moment
-    of its own. Those whose children could not be read the last time are visited always, and as if they were new.
-    foreseen: by stream name, what the tables are taken to hold besides.
+    Parents whose own parents are not known are skipped: no path leads to their children. If a change of a child also
+    changes its parent, only parents changed since the children's last sync are visited. A rotating route visits those,
+    and parents with changes under them within a week; the others once a day, each at its own time. Parents whose
+    children could not be read the last time are always visited, as if they were new.
+    foreseen: by stream name, planned changes to apply to the tables' contents.
     """
     statement = _statement(route, catalog, foreseen or {})
     last = after or ""
@@ -87,7 +87,7 @@ def _statement(route: Route, catalog: Mapping[str, Stream], foreseen: Mapping[st
 
 
 def _chosen(route: Route) -> sql.Composable:
-    """Which of the parents are visited."""
+    """SQL condition for the parents to visit."""
     if route.is_rotating:
         return sql.SQL("({changed} OR {has_come} OR {is_lively} OR {was_left_out})").format(
             changed=_CHANGED, has_come=_HAS_COME, is_lively=_is_lively(route), was_left_out=_WAS_LEFT_OUT
@@ -109,7 +109,7 @@ def _is_lively(route: Route) -> sql.Composable:
 def _ancestors(
     route: Route, catalog: Mapping[str, Stream], parent: Stream, foreseen: Mapping[str, Foreseen]
 ) -> tuple[sql.Composable, sql.Composable]:
-    """The id of each record on the way, found in the parent's row or in those of its own ancestors."""
+    """Ids of all parents in the path, from the innermost parent's row or the rows of its ancestors."""
     *above, own = route.placeholders
     columns = [sql.SQL("p0.id AS {}").format(sql.Identifier(f"{own}_id"))]
     joins: list[sql.Composable] = []
@@ -130,7 +130,7 @@ def _ancestors(
 
 
 def _rows(stream: Stream, foreseen: Mapping[str, Foreseen]) -> sql.Composable:
-    """The stream's raw table, or in its place the rows that it would hold."""
+    """The stream's raw table, or the rows that it would have after the plan."""
     if stream.name not in foreseen:
         return raw_name(stream)
     identifier, deletions = foreseen[stream.name]

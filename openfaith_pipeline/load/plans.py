@@ -1,4 +1,4 @@
-"""Plans: walks that were read and judged, and wait in staging for somebody to say that they are to be published."""
+"""Plans: walks that were read and judged, and wait in staging until somebody publishes them."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +25,7 @@ from openfaith_pipeline.sources import STREAMS
 
 @dataclass(frozen=True)
 class PlannedStream:
-    """A stream of one org that a plan would publish."""
+    """A stream of one org in a plan."""
 
     org_id: str
     stream: str
@@ -34,7 +34,7 @@ class PlannedStream:
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan that waits. streams: of all its orgs, in the order in which they were read."""
+    """A waiting plan. streams: of all its orgs, in the order in which they were read."""
 
     sync_id: str
     mode: str
@@ -57,7 +57,7 @@ class PlannedWalk:
 async def keep_planned(
     connection: AsyncConnection[Any], session: Session, verdict: Verdict, published: Mapping[str, Published]
 ) -> None:
-    """Let the session wait in staging, with what it would do, and release its leases; in the caller's transaction."""
+    """Keep the session in staging with its expected result, and release its leases; in the caller's transaction."""
     for name, counts in published.items():
         # What was judged may have been added to how the walk ended.
         read = {"end": asdict(session.end or End()), "walk": write_walk(session.walk)}
@@ -84,7 +84,7 @@ async def keep_planned(
 async def planned_walks(
     connection: AsyncConnection[Any], org_id: str, sync_id: str, streams: Sequence[Stream]
 ) -> list[PlannedWalk]:
-    """The walks of a plan that still wait, in the order in which they were read: parents before their children."""
+    """The waiting walks of a plan, in the order in which they were read: parents before children."""
     cursor = await connection.execute(
         "SELECT checkpoint FROM sync.stream_syncs WHERE sync_id = %s AND org_id = %s AND stream = ANY(%s)"
         " AND status = 'planned' AND checkpoint IS NOT NULL ORDER BY id",
@@ -100,18 +100,18 @@ async def planned_walks(
 
 
 def _verdict_of(stored: Mapping[str, Any]) -> Verdict:
-    """What an older version kept otherwise is left out: its walk's signature is not of this version either."""
+    """Fields stored by older versions only are dropped: the signature of such a walk will not match either."""
     return Verdict(**{each.name: stored[each.name] for each in fields(Verdict) if each.name in stored})
 
 
 def is_plan(connection: Connection[Any], sync_id: str) -> bool:
-    """Whether the sync was planned: what it publishes is in staging, and it fetches nothing."""
+    """Whether the sync was planned: it publishes staged rows and fetches nothing."""
     row = connection.execute("SELECT planned_at IS NOT NULL FROM sync.syncs WHERE sync_id = %s", (sync_id,)).fetchone()
     return bool(row and row[0])
 
 
 def end_planning(connection: Connection[Any], sync_id: str, error: str | None) -> None:
-    """Record that a plan is made; error: what could not be planned."""
+    """Record that a plan is complete; error: the parts that could not be planned."""
     connection.execute(
         "UPDATE sync.syncs SET status = 'planned', planned_at = now(), finished_at = now(), error = %s"
         " WHERE sync_id = %s",
@@ -120,7 +120,7 @@ def end_planning(connection: Connection[Any], sync_id: str, error: str | None) -
 
 
 def find_plan(connection: Connection[Any], sync_id: str) -> Plan:
-    """The plan of this id, while it waits. Raises UsageError when there is none or nothing of it is left to publish."""
+    """The waiting plan with this id. Raises UsageError if there is none or nothing of it is left to publish."""
     row = connection.execute(
         "SELECT mode, planned_at, status FROM sync.syncs WHERE sync_id = %s AND planned_at IS NOT NULL", (sync_id,)
     ).fetchone()
@@ -140,7 +140,7 @@ def find_plan(connection: Connection[Any], sync_id: str) -> Plan:
 
 
 def check_plan(connection: Connection[Any], plan: Plan) -> None:
-    """Raises PlanStale when the plan is too old or its streams were synced since."""
+    """Raise PlanStale if the plan is too old or its streams were synced since."""
     oldest = min(stream.started_at for stream in plan.streams)
     row = connection.execute("SELECT now() - %s > %s", (oldest, RESUMABLE_FOR)).fetchone()
     _refuse_age(plan.sync_id, is_too_old=bool(row and row[0]))
@@ -150,7 +150,7 @@ def check_plan(connection: Connection[Any], plan: Plan) -> None:
 
 
 async def check_session(connection: AsyncConnection[Any], session: Session) -> None:
-    """The same of an opened session, whose leases keep it so. Raises PlanStale."""
+    """Raise PlanStale for an opened session as `check_plan` does; its leases keep the result valid."""
     cursor = await connection.execute("SELECT now() - %s > %s AS is_old", (session.started_at, RESUMABLE_FOR))
     row = await cursor.fetchone()
     _refuse_age(session.sync_id, is_too_old=bool(row and row["is_old"]))
@@ -162,7 +162,10 @@ async def check_session(connection: AsyncConnection[Any], session: Session) -> N
 
 
 def discard_plan(connection: Connection[Any], sync_id: str) -> int:
-    """Give a plan up, with what it has staged; returns how many streams. Raises StreamBusy while it is applied."""
+    """Discard a plan and its staged rows; returns the number of streams.
+
+    Raises StreamBusy while it is being applied.
+    """
     plan = find_plan(connection, sync_id)
     _give_up(connection, sync_id, plan.streams)
     connection.execute("UPDATE sync.syncs SET status = 'discarded', finished_at = now() WHERE sync_id = %s", (sync_id,))
@@ -170,14 +173,14 @@ def discard_plan(connection: Connection[Any], sync_id: str) -> int:
 
 
 def give_up_old_plans(connection: Connection[Any]) -> int:
-    """Give up the plans that are too old to be applied; returns how many there were."""
+    """Discard plans that are too old to apply; returns their number."""
     rows = connection.execute(
         "SELECT DISTINCT sync_id FROM sync.stream_syncs WHERE status = 'planned' AND started_at < now() - %s",
         (RESUMABLE_FOR,),
     ).fetchall()
     given_up = 0
     for (sync_id,) in rows:
-        # One whose streams are held just now is for the next time.
+        # A plan whose streams are held now is left for the next time.
         with suppress(StreamBusy), connection.transaction():
             discard_plan(connection, sync_id)
             given_up += 1
@@ -200,7 +203,7 @@ def _give_up(connection: Connection[Any], sync_id: str, streams: Sequence[Planne
                     sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(STREAMS[name])),
                     (identifier,),
                 )
-        # What it set aside is read again by the next sync: nothing was published, no watermark has moved.
+        # Its quarantined records are read again by the next sync: nothing was published and no watermark has moved.
         connection.execute(
             "UPDATE sync.quarantine SET resolved_at = now()"
             " WHERE org_id = %s AND sync_id = %s AND stream = ANY(%s) AND resolved_at IS NULL",
@@ -236,7 +239,7 @@ def _asked(sync_id: str, planned: PlannedStream) -> dict[str, Any]:
 
 
 def _overtaken_statement(stream: Stream) -> sql.Composed:
-    """A later sync that ended well, whether it changed a row or not, and whatever else wrote one since."""
+    """Select a later successful sync, even without changes, or any other later write."""
     return sql.SQL(
         "SELECT overtaken_by FROM ("
         "(SELECT 'sync ' || sync_id AS overtaken_by FROM sync.stream_syncs WHERE org_id = %(org_id)s"

@@ -1,4 +1,4 @@
-"""A glance at published rows that shows no personal data: ids, relationships and when the records changed."""
+"""A preview of published rows without personal data: ids, relationships and times of change."""
 
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ _BOOKKEEPING: Final = ("_synced_at",)
 
 
 def preview_columns(stream: Stream) -> tuple[str, ...]:
-    """The columns that say nothing about a person: no text, no number, no date and no flag of the record itself."""
+    """Columns that say nothing about a person: no text, number, date or flag of the record itself."""
     relationships = {f"{name}{suffix}" for name in stream.belongs_to for suffix in ("_id", "_type")}
     own = [column for column in stream.columns if column in relationships or column in _SHOWN_MOMENTS]
     return ("id", *own, *_BOOKKEEPING)

@@ -1,4 +1,4 @@
-"""Staged rows become visible: one stream's whole sync in one transaction, changed rows only."""
+"""Publish staged rows: a stream's whole sync in one transaction, writing changed rows only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -38,12 +38,11 @@ from openfaith_pipeline.sources import STREAMS
 
 @dataclass(frozen=True)
 class Published:
-    """What publishing one stream changed, and how many rows it holds now.
+    """Changes of one publish to a stream, and its number of rows afterwards.
 
     merged: rows marked deleted because their records were merged into others, of this stream or of the one whose
-        mergers it tells.
-    caught: of the updated rows those whose change came without a new cursor value, so that only reading everything
-        could find it.
+        mergers it has.
+    caught: updated rows whose change came without a new cursor value, so that only a full read could find it.
     """
 
     fetched: int
@@ -61,11 +60,11 @@ async def publish(
     session: Session,
     verdict: Verdict,
 ) -> dict[str, Published]:
-    """Publish every stream of the session, end it and release its leases, all or nothing.
+    """Publish every stream of the session, end it and release its leases, in one transaction.
 
-    A stream ends as succeeded, as incomplete where the verdict doubts that everything was listed or a deletion is
-    held, or as withheld where the source may have kept it from us. What was under deleted records goes with them, and
-    what comes back with them comes back.
+    A stream ends as succeeded, as incomplete if the verdict doubts its completeness or a deletion is held, or as
+    withheld if the source may have withheld it. Children of deleted records are deleted with them, and restored with
+    them.
     """
     async with connection.transaction():
         await keep_states(connection, session.leases, list(session.ids.values()))
@@ -78,7 +77,7 @@ async def publish(
             )
             for stream in session.walk.streams
         }
-        # What changed under the parents that were left out is yet to be read.
+        # Changes under the parents that were left out have yet to be read.
         rotating = {route.lead for route in session.walk.routes if route.is_rotating}
         for lead in session.walk.leads:
             if lead.cursor and lead.name in session.ids and lead not in rotating:
@@ -108,7 +107,7 @@ async def publish_stream(
     deleted = await mark_deleted(connection, session.journaled_as, stream, deletions)
     merged = await remove_merged(connection, session, stream)
     fetched, inserted, updated = counts["fetched"], counts["inserted"], counts["updated"]
-    # Most syncs find nothing new in most streams. What is deleted or merged away has lost its links already.
+    # Most syncs find nothing new in most streams. Rows deleted or merged away have lost their links already.
     if (inserted or updated) and not keeps_links:
         await publish_links(connection, session, stream, are_new=not updated)
     await record_drift(connection, session.org_id, stream, session.sightings.get(stream.name, Sightings()))
@@ -125,7 +124,7 @@ async def publish_stream(
 
 
 async def _merge(connection: AsyncConnection[Any], session: Session, stream: Stream) -> Mapping[str, int]:
-    """Bring the raw rows up to the staged ones; how many were fetched, inserted, updated and caught."""
+    """Merge the staged rows into the raw table; returns the numbers fetched, inserted, updated and caught."""
     asked = {"id": session.ids[stream.name], **session.journaled_as}
     cursor = await connection.execute(_unchanged_statement(stream), asked)
     row = await cursor.fetchone()
@@ -138,9 +137,9 @@ async def _merge(connection: AsyncConnection[Any], session: Session, stream: Str
 
 @cache
 def _unchanged_statement(stream: Stream) -> bytes:
-    """How many records are staged where all are as their rows are; null at the first that is not.
+    """Number of staged records if all equal their rows; null as soon as one differs.
 
-    Most syncs find nothing new in most streams, and the merge takes a millisecond to plan.
+    Most syncs find nothing new in most streams, and planning the merge takes a millisecond.
     """
     statement = sql.SQL(
         "SELECT CASE WHEN NOT EXISTS (SELECT FROM {staging} AS incoming"
@@ -163,9 +162,9 @@ OR incoming._links -> {name} <> (
 
 @cache
 def _differs(stream: Stream) -> sql.Composable:
-    """SQL: whether the row `present` is not as the record `incoming` says.
+    """SQL: whether the row `present` differs from the record `incoming`.
 
-    The same record has another hash where columns were added or changed their types since: then values are compared.
+    An unchanged record has another hash if columns were added or retyped since: then values are compared.
     """
     stored = (*stream.columns, "_extra")
     present, incoming = (
@@ -179,9 +178,9 @@ def _differs(stream: Stream) -> sql.Composable:
 
 @cache
 def _merge_statement(stream: Stream) -> bytes:
-    """Insert what is new, update what differs by content hash or was deleted, leave every other row untouched.
+    """Insert new rows, update those that differ by content hash or were deleted, leave every other row untouched.
 
-    Of a record staged more than once the page read last counts.
+    If a record was staged more than once, the page read last counts.
     """
     stored = [*stream.columns, "_extra", "_content_hash"]
     columns = sql.SQL(", ").join(map(sql.Identifier, stored))
@@ -218,7 +217,7 @@ def _merge_statement(stream: Stream) -> bytes:
 
 
 def _is_caught(stream: Stream) -> sql.Composable:
-    """SQL: whether a changed row's cursor says that it did not change. A stream without a cursor misses nothing."""
+    """SQL: whether a row changed although its cursor did not. False for streams without a cursor."""
     if stream.cursor is None:
         return sql.SQL("false")
     return sql.SQL("present._deleted_at IS NULL AND present.{cursor} = incoming.{cursor}").format(
@@ -227,7 +226,7 @@ def _is_caught(stream: Stream) -> sql.Composable:
 
 
 async def _restore_children(connection: AsyncConnection[Any], session: Session, verdict: Verdict) -> None:
-    """Publish what came back with what it is under, though its own streams were not read."""
+    """Publish children that came back with their parents, although their own streams were not read."""
     staged_as = session.ids[session.names[0]]
     for name, records in verdict.returning.items():
         child = STREAMS[name]
@@ -246,7 +245,7 @@ async def _restore_children(connection: AsyncConnection[Any], session: Session, 
 
 
 async def _settle_deletions(connection: AsyncConnection[Any], session: Session, verdict: Verdict) -> None:
-    """Mark what went with the deleted, and hold what is too much to be believed."""
+    """Mark the children of deleted records, and hold deletions that exceed a guard."""
     for name, ids in verdict.under.items():
         if await mark_deleted(connection, session.journaled_as, STREAMS[name], ids):
             await recount(connection, session.org_id, STREAMS[name])
@@ -265,9 +264,9 @@ async def _settle_deletions(connection: AsyncConnection[Any], session: Session, 
 
 
 async def _unstage(connection: AsyncConnection[Any], session: Session, stream: Stream) -> int:
-    """Drop what was staged, now that it is published, and settle what it settles; returns the stream's live rows.
+    """Drop the published rows from staging, and resolve their quarantine entries; returns the stream's live rows.
 
-    Earlier entries in quarantine of records that were read again are settled: what is still wrong was entered anew.
+    Earlier quarantine entries of records that were read again are resolved: remaining problems were entered anew.
     """
     cursor = await connection.execute(
         _unstage_statement(stream),
@@ -301,16 +300,16 @@ def _unstage_statement(stream: Stream) -> bytes:
 
 
 def _lacks_includes(session: Session, stream: Stream) -> bool:
-    """Whether what came with the stream's records is yet to be read, of all that changed since the last time."""
+    """Whether some included records were missing, so that the changes since the last sync are not all read."""
     return any(route.refused for route in session.walk.routes if stream in route.streams)
 
 
 async def _move_watermark(
     connection: AsyncConnection[Any], session: Session, stream: Stream, lead: Stream | None = None
 ) -> None:
-    """Forward only. A listing that does not tell how far it reached has seen all changes up to its start.
+    """Move the watermark forward only. A listing that does not say how far it got has seen all changes up to its start.
 
-    lead: the stream it was read with, where a change of the one is a change of the other.
+    lead: the stream it was read with, if changes of this one also change that.
     """
     reached = session.walk.reached(lead or stream, session.end) if session.end else None
     left_out = session.walk.left_out(stream, session.end) if session.end else []
@@ -367,5 +366,8 @@ def _availability(stream: Stream, counts: Published, verdict: Verdict) -> tuple[
     if stream.name in verdict.withheld:
         return "withheld", verdict.withheld[stream.name]
     if stream.product.hides_what_is_forbidden and counts.fetched == 0 and counts.row_count == 0:
-        return "silent", f"{stream.product.value} answers with no rows where there are none and where none may be read"
+        return (
+            "silent",
+            f"{stream.product.value} returns no rows both where there are none and where they may not be read",
+        )
     return "available", None

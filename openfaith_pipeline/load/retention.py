@@ -1,4 +1,4 @@
-"""The record of syncs, kept in bounds: a thousand churches leave millions of rows a day that tell of no change."""
+"""Retention of sync records: a thousand churches leave millions of rows a day about syncs that changed nothing."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -10,13 +10,13 @@ from openfaith_pipeline.load.leases import lock_holders
 from openfaith_pipeline.sources import STREAMS
 
 UNCHANGED_KEPT: Final = timedelta(days=2)
-"""How long it is told of a stream's sync that it changed nothing: longer than a sync may be continued."""
+"""Retention for a stream's sync without changes: longer than a sync may be continued."""
 
 _ROWS_AT_ONCE: Final = 20_000
 _SYNCS_AT_ONCE: Final = 1_000
 
-# The newest of each way of reading, and of each way of ending, says how the stream is and since when.
-# A change of nothing but links is not counted in the row; the journal has it.
+# The newest record of each mode and of each status gives the stream's state and since when. Changes of links alone are
+# not counted in the row, but are in the journal.
 _FORGET_STREAMS: Final = """
 WITH old AS (
     SELECT done.id FROM sync.stream_syncs AS done JOIN sync.syncs AS whole USING (sync_id)
@@ -39,7 +39,7 @@ WITH old AS (
 DELETE FROM sync.stream_syncs USING old WHERE stream_syncs.id = old.id
 """
 
-# A key that was used never begins a second sync, so it is remembered.
+# A used idempotency key must never begin a second sync, so it is kept.
 _OLD_SYNCS: Final = """
 SELECT sync_id FROM sync.syncs
 WHERE sync_id > %(after)s AND status <> 'planned' AND idempotency_key IS NULL
@@ -57,10 +57,10 @@ WHERE whole.sync_id = ANY(%(syncs)s)
 
 
 def forget_syncs(connection: Connection[Any], *, runs: timedelta, journal: timedelta) -> int:
-    """Delete what is told of old syncs and is of no more use, some rows at a time; how many rows of streams.
+    """Delete records of old syncs that are of no more use, in batches; returns the number of stream rows deleted.
 
-    runs: how long failures, and syncs as a whole, are told of. journal: how long those are that changed rows, since so
-    long they can be rolled back. The connection commits by itself.
+    runs: retention of failures, and of syncs as a whole. journal: retention of syncs that changed rows, which can be
+    rolled back that long. Needs an autocommit connection.
     """
     linked = [stream.name for stream in STREAMS.values() if stream.links]
     asked = {"runs": runs, "journal": journal, "unchanged": UNCHANGED_KEPT, "linked": linked}
@@ -78,14 +78,14 @@ def forget_syncs(connection: Connection[Any], *, runs: timedelta, journal: timed
 
 
 def forget_resolved(connection: Connection[Any], older_than: timedelta) -> int:
-    """Delete what left quarantine that long ago, personal data and all; how many entries."""
+    """Delete quarantine entries resolved that long ago, with their personal data; returns their number."""
     return connection.execute("DELETE FROM sync.quarantine WHERE resolved_at < now() - %s", (older_than,)).rowcount
 
 
 def forget_abandoned(connection: Connection[Any], older_than: timedelta) -> int:
-    """Give up what is unfinished and that old, of every org, but for what a live sync holds; returns how many walks.
+    """Abandon unfinished walks of that age, of every org, unless held by a live sync; returns their number.
 
-    Each stream of an org is a transaction of its own, under the same lock as a sync that would continue it.
+    Each stream of an org is a separate transaction, under the lock of a sync that would continue it.
     """
     forgotten = 0
     for org_id, stream in _abandoned(connection, older_than):

@@ -1,4 +1,4 @@
-"""The bookkeeping side of a rollback: streams taken from any sync, their states put back, and the record of it."""
+"""Bookkeeping of rollbacks: lock streams against syncs, restore their states, and record the rollback."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from openfaith_pipeline.sources import STREAMS
 def published_streams(
     connection: Connection[Any], org_id: str, sync_id: str, only: Collection[str] | None
 ) -> list[dict[str, Any]]:
-    """What the sync published of the org and is not rolled back, as `sync.stream_syncs` has it, oldest first."""
+    """The sync's published streams of the org that are not rolled back, as in `sync.stream_syncs`, oldest first."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             "SELECT id, sync_id, stream, lead_stream, state_before, finished_at FROM sync.stream_syncs"
@@ -28,7 +28,7 @@ def published_streams(
 
 
 def check_ended(connection: Connection[Any], sync_id: str) -> None:
-    """Raise StreamBusy when the sync is still being worked for."""
+    """Raise StreamBusy if the sync is still running."""
     if holder := live_holder(connection, sync_id):
         raise StreamBusy(f"{sync_id} is still running in {holder}: wait for it, or end it first")
     alive = connection.execute(
@@ -41,16 +41,16 @@ def check_ended(connection: Connection[Any], sync_id: str) -> None:
 
 
 def revert_stream(connection: Connection[Any], org_id: str, rollback_id: str, done: Mapping[str, Any]) -> None:
-    """Put the stream's state back to what it was before `done`, and record this as the rollback's work on it.
+    """Restore the stream's state from before `done`, and record this as part of the rollback.
 
-    The rows are given back by now, for they are counted.
+    Call after the rows were restored, because they are counted.
     """
     record_rollback(connection, org_id, rollback_id, done)
     if done["state_before"] is not None:
         revert_state(connection, org_id, STREAMS[done["stream"]], done["state_before"])
     named = {**done, "org_id": org_id}
     connection.execute("UPDATE sync.stream_syncs SET status = 'rolled_back' WHERE id = %(id)s", named)
-    # What the sync had settled waits again; what it had put there came with rows that are gone.
+    # Entries that the sync resolved are open again; entries that it added belonged to rows that are gone.
     connection.execute(
         "UPDATE sync.quarantine SET resolved_at = CASE WHEN resolved_at IS NULL THEN now() END"
         " WHERE org_id = %(org_id)s AND stream = %(stream)s"
@@ -60,7 +60,7 @@ def revert_stream(connection: Connection[Any], org_id: str, rollback_id: str, do
 
 
 def finish_rollback(connection: Connection[Any], rollback_id: str, sync_id: str, *, is_whole: bool) -> None:
-    """End a rollback; where what it undid is itself a rollback, what that had undone counts again.
+    """End a rollback; if the undone sync was itself a rollback, the syncs that it undid count again.
 
     is_whole: nothing of the sync is left.
     """

@@ -1,7 +1,7 @@
-"""A record, typed by its stream's declaration and written as a line of Postgres' COPY text format.
+"""Convert records to lines of Postgres' COPY text format, typed by their stream's declaration.
 
-Nothing is thrown away. A value that does not fit its column is reported with the whole record, and kept in `_extra`
-under its name; so is an attribute that the catalog does not know. A record too broken to have an id is reported whole.
+Nothing is lost. A value that does not fit its column is reported with the whole record, and kept in `_extra` under its
+name; so are attributes outside the catalog. A record without a usable id is reported whole.
 """
 
 from collections.abc import Mapping
@@ -25,16 +25,16 @@ from openfaith_pipeline.load.values import (
 )
 from openfaith_pipeline.sources import carried_names
 
-_REPLACED = "holds a character that Postgres cannot store; U+FFFD stands in its place"
+_REPLACED = "holds a character that Postgres cannot store, replaced by U+FFFD"
 
 _RELATIONSHIPS = "relationships"
-"""Of `_extra`: by name, the linkages that have no column, or did not fit theirs."""
+"""Key in `_extra`: by name, relationships without a column, or that did not fit theirs."""
 
 
 class Issue(NamedTuple):
-    """What could not be loaded: of which record and field, why, and the record as it came (JSON text).
+    """A record or field that could not be loaded, the reason, and the record as received (JSON text).
 
-    parents: by relationship, the ids of the records it was listed under.
+    parents: ids of the records it was listed under, by relationship.
     """
 
     record_id: str | None
@@ -46,7 +46,7 @@ class Issue(NamedTuple):
 
 @dataclass
 class _Unfitting:
-    """What a record says that does not fit: values of attributes, linkages, and by name the reasons."""
+    """Parts of a record that do not fit: attribute values, relationships, and the reasons by name."""
 
     attributes: dict[str, Any] = field(default_factory=dict)
     linkages: dict[str, Any] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class _Unfitting:
 
 @dataclass
 class EncodedRows:
-    """Lines for COPY, what had to be left out of them, and the names of all attributes that were sent."""
+    """Lines for COPY, issues of values left out, and the names of all attributes sent."""
 
     lines: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
@@ -65,9 +65,9 @@ class EncodedRows:
 class RowEncoder:
     """Types the records of one stream.
 
-    A line holds: position, id, the stream's columns, `_extra`, `_links` where the stream has to-many relationships,
-    `_content_hash`, tab-separated. The hash is over what is stored, so the same record has the same hash whichever
-    request brought it.
+    A line has, tab-separated: position, id, the stream's columns, `_extra`, `_links` if the stream has to-many
+    relationships, `_content_hash`. The hash is over the stored values, so a record has the same hash in whichever
+    request it came.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -82,12 +82,12 @@ class RowEncoder:
         self._by_columns = ColumnEncoder(stream, encode_json)
 
     def encode(self, records: list[Record]) -> EncodedRows:
-        """Lines of the page's records, in its order."""
+        """Lines of the page's records, in order."""
         ordinary = self._by_columns.encode(records)
         return EncodedRows(ordinary[0], [], ordinary[1]) if ordinary else self.encode_by_rows(records)
 
     def encode_by_rows(self, records: list[Record]) -> EncodedRows:
-        """The same, one record after the other, whatever they are."""
+        """Row-wise encoding, which accepts anything."""
         encoded = EncodedRows()
         for position, record in enumerate(records):
             problem = self._shape_problem(record.resource)
@@ -100,7 +100,7 @@ class RowEncoder:
         return encoded
 
     def _without_secrets(self, resource: Any) -> Any:
-        """The record as it may be kept for people to look at."""
+        """The record without secrets, fit to be stored for inspection."""
         attributes = resource.get("attributes") if isinstance(resource, dict) else None
         if not self._stream.withheld or not isinstance(attributes, dict):
             return resource
@@ -176,7 +176,7 @@ class RowEncoder:
         return values
 
     def _links(self, resource: Mapping[str, Any], unfit: _Unfitting) -> list[str]:
-        """The field of `_links`, where the stream has to-many relationships."""
+        """The field `_links`, if the stream has to-many relationships."""
         if not self._stream.links:
             return []
         links = links_of(self._stream.has_many, resource.get("relationships") or {})
@@ -220,7 +220,7 @@ def _id_problem(identifier: Any) -> str | None:
     if not isinstance(identifier, str) or not identifier or not identifier.isprintable():
         return "the record has no usable id"
     if len(identifier) > LONGEST_ID:
-        return f"the record's id is of more than {LONGEST_ID} characters"
+        return f"the record's id has more than {LONGEST_ID} characters"
     return None
 
 

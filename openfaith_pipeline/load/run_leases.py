@@ -1,4 +1,4 @@
-"""Signs of life of the processes that execute runs, so that a run whose process is gone can be told from a slow one."""
+"""Heartbeats of processes that execute runs, to distinguish a run whose process died from a slow one."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -15,7 +15,7 @@ _KEPT: Final = timedelta(days=1)
 
 
 def beat(connection: Connection[Any], run_id: str) -> None:
-    """Say that the process executing this run is alive; raise DatabaseUnavailable when it cannot be said."""
+    """Record that the process of this run is alive; raises DatabaseUnavailable on failure."""
     try:
         connection.execute(
             "INSERT INTO sync.run_leases (run_id, beat_at) VALUES (%s, now())"
@@ -23,15 +23,15 @@ def beat(connection: Connection[Any], run_id: str) -> None:
             (run_id,),
         )
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"Postgres took no sign of life: {type(error).__name__}") from None
+        raise DatabaseUnavailable(f"Postgres took no heartbeat: {type(error).__name__}") from None
 
 
 def silence_of(connection: Connection[Any], run_id: str) -> timedelta | None:
-    """How long ago the run's process last gave a sign of life, by the database's clock; None when it never did."""
+    """Time since the last heartbeat of the run's process, by the database's clock; None if there was none."""
     row = connection.execute("SELECT now() - beat_at FROM sync.run_leases WHERE run_id = %s", (run_id,)).fetchone()
     return row[0] if row else None
 
 
 def forget_old_beats(connection: Connection[Any]) -> None:
-    """Drop the signs of life of runs that have long ended."""
+    """Delete heartbeats of runs that ended long ago."""
     connection.execute("DELETE FROM sync.run_leases WHERE beat_at < now() - %s", (_KEPT,))

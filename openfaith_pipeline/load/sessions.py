@@ -20,17 +20,17 @@ from openfaith_pipeline.load.drift import Sightings
 from openfaith_pipeline.load.leases import Leases, lock_streams, release, take_leases
 
 ARRIVED = "webhook"
-"""The mode, for the record, of what came by itself: no walk that could be continued."""
+"""Recorded mode of records that arrived singly: no walk that could be continued."""
 
 REPLAYED = "replay"
-"""Likewise of what comes out of quarantine."""
+"""Recorded mode of records replayed from quarantine."""
 
 
 @dataclass(frozen=True)
 class SyncRequest:
-    """Which sync of which org an attempt works for.
+    """The sync and org that an attempt works on.
 
-    mode: a SyncMode's value, for the record. holder: the name the attempt holds its leases by.
+    mode: a SyncMode's value, for the record. holder: name under which the attempt holds leases.
     """
 
     org_id: str
@@ -81,11 +81,11 @@ class Session:
 
     @property
     def journaled_as(self) -> dict[str, str]:
-        """The parameters of journaled statements."""
+        """Parameters of journaled statements."""
         return {"org_id": self.org_id, "sync_id": self.sync_id, "cause": self.request.mode}
 
     def checkpoint(self) -> Jsonb:
-        """What the next attempt needs, as stored."""
+        """State for the next attempt, as stored."""
         end = None if self.end is None else asdict(self.end)
         place = {"state": self.state, "end": end, "pages": self.pages, "readings": self.readings}
         return Jsonb({"signature": self.walk.signature, **place})
@@ -94,8 +94,8 @@ class Session:
 async def open_session(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk, *, is_anew: bool) -> Session:
     """Take the leases, and continue the unfinished walk of these streams or begin one.
 
-    is_anew: abandon an unfinished walk of another sync in any case; one of another signature is always abandoned.
-    Raises StreamBusy when a live sync holds one of the streams.
+    is_anew: abandon an unfinished walk of another sync in any case; one with another signature is always abandoned.
+    Raises StreamBusy if a live sync holds one of the streams.
     """
     names = [stream.name for stream in walk.streams]
     async with connection.transaction():
@@ -121,9 +121,9 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
 
 
 async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> Session:
-    """Take the leases of a walk that the request's sync has planned, as it was when it had been read to its end.
+    """Take the leases of a planned walk of the request's sync, in its state at the end of reading.
 
-    Raises StreamBusy when a live sync holds one of the streams, and PlanStale when the plan is no longer there.
+    Raises StreamBusy if a live sync holds one of the streams, and PlanStale if the plan no longer exists.
     """
     names = [stream.name for stream in walk.streams]
     async with connection.transaction():
@@ -135,7 +135,7 @@ async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, w
         )
         planned = await cursor.fetchall()
         if len(planned) != len(names):
-            raise PlanStale(f"the plan of {', '.join(names)} was discarded or given up; make a new one")
+            raise PlanStale(f"the plan of {', '.join(names)} was discarded or expired; make a new one")
         leases = await take_leases(connection, request.org_id, request.holder, names)
     stored = next(row["checkpoint"] for row in planned if row["checkpoint"])
     ids = {name: next(row["id"] for row in planned if row["stream"] == name) for name in names}
@@ -145,14 +145,14 @@ async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, w
 
 
 async def open_beside(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> Session:
-    """Take the leases for records that came by themselves, in the caller's transaction.
+    """Take the leases for records that arrived singly, in the caller's transaction.
 
-    A walk of these streams that was left unfinished stays to be continued. Raises StreamBusy as `open_session`.
+    An unfinished walk of these streams can still be continued. Raises StreamBusy as `open_session`.
     """
     names = [stream.name for stream in walk.streams]
     await lock_streams(connection, request.org_id, names)
     leases = await take_leases(connection, request.org_id, request.holder, names)
-    # Nobody holds the streams, so whoever was said to be reading them is gone.
+    # Nobody holds the streams, so any session recorded as reading them is gone.
     await connection.execute(
         "UPDATE sync.stream_syncs SET status = 'failed', error = 'its process ended', finished_at = now()"
         " WHERE org_id = %s AND stream = ANY(%s) AND status = 'running'",
@@ -169,7 +169,7 @@ async def _lock(connection: AsyncConnection[Any], request: SyncRequest, walk: Wa
 
 
 def _starts(walk: Walk, own: Mapping[str, datetime | None]) -> dict[str, datetime | None]:
-    """Where each lead's changes are read from: the earliest start of its own and of anything read with it."""
+    """Start of each lead's changes: the earliest start among its own and those of streams read with it."""
     starts: dict[str, datetime | None] = {}
     for route in walk.routes:
         beginnings = [own[name] for name in (route.lead.name, *(stream.name for stream in joined_with(route)))]
@@ -179,12 +179,12 @@ def _starts(walk: Walk, own: Mapping[str, datetime | None]) -> dict[str, datetim
 
 
 def joined_with(route: Route) -> list[Stream]:
-    """The streams that are read with the route's lead and could be read by their own cursors."""
+    """Streams read with the route's lead that have a cursor of their own."""
     return [each.stream for each in route.carried if each.stream.comes_with and each.stream.cursor]
 
 
 async def _unfinished(connection: AsyncConnection[Any], org_id: str, names: list[str]) -> list[dict[str, Any]]:
-    """The walks of these streams that did not come to an end; `may_go_on` tells of each whether it may be continued."""
+    """Unfinished walks of these streams; `may_go_on`: whether it may be continued."""
     cursor = await connection.execute(
         "SELECT id, stream, sync_id, checkpoint, started_at, started_at > now() - %(resumable_for)s"
         " AND mode <> ALL(%(passing)s) AND NOT EXISTS (SELECT FROM sync.stream_syncs AS later"
@@ -212,7 +212,7 @@ async def _adopt(connection: AsyncConnection[Any], sync_id: str, found: list[dic
 async def _abandon(
     connection: AsyncConnection[Any], streams: Sequence[Stream], unfinished: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Give up what is unfinished of these streams, with its staged rows."""
+    """Abandon unfinished walks of these streams, with their staged rows."""
     if not unfinished:
         return
     await connection.execute(
@@ -242,7 +242,7 @@ async def _begin(connection: AsyncConnection[Any], request: SyncRequest, walk: W
 async def close_session(connection: AsyncConnection[Any], session: Session, status: str, error: str | None) -> None:
     """Record that the walk did not succeed and release its leases; staged rows stay for the next attempt.
 
-    Nothing is recorded when another session has taken over.
+    Nothing is recorded if another session has taken over.
     """
     async with connection.transaction():
         held = await release(connection, session.leases)

@@ -50,8 +50,8 @@ async def find_silent(connection: AsyncConnection[Any], session: Session) -> dic
         if rows:
             silent[stream.name] = Silence(
                 rows,
-                f"{stream.product.value} answered with no record of {stream.name} and with no refusal, which may mean"
-                f" that it may not be read; the {rows} rows that are here stay as they are",
+                f"{stream.product.value} returned no record of {stream.name} and no refusal, which may mean"
+                f" that it may not be read; the {rows} existing rows stay as they are",
             )
     return silent
 

@@ -1,4 +1,4 @@
-"""A page into staging: its rows, its quarantined records and the checkpoint after it, in one transaction."""
+"""Stage a page: its rows, its quarantined records and the checkpoint after it, in one transaction."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -21,9 +21,9 @@ _COLUMNS_BEFORE = ("_stream_sync_id", "_page", "_position", "id")
 
 
 async def commit_page(connection: AsyncConnection[Any], session: Session, page: Page) -> dict[str, int]:
-    """Stage the page and move the checkpoint, all or nothing. Returns the rows staged, by stream.
+    """Stage the page and move the checkpoint, in one transaction. Returns the number of rows staged, by stream.
 
-    The session is moved along only once the transaction is committed. Raises LeaseLost when another took over.
+    The session object is advanced only after the commit. Raises LeaseLost if another took over.
     """
     encoded: dict[str, EncodedRows] = {}
     before = (session.state, session.end, session.pages)
@@ -44,9 +44,9 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
 
 
 async def discard_reading(connection: AsyncConnection[Any], session: Session) -> None:
-    """Take the session back to its first page, for another reading; what the last one staged and set aside is dropped.
+    """Reset the session to its first page for another reading; rows and quarantine entries of the last one are dropped.
 
-    Raises LeaseLost when another took over.
+    Raises LeaseLost if another took over.
     """
     before = (session.state, session.end, session.readings)
     session.state, session.end, session.readings = None, None, session.readings + 1
@@ -80,19 +80,19 @@ async def _drop_staged(connection: AsyncConnection[Any], session: Session, strea
 
 @cache
 def encoder_of(stream: Stream) -> RowEncoder:
-    """One encoder for each stream, made once."""
+    """The stream's encoder, cached."""
     return RowEncoder(stream)
 
 
 async def encode_completed(
     connection: AsyncConnection[Any], session: Session, stream: Stream, records: list[Record]
 ) -> EncodedRows:
-    """The records as rows, with the parents that are known of them where they tell none."""
+    """The records as rows, with known parents where they name none."""
     return encoder_of(stream).encode(await with_known_parents(connection, session, stream, records))
 
 
 async def stage(connection: AsyncConnection[Any], session: Session, stream: Stream, rows: EncodedRows) -> None:
-    """Copy rows into the stream's staging table, as of the session's present page."""
+    """Copy rows into the stream's staging table, as part of the session's current page."""
     if rows.lines:
         prefix = f"{session.ids[stream.name]}\t{session.pages}\t"
         async with connection.cursor() as cursor, cursor.copy(_copy_statement(stream)) as copy:
@@ -112,7 +112,7 @@ def _copy_statement(stream: Stream) -> bytes:
 async def quarantine(
     connection: AsyncConnection[Any], session: Session, stream: Stream, page: int, issues: list[Issue]
 ) -> None:
-    """Keep what could not be loaded, with its reason."""
+    """Store records and values that could not be loaded, with the reason."""
     async with connection.cursor() as cursor:
         await cursor.executemany(
             "INSERT INTO sync.quarantine (org_id, stream, sync_id, page, record_id, field, reason, record, parents)"
@@ -134,8 +134,8 @@ async def quarantine(
         )
 
 
-# A crash of the server may take the last pages with it, rows and checkpoint alike: they are fetched again. Publishing
-# waits for the disk, and for all that came before it.
+# A crash of the server may lose the last pages, rows and checkpoint alike: they are fetched again. Publishing waits for
+# the disk, and so for everything before it.
 _MOVE_CHECKPOINT: Final = sql.SQL(
     "WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS setting),"
     " held AS ({} RETURNING state.stream), moved AS ("
@@ -152,7 +152,7 @@ _MOVE_CHECKPOINT: Final = sql.SQL(
 async def _move_checkpoint(
     connection: AsyncConnection[Any], session: Session, page: Page, encoded: Mapping[str, EncodedRows]
 ) -> None:
-    """Move the session on by a page, if it still holds its streams; the checkpoint is kept with its first stream."""
+    """Advance the session by a page, if it still holds its streams; the checkpoint is stored with its first stream."""
     first, *others = session.names
     names = [first, *(name for name in others if name in encoded)]
     counts = [_counts(encoded.get(name)) for name in names]
@@ -175,7 +175,7 @@ async def _move_checkpoint(
 
 
 def _counts(rows: EncodedRows | None) -> tuple[int, int]:
-    """Rows fetched, and how many records among them have something in quarantine."""
+    """Numbers of rows fetched, and of records with quarantine entries."""
     if rows is None:
         return 0, 0
     whole = [issue for issue in rows.issues if issue.field is None]

@@ -1,4 +1,4 @@
-"""Statistics and room after a large publish: autovacuum comes later, when what follows has been planned badly."""
+"""Vacuum and analyse after a large publish: autovacuum would come after later statements were badly planned."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,13 +11,13 @@ from openfaith_pipeline.sources import STREAMS
 
 LARGE: Final = 1000
 SHARE: Final = 0.2
-"""A publish is large that wrote so many rows, and this share of the stream's rows."""
+"""A publish is large if it wrote at least this many rows and this share of the stream's rows."""
 
 
 async def tidy_up(connection: AsyncConnection[Any], published: Mapping[str, Published]) -> None:
-    """Vacuum and analyse the tables of each stream whose publish was large. The connection is in no transaction.
+    """Vacuum and analyse the tables of each stream with a large publish. The connection must be in no transaction.
 
-    A table that somebody else is tidying up is left to them.
+    Tables that another session is vacuuming are skipped.
     """
     tables = [
         table
@@ -27,7 +27,7 @@ async def tidy_up(connection: AsyncConnection[Any], published: Mapping[str, Publ
     ]
     if not tables:
         return
-    await connection.set_autocommit(True)  # VACUUM runs in no transaction
+    await connection.set_autocommit(True)  # VACUUM cannot run in a transaction
     try:
         for table in tables:
             await connection.execute(sql.SQL("VACUUM (ANALYZE, SKIP_LOCKED) {}").format(table))
@@ -36,6 +36,6 @@ async def tidy_up(connection: AsyncConnection[Any], published: Mapping[str, Publ
 
 
 def is_large(counts: Published) -> bool:
-    """Whether so much was written that what the planner knows of the table is wrong now."""
+    """Whether so much was written that the planner's statistics are wrong."""
     written = counts.inserted + counts.updated + counts.deleted
     return written >= LARGE and written >= SHARE * counts.row_count

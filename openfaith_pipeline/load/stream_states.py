@@ -18,7 +18,7 @@ from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.load.leases import FREED, RENEWAL, Leases
 
 CLOCK_ALLOWANCE = timedelta(minutes=10)
-"""A whole listing has seen every change up to its start, by a clock that may differ from ours by this much."""
+"""A whole listing has seen every change up to its start, less this allowance for differences between clocks."""
 
 _WITHOUT_LEASE: Final = "to_jsonb({}) - ARRAY['org_id', 'stream', 'fence', 'holder', 'lease_expires_at']"
 """SQL: a state as it is kept for a rollback."""
@@ -79,7 +79,7 @@ async def recount(connection: AsyncConnection[Any], org_id: str, stream: Stream)
 
 
 def recount_counted(connection: Connection[Any], org_id: str, stream: Stream) -> None:
-    """Count the stream's live rows anew, where they were counted."""
+    """Recount the stream's live rows, if they were counted before."""
     connection.execute(_recount_statement(stream), _recounted(org_id, stream, was_counted=True))
 
 
@@ -92,7 +92,7 @@ def _recounted(org_id: str, stream: Stream, *, was_counted: bool) -> dict[str, A
     return {"org_id": org_id, "stream": stream.name, "was_counted": was_counted}
 
 
-# One that an earlier version let into the future is none.
+# A watermark in the future, set by an earlier version, counts as none.
 _MOVE_WATERMARK: Final = """
 UPDATE sync.stream_states SET watermark = greatest(
     CASE WHEN watermark <= now() + %(allowance)s THEN watermark END,
@@ -152,7 +152,7 @@ async def forget_proof(connection: AsyncConnection[Any], org_id: str, streams: S
 async def mark_unavailable(
     connection: AsyncConnection[Any], org_id: str, streams: Sequence[str], availability: str, reason: str
 ) -> None:
-    """Remember that the source withholds these streams. Their rows stay as they are."""
+    """Record that the source withholds these streams. Their rows stay as they are."""
     await connection.execute(
         "UPDATE sync.stream_states SET availability = %s, availability_reason = %s, checked_at = now()"
         " WHERE org_id = %s AND stream = ANY(%s)",
@@ -161,7 +161,7 @@ async def mark_unavailable(
 
 
 async def absent_paths(connection: AsyncConnection[Any], org_id: str) -> list[str]:
-    """The streams of the org whose unconfirmed path was found to be absent."""
+    """Streams of the org whose unconfirmed path turned out to be absent."""
     cursor = await connection.execute(
         "SELECT stream FROM sync.stream_states WHERE org_id = %s AND is_path_absent", (org_id,)
     )
@@ -186,7 +186,7 @@ WHERE last_full_at IS NOT NULL OR withheld_at IS NOT NULL
 
 
 def last_proofs(connection: Connection[Any], org_id: str) -> dict[str, datetime]:
-    """By stream of the org, when everything of it was last read and proven, or was last found to be withheld."""
+    """By stream of the org, when it was last read whole and proven, or last found to be withheld."""
     return dict(connection.execute(_LAST_PROOFS, (org_id,)).fetchall())
 
 
@@ -202,7 +202,7 @@ def newest_changes(connection: Connection[Any], org_id: str) -> dict[str, dateti
 
 
 async def unread_streams(connection: AsyncConnection[Any], org_id: str, streams: Sequence[Stream]) -> set[str]:
-    """Those of the streams that no sync has brought to any point yet."""
+    """The streams that no sync has read yet."""
     cursor = await connection.execute(
         "SELECT stream FROM sync.stream_states WHERE org_id = %s AND watermark IS NOT NULL", (org_id,)
     )

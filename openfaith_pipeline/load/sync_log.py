@@ -1,4 +1,4 @@
-"""The record of syncs: what was asked for, and how each stream of it ended."""
+"""The log of syncs: requests, and the outcome of each stream."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,15 +34,15 @@ SELECT * FROM ({_SEEN} WHERE status IN ('running', 'interrupted') AND mode = %(m
      WHERE newer.org_id = ANY(%(orgs)s) AND newer.sync_id <> unfinished.sync_id AND newer.started_at > seen_at)
 """  # noqa: S608 - a part of ours
 PUBLISHED: Final = ("succeeded", "incomplete", "withheld")
-"""The statuses of a stream's sync whose rows were published."""
+"""Statuses of a stream's sync whose rows were published."""
 
 
 @dataclass(frozen=True)
 class SyncStart:
-    """What was asked for.
+    """A sync to begin.
 
-    trigger: what asked (cli, dagster, ...). requested: streams and orgs, for the record.
-    idempotency_key: the asker's own name for the request; asked again, it is the same sync.
+    trigger: its origin (cli, dagster, ...). requested: streams and orgs, for the record.
+    idempotency_key: the client's own name for the request; a second request with it is the same sync.
     """
 
     sync_id: str
@@ -75,10 +75,10 @@ class RunningSync:
 
 
 def begin_sync(connection: Connection[Any], start: SyncStart) -> RecordedSync | None:
-    """Record a sync, or that another attempt of it has begun, once what undoes the one before has ended.
+    """Record a sync, or the start of another attempt of it, once the undoing of the previous one has ended.
 
-    Where another sync was begun with the same idempotency key nothing is recorded, and that one is returned: the
-    caller must not sync. Of several callers at once one begins; the others wait for its transaction to end.
+    If another sync was begun with the same idempotency key, nothing is recorded and that one is returned: the caller
+    must not sync. Of several concurrent callers one begins; the others wait for its transaction to end.
     """
     key = start.idempotency_key
     inserted = connection.execute(
@@ -102,7 +102,7 @@ def begin_sync(connection: Connection[Any], start: SyncStart) -> RecordedSync | 
 
 @contextmanager
 def between_attempts(database: Database, sync_id: str) -> Iterator[str | None]:
-    """For the block no other attempt of the sync begins. The run that was the last, as far as one was."""
+    """Keep other attempts of the sync from beginning during the block. Yields the run of the last attempt, if any."""
     with database.connect(autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(hashtextextended('attempt ' || %s, 0))", (sync_id,))
         row = connection.execute("SELECT run_id FROM sync.syncs WHERE sync_id = %s", (sync_id,)).fetchone()
@@ -111,7 +111,7 @@ def between_attempts(database: Database, sync_id: str) -> Iterator[str | None]:
 
 @contextmanager
 def started_alone(database: Database, idempotency_key: str | None) -> Iterator[None]:
-    """Of all who want to begin or continue the sync of this key, one at a time is within the block."""
+    """Let only one process at a time begin or continue the sync with this key."""
     if idempotency_key is None:
         yield
         return
@@ -143,7 +143,7 @@ def find_unfinished(connection: Connection[Any], start: SyncStart) -> RecordedSy
 
 
 def finish_sync(connection: Connection[Any], sync_id: str, error: str | None = None) -> None:
-    """Record the end of a sync: failed when `error` says why, succeeded otherwise."""
+    """Record the end of a sync: failed with `error`, succeeded without."""
     connection.execute(
         "UPDATE sync.syncs SET status = %s, error = %s, finished_at = now() WHERE sync_id = %s",
         ("failed" if error else "succeeded", error, sync_id),
@@ -188,7 +188,7 @@ def interrupt_sync(connection: Connection[Any], sync_id: str) -> None:
 
 
 def error_of(connection: Connection[Any], sync_id: str) -> str | None:
-    """Why a sync failed; None when it did not, or did not come so far as to say."""
+    """Why a sync failed; None if it did not, or ended before it could record the reason."""
     row = connection.execute("SELECT error FROM sync.syncs WHERE sync_id = %s", (sync_id,)).fetchone()
     return row[0] if row else None
 
@@ -204,18 +204,18 @@ def has_failing_streams(connection: Connection[Any], org_id: str) -> bool:
 
 
 def mode_of(connection: Connection[Any], sync_id: str) -> str | None:
-    """How the sync reads, None where none was begun by this name."""
+    """The sync's mode, None if it was never begun."""
     row = connection.execute("SELECT mode FROM sync.syncs WHERE sync_id = %s", (sync_id,)).fetchone()
     return row[0] if row else None
 
 
 def note_run(connection: Connection[Any], sync_id: str, run_id: str) -> None:
-    """Say which run the sync is."""
+    """Record the run of the sync."""
     connection.execute("UPDATE sync.syncs SET run_id = %s WHERE sync_id = %s", (run_id, sync_id))
 
 
 def recorded_streams(connection: Connection[Any], sync_id: str, org_id: str) -> list[dict[str, Any]]:
-    """How each stream of the sync ended last, as stored."""
+    """Last outcome of each stream of the sync, as stored."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             "SELECT DISTINCT ON (done.stream) done.*, state.row_count,"
@@ -232,7 +232,7 @@ async def finished_streams(
     sync_id: str,
     streams: Sequence[Stream],
 ) -> dict[str, dict[str, Any]]:
-    """The streams of this org that earlier attempts of the sync have published, as stored."""
+    """Streams of this org that earlier attempts of the sync have published, as stored."""
     cursor = await connection.execute(
         "SELECT done.*, extract(epoch FROM done.finished_at - done.started_at)::float8 AS seconds, state.row_count"
         " FROM sync.stream_syncs AS done JOIN sync.stream_states AS state USING (org_id, stream)"
@@ -243,7 +243,7 @@ async def finished_streams(
 
 
 async def changed_streams(connection: AsyncConnection[Any], org_id: str, sync_id: str) -> list[str]:
-    """The streams of the org in which this sync, all its attempts together, has changed rows so far."""
+    """Streams of the org with rows changed by any attempt of this sync."""
     cursor = await connection.execute(
         "SELECT stream FROM sync.stream_syncs WHERE sync_id = %s AND org_id = %s"
         " AND inserted + updated + deleted > 0 ORDER BY stream",
@@ -262,7 +262,7 @@ async def record_stream_sync(
     mode: str,
     deleted: int,
 ) -> None:
-    """Record a change of a stream that read nothing: how many rows it marked deleted."""
+    """Record a change of a stream that was not read: the number of rows marked deleted."""
     await connection.execute(
         "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status, deleted, finished_at)"
         " VALUES (%s, %s, %s, %s, %s, 'succeeded', %s, now())",
@@ -271,7 +271,7 @@ async def record_stream_sync(
 
 
 async def page_counts(connection: AsyncConnection[Any], stream_sync_ids: Sequence[int]) -> dict[str, dict[str, Any]]:
-    """By stream, what was counted page by page, earlier attempts included, and how its attributes drift."""
+    """By stream, counts summed over all pages, including earlier attempts, and the drift of its attributes."""
     cursor = await connection.execute(
         "SELECT stream, quarantined, requests, waited_seconds, ARRAY(SELECT kind || ' ' || attribute FROM sync.drift"
         " WHERE drift.org_id = done.org_id AND drift.stream = done.stream ORDER BY 1) AS drift"

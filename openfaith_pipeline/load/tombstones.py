@@ -1,4 +1,4 @@
-"""Rows marked deleted, and with them what exists only under them; what went together may come back together."""
+"""Tombstones: rows marked deleted together with their children, which may come back together."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from openfaith_pipeline.sources import STREAMS
 
 
 class Child(NamedTuple):
-    """A stream whose records exist under a record of another: those whose `column` names it."""
+    """A stream whose records exist under a record of another, which they name in `column`."""
 
     stream: Stream
     column: str
@@ -23,7 +23,7 @@ class Child(NamedTuple):
 
 @cache
 def children_of(stream: Stream) -> tuple[Child, ...]:
-    """The streams that are read under this one's records only, or whose change is a change of theirs."""
+    """Streams that are read only under this one's records, or whose changes also change its records."""
     found = []
     for child in STREAMS.values():
         for relationship, target in child.belongs_to.items():
@@ -34,7 +34,7 @@ def children_of(stream: Stream) -> tuple[Child, ...]:
 
 
 def _is_walked_only(child: Stream, relationship: str) -> bool:
-    """Whether all its records are found below this parent. An unconfirmed path below others is but a shorter way."""
+    """Whether all its records are found below this parent. An unconfirmed path below others is only a shortcut."""
     ways = [child.paths(), child.paths(is_path_absent=True) if child.placeholders else ()]
     innermost = [[(placeholders_of(path) or ("",))[-1] for path in paths] for paths in ways]
     return any(names and set(names) == {relationship} for names in innermost)
@@ -43,7 +43,7 @@ def _is_walked_only(child: Stream, relationship: str) -> bool:
 async def mark_deleted(
     connection: AsyncConnection[Any], journaled_as: Mapping[str, str], stream: Stream, ids: Sequence[str]
 ) -> int:
-    """Mark live rows deleted and drop their links; how many there were. All of one transaction have one moment."""
+    """Mark live rows deleted and remove their links; returns their number. All in one transaction share one time."""
     if not ids:
         return 0
     asked = {"ids": list(ids), **journaled_as}
@@ -62,7 +62,7 @@ async def mark_deleted(
 
 
 Rows = dict[str, Mapping[str, str]]
-"""By id, the ids of those parents that the row names."""
+"""By id, the ids of the parents in the row."""
 
 
 async def live_under(connection: AsyncConnection[Any], org_id: str, child: Child, ids: Collection[str]) -> Rows:
@@ -71,7 +71,7 @@ async def live_under(connection: AsyncConnection[Any], org_id: str, child: Child
 
 
 async def returning(connection: AsyncConnection[Any], session: Session, stream: Stream) -> dict[str, datetime]:
-    """Staged records of which the row is marked deleted: by id, since when."""
+    """Staged records whose row is marked deleted: the time of deletion by id."""
     cursor = await connection.execute(
         sql.SQL(
             "SELECT DISTINCT present.id, present._deleted_at FROM {} AS staged JOIN {} AS present USING (id)"
@@ -85,7 +85,7 @@ async def returning(connection: AsyncConnection[Any], session: Session, stream: 
 async def gone_with(
     connection: AsyncConnection[Any], org_id: str, child: Child, parents: Mapping[str, datetime]
 ) -> tuple[Rows, dict[str, datetime]]:
-    """The child's rows that were marked deleted in the moment in which their parent was; and that moment by id."""
+    """The child's rows marked deleted at the same time as their parent; and that time by id."""
     rows = await _under(connection, org_id, child, parents, "_deleted_at = gone.moment")
     moments = {identifier: parents[named[child.column.removesuffix("_id")]] for identifier, named in rows.items()}
     return rows, moments

@@ -1,4 +1,4 @@
-"""A value, typed as its column and written as a field of Postgres' COPY text format."""
+"""Convert values to fields of Postgres' COPY text format, typed by their column."""
 
 import math
 import re
@@ -20,7 +20,7 @@ _UTC_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 class Unfit(ValueError):
-    """A value does not fit its column; the message says why, without the value."""
+    """A value does not fit its column; the message gives the reason, not the value."""
 
 
 def encode_text(value: Any) -> str:
@@ -67,7 +67,7 @@ def _integer(value: Any) -> str:
 
 
 def _float(value: Any) -> str:
-    """The column is `numeric`: every digit is kept."""
+    """Format for a `numeric` column: every digit is kept."""
     if isinstance(value, str) and _DECIMAL.fullmatch(value):
         value = Decimal(value)
     if isinstance(value, Decimal) and abs(value.adjusted()) <= LARGEST_EXPONENT:
@@ -88,7 +88,7 @@ def _boolean(value: Any) -> str:
 
 
 def _date(value: Any) -> str:
-    """A day; the source writes some as the midnight they begin with."""
+    """A day; the source writes some as midnight of that day."""
     try:
         if isinstance(value, str) and len(day := value.removesuffix("T00:00:00Z")) == 10:
             return date.fromisoformat(day).isoformat()

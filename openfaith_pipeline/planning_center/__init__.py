@@ -1,7 +1,6 @@
-"""The source API: client, credentials, rate budget, JSON:API documents. Nothing else in the package knows HTTP.
+"""Planning Center as a source: client, credentials, rate budget, JSON:API documents, streams and their extraction.
 
-What is synced is the catalog's, how a listing is walked is `extract/`'s. Facts about Planning Center that shape this
-room stand with the code they shape, each with its public source.
+Facts about Planning Center stand next to the code they shape, each with its public source.
 """
 
 from openfaith_pipeline.planning_center.client import PlanningCenterClient

@@ -1,6 +1,6 @@
-"""Answers read as they come, and given up once they are too large: fifty churches share a process.
+"""Response bodies, read with a limit on their decoded size, because many churches share a process.
 
-httpx decodes a body before anybody can count it, and a megabyte of gzip, or of gzip in gzip, is gigabytes then.
+httpx decodes a body before anybody can count it, and a megabyte of gzip (or of gzip in gzip) may decode to gigabytes.
 """
 
 import zlib
@@ -12,7 +12,7 @@ import httpx
 from openfaith_pipeline.errors import UnexpectedResponse
 
 MOST_BYTES: Final = 32 * 1024 * 1024
-"""Of a body, decoded. A page of a hundred records with all that can be included has some hundred kilobytes."""
+"""Limit for a decoded body. A page of a hundred records with all includes has some hundred kilobytes."""
 ACCEPTED: Final = "gzip, deflate"
 
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
@@ -21,12 +21,12 @@ _OF_THE_WIRE: Final = frozenset({"content-encoding", "content-length", "transfer
 
 
 async def read_whole(response: httpx.Response) -> httpx.Response:
-    """The same response with its body, as httpx's `aread` leaves it.
+    """The same response with its body, as after httpx's `aread`.
 
-    Raises UnexpectedResponse for a body that is too large, or encoded as nobody asked for; httpx.DecodingError for one
-    that is not so encoded.
+    Raises UnexpectedResponse for a body that is too large, or in an encoding that was not requested;
+    httpx.DecodingError for one that is not in its declared encoding.
     """
-    if response.is_stream_consumed:  # by a transport that had it whole
+    if response.is_stream_consumed:  # by a transport that had the whole body
         return response
     body = _Body(response)
     raw: AsyncIterable[bytes] = response.aiter_raw()
@@ -54,7 +54,7 @@ class _Body:
         self._may_be_bare = encoding == "deflate"
         self._decoder = zlib.decompressobj(_GZIP_OR_ZLIB) if encoding in ("gzip", "x-gzip", "deflate") else None
         if self._decoder is None and encoding not in ("", "identity"):
-            raise UnexpectedResponse("the answer comes in an encoding that was not asked for")
+            raise UnexpectedResponse("the response has an encoding that was not requested")
         if response.headers.get("content-length", "0").strip()[:20].isdigit():
             self._check(int(response.headers.get("content-length", "0").strip()[:20]))
 
@@ -81,8 +81,10 @@ class _Body:
             self._may_be_bare = False
             self._decoder = zlib.decompressobj(_BARE_DEFLATE)
             return self._decoded(part)
-        raise httpx.DecodingError("the body is not encoded as it says", request=self._response.request) from failure
+        raise httpx.DecodingError(
+            "the body does not have its declared encoding", request=self._response.request
+        ) from failure
 
     def _check(self, size: int) -> None:
         if size > MOST_BYTES:
-            raise UnexpectedResponse(f"the answer has more than {MOST_BYTES // 1024**2} MB")
+            raise UnexpectedResponse(f"the response has more than {MOST_BYTES // 1024**2} MB")

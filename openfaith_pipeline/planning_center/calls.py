@@ -1,4 +1,4 @@
-"""What is asked of Planning Center, and how much of it may be repeated in messages, logs and spans."""
+"""Requests to Planning Center, and the parts of them that may appear in messages, logs and spans."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from openfaith_pipeline.catalog.source import Product
 
 DEEP_OFFSET = 30_000
-"""Above this offset a lower rate limit holds (api.planningcenteronline.com/docs/overview/rate-limiting)."""
+"""Above this offset a lower rate limit applies (api.planningcenteronline.com/docs/overview/rate-limiting)."""
 
 _PATH = re.compile(r"(/([\w.~:-]|%[0-9A-Fa-f]{2})+)+/?")
 
@@ -17,7 +17,7 @@ _PATH = re.compile(r"(/([\w.~:-]|%[0-9A-Fa-f]{2})+)+/?")
 class Call:
     """One request. `path` is relative to the API's base URL, so that credentials cannot be sent anywhere else.
 
-    body: the JSON:API document a write carries.
+    body: the JSON:API document of a write.
     is_leading: as in RateBudget.acquire.
     """
 

@@ -1,4 +1,4 @@
-"""The one way to Planning Center: authenticated, versioned, rate-limited and retried, for one org."""
+"""The HTTP client for Planning Center: authenticated, versioned, rate-limited and retried, for one org."""
 
 import asyncio
 import base64
@@ -42,16 +42,16 @@ from openfaith_pipeline.planning_center.second_looks import SecondLooks
 from openfaith_pipeline.planning_center.transport import hide_query, parse_url
 
 LONGEST_ATTEMPT = 120.0
-"""Seconds one attempt may take in all: a body that drips never runs into the read timeout."""
+"""Time limit for one whole attempt, in seconds: a slowly dripping body never runs into the read timeout."""
 
 _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class PlanningCenterClient:
-    """Reads, and now and then writes, with the credentials of one org; an async context manager, for one event loop.
+    """Reads, and occasionally writes, with the credentials of one org; an async context manager for one event loop.
 
-    requests, waited_seconds: what all calls have cost so far, those that failed included.
+    requests, waited_seconds: sums over all calls, including failed ones.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class PlanningCenterClient:
         retry: RetryLimits = USUAL_PATIENCE,
         most_connections: int = MOST_CONNECTIONS,
     ) -> None:
-        """Raise ConfigurationError for a URL that cannot be one, ConnectionRejected for a token that cannot be one.
+        """Raise ConfigurationError for an invalid URL, ConnectionRejected for a malformed token.
 
-        most_connections: to the host, shared with all other clients of it in this event loop.
+        most_connections: to the host, shared by all its clients in this event loop.
         """
         self.requests = 0
         self.waited_seconds = 0.0
@@ -77,7 +77,7 @@ class PlanningCenterClient:
         self._sent: Credentials | None = None
         self._header = ""
         self._accepted: Credentials | None = None
-        self._renewed: Credentials | None = None  # and not accepted yet
+        self._renewed: Credentials | None = None  # not accepted by the server yet
         self._second_looks = SecondLooks(retry.second_looks)
         self._reachability = Reachability()
         self._budget = budget or LocalRateBudget()
@@ -112,11 +112,11 @@ class PlanningCenterClient:
         is_leading: bool = False,
         attempts: int | None = None,
     ) -> Document:
-        """Read one document, trying again as long as that makes sense.
+        """Read one document, with retries where they make sense.
 
-        is_leading: as in RateBudget.acquire. attempts: fewer than the usual, for what has failed already.
+        is_leading: as in RateBudget.acquire. attempts: fewer than usual, for requests that have already failed.
 
-        Raises, of `errors.py`: TransientError or RateLimitedError when patience ran out, SourceUnreachable for this
+        Raises, from `errors.py`: TransientError or RateLimitedError after the last retry, SourceUnreachable for this
         call and every later one, ConnectionRejected, ProductNotGranted, StreamForbidden, PathNotFound,
         UnexpectedResponse.
         """
@@ -126,10 +126,10 @@ class PlanningCenterClient:
     async def write(
         self, method: str, path: str, *, product: source.Product, body: Mapping[str, Any] | None = None
     ) -> Document:
-        """Change something there; the document of what it is now, without data where it is gone.
+        """Write; returns the document of the new state, without data after a deletion.
 
-        What is created twice when asked for twice (POST) is asked for once, unless the server says to wait. Raises as
-        `get` does; UnexpectedResponse when Planning Center refuses what was sent.
+        A POST would create a duplicate if repeated, so it is sent once, unless the server says to wait. Raises as `get`
+        does; UnexpectedResponse if Planning Center refuses the document.
         """
         limits = replace(self._retry, attempts=1) if method == "POST" else self._retry
         return await self._ask(Call(path, {}, product, method, body), limits)
@@ -155,7 +155,7 @@ class PlanningCenterClient:
         try:
             return await self._try(call, patience, credentials)
         except ConnectionRejected:
-            # Once: what refuses a token that is new refuses the next one too.
+            # Only once: a server that refuses a new token will refuse the next one too.
             renewed = None if credentials is self._renewed else await self._provider.renewed(credentials)
         if renewed is not None:
             self._renewed = renewed
@@ -191,7 +191,7 @@ class PlanningCenterClient:
             return document
 
     def _body_of(self, response: httpx.Response, call: Call) -> dict[str, Any]:
-        """As `read_body`; any answer about what was asked for is one that accepts the credentials."""
+        """As `read_body`; a response about the resource itself also proves that the credentials were accepted."""
         try:
             body = read_body(response, call)
         except UnavailableError:
@@ -206,7 +206,7 @@ class PlanningCenterClient:
         return self._header
 
     async def _exchange(self, call: Call, patience: Patience, permit: Permit, authorization: str) -> httpx.Response:
-        """Send one request under its permit, and tell the budget what the answer says before anyone else sends."""
+        """Send one request under its permit, and report its rate-limit headers before the next request is sent."""
         report: RateReport | None = None
         try:
             response = await self._send(call, authorization)
@@ -233,11 +233,11 @@ class PlanningCenterClient:
         else:
             self._reachability.is_reached = True
             return response
-        # Raised out here so that no chain leads to httpx's exception: it carries the request and its headers.
+        # Raised out here so that no exception chain leads to httpx's, which carries the request and its headers.
         reason = failure_of(failure, self._url)
         if isinstance(failure, _UNREACHABLE):
             raise SourceUnreachable(f"no connection to {self._url.host} can be made ({reason})")
-        raise TransientError(f"{call}: no whole answer from {self._url.host} ({reason})")
+        raise TransientError(f"{call}: no complete response from {self._url.host} ({reason})")
 
     @contextmanager
     def _span(self, call: Call, patience: Patience) -> Iterator[trace.Span]:
@@ -264,7 +264,7 @@ class PlanningCenterClient:
 
 def _provider_of(credentials: Credentials | CredentialsProvider) -> CredentialsProvider:
     if isinstance(credentials, PersonalAccessToken | OAuthToken):
-        _authorization(credentials)  # what cannot be one is refused at once
+        _authorization(credentials)  # raises at once for a malformed token
         return FixedCredentials(credentials)
     return credentials
 
@@ -275,5 +275,5 @@ def _authorization(credentials: Credentials) -> str:
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
     token = credentials.access_token.get_secret_value()
     if not _TOKEN.fullmatch(token):
-        raise ConnectionRejected("the access token is empty or has characters no token has; connect the org again")
+        raise ConnectionRejected("the access token is empty or has invalid characters; connect the org again")
     return f"Bearer {token}"

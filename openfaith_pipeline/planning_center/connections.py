@@ -1,4 +1,4 @@
-"""Connections to Planning Center: one pool for each host, whichever churches a process works on."""
+"""HTTP connections to Planning Center: one pool for each host, shared by all churches of the process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,36 +14,36 @@ from openfaith_pipeline.planning_center.answers import ACCEPTED, read_whole
 from openfaith_pipeline.planning_center.transport import user_agent
 
 MOST_CONNECTIONS: Final = 128
-"""Fifty churches at the documented limit, five requests a second each, keep some seventy busy at 300 ms an answer."""
+"""Fifty churches at the documented five requests per second each keep about seventy busy at 300 ms per response."""
 
 # Planning Center's own gateway gives up "after about a minute" (github.com/planningcenter/developers/issues/874).
 _TIMEOUTS: Final = httpx.Timeout(connect=10.0, read=75.0, write=10.0, pool=75.0)
 
 
 class Connections:
-    """The connections to one host, `most` of them at most: opened as they are needed, the last used first.
+    """At most `most` connections to one host, opened as needed, the most recently used first.
 
-    Each has a client of its own: httpx looks at every pair of a client's connections twice for each request. Nothing
-    of a church stays in them, cookies included: each request carries its own credentials. Raises ConfigurationError
-    for a proxy or certificates that the environment names and that cannot be used.
+    Each has its own httpx client, because httpx compares every pair of a client's connections twice for each request.
+    They keep no state of a church, not even cookies: each request carries its own credentials. Raises
+    ConfigurationError for an unusable proxy or certificates named in the environment.
     """
 
     def __init__(self, url: httpx.URL, most: int, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.borrowers = 0
-        # A transport of one's own has no proxy before it.
+        # A custom transport has no proxy in front of it.
         self._options = {"transport": transport, "trust_env": False} if transport else client_options(url)
         self._free = asyncio.Semaphore(most)
         self._idle: list[httpx.AsyncClient] = []
 
     async def request(self, method: str, url: str, **of_request: Any) -> httpx.Response:
-        """As httpx's, once a connection is free. Raises UnexpectedResponse for an answer that is too large."""
+        """As httpx's, once a connection is free. Raises UnexpectedResponse for a response that is too large."""
         async with self._free:
             client = self._idle.pop() if self._idle else self._open()
             try:
                 async with client.stream(method, url, **of_request) as coming:
                     response = await read_whole(coming)
             except BaseException:
-                # httpx can take the connection of a canceled request for a busy one for ever.
+                # httpx may consider the connection of a canceled request busy for ever.
                 with suppress(httpx.HTTPError, OSError):
                     await client.aclose()
                 raise
@@ -51,7 +51,7 @@ class Connections:
             return response
 
     async def aclose(self) -> None:
-        """Close what is idle: nobody may be asking any more."""
+        """Close all connections; call when no request is under way."""
         for client in self._idle:
             await client.aclose()
 
@@ -71,14 +71,14 @@ class Connections:
 
 
 _SHARED: Final = WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, int | None], Connections]]()
-"""Of each event loop, since connections cannot leave theirs; a process that syncs has one."""
+"""By event loop, since connections cannot leave theirs; a process that syncs has one."""
 
 
 @asynccontextmanager
 async def borrowed(url: httpx.URL, most: int) -> AsyncIterator[Connections]:
-    """What all clients of one host in this event loop send by, closed when the last of them is done.
+    """The shared connections of all clients of one host in this event loop, closed after the last client is done.
 
-    most: connections there may be; of the first to borrow.
+    most: limit for connections; the first borrower's value applies.
     """
     shared = _SHARED.setdefault(asyncio.get_running_loop(), {})
     host = (url.scheme, url.host, url.port)

@@ -1,6 +1,6 @@
-"""What opens an org's Planning Center: the two kinds of credentials, held so that printing them shows nothing.
+"""The two kinds of credentials for an org's Planning Center, in types that never print the secrets.
 
-A client asks a provider for them before each request, so that a sync may outlast a token.
+A client gets them from a provider before each request, so that a sync may outlast a token.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 @dataclass(frozen=True)
 class PersonalAccessToken:
-    """Acts as the user who made it; sent as HTTP Basic. For one church only."""
+    """Acts as the user who made it; sent as HTTP Basic. Valid for one church only."""
 
     app_id: str
     secret: SecretStr
@@ -31,21 +31,24 @@ Credentials = PersonalAccessToken | OAuthToken
 
 
 class CredentialsProvider(Protocol):
-    """Where a client has its credentials from."""
+    """Source of a client's credentials."""
 
     async def current(self) -> Credentials:
-        """Those to send now; a token about to expire is renewed first. Raises ConnectionRejected or TransientError."""
+        """Credentials for the next request, refreshed if about to expire.
+
+        Raises ConnectionRejected or TransientError.
+        """
 
     async def renewed(self, refused: Credentials) -> Credentials | None:
-        """Others, for those that were answered with 401; None where there can be none."""
+        """New credentials after a 401 for `refused`; None if there are none."""
 
     async def worked(self, credentials: Credentials) -> None:
-        """Hear that these were accepted; told once of each."""
+        """Called once for credentials that the server accepted."""
 
 
 @dataclass(frozen=True)
 class FixedCredentials:
-    """The provider of credentials that stay as they are."""
+    """Provider of constant credentials."""
 
     credentials: Credentials
 

@@ -1,4 +1,4 @@
-"""JSON:API documents: the envelope only. What the records in it mean is for `extract/` and the catalog."""
+"""JSON:API documents, the envelope only: the records in them belong to `extract/` and the catalog."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,15 +10,15 @@ from openfaith_pipeline.planning_center.calls import Call
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One answer of Planning Center.
+    """One document from Planning Center.
 
-    data: the records of a collection, the record of a single path, or None where there is none. A record in a
-        collection can be anything: a broken one is for the loader to quarantine, not a reason to lose its page.
-    included: the records asked for by `include=`; they can lag behind the relationships that name them.
-    requests: HTTP requests it took, retries counted.
-    waited_seconds: time spent waiting for the rate limit, ours or the server's; backing off from faults not counted.
-    received_at: when the body was there, UTC, by this machine's clock.
-    served_at: when the answer was made, by the server's own clock (`Date`); None where it does not say.
+    data: the records of a collection, a single record, or None if there is none. A record in a collection can be
+        anything: a broken one is quarantined when loaded, and does not lose its page.
+    included: the records requested by `include=`; they can lag behind the relationships that name them.
+    requests: HTTP requests it took, including retries.
+    waited_seconds: time spent waiting for the rate limit, ours or the server's; backoff after faults is not counted.
+    received_at: when the body was complete, UTC, by this machine's clock.
+    served_at: when the response was made, by the server's clock (`Date`); None if unknown.
     """
 
     data: list[Any] | dict[str, Any] | None
@@ -32,13 +32,13 @@ class Document:
 
     @property
     def total_count(self) -> int | None:
-        """Records in the whole collection as the server counts them now; None where it does not say."""
+        """Number of records in the whole collection according to the server; None if not given."""
         count = self.meta.get("total_count")
         return count if isinstance(count, int) else None
 
     @property
     def organization_id(self) -> str | None:
-        """Planning Center's number of the church: the answer's parent (recorded of People), or the answer itself."""
+        """Planning Center's id of the church: the document's parent (recorded in People), or the document itself."""
         for resource in (self.meta.get("parent"), self.data):
             match resource:
                 case {"type": "Organization", "id": str(number)}:
@@ -47,7 +47,7 @@ class Document:
 
     @property
     def next_offset(self) -> int | None:
-        """Offset of the next page, None on the last. With `per_page=0` it is 0 for ever."""
+        """Offset of the next page, None on the last. With `per_page=0` it is always 0."""
         following = self.meta.get("next")
         offset = following.get("offset") if isinstance(following, dict) else None
         return offset if isinstance(offset, int) else None
@@ -64,7 +64,7 @@ def read_document(
 ) -> Document:
     """Raise UnexpectedResponse for a JSON object that is no JSON:API document with data."""
     if "data" not in body:
-        raise UnexpectedResponse(f"{call}: the answer has no data")
+        raise UnexpectedResponse(f"{call}: the response has no data")
     data = body["data"]
     if not (data is None or isinstance(data, dict | list)):
         raise UnexpectedResponse(f"{call}: data is neither records nor a record")

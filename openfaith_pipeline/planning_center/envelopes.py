@@ -1,4 +1,4 @@
-"""What Planning Center posts to a webhook: an envelope around one event, whose payload is a document as a string."""
+"""The body of a webhook request: an envelope around one event, whose payload is a document as a string."""
 
 import hashlib
 import hmac
@@ -14,7 +14,7 @@ from openfaith_pipeline.planning_center.event_names import event_named
 __all__ = ["MOST_EVENTS", "account_in", "event_named", "is_signature", "is_signed", "read_envelope"]
 
 MOST_EVENTS: Final = 200
-"""In one body. Planning Center sends one; a body of more is kept whole, for people to look at."""
+"""Maximum number of events in one body. Planning Center sends one; a body with more is stored whole for inspection."""
 
 _LONGEST_NAME: Final = 200
 _SIGNATURE: Final = re.compile(r"[0-9a-fA-F]{64}")
@@ -26,14 +26,14 @@ def is_signature(text: str) -> bool:
 
 
 def is_signed(body: bytes, signature: str, secret: bytes) -> bool:
-    """Whether the signature (`X-PCO-Webhooks-Authenticity`) is the body's under the secret, in constant time."""
+    """Whether `X-PCO-Webhooks-Authenticity` is the body's signature under the secret; compared in constant time."""
     return hmac.compare_digest(
         hmac.new(secret, body, hashlib.sha256).hexdigest().encode(), signature.strip().lower().encode()
     )
 
 
 def account_in(body: bytes) -> str | None:
-    """Planning Center's id of the church an unverified body names: good for finding secrets to try, nothing else."""
+    """Planning Center's id of the church in an unverified body. Use it only to find the secrets to try."""
     for element in _elements(body)[:MOST_EVENTS]:
         match element:
             case {"relationships": {"organization": {"data": {"id": str(organization_id)}}}} if _is_name(
@@ -44,9 +44,9 @@ def account_in(body: bytes) -> str | None:
 
 
 def read_envelope(body: bytes, org_id: str, event: str, sent_at: str = "") -> list[Incoming]:
-    """The events in a body, all of the name whose secret signed it, whatever name the elements give themselves.
+    """The events in a body. All get the name whose secret signed it, whatever names the elements have.
 
-    What cannot be read is kept as well, the body whole and once, for people to look at.
+    If the body cannot be parsed, it is stored whole, once, for inspection.
 
     sent_at: `X-PCO-Webhooks-Event-Time`, which is not signed.
     """
@@ -85,7 +85,7 @@ def _record_id(document: dict[str, Any]) -> str | None:
 
 def _elements(body: bytes) -> list[Any]:
     match _parsed(body):
-        case {"data": list() as elements}:  # [*elements] would copy what may be very many
+        case {"data": list() as elements}:  # [*elements] would copy a possibly very long list
             return elements
     return []
 

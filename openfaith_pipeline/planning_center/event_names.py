@@ -1,4 +1,4 @@
-"""Webhook events by their names, and the stream each is about; which there are, Planning Center says itself."""
+"""Names of webhook events, and the stream of each. Planning Center itself lists the existing events."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _NAME = re.compile(r"(?P<product>[a-z_]+)(\.[a-z_]+)?\.v2\.events\.(?P<noun>[a-z
 
 
 def event_named(name: str) -> Event | None:
-    """The event of that name; None where it is about nothing that is synced."""
+    """The event with this name; None if its type is not synced."""
     parts = _NAME.fullmatch(name)
     stream = _streams_by_noun().get((parts["product"], parts["noun"])) if parts else None
     return Event(stream, parts["action"]) if parts and stream else None
@@ -21,6 +21,6 @@ def event_named(name: str) -> Event | None:
 
 @cache
 def _streams_by_noun() -> Mapping[tuple[str, str], Stream]:
-    """By product and by what its events call it; of several the first counts."""
+    """By product and noun in event names; the first of several streams counts."""
     streams = reversed(tuple(STREAMS.values()))
     return {(stream.product.value, stream.event_noun or stream.vertex): stream for stream in streams}

@@ -1,13 +1,13 @@
-"""How many requests may go out and when: the server's rate limit, kept on our side of the wire.
+"""The rate limit, observed on our side: how many requests may be sent, and when.
 
-The server stamps a request at some moment between its sending and its answer. A slot is therefore free again one
-period after the *answer* of its request: any `limit` + 1 requests of ours then lie at least a period apart on the
-server's clock, whether it counts in fixed or in sliding windows. Under steady demand the n-th request (from 0, after
-`others` requests of somebody else) goes out no later than
+The server counts a request at some time between its sending and its response. So a slot becomes free one period after
+the *response* to its request: any `limit` + 1 of our requests then lie at least a period apart on the server's clock,
+whether it counts in fixed or in sliding windows. Under steady demand the n-th request (from 0, after `others` requests
+of somebody else) is sent no later than
 
     floor((n + others) / limit) * (period + MARGIN + latency) + latency
 
-which the property tests hold it to. Nothing about HTTP belongs here; `responses.py` reads the headers.
+which property tests verify. Nothing about HTTP belongs here; `responses.py` reads the headers.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from typing import Protocol
 DOCUMENTED_LIMIT = 100
 DOCUMENTED_DEEP_LIMIT = 75
 DOCUMENTED_PERIOD = 20.0
-"""What holds until a response says otherwise (api.planningcenteronline.com/docs/overview/rate-limiting)."""
+"""Limits until a response gives others (api.planningcenteronline.com/docs/overview/rate-limiting)."""
 
 MARGIN = 0.05
 """Seconds a slot stays taken beyond the period: clocks drift, and the server's many hosts differ by milliseconds."""
@@ -30,10 +30,10 @@ MARGIN = 0.05
 
 @dataclass(frozen=True, slots=True)
 class RateReport:
-    """What a response told about the rate limit; None where it told nothing.
+    """Rate-limit data of a response; None for values it lacks.
 
     limit, period, count: the `X-PCO-API-Request-Rate-*` headers; count is the server's own and includes this request.
-    exceeded_limit: the limit named in the text of a 429, which headers need not agree with (deep offsets).
+    exceeded_limit: the limit named in the text of a 429, which may differ from the headers (deep offsets).
     """
 
     limit: int | None = None
@@ -44,7 +44,7 @@ class RateReport:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave to send one request. `freed_before`: slots freed until then, to count those taken since."""
+    """Permission to send one request. `freed_before`: slots freed until then, to count those taken since."""
 
     waited_seconds: float
     is_deep: bool
@@ -57,14 +57,17 @@ class RateBudget(Protocol):
     async def acquire(self, *, is_deep: bool = False, is_leading: bool = False) -> Permit:
         """Wait until a request may be sent; a deep one has a lower limit (`calls.py`).
 
-        is_leading: others can only be asked for once this one is answered, so it may go before those that came first.
+        is_leading: others depend on this response, so the request may overtake earlier ones.
         """
 
     async def release(self, permit: Permit, report: RateReport | None) -> None:
-        """The request is over. `report` is None when nothing was learnt: no answer, or not one of the API's own."""
+        """End of a request.
+
+        `report` is None if nothing was learnt: no response, or one that is not from the API itself.
+        """
 
     async def pause(self, wait: timedelta) -> None:
-        """The server asked for silence: no request goes out before `wait` has passed."""
+        """Send no request until `wait` has passed, on the server's demand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,10 @@ class _Waiter:
 
 
 class LocalRateBudget:
-    """A RateBudget within one process and, at any one time, one event loop.
+    """A RateBudget within one process and one event loop at a time.
 
-    As long as nobody knows how much of the budget others have used (at the start, and after two periods without an
-    answer) one request goes out alone, and its answer opens the rest.
+    While the use by others is unknown (at the start, and after two periods without a response) one request is sent
+    alone, and its response releases the rest.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -133,10 +136,10 @@ class LocalRateBudget:
             self._yield_to_others(permit, report.count)
 
     def _yield_to_others(self, permit: Permit, count: int) -> None:
-        """Take slots for requests the server counted and we did not send.
+        """Take slots for requests that the server counted and we did not send.
 
-        Ours at the moment of counting are at most those whose slots were taken at some time between the sending of
-        the request and now, so without others there is never a difference.
+        Of ours, at most those whose slots were taken at some time between the sending of the request and now can have
+        been counted, so without other clients there is never a difference.
         """
         others = count - (self._taken_total - permit.freed_before)
         if others > 0:
@@ -144,7 +147,7 @@ class LocalRateBudget:
             self._taken_total += others
 
     def _admit(self) -> None:
-        """Grant permits in the order of asking, then see to being woken when the next slot frees."""
+        """Grant permits in order of request, then schedule a wake-up for the next free slot."""
         self._free_slots()
         while self._waiters and self._has_room(self._waiters[0]):
             waiter = self._waiters.popleft()
@@ -166,7 +169,7 @@ class LocalRateBudget:
             return False
         if self._in_flight and now > self._reported_at + 2 * self._period:
             return False
-        # Whether deep requests have a counter of their own is unknown. Holding them to the lower limit among *all*
+        # It is unknown whether deep requests have a separate counter. Holding them to the lower limit among *all*
         # requests is right in both cases.
         limit = min(self._limit, self._deep_limit) if waiter.is_deep else self._limit
         return self._taken_total - self._freed_total < limit
@@ -177,7 +180,7 @@ class LocalRateBudget:
         waiter.granted.set_result(Permit(self._clock() - waiter.since, waiter.is_deep, self._freed_total))
 
     def _withdraw(self, waiter: _Waiter) -> None:
-        """The one who asked was cancelled: leave the queue, or give back what was granted but never used."""
+        """Handle a cancelled waiter: leave the queue, or return a permit that was granted but not used."""
         if waiter in self._waiters:
             self._waiters.remove(waiter)
         elif not waiter.granted.cancelled():
@@ -194,7 +197,7 @@ class LocalRateBudget:
             self._timer = asyncio.get_running_loop().call_later(delay, self._admit)
 
     def _next_room_at(self) -> float | None:
-        """When waiting may end by itself; None when only the answer to a request in flight can end it."""
+        """When waiting may end by itself; None if only the response to a request in flight can end it."""
         if self._clock() < self._paused_until:
             return self._paused_until
         return self._frees_at(self._answered[0]) if self._answered else None

@@ -1,13 +1,13 @@
-"""The books of one connection's rate limit, kept wherever several processes can reach them; pure bookkeeping.
+"""The ledger of one connection's rate limit, stored where several processes can reach it; pure bookkeeping.
 
-Processes (holders) lease slots in small batches, one for each request they are about to send, and tell of the answers
-when they next come by. A slot is free again one period after the answer, as in `rate_budget.py`, whose reasoning holds
-here too; a holder that is not heard of any more has its requests counted as answered when it is given up.
+Processes (holders) lease slots in small batches, one for each request they are about to send, and report the responses
+at their next exchange. A slot becomes free one period after the response, as in `rate_budget.py`, whose reasoning also
+applies here; a holder that stays silent is given up, and its requests count as answered then.
 
-Who goes first: webhooks, then incremental syncs, then backfills; among equals each has its share of what is free. Those
-who wait in vain for a whole period come before all others, for a tenth of the limit: nobody starves.
+Order of priority: webhooks, then incremental syncs, then backfills; equal priorities share the free slots. Holders that
+have waited a whole period without a grant come first, for a tenth of the limit, so that none starves.
 
-Times are seconds of one clock, whose zero does not matter: the store's.
+Times are seconds of one clock with any zero: the store's.
 """
 
 import math
@@ -24,21 +24,21 @@ from openfaith_pipeline.planning_center.rate_budget import (
 )
 
 SILENT_AFTER = 10.0
-"""Seconds after which a holder that has slots and was not heard of is given up."""
+"""Seconds of silence after which a holder with slots is given up."""
 
 WAITING_FOR = 3.0
-"""Seconds for which a holder that asked in vain counts as still waiting."""
+"""Seconds for which a holder that received nothing counts as still waiting."""
 
 HELD_BACK_FOR = 0.25
-"""Seconds after which a holder asks again whose slots went to others before it."""
+"""Seconds after which a holder tries again when its slots went to others before it."""
 
 ASSURED_SHARE = 0.1
 MOST_ENTRIES = 200
-"""Answers kept apart; of more, neighbours are taken together and count as the later of them."""
+"""Responses kept separately; beyond this number, neighbours are merged and count as the later of them."""
 
 
 class Priority(IntEnum):
-    """Whose requests go first where the budget is short."""
+    """Priority of requests where the budget is short."""
 
     WEBHOOK = 1
     INCREMENTAL = 2
@@ -47,7 +47,7 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """A request is over, `age` seconds ago. freed_before: of its grant. report: as in RateBudget.release."""
+    """A request ended `age` seconds ago. freed_before: of its grant. report: as in RateBudget.release."""
 
     age: float
     freed_before: int
@@ -56,10 +56,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a holder comes with.
+    """A holder's demand in one exchange.
 
     wanted, wanted_deep: requests waiting to be sent; those beyond the deep offset.
-    ahead: how many more it would take where there is plenty.
+    ahead: number of additional ones it would take if there are plenty.
     returned: slots it leased and does not need.
     """
 
@@ -75,9 +75,9 @@ class Claim:
 
 @dataclass(frozen=True)
 class Grant:
-    """What it goes with: slots leased for either kind of request, and in how many seconds to ask again for the rest.
+    """Result of one exchange: slots leased for either kind of request, and seconds after which to ask for the rest.
 
-    freed_before: slots freed until then, to be given back with the answers. limit: as known now.
+    freed_before: slots freed until then, to report with the responses. limit: as currently known.
     """
 
     slots: int
@@ -89,10 +89,10 @@ class Grant:
 
 @dataclass
 class RateLedger:
-    """leases: holder -> [slots in flight, last heard of].
+    """leases: holder -> [slots in flight, last seen].
 
-    answered: [moment of the answer, slots], ascending. waiting: holder -> [priority, wanted, deep among them, seen at].
-    in_vain_since: priority -> since when those of it have waited without being granted anything.
+    answered: [time of the response, slots], ascending. waiting: holder -> [priority, wanted, deep among them, seen at].
+    in_vain_since: priority -> since when holders of it have waited without any grant.
     """
 
     limit: int = DOCUMENTED_LIMIT
@@ -109,7 +109,7 @@ class RateLedger:
 
     @classmethod
     def read(cls, stored: dict[str, Any] | None) -> Self:
-        """What was stored, or new books where it cannot be understood: their first request goes alone and learns."""
+        """The stored ledger, or if it cannot be parsed a new one, whose first request goes alone."""
         try:
             ledger = cls(**(stored or {}))
             ledger.written()
@@ -127,7 +127,7 @@ class RateLedger:
         return max(0, self._used)
 
     def exchange(self, claim: Claim, now: float) -> Grant:
-        """Settle what the holder brings, and lease it what it may have."""
+        """Settle the holder's responses, and lease it slots."""
         self._settle(claim, now)
         self._free(now)
         self.waiting.pop(claim.holder, None)
@@ -138,7 +138,7 @@ class RateLedger:
 
     def _settle(self, claim: Claim, now: float) -> None:
         lease = self.leases.pop(claim.holder, [0, now])
-        # Who was given up meanwhile has had its slots counted as answered; it has no more to settle.
+        # A holder that was given up has had its slots counted as answered; there is nothing more to settle.
         settled = claim.answers[: int(lease[0])]
         for answer in settled:
             self.answered.append([now - answer.age, 1])
@@ -158,7 +158,7 @@ class RateLedger:
         self.limit = report.limit or self.limit
         self.period = report.period or self.period
         if report.exceeded_limit:
-            # Either the limit of deep offsets, which no header names, or one that has just been lowered.
+            # Either the limit of deep offsets, which no header gives, or one that has just been lowered.
             is_deep = report.limit is not None and report.exceeded_limit < report.limit
             if is_deep:
                 self.deep_limit = report.exceeded_limit
@@ -191,8 +191,8 @@ class RateLedger:
         if not self.waiting and self._is_known(now) and room - granted >= self.limit // 2:
             granted += min(claim.ahead, room - granted - self.limit // 2)
         deep = min(claim.wanted_deep, granted, self._deep_room)
-        # Others are held to the lower limit of deep requests that go with them, as they may get there first, and of
-        # those that wait for it, which would never come else.
+        # Others are also held to the lower limit of deep requests in flight, as they may arrive first, and of deep
+        # requests that wait, which would otherwise never be sent.
         held_to = min(granted, self._deep_room) if claim.wanted_deep else granted
         others = max(0, held_to - deep)
         may_follow = 0 < deep == claim.wanted_deep and others + deep < granted
@@ -200,18 +200,18 @@ class RateLedger:
         return Grant(others, deep, self.freed, self.limit, self._retry_in(now, is_held_back=is_held_back))
 
     def _room(self, claim: Claim, now: float) -> int:
-        """Slots that may be taken now, by whomever."""
+        """Slots that may be taken now, by any holder."""
         if now < self.paused_until:
             return 0
         is_deep_waiting = any(each[2] and each[0] <= claim.priority for each in self.waiting.values())
         room = self._deep_room if is_deep_waiting else max(0, self.limit - self._used)
         if not self._is_known(now):
-            # One goes ahead alone, and its answer opens the rest.
+            # One request goes ahead alone, and its response releases the rest.
             room = min(room, 0 if self.leases else 1)
         return room
 
     def _share(self, priority: int, wanted: int, room: int, now: float) -> int:
-        """What is left of the room once others have what is theirs."""
+        """Slots left for this priority once others have their share."""
         assured = above = equal = 0
         for other, theirs, _, _ in self.waiting.values():
             ahead_of_all = min(int(theirs), self._assured) if self._is_starving(int(other), now) else 0
@@ -258,7 +258,7 @@ class RateLedger:
             self.in_vain_since.setdefault(str(int(claim.priority)), now)
 
     def _retry_in(self, now: float, *, is_held_back: bool) -> float:
-        """When a slot may be free: never later than a holder has to be heard of again."""
+        """When a slot may be free: never later than the holder must be heard from again."""
         if is_held_back:
             return HELD_BACK_FOR
         if now < self.paused_until:

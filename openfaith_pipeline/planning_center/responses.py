@@ -1,7 +1,7 @@
-"""What a response means: one table from status and body to the error that says what to do, and the headers on waiting.
+"""Interpretation of responses: a table from status and body to our errors, and the headers about waiting.
 
-Messages name the method, the path, the status and what of Planning Center's own words is fixed: a known title, hint or
-sentence. Its other words may repeat what was sent, a person's data or a credential, and messages go to chat rooms.
+Messages contain the method, the path, the status and only those of Planning Center's own words that are fixed: a known
+title, hint or sentence. Its other words may repeat personal data or a credential, and messages go to chat rooms.
 """
 
 import re
@@ -30,9 +30,9 @@ from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.rate_budget import RateReport
 
 UNNAMED_WAIT = timedelta(seconds=1)
-"""The wait after a 429 that names none, as Planning Center's own Ruby client has it."""
+"""Wait after a 429 without a `Retry-After`, as in Planning Center's own Ruby client."""
 
-# By what has been recorded, and api.planningcenteronline.com/docs/overview/errors.
+# Sources: recorded responses, and api.planningcenteronline.com/docs/overview/errors.
 _SENTENCES = frozenset(
     {
         "An internal server error occurred on our end and we've been notified."
@@ -78,7 +78,7 @@ _NUMBER = re.compile(r"\d{1,9}")
 
 @dataclass(frozen=True)
 class Refusal:
-    """A response other than success, with the first of its JSON:API errors. `is_json`: it came from the API itself."""
+    """An unsuccessful response with the first of its JSON:API errors. `is_json`: it came from the API itself."""
 
     status: int
     is_json: bool
@@ -103,7 +103,7 @@ def _lacks_scope(refusal: Refusal) -> bool:
     return refusal.code == "bad_scope" or "PELICAN" in refusal.detail
 
 
-# The first rule that applies decides. Planning Center answers 401, not 403, for a product the user has no access to.
+# The first matching rule applies. Planning Center answers 401, not 403, for a product the user has no access to.
 RULES = (
     _Rule(range(300, 400), UnexpectedResponse, "redirects are not followed"),
     _Rule(range(400, 401), QueryRefused, "the query is not understood"),
@@ -116,12 +116,12 @@ RULES = (
     _Rule(range(408, 409), TransientError, "Planning Center gave up waiting"),
     _Rule(range(429, 430), RateLimitedError, "too many requests"),
     _Rule(range(500, 600), TransientError, "Planning Center failed"),
-    _Rule(range(100, 600), UnexpectedResponse, "not an answer this call has"),
+    _Rule(range(100, 600), UnexpectedResponse, "this response is unexpected here"),
 )
 
 
 def read_body(response: httpx.Response, call: Call) -> dict[str, Any]:
-    """The JSON object of a successful response, without data where there is none; raise what any other means."""
+    """The JSON object of a successful response, without data if there is none; raises the error for any other."""
     body = _decode(response.content)
     if not response.is_success:
         raise _error_of(response, body, call)
@@ -164,7 +164,7 @@ def _text(value: object) -> str:
 
 
 def _known(text: str) -> str:
-    """What of the text is one of Planning Center's fixed phrases."""
+    """The fixed phrases of Planning Center in the text."""
     if text in _SENTENCES:
         return text
     phrase = _PHRASES.search(text)
@@ -172,14 +172,17 @@ def _known(text: str) -> str:
 
 
 def wait_demanded_by(response: httpx.Response) -> timedelta | None:
-    """How long the server wants silence: after every 429, and after a 503 that says so."""
+    """How long the server wants us to wait: after every 429, and after a 503 with `Retry-After`."""
     if response.status_code == 429:
         return retry_after_of(response) or UNNAMED_WAIT
     return retry_after_of(response) if response.status_code == 503 else None
 
 
 def retry_after_of(response: httpx.Response) -> timedelta | None:
-    """`Retry-After` as a wait, from seconds or an HTTP date (judged by the server's own `Date`); None for nothing."""
+    """`Retry-After` as a duration, from seconds or an HTTP date (relative to the server's own `Date`).
+
+    None without one.
+    """
     value = response.headers.get("Retry-After", "").strip()
     if _SECONDS.fullmatch(value):
         return timedelta(seconds=float(value)) or None
@@ -191,7 +194,7 @@ def retry_after_of(response: httpx.Response) -> timedelta | None:
 
 
 def served_at(response: httpx.Response) -> datetime | None:
-    """When the answer was made, by the server's own clock."""
+    """When the response was made, by the server's clock."""
     return _http_date(response.headers.get("Date", ""))
 
 
@@ -204,7 +207,7 @@ def _http_date(value: str) -> datetime | None:
 
 
 def rate_report_of(response: httpx.Response) -> RateReport | None:
-    """What the response tells about the rate limit; None from anything that is not the API itself (a proxy's 502)."""
+    """Rate-limit data of the response; None unless it comes from the API itself (not from a proxy's 502)."""
     limit, period, count = (_leading_number(response, name) for name in ("Limit", "Period", "Count"))
     exceeded = _EXCEEDED.search(response.text) if response.status_code == 429 else None
     if exceeded:

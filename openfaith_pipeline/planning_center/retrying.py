@@ -1,4 +1,4 @@
-"""When a failed request is tried again: exponential backoff with jitter, under a cap on attempts and on total time."""
+"""Retries of failed requests: exponential backoff with jitter, limited in attempts and in total time."""
 
 import logging
 import random
@@ -16,13 +16,13 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RetryLimits:
-    """How patient one call is.
+    """Limits for the retries of one call.
 
-    attempts: how often it may fail before it is given up; being told to wait (429) is no failure.
+    attempts: failures after which it is given up; a 429, which dictates a wait, is no failure.
     total: no attempt is scheduled to begin later than this after the first was sent, whatever the reason.
-    own_attempts: how often it may fail in the same way while other calls are answered.
-    unreached_attempts: as `attempts`, where no connection can be made and none has been made before.
-    second_looks: the waits before credentials that were refused are tried again; then they are dead.
+    own_attempts: failures in the same way while other calls succeed.
+    unreached_attempts: as `attempts`, where no connection can be made and none was ever made.
+    second_looks: waits before refused credentials are tried again; after the last they are dead.
     first_wait, longest_wait: the backoff doubles from the one to the other; its jitter takes away up to a half.
     """
 
@@ -39,7 +39,7 @@ USUAL_PATIENCE = RetryLimits()
 
 
 def log_retries() -> None:
-    """Have stamina log as all else does: its own hook prints to stdout where structlog is, which Dagster brings."""
+    """Make stamina log like everything else: its own hook prints to stdout with structlog, which Dagster installs."""
     stamina.instrumentation.set_on_retry_hooks([_log_retry])
 
 
@@ -49,10 +49,10 @@ def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
 
 @dataclass
 class Reachability:
-    """What a client has learnt of the API's address, for all of its calls.
+    """What a client knows about the reachability of the API, for all its calls.
 
-    is_reached: whether a connection was ever made. given_up: why no call is tried any more, None as long as they are.
-    answers: how many calls have ended well.
+    is_reached: whether a connection was ever made. given_up: why no call is tried any more, None while they are.
+    answers: number of successful calls.
     """
 
     is_reached: bool = False
@@ -61,10 +61,10 @@ class Reachability:
 
 
 class Patience:
-    """What one call has cost, and whether it is tried again.
+    """Effort of one call so far, and the decision about its retries.
 
-    requests: sent so far. waited_seconds: spent on the rate limit, ours or the server's; backing off not counted.
-    The total time runs from the first request: waiting one's turn before that is nobody's fault.
+    requests: sent so far. waited_seconds: spent on the rate limit, ours or the server's; backoff is not counted. The
+    total time starts with the first request: waiting for a permit before that is no fault.
     """
 
     def __init__(
@@ -83,23 +83,23 @@ class Patience:
         self._demanded = timedelta()
 
     def attempts(self) -> AsyncIterator[stamina.Attempt]:
-        # Both caps are kept by `decide`: stamina's own would take a dictated wait for a failed attempt.
+        # Both limits are kept by `decide`: stamina's own would count a dictated wait as a failed attempt.
         return stamina.retry_context(on=self.decide, attempts=None, timeout=None)
 
     def record_request(self, waited_seconds: float) -> None:
-        """A request goes out now, after so long a wait for its permit."""
+        """Record a request that is sent now, after this wait for its permit."""
         if not self.requests:
             self._began_at = self._clock()
         self.requests += 1
         self.waited_seconds += waited_seconds
 
     def demand(self, wait: timedelta) -> bool:
-        """The server dictates the next wait. True when that leaves the next attempt within the total time."""
+        """Record a wait dictated by the server. True if the next attempt is still within the total time."""
         self._demanded = wait
         return self._allows(wait)
 
     def decide(self, error: BaseException) -> bool | timedelta:
-        """How long to wait before the next attempt, False when there is to be none."""
+        """The wait before the next attempt, False for none."""
         wait, self._demanded = self._demanded, timedelta()
         if isinstance(error, TransientError):
             self._count(error)
@@ -121,7 +121,7 @@ class Patience:
         self._same_failures += 1
 
     def _is_own_fault(self) -> bool:
-        """Whether it is not Planning Center that fails, but this one call of it."""
+        """Whether this call fails while Planning Center works for others."""
         return self._same_failures >= self._limits.own_attempts and self._reachability.answers > self._answers_before
 
     def _attempts_for(self, error: BaseException) -> int:

@@ -1,7 +1,7 @@
-"""Refused credentials are tried again before they are called dead: one 401 is not Planning Center's last word.
+"""Second attempts with refused credentials before they count as dead: a single 401 proves nothing.
 
-A token has been seen to be refused for a second and a half after it was made, and one request of thousands for no
-reason. Of all calls that are refused at once, one looks again, and the others act on what it finds.
+A new token has been seen refused for a second and a half after it was made, and one request in thousands for no reason.
+If many calls are refused at once, one of them tries again, and the others use its result.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from openfaith_pipeline.errors import ConnectionRejected, UnexpectedResponse
 from openfaith_pipeline.planning_center.documents import Document
 
 Look = Callable[[], Awaitable[Document]]
-"""Send the request again."""
+"""Sends the request again."""
 
 
 @dataclass
 class SecondLooks:
-    """What one client knows of its credentials.
+    """A client's knowledge about its credentials.
 
-    waits: before each of the looks. dead: the refusal that was believed, after which no other is looked into.
+    waits: before each attempt. dead: the refusal that was final; later ones are not checked again.
     """
 
     waits: Sequence[timedelta]
@@ -30,18 +30,18 @@ class SecondLooks:
     _door: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def accepted(self) -> None:
-        """An answer came that accepts the credentials."""
+        """Record a response that accepts the credentials."""
         self._accepted += 1
 
     def refusal(self) -> int:
-        """A mark of now, to tell later whether the credentials were accepted since."""
+        """A marker of the current time, to find out later whether the credentials were accepted since."""
         return self._accepted
 
     async def again(self, mark: int, look: Look) -> Document:
-        """The answer, once the request is not refused any more.
+        """The response, once the request is no longer refused.
 
-        mark: of `refusal`, before the request was sent. Raises ConnectionRejected where the credentials are dead, and
-        UnexpectedResponse where only this request is refused and others with the same credentials are not.
+        mark: from `refusal`, taken before the request was sent. Raises ConnectionRejected if the credentials are dead,
+        and UnexpectedResponse if only this request is refused and others with the same credentials are not.
         """
         if self._accepted > mark:
             with suppress(ConnectionRejected):
@@ -59,6 +59,6 @@ class SecondLooks:
             except ConnectionRejected as again:
                 refusal = again
         if self._accepted > mark:
-            raise UnexpectedResponse(f"{refusal}; other requests with the same credentials are answered") from None
+            raise UnexpectedResponse(f"{refusal}; other requests with the same credentials succeed") from None
         self.dead = str(refusal)
         raise refusal

@@ -1,7 +1,7 @@
-"""Planning Center's OAuth: where a church is sent to approve, and what makes its answer tokens, and tokens new ones.
+"""Planning Center's OAuth: the page where a church approves, and the exchange of codes and refresh tokens.
 
-Synchronous on purpose: a refresh token works once, so a request that carries one is not to be abandoned half-way by
-the cancellation of the sync that needed it. Nothing is tried again here: what was sent may have been used.
+Synchronous on purpose: a refresh token works once, so a request with one must not be abandoned half-way when its sync
+is canceled. Nothing is retried here: the code or token may have been used up.
 """
 
 import base64
@@ -31,27 +31,27 @@ from openfaith_pipeline.planning_center.whole_deadline import WholeDeadline
 
 TIMEOUT_SECONDS: Final = 20.0
 USUAL_LIFE: Final = timedelta(hours=2)
-"""Of an access token whose answer does not say (api.planningcenteronline.com/docs/overview/authentication)."""
+"""Lifetime of an access token if the response lacks it (api.planningcenteronline.com/docs/overview/authentication)."""
 
 _KNOWN_ERRORS: Final = frozenset(
     {"access_denied", "invalid_request", "invalid_scope", "server_error", "temporarily_unavailable"}
     | {"unsupported_grant_type"}
 )
-"""Of RFC 6749, besides those that mean something here."""
+"""Error codes of RFC 6749 other than those handled below."""
 
 _DEAD: Final = "The refresh token is no longer valid"  # github.com/planningcenter/developers/issues/1310
 
 
 @dataclass(frozen=True)
 class OAuthApplication:
-    """Our application, as it is registered with Planning Center. base_url: of the API it is registered with."""
+    """Our application as registered with Planning Center. base_url: of the API it is registered with."""
 
     base_url: str
     client_id: str
     client_secret: SecretStr
 
     def authorization_url(self, *, redirect_uri: str, scopes: Collection[str], state: str, verifier: str) -> str:
-        """Where to send the browser of the person who approves; the answer comes to `redirect_uri`."""
+        """URL for the browser of the person who approves; the result is sent to `redirect_uri`."""
         query = {
             "client_id": self.client_id,
             "redirect_uri": redirect_uri,
@@ -66,10 +66,10 @@ class OAuthApplication:
 
 
 class TokenEndpoint:
-    """One exchange, or a few, with the token endpoint; a context manager.
+    """One or a few exchanges with the token endpoint; a context manager.
 
-    Every call raises GrantDead when the code or refresh token is refused for good, ConfigurationError when our
-    application is, and TransientError for all that says nothing of either: 403, 429, 5xx, no or no JSON answer.
+    Every call raises GrantDead if the code or refresh token is permanently refused, ConfigurationError if our
+    application is, and TransientError for responses that prove neither: 403, 429, 5xx, or no JSON.
     """
 
     def __init__(self, application: OAuthApplication, *, transport: httpx.BaseTransport | None = None) -> None:
@@ -94,16 +94,16 @@ class TokenEndpoint:
         self._deadline.close()
 
     def redeem(self, code: str, *, redirect_uri: str, verifier: str) -> OAuthToken:
-        """The tokens for the code that the church's approval has brought."""
+        """Exchange the code of an approval for tokens."""
         grant = {"grant_type": "authorization_code", "code": code}
         return self._token({**grant, "redirect_uri": redirect_uri, "code_verifier": verifier})
 
     def refresh(self, refresh_token: SecretStr) -> OAuthToken:
-        """A new pair for a refresh token, which is used up by it."""
+        """A new pair of tokens; the refresh token is used up."""
         return self._token({"grant_type": "refresh_token", "refresh_token": refresh_token.get_secret_value()})
 
     def organization_of(self, token: OAuthToken) -> tuple[str, str] | None:
-        """Id and name of the church a token is for, by `/oauth/userinfo`; None where that does not say."""
+        """Id and name of the church of a token, from `/oauth/userinfo`; None if that lacks them."""
         bearer = {"Authorization": f"Bearer {token.access_token.get_secret_value()}"}
         match _json_of(self._send("GET", "/oauth/userinfo", headers=bearer)):
             case {"organization_id": str() | int() as number, "organization_name": str(name)}:
@@ -140,23 +140,23 @@ class TokenEndpoint:
             else:
                 span.set_attribute("http.response.status_code", response.status_code)
                 return response
-        # Raised out here so that no chain leads to httpx's exception, which carries the request and its secrets.
-        raise TransientError(f"{method} {path}: no answer from {self._url.host} ({failure_of(failure, self._url)})")
+        # Raised out here so that no exception chain leads to httpx's, which carries the request and its secrets.
+        raise TransientError(f"{method} {path}: no response from {self._url.host} ({failure_of(failure, self._url)})")
 
 
 def _refusal(response: httpx.Response) -> OpenFaithError:
-    """What a refusal means. Its description is not repeated: it may echo what was sent."""
+    """The error for a refusal. Its description is not repeated: it may echo the request."""
     body = _json_of(response)
     error, description = (str(body.get(key) or "") for key in ("error", "error_description"))
     status = response.status_code
     if status in (403, 408, 429) or status >= 500 or not error:
-        # Valid tokens were lost by the hundred where a firewall's 403 counted as a dead grant (#1310).
-        return TransientError(f"POST /oauth/token: {status}, which says nothing of the token")
+        # Hundreds of valid tokens were lost where a firewall's 403 counted as a dead grant (#1310).
+        return TransientError(f"POST /oauth/token: {status}, which says nothing about the token")
     if error == "invalid_grant" or (error == "invalid_request" and _DEAD in description):
         return GrantDead("Planning Center says that the grant is over (used, expired or revoked)")
     if error in ("invalid_client", "unauthorized_client"):
         return ConfigurationError(
-            "Planning Center does not know our OAuth application: compare PLANNING_CENTER_CLIENT_ID and"
+            "Planning Center does not recognize our OAuth application: compare PLANNING_CENTER_CLIENT_ID and"
             " PLANNING_CENTER_SECRET with https://api.planningcenteronline.com/oauth/applications"
         )
     return UnexpectedResponse(f"POST /oauth/token: {status}, {error if error in _KNOWN_ERRORS else 'unreadable'}")
@@ -165,7 +165,7 @@ def _refusal(response: httpx.Response) -> OpenFaithError:
 def _read_token(body: Mapping[str, Any], sent_at: datetime) -> OAuthToken:
     access, refresh, seconds = (body.get(key) for key in ("access_token", "refresh_token", "expires_in"))
     if not (isinstance(access, str) and access):
-        raise TransientError("POST /oauth/token: success, but no token in the answer")
+        raise TransientError("POST /oauth/token: success, but no token in the response")
     life = timedelta(seconds=seconds) if isinstance(seconds, int) and 0 < seconds < 10**8 else USUAL_LIFE
     return OAuthToken(
         SecretStr(access), SecretStr(refresh) if isinstance(refresh, str) and refresh else None, sent_at + life
@@ -173,7 +173,7 @@ def _read_token(body: Mapping[str, Any], sent_at: datetime) -> OAuthToken:
 
 
 def _json_of(response: httpx.Response) -> dict[str, Any]:
-    """The JSON object of a response, empty where there is none."""
+    """The JSON object of a response, empty if there is none."""
     try:
         body = orjson.loads(response.content)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""What every request to Planning Center has in common, whoever makes it."""
+"""Properties of all HTTP requests to Planning Center."""
 
 import logging
 from functools import cache
@@ -11,7 +11,7 @@ from openfaith_pipeline.urls import parse_http_url
 
 
 def parse_url(base_url: str) -> httpx.URL:
-    """Raise ConfigurationError for what cannot be the URL of an API."""
+    """Raise ConfigurationError unless this can be the URL of an API."""
     try:
         return httpx.URL(parse_http_url(base_url))
     except (ValueError, httpx.InvalidURL) as error:
@@ -26,7 +26,7 @@ def user_agent() -> str:
 
 
 def hide_query(record: logging.LogRecord) -> bool:
-    """Cut the query from the URLs that httpx logs: filter values may be personal data."""
+    """Remove the query from the URLs that httpx logs: filter values may be personal data."""
     if isinstance(record.args, tuple):
         record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args)
     return True

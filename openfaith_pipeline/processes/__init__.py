@@ -1,4 +1,4 @@
-"""Child processes and signals: how what we start is kept running, and how it and we end.
+"""Child processes and signals: keeping processes running, and ending them and ourselves.
 
-Nothing here knows what a process does. Postgres has its own, `database/postmaster`: it outlives us.
+Nothing here knows the processes' work. Postgres has its own, `database/postmaster`: it outlives us.
 """

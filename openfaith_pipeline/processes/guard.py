@@ -1,8 +1,8 @@
-"""A process that outlives its supervisor by a moment: it ends the services a killed supervisor left behind.
+"""A process that outlives its supervisor briefly, to stop the services of a killed supervisor.
 
-It reads process ids from stdin, one a line; each process leads its own group, so what a service started is ended with
-it. End of file without a line that says `done` means that the supervisor was killed. Then the services are ended and
-the command given as arguments is run.
+It reads process ids from stdin, one a line; each process leads its own group, so everything that a service started is
+stopped with it. End of file without a line `done` means that the supervisor was killed. Then the services are stopped
+and the command given as arguments is run.
 """
 
 import signal
@@ -17,7 +17,7 @@ _GRACE_SECONDS = 3.0
 
 
 def end_groups(groups: Iterable[int], grace_seconds: float = _GRACE_SECONDS) -> None:
-    """SIGTERM each process group and, when something is left after the grace, SIGKILL it."""
+    """SIGTERM each process group and SIGKILL any process left after the grace period."""
     left = [group for group in groups if signal_group(group, signal.SIGTERM)]
     deadline = time.monotonic() + grace_seconds
     while left and time.monotonic() < deadline:

@@ -18,10 +18,10 @@ from typing import BinaryIO, Final, Self
 from openfaith_pipeline.errors import OpenFaithError
 
 DONE = "done"
-"""What the guard is told when there is nothing left for it to do."""
+"""Sent to the guard when there is nothing left to stop."""
 
 GRACE_SECONDS: Final = 10.0
-"""How long a process may take to end once it is asked to."""
+"""Grace period for a process to end after SIGTERM."""
 
 _MOST_RESTARTS: Final = 3
 _RESTART_WINDOW_SECONDS: Final = 60.0
@@ -32,7 +32,7 @@ _TROUBLE = re.compile(r" (ERROR|CRITICAL) |^(ERROR|CRITICAL)\b|Error: ")
 
 
 class ServiceFailed(OpenFaithError):
-    """A service ended again and again, or never became ready."""
+    """A service ended repeatedly, or never became ready."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Supervisor:
             watch.join()
 
     def wait_until(self, is_ready: Callable[[], bool], *, what: str, seconds: float) -> None:
-        """Look after the services until `is_ready`; raises ServiceFailed after `seconds`."""
+        """Supervise the services until `is_ready`; raises ServiceFailed after `seconds`."""
         deadline = time.monotonic() + seconds
         while not is_ready():
             if time.monotonic() > deadline:
@@ -165,7 +165,7 @@ class Supervisor:
                 start_new_session=True,
             )
         if process.stdin:
-            with suppress(BrokenPipeError):  # it has ended already, as will be seen
+            with suppress(BrokenPipeError):  # it has already ended, as the caller will see
                 process.stdin.write(f"{service.first_line}\n".encode())
                 process.stdin.flush()
         else:
@@ -236,16 +236,16 @@ def _keep_log(service: Service) -> str:
 
 
 def signal_group(group: int, number: int) -> bool:
-    """Signal a process group (0: only look); False when nothing is left of it."""
+    """Signal a process group (0: only test it); False if it has no processes left."""
     try:
         os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):  # macOS says "not permitted" of a group of zombies
+    except (ProcessLookupError, PermissionError):  # macOS reports "not permitted" for a group of zombies
         return False
     return True
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]], grace_seconds: float) -> None:
-    """Ask them to end in this order, wait, then SIGKILL what is left of their groups: leaders may leave workers."""
+    """SIGTERM them in this order, wait, then SIGKILL the rest of their groups: leaders may leave workers."""
     deadline = time.monotonic() + grace_seconds
     for process in processes:
         if process.stdin:

@@ -1,1 +1,1 @@
-"""The HTTP service: what it is asked for is in Postgres before it answers, and it needs nothing else to answer."""
+"""The HTTP service: requests are in Postgres before they are answered, and it needs nothing else to answer."""

@@ -1,4 +1,4 @@
-"""Who is calling, and what they may do."""
+"""Authentication and authorization of callers."""
 
 import base64
 import binascii
@@ -29,14 +29,14 @@ _FORWARDING: Final = re.compile(
 
 @dataclass(frozen=True)
 class Visitor:
-    """Someone who may use the service. orgs: None for all."""
+    """An authenticated caller. orgs: None for all."""
 
     name: str
     scopes: frozenset[str]
     orgs: frozenset[str] | None
 
     def check_org(self, org_id: str) -> None:
-        """Raise NotAllowed for an org that is not the visitor's, whether there is one or not."""
+        """Raise NotAllowed for an org that is not the visitor's, whether or not it exists."""
         if self.orgs is not None and org_id not in self.orgs:
             raise NotAllowed(f"the key {self.name} is not for the org {org_id[:80]!r}")
 
@@ -58,14 +58,16 @@ class _Scheme(SecurityBase):
 _WAYS: Final = (
     Depends(_Scheme("bearer", HTTPBearer(description="A key of OPENFAITH_API_KEYS."))),
     Depends(_Scheme("header", APIKey.model_validate({"in": "header", "name": "X-API-Key"}))),
-    Depends(_Scheme("basic", HTTPBase(scheme="basic", description="The key as the password; any name will do."))),
+    Depends(
+        _Scheme("basic", HTTPBase(scheme="basic", description="The key as the password; any user name is accepted."))
+    ),
 )
 
 
 def visitor_with(scope: str) -> Callable[..., Visitor]:
-    """A dependency: the visitor, who may do what `scope` says.
+    """A dependency that returns the visitor, who needs `scope`.
 
-    Raises NotIdentified, NotAllowed or TooManyCalls. Where nobody else can call, programs on this machine need none.
+    Raises NotIdentified, NotAllowed or TooManyCalls. If nobody else can call, programs on this machine need no key.
     """
 
     def check(request: Request, _bearer: None = _WAYS[0], _header: None = _WAYS[1], _basic: None = _WAYS[2]) -> Visitor:
@@ -75,7 +77,7 @@ def visitor_with(scope: str) -> Callable[..., Visitor]:
 
 
 def identify(request: Request) -> Visitor:
-    """The visitor by their key. Raises NotIdentified or TooManyCalls."""
+    """The visitor with this key. Raises NotIdentified or TooManyCalls."""
     keys: tuple[ApiKey, ...] = request.app.state.keys
     given = _given_key(request)
     if not given and is_local(request):
@@ -97,21 +99,21 @@ def identify(request: Request) -> Visitor:
 
 
 def trusts_this_machine(settings: Settings, host: str) -> bool:
-    """Whether programs on this machine may do everything without a key: only where nobody else can get here.
+    """Whether programs on this machine may do everything without a key: only if nobody else can connect.
 
-    host: the address listened on. A proxy may send us anyone as a local caller, and not every one says so (a bare
-    `proxy_pass` or a TCP forwarder adds nothing). Where there is a public URL or a key, or another address is listened
-    on, strangers are expected, and nobody is trusted for where they come from.
+    host: the address listened on. A proxy may make any caller look local, and not every one shows itself (a bare
+    `proxy_pass` or a TCP forwarder adds nothing). With a public URL, a key, or another listening address, outside
+    callers are expected, and no caller is trusted for its address.
     """
     is_public = settings.public_url is not None and not _is_local_name(urlsplit(settings.public_url).hostname or "")
     return not settings.api_keys and not is_public and _is_local_name(host)
 
 
 def is_local(request: Request) -> bool:
-    """Whether a program on this machine calls, where those are trusted: itself and by a local name.
+    """Whether a trusted program on this machine calls: directly and by a local name.
 
-    Not so with any sign of a proxy, which would make everyone local: a header of one, or HTTP/1.0, which they speak.
-    Nor from a web page that had a name of its own resolve to this machine.
+    False with any sign of a proxy, which would make every caller local: one of its headers, or HTTP/1.0. Also false for
+    a web page whose own name resolves to this machine.
     """
     if not request.app.state.trusts_this_machine or request.scope["http_version"] == "1.0":
         return False
@@ -123,21 +125,23 @@ def is_local(request: Request) -> bool:
 
 
 def check_same_site(request: Request) -> None:
-    """Raise NotAllowed for a change that another site's page has the browser ask for.
+    """Raise NotAllowed for a change requested by another site's page through the browser.
 
-    A browser adds by itself what it is trusted by, a password it knows or that it runs on this machine, to whatever a
-    page has it send. A key in any other header only a program puts there.
+    A browser adds by itself whatever makes it trusted, such as a known password or its place on this machine, to any
+    request of a page. Only a program puts a key in another header.
     """
     if request.method in ("GET", "HEAD"):
         return
     site, origin = request.headers.get("sec-fetch-site", "none"), request.headers.get("origin")
     is_own = origin is None or netloc_of(origin) == request.headers.get("host", "").lower()
     if site not in ("same-origin", "none") or not is_own:
-        raise NotAllowed("another site's page asks for this: send the key as Authorization: Bearer KEY instead")
+        raise NotAllowed(
+            "this request comes from another site's page: send the key as Authorization: Bearer KEY instead"
+        )
 
 
 def hostname_of(url: str) -> str:
-    """Empty for what is no URL, such as one of an address that is none."""
+    """Empty for an invalid URL."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -145,7 +149,7 @@ def hostname_of(url: str) -> str:
 
 
 def netloc_of(url: str) -> str:
-    """Host and port of a URL; empty for what is none."""
+    """Host and port of a URL; empty for an invalid one."""
     try:
         return urlsplit(url).netloc.lower()
     except ValueError:
@@ -176,7 +180,7 @@ def _given_key(request: Request) -> str:
 
 
 def _password(encoded: str) -> str:
-    """The key where a browser puts it: it asks for a name and a password, and any name will do."""
+    """The password of HTTP Basic, where a browser puts the key; any user name is accepted."""
     try:
         return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):

@@ -1,14 +1,14 @@
-"""Callers by their network address."""
+"""Callers by network address."""
 
 import ipaddress
 from typing import Final
 
 _OF_ONE_CALLER: Final = 64
-"""Bits of an IPv6 address that are a network's: the rest whoever has the network chooses at will."""
+"""Bits of an IPv6 address that identify a network: its owner chooses the other bits at will."""
 
 
 def network_of(address: str) -> str:
-    """What counts as one caller: an IPv4 address, or the network of an IPv6 one; the text itself of anything else."""
+    """The unit that counts as one caller: an IPv4 address, or the network of an IPv6 one; other text unchanged."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who may use the service: the keys of OPENFAITH_API_KEYS, what each may do, and for which orgs."""
+"""API keys from OPENFAITH_API_KEYS, with their scopes and orgs."""
 
 import hmac
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from openfaith_pipeline.errors import ConfigurationError, UsageError
 from openfaith_pipeline.orgs.org_ids import check_org_id
 
 TRIGGER: Final = "trigger"
-"""May start, cancel and resume."""
+"""May start, cancel and resume executions."""
 READ: Final = "read"
-"""May see how executions and orgs are."""
+"""May see the status of executions and orgs."""
 CONNECT: Final = "connect"
 """May connect orgs."""
 OPERATE: Final = "operate"
@@ -23,7 +23,7 @@ SCOPES: Final = frozenset({TRIGGER, READ, CONNECT, OPERATE})
 
 @dataclass(frozen=True)
 class ApiKey:
-    """name: shows in logs and as the limit's bucket. orgs: None for all."""
+    """name: shown in logs and used for rate limits. orgs: None for all."""
 
     name: str
     secret: SecretStr
@@ -38,9 +38,9 @@ class ApiKey:
 
 
 def read_keys(entries: Sequence[SecretStr]) -> tuple[ApiKey, ...]:
-    """The keys of `KEY`, `NAME:KEY`, `NAME:KEY:SCOPE|SCOPE` and `NAME:KEY:SCOPE|SCOPE:ORG|ORG`; empty parts mean all.
+    """Parse `KEY`, `NAME:KEY`, `NAME:KEY:SCOPE|SCOPE` and `NAME:KEY:SCOPE|SCOPE:ORG|ORG`; empty parts mean all.
 
-    Raises ConfigurationError, which names the entry by its number, never by what it holds.
+    Raises ConfigurationError, which names the entry by its number, never by its content.
     """
     keys = tuple(_read(number, entry) for number, entry in enumerate(entries, start=1))
     if len({key.name for key in keys}) < len(keys):
@@ -49,7 +49,7 @@ def read_keys(entries: Sequence[SecretStr]) -> tuple[ApiKey, ...]:
 
 
 def find_key(keys: Sequence[ApiKey], given: str) -> ApiKey | None:
-    """The key that was given. All are compared, each in constant time: how long it takes says nothing of any."""
+    """The matching key. All are compared, each in constant time, so that the duration reveals nothing."""
     offered = given.encode()
     found = [key for key in keys if hmac.compare_digest(key.secret.get_secret_value().encode(), offered)]
     return found[0] if found else None

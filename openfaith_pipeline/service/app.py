@@ -1,4 +1,4 @@
-"""The service put together."""
+"""Assembly of the service."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ POOL_SIZE = 8
 _PATIENCE_SECONDS = 2.0
 
 _ROUTERS = (
-    webhooks.router,  # first, since it is looked through in this order and deliveries come in floods
+    webhooks.router,  # first, since routes are searched in this order and deliveries come in floods
     triggers.router,
     workflows.router,
     workflow_proxy.router,
@@ -64,13 +64,13 @@ def create_app(database: Database, host: str = "127.0.0.1") -> FastAPI:
     """
     app = FastAPI(
         title="OpenFaith Pipeline",
-        description="Starts syncs and other workflows, tells how they are, and takes Planning Center's webhooks.",
+        description="Starts syncs and other workflows, shows their status, and receives Planning Center's webhooks.",
         docs_url=None,  # see `documentation`
         openapi_url="/api/openapi.json",
         redoc_url=None,
-        # It would be to whatever host the caller says this is.
+        # A redirect would go to whatever host the caller claims this is.
         redirect_slashes=False,
-        # FastAPI's own spans carry the query, where OAuth brings its code, and its logs what was sent.
+        # FastAPI's own spans include the query, where OAuth puts its code, and its logs the request's content.
         telemetry={"tracing": False, "operation_spans": False, "logs": False, "auto_configure": False},
         lifespan=_with_pool,
     )

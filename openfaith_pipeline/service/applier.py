@@ -1,7 +1,7 @@
-"""The applier: a process beside the service that applies webhook deliveries and looks after subscriptions.
+"""The applier: a process beside the service that applies webhook deliveries and maintains subscriptions.
 
-It needs no Dagster. Several services share the work: each applier claims what it does in Postgres. Where none runs, the
-sensor has a run apply what lies there. `applier_process` starts it.
+It needs no Dagster. Several services share the work: each applier claims its work in Postgres. Where none runs, a
+sensor has a run apply waiting deliveries. `applier_process` starts it.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ from openfaith_pipeline.webhooks.applier import apply_next
 from openfaith_pipeline.webhooks.subscriptions import beat, ensure_subscriptions, next_to_check
 
 ORGS_AT_ONCE: Final = 3
-"""So that an org whose Planning Center does not answer holds up no other."""
+"""So that an org whose Planning Center does not respond delays no other."""
 POOL_SIZE: Final = 6
 LONGEST_REST_SECONDS: Final = 1.0
-"""After a batch of several, as long as it took: in a flood of one org's deliveries the answers keep their share of the
-processor, and its batches grow. Many orgs with one delivery each have no batches to grow."""
+"""Pause after a batch of several, as long as the batch took: in a flood of one org's deliveries the service keeps its
+share of the CPU, and batches grow. Many orgs with one delivery each have no batches to grow."""
 LOOK_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 5.0
 BEAT_SECONDS: Final = 30.0
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 async def run_applier(database: Database) -> None:
-    """Until cancelled."""
+    """Run until cancelled."""
     pool = database.pool(size=POOL_SIZE, row_factory=dict_row)
     # After a long silence of all receivers, what was missed is fetched.
     with beating_in_thread(database, beat, every_seconds=BEAT_SECONDS):
@@ -54,7 +54,7 @@ async def run_applier(database: Database) -> None:
 
 
 async def _run_until_told(database: Database) -> None:
-    """Until stdin ends, as it does with the service, however that ends."""
+    """Run until stdin ends, which happens with the end of the service, however it ends."""
     loop, running = asyncio.get_running_loop(), asyncio.current_task()
     assert running  # noqa: S101 - this is one
 
@@ -74,7 +74,7 @@ async def _apply(database: Database, pool: AsyncConnectionPool[Any], holder: str
         try:
             applied = await apply_next(database, pool, holder)
         except (OpenFaithError, psycopg.Error) as error:
-            _log.error("webhooks are not applied: %s", error if isinstance(error, OpenFaithError) else type(error))
+            _log.error("webhooks could not be applied: %s", error if isinstance(error, OpenFaithError) else type(error))
             await asyncio.sleep(TROUBLE_SECONDS)
             continue
         if applied:
@@ -86,7 +86,7 @@ async def _apply(database: Database, pool: AsyncConnectionPool[Any], holder: str
 
 
 async def _subscribe(database: Database) -> None:
-    """Look after the subscriptions of one org after the other, each when its turn has come."""
+    """Maintain the subscriptions of one org after the other, each when its turn has come."""
     while database.settings.public_url:
         try:
             org_id = await asyncio.to_thread(_next_org, database)
@@ -97,7 +97,7 @@ async def _subscribe(database: Database) -> None:
             if ensured.problem:
                 _log.warning("webhooks of %s: %s", org_id, ensured.problem)
         except (OpenFaithError, psycopg.Error, PoolTimeout) as error:
-            _log.error("webhook subscriptions are not looked after: %s", type(error).__name__)
+            _log.error("webhook subscriptions could not be maintained: %s", type(error).__name__)
             await asyncio.sleep(TROUBLE_SECONDS)
 
 
@@ -107,10 +107,13 @@ def _next_org(database: Database) -> str | None:
 
 
 def main() -> None:
-    """The process. The first line of its stdin is the URL of the database, which no list of processes shows then."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # sent to all processes at once; the service ends this one
+    """Main function of the process.
+
+    The first line of stdin is the database's URL, which keeps it out of process lists.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to all processes at once; the service stops this one
         signal.signal(number, signal.SIG_IGN)
-    os.nice(_NICENESS)  # what is to be answered goes before what is to be applied
+    os.nice(_NICENESS)  # answering takes precedence over applying
     asyncio.run(_run_until_told(database_at(load_settings(), sys.stdin.readline().strip())))
 
 

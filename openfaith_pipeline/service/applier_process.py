@@ -1,4 +1,4 @@
-"""The applier's process: started beside the service, started again when it ends, and gone when the service is."""
+"""The applier's process: started beside the service, restarted when it ends, and stopped with the service."""
 
 import logging
 import sys
@@ -16,9 +16,9 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def applier(database: Database) -> Iterator[None]:
-    """Have one run for the block, with this process's environment. What it has begun then it ends, or leaves to others.
+    """Run an applier during the block, with this process's environment. At the end it finishes its work or leaves it.
 
-    Answering a delivery takes milliseconds and applying hundreds: in one process the ones would wait for the others.
+    Answering a delivery takes milliseconds, applying hundreds: in one process answers would wait.
     """
     service = Service("the applier of webhooks", _COMMAND, first_line=database.url)
     with Supervisor(_log.error, gives_up=False) as supervisor:

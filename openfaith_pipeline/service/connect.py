@@ -1,7 +1,7 @@
-"""The pages by which a church connects itself: approve at Planning Center, and come back.
+"""Pages with which a church connects itself: approve at Planning Center, and come back.
 
-They are for people, who have no key of ours: what they can do is connect the church that Planning Center says is
-theirs. No page repeats what the browser brought.
+They are for people, who have no API key: all they can do is connect the church that Planning Center says is theirs. No
+page repeats the browser's input.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ _Brought = Annotated[str, Query(max_length=4000)]
 
 @router.get("")
 def invite(request: Request, org: _Org = None, invitation: _Invitation = None) -> Response:
-    """The page that says what will happen, with the button that begins it."""
+    """A page that explains the connection, with a button to begin."""
     try:
         _take_turn(request)
         application_of(_settings(request))
@@ -82,7 +82,7 @@ def invite(request: Request, org: _Org = None, invitation: _Invitation = None) -
 
 @router.post("/start")
 def start(request: Request, org: _Org = None, invitation: _Invitation = None) -> Response:
-    """Send the browser to Planning Center, with a cookie by which it is known when it comes back."""
+    """Redirect to Planning Center, with a cookie that identifies the browser when it returns."""
     try:
         _take_turn(request)
         redirect_uri = _redirect_uri(request)
@@ -113,7 +113,7 @@ def start(request: Request, org: _Org = None, invitation: _Invitation = None) ->
 
 @router.get("/callback")
 def callback(request: Request, code: _Brought = "", state: _Brought = "", error: _Brought = "") -> Response:
-    """Where Planning Center sends the browser back to, with a code, or with what has become of it instead."""
+    """Return address from Planning Center, with a code or an error."""
     database, browser = request.app.state.database, request.cookies.get(_COOKIE, "")
     try:
         _take_turn(request)
@@ -128,7 +128,7 @@ def callback(request: Request, code: _Brought = "", state: _Brought = "", error:
 
 @router.post("/confirm")
 def confirm(request: Request, confirmation: _Brought = "") -> Response:
-    """Replace a grant that works by one that reads less, as the person has confirmed."""
+    """Replace a working grant by one that reads less, after the person has confirmed it."""
     browser = request.cookies.get(_COOKIE, "")
     try:
         _take_turn(request)
@@ -175,7 +175,7 @@ def _name_of(request: Request, org_id: str | None, invitation: str | None) -> st
 
 
 def _redirect_uri(request: Request) -> str:
-    """Where Planning Center is to send the browser: as registered there, never what a Host header says."""
+    """Planning Center's return address: as registered there, never from a Host header."""
     public_url = _settings(request).public_url
     if public_url:
         return f"{public_url.rstrip('/')}{_CALLBACK}"

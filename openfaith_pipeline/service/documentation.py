@@ -1,6 +1,6 @@
-"""The documentation of the API: the OpenAPI document, and the same as a page, made here.
+"""The documentation of the API: the OpenAPI document, and an HTML page made from it.
 
-The page has no scripts and nothing from elsewhere: on this origin browsers hold what the service trusts.
+The page has no scripts and no external assets: browsers on this origin hold credentials of the service.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +24,7 @@ _SIGNATURE: Final = {
 
 
 def documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """What makes the app's OpenAPI document, with the signature of webhooks, which no dependency of ours checks."""
+    """A function for the app's OpenAPI document, extended by the signature of webhooks, which no dependency checks."""
     made = app.openapi
 
     def make() -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _schema(schema: Any, document: Mapping[str, Any]) -> str:
 
 
 def _with_parts(schema: Any, document: Mapping[str, Any]) -> Any:
-    """The schema with those it names in their places. None of ours names itself."""
+    """The schema with references replaced by their definitions. None of ours is recursive."""
     if isinstance(schema, list):
         return [_with_parts(each, document) for each in schema]
     if not isinstance(schema, dict):

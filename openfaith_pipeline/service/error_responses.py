@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def problem_of(path: str, error: Exception) -> JSONResponse:
-    """The answer to a call of this path that ended with the error."""
+    """The response to a request of this path that ended with the error."""
     told = problem(error)
     if path.startswith(TRPC_PREFIX):
         body: dict[str, Any] = error_envelope(told, path.removeprefix(TRPC_PREFIX))
@@ -32,7 +32,7 @@ def problem_of(path: str, error: Exception) -> JSONResponse:
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
-    """FastAPI's handler of the errors that leave an endpoint."""
+    """FastAPI's handler for errors raised by endpoints."""
     if isinstance(error, psycopg.Error) and not isinstance(error, DATABASE_TROUBLE):
         # Its message may quote values, which may be personal data.
         _log.error("%s: Postgres refused: %s %s", request.url.path, type(error).__name__, error.sqlstate)

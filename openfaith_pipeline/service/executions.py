@@ -1,4 +1,4 @@
-"""Requests as the service tells of them: an execution, how far it is, and what came of it. All from Postgres."""
+"""Executions: requests in the form the service shows, with progress and result. All from Postgres."""
 
 from datetime import datetime
 from typing import Any
@@ -12,13 +12,13 @@ from openfaith_pipeline.inbox.requests import Request
 
 
 class Told(BaseModel):
-    """Base of what the service tells: its fields are camelCase on the wire, as OpenFaith's are."""
+    """Base of response models: fields are camelCase on the wire, like OpenFaith's."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
 class StreamProgress(Told):
-    """One stream of a sync: what the pages committed so far have brought, or all of them when it has ended."""
+    """One stream of a sync: totals of the pages committed so far, or of all once it has ended."""
 
     stream: str
     status: str = Field(examples=["running", "succeeded", "failed", "incomplete", "withheld", "unavailable"])
@@ -37,7 +37,7 @@ class StreamProgress(Told):
 
 
 class ActivityProgress(Told):
-    """One activity of a workflow that has begun."""
+    """An activity of a workflow that has begun."""
 
     name: str
     status: str = Field(examples=["running", "succeeded", "failed", "undone"])
@@ -70,7 +70,7 @@ class Execution(Told):
 
 
 class DetailedExecution(Execution):
-    """The same, with how far it is. requests: to Planning Center, so far."""
+    """An execution with its progress. requests: to Planning Center, so far."""
 
     rows: int
     requests: int

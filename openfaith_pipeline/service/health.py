@@ -1,4 +1,4 @@
-"""Whether the service is alive, and whether it can do its work."""
+"""Liveness and readiness."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -23,8 +23,8 @@ class Health(BaseModel):
 class Readiness(Told):
     """postgres: whether it answers, and has this version's tables.
 
-    dagster: whether its daemon has given a sign of life lately. While it has not, what is asked for is kept.
-    waiting: requests that are due and that no run has been started for.
+    dagster: whether its daemon has sent a heartbeat recently. While it has not, requests are stored.
+    waiting: due requests without a run.
     """
 
     status: Literal["ready", "not ready"]
@@ -41,7 +41,7 @@ async def show_health() -> Health:
 
 @router.get("/health/ready", summary="Whether it can take requests", responses={503: {"model": Readiness}})
 def show_readiness(request: Request, response: Response) -> Readiness:
-    """200 while Postgres answers; 503 while it does not. Dagster may be down: requests wait for it."""
+    """200 while Postgres answers, 503 while it does not. Dagster may be down: requests wait for it."""
     readiness = read_readiness(request.app.state.pool)
     if readiness.status != "ready":
         response.status_code = 503
@@ -80,7 +80,7 @@ def _revision(connection: Connection[Any]) -> str:
 
 
 def _dagster(connection: Connection[Any]) -> Literal["ok", "down", "unknown"]:
-    """By the heartbeat that Dagster's sensor daemon leaves in its own schema: it is what turns requests into runs."""
+    """From the heartbeat of Dagster's sensor daemon, which turns requests into runs, in Dagster's schema."""
     row = connection.execute("SELECT to_regclass('dagster.daemon_heartbeats') IS NOT NULL").fetchone()
     if row != (True,):
         return "unknown"

@@ -1,4 +1,4 @@
-"""Invitations by the API: what `openfaith-pipeline org invite` does, for programs whose key may connect orgs."""
+"""Invitations through the API, like `openfaith-pipeline org invite`, for keys that may connect orgs."""
 
 from datetime import datetime
 from typing import Annotated
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/orgs", tags=["orgs"], responses=ANSWERS)
 
 
 class Invited(BaseModel):
-    """The link to give to the church. Good once, until then."""
+    """The link to give to the church, and its expiry. Valid once."""
 
     org_id: str
     url: str
@@ -29,7 +29,7 @@ def invite(
     org_id: Annotated[str, Path(max_length=60)],
     visitor: Annotated[Visitor, Depends(visitor_with(CONNECT))],
 ) -> Invited:
-    """A link for one connection, good for a week. Needed where Planning Center's number of the org is not known."""
+    """A link for one connection, valid for a week. Needed if the org's Planning Center organization is not known."""
     visitor.check_org(org_id)
     public_url = request.app.state.database.settings.public_url
     if public_url is None:

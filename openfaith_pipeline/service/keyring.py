@@ -1,4 +1,4 @@
-"""Secrets at hand: those of each org that was heard of lately, decrypted once and loaded anew when one does not fit."""
+"""Cached webhook secrets of recently heard orgs, decrypted once and reloaded when a signature does not match."""
 
 import asyncio
 import time
@@ -14,9 +14,9 @@ from openfaith_pipeline.webhooks.commit_queue import LARGE_BYTES
 from openfaith_pipeline.webhooks.secrets import secrets_of
 
 KEPT_SECONDS: Final = 60.0
-"""How long an org that was removed may still be heard."""
+"""How long deliveries of a removed org may still be accepted."""
 PAUSE_SECONDS: Final = 2.0
-"""A wrong signature loads an org's secrets anew at most this often, so that forgeries cost little."""
+"""Minimum time between reloads of an org's secrets after wrong signatures, so that forgeries cost little."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Keyring:
     async def is_subscribed(self, org_id: str, event: str) -> bool:
         """Whether the org has a subscription to the event.
 
-        Raises DatabaseUnavailable, and ConfigurationError when no key opens the secrets.
+        Raises DatabaseUnavailable, and ConfigurationError if no key decrypts the secrets.
         """
         ring = await self._ring_of(org_id)
         if ring and not ring.secrets.get(event) and self._age(ring) > PAUSE_SECONDS:
@@ -60,14 +60,14 @@ class Keyring:
         ring = self._rings.get(org_id)
         if ring and self._age(ring) <= KEPT_SECONDS:
             return ring
-        # Ids that somebody made up cost no look at the database each, nor are they remembered.
+        # Made-up ids do not cause a query each, nor are they remembered.
         return await self._load(org_id) if await self.subscribers.has(org_id) else None
 
     def _age(self, ring: _Ring) -> float:
         return self._clock() - ring.loaded_at
 
     async def _load(self, org_id: str) -> _Ring:
-        """Load an org's secrets, once for all who wait for them."""
+        """Load an org's secrets, once for all concurrent callers."""
         task = self._loading.get(org_id)
         if task is None:
             task = asyncio.create_task(self._read(org_id))

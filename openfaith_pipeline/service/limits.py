@@ -1,4 +1,4 @@
-"""What one caller may ask of the service: bytes in a body, and calls in a minute."""
+"""Limits for one caller: bytes in a body, and calls in a minute."""
 
 import math
 import time
@@ -33,11 +33,11 @@ class RateLimiter:
     per_minute: int
     clock: Callable[[], float] = time.monotonic
     _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
-    """The one that called longest ago first."""
+    """The caller with the oldest call first."""
     _lock: Lock = field(default_factory=Lock)
 
     def wait_of(self, caller: str) -> int:
-        """Take a call; 0 when it may be made, else the whole seconds to wait for the next."""
+        """Take a call; returns 0 if it may be made, else the whole seconds to wait for the next."""
         with self._lock:
             return self._wait_of(caller)
 
@@ -59,7 +59,7 @@ class RateLimiter:
 
 
 class BodyLimit:
-    """Refuses a body of more than MOST_BODY_BYTES with 413, by what it says of itself or else by what comes."""
+    """Refuse a body of more than MOST_BODY_BYTES with 413, by its declared length or else by its actual one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -76,7 +76,7 @@ class BodyLimit:
 
 
 class NoNul:
-    """Refuses a path or query with a NUL character, which no name here has, and no text in Postgres can have."""
+    """Refuse a path or query with a NUL character, which no name here has, and no text in Postgres can have."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""What can be wrong with a call, and the status each error is answered with: one table from its group."""
+"""Errors of calls, and the HTTP status of each kind of error."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -29,23 +29,23 @@ class NotIdentified(UsageError):
 
 
 class NotAllowed(UsageError):
-    """The key is known and does not reach so far."""
+    """The key is known but lacks the permission."""
 
 
 class BodyTooLarge(UsageError):
-    """More bytes than the service takes."""
+    """More bytes than the service accepts."""
 
 
 class BodyNotRead(UsageError):
-    """The body is not what the endpoint takes."""
+    """The body is not valid for the endpoint."""
 
 
 class MediaTypeNotTaken(UsageError):
-    """The body is declared to be something else than JSON."""
+    """The body is declared as something other than JSON."""
 
 
 class MethodNotTaken(UsageError):
-    """The endpoint takes another method."""
+    """The endpoint does not support the method."""
 
 
 class NothingHere(UsageError):
@@ -53,7 +53,7 @@ class NothingHere(UsageError):
 
 
 class TooManyCalls(RetriableError):
-    """The caller's minute is used up; `wait` says how many seconds to wait."""
+    """The caller's minute is used up; `wait`: seconds to wait."""
 
     def __init__(self, message: str, wait: int) -> None:
         super().__init__(message)
@@ -62,7 +62,7 @@ class TooManyCalls(RetriableError):
 
 @dataclass(frozen=True)
 class Problem:
-    """An error as it is answered. code: tRPC's word for it. wait: seconds, told as Retry-After."""
+    """The response to an error. code: tRPC's code. wait: seconds, sent as Retry-After."""
 
     status: int
     code: str
@@ -76,7 +76,7 @@ class Problem:
         return {**headers, "www-authenticate": 'Bearer, Basic realm="openfaith"'} if self.status == 401 else headers
 
 
-# The first that fits counts.
+# The first match applies.
 _ANSWERS: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (NotIdentified, 401, "UNAUTHORIZED"),
     (NotAllowed, 403, "FORBIDDEN"),
@@ -98,14 +98,14 @@ _ANSWERS: Final[tuple[tuple[type[Exception], int, str], ...]] = (
 
 
 def problem(error: Exception) -> Problem:
-    """What is told of an error; of one that nobody foresaw, only that there was one."""
+    """The response to an error; for an unexpected one, only that there was one."""
     if isinstance(error, DATABASE_TROUBLE) and not isinstance(error, REFUSED_BY_POSTGRES):
-        message = "the database does not answer; nothing was changed, so ask again"
+        message = "the database does not answer; nothing was changed, so try again"
         return Problem(503, "SERVICE_UNAVAILABLE", "DatabaseUnavailable", message, _RETRY_SECONDS)
     if isinstance(error, psycopg.DataError):
-        return Problem(400, "BAD_REQUEST", "UsageError", "a value that was sent cannot be kept or looked for")
+        return Problem(400, "BAD_REQUEST", "UsageError", "a value in the request cannot be stored or searched for")
     for kind, status, code in _ANSWERS:
         if isinstance(error, kind):
             wait = error.wait if isinstance(error, TooManyCalls) else None
             return Problem(status, code, type(error).__name__, str(error), wait)
-    return Problem(500, "INTERNAL_SERVER_ERROR", "InternalError", "something failed here; its log says more")
+    return Problem(500, "INTERNAL_SERVER_ERROR", "InternalError", "an unexpected error; see the service's log")

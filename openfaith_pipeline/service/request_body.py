@@ -1,4 +1,4 @@
-"""Reading a JSON body, and headers, before anything believes them."""
+"""Reading and validation of JSON bodies and headers."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from openfaith_pipeline.service.problems import BodyNotRead, MediaTypeNotTaken
 
 
 async def read_json(request: Request) -> Any:
-    """The body as JSON, None when there is none. Raises MediaTypeNotTaken, BodyNotRead or BodyTooLarge.
+    """The body as JSON, None without one. Raises MediaTypeNotTaken, BodyNotRead or BodyTooLarge.
 
-    JSON has to be declared as such: a web page of someone else can make a browser send anything but that.
+    It must be declared as JSON: a foreign web page can make a browser send anything but that.
     """
     body = await request.body()
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -29,7 +29,7 @@ async def read_json(request: Request) -> Any:
 
 
 def _has_nul(sent: Any) -> bool:
-    left = [sent]  # no recursion: JSON may be nested deeper than Python goes
+    left = [sent]  # no recursion: JSON may be nested deeper than Python's stack
     while left:
         value = left.pop()
         if isinstance(value, str) and "\x00" in value:
@@ -42,7 +42,7 @@ def _has_nul(sent: Any) -> bool:
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The Idempotency-Key header. Raises UsageError for one that is no key, or for several."""
+    """The Idempotency-Key header. Raises UsageError for an invalid key, or for several."""
     given = request.headers.getlist("idempotency-key")
     if len(given) > 1:
         raise UsageError("one Idempotency-Key at most")

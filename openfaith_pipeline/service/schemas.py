@@ -1,4 +1,4 @@
-"""JSON schemas for the OpenAPI document, and the shapes that errors have."""
+"""JSON schemas for the OpenAPI document, and the forms of errors."""
 
 from typing import Any, Final
 
@@ -8,14 +8,14 @@ _DEFINITIONS: Final = "#/$defs/"
 
 
 class Trouble(BaseModel):
-    """What went wrong."""
+    """The error."""
 
     type: str = Field(examples=["OrgPaused"])
     message: str
 
 
 class Refused(BaseModel):
-    """The answer to a call that failed: what to change, or, with 503 and 429, to ask again."""
+    """The response to a failed call, with the required change, or, with 503 and 429, to be retried."""
 
     error: Trouble
 
@@ -29,13 +29,13 @@ class ProcedureTrouble(BaseModel):
 
 
 class ProcedureRefused(BaseModel):
-    """The error of a call, as tRPC has it; under `json` where the call was sent so."""
+    """The error of a call in tRPC's form; under `json` if the call was sent that way."""
 
     error: ProcedureTrouble | dict[str, Any]
 
 
 class ExecutionFailed(BaseModel):
-    """The end of an execution that failed, as @effect/workflow's proxy has it."""
+    """The end of a failed execution, in the form of @effect/workflow's proxy."""
 
     tag: str = Field(alias="_tag", examples=["ExternalSyncError"])
     message: str
@@ -47,13 +47,13 @@ ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 PROCEDURE_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     "default": {
         "model": ProcedureRefused | list[dict[str, Any]],
-        "description": "It failed; of a batch, the answers to each call.",
+        "description": "It failed; for a batch, the responses to each call.",
     }
 }
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """The model's schema, complete in itself: what it defines beside itself has no place inside another document."""
+    """The model's self-contained schema: its separate definitions have no place inside another document."""
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
     found: dict[str, Any] = _resolved(schema, definitions)

@@ -1,4 +1,4 @@
-"""The process that serves."""
+"""The server process."""
 
 import resource
 import socket
@@ -17,14 +17,14 @@ from openfaith_pipeline.service.wire import WireLimits, wire_with
 
 _GRACE_SECONDS: Final = 10
 _OTHER_DESCRIPTORS: Final = 128
-"""For Postgres, files and the connections that are just being taken."""
+"""File descriptors reserved for Postgres, files and connections being accepted."""
 
 
 def serve(database: Database, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; what is being answered then is answered first.
+    """Serve until SIGINT or SIGTERM; calls in progress are answered first.
 
-    port: 0 takes a free one. announce: gets the URL once connections are taken.
-    Raises UsageError when it cannot listen there.
+    port: 0 for a free one. announce: called with the URL once connections are accepted.
+    Raises UsageError if it cannot listen there.
     """
     app = create_app(database, host)
     listener = _listen(host, port)
@@ -53,7 +53,7 @@ def config_of(app: FastAPI) -> uvicorn.Config:
 
 
 def _room_for_connections() -> int:
-    """As many connections as there are to be, or as descriptors allow, which are raised for it where they may be."""
+    """Maximum number of connections: the configured one, or as many as the (raised) descriptor limit allows."""
     wanted = WireLimits().connections
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted + _OTHER_DESCRIPTORS:

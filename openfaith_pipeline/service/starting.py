@@ -1,4 +1,4 @@
-"""Starting a workflow: committed before anyone is told."""
+"""Start workflows: requests are committed before they are answered."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from openfaith_pipeline.workflows.submission import ask_for, read_payload
 
 
 class Started(Execution):
-    """The execution that will do what was asked."""
+    """The execution of the request."""
 
-    is_new: bool = Field(description="False when it was asked for before, or one that waits will do it.")
+    is_new: bool = Field(description="False if it was requested before, or if a waiting execution covers it.")
 
 
 def start(pool: ConnectionPool, visitor: Visitor, workflow: Workflow[Any], sent: Any, key: str | None) -> Started:
-    """Keep what the visitor asks for. Raises PayloadRefused, NotAllowed and what `ask_for` raises."""
+    """Store the visitor's request. Raises PayloadRefused, NotAllowed and the errors of `ask_for`."""
     payload = read_payload(workflow, sent)
     visitor.check_org(workflow.org_id(payload))
     with pool.connection() as connection:

@@ -1,4 +1,4 @@
-"""Which orgs have webhook subscriptions: one look at the database for all who ask for one that is not known here."""
+"""Orgs with webhook subscriptions: cached, with one query for all callers that look up an unknown one."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.webhooks.secrets import removed_orgs, subscribed_orgs
 
 PAUSE_SECONDS: Final = 0.2
-"""Between two looks, so that however many unknown orgs are named, these are few."""
+"""Minimum time between queries, so that many unknown orgs cause few of them."""
 
 
 class Subscribers:
@@ -20,7 +20,7 @@ class Subscribers:
         self._orgs: Mapping[str, str | None] = {}
         self._removed: Mapping[str, str | None] = {}
         self._began_at = float("-inf")
-        """When the look began that found them."""
+        """Start of the query that found them."""
         self._looking: asyncio.Task[None] | None = None
 
     async def has(self, org_id: str) -> bool:
@@ -38,7 +38,7 @@ class Subscribers:
         return found
 
     async def is_removed(self, org_id: str | None, account: str | None) -> bool:
-        """Whether this is an org that was removed, or a church whose orgs all were. Raises DatabaseUnavailable."""
+        """Whether this is a removed org, or a church all of whose orgs were removed. Raises DatabaseUnavailable."""
         await self._look_after(self._clock())
         if org_id is not None:
             return org_id in self._removed
@@ -48,7 +48,7 @@ class Subscribers:
         return sorted(org_id for org_id, number in self._orgs.items() if number == account)
 
     async def _look_after(self, moment: float) -> None:
-        """Return once a look has ended that began no earlier."""
+        """Return once a query has ended that began no earlier than `moment`."""
         while self._began_at < moment:
             if self._looking is None:
                 self._looking = asyncio.create_task(self._look())

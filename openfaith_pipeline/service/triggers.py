@@ -1,4 +1,4 @@
-"""The triggers of OpenFaith's application, as its tRPC client calls them."""
+"""The triggers of OpenFaith's application, in the form of its tRPC client."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _INPUT: Final = {
             "application/json": {
                 "schema": {
                     "anyOf": [schema_of(EXTERNAL_SYNC.payload), {"type": "object"}],
-                    "description": 'The payload, or {"json": payload}; of a batch, those by their number.',
+                    "description": 'The payload, or {"json": payload}; for a batch, these by their number.',
                 }
             }
         },
@@ -51,12 +51,12 @@ _INPUT: Final = {
 async def call_procedures(
     request: Request, procedures: str, visitor: Annotated[Visitor, Depends(visitor_with(TRIGGER))]
 ) -> JSONResponse:
-    """Start a sync of `tokenKey`; the answer's `data` is the execution. It is in Postgres before it is answered."""
+    """Start a sync of `tokenKey`; the response's `data` is the execution, which is already in Postgres."""
     is_batch = request.query_params.get("batch") == "1"
     calls = read_calls(procedures, await read_json(request), is_batch=is_batch)
     key = idempotency_key(request)
     if key and len(calls) > 1:
-        raise UsageError("an Idempotency-Key stands for one thing: send it without a batch")
+        raise UsageError("an Idempotency-Key is for a single call: send it without a batch")
     answers = [await run_in_threadpool(_answer, request, visitor, call, key) for call in calls]
     if not is_batch:
         return answers[0].alone()
@@ -71,7 +71,7 @@ def refuse_query(procedures: str) -> None:
 
 @dataclass(frozen=True)
 class _Answer:
-    """The answer to one call."""
+    """The response to one call."""
 
     body: dict[str, Any]
     problem: Problem | None = None

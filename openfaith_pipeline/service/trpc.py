@@ -1,7 +1,7 @@
-"""tRPC's wire form: https://trpc.io/docs/rpc. Plain JSON in and out, or superjson's `{"json": ...}` for who sends it.
+"""tRPC's wire format: https://trpc.io/docs/rpc. Plain JSON in and out, or superjson's `{"json": ...}` if sent so.
 
-A batch (`?batch=1`) names its procedures in the path, separated by commas, and holds its inputs by number; its answers
-are a list, under 207 when they have not one status.
+A batch (`?batch=1`) names its procedures in the path, separated by commas, and has its inputs by number; its responses
+are a list, with status 207 if their statuses differ.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from openfaith_pipeline.service.problems import BodyNotRead, Problem
 
-# https://trpc.io/docs/rpc#error-codes: JSON-RPC's numbers, and HTTP's for what JSON-RPC has no word for.
+# https://trpc.io/docs/rpc#error-codes: JSON-RPC's numbers, and HTTP's for errors that JSON-RPC lacks.
 _NUMBERS: Final[Mapping[str, int]] = {
     "PARSE_ERROR": -32700,
     "BAD_REQUEST": -32600,
@@ -28,12 +28,12 @@ _NUMBERS: Final[Mapping[str, int]] = {
 }
 
 MOST_CALLS: Final = 20
-"""Calls in one batch."""
+"""Maximum number of calls in one batch."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One procedure and its input. is_wrapped: the input came in superjson's form, and so goes the answer."""
+    """One procedure and its input. is_wrapped: input and response are in superjson's form."""
 
     procedure: str
     input: Any
@@ -41,7 +41,7 @@ class Call:
 
 
 def read_calls(path: str, body: Any, *, is_batch: bool) -> list[Call]:
-    """The calls of a request, whose path is what follows the prefix. Raises BodyNotRead for a batch that is none."""
+    """The calls of a request; path: without the prefix. Raises BodyNotRead for an invalid batch."""
     if not is_batch:
         return [_call(path, body)]
     procedures = path.split(",")
@@ -57,7 +57,7 @@ def result_envelope(data: Any, *, is_wrapped: bool = False) -> dict[str, Any]:
 
 
 def error_envelope(problem: Problem, path: str, *, is_wrapped: bool = False) -> dict[str, Any]:
-    """The error of one call; of a whole batch too, when it could not be read."""
+    """The error of one call, or of a whole batch that could not be parsed."""
     shape = {
         "message": problem.message,
         "code": _NUMBERS[problem.code],

@@ -1,6 +1,6 @@
-"""Turns: few calls are worked on at a time, fewer of one caller, and callers that wait come in turn.
+"""Fair turns: few calls are processed at a time, fewer of one caller, and waiting callers take turns.
 
-All calls share one event loop: whoever sends many at once would have everybody else wait for all of them.
+All calls share one event loop: a caller that sends many at once would otherwise delay everybody else.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from openfaith_pipeline.errors import InboxFull
 class Turns:
     """For one event loop.
 
-    at_once: in all. of_one: of one caller. most_waiting: of one caller; more are refused.
+    at_once: limit for all calls. of_one: for one caller. most_waiting: of one caller; more are refused.
     patience: seconds to wait for a turn.
-    rest: how many times as long as it took a turn lasts on, for nothing, so that a caller who always has more to do
-    leaves most of the time to others.
+    rest: factor by which a turn is prolonged idly, so that a caller with constant demand leaves most of the time to
+    others.
     """
 
     def __init__(
@@ -27,11 +27,14 @@ class Turns:
         self._most_waiting, self._patience, self._rest = most_waiting, patience, rest
         self._running: Counter[Hashable] = Counter()
         self._waiting: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
-        """By caller, the one whose turn comes next first."""
+        """Waiting calls by caller, ordered by whose turn is next."""
 
     @asynccontextmanager
     async def turn(self, caller: Hashable) -> AsyncIterator[None]:
-        """Run the block when it is the caller's turn. Raises InboxFull where too much of the caller waits."""
+        """Run the block when it is the caller's turn.
+
+        Raises InboxFull if too many of the caller's calls are waiting.
+        """
         if caller in self._waiting or not self._has_room(caller):
             await self._wait(caller)
         else:
@@ -52,19 +55,19 @@ class Turns:
     async def _wait(self, caller: Hashable) -> None:
         waiting = self._waiting.setdefault(caller, deque())
         if len(waiting) >= self._most_waiting:
-            raise InboxFull("too many deliveries are being taken; send it again")
+            raise InboxFull("too many deliveries are being received; send it again")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append(turn)
         try:
             async with asyncio.timeout(self._patience):
                 await turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():  # it was given the turn at that very moment
+            if turn.done() and not turn.cancelled():  # its turn came at that very moment
                 self._end(caller)
             else:
                 self._forget(caller, turn)
             if isinstance(error, TimeoutError):
-                raise InboxFull("it was not the delivery's turn in time; send it again") from None
+                raise InboxFull("the delivery waited too long for its turn; send it again") from None
             raise
 
     def _forget(self, caller: Hashable, turn: asyncio.Future[None]) -> None:

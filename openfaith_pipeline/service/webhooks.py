@@ -1,8 +1,9 @@
-"""The webhook receiver: what Planning Center signed is kept before it is answered; all else is refused.
+"""The webhook receiver: deliveries signed by Planning Center are stored before they are answered.
 
-Any 2xx ends an event at Planning Center, and a 410 ends the subscription, so the one is never given too early, and the
-other only for an org that was removed: where Postgres does not answer it is 503, and Planning Center tries again for
-days.
+All others are refused.
+
+Any 2xx ends an event at Planning Center, and a 410 ends the subscription. So 2xx is never sent too early, and 410 only
+for a removed org: if Postgres does not answer it is 503, and Planning Center retries for days.
 """
 
 import asyncio
@@ -47,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Receiver:
-    """What the endpoints share."""
+    """State shared by the endpoints."""
 
     keyring: Keyring
     inbox: Inbox
@@ -57,7 +58,9 @@ class Receiver:
     refusing: Pace = field(default_factory=lambda: Pace(REFUSALS_PER_SECOND, shortest=REFUSAL_SECONDS, longest=3.0))
 
     async def receive(self, source: Source, org_id: str | None, request: Request) -> JSONResponse:
-        """Answer a delivery for the org, or for the one that its body names; of most that is not ours no body is read.
+        """Answer a delivery for the org, or for the one named in its body.
+
+        Foreign ones are mostly refused without reading it.
 
         Raises DatabaseUnavailable, ConfigurationError and InboxFull.
         """
@@ -99,30 +102,30 @@ class Receiver:
                 await self.inbox.keep(deliveries)
                 return JSONResponse({"received": len(deliveries)})
         if org_ids:
-            return _refusal(401, "WrongSignature", "the signature is not that of the subscription's secret")
+            return _refusal(401, "WrongSignature", "the signature does not match the subscription's secret")
         return await self._not_ours(account=dialect.account_in(body))
 
     async def _not_ours(self, *, org_id: str | None = None, account: str | None = None) -> JSONResponse:
         if await self.keyring.subscribers.is_removed(org_id, account):
-            return _refusal(410, "OrgRemoved", "this church was removed here; nothing is delivered to it any more")
+            return _refusal(410, "OrgRemoved", "this church was removed here and receives no more deliveries")
         return _refusal(404, "UnknownSubscription", "there is no subscription to this event here")
 
     async def _orgs_named_in(self, dialect: WebhookDialect, body: bytes, event: str) -> list[str]:
-        """The orgs whose secrets are worth trying on a delivery whose address names none."""
+        """The orgs whose secrets to try on a delivery without an org in its URL."""
         account = await _read(body, dialect.account_in)
         named = await self.keyring.subscribers.orgs_of(account) if account else []
         return [org_id for org_id in named if await self.keyring.is_subscribed(org_id, event)]
 
 
 async def _read(body: bytes, read: Callable[..., _T], *arguments: str) -> _T:
-    """What is read out of a body: by a thread where it is large, since odd JSON is read slowly."""
+    """Parse a body, in a thread if it is large, since unusual JSON is parsed slowly."""
     if len(body) > LARGE_BYTES:
         return await asyncio.to_thread(read, body, *arguments)
     return read(body, *arguments)
 
 
 class Received(BaseModel):
-    """How many events there were in the delivery."""
+    """Number of events in the delivery."""
 
     received: int
 
@@ -130,7 +133,7 @@ class Received(BaseModel):
 @asynccontextmanager
 async def _receiving(app: FastAPI) -> AsyncIterator[None]:
     database: Database = app.state.database
-    # Keeping is one statement, a transaction of its own: it needs one round trip, not three.
+    # Storing is one statement in its own transaction: it needs one round trip, not three.
     async with database.pool(size=POOL_SIZE, autocommit=True) as pool:
         inbox = Inbox(pool)
         app.state.receiver = Receiver(Keyring(database), inbox)
@@ -144,7 +147,7 @@ async def _receiving(app: FastAPI) -> AsyncIterator[None]:
 
 
 class _AsItComes(APIRoute):
-    """A route whose endpoint gets the request alone: FastAPI's search for parameters costs more than all it does."""
+    """A route whose endpoint gets only the request: FastAPI's parameter handling would cost more than the endpoint."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         return cast("Callable[[Request], Coroutine[Any, Any, Response]]", self.endpoint)
@@ -154,7 +157,7 @@ router = APIRouter(
     tags=["webhooks"],
     lifespan=_receiving,
     route_class=_AsItComes,
-    responses={**ANSWERS, 200: {"model": Received, "description": "It is kept, or was before."}},
+    responses={**ANSWERS, 200: {"model": Received, "description": "It is stored, now or earlier."}},
 )
 
 _ORG_ID: Final = {"name": "org_id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -164,11 +167,14 @@ def _add_routes(source: Source) -> None:
     """The two addresses of a source's deliveries."""
 
     async def receive_for_org(request: Request) -> JSONResponse:
-        """The address we subscribe: it names the org whose secrets are tried."""
+        """The URL of our subscriptions, with the org whose secrets are tried."""
         return await _received(source, request, request.path_params["org_id"])
 
     async def receive(request: Request) -> JSONResponse:
-        """For subscriptions whose address names no org; the church named in the body says whose secrets are tried."""
+        """For subscriptions without an org in their URL.
+
+        The church named in the body decides whose secrets are tried.
+        """
         return await _received(source, request, None)
 
     name = {
@@ -176,7 +182,7 @@ def _add_routes(source: Source) -> None:
         "in": "header",
         "required": True,
         "schema": {"type": "string"},
-        "description": "The event that the subscription is to.",
+        "description": "The event of the subscription.",
     }
     signed: dict[str, Any] = {
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
@@ -184,12 +190,12 @@ def _add_routes(source: Source) -> None:
     }
     router.post(
         f"{source.events_path}/{{org_id}}",
-        summary="Take a delivery for one org",
+        summary="Receive a delivery for one org",
         openapi_extra={**signed, "parameters": [_ORG_ID, name]},
     )(receive_for_org)
     router.post(
         source.events_path,
-        summary="Take a delivery for the org that its body names",
+        summary="Receive a delivery for the org named in its body",
         openapi_extra={**signed, "parameters": [name]},
     )(receive)
 
@@ -217,7 +223,7 @@ def _network_of(request: Request) -> str:
 
 
 def _unavailable(error: Exception) -> JSONResponse:
-    refusal = _refusal(503, type(error).__name__, "the delivery could not be kept; send it again")
+    refusal = _refusal(503, type(error).__name__, "the delivery could not be stored; send it again")
     refusal.headers["Retry-After"] = _TRY_AGAIN_SECONDS
     return refusal
 

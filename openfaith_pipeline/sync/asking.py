@@ -13,10 +13,10 @@ from openfaith_pipeline.errors import PathNotFound, StreamForbidden
 from openfaith_pipeline.planning_center.extract.pages import Fetch, Tally
 
 CONFIRMED_AT_MOST: Final = 25
-"""Missing rows asked for one by one; of more, this many are, evenly spread."""
+"""Missing rows requested singly; of more, this many, evenly spread."""
 
 Connecting = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
-"""Lends a connection. No transaction is kept open while Planning Center is asked."""
+"""Lends a connection. No transaction stays open during requests to Planning Center."""
 
 
 class Asking:
@@ -49,7 +49,7 @@ class Asking:
             return False
 
     async def for_record(self, stream: Stream, identifier: str, parents: Mapping[str, str]) -> Any:
-        """The record as it is now, None where it is not there or cannot be asked for."""
+        """The current record, None if it does not exist or cannot be requested."""
         for path in paths_of(stream, parents):
             found = await self._at(stream, path, identifier)
             if found is not None:
@@ -71,5 +71,5 @@ class Asking:
 
 
 def paths_of(stream: Stream, parents: Mapping[str, str]) -> list[str]:
-    """The listings that a record under these parents is in, of which there may be several."""
+    """The listings that contain a record under these parents; there may be several."""
     return [fill_path(path, parents) for path in stream.all_paths if parents.keys() >= set(placeholders_of(path))]

@@ -1,7 +1,7 @@
-"""The use case: bring streams of one org into Postgres, page by page, and publish each whole.
+"""Sync streams of one org into Postgres, page by page, publishing each stream whole.
 
-Any number of attempts may call this for one sync: an op retry, a run retry, another process, another machine. Each
-continues from the last committed page, and streams that earlier attempts finished are not touched again.
+Any number of attempts may work on one sync: an op retry, a run retry, another process, another machine. Each continues
+from the last committed page, and streams published by earlier attempts are not read again.
 """
 
 import asyncio
@@ -56,10 +56,10 @@ from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS, Workplace, at_
 from openfaith_pipeline.unforeseen import describe_unforeseen
 
 _ENDS_ALL = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable, psycopg.OperationalError, PoolTimeout)
-"""The church's trouble, or ours, in which no other walk would fare better."""
+"""Errors of the church or of this machine, which would end every other walk too."""
 
 PROBING_ATTEMPTS = 2
-"""How often what has failed for good is asked for in another way."""
+"""Attempts with which a request that has failed permanently is repeated in another way."""
 
 _TRACER = trace.get_tracer("openfaith_pipeline.sync")
 
@@ -77,13 +77,13 @@ async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things
     patience_seconds: float = BUSY_PATIENCE_SECONDS,
     is_rotating: bool = False,
 ) -> dict[str, StreamResult]:
-    """Sync streams of one org, side by side under the org's rate budget. The sync must have been begun.
+    """Sync streams of one org concurrently under the org's rate budget. The sync must have been begun.
 
     workplace: shared with other orgs; by default a sync has its own.
-    patience_seconds: how long a stream is waited for that another sync holds; then it fails as busy.
-    is_rotating: where parents are many, visit only some of them this time (see Route); for syncs that come often.
-    A stream's failure is in its result. Raises ConnectionRejected when the credentials are refused, SourceUnreachable
-    when the API is not there, DatabaseUnavailable when Postgres goes away, and UnknownOrg or OrgPaused.
+    patience_seconds: how long to wait for a stream that another sync holds; after that it fails as busy.
+    is_rotating: where there are many parents, visit only some of them this time (see Route); for frequent syncs. A
+    stream's failure is in its result. Raises ConnectionRejected if the credentials are refused, SourceUnreachable if
+    the API cannot be reached, DatabaseUnavailable if Postgres goes away, and UnknownOrg or OrgPaused.
     """
     async with at_work(database, org_id, workplace) as place, client_factory(database, org_id) as client:
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
@@ -94,9 +94,9 @@ async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things
 
 @dataclass
 class Attempt:
-    """One call of `sync_streams`: reads each walk, judges it and concludes it.
+    """One call of `sync_streams`: reads, judges and publishes each walk.
 
-    obstacle: what ended all walks together.
+    obstacle: the error that ended all walks together.
     """
 
     database: Database
@@ -122,7 +122,7 @@ class Attempt:
     async def run(self, streams: Sequence[Stream]) -> dict[str, StreamResult]:
         async with self.pool.connection() as connection:
             finished = await finished_streams(connection, self.request.org_id, self.request.sync_id, streams)
-            # A whole sync asks for an absent path again: it may have come.
+            # A full sync tries an absent path again: it may exist by now.
             absent = [] if self.is_full else await absent_paths(connection, self.request.org_id)
             unread = await unread_streams(connection, self.request.org_id, streams)
             if not self.is_full:
@@ -173,9 +173,9 @@ class Attempt:
         return [stream for stream in walk.streams if not self.done[stream.name].is_set()]
 
     async def _sync_walk(self, walk: Walk, started: float) -> list[StreamResult]:
-        """Read and publish the walk, going around what the source withholds of it."""
+        """Read and publish the walk, working around parts that the source withholds."""
         if not walk.routes and not all(stream.is_pushed for stream in walk.streams):
-            raise PathNotFound(f"{walk.streams[0].name}: its path is not there, and no other leads to it")
+            raise PathNotFound(f"{walk.streams[0].name}: its path does not exist, and there is no other")
         session = await self._open(walk)
         try:
             return await self._bring(walk, session, started)
@@ -186,7 +186,7 @@ class Attempt:
                 raise
             refused = walk.routes[min((session.state or {}).get("route", 0), len(walk.routes) - 1)]
             if isinstance(error, StreamForbidden | QueryRefused) and refused.filters:
-                reason = f"what {refused.lead.name} leaves out of its list is not shown: {error}"
+                reason = f"records that the list of {refused.lead.name} leaves out are not shown: {error}"
                 return await self._sync_walk(walk.without_hidden(refused.lead, reason), started)
             if isinstance(error, QueryRefused):
                 raise
@@ -199,7 +199,7 @@ class Attempt:
             return await self._sync_walk(rest, started)
 
     async def _read_without(self, walk: Walk, refusal: IncludesRefused, started: float) -> list[StreamResult]:
-        """Read the walk without the includes at fault, and then in another way what would have come by them."""
+        """Read the walk without the failing includes, and the streams of these includes in another way."""
         rest = walk.without(refusal.refused)
         if rest.streams:
             for result in await self._sync_walk(rest, started):
@@ -213,7 +213,7 @@ class Attempt:
     async def _read_apart(
         self, walk: Walk, stream: Stream, refusal: IncludesRefused, started: float
     ) -> list[StreamResult]:
-        """Read an included stream by listings of its own, where there are such."""
+        """Read an included stream by separate listings, if there are any."""
         error: OpenFaithError = refusal
         apart = self._plan([stream], ())[0] if stream.comes_with else walk_apart(stream, STREAMS)
         if apart is not None:
@@ -231,7 +231,7 @@ class Attempt:
         return [self.result_of(stream, status, started, error=str(withheld))]
 
     async def _go_around(self, walk: Walk, lead: Stream, started: float) -> list[StreamResult]:
-        """Remember that the lead's unconfirmed path is absent, and read it by the documented way instead."""
+        """Record that the lead's unconfirmed path is absent, and read its fallback path instead."""
         async with self.pool.connection() as connection:
             await mark_paths_absent(connection, self.request.org_id, [lead.name])
             absent = await absent_paths(connection, self.request.org_id)
@@ -248,7 +248,7 @@ class Attempt:
         return StreamResult(stream.name, status, self.mode.value, seconds=round(monotonic() - started, 3), **more)
 
     async def _reachable(self, walk: Walk, started: float) -> Walk:
-        """The walk once its parents are published by this sync, without the routes whose parents are not to be had."""
+        """The walk once its parents are published by this sync, without routes whose parents are unavailable."""
         reachable: list[Route] = []
         obstacle: OpenFaithError | None = None
         for route in walk.routes:
@@ -266,7 +266,7 @@ class Attempt:
         return rest
 
     async def _wait_for_parent(self, route: Route, walk: Walk) -> None:
-        """Wait for what the path leads through, and for what tells the parents that a shorter path does not."""
+        """Wait for the parents in the path, and for streams whose rows have the parents that a shorter path omits."""
         parent = route.lead.parent_of(route.path)
         for name in route.lead.parents if route.is_unconfirmed and route.placeholders else ():
             if name in self.done and STREAMS[name] not in (*walk.leads, *walk.streams):
@@ -317,10 +317,10 @@ class Attempt:
                 await mark_unavailable(connection, self.request.org_id, session.names, _availability(error), reason)
 
     async def _read_until_sure(self, walk: Walk, session: Session) -> Mapping[str, Doubt]:
-        """Read to the end; what leaves a doubt is read again, a few times at most. By stream, the doubts that are left.
+        """Read to the end; while there are doubts, read again a few times. Returns the remaining doubts by stream.
 
-        Listings under parents were read again one by one where they left a doubt, so what is left of it stays. So does
-        one that comes back the same, unless something moved each time.
+        Listings under parents have already been reread singly, so their doubts stay. So does a doubt that comes back
+        unchanged, unless something moved each time.
         """
         before: Mapping[str, Doubt] = {}
         while True:
@@ -357,11 +357,11 @@ class Attempt:
         return parents_of(self.pool, self.request.org_id, route, STREAMS, after)
 
     async def _judge(self, walk: Walk, session: Session, doubts: Mapping[str, Doubt]) -> Verdict:
-        """What the finished walk proves to be gone."""
+        """The deletions that the finished walk proves."""
         return await prove_deletions(self.pool, self.doors.fetch_for(walk), session, doubts, is_wanted=self.is_full)
 
     async def conclude(self, walk: Walk, session: Session, verdict: Verdict, started: float) -> list[StreamResult]:
-        """Publish what was read and judged."""
+        """Publish the judged walk."""
         async with self.pool.connection() as connection:
             with _TRACER.start_as_current_span("publish", attributes={"streams": session.names}):
                 published = await publish(connection, session, verdict)
@@ -381,9 +381,9 @@ class Attempt:
         return [await self._checked(result) for result in results]
 
     async def _checked(self, result: StreamResult) -> StreamResult:
-        """The result, or what it becomes where a blocking check fails: a failure, with nothing of it left behind.
+        """The result, or a failure if a blocking check fails, with its rows rolled back.
 
-        A full refresh is a person's word that the source is to be believed.
+        A full refresh is exempt: a person has asked for the source to be believed.
         """
         if not result.updated or self.mode is SyncMode.FULL_REFRESH:
             return result
@@ -395,7 +395,7 @@ class Attempt:
 
 
 def _in_words(error: Exception) -> OpenFaithError:
-    """An error that says why, and nothing of the records."""
+    """An error with the reason, but without data of the records."""
     if isinstance(error, OpenFaithError):
         return error
     if isinstance(error, REFUSED_BY_POSTGRES):
@@ -410,7 +410,7 @@ def _availability(error: UnavailableError) -> str:
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one failure to act on, of tasks that failed together."""
+    """The most important failure of tasks that failed together."""
     found: list[BaseException] = []
     for failure in failures.exceptions:
         found.append(_first(failure) if isinstance(failure, BaseExceptionGroup) else failure)

@@ -1,4 +1,4 @@
-"""What a sync has published is undone by itself where a check marked blocking fails, and where its run was canceled."""
+"""Automatic rollback of a sync's rows when a blocking check fails, or when its run is canceled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from openfaith_pipeline.sync.rollback import OnConflict, OrgRollback, RollbackOr
 
 @dataclass(frozen=True)
 class Compensation:
-    """What was undone, as which order, and why. check, finding: the blocking check that failed, if it was one."""
+    """A rollback with its reason. check, finding: of the failed blocking check, if that was the reason."""
 
     order: RollbackOrder
     undone: Sequence[OrgRollback]
@@ -23,7 +23,7 @@ class Compensation:
 
 
 def compensate(database: Database, org_id: str, sync_id: str, stream: Stream) -> Compensation | None:
-    """Undo the stream's part of the sync if a blocking check fails on what it published; None when all is well.
+    """Roll back the stream's part of the sync if a blocking check fails on its rows; None if all pass.
 
     Rows that others have changed meanwhile are kept.
     """
@@ -45,17 +45,17 @@ def compensate(database: Database, org_id: str, sync_id: str, stream: Stream) ->
     )
     undone = roll_back(database, order)
     reason = (
-        f"{order.reason}, so what this sync had published of it was rolled back by {order.rollback_id};"
-        " where the source is right, sync it with --mode full_refresh"
+        f"{order.reason}, so the changes of this sync to it were rolled back by {order.rollback_id};"
+        " if the source is right, sync it with --mode full_refresh"
     )
     return Compensation(order, undone, reason, rule.name, finding)
 
 
 def undo_canceled(database: Database, org_id: str, sync_id: str, run_id: str) -> Compensation | None:
-    """Undo what a sync has published of the org before its run was canceled; None when there is nothing.
+    """Roll back the sync's changes to the org after its run was canceled; None if there are none.
 
-    Nothing either where another run has gone on with the sync: what that has published is the sync's too. Rows that
-    others have changed meanwhile are kept. Raises StreamBusy while another sync of its streams lives.
+    None too if another run has continued the sync, whose changes then include that run's. Rows that others have changed
+    meanwhile are kept. Raises StreamBusy while another sync of its streams is running.
     """
     order = RollbackOrder(
         sync_id,
@@ -71,4 +71,4 @@ def undo_canceled(database: Database, org_id: str, sync_id: str, run_id: str) ->
         try:
             return Compensation(order, roll_back(database, order), order.reason)
         except UsageError:
-            return None  # it had published nothing, or is rolled back already
+            return None  # nothing was published, or it is rolled back already

@@ -1,4 +1,4 @@
-"""The use case: a person's word on a deletion that was held."""
+"""Decisions on held deletions."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ from openfaith_pipeline.sync.deletion_proof import find_under
 from openfaith_pipeline.transform import transform_org
 
 CONFIRMED_AT_MOST = 100
-"""Of the held rows, so many are asked for once more before they are marked deleted; of more, an even sample."""
+"""Maximum number of held rows that are checked at the source before deletion; of more, an even sample."""
 
 MODE = "approval"
 
 
 @dataclass(frozen=True)
 class Approval:
-    """What an approval marked deleted: of the held stream, and of each stream that was under it."""
+    """Rows marked deleted by an approval: of the held stream, and of each stream below it."""
 
     sync_id: str
     deleted: int
@@ -42,10 +42,10 @@ class Approval:
 async def approve_deletion(
     database: Database, held_id: int, who: str, *, client_factory: ClientFactory = connect_client
 ) -> Approval:
-    """Mark deleted exactly the rows that are held, with what is under them, and bring the canonical tables up to it.
+    """Mark exactly the held rows deleted, with their children, and update the canonical tables.
 
-    It is a sync of its own in the records, which can be rolled back. Raises DeletionDisproved where one of them is
-    there again, StreamBusy while the stream is being synced, UsageError when nothing waits by that number.
+    It is recorded as a sync, which can be rolled back. Raises DeletionDisproved if one of them exists again, StreamBusy
+    while the stream is being synced, UsageError if there is no open held deletion with this id.
     """
     sync_id = str(uuid4())
     async with database.pool(size=2, row_factory=dict_row) as pool:
@@ -95,13 +95,13 @@ async def _confirm(
     rows = await parents_of_rows(connection, held.org_id, stream, ids)
     if not await asking.are_gone(stream, rows, CONFIRMED_AT_MOST):
         raise DeletionDisproved(
-            f"records of {held.stream} that were to be deleted are there again in Planning Center; nothing was deleted."
+            f"held records of {held.stream} exist in Planning Center again; nothing was deleted."
             f" Next: openfaith-pipeline sync {held.org_id} --stream {held.stream} --mode reconcile"
         )
 
 
 async def reject_deletion(database: Database, held_id: int, who: str) -> HeldDeletion:
-    """Leave the held rows as they are. A later reconcile that still misses them holds them anew."""
+    """Keep the held rows. A later reconcile that still misses them holds them again."""
     async with database.pool(size=1, row_factory=dict_row) as pool, pool.connection() as connection:
         held, _ = await get_held(connection, held_id)
         await decide(connection, held, "rejected", who)

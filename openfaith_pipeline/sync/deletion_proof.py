@@ -1,4 +1,4 @@
-"""Deletions proven: a row is gone only when a listing proven complete lacks it and asking for it finds nothing."""
+"""Proof of deletions: a row is gone only if a complete listing lacks it and a request for it finds nothing."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -19,13 +19,13 @@ from openfaith_pipeline.sync.asking import Asking, Connecting, paths_of
 from openfaith_pipeline.sync.silence_proof import judge_silence
 
 RETURNING_AT_MOST = 100
-"""How many records, marked deleted together with one that is back, are asked for whether they are back too."""
+"""Records deleted together with one that is back that are requested to see whether they are back too."""
 
 
 async def find_doubtful(pool: AsyncConnectionPool[Any], session: Session, *, must_be_exact: bool) -> dict[str, Doubt]:
     """By stream, why the walk that was read to its end does not prove it complete.
 
-    Nothing of a walk that does not show everything.
+    Empty for a walk that does not show everything.
     """
     if session.end is None or not _shows_everything(session):
         return {}
@@ -40,9 +40,9 @@ async def find_doubtful(pool: AsyncConnectionPool[Any], session: Session, *, mus
 async def prove_deletions(
     pool: AsyncConnectionPool[Any], fetch: Fetch, session: Session, doubts: Mapping[str, Doubt], *, is_wanted: bool
 ) -> Verdict:
-    """Judge a finished walk. Deletions are looked for only when `is_wanted`, and only where the proof holds.
+    """Judge a finished walk. Deletions are looked for only if `is_wanted`, and only where the proof holds.
 
-    doubts: what `find_doubtful` found.
+    doubts: from `find_doubtful`.
     """
     asking = Asking(fetch)
     back, unsettled = await _find_returning(pool.connection, asking, session)
@@ -63,7 +63,7 @@ async def prove_deletions(
 
 
 async def _look_for_deletions(connecting: Connecting, asking: Asking, session: Session, verdict: Verdict) -> Verdict:
-    """Of each stream that nothing is against."""
+    """Detect deletions in each stream without objections."""
     deletions: dict[str, list[str]] = {}
     under: dict[str, list[str]] = {}
     held: dict[str, list[str]] = {}
@@ -103,9 +103,9 @@ async def _look_for_deletions(connecting: Connecting, asking: Asking, session: S
 async def find_under(
     connecting: Connecting, asking: Asking, org_id: str, stream: Stream, ids: Collection[str]
 ) -> dict[str, list[str]]:
-    """What is gone with these records of the stream because it was under them: by stream name, the ids.
+    """Children that are gone with these records of the stream: ids by stream name.
 
-    A merge moves children elsewhere; so they are asked for too, and those that are still there are left alone.
+    A merge moves children elsewhere, so they are requested too, and those that still exist are left alone.
     """
     found: dict[str, list[str]] = {}
     for child in children_of(stream) if ids else ():
@@ -122,7 +122,7 @@ async def find_under(
 async def _find_returning(
     connecting: Connecting, asking: Asking, session: Session
 ) -> tuple[dict[str, list[Record]], list[str]]:
-    """What went with records that are back, and is there again when it is asked for; and where more may be."""
+    """Children that come back with their parents, as found by requests; and streams where there may be more."""
     found: dict[str, list[Record]] = {}
     unsettled: list[str] = []
     with_children = [stream for stream in session.walk.streams if children_of(stream)]

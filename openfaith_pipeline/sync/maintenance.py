@@ -1,4 +1,4 @@
-"""What is to be done from time to time, so that nothing grows for ever and nothing runs out."""
+"""Daily maintenance, so that nothing grows for ever and nothing runs out."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,10 +14,10 @@ from openfaith_pipeline.webhooks.deliveries import forget_settled
 
 @dataclass(frozen=True)
 class Maintained:
-    """What was done: months of the journal made ahead, those dropped, syncs, plans, old webhooks and requests given up.
+    """Results: journal partitions created and dropped, and numbers of syncs, plans, old webhooks and requests removed.
 
-    runs_forgotten, events_forgotten: Dagster's. records_forgotten: what was told of streams' syncs long ago.
-    resolved_forgotten: entries of the quarantine.
+    runs_forgotten, events_forgotten: Dagster's. records_forgotten: old records of streams' syncs.
+    resolved_forgotten: quarantine entries.
     """
 
     months_added: int
@@ -33,7 +33,7 @@ class Maintained:
 
 
 def maintain(database: Database) -> Maintained:
-    """Do it all; to be called once a day. Doing it again, or twice at the same time, does no harm."""
+    """Run all maintenance, once a day. Running it again or twice at the same time is harmless."""
     settings = database.settings
     runs, journal = timedelta(days=settings.runs_days), timedelta(days=settings.journal_days)
     with database.connect(autocommit=True) as connection:

@@ -1,8 +1,8 @@
-"""The use case: see what a sync would do before it is done, and then do that and nothing else.
+"""Plan a sync to see its effect first, and then apply exactly that.
 
-A plan reads and judges like any sync and stages what it read. Then it publishes everything in one transaction, reads
-from the journal what that did, and takes it back: what it shows is what the publishing really does. Applied later, it
-publishes what was staged and asks the source for nothing.
+A plan reads, judges and stages like any sync. Then it publishes everything in one transaction, reads the changes from
+the journal, and rolls back: the preview is the effect of the real publish. Applied later, it publishes the staged rows
+without any request to the source.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -39,10 +39,10 @@ _UNPUBLISHED: Final[tuple[type[Exception], ...]] = (OpenFaithError, *REFUSED_BY_
 
 @dataclass(frozen=True)
 class OrgPlan:
-    """What a sync of one org would do.
+    """The effect that a sync of one org would have.
 
-    results: by stream, `planned` or why not; their counts are those of the publishing.
-    changes: by stream, also of those that other streams' records change, such as a merge's removed person.
+    results: by stream, `planned` or the obstacle; counts are those of the publish.
+    changes: by stream, including streams changed by records of others, such as the person removed by a merge.
     """
 
     results: Mapping[str, StreamResult]
@@ -59,9 +59,9 @@ async def plan_streams(
     progress: Progress | None = None,
     client_factory: ClientFactory = connect_client,
 ) -> OrgPlan:
-    """Read these streams of one org and see what publishing them would do. The sync must have been begun.
+    """Read these streams of one org and preview their publish. The sync must have been begun.
 
-    Nothing that readers see is written. Raises as `sync_streams` does.
+    Nothing visible to readers is written. Raises as `sync_streams` does.
     """
     async with at_work(database, org_id) as place, client_factory(database, org_id) as client:
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
@@ -77,9 +77,9 @@ async def apply_streams(
     sync_id: str,
     progress: Progress | None = None,
 ) -> dict[str, StreamResult]:
-    """Publish what the plan of this id staged of these streams; every attempt at it goes on where the last one ended.
+    """Publish the plan's staged rows of these streams; each attempt continues where the last one ended.
 
-    A stream's failure is in its result. Raises DatabaseUnavailable when Postgres goes away.
+    A stream's failure is in its result. Raises DatabaseUnavailable if Postgres goes away.
     """
     async with at_work(database, org_id) as place:
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
@@ -88,7 +88,7 @@ async def apply_streams(
 
 @dataclass
 class _Read:
-    """A walk that was read and judged, and holds its leases until all of the plan is."""
+    """A walk that was read and judged, with its leases held until the whole plan is read."""
 
     walk: Walk
     session: Session
@@ -127,11 +127,11 @@ class _Planning(Attempt):
         return parents_of(self.pool, self.request.org_id, route, STREAMS, after, foreseen=foreseen)
 
     async def _rehearse(self) -> dict[str, StreamChanges]:
-        """Publish everything, see what that did, take it back, and let what was read wait in staging."""
+        """Publish everything, collect the changes, roll back, and leave the staged rows for later."""
         published: list[tuple[_Read, Mapping[str, Published]]] = []
         refused: list[tuple[_Read, str]] = []
         async with self.pool.connection() as connection, connection.transaction():
-            # The leases are renewed before, so that what is taken back is not this.
+            # The leases are renewed before, outside of the rollback.
             for each in self.read:
                 await renew(connection, each.session.leases)
             async with connection.transaction(force_rollback=True):
@@ -161,7 +161,7 @@ class _Planning(Attempt):
         await close_session(connection, each.session, "failed", reason)
 
     async def _let_go(self, error: BaseException) -> None:
-        """What was read stays for the next sync, which goes on with it."""
+        """Leave the staged rows to the next sync, which continues with them."""
         reason = str(error) if isinstance(error, OpenFaithError) else type(error).__name__
         with suppress(*TROUBLE):
             async with self.pool.connection() as connection:
@@ -186,7 +186,7 @@ class _Applying:
                 results[result.stream] = result
                 self.progress.finished(result)
         for stream in streams:
-            missing = StreamResult(stream.name, "failed", self.request.mode, error="the plan does not hold it any more")
+            missing = StreamResult(stream.name, "failed", self.request.mode, error="the plan no longer holds it")
             results.setdefault(stream.name, missing)
         return {stream.name: results[stream.name] for stream in streams}
 

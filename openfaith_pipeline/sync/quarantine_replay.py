@@ -1,7 +1,7 @@
-"""The use case: records in quarantine are tried again, as they were kept, by what this version declares.
+"""Replay quarantined records with the declarations of this version.
 
-What fits now is published like any record, through the streams' leases; what has been read anew since is left as it is
-there. What is still wrong stays in quarantine, with the reason of today.
+Records that fit now are published like any other, under the streams' leases; newer published versions are left alone.
+The others stay in quarantine, with their current reasons.
 """
 
 import asyncio
@@ -35,9 +35,9 @@ _UNKNOWN: Final = "this version knows no such stream"
 
 @dataclass
 class Replayed:
-    """What became of the entries of one stream of one org.
+    """Outcome for the entries of one stream of one org.
 
-    settled: their values are published now. overtaken: settled too, since the record was read anew, or deleted, later.
+    settled: values that are published now. overtaken: resolved, since the record was read again, or deleted, later.
     left: still wrong. waiting: their sync has not ended, so they were not touched.
     published: rows written. error: why nothing could be done.
     """
@@ -54,7 +54,7 @@ class Replayed:
 
 @dataclass
 class _Case:
-    """A record and all that is open about it, the newest entry last."""
+    """A record and all its open entries, the newest last."""
 
     entries: list[Quarantined]
     record: Record
@@ -62,7 +62,7 @@ class _Case:
 
     @property
     def reasons(self) -> Mapping[str | None, str]:
-        """What is wrong now, by field; None for the whole record."""
+        """Current reasons by field; key None for the whole record."""
         return {issue.field: issue.reason for issue in self.encoded.issues}
 
     @property
@@ -71,9 +71,9 @@ class _Case:
 
 
 async def replay(database: Database, entries: Sequence[Quarantined], *, sync_id: str) -> list[Replayed]:
-    """Try the entries again, and bring the OpenFaith tables up to what is published. The sync must have been begun.
+    """Replay the entries, and update the OpenFaith tables from the published rows. The sync must have been begun.
 
-    What goes wrong with a stream is in its result. Raises DatabaseUnavailable when Postgres goes away.
+    Failures of a stream are in its result. Raises DatabaseUnavailable if Postgres goes away.
     """
     results: list[Replayed] = []
     for (org_id, name), found in groupby(entries, lambda entry: (entry.org_id, entry.stream)):
@@ -106,7 +106,7 @@ async def _replay_stream(
 async def _settle_all(
     connection: Connection, request: SyncRequest, stream: Stream, entries: list[Quarantined], result: Replayed
 ) -> None:
-    # What is decided from the rows holds until they are written: nobody else publishes meanwhile.
+    # Decisions based on the rows stay valid until they are written: nobody else publishes meanwhile.
     await lock_stream(connection, request.org_id, stream.name)
     ids = [str(entry.record["id"]) for entry in entries if isinstance(entry.record, dict) and "id" in entry.record]
     rows = await present_rows(connection, request.org_id, stream, ids)
@@ -123,7 +123,7 @@ async def _settle_all(
             result.left += len(case.entries)
             await restate(connection, [(entry, case.reasons.get(entry.field)) for entry in case.entries])
     if better:
-        # Whatever is still wrong with these is set aside anew.
+        # Remaining problems of these are entered anew.
         await settle(connection, [entry for case in better for entry in case.entries])
         records = {stream.name: [case.record for case in better]}
         published = await publish_arrivals(connection, request, [stream], records, {})
@@ -131,7 +131,7 @@ async def _settle_all(
 
 
 def _cases(stream: Stream, entries: list[Quarantined], rows: Mapping[str, Row]) -> list[_Case]:
-    """The entries by the record they are about; one without an id that can be used is alone."""
+    """Group the entries by record; an entry without a usable id stands alone."""
     by_record: dict[str | int, list[Quarantined]] = {}
     for entry in entries:
         key = entry.id if entry.field is None else entry.record_id or entry.id
@@ -146,13 +146,13 @@ def _cases(stream: Stream, entries: list[Quarantined], rows: Mapping[str, Row]) 
 
 
 def _parents_in(stream: Stream, row: Row | None) -> Mapping[str, str]:
-    """What an entry of an earlier version does not tell: the parents that the record's row names."""
+    """Parents from the record's row, for entries of earlier versions, which lack them."""
     named = {name: row.get(f"{name}_id") for name in stream.belongs_to} if row else {}
     return {name: identifier for name, identifier in named.items() if identifier}
 
 
 def _is_overtaken(case: _Case, rows: Mapping[str, Row]) -> bool:
-    """Whether the row was written by another than the sync that met the record, and later."""
+    """Whether the row was written by another sync after the one that met the record."""
     newest, resource = case.entries[-1], case.record.resource
     row = rows.get(str(resource.get("id"))) if isinstance(resource, dict) else None
     if row is None or row["_sync_id"] == newest.sync_id:

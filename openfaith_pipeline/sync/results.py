@@ -1,4 +1,4 @@
-"""How a sync is asked for, followed and told: its mode, what hears of its progress, and how each stream ended."""
+"""Modes of a sync, its progress reports, and the results of its streams."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class SyncMode(StrEnum):
     """How much is read."""
 
     INCREMENTAL = "incremental"
-    """What changed since the last sync, as far as the API can tell."""
+    """Changes since the last sync, as far as the API can select them."""
     RECONCILE = "reconcile"
     """Everything, compared by content: finds deletions, and changes the cursor missed."""
     FULL_REFRESH = "full_refresh"
@@ -21,16 +21,16 @@ class SyncMode(StrEnum):
 
 @dataclass(frozen=True)
 class StreamResult:
-    """How one stream of one org ended.
+    """Result of one stream of one org.
 
     status: succeeded, failed, incomplete (published, but the listing could not be proven complete), withheld (the
-        source answered without a record and without a refusal, so the rows stay) or unavailable (it refused).
-    requests, waited_seconds: of the walk that brought it, told at the stream whose pages were listed.
+        source returned neither records nor a refusal, so the rows stay) or unavailable (it refused).
+    requests, waited_seconds: of the walk that brought it, counted for the stream whose pages were listed.
     merged: records marked deleted because they were merged into others.
-    held: rows that are gone from the source, more than is believed without a person's word.
+    held: rows that are gone from the source, but exceed a guard and wait for a person.
     caught: changes that came without a new cursor value, found by reading everything.
-    drift: how its attributes differ from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
-    compensation: what was undone of it because a blocking check failed.
+    drift: differences of the attributes received from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
+    compensation: its rollback after a failed blocking check.
     """
 
     stream: str
@@ -55,33 +55,33 @@ class StreamResult:
 
     @property
     def is_unsynced(self) -> bool:
-        """Whether something went wrong with it that is to be mended."""
+        """Whether it failed in a way that needs attention."""
         return self.status in {"failed", "incomplete"}
 
     @property
     def is_withheld(self) -> bool:
-        """Whether the source does not show it to us, with a refusal or without."""
+        """Whether the source does not show it to us, with or without a refusal."""
         return self.status in {"unavailable", "withheld"}
 
 
 def stored_result(row: Mapping[str, Any]) -> StreamResult:
-    """The result that a row of `sync.stream_syncs` tells of."""
+    """The result in a row of `sync.stream_syncs`."""
     names = [name for name in StreamResult.__dataclass_fields__ if name in row]
     return StreamResult(**{name: row[name] for name in names})
 
 
 class Progress(Protocol):
-    """Told of what happens while it happens; called from the event loop, so it must not block."""
+    """Receives progress as it happens; called from the event loop, so it must not block."""
 
     def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None:
-        """A page of the stream is committed: rows in it, requests it took, seconds waited for the rate limit."""
+        """A page of the stream was committed: its rows, its requests, seconds waited for the rate limit."""
 
     def finished(self, result: StreamResult) -> None:
-        """The stream has come to its end."""
+        """The stream has ended."""
 
 
 class Silence:
-    """Progress that nobody hears of."""
+    """Progress that is discarded."""
 
     def page(self, stream: str, *, fetched: int, requests: int, waited_seconds: float) -> None: ...
 

@@ -1,7 +1,7 @@
-"""The use case: take back what a sync did, row by row as the journal has it, and the states of its streams.
+"""Roll back a sync: its rows by the journal, and the states of its streams.
 
-Each org is one transaction: raw tables, link tables, canonical tables and bookkeeping together, or nothing. The undoing
-is journaled as a sync of its own, so it can be taken back too.
+Each org is one transaction over raw tables, link tables, canonical tables and bookkeeping. The rollback is journaled as
+a sync, so it can be rolled back too.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -32,28 +32,28 @@ from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import LARGEST, note_everything, take_turn
 
 CONFLICTS_NAMED: Final = 100
-"""Rows that a refusal names, of each org."""
+"""Maximum number of rows named in a refusal, for each org."""
 
 
 class OnConflict(StrEnum):
-    """What to do with rows that later syncs or people have changed."""
+    """Treatment of rows changed by later syncs or by people."""
 
     REFUSE = "refuse"
     """Undo nothing, and name them."""
     KEEP = "keep"
-    """Leave them as they are, and undo the rest."""
+    """Keep them as they are, and undo the rest."""
     OVERWRITE = "overwrite"
-    """Give them back what they were before the sync, which undoes the later changes of them too."""
+    """Restore them to their state before the sync, which also undoes later changes to them."""
 
 
 @dataclass(frozen=True)
 class RollbackOrder:
-    """What is to be undone.
+    """A rollback to perform.
 
     streams: only the raw and link tables of these; everything when None.
     org_ids: only these; every org that the sync wrote to when None.
-    reason: for the record: asked for, a check that failed, a run that was canceled.
-    is_over: whether the sync is known to have ended, so that its last sign of life does not count.
+    reason: for the record: a person's request, a failed check, a canceled run.
+    is_over: whether the sync is known to have ended, so that its last heartbeat does not count.
     """
 
     sync_id: str
@@ -68,7 +68,7 @@ class RollbackOrder:
 
 @dataclass(frozen=True)
 class OrgRollback:
-    """What was undone of one org: by table, what became of its rows. streams: those whose state was put back."""
+    """Result for one org: counts by table. streams: those whose state was restored."""
 
     org_id: str
     tables: Mapping[str, Undone]
@@ -84,21 +84,21 @@ class OrgRollback:
 
 
 Tell = Callable[[str], None]
-"""Hears in words how far it is."""
+"""Called with a progress message."""
 
 
 def roll_back(database: Database, order: RollbackOrder, *, tell: Tell = lambda _: None) -> list[OrgRollback]:
-    """Undo a sync; by org, what was undone.
+    """Roll back a sync; returns the results by org.
 
-    Raises UnknownSync, UsageError where nothing is left to undo, StreamBusy while it or another sync of its streams
-    lives, and RollbackRefused, with nothing undone, where others have changed its rows and `on_conflict` says refuse.
+    Raises UnknownSync, UsageError if nothing is left to undo, StreamBusy while it or another sync of its streams is
+    running, and RollbackRefused, with nothing undone, if others have changed its rows and `on_conflict` is refuse.
     """
     with database.connect(autocommit=True) as connection:
         org_ids = _check(connection, order)
         schema = database.settings.canonical_schema
         works = [_Work(connection, order, org_id, schema, tell) for org_id in org_ids]
         if len(works) > 1 and order.on_conflict is OnConflict.REFUSE:
-            # All or none of several orgs: the transactions that find conflicts are thrown away.
+            # All or none of several orgs: transactions that find conflicts are rolled back.
             for work in works:
                 with connection.transaction(force_rollback=True):
                     work.find()
@@ -151,7 +151,7 @@ def _check(connection: Connection[Any], order: RollbackOrder) -> list[str]:
 
 
 def _finish(connection: Connection[Any], order: RollbackOrder) -> None:
-    """End the rollback; the sync is rolled back as a whole once each of its orgs is."""
+    """End the rollback; the whole sync counts as rolled back once each of its orgs is."""
     left = connection.execute(
         "SELECT FROM (SELECT org_id FROM sync.journal WHERE sync_id = %(id)s UNION SELECT org_id FROM sync.stream_syncs"
         " WHERE sync_id = %(id)s AND status = ANY(%(published)s)) AS touched WHERE NOT EXISTS"
@@ -164,7 +164,7 @@ def _finish(connection: Connection[Any], order: RollbackOrder) -> None:
 
 @dataclass(frozen=True)
 class _Work:
-    """The undoing of one org's part."""
+    """The rollback of one org."""
 
     connection: Connection[Any]
     order: RollbackOrder
@@ -179,10 +179,10 @@ class _Work:
             tables = dict(self._apply(undoings))
             if self.order.on_conflict is not OnConflict.REFUSE:
                 end_unlinked(undoings)
-            # The states before its first publish are those to go back to.
+            # The states to restore are those before its first publish.
             for done in reversed(published):
                 revert_stream(self.connection, self.org_id, self.order.rollback_id, done)
-            # What went with deleted or merged records is of streams that the sync did not publish.
+            # Children of deleted or merged records belong to streams that the sync did not publish.
             for stream in self._written(tables):
                 recount_counted(self.connection, self.org_id, stream)
             result = OrgRollback(self.org_id, tables, [done["stream"] for done in published])
@@ -190,7 +190,7 @@ class _Work:
         return result
 
     def find(self) -> list[Undoing]:
-        """Lock and compare all rows concerned; raises RollbackRefused as the order says."""
+        """Lock and compare all rows concerned; raises RollbackRefused according to the order."""
         names = self._tables()
         self._take_turns(names)
         parameters = {
@@ -207,7 +207,7 @@ class _Work:
             undoings.append(undoing)
             if self._is_canonical(name):
                 canonical_counts.append(count)
-        if max(canonical_counts) > LARGEST:  # the next transform compares everything in any case
+        if max(canonical_counts) > LARGEST:  # the next transform compares everything anyway
             note_everything(self.connection.cursor(), self.org_id)
         if self.order.on_conflict is OnConflict.REFUSE:
             self._refuse_conflicts(undoings)
@@ -226,7 +226,7 @@ class _Work:
         return [name for (name,) in found if name in wanted]
 
     def _take_turns(self, tables: Collection[str]) -> None:
-        # Statistics lag behind a large sync; hash joins are never far from the best.
+        # Statistics lag behind a large sync; hash joins are never far from the best plan.
         for name, value in (("enable_nestloop", "off"), ("work_mem", "64MB"), ("jit", "off")):
             self.connection.execute("SELECT set_config(%s, %s, true)", (name, value))
         published = published_streams(self.connection, self.org_id, self.order.sync_id, self.order.streams)
@@ -250,7 +250,7 @@ class _Work:
             shown = "; ".join(f"{c.table} {' '.join(c.key.values())} ({c.changed_by})" for c in named[:10])
             raise RollbackRefused(
                 f"{total} rows of {self.org_id} were changed since by others: {shown}{' ...' if total > 10 else ''}."
-                " Nothing was undone; --on-conflict keep leaves these rows, overwrite takes them back too",
+                " Nothing was undone; --on-conflict keep leaves these rows, overwrite rolls them back too",
                 [{"org_id": self.org_id, **asdict(conflict)} for conflict in named],
             )
 

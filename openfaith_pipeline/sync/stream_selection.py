@@ -1,4 +1,4 @@
-"""What an org's turns between two polls ask for: what is cheap to ask, and likely to have changed or wanted at once."""
+"""Selection of an org's streams for turns between two polls: cheap to read and likely to have changed."""
 
 import math
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import SOURCES
 
 LIVELY_FOR = timedelta(days=1)
-"""A stream in which nothing has changed for longer waits for the next poll."""
+"""A stream without changes for longer waits for the next poll."""
 
 
 def streams_between_polls(connection: Connection[Any], org_id: str, now: datetime) -> set[str]:
-    """Names of the streams to ask for now, which polls bring in any case.
+    """Names of the streams to read now; polls read all streams.
 
-    Of those that have a cursor and no parents to visit: what the OpenFaith tables are made of, mergers, what changed at
-    the source within a day, and what was never read. Streams that are read together are asked for together.
+    Of the streams with a cursor and without parents to visit: those that feed the OpenFaith tables, mergers, those that
+    changed at the source within a day, and those never read. Streams that are read together are selected together.
     """
     newest = newest_changes(connection, org_id)
     unread = set(STREAMS) - set(newest)
@@ -48,11 +48,11 @@ DAILY = timedelta(days=1)
 def streams_due_for_reconcile(
     connection: Connection[Any], org_id: str, period: timedelta, now: datetime, *, every: timedelta = DAILY
 ) -> list[str]:
-    """Names of the streams to reconcile now, those that have waited longest; never empty.
+    """Names of the streams due for reconcile, those that have waited longest; never empty.
 
-    Asked once in `every`, it spreads an org's streams evenly over the period; what would be overdue by the next time is
-    always among them. Streams that are read together are due together. One that was never reconciled is due at once,
-    one that the source withholds once in a period.
+    Called once in `every`, it spreads an org's streams evenly over the period; streams that would be overdue by the
+    next call are always included. Streams that are read together are due together. One that was never reconciled is due
+    at once, one that the source withholds once in a period.
     """
     proofs = last_proofs(connection, org_id)
     walks = [[stream.name for stream in walk.streams] for walk in plan_walks(STREAMS.values(), STREAMS, is_full=True)]
@@ -67,5 +67,5 @@ _NEVER = datetime.fromisoformat("0001-01-01T00:00:00Z")
 
 
 def _moment(names: list[str], proofs: Mapping[str, datetime]) -> datetime:
-    """When the walk was last proven: the moment of the stream that has waited longest."""
+    """When the walk was last proven: the time of the stream that has waited longest."""
     return min(proofs.get(name, _NEVER) for name in names)

@@ -1,8 +1,8 @@
-"""The sweep: every org whose turn it is, some fifty side by side in one process.
+"""The sweep: syncs all due orgs, some fifty concurrently in one process.
 
-Orgs are claimed a few at a time under a lease, so that any number of sweeps on any number of machines share them out.
-Each org's failure is its own: it is recorded with the time of its next attempt, and the others go on. What a killed
-sweep had under way is taken up by the next one, from the last committed page.
+Orgs are claimed a few at a time under a lease, so that any number of sweeps on any number of machines share them. Each
+org's failure is isolated: it is recorded with the time of its next attempt, and the others continue. The work of a
+killed sweep is continued by the next one, from the last committed page.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ from openfaith_pipeline.unforeseen import describe_unforeseen
 
 ORGS_AT_ONCE: Final = 50
 CLAIMS_FOR: Final = timedelta(minutes=30)
-"""How long one sweep goes on claiming. Then it ends what it has begun, and the next one has a run of its own."""
+"""How long one sweep claims orgs. After that it finishes the ones it has, and the next sweep gets its own run."""
 
 _CONNECTIONS: Final = 12
 _PATIENCE_SECONDS: Final = 300.0  # fifty orgs wait for those connections
@@ -56,7 +56,7 @@ _MODES: Final = {Kind.INCREMENTAL: SyncMode.INCREMENTAL, Kind.RECONCILE: SyncMod
 
 @dataclass(frozen=True)
 class SweepOrder:
-    """What a sweep is to do. run_id: the Dagster run it is, for the record. trigger: what asked for it."""
+    """Parameters of a sweep. run_id: its Dagster run, for the record. trigger: its origin."""
 
     kind: Kind = Kind.INCREMENTAL
     run_id: str | None = None
@@ -67,10 +67,10 @@ class SweepOrder:
 
 @dataclass(frozen=True)
 class OrgOutcome:
-    """How one org's turn ended.
+    """Outcome of one org's turn.
 
-    streams: how each ended, as far as the sync came. changed: names of those in which rows were changed.
-    tables: the canonical tables that were made anew.
+    streams: results, as far as the sync got. changed: names of streams with changed rows.
+    tables: the canonical tables that were updated.
     """
 
     org_id: str
@@ -83,7 +83,7 @@ class OrgOutcome:
 
 @dataclass(frozen=True)
 class SweepReport:
-    """What a sweep did. failures: by org, why."""
+    """Result of a sweep. failures: reasons by org."""
 
     orgs: int
     changed_orgs: int
@@ -92,19 +92,19 @@ class SweepReport:
 
 
 class Listener(Protocol):
-    """Told of what happens, from threads, one call at a time."""
+    """Receives events, from threads, one call at a time."""
 
     def finished(self, outcome: OrgOutcome) -> None:
         """An org's turn has ended."""
 
     def claims_no_more(self) -> None:
-        """The sweep has claimed long enough and only ends what it has begun."""
+        """The sweep claims no more orgs and only finishes those it has."""
 
 
 async def sweep(database: Database, order: SweepOrder, listener: Listener) -> SweepReport:
-    """Work through the orgs that are due until none is.
+    """Work through the due orgs until none is left.
 
-    Raises DatabaseUnavailable when Postgres goes away: the turns under way are then left to another sweep.
+    Raises DatabaseUnavailable if Postgres goes away: unfinished turns are then left to another sweep.
     """
     holder = f"{socket.gethostname()}:{uuid4().hex}"
     with outages_told(database.settings, "during the sweep"):
@@ -118,7 +118,7 @@ async def sweep(database: Database, order: SweepOrder, listener: Listener) -> Sw
 
 @asynccontextmanager
 async def _holding(place: Workplace, holder: str) -> AsyncIterator[None]:
-    """Keep the holder's turns for the block, and leave to the next sweep what is unfinished at its end."""
+    """Renew the holder's turns during the block, and release unfinished ones at its end."""
     try:
         async with beating(place.beats, lambda connection: keep_turns(connection, holder), every_seconds=BEAT_SECONDS):
             yield
@@ -130,7 +130,7 @@ async def _holding(place: Workplace, holder: str) -> AsyncIterator[None]:
 
 @dataclass
 class _Sweep:
-    """One sweep under way."""
+    """A running sweep."""
 
     database: Database
     order: SweepOrder
@@ -200,7 +200,7 @@ class _Sweep:
             await asyncio.to_thread(self.listener.finished, outcome)
 
     async def _work(self, turn: Turn) -> tuple[OrgOutcome, TurnEnd]:
-        """Sync the org and make its canonical tables of what changed, whatever may have failed of it."""
+        """Sync the org and update its canonical tables from the changes, even if parts of the sync failed."""
         streams, error = await self._sync(turn)
         async with self.place.pool.connection() as connection:
             changed = await changed_streams(connection, turn.org_id, turn.sync_id)
@@ -227,7 +227,7 @@ class _Sweep:
                 is_rotating=True,
             )
         except (OrgPaused, UnknownOrg):
-            return {}, None  # since it was claimed; there is nothing to try again
+            return {}, None  # after it was claimed; no retry is needed
         except DatabaseUnavailable:
             raise
         except OpenFaithError as error:
@@ -242,7 +242,7 @@ class _Sweep:
         return results, "; ".join(failed) or None
 
     def _streams_of(self, turn: Turn) -> list[Stream]:
-        """What of the org's streams this turn is for."""
+        """The org's streams for this turn."""
         chosen = turn.settings.chosen_streams()
         due = set(STREAMS)
         with self.database.connect() as connection:
@@ -254,7 +254,7 @@ class _Sweep:
         return [stream for stream in chosen if stream.name in due]
 
     async def _transform(self, turn: Turn, changed: set[str]) -> tuple[Mapping[str, TransformResult], str | None]:
-        """Make the tables; returns those that may have changed, and what went wrong."""
+        """Update the tables; returns those that may have changed, and the error, if any."""
         tables = {table for table, sources in SOURCES.items() if not changed.isdisjoint(sources)}
         if not tables and turn.kind is not Kind.RECONCILE:
             return {}, None

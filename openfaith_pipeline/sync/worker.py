@@ -1,4 +1,4 @@
-"""Where syncs work: the connections and leases of a process, lent to one org's sync or shared by many."""
+"""Resources of a syncing process: connections and leases, used by one org's sync or shared by many."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,17 +25,17 @@ BUSY_PATIENCE_SECONDS = 25.0
 """How long to wait for a stream that another sync holds: longer than a dead owner's lease lasts."""
 
 _SESSION_OPTIONS = session_options(idle_in_transaction_session_timeout=LEASE_TTL // timedelta(milliseconds=1))
-"""A process that is frozen within a transaction would keep its row locks, and with them whoever takes over, for ever:
-Postgres ends the transaction about when the lease ends."""
+"""A process frozen within a transaction would keep its row locks for ever and block its successor: Postgres ends such
+a transaction about when the lease ends."""
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """What all syncs of one process may share.
+    """Resources that all syncs of one process can share.
 
-    pool: connections to Postgres, whose rows are mappings.
-    beats: a connection for what has to be said in time, however many wait for one of the pool's.
-    holder: the name their leases are held by, kept alive while the workplace is open.
+    pool: connections to Postgres with dictionary rows.
+    beats: a connection for heartbeats, however many tasks wait for one of the pool's.
+    holder: the name that holds their leases, kept alive while the workplace is open.
     """
 
     pool: AsyncConnectionPool[Any]
@@ -47,7 +47,7 @@ class Workplace:
 async def open_workplace(
     database: Database, *, connections: int = POOL_SIZE, patience_seconds: float = 30.0
 ) -> AsyncIterator[Workplace]:
-    """A workplace of so many connections; `patience_seconds` is how long its syncs may wait for a free one."""
+    """A workplace with this many connections; `patience_seconds`: how long its syncs may wait for a free one."""
     with rare_collections():
         async with (
             database.pool(
@@ -61,9 +61,9 @@ async def open_workplace(
 
 @asynccontextmanager
 async def at_work(database: Database, org_id: str, workplace: Workplace | None = None) -> AsyncIterator[Workplace]:
-    """A workplace, the one that is lent or an own one, for syncing the org; its leases are given back at the end.
+    """A workplace, the given one or a new one, for syncing the org; its leases are released at the end.
 
-    Raises DatabaseUnavailable when Postgres goes away within the block.
+    Raises DatabaseUnavailable if Postgres goes away during the block.
     """
     with outages_told(database.settings, "during the sync"):
         async with AsyncExitStack() as stack:
@@ -79,7 +79,7 @@ async def opened(
     opening: Callable[[psycopg.AsyncConnection[Any]], Awaitable[Session]],
     patience_seconds: float = BUSY_PATIENCE_SECONDS,
 ) -> Session:
-    """The session that `opening` takes the leases of; a live sync in the way is given time to end."""
+    """The session opened by `opening`; if a running sync holds its streams, wait for its end."""
     deadline = monotonic() + patience_seconds
     while True:
         try:

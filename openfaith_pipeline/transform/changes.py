@@ -1,7 +1,7 @@
-"""What changed since the org's last whole transform: the notes that the database's triggers left of it.
+"""Changes since the org's last whole transform, from the notes of the database's triggers.
 
-A note is there exactly for those who see the change it is of. So notes are taken first and rows are read afterwards:
-what is changed meanwhile leaves its note for the next transform.
+A note is visible to exactly those who see its change. So notes are taken first and rows are read afterwards: a change
+made meanwhile leaves its note for the next transform.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _TAKE: Final = sql.SQL(
 
 @dataclass(frozen=True)
 class State:
-    """What the last whole transform left.
+    """State left by the last whole transform.
 
     totals: by table, the records that have a row there and the live rows.
     is_noted: whether anything was noted since.
@@ -60,12 +60,12 @@ class Notes:
 
 
 def be_quiet(cursor: psycopg.Cursor[Any], *, is_quiet: bool) -> None:
-    """What the transform itself writes is not noted."""
+    """Leave no notes about the transform's own writes."""
     cursor.execute("SELECT set_config(%s, %s, true)", (QUIET, "on" if is_quiet else ""))
 
 
 def note_everything(cursor: psycopg.Cursor[Any], org_id: str) -> None:
-    """Have the next transform compare everything, instead of noting what this transaction writes row by row."""
+    """Have the next transform compare everything, instead of noting this transaction's writes row by row."""
     be_quiet(cursor, is_quiet=True)
     cursor.execute(
         "INSERT INTO sync.untransformed (org_id, source, key) VALUES (%s, %s, '{}')",
@@ -87,7 +87,7 @@ def read_state(workspace: Workspace) -> State | None:
 
 
 def write_state(workspace: Workspace, totals: Mapping[str, tuple[int, int]], field_names: FieldNames) -> None:
-    """Say that the canonical tables are what follows from all that is not noted."""
+    """Record that the canonical tables reflect everything without a note."""
     workspace.execute(
         sql.SQL(
             "INSERT INTO sync.transforms (org_id, fingerprint, totals, field_names)"

@@ -84,7 +84,7 @@ def _unheld_items(entity: Entity) -> list[sql.Composable]:
     ]
 
 
-# What the catalog does not know yet, as the load kept it.
+# Attributes outside the catalog, as stored by the load.
 _EXTRA_ITEMS: Final = sql.SQL(
     "CASE WHEN jsonb_typeof(r._extra) = 'object' THEN ("
     "SELECT string_agg({item}, ',' ORDER BY extra.key COLLATE \"C\") FROM jsonb_each(r._extra) extra) END"

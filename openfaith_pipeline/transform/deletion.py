@@ -1,7 +1,7 @@
-"""When a row is marked deleted, and by whom.
+"""Deletion of rows, by the source or by a person.
 
-What the source deleted is deleted by our adapter, and restored when the record comes back. What a person deleted in
-OpenFaith (`deletedBy` is a `user_...`) stays deleted as they left it: the source never asked for it back.
+A row deleted at the source is deleted by our adapter, and restored when the record comes back. A row deleted by a
+person in OpenFaith (`deletedBy` is a `user_...`) stays deleted.
 """
 
 from typing import LiteralString

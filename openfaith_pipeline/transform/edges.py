@@ -148,7 +148,7 @@ def create_joined(workspace: Workspace) -> None:
 
 
 def note_joined(workspace: Workspace, table: LiteralString) -> None:
-    """What is in this temporary table are edges that a partial transform makes or changes."""
+    """Note the edges in this temporary table as made or changed by a partial transform."""
     if workspace.is_partial:
         key = sql.SQL(", ").join(map(sql.Identifier, _KEY))
         statement = sql.SQL("INSERT INTO pg_temp.transform_joined SELECT {} FROM {}")

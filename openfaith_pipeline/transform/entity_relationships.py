@@ -1,6 +1,6 @@
-"""The register of which entity types are joined by edges, for each org and in both directions.
+"""The register of entity types that are joined by edges, for each org and in both directions.
 
-Types are added as they occur and never taken away: OpenFaith registers some itself, and an empty list does no harm.
+Types are added as they occur and never removed: OpenFaith registers some itself, and an empty list does no harm.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""What the canonical rows follow from besides rows: where it changed, every row has to be compared."""
+"""Fingerprint of everything besides rows that determines canonical rows: if it changed, all rows must be compared."""
 
 import hashlib
 from collections.abc import Iterator

@@ -128,7 +128,7 @@ def _insert_links(workspace: Workspace, entity: Entity) -> int:
 
 
 def _link_to_survivors(workspace: Workspace, entity: Entity) -> int:
-    """Link the merged records that never were an entity here to what stands for them."""
+    """Link merged records that never were an entity here to the survivor's entity."""
     rows = sql.SQL("""
         ("orgId", adapter, "entityType", "externalId", "entityId", "createdAt", "lastProcessedAt",
             "deletedAt", "deletedBy")

@@ -118,7 +118,10 @@ def _move_edges(workspace: Workspace, entity: Entity) -> tuple[int, int]:
 
 
 def _find_moved_edges(workspace: Workspace, entity: Entity) -> None:
-    """`pg_temp.transform_moved_edges`: the edges that are to be, each once. One between two that become one is none."""
+    """`pg_temp.transform_moved_edges`: the resulting edges, each once.
+
+    An edge between two that become one is dropped.
+    """
     statement = sql.SQL("""
         ON COMMIT DROP AS
         WITH gone AS (

@@ -46,7 +46,7 @@ def _merged(merges: Merges, mergers: list[tuple[str, str, str]]) -> Iterator[tup
 
 
 def _kin(merges: Merges, mergers: list[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
-    """Whom any mergers connect, those that do not count as well: what one of them means may hang on all the others."""
+    """Records connected by any mergers, including ignored ones: the meaning of one may depend on all the others."""
     kin: dict[str, list[str]] = {}
     for kept, removed, _ in mergers:
         ours, theirs = kin.setdefault(kept, [kept]), kin.setdefault(removed, [removed])

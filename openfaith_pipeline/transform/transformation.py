@@ -1,7 +1,7 @@
 """One org's transform: links first, then entities, edges and the register of types, in the caller's transaction.
 
-After a first whole one only what changed since is looked at (changes.py, scope.py); everything again where that cannot
-be told, and on demand, which also shows whether looking at the changes alone had missed anything.
+After the first whole transform only changes are considered (changes.py, scope.py); everything again if the changes are
+not known, and on demand, which also shows whether following the changes had missed anything.
 """
 
 import logging
@@ -65,12 +65,12 @@ _PLANNER_SETTINGS: Final = sql.SQL(
 
 @dataclass(frozen=True)
 class TransformResult:
-    """What a transform did to one canonical table of one org.
+    """Changes to one canonical table of one org.
 
     inserted, updated: rows written; marking a row deleted and restoring it are updates.
-    unchanged: rows that already said what the source says.
-    row_count: the org's rows in the table now, those marked deleted left out.
-    missed: of the rows written those that following the changes had not found, though it should have.
+    unchanged: rows that already equalled the source.
+    row_count: the org's rows in the table now, except those marked deleted.
+    missed: rows written that following the changes should have found, but did not.
     """
 
     table: str
@@ -94,13 +94,13 @@ def transform_org(
     tables: Collection[str] | None = None,
     is_full: bool = False,
 ) -> dict[str, TransformResult]:
-    """Bring the canonical tables of one org up to its raw tables; returns a result for each table asked for.
+    """Update the canonical tables of one org from its raw tables; returns a result for each requested table.
 
-    The caller commits or rolls back. Of all tables only what changed since the last time is looked at, where that is
-    known; is_full has everything compared all the same. `tables` limits what is written, and what of it is compared is
-    everything; the links that these need are made all the same.
-    Transforms of one org wait for each other. `sync_id` says in the journal on whose behalf it was done.
-    Raises UsageError for a table that is none of TABLES.
+    The caller commits or rolls back. Where the changes since the last time are known, only they are considered; is_full
+    compares everything regardless. `tables` limits the tables to write, which are then compared whole; the links they
+    need are made in any case. Transforms of one org wait for each other. `sync_id` is the journal's origin of the
+    changes.
+    Raises UsageError for a table that is not in TABLES.
     """
     wanted = _in_order(tables)
     with connection.cursor(row_factory=tuple_row) as cursor:
@@ -131,7 +131,7 @@ def _in_order(tables: Collection[str] | None) -> tuple[str, ...]:
 
 
 def _transform_some(workspace: Workspace, wanted: tuple[str, ...]) -> dict[str, TransformResult]:
-    """Compare everything of some tables. What was noted stays noted, for the others."""
+    """Compare everything of some tables. Notes are kept for the other tables."""
     put_field_names(workspace, read_field_names(workspace))
     counts = _write(workspace, wanted)
     return {table: TransformResult(table, *counts[table], _row_count(workspace, table)) for table in wanted}
@@ -150,13 +150,13 @@ def _transform_all(workspace: Workspace, *, is_full: bool) -> dict[str, Transfor
     changes.write_state(workspace, {name: _totals(result) for name, result in results.items()}, names)
     if followed is None:
         return results
-    # What others change in these moments is no miss.
+    # Changes by others in these moments are no miss.
     is_undisturbed = is_undisturbed and not changes.are_noted(workspace)
     return {name: _together(followed[name], result, is_undisturbed) for name, result in results.items()}
 
 
 def _follow(workspace: Workspace, state: changes.State) -> dict[str, TransformResult] | None:
-    """Bring up what changed alone; None where everything has to be compared, and the notes are taken."""
+    """Apply the changes alone; None if everything has to be compared, and the notes are taken."""
     if not state.is_noted:
         return {table: TransformResult(table, 0, 0, records, live) for table, (records, live) in state.totals.items()}
     workspace = replace(workspace, is_partial=True)

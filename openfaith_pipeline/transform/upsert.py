@@ -20,7 +20,7 @@ from openfaith_pipeline.transform.workspace import Workspace
 
 
 def write_entity(workspace: Workspace, entity: Entity) -> tuple[int, int, int]:
-    """Write what changed of one entity; returns the numbers of rows inserted, updated and left alone.
+    """Write the changes of one entity; returns the numbers of rows inserted, updated and left alone.
 
     Columns that the source feeds equal the source afterwards; no other column of an existing row is touched.
     """

@@ -1,4 +1,4 @@
-"""What every statement of one org's transform carries: the cursor, the org and the canonical schema."""
+"""Context of the statements of one org's transform: the cursor, the org and the canonical schema."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ Statement = sql.SQL | sql.Composed
 
 @dataclass(frozen=True)
 class Workspace:
-    """One org's transform under way, in the caller's transaction.
+    """One org's transform in progress, in the caller's transaction.
 
-    Statements name tables through `canonical` and `raw`, and the org through the parameter `org_id`. What changes a
-    canonical table goes through `insert` and `update`, or is journaled by itself. sync_id, cause: for the journal.
-    is_partial: only the records of `transform_scope` are looked at, and nothing is counted.
+    Statements name tables through `canonical` and `raw`, and the org through the parameter `org_id`. Changes to a
+    canonical table go through `insert` and `update`, or are journaled separately. sync_id, cause: for the journal.
+    is_partial: only the records of `transform_scope` are considered, and nothing is counted.
     """
 
     cursor: Cursor
@@ -61,9 +61,9 @@ class Workspace:
         return self.execute(journaled(canonical_rows(self.schema, table), write, Write.INSERT), **parameters)
 
     def update(self, table: str, assignments: sql.Composable, found: sql.Composable, **parameters: object) -> int:
-        """Journaled `UPDATE <table> AS target SET <assignments> FROM <found>`; returns how many rows were written.
+        """Journaled `UPDATE <table> AS target SET <assignments> FROM <found>`; returns the number of rows written.
 
-        The rows are locked first, so that what people change meanwhile is not journaled as ours.
+        The rows are locked first, so that concurrent changes by people are not journaled as ours.
         """
         names = {"table": self.canonical(table), "assignments": assignments, "found": found}
         lock = sql.SQL("SELECT count(*) FROM (SELECT FROM {table} AS target, {found} FOR UPDATE OF target) AS locked")
@@ -88,7 +88,7 @@ class Workspace:
         return int(self.rows(statement, **parameters)[0][0])
 
     def total(self, statement: Statement, **parameters: object) -> int:
-        """As `count`, of what only a whole transform counts; 0 for a partial one."""
+        """As `count`, for counts that only a whole transform makes; 0 for a partial one."""
         return 0 if self.is_partial else self.count(statement, **parameters)
 
     def among(self, stream: Stream, record_id: sql.Composable, records: str = SCOPE) -> sql.Composable:
@@ -100,7 +100,7 @@ class Workspace:
         )
 
     def create(self, name: str, definition: sql.Composable, **parameters: object) -> None:
-        """A temporary table for this transaction: `definition` is what follows its name."""
+        """Create a temporary table for this transaction from `definition`, the part of the statement after its name."""
         self.drop(name)
         self.execute(
             sql.SQL("CREATE TEMP TABLE {} {}").format(sql.Identifier("pg_temp", name), definition), **parameters
@@ -119,7 +119,7 @@ class Workspace:
         self.analyze(name)
 
     def analyze(self, name: str, *columns: str) -> None:
-        """Tell the planner a temporary table's size: autovacuum never sees it. Without columns, all are analysed."""
+        """Update a temporary table's statistics, since autovacuum never sees it. Without columns, all are analysed."""
         table = sql.Identifier("pg_temp", name)
         only = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, columns))) if columns else sql.SQL("")
         self.execute(sql.SQL("ANALYZE {} {}").format(table, only))

@@ -1,8 +1,8 @@
-"""The use case: webhook deliveries become rows, a batch of one org at a time.
+"""Apply webhook deliveries to the tables, a batch of one org at a time.
 
-What payloads tell is published and transformed first. Then what they lack, and what is in doubt, is asked for and
-published in turn. A delivery is settled once the canonical tables show it; until then whoever dies leaves it to the
-next, to whom doing it again changes nothing.
+The data in payloads is published and transformed first. Then missing or doubtful records are fetched and published in
+turn. A delivery is settled once the canonical tables show it; if the applier dies before, the next one repeats the
+work, which changes nothing the second time.
 """
 
 import asyncio
@@ -47,20 +47,20 @@ from openfaith_pipeline.webhooks.refetch import FLOOD, Findings, Question, ask, 
 MOST_ATTEMPTS: Final = 14
 FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(hours=1)
-"""The waits between attempts double from the one to the other: about six hours in all."""
+"""Waits between attempts double from the first to the second: about six hours in all."""
 BUSY_WAIT: Final = timedelta(seconds=3)
 
 _DEEPEST: Final = 3
 
 
 def connect_with_priority(database: Database, org_id: str) -> AbstractAsyncContextManager[PlanningCenterClient]:
-    """The org's client, whose requests go before those of syncs."""
+    """The org's client, with priority over the requests of syncs."""
     return connect_client(database, org_id, priority=Priority.WEBHOOK)
 
 
 @dataclass
 class Applied:
-    """What was done about one batch. published: by stream, the rows that changed."""
+    """Result of one batch. published: by stream, the rows that changed."""
 
     org_id: str
     sync_id: str
@@ -78,8 +78,8 @@ async def apply_next(
 ) -> Applied | None:
     """Claim the next batch of due deliveries and apply it; None when nothing is due.
 
-    pool: of connections that give rows as dictionaries. holder: a name from `holding`, whose death frees the claim.
-    Raises DatabaseUnavailable; whatever else fails is told of the deliveries concerned.
+    pool: of connections with dictionary rows. holder: a name from `holding`, whose death frees the claim.
+    Raises DatabaseUnavailable; other errors are recorded on the deliveries concerned.
     """
     with outages_told(database.settings, "while webhooks were applied"):
         async with pool.connection() as connection:
@@ -122,7 +122,7 @@ class _Batch:
         return self._result
 
     async def _apply_guarded(self, news: Sequence[News]) -> str | None:
-        """Apply the news; what is left open by a failure is tried again later. The failure in words."""
+        """Apply the events; after a failure the unfinished ones are retried later. Returns the failure as text."""
         try:
             await self._apply(news)
         except (OpenFaithError, psycopg.Error) as error:
@@ -150,7 +150,10 @@ class _Batch:
             await self._apply_asked(questions)
 
     async def _apply_told(self, stream: Stream, news: list[News]) -> tuple[list[Question], dict[int, Outcome]]:
-        """Publish what the payloads tell of a stream; what is to be asked, and the deliveries that are done with."""
+        """Publish the payloads' data of a stream.
+
+        Returns the records to fetch and the outcomes of finished deliveries.
+        """
         async with self._pool.connection() as connection:
             rows = await present_rows(connection, self._org_id, stream, [each.record_id for each in news])
             ended = await ended_records(
@@ -179,7 +182,7 @@ class _Batch:
         return [question for question in questions if question.record_id not in refused], done
 
     async def _publish_each(self, stream: Stream, steps: Sequence[tuple[News, Step]]) -> set[str]:
-        """Publish the steps together, and where Postgres refuses one find out which; the records it refuses."""
+        """Publish the steps together or, if Postgres refuses one, singly; returns the records it refuses."""
         findings = Findings()
         for each, step in steps:
             if step.record:
@@ -197,7 +200,7 @@ class _Batch:
         return set()
 
     async def _apply_asked(self, questions: Sequence[Question]) -> None:
-        """Ask, publish the answers, and conclude the deliveries on whose behalf it was asked."""
+        """Fetch the records, publish them, and conclude their deliveries."""
         asked = {delivery.id for question in questions for delivery in question.deliveries}
         async with self._client_factory(self._database, self._org_id) as client:
             for _ in range(_DEEPEST):
@@ -207,7 +210,7 @@ class _Batch:
         await self._conclude({id: "applied" for id in asked if id in self._open})
 
     async def _ask_round(self, client: PlanningCenterClient, questions: Sequence[Question]) -> list[Question]:
-        """Ask once and publish; what is to be asked next, of the kin of those that turned out to be gone."""
+        """Fetch once and publish; returns the records to fetch next, namely relatives of those that are gone."""
         following: list[Question] = []
         for about in by_turn(questions):
             stream = about[0].stream
@@ -224,10 +227,10 @@ class _Batch:
         return following
 
     async def _conclude_failed(self, stream: Stream, failed: Sequence[tuple[Question, OpenFaithError]]) -> None:
-        """Try again later; but an older event of what is gone, as its row says, has nothing to wait for.
+        """Retry later; but an older event of a record whose row is marked deleted has nothing to wait for.
 
-        A record goes without an event of its own along with the one that it is under. A newer event may be of one that
-        comes back and cannot be read yet.
+        A record is deleted without an event of its own when its parent is. A newer event may concern a record that was
+        restored and cannot be read yet.
         """
         absent = [question.record_id for question, error in failed if isinstance(error, PathNotFound)]
         gone: dict[str, datetime] = {}
@@ -243,7 +246,7 @@ class _Batch:
                     await self._try_later([delivery], _in_words(error))
 
     async def _publish_answers(self, findings: Findings, about: Sequence[Question]) -> bool:
-        """Whether it could be done; if not, the deliveries are tried again."""
+        """Whether the records could be published; if not, the deliveries are retried."""
         deliveries = [delivery for question in about for delivery in question.deliveries]
         try:
             await self._publish(findings)
@@ -256,7 +259,7 @@ class _Batch:
         return False
 
     async def _have_synced(self, stream: Stream, about: Sequence[Question]) -> None:
-        """Ask for one sync of the stream instead of many records; one that finds deletions, where some may be."""
+        """Request one sync of the stream instead of many records; a reconcile, if some may be deleted."""
         mode = "reconcile" if any(question.is_end for question in about) else "incremental"
         request_id = await asyncio.to_thread(self._request_sync, stream, mode)
         ids = [delivery.id for question in about for delivery in question.deliveries]
@@ -280,8 +283,8 @@ class _Batch:
             self._result.published[name] = self._result.published.get(name, 0) + _changed(counts)
 
     async def _conclude(self, done: Mapping[int, Outcome]) -> None:
-        """Bring the canonical tables up to what was published, then settle the deliveries that are done with."""
-        # Whoever tried before may have published what it did not come to transform.
+        """Update the canonical tables from the published rows, then settle the finished deliveries."""
+        # An earlier attempt may have published rows without transforming them.
         self._touched |= {d.stream for d in self._deliveries if d.stream and (d.attempts or d.is_left_behind)}
         await self._transform()
         for outcome in sorted(set(done.values())):
@@ -314,7 +317,7 @@ class _Batch:
         await self._postpone([d for each in news for d in each.deliveries], BUSY_WAIT, reason, is_attempt=False)
 
     async def _try_later(self, deliveries: Sequence[Delivery], reason: str) -> None:
-        """Postpone deliveries, each by how often it was tried; one tried often enough has failed."""
+        """Postpone deliveries, each by its number of attempts; those with too many have failed."""
         for delivery in deliveries:
             if delivery.attempts + 1 >= MOST_ATTEMPTS:
                 await self._settle([delivery.id], "failed", error=reason)

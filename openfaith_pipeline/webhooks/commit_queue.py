@@ -1,4 +1,4 @@
-"""Keeping deliveries as they arrive: many in one transaction, orgs in turns, and no org's trouble another's."""
+"""Store deliveries as they arrive: many in one transaction, orgs in turn, isolated from each other's errors."""
 
 import asyncio
 import hashlib
@@ -16,9 +16,9 @@ from openfaith_pipeline.errors import DatabaseUnavailable, InboxFull
 from openfaith_pipeline.webhooks.deliveries import MOST_AT_ONCE, MOST_BYTES_AT_ONCE, keep_deliveries
 
 MOST_WAITING_BYTES: Final = 16 * 1024 * 1024
-"""Of one org, not committed yet; a thousand deliveries as Planning Center sends them have less."""
+"""Limit of one org's uncommitted bytes; a thousand of Planning Center's deliveries have fewer."""
 LARGE_BYTES: Final = 64 * 1024
-"""More than this takes time to work on, by which others are not to be held up."""
+"""Deliveries larger than this take time to process, which must not delay others."""
 
 _PATIENCE_SECONDS: Final = 5.0
 
@@ -33,7 +33,7 @@ class _Entry:
         return len(self.delivery.payload)
 
     def end(self, failure: Exception | None) -> None:
-        if self.kept.done():  # whoever waited has gone
+        if self.kept.done():  # the caller has gone
             return
         if failure:
             self.kept.set_exception(failure)
@@ -42,44 +42,44 @@ class _Entry:
 
 
 class Inbox:
-    """Keeps what arrives at the same time in one transaction: under load, many deliveries share the wait for the disk.
+    """Stores deliveries that arrive together in one transaction: under load, they share the wait for the disk.
 
-    Large ones go in transactions of their own, so that no small one waits for them. For one event loop; `run` must be
-    running there. pool: of two connections at least, or they wait for one another after all.
+    Large ones get their own transactions, so that no small one waits for them. For one event loop, where `run` must be
+    running. pool: of at least two connections, or large and small ones would wait for each other after all.
     """
 
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         self._small, self._large = _Committer(pool), _Committer(pool)
 
     async def keep(self, deliveries: Sequence[Incoming]) -> None:
-        """Return once they are committed, those known already included.
+        """Return once the deliveries are committed or known to be duplicates.
 
-        deliveries: of one org. Raises DatabaseUnavailable, and InboxFull when too much of the org waits already.
+        deliveries: of one org. Raises DatabaseUnavailable, and InboxFull if too many bytes of the org are waiting.
         """
         is_large = sum(len(each.payload) for each in deliveries) > LARGE_BYTES
         await (self._large if is_large else self._small).keep(deliveries)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._small.run())
             group.create_task(self._large.run())
 
 
 class _Committer:
-    """One batch after the other."""
+    """Commits one batch after the other."""
 
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         self._pool = pool
         self._waiting: dict[str, deque[_Entry]] = {}
-        """By org, the one whose turn comes next first."""
+        """Waiting entries by org, ordered by whose turn is next."""
         self._waiting_bytes: Counter[str] = Counter()
         self._has_come = asyncio.Event()
 
     async def keep(self, deliveries: Sequence[Incoming]) -> None:
         org_id, size = deliveries[0].org_id, sum(len(each.payload) for each in deliveries)
         if self._waiting_bytes[org_id] and self._waiting_bytes[org_id] + size > MOST_WAITING_BYTES:
-            raise InboxFull("too many of the org's deliveries are being kept; send it again")
+            raise InboxFull("too many of the org's deliveries are waiting to be stored; send it again")
         loop = asyncio.get_running_loop()
         entries = [_Entry(delivery, loop.create_future()) for delivery in deliveries]
         self._waiting_bytes[org_id] += size
@@ -95,7 +95,7 @@ class _Committer:
             self._forget(batch)
 
     def _next_batch(self) -> list[_Entry]:
-        """Entries of all orgs in turn, as many as go together."""
+        """Entries of all orgs in turn, as many as fit in one batch."""
         batch: list[_Entry] = []
         size = 0
         while self._waiting and len(batch) < MOST_AT_ONCE and size < MOST_BYTES_AT_ONCE:
@@ -117,7 +117,7 @@ class _Committer:
                 del self._waiting_bytes[org_id]
 
     async def _commit(self, batch: list[_Entry]) -> None:
-        """Keep a batch; where values of it are refused, find out which, so that the rest is kept."""
+        """Store a batch; if values are refused, find the delivery at fault and store the rest."""
         failure: Exception | None = None
         try:
             await self._write([entry.delivery for entry in batch])
@@ -125,7 +125,7 @@ class _Committer:
             if is_refusal(error):
                 await self._commit_parts(batch)
                 return
-            failure = DatabaseUnavailable(f"webhook deliveries could not be kept: {type(error).__name__}")
+            failure = DatabaseUnavailable(f"webhook deliveries could not be stored: {type(error).__name__}")
         for entry in batch:
             entry.end(failure)
 
@@ -137,14 +137,14 @@ class _Committer:
             await self._commit(part)
 
     async def _commit_bare(self, entry: _Entry) -> None:
-        """Keep a delivery that was refused whole, without whatever was read out of it."""
+        """Store a refused delivery without the fields that were parsed from it."""
         digest = hashlib.sha256(entry.delivery.payload).hexdigest()
         bare = replace(entry.delivery, event_id=digest, stream=None, record_id=None, occurred_at=None)
         failure: Exception | None = None
         try:
             await self._write([bare])
         except (psycopg.Error, PoolTimeout, ValueError, OverflowError) as error:
-            failure = DatabaseUnavailable(f"a webhook delivery could not be kept: {type(error).__name__}")
+            failure = DatabaseUnavailable(f"a webhook delivery could not be stored: {type(error).__name__}")
         entry.end(failure)
 
     async def _write(self, deliveries: list[Incoming]) -> None:
@@ -153,7 +153,7 @@ class _Committer:
         except psycopg.OperationalError as error:
             if not is_outage(error):
                 raise
-            await self._write_once(deliveries)  # it was of a connection that Postgres closed while it lay idle
+            await self._write_once(deliveries)  # Postgres had closed the idle connection
 
     async def _write_once(self, deliveries: list[Incoming]) -> None:
         async with self._pool.connection(timeout=_PATIENCE_SECONDS) as connection:
@@ -161,7 +161,7 @@ class _Committer:
 
 
 def _parts(batch: list[_Entry]) -> list[list[_Entry]]:
-    """The batch by org, or the halves of one that is of one org: first of all the others are out of it."""
+    """Split a batch by org, or in halves if it has only one: first of all, the other orgs get out of it."""
     by_org: dict[str, list[_Entry]] = {}
     for entry in batch:
         by_org.setdefault(entry.delivery.org_id, []).append(entry)

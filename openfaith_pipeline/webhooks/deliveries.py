@@ -1,8 +1,8 @@
-"""Webhook deliveries: kept before they are answered, claimed by whoever applies them, settled when that is done.
+"""Webhook deliveries: stored before they are answered, claimed by an applier, settled when applied.
 
-A delivery is `pending` until it is `applied`, `superseded` (something newer was there), `requested` (a sync that was
-asked for brings it), `ignored` (about nothing that is synced) or `failed`, with the reason. A claim is a lease: that of
-an applier that was killed runs out, and what it had begun is done again, which changes nothing a second time.
+A delivery is `pending` until it is `applied`, `superseded` (there was newer data), `requested` (a sync was requested
+for it), `ignored` (about no synced type) or `failed`, with the reason. A claim is a lease: if the applier is killed it
+runs out, and its work is repeated, which changes nothing the second time.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -23,11 +23,11 @@ Outcome = Literal["applied", "superseded", "requested", "ignored", "failed"]
 
 CLAIM_TTL: Final = timedelta(seconds=60)
 KEPT_FOR: Final = timedelta(days=30)
-"""How long settled deliveries are remembered: Planning Center tries for five and a half days."""
+"""Retention of settled deliveries: Planning Center retries for five and a half days."""
 
 MOST_AT_ONCE: Final = 500
 MOST_BYTES_AT_ONCE: Final = 8 * 1024 * 1024
-"""Deliveries, and bytes of them, that are kept or claimed together; of one that is larger by itself, one."""
+"""Limits, in deliveries and bytes, for storing or claiming together; a larger single one goes alone."""
 
 _KEEP: Final = """
 INSERT INTO sync.webhook_deliveries (org_id, event_id, event, stream, record_id, occurred_at, payload, is_doubtful)
@@ -35,10 +35,10 @@ SELECT * FROM unnest(
     %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %b::bytea[], %s::boolean[])
 ON CONFLICT (org_id, event_id) DO NOTHING
 """
-# One claimer at a time, so that no two hold deliveries of one org, whose order would be lost between them.
+# One claimer at a time, so that no two hold deliveries of one org, which would lose their order.
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('openfaith_pipeline.webhook_claims', 0))"
-# Orgs take turns: of those with something due, the one whose last turn is longest ago. They are found by skipping from
-# org to org through an index, since one of them may have very many deliveries.
+# Orgs take turns: of those with due deliveries, the one whose last turn was longest ago. They are found by skipping
+# from org to org through an index, since one of them may have very many deliveries.
 _NEXT_ORG: Final = """
 WITH RECURSIVE waiting AS (
     (SELECT org_id FROM sync.webhook_deliveries WHERE status = 'pending' ORDER BY org_id LIMIT 1)
@@ -59,7 +59,7 @@ INSERT INTO sync.webhook_turns (org_id, taken_at) SELECT org_id, clock_timestamp
 ON CONFLICT (org_id) DO UPDATE SET taken_at = excluded.taken_at
 RETURNING org_id
 """
-# A moment that Python cannot hold counts as none: rows have had such, and one row may not keep the others from anybody.
+# A time outside Python's range counts as none: such rows have occurred, and one of them must not block the others.
 _CLAIM: Final = """
 WITH due AS (
     SELECT id, octet_length(payload) AS size, holder IS NOT NULL AS is_left_behind FROM sync.webhook_deliveries
@@ -78,9 +78,9 @@ RETURNING delivery.id, org_id, event_id, event, stream, record_id,
 
 @dataclass(frozen=True)
 class Delivery:
-    """A kept delivery, claimed.
+    """A stored delivery, claimed.
 
-    attempts: how often it was tried before. is_left_behind: whether somebody claimed it before and came to no end.
+    attempts: number of earlier ones. is_left_behind: whether an earlier claim ended without a result.
     """
 
     id: int
@@ -97,7 +97,7 @@ class Delivery:
 
 
 async def keep_deliveries(connection: AsyncConnection[Any], deliveries: Sequence[Incoming]) -> None:
-    """Keep those that are not known yet, in their order."""
+    """Store those that are not known yet, in their order."""
     columns = zip(*(astuple(each) for each in deliveries), strict=True)
     await connection.execute(_KEEP, [list(column) for column in columns])
 
@@ -109,9 +109,9 @@ async def claim(
     most: int = MOST_AT_ONCE,
     most_bytes: int = MOST_BYTES_AT_ONCE,
 ) -> list[Delivery]:
-    """Due deliveries of the org whose turn it is, in the order they came; none of an org that somebody else works for.
+    """Due deliveries of the org whose turn it is, in order of arrival; orgs claimed by another holder are skipped.
 
-    dead: holders that are gone, whose claims count no more.
+    dead: holders that are gone, whose claims no longer count.
     """
     limits = {"holder": holder, "most": most, "most_bytes": most_bytes, "ttl": CLAIM_TTL}
     async with connection.transaction(), connection.cursor(row_factory=dict_row) as turns:
@@ -126,7 +126,7 @@ async def claim(
 
 
 async def holders(connection: AsyncConnection[Any]) -> list[str]:
-    """Who holds deliveries now."""
+    """Current holders of claims."""
     async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(
             "SELECT DISTINCT holder FROM sync.webhook_deliveries WHERE status = 'pending' AND claimed_until > now()"
@@ -136,14 +136,14 @@ async def holders(connection: AsyncConnection[Any]) -> list[str]:
 
 @asynccontextmanager
 async def keeping_claim(pool: AsyncConnectionPool[Any], holder: str) -> AsyncIterator[None]:
-    """Renew the holder's claims in the background for the block, however long asking takes."""
-    # Were all renewals to fail, another would do the same work once more.
+    """Renew the holder's claims in the background during the block, however long fetching takes."""
+    # If all renewals failed, another applier would repeat the same work.
     async with beating(pool, partial(_renew, holder), every_seconds=CLAIM_TTL.total_seconds() / 4):
         yield
 
 
 async def _renew(holder: str, connection: AsyncConnection[Any]) -> None:
-    # What is being settled right now needs no renewal, and to wait for it could deadlock with it.
+    # Deliveries being settled right now need no renewal, and waiting for them could deadlock.
     await connection.execute(
         "UPDATE sync.webhook_deliveries SET claimed_until = now() + %s WHERE id IN (SELECT id"
         " FROM sync.webhook_deliveries WHERE holder = %s AND status = 'pending' FOR UPDATE SKIP LOCKED)",
@@ -159,7 +159,7 @@ async def settle(
     sync_id: str | None = None,
     error: str | None = None,
 ) -> None:
-    """Bring deliveries to their end; those that another applier settled meanwhile stay as they are."""
+    """Record the outcome of deliveries; those that another applier settled meanwhile are left alone."""
     await connection.execute(
         "UPDATE sync.webhook_deliveries SET status = %s, sync_id = %s, error = %s, settled_at = now(),"
         " attempts = attempts + 1, holder = NULL, claimed_until = NULL WHERE id = ANY(%s) AND status = 'pending'",
@@ -175,7 +175,10 @@ async def postpone(
     *,
     is_attempt: bool = True,
 ) -> None:
-    """Let deliveries be tried again after a while. is_attempt: whether this try counts, or only something was busy."""
+    """Schedule deliveries for another attempt.
+
+    Is_attempt: whether this attempt counts, or something was merely busy.
+    """
     await connection.execute(
         "UPDATE sync.webhook_deliveries SET next_attempt_at = now() + %s, error = %s,"
         " attempts = attempts + %s::int, holder = NULL, claimed_until = NULL WHERE id = ANY(%s) AND status = 'pending'",
@@ -186,7 +189,7 @@ async def postpone(
 async def ended_records(
     connection: AsyncConnection[Any], org_id: str, records: Collection[tuple[str, str]]
 ) -> set[tuple[str, str]]:
-    """Those of the records, (stream, id), of whose end there was an event, whatever became of that."""
+    """Those of the records, (stream, id), with a deletion event, whatever its outcome."""
     cursor = await connection.execute(
         "SELECT DISTINCT delivery.stream, delivery.record_id FROM sync.webhook_deliveries AS delivery"
         " JOIN unnest(%s::text[], %s::text[]) AS asked (stream, record_id) USING (stream, record_id)"
@@ -204,7 +207,7 @@ def replay(
     statuses: Collection[str],
     event_ids: Collection[str] = (),
 ) -> int:
-    """Let settled deliveries be applied once more; how many. The caller commits."""
+    """Schedule settled deliveries to be applied again; returns their number. The caller commits."""
     return connection.execute(
         "UPDATE sync.webhook_deliveries SET status = 'pending', attempts = 0, next_attempt_at = now(), error = NULL,"
         " settled_at = NULL, sync_id = NULL WHERE status = ANY(%(statuses)s)"
@@ -216,7 +219,7 @@ def replay(
 
 
 def count_by_status(connection: Connection[Any]) -> Mapping[str, Mapping[str, int]]:
-    """By org and status, how many deliveries there are."""
+    """Number of deliveries by org and status."""
     found: dict[str, dict[str, int]] = {}
     rows = connection.execute("SELECT org_id, status, count(*) FROM sync.webhook_deliveries GROUP BY 1, 2").fetchall()
     for org_id, status, count in rows:
@@ -225,7 +228,7 @@ def count_by_status(connection: Connection[Any]) -> Mapping[str, Mapping[str, in
 
 
 def oldest_overdue(connection: Connection[Any], patience: timedelta) -> int | None:
-    """The id of the oldest delivery that nobody has come to apply for so long."""
+    """Id of the oldest delivery that has waited longer than `patience` without being claimed."""
     row = connection.execute(
         "SELECT min(delivery.id) FROM sync.webhook_deliveries AS delivery JOIN sync.orgs USING (org_id)"
         " WHERE status = 'pending' AND next_attempt_at < now() - %s AND coalesce(claimed_until < now(), true)"
@@ -236,5 +239,5 @@ def oldest_overdue(connection: Connection[Any], patience: timedelta) -> int | No
 
 
 def forget_settled(connection: Connection[Any]) -> int:
-    """Delete deliveries that were settled long ago, with the personal data in them; how many. The caller commits."""
+    """Delete deliveries settled long ago, with their personal data; returns their number. The caller commits."""
     return connection.execute("DELETE FROM sync.webhook_deliveries WHERE settled_at < now() - %s", (KEPT_FOR,)).rowcount

@@ -1,7 +1,7 @@
-"""What deliveries tell of records, and what is to be done about it, given what is there already.
+"""Combine the deliveries about a record, and decide what to do given its current row.
 
-Deliveries come twice, late and out of order. So of those about one record the newest counts; it is applied where it is
-newer than the row, and where that cannot be told the record is asked for, whose answer is the newest there is.
+Deliveries arrive twice, late and out of order. So the newest one about a record counts. It is applied if it is newer
+than the row; if that cannot be decided, the record is fetched, and the response is newer than both.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from openfaith_pipeline.sources import STREAMS, event_named
 from openfaith_pipeline.webhooks.deliveries import Delivery
 
 SYNC_ID_PREFIX: Final = "webhook_"
-"""How the ids of syncs begin that applied deliveries."""
+"""Prefix of the ids of syncs that applied deliveries."""
 
 _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -54,7 +54,7 @@ class News:
 
 @dataclass
 class Sorted:
-    """A batch by what it is about. ignored: of nothing that is synced. unreadable: by delivery, why."""
+    """A batch, sorted. ignored: about types that are not synced. unreadable: by delivery, with the reason."""
 
     news: list[News] = field(default_factory=list)
     ignored: list[Delivery] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Step:
 
 
 def sort_deliveries(deliveries: Iterable[Delivery]) -> Sorted:
-    """Put together what is about the same record."""
+    """Combine deliveries about the same record."""
     found = Sorted()
     by_record: dict[tuple[str, str], list[_Told]] = {}
     for delivery in deliveries:
@@ -95,7 +95,7 @@ def sort_deliveries(deliveries: Iterable[Delivery]) -> Sorted:
 
 
 def decide(news: News, row: Row | None, *, was_ended: bool) -> Step:
-    """row: what is published of the record, None for nothing. was_ended: its end was told of at some time."""
+    """row: the published row of the record, or None. was_ended: whether there ever was a deletion event for it."""
     is_deleted = row is not None and row["_deleted_at"] is not None
     if news.stream.is_pushed:
         return _decide_unasked(news, row, was_ended=was_ended or is_deleted)
@@ -112,13 +112,13 @@ def decide(news: News, row: Row | None, *, was_ended: bool) -> Step:
 
 
 def _is_later_end(news: News, row: Row) -> bool:
-    """Whether the end is the newest there is to know. It is asked for otherwise, whose answer is."""
+    """Whether the deletion is certainly the newest information. Otherwise the record is fetched."""
     known = _changed_at(news.stream, row)
     return not news.is_unsure and news.ended_at is not None and known is not None and news.ended_at > known
 
 
 def _decide_unasked(news: News, row: Row | None, *, was_ended: bool) -> Step:
-    """There is nobody to ask: the newer of two counts, of two of one moment the later, and an end is an end."""
+    """For types that cannot be fetched: the newest event counts, the later of equal times; deletions are final."""
     if news.is_end:
         return Step(is_gone=True)
     told = _changed_at(news.stream, news.resource["attributes"])
@@ -131,7 +131,7 @@ def _decide_unasked(news: News, row: Row | None, *, was_ended: bool) -> Step:
 
 def _compare(news: News, record: Record, row: Row, *, lacks: bool) -> Step:
     if _is_same(news.stream, record, row):
-        # Whoever published the payload may not have come to ask for the rest.
+        # The applier that published the payload may have died before it fetched the rest.
         return Step(must_ask=lacks and row["_sync_id"].startswith(SYNC_ID_PREFIX))
     told, known = _changed_at(news.stream, news.resource["attributes"]), _changed_at(news.stream, row)
     if told is None or known is None or told == known:
@@ -151,16 +151,16 @@ class _Told:
     def rank(self) -> tuple[datetime, int]:
         """Newer ones rank higher."""
         changed_at = _changed_at(self.stream, self.resource.get("attributes") or {})
-        # Of a record that does not say when it changed, the event does.
+        # If a record lacks the time of its change, the event's time is used.
         when = changed_at or self.delivery.occurred_at or _BEGINNING
         return when, self.delivery.id
 
 
 def _read(delivery: Delivery) -> _Told | str:
-    """What a delivery tells, or why that cannot be said."""
+    """The parsed delivery, or the reason why it cannot be parsed."""
     event = event_named(delivery.event)
     if event is None:
-        return "its event is about nothing that is synced"
+        return "its event is about no type that is synced"
     try:
         document = exact_json.read(delivery.payload)
     except ValueError:
@@ -232,13 +232,13 @@ def _is_lost(stream: Stream, record: Record) -> bool:
 
 
 def _unsaid(stream: Stream, resource: Mapping[str, Any]) -> set[str]:
-    """Attributes that the record has and its payload does not mention."""
+    """Attributes of the stream that the payload lacks."""
     of_relationships = set(stream.relationship_columns)
     return set(stream.attributes) - set(resource["attributes"]) - of_relationships
 
 
 def _filled(stream: Stream, resource: Mapping[str, Any], row: Row | None) -> dict[str, Any]:
-    """The record, with what its payload does not mention as it was."""
+    """The record, with attributes missing in the payload taken from the row."""
     if row is None:
         return dict(resource)
     relationships = dict(resource.get("relationships") or {})
@@ -255,7 +255,7 @@ def _filled(stream: Stream, resource: Mapping[str, Any], row: Row | None) -> dic
 
 
 def _as_sent(value: Any, kind: ColumnType) -> Any:
-    """A value of a row in Planning Center's own writing, so that it makes the same content hash."""
+    """A row's value in Planning Center's notation, so that it produces the same content hash."""
     return value.replace("+00:00", "Z") if kind is ColumnType.TIMESTAMP and isinstance(value, str) else value
 
 
@@ -265,7 +265,7 @@ def _is_same(stream: Stream, record: Record, row: Row) -> bool:
 
 
 def _changed_at(stream: Stream, values: Mapping[str, Any]) -> datetime | None:
-    """When a record changed, as it says itself."""
+    """Time of the last change according to the record."""
     return moment_of(values.get(stream.cursor if stream.is_pushed and stream.cursor else "updated_at"))
 
 

@@ -1,4 +1,4 @@
-"""Records asked for one by one: those whose deliveries leave something open, and the kin of those that are gone."""
+"""Fetch single records: those that deliveries leave in doubt, and relatives of those that are gone."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,10 +26,10 @@ from openfaith_pipeline.webhooks.deliveries import Delivery
 from openfaith_pipeline.webhooks.record_events import News, references_to
 
 FLOOD: Final = 25
-"""More records of one stream than this are not asked for one by one: a sync is, which brings them a hundred at once."""
+"""Limit for fetching records of one stream singly; beyond it a sync is requested, which reads a hundred at once."""
 
 PATIENCE_SECONDS: Final = 20.0
-"""For the answer, retries included; after that the delivery waits for its next attempt, and others are not held up."""
+"""Limit for a response including retries; after that the delivery waits for its next attempt, so others can go on."""
 
 _AT_ONCE: Final = 4
 _MOST_CHILDREN: Final = 1000
@@ -37,10 +37,10 @@ _MOST_CHILDREN: Final = 1000
 
 @dataclass(frozen=True)
 class Question:
-    """A record to be asked for on behalf of deliveries.
+    """A record to fetch on behalf of deliveries.
 
-    path: empty where nothing says where it is.
-    is_end: if it is not to be had, it is gone. is_kin: it is asked for because it names one that is gone.
+    path: empty if unknown.
+    is_end: if it does not exist, it is deleted. is_kin: it is fetched because it names a record that is gone.
     """
 
     stream: Stream
@@ -53,7 +53,7 @@ class Question:
 
 @dataclass
 class Findings:
-    """What is to be published: records, and the ids of rows that are gone, by stream name."""
+    """Results to publish, by stream name: records, and ids of rows that are gone."""
 
     records: dict[str, list[Record]] = field(default_factory=dict)
     gone: dict[str, set[str]] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Findings:
 
 @dataclass
 class Answers:
-    """What asking brought. gone: the questions whose record is no more. failed: those to be asked again, and why."""
+    """Results of fetching. gone: records that no longer exist. failed: to be fetched again, with the reason."""
 
     findings: Findings = field(default_factory=Findings)
     gone: list[Question] = field(default_factory=list)
@@ -81,9 +81,9 @@ class Answers:
 async def ask(
     pool: AsyncConnectionPool[Any], client: PlanningCenterClient, org_id: str, questions: Sequence[Question]
 ) -> Answers:
-    """Ask for records of one stream, some at a time.
+    """Fetch records of one stream, some concurrently.
 
-    What may not be read, or is no record, counts as answered: asking again would not change it.
+    A record that may not be read, or a response that is no record, counts as answered: another request would not help.
     """
     gate, unasked = asyncio.Semaphore(_AT_ONCE), Unasked()
 
@@ -94,7 +94,7 @@ async def ask(
                     fetch = unasked.asking(_fetch_by(client, question.stream), [question.stream])
                     return await read_record(fetch, question.stream, question.path)
             except TimeoutError:
-                return TransientError(f"GET {question.path}: no answer within {PATIENCE_SECONDS:.0f} seconds")
+                return TransientError(f"GET {question.path}: no response within {PATIENCE_SECONDS:.0f} seconds")
             except OpenFaithError as error:
                 return error
 
@@ -113,9 +113,9 @@ async def ask(
 async def kin_of(
     pool: AsyncConnectionPool[Any], org_id: str, stream: Stream, gone: Mapping[str, tuple[Delivery, ...]]
 ) -> list[Question]:
-    """Records that name one that is gone: they are gone as well, or belong to another now, as after a merge.
+    """Records that name a deleted one: they are deleted too, or belong to another now, as after a merge.
 
-    gone: the deliveries by which each of the records is known to be gone.
+    gone: by id of the deleted record, the deliveries that show its deletion.
     """
     questions: dict[tuple[str, str], Question] = {}
     for kind, relationship in references_to(stream) if gone else ():
@@ -134,7 +134,7 @@ async def kin_of(
 
 
 def survivor_in(news: News) -> Question | None:
-    """The record that another was merged into: what belonged to that one is the survivor's now."""
+    """The surviving record of a merger, which now owns what belonged to the removed one."""
     merging = news.stream.merging
     if merging is None or not news.is_told:
         return None
@@ -146,7 +146,7 @@ def survivor_in(news: News) -> Question | None:
 
 
 def by_turn(questions: Iterable[Question]) -> list[list[Question]]:
-    """By stream, in the order of asking: kin first, since what one lost to a merge comes with the survivor after it."""
+    """By stream, in the order of fetching: relatives first, since those of merged records come with the survivor."""
     turns: dict[tuple[bool, str], list[Question]] = {}
     for question in questions:
         turns.setdefault((not question.is_kin, question.stream.name), []).append(question)
@@ -154,7 +154,7 @@ def by_turn(questions: Iterable[Question]) -> list[list[Question]]:
 
 
 async def _childless(pool: AsyncConnectionPool[Any], org_id: str, brought: Brought) -> dict[str, list[str]]:
-    """Rows of children that their parent, as it was brought, no longer has."""
+    """Rows of children that their parent, as just fetched, no longer has."""
     gone: dict[str, list[str]] = {}
     for (name, relationship, parent_id), ids in brought.children.items():
         if f"{relationship}_id" not in STREAMS[name].columns:

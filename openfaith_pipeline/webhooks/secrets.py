@@ -1,6 +1,6 @@
-"""Which webhook subscriptions are ours, and what their deliveries are signed with; each function leaves the commit.
+"""Our webhook subscriptions and their signing secrets. The caller commits.
 
-A secret is sealed in with its org and subscription, so that a row copied to another opens nothing.
+A secret is encrypted together with its org and subscription, so that it cannot be decrypted in another row.
 """
 
 import json
@@ -24,7 +24,7 @@ SELECT org_id, CASE WHEN NOT EXISTS (SELECT FROM sync.orgs AS other
 
 @dataclass(frozen=True)
 class Subscription:
-    """One of ours, as kept."""
+    """One of our subscriptions, as stored."""
 
     subscription_id: str
     event: str
@@ -32,7 +32,7 @@ class Subscription:
 
 
 def subscriptions_of(connection: Connection[Any], org_id: str) -> list[Subscription]:
-    """Ours of an org, by event."""
+    """Our subscriptions of an org, by event."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(
             "SELECT subscription_id, event, url FROM sync.webhook_subscriptions WHERE org_id = %s ORDER BY event, 1",
@@ -44,7 +44,7 @@ def subscriptions_of(connection: Connection[Any], org_id: str) -> list[Subscript
 def keep_subscription(
     connection: Connection[Any], cipher: Cipher, org_id: str, subscription: Subscription, secret: str
 ) -> None:
-    """Keep one with its secret, or the new secret of one that is known."""
+    """Store a subscription with its secret, or the new secret of a known one."""
     sealed = _sealed(cipher, org_id, subscription.subscription_id, secret)
     connection.execute(
         "INSERT INTO sync.webhook_subscriptions (org_id, subscription_id, event, url, secret)"
@@ -61,7 +61,7 @@ def forget_subscription(connection: Connection[Any], org_id: str, subscription_i
 
 
 def secret_of(connection: Connection[Any], cipher: Cipher, org_id: str, subscription_id: str) -> str | None:
-    """The secret kept of one of ours; None where there is none that can be read."""
+    """The stored secret of one of ours; None if there is none that can be decrypted."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
             "SELECT secret FROM sync.webhook_subscriptions WHERE org_id = %s AND subscription_id = %s",
@@ -70,11 +70,11 @@ def secret_of(connection: Connection[Any], cipher: Cipher, org_id: str, subscrip
     try:
         return _opened(cipher, org_id, subscription_id, row[0]) if row else None
     except ConfigurationError:
-        return None  # of no use to anybody; Planning Center has it, or gives another
+        return None  # useless here; Planning Center has it, or issues another
 
 
 def subscribed_orgs(connection: Connection[Any]) -> Mapping[str, str | None]:
-    """The orgs that have subscriptions and were not removed, each with Planning Center's id of the church."""
+    """Live orgs with subscriptions, each with Planning Center's id of the church."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         return dict(
             cursor.execute(
@@ -85,15 +85,15 @@ def subscribed_orgs(connection: Connection[Any]) -> Mapping[str, str | None]:
 
 
 def removed_orgs(connection: Connection[Any]) -> Mapping[str, str | None]:
-    """The orgs that were removed, each with Planning Center's id of a church that has no other org here."""
+    """Removed orgs, each with Planning Center's id of the church, if that has no other org here."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         return dict(cursor.execute(_REMOVED_ORGS).fetchall())
 
 
 def secrets_of(connection: Connection[Any], cipher: Cipher, org_id: str) -> Mapping[str, tuple[bytes, ...]]:
-    """By event, the secrets that deliveries to an org may be signed with; none of an org that was removed.
+    """By event, the secrets that may have signed deliveries to an org; empty for a removed org.
 
-    Raises ConfigurationError when no key opens them.
+    Raises ConfigurationError if no key decrypts them.
     """
     found: dict[str, tuple[bytes, ...]] = {}
     with connection.cursor(row_factory=tuple_row) as cursor:
@@ -116,6 +116,6 @@ def _opened(cipher: Cipher, org_id: str, subscription_id: str, sealed: bytes) ->
     plain = json.loads(cipher.decrypt(sealed))
     if plain[:2] != [org_id, subscription_id]:
         raise ConfigurationError(
-            f"a webhook secret kept for {org_id} belongs to another: openfaith-pipeline webhooks subscribe {org_id}"
+            f"a webhook secret stored for {org_id} belongs to another: openfaith-pipeline webhooks subscribe {org_id}"
         )
     return str(plain[2])

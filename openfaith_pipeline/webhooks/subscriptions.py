@@ -1,4 +1,4 @@
-"""The use case: an org is subscribed to every webhook event that tells of something synced, and stays so."""
+"""Keep an org subscribed to every webhook event about a synced type."""
 
 import asyncio
 import random
@@ -47,10 +47,10 @@ from openfaith_pipeline.webhooks.secrets import (
 
 CHECK_EVERY: Final = timedelta(hours=1)
 CHECK_AGAIN_IN: Final = timedelta(minutes=5)
-"""After a failure that passes by itself."""
+"""Wait after a transient failure."""
 CHECK_REFUSED_EVERY: Final = timedelta(hours=6)
 LONG_SILENCE: Final = timedelta(minutes=15)
-"""Planning Center repeats what met no receiver, but gives up early, and silently, where very much did."""
+"""Silence after which deliveries may be lost: Planning Center retries, but gives up early under many failures."""
 
 _RECEIVER: Final = "receiver"
 _EVENTS_PATH: Final = f"{Product.WEBHOOKS.path_prefix}/available_events"
@@ -59,7 +59,7 @@ _PATH: Final = f"{Product.WEBHOOKS.path_prefix}/webhook_subscriptions"
 
 @dataclass(frozen=True)
 class Ensured:
-    """How the subscriptions of an org were left. Names of events: added, switched on again, and all that there are.
+    """State of an org's subscriptions after a check. Names of events: added, enabled again, and all of them.
 
     problem: why some or all could not be subscribed to.
     """
@@ -73,7 +73,7 @@ class Ensured:
 
 @dataclass(frozen=True)
 class WebhookState:
-    """What is known of an org's webhooks. is_wanted: False once unsubscribed by hand."""
+    """Webhook state of an org. is_wanted: False after unsubscribing by hand."""
 
     org_id: str
     is_wanted: bool
@@ -83,7 +83,7 @@ class WebhookState:
 
 @dataclass(frozen=True)
 class LeftOver:
-    """What became of an org's subscriptions when it was let go. ended: how many. left: the events of the others."""
+    """Subscriptions of a removed org. ended: number of those deleted. left: events of the others."""
 
     ended: int = 0
     left: tuple[str, ...] = ()
@@ -94,10 +94,10 @@ _connect_even_paused: Final = partial(connect_client, even_paused=True)
 
 
 def receiver_url(settings: Settings, org_id: str) -> str:
-    """Where an org's deliveries are sent. Raises ConfigurationError without a public URL."""
+    """URL for an org's deliveries. Raises ConfigurationError without a public URL."""
     if settings.public_url is None:
         raise ConfigurationError(
-            "OPENFAITH_PUBLIC_URL is not set: give it the address under which Planning Center reaches the service"
+            "OPENFAITH_PUBLIC_URL is not set: set it to the address under which Planning Center reaches the service"
         )
     return f"{settings.public_url.rstrip('/')}{DEFAULT_SOURCE.events_path}/{org_id}"
 
@@ -105,10 +105,10 @@ def receiver_url(settings: Settings, org_id: str) -> str:
 async def ensure_subscriptions(
     database: Database, org_id: str, *, client_factory: ClientFactory = connect_client
 ) -> Ensured:
-    """Add what is missing and switch on what Planning Center switched off; somebody else's subscriptions stay alone.
+    """Add missing subscriptions and enable those that Planning Center disabled; subscriptions of others are left alone.
 
-    After the first time both are alerted, and a sync is asked for that fills the gap. What keeps an org from
-    subscribing is recorded and returned; it syncs all the same. Raises UnknownOrg, and DatabaseUnavailable.
+    After the first time both raise an alert, and a sync that fills the gap is requested. If an org cannot subscribe,
+    the reason is recorded and returned; its syncs are not affected. Raises UnknownOrg, and DatabaseUnavailable.
     """
     with database.connect() as connection:
         get_org(connection, org_id)
@@ -128,7 +128,7 @@ async def ensure_subscriptions(
 
 
 async def unsubscribe(database: Database, org_id: str, *, client_factory: ClientFactory = connect_client) -> list[str]:
-    """End our subscriptions of the org, until `want_subscriptions`; the names of their events.
+    """Delete our subscriptions of the org, until `want_subscriptions`; returns the names of their events.
 
     Raises UnknownOrg, OrgPaused, ConnectionRejected, UnavailableError or TransientError: then some may be left.
     """
@@ -145,9 +145,9 @@ async def unsubscribe(database: Database, org_id: str, *, client_factory: Client
 async def let_go(
     database: Database, org_id: str, *, client_factory: ClientFactory = _connect_even_paused, seconds: float = 120
 ) -> LeftOver:
-    """End our subscriptions of an org that is removed next, as far as that can be done in so many seconds.
+    """Delete our subscriptions of an org that is about to be removed, within the given time.
 
-    A church is let go whatever Planning Center says: what is left there is returned with the reason.
+    Removal goes ahead whatever Planning Center answers: remaining subscriptions are returned with the reason.
     """
     with database.connect() as connection:
         want_subscriptions(connection, org_id, is_wanted=False)
@@ -179,7 +179,7 @@ async def _end_all(
 
 
 def want_subscriptions(connection: Connection[Any], org_id: str, *, is_wanted: bool) -> None:
-    """Say whether the org is to be subscribed from now on. The caller commits."""
+    """Set whether the org should be subscribed from now on. The caller commits."""
     connection.execute(
         "INSERT INTO sync.webhook_orgs (org_id, is_wanted) VALUES (%s, %s)"
         " ON CONFLICT (org_id) DO UPDATE SET is_wanted = excluded.is_wanted, next_check_at = now()",
@@ -188,7 +188,7 @@ def want_subscriptions(connection: Connection[Any], org_id: str, *, is_wanted: b
 
 
 def state_of(connection: Connection[Any], org_id: str) -> WebhookState:
-    """What is known of an org's webhooks; of one never looked at, that it is wanted."""
+    """Webhook state of an org; one never looked at is wanted."""
     with connection.cursor(row_factory=class_row(WebhookState)) as cursor:
         found = cursor.execute(
             "SELECT org_id, is_wanted, ensured_at, problem FROM sync.webhook_orgs WHERE org_id = %s", (org_id,)
@@ -197,7 +197,7 @@ def state_of(connection: Connection[Any], org_id: str) -> WebhookState:
 
 
 def next_to_check(connection: Connection[Any]) -> str | None:
-    """An org whose subscriptions are to be looked after now, given to one caller. The caller commits."""
+    """An org whose subscriptions are due for a check, given to one caller only. The caller commits."""
     connection.execute(
         "INSERT INTO sync.webhook_orgs (org_id) SELECT org_id FROM sync.orgs JOIN sync.connections USING (org_id)"
         " WHERE removed_at IS NULL ON CONFLICT DO NOTHING"
@@ -213,7 +213,7 @@ def next_to_check(connection: Connection[Any]) -> str | None:
 
 
 def fill_gap(connection: Connection[Any], org_id: str, events: Iterable[str], *, key: str | None = None) -> None:
-    """Ask for a sync of the streams that these events would have told of. The caller commits."""
+    """Request a sync of the streams that these events are about. The caller commits."""
     found = (event_named(name) for name in events)
     streams = {event.stream.name for event in found if event}
     if streams:
@@ -221,9 +221,9 @@ def fill_gap(connection: Connection[Any], org_id: str, events: Iterable[str], *,
 
 
 def beat(connection: Connection[Any]) -> list[str]:
-    """Leave a receiver's sign of life; after a silence, have what was missed fetched for every org that is subscribed.
+    """Record that the receiver is alive; after a silence, request syncs for every subscribed org.
 
-    Returns those orgs. One caller finds the silence, however many come at once. The caller commits.
+    Returns those orgs. Only one of several concurrent callers finds the silence. The caller commits.
     """
     row = connection.execute(
         "SELECT CASE WHEN beat_at < now() - %s THEN beat_at END FROM sync.webhook_beats WHERE name = %s FOR UPDATE",
@@ -247,7 +247,7 @@ def beat(connection: Connection[Any]) -> list[str]:
 
 
 def _conclude(connection: Connection[Any], ensured: Ensured, wait: timedelta, *, is_first: bool) -> None:
-    """Record how it went, alert what was amiss, and have the gap filled."""
+    """Record the result, raise alerts, and request a sync for the gap."""
     spread = wait * random.uniform(0.9, 1.1)  # noqa: S311 - spreads the load, protects nothing
     connection.execute(
         "INSERT INTO sync.webhook_orgs (org_id, ensured_at, next_check_at, problem)"
@@ -266,19 +266,19 @@ def _conclude(connection: Connection[Any], ensured: Ensured, wait: timedelta, *,
 
 def _alert(ensured: Ensured, mended: Collection[str]) -> tuple[str, str]:
     shown = ", ".join(sorted(mended)[:5]) + (f" and {len(mended) - 5} more" if len(mended) > 5 else "")
-    what = f"{len(ensured.enabled)} were switched off" if ensured.enabled else f"{len(mended)} were missing"
+    what = f"{len(ensured.enabled)} had been disabled" if ensured.enabled else f"{len(mended)} were missing"
     return (
-        f"Webhook subscriptions of {ensured.org_id} had failed: {what} ({shown}). They are on again, and a sync of what"
-        " they tell of was asked for.",
-        "Planning Center switches subscriptions off when deliveries fail. Look whether the service was down and"
-        " whether OPENFAITH_PUBLIC_URL can be reached from outside; the alert ends with the next check that finds all"
-        " well.",
+        f"Webhook subscriptions of {ensured.org_id} had failed: {what} ({shown}). They are enabled again, and a sync of"
+        " their streams was requested.",
+        "Planning Center disables subscriptions when deliveries fail. Check whether the service was down and"
+        " whether OPENFAITH_PUBLIC_URL can be reached from outside; the alert closes with the next check that finds"
+        " everything in order.",
     )
 
 
 @dataclass(frozen=True)
 class _Desk:
-    """One look at the subscriptions of an org."""
+    """One check of the subscriptions of an org."""
 
     database: Database
     cipher: Cipher
@@ -299,13 +299,13 @@ class _Desk:
             try:
                 await self._add(event)
                 added.append(event)
-            except UnexpectedResponse as error:  # of this event; others may be had
+            except UnexpectedResponse as error:  # for this event; others may be possible
                 problems.append(f"{event}: {error}")
         events = tuple(sorted(known | set(added)))
         return Ensured(self.org_id, events, tuple(added), tuple(sorted(enabled)), "; ".join(problems[:3]) or None)
 
     async def _look_after(self, id: str, row: Mapping[str, Any]) -> str | None:
-        """See that we know its secret and that it is on; its event if it was off."""
+        """Make sure that we have its secret and that it is enabled; returns its event if it was not."""
         attributes = _attributes(row)
         await self._know_secret(Subscription(id, str(attributes.get("name")), self.url), attributes)
         if attributes.get("active") is not False:
@@ -335,7 +335,7 @@ class _Desk:
         self._keep(Subscription(id, event, self.url), _secret_in(document))
 
     async def _forget_others(self, there: Mapping[str, Any]) -> None:
-        """End ours that lead to where we no longer are, and forget those that somebody deleted."""
+        """Delete ours that point to a former URL, and forget those that somebody deleted."""
         with self.database.connect() as connection:
             kept = subscriptions_of(connection, self.org_id)
         for subscription in kept:
@@ -377,8 +377,8 @@ def _attributes(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _secret_in(document: Document) -> str:
-    """The secret that a new or rotated subscription tells. Raises UnexpectedResponse when it tells none."""
+    """The secret in the response for a new or rotated subscription. Raises UnexpectedResponse if there is none."""
     secret = _attributes(document.data).get("authenticity_secret") if isinstance(document.data, dict) else None
     if not isinstance(secret, str) or not secret:
-        raise UnexpectedResponse("Planning Center made a webhook subscription and did not tell its secret")
+        raise UnexpectedResponse("Planning Center made a webhook subscription but returned no secret")
     return secret

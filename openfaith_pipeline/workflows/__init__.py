@@ -1,5 +1,5 @@
-"""Workflows: typed things to do for an org, asked for by name, carried out durably. docs/adding-a-workflow.md has how.
+"""Workflows: typed, durable operations on an org, requested by name. docs/adding-a-workflow.md shows how to add one.
 
-`definition` says what one is, `registry` which there are, `submission` keeps what was asked for, `execution` carries
-activities out. Dagster runs them, and nothing here knows it.
+`definition` has their parts, `registry` lists them, `submission` stores requests for them, `execution` runs their
+activities. Dagster drives them, but nothing here knows Dagster.
 """

@@ -1,7 +1,7 @@
-"""What is known of the activities of an execution: which are done, with what result, and which have failed.
+"""Log of the activities of an execution: their status, results and errors.
 
-A row is written in the transaction of the activity itself, so that what an activity did in this database and the record
-that it did it are one. Every function leaves the commit to its caller.
+A row is written in the activity's own transaction, so an activity's changes to this database and the record of it are
+atomic. The caller commits.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 @dataclass(frozen=True)
 class Done:
-    """An activity that was begun. status: running, succeeded, failed or undone."""
+    """An activity that has begun. status: running, succeeded, failed or undone."""
 
     name: str
     position: int
@@ -25,12 +25,12 @@ class Done:
 
 
 def lock_execution(connection: Connection[Any], request_id: str) -> None:
-    """Let nobody else carry out anything of the execution until the end of the transaction."""
+    """Keep other processes from running anything of the execution until the transaction ends."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('openfaith.execution.' || %s, 0))", (request_id,))
 
 
 def read_activities(connection: Connection[Any], request_id: str) -> dict[str, Done]:
-    """By name, those that were begun, in their order."""
+    """Activities that have begun, by name, in order."""
     with connection.cursor(row_factory=class_row(Done)) as cursor:
         rows = cursor.execute(
             "SELECT name, position, status, attempts, result, error FROM sync.activities"
@@ -41,7 +41,7 @@ def read_activities(connection: Connection[Any], request_id: str) -> dict[str, D
 
 
 def begin_activity(connection: Connection[Any], request_id: str, name: str, position: int) -> int:
-    """Count an attempt; its number, from 1. One that was undone begins anew."""
+    """Count an attempt and return its number, from 1. An activity that was undone starts again."""
     row = connection.execute(
         "INSERT INTO sync.activities AS a (request_id, name, position, status, attempts)"
         " VALUES (%s, %s, %s, 'running', 1) ON CONFLICT (request_id, name) DO UPDATE SET status = 'running',"
@@ -69,14 +69,14 @@ def fail_activity(connection: Connection[Any], request_id: str, name: str, error
 
 
 def note_trouble(connection: Connection[Any], request_id: str, name: str, error: str) -> None:
-    """Tell of an attempt that failed and is followed by another."""
+    """Record a failed attempt that will be followed by another."""
     connection.execute(
         "UPDATE sync.activities SET error = %s WHERE request_id = %s AND name = %s", (error, request_id, name)
     )
 
 
 def undo_activity(connection: Connection[Any], request_id: str, name: str) -> None:
-    """Record that its compensation is done."""
+    """Record that the activity was compensated."""
     connection.execute(
         "UPDATE sync.activities SET status = 'undone', finished_at = now() WHERE request_id = %s AND name = %s",
         (request_id, name),

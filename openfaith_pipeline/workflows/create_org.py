@@ -1,4 +1,4 @@
-"""`CreateOrgWorkflow`: what OpenFaith's application seeds for a new org."""
+"""`CreateOrgWorkflow`: the initial rows that OpenFaith's application expects for a new org."""
 
 from typing import Any, Final
 
@@ -11,12 +11,12 @@ from openfaith_pipeline.workflows.definition import Activity, Execution, Payload
 
 SACRAMENTS: Final = ("salvation", "baptismWater", "baptismHolySpirit")
 
-# Which types of entity may be joined to a person; the register has it in both directions.
+# Types of entity that may be related to a person; the register has both directions.
 RELATED_TO_PERSON: Final = ("person", "phoneNumber", "address", "campus", "user")
 
 
 class CreateOrgPayload(Payload):
-    """As the application sends it. userId: who created the org."""
+    """As the application sends it. userId: the user who created the org."""
 
     organizationId: str = Field(examples=["org_01k5t0w2m1e9qv4y8z3n7b6c5d"])  # noqa: N815 - OpenFaith's names
     name: str = Field(min_length=1)
@@ -31,7 +31,7 @@ class CreateOrgPayload(Payload):
 
 
 def seed_sacraments(execution: Execution[CreateOrgPayload]) -> list[str]:
-    """One row of each kind, where the org has none of it; the ids of the new ones."""
+    """Insert one row of each kind that the org lacks; returns the ids of the new ones."""
     table = _table(execution, "sacraments")
     seeded: list[str] = []
     for kind in SACRAMENTS:
@@ -53,7 +53,7 @@ def seed_sacraments(execution: Execution[CreateOrgPayload]) -> list[str]:
 
 
 def remove_sacraments(execution: Execution[CreateOrgPayload]) -> None:
-    """Take back the rows that were seeded, and no others."""
+    """Delete exactly the rows that were seeded."""
     execution.connection.execute(
         sql.SQL('DELETE FROM {} WHERE "orgId" = %s AND id = ANY(%s)').format(_table(execution, "sacraments")),
         (execution.org_id, execution.results[SEED_SACRAMENTS.name]),
@@ -61,7 +61,10 @@ def remove_sacraments(execution: Execution[CreateOrgPayload]) -> None:
 
 
 def seed_relationships(execution: Execution[CreateOrgPayload]) -> dict[str, list[str]]:
-    """Register what may be joined to a person, beside whatever is registered already; what was registered."""
+    """Register the types that may be related to a person, in addition to those already registered.
+
+    Returns the new ones.
+    """
     register = {each: ["person"] for each in RELATED_TO_PERSON} | {"person": sorted(RELATED_TO_PERSON)}
     statement = sql.SQL(
         'INSERT INTO {} AS r ("orgId", "sourceEntityType", "targetEntityTypes", "updatedAt")'
@@ -83,10 +86,10 @@ SEED_SACRAMENTS: Final = Activity("seed_sacraments", seed_sacraments, undo=remov
 
 CREATE_ORG = Workflow(
     name="CreateOrgWorkflow",
-    description="Seed what an org of OpenFaith begins with: its sacraments, and what may be related to a person.",
+    description="Seed the initial rows of an OpenFaith org: its sacraments, and types of relationships to a person.",
     payload=CreateOrgPayload,
     org_id=lambda payload: payload.organizationId,
     idempotency_key=lambda payload: f"create-org-{payload.organizationId}",
-    # The register needs no undoing: a type that is registered and does not occur does no harm.
+    # The register needs no undoing: a registered type that does not occur does no harm.
     activities=(SEED_SACRAMENTS, Activity("seed_relationships", seed_relationships)),
 )

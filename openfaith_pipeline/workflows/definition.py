@@ -1,4 +1,4 @@
-"""What a workflow is: a payload, an idempotency key, and activities that are retried and, if all else fails, undone."""
+"""Definition of a workflow: a payload, an idempotency key, and activities that are retried and finally compensated."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from openfaith_pipeline.errors import OpenFaithError
 
 
 class Payload(BaseModel):
-    """Base of what workflows are given: what is not declared is refused, so that a misspelt field is noticed."""
+    """Base of workflow payloads. Undeclared fields are refused, so that a misspelt one is noticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
@@ -23,29 +23,29 @@ P = TypeVar("P", bound=Payload)
 
 
 class ActivityFailed(OpenFaithError):
-    """Raised by an activity that has failed for good: it is not tried again, and what was done before is undone."""
+    """Raised by an activity that has failed permanently: it is not retried, and earlier activities are undone."""
 
 
 @dataclass(frozen=True)
 class Retry:
-    """How often an activity is tried in all, and how long the first wait is; each later one is twice as long."""
+    """Total number of attempts, and the first wait between them; each later wait is twice as long."""
 
     attempts: int = 4
     first_wait: timedelta = timedelta(seconds=5)
 
     def wait_after(self, attempt: int) -> timedelta:
-        """The wait after the attempt of this number, counted from 1."""
+        """The wait after attempt number `attempt`, counted from 1."""
         return self.first_wait * float(2 ** (attempt - 1))
 
 
 @dataclass(frozen=True)
 class Execution(Generic[P]):
-    """What an activity works with.
+    """Context of an activity.
 
-    connection: its transaction, in which its result is committed too: what it does in this database is done once.
-        What it does elsewhere may be done again after a crash, so name it by `request_id` there.
-    results: of the activities that are done, by name; when it is undone, its own among them.
-    database: for what reads in a connection of its own, and for the settings.
+    connection: its transaction, which also commits its result, so changes to this database are made exactly once.
+        Changes elsewhere may be repeated after a crash, so identify them there by `request_id`.
+    results: of the completed activities, by name; while an activity is undone, its own too.
+    database: for reads in a separate connection, and for the settings.
     """
 
     request_id: str
@@ -60,8 +60,8 @@ class Execution(Generic[P]):
 class Activity(Generic[P]):
     """One step.
 
-    do: returns what is to be remembered of it, as JSON. Whatever it raises, it is tried again as `retry` has it, but
-        for ActivityFailed, UsageError and ConnectionRejected, of which another try would change nothing.
+    do: returns its result as JSON. Any exception is retried according to `retry`, except ActivityFailed, UsageError and
+        ConnectionRejected, which another attempt would not change.
     undo: its compensation, None if it needs none.
     """
 
@@ -73,12 +73,12 @@ class Activity(Generic[P]):
 
 @dataclass(frozen=True)
 class Workflow(Generic[P]):
-    """Something that can be asked for by name.
+    """An operation that can be requested by name.
 
-    org_id: the org it is done for, of the payload: only keys for that org may ask.
-    idempotency_key: of the payload; two requests with one key are one. None lets each be its own, unless the asker
-        gives a key.
-    activities: carried out in this order. None at all means a sync: its activities are the assets of the org.
+    org_id: gets the org from the payload: only API keys for that org may request it.
+    idempotency_key: gets a key from the payload; two requests with one key are one. None makes each request distinct,
+        unless the client sends a key.
+    activities: run in this order. None at all means a sync: its activities are the assets of the org.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Workflow(Generic[P]):
             raise ValueError(f"{self.name} has two activities of one name: {', '.join(names)}")
         for name in (self.name, *names):
             if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-                raise ValueError(f"{name!r} is no name: it is a letter, and then letters, digits and underscores")
+                raise ValueError(f"{name!r} is not a valid name: use a letter, then letters, digits and underscores")
 
     @property
     def is_sync(self) -> bool:

@@ -1,4 +1,4 @@
-"""Carrying activities out: each once, however often and by however many it is tried, and all or none of them."""
+"""Execution of activities: each exactly once regardless of retries and competing processes, and all or none of them."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ _FOR_GOOD = (ActivityFailed, ConnectionRejected, UsageError)
 
 
 class ActivityToRetry(OpenFaithError):
-    """An attempt failed; `wait` says how long to wait before the next."""
+    """An attempt failed; `wait` is the time until the next."""
 
     def __init__(self, message: str, wait: timedelta) -> None:
         super().__init__(message)
@@ -37,16 +37,16 @@ class ActivityToRetry(OpenFaithError):
 
 @dataclass(frozen=True)
 class Executor:
-    """Carries out the activities of one execution. sleep: how to wait between attempts to undo."""
+    """Runs the activities of one execution. sleep: waits between attempts to undo."""
 
     database: Database
     request_id: str
     sleep: Callable[[float], None] = time.sleep
 
     def run(self, name: str) -> Any:
-        """Carry out an activity, unless it was; what it returned.
+        """Run an activity unless it has already run; returns its result.
 
-        Raises ActivityToRetry, or ActivityFailed once it has failed for good and what was done before it is undone.
+        Raises ActivityToRetry, or ActivityFailed once it has failed permanently and the earlier ones are undone.
         """
         with self.database.connect() as connection:
             lock_execution(connection, self.request_id)
@@ -65,7 +65,7 @@ class Executor:
             return self._judge(workflow.activity(name), attempt, error)
 
     def undo_all(self) -> list[str]:
-        """Undo what was done, the last first; the names of those that would not be undone."""
+        """Undo completed activities in reverse order; returns the names of those that could not be undone."""
         with self.database.connect() as connection:
             workflow = self._workflow(connection)
             done = read_activities(connection, self.request_id)
@@ -94,11 +94,11 @@ class Executor:
 
     def _give_up(self, name: str, reason: str) -> None:
         stuck = self.undo_all()
-        rest = f"; not undone, mend by hand: {', '.join(stuck)}" if stuck else ""
+        rest = f"; not undone, repair by hand: {', '.join(stuck)}" if stuck else ""
         raise ActivityFailed(f"{name} failed: {reason}{rest}")
 
     def _undo(self, activity: Activity[Any]) -> bool:
-        """Undo an activity, trying as often as it may be tried; whether it is undone, or needs no undoing."""
+        """Undo an activity, with retries; returns whether it is undone or needs no undoing."""
         if activity.undo is None:
             return True
         for attempt in range(1, activity.retry.attempts + 1):
@@ -140,7 +140,7 @@ class Executor:
 
 
 def outcome_of(connection: Connection[Any], request: Request) -> tuple[str | None, dict[str, Any]]:
-    """What failed, if anything did, and the results of the activities that stand."""
+    """The failure, if any, and the results of the activities that were not undone."""
     done = read_activities(connection, request.request_id).values()
     failed = [f"{each.name} failed: {each.error}" for each in done if each.status == "failed"]
     return "; ".join(failed) or None, {each.name: each.result for each in done if each.status == "succeeded"}
@@ -151,5 +151,5 @@ def _has_succeeded(done: Mapping[str, Any], activity: Activity[Any]) -> bool:
 
 
 def _told(error: Exception) -> str:
-    """What may be told of an error: the words of ours; of any other its kind, for its words may be personal data."""
+    """The message of our own errors; only the type of others, whose messages may contain personal data."""
     return str(error) if isinstance(error, OpenFaithError) else type(error).__name__

@@ -1,4 +1,4 @@
-"""`ExternalSyncWorkflow`: bring everything of a church from Planning Center."""
+"""`ExternalSyncWorkflow`: sync a church from Planning Center."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""`OnboardOrgWorkflow`: a church that has just been connected gets its name and its first sync."""
+"""`OnboardOrgWorkflow`: name a newly connected church and request its first sync."""
 
 import asyncio
 from typing import Final
@@ -21,7 +21,7 @@ class OnboardOrgPayload(Payload):
 
 
 def ask_planning_center(execution: Execution[OnboardOrgPayload]) -> dict[str, str]:
-    """Whose credentials these are: Planning Center's id and name of the church."""
+    """Planning Center's id and name of the church that the credentials belong to."""
     settings = execution.database.settings
     credentials = credentials_of(execution.connection, cipher_from(settings), execution.org_id)
     api_url = api_url_of(execution.connection, execution.org_id) or settings.api_url
@@ -30,7 +30,7 @@ def ask_planning_center(execution: Execution[OnboardOrgPayload]) -> dict[str, st
 
 
 def name_org(execution: Execution[OnboardOrgPayload]) -> dict[str, str]:
-    """Give the org the church's name; the name it had."""
+    """Give the org the church's name; returns its previous name."""
     before = get_org(execution.connection, execution.org_id).name
     _rename(execution, execution.results[ASK_PLANNING_CENTER.name]["name"])
     return {"before": before}
@@ -41,7 +41,7 @@ def restore_name(execution: Execution[OnboardOrgPayload]) -> None:
 
 
 def request_first_sync(execution: Execution[OnboardOrgPayload]) -> dict[str, str]:
-    """Ask for everything; the id of the execution that will bring it."""
+    """Request a full sync; returns the id of its execution."""
     request_id = request_sync(
         execution.connection,
         execution.org_id,
@@ -65,7 +65,7 @@ REQUEST_FIRST_SYNC: Final = Activity("request_first_sync", request_first_sync, u
 
 ONBOARD_ORG = Workflow(
     name="OnboardOrgWorkflow",
-    description="Name a connected org as its church is named in Planning Center, and ask for its first sync.",
+    description="Name a connected org as its church is named in Planning Center, and request its first sync.",
     payload=OnboardOrgPayload,
     org_id=lambda payload: payload.orgId,
     activities=(ASK_PLANNING_CENTER, NAME_ORG, REQUEST_FIRST_SYNC),

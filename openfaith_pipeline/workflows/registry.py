@@ -1,4 +1,4 @@
-"""The workflows there are. One more line here is all that the service and Dagster need to know of another."""
+"""The registry of workflows. A new workflow needs one more line here; the service and Dagster follow."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ WORKFLOWS: Final[Mapping[str, Workflow[Any]]] = {workflow.name: workflow for wor
 
 
 def get_workflow(name: str) -> Workflow[Any]:
-    """Raise UnknownWorkflow, naming the nearest, when there is none of this name."""
+    """Raise UnknownWorkflow, with the closest name, if there is none of this name."""
     if name in WORKFLOWS:
         return WORKFLOWS[name]
     near = get_close_matches(name, WORKFLOWS, n=1)

@@ -1,4 +1,4 @@
-"""From what someone sends to a request that is kept."""
+"""Validation and storage of requests for workflows."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from openfaith_pipeline.workflows.definition import Payload, Workflow
 
 
 class PayloadRefused(UsageError):
-    """The payload is not what the workflow takes; the message names each field, never its value."""
+    """The payload is not valid for the workflow; the message names each field, never its value."""
 
 
 def read_payload(workflow: Workflow[Any], sent: Any) -> Payload:
-    """Raise PayloadRefused unless `sent`, as parsed from JSON, is what the workflow takes."""
+    """Raise PayloadRefused unless `sent`, parsed from JSON, is a valid payload."""
     try:
         payload: Payload = workflow.payload.model_validate(sent)
     except ValidationError as error:
@@ -24,7 +24,7 @@ def read_payload(workflow: Workflow[Any], sent: Any) -> Payload:
             f"{'.'.join(map(str, detail['loc'])) or 'payload'}: {detail['msg']}"
             for detail in error.errors(include_input=False, include_url=False, include_context=False)
         )
-        raise PayloadRefused(f"the payload is not one of {workflow.name}: {problems}") from None
+        raise PayloadRefused(f"the payload is not valid for {workflow.name}: {problems}") from None
     return payload
 
 
@@ -36,9 +36,9 @@ def ask_for(
     trigger: str,
     idempotency_key: str | None = None,
 ) -> tuple[Request, bool]:
-    """Keep the request, or find the one it is the same as, and whether it is new; the commit is the caller's.
+    """Store the request, or find the equal one, and whether it is new. The caller commits.
 
-    Raises what `submit` and, for a sync, `request_sync` raise.
+    Raises the errors of `submit` and, for a sync, of `request_sync`.
     """
     ask = Ask(
         workflow.name,

@@ -18,17 +18,18 @@ DIALECT = {
     "what": r"\bwhat\b",
     "told, tell": r"\b(told|tells?|telling)\b",
     "asked": r"\b(asked|asks|asking)\b",
-    "of which, to whom, whose": r"\b(of|to) which\b|\bwhom\b|\bwhose\b",
+    "of which, to whom": r"\b(of|to) which\b|\bwhom\b",
+    "whose": r"\bwhose\b",
     "whoever": r"\bwhoever\b",
     "is to be": r"\b(is|are|was|were) to be\b",
 }
 
 LIMITS = {
-    "docstrings": (16.5, 2.7, 3.6, 4.0, 0.4, 0.9),
-    "comments": (14.5, 2.4, 2.0, 2.6, 1.8, 0.8),
-    "messages": (7.5, 1.4, 2.2, 1.1, 0.2, 0.9),
-    "docs": (8.8, 0.9, 2.2, 1.5, 0.3, 0.2),
-    "tests": (21.8, 2.7, 3.6, 3.6, 0.8, 0.6),
+    "docstrings": (2.0, 0.3, 0.3, 0.3, 2.8, 0.1, 0.1),
+    "comments": (2.6, 0.7, 0.7, 0.3, 2.3, 0.3, 0.1),
+    "messages": (3.2, 0.5, 1.1, 0.1, 0.8, 0.2, 0.4),
+    "docs": (7.8, 0.9, 2.2, 0.4, 1.2, 0.3, 0.2),
+    "tests": (21.8, 2.7, 3.6, 1.0, 2.8, 0.8, 0.6),
 }
 
 COMMENT = re.compile(r"(?:^|\s)# (.*)")
@@ -100,5 +101,5 @@ def test_words_of_a_private_dialect_stay_rare(place: str) -> None:
 
 
 def test_dialect_is_counted_and_plain_english_is_not() -> None:
-    assert all(_rates(["What whoever asked was told is to be read by those whose it is"]))
+    assert all(_rates(["What whoever asked was told is to be read by those to whom it belongs, and whose it is"]))
     assert not any(_rates(["Lock the stream and raise StreamBusy if another sync holds it"]))

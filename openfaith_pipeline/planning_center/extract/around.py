@@ -20,7 +20,7 @@ from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.planning_center.extract.pages import Fetch
 
 MOST_UNREAD: Final = 3
-"""Records of one page that may be left out. Where more fail it is not they that are at fault."""
+"""Records of one page that may be left out. If more fail, the records are not the cause."""
 
 MOST_IN_PIECES: Final = 5
 """Pages of one listing, or of the children of one type, that are read in pieces for an include that fails with some of
@@ -30,9 +30,9 @@ _OWN_FAULTS: Final = (TransientError, UnexpectedResponse, StreamForbidden)
 
 
 class Unread(NamedTuple):
-    """In the place of a record that could not be read, so that its neighbours keep theirs.
+    """Placeholder for a record that could not be read, so that its neighbours keep their positions.
 
-    place: of the record, such as `/people/v2/people, record 217 of its listing`. reason: how asking for it ended.
+    place: such as `/people/v2/people, record 217 of its listing`. reason: the error of the request.
     """
 
     place: str
@@ -40,9 +40,9 @@ class Unread(NamedTuple):
 
 
 class IncludesRefused(OpenFaithError):
-    """A listing that can be read without these includes, and not with them.
+    """A listing that can be read only without these includes.
 
-    errors: by dotted name, how asking for it ended.
+    errors: by dotted name, the error with it.
     """
 
     def __init__(self, path: str, errors: Mapping[str, OpenFaithError]) -> None:
@@ -51,7 +51,7 @@ class IncludesRefused(OpenFaithError):
         super().__init__("; ".join(self.reason(name) for name in errors))
 
     def reason(self, name: str) -> str:
-        """Why records are not to be had by this include."""
+        """Why no records come by this include."""
         return f"include={name}: {self.errors[name]}"
 
     @property
@@ -62,15 +62,15 @@ class IncludesRefused(OpenFaithError):
 
 
 def is_own_fault(error: OpenFaithError) -> bool:
-    """Whether an error may be of the one request, so that others of the same walk are worth their while."""
+    """Whether an error may be specific to this request, so that other requests of the walk are worth trying."""
     return isinstance(error, _OWN_FAULTS) and not isinstance(error, SourceUnreachable)
 
 
 def going_around(fetch: Fetch, probe: Fetch) -> Fetch:
-    """What fetches pages as `fetch` does and goes around what fails of them.
+    """A fetch like `fetch` that works around failing includes and records.
 
-    probe: fetches with little patience, for what has failed already. Raises, besides what `fetch` does,
-    IncludesRefused. Records that cannot be read are Unread in the document's data.
+    probe: a fetch with few retries, for requests that have already failed. Raises IncludesRefused besides the errors of
+    `fetch`. Records that cannot be read are Unread in the document's data.
     """
 
     spent = _Spent()
@@ -95,7 +95,7 @@ class _Spent:
 
 @dataclass
 class _Around:
-    """One request that has failed."""
+    """Handling of one failed request."""
 
     probe: Fetch
     path: str
@@ -141,19 +141,19 @@ class _Around:
             return None
 
     async def _without_includes(self) -> Document:
-        """Raise IncludesRefused for those at fault; the document where all of them are answered by now."""
+        """Raise IncludesRefused with the failing includes; returns the document if all of them work by now."""
         names = self.params["include"].split(",")
         errors = await self._faulty(names, self.error)
         if not errors:
             document = await self._ask(include=names)
             if document is not None:
                 return document
-            # Each half is answered, and the whole is too much.
+            # Each half succeeds, but the whole is too much.
             errors = dict.fromkeys(names[len(names) // 2 :], self.error)
         raise IncludesRefused(self.path, errors)
 
     async def _faulty(self, names: Sequence[str], error: OpenFaithError) -> dict[str, OpenFaithError]:
-        """Of includes that fail together, those that fail by themselves. error: how asking for them ended."""
+        """The includes that fail on their own, out of some that fail together. error: with all of them."""
         if len(names) == 1:
             return {names[0]: error}
         found: dict[str, OpenFaithError] = {}
@@ -163,7 +163,7 @@ class _Around:
         return found
 
     async def _ask(self, include: Collection[str]) -> Document | None:
-        """The document with these includes, and those that they lie under; None where it fails."""
+        """The document with these includes and their prefixes; None if the request fails."""
         asked = sorted(
             {".".join(name.split(".")[: depth + 1]) for name in include for depth in range(name.count(".") + 1)}
         )
@@ -179,7 +179,7 @@ class _Around:
 
 @dataclass
 class _Pieces:
-    """A page that fails, read in pieces."""
+    """Reads a failing page in pieces."""
 
     probe: Fetch
     path: str

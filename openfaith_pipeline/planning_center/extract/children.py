@@ -1,7 +1,6 @@
-"""A listing for each parent: several in flight, handed on in the parents' order.
+"""Listings under parents: several in flight, delivered in the parents' order.
 
-A parent whose listing is in doubt is read again at once, alone: the few requests that takes spare reading all the
-others again.
+A parent whose listing is in doubt is read again at once, alone: a few requests that save reading all the others again.
 """
 
 import asyncio
@@ -37,25 +36,25 @@ Parents = Callable[[Route, str | None], AsyncIterator[Parent]]
 
 
 MOST_FAILING = 8
-"""Parents one after the other whose children fail; then it is not they that are at fault."""
+"""Consecutive parents whose children fail, after which the parents are not the cause."""
 
 MOST_REFUSED = 25
-"""Parents whose children are refused before any other's are read; then it is the type that may not be read."""
+"""Parents whose children are refused before any others are read, after which the whole type counts as refused."""
 
 MOST_ABSENT = 3
-"""Parents that are there though no children's path is below them, before any other's is; then the path is absent."""
+"""Existing parents without a path to children before any others are read, after which the path counts as absent."""
 
 MOST_LEFT_OUT = 200
-"""Parents that are noted to be tried again."""
+"""Parents that are recorded for another attempt."""
 
 
 @dataclass
 class ChildState:
     """done: the last parent read. shortage, doubt: of the first parent so far that had one (see RouteEnd).
 
-    read: parents whose children could be read. misses: those since then whose could not. absent: as many of all
-        misses were for a path that is not there.
-    left_out: LeftOut of the parents whose children could not be read, as JSON keeps them.
+    read: number of parents whose children could be read. misses: consecutive ones since then whose children could not.
+    absent: how many of all misses were for an absent path.
+    left_out: LeftOut of the parents whose children could not be read, as JSON.
     """
 
     done: str | None = None
@@ -83,9 +82,9 @@ class ChildState:
 
 @dataclass
 class Children:
-    """What one parent's listing held, as it was read last. See Piece and RouteEnd.
+    """Contents of one parent's listing, as last read. See Piece and RouteEnd.
 
-    left_out: what could not be read of it. error: why nothing could be.
+    left_out: parts that could not be read. error: why nothing could be read.
     """
 
     parent: Parent
@@ -103,13 +102,13 @@ class Children:
         return self.shortage is None and self.doubt is None
 
     def account(self, path: str, *, is_whole: bool) -> None:
-        """Compare what the listing held with what it counts. Each has its own total: several may list one record."""
+        """Compare the rows of the listing with its own total; several listings may have the same record."""
         known = {identifier for row in self.rows if (identifier := id_of(row))}
-        # A row without an id is one that is there.
+        # A row without an id still counts.
         listed = len(known) + sum(id_of(row) is None for row in self.rows)
         if self.total is None:
             if is_whole:
-                self.doubt = self.doubt or f"the source did not say how many records are under {path}"
+                self.doubt = self.doubt or f"the source gave no total for the records under {path}"
             return
         counts = f"the source counts {self.total} records under {path} and listed {listed}"
         if listed < self.total:
@@ -121,7 +120,10 @@ class Children:
 async def read_children(
     route: Route, fetch: Fetch, tally: Tally, *, parents: Parents, start: datetime | None, state: ChildState
 ) -> AsyncGenerator[list[Children], None]:
-    """Every parent's children, some parents at a time; `state` is moved along and describes each batch as it comes."""
+    """The children of every parent, some parents at a time.
+
+    `state` is advanced and describes each batch as it is yielded.
+    """
     in_flight: deque[asyncio.Task[Children]] = deque()
     try:
         async for parent in parents(route, state.done):
@@ -140,7 +142,7 @@ async def read_children(
 
 
 async def _arrived(route: Route, in_flight: deque[asyncio.Task[Children]], state: ChildState) -> list[Children]:
-    """The first in line, waited for, and those right behind it that are there already."""
+    """The first result in line, once it is there, and the finished ones right behind it."""
     batch = [_counted(route, await in_flight.popleft(), state)]
     while in_flight and in_flight[0].done():
         batch.append(_counted(route, await in_flight.popleft(), state))
@@ -179,7 +181,7 @@ def _error_of(left_out: LeftOut, *, is_absent: bool) -> OpenFaithError:
 async def _read_until_sure(
     route: Route, fetch: Fetch, tally: Tally, parent: Parent, start: datetime | None
 ) -> Children:
-    """Read again while something moves; a doubt that comes back the same is not about moving, and stays."""
+    """Read again while the listing changes; a doubt that comes back unchanged has another cause, and stays."""
     children = await _read_or_leave_out(route, fetch, tally, parent, start)
     for _ in range(READINGS - 1):
         if children.is_sure:
@@ -193,11 +195,11 @@ async def _read_until_sure(
 async def _read_or_leave_out(
     route: Route, fetch: Fetch, tally: Tally, parent: Parent, start: datetime | None
 ) -> Children:
-    """One parent whose children cannot be read is left out, and the others are read."""
+    """Read one parent's children, or leave them out if they cannot be read, so that the others still are."""
     try:
         return await _read(route, fetch, tally, parent, start)
     except (TransientError, UnexpectedResponse, StreamForbidden, PathNotFound) as error:
-        # A filter that is refused is refused under every parent, and the walk is read without it.
+        # A refused filter is refused under every parent, and the walk is then read without it.
         is_of_filter = isinstance(error, QueryRefused) or (isinstance(error, StreamForbidden) and route.filters)
         if isinstance(error, SourceUnreachable) or is_of_filter:
             raise
@@ -231,9 +233,9 @@ async def _read(route: Route, fetch: Fetch, tally: Tally, parent: Parent, start:
 
 
 async def _absent(route: Route, path: str, fetch: Fetch, tally: Tally, parent: Parent, error: PathNotFound) -> Children:
-    """No children, where that is sure: a single record is just not there, or the parent itself is gone.
+    """An empty listing, if the absence is certain: a singleton that does not exist, or a parent that is gone.
 
-    Raises the error where the parent is there, or may be: below a path that may be absent nothing is found for sure.
+    Raises the error if the parent exists or may exist: below a path that may be absent nothing is certain.
     """
     if route.lead.is_singleton:
         return Children(parent, total=0)

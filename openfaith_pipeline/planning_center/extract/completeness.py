@@ -1,4 +1,4 @@
-"""Whether a finished walk has shown everything there is, told of each of its streams."""
+"""Completeness: whether a finished walk has shown all records of each of its streams."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from openfaith_pipeline.catalog.stream import Stream, placeholders_of
 from openfaith_pipeline.catalog.walk import End, Walk
 
-_NO_DELETIONS = "so nothing was taken for deleted"
+_NO_DELETIONS = "so no record was marked deleted"
 
 
 READINGS: Final = 3
@@ -14,19 +14,20 @@ READINGS: Final = 3
 
 
 class Doubt(NamedTuple):
-    """Why a stream is not proven complete. may_pass: whether reading it again may dispel that."""
+    """Why a stream is not proven complete. may_pass: whether reading it again may settle that."""
 
     reason: str
     may_pass: bool
 
 
-_LACKING = Doubt(f"records that others name did not come with them, {_NO_DELETIONS}", may_pass=False)
+_LACKING = Doubt(f"some records named by others did not come with them, {_NO_DELETIONS}", may_pass=False)
 
 
 class Listed(NamedTuple):
-    """How many distinct records of a stream a walk showed.
+    """Number of distinct records of a stream in a walk.
 
-    broken: those among them too broken to be kept. rows: how often it showed one, where that was more than once.
+    broken: those among them that could not be kept. rows: highest number of occurrences, if a record came more than
+    once.
     """
 
     records: int
@@ -35,17 +36,17 @@ class Listed(NamedTuple):
 
 
 def find_doubts(walk: Walk, end: End, listed: Mapping[str, Listed], *, must_be_exact: bool) -> dict[str, Doubt]:
-    """By stream, why the walk that was read to its end does not prove it complete.
+    """Reasons for which a walk read to its end does not prove a stream complete, by stream.
 
-    A doubt about a listing is one about everything that comes with it. A doubt about an included stream is its own.
+    A doubt about a listing applies to all streams included in it. A doubt about an included stream is its own.
     listed: by stream.
-    must_be_exact: whether deletions are to be concluded from it; otherwise more records than were counted, or
-        movement, lose nothing and leave no doubt.
+    must_be_exact: whether deletions depend on it; otherwise additional records or movement lose nothing and are no
+    doubt.
     """
     doubts: dict[str, Doubt] = {}
     for lead in walk.leads:
         shown = listed[lead.name]
-        # What two listings at top level show is two rows of one record.
+        # A record that two top-level listings show counts twice.
         count = max(shown.records, shown.rows) if _has_hidden(walk, lead) else shown.records
         doubt = _doubt_of(walk, end, lead, count, must_be_exact=must_be_exact)
         if doubt:
@@ -54,7 +55,7 @@ def find_doubts(walk: Walk, end: End, listed: Mapping[str, Listed], *, must_be_e
                 if stream in fed:
                     doubts.setdefault(stream.name, doubt)
     if must_be_exact:
-        broken = Doubt(f"records too broken to be kept were listed, {_NO_DELETIONS}", may_pass=False)
+        broken = Doubt(f"the listing had records too broken to be kept, {_NO_DELETIONS}", may_pass=False)
         for stream in walk.streams:
             if listed[stream.name].broken:
                 doubts.setdefault(stream.name, broken)
@@ -66,7 +67,7 @@ def find_doubts(walk: Walk, end: End, listed: Mapping[str, Listed], *, must_be_e
 
 
 def _can_be_asked_for(stream: Stream) -> bool:
-    """Whether a row names all that a path to its record leads through, so that it is asked for before it is deleted."""
+    """Whether a row has all ids in the path to its record, so that the record can be requested before it is deleted."""
     return any(all(f"{name}_id" in stream.columns for name in placeholders_of(path)) for path in stream.all_paths)
 
 
@@ -75,7 +76,7 @@ def _has_hidden(walk: Walk, lead: Stream) -> bool:
 
 
 def _doubt_of(walk: Walk, end: End, lead: Stream, records: int, *, must_be_exact: bool) -> Doubt | None:
-    """Of the listings of one lead. Where records of them could not be read is told elsewhere."""
+    """Doubt about the listings of one lead. Records of them that could not be read are reported elsewhere."""
     routes, ends = [route for route in walk.routes if route.lead is lead], walk.ends_of(lead, end)
     at_top = [ended for route, ended in zip(routes, ends, strict=True) if not route.placeholders]
     if any(ended.left_out for ended in at_top):
@@ -88,11 +89,11 @@ def _doubt_of(walk: Walk, end: End, lead: Stream, records: int, *, must_be_exact
     if lacking or not must_be_exact:
         return Doubt(lacking, may_pass=True) if lacking else None
     doubt = next((ended.doubt for ended in ends if ended.doubt), None)
-    # Of several listings at different depths the top one's records cannot be told from the others'.
+    # With several listings at different depths, the top one's records cannot be separated from the others'.
     if doubt is None and at_top and len(totals) == len(ends) and records != sum(totals):
         doubt = counts
     if doubt:
         return Doubt(f"{doubt}; {_NO_DELETIONS}", may_pass=True)
     if len(totals) < len(at_top):
-        return Doubt(f"the source did not say how many records of {lead.name} there are", may_pass=False)
+        return Doubt(f"the source gave no total for the records of {lead.name}", may_pass=False)
     return None

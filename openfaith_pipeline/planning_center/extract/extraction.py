@@ -1,4 +1,4 @@
-"""A walk, read page by page from its checkpoint: the one entry into extraction."""
+"""Read a walk page by page from its checkpoint: the entry point of extraction."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
@@ -18,10 +18,10 @@ from openfaith_pipeline.planning_center.extract.strategies import FOLLOWED, Piec
 
 @dataclass(frozen=True)
 class Source:
-    """Where a walk reads from, and where it starts.
+    """The API that a walk is read from, and its starting points.
 
-    starts: by lead, the cursor value from which on changes are read, None for the beginning of time.
-    probe: as `fetch`, with little patience; for what has failed already.
+    starts: by lead, the cursor value from which changes are read, None for the beginning of time.
+    probe: as `fetch`, with few retries; for requests that have already failed.
     """
 
     fetch: Fetch
@@ -31,15 +31,15 @@ class Source:
 
     @property
     def careful(self) -> Fetch:
-        """What reads pages, around what fails of them."""
+        """A fetch that works around the parts of pages that fail."""
         return going_around(self.fetch, self.probe or self.fetch)
 
 
 @dataclass
 class _Progress:
-    """Which route is being read, where it stands, and how the routes before it ended.
+    """The route being read, its position, and the ends of the routes before it.
 
-    left_out: what could not be read of the route's listing at top level so far. lacking: see RouteEnd, so far.
+    left_out: parts of the route's top-level listing that could not be read so far. lacking: see RouteEnd, so far.
     """
 
     state: Checkpoint = field(default_factory=dict)
@@ -71,7 +71,7 @@ class _Progress:
 
 
 async def read_pages(walk: Walk, source: Source, checkpoint: Checkpoint | None) -> AsyncGenerator[Page, None]:
-    """Every page of the walk from the checkpoint on. Each Page's checkpoint continues after it."""
+    """Every page of the walk after the checkpoint. Each Page's checkpoint continues after it."""
     progress = _Progress.read(checkpoint) if checkpoint else _Progress()
     for route in walk.routes[progress.route :]:
         read = _read_parents if route.placeholders else _read_top
@@ -93,7 +93,7 @@ async def _read_top(walk: Walk, route: Route, source: Source, progress: _Progres
 
 
 async def _read_left_out(route: Route, piece: Piece, fetch: Fetch, tally: Tally) -> list[Any]:
-    """Included records that the answer names and lacks, each asked for by itself."""
+    """Request included records that the document names and lacks, each by itself."""
     found: list[Any] = []
     for carried, identifier in left_out(route, piece.rows, piece.included):
         with suppress(PathNotFound):
@@ -115,7 +115,7 @@ def _page_of(walk: Walk, route: Route, piece: Piece, late: list[Any], progress: 
 
 
 def _leave_out(route: Route, piece: Piece, progress: _Progress) -> list[Any]:
-    """The rows of the piece that could be read; what could not is noted."""
+    """The readable rows of the piece; the others are recorded in `progress`."""
     cursor = route.lead.cursor if route.listing in FOLLOWED else None
     before = progress.state.get("since") if cursor else None
     known = {each.place for each in progress.left_out}

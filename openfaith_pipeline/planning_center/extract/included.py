@@ -1,4 +1,4 @@
-"""The records of an answer by the stream they belong to, each with the parents it was found under."""
+"""Sort the records of a document by stream, each with the parents it was found under."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,10 +11,10 @@ _Key = tuple[str, str]
 
 
 class Answer(NamedTuple):
-    """What one request, or several of one listing, brought.
+    """The results of one request, or of several for one listing.
 
-    rows: those to be kept. shown: all of them, also those that were read before or are older than what is read.
-    included: the records that came with any of the rows shown.
+    rows: rows to keep. shown: all rows, including those read before or older than the watermark.
+    included: records that came with any of the rows shown.
     """
 
     rows: list[Any]
@@ -29,7 +29,7 @@ class _Owner(NamedTuple):
     is_kept: bool
 
     def beside(self, other: "_Owner | None") -> "_Owner":
-        """Both, where a record has several parents; those of rows that are kept alone, where there are such."""
+        """Combine parents of one record; if only one of them has a row that is kept, that one alone."""
         if other is None or self.is_kept > other.is_kept:
             return self
         if other.is_kept > self.is_kept:
@@ -40,10 +40,11 @@ class _Owner(NamedTuple):
 def sort_records(
     route: Route, kept: Collection[Stream], answer: Answer, parents: Mapping[str, str]
 ) -> dict[str, list[Record]]:
-    """By stream name.
+    """Records by stream name.
 
-    An included record is kept where a row is that it belongs to. One that no row of the answer names is kept too, with
-    the parent it may name itself: nothing says that it comes with another.
+    An included record is kept if a row it belongs to is kept. One that no row names is kept too, with the parent it may
+    name
+    itself: nothing shows that it came with another.
     """
     sorted_records: dict[str, list[Record]] = {}
     if route.lead in kept:
@@ -61,7 +62,10 @@ def sort_records(
 
 
 class _Owners:
-    """Who owns the included records of an answer. Parents name their children; children do not always name theirs."""
+    """Owners of the included records of a document.
+
+    Parents name their children; children do not always name their parents.
+    """
 
     def __init__(self, carried: Sequence[Carried], answer: Answer) -> None:
         kept = {_key(row) for row in answer.rows}
@@ -85,7 +89,7 @@ class _Owners:
                 self._found[key] = owner.beside(self._found.get(key))
 
     def _told_by(self, row: Any) -> _Owner | None:
-        """The owner that the record names itself, if that one came too."""
+        """The owner that the record itself names, if that one came too."""
         for each in self._carried:
             if each.stream.type == _type_of(row):
                 for parent in _named(row, each.relationship):
@@ -97,7 +101,7 @@ class _Owners:
 
 
 def _outer_first(carried: Iterable[Carried]) -> list[Carried]:
-    """Each after the one it comes through, which comes along whether its own records are asked for or not."""
+    """Sort each after the one it is included through, which is included even if its own records are not wanted."""
     found: dict[Carried, None] = {}
     for each in carried:
         if each.outer:
@@ -117,7 +121,7 @@ def _key(row: Any) -> _Key:
 
 
 def _named(row: Any, relationship: str) -> list[str]:
-    """The ids that a relationship of the row names."""
+    """Ids in a relationship of the row."""
     relationships = row.get("relationships") if isinstance(row, dict) else None
     linkage = relationships.get(relationship) if isinstance(relationships, dict) else None
     data = linkage.get("data") if isinstance(linkage, dict) else None
@@ -125,9 +129,9 @@ def _named(row: Any, relationship: str) -> list[str]:
 
 
 def lacking(carried: Sequence[Carried], answer: Answer) -> set[str]:
-    """Names of the streams of which a record of the answer names one that did not come with it.
+    """Names of streams with a record that is named in the document but missing from it.
 
-    With one that did not come, those below it are lacking too, which nothing else names.
+    If a record is missing, its children are lacking too, since nothing else names them.
     """
     there = {_key(row) for row in answer.included}
     found: set[str] = set()
@@ -144,9 +148,9 @@ def lacking(carried: Sequence[Carried], answer: Answer) -> set[str]:
 
 
 def left_out(route: Route, rows: list[Any], included: list[Any]) -> list[tuple[Carried, str]]:
-    """Records that the rows name and the answer lacks, of streams that could be read otherwise.
+    """Records that the rows name and the document lacks, of streams with another way to read them.
 
-    Planning Center's relationships have been seen to name an email that `included` lacked for minutes.
+    Planning Center's relationships have been seen to name an email for minutes before `included` had it.
     """
     there = {(_type_of(row), id_of(row)) for row in included}
     missing: list[tuple[Carried, str]] = []

@@ -1,8 +1,8 @@
 """Offset listings: whole ones, and newest-first ones that stop at the watermark.
 
-Rows shift between pages when records come, go or move, and the API gives no snapshot. So each page is asked for from
-the last row already read: when that row, or another of the last page, is there, everything after it is unread and
-nothing can have slipped through; when none is, the listing has shifted and we step back until one is found.
+Rows shift between pages when records are added, deleted or moved, and the API has no snapshots. So each page is
+requested from the last row already read: if that row, or another of the last page, is on it, everything after it is
+unread and nothing was skipped; if not, the listing has shifted, and we step back until one is found.
 """
 
 from collections.abc import AsyncGenerator
@@ -33,16 +33,16 @@ MAX_STEPS_BACK = 200
 
 @dataclass
 class ListingState:
-    """Where a listing stands.
+    """Position in a listing.
 
-    offset: rows read so far, as positions of the listing.
-    recent: ids of the page read last, in its order.
-    total: the count the API reported first.
-    doubt: why the listing may not show everything.
-    lacks_next: whether the page read last was full and named no next one.
-    steps_back: how often the listing shifted under us.
+    offset: number of rows read so far, as positions of the listing.
+    recent: ids of the last page, in its order.
+    total: the count in the API's first response.
+    doubt: why the listing may be incomplete.
+    lacks_next: whether the last page was full but had no `next`.
+    steps_back: number of times the listing shifted.
     newest: the first row's cursor: the next watermark of a newest-first listing.
-    is_unordered: a newest-first listing was not: the API passes over an order that it does not know, without a word.
+    is_unordered: a newest-first listing was not in order: the API silently ignores an unknown order.
     """
 
     offset: int = 0
@@ -62,7 +62,7 @@ class ListingState:
 
 
 class ListedPage(NamedTuple):
-    """Rows not read before, the document they came in, and whether no page follows."""
+    """Rows not read before, their document, and whether it is the last page."""
 
     rows: list[Any]
     document: Document
@@ -72,15 +72,15 @@ class ListedPage(NamedTuple):
 async def list_pages(
     fetch: Fetch, listing: Listing, state: ListingState, tally: Tally, stop_before: tuple[str, str] | None = None
 ) -> AsyncGenerator[ListedPage, None]:
-    """Read a listing from `state` to its end; `state` is moved along and describes each page as it is yielded.
+    """Read a listing from `state` to its end; `state` is advanced and describes each page as it is yielded.
 
-    stop_before: (cursor attribute, watermark) of a newest-first listing, which ends at the first older row. One that is
-    not in that order is read to its end.
+    stop_before: (cursor attribute, watermark) of a newest-first listing, which ends at the first older row. If it turns
+    out to be unordered, it is read to its end.
     """
     is_done, abreast = False, PagesAbreast(fetch, tally)
     try:
         while not is_done:
-            # Of one that ends somewhere before its end, pages asked for ahead may be for nothing.
+            # For a listing that stops at the watermark, pages requested ahead may be wasted.
             count = None if stop_before and stop_before[1] else state.total
             document, fresh, offset = await _read_on(abreast, listing, state, count)
             rows = rows_of(document, listing.path)
@@ -101,7 +101,7 @@ async def list_pages(
 async def _read_on(
     abreast: PagesAbreast, listing: Listing, state: ListingState, count: int | None
 ) -> tuple[Document, list[Any], int]:
-    """The page that follows what was read, the rows of it that are new, and its offset."""
+    """The next page, its unread rows, and its offset."""
     if not state.recent:
         document = await abreast.page(listing.path, listing.at, state.offset, count)
         return document, rows_of(document, listing.path), state.offset
@@ -120,7 +120,7 @@ async def _read_on(
             return document, rows, 0
         state.steps_back += 1
         if state.steps_back > MAX_STEPS_BACK:
-            raise UnexpectedResponse(f"{listing.path}: the listing does not hold still long enough to be read")
+            raise UnexpectedResponse(f"{listing.path}: the listing keeps changing while it is read")
         offset, step = max(0, offset - step * PAGE_SIZE // 2), step * 2
         count = None
 
@@ -144,7 +144,7 @@ def _first_value(rows: list[Any], cursor: str, latest: str) -> str | None:
 
 
 def _is_ordered(document: Document, rows: list[Any], cursor: str) -> bool:
-    """Whether the page is of the newest first, as far as the answer and its rows tell."""
+    """Whether the page is newest first, as far as its rows show."""
     known = document.meta.get("can_order_by")
     if isinstance(known, list) and cursor not in known:
         return False
@@ -153,7 +153,7 @@ def _is_ordered(document: Document, rows: list[Any], cursor: str) -> bool:
 
 
 def _until(rows: list[Any], cursor: str, watermark: str) -> list[Any]:
-    """The rows before the first one older than the watermark (one without a cursor value counts as new)."""
+    """The rows before the first one older than the watermark (a row without a cursor value counts as new)."""
     for place, row in enumerate(rows):
         value = cursor_of(row, cursor)
         if value is not None and value < watermark:

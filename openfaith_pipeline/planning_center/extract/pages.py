@@ -1,4 +1,4 @@
-"""Reading documents: what is asked for, and what a row of the answer says of itself."""
+"""Requests for pages of a listing, and the properties of their rows."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,13 +10,13 @@ from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.planning_center.documents import Document
 
 PAGE_SIZE = 100
-"""Rows asked for at once: the API's maximum (a larger `per_page` is clamped to it without a word)."""
+"""Rows per page: the API's maximum (a larger `per_page` is silently clamped to it)."""
 
 _CLOCKS_DIFFER_BY = timedelta(minutes=1)
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 Fetch = Callable[[str, Mapping[str, str]], Awaitable[Document]]
-"""(path, query parameters) -> the document there."""
+"""(path, query parameters) -> document."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Tally:
         return document
 
     def take(self) -> dict[str, Any]:
-        """The sums as arguments of a Page, and start anew."""
+        """Return the sums as arguments of a Page, and reset them."""
         sums = {"requests": self.requests, "waited_seconds": self.waited_seconds}
         self.requests, self.waited_seconds = 0, 0.0
         return sums
@@ -40,7 +40,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Listing:
-    """A path with the query that every one of its pages shares."""
+    """A path with the query shared by all its pages."""
 
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
@@ -59,9 +59,9 @@ def rows_of(document: Document, path: str) -> list[Any]:
 
 
 def cursor_of(row: Any, name: str) -> str | None:
-    """A row's moment, whole seconds in UTC (`2026-01-31T23:59:59Z`), None where it is missing or no moment.
+    """A row's cursor in whole seconds, UTC (`2026-01-31T23:59:59Z`); None if missing or not a time.
 
-    Rows of one second are one tie: a window that begins at the second holds them all, whatever their fractions.
+    Rows of one second are ties: a window that begins at the second contains all of them, whatever their fractions.
     """
     attributes = row.get("attributes") if isinstance(row, dict) else None
     value = attributes.get(name) if isinstance(attributes, dict) else None
@@ -79,29 +79,29 @@ def _in_seconds(value: str) -> str | None:
 
 
 def as_written(moment: datetime) -> str:
-    """As the API writes moments; texts of this form are in the order of their moments."""
+    """Format a time like the API; such texts sort by time."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def latest_believed(document: Document) -> str:
-    """The latest cursor that a sync may say it has reached: a record that claims to be of the future moves nothing.
+    """The latest cursor that a sync may record as reached, so that a record dated in the future moves nothing.
 
-    By the source's own clock, which its cursors are of; ours stands in where an answer does not tell it.
+    By the source's clock, which made its cursors; by ours if a response lacks the time.
     """
     return as_written((document.served_at or document.received_at) + _CLOCKS_DIFFER_BY)
 
 
-MOVED = "records came, went or moved while it was read"
-"""The one doubt that reading again may dispel at once."""
+MOVED = "records were added, removed or moved while it was read"
+"""The only doubt that reading again may settle at once."""
 
-LACKED_NEXT = "a full page named no next one, and there was one"
-CAME_SHORT = "a page held fewer records than its place in the listing says"
+LACKED_NEXT = "a full page had no next page, although there was one"
+CAME_SHORT = "a page held fewer records than its position in the listing implies"
 
 
 def came_short(document: Document, rows: list[Any], offset: int) -> bool:
-    """Whether the page at `offset` is followed by another, but not by the one after its last row.
+    """Whether the page at `offset` has a next page that does not begin after its last row.
 
-    A smaller page size than was asked for is no shortage: then the next page begins where this one ends.
+    A smaller page size than requested is no shortage: then the next page begins where this one ends.
     """
     return document.next_offset is not None and document.next_offset != offset + len(rows)
 
@@ -109,7 +109,7 @@ def came_short(document: Document, rows: list[Any], offset: int) -> bool:
 def is_last(document: Document, rows: list[Any]) -> bool:
     """Whether nothing follows: a short page without `next`.
 
-    A full page is never taken for the last one, whatever it says: Planning Center has left `next` out of full pages
-    (developers#1386), and one more request settles it.
+    A full page is never taken for the last one: Planning Center has omitted `next` from full pages (developers#1386),
+    and one more request settles it.
     """
     return len(rows) < PAGE_SIZE and document.next_offset is None

@@ -1,7 +1,7 @@
-"""The pages of one listing asked for side by side: a long listing takes as long as the rate limit, not as its answers.
+"""Concurrent requests for the pages of one listing, so that its duration depends on the rate limit, not on latency.
 
-They are handed out in the order of the listing, and each begins with the last row of the one before it, by which the
-reader sees whether the listing has shifted between the two, in whichever order they were answered.
+Pages are delivered in the listing's order, and each begins with the last row of the one before it, so that the reader
+sees any shift between the two, in whichever order the responses came.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ STEP = PAGE_SIZE - 1
 
 
 class PagesAbreast:
-    """Pages of one listing at a time. Whoever ends early has to `drop` what is on its way."""
+    """Pages in flight, of one listing at a time. Call `drop` when ending early."""
 
     def __init__(self, fetch: Fetch, tally: Tally) -> None:
         self._fetch = fetch
@@ -25,15 +25,15 @@ class PagesAbreast:
         self._asked: dict[int, asyncio.Task[Document]] = {}
 
     def __contains__(self, offset: int) -> bool:
-        """Whether the page at this offset is on its way."""
+        """Whether the page at this offset is in flight."""
         return offset in self._asked
 
     async def page(
         self, path: str, query_at: Callable[[int], Mapping[str, str]], offset: int, count: int | None
     ) -> Document:
-        """The page at an offset, while those after it are asked for as well.
+        """The page at an offset; also requests the pages after it.
 
-        query_at: the query of the page at an offset. count: how many rows the listing is known to have.
+        query_at: the query of the page at an offset. count: number of rows in the listing, if known.
         """
         if offset not in self._asked:
             await self.drop()
@@ -46,7 +46,7 @@ class PagesAbreast:
         return self._tally.add(document)
 
     async def drop(self) -> None:
-        """Let go of what is on its way; what was answered already is counted."""
+        """Cancel the pages in flight; those already received are counted."""
         asked, self._asked = list(self._asked.values()), {}
         for each in asked:
             each.cancel()

@@ -1,4 +1,4 @@
-"""The way to each product: its first request goes alone, so that a product which is refused costs one."""
+"""Access to each product: its first request goes alone, so that a refused product costs a single request."""
 
 import asyncio
 from collections import defaultdict
@@ -22,7 +22,7 @@ class _How(TypedDict):
 
 @dataclass
 class Doors:
-    """One attempt's ways to the products of one org. answers: of the products asked so far, the refusal or None."""
+    """Access of one attempt to the products of one org. answers: by product already tried, the refusal or None."""
 
     client: PlanningCenterClient
     answers: dict[Product, ProductNotGranted | None] = field(default_factory=dict)
@@ -30,12 +30,12 @@ class Doors:
     _locks: dict[Product, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     def fetch_for(self, walk: Walk, attempts: int | None = None) -> Fetch:
-        """What fetches the walk's documents; raises the product's refusal without asking again.
+        """A fetch for the walk's documents; raises the product's known refusal without another request.
 
-        attempts: fewer than the usual.
+        attempts: fewer than usual.
         """
         product = walk.streams[0].product
-        # The pages of a listing come one after the other; those of many parents' children go side by side.
+        # Pages of one listing depend on each other; those of many parents' children are independent.
         how: _How = {"is_leading": not any(route.placeholders for route in walk.routes), "attempts": attempts}
 
         async def fetch(path: str, params: Mapping[str, str]) -> Document:
@@ -57,7 +57,7 @@ class Doors:
             self.answers[product] = refusal
             raise
         except OpenFaithError:
-            # Whatever ails this one path, those that wait need not find it out one after the other.
+            # Whatever is wrong with this one path, the waiting requests need not find out one after the other.
             self.answers.setdefault(product, None)
             raise
         self.answers[product] = None

@@ -1,4 +1,4 @@
-"""Pages fetched while others are committed, and no further ahead than memory allows."""
+"""Fetch pages while others are committed, within a memory limit."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,9 +11,9 @@ PAGES_AHEAD = 2
 
 
 async def read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
-    """The pages, the next ones on their way while one is used.
+    """The pages, with the next ones fetched while one is used.
 
-    Those that wait come together as one: to commit several costs hardly more than to commit the first of them.
+    Waiting pages are joined into one: committing several takes hardly longer than committing one.
     """
     queue: asyncio.Queue[Page | None] = asyncio.Queue(PAGES_AHEAD)
     is_left = False
@@ -23,7 +23,7 @@ async def read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
             async for page in pages:
                 await queue.put(page)
         finally:
-            if not is_left:  # else nobody would make room for it in a full queue
+            if not is_left:  # otherwise nobody would make room for it in a full queue
                 await queue.put(None)
 
     filling = asyncio.create_task(fill())
@@ -39,7 +39,7 @@ async def read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
         await filling
     finally:
         is_left = True
-        # One that has failed was waited for above; waiting again would lose the place of its error.
+        # A failed task was awaited above; awaiting it again would lose the origin of its error.
         if not filling.done():
             filling.cancel()
             with suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""One record by itself: where it is, and all that its listing would have brought along with it."""
+"""Single records: their path, and a request with everything that their listing would include."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _PATH = re.compile(r"(/([\w.~:-]|%[0-9A-Fa-f]{2})+)+")
 
 @dataclass(frozen=True)
 class Brought:
-    """What asking for a record brought.
+    """Result of a request for one record.
 
     records: by stream name, the record and those included with it.
     children: (stream of the children, relationship to their parent, the parent's id) -> their ids, all of them.
@@ -33,7 +33,7 @@ class Brought:
 
 @cache
 def route_of(stream: Stream) -> Route:
-    """A listing that brings the stream's records with everything that can be included."""
+    """A route for the stream's records with everything that can be included."""
     if stream.include:
         return Route(stream, stream.path, (), Strategy.FULL, is_whole=False)
     carried = [each for each in STREAMS.values() if each.include and stream in _leads_of(each)]
@@ -53,12 +53,12 @@ def brought_with(stream: Stream) -> list[Stream]:
 
 
 def brings_more(stream: Stream) -> bool:
-    """Whether asking for a record brings what its webhook payload does not hold."""
+    """Whether a request for the record brings data that its webhook payload lacks."""
     return "include" in route_of(stream).query or bool(stream.only_asked)
 
 
 def path_of(stream: Stream, resource: Mapping[str, Any], row: Mapping[str, Any] | None) -> str | None:
-    """Where the record is: at its listing, or where it says itself, or under the parents its row names."""
+    """Path of the record: below its listing, from its own link, or under the parents in its row."""
     if not stream.placeholders:
         return record_path(stream.path, resource["id"])
     own = own_path(stream, resource)
@@ -72,7 +72,7 @@ def path_of(stream: Stream, resource: Mapping[str, Any], row: Mapping[str, Any] 
 
 
 def own_path(stream: Stream, resource: Mapping[str, Any]) -> str | None:
-    """The path of the link to itself, where it is one of the stream's product and of this record."""
+    """The path in the record's `self` link, if it belongs to the stream's product and to this record."""
     links = resource.get("links")
     link = links.get("self") if isinstance(links, dict) else None
     path = urlsplit(link).path if isinstance(link, str) else ""
@@ -81,7 +81,7 @@ def own_path(stream: Stream, resource: Mapping[str, Any]) -> str | None:
 
 
 def parents_on(stream: Stream, path: str | None) -> dict[str, str]:
-    """The ids of the parents that a record's path leads through, by placeholder."""
+    """The ids of the parents in a record's path, by placeholder."""
     for template in stream.all_paths if path else ():
         pattern = re.sub(r"\\\{(\w+)_id\\\}", r"(?P<\1>[^/]+)", re.escape(template))
         match = re.fullmatch(rf"{pattern}/[^/]+", path or "")
@@ -91,7 +91,7 @@ def parents_on(stream: Stream, path: str | None) -> dict[str, str]:
 
 
 async def read_record(fetch: Fetch, stream: Stream, path: str) -> Brought:
-    """Ask for a record. Raises PathNotFound where it is not (or not yet) to be had."""
+    """Request a record. Raises PathNotFound if it does not (or does not yet) exist."""
     route = route_of(stream)
     document = await fetch(path, route.query)
     if not isinstance(document.data, dict) or document.data.get("type") != stream.type:
@@ -103,7 +103,7 @@ async def read_record(fetch: Fetch, stream: Stream, path: str) -> Brought:
 
 
 def _children(route: Route, resources: list[Any]) -> dict[tuple[str, str, str], list[str]]:
-    """Of every record that may have included children: which it has, where it names them."""
+    """Included children by parent, for every record that names them."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for resource in resources:
         relationships = (resource.get("relationships") or {}) if isinstance(resource, dict) else {}

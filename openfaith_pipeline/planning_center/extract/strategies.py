@@ -1,4 +1,4 @@
-"""One listing, read as its strategy says: pages of rows not read before, each with the state that follows it."""
+"""Read one listing by its strategy: pages of rows not read before, each with the state after it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -21,12 +21,13 @@ FOLLOWED: Final = frozenset({Strategy.INCREMENTAL, Strategy.APPEND})
 class Piece:
     """Rows of one page.
 
-    rows: those not read before and not older than what is read. shown: all rows of the answer, which `included` is of.
-    state: what the listing's next page is asked for with.
+    rows: those not read before and not older than the watermark. shown: all rows of the document, which `included` is
+    for.
+    state: from which the listing's next page is requested.
     is_last: no page follows.
-    total: on the last page, the count the API reported (None of changes only).
-    doubt: why the listing may not show everything.
-    reached: on the last page, the cursor up to which every change was read, where the listing tells.
+    total: on the last page, the count from the API (None when only changes were requested).
+    doubt: why the listing may be incomplete.
+    reached: on the last page, the cursor up to which every change was read, where the listing gives it.
     """
 
     rows: list[Any]
@@ -44,8 +45,8 @@ async def read_listing(
 ) -> AsyncGenerator[Piece, None]:
     """Read one listing of the route.
 
-    path: the route's, its placeholders filled in.
-    start: where to begin, None for the beginning of time.
+    path: the route's, with its placeholders filled in.
+    start: the cursor value to begin at, None for the beginning of time.
     """
     since = None if start is None else as_written(start)
     listing = Listing(path, route.query)
@@ -81,7 +82,7 @@ async def _by_windows(
 
 
 async def _window_total(route: Route, listing: Listing, fetch: Fetch, tally: Tally, page: WindowPage) -> int | None:
-    """A whole walk needs the listing's own total, which a filtered window does not tell."""
+    """The total of the whole listing, which a filtered window does not include but a whole walk needs."""
     if not route.is_whole:
         return None
     if not page.is_filtered:

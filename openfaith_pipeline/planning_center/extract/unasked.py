@@ -1,7 +1,7 @@
-"""What records show unasked is asked for too, where `fields[...]` asks for what they show only then.
+"""Keep attributes shown by default when `fields[...]` is used for attributes that are only shown on request.
 
-`fields[...]` leaves out whatever it does not name, so an attribute that the source adds would never be seen. Before the
-first listing of such a type is read, one record of it is asked for as it comes; what that shows is asked for as well.
+`fields[...]` omits everything it does not name, so an attribute that the source adds later would never be seen. Before
+the first listing of such a type, one record of it is requested without `fields`, and what it shows is requested too.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ from openfaith_pipeline.planning_center.extract.pages import Fetch
 
 @dataclass
 class Unasked:
-    """names: by stream, the attributes and relationships that its records show unasked, of those learnt so far."""
+    """names: by stream, the attributes and relationships that its records show by default, as far as known."""
 
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     def asking(self, fetch: Fetch, leads: Sequence[Stream]) -> Fetch:
-        """The same fetch, asking for what the leads' records show unasked besides."""
+        """The fetch with the default fields of the leads' records added to its requests."""
         keys = {f"fields[{stream.type}]": stream for stream in leads if stream.only_asked}
 
         async def asked(path: str, params: Mapping[str, str]) -> Document:
@@ -31,7 +31,7 @@ class Unasked:
                 return await fetch(path, params)
             found = await self._learn(fetch, keys[key], path, params)
             if found is not None and found.data == []:
-                return found  # nothing is there, whatever of it is asked for
+                return found  # the path does not exist, with or without these fields
             shown = dict.fromkeys((*params[key].split(","), *self.names.get(keys[key].name, ())))
             document = await fetch(path, {**params, key: ",".join(shown)})
             return document if found is None else replace(document, requests=document.requests + found.requests)
@@ -39,7 +39,7 @@ class Unasked:
         return asked if keys else fetch
 
     async def _learn(self, fetch: Fetch, stream: Stream, path: str, params: Mapping[str, str]) -> Document | None:
-        """The answer that was learnt from, None where all is known already."""
+        """Learn from one record and return its document; None if everything is known already."""
         async with self._locks[stream.name]:
             if stream.name in self.names:
                 return None

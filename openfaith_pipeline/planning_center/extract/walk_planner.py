@@ -1,4 +1,4 @@
-"""Which listings a set of streams needs, and which of them belong together."""
+"""Plan the walks for a set of streams: the listings they need, and which of them belong together."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -9,12 +9,12 @@ from openfaith_pipeline.catalog.stream import Strategy, Stream, placeholders_of
 from openfaith_pipeline.catalog.walk import Carried, Route, Walk
 
 _NEVER_WHOLE = frozenset({Strategy.INCREMENTAL, Strategy.ORDERED, Strategy.APPEND, Strategy.FILTERED})
-_MANY = 10  # parents, of which visiting all each time costs more than it brings
+_MANY = 10  # parents above which visiting all of them each time costs more than it finds
 _READ_BY_WINDOWS = frozenset({Strategy.INCREMENTAL, Strategy.APPEND})
 
 
 class _Extent(NamedTuple):
-    """How much is read. See plan_walks."""
+    """Extent of the read. See plan_walks."""
 
     is_full: bool
     is_rotating: bool
@@ -33,12 +33,13 @@ def plan_walks(
 ) -> list[Walk]:
     """Group streams into walks, parents before children.
 
-    An included stream is read with the stream it comes with; where it comes with several, all of them are one walk.
-    is_full: list everything, whatever the cursor (reconcile and full refresh).
-    absent: names of the streams whose unconfirmed path was found to be absent.
-    unread: names of the streams that have not been read yet, so that even a sync of changes reads all of them.
-    reread: names of the streams whose records are to be read with all their parents, though only changes are wanted.
-    is_rotating: of parents as many as the church has people or plans, visit some each time (see Route).
+    An included stream is read with the stream it is included in; if it is included in several, all of them are one
+    walk.
+    is_full: list everything, regardless of cursors (reconcile and full refresh).
+    absent: names of the streams whose unconfirmed path turned out to be absent.
+    unread: names of the streams that have never been read, so that even a sync of changes reads all of them.
+    reread: names of the streams whose records must be read with all their parents, even in a sync of changes.
+    is_rotating: visit only some parents each time, where there are as many as people or plans (see Route).
     """
     groups: list[tuple[set[str], list[Stream]]] = []
     joined = _joined({stream.name for stream in streams}, catalog, is_full, unread, reread)
@@ -72,7 +73,7 @@ def plan_walks(
 
 
 def walk_apart(stream: Stream, catalog: Mapping[str, Stream]) -> Walk | None:
-    """Listings of their own for records that come included; None where they would be as many as the church is large."""
+    """Separate listings for records that usually come included; None where their number grows with the church."""
     if not stream.include or any(_grows(catalog[stream.parent_of(path) or ""], catalog) for path in stream.paths()):
         return None
     listing = Strategy.SINGLETON if stream.is_singleton else Strategy.FULL
@@ -80,7 +81,7 @@ def walk_apart(stream: Stream, catalog: Mapping[str, Stream]) -> Walk | None:
 
 
 def quick_walks(catalog: Mapping[str, Stream]) -> list[Walk]:
-    """The walks whose incremental sync costs one request or two when nothing has changed."""
+    """Walks whose incremental sync costs one or two requests when nothing has changed."""
     walks = plan_walks(catalog.values(), catalog, is_full=False)
     return [walk for walk in walks if walk.routes and not walk.is_whole and all(map(_is_quick, walk.routes))]
 
@@ -96,9 +97,9 @@ def _joined(
     unread: Collection[str],
     reread: Collection[str],
 ) -> frozenset[str]:
-    """The streams read with the pages of the stream they may come with, rather than by a listing of their own.
+    """Streams read with the pages of a stream they can come with, rather than by their own listing.
 
-    Where only changes are read that takes a change of theirs to be one of the other's; where all is read, nothing.
+    In a sync of changes, only if a change of theirs also moves the other's cursor; in a full read, always.
     """
     return frozenset(
         name
@@ -109,7 +110,7 @@ def _joined(
 
 
 def _leads(stream: Stream, catalog: Mapping[str, Stream], joined: Collection[str]) -> list[Stream]:
-    """The streams whose listings carry this one: itself, or those it is included with."""
+    """The streams whose listings bring this one: itself, or those it is included in."""
     if stream.name in joined:
         return [catalog[stream.companion or ""]]
     if not stream.include:
@@ -119,7 +120,7 @@ def _leads(stream: Stream, catalog: Mapping[str, Stream], joined: Collection[str
 
 
 def _depth(stream: Stream, catalog: Mapping[str, Stream]) -> int:
-    """How many walks have to come before, at the longest."""
+    """Length of the longest chain of walks that must come before."""
     return max((1 + _depth(catalog[parent], catalog) for parent in stream.parents), default=0)
 
 
@@ -157,17 +158,17 @@ def _walk(
 def _listing(lead: Stream, path: str, *, is_whole: bool) -> Strategy:
     if lead.listing is Strategy.SINGLETON or not is_whole:
         return lead.listing
-    # Windows from the beginning of time read everything, without deep offsets; other cursors gain nothing by it.
+    # Windows from the beginning of time read everything without deep offsets; other cursors gain nothing.
     return lead.listing if lead.listing in _READ_BY_WINDOWS and path != lead.fallback_path else Strategy.FULL
 
 
 def is_at(path: str, listing: str) -> bool:
-    """Whether a listing, written with its query, is at the path."""
+    """Whether a listing, which may have a query, is at the path."""
     return listing.partition("?")[0] == path
 
 
 def _carried(stream: Stream, lead: Stream, catalog: Mapping[str, Stream], joined: Collection[str]) -> list[Carried]:
-    """The ways in which the stream comes with the lead's pages: a child of an included child is `rules.conditions`."""
+    """Ways in which the stream is included in the lead's pages: `rules.conditions` for a child of a child."""
     if stream.name in joined:
         if stream.companion != lead.name:
             return []
@@ -189,10 +190,10 @@ def _carried(stream: Stream, lead: Stream, catalog: Mapping[str, Stream], joined
 
 
 def _must_see_all(lead: Stream, carried: tuple[Carried, ...], catalog: Mapping[str, Stream]) -> bool:
-    """Whether a lead with a cursor is listed whole for its children's sake.
+    """Whether a lead with a cursor must be listed whole for the sake of its children.
 
-    A child's change need not move the parent's cursor. Where the parents are few the whole listing costs next to
-    nothing; where they grow with the church, children are read with the parents that changed, and all by reconcile.
+    A child's change need not move the parent's cursor. Where parents are few, the whole listing costs next to nothing;
+    where their number grows with the church, only children of changed parents are read, and all of them by a reconcile.
     """
     return any(not each.stream.touches_parent for each in carried) and not _grows(lead, catalog)
 

@@ -1,12 +1,12 @@
 """Keyset windows: records changed since a watermark, oldest change first.
 
-A window is asked for by `where[cursor][gte]=T`, T being the cursor of the last row read, so no offset grows deep and
-no change elsewhere can shift unread rows out of sight. Timestamps have a resolution of one second and bulk edits put
-many rows into one; ties come in ascending id, so of the second T the rows already read are skipped by offset, less
-one: the first row that comes back must be the last one read. When it is not, the second is read again from its start.
+A window is requested with `where[cursor][gte]=T`, T being the cursor of the last row read, so offsets stay small and
+changes elsewhere cannot shift unread rows out of sight. Timestamps have a resolution of one second, and bulk edits put
+many rows into one; ties come in ascending id, so the rows of second T that were already read are skipped by offset,
+less one: the first row of the page must be the last one read. If it is not, the second is read again from its start.
 
-As long as pages of a window are on their way it is read on by offset, each page beginning with the last row of the one
-before. A page that does not has shifted (a row was changed, and is now at the end): a new window begins there.
+While pages of a window are in flight, reading continues by offset, each page beginning with the last row of the one
+before. If one does not, the window has shifted (a row was changed and moved to the end): a new window begins there.
 """
 
 from collections.abc import AsyncGenerator
@@ -35,19 +35,19 @@ from openfaith_pipeline.planning_center.extract.prefetch import PagesAbreast
 MAX_RESTARTS = 50
 
 MOST_ROWS = 5_000
-"""Of one window: deeper offsets cost the server more, and have a lower rate limit."""
+"""Limit of offsets in one window: deeper ones cost the server more and have a lower rate limit."""
 
 
 @dataclass
 class WindowState:
-    """Where a keyset walk stands.
+    """Position in a keyset walk.
 
     since: cursor of the last row read; None at the start and among rows without one, which come first.
-    seen: how many rows of exactly that cursor were read.
-    last_id: id of the last row read, None when the window is to be read from its start.
-    restarts: how often the second was read again.
-    doubt: why the windows may not show everything.
-    lacks_next: whether the page read last was full and named no next one.
+    seen: number of rows read with exactly that cursor.
+    last_id: id of the last row read, None if the window must be read from its start.
+    restarts: number of times the second was read again.
+    doubt: why the windows may be incomplete.
+    lacks_next: whether the last page was full but had no `next`.
     """
 
     since: str | None = None
@@ -59,7 +59,7 @@ class WindowState:
 
     @property
     def offset(self) -> int:
-        """Where a window of `since` begins with the row read last."""
+        """Offset of the last row read in a window starting at `since`."""
         return self.seen - 1 if self.last_id is not None else 0
 
     def checkpoint(self) -> Checkpoint:
@@ -67,7 +67,7 @@ class WindowState:
 
 
 class WindowPage(NamedTuple):
-    """Rows not read before and the document they came in, whose totals are those of a window when it was filtered."""
+    """Rows not read before, and their document, whose total is that of the window if filtered."""
 
     rows: list[Any]
     document: Document
@@ -78,7 +78,7 @@ class WindowPage(NamedTuple):
 async def window_pages(
     fetch: Fetch, listing: Listing, cursor: str, state: WindowState, tally: Tally
 ) -> AsyncGenerator[WindowPage, None]:
-    """Read from `state` to the present; `state` is moved along and describes each page as it is yielded."""
+    """Read from `state` to the present; `state` is advanced and describes each page as it is yielded."""
     is_done, count, abreast = False, None, PagesAbreast(fetch, tally)
     since, offset = state.since, state.offset
     try:
@@ -123,22 +123,25 @@ def _query(listing: Listing, cursor: str, since: str | None, offset: int) -> dic
 def _restart_second(state: WindowState, path: str) -> None:
     state.restarts += 1
     if state.restarts > MAX_RESTARTS:
-        raise UnexpectedResponse(f"{path}: the rows of one second do not hold still long enough to be read")
+        raise UnexpectedResponse(f"{path}: the rows of one second keep changing while they are read")
     state.seen, state.last_id = 0, None
 
 
 def _check_order(rows: list[Any], cursor: str, since: str | None, path: str) -> None:
-    """An unknown `where` or `order` is ignored by the API without a word; rows out of order are how it shows."""
+    """Raise if rows are out of order, the only sign that the API ignored an unknown `where` or `order`."""
     previous = since or ""
     for row in rows:
         value = cursor_of(row, cursor) or ""
         if value and value < previous:
-            raise UnexpectedResponse(f"{path}: rows are not filtered and ordered by {cursor}, as the catalog says")
+            raise UnexpectedResponse(f"{path}: rows are not filtered and ordered by {cursor} as the catalog declares")
         previous = value or previous
 
 
 def _advance(state: WindowState, fresh: list[Any], cursor: str, latest: str) -> None:
-    """Rows of the future come last: they count as places of the window that begins at the last moment before them."""
+    """Advance past the fresh rows.
+
+    Rows dated in the future come last and count as rows of the latest believable time.
+    """
     for row in fresh:
         value = cursor_of(row, cursor)
         if value is not None and value != state.since and value <= latest:

@@ -1,8 +1,8 @@
-"""The types of Planning Center: one declaration for each stream, one module for each product.
+"""Planning Center's types: one declaration for each stream, one module for each product.
 
-Everything about a stream (raw table, asset, checks, simulator endpoint, docs row) is derived from its declaration.
-Belongs here: what Planning Center has and how it is listed. Does not: how listings are read (`extract`), what becomes
-of a record (`mapping`).
+Everything about a stream (raw table, asset, checks, simulator endpoint, docs) is derived from its declaration. Belongs
+here: Planning Center's types and their listings. Does not: how listings are read (`extract`), how records are mapped to
+OpenFaith (`mapping`).
 """
 
 from collections.abc import Mapping
@@ -40,4 +40,4 @@ _PRODUCT_MODULES = (
 )
 
 STREAMS: Mapping[str, Stream] = registry_of(_PRODUCT_MODULES)
-"""Every stream by name, in declaration order: parents stand before their children."""
+"""Every stream by name, in declaration order: parents before their children."""

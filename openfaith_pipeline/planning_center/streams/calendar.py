@@ -1,6 +1,6 @@
-"""Planning Center Calendar: events, the rooms and resources they need, and who approves.
+"""Planning Center Calendar: events, the rooms and resources they need, and approvals.
 
-The populations are chosen, not measured: an event for every twenty-five people, most of them weekly for some time.
+The populations are assumptions, not measurements: an event for every twenty-five people, most of them weekly.
 """
 
 from openfaith_pipeline.catalog.stream import (
@@ -180,7 +180,7 @@ RESOURCE_SUGGESTIONS = Stream(
 REQUIRED_APPROVALS = Stream(
     product=Product.CALENDAR,
     type="RequiredApproval",
-    # Resources list the same records, but say nothing of the group and are many more.
+    # Resources list the same records, but without the group, and there are many more of them.
     path="/calendar/v2/resource_approval_groups/{resource_approval_group_id}/required_approvals",
     attributes={},
     belongs_to={"resource_approval_group": "calendar.resource_approval_groups", "resource": "calendar.resources"},
@@ -293,7 +293,7 @@ EVENT_TIMES = Stream(
     type="EventTime",
     path="/calendar/v2/event_instances/{event_instance_id}/event_times",
     include="event_times",
-    # The reference calls `name` a time; it is what the time is called.
+    # The reference calls `name` a time; it is the name of one.
     attributes={
         "ends_at": TIMESTAMP,
         "starts_at": TIMESTAMP,

@@ -1,6 +1,6 @@
-"""Planning Center Check-Ins: who came to what, where, and who brought them.
+"""Planning Center Check-Ins: attendance at events and locations, and the adults who checked people in.
 
-The populations are chosen, not measured: three weekly events over three months, two check-ins for each person.
+The populations are assumptions, not measurements: three weekly events over three months, two check-ins per person.
 """
 
 from openfaith_pipeline.catalog.stream import (

@@ -1,6 +1,6 @@
-"""Planning Center Giving: funds, who gave what to which, pledges and batches.
+"""Planning Center Giving: funds, donations and their designations, pledges and batches.
 
-The populations are chosen, not measured: one in four is a donor, with a dozen gifts each.
+The populations are assumptions, not measurements: one in four is a donor, with a dozen gifts each.
 """
 
 from openfaith_pipeline.catalog.stream import (
@@ -283,7 +283,7 @@ NOTES = Stream(
 DESIGNATION_REFUNDS = Stream(
     product=Product.GIVING,
     type="DesignationRefund",
-    # Two levels of include bring them along with the donations, which a request for each could not do.
+    # Two levels of include bring them with the donations, which saves a request for each.
     path="/giving/v2/donations/{donation_id}/refund/{refund_id}/designation_refunds",
     include="designation_refunds",
     attributes={"amount_cents": INTEGER, "amount_currency": TEXT, "fee_cents": INTEGER},

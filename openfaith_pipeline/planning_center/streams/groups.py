@@ -1,9 +1,9 @@
-"""Planning Center Groups: small groups, who is in them, when they meet and who came.
+"""Planning Center Groups: small groups, memberships, meetings and attendance.
 
-Nothing here tells when it changed, so every list is read whole.
+No type has a usable cursor, so every list is read whole.
 
-The populations are chosen, not measured: a group for every forty people and four meetings each, as in a term rather
-than in years, because each meeting costs two requests.
+The populations are assumptions, not measurements: a group for every forty people and four meetings each, as in a term
+rather than in years, because each meeting costs two requests.
 """
 
 from openfaith_pipeline.catalog.stream import BOOLEAN, FLOAT, INTEGER, JSON, TEXT, TIMESTAMP, Population, Stream
@@ -112,7 +112,7 @@ GROUPS = Stream(
         "tag_ids": JSON,
         "virtual_location_url": TEXT,
     },
-    # Nothing else tells a group's tags.
+    # The only source of a group's tags.
     only_asked=("tag_ids",),
     belongs_to={"group_type": "groups.group_types", "location": "groups.locations"},
     population=Population(0.025, per="church"),
@@ -154,7 +154,7 @@ RESOURCES = Stream(
     type="Resource",
     path="/groups/v2/groups/{group_id}/resources",
     also_under=("/groups/v2/group_types/{group_type_id}/resources",),
-    # What belongs to a group type is listed by each of its groups too.
+    # Each group also lists the resources of its group type.
     listed_by={"groups": "group"},
     attributes={"description": TEXT, "last_updated": TIMESTAMP, "name": TEXT, "type": TEXT, "visibility": TEXT},
     belongs_to={"group": "groups.groups", "group_type": "groups.group_types", "created_by": "groups.people"},
@@ -223,7 +223,7 @@ OWNERS = Stream(
     include="owner",
     is_singleton=True,
     attributes={"avatar_url": TEXT, "first_name": TEXT, "last_name": TEXT},
-    # One person writes many notes, which point here.
+    # One person writes many notes, which name their author.
     walked_under={"event": "groups.events", "event_note": "groups.event_notes"},
     population=Population(0.01, per="church"),
 )
@@ -245,7 +245,7 @@ LOCATIONS = Stream(
         "radius": TEXT,
         "strategy": TEXT,
     },
-    # Meetings share the places of their groups: both point here.
+    # Meetings share the places of their groups; both name their place.
     walked_under={"group": "groups.groups", "event": "groups.events"},
     population=Population(0.8, per="groups.groups"),
 )

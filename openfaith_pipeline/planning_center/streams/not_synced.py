@@ -1,4 +1,4 @@
-"""The documented types that are no streams, and why: none of them would tell a church something it has not yet."""
+"""Documented types that are not synced, with reasons: none has data about a church that other streams lack."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""Planning Center People: who a church knows, and how to reach them."""
+"""Planning Center People: a church's people and their contact data."""
 
 from openfaith_pipeline.catalog.stream import (
     BOOLEAN,
@@ -148,7 +148,7 @@ GRADES = Stream(
     product=Product.PEOPLE,
     type="Grade",
     path="/people/v2/grades",
-    # No reference names an attribute: all of them are kept in `_extra`.
+    # No reference lists any attributes: all of them are kept in `_extra`.
     attributes={},
     population=Population(14),
 )
@@ -352,7 +352,7 @@ FIELD_DATA = Stream(
     product=Product.PEOPLE,
     type="FieldDatum",
     path="/people/v2/field_data",
-    # Timestamps since the versions after 2025-11-10; recorded responses of 2026-06-04 list both as filter and order.
+    # Timestamps since the versions after 2025-11-10; recorded responses of 2026-06-04 offer both for filter and order.
     cursor="updated_at",
     attributes={
         "value": TEXT,

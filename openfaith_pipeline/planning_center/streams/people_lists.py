@@ -1,6 +1,6 @@
 """Planning Center People: lists, notes, messages, imports and reports.
 
-The populations are chosen, not measured.
+The populations are assumptions, not measurements.
 """
 
 from openfaith_pipeline.catalog.stream import BOOLEAN, INTEGER, JSON, TEXT, TIMESTAMP, TIMESTAMPS, Population, Stream

@@ -1,7 +1,7 @@
 """Planning Center People: forms and workflows.
 
-The populations are chosen, not measured: a church of 800 has a handful of each and tens of cards, so that the walks
-under each card stay below a hundred requests.
+The populations are assumptions, not measurements: a church of 800 has a handful of each and tens of cards, so that the
+walks under each card stay below a hundred requests.
 """
 
 from openfaith_pipeline.catalog.stream import BOOLEAN, INTEGER, JSON, TEXT, TIMESTAMP, TIMESTAMPS, Population, Stream

@@ -1,6 +1,6 @@
-"""Planning Center Publishing: channels, series and episodes, and who speaks in them.
+"""Planning Center Publishing: channels, series, episodes and their speakers.
 
-The populations are chosen, not measured: one channel with two series of sermons.
+The populations are assumptions, not measurements: one channel with two series of sermons.
 """
 
 from openfaith_pipeline.catalog.stream import (
@@ -233,7 +233,7 @@ EPISODE_STATISTICS = Stream(
     type="EpisodeStatistics",
     path="/publishing/v2/channels/{channel_id}/statistics",
     table="episode_statistics",
-    # The reference calls both watch counts booleans, which no count is: they are kept as they come.
+    # The reference calls both watch counts booleans; they are stored as received.
     attributes={
         "times": JSON,
         "library_watch_count": JSON,

@@ -1,8 +1,8 @@
-"""Planning Center Registrations: signups, who registered for them and who attends.
+"""Planning Center Registrations: signups, registrations and attendees.
 
-What is listed depends on the permissions of the user whose token it is.
+The contents of lists depend on the permissions of the token's user.
 
-The populations are chosen, not measured: a few signups with a dozen registrations each.
+The populations are assumptions, not measurements: a few signups with a dozen registrations each.
 """
 
 from openfaith_pipeline.catalog.stream import BOOLEAN, INTEGER, JSON, TEXT, TIMESTAMP, TIMESTAMPS, Population, Stream
@@ -182,7 +182,7 @@ PEOPLE = Stream(
         "/registrations/v2/signups/{signup_id}/registrations/{registration_id}/registrant_contact",
     ),
     attributes={"first_name": TEXT, "last_name": TEXT, "name": TEXT},
-    # One person attends and registers many times; attendees and registrations point here.
+    # One person attends and registers many times; attendees and registrations name their person.
     walked_under={
         "signup": "registrations.signups",
         "attendee": "registrations.attendees",

@@ -1,9 +1,9 @@
-"""Planning Center Services: plans of worship services, the songs in them, and the teams that serve.
+"""Planning Center Services: plans of worship services, songs, and the teams that serve.
 
-Plans and what is in them are listed one parent at a time, down to three levels.
+Plans and their contents are listed one parent at a time, down to three levels.
 
-The populations are chosen, not measured: one in twelve serves, and three kinds of service have six plans each, a term
-rather than years, because each plan costs five requests, each of its items one and each team member in it one.
+The populations are assumptions, not measurements: one in twelve serves, and three kinds of service have six plans each,
+a term rather than years, because each plan costs five requests, and each of its items and team members one more.
 """
 
 from openfaith_pipeline.catalog.stream import (
@@ -26,7 +26,7 @@ ORGANIZATION = Stream(
     path="/services/v2",
     table="organization",
     is_singleton=True,
-    # The reference calls both file storage sizes booleans, which no size is: they are kept as they come.
+    # The reference calls both file storage sizes booleans; they are stored as received.
     attributes={
         "ccli": TEXT,
         "date_format": TEXT,
@@ -324,7 +324,7 @@ SONGS = Stream(
     product=Product.SERVICES,
     type="Song",
     path="/services/v2/songs",
-    # Whether the list leaves them out is not known; where it does not, this shows them once more.
+    # It is unknown whether the list omits them; if it does not, this shows them a second time.
     hidden_under=("/services/v2/songs?where[hidden]=true",),
     cursor="updated_at",
     is_cursor_filterable=False,
@@ -536,7 +536,7 @@ PLAN_TEMPLATES = Stream(
 PLAN_TIMES = Stream(
     product=Product.SERVICES,
     type="PlanTime",
-    # Service types list the same records, but only the pages of plans tell which plan a time belongs to.
+    # Service types list the same records, but only the pages of plans show a time's plan.
     path="/services/v2/service_types/{service_type_id}/plans/{plan_id}/plan_times",
     include="plan_times",
     attributes={
@@ -560,7 +560,7 @@ PLAN_TIMES = Stream(
 PLAN_PEOPLE = Stream(
     product=Product.SERVICES,
     type="PlanPerson",
-    # Also listed under people, who are many more than the plans that changed.
+    # Also listed under people, of whom there are many more than changed plans.
     path="/services/v2/service_types/{service_type_id}/plans/{plan_id}/team_members",
     table="plan_people",
     also_under=("/services/v2/service_types/{service_type_id}/plan_templates/{plan_template_id}/team_members",),
@@ -605,7 +605,8 @@ PLAN_PEOPLE = Stream(
 PLAN_PERSON_TIMES = Stream(
     product=Product.SERVICES,
     type="PlanPersonTime",
-    # One list for each service type, which has not been seen; that of each plan person costs thousands of requests.
+    # One list for each service type, which has not been observed; those under each plan person would cost thousands of
+    # requests.
     path="/services/v2/service_types/{service_type_id}/plan_person_times",
     is_unconfirmed=True,
     fallback_path="/services/v2/people/{person_id}/plan_people/{plan_person_id}/plan_person_times",
@@ -619,7 +620,7 @@ PLAN_PERSON_TIMES = Stream(
         "plan": "services.plans",
     },
     unshown=("person",),
-    # The plan tells it.
+    # The plan shows it.
     walked_under={"service_type": "services.service_types"},
     population=Population(1.5, per="services.plan_people"),
 )
@@ -795,7 +796,7 @@ ATTACHMENTS = Stream(
     type="Attachment",
     path="/services/v2/attachments",
     is_unconfirmed=True,
-    # A plan lists the attachments of all that is scheduled in it, the others those of what may not be.
+    # A plan lists the attachments of everything scheduled in it, the others those of records that may not be scheduled.
     fallback_path="/services/v2/service_types/{service_type_id}/plans/{plan_id}/all_attachments",
     also_under=(
         "/services/v2/service_types/{service_type_id}/attachments",
@@ -838,7 +839,7 @@ ATTACHMENTS = Stream(
         "administrator": "services.people",
     },
     has_many={"attachment_types": "services.attachment_types"},
-    # `attachable` tells what a file is attached to; a plan also lists those of its songs and media.
+    # `attachable` is the record a file is attached to; a plan also lists the files of its songs and media.
     walked_under={
         "service_type": "services.service_types",
         "media": "services.media",

@@ -1,4 +1,4 @@
-"""Planning Center Webhooks: which events can be subscribed to, and who has subscribed."""
+"""Planning Center Webhooks: the events that can be subscribed to, and the existing subscriptions."""
 
 from openfaith_pipeline.catalog.stream import BOOLEAN, TEXT, TIMESTAMPS, Population, Stream
 from openfaith_pipeline.planning_center.products import Product

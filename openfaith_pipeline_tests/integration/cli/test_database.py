@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 def test_a_configured_database_is_not_ours_to_start_or_stop(verb: Verbs) -> None:
     for arguments in (("db", "start"), ("db", "stop")):
         outcome = verb(*arguments)
-        assert (outcome.code, "not ours to start or stop" in outcome.err) == (2, True)
+        assert (outcome.code, "cannot be started or stopped from here" in outcome.err) == (2, True)
 
     url = verb("db", "url").out.strip()
     with psycopg.connect(url) as connection:

@@ -44,7 +44,7 @@ def test_a_backfill_is_queued_and_found_again_by_its_name(verb: Verbs, connected
     with database.connect() as connection:
         finish_request(connection, request["request_id"], "failed", "it rained", None)
     watched = verb("backfill", connected, "--product", "giving", "--mode", "reconcile", "--name", "gifts", "--detach")
-    assert (watched.code, "waiting" in watched.out) == (0, True), "what failed is tried again"
+    assert (watched.code, "waiting" in watched.out) == (0, True), "failures are retried"
     with database.connect() as connection:
         [(trigger, payload)] = connection.execute("SELECT trigger, payload FROM sync.requests").fetchall()
     assert (trigger, payload["mode"], "giving.donations" in payload["streams"]) == ("backfill", "reconcile", True)

@@ -339,7 +339,7 @@ def test_a_process_killed_before_it_could_store_the_answer(
         with pytest.raises(GrantDead):
             renew_token(connected, ORG, before)
         with connected.connect() as connection:
-            assert "interrupted before its answer could be stored" in str(get_org(connection, ORG).connection_reason)
+            assert "interrupted before its result could be stored" in str(get_org(connection, ORG).connection_reason)
         asyncio.run(_read(connected))  # while the access token lives it is used, which heals nothing
         with connected.connect() as connection:
             assert get_org(connection, ORG).connection_state == "needs_reconnect"

@@ -89,7 +89,7 @@ def test_what_another_run_has_gone_on_with_stays(database: Database, simulator: 
             begin_sync(connection, replace(attempt, run_id=run_id))
         sync(database, org_id, STREAMS_READ, sync_id=run.run_id)
         after = snapshot(connection)
-        assert "another run has gone on" in told_of_cancellation(instance, run, is_wanted=True)
+        assert "another run has continued" in told_of_cancellation(instance, run, is_wanted=True)
         assert differing(snapshot(connection), after) == []
 
 

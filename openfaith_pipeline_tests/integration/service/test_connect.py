@@ -107,7 +107,7 @@ def test_one_connected_by_token_changes_over_and_another_church_cannot_take_its_
         )
     simulator.sign_in(SECOND.org_id)
     refused = browser.get(_leave(browser, org_id))
-    assert (refused.status_code, "not the church to be connected again" in refused.text) == (400, True)
+    assert (refused.status_code, "not the church being reconnected" in refused.text) == (400, True)
 
     simulator.sign_in(FIRST.org_id)
     assert "<strong>Ours</strong>" in browser.get(_leave(browser, org_id)).text
@@ -136,7 +136,7 @@ def test_a_stranger_does_not_get_an_org_whose_number_its_token_tells(
     simulator.sign_in(SECOND.org_id)
     refused = browser.get(_leave(browser, org_id))
 
-    assert (refused.status_code, "not the church to be connected again" in refused.text) == (400, True)
+    assert (refused.status_code, "not the church being reconnected" in refused.text) == (400, True)
     assert _number(database, org_id) == str(FIRST.organization_id)
     with database.connect() as connection:
         assert connection.execute("SELECT kind FROM sync.connections").fetchall() == [("personal_access_token",)]
@@ -220,10 +220,10 @@ def test_the_way_back_is_good_once_for_one_browser_and_not_for_ever(browser: Tes
 @pytest.mark.parametrize(
     ("change", "status", "told"),
     [
-        ({"code": "made-up"}, 400, "does not take the code"),
-        ({"code": ""}, 400, "did not send what is needed"),
+        ({"code": "made-up"}, 400, "does not accept the code"),
+        ({"code": ""}, 400, "did not send the data needed"),
         ({"code": "", "error": "access_denied"}, 400, "You have not approved"),
-        ({"code": "", "error": "<script>alert(1)</script>"}, 400, "did not send what is needed"),
+        ({"code": "", "error": "<script>alert(1)</script>"}, 400, "did not send the data needed"),
         ({"state": "made-up"}, 400, "was used before"),
         ({"state": ""}, 400, "was used before"),
     ],

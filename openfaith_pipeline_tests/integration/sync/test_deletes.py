@@ -107,7 +107,7 @@ def test_a_held_record_that_is_there_again_refuses_the_approval(
     sync(database, church, [EMAILS], SyncMode.RECONCILE)
     for identifier in emails[:110]:
         simulator.inject(church, "people.emails", truth[identifier], id=int(identifier))
-    with pytest.raises(DeletionDisproved, match="there again"):
+    with pytest.raises(DeletionDisproved, match="exist in Planning Center again"):
         approve(database, held(database)[0].id)
     assert stored(database, church, EMAILS).keys() == set(emails)
     sync(database, church, [EMAILS], SyncMode.RECONCILE)

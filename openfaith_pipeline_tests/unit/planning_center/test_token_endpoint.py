@@ -79,7 +79,7 @@ def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch, sent:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with dripping(sent, dripped) as url, TokenEndpoint(replace(APPLICATION, base_url=url)) as endpoint:
         began = time.monotonic()
-        with pytest.raises(TransientError, match="no answer from"):
+        with pytest.raises(TransientError, match="no response from"):
             endpoint.refresh(REFRESH)
         assert time.monotonic() - began < 10, "where it would wait for ever"
 

@@ -189,7 +189,7 @@ def test_full_pages_without_next_leave_a_doubt_though_the_total_is_right() -> No
     walk, content = walk_of(BY_OFFSET), dict.fromkeys(range(1, 341), 5)
     reading = read(walk, World({walk.routes[0].path: Collection(content, bugs=Bugs(hides_next=True))}), iter([]))
     doubt = reading.doubt(walk)
-    assert doubt is not None and "named no next" in doubt.reason
+    assert doubt is not None and "had no next" in doubt.reason
     exactly_full = read(
         walk,
         World({walk.routes[0].path: Collection(dict.fromkeys(range(100), 5), bugs=Bugs(hides_next=True))}),
