@@ -449,7 +449,11 @@ def test_what_no_list_shows_comes_by_its_events_and_is_asked_for_nowhere(
     ("event", "name", "parents"),
     [
         ("publishing.v2.events.episode_time.created", "publishing.episode_times", ("publishing.episodes",)),
-        ("services.v2.events.plan_note.created", "services.plan_notes", ("services.service_types", "services.plans")),
+        (
+            "services.v2.events.plan_note.created",
+            "services.plan_notes",
+            ("services.service_types", "services.plans", "services.plan_templates"),
+        ),
     ],
 )
 def test_a_new_record_that_does_not_say_what_it_is_under_is_read_where_that_lists_it(
@@ -458,26 +462,30 @@ def test_a_new_record_that_does_not_say_what_it_is_under_is_read_where_that_list
     stream = STREAMS[name]
     sync(service, org, [*map(STREAMS.__getitem__, parents), stream])
     simulator.set_webhooks(Webhooks(lost=1.0))
-    ids = [str(simulator.add(org, name)[0]) for _ in range(2)]
-    truth = {each["id"]: each for each in simulator.truth(org, name)}
     shown = {*stream.has_many, *stream.belongs_to} - set(stream.unshown)
 
-    def payload(identifier: str, parent: dict[str, str]) -> bytes:
-        record = truth[identifier]
+    def added() -> dict[str, Any]:
+        identifier = str(simulator.add(org, name)[0])
+        return next(each for each in simulator.truth(org, name) if each["id"] == identifier)
+
+    def payload(record: dict[str, Any], parent: dict[str, str]) -> bytes:
         related = {each: value for each, value in record["relationships"].items() if each in shown}
-        data = {"type": stream.type, "id": identifier, "attributes": record["attributes"], "relationships": related}
+        data = {**{key: record[key] for key in ("type", "id", "attributes")}, "relationships": related}
         return orjson.dumps({"data": data, "meta": {"parent": parent}})
 
-    put(service, org, event, payload(ids[0], {"type": "Organization", "id": "1"}), ids[0], stream=name)
+    first = added()
+    put(service, org, event, payload(first, {"type": "Organization", "id": "1"}), first["id"], stream=name)
     apply_all(service)
     assert outcomes(service) == {"requested": 1}
     inner = f"{stream.placeholders[-1]}_id"
-    assert stored(service, org, stream)[ids[0]][inner] is None
+    assert stored(service, org, stream)[first["id"]][inner] is None
     carry_out_requests(service, org)
 
-    owner = truth[ids[1]]["relationships"][stream.placeholders[-1]]["data"]
-    put(service, org, event, payload(ids[1], owner), ids[1], stream=name)
+    second = added()
+    way = next(way for way in stream.parent_ways if (second["relationships"][way[-1]] or {}).get("data"))
+    owner = second["relationships"][way[-1]]["data"]
+    put(service, org, event, payload(second, owner), second["id"], stream=name)
     apply_all(service)
     assert outcomes(service) == {"requested": 1, "applied": 1}
     found = differences(service, simulator, org, [stream])
-    assert [each for each in found if each.startswith((f"{name} {ids[0]}", f"{name} {ids[1]}"))] == []
+    assert [each for each in found if each.startswith((f"{name} {first['id']}", f"{name} {second['id']}"))] == []
