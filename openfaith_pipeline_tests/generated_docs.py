@@ -6,9 +6,10 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from openfaith_pipeline.canonical.document import render_edges, render_types
+from openfaith_pipeline.canonical.document import render_edges, render_plan, render_types
 from openfaith_pipeline.catalog.document import render_catalog
 from openfaith_pipeline.cli.app import VERBS, app
+from openfaith_pipeline.planning_center.mapping.plan import PLAN
 from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
 from openfaith_pipeline.sources import CANONICAL, STREAMS
 
@@ -28,6 +29,7 @@ def pages() -> Mapping[Path, str]:
     return {
         DOCS / "cli.md": intro + "\n".join(sections),
         DOCS / "catalog.md": render_catalog(STREAMS.values(), NOT_SYNCED),
+        DOCS / "types.md": render_plan(CANONICAL, PLAN, NOT_SYNCED),
         DOCS / "canonical.md": _with_sections(DOCS / "canonical.md"),
     }
 

@@ -1,8 +1,10 @@
-"""The declarations in words: comments of tables and columns, and the tables of docs/canonical.md."""
+"""The declarations in words: comments of tables and columns, and the tables of docs/canonical.md and docs/types.md."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from openfaith_pipeline.canonical.model import Answers, Edge, Entity, Field
+from openfaith_pipeline.canonical.plan import Plan, streams_of_type
 from openfaith_pipeline.canonical.registry import CanonicalTable, Model
 from openfaith_pipeline.canonical.rules import (
     Choice,
@@ -18,6 +20,7 @@ from openfaith_pipeline.canonical.rules import (
     Rule,
     Take,
 )
+from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.catalog.stream import Stream
 
 
@@ -82,20 +85,58 @@ def render_edges(model: Model) -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_plan(model: Model, plan: Plan, not_synced: Mapping[Product, Mapping[str, str]]) -> str:
+    """A page: each type of OpenFaith's plan, the form planned for it, and what becomes of it here."""
+    made: dict[str, list[str]] = {}
+    for stream, becomes, _ in _made(model):
+        made.setdefault(stream.name, []).append(becomes)
+    lines = [_PLAN_INTRODUCTION]
+    for product, type_, form in plan.planned():
+        names = [stream.name for stream in streams_of_type(model, product, type_)]
+        becomes = "; ".join(dict.fromkeys(each for name in names for each in made.get(name, [])))
+        here = becomes or ("not yet mapped" if plan.is_missing(product, type_) else "nothing")
+        why = plan.reason(product, type_) or not_synced.get(product, {}).get(type_, "")
+        lines.append(f"| {_title(product)} | {type_} | {form} | {here} | {why} |")
+    return "\n".join(lines) + "\n"
+
+
+_PLAN_INTRODUCTION: Final = """\
+# What becomes of each type
+
+Written by `make docs` from the declarations in `planning_center/mapping/`; change those, not this. OpenFaith has a plan
+of the form that each type of Planning Center takes; where a declaration differs from it, the last column says why. The
+raw table of a type is filled whatever becomes of it here.
+
+| product | type | planned as | becomes | why differently |
+|---|---|---|---|---|"""
+
+
+def _title(product: Product) -> str:
+    return product.value.replace("_", "-").title()
+
+
 def _rows(model: Model) -> Iterator[str]:
+    for stream, becomes, fed in _made(model):
+        yield f"| {stream.type} | {_raw(stream)} | {becomes} | {fed} |"
+
+
+def _made(model: Model) -> Iterator[tuple[Stream, str, str]]:
+    """Each declared stream, what its records become, and with which values."""
     for entity in model.entities.values():
-        yield _row(entity.stream, f"a row of `openfaith_{entity.table}`", _columns(entity))
+        yield entity.stream, _becomes(entity), _columns(entity)
     for edge in model.edges.values():
-        yield _row(edge.stream, f"an edge `{edge.key}`, {edge.between[0]} and {edge.between[1]}", _metadata(edge))
+        yield edge.stream, f"an edge `{edge.key}`, {edge.between[0]} and {edge.between[1]}", _metadata(edge)
     values: list[Field | Answers] = [*model.fields, *model.answers]
     for each in values:
-        yield _row(each.stream, f"custom fields of {_owner(model, each)}", _items(each))
+        yield each.stream, f"custom fields of {_owner(model, each)}", _items(each)
     for alias in model.aliases.values():
-        yield _row(alias.stream, f"the same as {_raw(alias.of)}", "")
+        yield alias.stream, f"the same as {_raw(alias.of)}", ""
 
 
-def _row(stream: Stream, becomes: str, fed: str) -> str:
-    return f"| {stream.type} | {_raw(stream)} | {becomes} | {fed} |"
+def _becomes(entity: Entity) -> str:
+    folder_type = entity.columns.get("folderType")
+    kind = f", `{folder_type.value}`" if isinstance(folder_type, Constant) else ""
+    return f"a row of `openfaith_{entity.table}`{kind}"
 
 
 def _columns(entity: Entity) -> str:

@@ -1,0 +1,131 @@
+"""OpenFaith's plan of what each Planning Center type becomes, and where the declarations deliberately differ."""
+
+from types import MappingProxyType
+from typing import Final
+
+from openfaith_pipeline.canonical.plan import Form, Plan
+from openfaith_pipeline.planning_center.products import Product
+
+PLAN: Final = Plan(
+    forms=MappingProxyType(
+        {
+            Product.PEOPLE: {
+                Form.ENTITY: "Person Address Email PhoneNumber Household Campus Note FieldDefinition",
+                Form.FOLDER: "List ListCategory NoteCategory Tab Workflow WorkflowCategory",
+                Form.EDGE: "HouseholdMembership ListResult FieldDatum WorkflowCard",
+                Form.FIELD: "MaritalStatus InactiveReason NamePrefix NameSuffix SchoolOption",
+                Form.SKIP: "App PersonApp Form BackgroundCheck",
+            },
+            Product.GROUPS: {
+                Form.ENTITY: "Group Event Tag Resource",
+                Form.FOLDER: "GroupType TagGroup",
+                Form.EDGE: "Membership Campus Attendance GroupApplication",
+                Form.FIELD: "Location Enrollment EventNote",
+            },
+            Product.CALENDAR: {
+                Form.ENTITY: "Event EventInstance Resource Tag Attachment ResourceApprovalGroup",
+                Form.FOLDER: "ResourceFolder TagGroup Feed",
+                Form.EDGE: "ResourceBooking EventResourceRequest RequiredApproval",
+                Form.FIELD: "RoomSetup ResourceQuestion EventResourceAnswer",
+                Form.SKIP: "Conflict ReportTemplate JobStatus ResourceSuggestion",
+            },
+            Product.CHECK_INS: {
+                Form.ENTITY: "Event EventPeriod Location CheckIn Station Label",
+                Form.FOLDER: "CheckInGroup",
+                Form.EDGE: "EventLabel LocationLabel CheckInTime",
+                Form.FIELD: "AttendanceType Headcount Option Theme Pass",
+                Form.SKIP: "IntegrationLink PreCheck RosterListPerson",
+            },
+            Product.GIVING: {
+                Form.ENTITY: "Donation Fund RecurringDonation PledgeCampaign",
+                Form.FOLDER: "Batch BatchGroup",
+                Form.EDGE: "Designation RecurringDonationDesignation Pledge",
+                Form.FIELD: "PaymentMethod PaymentSource Note Label",
+                Form.SKIP: "InKindDonation Refund DesignationRefund",
+            },
+            Product.SERVICES: {
+                Form.ENTITY: (
+                    "ServiceType Plan Song Media Team Arrangement Item Tag TeamPosition Key Blockout "
+                    "TimePreferenceOption EmailTemplate ReportTemplate"
+                ),
+                Form.FOLDER: "Folder Series TagGroup ItemNoteCategory PlanNoteCategory AttachmentTypeGroup",
+                Form.EDGE: (
+                    "PlanPerson Schedule Attachment Attendance Contributor PersonTeamPositionAssignment "
+                    "TeamLeader PlanNote ItemNote MediaSchedule SongSchedule NeededPosition SignupSheet "
+                    "ScheduledPerson SplitTeamRehearsalAssignment Zoom"
+                ),
+                Form.FIELD: (
+                    "ArrangementSections AttachmentActivity AttachmentType BlockoutDate BlockoutException "
+                    "BlockoutScheduleConflict Chat CustomSlide ItemTime Layout PlanPersonTime PublicView "
+                    "LiveController SignupSheetMetadata SkippedAttachment TextSetting"
+                ),
+                Form.SKIP: "EmailTemplateRenderedResponse FolderPath Live ServiceTypePath SongbookStatus",
+            },
+            Product.REGISTRATIONS: {
+                Form.ENTITY: "Signup",
+                Form.FOLDER: "Category",
+                Form.EDGE: "Registration Attendee Campus",
+                Form.FIELD: "SignupTime SignupLocation SelectionType EmergencyContact",
+            },
+            Product.PUBLISHING: {
+                Form.ENTITY: "Episode Speaker",
+                Form.FOLDER: "Channel Series",
+                Form.EDGE: "Speakership",
+                Form.FIELD: (
+                    "EpisodeResource EpisodeTime NoteTemplate ChannelDefaultEpisodeResource ChannelDefaultTime"
+                ),
+                Form.SKIP: "EpisodeStatistics",
+            },
+        }
+    ),
+    differences=MappingProxyType(
+        {
+            Product.PEOPLE: {
+                "FieldDatum": "Custom fields of the person, under the field's own name, as OpenFaith has them today.",
+            },
+            Product.GROUPS: {"Campus": "Planning Center shows no campus of a group; its campuses are those of People."},
+            Product.REGISTRATIONS: {"Campus": "The campuses of a signup are edges to those of People."},
+        }
+    ),
+    not_yet=MappingProxyType(
+        {
+            Product.PEOPLE: (
+                "Household HouseholdMembership List ListCategory ListResult MaritalStatus InactiveReason Note "
+                "NoteCategory Tab FieldDefinition Workflow WorkflowCategory WorkflowCard NamePrefix NameSuffix "
+                "SchoolOption"
+            ),
+            Product.GROUPS: (
+                "Group GroupType Membership Event Attendance Location TagGroup Tag Enrollment Resource "
+                "GroupApplication EventNote"
+            ),
+            Product.CALENDAR: (
+                "Event EventInstance Resource ResourceFolder ResourceBooking Tag TagGroup Attachment "
+                "EventResourceRequest Feed RoomSetup ResourceQuestion EventResourceAnswer RequiredApproval "
+                "ResourceApprovalGroup"
+            ),
+            Product.CHECK_INS: (
+                "Event EventPeriod Location CheckIn Station Label EventLabel LocationLabel CheckInGroup "
+                "CheckInTime AttendanceType Headcount Option Theme Pass"
+            ),
+            Product.GIVING: (
+                "Donation Fund Designation Batch BatchGroup RecurringDonation RecurringDonationDesignation "
+                "PledgeCampaign Pledge PaymentMethod PaymentSource Note Label"
+            ),
+            Product.SERVICES: (
+                "ServiceType Plan Song Media Team Arrangement Item PlanPerson Attachment Folder Tag TeamPosition "
+                "Key Blockout Attendance Contributor PersonTeamPositionAssignment TeamLeader PlanNote ItemNote "
+                "NeededPosition TimePreferenceOption Series TagGroup ItemNoteCategory PlanNoteCategory "
+                "AttachmentTypeGroup EmailTemplate ReportTemplate ArrangementSections AttachmentType BlockoutDate "
+                "BlockoutException CustomSlide ItemTime PlanPersonTime PublicView SplitTeamRehearsalAssignment "
+                "LiveController TextSetting"
+            ),
+            Product.REGISTRATIONS: (
+                "Signup Registration Attendee Category SignupTime SignupLocation SelectionType EmergencyContact"
+            ),
+            Product.PUBLISHING: (
+                "Episode Channel Series Speaker Speakership EpisodeResource EpisodeTime NoteTemplate "
+                "ChannelDefaultEpisodeResource ChannelDefaultTime"
+            ),
+        }
+    ),
+)

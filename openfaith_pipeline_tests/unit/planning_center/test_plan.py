@@ -1,0 +1,59 @@
+"""The declarations against OpenFaith's plan: what differs is named with its reason, and nothing else differs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openfaith_pipeline.canonical.plan import Form, form_of, streams_of_type
+from openfaith_pipeline.planning_center.mapping.plan import PLAN
+from openfaith_pipeline.planning_center.products import Product
+from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
+from openfaith_pipeline.sources import CANONICAL
+
+MAPPING = Path("/work/shared/openfaith-model/mapping.json")
+
+
+def test_what_differs_from_the_plan_is_named() -> None:
+    different = {
+        (product, type_): (planned.value, found.value)
+        for product, type_, planned in PLAN.planned()
+        if (found := form_of(CANONICAL, product, type_)) is not planned
+    }
+    missing = {(product, type_) for product, types in PLAN.not_yet.items() for type_ in types.split()}
+    named = {(product, type_) for product, types in PLAN.differences.items() for type_ in types}
+    unread = {(product, type_) for product, types in NOT_SYNCED.items() for type_ in types}
+    assert not missing & (named | unread)
+    assert different.keys() - missing - unread == named
+    assert {each for each in missing if different.get(each, ("", ""))[1] != Form.SKIP} == set(), "mapped by now"
+
+
+@pytest.mark.skipif(not MAPPING.exists(), reason="only where OpenFaith's own plan is at hand")
+def test_the_plan_is_openfaiths() -> None:
+    theirs = list(_theirs())
+    assert len(theirs) == 170
+    assert {(product, each["type"], each["as"]) for product, each in theirs} == set(PLAN.planned())
+    for product, each in theirs:
+        if not PLAN.reason(product, each["type"]) and not PLAN.is_missing(product, each["type"]):
+            _check_particulars(product, each)
+
+
+def _theirs() -> Any:
+    for product, types in json.loads(MAPPING.read_text())["products"].items():
+        yield from ((Product(product.replace("-", "_")), each) for each in types)
+
+
+def _check_particulars(product: Product, planned: dict[str, Any]) -> None:
+    """The folder's type, an edge's ends and a field's owners."""
+    names = [stream.name for stream in streams_of_type(CANONICAL, product, planned["type"])]
+    for name in names:
+        if "folder_type" in planned:
+            assert CANONICAL.entities[name].columns["folderType"].value == planned["folder_type"], name
+        if "between" in planned:
+            edge = CANONICAL.edges[name]
+            ends = [CANONICAL.streams[edge.stream.belongs_to[end] or ""].type for end in edge.between]
+            assert sorted(ends) == sorted(planned["between"]), name
+        if "on" in planned:
+            owners = {each.on.type for each in CANONICAL.fields if each.stream.name == name}
+            assert owners <= {*planned["on"]} or planned["on"] == ["Edge"], name
