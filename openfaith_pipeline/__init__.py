@@ -9,7 +9,7 @@ __all__ = ["run_pco_sync"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load Dagster only when a sync is asked for: it takes over a second."""
+    """Load Dagster on first use: it takes over a second."""
     if name != "run_pco_sync":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from openfaith_pipeline.defs.execution import sync_orgs

@@ -1,4 +1,4 @@
-"""What a source's webhooks deliver, and the form in which a source says how it delivers."""
+"""Webhook deliveries of a source, and the declaration of how it delivers."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What the shell offers on Tab: orgs that are connected, and streams. Nothing is started, and nothing is ever said."""
+"""Shell completion of connected orgs and of streams. It starts nothing and prints nothing else."""
 
 from collections.abc import Iterator
 from contextlib import suppress

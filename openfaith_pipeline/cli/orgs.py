@@ -72,8 +72,8 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
 ) -> None:
     """Connect a church by a personal access token, or give a connected one a new token.
 
-    Make the token at https://api.planningcenteronline.com/oauth/applications, as a user who may see what is to be
-    synced. Its secret is asked for or read from stdin, never given as an argument, where others could see it.
+    Make the token at https://api.planningcenteronline.com/oauth/applications, as a user who may see everything
+    to sync. Its secret is entered at a prompt or on stdin, never given as an argument, where others could see it.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What is seen while a sync runs: a live display on a terminal, a plain line now and then anywhere else."""
+"""Progress of a running sync: a live display on a terminal, occasional plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping

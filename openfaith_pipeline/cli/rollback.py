@@ -118,7 +118,7 @@ def _print(title: str, undone: Sequence[OrgRollback], names: dict[str, str], *, 
 
 
 def _whisper(_line: str) -> None:
-    """What is only tried says nothing."""
+    """A dry run prints nothing."""
 
 
 def _describe(order: RollbackOrder, undone: Sequence[OrgRollback]) -> dict[str, Any]:

@@ -34,10 +34,10 @@ class IfBusy(StrEnum):
 
 @dataclass(frozen=True)
 class Terms:
-    """On which terms a sync is asked for.
+    """Conditions for a sync.
 
-    idempotency_key: asked again with the same one, it is the same sync.
-    choices: by org, the streams of orgs that do not sync all of those asked for.
+    idempotency_key: a second request with it is the same sync.
+    choices: by org, the streams of orgs that do not sync all requested ones.
     is_anew: an interrupted sync of the same request is not gone on with.
     """
 

@@ -1,4 +1,4 @@
-"""What a verb is to work on: the orgs and the streams that its options choose."""
+"""Selection of orgs and streams by a verb's options."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`status`: what is known of each church's syncs, the worst first."""
+"""`status`: the state of each church's syncs, the worst first."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace

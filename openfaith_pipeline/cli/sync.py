@@ -241,7 +241,7 @@ def _report(
 
 
 def _report_interrupted(orgs: Sequence[Org], interrupted: "SyncInterrupted", *, as_json: bool) -> NoReturn:
-    """What is done of it, and that the same command goes on."""
+    """Report the finished part, and that the same command continues."""
     if as_json:
         terminal.print_json(describe_sync(interrupted.sync_id, interrupted.reports))
     for org in orgs:

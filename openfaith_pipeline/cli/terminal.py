@@ -28,7 +28,7 @@ _WIDTH_OF_A_PIPE = 400  # tables take the width they need; a file has no edge to
 
 
 class _Console(Console):
-    """Lets no text from outside command the terminal: of what it prints only the styles are its own.
+    """Prints untrusted text without control sequences: only its own styles reach the terminal.
 
     A reader that has gone away, such as `head`, ends nothing: what is printed after that is dropped.
     """

@@ -1,4 +1,4 @@
-"""Runs executed in this process: what `openfaith-pipeline sync` does, and the function of Python.
+"""Execute runs in this process, for `openfaith-pipeline sync` and `run_pco_sync`.
 
 They are runs of the instance like any other, seen in the UI while they execute and afterwards. They do not pass the
 queue: a person waits for them.
@@ -79,9 +79,9 @@ _AT_LEAST: Final = {
 
 @dataclass(frozen=True)
 class SyncOrder:
-    """What is asked for; `sync_id` names it in our records, and `trigger` says who asks.
+    """A sync to execute; `sync_id` names it in our records, `trigger` is its origin.
 
-    idempotency_key: the asker's own name for it; asked again with the same one, it is the same sync.
+    idempotency_key: the client's own name for it; a second order with it is the same sync.
     choices: by org, the streams of orgs that do not sync all of `streams`.
     is_anew: an interrupted sync of the same request is not gone on with.
     patience_seconds: how long a stream is waited for that another sync holds.
@@ -321,7 +321,7 @@ def _concluded(database: Database, order: SyncOrder) -> Iterator[dict[str, OrgRe
 
 
 def _so_far(database: Database, order: SyncOrder, reports: Mapping[str, OrgReport]) -> dict[str, OrgReport]:
-    """By org, what the sync has done, its earlier attempts included."""
+    """Results of the sync by org, including its earlier attempts."""
     found = {}
     with database.connect() as connection:
         for org_id in order.org_ids:

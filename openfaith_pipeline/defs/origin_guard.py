@@ -98,7 +98,7 @@ def _hostname(values: list[str]) -> str | None:
 
 
 def _netloc(origin: str) -> str:
-    """Host and port; empty for what is no URL."""
+    """Host and port; empty for an invalid URL."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:

@@ -99,7 +99,7 @@ async def publish_stream(
     stream: Stream,
     deletions: Sequence[str],
 ) -> Published:
-    """Publish what the session has staged of a stream, and mark rows as deleted, in the caller's transaction."""
+    """Publish the session's staged rows of a stream, and mark rows as deleted, in the caller's transaction."""
     await drop_staged_merged(connection, session, stream)
     await gather_parents(connection, session, stream)
     keeps_links = await keep_unasked(connection, session, stream)

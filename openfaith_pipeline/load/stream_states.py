@@ -1,4 +1,4 @@
-"""What is known of each stream of an org, in `sync.stream_states`: how far it is read, whether it may be, its rows.
+"""State of each stream of an org, in `sync.stream_states`: its position, availability and number of rows.
 
 Its lease stands in the same row, see `load/leases`.
 """

@@ -1,4 +1,4 @@
-"""How each of many orgs stands, in one word: what an overview counts, filters and sorts by.
+"""The state of each org in one word, by which an overview counts, filters and sorts.
 
 The statement reads a few index entries for each org and never all of its streams, so that a thousand orgs take some
 milliseconds.
@@ -83,7 +83,7 @@ class OrgStanding:
 
 @dataclass(frozen=True)
 class StandingQuery:
-    """What an overview is asked for.
+    """Parameters of an overview.
 
     search: part of a name, or the beginning of an id. standing: only these. page: from 1.
     """

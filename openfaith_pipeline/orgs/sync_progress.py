@@ -110,7 +110,7 @@ class SyncProgress:
 
     @property
     def share(self) -> float | None:
-        """From 0 to 1; None while nothing is known of what there is to do."""
+        """From 0 to 1; None while the amount of work is unknown."""
         if not self.is_running:
             return 1.0
         total = sum(step.weight for step in self.streams)

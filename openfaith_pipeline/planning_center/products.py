@@ -1,4 +1,4 @@
-"""The products of Planning Center: what is granted, versioned and found under a path of its own."""
+"""The products of Planning Center, each with its own grant, version and path."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -59,7 +59,7 @@ def create_app(database: Database, host: str = "127.0.0.1") -> FastAPI:
 
     host: the address it is served at, on which depends whether programs on this machine need a key.
 
-    Endpoints find what they share in `request.app.state`: `database`, `pool` (of connections, for threads), `keys`,
+    Endpoints share through `request.app.state`: `database`, `pool` (of connections, for threads), `keys`,
     `limiter`, `waiting` (by key, how many calls wait for the end of what they have started), `metrics`.
     """
     app = FastAPI(

@@ -49,7 +49,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping
 
 
 def _described(method: str, path: str, operation: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
-    """What the template shows of one operation."""
+    """One operation in the template's form."""
     contents = [("Body", schema) for schema in _contents(operation.get("requestBody", {}))]
     for status, answer in operation.get("responses", {}).items():
         contents += [(f"{status}: {answer.get('description', '')}", schema) for schema in _contents(answer)]

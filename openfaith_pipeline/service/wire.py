@@ -1,4 +1,4 @@
-"""What connections may hold, and for how long: uvicorn by itself waits for ever, and for as much as comes.
+"""Limits for connections in bytes and time: uvicorn by itself waits for ever, for any amount.
 
 A client that is slow is given up, never one that is quick refused because of it: where room is short, it is made by
 those that have kept the service waiting longest.
@@ -213,7 +213,7 @@ class Wire(HttpToolsProtocol):
 
     @property
     def _is_answered(self) -> bool:
-        """Whether what still comes is of a request that was answered already, and is let go as it comes."""
+        """Whether incoming bytes belong to a request that was already answered, and are discarded."""
         return bool(self._is_unfinished and not self._is_in_head and self.cycle and self.cycle.response_complete)
 
     @property
@@ -240,5 +240,5 @@ def may_be_dropped(scope: Scope) -> None:
 
 
 def wire_with(limits: WireLimits) -> type[asyncio.Protocol]:
-    """What uvicorn's Config takes as `http`: connections that keep to the limits together."""
+    """A class for uvicorn's `http` setting: connections that respect the limits together."""
     return cast("type[asyncio.Protocol]", partial(Wire, crowd=Crowd(limits)))

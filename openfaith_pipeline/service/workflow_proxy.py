@@ -1,7 +1,7 @@
 """Workflows as @effect/workflow's own proxy serves them, so that OpenFaith's typed client works here unchanged.
 
 WorkflowProxy.toHttpApiGroup makes of each workflow a path of its name in kebab case: a POST of the payload waits for
-the end, `/discard` does not, and `/resume` takes `{"executionId": ...}`. Each answers 204; a failure is told with 500.
+the end, `/discard` does not, and `/resume` takes `{"executionId": ...}`. Each answers 204; a failure with 500.
 """
 
 import asyncio

@@ -100,7 +100,7 @@ def show_execution(request: Request, name: str, execution_id: str, visitor: Read
 
 @router.post("/{name}/executions/{execution_id}/cancel", summary="Cancel an execution")
 def cancel_execution(request: Request, name: str, execution_id: str, visitor: Starter) -> Execution:
-    """One that waits is canceled at once. One that runs is told to stop, which takes some seconds: look again."""
+    """One that waits is canceled at once. One that runs is stopped, which takes some seconds: look again."""
     with request.app.state.pool.connection() as connection:
         found_for(visitor, name, get_request(connection, execution_id))
         return Execution(**described(cancel_request(connection, execution_id)))

@@ -1,4 +1,4 @@
-"""Records asked for one by one, to see whether they are gone."""
+"""Requests for single records, to see whether they are gone."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -20,7 +20,7 @@ Connecting = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
 
 
 class Asking:
-    """Asks for records, and counts what that takes."""
+    """Requests records, and counts the requests."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
@@ -57,7 +57,7 @@ class Asking:
         return None
 
     async def for_document(self, path: str, params: Mapping[str, str]) -> Any:
-        """The data of what is at the path."""
+        """The data of the document at the path."""
         return self.tally.add(await self._fetch(path, params)).data
 
     async def _at(self, stream: Stream, path: str, identifier: str) -> Any:

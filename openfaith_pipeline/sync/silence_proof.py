@@ -1,4 +1,4 @@
-"""Silence judged: whether a listing without records is empty, or hides what is there.
+"""Judge silent listings: whether a listing without records is empty, or hides its records.
 
 A product that removes rows instead of refusing answers for a hidden record as for one that is gone, so one 404 proves
 nothing by itself. What is believed, and why, is in docs/decisions/0017-silence.md.

@@ -28,10 +28,10 @@ _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class News:
-    """What deliveries tell of one record.
+    """Combined deliveries about one record.
 
-    resource: the record as the newest of them shows it; without attributes where they only tell of its end.
-    is_told: whether a delivery told what the record is. is_end: whether one told that it is gone.
+    resource: the record as the newest of them shows it; without attributes if there were only deletions.
+    is_told: whether a delivery contained the record. is_end: whether one was a deletion.
     is_unsure: whether another, of the same second, shows it otherwise, or the end is to be confirmed.
     ended_at: when the last end was, None where no time is given.
     parents: by relationship, the ids of those that it is said to be under.
@@ -63,10 +63,10 @@ class Sorted:
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be done about a record.
+    """Actions for one record.
 
-    record: to be published as it is. is_gone: to be marked deleted. must_ask: to be asked for, too or instead.
-    is_old: the row is newer than all that was told.
+    record: to publish. is_gone: to mark as deleted. must_ask: to fetch, in addition or instead.
+    is_old: the row is newer than all deliveries.
     is_lost: nothing says what the new record is under, so only the listings of its parents can.
     """
 
@@ -212,7 +212,7 @@ def _parents(news: News) -> Mapping[str, str]:
 
 
 def _parents_in(document: Mapping[str, Any], stream: Stream) -> dict[str, str]:
-    """What `meta.parent` says that the record is under: often no more than the organization."""
+    """The record's parent according to `meta.parent`: often only the organization."""
     meta = document.get("meta")
     parent = meta.get("parent") if isinstance(meta, dict) else None
     identifier = id_of(parent)

@@ -1,4 +1,4 @@
-"""Reading around what cannot be read: an include that makes its answers fail, a record that makes its page fail.
+"""Work around parts of a listing that cannot be read: an include or a record that makes responses fail.
 
 A request that fails for good is asked for again in other ways, with few attempts at each: in pieces, down to the one
 record, where one of its records is answered by itself; else without its includes, which finds those at fault.

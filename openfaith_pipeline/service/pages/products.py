@@ -1,4 +1,4 @@
-"""What is read of each product, in the words of those who use Planning Center."""
+"""Contents of each product, in the words of Planning Center's users."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -44,7 +44,7 @@ def rate(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """Rounded down: 100 % is said of what is finished alone."""
+    """Rounded down: only finished work shows 100 %."""
     return "" if value is None else f"{int(value * 100)} %"
 
 
@@ -54,5 +54,5 @@ def plain(value: str | None) -> str:
 
 
 def one_line(value: str | None) -> str:
-    """Text from outside on one line, without what turns the order of letters."""
+    """Untrusted text on one line, without characters that reverse the order of letters."""
     return printable(value or "")

@@ -119,7 +119,7 @@ class BudgetLine(Read):
 
 
 class WithheldLine(Read):
-    """What Planning Center withholds of a product. is_whole: all of it."""
+    """Streams of a product that Planning Center withholds. is_whole: all of them."""
 
     product: str
     streams: list[str]
