@@ -256,7 +256,7 @@ def _org_of(connection: Connection[Any], account: Account, journey: Mapping[str,
     has_number = any(organization_id for org_id, organization_id in rows if org_id == expected)
     if theirs or has_number or not journey["invitation_hash"]:
         raise UsageError(
-            f"you have approved for {account.name}, which is not the church to be connected again:"
+            f"you have approved for {account.name}, which is not the church being reconnected:"
             f" sign in to Planning Center as a user of that church, and {_BEGIN_AGAIN}"
         )
     return str(expected)

@@ -157,7 +157,7 @@ def _refusal(error: str) -> HTMLResponse:
     message = (
         "You have not approved. Nothing was changed."
         if error == "access_denied"
-        else f"{_SOURCE.title} did not send what is needed to connect."
+        else f"{_SOURCE.title} did not send the data needed to connect."
     )
     return _page("connect_failed.html", {"message": message, "may_begin_again": True}, status=400)
 

@@ -35,7 +35,7 @@ def test_deliveries_that_failed_are_replayed(verb: Verbs, connected: str, databa
     assert verb("webhooks", "replay", "--since", "soon").code == 2
     assert verb("webhooks", "replay", "org_01k5t0w2m1e9qv4y8z3n7b6c5d").code == 2
     assert verb("webhooks", "replay", "--since", "2999-01-01", "--json").document == {"replayed": 0}
-    assert verb("webhooks", "replay", connected).out == "1 delivery will be applied once more\n"
+    assert verb("webhooks", "replay", connected).out == "1 delivery will be applied again\n"
     with database.connect() as connection:
         left = connection.execute("SELECT event_id, status FROM sync.webhook_deliveries ORDER BY id").fetchall()
     assert left == [("one", "pending"), ("two", "applied")]

@@ -64,5 +64,5 @@ async def test_an_api_that_does_not_answer_is_named(database: Database, simulato
     add(database, FIRST.org_id, TOKEN, simulator.url)
     add(database, SECOND.org_id, TOKEN, NOWHERE)
 
-    with pytest.raises(TransientError, match=f"does not respond at {NOWHERE}"):
+    with pytest.raises(TransientError, match=f"does not answer at {NOWHERE}"):
         await check_answering(database, [FIRST.org_id, SECOND.org_id])

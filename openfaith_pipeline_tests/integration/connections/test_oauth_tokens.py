@@ -185,7 +185,7 @@ def test_those_who_wait_for_a_refresh_that_fails_do_not_ask_again(connected: Dat
         told = {outcome.result() for outcome in outcomes}
         server.shutdown()
 
-    assert told == {"POST /oauth/token: 503, which says nothing of the token"}
+    assert told == {"POST /oauth/token: 503, which says nothing about the token"}
     assert asked == ["/oauth/token"]
     assert isinstance(renew_token(connected, ORG, _token(connected)), OAuthToken)
 

@@ -257,7 +257,7 @@ def test_what_is_not_set_up_or_not_there_is_said(database: Database) -> None:
     for change, status, told in (
         ({"oauth_client_id": None}, 400, "PLANNING_CENTER_CLIENT_ID"),
         ({"public_url": None}, 400, "OPENFAITH_PUBLIC_URL"),
-        ({"api_url": "http://127.0.0.1:9"}, 503, "no answer from 127.0.0.1"),
+        ({"api_url": "http://127.0.0.1:9"}, 503, "no response from 127.0.0.1"),
     ):
         settings = database.settings.model_copy(update=change)
         with TestClient(

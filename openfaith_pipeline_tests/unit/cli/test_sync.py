@@ -55,7 +55,7 @@ def test_an_unknown_stream_is_refused_with_the_nearest() -> None:
         ),
         ([report(result("people.tabs", "incomplete", error="3 of 4"), status="failed")], 1, "incomplete: 3 of 4\n"),
         ([report(status="failed", error="the token is refused")], 1, f"error: {ORG}: failed: the token is refused\n"),
-        ([report(status="canceled")], 1, f"error: {ORG}: canceled: its process ended without a word\n"),
+        ([report(status="canceled")], 1, f"error: {ORG}: canceled: its process ended without an error message\n"),
         (
             [report(result("people.tabs"), result("people.lists", "unavailable", error="not granted"))],
             0,

@@ -133,7 +133,7 @@ def test_redirect_is_not_followed() -> None:
 def test_faults_without_end_end_the_call_and_are_counted() -> None:
     async def scenario() -> tuple[int, float]:
         async with client_of(lambda _: httpx.ReadTimeout("slow")) as client:
-            with pytest.raises(TransientError, match=r"GET /people/v2/people: no whole answer .*\(ReadTimeout\)"):
+            with pytest.raises(TransientError, match=r"GET /people/v2/people: no complete response .*\(ReadTimeout\)"):
                 await client.get("/people/v2/people", {}, product=Product.PEOPLE)
             return client.requests, virtual_now()
 
