@@ -12,8 +12,8 @@ from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.planning_center.extract.around import Unread, going_around
 from openfaith_pipeline.planning_center.extract.children import Children, ChildState, Parents, read_children
 from openfaith_pipeline.planning_center.extract.included import Answer, lacking, left_out, sort_records
-from openfaith_pipeline.planning_center.extract.pages import Fetch, Tally, cursor_of
-from openfaith_pipeline.planning_center.extract.strategies import FOLLOWED, Piece, read_listing
+from openfaith_pipeline.planning_center.extract.pages import Fetch, Piece, Tally, cursor_of
+from openfaith_pipeline.planning_center.extract.strategies import FOLLOWED, read_listing
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ unread and nothing was skipped; if not, the listing has shifted, and we step bac
 
 from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from openfaith_pipeline.catalog.walk import Checkpoint, id_of
 from openfaith_pipeline.errors import UnexpectedResponse
@@ -19,6 +19,7 @@ from openfaith_pipeline.planning_center.extract.pages import (
     PAGE_SIZE,
     Fetch,
     Listing,
+    Piece,
     Tally,
     came_short,
     cursor_of,
@@ -61,18 +62,10 @@ class ListingState:
         self.doubt = self.doubt or reason
 
 
-class ListedPage(NamedTuple):
-    """Rows not read before, their document, and whether it is the last page."""
-
-    rows: list[Any]
-    document: Document
-    is_last: bool
-
-
 async def list_pages(
     fetch: Fetch, listing: Listing, state: ListingState, tally: Tally, stop_before: tuple[str, str] | None = None
-) -> AsyncGenerator[ListedPage, None]:
-    """Read a listing from `state` to its end; `state` is advanced and describes each page as it is yielded.
+) -> AsyncGenerator[Piece, None]:
+    """Read a listing from `state` to its end; `state` is moved along and describes each page as it is yielded.
 
     stop_before: (cursor attribute, watermark) of a newest-first listing, which ends at the first older row. If it turns
     out to be unordered, it is read to its end.
@@ -93,7 +86,8 @@ async def list_pages(
                 state.newest = state.newest or _first_value(rows, stop_before[0], latest_believed(document))
                 kept = fresh if state.is_unordered else _until(fresh, *stop_before)
             is_done = is_last(document, rows) or not fresh or len(kept) < len(fresh)
-            yield ListedPage(kept, document, is_done)
+            total = document.total_count if is_done and not stop_before else None
+            yield Piece(kept, rows, document.included, state.checkpoint(), is_done, total, state.doubt, state.newest)
     finally:
         await abreast.drop()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from openfaith_pipeline.catalog.walk import Checkpoint
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.planning_center.documents import Document
 
@@ -49,6 +50,28 @@ class Listing:
         """Query parameters of the page at `offset` rows."""
         paging = {"per_page": str(PAGE_SIZE)} | ({"offset": str(offset)} if offset else {})
         return {**self.params, **paging, **more}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of one page.
+
+    rows: those not read before and not older than what is read. shown: all rows of the answer, which `included` is of.
+    state: what the listing's next page is asked for with.
+    is_last: no page follows.
+    total: on the last page, the count the API reported (None of changes only).
+    doubt: why the listing may not show everything.
+    reached: on the last page, the cursor up to which every change was read, where the listing tells.
+    """
+
+    rows: list[Any]
+    shown: list[Any]
+    included: list[Any]
+    state: Checkpoint
+    is_last: bool
+    total: int | None = None
+    doubt: str | None = None
+    reached: str | None = None
 
 
 def rows_of(document: Document, path: str) -> list[Any]:

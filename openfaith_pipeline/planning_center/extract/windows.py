@@ -9,10 +9,10 @@ While pages of a window are in flight, reading continues by offset, each page be
 before. If one does not, the window has shifted (a row was changed and moved to the end): a new window begins there.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from openfaith_pipeline.catalog.walk import Checkpoint, id_of
 from openfaith_pipeline.errors import UnexpectedResponse
@@ -23,6 +23,7 @@ from openfaith_pipeline.planning_center.extract.pages import (
     PAGE_SIZE,
     Fetch,
     Listing,
+    Piece,
     Tally,
     came_short,
     cursor_of,
@@ -66,19 +67,19 @@ class WindowState:
         return asdict(self)
 
 
-class WindowPage(NamedTuple):
-    """Rows not read before, and their document, whose total is that of the window if filtered."""
-
-    rows: list[Any]
-    document: Document
-    is_filtered: bool
-    is_last: bool
-
-
 async def window_pages(
-    fetch: Fetch, listing: Listing, cursor: str, state: WindowState, tally: Tally
-) -> AsyncGenerator[WindowPage, None]:
-    """Read from `state` to the present; `state` is advanced and describes each page as it is yielded."""
+    fetch: Fetch,
+    listing: Listing,
+    cursor: str,
+    state: WindowState,
+    tally: Tally,
+    counted_by: Mapping[str, str] | None = None,
+) -> AsyncGenerator[Piece, None]:
+    """Read from `state` to the present; `state` is moved along and describes each page as it is yielded.
+
+    counted_by: the query with which the whole listing is counted, None where only changes are read. The total of a
+    window that begins at a cursor is not the listing's.
+    """
     is_done, count, abreast = False, None, PagesAbreast(fetch, tally)
     since, offset = state.since, state.offset
     try:
@@ -96,7 +97,10 @@ async def window_pages(
             _look_for_gaps(state, document, rows, fresh, offset)
             _advance(state, fresh, cursor, latest_believed(document))
             is_done = is_last(document, rows) or not fresh
-            yield WindowPage(fresh, document, since is not None, is_done)
+            total = None
+            if is_done and counted_by is not None:
+                total = document.total_count if since is None else await _count(fetch, listing.path, counted_by, tally)
+            yield Piece(fresh, rows, document.included, state.checkpoint(), is_done, total, state.doubt, state.since)
             left = None if document.total_count is None else document.total_count - offset - len(rows)
             offset += len(rows) - 1
             if offset not in abreast:
@@ -105,6 +109,10 @@ async def window_pages(
             count = None if left is None else min(offset + 1 + left, MOST_ROWS)
     finally:
         await abreast.drop()
+
+
+async def _count(fetch: Fetch, path: str, query: Mapping[str, str], tally: Tally) -> int | None:
+    return tally.add(await fetch(path, {**query, "per_page": "1"})).total_count
 
 
 def _look_for_gaps(state: WindowState, document: Document, rows: list[Any], fresh: list[Any], offset: int) -> None:

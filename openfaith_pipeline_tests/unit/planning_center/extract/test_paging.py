@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.planning_center.extract.listings import ListedPage, ListingState, list_pages
-from openfaith_pipeline.planning_center.extract.pages import PAGE_SIZE, Fetch, Listing, Tally
+from openfaith_pipeline.planning_center.extract.listings import ListingState, list_pages
+from openfaith_pipeline.planning_center.extract.pages import PAGE_SIZE, Fetch, Listing, Piece, Tally
 from openfaith_pipeline.planning_center.extract.prefetch import PAGES_ABREAST
 from openfaith_pipeline.planning_center.extract.windows import WindowState, window_pages
 from openfaith_pipeline_tests.unit.planning_center.extract.collection import Bugs, Change, Collection, stamp
@@ -46,10 +46,8 @@ def read_windows(collection: Collection, state: WindowState) -> list[dict[str, A
     return asyncio.run(read())
 
 
-def read_listing(
-    collection: Collection, state: ListingState, listing: Listing = THINGS, **more: Any
-) -> list[ListedPage]:
-    async def read() -> list[ListedPage]:
+def read_listing(collection: Collection, state: ListingState, listing: Listing = THINGS, **more: Any) -> list[Piece]:
+    async def read() -> list[Piece]:
         return [page async for page in list_pages(collection.fetch, listing, state, Tally(), **more)]
 
     return asyncio.run(read())
@@ -100,7 +98,7 @@ def test_a_listing_that_calls_itself_steady_and_accounted_for_is_exact(
     collection, state = Collection(dict(content), iter(schedule), iter(late)), ListingState()
     pages = read_listing(collection, state)
     read = [row["id"] for page in pages for row in page.rows]
-    if not state.doubt and pages[-1].document.total_count == len(set(read)):
+    if not state.doubt and pages[-1].total == len(set(read)):
         assert {int(identifier) for identifier in read} >= collection.rows.keys()
 
 
