@@ -34,11 +34,14 @@
 Messages never contain credentials or personal data: they are shown in logs, in Dagster and on terminals.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from openfaith_pipeline.printable import printable
+from openfaith_pipeline.text.printable import printable
+
+_log = logging.getLogger(__name__)
 
 
 class OpenFaithError(Exception):
@@ -205,4 +208,14 @@ class SyncIncomplete(OpenFaithError):
 
 
 class SyncFailed(OpenFaithError):
-    """At least one requested stream did not succeed."""
+    """At least one stream that was asked for did not succeed."""
+
+
+def describe_unforeseen(error: BaseException) -> str:
+    """Kind and place of an error, which is logged too. Its text may quote records, and stays out."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}" if trace else "an unknown place"
+    _log.error("%s in %s", type(error).__name__, place)
+    return f"{type(error).__name__} in {place}: a fault of the pipeline, please report it"

@@ -19,7 +19,7 @@ from pydantic_settings import (
 
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.home import find_home
-from openfaith_pipeline.urls import HttpUrl, parse_http_url
+from openfaith_pipeline.text.urls import HttpUrl, parse_http_url
 
 DEFAULT_API_URL = "https://api.planningcenteronline.com"
 _ADDRESS = r"^[^@\s<>,]+@[^@\s<>,]+$"

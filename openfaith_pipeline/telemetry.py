@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from opentelemetry import trace
 
 from openfaith_pipeline.errors import ConfigurationError
-from openfaith_pipeline.network import certificates_named, proxy_of
+from openfaith_pipeline.network.certificates import certificates_named
+from openfaith_pipeline.network.proxies import proxy_of
 from openfaith_pipeline.settings import Settings, shared_variable
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import Final
 
 from openfaith_pipeline.alerts.delivery import Channel
 from openfaith_pipeline.errors import ConfigurationError, DeliveryFailed
-from openfaith_pipeline.network import mail_tls_context, post_json
+from openfaith_pipeline.network.certificates import mail_tls_context
+from openfaith_pipeline.network.clients import post_json
 from openfaith_pipeline.settings import Settings
 
 _TIMEOUT_SECONDS: Final = 8

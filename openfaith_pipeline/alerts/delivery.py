@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import DeliveryFailed
-from openfaith_pipeline.printable import printable
+from openfaith_pipeline.text.printable import printable
 
 CLAIM: Final = timedelta(minutes=3)
 LONGEST_WAIT: Final = timedelta(hours=1)

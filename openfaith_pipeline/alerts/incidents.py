@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.rows import class_row, scalar_row
 
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.printable import printable
+from openfaith_pipeline.text.printable import printable
 
 AlertKind = Literal[
     "run_failed",

@@ -13,8 +13,8 @@ from openfaith_pipeline.cli.org_names import OrgOption, only_org_id
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import DeliveryFailed, UsageError
 from openfaith_pipeline.orgs.registry import list_orgs
-from openfaith_pipeline.printable import printable
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.text.printable import printable
 
 alerts_app = typer.Typer(no_args_is_help=True, help="Incidents that are not over yet.")
 

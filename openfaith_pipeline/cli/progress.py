@@ -15,8 +15,8 @@ from rich.text import Text
 from openfaith_pipeline.cli.outlook import Outlook, Watch, outlook_in_words
 from openfaith_pipeline.cli.terminal import count, duration, messages, number_of, table
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.printable import printable
 from openfaith_pipeline.sync.results import Progress, Silence, StreamResult
+from openfaith_pipeline.text.printable import printable
 
 _PLAIN_INTERVAL_SECONDS = 5.0
 _MOST_LIVE_STREAMS = {False: 5, True: 15}

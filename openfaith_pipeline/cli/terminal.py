@@ -14,10 +14,10 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.segment import Segment
 
-from openfaith_pipeline import exact_json
 from openfaith_pipeline.cli.listing import Listing
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.printable import printable, printable_json
+from openfaith_pipeline.text import exact_json
+from openfaith_pipeline.text.printable import printable, printable_json
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every stream, as it ends and at the end.")]

@@ -11,8 +11,8 @@ from openfaith_pipeline.connections.credentials import kind_of, put_credentials,
 from openfaith_pipeline.orgs.org_ids import check_org_id
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
-from openfaith_pipeline.printable import printable
 from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.text.printable import printable
 
 ConnectionState = Literal["connected", "degraded", "needs_reconnect"]
 

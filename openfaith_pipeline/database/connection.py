@@ -10,11 +10,11 @@ from psycopg.adapt import AdaptersMap
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from openfaith_pipeline import exact_json
 from openfaith_pipeline.database.outages import cause_of_outage
 from openfaith_pipeline.database.session import ENCODING, forget_libpq_variables, session_options
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.text import exact_json
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

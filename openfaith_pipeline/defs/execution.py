@@ -45,7 +45,6 @@ from openfaith_pipeline.defs.run_tags import (
 )
 from openfaith_pipeline.defs.selections import assets_of, mode_config
 from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBusy
-from openfaith_pipeline.interrupts import interrupts_heard
 from openfaith_pipeline.load.sync_log import (
     INTERRUPTED,
     RecordedSync,
@@ -61,6 +60,7 @@ from openfaith_pipeline.load.sync_log import (
     started_alone,
 )
 from openfaith_pipeline.orgs.registry import get_org, list_orgs
+from openfaith_pipeline.processes.interrupts import interrupts_heard
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import Progress, StreamResult, SyncMode, stored_result

@@ -7,7 +7,7 @@ from typing import Any, Final
 import dagster as dg
 
 from openfaith_pipeline import errors
-from openfaith_pipeline.printable import printable
+from openfaith_pipeline.text.printable import printable
 
 _OURS: Final = frozenset(
     name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, errors.OpenFaithError)

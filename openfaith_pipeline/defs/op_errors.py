@@ -17,8 +17,8 @@ from openfaith_pipeline.errors import (
     SourceUnreachable,
     SyncIncomplete,
     UsageError,
+    describe_unforeseen,
 )
-from openfaith_pipeline.unforeseen import describe_unforeseen
 
 RETRY_POLICY: Final = dg.RetryPolicy(max_retries=3)
 """Immediate retry: Dagster's own wait cannot be interrupted, so the op itself waits, where it can."""

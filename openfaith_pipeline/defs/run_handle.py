@@ -12,7 +12,7 @@ import dagster as dg
 import psycopg
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.interrupts import cancel_at_last, interrupts_heard
+from openfaith_pipeline.processes.interrupts import cancel_at_last, interrupts_heard
 from openfaith_pipeline.sync.results import Progress, StreamResult
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS
 from openfaith_pipeline.transform import TransformResult

@@ -10,7 +10,6 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from openfaith_pipeline import exact_json
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.load.columns import LONGEST_ID, ColumnEncoder, links_of
@@ -24,6 +23,7 @@ from openfaith_pipeline.load.values import (
     kind_of,
 )
 from openfaith_pipeline.sources import carried_names
+from openfaith_pipeline.text import exact_json
 
 _REPLACED = "holds a character that Postgres cannot store, replaced by U+FFFD"
 

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from openfaith_pipeline import exact_json
 from openfaith_pipeline.catalog.stream import ColumnType
-from openfaith_pipeline.exact_json import LARGEST_EXPONENT, digits_of
 from openfaith_pipeline.load.columns import ESCAPES, LONGEST_ID, NEEDS_ESCAPE
+from openfaith_pipeline.text import exact_json
+from openfaith_pipeline.text.exact_json import LARGEST_EXPONENT, digits_of
 
 NULL: Final = r"\N"
 _INT64 = range(-(2**63), 2**63)

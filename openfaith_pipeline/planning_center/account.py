@@ -5,7 +5,7 @@ from typing import Final
 
 from openfaith_pipeline.catalog.source import Account
 from openfaith_pipeline.errors import TransientError, UnexpectedResponse
-from openfaith_pipeline.exact_json import storable
+from openfaith_pipeline.text.exact_json import storable
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.credentials import Credentials
 from openfaith_pipeline.planning_center.documents import Document

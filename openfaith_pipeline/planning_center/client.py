@@ -23,7 +23,7 @@ from openfaith_pipeline.errors import (
     UnavailableError,
     UnexpectedResponse,
 )
-from openfaith_pipeline.network import failure_of
+from openfaith_pipeline.network.clients import failure_of
 from openfaith_pipeline.planning_center.calls import Call
 from openfaith_pipeline.planning_center.connections import MOST_CONNECTIONS, Connections, borrowed
 from openfaith_pipeline.planning_center.credentials import (

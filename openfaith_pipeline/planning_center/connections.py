@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
-from openfaith_pipeline.network import client_options
+from openfaith_pipeline.network.clients import client_options
 from openfaith_pipeline.planning_center.answers import ACCEPTED, read_whole
 from openfaith_pipeline.planning_center.transport import user_agent
 

@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from typing import Any, Final
 
-from openfaith_pipeline import exact_json
 from openfaith_pipeline.catalog.events import MOST_ID_CHARACTERS, Incoming, moment_of
 from openfaith_pipeline.catalog.walk import id_of
 from openfaith_pipeline.planning_center.event_names import event_named
+from openfaith_pipeline.text import exact_json
 
 __all__ = ["MOST_EVENTS", "account_in", "event_named", "is_signature", "is_signed", "read_envelope"]
 

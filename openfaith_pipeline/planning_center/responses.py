@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 
-from openfaith_pipeline import exact_json
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     OpenFaithError,
@@ -28,6 +27,7 @@ from openfaith_pipeline.errors import (
 from openfaith_pipeline.planning_center.calls import Call
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.rate_budget import RateReport
+from openfaith_pipeline.text import exact_json
 
 UNNAMED_WAIT = timedelta(seconds=1)
 """Wait after a 429 without a `Retry-After`, as in Planning Center's own Ruby client."""

@@ -23,7 +23,7 @@ from openfaith_pipeline.errors import (
     TransientError,
     UnexpectedResponse,
 )
-from openfaith_pipeline.network import client_options, failure_of
+from openfaith_pipeline.network.clients import client_options, failure_of
 from openfaith_pipeline.planning_center.answers import ACCEPTED, read_whole_now
 from openfaith_pipeline.planning_center.credentials import OAuthToken
 from openfaith_pipeline.planning_center.transport import parse_url, user_agent

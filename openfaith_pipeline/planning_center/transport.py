@@ -7,7 +7,7 @@ from importlib.metadata import version
 import httpx
 
 from openfaith_pipeline.errors import ConfigurationError
-from openfaith_pipeline.urls import parse_http_url
+from openfaith_pipeline.text.urls import parse_http_url
 
 
 def parse_url(base_url: str) -> httpx.URL:

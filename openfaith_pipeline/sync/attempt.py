@@ -30,6 +30,7 @@ from openfaith_pipeline.errors import (
     SourceUnreachable,
     StreamForbidden,
     UnavailableError,
+    describe_unforeseen,
 )
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.lost_parents import streams_that_lost_parents
@@ -53,7 +54,6 @@ from openfaith_pipeline.sync.compensation import compensate
 from openfaith_pipeline.sync.deletion_proof import find_doubtful, prove_deletions
 from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS, Workplace, at_work, opened
-from openfaith_pipeline.unforeseen import describe_unforeseen
 
 _ENDS_ALL = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable, psycopg.OperationalError, PoolTimeout)
 """Errors of the church or of this machine, which would end every other walk too."""

@@ -21,7 +21,7 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.beats import beating
 from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, outages_told, refusal_in_words
-from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, OrgPaused, UnknownOrg
+from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, OrgPaused, UnknownOrg, describe_unforeseen
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, changed_streams, finish_sync
 from openfaith_pipeline.orgs.turns import (
     BEAT_SECONDS,
@@ -40,7 +40,6 @@ from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline.sync.stream_selection import streams_between_polls, streams_due_for_reconcile
 from openfaith_pipeline.sync.worker import Workplace, open_workplace
 from openfaith_pipeline.transform import SOURCES, TransformResult, transform_org
-from openfaith_pipeline.unforeseen import describe_unforeseen
 
 ORGS_AT_ONCE: Final = 50
 CLAIMS_FOR: Final = timedelta(minutes=30)

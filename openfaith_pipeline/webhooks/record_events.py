@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final
 
-from openfaith_pipeline import exact_json
 from openfaith_pipeline.catalog.events import MOST_ID_CHARACTERS, moment_of
 from openfaith_pipeline.catalog.stream import ColumnType, Stream
 from openfaith_pipeline.catalog.walk import Record, id_of
@@ -18,6 +17,7 @@ from openfaith_pipeline.load.arrivals import Row
 from openfaith_pipeline.load.staging import encoder_of
 from openfaith_pipeline.planning_center.extract.single_record import brings_more, own_path, parents_on
 from openfaith_pipeline.sources import STREAMS, event_named
+from openfaith_pipeline.text import exact_json
 from openfaith_pipeline.webhooks.deliveries import Delivery
 
 SYNC_ID_PREFIX: Final = "webhook_"

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from openfaith_pipeline.printable import printable
+from openfaith_pipeline.text.printable import printable
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from openfaith_pipeline import exact_json
 from openfaith_pipeline.catalog.stream import ColumnType
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load import rows, values
@@ -17,6 +16,7 @@ from openfaith_pipeline.review.quarantine import Quarantined, list_quarantined
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sync.quarantine_replay import Replayed, replay
+from openfaith_pipeline.text import exact_json
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.sync.church import connect, row_versions, statuses, stored, sync
 from openfaith_pipeline_tests.rates import GENEROUS

@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 from dagster._utils.interrupts import raise_interrupts_as
 
-from openfaith_pipeline import interrupts
 from openfaith_pipeline.defs.run_handle import Caller
+from openfaith_pipeline.processes import interrupts
 
 
 @pytest.fixture

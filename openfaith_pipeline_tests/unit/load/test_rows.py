@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openfaith_pipeline import exact_json
 from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.load.rows import RowEncoder
 from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.text import exact_json
 
 EMAILS = STREAMS["people.emails"]
 COLUMNS = ["position", "id", *EMAILS.columns, "_extra", "_content_hash"]

@@ -5,7 +5,7 @@ import pytest
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.planning_center.transport import parse_url
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.urls import parse_http_url
+from openfaith_pipeline.text.urls import parse_http_url
 
 URL_SETTINGS = ("PCO_API_URL", "OPENFAITH_PUBLIC_URL", "OTEL_EXPORTER_OTLP_ENDPOINT", "OPENFAITH_SLACK_WEBHOOK")
 REFUSED = (

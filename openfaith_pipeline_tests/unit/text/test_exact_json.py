@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openfaith_pipeline import exact_json
 from openfaith_pipeline.planning_center.envelopes import read_envelope
+from openfaith_pipeline.text import exact_json
 
 NUMBERS = [
     "12345678901234567890123",

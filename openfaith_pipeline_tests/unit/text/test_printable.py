@@ -11,9 +11,9 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.progress import LiveProgress, PlainProgress, shown_progress
 from openfaith_pipeline.database.connection import database_at
 from openfaith_pipeline.errors import OpenFaithError, RateLimitedError
-from openfaith_pipeline.printable import printable, printable_json
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sync.results import StreamResult
+from openfaith_pipeline.text.printable import printable, printable_json
 
 HOSTILE = "Église\x1b[2J\x1b]0;owned\x07 \r\nerror: forged\x9b31m \u202eevil\u2066\u2028🎉 \u200d\ud83d"
 COMMANDS = [character for character in HOSTILE if not character.isprintable() and character != "\u200d"]

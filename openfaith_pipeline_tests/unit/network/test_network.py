@@ -11,9 +11,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline import network
 from openfaith_pipeline.errors import ConfigurationError
-from openfaith_pipeline.network import client_options, post_json, proxy_for, proxy_of, tls_context
+from openfaith_pipeline.network import certificates
+from openfaith_pipeline.network.certificates import tls_context
+from openfaith_pipeline.network.clients import client_options, post_json
+from openfaith_pipeline.network.proxies import proxy_for, proxy_of
 from openfaith_pipeline.planning_center import PersonalAccessToken, PlanningCenterClient
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
@@ -54,7 +56,7 @@ def _proxy(url: str = API) -> str | None:
 def test_what_cannot_be_followed_is_refused_by_name_for_every_client(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network._usual_context.cache_clear()
+    certificates._usual_context.cache_clear()
     monkeypatch.setenv(name, value)
     clients: list[Any] = [
         lambda: client_options(httpx.URL(API)),
