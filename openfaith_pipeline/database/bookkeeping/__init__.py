@@ -1,0 +1,17 @@
+"""Tables of schema `sync`: orgs, connections, syncs of streams and their errors."""
+
+from openfaith_pipeline.database.bookkeeping import alerts, changes, orgs, requests, reviews, syncs, webhooks
+from openfaith_pipeline.database.bookkeeping.columns import ENCRYPTED, METADATA, SYNC_SCHEMA
+
+__all__ = [
+    "ENCRYPTED",
+    "METADATA",
+    "SYNC_SCHEMA",
+    "alerts",
+    "changes",
+    "orgs",
+    "requests",
+    "reviews",
+    "syncs",
+    "webhooks",
+]
