@@ -18,48 +18,41 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Parent, Route, Walk
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, refusal_in_words
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     DatabaseUnavailable,
     LeaseLost,
     OpenFaithError,
     PathNotFound,
-    ProductNotGranted,
     QueryRefused,
     SourceUnreachable,
     StreamForbidden,
     UnavailableError,
-    describe_unforeseen,
 )
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.lost_parents import streams_that_lost_parents
 from openfaith_pipeline.load.parents import parents_of
 from openfaith_pipeline.load.publishing import publish
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_session
-from openfaith_pipeline.load.staging import commit_page, discard_reading
 from openfaith_pipeline.load.statistics import tidy_up
 from openfaith_pipeline.load.stream_states import absent_paths, mark_paths_absent, mark_unavailable, unread_streams
 from openfaith_pipeline.load.sync_log import finished_streams, page_counts
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.extract.around import IncludesRefused, is_own_fault
-from openfaith_pipeline.planning_center.extract.completeness import READINGS, Doubt
-from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
-from openfaith_pipeline.planning_center.extract.pages import MOVED
+from openfaith_pipeline.planning_center.extract.completeness import Doubt
 from openfaith_pipeline.planning_center.extract.product_access import Doors
-from openfaith_pipeline.planning_center.extract.readahead import read_ahead
 from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks, walk_apart
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.compensation import compensate
-from openfaith_pipeline.sync.deletion_proof import find_doubtful, prove_deletions
+from openfaith_pipeline.sync.deletion_proof import prove_deletions
+from openfaith_pipeline.sync.failures import availability_after, error_in_words, first_of
+from openfaith_pipeline.sync.reading import WalkReader
 from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS, Workplace, at_work, opened
 
 _ENDS_ALL = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable, psycopg.OperationalError, PoolTimeout)
 """Errors of the church or of this machine, which would end every other walk too."""
-
-PROBING_ATTEMPTS = 2
-"""Attempts with which a request that has failed permanently is repeated in another way."""
 
 _TRACER = trace.get_tracer("openfaith_pipeline.sync")
 
@@ -136,7 +129,7 @@ class Attempt:
                 for walk in self._plan(remaining, absent, unread):
                     group.create_task(self._walk(walk))
         except BaseExceptionGroup as failures:
-            raise _first(failures) from None
+            raise first_of(failures) from None
         return {stream.name: self.results[stream.name] for stream in streams}
 
     def _plan(self, streams: Sequence[Stream], absent: Collection[str], unread: Collection[str] = ()) -> list[Walk]:
@@ -159,12 +152,12 @@ class Attempt:
         try:
             results = await self._sync_walk(await self._reachable(walk, started), started)
         except REFUSED_BY_POSTGRES as error:
-            self._give_up(self._unfinished(walk), _in_words(error), started)
+            self._give_up(self._unfinished(walk), error_in_words(error), started)
         except _ENDS_ALL as error:
             self.obstacle = self.obstacle or error
             raise
         except Exception as error:  # noqa: BLE001 - whatever nobody foresaw of one walk must not end the others
-            self._give_up(self._unfinished(walk), _in_words(error), started)
+            self._give_up(self._unfinished(walk), error_in_words(error), started)
         else:
             for result in results:
                 self._finish(result)
@@ -295,7 +288,7 @@ class Attempt:
 
     async def _bring(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
         try:
-            doubts = await self._read_until_sure(walk, session)
+            doubts = await self._reader.read_until_sure(walk, session)
             return await self.conclude(walk, session, await self._judge(walk, session, doubts), started)
         except REFUSED_BY_POSTGRES as error:
             await self._close(session, "failed", error)
@@ -310,47 +303,17 @@ class Attempt:
             raise
 
     async def _close(self, session: Session, status: str, error: BaseException) -> None:
-        reason = str(_in_words(error) if isinstance(error, Exception) else self.obstacle or "it was canceled")
+        reason = str(error_in_words(error) if isinstance(error, Exception) else self.obstacle or "it was canceled")
         async with self.pool.connection() as connection:
             await close_session(connection, session, status, reason)
             if isinstance(error, UnavailableError):
-                await mark_unavailable(connection, self.request.org_id, session.names, _availability(error), reason)
-
-    async def _read_until_sure(self, walk: Walk, session: Session) -> Mapping[str, Doubt]:
-        """Read to the end; while there are doubts, read again a few times. Returns the remaining doubts by stream.
-
-        Listings under parents have already been reread singly, so their doubts stay. So does a doubt that comes back
-        unchanged, unless something moved each time.
-        """
-        before: Mapping[str, Doubt] = {}
-        while True:
-            if session.end is None:
-                await self._read(walk, session)
-            doubts = await find_doubtful(self.pool, session, must_be_exact=self.is_full)
-            has_moved = session.end is not None and any(ended.doubt == MOVED for ended in session.end.routes)
-            is_same = doubts == before and not has_moved
-            if is_same or not any(doubt.may_pass for doubt in doubts.values()):
-                return doubts
-            if session.readings >= READINGS or not walk.is_listed_at_top:
-                return doubts
-            before = doubts
-            async with self.pool.connection() as connection:
-                await discard_reading(connection, session)
-
-    async def _read(self, walk: Walk, session: Session) -> None:
-        fetch, probe = self.doors.fetch_for(walk), self.doors.fetch_for(walk, attempts=PROBING_ATTEMPTS)
-        source = Source(fetch, self.parents, session.starts, probe)
-        async for page in read_ahead(read_pages(walk, source, session.state)):
-            async with self.pool.connection() as connection:
-                staged = await commit_page(connection, session, page)
-            for name in session.names:
-                is_first = name == session.names[0]
-                self.progress.page(
-                    name,
-                    fetched=staged.get(name, 0),
-                    requests=page.requests if is_first else 0,
-                    waited_seconds=page.waited_seconds if is_first else 0.0,
+                await mark_unavailable(
+                    connection, self.request.org_id, session.names, availability_after(error), reason
                 )
+
+    @property
+    def _reader(self) -> WalkReader:
+        return WalkReader(self.pool, self.doors, self.parents, self.progress, must_be_exact=self.is_full)
 
     def parents(self, route: Route, after: str | None) -> AsyncIterator[Parent]:
         """The parents that a child route visits."""
@@ -392,26 +355,3 @@ class Attempt:
         if undone is None:
             return result
         return replace(result, status="failed", error=undone.reason, row_count=None, compensation=undone)
-
-
-def _in_words(error: Exception) -> OpenFaithError:
-    """An error with the reason, but without data of the records."""
-    if isinstance(error, OpenFaithError):
-        return error
-    if isinstance(error, REFUSED_BY_POSTGRES):
-        return OpenFaithError(refusal_in_words(error))
-    return OpenFaithError(describe_unforeseen(error))
-
-
-def _availability(error: UnavailableError) -> str:
-    if isinstance(error, ProductNotGranted):
-        return "not_granted"
-    return "forbidden" if isinstance(error, StreamForbidden) else "absent"
-
-
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The most important failure of tasks that failed together."""
-    found: list[BaseException] = []
-    for failure in failures.exceptions:
-        found.append(_first(failure) if isinstance(failure, BaseExceptionGroup) else failure)
-    return next((failure for failure in found if isinstance(failure, ConnectionRejected | SourceUnreachable)), found[0])

@@ -1,0 +1,68 @@
+"""A walk read to its end and into staging, again where that leaves a doubt."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg_pool import AsyncConnectionPool
+
+from openfaith_pipeline.catalog.walk import Parent, Route, Walk
+from openfaith_pipeline.load.sessions import Session
+from openfaith_pipeline.load.staging import commit_page, discard_reading
+from openfaith_pipeline.planning_center.extract.completeness import READINGS, Doubt
+from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
+from openfaith_pipeline.planning_center.extract.pages import MOVED
+from openfaith_pipeline.planning_center.extract.product_access import Doors
+from openfaith_pipeline.planning_center.extract.readahead import read_ahead
+from openfaith_pipeline.sync.deletion_proof import find_doubtful
+from openfaith_pipeline.sync.results import Progress
+
+PROBING_ATTEMPTS = 2
+"""How often what has failed for good is requested in another way."""
+
+
+@dataclass(frozen=True)
+class WalkReader:
+    """Reads walks for one attempt. parents: those that a child route visits."""
+
+    pool: AsyncConnectionPool[Any]
+    doors: Doors
+    parents: Callable[[Route, str | None], AsyncIterator[Parent]]
+    progress: Progress
+    must_be_exact: bool
+
+    async def read_until_sure(self, walk: Walk, session: Session) -> Mapping[str, Doubt]:
+        """Read to the end; what leaves a doubt is read again, a few times at most. By stream, the doubts that are left.
+
+        Listings under parents were read again one by one where they left a doubt, so what is left of it stays. So does
+        one that comes back the same, unless something moved each time.
+        """
+        before: Mapping[str, Doubt] = {}
+        while True:
+            if session.end is None:
+                await self._read(walk, session)
+            doubts = await find_doubtful(self.pool, session, must_be_exact=self.must_be_exact)
+            has_moved = session.end is not None and any(ended.doubt == MOVED for ended in session.end.routes)
+            is_same = doubts == before and not has_moved
+            if is_same or not any(doubt.may_pass for doubt in doubts.values()):
+                return doubts
+            if session.readings >= READINGS or not walk.is_listed_at_top:
+                return doubts
+            before = doubts
+            async with self.pool.connection() as connection:
+                await discard_reading(connection, session)
+
+    async def _read(self, walk: Walk, session: Session) -> None:
+        fetch, probe = self.doors.fetch_for(walk), self.doors.fetch_for(walk, attempts=PROBING_ATTEMPTS)
+        source = Source(fetch, self.parents, session.starts, probe)
+        async for page in read_ahead(read_pages(walk, source, session.state)):
+            async with self.pool.connection() as connection:
+                staged = await commit_page(connection, session, page)
+            for name in session.names:
+                is_first = name == session.names[0]
+                self.progress.page(
+                    name,
+                    fetched=staged.get(name, 0),
+                    requests=page.requests if is_first else 0,
+                    waited_seconds=page.waited_seconds if is_first else 0.0,
+                )
