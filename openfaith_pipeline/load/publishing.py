@@ -11,27 +11,25 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.database.parentage import parentless_count
 from openfaith_pipeline.database.table_names import raw_name, staging_name
-from openfaith_pipeline.journal import entries_of, link_rows, raw_rows
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.gathering import gather_parents
-from openfaith_pipeline.load.lateness import note_lateness
 from openfaith_pipeline.load.left_out import keep_unasked, note_left_out
 from openfaith_pipeline.load.links import publish_links
 from openfaith_pipeline.load.lost_parents import note_parents_read
 from openfaith_pipeline.load.merging import drop_staged_merged, remove_merged
+from openfaith_pipeline.load.row_merge import merge_rows, write_rows
 from openfaith_pipeline.load.sessions import Session, joined_with
 from openfaith_pipeline.load.staging import encode_completed, stage
 from openfaith_pipeline.load.stream_states import (
-    CLOCK_ALLOWANCE,
     Reading,
     forget_proof,
     keep_states,
-    move_watermark,
     note_reading,
     recount,
 )
 from openfaith_pipeline.load.tombstones import mark_deleted
+from openfaith_pipeline.load.watermarks import follow_watermark, lacks_includes
 from openfaith_pipeline.review.held_deletions import hold, let_lapse
 from openfaith_pipeline.sources import STREAMS
 
@@ -81,10 +79,10 @@ async def publish(
         rotating = {route.lead for route in session.walk.routes if route.is_rotating}
         for lead in session.walk.leads:
             if lead.cursor and lead.name in session.ids and lead not in rotating:
-                await _move_watermark(connection, session, lead)
+                await follow_watermark(connection, session, lead)
         for route in session.walk.routes:
             for stream in joined_with(route):
-                await _move_watermark(connection, session, stream, route.lead if stream.touches_companion else None)
+                await follow_watermark(connection, session, stream, route.lead if stream.touches_companion else None)
         await note_left_out(connection, session)
         await _finish(connection, session, published, verdict)
         await note_parents_read(connection, session)
@@ -103,7 +101,7 @@ async def publish_stream(
     await drop_staged_merged(connection, session, stream)
     await gather_parents(connection, session, stream)
     keeps_links = await keep_unasked(connection, session, stream)
-    counts = await _merge(connection, session, stream)
+    counts = await merge_rows(connection, session, stream)
     deleted = await mark_deleted(connection, session.journaled_as, stream, deletions)
     merged = await remove_merged(connection, session, stream)
     fetched, inserted, updated = counts["fetched"], counts["inserted"], counts["updated"]
@@ -123,108 +121,6 @@ async def publish_stream(
     )
 
 
-async def _merge(connection: AsyncConnection[Any], session: Session, stream: Stream) -> Mapping[str, int]:
-    """Merge the staged rows into the raw table; returns the numbers fetched, inserted, updated and caught."""
-    asked = {"id": session.ids[stream.name], **session.journaled_as}
-    cursor = await connection.execute(_unchanged_statement(stream), asked)
-    row = await cursor.fetchone()
-    if row and row["unchanged"] is not None:
-        return {"fetched": row["unchanged"], "inserted": 0, "updated": 0, "caught": 0}
-    await note_lateness(connection, session, stream)
-    cursor = await connection.execute(_merge_statement(stream), asked)
-    return await cursor.fetchone() or {}
-
-
-@cache
-def _unchanged_statement(stream: Stream) -> bytes:
-    """Number of staged records if all equal their rows; null as soon as one differs.
-
-    Most syncs find nothing new in most streams, and planning the merge takes a millisecond.
-    """
-    statement = sql.SQL(
-        "SELECT CASE WHEN NOT EXISTS (SELECT FROM {staging} AS incoming"
-        " LEFT JOIN {raw} AS present ON present.org_id = %(org_id)s AND present.id = incoming.id"
-        " WHERE incoming._stream_sync_id = %(id)s AND {differs})"
-        " THEN (SELECT count(DISTINCT id) FROM {staging} WHERE _stream_sync_id = %(id)s) END AS unchanged"
-    )
-    return statement.format(staging=staging_name(stream), raw=raw_name(stream), differs=_differs(stream)).as_bytes()
-
-
-_DIFFERS: Final = sql.SQL("""(
-    present.id IS NULL OR present._deleted_at IS NOT NULL OR (
-        present._content_hash <> incoming._content_hash AND (({present}) IS DISTINCT FROM ({incoming}) {links})
-    ))""")
-_LINKS_DIFFER: Final = sql.SQL("""
-OR incoming._links -> {name} <> (
-    SELECT coalesce(jsonb_agg(link.related_id ORDER BY link.position), '[]') FROM {links} AS link
-    WHERE link.org_id = %(org_id)s AND link.id = incoming.id)""")
-
-
-@cache
-def _differs(stream: Stream) -> sql.Composable:
-    """SQL: whether the row `present` differs from the record `incoming`.
-
-    An unchanged record has another hash if columns were added or retyped since: then values are compared.
-    """
-    stored = (*stream.columns, "_extra")
-    present, incoming = (
-        sql.SQL(", ").join(sql.Identifier(of, name) for name in stored) for of in ("present", "incoming")
-    )
-    links = [
-        _LINKS_DIFFER.format(name=sql.Literal(name), links=link_rows(stream, name).identifier) for name in stream.links
-    ]
-    return _DIFFERS.format(present=present, incoming=incoming, links=sql.SQL("").join(links))
-
-
-@cache
-def _merge_statement(stream: Stream) -> bytes:
-    """Insert new rows, update those that differ by content hash or were deleted, leave every other row untouched.
-
-    If a record was staged more than once, the page read last counts.
-    """
-    stored = [*stream.columns, "_extra", "_content_hash"]
-    columns = sql.SQL(", ").join(map(sql.Identifier, stored))
-    assignments = sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in stored)
-    statement = sql.SQL(
-        "WITH incoming AS ("
-        " SELECT DISTINCT ON (id) id, {columns} {links} FROM {staging} WHERE _stream_sync_id = %(id)s"
-        " ORDER BY id, _page DESC, _position DESC"
-        "), changed AS ("
-        " SELECT incoming.*, present.id IS NOT NULL AS is_present, {is_caught} AS is_caught FROM incoming"
-        " LEFT JOIN {raw} AS present ON present.org_id = %(org_id)s AND present.id = incoming.id"
-        " WHERE {differs}"
-        "), written AS ("
-        " INSERT INTO {raw} AS target (org_id, id, {columns}, _first_seen_at, _synced_at, _sync_id)"
-        " SELECT %(org_id)s, id, {columns}, now(), now(), %(sync_id)s FROM changed"
-        " ON CONFLICT (org_id, id) DO UPDATE SET {assignments},"
-        " _synced_at = EXCLUDED._synced_at, _deleted_at = NULL, _sync_id = EXCLUDED._sync_id"
-        " RETURNING target.*"
-        "), journal AS ({entries})"
-        " SELECT (SELECT count(*) FROM incoming) AS fetched,"
-        " count(*) FILTER (WHERE NOT is_present) AS inserted, count(*) FILTER (WHERE is_present) AS updated,"
-        " count(*) FILTER (WHERE is_caught) AS caught FROM changed"
-    )
-    return statement.format(
-        columns=columns,
-        links=sql.SQL(", _links") if stream.links else sql.SQL(""),
-        staging=staging_name(stream),
-        raw=raw_name(stream),
-        differs=_differs(stream),
-        assignments=assignments,
-        entries=entries_of(raw_rows(stream)),
-        is_caught=_is_caught(stream),
-    ).as_bytes()
-
-
-def _is_caught(stream: Stream) -> sql.Composable:
-    """SQL: whether a row changed although its cursor did not. False for streams without a cursor."""
-    if stream.cursor is None:
-        return sql.SQL("false")
-    return sql.SQL("present._deleted_at IS NULL AND present.{cursor} = incoming.{cursor}").format(
-        cursor=sql.Identifier(stream.cursor)
-    )
-
-
 async def _restore_children(connection: AsyncConnection[Any], session: Session, verdict: Verdict) -> None:
     """Publish children that came back with their parents, although their own streams were not read."""
     staged_as = session.ids[session.names[0]]
@@ -234,7 +130,7 @@ async def _restore_children(connection: AsyncConnection[Any], session: Session, 
         rows = await encode_completed(connection, borrowed, child, [Record(*each) for each in records])
         await stage(connection, borrowed, child, rows)
         await gather_parents(connection, replace(borrowed, end=None), child)
-        await connection.execute(_merge_statement(child), {"id": staged_as, **session.journaled_as})
+        await write_rows(connection, borrowed, child)
         await publish_links(connection, borrowed, child)
         await connection.execute(
             sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(child)), (staged_as,)
@@ -299,36 +195,6 @@ def _unstage_statement(stream: Stream) -> bytes:
     return statement.format(**names).as_bytes()
 
 
-def _lacks_includes(session: Session, stream: Stream) -> bool:
-    """Whether some included records were missing, so that the changes since the last sync are not all read."""
-    return any(route.refused for route in session.walk.routes if stream in route.streams)
-
-
-async def _move_watermark(
-    connection: AsyncConnection[Any], session: Session, stream: Stream, lead: Stream | None = None
-) -> None:
-    """Move the watermark forward only. A listing that does not say how far it got has seen all changes up to its start.
-
-    lead: the stream it was read with, if changes of this one also change that.
-    """
-    reached = session.walk.reached(lead or stream, session.end) if session.end else None
-    left_out = session.walk.left_out(stream, session.end) if session.end else []
-    unread = [each.before for each in left_out if each.parent is None]
-    if None in unread or _lacks_includes(session, stream):
-        return
-    reached = min((moment for moment in (reached, *unread) if moment), default=None)
-    if reached is None:
-        cursor = await connection.execute(
-            sql.SQL("SELECT least(max({}), %s) AS reached FROM {} WHERE org_id = %s").format(
-                sql.Identifier(stream.cursor or ""), raw_name(stream)
-            ),
-            (session.started_at - CLOCK_ALLOWANCE, session.org_id),
-        )
-        row = await cursor.fetchone()
-        reached = row["reached"] if row else None
-    await move_watermark(connection, session.org_id, stream.name, reached)
-
-
 _END: Final = """
 UPDATE sync.stream_syncs SET status = %(status)s, error = %(error)s, checkpoint = NULL, finished_at = now(),
     fetched = %(fetched)s, inserted = %(inserted)s, updated = %(updated)s, unchanged = %(unchanged)s,
@@ -355,7 +221,7 @@ async def _finish(
             availability=availability,
             reason=reason,
             row_count=counts.row_count,
-            read_from=None if _lacks_includes(session, stream) else session.started_at,
+            read_from=None if lacks_includes(session, stream) else session.started_at,
             is_path_there=stream.path in session.walk.paths,
             is_proven=name in verdict.proven,
         )

@@ -1,6 +1,6 @@
 """Why a walk failed, and what follows from it for its streams."""
 
-from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, refusal_in_words
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     OpenFaithError,

@@ -267,7 +267,7 @@ def test_after_a_deploy_that_added_a_stream_only_what_differs_starts_anew(
         return staged
 
     with monkeypatch.context() as patch:
-        patch.setattr("openfaith_pipeline.sync.attempt.commit_page", dying)
+        patch.setattr("openfaith_pipeline.sync.reading.commit_page", dying)
         results = sync(database, org_id, [lists, rules, tabs], sync_id="sync_deployed")
     assert {result.status for result in results.values()} == {"failed"}
     simulator.forget_requests()
