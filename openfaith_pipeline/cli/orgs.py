@@ -165,8 +165,8 @@ def pause(org: OrgName, as_json: terminal.JsonOption = False) -> None:
     with _registry(load_settings()) as connection:
         org_id = org_id_of(connection, org)
         pause_org(connection, org_id)
-        paused, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
-    _print_org(paused, health, "paused", as_json=as_json)
+        changed = _read_org(connection, org_id)
+    _print_org(*changed, "paused", as_json=as_json)
 
 
 @orgs_app.command("resume")
@@ -179,8 +179,8 @@ def resume(org: OrgName, as_json: terminal.JsonOption = False) -> None:
     with _registry(load_settings()) as connection:
         org_id = org_id_of(connection, org)
         resume_org(connection, org_id)
-        resumed, health = get_org(connection, org_id), read_health(connection, [org_id])[org_id]
-    _print_org(resumed, health, "resumed", as_json=as_json)
+        changed = _read_org(connection, org_id)
+    _print_org(*changed, "resumed", as_json=as_json)
 
 
 @orgs_app.command("reencrypt")
@@ -249,6 +249,10 @@ def describe_org(org: Org, health: Health) -> dict[str, Any]:
         },
         "open_alerts": health.open_alerts,
     }
+
+
+def _read_org(connection: psycopg.Connection[Any], org_id: str) -> tuple[Org, Health]:
+    return get_org(connection, org_id), read_health(connection, [org_id])[org_id]
 
 
 def _print_org(org: Org, health: Health, what: str, *, as_json: bool) -> None:

@@ -52,6 +52,21 @@ PROCEDURE_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+def json_body(schema: dict[str, Any]) -> dict[str, Any]:
+    """The part of an operation that says which JSON it takes."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def idempotency_key_of(started: str) -> dict[str, Any]:
+    """The parameter `Idempotency-Key`. started: what is started once by it, such as `sync of the org`."""
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": {"type": "string", "maxLength": 255},
+        "description": f"The same key never starts a second {started}.",
+    }
+
+
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """The model's self-contained schema: its separate definitions have no place inside another document."""
     schema = model.model_json_schema()

@@ -15,7 +15,7 @@ from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.api_keys import TRIGGER
 from openfaith_pipeline.service.problems import DATABASE_TROUBLE, MethodNotTaken, NothingHere, Problem, problem
 from openfaith_pipeline.service.request_body import idempotency_key, read_json
-from openfaith_pipeline.service.schemas import PROCEDURE_ANSWERS, schema_of
+from openfaith_pipeline.service.schemas import PROCEDURE_ANSWERS, idempotency_key_of, json_body, schema_of
 from openfaith_pipeline.service.starting import start
 from openfaith_pipeline.service.trpc import Call, error_envelope, read_calls, result_envelope
 from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
@@ -24,24 +24,14 @@ from openfaith_pipeline.workflows.external_sync import EXTERNAL_SYNC
 router = APIRouter(prefix="/api/trpc", tags=["tRPC"], responses=PROCEDURE_ANSWERS)
 
 _INPUT: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "anyOf": [schema_of(EXTERNAL_SYNC.payload), {"type": "object"}],
-                    "description": 'The payload, or {"json": payload}; for a batch, these by their number.',
-                }
-            }
-        },
-    },
-    "parameters": [
+    **json_body(
         {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "schema": {"type": "string", "maxLength": 255},
-            "description": "The same key never starts a second sync of the org.",
-        },
+            "anyOf": [schema_of(EXTERNAL_SYNC.payload), {"type": "object"}],
+            "description": 'The payload, or {"json": payload}; of a batch, those by their number.',
+        }
+    ),
+    "parameters": [
+        idempotency_key_of("sync of the org"),
         {"name": "batch", "in": "query", "schema": {"type": "string", "enum": ["1"]}},
     ],
 }

@@ -21,7 +21,7 @@ from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.api_keys import TRIGGER
 from openfaith_pipeline.service.problems import BodyNotRead, TooManyCalls
 from openfaith_pipeline.service.request_body import idempotency_key, read_json
-from openfaith_pipeline.service.schemas import ANSWERS, ExecutionFailed, Refused, schema_of
+from openfaith_pipeline.service.schemas import ANSWERS, ExecutionFailed, Refused, json_body, schema_of
 from openfaith_pipeline.service.starting import Started, start
 from openfaith_pipeline.service.workflows import found_for
 from openfaith_pipeline.workflows.definition import Workflow
@@ -39,20 +39,9 @@ MOST_WAITING: Final = 50
 
 _LOOK_SECONDS: Final = 1.0
 _WAIT_SECONDS: Final = 5
-_RESUMED: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["executionId"],
-                    "properties": {"executionId": {"type": "string"}},
-                }
-            }
-        },
-    }
-}
+_RESUMED: Final = json_body(
+    {"type": "object", "required": ["executionId"], "properties": {"executionId": {"type": "string"}}}
+)
 
 
 def path_of(name: str) -> str:
@@ -62,7 +51,7 @@ def path_of(name: str) -> str:
 
 def _add(workflow: Workflow[Any]) -> None:
     path = path_of(workflow.name)
-    body = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(workflow.payload)}}}}
+    body = json_body(schema_of(workflow.payload))
 
     async def execute(request: Request, visitor: Starter) -> Response:
         with _waiting(request, visitor):

@@ -13,7 +13,7 @@ from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.api_keys import READ, TRIGGER
 from openfaith_pipeline.service.executions import DetailedExecution, Execution, described, detailed
 from openfaith_pipeline.service.request_body import idempotency_key, read_json
-from openfaith_pipeline.service.schemas import ANSWERS, schema_of
+from openfaith_pipeline.service.schemas import ANSWERS, idempotency_key_of, json_body, schema_of
 from openfaith_pipeline.service.starting import Started, start
 from openfaith_pipeline.workflows.registry import WORKFLOWS, get_workflow
 
@@ -23,26 +23,14 @@ Reader = Annotated[Visitor, Depends(visitor_with(READ))]
 Starter = Annotated[Visitor, Depends(visitor_with(TRIGGER))]
 
 _INPUT: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["payload"],
-                    "properties": {"payload": {"anyOf": [schema_of(each.payload) for each in WORKFLOWS.values()]}},
-                }
-            }
-        },
-    },
-    "parameters": [
+    **json_body(
         {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "schema": {"type": "string", "maxLength": 255},
-            "description": "The same key never starts a second execution for the org.",
+            "type": "object",
+            "required": ["payload"],
+            "properties": {"payload": {"anyOf": [schema_of(each.payload) for each in WORKFLOWS.values()]}},
         }
-    ],
+    ),
+    "parameters": [idempotency_key_of("execution for the org")],
 }
 
 

@@ -16,7 +16,18 @@ from openfaith_pipeline.journal import JournaledTable
 from openfaith_pipeline.journal.history import read_history
 from openfaith_pipeline.journal.undoing import Conflict
 from openfaith_pipeline.journal.writing import journaled
-from openfaith_pipeline_tests.integration.journal.things import ORG, STREAM, THINGS, WRITE, Step, align, do, rows, undo
+from openfaith_pipeline_tests.integration.journal.things import (
+    ORG,
+    STREAM,
+    THINGS,
+    WRITE,
+    Step,
+    align,
+    do,
+    is_possible,
+    rows,
+    undo,
+)
 from openfaith_pipeline_tests.integration.replay import replay_differences
 
 NEW = replace(STREAM, attributes={"name": TEXT, "new": INTEGER, "day": DATE}, belongs_to={"author": None})
@@ -36,17 +47,6 @@ EXTRAS = st.none() | st.fixed_dictionaries(
 ).map(lambda extra: extra or None)
 
 
-def _is_possible(steps: list[Step]) -> bool:
-    """No sync writes again what it removed itself; of such a row alone a column's value could be told wrongly."""
-    removed: set[tuple[str, str]] = set()
-    for step in steps:
-        if (step.sync_id, step.id) in removed:
-            return False
-        if step.does == "remove":
-            removed.add((step.sync_id, step.id))
-    return True
-
-
 STEPS = st.lists(
     st.builds(
         Step,
@@ -57,7 +57,7 @@ STEPS = st.lists(
         EXTRAS,
     ),
     max_size=8,
-).filter(_is_possible)
+).filter(is_possible)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -16,7 +16,17 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.alignment import find_gaps
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.load.rows import RowEncoder
-from openfaith_pipeline_tests.integration.journal.things import ORG, STREAM, THINGS, Step, align, do, rows, undo
+from openfaith_pipeline_tests.integration.journal.things import (
+    ORG,
+    STREAM,
+    THINGS,
+    Step,
+    align,
+    do,
+    is_possible,
+    rows,
+    undo,
+)
 from openfaith_pipeline_tests.integration.replay import replay_differences
 
 VALUES: dict[Any, list[str]] = {
@@ -49,18 +59,7 @@ def _steps(kind: Any) -> st.SearchStrategy[list[Step]]:
         st.sampled_from(["write", "write", "write", "delete", "remove"]),
         fits | unfit,
     )
-    return st.lists(step, max_size=7).filter(_is_possible)
-
-
-def _is_possible(steps: list[Step]) -> bool:
-    """No sync writes again what it removed itself."""
-    removed: set[tuple[str, str]] = set()
-    for step in steps:
-        if (step.sync_id, step.id) in removed:
-            return False
-        if step.does == "remove":
-            removed.add((step.sync_id, step.id))
-    return True
+    return st.lists(step, max_size=7).filter(is_possible)
 
 
 KINDS = list(VALUES)

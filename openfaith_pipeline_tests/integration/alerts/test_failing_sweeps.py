@@ -1,23 +1,20 @@
 """An org that the sweep cannot sync again and again is one incident, until a turn succeeds."""
 
 import pytest
-from pydantic import SecretStr
 
 from openfaith_pipeline.alerts.failing_sweeps import watch_turns
 from openfaith_pipeline.alerts.incidents import list_alerts
-from openfaith_pipeline.connections.cipher import cipher_from
-from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.registry import new_org_id, pause_org
-from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline_tests.tenants import add_orgs
 
 ORG = new_org_id()
 
 
 @pytest.fixture
 def database(database: Database) -> Database:
+    add_orgs(database, {ORG: "Amber"})
     with database.connect() as connection:
-        add_org(connection, cipher_from(database.settings), ORG, "Amber", PersonalAccessToken("a", SecretStr("s")))
         connection.execute(
             "INSERT INTO sync.org_schedules (org_id, kind, next_at) VALUES (%s, 'incremental', now())", (ORG,)
         )

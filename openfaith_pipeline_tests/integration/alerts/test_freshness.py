@@ -3,15 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from pydantic import SecretStr
 
 from openfaith_pipeline.alerts.freshness import watch_freshness
 from openfaith_pipeline.alerts.incidents import list_alerts
-from openfaith_pipeline.connections.cipher import cipher_from
-from openfaith_pipeline.connections.registry import add_org, set_connection_state
+from openfaith_pipeline.connections.registry import set_connection_state
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.registry import new_org_id, pause_org
-from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline_tests.tenants import add_orgs
 
 ORG, OTHER = new_org_id(), new_org_id()
 DAY = timedelta(days=1)
@@ -19,12 +17,8 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def database(database: Database) -> Database:
-    with database.connect() as connection:
-        for org_id in (ORG, OTHER):
-            add_org(
-                connection, cipher_from(database.settings), org_id, org_id, PersonalAccessToken("a", SecretStr("s"))
-            )
-        _stream(database, "people.emails", "1 hour")
+    add_orgs(database, {ORG: ORG, OTHER: OTHER})
+    _stream(database, "people.emails", "1 hour")
     return database
 
 

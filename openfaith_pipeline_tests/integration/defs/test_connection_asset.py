@@ -1,22 +1,19 @@
 """Dagster sees each org's connection, and hears of it only when it changes."""
 
 import dagster as dg
-from pydantic import SecretStr
 
-from openfaith_pipeline.connections.cipher import cipher_from
-from openfaith_pipeline.connections.registry import add_org, set_connection_state
+from openfaith_pipeline.connections.registry import set_connection_state
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.alert_sensors import AlertDesk
 from openfaith_pipeline.defs.connection_asset import CONNECTION, connections_sensor
 from openfaith_pipeline.orgs.registry import new_org_id
-from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline_tests.tenants import add_orgs
 
 ORG = new_org_id()
 
 
 def test_a_change_of_state_is_observed_once(database: Database, instance: dg.DagsterInstance) -> None:
-    with database.connect() as connection:
-        add_org(connection, cipher_from(database.settings), ORG, "Amber", PersonalAccessToken("a", SecretStr("s")))
+    add_orgs(database, {ORG: "Amber"})
     cursor, seen = None, []
     for state in (None, None, "needs_reconnect"):
         if state:

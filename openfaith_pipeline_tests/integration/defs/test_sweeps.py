@@ -20,7 +20,7 @@ from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS
-from openfaith_pipeline_tests.integration.sync.church import connect
+from openfaith_pipeline_tests.integration.sync.church import choose, connect
 from openfaith_pipeline_tests.rates import GENEROUS
 
 CAMPUSES = dg.AssetKey(["pco_people", "campuses"])
@@ -36,11 +36,7 @@ def simulator() -> Iterator[SimulatorClient]:
 @pytest.fixture
 def org_ids(database: Database, simulator: SimulatorClient) -> list[str]:
     org_ids = connect(database, simulator)
-    with database.connect() as connection:
-        for org_id in org_ids:
-            connection.execute(
-                "INSERT INTO sync.org_settings (org_id, streams) VALUES (%s, '{people.campuses}')", (org_id,)
-            )
+    choose(database, org_ids, "people.campuses")
     return org_ids
 
 

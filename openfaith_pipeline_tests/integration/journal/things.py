@@ -78,3 +78,14 @@ def undo(connection: Connection[Any], sync_id: str, *, overwrite: bool = True) -
 def rows(connection: Connection[Any]) -> dict[str, dict[str, Any]]:
     """The table's rows by their ids."""
     return dict(connection.execute("SELECT id, to_jsonb(thing) FROM pco_people.things AS thing").fetchall())
+
+
+def is_possible(steps: Sequence[Step]) -> bool:
+    """No sync writes again a row it removed itself; of such a row alone a column's value could be told wrongly."""
+    removed: set[tuple[str, str]] = set()
+    for step in steps:
+        if (step.sync_id, step.id) in removed:
+            return False
+        if step.does == "remove":
+            removed.add((step.sync_id, step.id))
+    return True

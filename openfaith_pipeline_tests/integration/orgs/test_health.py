@@ -1,33 +1,27 @@
 """How a connection is, told from what its requests and its streams have met."""
 
 import pytest
-from pydantic import SecretStr
 
 from openfaith_pipeline.alerts.incidents import raise_alert
-from openfaith_pipeline.connections.cipher import cipher_from
-from openfaith_pipeline.connections.registry import add_org, set_connection_state
+from openfaith_pipeline.connections.registry import set_connection_state
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.health import Health, read_health
 from openfaith_pipeline.orgs.registry import new_org_id, pause_org, remove_org
-from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.sources import streams_of
+from openfaith_pipeline_tests.tenants import add_orgs
 
 ORG, OTHER = new_org_id(), new_org_id()
 
 
 @pytest.fixture
 def database(database: Database) -> Database:
+    add_orgs(database, {ORG: ORG, OTHER: OTHER})
     with database.connect() as connection:
-        for org_id in (ORG, OTHER):
-            add_org(
-                connection, cipher_from(database.settings), org_id, org_id, PersonalAccessToken("a", SecretStr("s"))
-            )
-            connection.execute(
-                "INSERT INTO sync.stream_states (org_id, stream, last_succeeded_at)"
-                " VALUES (%s, 'people.people', now())",
-                (org_id,),
-            )
+        connection.cursor().executemany(
+            "INSERT INTO sync.stream_states (org_id, stream, last_succeeded_at) VALUES (%s, 'people.people', now())",
+            [(ORG,), (OTHER,)],
+        )
     return database
 
 

@@ -1,24 +1,20 @@
 """What is told of an org's syncs is what the bookkeeping holds, and of that org alone."""
 
 import pytest
-from pydantic import SecretStr
 
-from openfaith_pipeline.connections.cipher import cipher_from
-from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UnknownOrg
 from openfaith_pipeline.orgs.registry import new_org_id
 from openfaith_pipeline.orgs.status import read_status
-from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline_tests.tenants import add_orgs
 
 ORG, OTHER = new_org_id(), new_org_id()
 
 
 @pytest.fixture
 def database(database: Database) -> Database:
+    add_orgs(database, {ORG: "Amber Hill", OTHER: "Birch Lane"})
     with database.connect() as connection:
-        for org_id, name in ((ORG, "Amber Hill"), (OTHER, "Birch Lane")):
-            add_org(connection, cipher_from(database.settings), org_id, name, PersonalAccessToken("a", SecretStr("s")))
         connection.execute("INSERT INTO sync.syncs (sync_id, mode, trigger) VALUES ('s1', 'incremental', 'cli')")
         for org_id, stream, availability, rows in (
             (ORG, "people.emails", "available", 7),

@@ -10,7 +10,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sync.sweep import OrgOutcome, SweepOrder, SweepReport, sweep
-from openfaith_pipeline_tests.integration.sync.church import connect
+from openfaith_pipeline_tests.integration.sync.church import choose, connect
 from openfaith_pipeline_tests.rates import GENEROUS
 
 STREAMS = ("people.campuses", "people.people", "people.emails")
@@ -26,11 +26,7 @@ def simulator() -> Iterator[SimulatorClient]:
 def org_ids(database: Database, simulator: SimulatorClient) -> list[str]:
     """Four churches, connected, that sync three small streams."""
     org_ids = connect(database, simulator)
-    with database.connect() as connection:
-        for org_id in org_ids:
-            connection.execute(
-                "INSERT INTO sync.org_settings (org_id, streams) VALUES (%s, %s)", (org_id, list(STREAMS))
-            )
+    choose(database, org_ids, *STREAMS)
     return org_ids
 
 

@@ -10,7 +10,7 @@ from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.integration.sweeps.conftest import make_due, swept
-from openfaith_pipeline_tests.integration.sync.church import connect, stored, sync
+from openfaith_pipeline_tests.integration.sync.church import choose, connect, stored, sync
 from openfaith_pipeline_tests.rates import GENEROUS
 
 CHOSEN = (
@@ -36,8 +36,7 @@ def church() -> Iterator[SimulatorClient]:
 def org_id(database: Database, church: SimulatorClient) -> str:
     """A church that was swept once."""
     [org_id] = connect(database, church)
-    with database.connect() as connection:
-        connection.execute("INSERT INTO sync.org_settings (org_id, streams) VALUES (%s, %s)", (org_id, list(CHOSEN)))
+    choose(database, [org_id], *CHOSEN)
     assert swept(database)[0].failures == {}
     return org_id
 

@@ -161,3 +161,12 @@ def row_versions(database: Database, streams: Sequence[Stream] = PEOPLE_ONLY) ->
             ).fetchall()
             versions[stream.name] = rows
     return versions
+
+
+def choose(database: Database, org_ids: Iterable[str], *streams: str) -> None:
+    """Have these streams alone synced by the clock."""
+    with database.connect() as connection:
+        for org_id in org_ids:
+            connection.execute(
+                "INSERT INTO sync.org_settings (org_id, streams) VALUES (%s, %s)", (org_id, list(streams))
+            )

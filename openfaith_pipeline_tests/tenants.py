@@ -1,0 +1,18 @@
+"""Orgs for tests that ask no source: connected, with credentials that nothing uses."""
+
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.registry import add_org
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.planning_center import PersonalAccessToken
+
+
+def add_orgs(database: Database, names: Mapping[str, str]) -> None:
+    """names: by id of the org."""
+    token = PersonalAccessToken("a", SecretStr("s"))
+    with database.connect() as connection:
+        for org_id, name in names.items():
+            add_org(connection, cipher_from(database.settings), org_id, name, token)
