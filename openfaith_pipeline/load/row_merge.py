@@ -25,7 +25,7 @@ async def merge_rows(connection: AsyncConnection[Any], session: Session, stream:
 
 
 async def write_rows(connection: AsyncConnection[Any], session: Session, stream: Stream) -> Mapping[str, int]:
-    """As `merge_rows`, for staged rows of which some are known to differ."""
+    """As `merge_rows`, without first looking whether any row differs."""
     cursor = await connection.execute(
         _merge_statement(stream), {"id": session.ids[stream.name], **session.journaled_as}
     )

@@ -58,7 +58,7 @@ def json_body(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def idempotency_key_of(started: str) -> dict[str, Any]:
-    """The parameter `Idempotency-Key`. started: what is started once by it, such as `sync of the org`."""
+    """The parameter `Idempotency-Key`. started: the work that a key starts once, such as `sync of the org`."""
     return {
         "name": "Idempotency-Key",
         "in": "header",

@@ -1,4 +1,4 @@
-"""Why a walk failed, and what follows from it for its streams."""
+"""The failure of a walk: in words, and as the availability of its streams."""
 
 from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, refusal_in_words
 from openfaith_pipeline.errors import (

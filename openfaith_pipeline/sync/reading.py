@@ -18,7 +18,7 @@ from openfaith_pipeline.sync.deletion_proof import find_doubtful
 from openfaith_pipeline.sync.results import Progress
 
 PROBING_ATTEMPTS = 2
-"""How often what has failed for good is requested in another way."""
+"""Attempts at each request that looks for the part at fault, after the whole has failed for good."""
 
 
 @dataclass(frozen=True)
