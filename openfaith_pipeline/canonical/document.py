@@ -160,7 +160,7 @@ def _owner(model: Model, each: Field | Answers) -> str:
 
 
 def _raw(stream: Stream) -> str:
-    return f"`{stream.schema}.{stream.short_name}`"
+    return f"`{stream.raw_table}`"
 
 
 def _literal(value: str | bool) -> str:
