@@ -21,7 +21,7 @@ from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.run_handle import current_caller
 from openfaith_pipeline.defs.run_tags import BACKFILL, RequestPart
 from openfaith_pipeline.defs.storage import database_of
-from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError, SourceUnreachable
+from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError, SourceUnreachable, describe_unforeseen
 from openfaith_pipeline.inbox.lifecycle import take_request
 from openfaith_pipeline.load.plans import is_plan
 from openfaith_pipeline.load.preview import preview_rows
@@ -37,7 +37,6 @@ from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline.sync.sweep import Listener, SweepOrder, SweepReport, sweep
 from openfaith_pipeline.telemetry import tracing
 from openfaith_pipeline.transform import TransformResult, transform_org
-from openfaith_pipeline.unforeseen import describe_unforeseen
 
 SyncResults = dict[str, StreamResult]
 
