@@ -208,7 +208,7 @@ class SyncIncomplete(OpenFaithError):
 
 
 class SyncFailed(OpenFaithError):
-    """At least one stream that was asked for did not succeed."""
+    """At least one requested stream did not succeed."""
 
 
 def describe_unforeseen(error: BaseException) -> str:

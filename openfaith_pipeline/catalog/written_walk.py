@@ -1,4 +1,4 @@
-"""A walk as JSON: a plan is applied by a later process, from the records an earlier one staged."""
+"""A walk as JSON, so that a later process publishes just what an earlier one read."""
 
 from collections.abc import Mapping
 from typing import Any

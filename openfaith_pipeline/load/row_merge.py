@@ -14,7 +14,7 @@ from openfaith_pipeline.load.sessions import Session
 
 
 async def merge_rows(connection: AsyncConnection[Any], session: Session, stream: Stream) -> Mapping[str, int]:
-    """Bring the raw rows up to the staged ones; how many were fetched, inserted, updated and caught."""
+    """Merge the staged rows into the raw table; returns the numbers fetched, inserted, updated and caught."""
     asked = {"id": session.ids[stream.name], **session.journaled_as}
     cursor = await connection.execute(_unchanged_statement(stream), asked)
     row = await cursor.fetchone()
@@ -34,9 +34,9 @@ async def write_rows(connection: AsyncConnection[Any], session: Session, stream:
 
 @cache
 def _unchanged_statement(stream: Stream) -> bytes:
-    """How many records are staged where all are as their rows are; null at the first that is not.
+    """Number of staged records if all equal their rows; null as soon as one differs.
 
-    Most syncs find nothing new in most streams, and the merge takes a millisecond to plan.
+    Most syncs find nothing new in most streams, and planning the merge takes a millisecond.
     """
     statement = sql.SQL(
         "SELECT CASE WHEN NOT EXISTS (SELECT FROM {staging} AS incoming"
@@ -59,9 +59,9 @@ OR incoming._links -> {name} <> (
 
 @cache
 def _differs(stream: Stream) -> sql.Composable:
-    """SQL: whether the row `present` is not as the record `incoming` says.
+    """SQL: whether the row `present` differs from the record `incoming`.
 
-    The same record has another hash where columns were added or changed their types since: then values are compared.
+    An unchanged record has another hash if columns were added or retyped since: then values are compared.
     """
     stored = (*stream.columns, "_extra")
     present, incoming = (
@@ -75,9 +75,9 @@ def _differs(stream: Stream) -> sql.Composable:
 
 @cache
 def _merge_statement(stream: Stream) -> bytes:
-    """Insert what is new, update what differs by content hash or was deleted, leave every other row untouched.
+    """Insert new rows, update those that differ by content hash or were deleted, leave every other row untouched.
 
-    Of a record staged more than once the page read last counts.
+    If a record was staged more than once, the page read last counts.
     """
     stored = [*stream.columns, "_extra", "_content_hash"]
     columns = sql.SQL(", ").join(map(sql.Identifier, stored))
@@ -114,7 +114,7 @@ def _merge_statement(stream: Stream) -> bytes:
 
 
 def _is_caught(stream: Stream) -> sql.Composable:
-    """SQL: whether a changed row's cursor says that it did not change. A stream without a cursor misses nothing."""
+    """SQL: whether a row changed although its cursor did not. False for streams without a cursor."""
     if stream.cursor is None:
         return sql.SQL("false")
     return sql.SQL("present._deleted_at IS NULL AND present.{cursor} = incoming.{cursor}").format(

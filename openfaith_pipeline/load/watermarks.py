@@ -11,16 +11,16 @@ from openfaith_pipeline.load.stream_states import CLOCK_ALLOWANCE, move_watermar
 
 
 def lacks_includes(session: Session, stream: Stream) -> bool:
-    """Whether what came with the stream's records is yet to be read, of all that changed since the last time."""
+    """Whether some included records were missing, so that the changes since the last sync are not all read."""
     return any(route.refused for route in session.walk.routes if stream in route.streams)
 
 
 async def follow_watermark(
     connection: AsyncConnection[Any], session: Session, stream: Stream, lead: Stream | None = None
 ) -> None:
-    """Forward only. A listing that does not tell how far it reached has seen all changes up to its start.
+    """Move the watermark forward only. A listing that does not say how far it got has seen all changes up to its start.
 
-    lead: the stream it was read with, where a change of the one is a change of the other.
+    lead: the stream it was read with, if changes of this one also change that.
     """
     reached = session.walk.reached(lead or stream, session.end) if session.end else None
     left_out = session.walk.left_out(stream, session.end) if session.end else []

@@ -1,5 +1,5 @@
-"""How this product reaches others by HTTP: by which proxy, and whose certificates it trusts.
+"""Outgoing HTTP: the proxy to use and the certificates to trust.
 
-The libraries beneath would read the environment by themselves, and answer what they do not understand with a traceback
-that holds it. So they do not: the environment is read here, and a variable is refused by its name, never its value.
+The libraries below would read the environment themselves, and react to invalid values with a traceback that contains
+them. So the relevant variables are read here, and refused by name, never by value.
 """

@@ -16,12 +16,12 @@ def certificates_named() -> str | None:
 
 
 def tls_context() -> ssl.SSLContext:
-    """Trusts whom SSL_CERT_FILE or SSL_CERT_DIR name, else the authorities that httpx brings."""
+    """Trusts SSL_CERT_FILE or SSL_CERT_DIR, else the authorities bundled with httpx."""
     return _own_context() or _usual_context()
 
 
 def mail_tls_context() -> ssl.SSLContext:
-    """As `tls_context`, but by default it trusts whom this machine does: a mail server is often one's own."""
+    """As `tls_context`, but by default it trusts this machine's authorities: a mail server is often one's own."""
     return _own_context() or _system_context()
 
 
@@ -38,7 +38,7 @@ def _own_context() -> ssl.SSLContext | None:
 @cache
 def _trusting(variable: str, **where: str) -> ssl.SSLContext:
     try:
-        # By itself, so that what goes wrong can be only this: a default context reads SSLKEYLOGFILE as well.
+        # Separately, so that only this can be the cause of an error: a default context reads SSLKEYLOGFILE as well.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**where)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__

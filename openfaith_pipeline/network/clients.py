@@ -42,9 +42,9 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 def client_options(url: httpx.URL) -> dict[str, Any]:
-    """What a client of httpx that sends to this host is made with, so that it reads nothing from the environment.
+    """Arguments for an httpx client that sends to this host, so that it reads nothing from the environment.
 
-    Raises ConfigurationError for a variable that cannot be followed.
+    Raises ConfigurationError for an invalid variable.
     """
     proxy = proxy_for(url)
     is_encrypted = url.scheme == "https" or (proxy is not None and proxy.url.startswith("https"))
@@ -79,7 +79,7 @@ def _context_for(proxy: Proxy, trusted: ssl.SSLContext) -> ssl.SSLContext | None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it."""
+    """The error and its causes."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen

@@ -38,7 +38,7 @@ class Proxy:
 def proxy_for(url: httpx.URL) -> Proxy | None:
     """The proxy that requests to this host take; none has business between us and our own machine.
 
-    Raises ConfigurationError for a variable that cannot be followed.
+    Raises ConfigurationError for an invalid variable.
     """
     if is_loopback(url.host):
         return None
@@ -127,7 +127,7 @@ def _matches(entry: str, host: str, port: int) -> bool:
 
 
 def _network(entry: str) -> IPv4Network | IPv6Network | None:
-    """A network or single address, with or without brackets; None for what is neither."""
+    """A network or single address, with or without brackets; None for anything else."""
     bracketed = _BRACKETED.fullmatch(entry)
     try:
         return ip_network("".join(bracketed.groups("")) if bracketed else entry, strict=False)

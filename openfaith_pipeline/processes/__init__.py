@@ -1,4 +1,4 @@
-"""Child processes and signals: services are kept running, and end with the process that started them.
+"""Child processes and signals: keeping processes running, and ending them and ourselves.
 
-Nothing here knows the purpose of a process. Postgres is started by `database/postmaster`: it outlives its starter.
+Nothing here knows the processes' work. Postgres has its own, `database/postmaster`: it outlives us.
 """

@@ -21,7 +21,7 @@ DONE = "done"
 """Sent to the guard when there is nothing left to stop."""
 
 GRACE_SECONDS: Final = 10.0
-"""Between SIGTERM, or the end of stdin, and SIGKILL."""
+"""Grace period for a process to end after SIGTERM."""
 
 _MOST_RESTARTS: Final = 3
 _RESTART_WINDOW_SECONDS: Final = 60.0
@@ -245,7 +245,7 @@ def signal_group(group: int, number: int) -> bool:
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]], grace_seconds: float) -> None:
-    """Let them end in this order, wait, then SIGKILL what is left of their groups: leaders may leave workers."""
+    """SIGTERM them in this order, wait, then SIGKILL the rest of their groups: leaders may leave workers."""
     deadline = time.monotonic() + grace_seconds
     for process in processes:
         if process.stdin:

@@ -27,7 +27,7 @@ _INPUT: Final = {
     **json_body(
         {
             "anyOf": [schema_of(EXTERNAL_SYNC.payload), {"type": "object"}],
-            "description": 'The payload, or {"json": payload}; of a batch, those by their number.',
+            "description": 'The payload, or {"json": payload}; for a batch, these by their number.',
         }
     ),
     "parameters": [

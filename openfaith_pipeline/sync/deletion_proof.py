@@ -23,7 +23,7 @@ RETURNING_AT_MOST = 100
 
 
 async def find_doubtful(pool: AsyncConnectionPool[Any], session: Session, *, must_be_exact: bool) -> dict[str, Doubt]:
-    """By stream, why the walk that was read to its end does not prove it complete.
+    """Reasons for which a walk read to its end does not prove a stream complete, by stream.
 
     Empty for a walk that does not show everything.
     """

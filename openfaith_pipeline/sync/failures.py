@@ -13,7 +13,7 @@ from openfaith_pipeline.errors import (
 
 
 def error_in_words(error: Exception) -> OpenFaithError:
-    """An error that says why, and nothing of the records."""
+    """An error with the reason, but without data of the records."""
     if isinstance(error, OpenFaithError):
         return error
     if isinstance(error, REFUSED_BY_POSTGRES):
@@ -28,7 +28,7 @@ def availability_after(error: UnavailableError) -> str:
 
 
 def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one failure to act on, of tasks that failed together."""
+    """The most important failure of tasks that failed together."""
     found: list[BaseException] = []
     for failure in failures.exceptions:
         found.append(first_of(failure) if isinstance(failure, BaseExceptionGroup) else failure)

@@ -18,7 +18,7 @@ from openfaith_pipeline.sync.deletion_proof import find_doubtful
 from openfaith_pipeline.sync.results import Progress
 
 PROBING_ATTEMPTS = 2
-"""Attempts at each request that looks for the part at fault, after the whole has failed for good."""
+"""Attempts with which a request that has failed permanently is repeated in another way."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class WalkReader:
     must_be_exact: bool
 
     async def read_until_sure(self, walk: Walk, session: Session) -> Mapping[str, Doubt]:
-        """Read to the end; what leaves a doubt is read again, a few times at most. By stream, the doubts that are left.
+        """Read to the end; while there are doubts, read again a few times. Returns the remaining doubts by stream.
 
-        Listings under parents were read again one by one where they left a doubt, so what is left of it stays. So does
-        one that comes back the same, unless something moved each time.
+        Listings under parents have already been reread singly, so their doubts stay. So does a doubt that comes back
+        unchanged, unless something moved each time.
         """
         before: Mapping[str, Doubt] = {}
         while True:

@@ -65,7 +65,7 @@ class ListingState:
 async def list_pages(
     fetch: Fetch, listing: Listing, state: ListingState, tally: Tally, stop_before: tuple[str, str] | None = None
 ) -> AsyncGenerator[Piece, None]:
-    """Read a listing from `state` to its end; `state` is moved along and describes each page as it is yielded.
+    """Read a listing from `state` to its end; `state` is advanced and describes each page as it is yielded.
 
     stop_before: (cursor attribute, watermark) of a newest-first listing, which ends at the first older row. If it turns
     out to be unordered, it is read to its end.

@@ -56,12 +56,13 @@ class Listing:
 class Piece:
     """Rows of one page.
 
-    rows: those not read before and not older than what is read. shown: all rows of the answer, which `included` is of.
-    state: what the listing's next page is asked for with.
+    rows: those not read before and not older than the watermark. shown: all rows of the document, which `included` is
+    for.
+    state: from which the listing's next page is requested.
     is_last: no page follows.
-    total: on the last page, the count the API reported (None of changes only).
-    doubt: why the listing may not show everything.
-    reached: on the last page, the cursor up to which every change was read, where the listing tells.
+    total: on the last page, the count from the API (None when only changes were requested).
+    doubt: why the listing may be incomplete.
+    reached: on the last page, the cursor up to which every change was read, where the listing gives it.
     """
 
     rows: list[Any]

@@ -75,7 +75,7 @@ async def window_pages(
     tally: Tally,
     counted_by: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Piece, None]:
-    """Read from `state` to the present; `state` is moved along and describes each page as it is yielded.
+    """Read from `state` to the present; `state` is advanced and describes each page as it is yielded.
 
     counted_by: the query with which the whole listing is counted, None where only changes are read. The total of a
     window that begins at a cursor is not the listing's.
