@@ -1,7 +1,7 @@
 """Work around parts of a listing that cannot be read: an include or a record that makes responses fail.
 
-A request that fails for good is asked for again in other ways, with few attempts at each: in pieces, down to the one
-record, where one of its records is answered by itself; else without its includes, which finds those at fault.
+A request that fails for good is asked for again in other ways, with few attempts at each: without its includes, which
+finds those at fault, then in pieces, down to the one record.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,10 +21,6 @@ from openfaith_pipeline.planning_center.extract.pages import Fetch
 
 MOST_UNREAD: Final = 3
 """Records of one page that may be left out. If more fail, the records are not the cause."""
-
-MOST_IN_PIECES: Final = 5
-"""Pages of one listing, or of the children of one type, that are read in pieces for an include that fails with some of
-their records. Where it fails with more, the include is at fault, and reading without it costs less."""
 
 _OWN_FAULTS: Final = (TransientError, UnexpectedResponse, StreamForbidden)
 
@@ -73,24 +69,15 @@ def going_around(fetch: Fetch, probe: Fetch) -> Fetch:
     `fetch`. Records that cannot be read are Unread in the document's data.
     """
 
-    spent = _Spent()
-
     async def careful(path: str, params: Mapping[str, str]) -> Document:
         try:
             return await fetch(path, params)
         except _OWN_FAULTS as error:
             if not is_own_fault(error):
                 raise
-            return await _Around(probe, path, params, error, spent).read()
+            return await _Around(probe, path, params, error).read()
 
     return careful
-
-
-@dataclass
-class _Spent:
-    """pages: read in pieces for an include."""
-
-    pages: int = 0
 
 
 @dataclass
@@ -101,44 +88,13 @@ class _Around:
     path: str
     params: Mapping[str, str]
     error: OpenFaithError
-    spent: _Spent
 
     async def read(self) -> Document:
-        plain = await self._ask(include=()) if "include" in self.params else None
-        if plain is not None:
-            return await self._with_some_records(plain) or await self._without_includes()
-        if self._can_be_halved:
-            pieces = _Pieces(self.probe, self.path, self.params, self.error)
-            size = pieces.size
-            if await pieces.is_answered(0) or await pieces.is_answered(size // 2):
-                return await pieces.read()
+        if "include" in self.params and await self._ask(include=()) is not None:
+            return await self._without_includes()
+        if isinstance(self.error, TransientError) and int(self.params.get("per_page", 1)) > 1:
+            return await _Pieces(self.probe, self.path, self.params, self.error).read()
         raise self.error
-
-    @property
-    def _can_be_halved(self) -> bool:
-        return isinstance(self.error, TransientError) and int(self.params.get("per_page", 1)) > 1
-
-    async def _with_some_records(self, plain: Document) -> Document | None:
-        """The page with its includes, but for few records with which they fail; None where they are not at fault.
-
-        plain: the page without includes.
-        """
-        count = len(plain.data) if isinstance(plain.data, list) else 0
-        if not self._can_be_halved or count < 2 or self.spent.pages >= MOST_IN_PIECES:
-            return None
-        pieces = _Pieces(self.probe, self.path, self.params, self.error)
-        for place in dict.fromkeys((0, count // 2, count - 1)):
-            if await pieces.is_answered(place):
-                break
-        else:
-            return None
-        self.spent.pages += 1
-        try:
-            return await pieces.read()
-        except _OWN_FAULTS as error:
-            if error is not self.error:
-                raise
-            return None
 
     async def _without_includes(self) -> Document:
         """Raise IncludesRefused with the failing includes; returns the document if all of them work by now."""
@@ -187,17 +143,11 @@ class _Pieces:
     error: OpenFaithError
     unread: int = 0
 
-    @property
-    def size(self) -> int:
-        return int(self.params["per_page"])
-
-    @property
-    def offset(self) -> int:
-        return int(self.params.get("offset", 0))
-
     async def read(self) -> Document:
         """Raise the page's error where more than a few records fail, or all."""
-        size, offset = self.size, self.offset
+        size, offset = int(self.params["per_page"]), int(self.params.get("offset", 0))
+        if not (await self._is_answered(offset) or await self._is_answered(offset + size // 2)):
+            raise self.error
         rows, pieces = await self._halves(offset, size)
         if not pieces:
             raise self.error
@@ -214,10 +164,10 @@ class _Pieces:
             waited_seconds=sum(piece.waited_seconds for piece in pieces),
         )
 
-    async def is_answered(self, place: int) -> bool:
-        """Whether one record of the page is to be had; of a listing that fails as a whole none is."""
+    async def _is_answered(self, offset: int) -> bool:
+        """Whether the record at this offset can be read; where the listing fails as a whole, none can."""
         try:
-            await self.probe(self.path, {**self.params, "per_page": "1", "offset": str(self.offset + place)})
+            await self.probe(self.path, {**self.params, "per_page": "1", "offset": str(offset)})
         except TransientError as error:
             if not is_own_fault(error):
                 raise

@@ -18,7 +18,6 @@ from openfaith_pipeline.errors import (
 )
 from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.planning_center.extract.around import (
-    MOST_IN_PIECES,
     MOST_UNREAD,
     IncludesRefused,
     Unread,
@@ -105,57 +104,3 @@ def test_a_page_of_which_nothing_can_be_read_fails_as_it_did() -> None:
 def test_what_is_not_the_requests_own_fault_is_not_gone_around(error: OpenFaithError) -> None:
     with pytest.raises(type(error)):
         read({}, lambda *_: error)
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.sets(st.integers(1, 250), min_size=1, max_size=MOST_UNREAD), st.sampled_from([0, 100, 200]))
-def test_an_include_that_fails_with_few_records_costs_those_alone(faulty: set[int], offset: int) -> None:
-    def fails(params: Mapping[str, str], document: Document) -> OpenFaithError | None:
-        return TransientError("500") if "emails" in includes(params) and faulty & set(ids(document)) else None
-
-    document, requests = read({"include": "addresses,emails", "offset": str(offset)}, fails)
-    there = set(range(offset + 1, min(offset + 100, 250) + 1))
-    assert {row for row in ids(document) if isinstance(row, int)} == there - faulty
-    assert sum(isinstance(row, Unread) for row in ids(document)) == len(there & faulty)
-    assert requests <= 5 + 20 * MOST_UNREAD
-
-
-@pytest.mark.parametrize("rows", [1, 3, 100])
-def test_an_include_that_fails_with_every_record_is_at_fault(rows: int) -> None:
-    def fails(params: Mapping[str, str], document: Document) -> OpenFaithError | None:
-        return TransientError("500") if "emails" in includes(params) and document.data else None
-
-    with pytest.raises(IncludesRefused) as refused:
-        read({"include": "addresses,emails"}, fails, rows)
-    assert refused.value.errors.keys() == {"emails"}
-
-
-def test_an_include_that_fails_with_many_records_or_on_many_pages_is_at_fault() -> None:
-    def fails_often(params: Mapping[str, str], document: Document) -> OpenFaithError | None:
-        is_faulty = any(isinstance(each, int) and each % 10 == 0 for each in ids(document))
-        return TransientError("500") if "emails" in includes(params) and is_faulty else None
-
-    with pytest.raises(IncludesRefused):
-        read({"include": "addresses,emails"}, fails_often)
-
-    collection = Collection(dict.fromkeys(range(1, 1001), 1))
-
-    async def fetch(path: str, params: Mapping[str, str]) -> Document:
-        document = await collection.fetch(path, params)
-        if "emails" in includes(params) and any(each % 100 == 50 for each in ids(document)):
-            raise TransientError("500")
-        return document
-
-    async def read_on() -> list[int]:
-        careful = going_around(fetch, fetch)
-        return [
-            sum(isinstance(row, Unread) for row in ids(await careful(PATH, _page(number))))
-            for number in range(MOST_IN_PIECES)
-        ] + ids(await careful(PATH, _page(MOST_IN_PIECES)))
-
-    with pytest.raises(IncludesRefused):
-        asyncio.run(read_on())
-
-
-def _page(number: int) -> dict[str, str]:
-    return {"include": "addresses,emails", "per_page": "100", "offset": str(number * 100)}
