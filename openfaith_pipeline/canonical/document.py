@@ -45,8 +45,8 @@ def described(rule: Rule) -> str:  # noqa: PLR0911 - a case for each rule
             return f"`{attribute}` where it matches `{pattern}`"
         case Phone(e164, number):
             return f"`{e164}`, else worked out from `{number}`, as E.164"
-        case Presence(attribute, present, absent):
-            return f"`{present}` with `{attribute}`, else `{absent}`"
+        case Presence(attribute, present, absent, also):
+            return f"`{present}` with `{attribute}`{f' or `{also}`' if also else ''}, else `{absent}`"
         case Reference(relationship):
             return f"id of the entity that `{relationship}` names"
 

@@ -253,8 +253,8 @@ _NEEDED: Final[Mapping[type, ColumnType]] = {Day: ColumnType.DATE, Money: Column
 
 
 def _problems_of(rule: Rule, stream: Stream, place: str) -> Iterator[str]:
-    attribute = getattr(rule, "attribute", None)
-    unknown = {*rule.attributes, *([attribute] if attribute else [])} - stream.attributes.keys()
+    others = (getattr(rule, "attribute", None), getattr(rule, "also", None))
+    unknown = {*rule.attributes, *(str(name) for name in others if name)} - stream.attributes.keys()
     if unknown:
         yield f"{place} takes attributes that {stream.name} does not have: {sorted(unknown)}"
     elif type(rule) in _NEEDED and stream.attributes[rule.attributes[0]] is not _NEEDED[type(rule)]:

@@ -141,12 +141,13 @@ class Phone:
 class Presence:
     """One of two texts: whether the attribute is there at all, or of a flag, whether it is true.
 
-    The attribute itself stays for another rule or becomes a custom field.
+    The attribute itself stays for another rule or becomes a custom field. also: another that counts as well.
     """
 
     attribute: str
     present: str
     absent: str
+    also: str | None = None
     attributes: ClassVar[tuple[str, ...]] = ()
     default: ClassVar[None] = None
     is_lossy: ClassVar[bool] = False

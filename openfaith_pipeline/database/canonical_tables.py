@@ -37,6 +37,12 @@ CANONICAL_PREFIX: Final = "openfaith_"
 _WITHOUT_TYPE: Final = frozenset({"folders", "fieldOptions"})
 """The application's entities that have no `type`."""
 
+_TYPE_DEFAULTS: Final = {"fields": "singleSelect"}
+"""The default of `type`, where the application has another than `default`."""
+
+_UNFED: Final = {"folders": ("color", "description", "icon", "orderingKey"), "fields": ("description",)}
+"""The application's columns that are there whether or not a declaration feeds them."""
+
 _GENERAL: Final = frozenset({"status", "inactivatedAt", "inactivatedBy", "type", "tags"})
 """Columns that every entity has, whether or not a declaration feeds them."""
 
@@ -68,6 +74,7 @@ def canonical_metadata(schema: str) -> MetaData:
 
 def _add_declared(metadata: MetaData, declared: CanonicalTable) -> None:
     own = [_declared(column, declared) for column in declared.columns.values() if column.name not in _GENERAL]
+    own += [_text(name) for name in _UNFED.get(declared.name, ()) if name not in declared.columns]
     table = _add_entity(metadata, declared.name, declared.tag, *own, comment=described_table(declared))
     for name in references_of(declared):
         Index(f"{declared.name}{name[0].upper()}{name[1:]}Idx", table.c[name])
@@ -156,7 +163,7 @@ def _add_entity(metadata: MetaData, plural: str, tag: str, *columns: Column[Any]
         _json("externalIds"),
         _json("customFields"),
         _json("tags"),
-        *([] if plural in _WITHOUT_TYPE else [_required("type", "default")]),
+        *([] if plural in _WITHOUT_TYPE else [_required("type", _TYPE_DEFAULTS.get(plural, "default"))]),
         _required("status", "active"),
         _moment("inactivatedAt"),
         _text("inactivatedBy"),

@@ -109,11 +109,15 @@ def _matches(attribute: str, pattern: str) -> sql.Composable:
 
 
 def _present(rule: Presence, stream: Stream) -> sql.Composable:
-    is_flag = stream.attributes[rule.attribute] is ColumnType.BOOLEAN
-    there = sql.SQL("{} IS TRUE" if is_flag else "{} IS NOT NULL").format(_raw(rule.attribute))
+    there = sql.SQL(" OR ").join(_is_there(name, stream) for name in filter(None, (rule.attribute, rule.also)))
     return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(
         there, sql.Literal(rule.present), sql.Literal(rule.absent)
     )
+
+
+def _is_there(attribute: str, stream: Stream) -> sql.Composable:
+    is_flag = stream.attributes[attribute] is ColumnType.BOOLEAN
+    return sql.SQL("{} IS TRUE" if is_flag else "{} IS NOT NULL").format(_raw(attribute))
 
 
 _REFERENCED: Final = sql.SQL("""(

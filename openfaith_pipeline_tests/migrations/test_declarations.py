@@ -31,6 +31,14 @@ TRIGGERS = """
 SELECT pg_get_triggerdef(t.oid) FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = %s AND NOT tgisinternal
 """
+# Of the types that were rows then; declarations since make rows of records that were none.
+OF_THEN = """
+SELECT to_jsonb(t) FROM {table} AS t, LATERAL to_jsonb(t) AS j
+WHERE ARRAY[j ->> 'entityType', j ->> 'sourceEntityTypeTag', j ->> 'targetEntityTypeTag', j ->> 'sourceEntityType']
+    && %s OR NOT j ?| '{{entityType,relationshipType,sourceEntityType}}'
+"""
+TABLES_OF_THEN = ("campuses", "people", "emails", "phoneNumbers", "addresses", "edges")
+TAGS = ["campus", "person", "email", "phoneNumber", "address"]
 
 
 @pytest.fixture
@@ -51,7 +59,7 @@ def stored(connection: Connection[Any]) -> dict[str, list[str]]:
         name: sorted(
             json.dumps(row, sort_keys=True)
             for (row,) in connection.execute(
-                sql.SQL("SELECT to_jsonb(t) FROM {} t").format(sql.Identifier(*name.split(".")))
+                sql.SQL(OF_THEN).format(table=sql.Identifier(*name.split("."))), [TAGS]
             ).fetchall()
         )
         for name in names
@@ -66,10 +74,11 @@ def test_not_one_row_changes(synced: Database, is_full: bool) -> None:
         connection.commit()
         again = transform_org(connection, ORG, schema=SCHEMA, sync_id="sync", is_full=is_full)
         after = stored(connection)
-        assert row_versions(connection) == versions
+        assert versions <= row_versions(connection)
     assert after == before
     assert sum(len(rows) for rows in after.values()) > 100
-    assert {(each.inserted, each.updated) for each in (*results.values(), *again.values())} == {(0, 0)}
+    of_then = [result for table, result in results.items() if table in TABLES_OF_THEN]
+    assert {(each.inserted, each.updated) for each in (*of_then, *again.values())} == {(0, 0)}
     assert results["people"].row_count == sum('"deletedAt": null' in row for row in after["public.openfaith_people"])
 
 

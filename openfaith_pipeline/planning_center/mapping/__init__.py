@@ -11,9 +11,11 @@ from openfaith_pipeline.planning_center.mapping import (
     giving,
     groups,
     people,
+    people_lists,
+    people_workflows,
     registrations,
     services,
 )
 
-MODULES = (people, groups, check_ins, giving, calendar, services, registrations)
+MODULES = (people, people_lists, people_workflows, groups, check_ins, giving, calendar, services, registrations)
 """In the order in which their tables are written."""

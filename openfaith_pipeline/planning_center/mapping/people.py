@@ -1,7 +1,18 @@
-"""People: names, contact data and a church's own fields, and its campuses."""
+"""People: names, contact data, households and a church's own fields, and its campuses."""
 
-from openfaith_pipeline.canonical.model import Answers, Entity
-from openfaith_pipeline.canonical.rules import Choice, Day, FirstOf, Matching, Phone, Take, taken
+from openfaith_pipeline.canonical.model import Answers, Edge, Entity, Field, Folder
+from openfaith_pipeline.canonical.rules import (
+    Choice,
+    Constant,
+    Day,
+    FirstOf,
+    Matching,
+    Phone,
+    Presence,
+    Reference,
+    Take,
+    taken,
+)
 from openfaith_pipeline.planning_center.streams import people
 
 CAMPUSES = Entity(
@@ -73,5 +84,74 @@ ADDRESSES = Entity(
         "streetLine2": Take("street_line_2"),
         **taken("city", "state", "zip", "country_code", "location"),
         "primary": Take("primary", default=False),
+    },
+)
+
+MARITAL_STATUSES = Field(
+    stream=people.MARITAL_STATUSES, on=people.PEOPLE, via="marital_status", values={"marital_status": Take("value")}
+)
+
+INACTIVE_REASONS = Field(
+    stream=people.INACTIVE_REASONS, on=people.PEOPLE, via="inactive_reason", values={"inactive_reason": Take("value")}
+)
+
+NAME_PREFIXES = Field(
+    stream=people.NAME_PREFIXES, on=people.PEOPLE, via="name_prefix", values={"name_prefix": Take("value")}
+)
+
+NAME_SUFFIXES = Field(
+    stream=people.NAME_SUFFIXES, on=people.PEOPLE, via="name_suffix", values={"name_suffix": Take("value")}
+)
+
+SCHOOL_OPTIONS = Field(stream=people.SCHOOL_OPTIONS, on=people.PEOPLE, via="school", values={"school": Take("value")})
+
+SOCIAL_PROFILES = Entity(
+    table="socialProfiles", tag="socialProfile", stream=people.SOCIAL_PROFILES, columns=taken("site", "url", "verified")
+)
+
+HOUSEHOLDS = Entity(
+    table="households",
+    tag="household",
+    stream=people.HOUSEHOLDS,
+    columns={
+        "name": Take("name", default=""),
+        **taken("avatar", "member_count"),
+        "primaryContactId": Reference("primary_contact"),
+    },
+)
+
+HOUSEHOLD_MEMBERSHIPS = Edge(
+    stream=people.HOUSEHOLD_MEMBERSHIPS,
+    between=("person", "household"),
+    metadata={"role": Take("household_role"), **taken("pending")},
+)
+
+TABS = Folder(stream=people.TABS, type="pco_custom_field_tab")
+
+FIELD_DEFINITIONS = Entity(
+    table="fields",
+    tag="field",
+    stream=people.FIELD_DEFINITIONS,
+    columns={
+        "key": Take("slug", default=""),
+        "label": Take("name", default=""),
+        "entityTag": Constant("person", is_required=True),
+        "source": Constant("pco"),
+        "type": Choice(
+            "data_type",
+            {
+                "text": "text",
+                "string": "text",
+                "number": "number",
+                "boolean": "boolean",
+                "date": "date",
+                "select": "singleSelect",
+                "checkboxes": "multiSelect",
+            },
+            default="text",
+        ),
+        # Planning Center lists a deleted definition on, with the moment.
+        "status": Presence("deleted_at", "inactive", "active"),
+        "inactivatedAt": Take("deleted_at"),
     },
 )

@@ -82,30 +82,24 @@ PLAN: Final = Plan(
         {
             Product.PEOPLE: {
                 "FieldDatum": "Custom fields of the person, under the field's own name, as OpenFaith has them today.",
+                "Form": "A folder, so that its submissions can be edges to the people who sent them.",
             },
-            Product.GROUPS: {"Campus": "Planning Center shows no campus of a group; its campuses are those of People."},
+            Product.GROUPS: {
+                "Campus": "No record that is read names the campus of a group; campuses are those of People."
+            },
+            Product.CHECK_INS: {
+                "AttendanceType": "An entity, since each headcount of a time counts one of several types.",
+                "Headcount": "An edge of time and attendance type: as fields, all counts were one text.",
+            },
             Product.REGISTRATIONS: {"Campus": "The campuses of a signup are edges to those of People."},
         }
     ),
     not_yet=MappingProxyType(
         {
-            Product.PEOPLE: (
-                "Household HouseholdMembership List ListCategory ListResult MaritalStatus InactiveReason Note "
-                "NoteCategory Tab FieldDefinition Workflow WorkflowCategory WorkflowCard NamePrefix NameSuffix "
-                "SchoolOption"
-            ),
-            Product.GROUPS: (
-                "Group GroupType Membership Event Attendance Location TagGroup Tag Enrollment Resource "
-                "GroupApplication EventNote"
-            ),
             Product.CALENDAR: (
                 "Event EventInstance Resource ResourceFolder ResourceBooking Tag TagGroup Attachment "
                 "EventResourceRequest Feed RoomSetup ResourceQuestion EventResourceAnswer RequiredApproval "
                 "ResourceApprovalGroup"
-            ),
-            Product.CHECK_INS: (
-                "Event EventPeriod Location CheckIn Station Label EventLabel LocationLabel CheckInGroup "
-                "CheckInTime AttendanceType Headcount Option Theme Pass"
             ),
             Product.GIVING: (
                 "Donation Fund Designation Batch BatchGroup RecurringDonation RecurringDonationDesignation "

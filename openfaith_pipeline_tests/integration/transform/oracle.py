@@ -16,6 +16,7 @@ TAGS = {
     "emails": "email",
     "phoneNumbers": "phoneNumber",
     "addresses": "address",
+    "fields": "field",
 }
 STREAM_OF = {
     "campuses": "people.campuses",
@@ -23,6 +24,7 @@ STREAM_OF = {
     "emails": "people.emails",
     "phoneNumbers": "people.phone_numbers",
     "addresses": "people.addresses",
+    "fields": "people.field_definitions",
 }
 RELATIONSHIPS = (
     ("people", "primary_campus", "campuses"),
@@ -38,6 +40,7 @@ NEVER_CUSTOM = {
     "emails": {"address", "location", "primary", "blocked"},
     "phoneNumbers": {"country_code", "location", "primary", "e164", "number"},
     "addresses": {"street_line_1", "street_line_2", "city", "state", "zip", "country_code", "location", "primary"},
+    "fields": {"slug", "name", "data_type", "deleted_at", "tab_id"},
 }
 KINDS = {ColumnType.TEXT: "string", ColumnType.INTEGER: "number", ColumnType.FLOAT: "number"}
 KINDS |= {ColumnType.BOOLEAN: "boolean", ColumnType.DATE: "date", ColumnType.TIMESTAMP: "date"}
@@ -57,7 +60,7 @@ def expected_row(church: Church, table: str, raw: dict[str, Any]) -> dict[str, A
         "inactivatedBy": None,
         "createdAt": created_at(raw),
         "createdBy": None,
-        "updatedAt": raw["updated_at"],
+        "updatedAt": raw.get("updated_at"),
         "updatedBy": None,
         "deletedAt": raw["_deleted_at"],
         "deletedBy": "pco" if raw["_deleted_at"] else None,
@@ -69,7 +72,7 @@ def expected_row(church: Church, table: str, raw: dict[str, Any]) -> dict[str, A
 
 
 def created_at(raw: dict[str, Any]) -> Any:
-    return raw["created_at"] or raw["updated_at"] or raw["_first_seen_at"]
+    return raw.get("created_at") or raw.get("updated_at") or raw["_first_seen_at"]
 
 
 def survivors(church: Church) -> dict[str, str]:
@@ -207,12 +210,25 @@ def _address(raw: dict[str, Any]) -> Columns:
     return columns | {"countryCode": raw["country_code"], "primary": raw["primary"] or False}, []
 
 
+FIELD_TYPES = {"string": "text", "number": "number", "boolean": "boolean", "date": "date"}
+FIELD_TYPES |= {"select": "singleSelect", "checkboxes": "multiSelect"}
+
+
+def _field(raw: dict[str, Any]) -> Columns:
+    known = FIELD_TYPES.get((raw["data_type"] or "").lower())
+    columns = {"key": raw["slug"] or "", "label": raw["name"] or "", "type": known or "text", "description": None}
+    columns |= {"entityTag": "person", "source": "pco", "inactivatedAt": raw["deleted_at"]}
+    columns["status"] = "inactive" if raw["deleted_at"] else "active"
+    return columns, [] if known else _items(data_type=raw["data_type"])
+
+
 COLUMNS = {
     "campuses": _campus,
     "people": _person,
     "emails": _email,
     "phoneNumbers": _phone_number,
     "addresses": _address,
+    "fields": _field,
 }
 
 

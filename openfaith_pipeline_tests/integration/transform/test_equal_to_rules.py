@@ -113,7 +113,7 @@ class Comparison:
                 assert is_merged or link["updatedAt"] is None
                 continue
             assert link["createdAt"] == created_at(raw)
-            assert (link["updatedAt"], link["deletedAt"]) == (raw["updated_at"], raw["_deleted_at"])
+            assert (link["updatedAt"], link["deletedAt"]) == (raw.get("updated_at"), raw["_deleted_at"])
             assert (link["adapter"], link["syncing"]) == ("pco", False)
 
     def _check_entities(self, table: str) -> None:
