@@ -26,6 +26,7 @@ class Entity:
     columns: canonical column -> the rule that feeds it. `status`, `inactivatedAt` and `type` are there anyway.
     is_qualified: links name the record by stream and id, `groups.events:7`, because another stream has the same tag
         and numbers its records for itself. Only one stream of a tag has plain ids, the one that had them first.
+    names: polymorphic relationship -> the streams of the records that it may name; it is an edge to each of them.
     """
 
     table: str
@@ -33,6 +34,7 @@ class Entity:
     stream: Stream
     columns: Mapping[str, Rule]
     is_qualified: bool = False
+    names: Mapping[str, tuple[Stream, ...]] = field(default_factory=dict)
 
     @property
     def id_prefix(self) -> str:

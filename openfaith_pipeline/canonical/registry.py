@@ -149,12 +149,21 @@ class Model:
                 yield f"{entity.stream.name} has two phone numbers: only one is worked out"
             for name, rule in entity.columns.items():
                 yield from _problems_of(rule, entity.stream, f"{entity.table}.{name}")
+            for key, streams in entity.names.items():
+                yield from self._problems_of_names(entity, key, streams)
         for edge in self.edges.values():
             for name, rule in edge.metadata.items():
                 yield from _problems_of(rule, edge.stream, f"metadata {name}")
         for each in self.fields:
             for name, rule in each.values.items():
                 yield from _problems_of(rule, each.stream, f"field {name}")
+
+    def _problems_of_names(self, entity: Entity, key: str, streams: Iterable[Stream]) -> Iterator[str]:
+        if entity.stream.belongs_to.get(key, "") is not None:
+            yield f"{entity.stream.name} has no polymorphic relationship {key!r}"
+        for stream in streams:
+            if stream.name not in self.known:
+                yield f"{entity.stream.name} names records of {stream.name} by {key!r}, which are no entities"
 
     def _problems_of_edges(self) -> Iterator[str]:
         """One key would stand for the edges of two kinds, and the one's metadata for the other's."""

@@ -59,6 +59,11 @@ def of_entity(entity: Entity, known: Known) -> Iterator[Relationship]:
         target = known.get(name or "")
         if target and target.table != entity.table:
             yield Relationship(key, entity, target, stream, far=f"{key}_id")
+    for key, streams in entity.names.items():
+        for named in streams:
+            yield Relationship(
+                key, entity, known[named.name], stream, far=f"{key}_id", type_column=f"{key}_type", type=named.type
+            )
     for key, links in stream.links.items():
         listed = stream.has_many.get(key) or stream.belongs_to.get(stream.listed_by.get(key, ""))
         target = known.get(listed or "")
@@ -88,6 +93,8 @@ def of_edge(edge: Edge, known: Known) -> Iterator[Relationship]:
     if not targets:
         raise ValueError(f"{edge.stream.name} is between {near!r} and {far!r}, which is no entity")
     for target, type_ in targets:
+        if type_ and target.table == owner.table:
+            continue
         yield Relationship(
             edge.key, owner, target, edge.stream,
             near=f"{near}_id", far=f"{far}_id", type_column=f"{far}_type" if type_ else "", type=type_, edge=edge,

@@ -113,7 +113,8 @@ def _names(workspace: Workspace, answers: Answers) -> list[tuple[str | None, ...
         data_type=sql.Identifier(answers.data_type),
         deleted=sql.Identifier(answers.deleted),
     )
-    return workspace.rows(statement, attributes=list(answers.on.attributes))
+    fields = [name for each in CANONICAL.fields_on(answers.on) for name in each.values]
+    return workspace.rows(statement, attributes=[*answers.on.attributes, *fields])
 
 
 def _prepare(answers: Answers, table: str, workspace: Workspace) -> None:

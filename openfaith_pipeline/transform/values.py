@@ -52,8 +52,8 @@ def plain_value(rule: Rule, stream: Stream) -> sql.Composable:  # noqa: PLR0911 
             return _raw(attribute)
         case FirstOf(attributes):
             return sql.SQL("COALESCE({})").format(sql.SQL(", ").join(map(_raw, attributes)))
-        case Joined(attributes, by):
-            return _joined(attributes, by)
+        case Joined():
+            return _joined(rule, stream)
         case Constant(text):
             return sql.SQL("{}::text").format(sql.Literal(text))
         case Choice():
@@ -86,9 +86,15 @@ def _raw(attribute: str) -> sql.Identifier:
     return sql.Identifier("r", attribute)
 
 
-def _joined(attributes: tuple[str, ...], by: str) -> sql.Composable:
-    texts = sql.SQL(", ").join(sql.SQL("NULLIF({}::text, '')").format(_raw(name)) for name in attributes)
-    return sql.SQL("NULLIF(concat_ws({}, {}), '')").format(sql.Literal(by), texts)
+def _joined(rule: Joined, stream: Stream) -> sql.Composable:
+    texts = sql.SQL(", ").join(_text(name, stream.attributes[name]) for name in rule.attributes)
+    return sql.SQL("NULLIF(concat_ws({}, {}), '')").format(sql.Literal(rule.by), texts)
+
+
+def _text(attribute: str, kind: ColumnType) -> sql.Composable:
+    """The value as text, null where it is empty; a JSON string without its quotes."""
+    plain = "{} #>> '{{}}'" if kind is ColumnType.JSON else "{}::text"
+    return sql.SQL(f"NULLIF({plain}, '')").format(_raw(attribute))
 
 
 def _chosen(rule: Choice) -> sql.Composable:

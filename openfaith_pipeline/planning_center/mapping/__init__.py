@@ -13,9 +13,15 @@ from openfaith_pipeline.planning_center.mapping import (
     people,
     people_lists,
     people_workflows,
+    publishing,
     registrations,
     services,
+    services_songs,
+    services_teams,
 )
 
-MODULES = (people, people_lists, people_workflows, groups, check_ins, giving, calendar, services, registrations)
+MODULES = (
+    *(people, people_lists, people_workflows, groups, check_ins, giving, calendar),
+    *(services, services_songs, services_teams, registrations, publishing),
+)
 """In the order in which their tables are written."""

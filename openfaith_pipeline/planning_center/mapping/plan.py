@@ -91,35 +91,21 @@ PLAN: Final = Plan(
                 "AttendanceType": "An entity, since each headcount of a time counts one of several types.",
                 "Headcount": "An edge of time and attendance type: as fields, all counts were one text.",
             },
+            Product.GIVING: {
+                "Refund": "What was given back is a part of the donation: fields of it.",
+                "DesignationRefund": "What was given back of a fund's part is in the metadata of the designation.",
+            },
+            Product.CALENDAR: {
+                "RoomSetup": "Also in the metadata of the requests that choose it.",
+            },
+            Product.SERVICES: {
+                "Attachment": "A file is a row, for it has fields; an edge joins it to what it is attached to.",
+                "Attendance": "It names no person but their place in the plan, and is in the metadata of that edge.",
+                "LiveController": "There is no row of a live plan; who may control one is a field of the service type.",
+                "NeededPosition": "It names the team and only the name of the position: an edge of plan and team.",
+            },
             Product.REGISTRATIONS: {"Campus": "The campuses of a signup are edges to those of People."},
         }
     ),
-    not_yet=MappingProxyType(
-        {
-            Product.CALENDAR: (
-                "Event EventInstance Resource ResourceFolder ResourceBooking Tag TagGroup Attachment "
-                "EventResourceRequest Feed RoomSetup ResourceQuestion EventResourceAnswer RequiredApproval "
-                "ResourceApprovalGroup"
-            ),
-            Product.GIVING: (
-                "Donation Fund Designation Batch BatchGroup RecurringDonation RecurringDonationDesignation "
-                "PledgeCampaign Pledge PaymentMethod PaymentSource Note Label"
-            ),
-            Product.SERVICES: (
-                "ServiceType Plan Song Media Team Arrangement Item PlanPerson Attachment Folder Tag TeamPosition "
-                "Key Blockout Attendance Contributor PersonTeamPositionAssignment TeamLeader PlanNote ItemNote "
-                "NeededPosition TimePreferenceOption Series TagGroup ItemNoteCategory PlanNoteCategory "
-                "AttachmentTypeGroup EmailTemplate ReportTemplate ArrangementSections AttachmentType BlockoutDate "
-                "BlockoutException CustomSlide ItemTime PlanPersonTime PublicView SplitTeamRehearsalAssignment "
-                "LiveController TextSetting"
-            ),
-            Product.REGISTRATIONS: (
-                "Signup Registration Attendee Category SignupTime SignupLocation SelectionType EmergencyContact"
-            ),
-            Product.PUBLISHING: (
-                "Episode Channel Series Speaker Speakership EpisodeResource EpisodeTime NoteTemplate "
-                "ChannelDefaultEpisodeResource ChannelDefaultTime"
-            ),
-        }
-    ),
+    not_yet=MappingProxyType({}),
 )

@@ -1,6 +1,166 @@
-"""Services: the people that it shares with People."""
+"""Services: service types and their plans, when they take place, what is in them, and the files attached.
 
-from openfaith_pipeline.canonical.model import Alias
+Songs and media are in `services_songs`, teams and who serves in `services_teams`. Its people are those of People.
+"""
+
+from openfaith_pipeline.canonical.model import Alias, Edge, Entity, Field, Folder
+from openfaith_pipeline.canonical.rules import Joined, Presence, Reference, Take, taken
 from openfaith_pipeline.planning_center.streams import people, services
 
 PEOPLE = Alias(stream=services.PEOPLE, of=people.PEOPLE)
+
+FOLDERS = Folder(stream=services.FOLDERS, parent="parent")
+
+TAG_GROUPS = Folder(stream=services.TAG_GROUPS, parent="folder")
+
+TAGS = Entity(
+    table="tags",
+    tag="tag",
+    stream=services.TAGS,
+    columns={"name": Take("name", default=""), "folderId": Reference("tag_group")},
+    is_qualified=True,
+)
+
+SERIES = Folder(stream=services.SERIES, name=Take("title", default=""))
+
+ITEM_NOTE_CATEGORIES = Folder(stream=services.ITEM_NOTE_CATEGORIES)
+
+PLAN_NOTE_CATEGORIES = Folder(stream=services.PLAN_NOTE_CATEGORIES)
+
+SERVICE_TYPES = Entity(
+    table="serviceTypes",
+    tag="serviceType",
+    stream=services.SERVICE_TYPES,
+    columns={
+        "name": Take("name", default=""),
+        **taken("sequence", "frequency"),
+        "status": Presence("archived_at", "inactive", "active"),
+        "inactivatedAt": Take("archived_at"),
+        "folderId": Reference("parent"),
+    },
+)
+
+PUBLIC_VIEWS = Field(
+    stream=services.PUBLIC_VIEWS,
+    on=services.SERVICE_TYPES,
+    via="service_type",
+    values={
+        f"public_view_{name}": Take(name)
+        for name in services.PUBLIC_VIEWS.attributes
+        # By which shops a song is offered is a setting of the page alone.
+        if name not in {"itunes", "amazon", "spotify", "youtube", "vimeo"}
+    },
+)
+
+LIVE_CONTROLLERS = Field(
+    stream=services.LIVE_CONTROLLERS,
+    on=services.SERVICE_TYPES,
+    via="service_type",
+    values={"live_controllers": Take("full_name")},
+)
+
+TIME_PREFERENCE_OPTIONS = Entity(
+    table="timePreferenceOptions",
+    tag="timePreferenceOption",
+    stream=services.TIME_PREFERENCE_OPTIONS,
+    columns={**taken("description", "day_of_week", "minute_of_day", "time_type", "starts_at")},
+)
+
+PLANS = Entity(
+    table="plans",
+    tag="plan",
+    stream=services.PLANS,
+    columns={
+        **taken("title", "series_title", "dates", "short_dates", "sort_date", "last_time_at", "total_length", "public"),
+        "url": Take("planning_center_url"),
+        "serviceTypeId": Reference("service_type"),
+        "seriesId": Reference("series"),
+    },
+)
+
+PLAN_TIMES = Entity(
+    table="planTimes",
+    tag="planTime",
+    stream=services.PLAN_TIMES,
+    columns={
+        **taken("name", "time_type", "starts_at", "ends_at", "live_starts_at", "live_ends_at"),
+        "planId": Reference("plan"),
+    },
+)
+
+PLAN_NOTES = Edge(
+    stream=services.PLAN_NOTES,
+    between=("plan", "plan_note_category"),
+    metadata={**taken("category_name", "content"), "createdById": Reference("created_by")},
+)
+
+ITEMS = Entity(
+    table="items",
+    tag="item",
+    stream=services.ITEMS,
+    columns={
+        "title": Take("title", default=""),
+        **taken("item_type", "sequence", "length", "description", "service_position", "key_name"),
+        "planId": Reference("plan"),
+        "songId": Reference("song"),
+        "arrangementId": Reference("arrangement"),
+    },
+)
+
+ITEM_NOTES = Edge(
+    stream=services.ITEM_NOTES, between=("item", "item_note_category"), metadata=taken("category_name", "content")
+)
+
+ITEM_TIMES = Field(
+    stream=services.ITEM_TIMES,
+    on=services.ITEMS,
+    via="item",
+    values={"live_start_at": Take("live_start_at"), "live_end_at": Take("live_end_at")},
+)
+
+CUSTOM_SLIDES = Field(
+    stream=services.CUSTOM_SLIDES,
+    on=services.ITEMS,
+    via="item",
+    values={"custom_slides": Joined("label", "body", by=": ")},
+)
+
+ATTACHMENT_TYPE_GROUPS = Folder(stream=services.ATTACHMENT_TYPE_GROUPS)
+
+ATTACHMENTS = Entity(
+    table="attachments",
+    tag="attachment",
+    stream=services.ATTACHMENTS,
+    columns={
+        "name": Take("filename", default=""),
+        **taken("content_type", "file_size", "url", "thumbnail_url", "linked_url"),
+    },
+    names={
+        "attachable": (
+            *(services.PLANS, services.ITEMS, services.SERVICE_TYPES),
+            *(services.SONGS, services.ARRANGEMENTS, services.KEYS, services.MEDIA),
+        )
+    },
+    is_qualified=True,
+)
+
+ATTACHMENT_TYPES = Field(
+    stream=services.ATTACHMENT_TYPES,
+    on=services.ATTACHMENTS,
+    via="attachment_types",
+    values={"attachment_types": Take("name")},
+)
+
+EMAIL_TEMPLATES = Entity(
+    table="emailTemplates",
+    tag="emailTemplate",
+    stream=services.EMAIL_TEMPLATES,
+    columns={**taken("subject", "kind"), "body": Take("html_body")},
+)
+
+REPORT_TEMPLATES = Entity(
+    table="reportTemplates",
+    tag="reportTemplate",
+    stream=services.REPORT_TEMPLATES,
+    columns={"title": Take("title", default=""), **taken("body"), "reportType": Take("type")},
+)
