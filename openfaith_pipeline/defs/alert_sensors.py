@@ -1,13 +1,10 @@
 """Sensors that detect failed runs, watch connections and freshness, and deliver alerts."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, timedelta
 from typing import Any
 
 import dagster as dg
 from psycopg import Connection
-from pydantic import PrivateAttr
 
 from openfaith_pipeline.alerts.channels import channels_of
 from openfaith_pipeline.alerts.dead_connections import watch_dying
@@ -16,39 +13,11 @@ from openfaith_pipeline.alerts.failing_sweeps import watch_turns
 from openfaith_pipeline.alerts.freshness import watch_freshness
 from openfaith_pipeline.alerts.incidents import Alert, list_alerts, raise_alert, resolve_alert
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.dagster_private import check
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.failure_reasons import reason_of
 from openfaith_pipeline.defs.retries import is_retried
 from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG
-from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.load.sync_log import error_of, has_failing_streams
-
-
-class AlertDesk(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Alerts in the database of Dagster's storage."""
-
-    _database: Database = PrivateAttr()
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["AlertDesk"]:
-        self._database = database_of(check.not_none(context.instance))
-        yield self
-
-    def connect(self) -> Connection[Any]:
-        return self._database.connect()
-
-    def watch(self) -> None:
-        """Open and close alerts that follow from the bookkeeping."""
-        with self.connect() as connection:
-            watch_freshness(connection, timedelta(hours=self._database.settings.freshness_hours))
-            watch_dying(connection)
-            watch_turns(connection)
-
-    def deliver(self) -> tuple[int, int]:
-        """Send due alerts; returns the numbers of alerts delivered and of alerts to retry."""
-        outcomes = deliver_due_alerts(self._database, channels_of(self._database.settings))
-        failed = sum(failure is not None for failure in outcomes.values())
-        return len(outcomes) - failed, failed
 
 
 @dg.run_failure_sensor(
@@ -57,11 +26,11 @@ class AlertDesk(dg.ConfigurableResource):  # type: ignore[type-arg]
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def failed_runs_sensor(context: dg.RunFailureSensorContext, alert_desk: AlertDesk) -> dg.SkipReason | None:
+def failed_runs_sensor(context: dg.RunFailureSensorContext, database: DatabaseResource) -> dg.SkipReason | None:
     run = context.dagster_run
     if is_retried(context.instance, run):
         return dg.SkipReason("The run is retried.")
-    with alert_desk.connect() as connection:
+    with database.connect() as connection:
         reason = error_of(connection, run.tags.get(SYNC_ID_TAG, run.run_id)) or reason_of(context.instance, run.run_id)
         raise_alert(
             connection,
@@ -81,8 +50,8 @@ def failed_runs_sensor(context: dg.RunFailureSensorContext, alert_desk: AlertDes
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def alerts_sensor(context: dg.SensorEvaluationContext, alert_desk: AlertDesk) -> dg.SkipReason:
-    with alert_desk.connect() as connection:
+def alerts_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SkipReason:
+    with database.connect() as connection:
         for alert in list_alerts(connection):
             if (
                 alert.kind == "run_failed"
@@ -90,9 +59,24 @@ def alerts_sensor(context: dg.SensorEvaluationContext, alert_desk: AlertDesk) ->
                 and _is_over(connection, context.instance, alert)
             ):
                 resolve_alert(connection, "run_failed", alert.org_id, incident=alert.incident)
-    alert_desk.watch()
-    sent, failed = alert_desk.deliver()
+    _watch(database)
+    sent, failed = _deliver(database.database)
     return dg.SkipReason(f"Alerts sent: {sent}; to be retried: {failed}.")
+
+
+def _watch(database: DatabaseResource) -> None:
+    """Open and close alerts that follow from the bookkeeping."""
+    with database.connect() as connection:
+        watch_freshness(connection, timedelta(hours=database.database.settings.freshness_hours))
+        watch_dying(connection)
+        watch_turns(connection)
+
+
+def _deliver(database: Database) -> tuple[int, int]:
+    """Send due alerts; returns the numbers of alerts delivered and of alerts to retry."""
+    outcomes = deliver_due_alerts(database, channels_of(database.settings))
+    failed = sum(failure is not None for failure in outcomes.values())
+    return len(outcomes) - failed, failed
 
 
 def _is_over(connection: Connection[Any], instance: dg.DagsterInstance, alert: Alert) -> bool:

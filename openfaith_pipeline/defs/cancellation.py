@@ -7,9 +7,9 @@ import dagster as dg
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.compensation import report_rollback
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import SYNC_JOB
 from openfaith_pipeline.defs.run_tags import ORG_TAG, sync_id_of, trigger_of
-from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.sync.compensation import Compensation, undo_canceled
 
@@ -27,12 +27,12 @@ KEPT_TRIGGERS: Final = frozenset({"cli", "python"})
     monitored_jobs=[SYNC_JOB],
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def canceled_runs_sensor(context: dg.RunStatusSensorContext) -> dg.SkipReason:
-    run, database = context.dagster_run, database_of(context.instance)
+def canceled_runs_sensor(context: dg.RunStatusSensorContext, database: DatabaseResource) -> dg.SkipReason:
+    run, data = context.dagster_run, database.database
     org_id = run.tags.get(ORG_TAG)
-    if not database.settings.undo_canceled or trigger_of(run) in KEPT_TRIGGERS or not org_id:
+    if not data.settings.undo_canceled or trigger_of(run) in KEPT_TRIGGERS or not org_id:
         return dg.SkipReason(f"The changes of run {run.run_id} stay.")
-    compensation = _undo(database, org_id, sync_id_of(run, context.instance), run.run_id)
+    compensation = _undo(data, org_id, sync_id_of(run, context.instance), run.run_id)
     if compensation is None:
         return dg.SkipReason(f"Run {run.run_id} had published nothing, or another run has continued its sync.")
     report_rollback(context.instance, compensation.order, compensation.undone)

@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 import orjson
 
-from openfaith_pipeline.defs.alert_sensors import AlertDesk
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.partitions import ORG
 from openfaith_pipeline.orgs.health import Health, read_health
 
@@ -26,8 +26,8 @@ CONNECTION: Final = dg.AssetSpec(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def connections_sensor(context: dg.SensorEvaluationContext, alert_desk: AlertDesk) -> dg.SensorResult:
-    with alert_desk.connect() as connection:
+def connections_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
+    with database.connect() as connection:
         health = read_health(connection)
     told = orjson.loads(context.cursor or "{}")
     now = {org_id: _words(each) for org_id, each in health.items()}

@@ -5,10 +5,11 @@ from functools import cache
 
 import dagster as dg
 
-from openfaith_pipeline.defs.alert_sensors import AlertDesk, alerts_sensor, failed_runs_sensor
+from openfaith_pipeline.defs.alert_sensors import alerts_sensor, failed_runs_sensor
 from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
 from openfaith_pipeline.defs.canonical_assets import canonical_assets, canonical_sensor
 from openfaith_pipeline.defs.connection_asset import CONNECTION, connections_sensor
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.held_deletions import decide_held_deletion
 from openfaith_pipeline.defs.jobs import EXECUTOR, SYNC_JOB
 from openfaith_pipeline.defs.maintenance import maintenance_job, maintenance_schedule
@@ -19,7 +20,7 @@ from openfaith_pipeline.defs.sensors import lost_retries_sensor, orgs_sensor, re
 from openfaith_pipeline.defs.sweeps import sweep_job
 from openfaith_pipeline.defs.token_refresh import token_refresh_job, token_refresh_schedule
 from openfaith_pipeline.defs.webhooks import webhook_deliveries, webhooks_sensor
-from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS, WorkflowEngine
+from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
 from openfaith_pipeline.sources import STREAMS
 
 
@@ -39,6 +40,7 @@ def definitions() -> dg.Definitions:
 def _definitions() -> dg.Definitions:
     products = dict.fromkeys(stream.product for stream in STREAMS.values())
     assets = [*(product_assets(product) for product in products), canonical_assets()]
+    database = DatabaseResource()
     return dg.Definitions(
         assets=[*assets, CONNECTION],
         jobs=[
@@ -57,6 +59,6 @@ def _definitions() -> dg.Definitions:
             alerts_sensor,
             connections_sensor,
         ],
-        resources={"engine": SyncEngine(), "alert_desk": AlertDesk(), "workflow_engine": WorkflowEngine()},
+        resources={"database": database, "engine": SyncEngine(database=database)},
         executor=EXECUTOR,
     )

@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import dagster as dg
 
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import EXECUTOR
-from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.sync.maintenance import maintain
 
 
@@ -14,8 +14,8 @@ from openfaith_pipeline.sync.maintenance import maintain
     " deletes old runs and events, except the newest of each asset's partition.",
     out=dg.Out(dg.Nothing),
 )
-def keep_in_order(context: dg.OpExecutionContext) -> None:
-    context.add_output_metadata(asdict(maintain(database_of(context.instance))))
+def keep_in_order(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
+    context.add_output_metadata(asdict(maintain(database.database)))
 
 
 @dg.job(name="maintenance", description="Daily maintenance.", executor_def=EXECUTOR)

@@ -1,7 +1,7 @@
 """Resources for ops and sensors: the use cases on our database."""
 
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,11 +16,9 @@ from openfaith_pipeline.connections.client import connect_client
 from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import TROUBLE
-from openfaith_pipeline.defs.dagster_private import check
-from openfaith_pipeline.defs.heartbeat import beating
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.run_handle import current_caller
 from openfaith_pipeline.defs.run_tags import BACKFILL, RequestPart
-from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.errors import IdempotencyKeyReused, OpenFaithError, SourceUnreachable, describe_unforeseen
 from openfaith_pipeline.inbox.lifecycle import take_request
 from openfaith_pipeline.load.plans import is_plan
@@ -35,7 +33,6 @@ from openfaith_pipeline.sync.deletion_approval import Approval, approve_deletion
 from openfaith_pipeline.sync.plan import apply_streams
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline.sync.sweep import Listener, SweepOrder, SweepReport, sweep
-from openfaith_pipeline.telemetry import tracing
 from openfaith_pipeline.transform import TransformResult, transform_org
 
 SyncResults = dict[str, StreamResult]
@@ -59,28 +56,11 @@ def _reading_for(request: RequestPart, patience_seconds: float) -> Callable[...,
     )
 
 
-@contextmanager
-def database_for_run(context: dg.InitResourceContext) -> Iterator[Database]:
-    """The database of Dagster's storage, with spans, and with heartbeats for the run while it is used."""
-    database = current_caller().database or database_of(check.not_none(context.instance))
-    beat = beating(database, context.run.run_id) if context.run else nullcontext()
-    with tracing(database.settings), beat:
-        yield database
-
-
 class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The sync engine on the database of Dagster's storage.
+    """The sync engine on our database."""
 
-    While a run uses it, heartbeats go to `sync.run_leases`, so that a run with a dead process is detected.
-    """
-
-    _database: Database = PrivateAttr()
+    database: dg.ResourceDependency[DatabaseResource]
     _unreachable: dict[str, str] = PrivateAttr(default_factory=dict)
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SyncEngine"]:
-        with database_for_run(context) as self._database:
-            yield self
 
     def sync(self, request: RequestPart, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:
         """Sync these streams; returns the results by stream name."""
@@ -98,7 +78,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         bring = apply_streams if is_plan else _reading_for(request, caller.patience_seconds)
         try:
             return caller.run(
-                bring(self._database, org_id, streams, mode=mode, sync_id=request.sync_id, progress=caller.progress)
+                bring(self._data, org_id, streams, mode=mode, sync_id=request.sync_id, progress=caller.progress)
             )
         except SourceUnreachable as error:
             self._unreachable[org_id] = str(error)
@@ -114,7 +94,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             results = transform_org(
                 connection,
                 request.org_id,
-                schema=self._database.settings.canonical_schema,
+                schema=self._data.settings.canonical_schema,
                 sync_id=request.sync_id,
                 tables=tables,
                 is_full=mode_of(connection, request.sync_id) in {SyncMode.RECONCILE, SyncMode.FULL_REFRESH},
@@ -124,7 +104,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def sweep(self, order: SweepOrder, listener: Listener) -> SweepReport:
         """Sync every due org."""
-        return current_caller().run(sweep(self._database, order, listener))
+        return current_caller().run(sweep(self._data, order, listener))
 
     def count_due(self, kind: Kind) -> int:
         """Number of orgs that wait for a sweep of this kind."""
@@ -134,11 +114,11 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     async def approve_deletion(self, held_id: int, who: str) -> Approval:
         """Mark the held rows deleted."""
-        return await approve_deletion(self._database, held_id, who)
+        return await approve_deletion(self._data, held_id, who)
 
     async def reject_deletion(self, held_id: int, who: str) -> HeldDeletion:
         """Keep the held rows."""
-        return await reject_deletion(self._database, held_id, who)
+        return await reject_deletion(self._data, held_id, who)
 
     def look_at(self, stream: Stream, org_id: str, rules: Collection[Rule], limit: int) -> Glance:
         """The stream's published rows of the org: the rules' findings, and a preview of `limit` rows."""
@@ -154,11 +134,11 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def canonical_schema(self) -> str:
-        return self._database.settings.canonical_schema
+        return self._data.settings.canonical_schema
 
     @property
     def sweeps_at_once(self) -> int:
-        return self._database.settings.sweeps_at_once
+        return self._data.settings.sweeps_at_once
 
     @contextmanager
     def _recorded(self, request: RequestPart, mode: SyncMode, requested: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -189,8 +169,12 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         with self._connect() as connection:
             return is_plan(connection, sync_id)
 
+    @property
+    def _data(self) -> Database:
+        return self.database.database
+
     def _connect(self) -> Connection[Any]:
-        return self._database.connect()
+        return self._data.connect()
 
     def _finish(self, sync_id: str, error: str | None) -> None:
         with self._connect() as connection:

@@ -2,13 +2,13 @@
 
 import dagster as dg
 
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import SYNC_JOB
 from openfaith_pipeline.defs.left_over_syncs import end_left_over_syncs
 from openfaith_pipeline.defs.partitions import ORG, partition_changes
 from openfaith_pipeline.defs.request_runs import serve_requests
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.retries import lost_retries
-from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
 
 
@@ -32,8 +32,10 @@ def orgs_sensor(context: dg.SensorEvaluationContext, engine: SyncEngine) -> dg.S
     default_status=dg.DefaultSensorStatus.RUNNING,
     jobs=[SYNC_JOB, *WORKFLOW_JOBS],
 )
-def requests_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-    with database_of(context.instance).connect() as connection:
+def requests_sensor(
+    context: dg.SensorEvaluationContext, database: DatabaseResource
+) -> list[dg.RunRequest] | dg.SkipReason:
+    with database.connect() as connection:
         wanted = serve_requests(context.instance, connection)
     return wanted or dg.SkipReason("Nothing waits for a run.")
 
@@ -46,7 +48,9 @@ def requests_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] 
     default_status=dg.DefaultSensorStatus.RUNNING,
     jobs=[SYNC_JOB, *WORKFLOW_JOBS],
 )
-def lost_retries_sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-    with database_of(context.instance).connect() as connection:
+def lost_retries_sensor(
+    context: dg.SensorEvaluationContext, database: DatabaseResource
+) -> list[dg.RunRequest] | dg.SkipReason:
+    with database.connect() as connection:
         end_left_over_syncs(context.instance, connection)
     return list(lost_retries(context.instance)) or dg.SkipReason("Every run that crashed was retried.")

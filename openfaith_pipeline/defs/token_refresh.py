@@ -5,15 +5,15 @@ from typing import Final
 import dagster as dg
 
 from openfaith_pipeline.connections.oauth_tokens import orgs_with_due_tokens, refresh_due_tokens
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import EXECUTOR
-from openfaith_pipeline.defs.storage import database_of
 
 _FAILURES_TOLD: Final = 20
 
 
 @dg.op(description="Refreshes every token that would expire before the next hourly refresh.", out=dg.Out(dg.Nothing))
-def refresh_tokens(context: dg.OpExecutionContext) -> None:
-    outcomes = refresh_due_tokens(database_of(context.instance))
+def refresh_tokens(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
+    outcomes = refresh_due_tokens(database.database)
     failures = {org_id: error for org_id, error in outcomes.items() if error}
     context.add_output_metadata({"refreshed": len(outcomes) - len(failures), "failed": len(failures)})
     for org_id, error in list(failures.items())[:_FAILURES_TOLD]:
@@ -36,6 +36,9 @@ def token_refresh_job() -> None:
     description="Refreshes OAuth tokens each hour; nothing is started where none is due.",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def token_refresh_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    due = orgs_with_due_tokens(database_of(context.instance))
+def token_refresh_schedule(
+    context: dg.ScheduleEvaluationContext,  # noqa: ARG001 - the form that Dagster calls
+    database: DatabaseResource,
+) -> dg.RunRequest | dg.SkipReason:
+    due = orgs_with_due_tokens(database.database)
     return dg.RunRequest() if due else dg.SkipReason("No token is due.")

@@ -15,11 +15,10 @@ from psycopg.rows import dict_row
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.asset_metadata import asset_key
 from openfaith_pipeline.defs.canonical_assets import canonical_key
-from openfaith_pipeline.defs.dagster_private import check
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.run_handle import current_caller
-from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.load.arrivals import Arrived, arrived_after
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.sources import STREAMS
@@ -39,9 +38,9 @@ _MOST_TOLD: Final = 200
     retry_policy=RETRY_POLICY,
     out=dg.Out(dg.Nothing),
 )
-def apply_deliveries(context: dg.OpExecutionContext) -> None:
+def apply_deliveries(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
     with acted_on(context):
-        count = current_caller().run(_apply_all(database_of(check.not_none(context.instance))))
+        count = current_caller().run(_apply_all(database.database))
     context.add_output_metadata({"deliveries": count})
 
 
@@ -61,8 +60,8 @@ def webhook_deliveries() -> None:
     default_status=dg.DefaultSensorStatus.RUNNING,
     job=webhook_deliveries,
 )
-def webhooks_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    with database_of(context.instance).connect() as connection:
+def webhooks_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
+    with database.connect() as connection:
         arrived = arrived_after(connection, int(context.cursor or 0), _MOST_TOLD)
         overdue = oldest_overdue(connection, PATIENCE)
     if not arrived and overdue is None:

@@ -1,16 +1,13 @@
 """A job for each workflow with activities: one op for each activity, in order."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, Final
 
 import dagster as dg
-from pydantic import PrivateAttr
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.op_errors import acted_on
-from openfaith_pipeline.defs.resources import database_for_run
 from openfaith_pipeline.defs.run_tags import REQUEST_TAG
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.inbox.lifecycle import take_request
@@ -21,24 +18,14 @@ from openfaith_pipeline.workflows.registry import WORKFLOWS
 _AFTER: Final = "after"
 
 
-class WorkflowEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Runs activities on the database of Dagster's storage; sends heartbeats while a run uses it."""
-
-    _database: Database = PrivateAttr()
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["WorkflowEngine"]:
-        with database_for_run(context) as self._database:
-            yield self
-
-    def begin(self, run: dg.DagsterRun) -> Executor:
-        """The executor for the run's request. Raises UsageError, RequestCanceled."""
-        request_id = run.tags.get(REQUEST_TAG)
-        if request_id is None:
-            raise UsageError(f"a run of {run.job_name} needs a request; make one: POST /workflows/{run.job_name}")
-        with self._database.connect() as connection:
-            take_request(connection, request_id, run.run_id)
-        return Executor(self._database, request_id)
+def _begin(database: Database, run: dg.DagsterRun) -> Executor:
+    """The executor for the run's request. Raises UsageError, RequestCanceled."""
+    request_id = run.tags.get(REQUEST_TAG)
+    if request_id is None:
+        raise UsageError(f"a run of {run.job_name} needs a request; make one: POST /workflows/{run.job_name}")
+    with database.connect() as connection:
+        take_request(connection, request_id, run.run_id)
+    return Executor(database, request_id)
 
 
 def _job(workflow: Workflow[Any]) -> dg.JobDefinition:
@@ -59,9 +46,9 @@ def _op(workflow: Workflow[Any], activity: Activity[Any]) -> dg.OpDefinition:
         ins={} if is_first else {_AFTER: dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
     )
-    def carry_out(context: dg.OpExecutionContext, workflow_engine: WorkflowEngine) -> None:
+    def carry_out(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
         with acted_on(context):
-            _carry_out(context, workflow_engine.begin(context.run), activity)
+            _carry_out(context, _begin(database.database, context.run), activity)
 
     return carry_out
 

@@ -7,9 +7,12 @@ import pytest
 
 from openfaith_pipeline.alerts.incidents import Alert, list_alerts
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.alert_sensors import AlertDesk, alerts_sensor, failed_runs_sensor
+from openfaith_pipeline.defs.alert_sensors import alerts_sensor, failed_runs_sensor
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG
 from openfaith_pipeline.orgs.org_ids import new_org_id
+
+DATABASE = {"database": DatabaseResource()}
 
 ORG, OTHER = new_org_id(), new_org_id()
 
@@ -32,15 +35,14 @@ def _run(instance: dg.DagsterInstance, org_id: str, **tags: str) -> dg.ExecuteIn
 
 def _notice(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> None:
     [event] = [event for event in result.all_events if event.is_run_failure]
-    desk = {"alert_desk": AlertDesk()}
     with dg.build_run_status_sensor_context(
-        "failed_runs", event, instance, result.dagster_run, resources=desk
+        "failed_runs", event, instance, result.dagster_run, resources=DATABASE
     ) as context:
         failed_runs_sensor(context.for_run_failure())
 
 
 def _tick(instance: dg.DagsterInstance) -> None:
-    with dg.build_sensor_context(instance=instance, resources={"alert_desk": AlertDesk()}) as context:
+    with dg.build_sensor_context(instance=instance, resources=DATABASE) as context:
         alerts_sensor(context)
 
 

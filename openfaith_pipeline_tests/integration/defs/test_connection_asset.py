@@ -4,10 +4,12 @@ import dagster as dg
 
 from openfaith_pipeline.connections.registry import set_connection_state
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.alert_sensors import AlertDesk
 from openfaith_pipeline.defs.connection_asset import CONNECTION, connections_sensor
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.orgs.registry import new_org_id
 from openfaith_pipeline_tests.tenants import add_orgs
+
+DATABASE = {"database": DatabaseResource()}
 
 ORG = new_org_id()
 
@@ -19,8 +21,7 @@ def test_a_change_of_state_is_observed_once(database: Database, instance: dg.Dag
         if state:
             with database.connect() as connection:
                 set_connection_state(connection, ORG, "needs_reconnect", "refused")
-        desk = {"alert_desk": AlertDesk()}
-        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=desk) as context:
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=DATABASE) as context:
             result = connections_sensor(context)
         assert isinstance(result, dg.SensorResult)
         cursor = result.cursor

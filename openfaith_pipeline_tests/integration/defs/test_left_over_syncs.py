@@ -10,6 +10,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs import left_over_syncs
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.instance import LOCATION_NAME
 from openfaith_pipeline.defs.left_over_syncs import end_left_over_syncs
 from openfaith_pipeline.defs.location import definitions
@@ -82,11 +83,11 @@ def test_a_run_that_is_terminated_says_so_itself(database: Database) -> None:
     token = CALLER.set(caller)
     try:
         with (
-            SyncEngine().yield_for_execution(dg.build_init_resource_context()) as engine,
+            dg.build_resources({"engine": SyncEngine(database=DatabaseResource())}) as resources,
             pytest.raises(dg.DagsterExecutionInterruptedError),
         ):
             request = RequestPart(new_org_id(), sync_id, sync_id, "dagster")
-            engine.sync(request, [STREAMS["people.campuses"]], SyncMode.INCREMENTAL)
+            resources.engine.sync(request, [STREAMS["people.campuses"]], SyncMode.INCREMENTAL)
     finally:
         CALLER.reset(token)
     with database.connect() as connection:

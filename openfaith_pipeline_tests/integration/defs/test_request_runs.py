@@ -13,6 +13,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.connection import configured_url, database_at
 from openfaith_pipeline.database.server import RunningServer
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.instance import LOCATION_NAME, open_instance
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.request_runs import serve_requests
@@ -23,6 +24,8 @@ from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.workflows.execution import Executor
 from openfaith_pipeline_tests.conftest import environment_of, fresh_database
 from openfaith_pipeline_tests.integration.inbox.conftest import connected_org
+
+DATABASE = {"database": DatabaseResource()}
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -120,7 +123,7 @@ def test_a_request_asks_for_its_run_until_there_is_one(desk: Desk) -> None:
 
 
 def test_the_sensor_tells_dagster(desk: Desk) -> None:
-    with dg.build_sensor_context(instance=desk.instance) as context:
+    with dg.build_sensor_context(instance=desk.instance, resources=DATABASE) as context:
         assert isinstance(requests_sensor(context), dg.SkipReason)
         desk.ask()
         [wanted] = requests_sensor(context)

@@ -11,10 +11,13 @@ from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.credentials import read_held
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.token_refresh import token_refresh_job, token_refresh_schedule
 from openfaith_pipeline.planning_center import OAuthToken
 from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline_tests.oauth_grants import CLIENT_ID, CLIENT_SECRET, grant
+
+DATABASE = {"database": DatabaseResource()}
 
 ORGS = [church.org_id for church in made_up_churches(2, people=3)]
 
@@ -32,7 +35,7 @@ def test_due_tokens_are_refreshed_in_one_run(
     monkeypatch.setenv("PLANNING_CENTER_CLIENT_ID", CLIENT_ID)
     monkeypatch.setenv("PLANNING_CENTER_SECRET", CLIENT_SECRET)
     cipher = cipher_from(database.settings)
-    with dg.build_schedule_context(instance=instance) as context:
+    with dg.build_schedule_context(instance=instance, resources=DATABASE) as context:
         assert isinstance(token_refresh_schedule(context), dg.SkipReason)
         with database.connect() as connection:
             for org_id in ORGS:
@@ -40,7 +43,7 @@ def test_due_tokens_are_refreshed_in_one_run(
                 old = OAuthToken(token.access_token, token.refresh_token, datetime.now(UTC) + timedelta(minutes=30))
                 add_org(connection, cipher, org_id, "a church", old)
         assert isinstance(token_refresh_schedule(context), dg.RunRequest)
-        assert token_refresh_job.execute_in_process(instance=instance).success
+        assert token_refresh_job.execute_in_process(instance=instance, resources=DATABASE).success
         assert isinstance(token_refresh_schedule(context), dg.SkipReason)
 
     with database.connect() as connection:
@@ -51,4 +54,4 @@ def test_due_tokens_are_refreshed_in_one_run(
             assert token.expires_at is not None
             assert token.expires_at > datetime.now(UTC) + timedelta(minutes=90)
             add_org(connection, cipher, org_id, "a church", dead)
-    assert not token_refresh_job.execute_in_process(instance=instance, raise_on_error=False).success
+    assert not token_refresh_job.execute_in_process(instance=instance, resources=DATABASE, raise_on_error=False).success

@@ -9,6 +9,7 @@ import pytest
 from openfaith_pipeline.checks.rules import FEWEST_BLANKED
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, between_attempts
 from openfaith_pipeline.simulator.client import SimulatorClient
@@ -20,6 +21,8 @@ from openfaith_pipeline_tests.integration.replay import replay_differences
 from openfaith_pipeline_tests.integration.snapshots import differing, snapshot
 from openfaith_pipeline_tests.integration.sync.church import connect, sync
 from openfaith_pipeline_tests.rates import GENEROUS
+
+DATABASE = {"database": DatabaseResource()}
 
 EMAILS = STREAMS["people.emails"]
 
@@ -110,7 +113,7 @@ def test_no_attempt_begins_while_the_one_before_is_undone(database: Database) ->
 def told_of_cancellation(instance: dg.DagsterInstance, run: dg.DagsterRun, *, is_wanted: bool) -> str:
     """What the sensor says of the run's cancellation."""
     event = dg.DagsterEvent(dg.DagsterEventType.RUN_CANCELED.value, run.job_name)
-    context = dg.build_run_status_sensor_context("canceled_runs", event, instance, run)
+    context = dg.build_run_status_sensor_context("canceled_runs", event, instance, run, resources=DATABASE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENFAITH_UNDO_CANCELED", str(is_wanted).lower())
         skipped = canceled_runs_sensor(context)

@@ -14,6 +14,7 @@ import pytest
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.asset_metadata import asset_key
 from openfaith_pipeline.defs.canonical_assets import canonical_key
+from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.defs.webhooks import PATIENCE, webhooks_sensor
 from openfaith_pipeline.service.applier_process import applier
@@ -24,6 +25,8 @@ from openfaith_pipeline_tests.conftest import environment_of
 from openfaith_pipeline_tests.integration.sync.church import connect, sync
 from openfaith_pipeline_tests.integration.webhooks.receiver import kept, running_service, wait_until
 from openfaith_pipeline_tests.integration.webhooks.test_record_application import EMAILS, PEOPLE, canonical
+
+DATABASE = {"database": DatabaseResource()}
 
 
 @pytest.fixture
@@ -53,14 +56,14 @@ def test_a_change_at_planning_center_is_in_the_canonical_row_within_ten_seconds(
     assert time.monotonic() - changed_at < 10
     assert canonical(whole_service, org_id, str(person))["firstName"] == "Ottoline"
     with open_instance(whole_service.settings, whole_service) as instance:
-        context = dg.build_sensor_context(instance=instance)
+        context = dg.build_sensor_context(resources=DATABASE, instance=instance)
         told = webhooks_sensor(context)
         assert isinstance(told, dg.SensorResult)
         keys = [(event.asset_key, event.partition) for event in told.asset_events]
         assert keys[0] == (asset_key(PEOPLE), org_id)
         assert (canonical_key("people"), org_id) in keys
         assert told.run_requests == []
-        again = webhooks_sensor(dg.build_sensor_context(instance=instance, cursor=told.cursor))
+        again = webhooks_sensor(dg.build_sensor_context(resources=DATABASE, instance=instance, cursor=told.cursor))
         assert isinstance(again, dg.SkipReason)
 
     [killed] = appliers()
@@ -88,7 +91,7 @@ def test_deliveries_that_no_service_applies_get_a_run(service: Database, simulat
             (org_id, PATIENCE),
         )
     with open_instance(service.settings, service) as instance:
-        told = webhooks_sensor(dg.build_sensor_context(instance=instance))
+        told = webhooks_sensor(dg.build_sensor_context(resources=DATABASE, instance=instance))
         assert isinstance(told, dg.SensorResult)
         [run] = told.run_requests or []
         assert str(run.run_key).startswith("webhooks 1 ")
