@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     canonical_schema: str = Field(
         default="public", pattern=r"^[a-z_][a-z0-9_]{0,62}$", validation_alias="OPENFAITH_SCHEMA"
     )
+    views_schema: str = Field(
+        default="openfaith", pattern=r"^[a-z_][a-z0-9_]{0,62}$", validation_alias="OPENFAITH_VIEWS_SCHEMA"
+    )
     api_url: HttpUrl = Field(default=DEFAULT_API_URL, validation_alias="PCO_API_URL")
     oauth_client_id: str | None = Field(default=None, validation_alias="PLANNING_CENTER_CLIENT_ID")
     oauth_client_secret: SecretStr | None = Field(default=None, validation_alias="PLANNING_CENTER_SECRET")

@@ -1,4 +1,4 @@
-"""The sources joined: every stream there is and the mapping of its records, of every source.
+"""The sources joined: every stream there is, the mapping of its records and the views over them, of every source.
 
 Nothing outside a source's own room, its mapping and the simulator names a stream.
 """
@@ -10,7 +10,8 @@ from openfaith_pipeline.canonical.registry import Model, model_of
 from openfaith_pipeline.catalog.events import Event, WebhookDialect
 from openfaith_pipeline.catalog.source import Product, Source
 from openfaith_pipeline.catalog.stream import Stream
-from openfaith_pipeline.planning_center import envelopes, mapping, products
+from openfaith_pipeline.catalog.view import Question, View
+from openfaith_pipeline.planning_center import envelopes, mapping, products, views
 from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 from openfaith_pipeline.planning_center.streams import STREAMS
 
@@ -20,8 +21,10 @@ __all__ = [
     "DIALECTS",
     "ENTITIES",
     "PRODUCTS",
+    "QUESTIONS",
     "SOURCES",
     "STREAMS",
+    "VIEWS",
     "carried_names",
     "event_named",
     "streams_of",
@@ -44,6 +47,12 @@ CANONICAL: Final[Model] = model_of(mapping.MODULES, STREAMS)
 
 ENTITIES: Final = CANONICAL.entities
 """The entities by stream; folders are entities too."""
+
+VIEWS: Final[Mapping[str, View]] = {view.name: view for view in views.VIEWS}
+"""The views for people who query, by name, each after those it reads."""
+
+QUESTIONS: Final[tuple[Question, ...]] = views.QUESTIONS
+"""Questions that the views answer."""
 
 
 def event_named(name: str) -> Event | None:

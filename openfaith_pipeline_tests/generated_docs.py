@@ -8,12 +8,16 @@ from typer.testing import CliRunner
 
 from openfaith_pipeline.canonical.document import render_edges, render_plan, render_types
 from openfaith_pipeline.catalog.document import render_catalog
+from openfaith_pipeline.catalog.view import render_questions
 from openfaith_pipeline.cli.app import VERBS, app
+from openfaith_pipeline.cli.demo_churches import DemoChurches
 from openfaith_pipeline.planning_center.mapping.plan import PLAN
 from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
-from openfaith_pipeline.sources import CANONICAL, STREAMS
+from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.sources import CANONICAL, QUESTIONS, STREAMS, VIEWS
 
 DOCS = Path(__file__).parents[1] / "docs"
+DEMO_ORG = DemoChurches(port=0).churches[0].org_id
 
 
 def commands() -> Mapping[str, str]:
@@ -30,6 +34,9 @@ def pages() -> Mapping[Path, str]:
         DOCS / "cli.md": intro + "\n".join(sections),
         DOCS / "catalog.md": render_catalog(STREAMS.values(), NOT_SYNCED),
         DOCS / "types.md": render_plan(CANONICAL, PLAN, NOT_SYNCED),
+        DOCS / "questions.md": render_questions(
+            VIEWS.values(), QUESTIONS, schema=Settings.model_fields["views_schema"].default, org_id=DEMO_ORG
+        ),
         DOCS / "canonical.md": _with_sections(DOCS / "canonical.md"),
     }
 

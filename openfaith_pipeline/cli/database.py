@@ -78,9 +78,11 @@ def stop(
 def url(as_json: terminal.JsonOption = False) -> None:
     """Print the libpq URL of the database, including the password; Postgres keeps running until `db stop`.
 
+    Schema openfaith has views in plain names; docs/questions.md lists them, with questions that they answer.
+
     Examples:
       psql "$(openfaith-pipeline db url)"
-      psql "$(openfaith-pipeline db url)" -c 'SELECT count(*) FROM pco_people.people'
+      psql "$(openfaith-pipeline db url)" -c 'SELECT * FROM openfaith.churches'
 
     Exit codes: 0 printed; 1 the database does not answer; 2 configuration.
     """

@@ -17,6 +17,7 @@ from openfaith_pipeline.cli.demo_churches import (
     load_demo,
     start_simulator,
 )
+from openfaith_pipeline.cli.demo_questions import print_answers
 from openfaith_pipeline.cli.home import open_or_make
 from openfaith_pipeline.cli.running import Show, run_shown
 from openfaith_pipeline.cli.selection import Products, choose_streams
@@ -33,7 +34,8 @@ The data stays in {home}. Next:
   make dev                        the Dagster UI on it
   {program} status
   {program} db url                where to query it, for example
-      SELECT "lastName", count(*) FROM "openfaith_people" GROUP BY 1 ORDER BY 2 DESC LIMIT 5;
+      SELECT name, email, phone FROM openfaith.people_with_contacts LIMIT 5;
+                                  docs/questions.md has more of the questions above
 """
 
 
@@ -73,10 +75,12 @@ def demo(
         began_at = time.monotonic()
         sync_id, reports = run_shown(database, orgs, streams, show=Show(every_stream=verbose, dagster_log=dagster_log))
         seconds = time.monotonic() - began_at
+        if not as_json:
+            print_end(sync_id, orgs, reports, every_stream=verbose)
+            print_answers(database, orgs[0])
     if as_json:
         terminal.print_json({**describe_sync(sync_id, reports), "seconds": round(seconds, 3)})
     else:
-        print_end(sync_id, orgs, reports, every_stream=verbose)
         terminal.say(f"all of it in {terminal.duration(seconds)}, Dagster's records and the OpenFaith tables included")
         program = Path(sys.executable).with_name("openfaith-pipeline")
         typer.echo(_NEXT.format(home=_shortened(settings.home), program=_shortened(program)))

@@ -22,6 +22,7 @@ from sqlalchemy.schema import (
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.adoption import adopt_extras
+from openfaith_pipeline.database.dependent_views import views_set_aside
 from openfaith_pipeline.database.raw_tables import RAW_METADATA, tables_of, type_name
 from openfaith_pipeline.database.retyping import OLD_TYPES, retype_columns
 from openfaith_pipeline.errors import ConfigurationError
@@ -133,7 +134,8 @@ def _creation(gaps: Sequence[Gap]) -> list[str]:
 
 def _extend(connection: Connection[Any], gap: Gap) -> None:
     if gap.old_types:
-        retype_columns(connection, gap.stream, gap.table, gap.old_types)
+        with views_set_aside(connection, gap.table.fullname):
+            retype_columns(connection, gap.stream, gap.table, gap.old_types)
     if gap.columns:
         _add_columns(connection, gap)
     for index in gap.indexes:

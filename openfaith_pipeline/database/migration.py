@@ -1,4 +1,4 @@
-"""Upgrade of a database's schema: first the migration files, then the tables derived from declarations."""
+"""Upgrade of a database's schema: first the migration files, then the tables and views derived from declarations."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +17,7 @@ from openfaith_pipeline.database.fingerprint import write_fingerprint
 from openfaith_pipeline.database.journal_partitions import add_partitions
 from openfaith_pipeline.database.session import ENCODING
 from openfaith_pipeline.database.versions import MIGRATIONS, head_revision, is_migrated, revision_of
+from openfaith_pipeline.database.view_alignment import align_views, are_views_current
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
 __all__ = ["align_raw_tables", "is_current", "upgrade"]
@@ -37,6 +38,7 @@ def is_current(database: Database) -> bool:
             is_migrated(connection, database)
             and not find_gaps(connection)
             and not find_canonical_gaps(connection, database.settings.canonical_schema)
+            and are_views_current(connection, database.settings.views_schema)
         )
 
 
@@ -58,6 +60,7 @@ def upgrade(database: Database) -> None:
         align_raw_tables(connection)
         align_canonical_tables(connection, database.settings.canonical_schema)
         align_change_notes(connection, database.settings.canonical_schema)
+        align_views(connection, database.settings.views_schema)
         write_fingerprint(connection)
 
 

@@ -117,8 +117,9 @@ def test_upgrades_at_the_same_time_take_turns(empty_database: Database) -> None:
 def test_each_missing_piece_is_noticed_and_made_good(database: Database) -> None:
     for damage in (
         "DROP INDEX pco_people.emails_person_id_idx",
-        "ALTER TABLE pco_people.emails DROP COLUMN address",
-        "DROP TABLE pco_people.emails",
+        "ALTER TABLE pco_people.emails DROP COLUMN address CASCADE",
+        "DROP TABLE pco_people.emails CASCADE",
+        "DROP VIEW openfaith.churches CASCADE",
         "DROP SCHEMA staging CASCADE",
     ):
         with database.connect() as connection:
@@ -187,7 +188,7 @@ def test_a_table_in_use_ends_the_upgrade_with_a_retriable_error(
 ) -> None:
     monkeypatch.setattr(migration, "_LOCK_TIMEOUT", "50ms")
     with database.connect() as damage:
-        damage.execute("ALTER TABLE pco_people.emails DROP COLUMN address")
+        damage.execute("ALTER TABLE pco_people.emails DROP COLUMN address CASCADE")
     with database.connect() as reader:
         reader.execute("SELECT count(*) FROM pco_people.emails")
         with pytest.raises(DatabaseUnavailable, match="in use"):
@@ -199,7 +200,7 @@ def test_a_table_in_use_ends_the_upgrade_with_a_retriable_error(
 def test_a_user_without_rights_is_told_so(database: Database, postgres: RunningServer) -> None:
     administrator = postgres.administrator_url(str(database.settings.db_name))
     with psycopg.connect(administrator, autocommit=True) as connection:
-        connection.execute("ALTER TABLE pco_people.emails DROP COLUMN address")
+        connection.execute("ALTER TABLE pco_people.emails DROP COLUMN address CASCADE")
         connection.execute("CREATE ROLE reader LOGIN PASSWORD 'planted'")
         connection.execute("GRANT USAGE ON SCHEMA sync, pco_people TO reader")
         connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA sync TO reader")

@@ -18,6 +18,6 @@ def test_defaults_are_as_explained() -> None:
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", PAGE.read_text(), re.MULTILINE))
 
     assert rows["PCO_API_URL"] == f"`{DEFAULT_API_URL}`"
-    for name in ("db_port", "postgres_user", "canonical_schema", "otlp_endpoint"):
+    for name in ("db_port", "postgres_user", "canonical_schema", "views_schema", "otlp_endpoint"):
         field = Settings.model_fields[name]
         assert rows[str(field.validation_alias)] == f"`{field.default}`"

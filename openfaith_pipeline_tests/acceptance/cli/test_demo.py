@@ -31,7 +31,7 @@ def test_the_readme_queries_answer(demo: Outcome, verb: Verbs) -> None:
     queries = [block.split("```")[0] for block in readme.read_text().split("```sql\n")[1:]]
 
     with psycopg.connect(verb("db", "url").out.strip()) as connection:
-        assert [bool(connection.execute(query).fetchall()) for query in queries] == [True] * 3
+        assert [bool(connection.execute(query).fetchall()) for query in queries] == [True] * 4
 
 
 def test_a_second_demo_finds_everything_unchanged_and_says_so_in_a_few_lines(demo: Outcome, verb: Verbs) -> None:
