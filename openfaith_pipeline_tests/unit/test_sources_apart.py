@@ -14,7 +14,6 @@ WORDS: Final = re.compile(r"(?<![A-Za-z])pco|PCO|Pco|JSON:?API|\bOrganizations?\
 EXCEPTIONS: Final = {
     "__init__.py": (3, "the function's name is public"),
     "catalog/written_walk.py": (1, "the attribute still has the name of the parameter that Planning Center gives it"),
-    "cli/database.py": (1, "an example to be copied"),
     "cli/history.py": (2, "examples to be copied"),
     "cli/orgs.py": (1, "the name of an environment variable, in the help"),
     "settings.py": (2, "names of environment variables; settings lie below all sources"),
