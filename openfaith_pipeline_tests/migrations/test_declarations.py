@@ -14,8 +14,11 @@ from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.migration import upgrade
+from openfaith_pipeline.database.versions import was_upgraded
 from openfaith_pipeline.transform import transform_org
-from openfaith_pipeline_tests.integration.transform.tables import SCHEMA, row_versions
+from openfaith_pipeline_tests.integration.raw_rows import put_row
+from openfaith_pipeline_tests.integration.transform.tables import SCHEMA, row_versions, rows, transform
 
 ORG = "org_01h455vb4pex5vsknk084sn02q"
 BEFORE: dict[str, Any] = json.loads(
@@ -90,3 +93,31 @@ def test_tables_and_triggers_are_what_they_were(synced: Database) -> None:
                 found = {tuple(row) for row in connection.execute(statement, [full_name]).fetchall()}
                 expected = {tuple(row) if isinstance(row, list) else (row,) for row in before.get(kind, [])}
                 assert expected <= found, (name, kind)
+
+
+BY_THE_VERSION_BEFORE = (
+    'DROP TABLE "openfaith_groups"',
+    """DELETE FROM "openfaith_externalLinks" WHERE "entityType" = 'group'""",
+    """DELETE FROM "openfaith_edges" WHERE 'group' IN ("sourceEntityTypeTag", "targetEntityTypeTag")""",
+    "UPDATE sync.transforms SET fingerprint = 'before'",
+    "COMMENT ON SCHEMA staging IS 'before'",
+    "DELETE FROM sync.untransformed",
+)
+
+
+def test_records_read_before_their_type_was_declared_become_rows(database: Database) -> None:
+    with database.connect() as connection:
+        put_row(connection, "people.people", ORG, "1", first_name="Ada")
+        put_row(connection, "groups.groups", ORG, "7", name="Choir")
+        put_row(connection, "groups.memberships", ORG, "9", group_id="7", person_id="1", role="leader")
+        transform(connection, ORG)
+        for statement in BY_THE_VERSION_BEFORE:
+            connection.execute(statement)  # type: ignore[call-overload]
+    assert not was_upgraded(database)
+    upgrade(database)
+    with database.connect() as connection:
+        results = transform(connection, ORG)
+        assert [row["name"] for row in rows(connection, "groups", ORG)] == ["Choir"]
+        (edge,) = rows(connection, "edges", ORG)
+    assert (edge["relationshipType"], edge["metadata"]["role"]) == ("group_has_person", "leader")
+    assert (results["groups"].inserted, results["people"].inserted, results["people"].updated) == (1, 0, 0)

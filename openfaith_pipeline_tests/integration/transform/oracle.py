@@ -284,7 +284,7 @@ def _field_items(church: Church, person_id: str) -> list[dict[str, Any]]:
 
 
 def _field_names(church: Church) -> dict[str, str]:
-    taken = set(STREAMS["people.people"].attributes)
+    taken = {*STREAMS["people.people"].attributes, "school"}
     for person in church.rows["people.people"].values():
         taken |= set(person["_extra"] or {})
     names: dict[str, str] = {}

@@ -88,7 +88,7 @@ def expected_columns(stream: str, raw: dict[str, Any], ids: Ids) -> dict[str, An
         found[rule.filled] = found[rule.filled] or ""
     for column, relationship in rule.named.items():
         target = STREAMS[stream].belongs_to[relationship] or ""
-        # A deleted record may be the only one to name another: that has no link then.
+        # What only a deleted record has ever named has no link.
         found[column] = ids.get((SAME_RECORDS.get(target, target), raw[f"{relationship}_id"] or ""))
     times = [raw[name] for name in rule.gone if raw[name] is not None]
     if rule.gone:
