@@ -3,8 +3,8 @@
 The item's name is `<adapter>_<slug>` of the definition. Where that name is taken, by an attribute or a field of the
 record or by an older definition with the same slug, it is `<adapter>_<slug>_<definition id>`. The definition's data
 type gives `_tag`; an answer that is not of that type stays a string. Several answers to one definition (checkboxes)
-are one string, sorted and joined by ", ". An answer that still names a merged person is the survivor's, unless that one has
-answered too. No item without a live definition: it is the definition that names it.
+are one string, sorted and joined by ", ". An answer that still names a merged person is the survivor's, unless that
+one has answered too. No item without a live definition: it is the definition that names it.
 """
 
 from functools import partial
