@@ -92,8 +92,10 @@ def _fill(connection: Connection[Any], people: int, *, is_noted: bool) -> None:
         with connection.transaction():
             connection.execute(sql.SQL("DELETE FROM {}").format(raw))
             if not is_noted:
-                connection.execute("SET LOCAL session_replication_role = 'replica'")
+                connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(raw))
             connection.execute(statement, {"org": ORG_ID, "amount": amount})
+            if not is_noted:
+                connection.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(raw))
 
 
 def _change(connection: Connection[Any], number: int) -> None:
