@@ -1,7 +1,7 @@
 # One image for every role: `docker run IMAGE serve`, `worker`, or what compose.yaml and deploy/kubernetes say.
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /build
-COPY pyproject.toml constraints.txt README.md ./
+COPY pyproject.toml constraints.txt LICENSE README.md ./
 COPY openfaith_pipeline ./openfaith_pipeline
 RUN python -m venv /opt/openfaith \
     && /opt/openfaith/bin/pip install --no-cache-dir -c constraints.txt '.[celery]'

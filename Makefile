@@ -8,13 +8,16 @@ IS_SUPPORTED := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= 
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
 	"$$name" $(IS_SUPPORTED) && { echo "$$name"; break; }; done)
 VENV := .venv
+AUDIT := .venv-audit
+PINS ?= constraints.txt
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOG := $(VENV)/install.log
 WORKERS ?= 2
 ARGS ?=
+PYTHONS ?= python3.11 python3.12 python3.13
 
-.PHONY: broker help demo dev test test-fast chaos lint format docs browser install clean
+.PHONY: broker help demo dev test test-fast test-package chaos lint audit format docs dist browser install clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -31,14 +34,31 @@ test: $(READY) browser broker  ## the whole test suite
 test-fast: $(READY)  ## the unit tests, in about a minute
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow" openfaith_pipeline_tests/unit $(ARGS)
 
+test-package: $(READY)  ## the built package installed by pip and used, on each Python of PYTHONS="..." that runs here
+	@found=""; for python in $(PYTHONS); do \
+		if "$$python" $(IS_SUPPORTED); then found="$$found $$python"; else echo "skipped, not here: $$python" >&2; fi; done; \
+	if [ -z "$$found" ]; then echo "none of these runs here: $(PYTHONS); name others: make test-package PYTHONS=..." >&2; exit 1; fi; \
+	PACKAGE_PYTHONS="$$found" $(BIN)/python -m pytest -n 0 -v openfaith_pipeline_tests/acceptance/package $(ARGS)
+
 chaos: $(READY)  ## syncs killed at random points, a tenth of them in Dagster, 300 times unless ARGS="--rounds N"
 	@$(BIN)/python -m openfaith_pipeline_tests.chaos $(ARGS)
 
-lint: $(READY)  ## format, lint, import walls, types
+lint: $(READY)  ## format, lint, import walls, dependencies, types
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run 'make format'" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-logo >$(VENV)/imports.log || { cat $(VENV)/imports.log >&2; exit 1; }
+	@$(BIN)/deptry . >$(VENV)/dependencies.log 2>&1 || { cat $(VENV)/dependencies.log >&2; exit 1; }
+	@$(BIN)/python -m pip check --disable-pip-version-check >$(VENV)/dependencies.log || { cat $(VENV)/dependencies.log >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
+
+# pip-audit asks the package index, for each pinned version, which vulnerabilities are known of it. It has no copy of
+# that database, so this is no part of `lint`, which works without a network.
+audit: $(READY)  ## known vulnerabilities of every pinned dependency; needs the network
+	@[ -x $(AUDIT)/bin/pip-audit ] || { "$(BIN)/python" -m venv $(AUDIT) && \
+		$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip-audit; } >$(LOG) 2>&1 </dev/null \
+		|| { rm -rf $(AUDIT); cat $(LOG) >&2; echo "pip-audit could not be installed: nothing was audited" >&2; exit 1; }
+	@$(AUDIT)/bin/pip-audit --progress-spinner off --disable-pip --no-deps -r $(PINS) $(ARGS) || { status=$$?; \
+		echo "not audited, or vulnerable: see above. Where the database cannot be reached, nothing is known of the pins." >&2; exit $$status; }
 
 format: $(READY)  ## format the code and mend what ruff can
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -66,6 +86,10 @@ broker: $(READY)
 			>$(VENV)/broker.log 2>&1 </dev/null || echo "Redis could not be installed, see $(VENV)/broker.log" >&2; \
 	fi
 
+dist: $(READY)  ## the source distribution and the wheel, in dist/
+	@$(BIN)/python -m build --no-isolation --outdir dist . >$(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }
+	@ls dist/*
+
 install: $(READY)  ## the virtual environment in .venv
 
 $(READY): pyproject.toml constraints.txt | .openfaith
@@ -85,5 +109,5 @@ $(READY): pyproject.toml constraints.txt | .openfaith
 	@mkdir -m 755 $@
 
 clean:  ## remove the virtual environment, caches and built files; the data in .openfaith stays
-	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(AUDIT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find openfaith_pipeline openfaith_pipeline_tests -name __pycache__ -prune -exec rm -rf {} +

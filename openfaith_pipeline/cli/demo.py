@@ -1,5 +1,6 @@
 """`demo`: two simulated churches, synced through Dagster into the embedded Postgres."""
 
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -31,9 +32,9 @@ RELEASE_DATABASE = (sys.executable, "-m", "openfaith_pipeline.cli", "db", "stop"
 
 _NEXT = """
 The data stays in {home}. Next:
-  make dev                        the Dagster UI on it
+  {program} dev             the Dagster UI on it
   {program} status
-  {program} db url                where to query it, for example
+  {program} db url          where to query it, for example
       SELECT name, email, phone FROM openfaith.people_with_contacts LIMIT 5;
                                   docs/questions.md has more of the questions above
 """
@@ -82,8 +83,7 @@ def demo(
         terminal.print_json({**describe_sync(sync_id, reports), "seconds": round(seconds, 3)})
     else:
         terminal.say(f"all of it in {terminal.duration(seconds)}, Dagster's records and the OpenFaith tables included")
-        program = Path(sys.executable).with_name("openfaith-pipeline")
-        typer.echo(_NEXT.format(home=_shortened(settings.home), program=_shortened(program)))
+        typer.echo(_NEXT.format(home=_shortened(settings.home), program=_program()))
     raise typer.Exit(complain_of_failures(reports))
 
 
@@ -96,6 +96,12 @@ def _choose_churches(settings: Settings, people: Sequence[int] | None, rate_limi
         read_limit(rate_limit)
         churches = replace(churches, rate_limit=rate_limit)
     return churches
+
+
+def _program() -> str:
+    """This program as it can be typed here: its name where PATH has it, else its path."""
+    program = Path(sys.executable).with_name("openfaith-pipeline")
+    return program.name if shutil.which(program.name) == str(program) else _shortened(program)
 
 
 def _shortened(path: Path) -> str:

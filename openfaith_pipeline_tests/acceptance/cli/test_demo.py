@@ -42,5 +42,5 @@ def test_a_second_demo_finds_everything_unchanged_and_says_so_in_a_few_lines(dem
     endings = [line for line in again.out.splitlines() if ": succeeded: " in line]
     assert [", nothing new; " in ending for ending in endings] == [True, True]
     assert [f" {people} people" in again.out for people in (20, 8)] == [True, True]
-    assert "make dev" in again.out
+    assert "openfaith-pipeline dev" in again.out
     assert len((again.out + again.err).splitlines()) < 60
