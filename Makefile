@@ -57,7 +57,7 @@ audit: $(READY)  ## known vulnerabilities of every pinned dependency; needs the 
 	@[ -x $(AUDIT)/bin/pip-audit ] || { "$(BIN)/python" -m venv $(AUDIT) && \
 		$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip-audit; } >$(LOG) 2>&1 </dev/null \
 		|| { rm -rf $(AUDIT); cat $(LOG) >&2; echo "pip-audit could not be installed: nothing was audited" >&2; exit 1; }
-	@$(AUDIT)/bin/pip-audit --progress-spinner off --disable-pip --no-deps -r $(PINS) $(ARGS) || { status=$$?; \
+	@$(AUDIT)/bin/pip-audit --strict --progress-spinner off --disable-pip --no-deps -r $(PINS) $(ARGS) || { status=$$?; \
 		echo "not audited, or vulnerable: see above. Where the database cannot be reached, nothing is known of the pins." >&2; exit $$status; }
 
 format: $(READY)  ## format the code and mend what ruff can
