@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import struct
+import sys
 import termios
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -85,7 +86,11 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], terminal: str
     opened = os.open(terminal, os.O_RDWR)  # which makes it the terminal that Ctrl-C comes from
     os.write(opened, b"\x00")
     os.chdir(directory)
-    become(app.run, [arguments], environment, [opened, opened, opened])
+    for number in range(3):
+        os.dup2(opened, number)
+    # Those that were forked may be of a file, and would seek in it.
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+    become(app.run, [arguments], environment, [])
 
 
 def _plain(seen: str) -> str:

@@ -136,8 +136,6 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _leave)
     try:
         app(args=given, prog_name="openfaith-pipeline")
-    except BrokenPipeError:  # help and version, which do not print by our terminal
-        terminal.drop_output(sys.stdout)
     except (OpenFaithError, psycopg.Error, OSError) as error:
         sys.exit(_explain(error, as_json="--json" in given))
     sys.exit(0)
