@@ -113,9 +113,10 @@ def test_no_attempt_begins_while_the_one_before_is_undone(database: Database) ->
 def told_of_cancellation(instance: dg.DagsterInstance, run: dg.DagsterRun, *, is_wanted: bool) -> str:
     """What the sensor says of the run's cancellation."""
     event = dg.DagsterEvent(dg.DagsterEventType.RUN_CANCELED.value, run.job_name)
-    context = dg.build_run_status_sensor_context("canceled_runs", event, instance, run, resources=DATABASE)
+    sensed = dg.build_run_status_sensor_context("canceled_runs", event, instance, run, resources=DATABASE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENFAITH_UNDO_CANCELED", str(is_wanted).lower())
-        skipped = canceled_runs_sensor(context)
+        with sensed as context:
+            skipped = canceled_runs_sensor(context)
     assert isinstance(skipped, dg.SkipReason)
     return skipped.skip_message or ""

@@ -56,14 +56,13 @@ def test_a_change_at_planning_center_is_in_the_canonical_row_within_ten_seconds(
     assert time.monotonic() - changed_at < 10
     assert canonical(whole_service, org_id, str(person))["firstName"] == "Ottoline"
     with open_instance(whole_service.settings, whole_service) as instance:
-        context = dg.build_sensor_context(resources=DATABASE, instance=instance)
-        told = webhooks_sensor(context)
+        told = tick(instance)
         assert isinstance(told, dg.SensorResult)
         keys = [(event.asset_key, event.partition) for event in told.asset_events]
         assert keys[0] == (asset_key(PEOPLE), org_id)
         assert (canonical_key("people"), org_id) in keys
         assert told.run_requests == []
-        again = webhooks_sensor(dg.build_sensor_context(resources=DATABASE, instance=instance, cursor=told.cursor))
+        again = tick(instance, told.cursor)
         assert isinstance(again, dg.SkipReason)
 
     [killed] = appliers()
@@ -72,6 +71,12 @@ def test_a_change_at_planning_center_is_in_the_canonical_row_within_ten_seconds(
     wait_until(lambda: [each["status"] for each in kept(whole_service)] == ["applied"] * 2, seconds=30)
     assert canonical(whole_service, org_id, str(person))["firstName"] == "Leonard"
     assert killed not in appliers()
+
+
+def tick(instance: dg.DagsterInstance, cursor: str | None = None) -> object:
+    """The result of one evaluation of the sensor of webhooks."""
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources=DATABASE) as context:
+        return webhooks_sensor(context)
 
 
 def _subscribed(database: Database) -> int:
@@ -91,7 +96,7 @@ def test_deliveries_that_no_service_applies_get_a_run(service: Database, simulat
             (org_id, PATIENCE),
         )
     with open_instance(service.settings, service) as instance:
-        told = webhooks_sensor(dg.build_sensor_context(resources=DATABASE, instance=instance))
+        told = tick(instance)
         assert isinstance(told, dg.SensorResult)
         [run] = told.run_requests or []
         assert str(run.run_key).startswith("webhooks 1 ")
