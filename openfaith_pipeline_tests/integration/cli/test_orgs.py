@@ -109,7 +109,7 @@ def test_removing_ends_the_webhooks_first_and_says_what_is_left(
     removed = verb("org", "remove", connected, "--yes", "--json")
     assert removed.code == 0, removed.err
     assert removed.document["webhooks"] == {"ended": number, "left": [], "problem": None}
-    assert f"ending {number} webhook subscriptions" in removed.err
+    assert f"deleting {number} webhook subscriptions" in removed.err
     gone = verb("sync", connected)
     assert (gone.code, f"{connected} was removed (org remove) at" in gone.err) == (2, True)
 

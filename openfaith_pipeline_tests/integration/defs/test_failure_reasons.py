@@ -22,7 +22,7 @@ def instance(database: Database) -> Iterator[dg.DagsterInstance]:
     [
         (TransientError("GET /people/v2: 500, Planning Center failed\x1b[2J"), "GET /people/v2: 500, Planning Center"),
         (dg.Failure(description="the connection is over", allow_retries=False), "the connection is over"),
-        (KeyError("ada@example.org"), "an unforeseen KeyError"),
+        (KeyError("ada@example.org"), "an unexpected KeyError"),
     ],
     ids=["ours", "described", "unforeseen"],
 )

@@ -127,7 +127,7 @@ def test_undoing_is_tried_again_and_goes_on_where_it_was_killed(bank: Bank) -> N
     bank.troubles["charge"] = [ActivityFailed("no")]
     bank.troubles["not reserve"] = [TransientError("HTTP 502")] * 3
     bank.executor.run("reserve")
-    with pytest.raises(ActivityFailed, match="mend by hand: reserve"):
+    with pytest.raises(ActivityFailed, match="repair by hand: reserve"):
         bank.executor.run("charge")
     assert bank.waits == [1, 2]
     assert bank.ledger() == ["reserve"]
