@@ -71,7 +71,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def run_assets(engine: FakeEngine, instance: dg.DagsterInstance) -> Callable[..., dg.JobExecutionResult]:
+def run_assets(
+    engine: FakeEngine, instance: dg.DagsterInstance, retries_without_delay: None
+) -> Callable[..., dg.JobExecutionResult]:
     """Runs assets, named as `pco_people/emails`, for one org: everything when none is named."""
     ours = definitions()
     defs = dg.Definitions(ours.assets, jobs=[SYNC_JOB], executor=ours.executor, resources={"engine": engine})
@@ -92,6 +94,6 @@ def run_assets(engine: FakeEngine, instance: dg.DagsterInstance) -> Callable[...
     return run
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def retries_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openfaith_pipeline.defs.op_errors._FIRST_REST_SECONDS", 0)
