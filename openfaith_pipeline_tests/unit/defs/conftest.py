@@ -72,9 +72,10 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture
 def run_assets(
-    engine: FakeEngine, instance: dg.DagsterInstance, retries_without_delay: None
+    engine: FakeEngine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., dg.JobExecutionResult]:
-    """Runs assets, named as `pco_people/emails`, for one org: everything when none is named."""
+    """Runs assets, named as `pco_people/emails`, for one org, or everything; attempts follow at once."""
+    monkeypatch.setattr("openfaith_pipeline.defs.op_errors._FIRST_REST_SECONDS", 0)
     ours = definitions()
     defs = dg.Definitions(ours.assets, jobs=[SYNC_JOB], executor=ours.executor, resources={"engine": engine})
     job = defs.resolve_job_def("pco_sync")
@@ -92,8 +93,3 @@ def run_assets(
         return execute_run(InMemoryJob(job), run, instance)
 
     return run
-
-
-@pytest.fixture
-def retries_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openfaith_pipeline.defs.op_errors._FIRST_REST_SECONDS", 0)
