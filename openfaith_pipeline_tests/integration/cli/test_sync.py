@@ -26,7 +26,8 @@ def test_a_sync_ends_with_what_was_done(verb: Verbs, connected: str, simulator: 
         there,
         there,
     )
-    assert synced.err == f"sync {synced.document['sync_id']}\n"
+    # A sync that takes long says how far it is, too.
+    assert synced.err.startswith(f"sync {synced.document['sync_id']}\n")
 
     status = verb("status", connected, "--json").document
     assert status["streams"]["people.emails"]["row_count"] == there
@@ -84,7 +85,7 @@ def test_a_quick_sync_asks_for_what_is_cheap_and_brings_what_changed(
     assert quick.code == 0, quick.err
     streams = quick.document["orgs"][connected]["streams"]
     assert streams["people.people"]["updated"] == 1
-    assert all(result["requests"] <= 1 for result in streams.values()), streams
+    assert {name: each["requests"] for name, each in streams.items() if each["requests"] > 1} == {}
     assert "services.plans" not in streams  # is listed under each service type
 
     both = verb("sync", connected, "--quick", "--mode", "reconcile")
