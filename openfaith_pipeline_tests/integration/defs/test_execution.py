@@ -146,7 +146,7 @@ def test_an_interrupt_ends_the_run_as_canceled(connected: Database) -> None:
         run_sync(connected, SyncOrder(ORGS[:1], streams_of(Product.PEOPLE)), progress=lambda _: Interrupter())
 
     assert statuses(connected) == {ORGS[0]: "CANCELED"}
-    assert [status for _, _, status in recorded(connected)] == ["failed"]
+    assert [status for _, _, status in recorded(connected)] == ["interrupted"]
     assert run_sync(connected, SyncOrder(ORGS[:1], CAMPUSES))[ORGS[0]].status == "succeeded"
 
 

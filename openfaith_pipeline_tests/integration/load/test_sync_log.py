@@ -21,7 +21,10 @@ def test_a_key_that_was_used_is_the_earlier_sync_for_ever(database: Database) ->
     with database.connect() as connection:
         finish_sync(connection, "first", "not synced: a")
     earlier = begin(database, start("second", "key"))
-    assert earlier == RecordedSync("first", "run of first", "failed", "incremental", {"orgs": ["a"]}, "not synced: a")
+    assert earlier is not None
+    assert earlier == RecordedSync(
+        "first", "run of first", "failed", "incremental", {"orgs": ["a"]}, "not synced: a", earlier.seen_at
+    )
     with database.connect() as connection:
         assert find_sync(connection, "key") == earlier
         assert connection.execute("SELECT sync_id FROM sync.syncs").fetchall() == [("first",)]
