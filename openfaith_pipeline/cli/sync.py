@@ -58,7 +58,7 @@ Quick = Annotated[
     typer.Option(
         "--quick",
         help="Only streams that cost a request or two, as in scheduled syncs between polls: those with a cursor that"
-        " feed the OpenFaith tables, have mergers, or changed within a day.",
+        " feed OpenFaith's people, have mergers, or changed within a day.",
     ),
 ]
 Rolling = Annotated[

@@ -21,7 +21,7 @@ LIVELY_FOR = timedelta(days=1)
 def streams_between_polls(connection: Connection[Any], org_id: str, now: datetime) -> set[str]:
     """Names of the streams to read now; polls read all streams.
 
-    Of the streams with a cursor and without parents to visit: those that feed the OpenFaith tables, mergers, those that
+    Of the streams with a cursor and without parents to visit: those that feed OpenFaith's people, mergers, those that
     changed at the source within a day, and those never read. Streams that are read together are selected together.
     """
     newest = newest_changes(connection, org_id)
@@ -29,6 +29,11 @@ def streams_between_polls(connection: Connection[Any], org_id: str, now: datetim
     lively = {name for name, moment in newest.items() if moment and moment > now - LIVELY_FOR}
     wanted = unread | lively | _wanted_at_once()
     return {stream.name for streams in _quick() if wanted.intersection(s.name for s in streams) for stream in streams}
+
+
+_PEOPLE = "people"
+"""The table whose streams are read at every turn. Nearly all streams feed some table, and a church at rest should cost
+three requests a turn (docs/decisions/0010-polling.md)."""
 
 
 @cache
@@ -39,7 +44,7 @@ def _quick() -> tuple[tuple[Stream, ...], ...]:
 @cache
 def _wanted_at_once() -> frozenset[str]:
     merging = {stream.name for stream in STREAMS.values() if stream.merging}
-    return frozenset(merging.union(*SOURCES.values()))
+    return frozenset(merging.union(SOURCES[_PEOPLE]))
 
 
 DAILY = timedelta(days=1)

@@ -38,8 +38,6 @@ def _wrong_rows(connection: Connection[Any], church: Church, ids: dict[tuple[str
     wrong: list[str] = []
     standing = survivors(church)
     for table, stream in STREAM_OF.items():
-        if table == "fields":  # their rows are compared by integration/transform/test_products_equal_to_rules
-            continue
         present = {row.pop("id"): _without_fields(row) for row in rows(connection, table, church.org_id)}
         for record_id, raw in church.rows[stream].items():
             is_merged = table == "people" and record_id in standing

@@ -72,7 +72,6 @@ def visited(church: SimulatorClient, stream: str) -> set[str]:
     return {request["target"].split("?")[0].split("/")[-2] for request in church.requests(stream=stream)}
 
 
-@pytest.mark.xfail(reason="services.songs is due at the next turn although nothing of it has changed")
 def test_a_stream_at_rest_waits_for_the_poll(database: Database, org_id: str) -> None:
     at_once = {"people.people", "people.person_mergers"}
     assert streams_of_next_turn(database, org_id) == at_once

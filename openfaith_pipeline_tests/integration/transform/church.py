@@ -41,7 +41,7 @@ SPECIAL: dict[str, tuple[Any, ...]] = {
 JSON_VALUES: tuple[Any, ...] = (None, {"a": 1, "b": [True, None]}, [], "text", 3, 2.5, False)
 ANSWERS = ("Blue", "5", "-3.50", "007", "yes", "TRUE", "0", "2024-02-29", "2024-13-01", "", "a, b", 'q"', "1e5", None)
 SLUGS = ("baptized", "baptized", "nickname", "pronouns", "T-shirt size", None, "", "gender", "school")
-DATA_TYPES = ("string", "number", "boolean", "date", "checkboxes", "select", "file", "Number", None)
+DATA_TYPES = ("string", "text", "number", "boolean", "date", "checkboxes", "select", "file", "Number", None)
 
 
 def put_rows(connection: Connection[Any], stream: Stream, rows: list[dict[str, Any]], *, is_alone: bool = True) -> None:

@@ -210,7 +210,7 @@ def _address(raw: dict[str, Any]) -> Columns:
     return columns | {"countryCode": raw["country_code"], "primary": raw["primary"] or False}, []
 
 
-FIELD_TYPES = {"string": "text", "number": "number", "boolean": "boolean", "date": "date"}
+FIELD_TYPES = {"string": "text", "text": "text", "number": "number", "boolean": "boolean", "date": "date"}
 FIELD_TYPES |= {"select": "singleSelect", "checkboxes": "multiSelect"}
 
 
