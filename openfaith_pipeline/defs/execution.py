@@ -1,4 +1,4 @@
-"""Execute runs in this process, for `openfaith-pipeline sync` and `run_pco_sync`.
+"""Execute runs in this process, for `openfaith-pipeline sync` and for the same from Python.
 
 They are runs of the instance like any other, seen in the UI while they execute and afterwards. They do not pass the
 queue: a person waits for them.

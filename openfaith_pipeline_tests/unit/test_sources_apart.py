@@ -16,7 +16,6 @@ EXCEPTIONS: Final = {
     "catalog/written_walk.py": (1, "the attribute still has the name of the parameter that Planning Center gives it"),
     "cli/history.py": (2, "examples to be copied"),
     "cli/orgs.py": (1, "the name of an environment variable, in the help"),
-    "defs/execution.py": (1, "the name of the public function"),
     "settings.py": (2, "names of environment variables; settings lie below all sources"),
 }
 """File -> how many lines may have such a word, and why. Only ever fewer."""

@@ -12,7 +12,7 @@ from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
 from openfaith_pipeline.sources import CANONICAL
 
-MAPPING = Path("/work/shared/openfaith-model/mapping.json")
+MAPPING = Path(__file__).parents[4] / "shared/openfaith-model/mapping.json"
 
 
 def test_what_differs_from_the_plan_is_named() -> None:
