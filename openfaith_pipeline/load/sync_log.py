@@ -165,14 +165,14 @@ WHERE work.sync_id = %s AND work.status = 'running' AND state.org_id = work.org_
 
 
 def end_left_over(connection: Connection[Any], sync: RunningSync, error: str) -> bool:
-    """End a sync that nobody works on, with its streams, unless another attempt has begun meanwhile; whether it was.
+    """End a sync that nobody works on as interrupted, its streams as failed; whether it was still the same attempt.
 
-    A later attempt goes on from the last page that was committed.
+    A later attempt, or the same command, continues from the last page that was committed.
     """
     ended = connection.execute(
-        "UPDATE sync.syncs SET status = 'failed', error = %s, finished_at = now()"
+        "UPDATE sync.syncs SET status = %s, error = %s, finished_at = now()"
         " WHERE sync_id = %s AND status = 'running' AND run_id IS NOT DISTINCT FROM %s",
-        (error, sync.sync_id, sync.run_id),
+        (INTERRUPTED, error, sync.sync_id, sync.run_id),
     )
     if ended.rowcount:
         connection.execute(_END_STREAMS, (error, sync.sync_id))

@@ -102,7 +102,7 @@ def test_a_sync_ends_with_its_run(database: Database, instance: dg.DagsterInstan
 
     instance.report_run_canceled(run)
     status, error, streams = ended(database, instance, run.run_id)
-    assert (status, streams) == ("failed", ["failed", "running"]), "the lease of the other stream is somebody's"
+    assert (status, streams) == ("interrupted", ["failed", "running"]), "the lease of the other stream is somebody's"
     assert error == f"interrupted: run {run.run_id} was terminated"
 
 
@@ -118,7 +118,7 @@ def test_a_killed_run_that_is_retried_has_its_sync_go_on_and_the_last_ends_it(
     begin(database, "killed for good", last.run_id)
     fail(instance, last, RunFailureReason.RUN_EXCEPTION)
     status, error, _ = ended(database, instance, "killed for good")
-    assert (status, error) == ("failed", f"interrupted: run {last.run_id} ended before it did")
+    assert (status, error) == ("interrupted", f"interrupted: run {last.run_id} ended before it did")
 
 
 def test_a_sync_of_no_run_and_one_of_several_runs_are_their_makers(
@@ -132,4 +132,4 @@ def test_a_sync_of_no_run_and_one_of_several_runs_are_their_makers(
     instance.report_run_canceled(runs[0])
     assert ended(database, instance, "of two")[0] == "running"
     instance.report_run_canceled(runs[1])
-    assert ended(database, instance, "of two")[0] == "failed"
+    assert ended(database, instance, "of two")[0] == "interrupted"

@@ -4,7 +4,16 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.load.sync_log import RecordedSync, SyncStart, begin_sync, find_sync, finish_sync
+from openfaith_pipeline.load.sync_log import (
+    RecordedSync,
+    RunningSync,
+    SyncStart,
+    begin_sync,
+    end_left_over,
+    find_sync,
+    find_unfinished,
+    finish_sync,
+)
 
 
 def start(sync_id: str, key: str | None = None) -> SyncStart:
@@ -56,3 +65,14 @@ def test_of_many_at_once_with_one_key_a_single_one_begins(database: Database) ->
     assert answers.count(None) == 1
     begun = f"sync_{answers.index(None)}"
     assert {answer.sync_id for answer in answers if answer} == {begun}
+
+
+def test_a_killed_sync_that_was_ended_meanwhile_is_still_continued(database: Database) -> None:
+    assert begin(database, start("killed")) is None
+    with database.connect() as connection:
+        assert end_left_over(connection, RunningSync("killed", "run of killed"), "interrupted: its run ended")
+        found = find_unfinished(connection, start("next"))
+        assert found and (found.sync_id, found.status) == ("killed", "interrupted")
+
+        finish_sync(connection, "killed", "HTTP 500")
+        assert find_unfinished(connection, start("next")) is None, "a failure is no interruption"
