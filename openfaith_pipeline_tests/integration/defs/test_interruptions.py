@@ -125,7 +125,7 @@ def assert_nothing_is_left(database: Database) -> None:
     with open_instance(database.settings, database) as instance:
         assert {run.status.value for run in instance.get_runs()} == {"CANCELED"}
     with database.connect() as connection:
-        assert connection.execute("SELECT DISTINCT status FROM sync.syncs").fetchall() == [("failed",)]
+        assert connection.execute("SELECT DISTINCT status FROM sync.syncs").fetchall() == [("interrupted",)]
         assert connection.execute("SELECT FROM sync.stream_syncs WHERE status = 'running'").rowcount == 0
         held = "SELECT FROM sync.stream_states WHERE holder IS NOT NULL AND holder <> 'elsewhere:1:x'"
         assert connection.execute(held).rowcount == 0
