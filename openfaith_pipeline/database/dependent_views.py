@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection, errors, sql
 
+from openfaith_pipeline.database.view_alignment import MADE_BY_US
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.sources import VIEWS
 
@@ -34,7 +35,8 @@ SELECT n.nspname AS schema, c.relname AS name, pg_get_viewdef(c.oid) AS definiti
     ARRAY(SELECT format('GRANT %%s ON %%s TO %%s%%s', privilege_type, c.oid::regclass,
             CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
             CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-        FROM aclexplode(c.relacl) WHERE grantee <> c.relowner) AS grants
+        FROM aclexplode(c.relacl) WHERE grantee <> c.relowner) AS grants,
+    coalesce(starts_with(obj_description(n.oid, 'pg_namespace'), %(made_by_us)s), false) AND c.relname = ANY(%(ours)s)
 FROM (SELECT oid, max(depth) AS depth FROM reading WHERE depth > 0 GROUP BY oid) AS found
 JOIN pg_class AS c ON c.oid = found.oid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -44,7 +46,11 @@ ORDER BY found.depth, c.oid
 
 
 class _Aside(NamedTuple):
-    """options: as in WITH (...). comments: pairs of column, '' for the view, and text. grants: statements."""
+    """A view to make again.
+
+    options: as in WITH (...). comments: pairs of column, '' for the view, and text. grants: statements.
+    is_ours: whether it is a declared one in the schema of ours.
+    """
 
     schema: str
     name: str
@@ -52,6 +58,7 @@ class _Aside(NamedTuple):
     options: str
     comments: list[list[str]]
     grants: list[str]
+    is_ours: bool
 
     @property
     def identifier(self) -> sql.Identifier:
@@ -65,7 +72,8 @@ def views_set_aside(connection: Connection[Any], table: str) -> Iterator[None]:
     Raises ConfigurationError where a view does not work with the new type; a declared view of ours is left out then,
     since its own alignment makes it.
     """
-    views = [_Aside(*row) for row in connection.execute(_DEPENDENT, {"table": table}).fetchall()]
+    values = {"table": table, "made_by_us": MADE_BY_US, "ours": [*VIEWS]}
+    views = [_Aside(*row) for row in connection.execute(_DEPENDENT, values).fetchall()]
     for view in reversed(views):
         connection.execute(sql.SQL("DROP VIEW {}").format(view.identifier))
     yield
@@ -78,7 +86,7 @@ def _restore(connection: Connection[Any], view: _Aside) -> None:
         with connection.transaction():
             _create(connection, view)
     except errors.ProgrammingError as error:
-        if view.name not in VIEWS:
+        if not view.is_ours:
             raise ConfigurationError(
                 f"the view {view.schema}.{view.name} does not work with the column's new type:"
                 f" {error.diag.message_primary}. Drop it, and create it again afterwards"

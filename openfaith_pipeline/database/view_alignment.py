@@ -19,7 +19,10 @@ SELECT coalesce(obj_description(to_regnamespace(%s), 'pg_namespace'), ''),
     ARRAY(SELECT c.relname::text FROM pg_class AS c WHERE c.relnamespace = to_regnamespace(%s) AND c.relkind = 'v')
 """
 _ABSENT: Final = "SELECT count(*) FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL"
-_COMMENT: Final = "Views for people who query, made by openfaith-pipeline (definitions {digest})"
+MADE_BY_US: Final = "Views for people who query, made by openfaith-pipeline"
+"""How the comment of the views' schema begins."""
+
+_COMMENT: Final = MADE_BY_US + " (definitions {digest})"
 
 
 def are_views_current(connection: Connection[Any], schema: str) -> bool:

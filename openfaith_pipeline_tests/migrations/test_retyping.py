@@ -260,12 +260,18 @@ def test_a_column_of_ours_needs_a_migration_file(database: Database) -> None:
             align(connection, _declared(TEXT))
 
 
-def test_a_failure_leaves_type_and_values_as_they_were(database: Database) -> None:
+@pytest.mark.parametrize("name", ["seen", "households"], ids=["theirs", "named as one of ours"])
+def test_a_failure_leaves_type_and_values_as_they_were(database: Database, name: str) -> None:
+    view = sql.Identifier("reports", name)
     with database.connect(autocommit=True) as connection:
         align(connection, _declared(TEXT))
         do(connection, Step("first", "1", name="5"))
-        connection.execute("CREATE VIEW pco_people.seen AS SELECT name FROM pco_people.things")
-        with pytest.raises(Exception, match="used by a view"):
+        # A view of theirs that cannot be made again on the new type.
+        connection.execute("CREATE SCHEMA reports")
+        definition = sql.SQL("SELECT upper(name) AS name FROM pco_people.things")
+        connection.execute(sql.SQL("CREATE VIEW {} AS {}").format(view, definition))
+        with pytest.raises(ConfigurationError, match=f"reports.{name}"):
             align(connection, _declared(INTEGER))
         assert connection.execute("SELECT name FROM pco_people.things").fetchall() == [("5",)]
         assert connection.execute("SELECT after ->> 'name' FROM sync.journal").fetchall() == [("5",)]
+        assert connection.execute(sql.SQL("SELECT name FROM {}").format(view)).fetchall() == [("5",)]
