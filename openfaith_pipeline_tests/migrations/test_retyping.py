@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 from sqlalchemy import MetaData
 
