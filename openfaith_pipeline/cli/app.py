@@ -7,13 +7,12 @@ from importlib import import_module
 from types import FrameType
 from typing import Annotated, Any, Final, NoReturn
 
-import psycopg
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.database.refusals import is_outage, refusal_in_words
+from openfaith_pipeline.database.refusals import TROUBLE, is_outage, refusal_in_words
 from openfaith_pipeline.errors import OpenFaithError, UsageError
 
 _EXIT_FAILED = 1
@@ -136,7 +135,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _leave)
     try:
         app(args=given, prog_name="openfaith-pipeline")
-    except (OpenFaithError, psycopg.Error, OSError) as error:
+    except (OpenFaithError, *TROUBLE, OSError) as error:
         sys.exit(_explain(error, as_json="--json" in given))
     sys.exit(0)
 
@@ -154,7 +153,7 @@ def _explain(error: Exception, *, as_json: bool) -> int:
 def _in_our_words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, psycopg.Error) and not is_outage(error):
+    if isinstance(error, TROUBLE) and not is_outage(error):
         return refusal_in_words(error)
     return f"the database does not answer: {str(error).strip()}"
 

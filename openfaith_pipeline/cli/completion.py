@@ -7,6 +7,7 @@ from typing import Final
 import psycopg
 
 from openfaith_pipeline.cli.database_at_hand import url_at_hand
+from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.settings import load_settings
 
@@ -31,7 +32,7 @@ def complete_stream(incomplete: str) -> Iterator[tuple[str, str]]:
 
 
 def _orgs() -> list[tuple[str, str]]:
-    with suppress(OpenFaithError, psycopg.Error, OSError):
+    with suppress(OpenFaithError, *TROUBLE, OSError):
         if url := url_at_hand(load_settings()):
             with psycopg.connect(url, connect_timeout=_WAIT_SECONDS) as connection:
                 return connection.execute(_ORGS).fetchall()

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-import psycopg
-
 from openfaith_pipeline.cli.terminal import number_of, rough_duration
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.orgs.sync_progress import SyncProgress, read_sync_progress
 
@@ -87,7 +86,7 @@ class Watch:
         took, last = 0.0, None
         while not self._ended.wait(max(self._every_seconds, _PART_OF_THE_TIME * took)):
             began_at = time.monotonic()
-            with suppress(OpenFaithError, psycopg.Error):
+            with suppress(OpenFaithError, *TROUBLE):
                 found = self._find()
                 if found and found != last and not self._ended.is_set():
                     self._show(found)

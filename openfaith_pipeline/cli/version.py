@@ -8,6 +8,7 @@ import psycopg
 
 from openfaith_pipeline.cli.database_at_hand import url_at_hand
 from openfaith_pipeline.database.binaries import find_binaries, major_version
+from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.database.versions import head_revision
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.settings import Settings, load_settings
@@ -28,7 +29,7 @@ def version_lines() -> list[str]:
 
 def _found(settings: Settings) -> tuple[str, str | None]:
     """Postgres' version in words, and the revision of the schema in a database that answers."""
-    with suppress(OpenFaithError, psycopg.Error, OSError):
+    with suppress(OpenFaithError, *TROUBLE, OSError):
         if url := url_at_hand(settings):
             with psycopg.connect(url, connect_timeout=_WAIT_SECONDS) as connection:
                 place = "embedded, running" if settings.is_embedded else f"at {settings.db_host}:{settings.db_port}"
@@ -40,7 +41,7 @@ def _found(settings: Settings) -> tuple[str, str | None]:
 
 
 def _revision(connection: psycopg.Connection) -> str | None:
-    with suppress(psycopg.Error):
+    with suppress(*TROUBLE):
         row = connection.execute(_REVISION).fetchone()
         return row[0] if row else None
     return None

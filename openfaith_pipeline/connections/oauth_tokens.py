@@ -16,13 +16,13 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
 from typing import Any, Final
 
-import psycopg
 from psycopg import Connection
 
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.credentials import Held, fingerprint, is_same, read_held, replace_token
 from openfaith_pipeline.connections.registry import api_url_of, set_connection_state
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import LOCK_IN_USE, UNANSWERED, unavailable
 from openfaith_pipeline.errors import (
     ConfigurationError,
     DatabaseUnavailable,
@@ -132,9 +132,9 @@ def _store(database: Database, cipher: Cipher, org_id: str, seen: OAuthToken, ne
         try:
             with database.connect() as connection:
                 return replace_token(connection, cipher, org_id, seen, new)
-        except (psycopg.OperationalError, DatabaseUnavailable) as error:
+        except (DatabaseUnavailable, *UNANSWERED) as error:
             if monotonic() > deadline:
-                raise DatabaseUnavailable("Postgres went away before a new token could be stored") from error
+                raise unavailable(error, "before a new token could be stored", database.settings) from error
             sleep(0.5)
 
 
@@ -164,7 +164,7 @@ def _alone(database: Database, org_id: str) -> Iterator[Connection[Any]]:
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (_LOCK_PATIENCE,))
         try:
             connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_LOCK_CLASS, org_id))
-        except psycopg.errors.LockNotAvailable:
+        except LOCK_IN_USE:
             raise TransientError(f"another process has been refreshing the token of {org_id} for too long") from None
         yield connection
 

@@ -24,7 +24,7 @@ from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.refusals import TROUBLE, is_outage
+from openfaith_pipeline.database.refusals import outages_told
 from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.planning_center.rate_budget import Permit, RateReport
 from openfaith_pipeline.planning_center.rate_ledger import WAITING_FOR, Answer, Claim, Grant, Priority, RateLedger
@@ -98,7 +98,7 @@ class PostgresLedger:
 
     async def exchange(self, claim: Claim) -> Grant:
         """Raise DatabaseUnavailable if Postgres cannot be reached."""
-        try:
+        with outages_told(None, "while the rate budget was needed"):
             async with self.pool.connection() as connection:
                 while True:
                     stored, version, now = await self._read(connection)
@@ -107,10 +107,6 @@ class PostgresLedger:
                     if await self._write(connection, ledger, version, claim):
                         return grant
                     await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 - spreads those who meet
-        except TROUBLE as error:
-            if not is_outage(error):
-                raise
-            raise DatabaseUnavailable(f"the rate budget cannot be reached: {type(error).__name__}") from error
 
     async def _read(self, connection: psycopg.AsyncConnection[Any]) -> tuple[dict[str, Any] | None, int, float]:
         cursor = await connection.execute(

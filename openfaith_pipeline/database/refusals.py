@@ -12,7 +12,16 @@ from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.settings import Settings
 
 TROUBLE: Final = (psycopg.Error, PoolTimeout)
-"""All errors that can come from talking to Postgres."""
+"""All errors that can come from talking to Postgres.
+
+Psycopg's errors have no other names outside this package: they are caught by this one and by the two below.
+"""
+
+UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+"""Errors that mean an outage, except those that are also in REFUSED_BY_POSTGRES: catch those first."""
+
+VALUE_REFUSED: Final = psycopg.DataError
+LOCK_IN_USE: Final = psycopg.errors.LockNotAvailable
 
 _OUTAGES: Final = ("08", "57P0", "25P03")
 """Lost connections, a server that stops or starts, and a transaction that it ended together with its connection."""
@@ -50,7 +59,7 @@ def is_outage(error: BaseException) -> bool:
 
 
 @contextmanager
-def outages_told(settings: Settings, during: str) -> Iterator[None]:
+def outages_told(settings: Settings | None, during: str) -> Iterator[None]:
     """Turn an outage in the block into DatabaseUnavailable, with the cause where it is known.
 
     Refusals pass unchanged.
@@ -60,14 +69,32 @@ def outages_told(settings: Settings, during: str) -> Iterator[None]:
     except TROUBLE as error:
         if not is_outage(error):
             raise
-        raise DatabaseUnavailable(f"Postgres went away {during}: {outage_in_words(settings, error)}") from error
+        raise unavailable(error, during, settings) from error
 
 
-def refusal_in_words(error: psycopg.Error) -> str:
-    """The reason for a refusal.
+def unavailable(error: BaseException, during: str, settings: Settings | None = None) -> DatabaseUnavailable:
+    """Our error for an outage, which happened `during` something. settings: to look for the cause."""
+    reason = outage_in_words(settings, error) if settings else type(error).__name__
+    return DatabaseUnavailable(f"Postgres went away {during}: {reason}")
+
+
+def is_from_postgres(error: BaseException) -> bool:
+    """Whether Postgres, or psycopg in its place, raised the error."""
+    return isinstance(error, psycopg.Error)
+
+
+def in_words(error: Exception) -> str:
+    """The message of an error of ours, or the reason for one of Postgres'."""
+    return refusal_in_words(error) if is_from_postgres(error) else str(error)
+
+
+def refusal_in_words(error: BaseException) -> str:
+    """The reason for a refusal by Postgres.
 
     Postgres' message may quote values, which are personal data, so only lack of space is quoted.
     """
+    if not isinstance(error, psycopg.Error):
+        return type(error).__name__
     state = error.sqlstate or ""
     if state.startswith(_NO_ROOM):
         return f"Postgres has no room: {error.diag.message_primary or type(error).__name__} ({state})"

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
 from openfaith_pipeline.database import Database, open_database
-from openfaith_pipeline.database.outages import outage_in_words
+from openfaith_pipeline.database.refusals import unavailable
 from openfaith_pipeline.defs.dagster_private import (
     DagsterPostgresException,
     InMemoryJob,
@@ -394,8 +394,7 @@ def _execute(instance: dg.DagsterInstance, run: _Run) -> OrgReport:
         status = status_of(execute_run(run.job, run.run, instance).dagster_run)
     except (DBAPIError, DagsterPostgresException) as error:
         status = "failed"
-        reason = outage_in_words(load_settings(), error)
-        run.caller.errors["run"] = f"Postgres went away during the run: {reason}"
+        run.caller.errors["run"] = str(unavailable(error, "during the run", load_settings()))
     finally:
         CALLER.reset(token)
     return OrgReport(

@@ -12,6 +12,7 @@ import dagster as dg
 import psycopg
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.processes.interrupts import cancel_at_last, interrupts_heard
 from openfaith_pipeline.sync.results import Progress, StreamResult
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS
@@ -62,7 +63,7 @@ class Caller:
                 loop, task = self._running
                 loop.call_soon_threadsafe(cancel_at_last, task)
             if self._connection:
-                with suppress(psycopg.Error):
+                with suppress(*TROUBLE):
                     self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
     def rest(self, seconds: float) -> None:
@@ -79,7 +80,7 @@ class Caller:
             self._connection = connection
         try:
             yield
-        except psycopg.Error:
+        except TROUBLE:
             if self._stopped.is_set():
                 raise dg.DagsterExecutionInterruptedError from None
             raise

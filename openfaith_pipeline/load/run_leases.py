@@ -3,10 +3,9 @@
 from datetime import timedelta
 from typing import Any, Final
 
-import psycopg
 from psycopg import Connection
 
-from openfaith_pipeline.errors import DatabaseUnavailable
+from openfaith_pipeline.database.refusals import outages_told
 
 BEAT_EVERY: Final = timedelta(seconds=2)
 STALE_AFTER: Final = timedelta(seconds=12)
@@ -15,15 +14,13 @@ _KEPT: Final = timedelta(days=1)
 
 
 def beat(connection: Connection[Any], run_id: str) -> None:
-    """Record that the process of this run is alive; raises DatabaseUnavailable on failure."""
-    try:
+    """Record that the process of this run is alive; raises DatabaseUnavailable if Postgres is away."""
+    with outages_told(None, "before a heartbeat could be recorded"):
         connection.execute(
             "INSERT INTO sync.run_leases (run_id, beat_at) VALUES (%s, now())"
             " ON CONFLICT (run_id) DO UPDATE SET beat_at = excluded.beat_at",
             (run_id,),
         )
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"Postgres took no heartbeat: {type(error).__name__}") from None
 
 
 def silence_of(connection: Connection[Any], run_id: str) -> timedelta | None:

@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.service import (
     connect,
@@ -85,7 +84,7 @@ def create_app(database: Database, host: str = "127.0.0.1") -> FastAPI:
     app.add_middleware(NoNul)
     for router in _ROUTERS:
         app.include_router(router)
-    for kind in (OpenFaithError, psycopg.Error, PoolTimeout, HTTPException, RequestValidationError):
+    for kind in (OpenFaithError, *TROUBLE, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer_error)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.openapi = documented(app)  # type: ignore[method-assign]

@@ -13,13 +13,13 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
-import psycopg
 from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.beats import beating_in_thread
 from openfaith_pipeline.database.connection import database_at
+from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.processes.supervisor import GRACE_SECONDS
@@ -73,7 +73,7 @@ async def _apply(database: Database, pool: AsyncConnectionPool[Any], holder: str
         began = time.monotonic()
         try:
             applied = await apply_next(database, pool, holder)
-        except (OpenFaithError, psycopg.Error) as error:
+        except (OpenFaithError, *TROUBLE) as error:
             _log.error("webhooks could not be applied: %s", error if isinstance(error, OpenFaithError) else type(error))
             await asyncio.sleep(TROUBLE_SECONDS)
             continue
@@ -96,7 +96,7 @@ async def _subscribe(database: Database) -> None:
             ensured = await ensure_subscriptions(database, org_id)
             if ensured.problem:
                 _log.warning("webhooks of %s: %s", org_id, ensured.problem)
-        except (OpenFaithError, psycopg.Error, PoolTimeout) as error:
+        except (OpenFaithError, *TROUBLE) as error:
             _log.error("webhook subscriptions could not be maintained: %s", type(error).__name__)
             await asyncio.sleep(TROUBLE_SECONDS)
 

@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-import psycopg
 from fastapi import APIRouter, Request
 from fastapi.params import Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from psycopg_pool import PoolTimeout
 
 from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.connections.account import learn_number
@@ -29,6 +27,7 @@ from openfaith_pipeline.connections.oauth_flow import (
     take_journey,
 )
 from openfaith_pipeline.connections.oauth_tokens import application_of
+from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import ConfigurationError, OpenFaithError
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.service.access import is_local
@@ -65,7 +64,7 @@ def invite(request: Request, org: _Org = None, invitation: _Invitation = None) -
         application_of(_settings(request))
         _redirect_uri(request)
         name = _name_of(request, org, invitation)
-    except (OpenFaithError, psycopg.Error, PoolTimeout) as error:
+    except (OpenFaithError, *TROUBLE) as error:
         return _failure(error)
     asked = urlencode({key: value for key, value in (("org", org), ("invitation", invitation)) if value})
     start_path = f"{_SOURCE.connect_path}/start"
@@ -96,7 +95,7 @@ def start(request: Request, org: _Org = None, invitation: _Invitation = None) ->
                 org_id=org or None,
                 invitation=invitation,
             )
-    except (OpenFaithError, psycopg.Error, PoolTimeout) as error:
+    except (OpenFaithError, *TROUBLE) as error:
         return _failure(error)
     response = RedirectResponse(journey.url, 303, _HEADERS)
     response.set_cookie(
@@ -121,7 +120,7 @@ def callback(request: Request, code: _Brought = "", state: _Brought = "", error:
             take_journey(database, state=state, browser=browser)
             return _finished(_refusal(error))
         ended = end_journey(database, state=state, browser=browser, code=code)
-    except (OpenFaithError, psycopg.Error, PoolTimeout) as failure:
+    except (OpenFaithError, *TROUBLE) as failure:
         return _failure(failure)
     return _question(ended) if isinstance(ended, Narrower) else _success(ended)
 
@@ -133,7 +132,7 @@ def confirm(request: Request, confirmation: _Brought = "") -> Response:
     try:
         _take_turn(request)
         connected = confirm_journey(request.app.state.database, confirmation=confirmation, browser=browser)
-    except (OpenFaithError, psycopg.Error, PoolTimeout) as failure:
+    except (OpenFaithError, *TROUBLE) as failure:
         return _failure(failure)
     return _success(connected)
 

@@ -4,12 +4,12 @@ import logging
 import re
 from typing import Any, Final
 
-import psycopg
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from openfaith_pipeline.database.refusals import is_from_postgres, refusal_in_words
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.service.pages.rendering import message_page
 from openfaith_pipeline.service.problems import DATABASE_TROUBLE, MethodNotTaken, NothingHere, problem
@@ -33,9 +33,9 @@ def problem_of(path: str, error: Exception) -> JSONResponse:
 
 async def answer_error(request: Request, error: Exception) -> Response:
     """FastAPI's handler for errors raised by endpoints."""
-    if isinstance(error, psycopg.Error) and not isinstance(error, DATABASE_TROUBLE):
+    if is_from_postgres(error) and not isinstance(error, DATABASE_TROUBLE):
         # Its message may quote values, which may be personal data.
-        _log.error("%s: Postgres refused: %s %s", request.url.path, type(error).__name__, error.sqlstate)
+        _log.error("%s: %s", request.url.path, refusal_in_words(error))
     in_our_words = _in_our_words(error)
     if _PAGES.fullmatch(request.url.path) and "text/html" in request.headers.get("accept", ""):
         trouble = problem(in_our_words)

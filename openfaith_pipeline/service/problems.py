@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-import psycopg
-from psycopg_pool import PoolTimeout
-
-from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, UNANSWERED, VALUE_REFUSED
 from openfaith_pipeline.errors import (
     DatabaseUnavailable,
     IdempotencyKeyReused,
@@ -19,7 +16,7 @@ from openfaith_pipeline.errors import (
     UsageError,
 )
 
-DATABASE_TROUBLE: Final = (DatabaseUnavailable, psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+DATABASE_TROUBLE: Final = (DatabaseUnavailable, *UNANSWERED)
 
 _RETRY_SECONDS: Final = 5
 
@@ -102,7 +99,7 @@ def problem(error: Exception) -> Problem:
     if isinstance(error, DATABASE_TROUBLE) and not isinstance(error, REFUSED_BY_POSTGRES):
         message = "the database does not answer; nothing was changed, so try again"
         return Problem(503, "SERVICE_UNAVAILABLE", "DatabaseUnavailable", message, _RETRY_SECONDS)
-    if isinstance(error, psycopg.DataError):
+    if isinstance(error, VALUE_REFUSED):
         return Problem(400, "BAD_REQUEST", "UsageError", "a value in the request cannot be stored or searched for")
     for kind, status, code in _ANSWERS:
         if isinstance(error, kind):

@@ -10,15 +10,14 @@ from dataclasses import asdict, dataclass, field, replace
 from time import monotonic
 from typing import Any
 
-import psycopg
 from opentelemetry import trace
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Parent, Route, Walk
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, UNANSWERED
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     DatabaseUnavailable,
@@ -51,7 +50,7 @@ from openfaith_pipeline.sync.reading import WalkReader
 from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS, Workplace, at_work, opened
 
-_ENDS_ALL = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable, psycopg.OperationalError, PoolTimeout)
+_ENDS_ALL = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable, *UNANSWERED)
 """Errors of the church or of this machine, which would end every other walk too."""
 
 _TRACER = trace.get_tracer("openfaith_pipeline.sync")
@@ -293,7 +292,7 @@ class Attempt:
         except REFUSED_BY_POSTGRES as error:
             await self._close(session, "failed", error)
             raise
-        except (LeaseLost, psycopg.OperationalError, PoolTimeout):
+        except (LeaseLost, *UNANSWERED):
             raise
         except UnavailableError as error:
             await self._close(session, "unavailable", error)

@@ -15,12 +15,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
-import psycopg
-
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.beats import beating
-from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, outages_told, refusal_in_words
+from openfaith_pipeline.database.refusals import (
+    REFUSED_BY_POSTGRES,
+    TROUBLE,
+    UNANSWERED,
+    outages_told,
+    refusal_in_words,
+)
 from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, OrgPaused, UnknownOrg, describe_unforeseen
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, changed_streams, finish_sync
 from openfaith_pipeline.orgs.turns import (
@@ -265,7 +269,7 @@ class _Sweep:
                 return {}, str(error)
             except REFUSED_BY_POSTGRES as error:
                 return {}, refusal_in_words(error)
-            except psycopg.OperationalError:
+            except UNANSWERED:
                 raise
             except Exception as error:  # noqa: BLE001 - as above
                 return {}, describe_unforeseen(error)

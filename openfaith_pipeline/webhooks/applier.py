@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, is_outage, outages_told, refusal_in_words
+from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, in_words, is_outage, outages_told
 from openfaith_pipeline.errors import OpenFaithError, PathNotFound, StreamBusy
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.load.arrivals import deleted_rows, present_rows, publish_arrivals
@@ -125,10 +124,10 @@ class _Batch:
         """Apply the events; after a failure the unfinished ones are retried later. Returns the failure as text."""
         try:
             await self._apply(news)
-        except (OpenFaithError, psycopg.Error) as error:
+        except (OpenFaithError, *TROUBLE) as error:
             if is_outage(error):
                 raise
-            reason = _in_words(error)
+            reason = in_words(error)
             await self._try_later(list(self._open.values()), reason)
             return reason
         return None
@@ -193,7 +192,7 @@ class _Batch:
             await self._publish(findings)
         except REFUSED_BY_POSTGRES as error:
             if len(steps) == 1:
-                await self._settle(steps[0][0].ids, "failed", error=_in_words(error))
+                await self._settle(steps[0][0].ids, "failed", error=in_words(error))
                 return {steps[0][0].record_id}
             half = len(steps) // 2
             return await self._publish_each(stream, steps[:half]) | await self._publish_each(stream, steps[half:])
@@ -243,7 +242,7 @@ class _Batch:
                 if deleted_at and delivery.occurred_at and delivery.occurred_at < deleted_at:
                     await self._settle([delivery.id], "superseded")
                 else:
-                    await self._try_later([delivery], _in_words(error))
+                    await self._try_later([delivery], in_words(error))
 
     async def _publish_answers(self, findings: Findings, about: Sequence[Question]) -> bool:
         """Whether the records could be published; if not, the deliveries are retried."""
@@ -253,7 +252,7 @@ class _Batch:
         except StreamBusy as error:
             await self._postpone(deliveries, BUSY_WAIT, str(error), is_attempt=False)
         except REFUSED_BY_POSTGRES as error:
-            await self._try_later(deliveries, _in_words(error))
+            await self._try_later(deliveries, in_words(error))
         else:
             return True
         return False
@@ -346,7 +345,3 @@ class _Batch:
 
 def _changed(counts: Published) -> int:
     return counts.inserted + counts.updated + counts.deleted
-
-
-def _in_words(error: Exception) -> str:
-    return refusal_in_words(error) if isinstance(error, psycopg.Error) else str(error)

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.events import Incoming
-from openfaith_pipeline.database.refusals import is_outage, is_refusal
-from openfaith_pipeline.errors import DatabaseUnavailable, InboxFull
+from openfaith_pipeline.database.refusals import TROUBLE, UNANSWERED, is_outage, is_refusal, unavailable
+from openfaith_pipeline.errors import InboxFull
 from openfaith_pipeline.webhooks.deliveries import MOST_AT_ONCE, MOST_BYTES_AT_ONCE, keep_deliveries
 
 MOST_WAITING_BYTES: Final = 16 * 1024 * 1024
@@ -121,11 +120,11 @@ class _Committer:
         failure: Exception | None = None
         try:
             await self._write([entry.delivery for entry in batch])
-        except (psycopg.Error, PoolTimeout, ValueError, OverflowError) as error:
+        except (*TROUBLE, ValueError, OverflowError) as error:
             if is_refusal(error):
                 await self._commit_parts(batch)
                 return
-            failure = DatabaseUnavailable(f"webhook deliveries could not be stored: {type(error).__name__}")
+            failure = unavailable(error, "before webhook deliveries were stored")
         for entry in batch:
             entry.end(failure)
 
@@ -143,14 +142,14 @@ class _Committer:
         failure: Exception | None = None
         try:
             await self._write([bare])
-        except (psycopg.Error, PoolTimeout, ValueError, OverflowError) as error:
-            failure = DatabaseUnavailable(f"a webhook delivery could not be stored: {type(error).__name__}")
+        except (*TROUBLE, ValueError, OverflowError) as error:
+            failure = unavailable(error, "before a webhook delivery was stored")
         entry.end(failure)
 
     async def _write(self, deliveries: list[Incoming]) -> None:
         try:
             await self._write_once(deliveries)
-        except psycopg.OperationalError as error:
+        except UNANSWERED as error:
             if not is_outage(error):
                 raise
             await self._write_once(deliveries)  # Postgres had closed the idle connection

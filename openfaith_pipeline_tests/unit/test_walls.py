@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.metadata
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,3 +88,42 @@ def test_importing_the_package_does_not_load_dagster() -> None:
     code = "import sys, openfaith_pipeline, openfaith_pipeline.cli.app; sys.exit('dagster' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def names_of_postgres_errors(tree: ast.Module) -> Iterator[str]:
+    """Errors of psycopg and its pool that a module names, and errors of ours for an outage that it makes itself."""
+    modules = {"psycopg", "psycopg.errors", "psycopg_pool"}
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=module) if module in modules:
+                yield from (each.name for each in node.names if re.search(r"Error$|Timeout$|^errors$", each.name))
+            case ast.Import():
+                yield from (each.name for each in node.names if each.name == "psycopg.errors")
+            case ast.Attribute(value=ast.Name(id="psycopg" | "psycopg_pool"), attr=attr) if re.search(
+                r"Error$|Timeout$|^errors$", attr
+            ):
+                yield attr
+            case ast.JoinedStr() | ast.Constant() if "Postgres went away" in ast.unparse(node):
+                yield "Postgres went away"
+
+
+def test_postgres_errors_are_named_in_the_database_room_alone() -> None:
+    """Others catch them by the names of `database/refusals`, which distinguish an outage from a refusal."""
+    found = {name: sorted(set(names_of_postgres_errors(tree))) for name, tree in sources()}
+
+    assert {name: names for name, names in found.items() if names and not name.startswith("database/")} == {}
+
+
+def test_names_of_postgres_errors_are_found() -> None:
+    texts = (
+        "from psycopg_pool import PoolTimeout",
+        "from psycopg import OperationalError",
+        "from psycopg import errors",
+        "import psycopg.errors",
+        "try: ...\nexcept psycopg.errors.LockNotAvailable: ...",
+        "isinstance(error, psycopg.DataError)",
+        "DatabaseUnavailable(f'Postgres went away {during}')",
+    )
+
+    assert all(list(names_of_postgres_errors(ast.parse(text))) for text in texts)
+    assert not list(names_of_postgres_errors(ast.parse("from psycopg import Connection, sql\npsycopg.connect(url)")))
