@@ -9,6 +9,7 @@ from psycopg import Connection, sql
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.parentage import is_parentless
 from openfaith_pipeline.database.table_names import raw_name
+from openfaith_pipeline.orgs.newest_syncs import newest_sync
 from openfaith_pipeline.sources import STREAMS
 
 
@@ -88,8 +89,7 @@ def _content(stream: Stream) -> list[str]:
 def _examine_content(connection: Connection[Any], stream: Stream, org_id: str) -> Finding:
     """Count the rows that the newest sync updated, and those that lost all their content in it."""
     query = sql.SQL(
-        "WITH newest AS (SELECT sync_id FROM sync.stream_syncs WHERE org_id = %(org)s AND stream = %(stream)s"
-        " ORDER BY id DESC LIMIT 1),"
+        f"WITH newest AS (SELECT sync_id FROM ({newest_sync('%(org)s', '%(stream)s')}) AS last),"  # noqa: S608 - parts of ours
         " written AS (SELECT id, num_nonnulls({content}) = 0 AS is_blank FROM {table}, newest"
         " WHERE org_id = %(org)s AND _sync_id = newest.sync_id AND _deleted_at IS NULL)"
         " SELECT count(*), count(*) FILTER (WHERE is_blank AND EXISTS ("

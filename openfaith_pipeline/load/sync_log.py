@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.orgs.newest_syncs import NEWEST_ATTEMPTS
 
 INTERRUPTED: Final = "interrupted"
 CONTINUED_FOR: Final = timedelta(hours=1)
@@ -195,11 +196,7 @@ def error_of(connection: Connection[Any], sync_id: str) -> str | None:
 
 def has_failing_streams(connection: Connection[Any], org_id: str) -> bool:
     """Whether the newest sync of any stream of the org did not succeed."""
-    row = connection.execute(
-        "SELECT EXISTS (SELECT FROM (SELECT DISTINCT ON (stream) status FROM sync.stream_syncs WHERE org_id = %s"
-        " ORDER BY stream, id DESC) AS newest WHERE status IN ('failed', 'incomplete'))",
-        (org_id,),
-    ).fetchone()
+    row = connection.execute("SELECT EXISTS (SELECT FROM sync.failing_streams WHERE org_id = %s)", (org_id,)).fetchone()
     return bool(row and row[0])
 
 
@@ -218,11 +215,11 @@ def recorded_streams(connection: Connection[Any], sync_id: str, org_id: str) -> 
     """Last outcome of each stream of the sync, as stored."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
-            "SELECT DISTINCT ON (done.stream) done.*, state.row_count,"
+            "SELECT done.*, state.row_count,"  # noqa: S608 - a part of ours
             " coalesce(extract(epoch FROM done.finished_at - done.started_at), 0)::float8 AS seconds"
-            " FROM sync.stream_syncs AS done JOIN sync.stream_states AS state USING (org_id, stream)"
-            " WHERE done.sync_id = %s AND done.org_id = %s ORDER BY done.stream, done.id DESC",
-            (sync_id, org_id),
+            f" FROM ({NEWEST_ATTEMPTS}) AS done JOIN sync.stream_states AS state USING (org_id, stream)"
+            " WHERE org_id = %(org_id)s ORDER BY stream",
+            {"sync_id": sync_id, "org_id": org_id},
         ).fetchall()
 
 

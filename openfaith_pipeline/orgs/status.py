@@ -10,9 +10,10 @@ from psycopg.rows import class_row
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.health import Health, read_health
+from openfaith_pipeline.orgs.newest_syncs import newest_sync
 from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
 
-_STREAMS_SQL = """
+_STREAMS_SQL = f"""
 SELECT state.org_id, state.stream, state.availability, state.availability_reason, state.watermark,
        state.last_succeeded_at, state.last_full_at, state.row_count, coalesce(state.parentless, 0) AS parentless,
        last.sync_id, last.status, last.mode, last.started_at, last.finished_at, last.error,
@@ -23,14 +24,10 @@ SELECT state.org_id, state.stream, state.availability, state.availability_reason
        ARRAY(SELECT kind || ' ' || attribute FROM sync.drift AS drift
               WHERE drift.org_id = state.org_id AND drift.stream = state.stream ORDER BY 1) AS drift
   FROM sync.stream_states AS state
-  LEFT JOIN LATERAL (
-       SELECT sync_id, status, mode, started_at, finished_at, error
-         FROM sync.stream_syncs AS each
-        WHERE each.org_id = state.org_id AND each.stream = state.stream
-        ORDER BY id DESC LIMIT 1) AS last ON true
+  LEFT JOIN LATERAL ({newest_sync("state.org_id", "state.stream")}) AS last ON true
  WHERE state.org_id = ANY(%s)
  ORDER BY state.org_id, state.stream
-"""
+"""  # noqa: S608 - a part of ours
 
 
 @dataclass(frozen=True)

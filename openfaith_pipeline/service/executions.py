@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from openfaith_pipeline.inbox.requests import Request
+from openfaith_pipeline.orgs.newest_syncs import NEWEST_ATTEMPTS
 
 
 class Told(BaseModel):
@@ -112,9 +113,8 @@ def detailed(connection: Connection[Any], request: Request) -> DetailedExecution
 def _streams(connection: Connection[Any], request: Request) -> list[StreamProgress]:
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
-            "SELECT DISTINCT ON (stream) * FROM sync.stream_syncs WHERE sync_id = %s AND org_id = %s"
-            " ORDER BY stream, id DESC",
-            (request.request_id, request.org_id),
+            f"SELECT * FROM ({NEWEST_ATTEMPTS}) AS newest WHERE org_id = %(org_id)s ORDER BY stream",  # noqa: S608
+            {"sync_id": request.request_id, "org_id": request.org_id},
         ).fetchall()
     return [StreamProgress.model_validate(row) for row in rows]
 

@@ -127,3 +127,17 @@ def test_names_of_postgres_errors_are_found() -> None:
 
     assert all(list(names_of_postgres_errors(ast.parse(text))) for text in texts)
     assert not list(names_of_postgres_errors(ast.parse("from psycopg import Connection, sql\npsycopg.connect(url)")))
+
+
+NEWEST = re.compile(r"DISTINCT ON \((?:\w+\.)?(?:org_id, )?stream\)|ORDER BY (?:\w+\.)?id DESC\s+LIMIT 1\b")
+
+
+def test_one_statement_finds_the_newest_sync_of_a_stream() -> None:
+    """And one the newest attempt within a sync. The last reading of a stream in one mode is another question."""
+    texts = {name: (PACKAGE / name).read_text() for name, _ in sources() if not name.startswith("database/migrations/")}
+    found = {name: len(NEWEST.findall(text)) for name, text in texts.items() if "sync.stream_syncs" in text}
+
+    assert {name: count for name, count in found.items() if count} == {
+        "orgs/newest_syncs.py": 2,
+        "orgs/sync_progress.py": 1,
+    }
