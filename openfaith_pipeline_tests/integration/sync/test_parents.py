@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.checks import Finding, rules_for
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.parentage import is_parentless
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.load.arrivals import publish_arrivals
 from openfaith_pipeline.load.sessions import ARRIVED, SyncRequest
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
@@ -220,6 +223,24 @@ def test_what_has_no_parent_at_the_source_is_looked_for_once(database: Database,
     [status] = read_status(database, org_id)
     assert {each.stream: each.parentless for each in status.streams if each.parentless} == {DESIGNATIONS.name: 1}
     assert _fetched(sync(database, org_id, streams)) < whole
+
+
+def test_a_note_without_plan_is_parentless_unless_its_item_is_a_templates(database: Database) -> None:
+    notes = STREAMS["services.item_notes"]
+    bare = "INSERT INTO pco_services.{} (_content_hash, _first_seen_at, _synced_at, _sync_id, org_id, id, "
+    with database.connect() as connection:
+        for table, columns, rows in (
+            ("items", "plan_id, plan_template_id", ("'planned', '1', '2', NULL", "'templated', '1', NULL, '3'")),
+            ("item_notes", "plan_id, item_id", ("'1', '1', '2', 'planned'", "'2', '1', NULL, 'templated'")),
+            ("item_notes", "plan_id, item_id", ("'3', '1', NULL, 'planned'", "'4', '1', NULL, 'unknown'")),
+            ("item_notes", "plan_id, item_id", ("'5', NULL, NULL, 'templated'", "'6', '1', NULL, NULL")),
+        ):
+            for row in rows:
+                connection.execute(
+                    f"{bare.format(table)}service_type_id, {columns}) VALUES ('', now(), now(), 'sync', 'org', {row})"
+                )
+        query = sql.SQL("SELECT id FROM {} WHERE {} ORDER BY id").format(raw_name(notes), is_parentless(notes))
+        assert [identifier for (identifier,) in connection.execute(query)] == ["3", "4", "5", "6"]
 
 
 def test_what_is_above_its_parent_is_known_from_that_one(database: Database, simulator: SimulatorClient) -> None:

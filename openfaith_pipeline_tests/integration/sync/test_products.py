@@ -38,6 +38,7 @@ def test_every_table_of_every_product_is_the_source(database: Database, simulato
     assert differences(database, simulator, org_id, ALL) == []
     assert linked(database, org_id) == linked_at_the_source(simulator, org_id)
     assert any(linked(database, org_id).values())
+    assert parentless(database, org_id) == {}
 
     for stream in ALL:
         if not stream.is_singleton:
@@ -45,6 +46,14 @@ def test_every_table_of_every_product_is_the_source(database: Database, simulato
     assert statuses(sync(database, org_id, ALL, mode=SyncMode.RECONCILE)) == {}
     assert differences(database, simulator, org_id, ALL) == []
     assert linked(database, org_id) == linked_at_the_source(simulator, org_id)
+    assert parentless(database, org_id) == {}
+
+
+def parentless(database: Database, org_id: str) -> dict[str, int]:
+    """The streams that `status` says have rows without their parent."""
+    [status] = read_status(database, org_id)
+    assert {each.stream for each in status.streams} == {stream.name for stream in ALL}
+    return {each.stream: each.parentless for each in status.streams if each.parentless}
 
 
 def test_no_kind_of_sync_writes_anything_where_nothing_has_changed(
