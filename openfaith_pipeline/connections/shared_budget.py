@@ -72,12 +72,18 @@ def read_budget_use(
     return BudgetUse(ledger.limit, ledger.period, used, waiting, max(0.0, ledger.paused_until - now))
 
 
-_KEEP_LEDGER: Final = """
-INSERT INTO sync.source_rate_budgets AS mine (org_id, adapter, ledger, version, requests, refused)
+# Without a named key: the partition has a key of the org alone besides, and of two that insert at once the later would
+# be refused by it.
+MAKE_LEDGER: Final = """
+INSERT INTO sync.source_rate_budgets (org_id, adapter, ledger, version, requests, refused)
 VALUES (%(org_id)s, %(adapter)s, %(ledger)s::jsonb, 1, %(requests)s, %(refused)s)
-ON CONFLICT (org_id, adapter) DO UPDATE SET ledger = excluded.ledger, version = mine.version + 1,
-    requests = mine.requests + excluded.requests, refused = mine.refused + excluded.refused
-WHERE mine.version = %(version)s
+ON CONFLICT DO NOTHING
+"""
+
+_KEEP_LEDGER: Final = """
+UPDATE sync.source_rate_budgets SET ledger = %(ledger)s::jsonb, version = version + 1,
+    requests = requests + %(requests)s, refused = refused + %(refused)s
+WHERE org_id = %(org_id)s AND adapter = %(adapter)s AND version = %(version)s
 """
 
 
@@ -108,21 +114,23 @@ class PostgresLedger:
                         return grant
                     await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 - spreads those who meet
 
-    async def _read(self, connection: psycopg.AsyncConnection[Any]) -> tuple[dict[str, Any] | None, int, float]:
+    async def _read(self, connection: psycopg.AsyncConnection[Any]) -> tuple[dict[str, Any] | None, int | None, float]:
+        """The ledger and its version, None where there is none yet, and the time."""
         cursor = await connection.execute(
             "SELECT ledger::text, version, extract(epoch FROM clock_timestamp())::float8"
             " FROM (VALUES (1)) AS one LEFT JOIN sync.source_rate_budgets ON org_id = %s AND adapter = %s",
             (self.org_id, self.adapter),
         )
         ledger, version, now = await cursor.fetchone() or (None, None, 0.0)
-        return (orjson.loads(ledger) if ledger else None), version or 0, now
+        return (orjson.loads(ledger) if ledger else None), version, now
 
     async def _write(
-        self, connection: psycopg.AsyncConnection[Any], ledger: RateLedger, version: int, claim: Claim
+        self, connection: psycopg.AsyncConnection[Any], ledger: RateLedger, version: int | None, claim: Claim
     ) -> bool:
+        """False where another holder was first."""
         refused = sum(bool(answer.report and answer.report.exceeded_limit) for answer in claim.answers)
         cursor = await connection.execute(
-            _KEEP_LEDGER,
+            MAKE_LEDGER if version is None else _KEEP_LEDGER,
             {
                 "org_id": self.org_id,
                 "adapter": self.adapter,

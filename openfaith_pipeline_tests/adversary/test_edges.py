@@ -22,7 +22,7 @@ def call(
     database: Database, method: str, path: str, headers: dict[str, str], body: bytes | None = None
 ) -> tuple[int, dict[str, str], bytes]:
     """With exactly these headers, Host included where it is among them."""
-    connection = http.client.HTTPConnection(urlsplit(str(database.settings.public_url)).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(str(database.settings.public_url)).netloc, timeout=120)
     connection.putrequest(method, path, skip_host="Host" in headers)
     for name, value in headers.items():
         connection.putheader(name, value)

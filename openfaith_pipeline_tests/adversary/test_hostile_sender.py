@@ -197,7 +197,7 @@ def test_what_is_not_ours_is_refused_before_its_body_comes(
 ) -> None:
     shaped = {"X-PCO-Webhooks-Name": UPDATED, "X-PCO-Webhooks-Authenticity": "0" * 64}
     sent = {**(shaped if extra or status == 404 else {}), **extra, "Content-Length": "1000000"}
-    connection = http.client.HTTPConnection(urlsplit(str(service.settings.public_url)).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(str(service.settings.public_url)).netloc, timeout=120)
     connection.putrequest("POST", path)
     for name, value in sent.items():
         connection.putheader(name, value)

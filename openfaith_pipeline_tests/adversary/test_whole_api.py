@@ -79,7 +79,7 @@ def call_often(operation: Any, mode: GenerationMode, url: str) -> None:
     @given(case=operation.as_strategy(mode))
     def call(case: schemathesis.Case) -> None:
         headers = {**(case.headers or {}), "Authorization": f"Bearer {KEY}"}
-        response = case.call(base_url=url, headers=headers, timeout=20)
+        response = case.call(base_url=url, headers=headers, timeout=120)
         case.validate_response(response, checks=CHECKS.get_by_names(HELD_TO))
 
     with suppress(Unsatisfiable):  # of an operation that takes nothing, nothing can be invalid

@@ -51,7 +51,8 @@ def wait_until(is_so: Callable[[], object], seconds: float = 20.0) -> None:
 
 
 def post(database: Database, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(urlsplit(str(database.settings.public_url)).netloc, timeout=20)
+    """The status and the document of the answer, however long a busy machine takes for it."""
+    connection = http.client.HTTPConnection(urlsplit(str(database.settings.public_url)).netloc, timeout=120)
     try:
         connection.request("POST", path, body, {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
