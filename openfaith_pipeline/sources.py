@@ -67,11 +67,11 @@ def streams_of(product: Product) -> tuple[Stream, ...]:
 
 
 def carried_names(stream: Stream, catalog: Mapping[str, Stream] | None = None) -> frozenset[str]:
-    """The `include` names by which other streams' records come with this one's."""
+    """The relationships by which other streams' records come with this one's."""
     return frozenset(
-        each.include if path == each.path else path.rsplit("/", 1)[-1]
+        each.carried_as if path == each.path else path.rsplit("/", 1)[-1]
         for each in (STREAMS if catalog is None else catalog).values()
-        if each.include
+        if each.carried_as
         for path in each.paths()
         if each.parent_of(path) == stream.name
     )

@@ -104,8 +104,8 @@ def _row(stream: Stream) -> str:
 
 
 def _reading(stream: Stream) -> str:
-    if stream.include:
-        return f"{stream.strategy.value} with {_names(stream.parents)} as `{stream.include}`"
+    if stream.carried_as:
+        return f"{stream.strategy.value} with {_names(stream.parents)} as `{stream.carried_as}`"
     if stream.is_pushed:
         return stream.strategy.value
     way = f"{stream.listing.value} by `{stream.cursor}`" if stream.cursor else stream.listing.value

@@ -1,5 +1,6 @@
 """What a source says of itself: the names under which everything outside its own package meets it."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,6 +30,8 @@ class Source:
     title: its name for people. kind: its name among the kinds of Dagster's assets.
     account_type: the type of the one record that stands for the whole org, which every other record belongs to.
     applications_url: where a user makes credentials.
+    query: parameters that request related records with a listing, each by the dotted relationships that lead to it, and
+        by type the attributes and relationships to show, where that are not the usual ones.
     """
 
     adapter: str
@@ -37,6 +40,7 @@ class Source:
     account_type: str
     applications_url: str
     event_headers: EventHeaders
+    query: Callable[[Sequence[str], Mapping[str, Sequence[str]]], dict[str, str]]
 
     @property
     def sync_job(self) -> str:

@@ -103,9 +103,9 @@ class Stream:
     is_unconfirmed: the public reference names `path` without showing it, so it may be absent.
     fallback_path: read instead, together with `also_under`, where an unconfirmed `path` is absent. No cursor is known
         to work there.
-    include: name to request on the parent's pages, the parent being the last placeholder of `path`; on the pages of
-        the parents in `also_under` the value is the last segment of their path.
-    comes_with: {stream: include}: the record can be included in the pages of that stream instead, which saves its own
+    carried_as: relationship of the parent, the last placeholder of `path`, by which its pages bring the records along;
+        on the pages of the parents in `also_under` it is the last segment of their path.
+    comes_with: {stream: relationship}: the pages of that stream can bring the record along instead, which saves its own
         listing where that stream is read anyway.
     asks_all: query parameters without which its listings omit archived or deleted records.
     hidden_under: paths of this stream with a query: further listings that show only the records omitted by the others.
@@ -149,7 +149,7 @@ class Stream:
     cursor: str | None = None
     is_cursor_filterable: bool = True
     is_cursor_orderable: bool = True
-    include: str | None = None
+    carried_as: str | None = None
     comes_with: Mapping[str, str] = field(default_factory=dict)
     asks_all: Mapping[str, str] = field(default_factory=dict)
     hidden_under: tuple[str, ...] = ()
@@ -189,11 +189,11 @@ class Stream:
             for placeholder in placeholders_of(path):
                 if not self._stream_behind(placeholder):
                     yield f"{{{placeholder}_id}} needs belongs_to[{placeholder!r}]"
-        if self.include and not self.placeholders:
-            yield "include needs a path under the parent"
+        if self.carried_as and not self.placeholders:
+            yield "carried_as needs a path under the parent"
         if {path.partition("?")[0] for path in self.hidden_under} - {*self.all_paths}:
             yield "hidden_under names a path that is not one of its listings"
-        if self.is_pushed and (self.placeholders or self.include or self.is_unconfirmed or self.also_under):
+        if self.is_pushed and (self.placeholders or self.carried_as or self.is_unconfirmed or self.also_under):
             yield "a pushed stream has no listings"
         if self.fallback_path and not self.is_unconfirmed:
             yield "fallback_path is for a path that may be absent"
@@ -209,7 +209,7 @@ class Stream:
             yield f"cursor {self.cursor} is not a declared attribute"
         if not self.is_cursor_filterable and not self.is_cursor_orderable:
             yield f"cursor {self.cursor} can neither filter nor order"
-        if self.include:
+        if self.carried_as:
             yield "an included stream is read with its parent and follows no cursor of its own"
 
     def _relationship_problems(self) -> Iterator[str]:
@@ -235,8 +235,8 @@ class Stream:
             yield "a withheld attribute is declared"
         if set(self.only_asked) - self.attributes.keys():
             yield "only_asked names an undeclared attribute"
-        if self.only_asked and self.include:
-            yield "an included stream's records are never shown without include, so seldom does not apply"
+        if self.only_asked and self.carried_as:
+            yield "an included stream's records are always requested by name, so only_asked does not apply"
 
     @cached_property
     def short_name(self) -> str:
@@ -363,7 +363,7 @@ class Stream:
 
     @cached_property
     def strategy(self) -> Strategy:
-        if self.include:
+        if self.carried_as:
             return Strategy.INCLUDED
         return Strategy.CHILD if self.placeholders else self.listing
 

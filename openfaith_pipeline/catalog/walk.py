@@ -20,33 +20,36 @@ CHECKPOINT_FORMAT = 3
 class Carried(NamedTuple):
     """A stream included in a listing.
 
-    parent: the stream whose records name these. include: the dotted include path.
+    parent: the stream whose records name these. way: dotted relationships, from the listing's rows to the records.
     relationship: from the record to the parent.
     outer: how the parent's records are included themselves, None where they are the listing's rows.
     """
 
     stream: Stream
     parent: Stream
-    include: str
+    way: str
     relationship: str
     outer: "Carried | None" = None
 
     @property
     def name(self) -> str:
         """The parent's relationship to the records."""
-        return self.include.rpartition(".")[2]
+        return self.way.rpartition(".")[2]
 
 
 class Refused(NamedTuple):
-    """An include that the source answers with an error. name: dotted. is_withheld: refused, rather than failed."""
+    """Related records that the source answers with an error when they are requested with a listing.
+
+    name: dotted, as Carried.way. is_withheld: refused, rather than failed.
+    """
 
     name: str
     reason: str
     is_withheld: bool = False
 
-    def hides(self, include: str) -> bool:
-        """Whether this include would come through the refused one."""
-        return include == self.name or include.startswith(f"{self.name}.")
+    def hides(self, way: str) -> bool:
+        """Whether this way leads through the refused one."""
+        return way == self.name or way.startswith(f"{self.name}.")
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Route:
     filters: parameters that make the listing show records it omits by default.
     is_of_hidden: whether it shows only the records that the lead's other listings omit.
     refusal: why the source does not show the omitted records; then no record missing from the listing is deleted.
-    refused: includes that are not requested because the source fails on them.
+    refused: related records that are not requested because the source fails on them.
     """
 
     lead: Stream
@@ -77,14 +80,14 @@ class Route:
     refused: tuple[Refused, ...] = ()
 
     def without(self, refused: Iterable[Refused]) -> "Route":
-        """The route without the streams that come by these includes."""
+        """The route without the streams that come in these ways."""
         gone = (*self.refused, *refused)
-        kept = tuple(each for each in self.carried if not any(one.hides(each.include) for one in gone))
+        kept = tuple(each for each in self.carried if not any(one.hides(each.way) for one in gone))
         return replace(self, carried=kept, refused=gone)
 
     def unasked(self, stream: Stream) -> dict[str, Refused]:
-        """Relationships that the stream's records show only through an include that this route cannot use."""
-        prefixes = ["", *(f"{each.include}." for each in self.carried if each.stream is stream)]
+        """Relationships that the stream's records show only where these request them, as this route cannot."""
+        prefixes = ["", *(f"{each.way}." for each in self.carried if each.stream is stream)]
         shown = prefixes if stream is self.lead else prefixes[1:]
         return {
             name: each
@@ -114,15 +117,16 @@ class Route:
         """Parameters of every page of the route."""
         asked = set(self.lead.asks_for)
         for carried in self.carried:
-            asked |= {carried.include, *(f"{carried.include}.{name}" for name in carried.stream.asks_for)}
+            asked |= {carried.way, *(f"{carried.way}.{name}" for name in carried.stream.asks_for)}
         asked = {name for name in asked if not any(each.hides(name) for each in self.refused)}
-        query = {**dict(self.filters), **({"include": ",".join(sorted(asked))} if asked else {})}
+        named: dict[str, list[str]] = {}
         for stream in self.streams:
             if stream.withheld or stream.only_asked:
-                named = (each.name for each in self.carried if each.parent is stream)
-                shown = dict.fromkeys([*stream.attributes, *stream.belongs_to, *stream.has_many, *named])
-                query[f"fields[{stream.type}]"] = ",".join(shown)
-        return query
+                brought = (each.name for each in self.carried if each.parent is stream)
+                named[stream.type] = list(
+                    dict.fromkeys([*stream.attributes, *stream.belongs_to, *stream.has_many, *brought])
+                )
+        return {**dict(self.filters), **self.lead.product.source.query(sorted(asked), named)}
 
 
 def query_of(stream: Stream) -> dict[str, str]:

@@ -54,7 +54,7 @@ def _write_carried(carried: Carried) -> dict[str, Any]:
     return {
         "stream": carried.stream.name,
         "parent": carried.parent.name,
-        "include": carried.include,
+        "include": carried.way,
         "relationship": carried.relationship,
         "outer": _write_carried(carried.outer) if carried.outer else None,
     }
@@ -64,7 +64,7 @@ def _read_carried(written: Mapping[str, Any], catalog: Mapping[str, Stream]) -> 
     return Carried(
         stream=catalog[written["stream"]],
         parent=catalog[written["parent"]],
-        include=written["include"],
+        way=written["include"],
         relationship=written["relationship"],
         outer=_read_carried(written["outer"], catalog) if written["outer"] else None,
     )

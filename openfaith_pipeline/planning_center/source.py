@@ -3,6 +3,7 @@
 from typing import Final
 
 from openfaith_pipeline.catalog.source import EventHeaders, Source
+from openfaith_pipeline.planning_center.queries import query_parameters
 
 PLANNING_CENTER: Final = Source(
     adapter="pco",
@@ -15,4 +16,5 @@ PLANNING_CENTER: Final = Source(
         signature="X-PCO-Webhooks-Authenticity",
         sent_at="X-PCO-Webhooks-Event-Time",
     ),
+    query=query_parameters,
 )

@@ -169,7 +169,7 @@ class Census:
         parts = self.parts(relation.target) if relation.target else ()
         named = {name for way in shape.ways if way.relation == relation.name for name in way.placeholders}
         fitting = [part for part in parts if part.relation and part.relation.name in named]
-        if not fitting or shape.stream.include:
+        if not fitting or shape.stream.carried_as:
             return range(self.count(relation.target) if relation.target else 0)
         return [place for part in fitting for place in range(part.start, part.start + len(part.owners))]
 

@@ -243,7 +243,7 @@ class Editor:
         if not relation.target:
             return ()
         owners = self._church.table(relation.target)
-        ways = [way for way in shape.ways if way.relation == relation.name and not shape.stream.include]
+        ways = [way for way in shape.ways if way.relation == relation.name and not shape.stream.carried_as]
         outer = [name for way in ways for name in way.placeholders[:-1] if name in owners.shape.relation]
         if not outer:
             return owners.ids

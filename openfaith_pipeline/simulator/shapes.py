@@ -175,7 +175,7 @@ def _down(kin: _Kin) -> Iterator[tuple[str, Edge]]:
     """Edges from parents to records listed or included under them."""
     for way in kin.ways:
         if way.parent and way.relation:
-            is_offered, is_single = bool(kin.stream.include), kin.stream.is_singleton
+            is_offered, is_single = bool(kin.stream.carried_as), kin.stream.is_singleton
             yield way.parent, Edge(way.name, kin.stream.name, way.relation, None, is_offered, is_single=is_single)
 
 
@@ -192,6 +192,6 @@ def _back(kin: _Kin) -> Iterator[tuple[str, Edge]]:
 def _is_tie(kin: _Kin) -> bool:
     """Whether the records only join two others, like memberships."""
     targets = {relation.target for relation in kin.relations}
-    is_walked = bool(kin.stream.placeholders) and not kin.stream.include
+    is_walked = bool(kin.stream.placeholders) and not kin.stream.carried_as
     is_pair = len(kin.relations) == len(targets) == 2 and None not in targets
     return is_walked and is_pair and kin.stream.type.endswith("Membership")

@@ -156,6 +156,6 @@ def left_out(route: Route, rows: list[Any], included: list[Any]) -> list[tuple[C
     missing: list[tuple[Carried, str]] = []
     for each in route.carried:
         if each.stream.comes_with:
-            named = (identifier for row in rows for identifier in _named(row, each.include))
+            named = (identifier for row in rows for identifier in _named(row, each.way))
             missing += [(each, child) for child in dict.fromkeys(named) if (each.stream.type, child) not in there]
     return missing

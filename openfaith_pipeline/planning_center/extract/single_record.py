@@ -34,9 +34,9 @@ class Brought:
 @cache
 def route_of(stream: Stream) -> Route:
     """A route for the stream's records with everything that can be included."""
-    if stream.include:
+    if stream.carried_as:
         return Route(stream, stream.path, (), Strategy.FULL, is_whole=False)
-    carried = [each for each in STREAMS.values() if each.include and stream in _leads_of(each)]
+    carried = [each for each in STREAMS.values() if each.carried_as and stream in _leads_of(each)]
     routes = (route for walk in plan_walks([stream, *carried], STREAMS, is_full=False) for route in walk.routes)
     return replace(next(route for route in routes if route.lead is stream), filters=())
 

@@ -74,7 +74,7 @@ def plan_walks(
 
 def walk_apart(stream: Stream, catalog: Mapping[str, Stream]) -> Walk | None:
     """Separate listings for records that usually come included; None where their number grows with the church."""
-    if not stream.include or any(_grows(catalog[stream.parent_of(path) or ""], catalog) for path in stream.paths()):
+    if not stream.carried_as or any(_grows(catalog[stream.parent_of(path) or ""], catalog) for path in stream.paths()):
         return None
     listing = Strategy.SINGLETON if stream.is_singleton else Strategy.FULL
     return Walk(tuple(Route(stream, path, (), listing, is_whole=True) for path in stream.paths()), (stream,))
@@ -113,7 +113,7 @@ def _leads(stream: Stream, catalog: Mapping[str, Stream], joined: Collection[str
     """The streams whose listings bring this one: itself, or those it is included in."""
     if stream.name in joined:
         return [catalog[stream.companion or ""]]
-    if not stream.include:
+    if not stream.carried_as:
         return [stream]
     parents = [catalog[parent] for path in stream.paths() if (parent := stream.parent_of(path))]
     return list(dict.fromkeys(lead for parent in parents for lead in _leads(parent, catalog, joined)))
@@ -173,17 +173,17 @@ def _carried(stream: Stream, lead: Stream, catalog: Mapping[str, Stream], joined
         if stream.companion != lead.name:
             return []
         return [Carried(stream, lead, stream.comes_with[lead.name], stream.companion_relationships[0])]
-    if not stream.include:
+    if not stream.carried_as:
         return []
     found: list[Carried] = []
     for path in stream.paths():
         parent = catalog[stream.parent_of(path) or ""]
-        own = stream.include if path == stream.path else path.rsplit("/", 1)[-1]
+        own = stream.carried_as if path == stream.path else path.rsplit("/", 1)[-1]
         relationship = placeholders_of(path)[-1]
         if parent is lead:
             found.append(Carried(stream, parent, own, relationship))
         found += [
-            Carried(stream, parent, f"{outer.include}.{own}", relationship, outer)
+            Carried(stream, parent, f"{outer.way}.{own}", relationship, outer)
             for outer in _carried(parent, lead, catalog, joined)
         ]
     return found

@@ -171,7 +171,7 @@ RESOURCE_SUGGESTIONS = Stream(
     product=Product.CALENDAR,
     type="ResourceSuggestion",
     path="/calendar/v2/room_setups/{room_setup_id}/resource_suggestions",
-    include="resource_suggestions",
+    carried_as="resource_suggestions",
     attributes={"quantity": INTEGER, **TIMESTAMPS},
     belongs_to={"room_setup": "calendar.room_setups", "resource": "calendar.resources"},
     population=Population(1, per="calendar.room_setups"),
@@ -292,7 +292,7 @@ EVENT_TIMES = Stream(
     product=Product.CALENDAR,
     type="EventTime",
     path="/calendar/v2/event_instances/{event_instance_id}/event_times",
-    include="event_times",
+    carried_as="event_times",
     # The reference calls `name` a time; it is the name of one.
     attributes={
         "ends_at": TIMESTAMP,

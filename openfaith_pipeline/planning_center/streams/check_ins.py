@@ -80,7 +80,7 @@ ATTENDANCE_TYPES = Stream(
     product=Product.CHECK_INS,
     type="AttendanceType",
     path="/check-ins/v2/events/{event_id}/attendance_types",
-    include="attendance_types",
+    carried_as="attendance_types",
     attributes={"name": TEXT, "color": TEXT, "limit": INTEGER, **TIMESTAMPS},
     belongs_to={"event": "check_ins.events"},
     population=Population(2, per="check_ins.events"),
@@ -299,7 +299,7 @@ CHECK_IN_TIMES = Stream(
     product=Product.CHECK_INS,
     type="CheckInTime",
     path="/check-ins/v2/check_ins/{check_in_id}/check_in_times",
-    include="check_in_times",
+    carried_as="check_in_times",
     attributes={"kind": TEXT, "has_validated": BOOLEAN, "services_integrated": BOOLEAN, "alerts": JSON},
     belongs_to={
         "check_in": "check_ins.check_ins",

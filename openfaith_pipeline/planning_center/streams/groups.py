@@ -123,7 +123,7 @@ ENROLLMENTS = Stream(
     type="Enrollment",
     path="/groups/v2/groups/{group_id}/enrollment",
     table="enrollments",
-    include="enrollment",
+    carried_as="enrollment",
     is_singleton=True,
     attributes={
         "auto_closed": BOOLEAN,
@@ -220,7 +220,7 @@ OWNERS = Stream(
     type="Owner",
     path="/groups/v2/events/{event_id}/notes/{event_note_id}/owner",
     table="owners",
-    include="owner",
+    carried_as="owner",
     is_singleton=True,
     attributes={"avatar_url": TEXT, "first_name": TEXT, "last_name": TEXT},
     # One person writes many notes, which name their author.
@@ -233,7 +233,7 @@ LOCATIONS = Stream(
     type="Location",
     path="/groups/v2/groups/{group_id}/location",
     table="locations",
-    include="location",
+    carried_as="location",
     is_singleton=True,
     also_under=("/groups/v2/events/{event_id}/location",),
     attributes={

@@ -20,7 +20,7 @@ def syncs_of_every_kind() -> Iterator[tuple[str, Sequence[Stream], dict[str, Any
     """Its name, the streams that are read, and how the sync is asked for."""
     yield "incremental", ALL, {}
     yield "quick", ALL, {"is_rotating": True}
-    yield "children without their parents' stream", [stream for stream in ALL if stream.include], {}
+    yield "children without their parents' stream", [stream for stream in ALL if stream.carried_as], {}
     walks = [walk.streams for walk in plan_walks(ALL, STREAMS, is_full=True)]
     for night, chosen in enumerate((walks[::2], walks[1::2]), start=1):
         streams = [stream for together in chosen for stream in together]

@@ -50,7 +50,7 @@ def test_a_listing_is_read_as_the_api_allows(declared: dict[str, Any], listing: 
 
 def test_an_included_stream_is_read_with_its_parents() -> None:
     declared = under_group(
-        include="things",
+        carried_as="things",
         also_under=("/groups/v2/events/{event_id}/things",),
         walked_under={"event": "groups.events"},
     )
@@ -108,7 +108,7 @@ def test_a_declaration_that_contradicts_itself_is_refused(declared: dict[str, An
 
 def test_an_included_stream_has_no_cursor() -> None:
     with pytest.raises(ValueError, match="no cursor of its own"):
-        under_group(include="things", cursor="updated_at")
+        under_group(carried_as="things", cursor="updated_at")
 
 
 @pytest.mark.parametrize(

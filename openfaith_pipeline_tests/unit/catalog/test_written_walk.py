@@ -15,7 +15,7 @@ def walks() -> list[Walk]:
         for is_full in (True, False)
         for walk in plan_walks(STREAMS.values(), STREAMS, is_full=is_full, is_rotating=not is_full)
     ]
-    includes = [(walk, each.include) for walk in planned for route in walk.routes for each in route.carried]
+    includes = [(walk, each.way) for walk in planned for route in walk.routes for each in route.carried]
     lessened = [walk.without([Refused(include, "it fails", is_withheld=True)]) for walk, include in includes]
     hidden = [walk.without_hidden(lead, "it is refused") for walk in planned for lead in walk.leads if lead.asks_all]
     return [*planned, *lessened, *hidden, *(walk.only(walk.routes[:1]) for walk in planned if walk.routes)]

@@ -115,10 +115,10 @@ def check_listing(walker: Walker, name: str, *, is_absent: bool = False) -> None
     rows: list[Row] = []
     for route in walker.routes(name, is_absent=is_absent):
         listed, included = walker.read(route)
-        rows += [row for row in included if row["type"] == stream.type] if stream.include else listed
+        rows += [row for row in included if row["type"] == stream.type] if stream.carried_as else listed
     ids = [row["id"] for row in rows]
     assert set(ids) == set(truth)
-    assert stream.include or stream.listed_by or len(ids) == len(set(ids))
+    assert stream.carried_as or stream.listed_by or len(ids) == len(set(ids))
     assert {(row["id"], *wrong) for row in rows if (wrong := mismatches(row, truth[row["id"]]))} == set()
     asked = set(stream.asks_for)
     assert all(asked <= row.get("relationships", {}).keys() for row in rows)
@@ -145,7 +145,7 @@ def test_what_has_no_path_of_its_own_is_at_others(_emptied: Walker, name: str) -
         check_listing(_emptied, name, is_absent=True)
 
 
-@pytest.mark.parametrize("name", [name for name in SHARED if not STREAMS[name].include])
+@pytest.mark.parametrize("name", [name for name in SHARED if not STREAMS[name].carried_as])
 def test_each_of_several_paths_lists_a_part_of_its_own(walker: Walker, name: str) -> None:
     parts = [{row["id"] for row in walker.read(route)[0]} for route in walker.routes(name, is_absent=True)]
     assert len(parts) == len(STREAMS[name].paths(is_path_absent=True))
@@ -153,14 +153,14 @@ def test_each_of_several_paths_lists_a_part_of_its_own(walker: Walker, name: str
     assert sum(map(len, parts)) == len(set.union(*parts))
 
 
-@pytest.mark.parametrize("name", [name for name, stream in STREAMS.items() if stream.include])
+@pytest.mark.parametrize("name", [name for name, stream in STREAMS.items() if stream.carried_as])
 def test_parents_name_what_is_included_with_them(walker: Walker, name: str) -> None:
     """The linkage of each parent is the records that the truth hangs on it, or its own relationship."""
     named: dict[tuple[str, str], dict[str, list[str]]] = {}
     for route in walker.routes(name):
         rows = [row for listed in walker.read(route) for row in listed]
         for carried in (each for each in route.carried if each.stream.name == name):
-            relationship = carried.include.rsplit(".", 1)[-1]
+            relationship = carried.way.rsplit(".", 1)[-1]
             named.setdefault((carried.parent.name, relationship), {}).update(
                 (row["id"], ids_of(row["relationships"][relationship]["data"]))
                 for row in rows
@@ -186,7 +186,9 @@ def ids_of(data: Any) -> list[str]:
     return [each["id"] for each in (data if isinstance(data, list) else [data]) if each]
 
 
-@pytest.mark.parametrize("name", [name for name, stream in STREAMS.items() if stream.asks_for and not stream.include])
+@pytest.mark.parametrize(
+    "name", [name for name, stream in STREAMS.items() if stream.asks_for and not stream.carried_as]
+)
 def test_what_is_asked_for_is_not_shown_unasked(walker: Walker, name: str) -> None:
     for route in walker.routes(name):
         rows, _ = walker.read(route, is_asking=False)

@@ -153,7 +153,7 @@ def test_paths_are_documented_and_lead_through_the_parents_they_name() -> None:
 def test_outer_parents_are_columns_of_the_inner_ones() -> None:
     """A walk two or three levels deep takes all ids of its path from the innermost parent's row."""
     for stream in STREAMS.values():
-        for path in () if stream.include else all_paths(stream):
+        for path in () if stream.carried_as else all_paths(stream):
             for name in placeholders_of(path)[:-1]:
                 assert f"{name}_id" in STREAMS[stream.parent_of(path) or ""].columns, path
 
@@ -176,8 +176,8 @@ def test_paths_that_the_reference_is_not_sure_of_are_probed() -> None:
 
 def test_includes_are_offered_by_the_parents() -> None:
     for stream in STREAMS.values():
-        if stream.include:
-            assert stream.include == stream.path.rsplit("/", 1)[-1]
+        if stream.carried_as:
+            assert stream.carried_as == stream.path.rsplit("/", 1)[-1]
             for path in stream.paths():
                 offered = Documented(STREAMS[stream.parent_of(path) or ""]).includable
                 assert offered[path.rsplit("/", 1)[-1]] == stream.type, stream.name
@@ -258,7 +258,7 @@ def test_a_record_names_its_parents_only_where_the_reference_shows_it() -> None:
 def test_relationships_that_can_be_asked_for_are_kept() -> None:
     different = set()
     for stream, documented in documented_streams():
-        brought = {each.include for each in STREAMS.values() if stream.name in each.parents}
+        brought = {each.carried_as for each in STREAMS.values() if stream.name in each.parents}
         told = {*documented.shown, *stream.asks_for, *stream.belongs_to, *brought, "organization"}
         different |= {
             f"{stream.name}.{name}"
