@@ -90,7 +90,7 @@ def test_links_are_named_after_both_sides() -> None:
     [
         ({"path": "/giving/v2/things"}, "outside /groups/v2"),
         ({"also_under": ("/groups/v2/tags/{tag_id}/things",)}, "needs belongs_to"),
-        ({"include": "things"}, "include needs a path"),
+        ({"carried_as": "things"}, "carried_as needs a path"),
         ({"fallback_path": "/groups/v2/others"}, "may be absent"),
         ({"walked_under": {"tag": "groups.tags"}}, "in no path"),
         ({"cursor": "changed_at"}, "not a declared attribute"),
