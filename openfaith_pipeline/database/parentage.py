@@ -38,7 +38,7 @@ def _ways_of_owner(stream: Stream) -> Iterator[sql.Composable]:
 
     The notes of a plan's item have a plan. Those of a template's item have none: there the item must be a template's.
     """
-    if not stream.include or not stream.parent:
+    if not stream.carried_as or not stream.parent:
         return
     owner, relationship = STREAMS[stream.parent], stream.placeholders[-1]
     for found in owner.parent_ways:
