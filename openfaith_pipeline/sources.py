@@ -3,17 +3,19 @@
 Nothing outside a source's own room, its mapping and the simulator names a stream.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from openfaith_pipeline.canonical.registry import Model, model_of
-from openfaith_pipeline.catalog.events import Event, WebhookDialect
+from openfaith_pipeline.catalog.events import Event, Subscriptions, WebhookDialect
 from openfaith_pipeline.catalog.source import Product, Source
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.view import Question, View
 from openfaith_pipeline.planning_center import envelopes, mapping, products, views
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 from openfaith_pipeline.planning_center.streams import STREAMS
+from openfaith_pipeline.planning_center.webhook_subscriptions import WebhookSubscriptions
 
 __all__ = [
     "CANONICAL",
@@ -24,6 +26,7 @@ __all__ = [
     "QUESTIONS",
     "SOURCES",
     "STREAMS",
+    "SUBSCRIPTIONS",
     "VIEWS",
     "carried_names",
     "event_named",
@@ -41,6 +44,11 @@ PRODUCTS: Final[Mapping[str, Product]] = {product.value: product for product in 
 
 DIALECTS: Final[Mapping[str, WebhookDialect]] = {PLANNING_CENTER.adapter: envelopes}
 """How the sources that have webhooks deliver, by adapter."""
+
+SUBSCRIPTIONS: Final[Mapping[str, Callable[[PlanningCenterClient], Subscriptions]]] = {
+    PLANNING_CENTER.adapter: WebhookSubscriptions
+}
+"""The webhook subscriptions behind a client, by adapter."""
 
 CANONICAL: Final[Model] = model_of(mapping.MODULES, STREAMS)
 """Every declaration of every source's mapping, and the tables and relationships derived from them."""

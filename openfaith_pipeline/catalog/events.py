@@ -66,6 +66,38 @@ class WebhookDialect(Protocol):
         """The event with this name; None if its type is not synced."""
 
 
+@dataclass(frozen=True)
+class SubscriptionThere:
+    """A webhook subscription as its source has it. secret: None where the source does not show it."""
+
+    id: str
+    event: str
+    url: str
+    is_active: bool
+    secret: str | None
+
+
+class Subscriptions(Protocol):
+    """The webhook subscriptions of one org at its source. Errors are those of requests."""
+
+    async def offered(self) -> list[str]:
+        """The names of the events that can be subscribed to."""
+
+    async def there(self) -> list[SubscriptionThere]:
+        """All that the org has, other programs' too."""
+
+    async def add(self, event: str, url: str) -> tuple[str, str]:
+        """The id of the new subscription, and its secret."""
+
+    async def enable(self, id: str) -> None: ...
+
+    async def new_secret(self, id: str) -> str:
+        """The secret that replaces the present one."""
+
+    async def delete(self, id: str) -> None:
+        """One that is not there is deleted."""
+
+
 def moment_of(value: Any) -> datetime | None:
     """A time in UTC within the range of both Postgres and Python; None for anything else."""
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,8 +12,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from openfaith_pipeline.alerts.incidents import raise_alert, resolve_alert
-from openfaith_pipeline.catalog.events import MOST_ID_CHARACTERS
-from openfaith_pipeline.catalog.walk import id_of
+from openfaith_pipeline.catalog.events import Subscriptions, SubscriptionThere
 from openfaith_pipeline.connections.account import check_answering
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
@@ -23,20 +22,14 @@ from openfaith_pipeline.errors import (
     ConnectionRejected,
     OpenFaithError,
     OrgPaused,
-    PathNotFound,
     RetriableError,
     UnavailableError,
     UnexpectedResponse,
 )
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.orgs.registry import get_org
-from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.planning_center.extract.listings import ListingState, list_pages
-from openfaith_pipeline.planning_center.extract.pages import Listing, Tally
-from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE, event_named
+from openfaith_pipeline.sources import DEFAULT_SOURCE, SUBSCRIPTIONS, event_named
 from openfaith_pipeline.webhooks.secrets import (
     Subscription,
     forget_subscription,
@@ -53,8 +46,6 @@ LONG_SILENCE: Final = timedelta(minutes=15)
 """Silence after which deliveries may be lost: Planning Center retries, but gives up early under many failures."""
 
 _RECEIVER: Final = "receiver"
-_EVENTS_PATH: Final = f"{Product.WEBHOOKS.path_prefix}/available_events"
-_PATH: Final = f"{Product.WEBHOOKS.path_prefix}/webhook_subscriptions"
 
 
 @dataclass(frozen=True)
@@ -116,7 +107,8 @@ async def ensure_subscriptions(
     try:
         url = receiver_url(database.settings, org_id)
         async with client_factory(database, org_id) as client:
-            ensured = await _Desk(database, cipher_from(database.settings), client, org_id, url).ensure()
+            subscriptions = SUBSCRIPTIONS[DEFAULT_SOURCE.adapter](client)
+            ensured = await _Desk(database, cipher_from(database.settings), subscriptions, org_id, url).ensure()
         wait = CHECK_EVERY if ensured.problem is None else CHECK_REFUSED_EVERY
     except (RetriableError, OrgPaused) as error:
         ensured, wait = Ensured(org_id, problem=str(error)), CHECK_AGAIN_IN
@@ -172,8 +164,9 @@ async def _end_all(
     database: Database, org_id: str, ours: Iterable[Subscription], client_factory: ClientFactory
 ) -> None:
     async with client_factory(database, org_id) as client:
+        subscriptions = SUBSCRIPTIONS[DEFAULT_SOURCE.adapter](client)
         for subscription in ours:
-            await _delete(client, subscription)
+            await subscriptions.delete(subscription.subscription_id)
             with database.connect() as connection:
                 forget_subscription(connection, org_id, subscription.subscription_id)
 
@@ -282,59 +275,45 @@ class _Desk:
 
     database: Database
     cipher: Cipher
-    client: PlanningCenterClient
+    subscriptions: Subscriptions
     org_id: str
     url: str
 
     async def ensure(self) -> Ensured:
-        offered = await self._list(_EVENTS_PATH)
-        wanted = {name for row in offered if event_named(name := str(_attributes(row).get("name")))}
-        there = {id: row for row in await self._list(_PATH) if (id := _usable_id(row))}
-        ours = {id: row for id, row in there.items() if _attributes(row).get("url") == self.url}
+        wanted = {name for name in await self.subscriptions.offered() if event_named(name)}
+        there = {each.id: each for each in await self.subscriptions.there()}
+        ours = [each for each in there.values() if each.url == self.url]
         await self._forget_others(there)
-        enabled = [event for id, row in ours.items() if (event := await self._look_after(id, row))]
-        known = {str(_attributes(row).get("name")) for row in ours.values()}
+        enabled = [each.event for each in ours if await self._look_after(each)]
+        known = {each.event for each in ours}
         added, problems = [], list[str]()
         for event in sorted(wanted - known):
             try:
-                await self._add(event)
+                id, secret = await self.subscriptions.add(event, self.url)
+                self._keep(Subscription(id, event, self.url), secret)
                 added.append(event)
             except UnexpectedResponse as error:  # for this event; others may be possible
                 problems.append(f"{event}: {error}")
         events = tuple(sorted(known | set(added)))
         return Ensured(self.org_id, events, tuple(added), tuple(sorted(enabled)), "; ".join(problems[:3]) or None)
 
-    async def _look_after(self, id: str, row: Mapping[str, Any]) -> str | None:
-        """Make sure that we have its secret and that it is enabled; returns its event if it was not."""
-        attributes = _attributes(row)
-        await self._know_secret(Subscription(id, str(attributes.get("name")), self.url), attributes)
-        if attributes.get("active") is not False:
-            return None
-        body = {"data": {"type": "WebhookSubscription", "id": id, "attributes": {"active": True}}}
-        await self.client.write("PATCH", f"{_PATH}/{id}", product=Product.WEBHOOKS, body=body)
-        return str(attributes.get("name"))
+    async def _look_after(self, found: SubscriptionThere) -> bool:
+        """Make sure that we have its secret and that it is enabled; returns whether it was not."""
+        await self._know_secret(found)
+        if found.is_active:
+            return False
+        await self.subscriptions.enable(found.id)
+        return True
 
-    async def _know_secret(self, subscription: Subscription, attributes: Mapping[str, Any]) -> None:
+    async def _know_secret(self, found: SubscriptionThere) -> None:
         with self.database.connect() as connection:
-            kept = secret_of(connection, self.cipher, self.org_id, subscription.subscription_id)
-        told = attributes.get("authenticity_secret")
-        if kept and told in (None, kept):
+            kept = secret_of(connection, self.cipher, self.org_id, found.id)
+        if kept and found.secret in (None, kept):
             return
-        if not told:
-            path = f"{_PATH}/{subscription.subscription_id}/rotate_secret"
-            told = _secret_in(await self.client.write("POST", path, product=Product.WEBHOOKS))
-        self._keep(subscription, str(told))
+        secret = found.secret or await self.subscriptions.new_secret(found.id)
+        self._keep(Subscription(found.id, found.event, self.url), secret)
 
-    async def _add(self, event: str) -> None:
-        attributes = {"name": event, "url": self.url, "active": True}
-        body = {"data": {"type": "WebhookSubscription", "attributes": attributes}}
-        document = await self.client.write("POST", _PATH, product=Product.WEBHOOKS, body=body)
-        id = _usable_id(document.data)
-        if id is None:
-            raise UnexpectedResponse(f"POST {_PATH}: the subscription has no usable id")
-        self._keep(Subscription(id, event, self.url), _secret_in(document))
-
-    async def _forget_others(self, there: Mapping[str, Any]) -> None:
+    async def _forget_others(self, there: Collection[str]) -> None:
         """Delete ours that point to a former URL, and forget those that somebody deleted."""
         with self.database.connect() as connection:
             kept = subscriptions_of(connection, self.org_id)
@@ -343,42 +322,10 @@ class _Desk:
             if is_there and subscription.url == self.url:
                 continue
             if is_there:
-                await _delete(self.client, subscription)
+                await self.subscriptions.delete(subscription.subscription_id)
             with self.database.connect() as connection:
                 forget_subscription(connection, self.org_id, subscription.subscription_id)
 
     def _keep(self, subscription: Subscription, secret: str) -> None:
         with self.database.connect() as connection:
             keep_subscription(connection, self.cipher, self.org_id, subscription, secret)
-
-    async def _list(self, path: str) -> list[dict[str, Any]]:
-        async def fetch(path: str, params: Mapping[str, str]) -> Document:
-            return await self.client.get(path, params, product=Product.WEBHOOKS)
-
-        pages = list_pages(fetch, Listing(path), ListingState(), Tally())
-        return [row async for page in pages for row in page.rows if isinstance(row, dict)]
-
-
-async def _delete(client: PlanningCenterClient, subscription: Subscription) -> None:
-    try:
-        await client.write("DELETE", f"{_PATH}/{subscription.subscription_id}", product=Product.WEBHOOKS)
-    except PathNotFound:
-        return
-
-
-def _usable_id(row: Any) -> str | None:
-    identifier = id_of(row)
-    return identifier if identifier and len(identifier) <= MOST_ID_CHARACTERS else None
-
-
-def _attributes(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    attributes = row.get("attributes")
-    return attributes if isinstance(attributes, dict) else {}
-
-
-def _secret_in(document: Document) -> str:
-    """The secret in the response for a new or rotated subscription. Raises UnexpectedResponse if there is none."""
-    secret = _attributes(document.data).get("authenticity_secret") if isinstance(document.data, dict) else None
-    if not isinstance(secret, str) or not secret:
-        raise UnexpectedResponse("Planning Center made a webhook subscription but returned no secret")
-    return secret
