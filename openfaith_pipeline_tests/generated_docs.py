@@ -7,7 +7,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from openfaith_pipeline.canonical.document import render_edges, render_plan, render_types
-from openfaith_pipeline.catalog.document import render_catalog
+from openfaith_pipeline.catalog.document import render_pages
 from openfaith_pipeline.catalog.view import render_questions
 from openfaith_pipeline.cli.app import VERBS, app
 from openfaith_pipeline.cli.demo_churches import DemoChurches
@@ -32,7 +32,7 @@ def pages() -> Mapping[Path, str]:
     intro = "# Command line\n\nWhat `--help` says of each verb. Written by `make docs`; a test keeps it up to date.\n\n"
     return {
         DOCS / "cli.md": intro + "\n".join(sections),
-        DOCS / "catalog.md": render_catalog(STREAMS.values(), NOT_SYNCED),
+        **{DOCS / "catalog" / name: text for name, text in render_pages(STREAMS.values(), NOT_SYNCED).items()},
         DOCS / "types.md": render_plan(CANONICAL, PLAN, NOT_SYNCED),
         DOCS / "questions.md": render_questions(
             VIEWS.values(), QUESTIONS, schema=Settings.model_fields["views_schema"].default, org_id=DEMO_ORG
@@ -74,4 +74,5 @@ def _subcommands(text: str) -> list[str]:
 
 if __name__ == "__main__":
     for page, content in pages().items():
+        page.parent.mkdir(exist_ok=True)
         page.write_text(content)

@@ -1,25 +1,55 @@
-"""docs/catalog.md, written from the declarations: what becomes of each type that Planning Center documents."""
+"""docs/catalog/, written from the declarations: every table and column, and the types that are not synced."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.catalog.stream import Strategy, Stream
+from openfaith_pipeline.catalog.words import describe_columns, describe_links, describe_table
 
-_INTRODUCTION = """\
+Skipped = Mapping[Product, Mapping[str, str]]
+"""The types that are not synced, each with the reason."""
+
+_INDEX = """\
 # What is synced
 
-Written by `make docs` from the declarations in `openfaith_pipeline/planning_center/streams/`; change those, not this.
+Written by `make docs` from the declarations in `openfaith_pipeline/planning_center/streams/` and their words in
+`openfaith_pipeline/planning_center/dictionary/`; change those, not this. `openfaith-pipeline catalog --stream NAME`
+shows the same, and so do Postgres (`\\d+ {table}` in psql) and the columns of each asset in Dagster.
 
-Of the {types} types that Planning Center documents, {streams} are synced; the others stand with their reasons at
-the end of their product.
+Of the {types} types that Planning Center documents, {streams} are synced. The others stand with their reasons at the
+end of their product's page.
 
-A stream is one type of Planning Center and one raw table: {example}. Besides the columns
-listed, each table has `org_id` and `id`, which are its key, `_extra` for attributes that no declaration names and for
-values that do not fit their column, and `_content_hash`, `_first_seen_at`, `_synced_at`, `_deleted_at` and `_sync_id`.
-What a record refers to many of is in a table of links, with `org_id`, `id`, `related_id` and `position`.
+| product | streams | not synced | schema |
+|---|---|---|---|
+{products}
 
-How the records of a stream are found:
+## Tables
+
+A stream is one type of Planning Center and one raw table: {example}. Besides the columns listed on the pages, each
+table has:
+
+| column | holds | description |
+|---|---|---|
+{ours}
+
+A record that refers to many others has a table of links, with `org_id`, `id`, `related_id` and `position`.
+
+## Sensitive columns
+
+Columns are marked **personal**, **financial** or **health**. The mark stands at the end of the column's comment in
+Postgres, and is the tag `openfaith/sensitivity` of the column in Dagster:
+
+```sql
+SELECT attrelid::regclass, attname FROM pg_attribute
+WHERE col_description(attrelid, attnum) LIKE '%[health]';
+```
+
+An id of a person is not marked: it says nothing without the row it leads to. Neither is what a church shows publicly,
+such as its campuses' addresses and the speakers of its episodes. A text that anybody may write into, such as a
+description, may hold more than its mark says.
+
+## How the records of a stream are found
 
 {strategies}
 """
@@ -39,7 +69,7 @@ _STRATEGIES: Mapping[Strategy, str] = {
 
 
 class Reason(StrEnum):
-    """The reason for not syncing a type, as a sentence for docs/catalog.md."""
+    """The reason for not syncing a type, as a sentence for docs/catalog/."""
 
     ANOTHER_NAME = "Records of another type under the name of their role in it; that type is synced."
     DERIVED = "Computed from other types, which are synced."
@@ -56,51 +86,89 @@ class Reason(StrEnum):
     UNROUTED = "Documented as a type, but no path leads to it."
 
 
-def render_catalog(streams: Iterable[Stream], not_synced: Mapping[Product, Mapping[str, Reason]]) -> str:
-    """The document in Markdown: each product's streams, and its types that are none with the reason."""
+def render_pages(streams: Iterable[Stream], not_synced: Skipped) -> Mapping[str, str]:
+    """The pages in Markdown by file name: an index, and one page for each product."""
     by_product: dict[Product, list[Stream]] = {}
     for stream in streams:
         by_product.setdefault(stream.product, []).append(stream)
-    example = next(f"`{stream.name}` is `{stream.schema}.{stream.short_name}`" for [stream, *_] in by_product.values())
     by_product |= {product: [] for product in not_synced if product not in by_product}
-    strategies = "\n".join(f"- **{strategy.value}**: {meaning}." for strategy, meaning in _STRATEGIES.items())
+    pages = {
+        _file(product): "\n".join(_page(product, members, not_synced.get(product, {})))
+        for product, members in by_product.items()
+    }
+    return {"README.md": _index(by_product, not_synced), **pages}
+
+
+def _index(by_product: Mapping[Product, list[Stream]], not_synced: Skipped) -> str:
+    example = next(stream for members in by_product.values() for stream in members)
+    described = describe_columns(example)
+    ours = [name for name in described if name in {"org_id", "id"} or name.startswith("_")]
     synced = sum(map(len, by_product.values()))
-    types = synced + sum(map(len, not_synced.values()))
-    sections = [_INTRODUCTION.format(example=example, types=types, streams=synced, strategies=strategies)]
-    for product, members in by_product.items():
-        skipped = not_synced.get(product, {})
-        if members or skipped:
-            sections.append("\n".join(_section(product, members, skipped)))
-    return "\n".join(sections)
+    return _INDEX.format(
+        types=synced + sum(map(len, not_synced.values())),
+        streams=synced,
+        table=example.raw_table,
+        example=f"`{example.name}` is `{example.raw_table}`",
+        products="\n".join(
+            f"| [{_title(product)}]({_file(product)}) | {len(members)} | {len(not_synced.get(product, {}))} "
+            f"| `{product.schema}` |"
+            for product, members in by_product.items()
+        ),
+        ours="\n".join(f"| `{name}` | {described[name].mark or ''} | {described[name].text} |" for name in ours),
+        strategies="\n".join(f"- **{strategy.value}**: {meaning}." for strategy, meaning in _STRATEGIES.items()),
+    )
 
 
-def _section(product: Product, members: list[Stream], skipped: Mapping[str, Reason]) -> Iterator[str]:
-    yield f"## {product.value.replace('_', '-').title()}"
+def _page(product: Product, members: list[Stream], skipped: Mapping[str, str]) -> Iterator[str]:
+    yield f"# {_title(product)}"
     yield ""
-    yield f"Version {product.api_version} of the API. Schema and asset group `{product.schema}`."
+    yield f"Written by `make docs`. Version {product.api_version} of the API. Schema and group `{product.schema}`."
+    yield "The columns that every table has, the marks and the ways of reading are explained in [the index](README.md)."
     yield ""
     if members:
-        yield "| stream | type | read as | path | columns | refers to |"
-        yield "|---|---|---|---|---|---|"
-        yield from (_row(stream) for stream in members)
+        yield "| stream | records |"
+        yield "|---|---|"
+        yield from (
+            f"| [`{stream.short_name}`](#{stream.short_name}) | {describe_table(stream)} |" for stream in members
+        )
         yield ""
+    for stream in members:
+        yield from _section(stream)
     if skipped:
-        yield "Not synced:"
+        yield "## Not synced"
         yield ""
-        yield from (f"- **{type_name}**: {reason.value}" for type_name, reason in sorted(skipped.items()))
+        yield from (f"- **{type_name}**: {reason}" for type_name, reason in sorted(skipped.items()))
         yield ""
 
 
-def _row(stream: Stream) -> str:
-    cells = (
-        f"`{stream.name}`",
-        f"[{stream.type}]({stream.reference_url})",
-        _reading(stream),
-        _paths(stream),
-        _columns(stream),
-        _references(stream),
-    )
-    return f"| {' | '.join(cells)} |"
+def _section(stream: Stream) -> Iterator[str]:
+    yield f"## {stream.short_name}"
+    yield ""
+    yield f"{describe_table(stream)}. Type [{stream.type}]({stream.reference_url}), table `{stream.raw_table}`."
+    yield ""
+    yield f"- Read as: {_reading(stream)}"
+    yield f"- Path: {_paths(stream)}"
+    if stream.parents:
+        yield f"- Parents: {_names(stream.parents)}"
+    if stream.withheld:
+        yield f"- Never requested nor stored: {_names(stream.withheld)}"
+    yield ""
+    if stream.columns:
+        yield from _columns(stream)
+        yield ""
+    for relationship, table in stream.links.items():
+        words = describe_links(stream, relationship)["related_id"].text
+        yield f"Table of links `{stream.schema}.{table}`. `related_id`: {words[0].lower()}{words[1:]}."
+        yield ""
+
+
+def _columns(stream: Stream) -> Iterator[str]:
+    yield "| column | type | holds | description |"
+    yield "|---|---|---|---|"
+    described = describe_columns(stream)
+    for name, kind in stream.columns.items():
+        words = described.get(name)
+        yield f"| `{name}` | {kind.value} | {(words and words.mark) or ''} | {words.text if words else ''} |"
 
 
 def _reading(stream: Stream) -> str:
@@ -123,24 +191,13 @@ def _paths(stream: Stream) -> str:
     return f"{path}<br>where it exists" + (f"; else {instead}" if instead else "")
 
 
-def _columns(stream: Stream) -> str:
-    columns = [f"`{name}` {kind.value}" for name, kind in stream.columns.items()]
-    withheld = [f"never `{name}`" for name in stream.withheld]
-    return ", ".join(columns + withheld) or "none"
+def _names(names: Iterable[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
 
 
-def _references(stream: Stream) -> str:
-    to_one = [f"`{name}` {f'`{target}`' if target else 'any'}" for name, target in stream.belongs_to.items()]
-    to_many = [
-        f"`{name}` many {f'`{target}`' if target else 'of a type not synced'} in `{stream.links[name]}`"
-        for name, target in sorted(stream.has_many.items())
-    ]
-    listers = [
-        f"each `{stream.belongs_to[kind]}` that lists it in `{stream.links[name]}`"
-        for name, kind in stream.listed_by.items()
-    ]
-    return ", ".join(to_one + to_many + listers) or "none"
+def _title(product: Product) -> str:
+    return product.value.replace("_", "-").title()
 
 
-def _names(streams: Iterable[str]) -> str:
-    return " and ".join(f"`{name}`" for name in streams)
+def _file(product: Product) -> str:
+    return f"{product.value.replace('_', '-')}.md"

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from openfaith_pipeline.catalog.words import Dictionary
+
 
 @dataclass(frozen=True)
 class Account:
@@ -89,6 +91,10 @@ class Product(Protocol):
     @property
     def api_version(self) -> str:
         """The version of the API that its declarations were written against."""
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """Words for its tables and their columns."""
 
     @property
     def hides_what_is_forbidden(self) -> bool:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from openfaith_pipeline.catalog.source import Product
+from openfaith_pipeline.catalog.words import Entries
 
 
 class ColumnType(StrEnum):
@@ -138,6 +139,9 @@ class Stream:
     touches: relationships whose target's `updated_at` moves with a change of this record, where that is known.
 
     population: number of records in a typical church.
+
+    Words, where the product's dictionary has none or others:
+    description: the records in a few words, without a period. words: description of a column and its mark, by name.
     """
 
     product: Product
@@ -172,6 +176,7 @@ class Stream:
     table: str = ""
     population: Population = Population(5)
     description: str = ""
+    words: Entries = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for problem in (*self._path_problems(), *self._cursor_problems(), *self._relationship_problems()):

@@ -10,7 +10,6 @@ import typer
 from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.catalog import product_named
 from openfaith_pipeline.cli.completion import complete_stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UnknownStream, UsageError
@@ -18,6 +17,14 @@ from openfaith_pipeline.orgs.naming import find_org
 from openfaith_pipeline.orgs.registry import Org, list_orgs
 from openfaith_pipeline.sources import PRODUCTS, STREAMS
 from openfaith_pipeline.sync.stream_selection import streams_between_polls, streams_due_for_reconcile
+
+
+def product_named(name: str) -> Product:
+    """The product that an option names."""
+    if name not in PRODUCTS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, PRODUCTS))}")
+    return PRODUCTS[name]
+
 
 EveryOrg = Annotated[bool, typer.Option("--all", help="Every connected org that is not paused.")]
 Products = Annotated[

@@ -17,11 +17,11 @@ from sqlalchemy.schema import (
     CreateSchema,
     CreateTable,
     ExecutableDDLElement,
-    SetColumnComment,
 )
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.adoption import adopt_extras
+from openfaith_pipeline.database.comments import align_comments
 from openfaith_pipeline.database.dependent_views import views_set_aside
 from openfaith_pipeline.database.raw_tables import RAW_METADATA, tables_of, type_name
 from openfaith_pipeline.database.retyping import OLD_TYPES, retype_columns
@@ -82,6 +82,7 @@ def align_raw_tables(
     A new or retyped column takes over its values from `_extra`, in the table's rows and in the journal; values that do
     not fit its type are in `_extra` afterwards.
     """
+    streams = list(STREAMS.values() if streams is None else streams)
     gaps = find_gaps(connection, streams, metadata)
     absent = [gap for gap in gaps if gap.is_absent]
     for start in range(0, len(absent), _TABLES_AT_ONCE):
@@ -91,6 +92,7 @@ def align_raw_tables(
         if not gap.is_absent:
             with connection.transaction():
                 _extend(connection, gap)
+    align_comments(connection, (table for stream in streams for table in tables_of(stream, metadata)))
     return [gap.table.fullname for gap in gaps]
 
 
@@ -127,7 +129,6 @@ def _creation(gaps: Sequence[Gap]) -> list[str]:
     return [
         *map(ddl, schemas.values()),
         *(ddl(CreateTable(gap.table)) for gap in gaps),
-        *(ddl(SetColumnComment(column)) for gap in gaps for column in gap.table.columns if column.comment),
         *(ddl(CreateIndex(index)) for gap in gaps for index in gap.indexes),
     ]
 

@@ -7,24 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from psycopg import Connection, errors, sql
+from psycopg import Connection
 from sqlalchemy import Column, Index, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from openfaith_pipeline.database.alignment import Live, ddl, read_live
 from openfaith_pipeline.database.canonical_tables import canonical_metadata
+from openfaith_pipeline.database.comments import align_comments
 
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
-
-# Comments of one schema's tables and columns, by table and column; '' is the table itself.
-_COMMENTS: Final = """
-SELECT c.relname, coalesce(a.attname, ''), d.description FROM pg_description AS d
-JOIN pg_class AS c ON c.oid = d.objoid AND d.classoid = 'pg_class'::regclass
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
-LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
-WHERE n.nspname = %s AND c.relkind IN ('r', 'p')
-"""
 
 
 @dataclass(frozen=True)
@@ -51,7 +43,7 @@ def align_canonical_tables(connection: Connection[Any], schema: str) -> list[str
         with connection.transaction():
             for statement in _statements(gap):
                 connection.execute(statement)
-    _align_comments(connection, schema)
+    align_comments(connection, canonical_metadata(schema).sorted_tables)
     return [gap.table.name for gap in gaps]
 
 
@@ -79,23 +71,3 @@ def _addition(column: Column[Any]) -> str:
     defined = str(CreateColumn(column).compile(dialect=_DIALECT))
     needs_default = not column.nullable and column.server_default is None
     return f"{defined} DEFAULT ''" if needs_default else defined
-
-
-def _align_comments(connection: Connection[Any], schema: str) -> None:
-    """Comment tables and columns with their sources, except on tables of another owner."""
-    there = {(table, column): text for table, column, text in connection.execute(_COMMENTS, (schema,)).fetchall()}
-    for table in canonical_metadata(schema).sorted_tables:
-        wanted = {"": table.comment, **{column.name: column.comment for column in table.columns}}
-        changed = {name: text for name, text in wanted.items() if text and there.get((table.name, name)) != text}
-        try:
-            with connection.transaction():
-                for name, text in changed.items():
-                    connection.execute(_comment(table, name, text))
-        except errors.InsufficientPrivilege:
-            continue
-
-
-def _comment(table: Table, column: str, text: str) -> sql.Composed:
-    names = (str(table.schema), table.name, column) if column else (str(table.schema), table.name)
-    kind = sql.SQL("COLUMN" if column else "TABLE")
-    return sql.SQL("COMMENT ON {} {} IS {}").format(kind, sql.Identifier(*names), sql.Literal(text))

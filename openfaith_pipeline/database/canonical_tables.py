@@ -28,9 +28,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-from openfaith_pipeline.canonical.document import described_column, described_table, references_of
+from openfaith_pipeline.canonical.document import described_table, references_of
 from openfaith_pipeline.canonical.registry import CanonicalColumn, CanonicalTable
+from openfaith_pipeline.canonical.words import GENERAL, mark_of_edges, words_of_column, words_of_general
 from openfaith_pipeline.catalog.stream import ColumnType
+from openfaith_pipeline.catalog.words import Words
+from openfaith_pipeline.database.comments import describe
 from openfaith_pipeline.sources import CANONICAL
 
 CANONICAL_PREFIX: Final = "openfaith_"
@@ -69,22 +72,28 @@ def canonical_metadata(schema: str) -> MetaData:
     _add_external_links(metadata)
     _add_edges(metadata)
     _add_entity_relationships(metadata)
+    for table in metadata.tables.values():
+        describe(table, GENERAL)
     return metadata
 
 
 def _add_declared(metadata: MetaData, declared: CanonicalTable) -> None:
-    own = [_declared(column, declared) for column in declared.columns.values() if column.name not in _GENERAL]
+    own = [_declared(column) for column in declared.columns.values() if column.name not in _GENERAL]
     own += [_text(name) for name in _UNFED.get(declared.name, ()) if name not in declared.columns]
     table = _add_entity(metadata, declared.name, declared.tag, *own, comment=described_table(declared))
+    describe(table, {**words_of_general(CANONICAL, declared), **_words_of_fed(declared)})
     for name in references_of(declared):
         Index(f"{declared.name}{name[0].upper()}{name[1:]}Idx", table.c[name])
 
 
-def _declared(column: CanonicalColumn, table: CanonicalTable) -> Column[Any]:
+def _words_of_fed(table: CanonicalTable) -> dict[str, Words]:
+    return {name: words_of_column(table, name) for name in table.columns}
+
+
+def _declared(column: CanonicalColumn) -> Column[Any]:
     is_required = column.default is not None
     default = text("false") if column.default is False else text("true") if column.default is True else None
-    comment = described_column(table, column.name)
-    return Column(column.name, _TYPES[column.kind], nullable=not is_required, server_default=default, comment=comment)
+    return Column(column.name, _TYPES[column.kind], nullable=not is_required, server_default=default)
 
 
 def _add_sacraments(metadata: MetaData) -> None:
@@ -133,6 +142,7 @@ def _add_edges(metadata: MetaData) -> None:
         *_authored(),
         PrimaryKeyConstraint("orgId", "sourceEntityId", "targetEntityId", "relationshipType"),
     )
+    describe(table, {"metadata": Words(GENERAL["metadata"].text, mark_of_edges(CANONICAL))})
     Index("edgeRelationshipTypeIdx", table.c.relationshipType)
     Index("edgeSourceEntityIdIdx", table.c.sourceEntityId)
     Index("edgeTargetEntityIdIdx", table.c.targetEntityId)

@@ -10,10 +10,12 @@ from typing import Any, Final
 
 from psycopg import Connection, sql
 
+from openfaith_pipeline.canonical import words as canonical_words
 from openfaith_pipeline.canonical.registry import declaration_of
-from openfaith_pipeline.sources import CANONICAL, STREAMS, VIEWS
+from openfaith_pipeline.catalog import words
+from openfaith_pipeline.sources import CANONICAL, PRODUCTS, STREAMS, VIEWS
 
-_CODE: Final = ("raw_tables.py", "canonical_tables.py", "change_notes.py", "view_alignment.py")
+_CODE: Final = ("raw_tables.py", "canonical_tables.py", "change_notes.py", "view_alignment.py", "comments.py")
 _READ: Final = "SELECT obj_description(to_regnamespace('staging'), 'pg_namespace')"
 
 
@@ -24,9 +26,12 @@ def catalog_fingerprint() -> str:
         (stream.schema, stream.short_name, *stream.columns.items(), *stream.belongs_to, *stream.links.items())
         for stream in STREAMS.values()
     ]
+    declared += [(stream.description, *stream.words.items()) for stream in STREAMS.values()]
+    declared += [product.dictionary for product in PRODUCTS.values()]
     declared += [repr(declaration_of(each)) for each in CANONICAL.declarations]
     declared += [repr(view) for view in VIEWS.values()]
-    code = b"".join(Path(__file__).with_name(name).read_bytes() for name in _CODE)
+    files = [*(Path(__file__).with_name(name) for name in _CODE), Path(words.__file__), Path(canonical_words.__file__)]
+    code = b"".join(path.read_bytes() for path in files)
     return hashlib.sha256(repr(declared).encode() + code).hexdigest()[:32]
 
 

@@ -29,6 +29,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 from openfaith_pipeline.catalog.stream import ColumnType, Stream
+from openfaith_pipeline.catalog.words import describe_columns, describe_links, describe_table
+from openfaith_pipeline.database.comments import describe
 from openfaith_pipeline.database.table_names import STAGING_SCHEMA, staging_table_name
 from openfaith_pipeline.sources import STREAMS
 
@@ -76,7 +78,9 @@ def raw_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
         Column("_sync_id", Text, nullable=False),
         PrimaryKeyConstraint("org_id", "id"),
         schema=stream.schema,
+        comment=describe_table(stream),
     )
+    describe(table, describe_columns(stream))
     for relationship in stream.belongs_to:
         column = f"{relationship}_id"
         Index(_fitting(f"{stream.short_name}_{column}_idx"), table.c.org_id, table.c[column])
@@ -111,10 +115,11 @@ def staging_table(stream: Stream, metadata: MetaData = RAW_METADATA) -> Table:
 
 def link_tables(stream: Stream, metadata: MetaData = RAW_METADATA) -> list[Table]:
     """`<adapter>_<product>.<stream>_<relationship>`, for each to-many relationship: pairs of record and related id."""
-    return [_link_table(stream, name, metadata) for name in stream.links.values()]
+    return [_link_table(stream, relationship, metadata) for relationship in stream.links]
 
 
-def _link_table(stream: Stream, name: str, metadata: MetaData) -> Table:
+def _link_table(stream: Stream, relationship: str, metadata: MetaData) -> Table:
+    name = stream.links[relationship]
     known = metadata.tables.get(f"{stream.schema}.{name}")
     if known is not None:
         return known
@@ -122,12 +127,13 @@ def _link_table(stream: Stream, name: str, metadata: MetaData) -> Table:
         name,
         metadata,
         Column("org_id", Text, nullable=False),
-        Column("id", Text, nullable=False, comment=f"a record of {stream.raw_table}"),
+        Column("id", Text, nullable=False),
         Column("related_id", Text, nullable=False),
-        Column("position", Integer, nullable=False, comment="its place among the record's, from 1"),
+        Column("position", Integer, nullable=False),
         PrimaryKeyConstraint("org_id", "id", "related_id"),
         schema=stream.schema,
     )
+    describe(table, describe_links(stream, relationship))
     Index(_fitting(f"{name}_related_id_idx"), table.c.org_id, table.c.related_id)
     return table
 

@@ -11,6 +11,8 @@ from sqlalchemy.dialects import postgresql
 
 from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.catalog.stream import Strategy, Stream
+from openfaith_pipeline.catalog.words import describe_table
+from openfaith_pipeline.database.comments import words_of
 from openfaith_pipeline.database.raw_tables import raw_table
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import StreamResult
@@ -28,16 +30,8 @@ _WAYS: Final[Mapping[Strategy, str]] = {
     Strategy.PUSHED: "From webhook events only; no list shows them.",
 }
 
-_OURS: Final[Mapping[str, str]] = {
-    "org_id": "the org; with `id`, the key",
-    "id": "Planning Center's own id, unique within the org and this type",
-    "_extra": "attributes that have no column or whose value does not fit it",
-    "_content_hash": "hash by which changes of the record are detected",
-    "_first_seen_at": "when a sync first read the record",
-    "_synced_at": "when a sync last wrote the row",
-    "_deleted_at": "when the record was found to be deleted; null for an existing one",
-    "_sync_id": "the sync that last wrote the row",
-}
+SENSITIVITY_TAG: Final = "openfaith/sensitivity"
+"""The tag of columns that hold personal, financial or health data."""
 
 
 def product_title(product: Product) -> str:
@@ -52,29 +46,27 @@ def asset_key(stream: Stream) -> dg.AssetKey:
 
 def describe_stream(stream: Stream) -> str:
     """Contents of the stream, how it is read, and a link to Planning Center's documentation, in Markdown."""
-    subject = stream.description or f"{_words(stream.short_name).capitalize()} of {product_title(stream.product)}."
     parents = " and ".join(f"`{STREAMS[name].raw_table}`" for name in stream.parents)
     way = _WAYS[stream.strategy].format(cursor=stream.cursor, parents=parents)
-    return f"{subject}\n\n{way}\n\n[{stream.type} at {stream.product.source.title}]({stream.reference_url})"
+    reference = f"[{stream.type} at {stream.product.source.title}]({stream.reference_url})"
+    return f"{describe_table(stream)}.\n\n{way}\n\n{reference}"
 
 
 def raw_columns(stream: Stream) -> dg.TableSchema:
-    """Columns of the stream's raw table, described where Planning Center's documentation does not apply."""
-    related = {
-        f"{name}_id": f"`id` in `{STREAMS[target].raw_table}`" for name, target in stream.belongs_to.items() if target
-    }
-    return column_schema(raw_table(stream), {**_OURS, **related})
+    """Columns of the stream's raw table."""
+    return column_schema(raw_table(stream))
 
 
-def column_schema(table: Table, descriptions: Mapping[str, str]) -> dg.TableSchema:
-    """A table's columns in Dagster's form."""
+def column_schema(table: Table) -> dg.TableSchema:
+    """A table's columns in Dagster's form; the mark is a tag, by which Dagster's catalog can be searched."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 name=column.name,
                 type=column.type.compile(dialect=dialect).lower(),
-                description=descriptions.get(column.name),
+                description=words.text if (words := words_of(column)) else None,
+                tags={SENSITIVITY_TAG: words.mark.value} if words and words.mark else None,
                 constraints=dg.TableColumnConstraints(nullable=bool(column.nullable)),
             )
             for column in table.columns

@@ -48,7 +48,7 @@ def canonical_spec(table: str) -> dg.AssetSpec:
         kinds={"openfaith", "postgres"},
         owners=OWNERS,
         description=f"{words} of the OpenFaith data model: the table `{name}`, made from the raw tables of the org.",
-        metadata={"dagster/column_schema": column_schema(canonical_tables(_SCHEMA).tables[f"{_SCHEMA}.{name}"], {})},
+        metadata={"dagster/column_schema": column_schema(canonical_tables(_SCHEMA).tables[f"{_SCHEMA}.{name}"])},
         skippable=True,
         partitions_def=ORG,
         automation_condition=_FOLLOWS_RUNS,

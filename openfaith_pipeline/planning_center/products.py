@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Final
 
 from openfaith_pipeline.catalog.source import Source
+from openfaith_pipeline.catalog.words import Dictionary
+from openfaith_pipeline.planning_center.dictionary import DICTIONARIES
 from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 
 
@@ -35,6 +37,10 @@ class Product(StrEnum):
     def path_prefix(self) -> str:
         """First path segment and version, such as `/check-ins/v2`."""
         return f"/{self.value.replace('_', '-')}/v2"
+
+    @property
+    def dictionary(self) -> Dictionary:
+        return DICTIONARIES[self.value]
 
     @property
     def hides_what_is_forbidden(self) -> bool:

@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from pydantic import SecretStr
 from sqlalchemy import MetaData
 
-from openfaith_pipeline.catalog.document import render_catalog
+from openfaith_pipeline.catalog.document import render_pages
 from openfaith_pipeline.catalog.stream import DATE, INTEGER, JSON, TEXT, Population, Stream
 from openfaith_pipeline.checks import rules_for
 from openfaith_pipeline.connections.cipher import cipher_from
@@ -188,11 +188,12 @@ def test_its_endpoint_in_the_simulator(api: Api) -> None:
     assert len(truth) == pytest.approx(0.3 * len(people), abs=1)
 
 
-def test_its_row_in_the_documentation() -> None:
-    document, before = (render_catalog(streams.values(), NOT_SYNCED) for streams in (REGISTRY, STREAMS))
-    added = [line for line in document.splitlines() if line not in before.splitlines()]
-    count, row = added
-    assert "256 types" in count and "216 are synced" in count
-    assert row.startswith("| `people.pets` | [Pet](")
-    assert "child of `people.people`: full" in row
-    assert "`carers` many `people.people` in `pets_carers`" in row
+def test_its_section_in_the_documentation() -> None:
+    document, before = (render_pages(streams.values(), NOT_SYNCED) for streams in (REGISTRY, STREAMS))
+    assert "Of the 256 types that Planning Center documents, 216 are synced" in document["README.md"]
+    assert {name for name in document if document[name] != before[name]} == {"README.md", "people.md"}
+    section = document["people.md"].partition("\n## pets\n")[2].partition("\n## ")[0]
+    assert "Pets of Planning Center People. Type [Pet](" in section
+    assert "- Read as: child of `people.people`: full\n" in section
+    assert "| `person_id` | text |  | Id of the person, in pco_people.people |" in section
+    assert "`pco_people.pets_carers`. `related_id`: id of one of its carers, in pco_people.people." in section

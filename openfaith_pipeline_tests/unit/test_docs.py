@@ -15,6 +15,10 @@ def test_generated_page_is_up_to_date(page: Path) -> None:
     assert page.read_text() == pages()[page], "run: make docs"
 
 
+def test_no_page_is_left_of_a_product_that_is_gone() -> None:
+    assert set((ROOT / "docs/catalog").iterdir()) == {page for page in pages() if page.parent.name == "catalog"}
+
+
 def test_every_verb_says_what_it_exits_with() -> None:
     silent = [verb for verb, text in commands().items() if "Exit codes: 0" not in text]
 

@@ -67,6 +67,25 @@ def test_columns_have_the_types_of_the_database() -> None:
     assert types["_extra"] == "jsonb"
 
 
+def test_columns_have_their_words_and_marks() -> None:
+    raw = {each.name: each for each in SPECS["pco_people/people"].metadata["dagster/column_schema"].columns}
+    made = {each.name: each for each in SPECS["openfaith/people"].metadata["dagster/column_schema"].columns}
+    assert raw["medical_notes"].description == "Allergies, illnesses and other needs, in free text"
+    assert raw["medical_notes"].tags == {"openfaith/sensitivity": "health"}
+    assert raw["status"].description == "active or inactive"
+    assert raw["created_at"].tags == {}
+    assert made["firstName"].description == "First name of the person; from `first_name`"
+    assert made["firstName"].tags == {"openfaith/sensitivity": "personal"}
+    assert made["customFields"].tags == {"openfaith/sensitivity": "health"}
+
+
+def test_no_column_of_an_asset_is_without_words() -> None:
+    schemas = {key: schema for key, spec in SPECS.items() if (schema := spec.metadata.get("dagster/column_schema"))}
+    assert len(schemas) == len(STREAMS) + len(SOURCES)
+    bare = [(key, each.name) for key, schema in schemas.items() for each in schema.columns if not each.description]
+    assert bare == []
+
+
 def test_every_asset_and_check_is_partitioned_by_org() -> None:
     graph = defs.get_repository_def().asset_graph
     nodes = [graph.get(key) for key in [*graph.get_all_asset_keys(), *graph.asset_check_keys]]
