@@ -28,6 +28,7 @@ VERBS: Final = {
     "backfill": "backfill:backfill",
     "status": "status:show_status",
     "syncs": "syncs:syncs_app",
+    "verify": "verify:verify",
     "history": "history:show_history",
     "rollback": "rollback:rollback",
     "catalog": "catalog:show_catalog",
@@ -45,7 +46,7 @@ VERBS: Final = {
 CHAPTERS: Final = {
     "Begin": ("demo", "dev", "org"),
     "Sync": ("sync", "backfill", "syncs", "status"),
-    "Look after": ("alerts", "deletes", "quarantine", "webhooks"),
+    "Look after": ("verify", "alerts", "deletes", "quarantine", "webhooks"),
     "Look back, take back": ("history", "rollback"),
     "Data": ("catalog", "db"),
     "Run on servers": ("serve", "worker", "dagster"),

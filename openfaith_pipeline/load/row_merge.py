@@ -12,11 +12,15 @@ from openfaith_pipeline.journal import entries_of, link_rows, raw_rows
 from openfaith_pipeline.load.lateness import note_lateness
 from openfaith_pipeline.load.sessions import Session
 
+FULL_REFRESH: Final = "full_refresh"
+"""The mode, as sessions record it, in which rows are compared by value."""
+
 
 async def merge_rows(connection: AsyncConnection[Any], session: Session, stream: Stream) -> Mapping[str, int]:
     """Merge the staged rows into the raw table; returns the numbers fetched, inserted, updated and caught."""
     asked = {"id": session.ids[stream.name], **session.journaled_as}
-    cursor = await connection.execute(_unchanged_statement(stream), asked)
+    by_value = _is_by_value(session)
+    cursor = await connection.execute(_unchanged_statement(stream, by_value), asked)
     row = await cursor.fetchone()
     if row and row["unchanged"] is not None:
         return {"fetched": row["unchanged"], "inserted": 0, "updated": 0, "caught": 0}
@@ -27,13 +31,18 @@ async def merge_rows(connection: AsyncConnection[Any], session: Session, stream:
 async def write_rows(connection: AsyncConnection[Any], session: Session, stream: Stream) -> Mapping[str, int]:
     """As `merge_rows`, without first looking whether any row differs."""
     cursor = await connection.execute(
-        _merge_statement(stream), {"id": session.ids[stream.name], **session.journaled_as}
+        _merge_statement(stream, _is_by_value(session)), {"id": session.ids[stream.name], **session.journaled_as}
     )
     return await cursor.fetchone() or {}
 
 
+def _is_by_value(session: Session) -> bool:
+    """Whether hashes are not trusted: a row that was changed by hand still has the hash of its record."""
+    return session.request.mode == FULL_REFRESH
+
+
 @cache
-def _unchanged_statement(stream: Stream) -> bytes:
+def _unchanged_statement(stream: Stream, by_value: bool) -> bytes:
     """Number of staged records if all equal their rows; null as soon as one differs.
 
     Most syncs find nothing new in most streams, and planning the merge takes a millisecond.
@@ -44,12 +53,12 @@ def _unchanged_statement(stream: Stream) -> bytes:
         " WHERE incoming._stream_sync_id = %(id)s AND {differs})"
         " THEN (SELECT count(DISTINCT id) FROM {staging} WHERE _stream_sync_id = %(id)s) END AS unchanged"
     )
-    return statement.format(staging=staging_name(stream), raw=raw_name(stream), differs=_differs(stream)).as_bytes()
+    return statement.format(staging=staging_name(stream), raw=raw_name(stream), differs=_differs(stream, by_value)).as_bytes()
 
 
 _DIFFERS: Final = sql.SQL("""(
     present.id IS NULL OR present._deleted_at IS NOT NULL OR (
-        present._content_hash <> incoming._content_hash AND (({present}) IS DISTINCT FROM ({incoming}) {links})
+        ({by_value} OR present._content_hash <> incoming._content_hash) AND (({present}) IS DISTINCT FROM ({incoming}) {links})
     ))""")
 _LINKS_DIFFER: Final = sql.SQL("""
 OR incoming._links -> {name} <> (
@@ -58,7 +67,7 @@ OR incoming._links -> {name} <> (
 
 
 @cache
-def _differs(stream: Stream) -> sql.Composable:
+def _differs(stream: Stream, by_value: bool) -> sql.Composable:
     """SQL: whether the row `present` differs from the record `incoming`.
 
     An unchanged record has another hash if columns were added or retyped since: then values are compared.
@@ -70,11 +79,13 @@ def _differs(stream: Stream) -> sql.Composable:
     links = [
         _LINKS_DIFFER.format(name=sql.Literal(name), links=link_rows(stream, name).identifier) for name in stream.links
     ]
-    return _DIFFERS.format(present=present, incoming=incoming, links=sql.SQL("").join(links))
+    return _DIFFERS.format(
+        present=present, incoming=incoming, links=sql.SQL("").join(links), by_value=sql.Literal(by_value)
+    )
 
 
 @cache
-def _merge_statement(stream: Stream) -> bytes:
+def _merge_statement(stream: Stream, by_value: bool) -> bytes:
     """Insert new rows, update those that differ by content hash or were deleted, leave every other row untouched.
 
     If a record was staged more than once, the page read last counts.
@@ -106,7 +117,7 @@ def _merge_statement(stream: Stream) -> bytes:
         links=sql.SQL(", _links") if stream.links else sql.SQL(""),
         staging=staging_name(stream),
         raw=raw_name(stream),
-        differs=_differs(stream),
+        differs=_differs(stream, by_value),
         assignments=assignments,
         entries=entries_of(raw_rows(stream)),
         is_caught=_is_caught(stream),

@@ -43,6 +43,7 @@ class Priority(IntEnum):
     WEBHOOK = 1
     INCREMENTAL = 2
     BACKFILL = 3
+    VERIFY = 4
 
 
 @dataclass(frozen=True)

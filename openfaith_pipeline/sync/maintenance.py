@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from openfaith_pipeline.audit.records import forget_verifications
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.dagster_history import forget_runs
 from openfaith_pipeline.database.journal_partitions import add_partitions, drop_partitions
@@ -17,7 +18,7 @@ class Maintained:
     """Results: journal partitions created and dropped, and numbers of syncs, plans, old webhooks and requests removed.
 
     runs_forgotten, events_forgotten: Dagster's. records_forgotten: old records of streams' syncs.
-    resolved_forgotten: quarantine entries.
+    resolved_forgotten: quarantine entries. verifications_forgotten: their reports, but an org's newest.
     """
 
     months_added: int
@@ -30,6 +31,7 @@ class Maintained:
     events_forgotten: int = 0
     records_forgotten: int = 0
     resolved_forgotten: int = 0
+    verifications_forgotten: int = 0
 
 
 def maintain(database: Database) -> Maintained:
@@ -52,4 +54,5 @@ def maintain(database: Database) -> Maintained:
             events_forgotten=events_forgotten,
             records_forgotten=forget_syncs(connection, runs=runs, journal=max(runs, journal)),
             resolved_forgotten=forget_resolved(connection, journal),
+            verifications_forgotten=forget_verifications(connection, runs),
         )

@@ -1,6 +1,15 @@
 """Tables of schema `sync`: orgs, connections, syncs of streams and their errors."""
 
-from openfaith_pipeline.database.bookkeeping import alerts, changes, orgs, requests, reviews, syncs, webhooks
+from openfaith_pipeline.database.bookkeeping import (
+    alerts,
+    changes,
+    orgs,
+    requests,
+    reviews,
+    syncs,
+    verifications,
+    webhooks,
+)
 from openfaith_pipeline.database.bookkeeping.columns import ENCRYPTED, METADATA, SYNC_SCHEMA
 
 __all__ = [
@@ -13,5 +22,6 @@ __all__ = [
     "requests",
     "reviews",
     "syncs",
+    "verifications",
     "webhooks",
 ]

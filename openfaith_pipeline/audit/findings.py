@@ -1,0 +1,112 @@
+"""Kinds of differences between the source, the raw tables and the canonical ones, and the verb that mends each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    """Name of a difference, as reports have it."""
+
+    MISSING = "missing"
+    MARKED_DELETED = "marked_deleted"
+    EXTRA = "extra"
+    OTHER_ORG = "other_org"
+    CHANGED = "changed"
+    PARENT_LOST = "parent_lost"
+    JOURNAL_CUT = "journal_cut"
+    LINK_LOST = "link_lost"
+    EDGE_LOST = "edge_lost"
+    WITHOUT_LINK = "without_link"
+    TO_NOTHING = "to_nothing"
+
+
+COUNTED_AS: Final[Mapping[Kind, str]] = {
+    Kind.MISSING: "missing",
+    Kind.MARKED_DELETED: "missing",
+    Kind.LINK_LOST: "missing",
+    Kind.EDGE_LOST: "missing",
+    Kind.EXTRA: "extra",
+    Kind.OTHER_ORG: "extra",
+    Kind.WITHOUT_LINK: "extra",
+    Kind.TO_NOTHING: "extra",
+    Kind.CHANGED: "different",
+    Kind.PARENT_LOST: "different",
+    Kind.JOURNAL_CUT: "different",
+}
+
+_NO_VERB: Final = "no verb brings journal entries back: restore sync.journal from a backup"
+_RELINK: Final = (
+    "put the link back from a backup or from its entry in sync.journal before the next sync,"
+    " which would make a second entity"
+)
+
+_WHY: Final[Mapping[Kind, str]] = {
+    Kind.MISSING: "the source has the record, the table has no row",
+    Kind.MARKED_DELETED: "the source has the record, its row is marked deleted",
+    Kind.EXTRA: "the row is live, the source does not have the record",
+    Kind.OTHER_ORG: "the row is another org's: this org's source does not have the record",
+    Kind.CHANGED: "the row has other values than the record",
+    Kind.PARENT_LOST: "the row has lost the parent under which the source lists it",
+    Kind.JOURNAL_CUT: "the journal does not account for the row as it is",
+    Kind.LINK_LOST: "the record has no external link",
+    Kind.EDGE_LOST: "a relationship of the records has no edge",
+    Kind.WITHOUT_LINK: "no external link leads to the entity",
+    Kind.TO_NOTHING: "an end of the edge is no entity of this org",
+}
+_CANONICAL_WHY: Final[Mapping[Kind, str]] = {
+    Kind.MISSING: "the record has no entity",
+    Kind.CHANGED: "the entity has other values than its record makes",
+    Kind.OTHER_ORG: "the link leads to another org's entity",
+}
+_BEHIND: Final = "newer at the source: `sync` brings it"
+_UNTRANSFORMED: Final = "its records changed since the last transform: `sync` brings it"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference. place: a stream, or a canonical table.
+
+    fields: the names of the columns that differ; values are personal data and stay out of reports.
+    is_behind: the last sync could not have read it yet, so it is no difference.
+    is_missed: the row is as a sync wrote it, so it is the source that changed.
+    """
+
+    place: str
+    record_id: str
+    kind: Kind
+    fields: tuple[str, ...] = ()
+    is_behind: bool = False
+    is_missed: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.place, self.record_id
+
+    @property
+    def is_canonical(self) -> bool:
+        return "." not in self.place
+
+    @property
+    def why(self) -> str:
+        if self.is_behind:
+            return _UNTRANSFORMED if self.is_canonical else _BEHIND
+        if self.is_missed and self.kind is Kind.CHANGED:
+            return "the source changed without a time of change that a sync follows, or since the last one"
+        return _CANONICAL_WHY.get(self.kind, _WHY[self.kind]) if self.is_canonical else _WHY[self.kind]
+
+    def mend(self, org_id: str) -> str:
+        """The command that mends it, or the advice where there is none."""
+        if self.kind is Kind.JOURNAL_CUT:
+            return _NO_VERB
+        if self.kind is Kind.LINK_LOST or (self.kind is Kind.WITHOUT_LINK and not self.is_behind):
+            return _RELINK
+        command = f"openfaith-pipeline sync {org_id}"
+        if self.is_canonical or self.is_behind:
+            return command
+        is_overwritten = self.kind in {Kind.CHANGED, Kind.PARENT_LOST} and not self.is_missed
+        return f"{command} --stream {self.place} --mode {'full_refresh' if is_overwritten else 'reconcile'}"
+
+    def as_kind(self, kind: Kind) -> "Finding":
+        return replace(self, kind=kind)

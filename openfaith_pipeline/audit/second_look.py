@@ -1,0 +1,57 @@
+"""A second look at what a first one found, by a request for the record itself.
+
+The source and the tables may change while they are compared, so only a difference that is there twice counts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from openfaith_pipeline.catalog.paths import fill_path, record_path
+from openfaith_pipeline.catalog.stream import Stream, placeholders_of
+from openfaith_pipeline.catalog.walk import Record, id_of
+from openfaith_pipeline.errors import OpenFaithError, PathNotFound, SourceUnreachable, UnavailableError
+from openfaith_pipeline.planning_center.extract.pages import Fetch
+from openfaith_pipeline.planning_center.extract.single_record import read_record
+
+
+class Outcome(Enum):
+    """GONE: no path has the record. UNKNOWN: no path to it is known, or it failed. WITHHELD: refused."""
+
+    GONE = "gone"
+    UNKNOWN = "unknown"
+    WITHHELD = "withheld"
+
+
+@dataclass(frozen=True)
+class SecondLook:
+    """Requests single records."""
+
+    fetch: Fetch
+
+    async def at(
+        self, stream: Stream, identifier: str, parents: Mapping[str, str], found_under: Mapping[str, str]
+    ) -> Record | Outcome:
+        """The record as it is now.
+
+        parents: ids for the record's path. found_under: the parents that a listing showed it under, which the record
+        itself need not name.
+        """
+        paths = [fill_path(path, parents) for path in stream.all_paths if parents.keys() >= set(placeholders_of(path))]
+        if not paths or stream.is_singleton or stream.is_pushed:
+            return Outcome.UNKNOWN
+        for path in paths:
+            try:
+                brought = await read_record(self.fetch, stream, record_path(path, identifier))
+            except PathNotFound:
+                continue
+            except UnavailableError:
+                return Outcome.WITHHELD
+            except SourceUnreachable:
+                raise
+            except OpenFaithError:
+                return Outcome.UNKNOWN
+            for record in brought.records.get(stream.name, ()):
+                if id_of(record.resource) == identifier:
+                    return record._replace(parents={**found_under, **record.parents})
+        return Outcome.GONE

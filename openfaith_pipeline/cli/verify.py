@@ -1,0 +1,143 @@
+"""`verify`: prove that an org's tables equal the source."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, Final
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from openfaith_pipeline.audit.records import keep_verification
+from openfaith_pipeline.audit.report import Verification
+from openfaith_pipeline.audit.verification import Extent, Watching, verify_org
+from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.org_names import OrgName
+from openfaith_pipeline.cli.selection import Products, StreamNames, choose_streams
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.orgs.naming import find_org
+from openfaith_pipeline.settings import load_settings
+
+_EXAMPLES_SHOWN: Final = 5
+
+Full = Annotated[bool, typer.Option("--full", help="Read everything, with as many requests as a reconcile.")]
+
+
+def verify(
+    org: OrgName,
+    full: Full = False,
+    product: Products = None,
+    stream: StreamNames = None,
+    as_json: terminal.JsonOption = False,
+) -> None:
+    """Prove that a church's tables equal Planning Center, or say what differs, why, and which command mends it.
+
+    Compared are: the numbers of records; ids and contents of a sample of pages, and of everything with --full; every
+    row with the journal; every OpenFaith row, link and edge with the raw rows; differences a second time, by a request
+    for the record itself. A sample takes at most half the requests of a sync that reads everything, and waits for
+    every sync. Nothing is changed: only the report is kept, for the status page.
+
+    A change that is newer than the last sync is no difference; it is counted as behind.
+
+    \b
+    Examples:
+      openfaith-pipeline verify org_01k5t0w2m1e9qv4y8z3n7b6c5d
+      openfaith-pipeline verify "Cedar Hollow Chapel" --full
+      openfaith-pipeline verify org_01k5t0w2m1e9qv4y8z3n7b6c5d --stream people.emails --json
+
+    \b
+    Exit codes: 0 equal; 1 it differs, or is incomplete: a part could not be compared, and the rest is equal; 2 no such
+    org or stream, or nothing was synced yet; 130 interrupted.
+    """
+    chosen = choose_streams(product or (), stream or ()) if product or stream else None
+    with open_database(load_settings()) as database:
+        with database.connect() as connection:
+            org_id = find_org(connection, org).org_id
+        extent = Extent(chosen, is_full=full, with_canonical=chosen is None)
+        with _shown() as watching:
+            report = asyncio.run(verify_org(database, org_id, extent, watching=watching))
+        with database.connect() as connection:
+            keep_verification(connection, report, "cli")
+    described = report.described()
+    if as_json:
+        terminal.print_json(described)
+    else:
+        _print(described, report)
+    if report.status != "equal":
+        raise typer.Exit(1)
+
+
+class _Bars:
+    """A bar for each stage, on a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def began(self, stage: str, steps: int) -> None:
+        self._task = self._progress.add_task(escape(stage), total=steps) if steps else None
+
+    def step(self, place: str) -> None:  # noqa: ARG002 - a bar has no room for it
+        if self._task is not None:
+            self._progress.advance(self._task)
+
+
+class _Lines:
+    """A line for each stage, elsewhere."""
+
+    def began(self, stage: str, steps: int) -> None:
+        if steps:
+            terminal.say(f"{stage} ({terminal.number_of(steps, 'step')})")
+
+    def step(self, place: str) -> None: ...
+
+
+@contextmanager
+def _shown() -> Iterator[Watching]:
+    console = terminal.messages()
+    if not console.is_terminal:
+        yield _Lines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Bars(progress)
+
+
+def _print(described: Mapping[str, Any], report: Verification) -> None:
+    parts = {**described["streams"], **described["canonical"]}
+    told = {name: part for name, part in parts.items() if part["status"] != "equal" or part["behind"]}
+    if told:
+        columns = ("where", "status", "source", "rows", "compared", "missing", "extra", "different", "behind")
+        numbers = columns[2:]
+        rows = [_row(name, part) for name, part in told.items()]
+        terminal.output().print(terminal.table(columns, rows, numbers=numbers, first_to_go=("compared", "source")))
+    for name, part in told.items():
+        _explain(name, part)
+    compared = f"{terminal.number_of(report.compared, 'record')} compared with the source"
+    requests = f"{terminal.number_of(report.requests, 'request')}, a full reading takes {report.sync_requests:,}"
+    terminal.say(f"{len(report.streams)} streams and {len(report.canonical)} OpenFaith tables: {compared} ({requests})")
+    sure = described["confidence"]
+    if report.status == "equal" and sure:
+        terminal.say(
+            f"with {sure['level']:.0%} confidence at most {sure['at_most']:.2%} of the records differ; --full reads all"
+        )
+    terminal.report(report.status)
+
+
+def _row(name: str, part: Mapping[str, Any]) -> Sequence[str]:
+    numbers = ("source_count", "row_count", "compared", "missing", "extra", "different", "behind")
+    return [name, part["status"], *(terminal.count(part.get(each) or None) for each in numbers)]
+
+
+def _explain(name: str, part: Mapping[str, Any]) -> None:
+    """The differences, those of one cause together."""
+    if part.get("reason"):
+        terminal.say(f"{name}: {part['status']}: {part['reason']}")
+    causes: dict[tuple[str, str, str], list[str]] = {}
+    for each in part["examples"]:
+        fields = f" ({', '.join(each['fields'])})" if each["fields"] else ""
+        causes.setdefault((each["kind"], each["why"], each["mend"]), []).append(f"{each['id']}{fields}")
+    for (kind, why, mend), found in causes.items():
+        more = f" and {len(found) - _EXAMPLES_SHOWN} more" if len(found) > _EXAMPLES_SHOWN else ""
+        terminal.say(f"{name}: {kind}: {'; '.join(found[:_EXAMPLES_SHOWN])}{more}: {why}. Mend: {mend}")

@@ -1,0 +1,249 @@
+"""A synced church is equal to its source; whatever is tampered with is found by name, and the command named mends it."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from openfaith_pipeline.audit.records import forget_verifications, keep_verification, newest_verifications
+from openfaith_pipeline.audit.report import Verification
+from openfaith_pipeline.audit.verification import Extent, verify_org
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.results import SyncMode
+from openfaith_pipeline.transform import transform_org
+from openfaith_pipeline_tests.integration.sync.church import connect, sync
+from openfaith_pipeline_tests.rates import GENEROUS
+
+PEOPLE = STREAMS["people.people"]
+CHOSEN = [
+    STREAMS[name]
+    for name in (
+        "people.people",
+        "people.emails",
+        "people.phone_numbers",
+        "people.households",
+        "people.household_memberships",
+        "people.notes",
+        "people.campuses",
+        "groups.groups",
+        "groups.memberships",
+    )
+    if name in STREAMS
+]
+
+
+@dataclass(frozen=True)
+class Church:
+    """Two synced churches whose records share their ids; org_id is of the one that is verified."""
+
+    database: Database
+    simulator: SimulatorClient
+    org_id: str
+    other: str
+
+    def verify(self, **extent: Any) -> Verification:
+        return asyncio.run(verify_org(self.database, self.org_id, Extent(CHOSEN, **{"seed": 1, **extent})))
+
+    def run(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        """A change by hand. Returns what it returns."""
+        with self.database.connect() as connection:
+            cursor = connection.execute(statement, {"org_id": self.org_id, "other": self.other, **values})
+            return cursor.fetchall() if cursor.description else []
+
+    def transform(self) -> None:
+        with self.database.connect() as connection:
+            transform_org(connection, self.org_id, schema="public", sync_id=uuid4().hex)
+
+    def person(self) -> str:
+        [(identifier,)] = self.run(
+            "SELECT id FROM pco_people.people WHERE org_id = %(org_id)s AND _deleted_at IS NULL"
+            " AND primary_campus_id IS NOT NULL ORDER BY length(id), id LIMIT 1 OFFSET 7"
+        )
+        return str(identifier)
+
+
+@pytest.fixture
+def church(database: Database) -> Iterator[Church]:
+    with running_simulator(made_up_churches(2, people=110), rate_limit=GENEROUS) as simulator:
+        org_id, other = connect(database, simulator)
+        for each in (org_id, other):
+            sync(database, each, CHOSEN)
+        church = Church(database, simulator, org_id, other)
+        church.transform()
+        yield church
+
+
+def found(part: Mapping[str, Any]) -> set[tuple[str, str]]:
+    return {(each["id"], each["kind"]) for each in part["examples"]}
+
+
+def differing(report: Verification) -> dict[str, set[tuple[str, str]]]:
+    described = report.described()
+    return {
+        name: found(part)
+        for parts in (described["streams"], described["canonical"])
+        for name, part in parts.items()
+        if part["status"] != "equal"
+    }
+
+
+def snapshot(church: Church) -> list[tuple[Any, ...]]:
+    return [
+        *church.run("SELECT count(*), max(id) FROM sync.journal"),
+        *church.run("SELECT count(*) FROM sync.untransformed"),
+        *church.run("SELECT count(*), max(xmin::text::bigint) FROM pco_people.people"),
+        *church.run("SELECT count(*), max(xmin::text::bigint) FROM public.openfaith_people"),
+        *church.run("SELECT count(*) FROM sync.stream_syncs"),
+    ]
+
+
+def test_a_clean_church_is_equal_and_nothing_is_written(church: Church) -> None:
+    before = snapshot(church)
+    sample, whole = church.verify(), church.verify(is_full=True)
+    assert differing(sample) == differing(whole) == {}
+    assert (sample.status, whole.status) == ("equal", "equal")
+    assert 0 < sample.requests <= sample.sync_requests / 2
+    church.simulator.forget_requests()
+    sync(church.database, church.org_id, CHOSEN, SyncMode.RECONCILE)
+    assert sample.requests <= church.simulator.stats()["requests"] / 2
+    emails = whole.described()["streams"]["people.emails"]
+    assert emails["source_count"] == emails["row_count"] == emails["compared"] > 0
+    assert snapshot(church)[:4] == before[:4]
+
+
+def tamper(church: Church) -> dict[str, tuple[str, str, str]]:
+    """Ten kinds of it at once; by name, where it should be found, which id, and as which kind."""
+    person = church.person()
+    [(email,), (gone,), (marked,), (cut,)] = church.run(
+        "SELECT id FROM pco_people.emails WHERE org_id = %(org_id)s ORDER BY length(id), id LIMIT 4"
+    )
+    ids = {"person": person, "email": email, "gone": gone, "marked": marked, "cut": cut}
+    for statement in (
+        "UPDATE pco_people.people SET nickname = 'Tampered' WHERE org_id = %(org_id)s AND id = %(person)s",
+        "DELETE FROM pco_people.emails WHERE org_id = %(org_id)s AND id = %(gone)s",
+        "UPDATE pco_people.emails SET _deleted_at = now() WHERE org_id = %(org_id)s AND id = %(marked)s",
+        "UPDATE pco_people.emails SET person_id = NULL WHERE org_id = %(org_id)s AND id = %(email)s",
+        "DELETE FROM sync.journal WHERE org_id = %(org_id)s AND table_name = 'pco_people.emails'"
+        " AND row_key ->> 'id' = %(cut)s",
+    ):
+        church.run(statement, **ids)
+    church.run(COPY, source=church.org_id, id=person, as_id="99000001", name="Extra")
+    church.run(COPY, source=church.other, id=person, as_id="99000002", name=None)
+    church.run("UPDATE pco_people.people SET id = '99000002' WHERE org_id = %(other)s AND id = %(id)s", id=person)
+    church.transform()
+    return {
+        "row changed": ("people.people", person, "changed"),
+        "row deleted": ("people.emails", gone, "missing"),
+        "marked deleted": ("people.emails", marked, "marked_deleted"),
+        "parent nulled": ("people.emails", email, "parent_lost"),
+        "journal cut": ("people.emails", cut, "journal_cut"),
+        "extra": ("people.people", "99000001", "extra"),
+        "other org's row": ("people.people", "99000002", "other_org"),
+        **tamper_canonical(church),
+    }
+
+
+COPY = """
+INSERT INTO pco_people.people
+SELECT (jsonb_populate_record(person, jsonb_build_object('org_id', %(org_id)s::text, 'id', %(as_id)s::text)
+    || CASE WHEN %(name)s::text IS NULL THEN '{}' ELSE jsonb_build_object('nickname', %(name)s::text) END)).*
+FROM pco_people.people AS person WHERE org_id = %(source)s AND id = %(id)s
+"""
+
+
+def tamper_canonical(church: Church) -> dict[str, tuple[str, str, str]]:
+    [(changed,), (unlinked,)] = church.run(
+        'SELECT id FROM public.openfaith_people WHERE "orgId" = %(org_id)s AND "deletedAt" IS NULL ORDER BY id LIMIT 2'
+    )
+    church.run(
+        """UPDATE public.openfaith_people SET "firstName" = 'Tampered' WHERE "orgId" = %(org_id)s AND id = %(id)s""",
+        id=changed,
+    )
+    [(external,)] = church.run(
+        """DELETE FROM public."openfaith_externalLinks" WHERE "orgId" = %(org_id)s AND "entityId" = %(id)s
+        RETURNING "externalId" """,
+        id=unlinked,
+    )
+    [(edge,)] = church.run(
+        """DELETE FROM public.openfaith_edges WHERE ctid = (SELECT ctid FROM public.openfaith_edges
+        WHERE "orgId" = %(org_id)s AND "deletedAt" IS NULL AND %(unlinked)s NOT IN ("sourceEntityId", "targetEntityId")
+        ORDER BY "sourceEntityId", "targetEntityId" LIMIT 1)
+        RETURNING "sourceEntityId" || ' ' || "relationshipType" || ' ' || "targetEntityId" """,
+        unlinked=unlinked,
+    )
+    return {
+        "canonical changed": ("people", changed, "changed"),
+        "link lost": ("externalLinks", f"person {external}", "link_lost"),
+        "edge lost": ("edges", edge, "edge_lost"),
+    }
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_ten_kinds_of_tampering_are_found_by_name(church: Church, is_full: bool) -> None:
+    tampered = tamper(church)
+    report = church.verify(is_full=is_full)
+    told = differing(report)
+    assert report.status == "differs"
+    assert {
+        name: (where, identifier, kind) for name, (where, identifier, kind) in tampered.items()
+        if (identifier, kind) not in told.get(where, set())
+    } == {}
+    assert len(tampered) == 10
+    streams = {name for name in told if "." in name}
+    assert streams == {"people.people", "people.emails"}
+    assert {each for each in told["people.people"] if each[1] != "behind"} == {
+        (identifier, kind) for where, identifier, kind in tampered.values() if where == "people.people"
+    }
+    assert report.requests <= report.sync_requests / 2 or is_full
+
+
+def test_a_change_since_the_last_sync_is_behind_and_no_difference(church: Church) -> None:
+    [person] = map(str, church.simulator.edit(church.org_id, "people.people"))
+    report = church.verify(is_full=True)
+    assert report.status == "equal"
+    assert found(report.described()["streams"]["people.people"]) == {(person, "behind")}
+
+
+def test_the_command_named_mends_a_row_that_keeps_its_hash(church: Church) -> None:
+    person = church.person()
+    church.run(
+        "UPDATE pco_people.people SET nickname = 'By hand' WHERE org_id = %(org_id)s AND id = %(id)s", id=person
+    )
+    [example] = church.verify(is_full=True).described()["streams"]["people.people"]["examples"]
+    assert (example["id"], example["fields"]) == (person, ["nickname"])
+    assert "--stream people.people --mode full_refresh" in example["mend"]
+    sync(church.database, church.org_id, [PEOPLE], SyncMode.FULL_REFRESH)
+    church.transform()
+    # The journal has the mended row, but not what was done by hand in between.
+    assert church.run("SELECT nickname FROM pco_people.people WHERE org_id = %(org_id)s AND id = %(id)s", id=person) != [
+        ("By hand",)
+    ]
+    assert church.verify(is_full=True).described()["streams"]["people.people"]["different"] == 0
+
+
+def test_a_withheld_product_is_no_difference(church: Church) -> None:
+    church.run(
+        "UPDATE sync.stream_states SET availability = 'not_granted', availability_reason = 'no access'"
+        " WHERE org_id = %(org_id)s AND stream LIKE 'groups.%%'"
+    )
+    report = church.verify()
+    assert report.status == "equal"
+    assert report.described()["streams"]["groups.groups"]["status"] == "withheld"
+
+
+def test_the_newest_report_is_kept(church: Church) -> None:
+    reports = [church.verify(with_canonical=False) for _ in range(2)]
+    with church.database.connect() as connection:
+        for report in reports:
+            keep_verification(connection, report, "cli")
+        connection.execute("UPDATE sync.verifications SET finished_at = finished_at - interval '99 days'")
+        forgotten = forget_verifications(connection, reports[0].finished_at - reports[0].started_at)
+        [kept] = newest_verifications(connection, church.org_id, 5)
+    assert forgotten == 1
+    assert (kept["verification_id"], kept["status"]) == (reports[1].verification_id, "equal")
