@@ -1,7 +1,7 @@
 """Canonical rows against the raw ones: what a transform would write, and rows that lead nowhere.
 
-The transform itself says what should be there: it runs in a transaction that is rolled back, first over the changes that
-it has not followed yet, which are no differences, then over everything. Its journal entries are the differences.
+The transform itself says what should be there: it runs in a transaction that is rolled back, first over the changes
+that it has not followed yet, which are no differences, then over everything. Its journal entries are the differences.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ SELECT table_name, row_key, action, CASE WHEN action = 'insert' THEN NULL ELSE a
     after ->> 'entityId' AS entity_id
 FROM sync.journal WHERE org_id = %s AND sync_id = %s ORDER BY id
 """
-_LIVE: Final = "SELECT count(*) AS rows FROM {table} WHERE \"orgId\" = %(org_id)s AND {live}"
+_LIVE: Final = 'SELECT count(*) AS rows FROM {table} WHERE "orgId" = %(org_id)s AND {live}'
 _WITHOUT_LINK: Final = """
 SELECT e.id FROM {table} AS e WHERE e."orgId" = %(org_id)s AND e."deletedAt" IS NULL
   AND e."externalIds" @> jsonb_build_array(jsonb_build_object('type', %(adapter)s::text))
@@ -116,7 +116,7 @@ def _wanted_changes(connection: Connection, org_id: str, schema: str) -> Iterato
 
 
 def _is_new(entry: Mapping[str, Any], schema: str, table: str) -> bool:
-    return entry["action"] == "insert" and entry["table_name"] == f"{schema}.{CANONICAL_PREFIX}{table}"
+    return bool(entry["action"] == "insert" and entry["table_name"] == f"{schema}.{CANONICAL_PREFIX}{table}")
 
 
 def _finding(entry: Mapping[str, Any], schema: str, relinked: set[str], *, is_behind: bool) -> Finding | None:

@@ -1,4 +1,4 @@
-"""Records of the source compared with their rows, by value: staged as a sync would, in a transaction that is rolled back.
+"""Records of the source compared with their rows by value: staged as for a sync, in a transaction that is rolled back.
 
 A sync trusts the content hash of a row. A verification does not: a row that was changed by hand still has its hash.
 """
@@ -53,7 +53,7 @@ _LINKS: Final = sql.SQL("""CASE WHEN incoming._links ? {name} AND (
 
 
 class Compared(NamedTuple):
-    """Differences of some records, the ids of the records that could be read, and the number of those that could not."""
+    """Differences of some records, the ids of those that could be read, and the number of those that could not."""
 
     findings: list[Finding]
     ids: set[str]
@@ -124,9 +124,7 @@ def _statement(stream: Stream) -> bytes:
     fields = [
         _FIELD.format(column=sql.Identifier(name), name=sql.Literal(name)) for name in (*stream.columns, "_extra")
     ]
-    fields += [
-        _LINKS.format(name=sql.Literal(name), links=link_rows(stream, name).identifier) for name in stream.links
-    ]
+    fields += [_LINKS.format(name=sql.Literal(name), links=link_rows(stream, name).identifier) for name in stream.links]
     lost = [_LOST.format(column=sql.Identifier(name), name=sql.Literal(name)) for name in parent_columns(stream)]
     statement = sql.SQL(_COMPARE).format(
         fields=sql.SQL(", ").join(fields),
@@ -138,7 +136,12 @@ def _statement(stream: Stream) -> bytes:
 
 
 async def rows_beside(
-    connection: Connection, org_id: str, stream: Stream, column: str | None, parents: Collection[str], ids: Collection[str]
+    connection: Connection,
+    org_id: str,
+    stream: Stream,
+    column: str | None,
+    parents: Collection[str],
+    ids: Collection[str],
 ) -> list[str]:
     """Live rows besides these ids: of the whole stream, or those with one of the parents in the column."""
     under = sql.SQL("{} = ANY(%(parents)s)").format(sql.Identifier(column)) if column else sql.SQL("true")
@@ -152,7 +155,9 @@ async def rows_beside(
     return [row["id"] for row in await cursor.fetchall()]
 
 
-async def row_parents(connection: Connection, org_id: str, stream: Stream, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+async def row_parents(
+    connection: Connection, org_id: str, stream: Stream, ids: Sequence[str]
+) -> dict[str, dict[str, str]]:
     """By id of a row, live or not, the ids of the parents in its columns, by relationship."""
     names = [name for name in stream.belongs_to if f"{name}_id" in stream.columns]
     columns = sql.SQL(", ").join(map(sql.Identifier, ["id", *(f"{name}_id" for name in names)]))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -133,9 +133,7 @@ class Looking:
     async def find_extra(self, scope: Scope) -> None:
         """Live rows that should have been shown become candidates."""
         async with self.pool.connection() as connection:
-            beside = await rows_beside(
-                connection, self.org_id, scope.stream, scope.column, scope.parents, scope.ids
-            )
+            beside = await rows_beside(connection, self.org_id, scope.stream, scope.column, scope.parents, scope.ids)
         for identifier in beside:
             candidate = self.candidate(scope.stream, identifier)
             candidate.finding = candidate.finding or Finding(scope.stream.name, identifier, Kind.EXTRA)
@@ -242,5 +240,3 @@ async def together(tasks: Iterable[Any]) -> None:
                 group.create_task(task)
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
-
-

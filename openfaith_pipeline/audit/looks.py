@@ -39,9 +39,7 @@ async def possible_looks(
     ]
 
 
-async def _of_route(
-    pool: AsyncConnectionPool[Any], org_id: str, walk: Walk, route: Route, rows: int
-) -> list[Look]:
+async def _of_route(pool: AsyncConnectionPool[Any], org_id: str, walk: Walk, route: Route, rows: int) -> list[Look]:
     if route.placeholders:
         return [Look(walk, route, parent=each) async for each in parents_of(pool, org_id, route, STREAMS, None)]
     is_one = route.listing is Strategy.SINGLETON or route.is_of_hidden

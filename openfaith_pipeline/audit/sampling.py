@@ -67,7 +67,9 @@ class Sampling:
         if self.looking.has_budget(pages):
             await self._compare_ids(stream, routes)
         else:
-            part.incomplete = f"the source counts {part.source_count} records; `--full` says which rows are too many or few"
+            part.incomplete = (
+                f"the source counts {part.source_count} records; `--full` says which rows are too many or few"
+            )
 
     async def _unexplained(self, stream: Stream, count: int) -> int:
         async with self.looking.pool.connection() as connection:

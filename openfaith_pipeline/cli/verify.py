@@ -9,9 +9,10 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from openfaith_pipeline.audit.looking import Watching
 from openfaith_pipeline.audit.records import keep_verification
 from openfaith_pipeline.audit.report import Verification
-from openfaith_pipeline.audit.verification import Extent, Watching, verify_org
+from openfaith_pipeline.audit.verification import Extent, verify_org
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.org_names import OrgName
 from openfaith_pipeline.cli.selection import Products, StreamNames, choose_streams

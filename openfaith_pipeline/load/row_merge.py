@@ -53,12 +53,15 @@ def _unchanged_statement(stream: Stream, by_value: bool) -> bytes:
         " WHERE incoming._stream_sync_id = %(id)s AND {differs})"
         " THEN (SELECT count(DISTINCT id) FROM {staging} WHERE _stream_sync_id = %(id)s) END AS unchanged"
     )
-    return statement.format(staging=staging_name(stream), raw=raw_name(stream), differs=_differs(stream, by_value)).as_bytes()
+    return statement.format(
+        staging=staging_name(stream), raw=raw_name(stream), differs=_differs(stream, by_value)
+    ).as_bytes()
 
 
 _DIFFERS: Final = sql.SQL("""(
     present.id IS NULL OR present._deleted_at IS NOT NULL OR (
-        ({by_value} OR present._content_hash <> incoming._content_hash) AND (({present}) IS DISTINCT FROM ({incoming}) {links})
+        ({by_value} OR present._content_hash <> incoming._content_hash)
+        AND (({present}) IS DISTINCT FROM ({incoming}) {links})
     ))""")
 _LINKS_DIFFER: Final = sql.SQL("""
 OR incoming._links -> {name} <> (

@@ -1,4 +1,4 @@
-"""A synced church is equal to its source; whatever is tampered with is found by name, and the command named mends it."""
+"""A synced church equals its source; what is tampered with is found by name, and the command that is named mends it."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -191,7 +191,8 @@ def test_ten_kinds_of_tampering_are_found_by_name(church: Church, is_full: bool)
     told = differing(report)
     assert report.status == "differs"
     assert {
-        name: (where, identifier, kind) for name, (where, identifier, kind) in tampered.items()
+        name: (where, identifier, kind)
+        for name, (where, identifier, kind) in tampered.items()
         if (identifier, kind) not in told.get(where, set())
     } == {}
     assert len(tampered) == 10
@@ -212,18 +213,16 @@ def test_a_change_since_the_last_sync_is_behind_and_no_difference(church: Church
 
 def test_the_command_named_mends_a_row_that_keeps_its_hash(church: Church) -> None:
     person = church.person()
-    church.run(
-        "UPDATE pco_people.people SET nickname = 'By hand' WHERE org_id = %(org_id)s AND id = %(id)s", id=person
-    )
+    church.run("UPDATE pco_people.people SET nickname = 'By hand' WHERE org_id = %(org_id)s AND id = %(id)s", id=person)
     [example] = church.verify(is_full=True).described()["streams"]["people.people"]["examples"]
     assert (example["id"], example["fields"]) == (person, ["nickname"])
     assert "--stream people.people --mode full_refresh" in example["mend"]
     sync(church.database, church.org_id, [PEOPLE], SyncMode.FULL_REFRESH)
     church.transform()
     # The journal has the mended row, but not what was done by hand in between.
-    assert church.run("SELECT nickname FROM pco_people.people WHERE org_id = %(org_id)s AND id = %(id)s", id=person) != [
-        ("By hand",)
-    ]
+    assert church.run(
+        "SELECT nickname FROM pco_people.people WHERE org_id = %(org_id)s AND id = %(id)s", id=person
+    ) != [("By hand",)]
     assert church.verify(is_full=True).described()["streams"]["people.people"]["different"] == 0
 
 
