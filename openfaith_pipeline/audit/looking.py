@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.audit.comparison import compare, live_count, row_parents, rows_beside, rows_of_other_orgs
 from openfaith_pipeline.audit.findings import Finding, Kind
@@ -32,7 +31,7 @@ from openfaith_pipeline.planning_center.extract.product_access import Doors
 from openfaith_pipeline.planning_center.extract.single_record import route_of
 from openfaith_pipeline.sources import STREAMS
 
-ENDS_ALL: Final = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable, psycopg.OperationalError, PoolTimeout)
+ENDS_ALL: Final = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable)
 LOOKS_AT_ONCE: Final = 8
 SECOND_LOOKS: Final = 25
 """Differences of one stream that are looked at again; the others are judged by them."""

@@ -29,6 +29,7 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Walk
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import outages_told
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.planning_center.extract.product_access import Doors
 from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
@@ -78,6 +79,16 @@ async def verify_org(
     """
     extent, watching = extent or Extent(), watching or Unwatched()
     report = Verification(f"verification_{uuid4().hex}", org_id, extent.is_full, datetime.now(UTC))
+    with outages_told(database.settings, "during the verification"):
+        await _verify(database, report, extent, watching, client_factory)
+    report.finished_at = datetime.now(UTC)
+    return report
+
+
+async def _verify(
+    database: Database, report: Verification, extent: Extent, watching: Watching, client_factory: ClientFactory
+) -> None:
+    org_id = report.org_id
     async with (
         client_factory(database, org_id) as client,
         database.pool(size=CONNECTIONS, row_factory=dict_row) as pool,
@@ -89,8 +100,6 @@ async def verify_org(
         watching.began("comparing the OpenFaith tables", 1)
         report.canonical = await asyncio.to_thread(compare_canonical, database, org_id)
         watching.step("openfaith")
-    report.finished_at = datetime.now(UTC)
-    return report
 
 
 @dataclass(frozen=True)
