@@ -16,6 +16,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.journal.sync_changes import Sample, StreamChanges
 from openfaith_pipeline.load.plans import Plan, check_plan, discard_plan, end_planning, find_plan, give_up_old_plans
+from openfaith_pipeline.load.sync_leases import lease_kept
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.orgs.registry import Org
 from openfaith_pipeline.sources import STREAMS
@@ -39,7 +40,7 @@ def make_plan(database: Database, org: Org, streams: Sequence[Stream], mode: Syn
         give_up_old_plans(connection)
         begin_sync(connection, SyncStart(sync_id, None, mode, "cli", asked))
     try:
-        with shown_progress(database, {org.org_id: org.name}) as shown:
+        with lease_kept(database, sync_id), shown_progress(database, {org.org_id: org.name}) as shown:
             shown.watch.follow(sync_id)
             plan = asyncio.run(
                 plan_streams(database, org.org_id, streams, mode=mode, sync_id=sync_id, progress=shown.of(org.org_id))

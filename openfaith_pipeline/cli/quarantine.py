@@ -14,6 +14,7 @@ from openfaith_pipeline.cli.selection import choose_streams
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.load.sessions import REPLAYED
+from openfaith_pipeline.load.sync_leases import lease_kept
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.review.quarantine import Quarantined, list_quarantined
 from openfaith_pipeline.settings import load_settings
@@ -116,7 +117,8 @@ def _replay(database: Database, entries: list[Quarantined]) -> tuple[str | None,
     asked = {"orgs": sorted({entry.org_id for entry in entries}), "entries": len(entries)}
     with database.connect() as connection:
         begin_sync(connection, SyncStart(sync_id, None, REPLAYED, "cli", asked))
-    results = asyncio.run(replay(database, entries, sync_id=sync_id))
+    with lease_kept(database, sync_id):
+        results = asyncio.run(replay(database, entries, sync_id=sync_id))
     failed = [f"{result.stream}: {result.error}" for result in results if result.error]
     with database.connect() as connection:
         finish_sync(connection, sync_id, "; ".join(failed) or None)

@@ -10,6 +10,7 @@ from openfaith_pipeline.cli.org_names import OrgOption, only_org_id
 from openfaith_pipeline.cli.outlook import outlook_in_words, outlook_of
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import UnknownSync
+from openfaith_pipeline.load.sync_leases import end_expired
 from openfaith_pipeline.orgs.recent_syncs import RecentSync, find_sync_id, list_syncs
 from openfaith_pipeline.orgs.sync_progress import StreamStep, SyncProgress, read_sync_progress
 from openfaith_pipeline.settings import load_settings
@@ -37,6 +38,7 @@ def show_all(
     Exit codes: 0 listed; 1 the database does not answer; 2 no such org.
     """
     with open_database(load_settings()) as database, database.connect() as connection:
+        end_expired(connection)
         found = list_syncs(connection, only_org_id(connection, org), only_failing=failing, limit=limit)
     if as_json:
         terminal.print_json([asdict(each) for each in found])
@@ -66,6 +68,7 @@ def show_one(sync_id: SyncId, everything: WithAll = False, as_json: terminal.Jso
     Exit codes: 0 shown; 1 the database does not answer; 2 no such sync.
     """
     with open_database(load_settings()) as database, database.connect() as connection:
+        end_expired(connection)
         progress = read_sync_progress(connection, find_sync_id(connection, sync_id))
     if progress is None:
         raise UnknownSync(f"there is no sync {sync_id}; `openfaith-pipeline syncs list` shows them")

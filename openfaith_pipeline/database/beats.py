@@ -44,12 +44,12 @@ async def _beat(pool: AsyncConnectionPool[Any], beat: Beat, every_seconds: float
 
 @contextmanager
 def beating_in_thread(
-    database: Database, beat: Callable[[Connection[Any]], object], *, every_seconds: float
+    database: Database, beat: Callable[[Connection[Any]], object], *, every_seconds: float, at_once: bool = True
 ) -> Iterator[None]:
-    """Run and commit `beat` in a thread during the block, the first time at once."""
+    """Run and commit `beat` in a thread during the block, the first time at once or after one interval."""
     is_over = threading.Event()
     thread = threading.Thread(
-        target=_beat_until, args=(is_over, database, beat, every_seconds), name="heartbeat", daemon=True
+        target=_beat_until, args=(is_over, database, beat, every_seconds, at_once), name="heartbeat", daemon=True
     )
     thread.start()
     try:
@@ -60,8 +60,14 @@ def beating_in_thread(
 
 
 def _beat_until(
-    is_over: threading.Event, database: Database, beat: Callable[[Connection[Any]], object], every_seconds: float
+    is_over: threading.Event,
+    database: Database,
+    beat: Callable[[Connection[Any]], object],
+    every_seconds: float,
+    at_once: bool,
 ) -> None:
+    if not at_once and is_over.wait(every_seconds):
+        return
     while True:
         try:
             with database.connect() as connection:

@@ -45,6 +45,7 @@ from openfaith_pipeline.defs.run_tags import (
 )
 from openfaith_pipeline.defs.selections import assets_of, mode_config
 from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBusy
+from openfaith_pipeline.load.sync_leases import end_expired, lease_kept
 from openfaith_pipeline.load.sync_log import (
     INTERRUPTED,
     RecordedSync,
@@ -256,6 +257,7 @@ def _join(
 
 def _check_orgs(database: Database, instance: dg.DagsterInstance, org_ids: Sequence[str]) -> None:
     with database.connect() as connection:
+        end_expired(connection)
         adopt_openfaith_orgs(connection, database.settings.canonical_schema)
         for org_id in org_ids:
             if get_org(connection, org_id).paused_at:
@@ -309,7 +311,8 @@ def _concluded(database: Database, order: SyncOrder) -> Iterator[dict[str, OrgRe
     """Record the sync's end from the reports put into the mapping."""
     reports: dict[str, OrgReport] = {}
     try:
-        yield reports
+        with lease_kept(database, order.sync_id):
+            yield reports
     except KeyboardInterrupt:
         with database.connect() as connection:
             interrupt_sync(connection, order.sync_id)

@@ -10,6 +10,7 @@ from openfaith_pipeline.defs.request_runs import serve_requests
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.retries import lost_retries
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
+from openfaith_pipeline.load.sync_leases import end_expired
 
 
 @dg.sensor(
@@ -52,5 +53,6 @@ def lost_retries_sensor(
     context: dg.SensorEvaluationContext, database: DatabaseResource
 ) -> list[dg.RunRequest] | dg.SkipReason:
     with database.connect() as connection:
+        end_expired(connection)
         end_left_over_syncs(context.instance, connection)
     return list(lost_retries(context.instance)) or dg.SkipReason("Every run that crashed was retried.")

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.load.leases import LEASE_TTL
 from openfaith_pipeline.orgs.newest_syncs import NEWEST_ATTEMPTS
 
 INTERRUPTED: Final = "interrupted"
@@ -53,6 +54,11 @@ class SyncStart:
     requested: Mapping[str, Any]
     idempotency_key: str | None = None
 
+    @property
+    def lease(self) -> timedelta | None:
+        """How long it is taken for alive without a renewal by its process; None where its run is followed."""
+        return LEASE_TTL if self.run_id is None else None
+
 
 @dataclass(frozen=True)
 class RecordedSync:
@@ -78,14 +84,15 @@ class RunningSync:
 def begin_sync(connection: Connection[Any], start: SyncStart) -> RecordedSync | None:
     """Record a sync, or the start of another attempt of it, once the undoing of the previous one has ended.
 
+    One without a run has a lease from now on, which its process has to keep (see `sync_leases`).
     If another sync was begun with the same idempotency key, nothing is recorded and that one is returned: the caller
     must not sync. Of several concurrent callers one begins; the others wait for its transaction to end.
     """
     key = start.idempotency_key
     inserted = connection.execute(
-        "INSERT INTO sync.syncs (sync_id, run_id, mode, trigger, requested, idempotency_key)"
-        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (start.sync_id, start.run_id, start.mode, start.trigger, Jsonb(dict(start.requested)), key),
+        "INSERT INTO sync.syncs (sync_id, run_id, mode, trigger, requested, idempotency_key, lease_expires_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, now() + %s) ON CONFLICT DO NOTHING",
+        (start.sync_id, start.run_id, start.mode, start.trigger, Jsonb(dict(start.requested)), key, start.lease),
     )
     if inserted.rowcount:
         return None
@@ -94,9 +101,9 @@ def begin_sync(connection: Connection[Any], start: SyncStart) -> RecordedSync | 
         return earlier
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('attempt ' || %s, 0))", (start.sync_id,))
     connection.execute(
-        "UPDATE sync.syncs SET run_id = coalesce(%s, run_id), status = 'running', finished_at = NULL, error = NULL"
-        " WHERE sync_id = %s",
-        (start.run_id, start.sync_id),
+        "UPDATE sync.syncs SET run_id = coalesce(%s, run_id), status = 'running', finished_at = NULL, error = NULL,"
+        " lease_expires_at = now() + %s WHERE sync_id = %s",
+        (start.run_id, start.lease, start.sync_id),
     )
     return None
 

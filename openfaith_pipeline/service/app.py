@@ -27,6 +27,7 @@ from openfaith_pipeline.service.access import trusts_this_machine
 from openfaith_pipeline.service.api_keys import read_keys
 from openfaith_pipeline.service.documentation import documented
 from openfaith_pipeline.service.error_responses import answer_error
+from openfaith_pipeline.service.health import Watch
 from openfaith_pipeline.service.limits import BodyLimit, NoNul, RateLimiter
 from openfaith_pipeline.service.metrics import endpoint as metrics
 from openfaith_pipeline.service.metrics.endpoint import Metrics
@@ -59,7 +60,8 @@ def create_app(database: Database, host: str = "127.0.0.1") -> FastAPI:
     host: the address it is served at, on which depends whether programs on this machine need a key.
 
     Endpoints share through `request.app.state`: `database`, `pool` (of connections, for threads), `keys`,
-    `limiter`, `waiting` (by key, how many calls wait for the end of what they have started), `metrics`.
+    `limiter`, `waiting` (by key, how many calls wait for the end of what they have started), `metrics`,
+    `watch` (of the readiness).
     """
     app = FastAPI(
         title="OpenFaith Pipeline",
@@ -79,6 +81,7 @@ def create_app(database: Database, host: str = "127.0.0.1") -> FastAPI:
     app.state.limiter = RateLimiter(database.settings.requests_per_minute)
     app.state.waiting = Counter()
     app.state.pool = database.thread_pool(size=POOL_SIZE, timeout=_PATIENCE_SECONDS)
+    app.state.watch = Watch(app.state.pool)
     app.state.metrics = Metrics(app.state.pool, timedelta(hours=database.settings.freshness_hours))
     app.add_middleware(BodyLimit)
     app.add_middleware(NoNul)

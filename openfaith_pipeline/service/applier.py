@@ -1,4 +1,5 @@
-"""The applier: a process beside the service that applies webhook deliveries and maintains subscriptions.
+"""The applier: a process beside the service that applies webhook deliveries, maintains subscriptions, and ends syncs
+whose processes were killed.
 
 It needs no Dagster. Several services share the work: each applier claims its work in Postgres. Where none runs, a
 sensor has a run apply waiting deliveries. `applier_process` starts it.
@@ -22,6 +23,7 @@ from openfaith_pipeline.database.connection import database_at
 from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.leases import holding
+from openfaith_pipeline.load.sync_leases import end_expired
 from openfaith_pipeline.processes.supervisor import GRACE_SECONDS
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.webhooks.applier import apply_next
@@ -51,6 +53,7 @@ async def run_applier(database: Database) -> None:
             for _ in range(ORGS_AT_ONCE):
                 group.create_task(_apply(database, pool, holder))
             group.create_task(_subscribe(database))
+            group.create_task(_end_left_over(database))
 
 
 async def _run_until_told(database: Database) -> None:
@@ -99,6 +102,22 @@ async def _subscribe(database: Database) -> None:
         except (OpenFaithError, *TROUBLE) as error:
             _log.error("webhook subscriptions could not be maintained: %s", type(error).__name__)
             await asyncio.sleep(TROUBLE_SECONDS)
+
+
+async def _end_left_over(database: Database) -> None:
+    """End what a killed process has left running, for where no Dagster runs."""
+    while True:
+        try:
+            if count := await asyncio.to_thread(_end_expired, database):
+                _log.warning("%s syncs whose processes are gone are ended as interrupted", count)
+        except (OpenFaithError, psycopg.Error) as error:
+            _log.error("left-over syncs could not be looked for: %s", type(error).__name__)
+        await asyncio.sleep(CHECK_SECONDS)
+
+
+def _end_expired(database: Database) -> int:
+    with database.connect() as connection:
+        return end_expired(connection)
 
 
 def _next_org(database: Database) -> str | None:

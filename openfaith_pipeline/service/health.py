@@ -1,5 +1,8 @@
 """Liveness and readiness."""
 
+import asyncio
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -13,6 +16,7 @@ from openfaith_pipeline.service.problems import DATABASE_TROUBLE
 
 router = APIRouter(tags=["health"])
 
+KEPT_SECONDS: Final = 1.0
 _SILENT_AFTER: Final = timedelta(minutes=2)
 
 
@@ -39,10 +43,39 @@ async def show_health() -> Health:
     return Health()
 
 
+class Watch:
+    """The readiness, looked at once for all who ask within a second: anybody may ask, without a key and without limit.
+
+    For one event loop. A look at a Postgres that does not answer takes seconds, but one thread only.
+    """
+
+    def __init__(self, pool: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool, self._clock = pool, clock
+        self._found: Readiness | None = None
+        self._found_at = 0.0
+        self._looking: asyncio.Task[Readiness] | None = None
+
+    async def read(self) -> Readiness:
+        if self._found and self._clock() - self._found_at < KEPT_SECONDS:
+            return self._found
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> Readiness:
+        try:
+            self._found = await asyncio.to_thread(read_readiness, self._pool)
+            self._found_at = self._clock()
+            return self._found
+        finally:
+            self._looking = None
+
+
 @router.get("/health/ready", summary="Whether it can take requests", responses={503: {"model": Readiness}})
-def show_readiness(request: Request, response: Response) -> Readiness:
+async def show_readiness(request: Request, response: Response) -> Readiness:
     """200 while Postgres answers, 503 while it does not. Dagster may be down: requests wait for it."""
-    readiness = read_readiness(request.app.state.pool)
+    watch: Watch = request.app.state.watch
+    readiness = await watch.read()
     if readiness.status != "ready":
         response.status_code = 503
     return readiness

@@ -16,6 +16,7 @@ from openfaith_pipeline.errors import DeletionDisproved, OpenFaithError
 from openfaith_pipeline.load.deletions import parents_of_rows
 from openfaith_pipeline.load.leases import lock_streams
 from openfaith_pipeline.load.stream_states import recount
+from openfaith_pipeline.load.sync_leases import lease_kept_by
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync, record_stream_sync
 from openfaith_pipeline.load.tombstones import mark_deleted
 from openfaith_pipeline.review.held_deletions import HeldDeletion, decide, get_held
@@ -48,14 +49,18 @@ async def approve_deletion(
     while the stream is being synced, UsageError if there is no open held deletion with this id.
     """
     sync_id = str(uuid4())
-    async with database.pool(size=2, row_factory=dict_row) as pool:
+    async with database.pool(size=3, row_factory=dict_row) as pool:
         async with pool.connection() as connection:
             held, _ = await get_held(connection, held_id)
         asked = {"held_deletion": held.id, "org": held.org_id, "streams": [held.stream], "who": who}
         with database.connect() as recording:
             begin_sync(recording, SyncStart(sync_id, None, MODE, "approval", asked))
         try:
-            async with client_factory(database, held.org_id) as client, pool.connection() as connection:
+            async with (
+                lease_kept_by(pool, sync_id),
+                client_factory(database, held.org_id) as client,
+                pool.connection() as connection,
+            ):
                 stream = STREAMS[held.stream]
                 asking = Asking(partial(client.get, product=stream.product))
                 approval = await _apply(connection, asking, held_id, sync_id, who)

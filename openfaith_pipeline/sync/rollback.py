@@ -27,6 +27,7 @@ from openfaith_pipeline.load.rollback_state import (
     revert_stream,
 )
 from openfaith_pipeline.load.stream_states import recount_counted
+from openfaith_pipeline.load.sync_leases import lease_kept
 from openfaith_pipeline.load.sync_log import PUBLISHED, SyncStart, begin_sync
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import LARGEST, note_everything, take_turn
@@ -105,7 +106,8 @@ def roll_back(database: Database, order: RollbackOrder, *, tell: Tell = lambda _
         requested = {"rollback_of": order.sync_id, "orgs": org_ids, "on_conflict": order.on_conflict}
         begin_sync(connection, SyncStart(order.rollback_id, None, "rollback", order.trigger, requested))
         try:
-            done = [work.undo() for work in works]
+            with lease_kept(database, order.rollback_id):
+                done = [work.undo() for work in works]
         except BaseException as error:
             connection.execute(
                 "UPDATE sync.syncs SET status = 'failed', finished_at = now(), error = %s WHERE sync_id = %s",

@@ -9,7 +9,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -26,6 +26,7 @@ from openfaith_pipeline.database.refusals import (
     refusal_in_words,
 )
 from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, OrgPaused, UnknownOrg, describe_unforeseen
+from openfaith_pipeline.load.sync_leases import lease_kept_by
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, changed_streams, finish_sync
 from openfaith_pipeline.orgs.turns import (
     BEAT_SECONDS,
@@ -187,7 +188,8 @@ class _Sweep:
 
     async def _take(self, turn: Turn) -> None:
         try:
-            outcome, end = await self._work(turn)
+            async with self._kept(turn):
+                outcome, end = await self._work(turn)
         except REFUSED_BY_POSTGRES as error:
             reason = refusal_in_words(error)
             outcome, end = OrgOutcome(turn.org_id, turn.sync_id, error=reason), TurnEnd(reason, is_partial=False)
@@ -201,6 +203,10 @@ class _Sweep:
             self.failures[turn.org_id] = outcome.error
         async with self.telling:
             await asyncio.to_thread(self.listener.finished, outcome)
+
+    def _kept(self, turn: Turn) -> AbstractAsyncContextManager[None]:
+        """Keeps the lease of the turn's sync, where no run stands for it."""
+        return nullcontext() if self.order.run_id else lease_kept_by(self.place.beats, turn.sync_id)
 
     async def _work(self, turn: Turn) -> tuple[OrgOutcome, TurnEnd]:
         """Sync the org and update its canonical tables from the changes, even if parts of the sync failed."""

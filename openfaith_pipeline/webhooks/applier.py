@@ -25,6 +25,7 @@ from openfaith_pipeline.load.arrivals import deleted_rows, present_rows, publish
 from openfaith_pipeline.load.leases import is_dead
 from openfaith_pipeline.load.publishing import Published
 from openfaith_pipeline.load.sessions import ARRIVED, SyncRequest
+from openfaith_pipeline.load.sync_leases import lease_kept_by
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.extract.single_record import brought_with, path_of
@@ -116,7 +117,8 @@ class _Batch:
             await self._settle([delivery.id], "failed", error=reason)
         if found.news:
             await asyncio.to_thread(self._begin, sorted({news.stream.name for news in found.news}))
-            error = await self._apply_guarded(found.news)
+            async with lease_kept_by(self._pool, self._request.sync_id):
+                error = await self._apply_guarded(found.news)
             await asyncio.to_thread(self._finish, error)
         return self._result
 

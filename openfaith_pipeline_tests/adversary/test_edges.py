@@ -2,6 +2,8 @@
 
 import base64
 import http.client
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -136,3 +138,21 @@ def test_json_nested_as_deep_as_it_may_be_is_answered(keyed: Database) -> None:
     for depth in (900, 1023, 5000):
         body = b'{"a":' * depth + b'"\\u0000"' + b"}" * depth
         assert call(keyed, "POST", "/workflows/ExternalSyncWorkflow", {**BEARER, **JSON}, body)[0] == 400
+
+
+def test_a_flood_of_questions_whether_it_is_ready_costs_postgres_little(keyed: Database) -> None:
+    def looks() -> int:
+        with keyed.connect() as connection:
+            connection.execute("SELECT pg_stat_force_next_flush()")
+            [(count,)] = connection.execute(
+                "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+            ).fetchall()
+        return int(count)
+
+    assert call(keyed, "GET", "/health/ready", {})[0] == 200
+    before, began = looks(), time.monotonic()
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: call(keyed, "GET", "/health/ready", {})[0], range(400)))
+    time.sleep(1.1)  # statistics of idle sessions come within a second
+    assert set(answers) == {200}
+    assert looks() - before < 100 + 10 * (time.monotonic() - began)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline_tests.adversary.sender import (
     HOSTILE,
     HOSTILE_KEY,
@@ -21,6 +22,7 @@ from openfaith_pipeline_tests.adversary.sender import (
 )
 from openfaith_pipeline_tests.adversary.test_edges import JSON, call, started
 
+SYNC_OF_PEACEFUL = "sync-of-the-peaceful"
 NAME_OF_PEACEFUL = "the peaceful church's own name"
 WORKFLOWS = ("ExternalSyncWorkflow", "CreateOrgWorkflow", "OnboardOrgWorkflow", "externalsyncworkflow", "%2e%2e")
 PROXIES = ("external-sync-workflow", "create-org-workflow", "onboard-org-workflow")
@@ -67,8 +69,15 @@ def bodies(draw: st.DrawFn, execution_id: str) -> Any:
     )
 
 
-def doors(execution_id: str) -> list[tuple[str, str]]:
+def doors(execution_id: str, held_id: int) -> list[tuple[str, str]]:
     """Method and path of each way in, those into the other church's own rooms included."""
+    pages = [f"/orgs/{PEACEFUL}", f"/orgs/{PEACEFUL}/streams/people.people", f"/syncs/{SYNC_OF_PEACEFUL}"]
+    status = [("GET", f"{prefix}{page}") for prefix in ("", "/api/status") for page in pages]
+    status += [("GET", "/api/status"), ("GET", f"/api/status?q={PEACEFUL}"), ("GET", "/metrics")]
+    status += [("POST", f"/orgs/{PEACEFUL}/{action}") for action in ("sync", "pause", "resume")]
+    for org_id in (HOSTILE, PEACEFUL):  # the other's held deletion under one's own church, too
+        held = f"/orgs/{org_id}/deletions/{held_id}"
+        status += [("GET", held), ("POST", f"{held}/approve"), ("POST", f"{held}/reject")]
     of_workflow = [("POST", "/workflows/{0}"), ("GET", "/workflows/{0}/executions?org=" + PEACEFUL)]
     of_workflow += [
         ("GET", "/workflows/{0}/executions?limit=500"),
@@ -86,7 +95,7 @@ def doors(execution_id: str) -> list[tuple[str, str]]:
     ]
     found += [("GET", "/"), ("GET", f"/?org={PEACEFUL}"), ("GET", f"/connect/pco?org={PEACEFUL}&invitation=made-up")]
     found += [("POST", f"/connect/pco/start?org={PEACEFUL}"), ("GET", "/connect/pco/callback?state=a&code=b")]
-    return [*found, ("POST", "/connect/pco/confirm?confirmation=a")]
+    return [*found, *status, ("POST", "/connect/pco/confirm?confirmation=a")]
 
 
 HEADERS = st.sampled_from(
@@ -99,6 +108,10 @@ HEADERS = st.sampled_from(
     ]
 )
 
+_HELD = """
+INSERT INTO sync.held_deletions (org_id, stream, sync_id, ids, row_count, reason)
+VALUES (%s, 'people.people', %s, '{7}', 1, 'for the test') RETURNING id
+"""
 _TABLES = """
 SELECT table_schema, table_name, column_name FROM information_schema.columns JOIN information_schema.tables
  USING (table_schema, table_name)
@@ -127,6 +140,8 @@ def test_nothing_a_key_of_one_church_asks_for_changes_or_shows_another(keyed: Da
     assert send(keyed, PEACEFUL, body_of([element(person(), event_id="before")])) == 200
     with keyed.connect() as connection:
         connection.execute("UPDATE sync.orgs SET name = %s WHERE org_id = %s", (NAME_OF_PEACEFUL, PEACEFUL))
+        begin_sync(connection, SyncStart(SYNC_OF_PEACEFUL, "a run", "incremental", "dagster", {"org": PEACEFUL}))
+        [(held_id,)] = connection.execute(_HELD, (PEACEFUL, SYNC_OF_PEACEFUL)).fetchall()
     status, execution = started(keyed, KEY, PEACEFUL)
     assert status == 200
     execution_id = execution["executionId"]
@@ -138,14 +153,14 @@ def test_nothing_a_key_of_one_church_asks_for_changes_or_shows_another(keyed: Da
     }
 
     @hypothesis_settings(
-        max_examples=120,
+        max_examples=160,
         deadline=None,
         derandomize=True,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(door=st.sampled_from(doors(execution_id)), body=bodies(execution_id), headers=HEADERS)
+    @given(door=st.sampled_from(doors(execution_id, held_id)), body=bodies(execution_id), headers=HEADERS)
     def harm(door: tuple[str, str], body: Any, headers: dict[str, str]) -> None:
         method, path = door
         sent = orjson.dumps(body) if method == "POST" else None

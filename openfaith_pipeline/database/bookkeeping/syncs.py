@@ -36,6 +36,11 @@ SYNCS: Final = Table(
     Column("status", Text, nullable=False, server_default="running"),
     Column("error", Text),
     Column("planned_at", DateTime(timezone=True), comment="of a plan: when all of it was read"),
+    Column(
+        "lease_expires_at",
+        DateTime(timezone=True),
+        comment="of a sync without a run: when its process, which renews this, counts as gone",
+    ),
     one_of("status", "running", "succeeded", "failed", "planned", "discarded", "rolled_back", "interrupted"),
 )
 Index(

@@ -274,3 +274,21 @@ def test_what_is_not_set_up_or_not_there_is_said(database: Database) -> None:
 def test_an_org_that_is_not_there_is_refused(browser: TestClient) -> None:
     assert browser.get("/connect/pco", params={"org": new_org_id()}).status_code == 404
     assert browser.post("/connect/pco/start", params={"org": "x" * 61}).status_code in (400, 422)
+
+
+def test_whoever_has_a_network_to_themselves_is_one_caller(database: Database) -> None:
+    """An IPv6 address costs nothing: its owner has 2**64 of them."""
+    few = replace(database, settings=database.settings.model_copy(update={"requests_per_minute": 3}))
+    app = create_app(few)
+    with TestClient(app):
+
+        def begin(address: str) -> int:
+            stranger = TestClient(app, base_url=PUBLIC_URL, follow_redirects=False, client=(address, 5000))
+            return stranger.post("/connect/pco/start").status_code
+
+        assert [begin(f"2001:db8:0:1::{number:x}") for number in range(4)] == [303, 303, 303, 429]
+        assert begin("2001:db8:0:1:ffff::9") == 429
+        assert begin("2001:db8:0:2::1") == 303, "another network is somebody else"
+        assert [begin("192.0.2.1") for _ in range(4)] == [303, 303, 303, 429]
+        assert begin("::ffff:192.0.2.1") == 429, "the same caller over IPv6"
+        assert begin("192.0.2.2") == 303

@@ -1,14 +1,23 @@
 """Workflows by name over HTTP: started, told of, canceled, resumed."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
 
+from openfaith_pipeline.database import Database
 from openfaith_pipeline.inbox.lifecycle import claim_requests, finish_request
 from openfaith_pipeline.inbox.requests import cancel_request, list_requests
 from openfaith_pipeline.orgs.registry import new_org_id
+from openfaith_pipeline.service.app import create_app
+from openfaith_pipeline.service.workflow_proxy import MOST_WAITING, path_of
 from openfaith_pipeline_tests.integration.service.conftest import ELSEWHERE, ONE_ORG, READER, SYNC, Service
+from openfaith_pipeline_tests.integration.webhooks.receiver import wait_until
+from openfaith_pipeline_tests.tenants import add_orgs
 
 
 def test_a_workflow_is_started_by_its_payload_wrapped_or_not(service: Service) -> None:
@@ -35,6 +44,32 @@ def test_an_execution_is_told_of_while_it_waits_and_may_be_canceled_and_resumed(
     assert service.call("POST", f"{execution}/cancel", key=READER).status == 403
     assert service.call("POST", f"{execution}/cancel").json["status"] == "canceled"
     assert service.call("POST", f"{execution}/resume").json["attempt"] == 2
+
+
+def test_calls_that_wait_are_bounded_for_each_key_and_counted_off_when_they_end(database: Database) -> None:
+    org_id = new_org_id()
+    add_orgs(database, {org_id: "Church"})
+    keys = (SecretStr("one:first-key"), SecretStr("two:second-key"))
+    app = create_app(replace(database, settings=database.settings.model_copy(update={"api_keys": keys})))
+    path, body = path_of("ExternalSyncWorkflow"), {"tokenKey": org_id}
+    with TestClient(app) as client, ThreadPoolExecutor(MOST_WAITING) as threads:
+
+        def execute(key: str) -> Future[Any]:
+            headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "the same"}
+            return threads.submit(client.post, path, json=body, headers=headers)
+
+        waiting = [execute("first-key") for _ in range(MOST_WAITING)]
+        wait_until(lambda: app.state.waiting["one"] == MOST_WAITING)
+        headers = {"Authorization": "Bearer first-key"}
+        refused = client.post(path, json=body, headers=headers)
+        assert (refused.status_code, "use /discard" in refused.text) == (429, True)
+        assert client.post(f"{path}/discard", json=body, headers=headers).status_code == 204
+        assert app.state.waiting["two"] == 0, "another key's calls are counted by themselves"
+        with database.connect() as connection:
+            for request in list_requests(connection, None, None, 10):
+                finish_request(connection, request.request_id, "succeeded", None, None)
+        assert {each.result(30).status_code for each in waiting} == {204}
+    assert app.state.waiting["one"] == 0
 
 
 def test_what_is_under_way_is_asked_to_stop(service: Service) -> None:

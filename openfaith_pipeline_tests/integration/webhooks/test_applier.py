@@ -1,10 +1,12 @@
 """The service by itself: it subscribes, receives, applies and notices its own absence; Dagster hears of it later."""
 
+import asyncio
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from subprocess import PIPE
 
 import dagster as dg
@@ -17,6 +19,8 @@ from openfaith_pipeline.defs.canonical_assets import canonical_key
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.defs.webhooks import PATIENCE, webhooks_sensor
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
+from openfaith_pipeline.service.applier import run_applier
 from openfaith_pipeline.service.applier_process import applier
 from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator import SimulatorClient
@@ -118,6 +122,25 @@ def test_after_a_long_silence_what_was_missed_is_fetched_once(database: Database
         assert beat(connection) == []
         asked = connection.execute("SELECT org_id, payload ->> 'streams' FROM sync.requests").fetchall()
     assert asked == [(org_id, '["people.emails"]')]
+
+
+async def test_a_service_without_dagster_ends_what_killed_processes_left_running(database: Database) -> None:
+    with database.connect() as connection:
+        for sync_id, lease in (("killed", timedelta(seconds=-1)), ("alive", timedelta(minutes=1))):
+            begin_sync(connection, SyncStart(sync_id, None, "webhook", "webhook", {}))
+            connection.execute(
+                "UPDATE sync.syncs SET lease_expires_at = now() + %s WHERE sync_id = %s", (lease, sync_id)
+            )
+    running = asyncio.create_task(run_applier(database))
+    await asyncio.to_thread(wait_until, lambda: _statuses(database)["killed"] != "running")
+    running.cancel()
+    await asyncio.wait([running])
+    assert _statuses(database) == {"killed": "interrupted", "alive": "running"}
+
+
+def _statuses(database: Database) -> dict[str, str]:
+    with database.connect() as connection:
+        return dict(connection.execute("SELECT sync_id, status FROM sync.syncs").fetchall())
 
 
 SERVICE = """

@@ -19,6 +19,7 @@ from openfaith_pipeline.catalog.events import Incoming
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.leases import holding
+from openfaith_pipeline.load.sync_leases import end_expired
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator import Script, SimulatorClient, Webhooks
 from openfaith_pipeline.sources import STREAMS
@@ -331,11 +332,15 @@ def test_an_unfinished_walk_is_continued_after_a_webhook(
 STEPS = (*("claimed", "payloads published", "transformed", "settling not committed", "answers published", "settled"),)
 DYING_APPLIERS = """
 import asyncio, os, signal, sys
+from datetime import timedelta
 from psycopg.rows import dict_row
 from openfaith_pipeline.webhooks import applier as applying
 from openfaith_pipeline.database import open_database
+from openfaith_pipeline.load import sync_log
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.settings import load_settings
+
+sync_log.LEASE_TTL = timedelta(0)
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -395,6 +400,8 @@ def test_killed_between_any_two_steps_of_applying_nothing_is_lost_and_nothing_do
     )
     ended = [line.rsplit(maxsplit=1) for line in appliers.stdout.splitlines()]
     assert {step: int(status) for step, status in ended} == dict.fromkeys(STEPS, signal.SIGKILL), appliers.stderr
+    with service.connect() as connection:
+        assert end_expired(connection) == len(STEPS) - 1, "each but the one that was killed before it began a sync"
     apply_all(service)
     make_due(service)  # what was claimed by the killed may have met a lease that had not run out
     apply_all(service)
