@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.inbox.lifecycle import finish_request
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline_tests.adversary.sender import (
     HOSTILE,
@@ -142,6 +143,9 @@ def test_nothing_a_key_of_one_church_asks_for_changes_or_shows_another(keyed: Da
         connection.execute("UPDATE sync.orgs SET name = %s WHERE org_id = %s", (NAME_OF_PEACEFUL, PEACEFUL))
         begin_sync(connection, SyncStart(SYNC_OF_PEACEFUL, "a run", "incremental", "dagster", {"org": PEACEFUL}))
         [(held_id,)] = connection.execute(_HELD, (PEACEFUL, SYNC_OF_PEACEFUL)).fetchall()
+    failed = started(keyed, KEY, PEACEFUL)[1]["executionId"]
+    with keyed.connect() as connection:
+        finish_request(connection, failed, "failed", "for the test", None)
     status, execution = started(keyed, KEY, PEACEFUL)
     assert status == 200
     execution_id = execution["executionId"]
@@ -174,8 +178,9 @@ def test_nothing_a_key_of_one_church_asks_for_changes_or_shows_another(keyed: Da
         if status < 400:
             assert not [each for each in hidden if each in told], door
 
-    for door in doors(execution_id, held_id):
-        ask(door, {"tokenKey": PEACEFUL, "executionId": execution_id}, {"Authorization": f"Bearer {HOSTILE_KEY}"})
+    for id in (execution_id, failed):  # one can be canceled, the other resumed
+        for door in doors(id, held_id):
+            ask(door, {"tokenKey": PEACEFUL, "executionId": id}, {"Authorization": f"Bearer {HOSTILE_KEY}"})
     harm()
     assert belongings(keyed, PEACEFUL) == before
     assert started(keyed, KEY, PEACEFUL)[1]["executionId"] == execution_id, "and it is answered as it would be without"
