@@ -110,7 +110,7 @@ async def _end_left_over(database: Database) -> None:
         try:
             if count := await asyncio.to_thread(_end_expired, database):
                 _log.warning("%s syncs whose processes are gone are ended as interrupted", count)
-        except (OpenFaithError, psycopg.Error) as error:
+        except (OpenFaithError, *TROUBLE) as error:
             _log.error("left-over syncs could not be looked for: %s", type(error).__name__)
         await asyncio.sleep(CHECK_SECONDS)
 
