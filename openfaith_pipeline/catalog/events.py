@@ -32,6 +32,7 @@ class Incoming:
     event_id: names the event. event: its name. stream, record_id: what it is about, None where that cannot be told.
     occurred_at: when, as the source says. payload: the record's document as it came.
     is_doubtful: it reports an end that has to be confirmed, as one of several in a body.
+    traceparent: the span in which it was received, None outside any trace.
     """
 
     org_id: str
@@ -42,6 +43,7 @@ class Incoming:
     occurred_at: datetime | None
     payload: bytes
     is_doubtful: bool = False
+    traceparent: str | None = None
 
 
 class WebhookDialect(Protocol):

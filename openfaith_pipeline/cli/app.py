@@ -55,6 +55,10 @@ CHAPTERS: Final = {
 """How `--help` groups the verbs; one that is in no chapter comes last."""
 
 
+_NOT_TRACED: Final = frozenset({"dev", "serve", "worker", "dagster", "simulator"})
+"""Verbs that become, or supervise, processes with telemetry of their own."""
+
+
 class _Verbs(TyperGroup):
     """Imports a verb on first use: all of them together take over a second."""
 
@@ -76,6 +80,18 @@ class _Verbs(TyperGroup):
             if known:
                 with formatter.section(chapter):
                     formatter.write_dl([(name, self._summary(ctx, name)) for name in known], col_spacing=2)
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the verb in a span of its own; its name alone is sent."""
+        verb = ctx._protected_args[0] if ctx._protected_args else ""
+        if verb not in VERBS or verb in _NOT_TRACED or "--help" in ctx.args:
+            return super().invoke(ctx)
+        from openfaith_pipeline.settings import load_settings
+        from openfaith_pipeline.telemetry.process import Role, telemetry
+        from openfaith_pipeline.telemetry.spans import span
+
+        with telemetry(load_settings(), Role.CLI), span(f"openfaith-pipeline {verb}"):
+            return super().invoke(ctx)
 
     def _summary(self, ctx: typer.Context, name: str) -> str:
         command = self.get_command(ctx, name)

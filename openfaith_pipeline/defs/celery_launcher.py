@@ -4,8 +4,9 @@ import dagster as dg
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
-from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult
+from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, LaunchRunContext
 from openfaith_pipeline.defs.launcher import lease_health
+from openfaith_pipeline.defs.tracing import traced_launch
 
 
 class LeaseCeleryRunLauncher(CeleryRunLauncher):
@@ -15,6 +16,10 @@ class LeaseCeleryRunLauncher(CeleryRunLauncher):
     another worker, where the sync continues from its last committed page. Resuming the same run is not supported:
     Dagster's call for it fails.
     """
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        with traced_launch(self._instance, context.dagster_run):
+            super().launch_run(context)
 
     @property
     def supports_resume_run(self) -> bool:

@@ -14,7 +14,7 @@ from openfaith_pipeline.defs.dagster_private import check
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.run_handle import current_caller
 from openfaith_pipeline.defs.storage import database_of
-from openfaith_pipeline.telemetry import tracing
+from openfaith_pipeline.telemetry.process import Role, telemetry
 
 
 class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -37,7 +37,7 @@ class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._database = database_at(dagsters.settings, self.url) if self.url else dagsters
         # The launcher looks for beats where Dagster's storage is.
         beat = beating(dagsters, context.run.run_id) if context.run else nullcontext()
-        with tracing(dagsters.settings), beat:
+        with telemetry(dagsters.settings, Role.RUN if context.run else Role.CODE_SERVER), beat:
             yield self
 
     @property

@@ -40,6 +40,7 @@ from openfaith_pipeline.defs.run_tags import (
     ORG_TAG,
     PARTITION_TAG,
     SYNC_ID_TAG,
+    TRACEPARENT_TAG,
     TRIGGER_TAG,
     sync_id_of,
 )
@@ -66,6 +67,7 @@ from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import Progress, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS
+from openfaith_pipeline.telemetry.spans import current_traceparent
 
 ORGS_AT_ONCE: Final = 4
 _LISTEN_SECONDS: Final = 0.2
@@ -281,6 +283,7 @@ def _create(instance: dg.DagsterInstance, order: SyncOrder, org_id: str, caller:
             SYNC_ID_TAG: order.sync_id,
             TRIGGER_TAG: order.trigger,
             **({IDEMPOTENCY_TAG: order.idempotency_key} if order.idempotency_key else {}),
+            **({TRACEPARENT_TAG: traceparent} if (traceparent := current_traceparent()) else {}),
             # A person sees it fail and decides; without a running daemon it would be retried much later.
             "dagster/max_retries": "0",
         },

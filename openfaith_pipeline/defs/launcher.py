@@ -5,8 +5,9 @@ from typing import Final
 
 import dagster as dg
 
-from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, WorkerStatus
+from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from openfaith_pipeline.defs.storage import database_of
+from openfaith_pipeline.defs.tracing import traced_launch
 from openfaith_pipeline.load.run_leases import STALE_AFTER, silence_of
 
 GRACE: Final = timedelta(seconds=30)
@@ -15,6 +16,10 @@ GRACE: Final = timedelta(seconds=30)
 
 class LeaseRunLauncher(dg.DefaultRunLauncher):
     """Dagster's default launcher, which by itself leaves a run started for ever if its host dies."""
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        with traced_launch(self._instance, context.dagster_run):
+            super().launch_run(context)
 
     @property
     def supports_check_run_worker_health(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 import dagster as dg
 
 from openfaith_pipeline.defs.run_handle import current_caller
+from openfaith_pipeline.defs.tracing import traced_op
 from openfaith_pipeline.errors import (
     CheckFailed,
     ConnectionRejected,
@@ -29,6 +30,12 @@ _FIRST_REST_SECONDS: Final = 5.0
 @contextmanager
 def acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[None]:
     """Fail without retry where a retry cannot help or is not wanted; leave other errors to the retry policy."""
+    with traced_op(context), _acted_on(context):
+        yield
+
+
+@contextmanager
+def _acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[None]:
     op_name, errors = context.op_def.name, current_caller().errors
     errors.pop(op_name, None)
     _end_if_canceled(context)

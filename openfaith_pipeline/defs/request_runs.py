@@ -22,6 +22,7 @@ from openfaith_pipeline.defs.run_tags import (
     ORG_TAG,
     REQUEST_TAG,
     SYNC_ID_TAG,
+    TRACEPARENT_TAG,
     TRIGGER_TAG,
 )
 from openfaith_pipeline.defs.selections import assets_of, mode_config
@@ -90,6 +91,7 @@ def run_request_of(request: Request) -> dg.RunRequest:
         TRIGGER_TAG: request.trigger,
         "dagster/priority": _PRIORITIES.get(request.trigger, "0"),
         **({IDEMPOTENCY_TAG: request.idempotency_key} if request.idempotency_key else {}),
+        **({TRACEPARENT_TAG: request.traceparent} if request.traceparent else {}),
     }
     if not _is_sync(request):
         return dg.RunRequest(run_key=_run_key(request), job_name=request.workflow, tags=tags)

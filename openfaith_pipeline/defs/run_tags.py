@@ -14,6 +14,7 @@ TRIGGER_TAG: Final = "openfaith/trigger"
 REQUEST_TAG: Final = "openfaith/request_id"
 ATTEMPT_TAG: Final = "openfaith/attempt"
 IDEMPOTENCY_TAG: Final = "openfaith/idempotency_key"
+TRACEPARENT_TAG: Final = "openfaith/traceparent"
 
 # Dagster's own, set on a run that repeats only the failed steps, by its retries and by "Re-execute from failure".
 RESUME_TAG: Final = "dagster/is_resume_retry"

@@ -16,12 +16,13 @@ from psycopg.types.json import Jsonb
 from typeid import TypeID
 
 from openfaith_pipeline.errors import IdempotencyKeyReused, UnknownRequest, UsageError
+from openfaith_pipeline.telemetry.spans import current_traceparent
 
 MOST_KEY_CHARACTERS: Final = 255
 
 COLUMNS: Final = (
     "request_id, workflow, org_id, payload, trigger, idempotency_key, status, attempt, run_id, not_before,"
-    " requested_at, launched_at, started_at, cancel_requested_at, finished_at, error, result"
+    " requested_at, launched_at, started_at, cancel_requested_at, finished_at, error, result, traceparent"
 )
 
 
@@ -30,7 +31,7 @@ class Request:
     """A stored request.
 
     payload: the workflow's input. run_id: the newest Dagster run for it.
-    error, result: of the finished workflow.
+    error, result: of the finished workflow. traceparent: the span in which it was submitted.
     """
 
     request_id: str
@@ -50,6 +51,7 @@ class Request:
     finished_at: datetime | None
     error: str | None
     result: dict[str, Any] | None
+    traceparent: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -80,8 +82,8 @@ def submit(connection: Connection[Any], ask: Ask) -> tuple[Request, bool]:
     with connection.cursor(row_factory=class_row(Request)) as cursor:
         made = cursor.execute(
             "INSERT INTO sync.requests"  # noqa: S608 - our own column names
-            " (request_id, workflow, org_id, payload, trigger, idempotency_key, not_before)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (org_id, idempotency_key) DO NOTHING"
+            " (request_id, workflow, org_id, payload, trigger, idempotency_key, not_before, traceparent)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (org_id, idempotency_key) DO NOTHING"
             f" RETURNING {COLUMNS}",
             (
                 str(TypeID("request")),
@@ -91,6 +93,7 @@ def submit(connection: Connection[Any], ask: Ask) -> tuple[Request, bool]:
                 ask.trigger,
                 ask.idempotency_key,
                 ask.not_before,
+                current_traceparent(),
             ),
         ).fetchone()
     return (made, True) if made else (_made_before(connection, ask), False)

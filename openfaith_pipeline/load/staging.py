@@ -16,6 +16,7 @@ from openfaith_pipeline.load.leases import RENEWAL, renew
 from openfaith_pipeline.load.parentage import with_known_parents
 from openfaith_pipeline.load.rows import EncodedRows, Issue, RowEncoder
 from openfaith_pipeline.load.sessions import Session
+from openfaith_pipeline.telemetry.spans import span
 
 _COLUMNS_BEFORE = ("_stream_sync_id", "_page", "_position", "id")
 
@@ -29,12 +30,14 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
     before = (session.state, session.end, session.pages)
     session.state, session.end, session.pages = page.checkpoint, page.end, session.pages + page.pages
     try:
-        async with connection.transaction():
-            for stream in session.walk.streams:
-                if records := page.records.get(stream.name):
-                    encoded[stream.name] = await encode_completed(connection, session, stream, records)
-                    await stage(connection, session, stream, encoded[stream.name])
-            await _move_checkpoint(connection, session, page, encoded)
+        with span("stage page", {"openfaith.page": session.pages}) as staging:
+            async with connection.transaction():
+                for stream in session.walk.streams:
+                    if records := page.records.get(stream.name):
+                        encoded[stream.name] = await encode_completed(connection, session, stream, records)
+                        await stage(connection, session, stream, encoded[stream.name])
+                await _move_checkpoint(connection, session, page, encoded)
+            staging.set_attribute("openfaith.rows", sum(len(rows.lines) for rows in encoded.values()))
     except BaseException:
         session.state, session.end, session.pages = before
         raise

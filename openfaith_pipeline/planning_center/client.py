@@ -4,20 +4,19 @@ import asyncio
 import base64
 import logging
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind
 
 from openfaith_pipeline.catalog import source
 from openfaith_pipeline.errors import (
     ConnectionRejected,
-    OpenFaithError,
     SourceUnreachable,
     TransientError,
     UnavailableError,
@@ -40,6 +39,7 @@ from openfaith_pipeline.planning_center.responses import rate_report_of, read_bo
 from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, Patience, Reachability, RetryLimits, log_retries
 from openfaith_pipeline.planning_center.second_looks import SecondLooks
 from openfaith_pipeline.planning_center.transport import hide_query, parse_url
+from openfaith_pipeline.telemetry.spans import span
 
 LONGEST_ATTEMPT = 120.0
 """Time limit for one whole attempt, in seconds: a slowly dripping body never runs into the read timeout."""
@@ -82,7 +82,6 @@ class PlanningCenterClient:
         self._reachability = Reachability()
         self._budget = budget or LocalRateBudget()
         self._retry = retry
-        self._tracer = trace.get_tracer("openfaith_pipeline.planning_center")
         self._transport = transport
         self._most_connections = most_connections
         self._stack = AsyncExitStack()
@@ -136,15 +135,18 @@ class PlanningCenterClient:
 
     async def _ask(self, call: Call, limits: RetryLimits) -> Document:
         patience = Patience(limits, clock=asyncio.get_running_loop().time, reachability=self._reachability)
-        try:
-            async for attempt in patience.attempts():
-                with attempt:
-                    document = await self._attempt(call, patience)
-                    self._reachability.answers += 1
-                    return document
-        finally:
-            self.requests += patience.requests
-            self.waited_seconds += patience.waited_seconds
+        with span(f"{call.method} {call.product.path_prefix}", {"url.path": call.path}) as whole:
+            try:
+                async for attempt in patience.attempts():
+                    with attempt:
+                        document = await self._attempt(call, patience)
+                        self._reachability.answers += 1
+                        return document
+            finally:
+                self.requests += patience.requests
+                self.waited_seconds += patience.waited_seconds
+                whole.set_attribute("openfaith.requests", patience.requests)
+                whole.set_attribute("openfaith.waited_seconds", round(patience.waited_seconds, 3))
         raise AssertionError("the last attempt either returns or raises")
 
     async def _attempt(self, call: Call, patience: Patience) -> Document:
@@ -170,10 +172,10 @@ class PlanningCenterClient:
         authorization = self._header_of(credentials)
         permit = await self._budget.acquire(is_deep=call.is_deep, is_leading=call.is_leading)
         patience.record_request(permit.waited_seconds)
-        with self._span(call, patience) as span:
+        with self._exchange_span(call, patience) as exchange:
             response = await self._exchange(call, patience, permit, authorization)
             received_at = datetime.now(UTC)
-            span.set_attribute("http.response.status_code", response.status_code)
+            exchange.set_attribute("http.response.status_code", response.status_code)
             body = self._body_of(response, call)
             if credentials is not self._accepted:
                 self._accepted, self._renewed = credentials, None
@@ -239,27 +241,15 @@ class PlanningCenterClient:
             raise SourceUnreachable(f"no connection to {self._url.host} can be made ({reason})")
         raise TransientError(f"{call}: no complete response from {self._url.host} ({reason})")
 
-    @contextmanager
-    def _span(self, call: Call, patience: Patience) -> Iterator[trace.Span]:
+    def _exchange_span(self, call: Call, patience: Patience) -> AbstractContextManager[Span]:
+        """One request and its response; those of one call are siblings."""
         attributes: dict[str, Any] = {
             "http.request.method": call.method,
             "http.request.resend_count": patience.requests - 1,
             "server.address": self._url.host,
             "url.path": call.path,
         }
-        with self._tracer.start_as_current_span(
-            f"{call.method} {call.product.path_prefix}",
-            kind=trace.SpanKind.CLIENT,
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield span
-            except OpenFaithError as error:
-                span.set_attribute("error.type", type(error).__name__)
-                span.set_status(trace.StatusCode.ERROR)
-                raise
+        return span(call.method, attributes, kind=SpanKind.CLIENT)
 
 
 def _provider_of(credentials: Credentials | CredentialsProvider) -> CredentialsProvider:

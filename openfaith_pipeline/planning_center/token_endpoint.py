@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 import httpx
 import orjson
-from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 from pydantic import SecretStr
 
 from openfaith_pipeline.errors import (
@@ -28,6 +28,7 @@ from openfaith_pipeline.planning_center.answers import ACCEPTED, read_whole_now
 from openfaith_pipeline.planning_center.credentials import OAuthToken
 from openfaith_pipeline.planning_center.transport import parse_url, user_agent
 from openfaith_pipeline.planning_center.whole_deadline import WholeDeadline
+from openfaith_pipeline.telemetry.spans import span
 
 TIMEOUT_SECONDS: Final = 20.0
 USUAL_LIFE: Final = timedelta(hours=2)
@@ -76,7 +77,6 @@ class TokenEndpoint:
         url = parse_url(application.base_url)
         self._url = url
         self._application = application
-        self._tracer = trace.get_tracer("openfaith_pipeline.planning_center")
         self._deadline = WholeDeadline(TIMEOUT_SECONDS)
         self._http = httpx.Client(
             base_url=url,
@@ -123,13 +123,8 @@ class TokenEndpoint:
         return _read_token(_json_of(response), sent_at)
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        with self._tracer.start_as_current_span(
-            f"{method} {path}",
-            kind=trace.SpanKind.CLIENT,
-            attributes={"http.request.method": method, "server.address": self._url.host, "url.path": path},
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
+        attributes = {"http.request.method": method, "server.address": str(self._url.host), "url.path": path}
+        with span(f"{method} {path}", attributes, kind=SpanKind.CLIENT) as exchange:
             failure: Exception
             try:
                 traced = {"trace": self._deadline.trace}
@@ -138,7 +133,7 @@ class TokenEndpoint:
             except httpx.RequestError as error:
                 failure = error
             else:
-                span.set_attribute("http.response.status_code", response.status_code)
+                exchange.set_attribute("http.response.status_code", response.status_code)
                 return response
         # Raised out here so that no exception chain leads to httpx's, which carries the request and its secrets.
         raise TransientError(f"{method} {path}: no response from {self._url.host} ({failure_of(failure, self._url)})")

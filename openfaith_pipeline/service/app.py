@@ -31,9 +31,11 @@ from openfaith_pipeline.service.health import Watch
 from openfaith_pipeline.service.limits import BodyLimit, NoNul, RateLimiter
 from openfaith_pipeline.service.metrics import endpoint as metrics
 from openfaith_pipeline.service.metrics.endpoint import Metrics
+from openfaith_pipeline.service.metrics.otlp import observe
 from openfaith_pipeline.service.status import api as status_api
 from openfaith_pipeline.service.status import decisions
 from openfaith_pipeline.service.status import pages as status_pages
+from openfaith_pipeline.service.tracing import Traced
 
 POOL_SIZE = 8
 _PATIENCE_SECONDS = 2.0
@@ -83,8 +85,10 @@ def create_app(database: Database, host: str = "127.0.0.1") -> FastAPI:
     app.state.pool = database.thread_pool(size=POOL_SIZE, timeout=_PATIENCE_SECONDS)
     app.state.watch = Watch(app.state.pool)
     app.state.metrics = Metrics(app.state.pool, timedelta(hours=database.settings.freshness_hours))
+    observe(app.state.metrics)
     app.add_middleware(BodyLimit)
     app.add_middleware(NoNul)
+    app.add_middleware(Traced)
     for router in _ROUTERS:
         app.include_router(router)
     for kind in (OpenFaithError, *TROUBLE, HTTPException, RequestValidationError):

@@ -26,6 +26,7 @@ from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.load.sync_leases import end_expired
 from openfaith_pipeline.processes.supervisor import GRACE_SECONDS
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.telemetry.process import Role, telemetry
 from openfaith_pipeline.webhooks.applier import apply_next
 from openfaith_pipeline.webhooks.subscriptions import beat, ensure_subscriptions, next_to_check
 
@@ -133,7 +134,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to all processes at once; the service stops this one
         signal.signal(number, signal.SIG_IGN)
     os.nice(_NICENESS)  # answering takes precedence over applying
-    asyncio.run(_run_until_told(database_at(load_settings(), sys.stdin.readline().strip())))
+    database = database_at(load_settings(), sys.stdin.readline().strip())
+    with telemetry(database.settings, Role.APPLIER):
+        asyncio.run(_run_until_told(database))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.service.app import create_app
 from openfaith_pipeline.service.applier_process import applier
 from openfaith_pipeline.service.wire import WireLimits, wire_with
+from openfaith_pipeline.telemetry.process import Role, telemetry
 
 _GRACE_SECONDS: Final = 10
 _OTHER_DESCRIPTORS: Final = 128
@@ -29,7 +30,7 @@ def serve(database: Database, host: str, port: int, announce: Callable[[str], No
     app = create_app(database, host)
     listener = _listen(host, port)
     announce(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
-    with applier(database), rare_collections():
+    with telemetry(database.settings, Role.SERVICE), applier(database), rare_collections():
         uvicorn.Server(config_of(app)).run(sockets=[listener])
 
 

@@ -8,9 +8,9 @@ for a removed org: if Postgres does not answer it is 503, and Planning Center re
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar, cast
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from openfaith_pipeline.catalog.events import WebhookDialect
+from openfaith_pipeline.catalog.events import Incoming, WebhookDialect
 from openfaith_pipeline.catalog.source import Source
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, InboxFull
@@ -29,6 +29,7 @@ from openfaith_pipeline.service.schemas import ANSWERS
 from openfaith_pipeline.service.turns import Turns
 from openfaith_pipeline.service.wire import may_be_dropped
 from openfaith_pipeline.sources import DIALECTS, SOURCES
+from openfaith_pipeline.telemetry.spans import current_traceparent
 from openfaith_pipeline.webhooks.commit_queue import LARGE_BYTES, Inbox
 
 POOL_SIZE: Final = 2
@@ -99,7 +100,7 @@ class Receiver:
         for each in org_ids:
             if await self.keyring.has_signed(dialect, each, event, body, signature):
                 deliveries = await _read(body, dialect.read_envelope, each, event, sent_at)
-                await self.inbox.keep(deliveries)
+                await self.inbox.keep(_traced(deliveries))
                 return JSONResponse({"received": len(deliveries)})
         if org_ids:
             return _refusal(401, "WrongSignature", "the signature does not match the subscription's secret")
@@ -122,6 +123,12 @@ async def _read(body: bytes, read: Callable[..., _T], *arguments: str) -> _T:
     if len(body) > LARGE_BYTES:
         return await asyncio.to_thread(read, body, *arguments)
     return read(body, *arguments)
+
+
+def _traced(deliveries: Sequence[Incoming]) -> Sequence[Incoming]:
+    """The deliveries with the call's span, in which the applier goes on."""
+    traceparent = current_traceparent()
+    return [replace(each, traceparent=traceparent) for each in deliveries] if traceparent else deliveries
 
 
 class Received(BaseModel):

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field, replace
 from time import monotonic
 from typing import Any
 
-from opentelemetry import trace
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.stream import Stream
@@ -49,11 +48,10 @@ from openfaith_pipeline.sync.failures import availability_after, error_in_words,
 from openfaith_pipeline.sync.reading import WalkReader
 from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS, Workplace, at_work, opened
+from openfaith_pipeline.telemetry.spans import span
 
 _ENDS_ALL = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable, *UNANSWERED)
 """Errors of the church or of this machine, which would end every other walk too."""
-
-_TRACER = trace.get_tracer("openfaith_pipeline.sync")
 
 
 async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things an attempt may be lent
@@ -80,7 +78,7 @@ async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things
     async with at_work(database, org_id, workplace) as place, client_factory(database, org_id) as client:
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
         attempt = Attempt(database, place.pool, client, request, progress or Silence(), patience_seconds, is_rotating)
-        with _TRACER.start_as_current_span("sync", attributes={"org_id": org_id, "sync_id": sync_id}):
+        with span("sync", {"openfaith.org_id": org_id, "openfaith.sync_id": sync_id, "openfaith.mode": mode.value}):
             return await attempt.run(streams)
 
 
@@ -147,6 +145,10 @@ class Attempt:
         return self.mode is not SyncMode.INCREMENTAL
 
     async def _walk(self, walk: Walk) -> None:
+        with span("stream", {"openfaith.streams": [stream.name for stream in walk.streams]}):
+            await self._walk_guarded(walk)
+
+    async def _walk_guarded(self, walk: Walk) -> None:
         started = monotonic()
         try:
             results = await self._sync_walk(await self._reachable(walk, started), started)
@@ -325,8 +327,9 @@ class Attempt:
     async def conclude(self, walk: Walk, session: Session, verdict: Verdict, started: float) -> list[StreamResult]:
         """Publish the judged walk."""
         async with self.pool.connection() as connection:
-            with _TRACER.start_as_current_span("publish", attributes={"streams": session.names}):
+            with span("publish", {"openfaith.streams": session.names}) as publishing:
                 published = await publish(connection, session, verdict)
+                publishing.set_attribute("openfaith.rows", sum(each.fetched for each in published.values()))
             await tidy_up(connection, published)
             counts = await page_counts(connection, list(session.ids.values()))
         results = [

@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
+from opentelemetry import trace
+
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.beats import beating
@@ -44,6 +46,7 @@ from openfaith_pipeline.sync.attempt import sync_streams
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline.sync.stream_selection import streams_between_polls, streams_due_for_reconcile
 from openfaith_pipeline.sync.worker import Workplace, open_workplace
+from openfaith_pipeline.telemetry.spans import link_here, span
 from openfaith_pipeline.transform import SOURCES, TransformResult, transform_org
 
 ORGS_AT_ONCE: Final = 50
@@ -158,7 +161,7 @@ class _Sweep:
             while True:
                 claimed = await self._claim(self.order.orgs_at_once - len(under_way))
                 self.working_on.update(turn.org_id for turn in claimed)
-                under_way |= {asyncio.create_task(self._take(turn)) for turn in claimed}
+                under_way |= {asyncio.create_task(self._take_traced(turn)) for turn in claimed}
                 if not under_way:
                     return SweepReport(self.orgs, self.changed_orgs, self.requests, self.failures)
                 done, under_way = await asyncio.wait(
@@ -185,6 +188,14 @@ class _Sweep:
             return []
         async with self.place.pool.connection() as connection:
             return await claim_turns(connection, self.order.kind, self.holder, room, self.working_on)
+
+    async def _take_traced(self, turn: Turn) -> None:
+        """Each org has a trace of its own, linked with the sweep's both ways: of a thousand orgs, one is looked at."""
+        whole = trace.get_current_span()
+        attributes = {"openfaith.org_id": turn.org_id, "openfaith.sync_id": turn.sync_id}
+        with span("turn", attributes, links=[link_here(whole)], is_apart=True) as own:
+            whole.add_link(own.get_span_context(), attributes)
+            await self._take(turn)
 
     async def _take(self, turn: Turn) -> None:
         try:

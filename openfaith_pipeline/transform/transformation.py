@@ -17,6 +17,7 @@ from openfaith_pipeline.canonical.model import Entity
 from openfaith_pipeline.canonical.relationships import Relationship
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.sources import CANONICAL
+from openfaith_pipeline.telemetry.spans import span
 from openfaith_pipeline.transform import changes, edges, entity_relationships, links
 from openfaith_pipeline.transform.answers import put_field_names, read_field_names
 from openfaith_pipeline.transform.merges import Merged, merge_entities
@@ -103,12 +104,17 @@ def transform_org(
     Raises UsageError for a table that is not in TABLES.
     """
     wanted = _in_order(tables)
-    with connection.cursor(row_factory=tuple_row) as cursor:
+    with (
+        span("transform", {"openfaith.org_id": org_id, "openfaith.sync_id": sync_id}) as transforming,
+        connection.cursor(row_factory=tuple_row) as cursor,
+    ):
         workspace = Workspace(cursor, org_id, schema, sync_id)
         take_turn(cursor, org_id)
         changes.be_quiet(cursor, is_quiet=True)
         results = _transform_all(workspace, is_full=is_full) if wanted == TABLES else _transform_some(workspace, wanted)
         changes.be_quiet(cursor, is_quiet=False)
+        changed = sum(result.inserted + result.updated for result in results.values())
+        transforming.set_attribute("openfaith.rows", changed)
     for result in results.values():
         logger.info("transformed %s of %s for %s: %s", result.table, org_id, sync_id, result)
     return results

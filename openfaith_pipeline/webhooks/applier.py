@@ -30,6 +30,7 @@ from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.extract.single_record import brought_with, path_of
 from openfaith_pipeline.planning_center.rate_ledger import Priority
+from openfaith_pipeline.telemetry.spans import continuing, links_to, span
 from openfaith_pipeline.transform import SOURCES, transform_org
 from openfaith_pipeline.webhooks.deliveries import (
     Delivery,
@@ -111,6 +112,12 @@ class _Batch:
         self._result = Applied(self._org_id, self._request.sync_id, len(deliveries))
 
     async def apply(self) -> Applied:
+        first, *others = [delivery.traceparent for delivery in self._deliveries]
+        attributes = {"openfaith.org_id": self._org_id, "openfaith.sync_id": self._request.sync_id}
+        with continuing(first), span("apply deliveries", attributes, links=links_to(others)):
+            return await self._apply_sorted()
+
+    async def _apply_sorted(self) -> Applied:
         found = sort_deliveries(self._deliveries)
         await self._settle([delivery.id for delivery in found.ignored], "ignored")
         for delivery, reason in found.unreadable:

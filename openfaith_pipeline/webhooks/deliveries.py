@@ -30,9 +30,11 @@ MOST_BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 """Limits, in deliveries and bytes, for storing or claiming together; a larger single one goes alone."""
 
 _KEEP: Final = """
-INSERT INTO sync.webhook_deliveries (org_id, event_id, event, stream, record_id, occurred_at, payload, is_doubtful)
+INSERT INTO sync.webhook_deliveries
+    (org_id, event_id, event, stream, record_id, occurred_at, payload, is_doubtful, traceparent)
 SELECT * FROM unnest(
-    %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %b::bytea[], %s::boolean[])
+    %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %b::bytea[], %s::boolean[],
+    %s::text[])
 ON CONFLICT (org_id, event_id) DO NOTHING
 """
 # One claimer at a time, so that no two hold deliveries of one org, which would lose their order.
@@ -72,7 +74,7 @@ UPDATE sync.webhook_deliveries AS delivery SET holder = %(holder)s, claimed_unti
 FROM chosen WHERE delivery.id = chosen.id AND bytes_before < %(most_bytes)s
 RETURNING delivery.id, org_id, event_id, event, stream, record_id,
     CASE WHEN occurred_at BETWEEN '0001-01-02Z' AND '9999-12-30Z' THEN occurred_at END AS occurred_at,
-    payload, attempts, is_left_behind, is_doubtful
+    payload, attempts, is_left_behind, is_doubtful, traceparent
 """
 
 
@@ -94,6 +96,7 @@ class Delivery:
     attempts: int
     is_left_behind: bool
     is_doubtful: bool = False
+    traceparent: str | None = None
 
 
 async def keep_deliveries(connection: AsyncConnection[Any], deliveries: Sequence[Incoming]) -> None:

@@ -36,6 +36,7 @@ REQUESTS: Final = Table(
     moment("finished_at"),
     Column("error", Text),
     Column("result", JSONB(none_as_null=True)),
+    Column("traceparent", Text, comment="the span of the call that made it, which its run continues"),
     one_of("status", "waiting", "launched", "running", "succeeded", "failed", "canceled"),
 )
 Index("requests_idempotency_key", REQUESTS.c.org_id, REQUESTS.c.idempotency_key, unique=True)

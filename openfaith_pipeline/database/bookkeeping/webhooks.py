@@ -71,6 +71,7 @@ WEBHOOK_DELIVERIES: Final = Table(
         server_default=text("false"),
         comment="tells of an end that is to be confirmed",
     ),
+    Column("traceparent", Text, comment="the span in which it was received"),
     one_of("status", "pending", "applied", "superseded", "requested", "ignored", "failed"),
 )
 Index("webhook_deliveries_event_idx", WEBHOOK_DELIVERIES.c.org_id, WEBHOOK_DELIVERIES.c.event_id, unique=True)

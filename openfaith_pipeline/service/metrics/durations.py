@@ -4,10 +4,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from opentelemetry.metrics import get_meter
 from prometheus_client import CollectorRegistry, Histogram
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
+NAME: Final = "openfaith_sync_duration_seconds"
+
+_TEXT: Final = "Time from the beginning of a sync to its end, all its attempts together."
 _BUCKETS: Final = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600)
 _COMMITTED_LATE: Final = timedelta(minutes=1)
 
@@ -26,12 +30,9 @@ class Durations:
     _seen: dict[str, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._histogram = Histogram(
-            "openfaith_sync_duration_seconds",
-            "Time from the beginning of a sync to its end, all its attempts together.",
-            ["mode", "status"],
-            buckets=_BUCKETS,
-            registry=self.registry,
+        self._histogram = Histogram(NAME, _TEXT, ["mode", "status"], buckets=_BUCKETS, registry=self.registry)
+        self._sent = get_meter(__name__).create_histogram(
+            NAME, "s", _TEXT, explicit_bucket_boundaries_advisory=_BUCKETS
         )
 
     def look(self, connection: Connection[Any]) -> None:
@@ -43,5 +44,6 @@ class Durations:
         for sync_id, mode, status, seconds, finished_at in rows:
             if self._looked_at and self._seen.get(sync_id) != finished_at:
                 self._histogram.labels(mode, status).observe(max(0.0, seconds))
+                self._sent.record(max(0.0, seconds), {"mode": mode, "status": status})
         self._seen = {sync_id: finished_at for sync_id, _, _, _, finished_at in rows}
         self._looked_at = now

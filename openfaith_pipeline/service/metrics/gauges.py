@@ -52,51 +52,72 @@ _STATES: Final[tuple[State, ...]] = (
 )
 
 
+GAUGES: Final[Mapping[str, str]] = {
+    "openfaith_churches": "Churches by standing, each once.",
+    "openfaith_connections": "Connections by state.",
+    "openfaith_freshness_worst_seconds": "Age of the oldest stream of any church.",
+    "openfaith_churches_out_of_date": "Churches with a late stream.",
+    "openfaith_failing_streams": "Streams that fail, by their newest sync.",
+    "openfaith_quarantine_open": "Open entries of the quarantine.",
+    "openfaith_held_deletions": "Deletions that wait for a decision.",
+    "openfaith_held_deletion_rows": "Rows of those.",
+    "openfaith_webhook_backlog": "Deliveries that are not applied yet.",
+    "openfaith_webhook_backlog_age_seconds": "Age of the oldest of them.",
+    "openfaith_requests_waiting": "Requests that are due and have no run yet.",
+    "openfaith_requests_waiting_age_seconds": "Age of the oldest of them.",
+    "openfaith_dagster_daemon_up": "1 while Dagster's daemon gives signs of life.",
+    "openfaith_alerts_open": "Open alerts by kind.",
+    "openfaith_pool_size": "Database connections of this process's pool.",
+    "openfaith_pool_available": "Those that are free.",
+    "openfaith_pool_waiting": "Calls that wait for one.",
+}
+COUNTERS: Final[Mapping[str, str]] = {
+    "openfaith_planning_center_requests": "Answered requests to Planning Center.",
+    "openfaith_planning_center_rate_limited": "Requests refused with 429.",
+}
+_OF_POOL: Final = {
+    "openfaith_pool_size": "pool_size",
+    "openfaith_pool_available": "pool_available",
+    "openfaith_pool_waiting": "requests_waiting",
+}
+
+
 def read_gauges(
     connection: Connection[Any], limit: timedelta, readiness: Readiness, pool: Mapping[str, int]
 ) -> Iterator[Metric]:
-    """limit: the age beyond which a church is out of date. pool: the statistics of psycopg's pool of this process."""
+    """All of GAUGES and COUNTERS.
+
+    limit: the age beyond which a church is out of date. pool: the statistics of psycopg's pool of this process.
+    """
     with connection.cursor(row_factory=dict_row) as cursor:
         [freshness] = cursor.execute(_FRESHNESS, {"limit": limit}).fetchall()
         [counts] = cursor.execute(_COUNTS).fetchall()
         alerts = cursor.execute(_ALERTS).fetchall()
     states = Counter(health.state for health in read_health(connection).values())
-    standings = count_standings(connection, limit)
-    one = GaugeMetricFamily
-    yield _labelled("openfaith_churches", "Churches by standing, each once.", "standing", standings)
-    yield _labelled(
-        "openfaith_connections", "Connections by state.", "state", {state: states[state] for state in _STATES}
-    )
-    yield one("openfaith_freshness_worst_seconds", "Age of the oldest stream of any church.", freshness["worst"])
-    yield one("openfaith_churches_out_of_date", "Churches with a late stream.", freshness["out_of_date"])
-    yield one("openfaith_failing_streams", "Streams that fail, by their newest sync.", counts["failing"])
-    yield one("openfaith_quarantine_open", "Open entries of the quarantine.", counts["quarantine"])
-    yield one("openfaith_held_deletions", "Deletions that wait for a decision.", counts["held"])
-    yield one("openfaith_held_deletion_rows", "Rows of those.", counts["held_rows"])
-    yield one("openfaith_webhook_backlog", "Deliveries that are not applied yet.", counts["pending"])
-    yield one("openfaith_webhook_backlog_age_seconds", "Age of the oldest of them.", counts["pending_age"])
-    yield one("openfaith_requests_waiting", "Requests that are due and have no run yet.", readiness.waiting or 0)
-    yield one(
-        "openfaith_requests_waiting_age_seconds", "Age of the oldest of them.", readiness.oldest_waiting_seconds or 0
-    )
-    yield one("openfaith_dagster_daemon_up", "1 while Dagster's daemon gives signs of life.", readiness.dagster == "ok")
-    yield _labelled(
-        "openfaith_alerts_open", "Open alerts by kind.", "kind", {row["kind"]: row["number"] for row in alerts}
-    )
-    yield CounterMetricFamily(
-        "openfaith_planning_center_requests", "Answered requests to Planning Center.", counts["requests"]
-    )
-    yield CounterMetricFamily("openfaith_planning_center_rate_limited", "Requests refused with 429.", counts["refused"])
-    for name, text, key in (
-        ("openfaith_pool_size", "Database connections of this process's pool.", "pool_size"),
-        ("openfaith_pool_available", "Those that are free.", "pool_available"),
-        ("openfaith_pool_waiting", "Calls that wait for one.", "requests_waiting"),
-    ):
-        yield one(name, text, pool.get(key, 0))
+    yield _labelled("openfaith_churches", "standing", count_standings(connection, limit))
+    yield _labelled("openfaith_connections", "state", {state: states[state] for state in _STATES})
+    yield _labelled("openfaith_alerts_open", "kind", {row["kind"]: row["number"] for row in alerts})
+    for name, value in {
+        "openfaith_freshness_worst_seconds": freshness["worst"],
+        "openfaith_churches_out_of_date": freshness["out_of_date"],
+        "openfaith_failing_streams": counts["failing"],
+        "openfaith_quarantine_open": counts["quarantine"],
+        "openfaith_held_deletions": counts["held"],
+        "openfaith_held_deletion_rows": counts["held_rows"],
+        "openfaith_webhook_backlog": counts["pending"],
+        "openfaith_webhook_backlog_age_seconds": counts["pending_age"],
+        "openfaith_requests_waiting": readiness.waiting or 0,
+        "openfaith_requests_waiting_age_seconds": readiness.oldest_waiting_seconds or 0,
+        "openfaith_dagster_daemon_up": readiness.dagster == "ok",
+        **{name: pool.get(key, 0) for name, key in _OF_POOL.items()},
+    }.items():
+        yield GaugeMetricFamily(name, GAUGES[name], value)
+    for name, key in zip(COUNTERS, ("requests", "refused"), strict=True):
+        yield CounterMetricFamily(name, COUNTERS[name], counts[key])
 
 
-def _labelled(name: str, text: str, label: str, values: Mapping[Any, int]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=[label])
+def _labelled(name: str, label: str, values: Mapping[Any, int]) -> Metric:
+    family = GaugeMetricFamily(name, GAUGES[name], labels=[label])
     for value, number in values.items():
         family.add_metric([value], number)
     return family

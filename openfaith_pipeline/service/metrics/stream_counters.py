@@ -13,6 +13,14 @@ from psycopg.rows import dict_row
 
 CHANGES: Final = ("fetched", "inserted", "updated", "deleted", "merged", "quarantined")
 
+STREAM_COUNTERS: Final[Mapping[str, str]] = {
+    "openfaith_stream_rows": "Rows read and published, by stream and kind of change.",
+    "openfaith_stream_requests": "Requests to Planning Center.",
+    "openfaith_stream_budget_wait_seconds": (
+        "Seconds that requests waited for the rate budget, each counted by itself."
+    ),
+}
+
 _OPEN: Final = frozenset({"running", "failed", "planned"})
 _COMMITTED_LATE: Final = 2_000
 """So many ids before the newest are looked at again: their transactions may have been committed after it."""
@@ -40,21 +48,12 @@ class StreamCounters:
     _seen: dict[int, _Seen] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._rows = Counter(
-            "openfaith_stream_rows",
-            "Rows read and published, by stream and kind of change.",
-            ["stream", "change"],
-            registry=self.registry,
-        )
-        self._requests = Counter(
-            "openfaith_stream_requests", "Requests to Planning Center.", ["stream"], registry=self.registry
-        )
-        self._waited = Counter(
-            "openfaith_stream_budget_wait_seconds",
-            "Seconds that requests waited for the rate budget, each counted by itself.",
-            ["stream"],
-            registry=self.registry,
-        )
+        self._rows = self._counter("openfaith_stream_rows", "stream", "change")
+        self._requests = self._counter("openfaith_stream_requests", "stream")
+        self._waited = self._counter("openfaith_stream_budget_wait_seconds", "stream")
+
+    def _counter(self, name: str, *labels: str) -> Counter:
+        return Counter(name, STREAM_COUNTERS[name], labels, registry=self.registry)
 
     def look(self, connection: Connection[Any]) -> None:
         """Count what is new. The first look counts nothing: it is where counting begins."""

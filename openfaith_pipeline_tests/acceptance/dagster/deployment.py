@@ -29,6 +29,7 @@ from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline_tests.acceptance.dagster.processes import Processes, free_port
+from openfaith_pipeline_tests.collector import Collector, running_collector
 from openfaith_pipeline_tests.verbs import PROGRAM
 
 PEOPLE = 60
@@ -52,6 +53,7 @@ class Deployment(Processes):
     simulator: SimulatorClient
     org_ids: Sequence[str]
     url: str
+    collector: Collector
 
     def ask(self, query: str, **variables: Any) -> Any:
         """The data of a GraphQL answer."""
@@ -141,6 +143,7 @@ def running_dagster(database: Database, environment: Mapping[str, str], director
     churches = made_up_churches(16, people=PEOPLE)
     with ExitStack() as stack:
         simulator = stack.enter_context(running_simulator(churches))
+        collector = stack.enter_context(running_collector())
         settings = database.settings.model_copy(update={"api_url": simulator.url})
         database = replace(database, settings=settings)
         with database.connect() as connection:
@@ -157,6 +160,7 @@ def running_dagster(database: Database, environment: Mapping[str, str], director
         with open_instance(settings, database) as instance:
             align_partitions(instance, [church.org_id for church in churches])
         found_by = {**environment, **prepare_dagster_home(settings, database), "PCO_API_URL": simulator.url}
+        found_by |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_METRIC_EXPORT_INTERVAL": "5000"}
         code_port, web_port = free_port(), free_port()
         specs = (
             code_server(found_by, code_port),
@@ -171,6 +175,7 @@ def running_dagster(database: Database, environment: Mapping[str, str], director
             simulator,
             [church.org_id for church in churches],
             f"http://127.0.0.1:{web_port}",
+            collector,
         )
         stack.callback(deployment.end)
         for spec in specs:

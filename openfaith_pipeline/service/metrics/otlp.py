@@ -1,0 +1,42 @@
+"""The figures of `GET /metrics` for OpenTelemetry, which reads them when it sends: once a minute by default.
+
+Where no collector listens, nothing reads them.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import psycopg
+from opentelemetry.metrics import CallbackOptions, Observation, get_meter
+from psycopg_pool import PoolTimeout
+
+from openfaith_pipeline.errors import DatabaseUnavailable
+from openfaith_pipeline.service.metrics.endpoint import Metrics
+from openfaith_pipeline.service.metrics.gauges import COUNTERS, GAUGES
+from openfaith_pipeline.service.metrics.stream_counters import STREAM_COUNTERS
+
+_AWAY: Final = (DatabaseUnavailable, PoolTimeout, psycopg.Error)
+
+_Observer = Callable[[CallbackOptions], Iterator[Observation]]
+
+
+def observe(metrics: Metrics) -> None:
+    """Have the metrics of this process of the service sent."""
+    meter = get_meter("openfaith_pipeline.service")
+    for name, text in GAUGES.items():
+        meter.create_observable_gauge(name, [_observer(metrics, name, name)], description=text)
+    for name, text in {**COUNTERS, **STREAM_COUNTERS}.items():
+        meter.create_observable_counter(name, [_observer(metrics, name, f"{name}_total")], description=text)
+
+
+def _observer(metrics: Metrics, name: str, sample: str) -> _Observer:
+    def read(_options: CallbackOptions) -> Iterator[Observation]:
+        try:
+            metrics.look()
+        except _AWAY:  # nothing is known, and so nothing is said
+            return
+        for family in metrics.registry.collect():
+            if family.name == name:
+                yield from (Observation(each.value, each.labels) for each in family.samples if each.name == sample)
+
+    return read
