@@ -112,7 +112,10 @@ def test_the_rests_before_retries_grow(retry: int, least: float, most: float, mo
     monkeypatch.setattr(Caller, "rest", lambda _, seconds: rests.append(seconds))
     instance = SimpleNamespace(get_run_by_id=lambda _: None)
     context: Any = SimpleNamespace(
-        op_def=SimpleNamespace(name="op"), retry_number=retry, instance=instance, run=SimpleNamespace(run_id="run")
+        op_def=SimpleNamespace(name="op"),
+        retry_number=retry,
+        instance=instance,
+        run=SimpleNamespace(run_id="run", job_name="job", tags={}),
     )
     with acted_on(context):
         pass

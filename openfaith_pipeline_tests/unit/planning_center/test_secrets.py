@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -16,6 +15,7 @@ from pydantic import SecretStr
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.planning_center import Credentials, OAuthToken, PersonalAccessToken, RetryLimits
 from openfaith_pipeline.planning_center.products import Product
+from openfaith_pipeline.telemetry import spans as spans_of_ours
 from openfaith_pipeline_tests.unit.planning_center.gateway import Answer, client_of, page, refusal, run
 
 SECRET = "pl4nted-s3cret"
@@ -32,7 +32,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    monkeypatch.setattr(spans_of_ours, "_TRACER", provider.get_tracer("test"))
     yield exporter
     provider.shutdown()
 
@@ -107,13 +107,20 @@ def test_spans_tell_method_path_attempt_status_and_outcome(spans: InMemorySpanEx
     run(ask(refusal(500), CREDENTIALS[0]))
     run(ask(page("1"), CREDENTIALS[0]))
     assert all(span.events == () for span in spans.get_finished_spans())
-    told = [(span.name, dict(span.attributes or {}), span.status.is_ok) for span in spans.get_finished_spans()]
+    finished = spans.get_finished_spans()
+    told = [(span.name, dict(span.attributes or {}), span.status.is_ok) for span in finished if span.name == "GET"]
     request = {"http.request.method": "GET", "server.address": "pco.invalid", "url.path": "/people/v2/people"}
     failed = {**request, "http.response.status_code": 500, "error.type": "TransientError"}
     assert told == [
-        ("GET /people/v2", {**failed, "http.request.resend_count": 0}, False),
-        ("GET /people/v2", {**failed, "http.request.resend_count": 1}, False),
-        ("GET /people/v2", {**request, "http.response.status_code": 200, "http.request.resend_count": 0}, True),
+        ("GET", {**failed, "http.request.resend_count": 0}, False),
+        ("GET", {**failed, "http.request.resend_count": 1}, False),
+        ("GET", {**request, "http.response.status_code": 200, "http.request.resend_count": 0}, True),
+    ]
+    calls = [(dict(span.attributes or {}), span.status.is_ok) for span in finished if span.name == "GET /people/v2"]
+    about = {"url.path": "/people/v2/people", "openfaith.waited_seconds": 0.0}
+    assert calls == [
+        ({**about, "openfaith.requests": 2, "error.type": "TransientError"}, False),
+        ({**about, "openfaith.requests": 1}, True),
     ]
 
 
