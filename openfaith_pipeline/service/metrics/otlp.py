@@ -4,18 +4,14 @@ Where no collector listens, nothing reads them.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final
 
-import psycopg
 from opentelemetry.metrics import CallbackOptions, Observation, get_meter
-from psycopg_pool import PoolTimeout
 
+from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.service.metrics.endpoint import Metrics
 from openfaith_pipeline.service.metrics.gauges import COUNTERS, GAUGES
 from openfaith_pipeline.service.metrics.stream_counters import STREAM_COUNTERS
-
-_AWAY: Final = (DatabaseUnavailable, PoolTimeout, psycopg.Error)
 
 _Observer = Callable[[CallbackOptions], Iterator[Observation]]
 
@@ -33,7 +29,7 @@ def _observer(metrics: Metrics, name: str, sample: str) -> _Observer:
     def read(_options: CallbackOptions) -> Iterator[Observation]:
         try:
             metrics.look()
-        except _AWAY:  # nothing is known, and so nothing is said
+        except (DatabaseUnavailable, *TROUBLE):  # nothing is known, and so nothing is said
             return
         for family in metrics.registry.collect():
             if family.name == name:

@@ -18,7 +18,7 @@ def test_whatever_ends_an_op_is_kept(error: Exception, kept: str) -> None:
     context: Any = SimpleNamespace(
         op_def=SimpleNamespace(name="pco_people"),
         retry_number=0,
-        run=SimpleNamespace(run_id="run"),
+        run=SimpleNamespace(run_id="run", job_name="job", tags={}),
         instance=SimpleNamespace(get_run_by_id=lambda _: None),
     )
     caller = Caller()
