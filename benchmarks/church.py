@@ -75,17 +75,23 @@ def connect(place: Place, simulator: SimulatorClient) -> str:
 
 
 def sync(
-    place: Place, org_id: str, streams: Sequence[str] = (), *, mode: str = "incremental", is_canonical: bool = False
+    place: Place,
+    org_id: str,
+    streams: Sequence[str] = (),
+    *,
+    mode: str = "incremental",
+    is_canonical: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Sync in a child process (`benchmarks.syncing`); what it measured, and `postgres_cpu_seconds` meanwhile.
 
-    streams: all when there are none. is_canonical: transform too.
+    streams: all when there are none. is_canonical: transform too. environment: more variables for the process.
     """
     asked = {"org_id": org_id, "streams": list(streams or STREAMS), "mode": mode, "is_canonical": is_canonical}
     before = postgres_cpu_seconds(place)
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.syncing", json.dumps(asked)],
-        env=place.environment,
+        env={**place.environment, **(environment or {})},
         stdout=subprocess.PIPE,
         check=False,
     )

@@ -21,6 +21,7 @@ from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.attempt import sync_streams
 from openfaith_pipeline.sync.results import SyncMode
+from openfaith_pipeline.telemetry.process import Role, telemetry
 from openfaith_pipeline.transform import transform_org
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     asked = json.loads(sys.argv[1])
     org_id, mode, sync_id = asked["org_id"], SyncMode(asked["mode"]), f"sync_{uuid4().hex}"
     streams = [STREAMS[name] for name in asked["streams"]]
-    with open_database(load_settings()) as database:
+    with open_database(load_settings()) as database, telemetry(database.settings, Role.RUN):
         with database.connect() as connection:
             begin_sync(connection, SyncStart(sync_id, None, mode.value, "benchmark", {}))
         gc.collect()
