@@ -4,7 +4,7 @@ WORKDIR /build
 COPY pyproject.toml constraints.txt LICENSE README.md ./
 COPY openfaith_pipeline ./openfaith_pipeline
 RUN python -m venv /opt/openfaith \
-    && /opt/openfaith/bin/pip install --no-cache-dir -c constraints.txt '.[celery]'
+    && /opt/openfaith/bin/pip install --no-cache-dir -c constraints.txt '.[apprise,celery]'
 
 FROM python:3.12-slim-bookworm
 RUN useradd --create-home --uid 10001 openfaith \

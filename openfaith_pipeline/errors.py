@@ -123,7 +123,7 @@ class RateLimitedError(RetriableError):
 
 
 class DeliveryFailed(RetriableError):
-    """A channel to people, Slack or e-mail, did not take an alert."""
+    """A channel to people, such as Slack or e-mail, did not take an alert."""
 
 
 class DatabaseUnavailable(RetriableError):

@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=600, ge=1, validation_alias="OPENFAITH_REQUESTS_PER_MINUTE")
     slack_webhook: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_SLACK_WEBHOOK")
     alert_email: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="OPENFAITH_ALERT_EMAIL")
+    alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(default=(), validation_alias="OPENFAITH_ALERT_URLS")
     smtp_host: str | None = Field(default=None, validation_alias="OPENFAITH_SMTP_HOST")
     smtp_port: int = Field(default=587, ge=1, le=65535, validation_alias="OPENFAITH_SMTP_PORT")
     smtp_security: Literal["starttls", "ssl", "none"] = Field(
@@ -151,6 +152,19 @@ class Settings(BaseSettings):
         for number, address in enumerate(value, start=1):
             if not re.fullmatch(_ADDRESS, address):
                 raise ValueError(f"number {number} is not an e-mail address")
+        return value
+
+    @field_validator("alert_urls", mode="before")
+    @classmethod
+    def _split_at_blanks(cls, value: Any) -> Any:
+        return tuple(value.split()) if isinstance(value, str) else value  # a comma may be a part of a URL
+
+    @field_validator("alert_urls")
+    @classmethod
+    def _service_urls(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, url in enumerate(value, start=1):
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*://\S+", url.get_secret_value()):
+                raise ValueError(f"number {number} is not a URL, scheme://...; separate several by blanks")
         return value
 
     @field_validator("dagster_hosts")

@@ -1,4 +1,4 @@
-"""Channels for alerts: a Slack-compatible incoming webhook, and e-mail.
+"""Channels for alerts: a Slack-compatible incoming webhook, e-mail, and services that Apprise knows.
 
 docs/decisions/0004-alert-channels.md explains why Dagster's ready-made sensors are not enough.
 """
@@ -10,6 +10,9 @@ from email.message import EmailMessage
 from http.client import HTTPException
 from typing import Final
 
+from pydantic import SecretStr
+
+from openfaith_pipeline.alerts.apprise_urls import AppriseUrl
 from openfaith_pipeline.alerts.delivery import Channel
 from openfaith_pipeline.errors import ConfigurationError, DeliveryFailed
 from openfaith_pipeline.network.certificates import mail_tls_context
@@ -88,7 +91,8 @@ def channels_of(settings: Settings) -> list[Channel]:
         channels.append(SlackWebhook(settings))
     if settings.alert_email:
         channels.append(Mail(settings))
-    return channels
+    urls = dict.fromkeys(url.get_secret_value() for url in settings.alert_urls)
+    return [*channels, *(AppriseUrl(SecretStr(url)) for url in urls)]
 
 
 def _reason(error: Exception) -> str:

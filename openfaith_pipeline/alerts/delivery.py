@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 class Channel(Protocol):
-    """A way to reach people. name: `slack` or `email`."""
+    """A way to reach people. name: `slack`, `email`, or the scheme and a hash of a URL for Apprise."""
 
     @property
     def name(self) -> str: ...

@@ -71,7 +71,8 @@ def test(as_json: terminal.JsonOption = False) -> None:
     channels = channels_of(load_settings())
     if not channels:
         raise UsageError(
-            "no channel is configured: set OPENFAITH_SLACK_WEBHOOK, or OPENFAITH_ALERT_EMAIL with OPENFAITH_SMTP_HOST"
+            "no channel is configured: set OPENFAITH_SLACK_WEBHOOK, OPENFAITH_ALERT_EMAIL with OPENFAITH_SMTP_HOST, or"
+            " OPENFAITH_ALERT_URLS"
         )
     outcomes: dict[str, str | None] = {}
     for channel in channels:

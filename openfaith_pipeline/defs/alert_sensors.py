@@ -46,7 +46,7 @@ def failed_runs_sensor(context: dg.RunFailureSensorContext, database: DatabaseRe
 
 @dg.sensor(
     name="alerts",
-    description="Watches freshness, closes alerts that are over, and sends each alert once to Slack and by e-mail.",
+    description="Watches freshness, closes alerts that are over, and sends each alert once to each channel.",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )

@@ -9,7 +9,8 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-NEEDED = [Requirement(line) for line in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["celery"])]
+EXTRAS = [line for extra, lines in PROJECT["optional-dependencies"].items() if extra != "dev" for line in lines]
+NEEDED = [Requirement(line) for line in (*PROJECT["dependencies"], *EXTRAS)]
 PINS = dict(re.findall(r"^([^=\s]+)==(\S+)$", (ROOT / "constraints.txt").read_text().lower(), re.MULTILINE))
 ANY_NEWER = {"certifi"}  # certificates of authorities: only the newest are right
 
