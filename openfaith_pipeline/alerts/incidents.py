@@ -21,6 +21,7 @@ AlertKind = Literal[
     "deletes_held",
     "freshness_missed",
     "webhooks_disabled",
+    "conflicts_waiting",
 ]
 
 _THE_ONE: Final = ""

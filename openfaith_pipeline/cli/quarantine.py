@@ -1,9 +1,7 @@
 """`quarantine`: records and values that could not be loaded, and their replay."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
-from uuid import uuid4
 
 import typer
 
@@ -13,12 +11,9 @@ from openfaith_pipeline.cli.org_names import OnlyOrg, only_org_id
 from openfaith_pipeline.cli.selection import choose_streams
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.load.sessions import REPLAYED
-from openfaith_pipeline.load.sync_leases import lease_kept
-from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.review.quarantine import Quarantined, list_quarantined
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.sync.quarantine_replay import Replayed, replay
+from openfaith_pipeline.sync.quarantine_replay import Replayed, replay_as_sync
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Records, or values of them, that could not be loaded.")
 
@@ -101,28 +96,12 @@ def replay_entries(
             raise UsageError(
                 f"no entry {entry_id} is open in quarantine; `openfaith-pipeline quarantine list` shows them"
             )
-        sync_id, results = _replay(database, entries)
+        sync_id, results = replay_as_sync(database, entries, trigger="cli")
     if as_json:
         terminal.print_json({"sync_id": sync_id, "streams": [asdict(result) for result in results]})
     else:
         _print_replayed(results)
     raise typer.Exit(_complain_of_leftovers(results))
-
-
-def _replay(database: Database, entries: list[Quarantined]) -> tuple[str | None, list[Replayed]]:
-    """The id of the sync that the changes are journaled under (None without entries), and the results."""
-    if not entries:
-        return None, []
-    sync_id = str(uuid4())
-    asked = {"orgs": sorted({entry.org_id for entry in entries}), "entries": len(entries)}
-    with database.connect() as connection:
-        begin_sync(connection, SyncStart(sync_id, None, REPLAYED, "cli", asked))
-    with lease_kept(database, sync_id):
-        results = asyncio.run(replay(database, entries, sync_id=sync_id))
-    failed = [f"{result.stream}: {result.error}" for result in results if result.error]
-    with database.connect() as connection:
-        finish_sync(connection, sync_id, "; ".join(failed) or None)
-    return sync_id, results
 
 
 def _print_replayed(results: list[Replayed]) -> None:

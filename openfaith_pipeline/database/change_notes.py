@@ -11,7 +11,7 @@ from typing import Any, Final, LiteralString
 from psycopg import Connection, errors, sql
 
 from openfaith_pipeline.canonical.model import Answers, Field
-from openfaith_pipeline.canonical.registry import Model
+from openfaith_pipeline.canonical.registry import CanonicalTable, Model
 from openfaith_pipeline.canonical.relationships import is_listed_by_owner, is_named_by_owner, owner_column
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
@@ -21,11 +21,15 @@ from openfaith_pipeline.sources import CANONICAL, SOURCES
 QUIET: Final = "openfaith.transforming"
 """The setting that is `on` while the transform writes, so that its own writes leave no notes."""
 
+UNDOING: Final = "openfaith.undoing"
+"""The setting that is `on` while a sync is undone: the rows go back, and nobody edits them."""
+
 REGISTER: Final = "entityRelationships"
 LINKS: Final = "externalLinks"
 EDGES: Final = "edges"
 
 _PREFIX: Final = "openfaith_note"
+EDITS_TRIGGER: Final = f"{_PREFIX}_edits"
 _LINK_STATE: Final = ("createdAt", "updatedAt", "deletedAt", "deletedBy")
 _LINK_IDENTITY: Final = ("orgId", "adapter", "entityType", "externalId", "entityId")
 _IMAGES: Final[Mapping[LiteralString, sql.SQL]] = {
@@ -34,6 +38,9 @@ _IMAGES: Final[Mapping[LiteralString, sql.SQL]] = {
     "DELETE": sql.SQL("OLD TABLE AS before"),
 }
 _QUIET: Final = sql.SQL("current_setting({}, true) IS DISTINCT FROM 'on'").format(sql.Literal(QUIET))
+_NOT_OURS: Final = sql.SQL("{} AND current_setting({}, true) IS DISTINCT FROM 'on'").format(
+    _QUIET, sql.Literal(UNDOING)
+)
 
 
 # The function's parameters are kept as one string, each of them ended by a zero byte.
@@ -193,6 +200,7 @@ def triggers(schema: str) -> list[Trigger]:
     """All triggers on the raw tables and on the OpenFaith tables of this schema."""
     found = [trigger for notes in raw_notes() for trigger in _of_raw(notes)]
     found += [_of_rows(schema, table, ("id",)) for table in CANONICAL.tables]
+    found += [_of_edits(schema, table) for table in CANONICAL.tables.values()]
     found.append(_of_rows(schema, EDGES, ("sourceEntityId", "targetEntityId", "relationshipType")))
     found.append(_of_rows(schema, REGISTER, ("sourceEntityType",)))
     found += _of_links(schema)
@@ -218,6 +226,15 @@ def _parameters(notes: RawNotes) -> tuple[str, ...]:
 
 def _of_rows(schema: str, table: str, key: tuple[str, ...]) -> Trigger:
     return _of_row(schema, table, "changes", "INSERT OR UPDATE OR DELETE", _QUIET, key)
+
+
+def _of_edits(schema: str, table: CanonicalTable) -> Trigger:
+    """Another's change of a column that the source feeds, with the value that the column had from the source."""
+    adapters = "{" + ",".join(SOURCES) + "}"
+    parameters = (table.name, f"{CANONICAL_PREFIX}{LINKS}", adapters, *table.columns)
+    action = _executing("ROW", "note_edit", *parameters, when=_NOT_OURS)
+    name = f"{CANONICAL_PREFIX}{table.name}"
+    return Trigger(schema, name, EDITS_TRIGGER, sql.SQL("UPDATE"), action, parameters)
 
 
 def _of_links(schema: str) -> Iterator[Trigger]:

@@ -3,14 +3,18 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import Final
 
 import dagster as dg
 
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.defs.asset_metadata import asset_key
-from openfaith_pipeline.journal.tables import tables_of_stream
+from openfaith_pipeline.journal.tables import CONFLICTS, LOCAL_EDITS, tables_of_stream
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.rollback import OrgRollback, RollbackOrder
+
+_NOTES: Final = frozenset((LOCAL_EDITS.full_name, CONFLICTS.full_name))
+"""Journaled tables that are no assets."""
 
 
 def report_rollback(instance: dg.DagsterInstance, order: RollbackOrder, undone: Sequence[OrgRollback]) -> None:
@@ -39,6 +43,8 @@ def rollback_events(order: RollbackOrder, undone: Sequence[OrgRollback]) -> Iter
 def _rows_of_assets(org: OrgRollback) -> dict[dg.AssetKey, dict[str, int]]:
     counted: dict[dg.AssetKey, Counter[str]] = {}
     for table, undone in org.tables.items():
+        if table in _NOTES:
+            continue
         counted.setdefault(_asset_of(table), Counter()).update(asdict(undone))
     return {key: dict(rows) for key, rows in counted.items()}
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 from psycopg import sql
 
@@ -35,6 +36,13 @@ class JournaledTable:
         return sql.Identifier(self.schema, self.name)
 
 
+LOCAL_EDITS: Final = JournaledTable("sync", "local_edits", ("entity_table", "entity_id", "field"), "org_id", None)
+"""The fields that people changed in OpenFaith. Their own edits are not journaled, only ours of these notes."""
+
+CONFLICTS: Final = JournaledTable("sync", "conflicts", ("id",), "org_id", None)
+"""Conflicts between those and the source."""
+
+
 def raw_rows(stream: Stream) -> JournaledTable:
     """The stream's raw table."""
     return JournaledTable(stream.schema, stream.short_name, ("id",), "org_id", "_deleted_at")
@@ -59,6 +67,9 @@ def table_named(full_name: str, canonical_schema: str) -> JournaledTable:
     table = name.removeprefix(CANONICAL_PREFIX)
     if schema == canonical_schema and f"{schema}.{name}" in canonical_metadata(schema).tables:
         return canonical_rows(schema, table)
+    for kept in (LOCAL_EDITS, CONFLICTS):
+        if kept.full_name == full_name:
+            return kept
     for stream in STREAMS.values():
         if stream.schema == schema and stream.short_name == name:
             return raw_rows(stream)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
+from uuid import uuid4
 
 import psycopg
 
@@ -23,6 +24,8 @@ from openfaith_pipeline.load.leases import lock_stream
 from openfaith_pipeline.load.rows import EncodedRows
 from openfaith_pipeline.load.sessions import REPLAYED, SyncRequest
 from openfaith_pipeline.load.staging import encoder_of
+from openfaith_pipeline.load.sync_leases import lease_kept
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.review.quarantine import Quarantined, restate, settle
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.worker import at_work
@@ -79,6 +82,24 @@ async def replay(database: Database, entries: Sequence[Quarantined], *, sync_id:
     for (org_id, name), found in groupby(entries, lambda entry: (entry.org_id, entry.stream)):
         results.append(await _replay_stream(database, org_id, name, list(found), sync_id))
     return results
+
+
+def replay_as_sync(
+    database: Database, entries: Sequence[Quarantined], *, trigger: str
+) -> tuple[str | None, list[Replayed]]:
+    """Replay as a sync of its own; its id (None without entries), and the results."""
+    if not entries:
+        return None, []
+    sync_id = str(uuid4())
+    asked = {"orgs": sorted({entry.org_id for entry in entries}), "entries": len(entries)}
+    with database.connect() as connection:
+        begin_sync(connection, SyncStart(sync_id, None, REPLAYED, trigger, asked))
+    with lease_kept(database, sync_id):
+        results = asyncio.run(replay(database, entries, sync_id=sync_id))
+    failed = [f"{result.stream}: {result.error}" for result in results if result.error]
+    with database.connect() as connection:
+        finish_sync(connection, sync_id, "; ".join(failed) or None)
+    return sync_id, results
 
 
 async def _replay_stream(

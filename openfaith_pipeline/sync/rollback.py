@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.change_notes import UNDOING
 from openfaith_pipeline.errors import RollbackRefused, UnknownSync, UsageError
 from openfaith_pipeline.journal.entities import end_unlinked, keep_links_of_kept
 from openfaith_pipeline.journal.tables import table_named, tables_of_stream
@@ -229,7 +230,7 @@ class _Work:
 
     def _take_turns(self, tables: Collection[str]) -> None:
         # Statistics lag behind a large sync; hash joins are never far from the best plan.
-        for name, value in (("enable_nestloop", "off"), ("work_mem", "64MB"), ("jit", "off")):
+        for name, value in (("enable_nestloop", "off"), ("work_mem", "64MB"), ("jit", "off"), (UNDOING, "on")):
             self.connection.execute("SELECT set_config(%s, %s, true)", (name, value))
         published = published_streams(self.connection, self.org_id, self.order.sync_id, self.order.streams)
         written = {stream.name for stream in self._written(tables)}

@@ -18,7 +18,7 @@ from openfaith_pipeline.canonical.relationships import Relationship
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.telemetry.spans import span
-from openfaith_pipeline.transform import changes, edges, entity_relationships, links
+from openfaith_pipeline.transform import changes, conflicts, edges, entity_relationships, links
 from openfaith_pipeline.transform.answers import put_field_names, read_field_names
 from openfaith_pipeline.transform.merges import Merged, merge_entities
 from openfaith_pipeline.transform.scope import LARGEST, create_owners, create_scope, streams_in
@@ -72,6 +72,7 @@ class TransformResult:
     unchanged: rows that already equalled the source.
     row_count: the org's rows in the table now, except those marked deleted.
     missed: rows written that following the changes should have found, but did not.
+    conflicts: fields of the table that wait for a person's decision now.
     """
 
     table: str
@@ -80,6 +81,7 @@ class TransformResult:
     unchanged: int
     row_count: int
     missed: int = 0
+    conflicts: int = 0
 
     @property
     def is_changed(self) -> bool:
@@ -115,6 +117,8 @@ def transform_org(
         changes.be_quiet(cursor, is_quiet=False)
         changed = sum(result.inserted + result.updated for result in results.values())
         transforming.set_attribute("openfaith.rows", changed)
+        waiting = conflicts.count_waiting(workspace)
+    results = {name: replace(result, conflicts=waiting.get(name, 0)) for name, result in results.items()}
     for result in results.values():
         logger.info("transformed %s of %s for %s: %s", result.table, org_id, sync_id, result)
     return results
@@ -219,10 +223,11 @@ def _write(workspace: Workspace, wanted: tuple[str, ...], *, is_register_whole: 
     streams = _streams_to_read(workspace)
     linked = _linked_entities(wanted, streams)
     added = links.add_missing_links(workspace, linked, _naming(linked, streams))
+    edited = conflicts.read_edited(workspace)
     counts = dict.fromkeys((table for table in wanted if table in CANONICAL.tables), (0, 0, 0))
     for entity in linked:
         if entity.table in counts:
-            counts[entity.table] = _sum(counts[entity.table], write_entity(workspace, entity))
+            counts[entity.table] = _sum(counts[entity.table], write_entity(workspace, entity, edited))
     # A merge is of rows, links and edges together.
     merged = [
         (merges.entity.table, merge_entities(workspace, merges.entity))
@@ -240,6 +245,7 @@ def _write(workspace: Workspace, wanted: tuple[str, ...], *, is_register_whole: 
         counts[entity_relationships.TABLE] = entity_relationships.write_entity_relationships(registering)
     for table, each in merged:
         _add_merged(counts, table, each)
+    conflicts.settle_ended(workspace)
     return counts
 
 

@@ -1,13 +1,15 @@
 """Raw records of one entity -> its rows, by comparison: rows that already say the same are not written."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from psycopg import sql
 
 from openfaith_pipeline.canonical.model import Entity
+from openfaith_pipeline.review.conflict_policies import Policy
 from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform.answers import answers_of
+from openfaith_pipeline.transform.conflicts import Edited, judge, keeping, read_edited, settle
 from openfaith_pipeline.transform.custom_fields import custom_fields, items_of_others
 from openfaith_pipeline.transform.deletion import deleted_at, deleted_by
 from openfaith_pipeline.transform.enrichment import Enrichment
@@ -18,11 +20,18 @@ from openfaith_pipeline.transform.phone_numbers import phones_of
 from openfaith_pipeline.transform.values import value, with_default
 from openfaith_pipeline.transform.workspace import Workspace
 
+_FOUND: Final = sql.SQL(
+    'pg_temp.transform_changes d WHERE target.id = d.id AND target."orgId" = %(org_id)s AND NOT d.is_new'
+)
+# Somebody else wrote the row after it was compared.
+_STALE: Final = sql.SQL("target.xmin <> d.version")
 
-def write_entity(workspace: Workspace, entity: Entity) -> tuple[int, int, int]:
+
+def write_entity(workspace: Workspace, entity: Entity, edited: Edited) -> tuple[int, int, int]:
     """Write the changes of one entity; returns the numbers of rows inserted, updated and left alone.
 
-    Columns that the source feeds equal the source afterwards; no other column of an existing row is touched.
+    Columns that the source feeds equal the source afterwards, except where the policy of an edited field keeps the
+    local value; no other column of an existing row is touched.
     """
     enrichments = [*phones_of(entity), *answers_of(entity), *fields_of(entity)]
     for enrichment in enrichments:
@@ -30,8 +39,9 @@ def write_entity(workspace: Workspace, entity: Entity) -> tuple[int, int, int]:
     fed = _fed_columns(workspace, entity, enrichments)
     others = _ended_records(workspace, entity)
     others += _outranked_records(workspace, entity, others)
-    _find_changes(workspace, entity, _Changed(fed, enrichments, others))
-    updated = _update(workspace, entity, fed)
+    joins = [enrichment.join for enrichment in enrichments]
+    found = _find_locked(workspace, entity, _Changed(fed, joins, others), edited)
+    updated = _update(workspace, entity, fed) if found else 0
     inserted = _insert(workspace, entity, fed)
     workspace.execute(sql.SQL("INSERT INTO pg_temp.transform_written SELECT id FROM pg_temp.transform_changes"))
     records = workspace.total(
@@ -41,10 +51,10 @@ def write_entity(workspace: Workspace, entity: Entity) -> tuple[int, int, int]:
 
 
 class _Changed(NamedTuple):
-    """fed: canonical column -> SQL. others: ids of records that give no row of their own."""
+    """fed: canonical column -> SQL, which needs the joins. others: ids of records that give no row of their own."""
 
     fed: Mapping[str, sql.Composable]
-    enrichments: Sequence[Enrichment]
+    joins: Sequence[sql.Composable]
     others: list[str]
 
 
@@ -138,16 +148,46 @@ def _ceded_records(workspace: Workspace, entity: Entity) -> list[str]:
     return [record_id for (record_id,) in workspace.rows(statement)]
 
 
+def _find_locked(workspace: Workspace, entity: Entity, changed: _Changed, edited: Edited) -> int:
+    """Find the changes and lock the existing rows; returns the number of these.
+
+    Where somebody wrote such a row after it was compared, all are compared once more: nobody's change is lost.
+    """
+    while True:
+        _find_unedited(workspace, entity, changed, edited)
+        found, stale = workspace.lock(entity.table, _FOUND, _STALE)
+        if not stale:
+            if _edited_fields(entity, edited):
+                settle(workspace, entity)
+            return found
+        edited = read_edited(workspace)
+
+
+def _find_unedited(workspace: Workspace, entity: Entity, changed: _Changed, edited: Edited) -> None:
+    """Find the changes, without the fields whose local values are kept."""
+    policies = _edited_fields(entity, edited)
+    if policies:
+        judge(workspace, entity, policies, changed.fed, changed.joins, changed.others)
+        fed, kept = keeping(changed.fed, policies)
+        changed = _Changed(fed, [*changed.joins, kept], changed.others)
+    _find_changes(workspace, entity, changed)
+
+
+def _edited_fields(entity: Entity, edited: Edited) -> Mapping[str, Policy]:
+    fields = edited.get(entity.table, {})
+    return {name: policy for name, policy in fields.items() if name in entity.columns}
+
+
 def _find_changes(workspace: Workspace, entity: Entity, changed: _Changed) -> None:
     names = [sql.Identifier(name) for name in changed.fed]
     values = [sql.SQL("{} AS {}").format(value, sql.Identifier(name)) for name, value in changed.fed.items()]
     statement = sql.SQL("""
         ON COMMIT DROP AS
-        SELECT d.*, e.id IS NULL AS is_new
+        SELECT d.*, e.id IS NULL AS is_new, e.xmin AS version
         FROM {raw} r
         JOIN {link}
         LEFT JOIN {table} e ON e.id = l."entityId" AND e."orgId" = %(org_id)s
-        {enrichments}
+        {joins}
         CROSS JOIN LATERAL (SELECT l."entityId" AS id, {values}) d
         WHERE r.org_id = %(org_id)s AND {among} AND r.id <> ALL (%(others)s::text[])
             AND (e.id IS NULL OR ({present}) IS DISTINCT FROM ({wanted}))""").format(
@@ -155,7 +195,7 @@ def _find_changes(workspace: Workspace, entity: Entity, changed: _Changed) -> No
         link=link_of(workspace, entity, sql.Identifier("r", "id")),
         table=workspace.canonical(entity.table),
         among=workspace.among(entity.stream, sql.Identifier("r", "id")),
-        enrichments=sql.SQL(" ").join(enrichment.join for enrichment in changed.enrichments),
+        joins=sql.SQL(" ").join(changed.joins),
         values=sql.SQL(", ").join(values),
         present=sql.SQL(", ").join(sql.SQL("e.{}").format(name) for name in names),
         wanted=sql.SQL(", ").join(sql.SQL("d.{}").format(name) for name in names),
@@ -165,11 +205,8 @@ def _find_changes(workspace: Workspace, entity: Entity, changed: _Changed) -> No
 
 
 def _update(workspace: Workspace, entity: Entity, fed: Mapping[str, sql.Composable]) -> int:
-    return workspace.update(
-        entity.table,
-        sql.SQL(", ").join(sql.SQL("{0} = d.{0}").format(sql.Identifier(name)) for name in fed),
-        sql.SQL('pg_temp.transform_changes d WHERE target.id = d.id AND target."orgId" = %(org_id)s AND NOT d.is_new'),
-    )
+    assignments = sql.SQL(", ").join(sql.SQL("{0} = d.{0}").format(sql.Identifier(name)) for name in fed)
+    return workspace.update_locked(entity.table, assignments, _FOUND)
 
 
 def _insert(workspace: Workspace, entity: Entity, fed: Mapping[str, sql.Composable]) -> int:

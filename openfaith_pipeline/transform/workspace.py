@@ -21,6 +21,8 @@ OWNERS: Final = "transform_owners"
 MOVED: Final = "transform_moved"
 """Temporary tables of the records that a partial transform looks at; scope.py fills them."""
 
+NEVER: Final = sql.SQL("false")
+
 _BATCH: Final = 5_000
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
@@ -65,12 +67,27 @@ class Workspace:
 
         The rows are locked first, so that concurrent changes by people are not journaled as ours.
         """
-        names = {"table": self.canonical(table), "assignments": assignments, "found": found}
-        lock = sql.SQL("SELECT count(*) FROM (SELECT FROM {table} AS target, {found} FOR UPDATE OF target) AS locked")
-        if not self.count(lock.format(**names), **parameters):
+        if not self.lock(table, found, NEVER, **parameters)[0]:
             return 0
-        write = sql.SQL("UPDATE {table} AS target SET {assignments} FROM {found}").format(**names)
+        return self.update_locked(table, assignments, found, **parameters)
+
+    def update_locked(
+        self, table: str, assignments: sql.Composable, found: sql.Composable, **parameters: object
+    ) -> int:
+        """As `update`, of rows that `lock` has locked."""
+        write = sql.SQL("UPDATE {} AS target SET {} FROM {}").format(self.canonical(table), assignments, found)
         return self.execute(journaled(canonical_rows(self.schema, table), write), **parameters)
+
+    def lock(
+        self, table: str, found: sql.Composable, stale: sql.Composable = NEVER, **parameters: object
+    ) -> tuple[int, int]:
+        """Lock the rows `target` of a statement's `found`; returns how many there are, and how many of them `stale`."""
+        statement = sql.SQL(
+            "SELECT count(*), count(*) FILTER (WHERE is_stale)"
+            " FROM (SELECT {} AS is_stale FROM {} AS target, {} FOR UPDATE OF target) AS locked"
+        ).format(stale, self.canonical(table), found)
+        [(number, stale_number)] = self.rows(statement, **parameters)
+        return number, stale_number
 
     def rows(self, statement: Statement, **parameters: object) -> list[tuple[Any, ...]]:
         self.execute(statement, **parameters)

@@ -3,6 +3,7 @@
 from openfaith_pipeline.database.bookkeeping import (
     alerts,
     changes,
+    conflicts,
     orgs,
     requests,
     reviews,
@@ -18,6 +19,7 @@ __all__ = [
     "SYNC_SCHEMA",
     "alerts",
     "changes",
+    "conflicts",
     "orgs",
     "requests",
     "reviews",

@@ -42,6 +42,7 @@ ALERTS: Final = Table(
         "deletes_held",
         "freshness_missed",
         "webhooks_disabled",
+        "conflicts_waiting",
     ),
 )
 Index(

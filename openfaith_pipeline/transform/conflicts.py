@@ -1,0 +1,172 @@
+"""Fields that people changed in OpenFaith: the source's change, a person's and both are told apart, field by field.
+
+`sync.local_edits` has each field that somebody else changed since the source's value was written, with that value, the
+base; a trigger notes it. So every other field still has the value of its last sync, and nothing is copied. From base,
+local and source value, and the policy, follows which value stays and whether a person is asked.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from psycopg import sql
+
+from openfaith_pipeline.canonical.model import Entity
+from openfaith_pipeline.journal import CONFLICTS, LOCAL_EDITS, Write, journaled
+from openfaith_pipeline.review.conflict_policies import Policy, policies_by_field
+from openfaith_pipeline.transform.identity import is_link_of, record_id_of
+from openfaith_pipeline.transform.links import updated_at
+from openfaith_pipeline.transform.workspace import Workspace
+
+Edited = Mapping[str, Mapping[str, Policy]]
+"""By table: the fields that somebody changed in OpenFaith, in whichever row, with their policies."""
+
+# is_over: the source's value is written, or is there already, and the edit is forgotten. asks: a person decides. A row
+# that somebody removed is made anew, and has no local value.
+_JUDGED: Final = sql.SQL("""
+ON COMMIT DROP AS
+SELECT judged.*, NOT is_over AND policy = 'ask' AND source <> base AND NOT is_deleted AS asks
+FROM (
+    SELECT compared.*, local IS NULL OR local = source OR local = base OR policy = 'source'
+        OR (policy = 'newest' AND source <> base AND source_changed_at IS NOT NULL AND source_changed_at > edited_at)
+        AS is_over
+    FROM (
+        SELECT edit.entity_id AS id, edit.field, edit.base, to_jsonb(e) -> edit.field AS local,
+            to_jsonb(d) -> edit.field AS source, {changed_at} AS source_changed_at, edit.edited_at, edit.edited_by,
+            %(policies)s::jsonb ->> edit.field AS policy, r._deleted_at IS NOT NULL AS is_deleted
+        FROM sync.local_edits edit
+        JOIN {links} l ON l."orgId" = edit.org_id AND l."entityId" = edit.entity_id AND l.adapter = %(adapter)s
+            AND {is_link}
+        JOIN {raw} r ON r.org_id = edit.org_id AND r.id = {record_id}
+        LEFT JOIN {table} e ON e.id = edit.entity_id AND e."orgId" = edit.org_id
+        {joins}
+        CROSS JOIN LATERAL (SELECT {values}) d
+        WHERE edit.org_id = %(org_id)s AND edit.entity_table = {name} AND edit.field = ANY(%(fields)s)
+            AND {among} AND r.id <> ALL (%(others)s::text[])
+        OFFSET 0) compared
+    OFFSET 0) judged""")
+
+_KEPT: Final = sql.SQL(
+    "LEFT JOIN (SELECT id, array_agg(field) AS fields FROM pg_temp.transform_edits WHERE NOT is_over GROUP BY id) kept"
+    ' ON kept.id = l."entityId"'
+)
+_SAME_FIELD: Final = sql.SQL(
+    "target.org_id = %(org_id)s AND target.entity_table = {name} AND target.entity_id = d.id AND target.field = d.field"
+)
+# Somebody may have changed the field again, in a row that is not written here: that edit stands.
+_FORGET: Final = sql.SQL(
+    "DELETE FROM sync.local_edits AS target USING pg_temp.transform_edits d"
+    " WHERE {same} AND d.is_over AND target.edited_at = d.edited_at"
+)
+# The newer of both stays until the source's value is another one than this.
+_HEED: Final = sql.SQL(
+    "UPDATE sync.local_edits AS target SET base = d.source FROM pg_temp.transform_edits d"
+    " WHERE {same} AND NOT d.is_over AND d.policy = 'newest' AND target.base <> d.source"
+)
+_ASK: Final = sql.SQL("""
+INSERT INTO sync.conflicts AS target (id, org_id, entity_table, entity_id, field, base, local, source,
+    source_changed_at, edited_at, edited_by, sync_id)
+SELECT 'conflict-' || nextval('sync.conflict_number'), %(org_id)s, {name}, d.id, d.field, d.base, d.local, d.source,
+    d.source_changed_at, d.edited_at, d.edited_by, %(sync_id)s
+FROM pg_temp.transform_edits d
+WHERE d.asks AND NOT EXISTS (SELECT FROM sync.conflicts AS target WHERE {same} AND target.decision IS NULL)""")
+_RESTATE: Final = sql.SQL("""
+UPDATE sync.conflicts AS target SET local = d.local, source = d.source, source_changed_at = d.source_changed_at,
+    edited_at = d.edited_at, edited_by = d.edited_by
+FROM pg_temp.transform_edits d WHERE {same} AND d.asks AND target.decision IS NULL
+    AND (target.local, target.source, target.edited_at) IS DISTINCT FROM (d.local, d.source, d.edited_at)""")
+_SETTLED: Final = sql.SQL(
+    "UPDATE sync.conflicts AS target SET decision = 'settled', decided_at = now(), decided_by = %(sync_id)s"
+)
+_SETTLE: Final = sql.SQL(
+    "{settled} FROM pg_temp.transform_edits d WHERE {same} AND target.decision IS NULL AND NOT d.asks"
+)
+# Of an edit that was taken back, and of a row that is deleted, merged away or gone.
+_SETTLE_ENDED: Final = sql.SQL("""
+{settled} FROM (
+    SELECT waiting.id FROM sync.conflicts waiting
+    LEFT JOIN sync.local_edits edit USING (org_id, entity_table, entity_id, field)
+    LEFT JOIN {table} e ON e.id = waiting.entity_id AND e."orgId" = waiting.org_id
+    WHERE waiting.org_id = %(org_id)s AND waiting.entity_table = {name} AND waiting.decision IS NULL
+        AND (edit.field IS NULL OR e.id IS NULL OR e."deletedAt" IS NOT NULL)) d
+WHERE target.org_id = %(org_id)s AND target.id = d.id""")
+
+
+def read_edited(workspace: Workspace) -> Edited:
+    """The edited fields of the org, most often none."""
+    found = workspace.rows(
+        sql.SQL("SELECT DISTINCT entity_table, field FROM sync.local_edits WHERE org_id = %(org_id)s")
+    )
+    return policies_by_field(workspace.cursor.connection, workspace.org_id, found) if found else {}
+
+
+def judge(
+    workspace: Workspace,
+    entity: Entity,
+    policies: Mapping[str, Policy],
+    fed: Mapping[str, sql.Composable],
+    joins: Sequence[sql.Composable],
+    others: Sequence[str],
+) -> None:
+    """Fill `pg_temp.transform_edits`: each edited field of the entity's records, and which value it keeps.
+
+    fed, joins: SQL of the source's values by column. others: ids of records that give no row.
+    """
+    values = [sql.SQL("{} AS {}").format(fed[name], sql.Identifier(name)) for name in policies]
+    statement = _JUDGED.format(
+        changed_at=updated_at(entity) if entity.has_updated_at else sql.SQL("r._synced_at"),
+        links=workspace.canonical("externalLinks"),
+        is_link=is_link_of(entity, "l"),
+        raw=workspace.raw(entity.stream),
+        record_id=record_id_of(entity, "l"),
+        table=workspace.canonical(entity.table),
+        joins=sql.SQL(" ").join(joins),
+        values=sql.SQL(", ").join(values),
+        name=sql.Literal(entity.table),
+        among=workspace.among(entity.stream, sql.Identifier("r", "id")),
+    )
+    workspace.create(
+        "transform_edits", statement, policies=json.dumps(policies), fields=list(policies), others=list(others)
+    )
+    workspace.analyze("transform_edits")
+
+
+def keeping(
+    fed: Mapping[str, sql.Composable], policies: Mapping[str, Policy]
+) -> tuple[Mapping[str, sql.Composable], sql.Composable]:
+    """The columns' SQL once more, with the local value where it is kept, and the join that this needs."""
+    local = sql.SQL("CASE WHEN {name} = ANY(kept.fields) THEN e.{column} ELSE {value} END")
+    kept = {
+        name: local.format(name=sql.Literal(name), column=sql.Identifier(name), value=fed[name]) for name in policies
+    }
+    return {**fed, **kept}, _KEPT
+
+
+def settle(workspace: Workspace, entity: Entity) -> None:
+    """Bring the noted edits and the conflicts up to the verdicts, with the rows and in their transaction."""
+    names = {"name": sql.Literal(entity.table), "same": _SAME_FIELD.format(name=sql.Literal(entity.table))}
+    names["settled"] = _SETTLED
+    workspace.execute(journaled(LOCAL_EDITS, _FORGET.format(**names), Write.REMOVE))
+    workspace.execute(journaled(LOCAL_EDITS, _HEED.format(**names)))
+    workspace.execute(journaled(CONFLICTS, _SETTLE.format(**names)))
+    workspace.execute(journaled(CONFLICTS, _RESTATE.format(**names)))
+    workspace.execute(journaled(CONFLICTS, _ASK.format(**names), Write.INSERT))
+
+
+def settle_ended(workspace: Workspace) -> None:
+    """Close the conflicts of edits and rows that are no more."""
+    for table in count_waiting(workspace):
+        ended = _SETTLE_ENDED.format(settled=_SETTLED, table=workspace.canonical(table), name=sql.Literal(table))
+        workspace.execute(journaled(CONFLICTS, ended))
+
+
+def count_waiting(workspace: Workspace) -> Mapping[str, int]:
+    """The org's conflicts that wait for a decision, by table."""
+    return dict(
+        workspace.rows(
+            sql.SQL(
+                "SELECT entity_table, count(*) FROM sync.conflicts WHERE org_id = %(org_id)s AND decision IS NULL"
+                " GROUP BY 1"
+            )
+        )
+    )
