@@ -70,7 +70,7 @@ def connect(place: Place, simulator: SimulatorClient) -> str:
     token = PersonalAccessToken(church["app_id"], SecretStr(church["secret"]))
     with place.database.connect() as connection:
         cipher = cipher_from(place.database.settings)
-        add_org(connection, cipher, church["org_id"], church["name"], token, api_url=simulator.url)
+        add_org(connection, cipher, church["org_id"], church["name"], token, api_url=simulator.url, adapter="pco")
     return str(church["org_id"])
 
 

@@ -75,7 +75,7 @@ def _connect(place: Place, simulator: SimulatorClient) -> list[str]:
     with place.database.connect() as connection:
         for church in churches:
             token = PersonalAccessToken(church["app_id"], SecretStr(church["secret"]))
-            add_org(connection, cipher, church["org_id"], church["name"], token, api_url=simulator.url)
+            add_org(connection, cipher, church["org_id"], church["name"], token, api_url=simulator.url, adapter="pco")
     return [church["org_id"] for church in churches]
 
 

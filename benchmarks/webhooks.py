@@ -90,7 +90,15 @@ def subscribe(database: Database) -> str:
     org_id = new_org_id()
     with database.connect() as connection:
         cipher = cipher_from(database.settings)
-        add_org(connection, cipher, org_id, org_id, PersonalAccessToken("app", SecretStr("none")), api_url=NOWHERE)
+        add_org(
+            connection,
+            cipher,
+            org_id,
+            org_id,
+            PersonalAccessToken("app", SecretStr("none")),
+            api_url=NOWHERE,
+            adapter="pco",
+        )
         keep_subscription(connection, cipher, org_id, Subscription("1", EVENT, "http://here"), SECRET)
     return org_id
 

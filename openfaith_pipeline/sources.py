@@ -3,7 +3,7 @@
 Nothing outside a source's own room, its mapping and the simulator names a stream.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from openfaith_pipeline.canonical.registry import Model, model_of
@@ -30,6 +30,7 @@ __all__ = [
     "VIEWS",
     "carried_names",
     "event_named",
+    "source_of",
     "streams_of",
 ]
 
@@ -72,6 +73,14 @@ def event_named(name: str) -> Event | None:
 def streams_of(product: Product) -> tuple[Stream, ...]:
     """The streams of one product, in declaration order."""
     return tuple(stream for stream in STREAMS.values() if stream.product is product)
+
+
+def source_of(streams: Iterable[Stream]) -> Source:
+    """The one source that these streams are read from, the default one of none; ValueError where there are several."""
+    found = {stream.product.source.adapter for stream in streams} or {DEFAULT_SOURCE.adapter}
+    if len(found) > 1:
+        raise ValueError(f"streams of several sources: {', '.join(sorted(found))}")
+    return SOURCES[found.pop()]
 
 
 def carried_names(stream: Stream, catalog: Mapping[str, Stream] | None = None) -> frozenset[str]:

@@ -15,4 +15,4 @@ def add_orgs(database: Database, names: Mapping[str, str]) -> None:
     token = PersonalAccessToken("a", SecretStr("s"))
     with database.connect() as connection:
         for org_id, name in names.items():
-            add_org(connection, cipher_from(database.settings), org_id, name, token)
+            add_org(connection, cipher_from(database.settings), org_id, name, token, adapter="pco")

@@ -7,7 +7,7 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from openfaith_pipeline.alerts.incidents import raise_alert, resolve_alert
-from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.catalog.source import Source
 
 SEVERAL: Final = 3
 WITHIN: Final = timedelta(hours=1)
@@ -15,7 +15,7 @@ WITHIN: Final = timedelta(hours=1)
 _LOCK: Final = 0x0FA17_DEAD
 
 
-def watch_deaths(connection: Connection[Any], org_id: str, reason: str | None) -> None:
+def watch_deaths(connection: Connection[Any], org_id: str, reason: str | None, source: Source) -> None:
     """Open an alert when an org's connection has died, or close it when it works again (`reason` None).
 
     The caller commits.
@@ -29,21 +29,21 @@ def watch_deaths(connection: Connection[Any], org_id: str, reason: str | None) -
             connection,
             "connection_dead",
             org_id,
-            f"the connection to Planning Center is dead: {reason}",
-            f"have the church connect again at {DEFAULT_SOURCE.connect_path}, or give it a new token with"
+            f"the connection to {source.title} is dead: {reason}",
+            f"have the church connect again at {source.connect_path}, or give it a new token with"
             f" `openfaith-pipeline org add {org_id} --app-id ...`; its next sync continues where the last one stopped",
         )
-    watch_dying(connection)
+    watch_dying(connection, source)
 
 
-def watch_dying(connection: Connection[Any]) -> None:
+def watch_dying(connection: Connection[Any], source: Source) -> None:
     """Keep `connections_dying` open while several connections have died within the last hour. The caller commits."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
             "SELECT count(*), count(*) FILTER (WHERE dead_since > now() - %(within)s),"
             " EXISTS (SELECT FROM sync.alerts WHERE kind = 'connections_dying' AND resolved_at IS NULL)"
-            " FROM sync.connections WHERE state = 'needs_reconnect'",
-            {"within": WITHIN},
+            " FROM sync.source_connections WHERE adapter = %(adapter)s AND state = 'needs_reconnect'",
+            {"within": WITHIN, "adapter": source.adapter},
         ).fetchone()
     dead, died_lately, is_known = row or (0, 0, False)
     if died_lately < SEVERAL:
@@ -54,8 +54,8 @@ def watch_dying(connection: Connection[Any]) -> None:
             connection,
             "connections_dying",
             None,
-            f"{died_lately} connections to Planning Center have died within an hour; {dead} are dead in all",
+            f"{died_lately} connections to {source.title} have died within an hour; {dead} are dead in all",
             "look for one cause before contacting the churches: our OAuth application (see"
-            " https://api.planningcenteronline.com/oauth/applications), another program that refreshes the same tokens,"
-            " an outage of Planning Center. No token was discarded: each sync tries again",
+            f" {source.applications_url}), another program that refreshes the same tokens,"
+            f" an outage of {source.title}. No token was discarded: each sync tries again",
         )

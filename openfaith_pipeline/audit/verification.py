@@ -34,7 +34,7 @@ from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.planning_center.extract.product_access import Doors
 from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.planning_center.rate_ledger import Priority
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import STREAMS, source_of
 
 CONNECTIONS: Final = 4
 
@@ -90,7 +90,7 @@ async def _verify(
 ) -> None:
     org_id = report.org_id
     async with (
-        client_factory(database, org_id) as client,
+        client_factory(database, org_id, source_of(extent.streams or ()).adapter) as client,
         database.pool(size=CONNECTIONS, row_factory=dict_row) as pool,
     ):
         verifying = _Verifying(pool, report, extent, watching)

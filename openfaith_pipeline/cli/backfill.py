@@ -18,7 +18,7 @@ from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.inbox.requests import Request, get_request, resume_request
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import DEFAULT_SOURCE, STREAMS
 from openfaith_pipeline.sync.results import SyncMode
 
 _LOOK_SECONDS: Final = 1.0
@@ -103,6 +103,7 @@ def _ask(
                 streams=names,
                 trigger="backfill",
                 idempotency_key=f"backfill:{name}",
+                adapter=DEFAULT_SOURCE.adapter,
             )
             for org_id in org_ids
         ]

@@ -23,6 +23,7 @@ from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.processes.supervisor import Service, Supervisor
 from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 _START_SECONDS: Final = 60.0
 
@@ -84,6 +85,7 @@ def connect_churches(demo: DemoChurches, database: Database) -> list[Org]:
                 token,
                 api_url=demo.url,
                 organization_id=organization_id,
+                adapter=DEFAULT_SOURCE.adapter,
             )
         return [get_org(connection, church.org_id) for church in demo.churches]
 

@@ -7,6 +7,7 @@ from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 
 def invite(org: OrgName, as_json: terminal.JsonOption = False) -> None:
@@ -26,10 +27,10 @@ def invite(org: OrgName, as_json: terminal.JsonOption = False) -> None:
             "OPENFAITH_PUBLIC_URL is not set: set it to the address at which churches reach the service"
         )
     with open_database(settings) as database, database.connect() as connection:
-        adopt_openfaith_orgs(connection, settings.canonical_schema)
+        adopt_openfaith_orgs(connection, settings.canonical_schema, adapter=DEFAULT_SOURCE.adapter)
         org_id = org_id_of(connection, org)
         invitation = make_invitation(connection, org_id)
-    url = invitation_url(settings.public_url, invitation)
+    url = invitation_url(settings.public_url, invitation, source=DEFAULT_SOURCE)
     if as_json:
         terminal.print_json({"org_id": org_id, "url": url, "expires_at": invitation.expires_at.isoformat()})
         return

@@ -12,6 +12,7 @@ from openfaith_pipeline.orgs.health import read_health
 from openfaith_pipeline.orgs.naming import find_org
 from openfaith_pipeline.orgs.registry import list_orgs, remove_org
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline.webhooks.secrets import subscriptions_of
 from openfaith_pipeline.webhooks.subscriptions import LeftOver, let_go
 
@@ -40,7 +41,7 @@ def remove(
             terminal.confirm(f"Disconnect {org_id} ({org.name})?")
         if ours:
             terminal.say(f"deleting {terminal.number_of(ours, 'webhook subscription')} at Planning Center")
-        left_over = asyncio.run(let_go(database, org_id))
+        left_over = asyncio.run(let_go(database, org_id, adapter=DEFAULT_SOURCE.adapter))
         _remove(database, org_id)
     _complain_of(org_id, left_over)
     if as_json:

@@ -103,6 +103,7 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
             credentials,
             api_url=api_url,
             organization_id=account.number if account else None,
+            adapter=DEFAULT_SOURCE.adapter,
         )
     if as_json:
         belongs_to = {"id": account.number, "name": account.name} if account else None
@@ -129,7 +130,7 @@ def _confirm_losses(
     with _registry(settings, makes_home=True) as connection:
         if org_id == "new":
             org_id = _known_org(connection, account, api_url) or org_id
-        streams = read_now(connection, org_id)
+        streams = read_now(connection, org_id, adapter=DEFAULT_SOURCE.adapter)
     lost = asyncio.run(lost_products(api_url or settings.api_url, credentials, streams)) if streams else []
     if lost:
         names = ", ".join(product.value for product in lost)
@@ -144,7 +145,7 @@ def list_all(as_json: terminal.JsonOption = False) -> None:
     Exit codes: 0 listed; 1 the database does not answer; 2 configuration.
     """
     with open_database(load_settings()) as database, database.connect() as connection:
-        adopt_openfaith_orgs(connection, database.settings.canonical_schema)
+        adopt_openfaith_orgs(connection, database.settings.canonical_schema, adapter=DEFAULT_SOURCE.adapter)
         health = read_health(connection)
         orgs = [org for org in list_orgs(connection) if org.org_id in health]
     if as_json:
@@ -225,7 +226,7 @@ def refresh_tokens(as_json: terminal.JsonOption = False) -> None:
                 2 configuration.
     """
     with open_database(load_settings()) as database:
-        outcomes = refresh_due_tokens(database)
+        outcomes = refresh_due_tokens(database, adapter=DEFAULT_SOURCE.adapter)
     if as_json:
         terminal.print_json(
             {org_id: {"refreshed": error is None, "error": error} for org_id, error in outcomes.items()}

@@ -26,6 +26,7 @@ from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.inbox.requests import check_key
 from openfaith_pipeline.orgs.registry import Org, get_org
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline.sync.results import SyncMode
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
         chosen = choose_orgs(database, orgs or [], every_org=every_org)
         if plan:
             _plan(database, chosen, streams, mode, show_values=show_values, as_json=as_json)
-        asyncio.run(check_answering(database, [org.org_id for org in chosen]))
+        asyncio.run(check_answering(database, [org.org_id for org in chosen], adapter=DEFAULT_SOURCE.adapter))
         choices = choose_by_time(database, chosen, period if rolling else None) if quick or rolling else {}
         terms = Terms(if_busy, idempotency_key, choices, anew)
         run_and_report(database, chosen, streams, mode, show, terms, as_json=as_json)
@@ -204,7 +205,7 @@ def _plan(
     if len(orgs) != 1:
         raise UsageError("plan one org at a time: openfaith-pipeline sync ORG_ID --plan")
     [org] = orgs
-    asyncio.run(check_answering(database, [org.org_id]))
+    asyncio.run(check_answering(database, [org.org_id], adapter=DEFAULT_SOURCE.adapter))
     sync_id, plan = plans.make_plan(database, org, streams, mode)
     if as_json:
         terminal.print_json(plans.describe_plan(sync_id, org.org_id, plan, show_values=show_values))

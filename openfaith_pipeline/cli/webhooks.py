@@ -16,6 +16,7 @@ from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.orgs.naming import find_org
 from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline.webhooks.deliveries import count_by_status, replay
 from openfaith_pipeline.webhooks.secrets import subscriptions_of
 from openfaith_pipeline.webhooks.subscriptions import (
@@ -62,13 +63,15 @@ def subscribe(orgs: OrgNames = None, all_orgs: AllOrgs = False, as_json: termina
     Exit codes: 0 subscribed; 1 a church could not be, named on stderr; 2 no such org, or OPENFAITH_PUBLIC_URL is unset.
     """
     settings = load_settings()
-    receiver_url(settings, "")
+    receiver_url(settings, "", adapter=DEFAULT_SOURCE.adapter)
     with open_database(settings) as database:
         with database.connect() as connection:
             chosen = _chosen(connection, orgs or [], all_orgs=all_orgs)
             for org_id in chosen:
                 want_subscriptions(connection, org_id, is_wanted=True)
-        ensured = [asyncio.run(ensure_subscriptions(database, org_id)) for org_id in chosen]
+        ensured = [
+            asyncio.run(ensure_subscriptions(database, org_id, adapter=DEFAULT_SOURCE.adapter)) for org_id in chosen
+        ]
     if as_json:
         terminal.print_json([asdict(each) for each in ensured])
     else:
@@ -144,7 +147,7 @@ def end(org: OrgName, as_json: terminal.JsonOption = False) -> None:
     with open_database(load_settings()) as database:
         with database.connect() as connection:
             org_id = org_id_of(connection, org)
-        ended = asyncio.run(unsubscribe(database, org_id))
+        ended = asyncio.run(unsubscribe(database, org_id, adapter=DEFAULT_SOURCE.adapter))
     if as_json:
         terminal.print_json({"org_id": org_id, "ended": ended})
         return

@@ -20,7 +20,7 @@ from openfaith_pipeline.planning_center.account import SOMEONE_IS_WAITING, read_
 from openfaith_pipeline.planning_center.credentials import Credentials
 
 
-async def learn_number(database: Database, org_id: str) -> None:
+async def learn_number(database: Database, org_id: str, adapter: str) -> None:
     """Record the church of the org's current credentials, if its organization id is not known.
 
     Records nothing if they are refused or there is no response. Raises UnknownOrg.
@@ -29,11 +29,11 @@ async def learn_number(database: Database, org_id: str) -> None:
         if number_of(connection, get_org(connection, org_id).org_id):
             return
     with suppress(OpenFaithError):
-        async with connect_client(database, org_id, retry=SOMEONE_IS_WAITING) as client:
+        async with connect_client(database, org_id, adapter, retry=SOMEONE_IS_WAITING) as client:
             await read_root(client)
 
 
-async def check_answering(database: Database, org_ids: Sequence[str]) -> None:
+async def check_answering(database: Database, org_ids: Sequence[str], adapter: str) -> None:
     """Raise TransientError if an API of these orgs does not respond. Each API is requested once.
 
     For interactive use: a sync itself would retry for minutes. Other problems are left for the sync to report.
@@ -41,9 +41,9 @@ async def check_answering(database: Database, org_ids: Sequence[str]) -> None:
     apis: dict[str, Credentials] = {}
     with database.connect() as connection:
         for org_id in org_ids:
-            api_url = api_url_of(connection, org_id) or database.settings.api_url
+            api_url = api_url_of(connection, org_id, adapter) or database.settings.api_url
             if api_url not in apis:
-                apis[api_url] = credentials_of(connection, cipher_from(database.settings), org_id)
+                apis[api_url] = credentials_of(connection, cipher_from(database.settings), org_id, adapter)
     for api_url, credentials in apis.items():
         with suppress(ConnectionRejected, RateLimitedError, UnavailableError, UnexpectedResponse):
             await read_account(api_url, credentials, replace(SOMEONE_IS_WAITING, second_looks=()))

@@ -15,21 +15,20 @@ from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
 from openfaith_pipeline.planning_center.rate_ledger import Priority
 from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, RetryLimits
-from openfaith_pipeline.sources import DEFAULT_SOURCE
 
-ClientFactory = Callable[[Database, str], AbstractAsyncContextManager[PlanningCenterClient]]
-"""(database, org_id) -> the org's client, as from `connect_client`."""
+ClientFactory = Callable[[Database, str, str], AbstractAsyncContextManager[PlanningCenterClient]]
+"""(database, org_id, adapter) -> the org's client, as from `connect_client`."""
 
 
 @asynccontextmanager
 async def connect_client(
     database: Database,
     org_id: str,
+    adapter: str,
     *,
     priority: Priority = Priority.INCREMENTAL,
     retry: RetryLimits = USUAL_PATIENCE,
     even_paused: bool = False,
-    adapter: str = DEFAULT_SOURCE.adapter,
 ) -> AsyncIterator[PlanningCenterClient]:
     """A client with the org's credentials, refreshed as needed; if they are dead, the org is marked for reconnecting.
 
@@ -43,7 +42,7 @@ async def connect_client(
     kept = await asyncio.to_thread(_read_connection, database, org_id, adapter, even_paused)
     api_url, credentials, is_number_known = kept
     is_renewable = isinstance(credentials, OAuthToken) and credentials.refresh_token is not None
-    source = KeptToken(database, org_id, credentials) if isinstance(credentials, OAuthToken) else credentials
+    source = KeptToken(database, org_id, credentials, adapter) if isinstance(credentials, OAuthToken) else credentials
     async with (
         shared_budget(database, org_id, priority, adapter) as budget,
         PlanningCenterClient(

@@ -18,7 +18,6 @@ from openfaith_pipeline.connections.cipher import Cipher
 from openfaith_pipeline.connections.openfaith_tokens import read_token, write_token
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken, PersonalAccessToken
-from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 _ROW: Final = """
 SELECT kind, secret, previous_secret, held_in, state, dead_grant, refresh_began_at, refresh_failed_at, refresh_error
@@ -54,7 +53,7 @@ def read_held(
     org_id: str,
     *,
     for_update: bool = False,
-    adapter: str = DEFAULT_SOURCE.adapter,
+    adapter: str,
 ) -> Held:
     """Raise ConfigurationError if there are no credentials, or no key decrypts them."""
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -62,7 +61,7 @@ def read_held(
     if row is None:
         raise _missing(org_id)
     if row["held_in"]:
-        credentials: Credentials | None = read_token(connection, row["held_in"], org_id, for_update=for_update)
+        credentials: Credentials | None = read_token(connection, row["held_in"], org_id, adapter, for_update=for_update)
     else:
         credentials = opened(cipher, org_id, row["kind"], row["secret"]) if row["secret"] else None
     if credentials is None:
@@ -85,7 +84,7 @@ def replace_token(
     org_id: str,
     seen: OAuthToken,
     new: OAuthToken,
-    adapter: str = DEFAULT_SOURCE.adapter,
+    adapter: str,
 ) -> Credentials:
     """Replace `seen` by a new pair, and keep it as the previous one; returns the pair stored afterwards.
 
@@ -108,13 +107,13 @@ def put_credentials(
     cipher: Cipher,
     org_id: str,
     credentials: Credentials,
-    adapter: str = DEFAULT_SOURCE.adapter,
+    adapter: str,
 ) -> None:
     """Store credentials in the place used for this org. The caller commits."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         schema = cursor.execute(_HELD_IN, (org_id, adapter)).fetchone()
     if schema and isinstance(credentials, OAuthToken):
-        write_token(connection, schema, org_id, credentials)
+        write_token(connection, schema, org_id, adapter, credentials)
         return
     connection.execute(
         "UPDATE sync.source_connections SET kind = %s, secret = %s, held_in = NULL WHERE org_id = %s AND adapter = %s",

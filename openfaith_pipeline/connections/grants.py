@@ -17,18 +17,19 @@ from openfaith_pipeline.sources import STREAMS
 _SOMEONE_IS_WAITING: Final = RetryLimits(attempts=2, total=timedelta(seconds=10))
 
 _READ_NOW: Final = """
-SELECT stream FROM sync.stream_states JOIN sync.connections AS connection USING (org_id)
- WHERE org_id = %s AND availability = 'available' AND connection.state = 'connected'
+SELECT stream FROM sync.stream_states JOIN sync.source_connections AS connection USING (org_id)
+ WHERE org_id = %s AND adapter = %s AND availability = 'available' AND connection.state = 'connected'
 """
 
 
-def read_now(connection: Connection[Any], org_id: str) -> list[Stream]:
+def read_now(connection: Connection[Any], org_id: str, adapter: str) -> list[Stream]:
     """One stream of each product that the org's current connection can read; empty if it does not work."""
     with connection.cursor(row_factory=scalar_row) as cursor:
-        names = set(cursor.execute(_READ_NOW, (org_id,)).fetchall())
+        names = set(cursor.execute(_READ_NOW, (org_id, adapter)).fetchall())
     read: dict[Product, Stream] = {}
     for stream in STREAMS.values():
-        if stream.name in names and not stream.placeholders and not stream.is_unconfirmed:
+        is_of_source = stream.product.source.adapter == adapter
+        if is_of_source and stream.name in names and not stream.placeholders and not stream.is_unconfirmed:
             read.setdefault(stream.product, stream)
     return list(read.values())
 

@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
+from openfaith_pipeline.catalog.source import Source
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.orgs.registry import get_org
-from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 GOOD_FOR: Final = timedelta(days=7)
 
@@ -46,9 +46,9 @@ def make_invitation(connection: Connection[Any], org_id: str) -> Invitation:
     return Invitation(org_id, token, row[0])
 
 
-def invitation_url(public_url: str, invitation: Invitation) -> str:
+def invitation_url(public_url: str, invitation: Invitation, source: Source) -> str:
     """The link for the church."""
-    return f"{public_url.rstrip('/')}{DEFAULT_SOURCE.connect_path}?{urlencode({'invitation': invitation.token})}"
+    return f"{public_url.rstrip('/')}{source.connect_path}?{urlencode({'invitation': invitation.token})}"
 
 
 def invited_org(connection: Connection[Any], token: str) -> str:

@@ -34,13 +34,11 @@ from openfaith_pipeline.planning_center.account import read_account
 from openfaith_pipeline.planning_center.credentials import OAuthToken
 from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE, PRODUCTS
+from openfaith_pipeline.sources import PRODUCTS, SOURCES
 
 GOOD_FOR: Final = timedelta(minutes=10)
 SCOPES: Final = (*sorted(PRODUCTS), "openid")
 """Everything that is synced, and `openid`, which lets a token identify its church."""
-
-_BEGIN_AGAIN: Final = f"begin again at {DEFAULT_SOURCE.connect_path}"
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,7 @@ def begin_journey(
     connection: Connection[Any],
     settings: Settings,
     *,
+    adapter: str,
     redirect_uri: str,
     org_id: str | None = None,
     invitation: str | None = None,
@@ -92,7 +91,7 @@ def begin_journey(
             "the Planning Center organization of this org is not known, so connecting it takes an invitation:"
             " ask the operator for one (openfaith-pipeline org invite)"
         )
-    api_url = api_url_of(connection, org_id) if org_id else None
+    api_url = api_url_of(connection, org_id, adapter) if org_id else None
     application = application_of(settings, api_url)
     state, browser, verifier = (secrets.token_urlsafe(48) for _ in range(3))
     connection.execute("DELETE FROM sync.oauth_journeys WHERE began_at < now() - %s", (GOOD_FOR,))
@@ -113,43 +112,43 @@ def begin_journey(
     return Journey(url, browser)
 
 
-def end_journey(database: Database, *, state: str, browser: str, code: str) -> Connected | Narrower:
+def end_journey(database: Database, *, adapter: str, state: str, browser: str, code: str) -> Connected | Narrower:
     """Exchange the code for tokens and store them for their church, which is recognized if it is known.
 
     Raises UsageError if the journey is over, unknown or another browser's, if the code is refused, or if the church is
     not the expected one; TransientError if Planning Center does not respond.
     """
-    journey = take_journey(database, state=state, browser=browser)
+    journey = take_journey(database, adapter=adapter, state=state, browser=browser)
     cipher = cipher_from(database.settings)
     with database.connect() as connection:
-        api_url = api_url_of(connection, journey["org_id"]) if journey["org_id"] else None
+        api_url = api_url_of(connection, journey["org_id"], adapter) if journey["org_id"] else None
     application = application_of(database.settings, api_url)
-    token, account = _redeem(application, cipher, journey, code)
+    token, account = _redeem(application, cipher, journey, code, adapter)
     with database.connect() as connection:
-        org_id = _org_of(connection, account, journey)
-        streams = read_now(connection, org_id) if org_id else []
+        org_id = _org_of(connection, account, journey, adapter)
+        streams = read_now(connection, org_id, adapter) if org_id else []
     lost = asyncio.run(lost_products(application.base_url, token, streams)) if streams else []
     with database.connect() as connection:
         if org_id and lost:
             confirmation = _set_aside(connection, cipher, journey, org_id, token, account)
             return Narrower(confirmation, get_org(connection, org_id).name, lost)
-        return _keep(connection, cipher, token, account, journey)
+        return _keep(connection, cipher, token, account, journey, adapter)
 
 
-def confirm_journey(database: Database, *, confirmation: str, browser: str) -> Connected:
+def confirm_journey(database: Database, *, adapter: str, confirmation: str, browser: str) -> Connected:
     """Store the grant of a journey that ended as Narrower. Raises UsageError as `end_journey` does."""
-    journey = _take(database, confirmation, browser, _TAKE_GRANTED)
+    journey = _take(database, confirmation, browser, _TAKE_GRANTED, adapter)
     cipher = cipher_from(database.settings)
     token = opened(cipher, journey["org_id"], "oauth", journey["granted"])
     assert isinstance(token, OAuthToken)  # noqa: S101 - what `opened` returns for this kind
     account = Account(journey["organization_id"], journey["organization_name"])
     with database.connect() as connection:
-        return _keep(connection, cipher, token, account, journey)
+        return _keep(connection, cipher, token, account, journey, adapter)
 
 
-def take_journey(database: Database, *, state: str, browser: str) -> dict[str, Any]:
+def take_journey(database: Database, *, adapter: str, state: str, browser: str) -> dict[str, Any]:
     """Use a journey up, whatever the result. Raises UsageError if it cannot be continued."""
-    return _take(database, state, browser, _TAKE)
+    return _take(database, state, browser, _TAKE, adapter)
 
 
 _BEGIN: Final = """
@@ -172,13 +171,13 @@ VALUES (%(state)s, %(browser_hash)s, %(verifier)s, %(redirect_uri)s, %(org_id)s,
 """
 
 
-def _take(database: Database, secret: str, browser: str, statement: LiteralString) -> dict[str, Any]:
+def _take(database: Database, secret: str, browser: str, statement: LiteralString, adapter: str) -> dict[str, Any]:
     with database.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
         journey = cursor.execute(statement, (_hash(secret), GOOD_FOR)).fetchone()
     if journey is None or not journey["is_good"]:
-        raise UsageError(f"this link back was used before, or is older than ten minutes: {_BEGIN_AGAIN}")
+        raise UsageError(f"this link back was used before, or is older than ten minutes: {_begin_again(adapter)}")
     if not compare_digest(journey["browser_hash"], _hash(browser)):
-        raise UsageError(f"this connection was begun in another browser: {_BEGIN_AGAIN}")
+        raise UsageError(f"this connection was begun in another browser: {_begin_again(adapter)}")
     return journey
 
 
@@ -203,14 +202,16 @@ def _set_aside(
 
 
 def _redeem(
-    application: OAuthApplication, cipher: Cipher, journey: dict[str, Any], code: str
+    application: OAuthApplication, cipher: Cipher, journey: dict[str, Any], code: str, adapter: str
 ) -> tuple[OAuthToken, Account]:
     verifier = cipher.decrypt(journey["verifier"]).decode()
     with TokenEndpoint(application) as endpoint:
         try:
             token = endpoint.redeem(code, redirect_uri=journey["redirect_uri"], verifier=verifier)
         except GrantDead:
-            raise UsageError(f"Planning Center does not accept the code it has issued: {_BEGIN_AGAIN}") from None
+            raise UsageError(
+                f"Planning Center does not accept the code it has issued: {_begin_again(adapter)}"
+            ) from None
         found = endpoint.organization_of(token)
     if found:
         return token, Account(*found)
@@ -224,21 +225,22 @@ def _keep(
     token: OAuthToken,
     account: Account,
     journey: Mapping[str, Any],
+    adapter: str,
 ) -> Connected:
     # Serialized, so that a church that connects twice at once is one org.
     lock_church(connection, account.number)
-    known = _org_of(connection, account, journey)
+    known = _org_of(connection, account, journey, adapter)
     if journey["invitation_hash"] and journey["org_id"]:
         use_invitation(connection, journey["invitation_hash"], journey["org_id"])
     org_id = known or new_org_id()
     name = get_org(connection, org_id).name if journey["org_id"] else account.name
-    api_url = api_url_of(connection, journey["org_id"]) if journey["org_id"] else None
+    api_url = api_url_of(connection, journey["org_id"], adapter) if journey["org_id"] else None
     number = account.number
-    add_org(connection, cipher, org_id, name, token, api_url=api_url, organization_id=number)
+    add_org(connection, cipher, org_id, name, token, api_url=api_url, organization_id=number, adapter=adapter)
     return Connected(org_id, name, is_new=known is None)
 
 
-def _org_of(connection: Connection[Any], account: Account, journey: Mapping[str, Any]) -> str | None:
+def _org_of(connection: Connection[Any], account: Account, journey: Mapping[str, Any], adapter: str) -> str | None:
     """The org of this church, possibly a removed one; None for a new church.
 
     Raises UsageError if another church was expected, or if only this approval says which church it is.
@@ -257,9 +259,13 @@ def _org_of(connection: Connection[Any], account: Account, journey: Mapping[str,
     if theirs or has_number or not journey["invitation_hash"]:
         raise UsageError(
             f"you have approved for {account.name}, which is not the church being reconnected:"
-            f" sign in to Planning Center as a user of that church, and {_BEGIN_AGAIN}"
+            f" sign in to Planning Center as a user of that church, and {_begin_again(adapter)}"
         )
     return str(expected)
+
+
+def _begin_again(adapter: str) -> str:
+    return f"begin again at {SOURCES[adapter].connect_path}"
 
 
 def scopes_of(settings: Settings) -> Sequence[str]:

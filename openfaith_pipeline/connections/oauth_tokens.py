@@ -35,7 +35,7 @@ from openfaith_pipeline.errors import (
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
 from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.sources import SOURCES
 
 BEFORE_EXPIRY: Final = timedelta(minutes=5)
 """A token with less time left is refreshed before it is used."""
@@ -45,9 +45,6 @@ DUE_BEFORE_EXPIRY: Final = timedelta(minutes=70)
 
 _IDLE: Final = timedelta(days=20)
 """A paused org's grant is kept alive too: a refresh token is valid for about 90 days."""
-
-_ADAPTER: Final = DEFAULT_SOURCE.adapter
-"""The source that our OAuth application is registered with."""
 
 _BEGIN: Final = "UPDATE sync.source_connections SET refresh_began_at = now() WHERE org_id = %s AND adapter = %s"
 _CONFIRM: Final = "UPDATE sync.source_connections SET previous_secret = NULL WHERE org_id = %s AND adapter = %s"
@@ -69,33 +66,33 @@ def application_of(settings: Settings, api_url: str | None = None) -> OAuthAppli
     return OAuthApplication(api_url or settings.api_url, settings.oauth_client_id, settings.oauth_client_secret)
 
 
-def renew_token(database: Database, org_id: str, seen: OAuthToken) -> Credentials:
+def renew_token(database: Database, org_id: str, seen: OAuthToken, adapter: str) -> Credentials:
     """The replacement for `seen`: credentials stored meanwhile by another process, or else a new pair, stored now.
 
     Must not be cancelled: run it in a thread. Raises GrantDead, having marked the org for reconnecting; TransientError
     if the endpoint does not respond; ConfigurationError if our application is refused or not configured.
     """
     asked_at = _now_there(database)
-    with _alone(database, org_id) as connection:
+    with _alone(database, org_id, adapter) as connection:
         cipher = cipher_from(database.settings)
-        held = read_held(connection, cipher, org_id)
+        held = read_held(connection, cipher, org_id, adapter=adapter)
         if not is_same(held.credentials, seen):
             return held.credentials
         _share_failure(held, asked_at)
-        application = application_of(database.settings, api_url_of(connection, org_id))
-        connection.execute(_BEGIN, (org_id, _ADAPTER))
+        application = application_of(database.settings, api_url_of(connection, org_id, adapter))
+        connection.execute(_BEGIN, (org_id, adapter))
         try:
             new = _exchange(application, held, seen)
         except GrantDead:
-            there = read_held(connection, cipher, org_id).credentials
+            there = read_held(connection, cipher, org_id, adapter=adapter).credentials
             if not is_same(there, seen):
                 return there  # OpenFaith was faster
-            _record_death(connection, org_id, held, seen)
+            _record_death(connection, org_id, adapter, held, seen)
             raise
         except (TransientError, UnexpectedResponse, ConfigurationError) as error:
-            _record_failure(connection, org_id, error)
+            _record_failure(connection, org_id, adapter, error)
             raise
-        return _store(database, cipher, org_id, seen, new)
+        return _store(database, cipher, org_id, adapter, seen, new)
 
 
 def _exchange(application: OAuthApplication, held: Held, seen: OAuthToken) -> OAuthToken:
@@ -125,48 +122,55 @@ def _share_failure(held: Held, asked_at: datetime) -> None:
     raise TransientError(held.refresh_error or "the refresh by another process failed")
 
 
-def _store(database: Database, cipher: Cipher, org_id: str, seen: OAuthToken, new: OAuthToken) -> Credentials:
+def _store(
+    database: Database, cipher: Cipher, org_id: str, adapter: str, seen: OAuthToken, new: OAuthToken
+) -> Credentials:
     """Store the new pair, which exists nowhere else, waiting if Postgres is restarting."""
     deadline = monotonic() + _STORING_PATIENCE_SECONDS
     while True:
         try:
             with database.connect() as connection:
-                return replace_token(connection, cipher, org_id, seen, new)
+                return replace_token(connection, cipher, org_id, seen, new, adapter)
         except (DatabaseUnavailable, *UNANSWERED) as error:
             if monotonic() > deadline:
                 raise unavailable(error, "before a new token could be stored", database.settings) from error
             sleep(0.5)
 
 
-def _record_failure(connection: Connection[Any], org_id: str, error: OpenFaithError) -> None:
+def _record_failure(connection: Connection[Any], org_id: str, adapter: str, error: OpenFaithError) -> None:
     connection.execute(
         "UPDATE sync.source_connections SET refresh_failed_at = clock_timestamp(), refresh_error = %s"
         " WHERE org_id = %s AND adapter = %s",
-        (str(error), org_id, _ADAPTER),
+        (str(error), org_id, adapter),
     )
 
 
-def _record_death(connection: Connection[Any], org_id: str, held: Held, seen: OAuthToken) -> None:
-    reason = "Planning Center says that the OAuth grant is over (used, expired or revoked)"
+def _record_death(connection: Connection[Any], org_id: str, adapter: str, held: Held, seen: OAuthToken) -> None:
+    reason = f"{SOURCES[adapter].title} says that the OAuth grant is over (used, expired or revoked)"
     if held.refresh_began_at is not None:
         reason += "; an earlier refresh was interrupted before its result could be stored"
     with connection.transaction():
-        _record_failure(connection, org_id, GrantDead(reason))
+        _record_failure(connection, org_id, adapter, GrantDead(reason))
         statement = "UPDATE sync.source_connections SET dead_grant = %s WHERE org_id = %s AND adapter = %s"
-        connection.execute(statement, (fingerprint(seen), org_id, _ADAPTER))
-        set_connection_state(connection, org_id, "needs_reconnect", reason)
+        connection.execute(statement, (fingerprint(seen), org_id, adapter))
+        set_connection_state(connection, org_id, "needs_reconnect", reason, adapter=adapter)
 
 
 @contextmanager
-def _alone(database: Database, org_id: str) -> Iterator[Connection[Any]]:
+def _alone(database: Database, org_id: str, adapter: str) -> Iterator[Connection[Any]]:
     """An autocommit connection that holds the lock on this org's tokens; TransientError if another keeps it."""
     with database.connect(autocommit=True) as connection:
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (_LOCK_PATIENCE,))
         try:
-            connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_LOCK_CLASS, org_id))
+            connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_LOCK_CLASS, _lock_name(org_id, adapter)))
         except LOCK_IN_USE:
             raise TransientError(f"another process has been refreshing the token of {org_id} for too long") from None
         yield connection
+
+
+def _lock_name(org_id: str, adapter: str) -> str:
+    """Of the first source the org alone, as versions before this one lock it, which may run beside it."""
+    return org_id if adapter == next(iter(SOURCES)) else f"{org_id} {adapter}"
 
 
 def _now_there(database: Database) -> datetime:
@@ -175,7 +179,7 @@ def _now_there(database: Database) -> datetime:
     return row[0] if row else datetime.now(UTC)
 
 
-def confirm_token(database: Database, org_id: str, token: OAuthToken) -> None:
+def confirm_token(database: Database, org_id: str, token: OAuthToken, adapter: str) -> None:
     """Record that Planning Center has accepted the token: drop the previous pair, and mark the connection well.
 
     Except when its grant is known to be dead: such a token still works for the hours it has left.
@@ -185,16 +189,16 @@ def confirm_token(database: Database, org_id: str, token: OAuthToken) -> None:
             "SELECT FROM sync.source_connections"
             " WHERE org_id = %s AND adapter = %s"
             " AND (previous_secret IS NOT NULL OR state <> 'connected' OR reason IS NOT NULL)",
-            (org_id, _ADAPTER),
+            (org_id, adapter),
         )
         if cursor.rowcount == 0:
             return
-        held = read_held(connection, cipher_from(database.settings), org_id, for_update=True)
+        held = read_held(connection, cipher_from(database.settings), org_id, for_update=True, adapter=adapter)
         if not is_same(held.credentials, token):
             return
-        connection.execute(_CONFIRM, (org_id, _ADAPTER))
+        connection.execute(_CONFIRM, (org_id, adapter))
         if held.dead_grant is None or held.dead_grant != fingerprint(token):
-            set_connection_state(connection, org_id, "connected")
+            set_connection_state(connection, org_id, "connected", adapter=adapter)
 
 
 @dataclass
@@ -204,6 +208,7 @@ class KeptToken:
     database: Database
     org_id: str
     token: OAuthToken
+    adapter: str
     _door: asyncio.Lock = field(default_factory=asyncio.Lock)
     _patient_until: float = 0.0
 
@@ -223,7 +228,7 @@ class KeptToken:
 
     async def worked(self, credentials: Credentials) -> None:
         if isinstance(credentials, OAuthToken):
-            await asyncio.to_thread(confirm_token, self.database, self.org_id, credentials)
+            await asyncio.to_thread(confirm_token, self.database, self.org_id, credentials, self.adapter)
 
     async def _renew_early(self) -> None:
         try:
@@ -235,7 +240,7 @@ class KeptToken:
             _log.warning("the token of %s could not be refreshed yet: %s", self.org_id, error)
 
     async def _renew(self) -> None:
-        renewed = await asyncio.to_thread(renew_token, self.database, self.org_id, self.token)
+        renewed = await asyncio.to_thread(renew_token, self.database, self.org_id, self.token, self.adapter)
         if isinstance(renewed, OAuthToken):
             self.token = renewed
 
@@ -253,27 +258,30 @@ SELECT org_id FROM sync.source_connections JOIN sync.orgs USING (org_id)
 """
 
 
-def orgs_with_due_tokens(database: Database) -> list[str]:
+def orgs_with_due_tokens(database: Database, adapter: str) -> list[str]:
     """Orgs with a token that may expire before the next hourly refresh; paused ones only if their grant would."""
     with database.connect() as connection:
-        rows = connection.execute(_DUE, {"adapter": _ADAPTER, "soon": DUE_BEFORE_EXPIRY, "idle": _IDLE}).fetchall()
+        rows = connection.execute(_DUE, {"adapter": adapter, "soon": DUE_BEFORE_EXPIRY, "idle": _IDLE}).fetchall()
     return [row[0] for row in rows]
 
 
-def refresh_due_tokens(database: Database) -> dict[str, str | None]:
+def refresh_due_tokens(database: Database, adapter: str) -> dict[str, str | None]:
     """Refresh every token that expires before the next hourly refresh; returns the error, or None, by org."""
     with ThreadPoolExecutor(8) as threads:
         return dict(
-            threads.map(lambda org_id: (org_id, _refresh_one(database, org_id)), orgs_with_due_tokens(database))
+            threads.map(
+                lambda org_id: (org_id, _refresh_one(database, org_id, adapter)),
+                orgs_with_due_tokens(database, adapter),
+            )
         )
 
 
-def _refresh_one(database: Database, org_id: str) -> str | None:
+def _refresh_one(database: Database, org_id: str, adapter: str) -> str | None:
     try:
         with database.connect() as connection:
-            token = read_held(connection, cipher_from(database.settings), org_id).credentials
+            token = read_held(connection, cipher_from(database.settings), org_id, adapter=adapter).credentials
         if isinstance(token, OAuthToken) and _is_due(token):
-            renew_token(database, org_id, token)
+            renew_token(database, org_id, token, adapter)
     except OpenFaithError as error:
         return str(error)
     return None

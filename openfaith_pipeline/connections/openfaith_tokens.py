@@ -12,9 +12,6 @@ from psycopg.rows import tuple_row
 from pydantic import SecretStr
 
 from openfaith_pipeline.planning_center.credentials import OAuthToken
-from openfaith_pipeline.sources import DEFAULT_SOURCE
-
-_ADAPTER: Final = DEFAULT_SOURCE.adapter
 
 _ADOPT_ORGS: Final = sql.SQL("""
 INSERT INTO sync.orgs (org_id, name)
@@ -54,7 +51,7 @@ UPDATE {tokens}
 """)
 
 
-def adopt_openfaith_orgs(connection: Connection[Any], schema: str) -> list[str]:
+def adopt_openfaith_orgs(connection: Connection[Any], schema: str, adapter: str) -> list[str]:
     """Take over the orgs that OpenFaith has connected to Planning Center; returns the new ones. The caller commits.
 
     An org that is here already keeps its connection, one that was removed here stays removed, and one that is disabled
@@ -63,37 +60,39 @@ def adopt_openfaith_orgs(connection: Connection[Any], schema: str) -> list[str]:
     if not _are_there(connection, schema):
         return []
     with connection.cursor(row_factory=tuple_row) as cursor:
-        org_ids = [row[0] for row in cursor.execute(_in(schema, _ADOPT_ORGS)).fetchall()]
-    connection.execute(_ADOPT_CONNECTIONS, (org_ids, _ADAPTER, schema))
-    connection.execute(_in(schema, _FOLLOW))
+        org_ids = [row[0] for row in cursor.execute(_in(schema, adapter, _ADOPT_ORGS)).fetchall()]
+    connection.execute(_ADOPT_CONNECTIONS, (org_ids, adapter, schema))
+    connection.execute(_in(schema, adapter, _FOLLOW))
     return org_ids
 
 
-def read_token(connection: Connection[Any], schema: str, org_id: str, *, for_update: bool = False) -> OAuthToken | None:
+def read_token(
+    connection: Connection[Any], schema: str, org_id: str, adapter: str, *, for_update: bool = False
+) -> OAuthToken | None:
     """The org's newest token, None if OpenFaith no longer has one; `for_update` locks its row."""
-    row = _newest(connection, schema, org_id, for_update=for_update)
+    row = _newest(connection, schema, org_id, adapter, for_update=for_update)
     if row is None:
         return None
     _, access_token, refresh_token, created_at, expires_in = row
     return OAuthToken(SecretStr(access_token), SecretStr(refresh_token), created_at + timedelta(seconds=expires_in))
 
 
-def write_token(connection: Connection[Any], schema: str, org_id: str, token: OAuthToken) -> None:
+def write_token(connection: Connection[Any], schema: str, org_id: str, adapter: str, token: OAuthToken) -> None:
     """Replace the newest token. The caller must hold its lock and have checked that nobody else has replaced it."""
-    row = _newest(connection, schema, org_id, for_update=True)
+    row = _newest(connection, schema, org_id, adapter, for_update=True)
     if row is None:
         return
     now = datetime.now(UTC)
     life = (token.expires_at or now) - now
     refresh_token = token.refresh_token.get_secret_value() if token.refresh_token else None
     connection.execute(
-        _in(schema, _WRITE),
+        _in(schema, adapter, _WRITE),
         (token.access_token.get_secret_value(), refresh_token, now, int(life.total_seconds()), org_id, row[0]),
     )
 
 
-def _newest(connection: Connection[Any], schema: str, org_id: str, *, for_update: bool) -> Any:
-    query = _in(schema, _NEWEST)
+def _newest(connection: Connection[Any], schema: str, org_id: str, adapter: str, *, for_update: bool) -> Any:
+    query = _in(schema, adapter, _NEWEST)
     with connection.cursor(row_factory=tuple_row) as cursor:
         return cursor.execute(query + sql.SQL(" FOR UPDATE") if for_update else query, (org_id,)).fetchone()
 
@@ -107,7 +106,7 @@ def _are_there(connection: Connection[Any], schema: str) -> bool:
         return row.fetchone() == (True,)
 
 
-def _in(schema: str, query: sql.SQL) -> sql.Composed:
+def _in(schema: str, adapter: str, query: sql.SQL) -> sql.Composed:
     tables = {"details": "adapterDetails", "tokens": "adapterTokens", "orgs": "orgs"}
     named = {key: sql.Identifier(schema, f"openfaith_{name}") for key, name in tables.items()}
-    return query.format(**named, adapter=sql.Literal(_ADAPTER))
+    return query.format(**named, adapter=sql.Literal(adapter))

@@ -11,7 +11,7 @@ from openfaith_pipeline.connections.credentials import kind_of, put_credentials,
 from openfaith_pipeline.orgs.org_ids import check_org_id
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
-from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.sources import SOURCES
 from openfaith_pipeline.text.printable import printable
 
 ConnectionState = Literal["connected", "degraded", "needs_reconnect"]
@@ -26,7 +26,7 @@ def add_org(  # noqa: PLR0913 - all that a connection is made of
     *,
     api_url: str | None = None,
     organization_id: str | None = None,
-    adapter: str = DEFAULT_SOURCE.adapter,
+    adapter: str,
 ) -> None:
     """Add an org, or give a known one a new name and new credentials; one that was removed is back with its data.
 
@@ -55,15 +55,13 @@ def add_org(  # noqa: PLR0913 - all that a connection is made of
     set_connection_state(connection, org_id, "connected", adapter=adapter)
 
 
-def credentials_of(
-    connection: Connection[Any], cipher: Cipher, org_id: str, adapter: str = DEFAULT_SOURCE.adapter
-) -> Credentials:
+def credentials_of(connection: Connection[Any], cipher: Cipher, org_id: str, adapter: str) -> Credentials:
     """Raise UnknownOrg, or ConfigurationError if the org has no credentials or no key decrypts them."""
     get_org(connection, org_id)
     return read_held(connection, cipher, org_id, adapter=adapter).credentials
 
 
-def api_url_of(connection: Connection[Any], org_id: str, adapter: str = DEFAULT_SOURCE.adapter) -> str | None:
+def api_url_of(connection: Connection[Any], org_id: str, adapter: str) -> str | None:
     """URL of the org's Planning Center; None for the one in the settings."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
@@ -78,7 +76,7 @@ def set_connection_state(
     state: ConnectionState,
     reason: str | None = None,
     *,
-    adapter: str = DEFAULT_SOURCE.adapter,
+    adapter: str,
 ) -> None:
     """Record the state shown by the last attempt; `reason` is for people and must contain no secret.
 
@@ -93,4 +91,4 @@ def set_connection_state(
         {"state": state, "reason": reason, "org": org_id, "adapter": adapter},
     ).rowcount
     if has_changed:
-        watch_deaths(connection, org_id, reason if state == "needs_reconnect" else None)
+        watch_deaths(connection, org_id, reason if state == "needs_reconnect" else None, SOURCES[adapter])

@@ -28,7 +28,6 @@ from openfaith_pipeline.database.refusals import outages_told
 from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.planning_center.rate_budget import Permit, RateReport
 from openfaith_pipeline.planning_center.rate_ledger import WAITING_FOR, Answer, Claim, Grant, Priority, RateLedger
-from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 AHEAD_SHARE = 0.1
 MOST_AHEAD = 100
@@ -54,9 +53,7 @@ class BudgetUse:
     paused_seconds: float
 
 
-def read_budget_use(
-    connection: psycopg.Connection[Any], org_id: str, adapter: str = DEFAULT_SOURCE.adapter
-) -> BudgetUse | None:
+def read_budget_use(connection: psycopg.Connection[Any], org_id: str, adapter: str) -> BudgetUse | None:
     """None where the org has sent nothing yet."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
@@ -100,7 +97,7 @@ class PostgresLedger:
 
     pool: AsyncConnectionPool[Any]
     org_id: str
-    adapter: str = DEFAULT_SOURCE.adapter
+    adapter: str
 
     async def exchange(self, claim: Claim) -> Grant:
         """Raise DatabaseUnavailable if Postgres cannot be reached."""
@@ -310,7 +307,7 @@ _pools: dict[tuple[asyncio.AbstractEventLoop, str], _Shared] = {}
 
 @asynccontextmanager
 async def shared_budget(
-    database: Database, org_id: str, priority: Priority, adapter: str = DEFAULT_SOURCE.adapter
+    database: Database, org_id: str, priority: Priority, adapter: str
 ) -> AsyncIterator[SharedRateBudget]:
     """The org's budget for the block. All budgets of an event loop share a few connections to Postgres."""
     async with _pool(database) as pool:

@@ -18,6 +18,7 @@ from openfaith_pipeline.defs.failure_reasons import reason_of
 from openfaith_pipeline.defs.retries import is_retried
 from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG
 from openfaith_pipeline.load.sync_log import error_of, has_failing_streams
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 
 @dg.run_failure_sensor(
@@ -68,7 +69,7 @@ def _watch(database: DatabaseResource) -> None:
     """Open and close alerts that follow from the bookkeeping."""
     with database.connect() as connection:
         watch_freshness(connection, timedelta(hours=database.database.settings.freshness_hours))
-        watch_dying(connection)
+        watch_dying(connection, source=DEFAULT_SOURCE)
         watch_turns(connection)
 
 

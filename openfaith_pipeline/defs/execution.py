@@ -64,7 +64,7 @@ from openfaith_pipeline.load.sync_log import (
 from openfaith_pipeline.orgs.registry import get_org, list_orgs
 from openfaith_pipeline.processes.interrupts import interrupts_heard
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import DEFAULT_SOURCE, STREAMS
 from openfaith_pipeline.sync.results import Progress, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS
 from openfaith_pipeline.telemetry.spans import current_traceparent
@@ -260,7 +260,7 @@ def _join(
 def _check_orgs(database: Database, instance: dg.DagsterInstance, org_ids: Sequence[str]) -> None:
     with database.connect() as connection:
         end_expired(connection)
-        adopt_openfaith_orgs(connection, database.settings.canonical_schema)
+        adopt_openfaith_orgs(connection, database.settings.canonical_schema, adapter=DEFAULT_SOURCE.adapter)
         for org_id in org_ids:
             if get_org(connection, org_id).paused_at:
                 raise OrgPaused(f"{org_id} is paused; resume it with: openfaith-pipeline org resume {org_id}")

@@ -28,6 +28,7 @@ from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.orgs.turns import Kind, count_due, enroll_orgs
 from openfaith_pipeline.planning_center.rate_ledger import Priority
 from openfaith_pipeline.review.held_deletions import HeldDeletion
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline.sync.attempt import sync_streams
 from openfaith_pipeline.sync.deletion_approval import Approval, approve_deletion, reject_deletion
 from openfaith_pipeline.sync.plan import apply_streams
@@ -129,7 +130,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
     def org_ids(self) -> list[str]:
         """Every connected org, including those that OpenFaith has connected since the last call."""
         with self._connect() as connection:
-            adopt_openfaith_orgs(connection, self.canonical_schema)
+            adopt_openfaith_orgs(connection, self.canonical_schema, adapter=DEFAULT_SOURCE.adapter)
             return [org.org_id for org in list_orgs(connection)]
 
     @property

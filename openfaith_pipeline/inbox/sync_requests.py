@@ -16,20 +16,21 @@ from openfaith_pipeline.inbox.requests import (
     waiting_requests,
 )
 from openfaith_pipeline.orgs.registry import get_org
-from openfaith_pipeline.sources import DEFAULT_SOURCE, STREAMS
+from openfaith_pipeline.sources import STREAMS
 
 SYNC_WORKFLOW: Final = "ExternalSyncWorkflow"
 
 _THOROUGHNESS: Final[Mapping[str, int]] = {"incremental": 0, "reconcile": 1, "full_refresh": 2}
 
 
-def request_sync(
+def request_sync(  # noqa: PLR0913 - all that a request may say
     connection: Connection[Any],
     org_id: str,
     *,
     mode: str = "incremental",
     streams: Collection[str] | None = None,
     trigger: str,
+    adapter: str,
     idempotency_key: str | None = None,
     not_before: datetime | None = None,
 ) -> str:
@@ -40,7 +41,7 @@ def request_sync(
     the org: one that covers it, or one of the same mode, which is then widened to these streams.
     Raises UnknownOrg, OrgPaused, UnknownStream, or IdempotencyKeyReused.
     """
-    payload = sync_payload(org_id, mode, streams)
+    payload = sync_payload(org_id, mode, streams, adapter)
     request, _ = submit_sync(connection, Ask(SYNC_WORKFLOW, org_id, payload, trigger, idempotency_key, not_before))
     return request.request_id
 
@@ -58,9 +59,7 @@ def submit_sync(connection: Connection[Any], ask: Ask) -> tuple[Request, bool]:
     return submit(connection, ask)
 
 
-def sync_payload(
-    org_id: str, mode: str, streams: Collection[str] | None, adapter: str = DEFAULT_SOURCE.adapter
-) -> dict[str, Any]:
+def sync_payload(org_id: str, mode: str, streams: Collection[str] | None, adapter: str) -> dict[str, Any]:
     """Payload of a sync request. Raises UnknownStream."""
     for name in streams or ():
         if name not in STREAMS:

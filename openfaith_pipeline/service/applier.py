@@ -26,6 +26,7 @@ from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.load.sync_leases import end_expired
 from openfaith_pipeline.processes.supervisor import GRACE_SECONDS
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline.telemetry.process import Role, telemetry
 from openfaith_pipeline.webhooks.applier import apply_next
 from openfaith_pipeline.webhooks.subscriptions import beat, ensure_subscriptions, next_to_check
@@ -97,7 +98,7 @@ async def _subscribe(database: Database) -> None:
             if org_id is None:
                 await asyncio.sleep(CHECK_SECONDS)
                 continue
-            ensured = await ensure_subscriptions(database, org_id)
+            ensured = await ensure_subscriptions(database, org_id, adapter=DEFAULT_SOURCE.adapter)
             if ensured.problem:
                 _log.warning("webhooks of %s: %s", org_id, ensured.problem)
         except (OpenFaithError, *TROUBLE) as error:

@@ -86,7 +86,7 @@ def start(request: Request, org: _Org = None, invitation: _Invitation = None) ->
         _take_turn(request)
         redirect_uri = _redirect_uri(request)
         if org and not invitation:
-            asyncio.run(learn_number(request.app.state.database, org))
+            asyncio.run(learn_number(request.app.state.database, org, adapter=DEFAULT_SOURCE.adapter))
         with request.app.state.pool.connection() as connection:
             journey = begin_journey(
                 connection,
@@ -94,6 +94,7 @@ def start(request: Request, org: _Org = None, invitation: _Invitation = None) ->
                 redirect_uri=redirect_uri,
                 org_id=org or None,
                 invitation=invitation,
+                adapter=DEFAULT_SOURCE.adapter,
             )
     except (OpenFaithError, *TROUBLE) as error:
         return _failure(error)
@@ -117,9 +118,9 @@ def callback(request: Request, code: _Brought = "", state: _Brought = "", error:
     try:
         _take_turn(request)
         if not code:
-            take_journey(database, state=state, browser=browser)
+            take_journey(database, state=state, browser=browser, adapter=DEFAULT_SOURCE.adapter)
             return _finished(_refusal(error))
-        ended = end_journey(database, state=state, browser=browser, code=code)
+        ended = end_journey(database, state=state, browser=browser, code=code, adapter=DEFAULT_SOURCE.adapter)
     except (OpenFaithError, *TROUBLE) as failure:
         return _failure(failure)
     return _question(ended) if isinstance(ended, Narrower) else _success(ended)
@@ -131,7 +132,9 @@ def confirm(request: Request, confirmation: _Brought = "") -> Response:
     browser = request.cookies.get(_COOKIE, "")
     try:
         _take_turn(request)
-        connected = confirm_journey(request.app.state.database, confirmation=confirmation, browser=browser)
+        connected = confirm_journey(
+            request.app.state.database, confirmation=confirmation, browser=browser, adapter=DEFAULT_SOURCE.adapter
+        )
     except (OpenFaithError, *TROUBLE) as failure:
         return _failure(failure)
     return _success(connected)

@@ -11,6 +11,7 @@ from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.api_keys import CONNECT
 from openfaith_pipeline.service.schemas import ANSWERS
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 router = APIRouter(prefix="/orgs", tags=["orgs"], responses=ANSWERS)
 
@@ -36,4 +37,8 @@ def invite(
         raise ConfigurationError("OPENFAITH_PUBLIC_URL is not set: a link would lead nowhere")
     with request.app.state.pool.connection() as connection:
         invitation = make_invitation(connection, org_id)
-    return Invited(org_id=org_id, url=invitation_url(public_url, invitation), expires_at=invitation.expires_at)
+    return Invited(
+        org_id=org_id,
+        url=invitation_url(public_url, invitation, source=DEFAULT_SOURCE),
+        expires_at=invitation.expires_at,
+    )

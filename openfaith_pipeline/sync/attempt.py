@@ -41,7 +41,7 @@ from openfaith_pipeline.planning_center.extract.around import IncludesRefused, i
 from openfaith_pipeline.planning_center.extract.completeness import Doubt
 from openfaith_pipeline.planning_center.extract.product_access import Doors
 from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks, walk_apart
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import STREAMS, source_of
 from openfaith_pipeline.sync.compensation import compensate
 from openfaith_pipeline.sync.deletion_proof import prove_deletions
 from openfaith_pipeline.sync.failures import availability_after, error_in_words, first_of
@@ -75,7 +75,10 @@ async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things
     stream's failure is in its result. Raises ConnectionRejected if the credentials are refused, SourceUnreachable if
     the API cannot be reached, DatabaseUnavailable if Postgres goes away, and UnknownOrg or OrgPaused.
     """
-    async with at_work(database, org_id, workplace) as place, client_factory(database, org_id) as client:
+    async with (
+        at_work(database, org_id, workplace) as place,
+        client_factory(database, org_id, source_of(streams).adapter) as client,
+    ):
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
         attempt = Attempt(database, place.pool, client, request, progress or Silence(), patience_seconds, is_rotating)
         with span("sync", {"openfaith.org_id": org_id, "openfaith.sync_id": sync_id, "openfaith.mode": mode.value}):

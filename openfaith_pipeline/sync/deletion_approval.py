@@ -20,7 +20,7 @@ from openfaith_pipeline.load.sync_leases import lease_kept_by
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync, record_stream_sync
 from openfaith_pipeline.load.tombstones import mark_deleted
 from openfaith_pipeline.review.held_deletions import HeldDeletion, decide, get_held
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import STREAMS, source_of
 from openfaith_pipeline.sync.asking import Asking
 from openfaith_pipeline.sync.deletion_proof import find_under
 from openfaith_pipeline.transform import transform_org
@@ -56,12 +56,13 @@ async def approve_deletion(
         with database.connect() as recording:
             begin_sync(recording, SyncStart(sync_id, None, MODE, "approval", asked))
         try:
+            stream = STREAMS[held.stream]
+            adapter = source_of([stream]).adapter
             async with (
                 lease_kept_by(pool, sync_id),
-                client_factory(database, held.org_id) as client,
+                client_factory(database, held.org_id, adapter) as client,
                 pool.connection() as connection,
             ):
-                stream = STREAMS[held.stream]
                 asking = Asking(partial(client.get, product=stream.product))
                 approval = await _apply(connection, asking, held_id, sync_id, who)
         except OpenFaithError as error:

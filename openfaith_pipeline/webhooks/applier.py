@@ -30,6 +30,7 @@ from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.extract.single_record import brought_with, path_of
 from openfaith_pipeline.planning_center.rate_ledger import Priority
+from openfaith_pipeline.sources import source_of
 from openfaith_pipeline.telemetry.spans import continuing, links_to, span
 from openfaith_pipeline.transform import SOURCES, transform_org
 from openfaith_pipeline.webhooks.deliveries import (
@@ -54,9 +55,11 @@ BUSY_WAIT: Final = timedelta(seconds=3)
 _DEEPEST: Final = 3
 
 
-def connect_with_priority(database: Database, org_id: str) -> AbstractAsyncContextManager[PlanningCenterClient]:
+def connect_with_priority(
+    database: Database, org_id: str, adapter: str
+) -> AbstractAsyncContextManager[PlanningCenterClient]:
     """The org's client, with priority over the requests of syncs."""
-    return connect_client(database, org_id, priority=Priority.WEBHOOK)
+    return connect_client(database, org_id, adapter, priority=Priority.WEBHOOK)
 
 
 @dataclass
@@ -210,7 +213,8 @@ class _Batch:
     async def _apply_asked(self, questions: Sequence[Question]) -> None:
         """Fetch the records, publish them, and conclude their deliveries."""
         asked = {delivery.id for question in questions for delivery in question.deliveries}
-        async with self._client_factory(self._database, self._org_id) as client:
+        adapter = source_of(question.stream for question in questions).adapter
+        async with self._client_factory(self._database, self._org_id, adapter) as client:
             for _ in range(_DEEPEST):
                 questions = await self._ask_round(client, questions)
                 if not questions:
@@ -276,8 +280,8 @@ class _Batch:
 
     def _request_sync(self, stream: Stream, mode: str) -> str:
         with self._database.connect() as connection:
-            names = [each.name for each in brought_with(stream)]
-            return request_sync(connection, self._org_id, mode=mode, streams=names, trigger="webhook")
+            names, adapter = [each.name for each in brought_with(stream)], source_of([stream]).adapter
+            return request_sync(connection, self._org_id, mode=mode, streams=names, trigger="webhook", adapter=adapter)
 
     async def _publish(self, findings: Findings) -> None:
         streams = findings.streams

@@ -29,7 +29,7 @@ from openfaith_pipeline.errors import (
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE, SUBSCRIPTIONS, event_named
+from openfaith_pipeline.sources import SOURCES, SUBSCRIPTIONS, event_named, source_of
 from openfaith_pipeline.webhooks.secrets import (
     Subscription,
     forget_subscription,
@@ -84,17 +84,17 @@ class LeftOver:
 _connect_even_paused: Final = partial(connect_client, even_paused=True)
 
 
-def receiver_url(settings: Settings, org_id: str) -> str:
+def receiver_url(settings: Settings, org_id: str, adapter: str) -> str:
     """URL for an org's deliveries. Raises ConfigurationError without a public URL."""
     if settings.public_url is None:
         raise ConfigurationError(
             "OPENFAITH_PUBLIC_URL is not set: set it to the address under which Planning Center reaches the service"
         )
-    return f"{settings.public_url.rstrip('/')}{DEFAULT_SOURCE.events_path}/{org_id}"
+    return f"{settings.public_url.rstrip('/')}{SOURCES[adapter].events_path}/{org_id}"
 
 
 async def ensure_subscriptions(
-    database: Database, org_id: str, *, client_factory: ClientFactory = connect_client
+    database: Database, org_id: str, adapter: str, *, client_factory: ClientFactory = connect_client
 ) -> Ensured:
     """Add missing subscriptions and enable those that Planning Center disabled; subscriptions of others are left alone.
 
@@ -105,9 +105,9 @@ async def ensure_subscriptions(
         get_org(connection, org_id)
         state = state_of(connection, org_id)
     try:
-        url = receiver_url(database.settings, org_id)
-        async with client_factory(database, org_id) as client:
-            subscriptions = SUBSCRIPTIONS[DEFAULT_SOURCE.adapter](client)
+        url = receiver_url(database.settings, org_id, adapter)
+        async with client_factory(database, org_id, adapter) as client:
+            subscriptions = SUBSCRIPTIONS[adapter](client)
             ensured = await _Desk(database, cipher_from(database.settings), subscriptions, org_id, url).ensure()
         wait = CHECK_EVERY if ensured.problem is None else CHECK_REFUSED_EVERY
     except (RetriableError, OrgPaused) as error:
@@ -119,7 +119,9 @@ async def ensure_subscriptions(
     return ensured
 
 
-async def unsubscribe(database: Database, org_id: str, *, client_factory: ClientFactory = connect_client) -> list[str]:
+async def unsubscribe(
+    database: Database, org_id: str, adapter: str, *, client_factory: ClientFactory = connect_client
+) -> list[str]:
     """Delete our subscriptions of the org, until `want_subscriptions`; returns the names of their events.
 
     Raises UnknownOrg, OrgPaused, ConnectionRejected, UnavailableError or TransientError: then some may be left.
@@ -130,12 +132,17 @@ async def unsubscribe(database: Database, org_id: str, *, client_factory: Client
         ours = subscriptions_of(connection, org_id)
     if not ours:
         return []
-    await _end_all(database, org_id, ours, client_factory)
+    await _end_all(database, org_id, adapter, ours, client_factory)
     return [subscription.event for subscription in ours]
 
 
 async def let_go(
-    database: Database, org_id: str, *, client_factory: ClientFactory = _connect_even_paused, seconds: float = 120
+    database: Database,
+    org_id: str,
+    adapter: str,
+    *,
+    client_factory: ClientFactory = _connect_even_paused,
+    seconds: float = 120,
 ) -> LeftOver:
     """Delete our subscriptions of an org that is about to be removed, within the given time.
 
@@ -149,8 +156,8 @@ async def let_go(
     problem = None
     try:
         async with asyncio.timeout(seconds):
-            await check_answering(database, [org_id])
-            await _end_all(database, org_id, ours, client_factory)
+            await check_answering(database, [org_id], adapter)
+            await _end_all(database, org_id, adapter, ours, client_factory)
     except TimeoutError:
         problem = f"it took longer than {seconds:.0f} s"
     except OpenFaithError as error:
@@ -161,10 +168,10 @@ async def let_go(
 
 
 async def _end_all(
-    database: Database, org_id: str, ours: Iterable[Subscription], client_factory: ClientFactory
+    database: Database, org_id: str, adapter: str, ours: Iterable[Subscription], client_factory: ClientFactory
 ) -> None:
-    async with client_factory(database, org_id) as client:
-        subscriptions = SUBSCRIPTIONS[DEFAULT_SOURCE.adapter](client)
+    async with client_factory(database, org_id, adapter) as client:
+        subscriptions = SUBSCRIPTIONS[adapter](client)
         for subscription in ours:
             await subscriptions.delete(subscription.subscription_id)
             with database.connect() as connection:
@@ -207,10 +214,11 @@ def next_to_check(connection: Connection[Any]) -> str | None:
 
 def fill_gap(connection: Connection[Any], org_id: str, events: Iterable[str], *, key: str | None = None) -> None:
     """Request a sync of the streams that these events are about. The caller commits."""
-    found = (event_named(name) for name in events)
+    found = [event_named(name) for name in events]
     streams = {event.stream.name for event in found if event}
     if streams:
-        request_sync(connection, org_id, streams=streams, trigger="webhook", idempotency_key=key)
+        adapter = source_of(event.stream for event in found if event).adapter
+        request_sync(connection, org_id, streams=streams, trigger="webhook", idempotency_key=key, adapter=adapter)
 
 
 def beat(connection: Connection[Any]) -> list[str]:

@@ -11,6 +11,7 @@ from openfaith_pipeline.inbox.requests import cancel_request
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.planning_center.account import read_account
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline.workflows.definition import Activity, Execution, Payload, Workflow
 
 
@@ -23,8 +24,10 @@ class OnboardOrgPayload(Payload):
 def ask_planning_center(execution: Execution[OnboardOrgPayload]) -> dict[str, str]:
     """Planning Center's id and name of the church that the credentials belong to."""
     settings = execution.database.settings
-    credentials = credentials_of(execution.connection, cipher_from(settings), execution.org_id)
-    api_url = api_url_of(execution.connection, execution.org_id) or settings.api_url
+    credentials = credentials_of(
+        execution.connection, cipher_from(settings), execution.org_id, adapter=DEFAULT_SOURCE.adapter
+    )
+    api_url = api_url_of(execution.connection, execution.org_id, adapter=DEFAULT_SOURCE.adapter) or settings.api_url
     account = asyncio.run(read_account(api_url, credentials))
     return {"organizationId": account.number, "name": account.name}
 
@@ -47,6 +50,7 @@ def request_first_sync(execution: Execution[OnboardOrgPayload]) -> dict[str, str
         execution.org_id,
         trigger="onboarding",
         idempotency_key=f"first-sync-{execution.request_id}",
+        adapter=DEFAULT_SOURCE.adapter,
     )
     return {"executionId": request_id}
 

@@ -39,7 +39,9 @@ def subscribe_both(database: Database) -> None:
     cipher, token = cipher_from(database.settings), PersonalAccessToken("app", SecretStr("none"))
     with database.connect(row_factory=dict_row) as connection:
         for number, org_id in enumerate((HOSTILE, PEACEFUL), start=1):
-            add_org(connection, cipher, org_id, org_id, token, organization_id=str(number), api_url=NOWHERE)
+            add_org(
+                connection, cipher, org_id, org_id, token, organization_id=str(number), api_url=NOWHERE, adapter="pco"
+            )
             for position, event in enumerate(EVENTS):
                 subscription = Subscription(str(position), event, "http://here")
                 keep_subscription(connection, cipher, org_id, subscription, secret_of(org_id, event))

@@ -64,7 +64,7 @@ MOMENTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=4
 
 
 @asynccontextmanager
-async def no_client(_database: Database, _org_id: str) -> AsyncIterator[PlanningCenterClient]:
+async def no_client(_database: Database, _org_id: str, _adapter: str) -> AsyncIterator[PlanningCenterClient]:
     raise TransientError("Planning Center does not answer")
     yield  # what makes it a context manager
 

@@ -18,7 +18,7 @@ _LONGEST_SECONDS: Final = 240
 def ask(world: World, mode: str) -> str:
     """Ask for a sync as the service does; the id of the request."""
     with world.database() as database, database.connect() as connection:
-        return request_sync(connection, world.org_id, mode=mode, streams=NAMES, trigger="api")
+        return request_sync(connection, world.org_id, mode=mode, streams=NAMES, trigger="api", adapter="pco")
 
 
 def crash_meanwhile(world: World, deployment: Deployment, request_id: str, victim: str) -> str:

@@ -67,7 +67,7 @@ def tables(database: Database) -> dict[str, list[str]]:
     with database.connect() as connection:
         made = align_raw_tables(connection, [PETS], MetaData())
         token = PersonalAccessToken("app", SecretStr("made-up"))
-        add_org(connection, cipher_from(database.settings), ORG, "A church", token)
+        add_org(connection, cipher_from(database.settings), ORG, "A church", token, adapter="pco")
         rows = connection.execute(
             "SELECT table_schema || '.' || table_name, column_name FROM information_schema.columns"
             " WHERE table_schema || '.' || table_name = ANY(%s) ORDER BY ordinal_position",
@@ -85,7 +85,7 @@ def sync(database: Database, api: Api, *streams: Stream, sync_id: str = "sync_pe
         return httpx.Response(given.status, content=given.body, headers=given.headers)
 
     @asynccontextmanager
-    async def client(_: Database, org_id: str) -> AsyncIterator[PlanningCenterClient]:
+    async def client(_: Database, org_id: str, _adapter: str) -> AsyncIterator[PlanningCenterClient]:
         token = PersonalAccessToken(org_id, SecretStr("made-up"))
         async with PlanningCenterClient(
             "http://planning.center", token, transport=httpx.MockTransport(answer)

@@ -92,7 +92,7 @@ def test_a_church_synced_before_stays_as_it_is_and_its_last_sync_can_be_rolled_b
         assert (one(connection, CONNECTIONS), one(connection, BUDGETS)) == kept
         assert one(connection, "SELECT array_agg(adapter) FROM sync.source_connections") == ["pco"]
         assert one(connection, "SELECT array_agg(adapter) FROM sync.source_rate_budgets") == ["pco"]
-        assert credentials_of(connection, cipher_from(database.settings), org_id)
+        assert credentials_of(connection, cipher_from(database.settings), org_id, adapter="pco")
 
     results = sync(database, org_id, PEOPLE_ONLY, sync_id="next")
     assert (statuses(results), written(results)) == ({}, {})

@@ -50,3 +50,17 @@ def test_the_words_are_found_where_they_are() -> None:
 
     assert all(WORDS.search(text) for text in texts)
     assert not any(WORDS.search(text) for text in ("organization_id", "everything included", "include_in_schema=False"))
+
+
+ENTRY_ROOMS: Final = ("cli/", "defs/", "service/", "workflows/")
+"""Where a request comes in without naming a source; further in, the adapter is a value that travels."""
+
+
+def test_no_room_further_in_assumes_the_default_source() -> None:
+    named = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"\bDEFAULT_SOURCE\b", path.read_text())
+    ]
+
+    assert [name for name in named if not name.startswith((*ENTRY_ROOMS, *OWN))] == []

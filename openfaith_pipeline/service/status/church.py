@@ -36,7 +36,7 @@ from openfaith_pipeline.service.status.models import (
     WithheldLine,
 )
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import PRODUCTS, STREAMS
+from openfaith_pipeline.sources import DEFAULT_SOURCE, PRODUCTS, STREAMS
 
 _EXECUTIONS: Final = 5
 _SYNCS: Final = 25
@@ -155,7 +155,7 @@ def _connection(connection: Connection[Any], status: OrgStatus) -> ConnectionLin
 
 
 def _budget(connection: Connection[Any], org_id: str) -> BudgetLine | None:
-    use = read_budget_use(connection, org_id)
+    use = read_budget_use(connection, org_id, adapter=DEFAULT_SOURCE.adapter)
     return BudgetLine.model_validate(use) if use else None
 
 

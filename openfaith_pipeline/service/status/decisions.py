@@ -15,6 +15,7 @@ from openfaith_pipeline.service.api_keys import OPERATE, TRIGGER
 from openfaith_pipeline.service.pages.rendering import HEADERS
 from openfaith_pipeline.service.problems import NothingHere
 from openfaith_pipeline.service.status.pages import HeldId, OrgId
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline.sync.deletion_approval import approve_deletion, reject_deletion
 
 router = APIRouter(include_in_schema=False)
@@ -28,7 +29,7 @@ def sync_now(request: Request, visitor: Starter, org_id: OrgId) -> RedirectRespo
     """Keep a request for a sync, and show how it goes."""
     visitor.check_org(org_id)
     with request.app.state.pool.connection() as connection:
-        sync_id = request_sync(connection, org_id, trigger="status page")
+        sync_id = request_sync(connection, org_id, trigger="status page", adapter=DEFAULT_SOURCE.adapter)
     return _to(f"/syncs/{quote(sync_id, safe='')}")
 
 

@@ -150,7 +150,7 @@ def running_dagster(database: Database, environment: Mapping[str, str], director
             for church in churches:
                 token = simulator.credentials(church.org_id)
                 credentials = PersonalAccessToken(token.app_id, SecretStr(token.secret))
-                add_org(connection, cipher_from(settings), church.org_id, church.name, credentials)
+                add_org(connection, cipher_from(settings), church.org_id, church.name, credentials, adapter="pco")
                 # The schedules run; what they would sync of their own accord is not what a test looks at.
                 connection.execute(
                     "INSERT INTO sync.org_schedules (org_id, kind, next_at)"

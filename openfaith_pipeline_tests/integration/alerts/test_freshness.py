@@ -80,10 +80,10 @@ def test_an_org_of_which_nothing_was_ever_synced_is_an_incident_unless_it_cannot
     assert _watch(database) == []
     with database.connect() as connection:
         connection.execute("UPDATE sync.orgs SET paused_at = NULL")
-        set_connection_state(connection, OTHER, "needs_reconnect", "refused")
+        set_connection_state(connection, OTHER, "needs_reconnect", "refused", adapter="pco")
     assert _watch(database) == []
     with database.connect() as connection:
-        set_connection_state(connection, OTHER, "connected")
+        set_connection_state(connection, OTHER, "connected", adapter="pco")
     assert _watch(database) == [OTHER]
     with database.connect() as connection:
         assert "nothing has been synced" in list_alerts(connection, org_id=OTHER)[0].message

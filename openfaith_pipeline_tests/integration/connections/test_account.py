@@ -28,7 +28,7 @@ def simulator() -> Iterator[SimulatorClient]:
 
 def add(database: Database, org_id: str, token: PersonalAccessToken, api_url: str) -> None:
     with database.connect() as connection:
-        add_org(connection, cipher_from(database.settings), org_id, org_id, token, api_url=api_url)
+        add_org(connection, cipher_from(database.settings), org_id, org_id, token, api_url=api_url, adapter="pco")
 
 
 async def test_credentials_belong_to_an_organization(simulator: SimulatorClient) -> None:
@@ -55,7 +55,7 @@ async def test_each_api_is_asked_once_and_one_that_answers_anything_is_there(
     add(database, SECOND.org_id, TOKEN, simulator.url)
     before = simulator.stats()["requests"]
 
-    await check_answering(database, [FIRST.org_id, SECOND.org_id])
+    await check_answering(database, [FIRST.org_id, SECOND.org_id], adapter="pco")
 
     assert simulator.stats()["requests"] == before + 1
 
@@ -65,4 +65,4 @@ async def test_an_api_that_does_not_answer_is_named(database: Database, simulato
     add(database, SECOND.org_id, TOKEN, NOWHERE)
 
     with pytest.raises(TransientError, match=f"does not answer at {NOWHERE}"):
-        await check_answering(database, [FIRST.org_id, SECOND.org_id])
+        await check_answering(database, [FIRST.org_id, SECOND.org_id], adapter="pco")

@@ -46,7 +46,9 @@ def _connected_org(database: Database, secret: str, api_url: str) -> str:
     org_id = new_org_id()
     with database.connect() as connection:
         token = PersonalAccessToken("app", SecretStr(secret))
-        add_org(connection, cipher_from(database.settings), org_id, "First Church", token, api_url=api_url)
+        add_org(
+            connection, cipher_from(database.settings), org_id, "First Church", token, api_url=api_url, adapter="pco"
+        )
     return org_id
 
 
@@ -58,7 +60,7 @@ def _org(database: Database, org_id: str) -> Org:
 async def test_refused_credentials_mark_the_org_for_reconnecting(database: Database, church_url: str) -> None:
     org_id = _connected_org(database, "bad", church_url)
     with pytest.raises(ConnectionRejected):
-        async with connect_client(database, org_id) as client:
+        async with connect_client(database, org_id, adapter="pco") as client:
             await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
     assert _org(database, org_id).connection_state == "needs_reconnect"
 
@@ -66,8 +68,8 @@ async def test_refused_credentials_mark_the_org_for_reconnecting(database: Datab
 async def test_credentials_that_work_again_heal_the_org(database: Database, church_url: str) -> None:
     org_id = _connected_org(database, "good", church_url)
     with database.connect() as connection:
-        set_connection_state(connection, org_id, "needs_reconnect", "refused once")
-    async with connect_client(database, org_id) as client:
+        set_connection_state(connection, org_id, "needs_reconnect", "refused once", adapter="pco")
+    async with connect_client(database, org_id, adapter="pco") as client:
         await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
     org = _org(database, org_id)
     assert (org.connection_state, org.connection_reason) == ("connected", None)
@@ -78,8 +80,8 @@ async def test_paused_and_unknown_orgs_get_no_client(database: Database, church_
     with database.connect() as connection:
         pause_org(connection, org_id)
     with pytest.raises(OrgPaused, match="org resume"):
-        async with connect_client(database, org_id):
+        async with connect_client(database, org_id, adapter="pco"):
             pass
     with pytest.raises(UnknownOrg):
-        async with connect_client(database, new_org_id()):
+        async with connect_client(database, new_org_id(), adapter="pco"):
             pass

@@ -45,13 +45,13 @@ from openfaith_pipeline.settings import load_settings
 settings = load_settings()
 database = database_at(settings, configured_url(settings))
 with database.connect() as connection:
-    seen = read_held(connection, cipher_from(settings), sys.argv[1]).credentials
+    seen = read_held(connection, cipher_from(settings), sys.argv[1], adapter="pco").credentials
 if sys.argv[2:] == ["dies"]:
     tokens._store = lambda *_: os.kill(os.getpid(), 9)
 print("ready", flush=True)
 sys.stdin.readline()
 with ThreadPoolExecutor(2) as threads:
-    renewed = threads.map(lambda _: tokens.renew_token(database, sys.argv[1], seen), range(2))
+    renewed = threads.map(lambda _: tokens.renew_token(database, sys.argv[1], seen, "pco"), range(2))
     print(*(token.access_token.get_secret_value() for token in renewed))
 """
 
@@ -78,21 +78,23 @@ def _connected(database: Database, simulator: SimulatorClient, *org_ids: str) ->
     database = replace(database, settings=with_oauth(database.settings, simulator.url))
     with database.connect() as connection:
         for org_id in org_ids:
-            add_org(connection, cipher_from(database.settings), org_id, "a church", grant(simulator, org_id))
+            add_org(
+                connection, cipher_from(database.settings), org_id, "a church", grant(simulator, org_id), adapter="pco"
+            )
     simulator.forget_requests()
     return database
 
 
 def _token(database: Database, org_id: str = ORG) -> OAuthToken:
     with database.connect() as connection:
-        token = read_held(connection, cipher_from(database.settings), org_id).credentials
+        token = read_held(connection, cipher_from(database.settings), org_id, adapter="pco").credentials
     assert isinstance(token, OAuthToken)
     return token
 
 
 def _previous(database: Database) -> OAuthToken | None:
     with database.connect() as connection:
-        return read_held(connection, cipher_from(database.settings), ORG).previous
+        return read_held(connection, cipher_from(database.settings), ORG, adapter="pco").previous
 
 
 def _age(database: Database, org_id: str = ORG, left: timedelta = timedelta(minutes=1)) -> None:
@@ -100,7 +102,7 @@ def _age(database: Database, org_id: str = ORG, left: timedelta = timedelta(minu
     with database.connect() as connection:
         old = _token(database, org_id)
         aged = OAuthToken(old.access_token, old.refresh_token, datetime.now(UTC) + left)
-        add_org(connection, cipher_from(database.settings), org_id, "a church", aged)
+        add_org(connection, cipher_from(database.settings), org_id, "a church", aged, adapter="pco")
 
 
 def _refreshes(simulator: SimulatorClient) -> list[int]:
@@ -108,7 +110,7 @@ def _refreshes(simulator: SimulatorClient) -> list[int]:
 
 
 async def _read(database: Database, times: int = 1) -> None:
-    async with connect_client(database, ORG) as client:
+    async with connect_client(database, ORG, adapter="pco") as client:
         for _ in range(times):
             await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
 
@@ -170,7 +172,7 @@ def test_those_who_wait_for_a_refresh_that_fails_do_not_ask_again(connected: Dat
 
     def renew(_: int) -> str:
         try:
-            renew_token(broken, ORG, _token(connected))
+            renew_token(broken, ORG, _token(connected), adapter="pco")
         except TransientError as error:
             return str(error)
         return "renewed"
@@ -187,7 +189,7 @@ def test_those_who_wait_for_a_refresh_that_fails_do_not_ask_again(connected: Dat
 
     assert told == {"POST /oauth/token: 503, which says nothing about the token"}
     assert asked == ["/oauth/token"]
-    assert isinstance(renew_token(connected, ORG, _token(connected)), OAuthToken)
+    assert isinstance(renew_token(connected, ORG, _token(connected), adapter="pco"), OAuthToken)
 
 
 def _at(database: Database, url: str) -> Database:
@@ -211,7 +213,7 @@ def _until(condition: Callable[[], bool]) -> None:
 
 
 async def test_a_long_sync_outlives_its_token(connected: Database, simulator: SimulatorClient) -> None:
-    async with connect_client(connected, ORG) as client:
+    async with connect_client(connected, ORG, adapter="pco") as client:
         await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
         simulator.advance_clock(7300)
         reads = (client.get("/people/v2/emails", {}, product=Product.PEOPLE) for _ in range(10))
@@ -243,7 +245,7 @@ async def test_a_dead_grant_and_nothing_else_asks_for_reconnecting(
         assert (org.connection_state, "grant is over" in (org.connection_reason or "")) == ("needs_reconnect", True)
         [alert] = list_alerts(connection)
         assert (alert.kind, alert.org_id) == ("connection_dead", ORG)
-        add_org(connection, cipher_from(connected.settings), ORG, "a church", grant(simulator, ORG))
+        add_org(connection, cipher_from(connected.settings), ORG, "a church", grant(simulator, ORG), adapter="pco")
         assert list_alerts(connection) == []
     await _read(connected)
     with connected.connect() as connection:
@@ -253,7 +255,7 @@ async def test_a_dead_grant_and_nothing_else_asks_for_reconnecting(
 async def test_an_endpoint_that_is_out_of_order_costs_no_token(connected: Database, blocked_url: str) -> None:
     before = _token(connected)
     with pytest.raises(TransientError):
-        renew_token(_at(connected, blocked_url), ORG, before)
+        renew_token(_at(connected, blocked_url), ORG, before, adapter="pco")
 
     with connected.connect() as connection:
         assert get_org(connection, ORG).connection_state == "connected"
@@ -283,11 +285,11 @@ def blocked_url() -> Iterator[str]:
 
 async def test_a_token_that_still_lives_is_used_while_it_cannot_be_refreshed(connected: Database) -> None:
     _age(connected)
-    kept = tokens.KeptToken(_at(connected, "http://127.0.0.1:9"), ORG, _token(connected))
+    kept = tokens.KeptToken(_at(connected, "http://127.0.0.1:9"), ORG, _token(connected), adapter="pco")
     assert await kept.current() is kept.token
 
     _age(connected, left=timedelta(seconds=-1))
-    kept = tokens.KeptToken(_at(connected, "http://127.0.0.1:9"), ORG, _token(connected))
+    kept = tokens.KeptToken(_at(connected, "http://127.0.0.1:9"), ORG, _token(connected), adapter="pco")
     with pytest.raises(TransientError):
         await kept.current()
 
@@ -295,11 +297,11 @@ async def test_a_token_that_still_lives_is_used_while_it_cannot_be_refreshed(con
 def test_a_wrong_application_is_no_dead_grant(connected: Database) -> None:
     wrong = connected.settings.model_copy(update={"oauth_client_secret": SecretStr("pl4nted-wrong")})
     with pytest.raises(ConfigurationError, match="PLANNING_CENTER_SECRET") as failed:
-        renew_token(replace(connected, settings=wrong), ORG, _token(connected))
+        renew_token(replace(connected, settings=wrong), ORG, _token(connected), adapter="pco")
     assert "pl4nted" not in str(failed.value)
     unset = connected.settings.model_copy(update={"oauth_client_id": None})
     with pytest.raises(ConfigurationError, match="PLANNING_CENTER_CLIENT_ID"):
-        renew_token(replace(connected, settings=unset), ORG, _token(connected))
+        renew_token(replace(connected, settings=unset), ORG, _token(connected), adapter="pco")
 
 
 def test_the_pair_before_is_kept_until_the_new_one_has_worked_and_taken_when_that_is_dead(
@@ -307,12 +309,12 @@ def test_the_pair_before_is_kept_until_the_new_one_has_worked_and_taken_when_tha
 ) -> None:
     connected = _connected(database, forgiving, ORG)
     first = _token(connected)
-    renew_token(connected, ORG, first)
+    renew_token(connected, ORG, first, adapter="pco")
     assert _previous(connected) == first
     with connected.connect() as connection:  # the new pair is lost at the other end
         lost = replace(_token(connected), access_token=SecretStr("lost"), refresh_token=SecretStr("lost"))
         connection.execute("UPDATE sync.connections SET secret = NULL")
-        put_credentials(connection, cipher_from(connected.settings), ORG, lost)
+        put_credentials(connection, cipher_from(connected.settings), ORG, lost, adapter="pco")
     asyncio.run(_read(connected))
 
     assert _refreshes(forgiving) == [200, 400, 200]
@@ -333,11 +335,11 @@ def test_a_process_killed_before_it_could_store_the_answer(
     assert _token(connected) == before
 
     if is_forgiving:
-        renew_token(connected, ORG, before)
+        renew_token(connected, ORG, before, adapter="pco")
         asyncio.run(_read(connected))
     else:
         with pytest.raises(GrantDead):
-            renew_token(connected, ORG, before)
+            renew_token(connected, ORG, before, adapter="pco")
         with connected.connect() as connection:
             assert "interrupted before its result could be stored" in str(get_org(connection, ORG).connection_reason)
         asyncio.run(_read(connected))  # while the access token lives it is used, which heals nothing
@@ -352,12 +354,12 @@ def test_several_connections_that_die_together_raise_one_alarm(database: Databas
     for org_id in org_ids:
         _age(connected, org_id)
         simulator.revoke(org_id)
-    assert all(reason and "grant is over" in reason for reason in refresh_due_tokens(connected).values())
+    assert all(reason and "grant is over" in reason for reason in refresh_due_tokens(connected, adapter="pco").values())
 
     with connected.connect() as connection:
         kinds = [alert.kind for alert in list_alerts(connection)]
         assert (kinds.count("connection_dead"), kinds.count("connections_dying")) == (3, 1)
-        add_org(connection, cipher_from(connected.settings), ORG, "a church", grant(simulator, ORG))
+        add_org(connection, cipher_from(connected.settings), ORG, "a church", grant(simulator, ORG), adapter="pco")
         kinds = [alert.kind for alert in list_alerts(connection)]
         assert (kinds.count("connection_dead"), kinds.count("connections_dying")) == (2, 0)
 
@@ -371,11 +373,11 @@ def test_the_hourly_refresh_takes_what_will_not_last_until_the_next(
     _age(connected, second, timedelta(days=-1))
     with connected.connect() as connection:
         pause_org(connection, second)  # its grant lives for 90 days
-    assert refresh_due_tokens(connected) == {first: None}
+    assert refresh_due_tokens(connected, adapter="pco") == {first: None}
     _age(connected, second, timedelta(days=-21))
     _age(connected, third, timedelta(minutes=75))
-    assert refresh_due_tokens(connected) == {second: None}
-    assert refresh_due_tokens(connected) == {}
+    assert refresh_due_tokens(connected, adapter="pco") == {second: None}
+    assert refresh_due_tokens(connected, adapter="pco") == {}
 
 
 async def test_a_token_without_a_refresh_token_is_dead_once_it_is_refused(
@@ -383,7 +385,7 @@ async def test_a_token_without_a_refresh_token_is_dead_once_it_is_refused(
 ) -> None:
     with connected.connect() as connection:
         bare = OAuthToken(SecretStr("nothing"), None, datetime.now(UTC) - timedelta(hours=1))
-        add_org(connection, cipher_from(connected.settings), ORG, "a church", bare)
+        add_org(connection, cipher_from(connected.settings), ORG, "a church", bare, adapter="pco")
     with pytest.raises(ConnectionRejected):
         await _read(connected)
     with connected.connect() as connection:

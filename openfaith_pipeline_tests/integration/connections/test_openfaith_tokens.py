@@ -82,12 +82,12 @@ def _approve(database: Database, user: str, token: OAuthToken, ago: timedelta = 
 
 def _adopt(database: Database) -> list[str]:
     with database.connect() as connection:
-        return adopt_openfaith_orgs(connection, SCHEMA)
+        return adopt_openfaith_orgs(connection, SCHEMA, adapter="pco")
 
 
 def _token(database: Database) -> OAuthToken:
     with database.connect() as connection:
-        token = read_held(connection, cipher_from(database.settings), ORG).credentials
+        token = read_held(connection, cipher_from(database.settings), ORG, adapter="pco").credentials
     assert isinstance(token, OAuthToken)
     return token
 
@@ -109,14 +109,14 @@ async def test_an_org_of_openfaith_is_taken_over_once_and_read_with_the_newest_t
         [org] = list_orgs(connection)
         assert (org.org_id, org.name, org.connection_state) == (ORG, "Amber Hill", "connected")
         assert connection.execute("SELECT secret FROM sync.connections").fetchone() == (None,)
-    async with connect_client(database, ORG) as client:
+    async with connect_client(database, ORG, adapter="pco") as client:
         await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
 
 
 def test_a_refreshed_token_is_written_where_openfaith_finds_it(database: Database, simulator: SimulatorClient) -> None:
     _adopt(database)
     before = _rows(database)
-    renew_token(database, ORG, _token(database))
+    renew_token(database, ORG, _token(database), adapter="pco")
 
     after = _rows(database)
     assert after["user_old"] == before["user_old"]
@@ -131,7 +131,7 @@ def test_a_refreshed_token_is_written_where_openfaith_finds_it(database: Databas
         assert (
             b"simulated" not in (connection.execute("SELECT previous_secret FROM sync.connections").fetchone() or [])[0]
         )
-    assert refresh_due_tokens(database) == {}
+    assert refresh_due_tokens(database, adapter="pco") == {}
     assert [row["status"] for row in simulator.requests(target="/oauth/token")] == [200]
 
 
@@ -142,7 +142,7 @@ def test_a_token_that_openfaith_has_refreshed_is_taken_and_not_overwritten(
     ours = _token(database)
     theirs = grant(simulator, ORG)
     _approve(database, "user_new", theirs)
-    assert renew_token(database, ORG, ours) == _token(database)
+    assert renew_token(database, ORG, ours, adapter="pco") == _token(database)
     assert _rows(database)["user_new"][0] == theirs.access_token.get_secret_value()
 
     # ... and one that it refreshes while our own refresh is under way.
@@ -154,7 +154,7 @@ def test_a_token_that_openfaith_has_refreshed_is_taken_and_not_overwritten(
         return exchange(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(tokens, "_exchange", meanwhile)
-    kept = renew_token(database, ORG, _token(database))
+    kept = renew_token(database, ORG, _token(database), adapter="pco")
     assert isinstance(kept, OAuthToken)
     assert kept.access_token == newest.access_token
     assert _rows(database)["user_new"][0] == newest.access_token.get_secret_value()
@@ -171,7 +171,7 @@ def test_a_grant_that_is_dead_because_openfaith_was_faster_is_not_dead(
         raise GrantDead("used")
 
     monkeypatch.setattr(tokens, "_exchange", too_late)
-    kept = renew_token(database, ORG, _token(database))
+    kept = renew_token(database, ORG, _token(database), adapter="pco")
     assert isinstance(kept, OAuthToken)
     assert kept.access_token == newest.access_token
     with database.connect() as connection:
@@ -197,7 +197,7 @@ def test_switched_off_there_it_is_paused_here_and_resumed_when_it_is_on_again(da
 def test_an_org_that_is_ours_or_was_removed_here_is_left_alone(database: Database) -> None:
     own = OAuthToken(SecretStr("own"), None, None)
     with database.connect() as connection:
-        add_org(connection, cipher_from(database.settings), ORG, "Ours", own)
+        add_org(connection, cipher_from(database.settings), ORG, "Ours", own, adapter="pco")
     assert _adopt(database) == []
     assert _token(database) == own
     with database.connect() as connection:
@@ -209,4 +209,4 @@ def test_an_org_that_is_ours_or_was_removed_here_is_left_alone(database: Databas
 
 def test_elsewhere_there_is_nothing_to_take_over(database: Database) -> None:
     with database.connect() as connection:
-        assert adopt_openfaith_orgs(connection, "sync") == []
+        assert adopt_openfaith_orgs(connection, "sync", adapter="pco") == []

@@ -29,7 +29,7 @@ def _with_keys(database: Database, *keys: str) -> Database:
 def _add(database: Database, keys: Database) -> str:
     org_id = new_org_id()
     with database.connect() as connection:
-        add_org(connection, cipher_from(keys.settings), org_id, org_id, TOKEN)
+        add_org(connection, cipher_from(keys.settings), org_id, org_id, TOKEN, adapter="pco")
     return org_id
 
 
@@ -54,7 +54,7 @@ def test_afterwards_the_old_key_can_be_thrown_away(database: Database) -> None:
     }
     only_new = Cipher((NEW_KEY,))
     with database.connect() as connection:
-        assert [credentials_of(connection, only_new, org_id) for org_id in org_ids] == [TOKEN] * 3
+        assert [credentials_of(connection, only_new, org_id, adapter="pco") for org_id in org_ids] == [TOKEN] * 3
         for table in ("connections WHERE previous_secret IS NOT NULL", "webhook_subscriptions"):
             column = "secret" if "sub" in table else "previous_secret"
             [[sealed]] = connection.execute(f"SELECT {column} FROM sync.{table}").fetchall()  # noqa: S608
@@ -69,7 +69,7 @@ def test_what_no_key_opens_is_named_and_holds_up_nothing(database: Database) -> 
 
     assert (secrets.renewed, secrets.unopened) == (1, (f"{lost} {DEFAULT_SOURCE.adapter}",))
     with database.connect() as connection:
-        assert credentials_of(connection, Cipher((NEW_KEY,)), kept) == TOKEN
+        assert credentials_of(connection, Cipher((NEW_KEY,)), kept, adapter="pco") == TOKEN
 
 
 def test_a_row_that_is_being_changed_is_waited_for_and_not_overwritten(database: Database) -> None:
@@ -78,13 +78,13 @@ def test_a_row_that_is_being_changed_is_waited_for_and_not_overwritten(database:
     newer = PersonalAccessToken("app", SecretStr("newer"))
     with ThreadPoolExecutor(1) as threads:
         with database.connect() as connection:
-            add_org(connection, cipher_from(database.settings), org_id, org_id, newer)
+            add_org(connection, cipher_from(database.settings), org_id, org_id, newer, adapter="pco")
             running = threads.submit(reencrypt, both)
             with pytest.raises(TimeoutError):
                 running.result(timeout=1)
         running.result(timeout=30)
     with database.connect() as connection:
-        assert credentials_of(connection, Cipher((NEW_KEY,)), org_id) == newer
+        assert credentials_of(connection, Cipher((NEW_KEY,)), org_id, adapter="pco") == newer
 
 
 def test_every_column_that_says_it_is_encrypted_is_marked_so() -> None:

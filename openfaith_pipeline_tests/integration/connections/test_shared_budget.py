@@ -25,7 +25,7 @@ from openfaith_pipeline.connections.client import connect_client
 from openfaith_pipeline.settings import load_settings
 
 async def read(database):
-    async with connect_client(database, sys.argv[1]) as client:
+    async with connect_client(database, sys.argv[1], "pco") as client:
         ask = lambda: client.get("/people/v2/tabs", {{}}, product=Product.PEOPLE)
         await asyncio.gather(*(ask() for _ in range({EACH})))
 

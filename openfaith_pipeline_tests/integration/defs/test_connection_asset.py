@@ -20,7 +20,7 @@ def test_a_change_of_state_is_observed_once(database: Database, instance: dg.Dag
     for state in (None, None, "needs_reconnect"):
         if state:
             with database.connect() as connection:
-                set_connection_state(connection, ORG, "needs_reconnect", "refused")
+                set_connection_state(connection, ORG, "needs_reconnect", "refused", adapter="pco")
         with dg.build_sensor_context(instance=instance, cursor=cursor, resources=DATABASE) as context:
             result = connections_sensor(context)
         assert isinstance(result, dg.SensorResult)

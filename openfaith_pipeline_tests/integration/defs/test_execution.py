@@ -50,7 +50,7 @@ def connected(database: Database, simulator: SimulatorClient) -> Database:
         for org_id in ORGS:
             token = simulator.credentials(org_id)
             credentials = PersonalAccessToken(token.app_id, SecretStr(token.secret))
-            add_org(connection, cipher_from(connected.settings), org_id, "a church", credentials)
+            add_org(connection, cipher_from(connected.settings), org_id, "a church", credentials, adapter="pco")
     return connected
 
 
@@ -122,7 +122,7 @@ def test_each_org_is_a_run_of_the_instance_and_all_are_one_sync(connected: Datab
 def test_an_org_that_fails_does_not_keep_the_others(connected: Database) -> None:
     refused = PersonalAccessToken("nobody", SecretStr("wrong"))
     with connected.connect() as connection:
-        add_org(connection, cipher_from(connected.settings), ORGS[0], "a church", refused)
+        add_org(connection, cipher_from(connected.settings), ORGS[0], "a church", refused, adapter="pco")
 
     reports = run_sync(connected, SyncOrder(ORGS[:2], CAMPUSES))
 

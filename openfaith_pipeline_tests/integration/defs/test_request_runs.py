@@ -40,7 +40,9 @@ class Desk:
     def ask(self, **how: Any) -> str:
         """Of one stream: to create the run of a whole sync takes seconds."""
         with self.database.connect() as connection:
-            return request_sync(connection, self.org_id, **{"trigger": "api", "streams": ["people.campuses"], **how})
+            return request_sync(
+                connection, self.org_id, **{"trigger": "api", "streams": ["people.campuses"], **how}, adapter="pco"
+            )
 
     def tick(self) -> list[dg.RunRequest]:
         """The runs that are to be, of this org."""

@@ -92,7 +92,15 @@ def test_a_sweep_fails_only_when_every_org_does(
 
     def break_org(org_id: str) -> None:
         with database.connect() as connection:
-            add_org(connection, cipher_from(database.settings), org_id, "a church", refused, api_url=simulator.url)
+            add_org(
+                connection,
+                cipher_from(database.settings),
+                org_id,
+                "a church",
+                refused,
+                api_url=simulator.url,
+                adapter="pco",
+            )
 
     break_org(org_ids[0])
     assert run_sweep(instance).success

@@ -41,17 +41,17 @@ def test_due_tokens_are_refreshed_in_one_run(
             for org_id in ORGS:
                 token = grant(simulator, org_id)
                 old = OAuthToken(token.access_token, token.refresh_token, datetime.now(UTC) + timedelta(minutes=30))
-                add_org(connection, cipher, org_id, "a church", old)
+                add_org(connection, cipher, org_id, "a church", old, adapter="pco")
         assert isinstance(token_refresh_schedule(context), dg.RunRequest)
         assert token_refresh_job.execute_in_process(instance=instance, resources=DATABASE).success
         assert isinstance(token_refresh_schedule(context), dg.SkipReason)
 
     with database.connect() as connection:
-        tokens = [read_held(connection, cipher, org_id).credentials for org_id in ORGS]
+        tokens = [read_held(connection, cipher, org_id, adapter="pco").credentials for org_id in ORGS]
         dead = OAuthToken(SecretStr("dead"), SecretStr("dead"), datetime.now(UTC))
         for org_id, token in zip(ORGS, tokens, strict=True):
             assert isinstance(token, OAuthToken)
             assert token.expires_at is not None
             assert token.expires_at > datetime.now(UTC) + timedelta(minutes=90)
-            add_org(connection, cipher, org_id, "a church", dead)
+            add_org(connection, cipher, org_id, "a church", dead, adapter="pco")
     assert not token_refresh_job.execute_in_process(instance=instance, resources=DATABASE, raise_on_error=False).success

@@ -13,7 +13,7 @@ def connected_org(database: Database, name: str = "First Church") -> str:
     org_id = new_org_id()
     with database.connect() as connection:
         credentials = PersonalAccessToken("app-1", SecretStr("planted-secret"))
-        add_org(connection, cipher_from(database.settings), org_id, name, credentials)
+        add_org(connection, cipher_from(database.settings), org_id, name, credentials, adapter="pco")
     return org_id
 
 

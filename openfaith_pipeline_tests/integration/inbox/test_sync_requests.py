@@ -16,7 +16,7 @@ from openfaith_pipeline.orgs.registry import new_org_id, pause_org, remove_org
 
 def ask(database: Database, org_id: str, **how: Any) -> str:
     with database.connect() as connection:
-        return request_sync(connection, org_id, **{"trigger": "api", **how})
+        return request_sync(connection, org_id, **{"trigger": "api", **how}, adapter="pco")
 
 
 def kept(database: Database, request_id: str) -> Request:

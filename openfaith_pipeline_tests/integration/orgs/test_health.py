@@ -77,7 +77,7 @@ def test_a_church_of_which_nothing_was_ever_read_is_not_called_connected(databas
 def test_dead_goes_before_degraded_and_paused_before_both(database: Database) -> None:
     _withhold(database, "forbidden", "people.lists")
     with database.connect() as connection:
-        set_connection_state(connection, ORG, "needs_reconnect", "refused")
+        set_connection_state(connection, ORG, "needs_reconnect", "refused", adapter="pco")
     assert (_health(database).state, _health(database).reason, _health(database).open_alerts) == (
         "needs_reconnect",
         "refused",

@@ -1,10 +1,12 @@
 """Orgs and their credentials in a real Postgres."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
 
+from openfaith_pipeline.alerts.incidents import list_alerts
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.registry import add_org, api_url_of, credentials_of, set_connection_state
 from openfaith_pipeline.database import Database
@@ -13,7 +15,7 @@ from openfaith_pipeline.orgs.org_ids import new_org_id
 from openfaith_pipeline.orgs.registry import get_org, list_orgs, pause_org, remove_org, resume_org
 from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken, PersonalAccessToken
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
 
 TOKEN = PersonalAccessToken("app-1", SecretStr("planted-secret"))
 OAUTH = OAuthToken(SecretStr("planted-access"), SecretStr("planted-refresh"), datetime(2030, 1, 2, tzinfo=UTC))
@@ -30,9 +32,9 @@ def test_credentials_come_back_as_they_were_and_lie_encrypted(
 ) -> None:
     org_id = new_org_id()
     with database.connect() as connection:
-        add_org(connection, cipher, org_id, "First Church", credentials, api_url="http://localhost:1")
-        assert credentials_of(connection, cipher, org_id) == credentials
-        assert api_url_of(connection, org_id) == "http://localhost:1"
+        add_org(connection, cipher, org_id, "First Church", credentials, api_url="http://localhost:1", adapter="pco")
+        assert credentials_of(connection, cipher, org_id, adapter="pco") == credentials
+        assert api_url_of(connection, org_id, adapter="pco") == "http://localhost:1"
         stored = connection.execute("SELECT secret FROM sync.connections").fetchone()
     assert stored is not None
     assert b"planted" not in stored[0]
@@ -41,33 +43,33 @@ def test_credentials_come_back_as_they_were_and_lie_encrypted(
 def test_adding_again_replaces_credentials_and_heals_the_connection(database: Database, cipher: Cipher) -> None:
     org_id = new_org_id()
     with database.connect() as connection:
-        add_org(connection, cipher, org_id, "First Church", TOKEN)
-        set_connection_state(connection, org_id, "needs_reconnect", "HTTP 401")
+        add_org(connection, cipher, org_id, "First Church", TOKEN, adapter="pco")
+        set_connection_state(connection, org_id, "needs_reconnect", "HTTP 401", adapter="pco")
         assert get_org(connection, org_id).connection_reason == "HTTP 401"
-        add_org(connection, cipher, org_id, "Second Church", OAUTH)
+        add_org(connection, cipher, org_id, "Second Church", OAUTH, adapter="pco")
         org = get_org(connection, org_id)
         assert (org.name, org.connection_state, org.connection_reason) == ("Second Church", "connected", None)
-        assert credentials_of(connection, cipher, org_id) == OAUTH
+        assert credentials_of(connection, cipher, org_id, adapter="pco") == OAUTH
 
 
 def test_credentials_of_one_org_do_not_open_for_another(database: Database, cipher: Cipher) -> None:
     first, second = new_org_id(), new_org_id()
     with database.connect() as connection:
-        add_org(connection, cipher, first, "First Church", TOKEN)
-        add_org(connection, cipher, second, "Second Church", OAUTH)
+        add_org(connection, cipher, first, "First Church", TOKEN, adapter="pco")
+        add_org(connection, cipher, second, "Second Church", OAUTH, adapter="pco")
         connection.execute(
             "UPDATE sync.connections SET (kind, secret) ="
             " (SELECT kind, secret FROM sync.connections WHERE org_id = %s) WHERE org_id = %s",
             (first, second),
         )
         with pytest.raises(ConfigurationError, match="belong to another org"):
-            credentials_of(connection, cipher, second)
+            credentials_of(connection, cipher, second, adapter="pco")
 
 
 def test_pause_keeps_its_first_moment_and_resume_ends_it(database: Database, cipher: Cipher) -> None:
     org_id = new_org_id()
     with database.connect() as connection:
-        add_org(connection, cipher, org_id, "First Church", TOKEN)
+        add_org(connection, cipher, org_id, "First Church", TOKEN, adapter="pco")
         pause_org(connection, org_id)
         paused_at = get_org(connection, org_id).paused_at
         connection.commit()
@@ -81,8 +83,8 @@ def test_pause_keeps_its_first_moment_and_resume_ends_it(database: Database, cip
 def test_a_removed_org_is_unknown_without_credentials_and_may_come_back(database: Database, cipher: Cipher) -> None:
     kept, org_id = new_org_id(), new_org_id()
     with database.connect() as connection:
-        add_org(connection, cipher, kept, "A Church", TOKEN)
-        add_org(connection, cipher, org_id, "B Church", TOKEN)
+        add_org(connection, cipher, kept, "A Church", TOKEN, adapter="pco")
+        add_org(connection, cipher, org_id, "B Church", TOKEN, adapter="pco")
         remove_org(connection, org_id)
         assert [org.org_id for org in list_orgs(connection)] == [kept]
         assert connection.execute("SELECT org_id FROM sync.connections").fetchall() == [(kept,)]
@@ -90,35 +92,44 @@ def test_a_removed_org_is_unknown_without_credentials_and_may_come_back(database
             with pytest.raises(UnknownOrg, match=org_id):
                 act(connection, org_id)
         with pytest.raises(UnknownOrg):
-            credentials_of(connection, cipher, org_id)
-        add_org(connection, cipher, org_id, "B Church", OAUTH)
+            credentials_of(connection, cipher, org_id, adapter="pco")
+        add_org(connection, cipher, org_id, "B Church", OAUTH, adapter="pco")
         assert [org.name for org in list_orgs(connection)] == ["A Church", "B Church"]
 
 
 def test_an_id_that_is_not_an_org_id_is_refused(database: Database, cipher: Cipher) -> None:
     with database.connect() as connection:
         with pytest.raises(UsageError, match="is not an org id"):
-            add_org(connection, cipher, "first-church", "First Church", TOKEN)
+            add_org(connection, cipher, "first-church", "First Church", TOKEN, adapter="pco")
         assert list_orgs(connection) == []
 
 
-def test_an_org_has_a_connection_and_a_budget_for_each_adapter(database: Database) -> None:
+def test_an_org_has_a_connection_and_a_budget_for_each_adapter(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(DEFAULT_SOURCE, adapter="other", title="Another Source")
+    monkeypatch.setitem(SOURCES, "other", other)  # type: ignore[arg-type]
     cipher, org_id = cipher_from(database.settings), new_org_id()
     ledger = "INSERT INTO sync.source_rate_budgets (org_id, adapter, ledger, version) VALUES (%s, %s, '{}', 1)"
     with database.connect() as connection:
-        add_org(connection, cipher, org_id, "First Church", TOKEN)
+        add_org(connection, cipher, org_id, "First Church", TOKEN, adapter="pco")
         add_org(connection, cipher, org_id, "First Church", OAUTH, api_url="http://localhost:2", adapter="other")
         set_connection_state(connection, org_id, "needs_reconnect", "refused", adapter="other")
         for adapter in (DEFAULT_SOURCE.adapter, "other"):
             connection.execute(ledger, (org_id, adapter))
 
-        assert credentials_of(connection, cipher, org_id) == TOKEN
+        assert credentials_of(connection, cipher, org_id, adapter="pco") == TOKEN
         assert credentials_of(connection, cipher, org_id, "other") == OAUTH
         assert [api_url_of(connection, org_id, adapter) for adapter in (DEFAULT_SOURCE.adapter, "other")] == [
             None,
             "http://localhost:2",
         ]
         assert [org.org_id for org in list_orgs(connection)] == [org_id], "an org is listed once"
+        [alert] = list_alerts(connection, org_id=org_id)
+        assert (alert.message, "/connect/other" in alert.mend) == (
+            "the connection to Another Source is dead: refused",
+            True,
+        )
 
         remove_org(connection, org_id)
         for adapter in (DEFAULT_SOURCE.adapter, "other"):
@@ -145,6 +156,6 @@ def test_the_version_before_goes_on_writing_by_the_org_alone(database: Database)
         for version in (0, 1):
             assert connection.execute(budget, (org_id, version)).rowcount == 1
 
-        assert api_url_of(connection, org_id) == "http://localhost:2"
+        assert api_url_of(connection, org_id, adapter="pco") == "http://localhost:2"
         kept = connection.execute("SELECT adapter, version FROM sync.source_rate_budgets").fetchall()
         assert kept == [(DEFAULT_SOURCE.adapter, 2)]

@@ -69,7 +69,7 @@ async def test_a_church_connects_itself_and_its_data_can_be_read(
     [org] = _orgs(database)
     assert (connected.status_code, org.org_id in connected.text) == (200, True)
     assert (org.name, org.connection_state) == (FIRST.name, "connected")
-    async with connect_client(database, org.org_id) as client:
+    async with connect_client(database, org.org_id, adapter="pco") as client:
         document = await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
     assert document.total_count == len(simulator.truth(FIRST.org_id, "people.emails"))
 
@@ -78,7 +78,7 @@ def test_a_church_that_is_known_is_connected_again_and_not_doubled(browser: Test
     browser.get(_leave(browser))
     [org] = _orgs(database)
     with database.connect() as connection:
-        set_connection_state(connection, org.org_id, "needs_reconnect", "dead")
+        set_connection_state(connection, org.org_id, "needs_reconnect", "dead", adapter="pco")
     again = browser.get(_leave(browser))
 
     assert "is connected again" in again.text
@@ -104,6 +104,7 @@ def test_one_connected_by_token_changes_over_and_another_church_cannot_take_its_
             "Ours",
             token,
             organization_id=str(FIRST.organization_id),
+            adapter="pco",
         )
     simulator.sign_in(SECOND.org_id)
     refused = browser.get(_leave(browser, org_id))
@@ -120,7 +121,7 @@ def _known_only_by_token(database: Database, simulator: SimulatorClient, *, work
     org_id, given = new_org_id(), simulator.credentials(FIRST.org_id)
     token = PersonalAccessToken(given.app_id, SecretStr(given.secret if works else "no longer good"))
     with database.connect() as connection:
-        add_org(connection, cipher_from(database.settings), org_id, "Ours", token)
+        add_org(connection, cipher_from(database.settings), org_id, "Ours", token, adapter="pco")
     return org_id
 
 

@@ -79,7 +79,7 @@ def test_one_orgs_failure_is_its_own(database: Database, org_ids: list[str]) -> 
     broken, *others = org_ids
     with database.connect() as connection:
         refused = PersonalAccessToken("nobody", SecretStr("planted-secret"))
-        add_org(connection, cipher_from(database.settings), broken, "a church", refused, api_url=None)
+        add_org(connection, cipher_from(database.settings), broken, "a church", refused, api_url=None, adapter="pco")
         connection.execute(
             "UPDATE sync.connections SET api_url = other.api_url FROM sync.connections AS other"
             " WHERE connections.org_id = %s AND other.org_id = %s",
@@ -122,12 +122,28 @@ def test_a_reconnected_org_does_not_sit_out_its_wait(
 ) -> None:
     with database.connect() as connection:
         refused = PersonalAccessToken("nobody", SecretStr("wrong"))
-        add_org(connection, cipher_from(database.settings), org_ids[0], "a church", refused, api_url=simulator.url)
+        add_org(
+            connection,
+            cipher_from(database.settings),
+            org_ids[0],
+            "a church",
+            refused,
+            api_url=simulator.url,
+            adapter="pco",
+        )
     swept(database)
     token = simulator.credentials(org_ids[0])
     with database.connect() as connection:
         credentials = PersonalAccessToken(token.app_id, SecretStr(token.secret))
-        add_org(connection, cipher_from(database.settings), org_ids[0], "a church", credentials, api_url=simulator.url)
+        add_org(
+            connection,
+            cipher_from(database.settings),
+            org_ids[0],
+            "a church",
+            credentials,
+            api_url=simulator.url,
+            adapter="pco",
+        )
 
     report, _ = swept(database)
     assert (report.orgs, report.failures) == (1, {})

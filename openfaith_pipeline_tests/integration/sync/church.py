@@ -41,7 +41,7 @@ def connect(database: Database, simulator: SimulatorClient) -> list[str]:
         for church in churches:
             token = PersonalAccessToken(church["app_id"], SecretStr(church["secret"]))
             cipher = cipher_from(database.settings)
-            add_org(connection, cipher, church["org_id"], church["name"], token, api_url=simulator.url)
+            add_org(connection, cipher, church["org_id"], church["name"], token, api_url=simulator.url, adapter="pco")
     return [church["org_id"] for church in churches]
 
 

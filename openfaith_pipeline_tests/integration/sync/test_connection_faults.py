@@ -55,8 +55,8 @@ def breaking_at(path: str, error: Callable[[], Exception]) -> ClientFactory:
     """A client to which something happens at one path that nobody foresaw."""
 
     @asynccontextmanager
-    async def connected(database: Database, org_id: str) -> AsyncIterator[PlanningCenterClient]:
-        async with connect_client(database, org_id) as client:
+    async def connected(database: Database, org_id: str, adapter: str) -> AsyncIterator[PlanningCenterClient]:
+        async with connect_client(database, org_id, adapter) as client:
             true_get = client.get
 
             async def get(asked: str, params: Mapping[str, str], **how: Any) -> Document:
@@ -126,7 +126,7 @@ def connect_to(database: Database, url: str) -> str:
     org_id = made_up_churches(1, people=1)[0].org_id
     with database.connect() as connection:
         token = PersonalAccessToken("app", SecretStr("secret"))
-        add_org(connection, cipher_from(database.settings), org_id, "a church", token, api_url=url)
+        add_org(connection, cipher_from(database.settings), org_id, "a church", token, api_url=url, adapter="pco")
     return org_id
 
 

@@ -29,13 +29,13 @@ def sync_pages(database: Database, body: bytes) -> StreamResult:
         return httpx.Response(200, content=body, headers={"content-type": "application/vnd.api+json"})
 
     @asynccontextmanager
-    async def client(_: Database, org_id: str) -> AsyncIterator[PlanningCenterClient]:
+    async def client(_: Database, org_id: str, _adapter: str) -> AsyncIterator[PlanningCenterClient]:
         assert org_id == ORG
         async with PlanningCenterClient("http://planning.center", TOKEN, transport=httpx.MockTransport(answer)) as one:
             yield one
 
     with database.connect() as connection:
-        add_org(connection, cipher_from(database.settings), ORG, "A church", TOKEN)
+        add_org(connection, cipher_from(database.settings), ORG, "A church", TOKEN, adapter="pco")
         begin_sync(connection, SyncStart("sync_exact", None, SyncMode.RECONCILE.value, "test", {}))
     results = asyncio.run(
         sync_streams(

@@ -72,7 +72,7 @@ def sync(
     """Attempt upon attempt until no stream fails any more."""
 
     @asynccontextmanager
-    async def gateway(_database: Database, _org_id: str) -> AsyncIterator[Any]:
+    async def gateway(_database: Database, _org_id: str, _adapter: str) -> AsyncIterator[Any]:
         yield Gateway(world, breaks)
 
     breaks, sync_id = iter(failing), f"sync_{uuid4().hex}"

@@ -58,7 +58,7 @@ def org(service: Database, simulator: SimulatorClient) -> str:
     """A church synced, and subscribed to all there is."""
     [org_id] = connect(service, simulator)
     assert statuses(sync(service, org_id, SYNCED)) == {}
-    assert asyncio.run(ensure_subscriptions(service, org_id)).problem is None
+    assert asyncio.run(ensure_subscriptions(service, org_id, adapter="pco")).problem is None
     return org_id
 
 

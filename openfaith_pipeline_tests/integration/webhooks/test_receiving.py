@@ -51,7 +51,7 @@ def subscribed(service: Database) -> Database:
 
 def subscribe(connection: psycopg.Connection[Any], database: Database, org_id: str, secret: str) -> None:
     cipher, token = cipher_from(database.settings), PersonalAccessToken("app", SecretStr("secret"))
-    add_org(connection, cipher, org_id, org_id, token, organization_id=org_id[-3:])
+    add_org(connection, cipher, org_id, org_id, token, organization_id=org_id[-3:], adapter="pco")
     keep_subscription(connection, cipher, org_id, Subscription("1", EVENT, "http://here"), secret)
 
 
@@ -230,7 +230,7 @@ def test_every_event_of_the_simulator_arrives_once_though_sent_twice_late_and_fo
 ) -> None:
     [org_id, other] = connect(service, simulator)
     for each in (org_id, other):
-        assert asyncio.run(ensure_subscriptions(service, each)).problem is None
+        assert asyncio.run(ensure_subscriptions(service, each, adapter="pco")).problem is None
     simulator.set_webhooks(Webhooks(jitter_seconds=0.3, duplicates=0.5, forged=0.5, seed=3))
     for _ in range(10):
         simulator.edit(org_id, "people.emails", count=3)

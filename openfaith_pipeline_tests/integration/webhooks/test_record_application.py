@@ -50,7 +50,7 @@ def org(service: Database, simulator: SimulatorClient) -> str:
     sync(service, org_id, [PEOPLE, EMAILS])
     with service.connect() as connection:
         transform_org(connection, org_id, schema="public", sync_id="sync_first")
-    assert asyncio.run(ensure_subscriptions(service, org_id)).problem is None
+    assert asyncio.run(ensure_subscriptions(service, org_id, adapter="pco")).problem is None
     return org_id
 
 

@@ -45,7 +45,7 @@ def _at(database: Database, url: str | None) -> Database:
 
 
 def ensure(database: Database, org_id: str) -> Ensured:
-    return asyncio.run(ensure_subscriptions(database, org_id))
+    return asyncio.run(ensure_subscriptions(database, org_id, adapter="pco"))
 
 
 def there(simulator: SimulatorClient, org_id: str) -> list[dict[str, Any]]:
@@ -140,7 +140,7 @@ def test_unsubscribed_it_stays_so_until_wanted_again(public: Database, simulator
     [org_id, _] = connect(public, simulator)
     before = there(simulator, org_id)
     ensure(public, org_id)
-    assert sorted(asyncio.run(unsubscribe(public, org_id))) == sorted(MAPPED)
+    assert sorted(asyncio.run(unsubscribe(public, org_id, adapter="pco"))) == sorted(MAPPED)
     assert there(simulator, org_id) == before
     with public.connect() as connection:
         assert subscriptions_of(connection, org_id) == []
@@ -157,9 +157,9 @@ def test_a_church_that_is_let_go_has_its_subscriptions_ended_even_paused(
     ensure(public, org_id)
     with public.connect() as connection:
         pause_org(connection, org_id)
-    assert asyncio.run(let_go(public, org_id)) == LeftOver(len(MAPPED))
+    assert asyncio.run(let_go(public, org_id, adapter="pco")) == LeftOver(len(MAPPED))
     assert there(simulator, org_id) == before
-    assert asyncio.run(let_go(public, org_id)) == LeftOver()
+    assert asyncio.run(let_go(public, org_id, adapter="pco")) == LeftOver()
     with public.connect() as connection:
         assert org_id not in _all_due(connection)
         remove_org(connection, org_id)
@@ -173,10 +173,10 @@ def test_what_cannot_be_ended_is_said_and_keeps_nobody(public: Database, simulat
     [org_id, _] = connect(public, simulator)
     ensure(public, org_id)
     simulator.set_traps(org_id, Traps(forbidden_streams=(SUBSCRIPTIONS,)))
-    refused = asyncio.run(let_go(public, org_id))
+    refused = asyncio.run(let_go(public, org_id, adapter="pco"))
     assert (refused.ended, sorted(refused.left)) == (0, sorted(MAPPED))
     assert "403" in str(refused.problem)
-    slow = asyncio.run(let_go(public, org_id, seconds=0))
+    slow = asyncio.run(let_go(public, org_id, seconds=0, adapter="pco"))
     assert (len(slow.left), slow.problem) == (len(MAPPED), "it took longer than 0 s")
 
 
