@@ -35,6 +35,7 @@ from openfaith_pipeline.service.status.models import (
     WebhookLine,
     WithheldLine,
 )
+from openfaith_pipeline.service.status.verifications import read_verifications
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE, PRODUCTS, STREAMS
 
@@ -89,6 +90,7 @@ def read_church(connection: Connection[Any], settings: Settings, org_id: str) ->
         webhooks=_webhooks(connection, org_id),
         alerts=[AlertLine.model_validate(alert) for alert in list_alerts(connection, org_id=org_id)],
         changes=[ChangeLine.model_validate(change) for change in recent_changes(connection, org_id)],
+        verifications=read_verifications(connection, org_id),
         executions=[Execution(**described(each)) for each in list_requests(connection, None, [org_id], _EXECUTIONS)],
         run_id=run_id,
         run_url=settings.run_url(run_id),

@@ -180,6 +180,32 @@ class ChangeLine(Read):
     merged: int
 
 
+class VerifiedLine(Told):
+    """A stream or OpenFaith table that did not equal its source. name: of the stream or table. mend: a command."""
+
+    name: str
+    status: str
+    missing: int
+    extra: int
+    different: int
+    reason: str
+    mend: str | None
+
+
+class VerificationLine(Told):
+    """One verification. parts: streams and OpenFaith tables it was of. differing: those that did not equal."""
+
+    verification_id: str
+    status: str
+    trigger: str
+    is_full: bool
+    finished_at: datetime
+    requests: int
+    compared: int
+    parts: int
+    differing: list[VerifiedLine]
+
+
 class Church(Told):
     """One church as a whole. run_url: of the newest run in Dagster, where its address is known."""
 
@@ -197,6 +223,9 @@ class Church(Told):
     webhooks: WebhookLine
     alerts: list[AlertLine]
     changes: list[ChangeLine]
+    verifications: list[VerificationLine] = Field(
+        description="The newest first; each night has a share of the streams."
+    )
     executions: list[Execution]
     run_id: str | None
     run_url: str | None
