@@ -4,7 +4,6 @@ from typing import Final
 
 import dagster as dg
 
-from openfaith_pipeline.defs.verified_checks import CHECK_KEYS
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 # In one process: a process for each step would cost more than most steps do, and one that outlives its killed run would
@@ -16,6 +15,6 @@ EXECUTOR: Final = dg.in_process_executor.configured(
 SYNC_JOB: Final = dg.define_asset_job(
     name=DEFAULT_SOURCE.sync_job,
     description=f"Everything of one org: {DEFAULT_SOURCE.title} into the raw tables, the raw tables into OpenFaith's.",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.checks(*CHECK_KEYS),
+    selection=dg.AssetSelection.all(),
     executor_def=EXECUTOR,
 )

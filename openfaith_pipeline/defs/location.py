@@ -20,7 +20,6 @@ from openfaith_pipeline.defs.sensors import lost_retries_sensor, orgs_sensor, re
 from openfaith_pipeline.defs.sweeps import sweep_job
 from openfaith_pipeline.defs.token_refresh import token_refresh_job, token_refresh_schedule
 from openfaith_pipeline.defs.verification import verify_job, verify_schedule
-from openfaith_pipeline.defs.verified_checks import verified_checks
 from openfaith_pipeline.defs.webhooks import webhook_deliveries, webhooks_sensor
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
 from openfaith_pipeline.sources import STREAMS
@@ -45,7 +44,6 @@ def _definitions() -> dg.Definitions:
     database = DatabaseResource()
     return dg.Definitions(
         assets=[*assets, CONNECTION],
-        asset_checks=[verified_checks()],
         jobs=[
             *(SYNC_JOB, sweep_job, webhook_deliveries, maintenance_job, token_refresh_job, verify_job),
             *(*WORKFLOW_JOBS, decide_held_deletion),

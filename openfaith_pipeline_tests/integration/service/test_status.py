@@ -2,9 +2,13 @@
 
 import base64
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
+from openfaith_pipeline.audit.findings import Finding, Kind
+from openfaith_pipeline.audit.records import keep_verification
+from openfaith_pipeline.audit.report import Part, Verification
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.registry import new_org_id
 from openfaith_pipeline_tests.integration.service.conftest import (
@@ -214,3 +218,20 @@ def _held(database: Database) -> int:
     with database.connect() as connection:
         [(held_id,)] = connection.execute("SELECT id FROM sync.held_deletions").fetchall()
     return int(held_id)
+
+
+def test_a_verification_is_shown_with_what_mends_it(service: Service) -> None:
+    database, org_id = service.database, service.org_id
+    assert database
+    report = Verification("verification_1", org_id, False, datetime.now(UTC), datetime.now(UTC), 7, 20)
+    report.streams["people.emails"] = Part(12, 12, 12)
+    report.streams["people.people"] = Part(5, 5, 5, findings=[Finding("people.people", "41", Kind.MARKED_DELETED)])
+    with database.connect() as connection:
+        keep_verification(connection, report, "schedule")
+    shown = page(service, f"/orgs/{org_id}").text
+    mend = f"openfaith-pipeline sync {org_id} --stream people.people --mode reconcile"
+    assert "marked deleted: 41" in shown
+    assert mend in shown
+    [told] = service.call("GET", f"/api/status/orgs/{org_id}", key=READER).json["verifications"]
+    assert (told["status"], told["parts"], told["compared"]) == ("differs", 2, 17)
+    assert [(each["name"], each["missing"], each["mend"]) for each in told["differing"]] == [("people.people", 1, mend)]
