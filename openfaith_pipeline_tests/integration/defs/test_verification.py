@@ -14,6 +14,7 @@ from openfaith_pipeline.defs.verification import verify_job
 from openfaith_pipeline.defs.verified_checks import VERIFIED
 from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.sync.church import connect, sync
 from openfaith_pipeline_tests.rates import GENEROUS
 
@@ -35,6 +36,8 @@ def synced(
     [org_id] = connect(database, simulator)
     align_partitions(instance, [org_id])
     sync(database, org_id, [CAMPUSES, EMAILS])
+    with database.connect() as connection:
+        transform_org(connection, org_id, schema="public", sync_id="made")
     return org_id
 
 
