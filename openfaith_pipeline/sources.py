@@ -8,11 +8,13 @@ from typing import Final
 
 from openfaith_pipeline.canonical.registry import Model, model_of
 from openfaith_pipeline.catalog.events import Event, Subscriptions, WebhookDialect
+from openfaith_pipeline.catalog.personal import PersonalData
 from openfaith_pipeline.catalog.source import Product, Source
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.view import Question, View
 from openfaith_pipeline.planning_center import envelopes, mapping, products, views
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.planning_center.personal import PERSONAL_DATA
 from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 from openfaith_pipeline.planning_center.streams import STREAMS
 from openfaith_pipeline.planning_center.webhook_subscriptions import WebhookSubscriptions
@@ -22,6 +24,7 @@ __all__ = [
     "DEFAULT_SOURCE",
     "DIALECTS",
     "ENTITIES",
+    "PERSONAL",
     "PRODUCTS",
     "QUESTIONS",
     "SOURCES",
@@ -56,6 +59,9 @@ CANONICAL: Final[Model] = model_of(mapping.MODULES, STREAMS)
 
 ENTITIES: Final = CANONICAL.entities
 """The entities by stream; folders are entities too."""
+
+PERSONAL: Final[PersonalData] = PERSONAL_DATA
+"""Whose data the records are: what is erased with a person, and what only names one."""
 
 VIEWS: Final[Mapping[str, View]] = {view.name: view for view in views.VIEWS}
 """The views for people who query, by name, each after those it reads."""

@@ -39,6 +39,7 @@ VERBS: Final = {
     "policy": "policy:policy_app",
     "alerts": "alerts:alerts_app",
     "org": "orgs:orgs_app",
+    "person": "person:person_app",
     "webhooks": "webhooks:webhooks_app",
     "db": "database:database_app",
 }
@@ -50,7 +51,7 @@ CHAPTERS: Final = {
     "Sync": ("sync", "backfill", "syncs", "status"),
     "Look after": ("verify", "alerts", "review", "deletes", "quarantine", "policy", "webhooks"),
     "Look back, take back": ("history", "rollback"),
-    "Data": ("catalog", "db"),
+    "Data": ("catalog", "db", "person"),
     "Run on servers": ("serve", "worker", "dagster"),
     "Practise": ("simulator",),
 }

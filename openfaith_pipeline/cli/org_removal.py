@@ -43,7 +43,7 @@ def remove(
             terminal.say(f"deleting {terminal.number_of(ours, 'webhook subscription')} at Planning Center")
         left_over = asyncio.run(let_go(database, org_id, adapter=DEFAULT_SOURCE.adapter))
         _remove(database, org_id)
-    _complain_of(org_id, left_over)
+    complain_of(org_id, left_over)
     if as_json:
         webhooks = {"ended": left_over.ended, "left": left_over.left, "problem": left_over.problem}
         terminal.print_json({**describe_org(org, health), "done": "removed", "webhooks": webhooks})
@@ -62,7 +62,8 @@ def _remove(database: Database, org_id: str) -> None:
         align_partitions(instance, org_ids)
 
 
-def _complain_of(org_id: str, left_over: LeftOver) -> None:
+def complain_of(org_id: str, left_over: LeftOver) -> None:
+    """Name the subscriptions that could not be deleted."""
     if left_over.left:
         terminal.complain(
             f"{terminal.number_of(len(left_over.left), 'webhook subscription')} of {org_id} could not be deleted:"

@@ -18,6 +18,7 @@ from openfaith_pipeline.orgs.turns import Progress, progress_of, reschedule
 from openfaith_pipeline.settings import load_settings
 
 _DEFAULT: Final = "default"
+_AS_FOR_ALL: Final = "as for all orgs"
 
 Every = Annotated[
     str | None,
@@ -45,6 +46,20 @@ Streams = Annotated[
         "--streams", metavar="LIST", help="Products and streams, such as people,giving.donations. Default all."
     ),
 ]
+KeepJournal = Annotated[
+    str | None,
+    typer.Option("--keep-journal", metavar="TIME", help="How long changes are kept, 7d or more."),
+]
+KeepDeliveries = Annotated[
+    str | None,
+    typer.Option("--keep-deliveries", metavar="TIME", help="How long settled webhook deliveries are kept, 7d or more."),
+]
+KeepQuarantine = Annotated[
+    str | None,
+    typer.Option(
+        "--keep-quarantine", metavar="TIME", help="How long resolved quarantine entries are kept, 7d or more."
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -56,20 +71,26 @@ class _Shown:
     progress: Sequence[Progress]
 
 
-def set_schedule(
+def set_schedule(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
     org: OrgName,
     every: Every = None,
     poll_every: PollEvery = None,
     reconcile_within: ReconcileWithin = None,
     streams: Streams = None,
+    keep_journal: KeepJournal = None,
+    keep_deliveries: KeepDeliveries = None,
+    keep_quarantine: KeepQuarantine = None,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Set how often a church is synced, and which streams. Omitted settings stay; `default` restores a default.
+    """Set how often a church is synced, which streams, and how long its past is kept.
+
+    Omitted settings stay; `default` restores a default.
 
     Examples:
       openfaith-pipeline org set org_01k5t0w2m1e9qv4y8z3n7b6c5d --every 5m --reconcile-within 3d
       openfaith-pipeline org set org_01k5t0w2m1e9qv4y8z3n7b6c5d --streams people,groups,giving.donations
       openfaith-pipeline org set org_01k5t0w2m1e9qv4y8z3n7b6c5d --every default
+      openfaith-pipeline org set org_01k5t0w2m1e9qv4y8z3n7b6c5d --keep-journal 90d --keep-deliveries 7d
 
     Exit codes: 0 set; 1 the database does not answer; 2 no such org, or wrong usage.
     """
@@ -78,14 +99,23 @@ def set_schedule(
         "poll_every": poll_every,
         "reconcile_within": reconcile_within,
         "streams": streams,
+        "journal_kept": keep_journal,
+        "deliveries_kept": keep_deliveries,
+        "quarantine_kept": keep_quarantine,
     }
     if all(value is None for value in given.values()):
-        raise UsageError("nothing to set: give --every, --poll-every, --reconcile-within or --streams")
+        raise UsageError(
+            "nothing to set: give --every, --poll-every, --reconcile-within, --streams, --keep-journal,"
+            " --keep-deliveries or --keep-quarantine"
+        )
     change = SettingsChange(
         sync_every=_parse_time("--every", every),
         poll_every=_parse_time("--poll-every", poll_every),
         reconcile_within=_parse_time("--reconcile-within", reconcile_within),
         streams=_parse_names(streams),
+        journal_kept=_parse_time("--keep-journal", keep_journal),
+        deliveries_kept=_parse_time("--keep-deliveries", keep_deliveries),
+        quarantine_kept=_parse_time("--keep-quarantine", keep_quarantine),
         reset=frozenset(name for name, value in given.items() if value in {_DEFAULT, "all"}),
     )
     with open_database(load_settings()) as database:
@@ -140,6 +170,9 @@ def _print(shown: _Shown, *, as_json: bool) -> None:
         ["streams listed only whole, every", written_period(settings.poll_every)],
         ["each stream reconciled within", written_period(settings.reconcile_within)],
         ["streams", "all" if settings.streams is None else ", ".join(settings.streams)],
+        ["changes kept", _kept(settings.journal_kept) or _AS_FOR_ALL],
+        ["settled webhook deliveries kept", _kept(settings.deliveries_kept) or _AS_FOR_ALL],
+        ["resolved quarantine entries kept", _kept(settings.quarantine_kept) or _AS_FOR_ALL],
     ]
     terminal.output().print(terminal.table(("setting", "value"), rows))
     turns = [
@@ -149,6 +182,10 @@ def _print(shown: _Shown, *, as_json: bool) -> None:
     if turns:
         columns = ("turn", "next", "last succeeded", "failures", "")
         terminal.output().print(terminal.table(columns, turns, numbers=("failures",)))
+
+
+def _kept(value: timedelta | None) -> str | None:
+    return written_period(value) if value else None
 
 
 def _next(progress: Progress) -> str:
@@ -166,6 +203,11 @@ def _described(shown: _Shown) -> dict[str, Any]:
             "poll_every": written_period(settings.poll_every),
             "reconcile_within": written_period(settings.reconcile_within),
             "streams": settings.streams,
+        },
+        "retention": {
+            "journal": _kept(settings.journal_kept),
+            "deliveries": _kept(settings.deliveries_kept),
+            "quarantine": _kept(settings.quarantine_kept),
         },
         "turns": {
             each.kind: {

@@ -16,6 +16,7 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.home import open_or_make
 from openfaith_pipeline.cli.org_invite import invite
 from openfaith_pipeline.cli.org_names import OrgName, org_id_of
+from openfaith_pipeline.cli.org_privacy import erase, export
 from openfaith_pipeline.cli.org_removal import remove
 from openfaith_pipeline.cli.org_settings import set_schedule, show
 from openfaith_pipeline.connections.cipher import cipher_from
@@ -48,6 +49,8 @@ orgs_app.command("set")(set_schedule)
 orgs_app.command("show")(show)
 orgs_app.command("invite")(invite)
 orgs_app.command("remove")(remove)
+orgs_app.command("export")(export)
+orgs_app.command("erase")(erase)
 
 NewOrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="Its id in OpenFaith (org_...), or `new` to make one.")]
 AppId = Annotated[str, typer.Option("--app-id", metavar="ID", help="Application ID of the personal access token.")]

@@ -132,6 +132,8 @@ def _remark(result: StreamResult) -> str:
         remarks.append(f"{result.caught} without a new {STREAMS[result.stream].cursor}")
     if result.quarantined:
         remarks.append(f"{result.quarantined} quarantined")
+    if result.withheld_by_erasure:
+        remarks.append(f"{result.withheld_by_erasure} withheld, as erased")
     return ", ".join(remarks)
 
 

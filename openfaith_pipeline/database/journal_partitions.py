@@ -30,12 +30,61 @@ def add_partitions(connection: Connection[Any], *, months_ahead: int = MONTHS_AH
     return added
 
 
-def drop_partitions(connection: Connection[Any], *, days: int) -> list[str]:
-    """Drop whole months of entries older than `days`; returns the partitions dropped.
+# An org with a retention of its own has a horizon of its own from the first maintenance on. Without one again, it
+# follows all others.
+_OWN_HORIZONS: Final = """
+WITH kept AS (SELECT org_id, journal_kept FROM sync.org_settings WHERE journal_kept IS NOT NULL), set AS (
+    INSERT INTO sync.org_journal_horizons AS own (org_id, begins_at)
+    SELECT org_id, greatest(horizon.begins_at, now() - journal_kept) FROM kept, sync.journal_horizon AS horizon
+    ON CONFLICT (org_id) DO UPDATE SET begins_at = greatest(
+        own.begins_at, now() - (SELECT journal_kept FROM kept WHERE kept.org_id = own.org_id))
+)
+UPDATE sync.org_journal_horizons AS own SET begins_at = greatest(own.begins_at, horizon.begins_at)
+FROM sync.journal_horizon AS horizon WHERE own.org_id NOT IN (SELECT org_id FROM kept)
+"""
 
-    The horizon, before which the journal cannot reconstruct a table, moves along.
+# Entries of an org are found by its horizon; of the others, those that only stay for an org that keeps them longer.
+_FORGET_OWN: Final = """
+DELETE FROM sync.journal AS entry USING sync.org_journal_horizons AS own
+WHERE entry.org_id = own.org_id AND entry.changed_at < own.begins_at
+"""
+_FORGET_OTHERS: Final = """
+DELETE FROM sync.journal AS entry USING sync.journal_horizon AS horizon
+WHERE entry.changed_at < horizon.begins_at
+    AND NOT EXISTS (SELECT FROM sync.org_journal_horizons AS own WHERE own.org_id = entry.org_id)
+"""
+
+
+def longest_kept(connection: Connection[Any], days: int) -> int:
+    """The longest retention of any org, in days. days: that of orgs without a setting of their own."""
+    row = connection.execute("SELECT extract(days FROM max(journal_kept))::int FROM sync.org_settings").fetchone()
+    return max(days, row[0] or 0) if row else days
+
+
+def forget_entries(connection: Connection[Any], *, days: int) -> int:
+    """Delete the entries of orgs that keep them for less time than others; returns their number.
+
+    days: for orgs without a setting of their own.
     """
-    keeps_from = datetime.now(UTC) - timedelta(days=days)
+    with connection.transaction():
+        if longest_kept(connection, days) > days:
+            horizon = datetime.now(UTC) - timedelta(days=days)
+            connection.execute(_OWN_HORIZONS)
+            connection.execute("UPDATE sync.journal_horizon SET begins_at = greatest(begins_at, %s)", (horizon,))
+            forgotten = connection.execute(_FORGET_OTHERS).rowcount
+        else:
+            connection.execute(_OWN_HORIZONS)
+            forgotten = 0
+        return forgotten + connection.execute(_FORGET_OWN).rowcount
+
+
+def drop_partitions(connection: Connection[Any], *, days: int) -> list[str]:
+    """Drop whole months of entries that no org keeps any more; returns the partitions dropped.
+
+    days: for orgs without a setting of their own. The horizon, before which the journal cannot reconstruct a table,
+    moves along.
+    """
+    keeps_from = datetime.now(UTC) - timedelta(days=longest_kept(connection, days))
     expired = sorted(month for month in _months(connection) if _next(month) <= keeps_from.date())
     if not expired:
         return []

@@ -97,6 +97,7 @@ def stream_metadata(
         **({"reason": result.error} if result.error else {}),
         **({"drift": ", ".join(result.drift)} if result.drift else {}),
         **counts,
+        **({"rows_withheld_by_erasure": result.withheld_by_erasure} if result.withheld_by_erasure else {}),
         "mode": result.mode,
         "sync_id": sync_id,
         **_table_facts(stream.raw_table, result.row_count),

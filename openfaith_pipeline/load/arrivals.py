@@ -111,13 +111,15 @@ async def _finish(connection: AsyncConnection[Any], session: Session, published:
     for name, counts in published.items():
         await connection.execute(
             "UPDATE sync.stream_syncs SET status = 'succeeded', checkpoint = NULL, finished_at = now(),"
-            " fetched = %s, inserted = %s, updated = %s, unchanged = %s, deleted = %s WHERE id = %s",
+            " fetched = %s, inserted = %s, updated = %s, unchanged = %s, deleted = %s, withheld_by_erasure = %s"
+            " WHERE id = %s",
             (
                 counts.fetched,
                 counts.inserted,
                 counts.updated,
                 counts.unchanged,
                 counts.deleted,
+                len(session.withheld.get(name, ())),
                 session.ids[name],
             ),
         )

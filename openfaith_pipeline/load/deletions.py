@@ -65,7 +65,7 @@ class Verdict:
 class Accounting(NamedTuple):
     """Counts of a stream's records staged by a finished walk.
 
-    staged: distinct records. rows: highest number of occurrences of one.
+    staged: distinct records, those included that are erased. rows: highest number of occurrences of one.
     broken: records quarantined as a whole; they exist at the source, though some have no usable id.
     """
 
@@ -80,7 +80,8 @@ async def account(connection: AsyncConnection[Any], session: Session, stream: St
         _account_statement(stream), (session.org_id, stream.name, session.sync_id, session.ids[stream.name])
     )
     row = await cursor.fetchone() or {"staged": 0, "broken": 0, "rows": 0}
-    return Accounting(row["staged"], row["broken"], row["rows"])
+    withheld = session.withheld.get(stream.name, [])
+    return Accounting(row["staged"] + len(set(withheld)), row["broken"], row["rows"] + len(withheld))
 
 
 @cache

@@ -9,7 +9,7 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -173,6 +173,26 @@ def fence_off(connection: Connection[Any], org_id: str, names: Collection[str]) 
     """
     _refuse_held(org_id, lock_holders(connection, org_id, names))
     connection.execute(_FENCE_OFF, (org_id, list(names)))
+
+
+_RESERVE: Final = """
+INSERT INTO sync.stream_states (org_id, stream) SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING RETURNING stream
+"""
+
+
+@contextlib.contextmanager
+def hold_org(connection: Connection[Any], org_id: str, names: Collection[str]) -> Iterator[None]:
+    """Keep every sync from the org until the transaction ends, also from streams that no sync has read yet.
+
+    names: of all streams. Raises StreamBusy when a live sync holds one of them.
+    """
+    reserved = connection.execute(_RESERVE, (org_id, sorted(names))).fetchall()
+    fence_off(connection, org_id, names)
+    yield
+    connection.execute(
+        "DELETE FROM sync.stream_states WHERE org_id = %s AND stream = ANY(%s)",
+        (org_id, [stream for (stream,) in reserved]),
+    )
 
 
 RENEWAL: Final = sql.SQL("""

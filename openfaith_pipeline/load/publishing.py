@@ -198,7 +198,8 @@ def _unstage_statement(stream: Stream) -> bytes:
 _END: Final = """
 UPDATE sync.stream_syncs SET status = %(status)s, error = %(error)s, checkpoint = NULL, finished_at = now(),
     fetched = %(fetched)s, inserted = %(inserted)s, updated = %(updated)s, unchanged = %(unchanged)s,
-    deleted = %(deleted)s, merged = %(merged)s, caught = %(caught)s, requests = requests + %(requests)s
+    deleted = %(deleted)s, merged = %(merged)s, caught = %(caught)s, requests = requests + %(requests)s,
+    withheld_by_erasure = %(withheld_by_erasure)s
 WHERE id = %(id)s
 """
 
@@ -213,6 +214,7 @@ async def _finish(
             "status": verdict.status(name),
             "error": verdict.reason(name),
             "requests": verdict.requests if name == session.names[0] else 0,
+            "withheld_by_erasure": len(session.withheld.get(name, ())),
             "id": session.ids[name],
         }
         await connection.execute(_END, ended)

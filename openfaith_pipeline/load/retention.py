@@ -77,9 +77,18 @@ def forget_syncs(connection: Connection[Any], *, runs: timedelta, journal: timed
     return forgotten
 
 
+_FORGET_RESOLVED: Final = """
+DELETE FROM sync.quarantine AS entry WHERE resolved_at < now() - coalesce(
+    (SELECT own.quarantine_kept FROM sync.org_settings AS own WHERE own.org_id = entry.org_id), %s)
+"""
+
+
 def forget_resolved(connection: Connection[Any], older_than: timedelta) -> int:
-    """Delete quarantine entries resolved that long ago, with their personal data; returns their number."""
-    return connection.execute("DELETE FROM sync.quarantine WHERE resolved_at < now() - %s", (older_than,)).rowcount
+    """Delete quarantine entries resolved that long ago, with their personal data; returns their number.
+
+    older_than: for orgs without a setting of their own.
+    """
+    return connection.execute(_FORGET_RESOLVED, (older_than,)).rowcount
 
 
 def forget_abandoned(connection: Connection[Any], older_than: timedelta) -> int:

@@ -55,11 +55,15 @@ class _Unfitting:
 
 @dataclass
 class EncodedRows:
-    """Lines for COPY, issues of values left out, and the names of all attributes sent."""
+    """Lines for COPY, issues of values left out, and the names of all attributes sent.
+
+    withheld: marks of the records that are erased, which have no line.
+    """
 
     lines: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     attributes: set[str] = field(default_factory=set)
+    withheld: list[bytes] = field(default_factory=list)
 
 
 class RowEncoder:

@@ -17,6 +17,7 @@ from openfaith_pipeline.catalog.walk import RESUMABLE_FOR, Checkpoint, End, Rout
 from openfaith_pipeline.database.table_names import staging_name
 from openfaith_pipeline.errors import PlanStale
 from openfaith_pipeline.load.drift import Sightings
+from openfaith_pipeline.load.erased import Erased
 from openfaith_pipeline.load.leases import Leases, lock_streams, release, take_leases
 
 ARRIVED = "webhook"
@@ -51,6 +52,8 @@ class Session:
     sightings: by stream name, what this attempt saw of the attributes.
     named: by stream name, the parents that records staged by this attempt have told. is_resumed: an earlier attempt
         has staged others.
+    erased: the org's erased records, once they were needed.
+    withheld: by stream name, the marks (in hexadecimal) of erased records that were listed, once for each listing.
     """
 
     request: SyncRequest
@@ -66,6 +69,8 @@ class Session:
     sightings: dict[str, Sightings] = field(default_factory=dict)
     named: dict[str, set[str]] = field(default_factory=dict)
     is_resumed: bool = False
+    erased: Erased | None = None
+    withheld: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -88,6 +93,7 @@ class Session:
         """State for the next attempt, as stored."""
         end = None if self.end is None else asdict(self.end)
         place = {"state": self.state, "end": end, "pages": self.pages, "readings": self.readings}
+        place |= {"withheld": self.withheld} if self.withheld else {}
         return Jsonb({"signature": self.walk.signature, **place})
 
 
@@ -109,8 +115,7 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
         if stored and is_same and not (is_anew and is_foreign):
             await _adopt(connection, request.sync_id, found)
             end = None if stored["end"] is None else End.read(stored["end"])
-            place = {name: stored[name] for name in ("state", "pages", "readings")}
-            resumed = {**place, "end": end, "is_resumed": True}
+            resumed = {**_place_in(stored), "end": end, "is_resumed": True}
         else:
             await _abandon(connection, walk.streams, unfinished)
             found = await _begin(connection, request, walk)
@@ -139,9 +144,14 @@ async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, w
         leases = await take_leases(connection, request.org_id, request.holder, names)
     stored = next(row["checkpoint"] for row in planned if row["checkpoint"])
     ids = {name: next(row["id"] for row in planned if row["stream"] == name) for name in names}
-    place = {name: stored[name] for name in ("state", "pages", "readings")}
     started_at = min(row["started_at"] for row in planned)
-    return Session(request, walk, ids, leases, starts, started_at, end=End.read(stored["end"]), **place)
+    return Session(request, walk, ids, leases, starts, started_at, end=End.read(stored["end"]), **_place_in(stored))
+
+
+def _place_in(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """How far a session had come."""
+    place = {name: stored[name] for name in ("state", "pages", "readings")}
+    return {**place, "withheld": stored.get("withheld", {})}
 
 
 async def open_beside(connection: AsyncConnection[Any], request: SyncRequest, walk: Walk) -> Session:

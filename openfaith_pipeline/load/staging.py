@@ -12,6 +12,7 @@ from openfaith_pipeline.catalog.walk import Page, Record
 from openfaith_pipeline.database.raw_tables import LINKS_COLUMN
 from openfaith_pipeline.database.table_names import staging_name
 from openfaith_pipeline.load.drift import Sightings
+from openfaith_pipeline.load.erased import read_erased
 from openfaith_pipeline.load.leases import RENEWAL, renew
 from openfaith_pipeline.load.parentage import with_known_parents
 from openfaith_pipeline.load.rows import EncodedRows, Issue, RowEncoder
@@ -27,7 +28,7 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
     The session object is advanced only after the commit. Raises LeaseLost if another took over.
     """
     encoded: dict[str, EncodedRows] = {}
-    before = (session.state, session.end, session.pages)
+    before = (session.state, session.end, session.pages, session.withheld)
     session.state, session.end, session.pages = page.checkpoint, page.end, session.pages + page.pages
     try:
         with span("stage page", {"openfaith.page": session.pages}) as staging:
@@ -36,10 +37,11 @@ async def commit_page(connection: AsyncConnection[Any], session: Session, page: 
                     if records := page.records.get(stream.name):
                         encoded[stream.name] = await encode_completed(connection, session, stream, records)
                         await stage(connection, session, stream, encoded[stream.name])
+                session.withheld = _with(session.withheld, encoded)
                 await _move_checkpoint(connection, session, page, encoded)
             staging.set_attribute("openfaith.rows", sum(len(rows.lines) for rows in encoded.values()))
     except BaseException:
-        session.state, session.end, session.pages = before
+        session.state, session.end, session.pages, session.withheld = before
         raise
     for name, rows in encoded.items():
         session.sightings.setdefault(name, Sightings()).add(rows)
@@ -51,8 +53,8 @@ async def discard_reading(connection: AsyncConnection[Any], session: Session) ->
 
     Raises LeaseLost if another took over.
     """
-    before = (session.state, session.end, session.readings)
-    session.state, session.end, session.readings = None, None, session.readings + 1
+    before = (session.state, session.end, session.readings, session.withheld)
+    session.state, session.end, session.readings, session.withheld = None, None, session.readings + 1, {}
     try:
         async with connection.transaction():
             await renew(connection, session.leases)
@@ -63,7 +65,7 @@ async def discard_reading(connection: AsyncConnection[Any], session: Session) ->
                 (session.checkpoint(), session.ids[session.names[0]]),
             )
     except BaseException:
-        session.state, session.end, session.readings = before
+        session.state, session.end, session.readings, session.withheld = before
         raise
     session.sightings.clear()
     session.named.clear()
@@ -90,8 +92,22 @@ def encoder_of(stream: Stream) -> RowEncoder:
 async def encode_completed(
     connection: AsyncConnection[Any], session: Session, stream: Stream, records: list[Record]
 ) -> EncodedRows:
-    """The records as rows, with known parents where they name none."""
-    return encoder_of(stream).encode(await with_known_parents(connection, session, stream, records))
+    """The records as rows, with known parents where they name none, and without those that are erased."""
+    records = await with_known_parents(connection, session, stream, records)
+    if session.erased is None:
+        # An erasure takes the streams' leases: while this session has them, none is added.
+        session.erased = await read_erased(connection, session.org_id)
+    if not session.erased:
+        return encoder_of(stream).encode(records)
+    admitted = session.erased.admit(stream, records)
+    rows = encoder_of(stream).encode(admitted.records)
+    rows.withheld = admitted.withheld
+    return rows
+
+
+def _with(withheld: Mapping[str, list[str]], encoded: Mapping[str, EncodedRows]) -> dict[str, list[str]]:
+    more = {name: [mark.hex() for mark in rows.withheld] for name, rows in encoded.items() if rows.withheld}
+    return {**withheld, **{name: [*withheld.get(name, ()), *marks] for name, marks in more.items()}}
 
 
 async def stage(connection: AsyncConnection[Any], session: Session, stream: Stream, rows: EncodedRows) -> None:

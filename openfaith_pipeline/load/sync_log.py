@@ -277,7 +277,8 @@ async def record_stream_sync(
 async def page_counts(connection: AsyncConnection[Any], stream_sync_ids: Sequence[int]) -> dict[str, dict[str, Any]]:
     """By stream, counts summed over all pages, including earlier attempts, and the drift of its attributes."""
     cursor = await connection.execute(
-        "SELECT stream, quarantined, requests, waited_seconds, ARRAY(SELECT kind || ' ' || attribute FROM sync.drift"
+        "SELECT stream, quarantined, withheld_by_erasure, requests, waited_seconds,"
+        " ARRAY(SELECT kind || ' ' || attribute FROM sync.drift"
         " WHERE drift.org_id = done.org_id AND drift.stream = done.stream ORDER BY 1) AS drift"
         " FROM sync.stream_syncs AS done WHERE id = ANY(%s)",
         (list(stream_sync_ids),),

@@ -17,9 +17,12 @@ SYNC_EVERY: Final = timedelta(minutes=15)
 POLL_EVERY: Final = timedelta(hours=1)
 RECONCILE_WITHIN: Final = timedelta(days=7)
 
-_COLUMNS: Final = ("sync_every", "poll_every", "reconcile_within", "streams")
+_KEPT: Final = ("journal_kept", "deliveries_kept", "quarantine_kept")
+_COLUMNS: Final = ("sync_every", "poll_every", "reconcile_within", "streams", *_KEPT)
 _EVERY_BOUNDS: Final = (timedelta(minutes=1), timedelta(days=30))
 _WITHIN_BOUNDS: Final = (timedelta(days=1), timedelta(days=90))
+_KEPT_BOUNDS: Final = (timedelta(days=7), timedelta(days=9999))
+"""Planning Center repeats a delivery for five and a half days: one that was forgotten before would be applied again."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,17 @@ class OrgSettings:
     poll_every: interval between reads of streams without a cursor, which can only be read whole; other syncs skip them.
     reconcile_within: time in which each stream is reconciled once.
     streams: names of products and streams; None for everything, including streams that later versions add.
+    journal_kept, deliveries_kept, quarantine_kept: how long changes, settled webhook deliveries and resolved quarantine
+        entries are kept; None for the default of all orgs.
     """
 
     sync_every: timedelta = SYNC_EVERY
     poll_every: timedelta = POLL_EVERY
     reconcile_within: timedelta = RECONCILE_WITHIN
     streams: Sequence[str] | None = None
+    journal_kept: timedelta | None = None
+    deliveries_kept: timedelta | None = None
+    quarantine_kept: timedelta | None = None
 
     def chosen_streams(self) -> tuple[Stream, ...]:
         """The streams to sync. Names that the catalog no longer has are ignored."""
@@ -55,6 +63,9 @@ class SettingsChange:
     poll_every: timedelta | None = None
     reconcile_within: timedelta | None = None
     streams: Sequence[str] | None = None
+    journal_kept: timedelta | None = None
+    deliveries_kept: timedelta | None = None
+    quarantine_kept: timedelta | None = None
     reset: frozenset[str] = field(default_factory=frozenset)
 
     def __post_init__(self) -> None:
@@ -62,6 +73,8 @@ class SettingsChange:
         _check_between("every", self.sync_every, _EVERY_BOUNDS)
         _check_between("poll-every", self.poll_every, _EVERY_BOUNDS)
         _check_between("reconcile-within", self.reconcile_within, _WITHIN_BOUNDS)
+        for name in _KEPT:
+            _check_between(f"keep-{name.removesuffix('_kept')}", getattr(self, name), _KEPT_BOUNDS)
         _check_names(self.streams or ())
 
 
@@ -70,7 +83,9 @@ def settings_of(connection: Connection[Any], org_id: str) -> OrgSettings:
     get_org(connection, org_id)
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
-            "SELECT sync_every, poll_every, reconcile_within, streams FROM sync.org_settings WHERE org_id = %s",
+            sql.SQL("SELECT {} FROM sync.org_settings WHERE org_id = %s").format(
+                sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
+            ),
             (org_id,),
         ).fetchone()
     return OrgSettings(**{name: value for name, value in (row or {}).items() if value is not None})

@@ -6,7 +6,7 @@ from datetime import timedelta
 from openfaith_pipeline.audit.records import forget_verifications
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.dagster_history import forget_runs
-from openfaith_pipeline.database.journal_partitions import add_partitions, drop_partitions
+from openfaith_pipeline.database.journal_partitions import add_partitions, drop_partitions, forget_entries
 from openfaith_pipeline.inbox.requests import forget_ended
 from openfaith_pipeline.load.plans import give_up_old_plans
 from openfaith_pipeline.load.retention import forget_abandoned, forget_resolved, forget_syncs
@@ -19,6 +19,7 @@ class Maintained:
 
     runs_forgotten, events_forgotten: Dagster's. records_forgotten: old records of streams' syncs.
     resolved_forgotten: quarantine entries. verifications_forgotten: their reports, but an org's newest.
+    entries_forgotten: journal entries of orgs with a retention of their own.
     """
 
     months_added: int
@@ -32,6 +33,7 @@ class Maintained:
     records_forgotten: int = 0
     resolved_forgotten: int = 0
     verifications_forgotten: int = 0
+    entries_forgotten: int = 0
 
 
 def maintain(database: Database) -> Maintained:
@@ -43,7 +45,9 @@ def maintain(database: Database) -> Maintained:
         abandoned = forget_abandoned(connection, timedelta(hours=settings.abandoned_hours))
         plans = give_up_old_plans(connection)
         runs_forgotten, events_forgotten = forget_runs(connection, runs)
+        forgotten = forget_entries(connection, days=settings.journal_days)
         return Maintained(
+            entries_forgotten=forgotten,
             months_added=len(add_partitions(connection)),
             months_dropped=len(drop_partitions(connection, days=settings.journal_days)),
             syncs_forgotten=abandoned,

@@ -28,6 +28,7 @@ class StreamResult:
     requests, waited_seconds: of the walk that brought it, counted for the stream whose pages were listed.
     merged: records marked deleted because they were merged into others.
     held: rows that are gone from the source, but exceed a guard and wait for a person.
+    withheld_by_erasure: records that were listed and not stored, because they are erased.
     caught: changes that came without a new cursor value, found by reading everything.
     drift: differences of the attributes received from the catalog: `new shoe_size`, `gone nickname`, `retyped grade`.
     compensation: its rollback after a failed blocking check.
@@ -45,6 +46,7 @@ class StreamResult:
     held: int = 0
     caught: int = 0
     quarantined: int = 0
+    withheld_by_erasure: int = 0
     requests: int = 0
     seconds: float = 0.0
     waited_seconds: float = 0.0

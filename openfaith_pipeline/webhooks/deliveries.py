@@ -7,7 +7,7 @@ runs out, and its work is repeated, which changes nothing the second time.
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal
@@ -18,6 +18,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.events import Incoming
 from openfaith_pipeline.database.beats import beating
+from openfaith_pipeline.load.erased import read_erased
+from openfaith_pipeline.load.withheld_deliveries import without_erased
 
 Outcome = Literal["applied", "superseded", "requested", "ignored", "failed"]
 
@@ -125,7 +127,39 @@ async def claim(
             return []
         async with connection.cursor(row_factory=class_row(Delivery)) as cursor:
             await cursor.execute(_CLAIM, {**limits, "org": next_org["org_id"]}, prepare=False)
-            return sorted(await cursor.fetchall(), key=lambda delivery: delivery.id)
+            claimed = sorted(await cursor.fetchall(), key=lambda delivery: delivery.id)
+        return await withhold_erased(connection, claimed) if claimed else []
+
+
+_WITHHOLD: Final = """
+UPDATE sync.webhook_deliveries SET payload = '{}', status = 'ignored', error = 'withheld: its record is erased',
+    settled_at = now(), holder = NULL, claimed_until = NULL
+WHERE org_id = %s AND id = ANY(%s)
+"""
+
+
+async def withhold_erased(connection: AsyncConnection[Any], deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """The deliveries of one org without those of erased records, and cleared of references to such, as are the stored.
+
+    What has come of an erased person so far is not kept until it is applied and settled.
+    """
+    erased = await read_erased(connection, deliveries[0].org_id)
+    if not erased:
+        return list(deliveries)
+    kept, withheld = [], []
+    for each in deliveries:
+        payload = without_erased(erased, each.stream, each.record_id, each.payload)
+        if payload is None:
+            withheld.append(each.id)
+            continue
+        kept.append(replace(each, payload=payload))
+        if payload != each.payload:
+            await connection.execute(
+                "UPDATE sync.webhook_deliveries SET payload = %s WHERE org_id = %s AND id = %s",
+                (payload, each.org_id, each.id),
+            )
+    await connection.execute(_WITHHOLD, (deliveries[0].org_id, withheld))
+    return kept
 
 
 async def holders(connection: AsyncConnection[Any]) -> list[str]:
@@ -241,6 +275,15 @@ def oldest_overdue(connection: Connection[Any], patience: timedelta) -> int | No
     return row[0] if row else None
 
 
+_FORGET: Final = """
+DELETE FROM sync.webhook_deliveries AS delivery WHERE settled_at < now() - coalesce(
+    (SELECT own.deliveries_kept FROM sync.org_settings AS own WHERE own.org_id = delivery.org_id), %s)
+"""
+
+
 def forget_settled(connection: Connection[Any]) -> int:
-    """Delete deliveries settled long ago, with their personal data; returns their number. The caller commits."""
-    return connection.execute("DELETE FROM sync.webhook_deliveries WHERE settled_at < now() - %s", (KEPT_FOR,)).rowcount
+    """Delete deliveries settled long ago, with their personal data; returns their number. The caller commits.
+
+    For how long they are kept, an org may have a setting of its own.
+    """
+    return connection.execute(_FORGET, (KEPT_FOR,)).rowcount

@@ -82,3 +82,11 @@ JOURNAL_HORIZON: Final = Table(
         comment="what the tables were before this is not known",
     ),
 )
+
+ORG_JOURNAL_HORIZONS: Final = Table(
+    "org_journal_horizons",
+    METADATA,
+    Column("org_id", Text, primary_key=True),
+    Column("begins_at", DateTime(timezone=True), nullable=False),
+)
+"""Where the journal of an org with a retention of its own begins."""

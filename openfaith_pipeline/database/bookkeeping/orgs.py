@@ -90,6 +90,11 @@ ORG_SETTINGS: Final = Table(
     Column("poll_every", Interval, comment="between readings of what can only be read whole; the default when null"),
     Column("reconcile_within", Interval, comment="in which each stream is reconciled once; the default when null"),
     Column("streams", ARRAY(Text), comment="products and streams that are synced; all when null"),
+    Column("journal_kept", Interval, comment="how long changes are kept; the instance's setting when null"),
+    Column("deliveries_kept", Interval, comment="how long settled webhook deliveries are kept; the default when null"),
+    Column(
+        "quarantine_kept", Interval, comment="how long resolved quarantine entries are kept; as the journal when null"
+    ),
     moment_of_insert("updated_at"),
 )
 

@@ -139,6 +139,13 @@ STREAM_SYNCS: Final = Table(
         comment="rows marked deleted because their records were merged into others",
     ),
     count("quarantined"),
+    Column(
+        "withheld_by_erasure",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="records that were listed and not stored, because they are erased",
+    ),
     count("requests"),
     Column("waited_seconds", Double, nullable=False, server_default=text("0")),
     moment_of_insert("started_at"),

@@ -147,3 +147,60 @@ def test_what_syncs_left_of_themselves_goes_as_soon_as_nothing_can_ask_for_it(da
         syncs = connection.execute("SELECT sync_id FROM sync.syncs").fetchall()
     assert {sync_id for (sync_id,) in streams} == {"failed", "changed", "linked", *newest}
     assert {sync_id for (sync_id,) in syncs} == {"quiet", "failed", "changed", "linked", "keyed", *newest}
+
+
+def _keep(database: Database, org_id: str, **kept: int) -> None:
+    with database.connect() as connection:
+        connection.execute("INSERT INTO sync.orgs (org_id, name) VALUES (%s, %s)", (org_id, org_id))
+        columns = sql.SQL(", ").join(map(sql.Identifier, kept))
+        days = sql.SQL(", ").join(sql.Literal(timedelta(days=number)) for number in kept.values())
+        connection.execute(
+            sql.SQL("INSERT INTO sync.org_settings (org_id, {}) VALUES (%s, {})").format(columns, days), (org_id,)
+        )
+
+
+def test_an_org_keeps_deliveries_and_quarantine_for_as_long_as_it_says(database: Database) -> None:
+    _keep(database, "short", deliveries_kept=7, quarantine_kept=7)
+    _keep(database, "long", deliveries_kept=90, quarantine_kept=900)
+    with database.connect() as connection:
+        for org_id in ("short", "other", "long"):
+            for days in (8, 31, 500):
+                connection.execute(
+                    "INSERT INTO sync.webhook_deliveries (org_id, event_id, event, payload, status, settled_at)"
+                    " VALUES (%s, %s, 'an.event', '{}', 'applied', now() - %s)",
+                    (org_id, str(days), timedelta(days=days)),
+                )
+                connection.execute(
+                    "INSERT INTO sync.quarantine (org_id, stream, sync_id, reason, resolved_at)"
+                    " VALUES (%s, 'people.emails', %s, 'why', now() - %s)",
+                    (org_id, str(days), timedelta(days=days)),
+                )
+    maintain(database)
+    with database.connect() as connection:
+        deliveries = connection.execute("SELECT org_id, event_id FROM sync.webhook_deliveries ORDER BY id").fetchall()
+        entries = connection.execute("SELECT org_id, sync_id FROM sync.quarantine ORDER BY id").fetchall()
+    assert deliveries == [("other", "8"), ("long", "8"), ("long", "31")]
+    assert entries == [("other", "8"), ("other", "31"), ("long", "8"), ("long", "31"), ("long", "500")]
+
+
+def test_an_org_keeps_its_journal_for_as_long_as_it_says(database: Database) -> None:
+    _keep(database, "short", journal_kept=20)
+    _keep(database, "long", journal_kept=800)
+    entry = ENTRY.replace("'org'", "%s")
+    ages = (10, 30, 390, 410, 790)
+    now = datetime.now(UTC)
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.journal_horizon SET begins_at = %s", (now - timedelta(days=2000),))
+        for org_id in ("short", "other", "long"):
+            for days in ages:
+                connection.execute(entry, (now - timedelta(days=days), org_id))
+    assert maintain(database).entries_forgotten == 4 + 2
+    with database.connect(autocommit=True) as connection:
+        left = dict(connection.execute("SELECT org_id, count(*) FROM sync.journal GROUP BY 1").fetchall())
+        assert left == {"short": 1, "other": 3, "long": 5}
+        for org_id, days in (("short", 15), ("other", 395), ("long", 795)):
+            past = "SELECT * FROM sync.as_of(NULL::pco_people.emails, %s, %s)"
+            connection.execute(past, (org_id, now - timedelta(days=days)))
+            with pytest.raises(psycopg.errors.RaiseException, match="the journal begins at"):
+                connection.execute(past, (org_id, now - timedelta(days=days + 10)))
+    assert maintain(database).entries_forgotten == 0

@@ -1,0 +1,57 @@
+"""The declaration of whose data a record is: which records are erased with a person, and which only name one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from openfaith_pipeline.catalog.stream import Stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Personal:
+    """Part of a stream's records in a person's data.
+
+    A relationship that is not in `erased_with` only names a record: when that record is erased, the reference is
+    removed and the rest of this record stays.
+
+    erased_with: relationships to a person, or to a record of a person's, that this record is a part of.
+    describes: relationship to the person that a record is about -> attributes that describe them, which are removed
+        with the reference. An export of the person has the record whole.
+    erased_once_unnamed: relationships to a record that loses the person it named, with which this record is erased.
+    members: a stream whose records each name this one; with the last of them it is erased.
+    """
+
+    erased_with: tuple[str, ...] = ()
+    describes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    erased_once_unnamed: tuple[str, ...] = ()
+    members: str | None = None
+
+
+@dataclass(frozen=True)
+class PersonalData:
+    """Every declaration of one source.
+
+    people: streams whose records are people, all by the ids of the first.
+    personal: by stream name.
+    """
+
+    people: tuple[Stream, ...]
+    personal: Mapping[str, Personal]
+
+    @property
+    def person(self) -> Stream:
+        """The stream that people are named by."""
+        return self.people[0]
+
+    def of(self, stream: Stream) -> Personal:
+        """The stream's declaration, empty unless it has one."""
+        return self.personal.get(stream.name, _NONE)
+
+    def is_person(self, name: str) -> bool:
+        return any(stream.name == name for stream in self.people)
+
+    def identity(self, name: str) -> str:
+        """The stream by whose ids the records of stream `name` are known: of every product's people, one."""
+        return self.person.name if self.is_person(name) else name
+
+
+_NONE = Personal()

@@ -1,0 +1,118 @@
+"""Space of removed rows given back: Postgres keeps the bytes of a deleted row in its file until the table is rewritten.
+
+The planner's statistics hold samples of values, and are made anew.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import psycopg
+from psycopg import Connection, sql
+
+MOST_REWRITTEN_BYTES: Final = 2 * 1024**3
+"""A larger table is vacuumed in place: to rewrite it would keep everybody from it for minutes."""
+
+_PATIENCE: Final = "10s"
+_CLEARS_STATISTICS: Final = 180000
+"""The server's version from which a function drops statistics."""
+
+_REFUSALS: Final = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.FeatureNotSupported,  # the column of a view
+)
+
+# A table without a block has nothing to give back, but may have statistics of what was in it.
+_TABLES: Final = """
+SELECT n.nspname, c.relname, pg_total_relation_size(c.oid),
+    pg_relation_size(c.oid) = 0 AND coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) = 0
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_inherits AS part ON part.inhrelid = c.oid
+WHERE c.relkind = 'r' AND (n.nspname || '.' || c.relname = ANY(%(names)s)
+    OR part.inhparent::regclass::text = ANY(%(names)s))
+ORDER BY 1, 2
+"""
+
+# ANALYZE of an empty table leaves the statistics of before as they are.
+_SAMPLED: Final = """
+SELECT stats.attname, stats.inherited, format_type(a.atttypid, a.atttypmod)
+FROM pg_stats AS stats JOIN pg_attribute AS a ON a.attrelid = %(table)s::regclass AND a.attname = stats.attname
+WHERE stats.schemaname = %(schema)s AND stats.tablename = %(name)s
+"""
+
+_STATISTICS: Final = ("pg_catalog", "pg_statistic")
+
+
+@dataclass
+class Reclaimed:
+    """Tables that were rewritten, those that were only vacuumed (too large, or in use), and those refused."""
+
+    rewritten: list[str] = field(default_factory=list)
+    vacuumed: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    def note(self, name: str, *, is_rewritten: bool, is_vacuumed: bool) -> None:
+        (self.rewritten if is_rewritten else self.vacuumed if is_vacuumed else self.refused).append(name)
+
+
+def reclaim(connection: Connection[Any], names: Collection[str]) -> Reclaimed:
+    """Rewrite these tables (of a partitioned one, each part), and the statistics. Needs an autocommit connection.
+
+    names: schema and table.
+    """
+    done = Reclaimed()
+    connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_PATIENCE)))
+    for schema, name, size, is_empty in connection.execute(_TABLES, {"names": sorted(names)}).fetchall():
+        if not is_empty:
+            _rewrite(connection, (schema, name), size, done)
+        _forget_samples(connection, schema, name, done)
+    _rewrite(connection, _STATISTICS, 0, done)
+    _run(connection, sql.SQL("CHECKPOINT"))
+    return done
+
+
+def _rewrite(connection: Connection[Any], table: tuple[str, str], size: int, done: Reclaimed) -> None:
+    name = sql.Identifier(*table)
+    is_small = size <= MOST_REWRITTEN_BYTES
+    is_rewritten = is_small and _run(connection, sql.SQL("VACUUM (FULL, ANALYZE) {}").format(name))
+    is_vacuumed = is_rewritten or _run(connection, sql.SQL("VACUUM (ANALYZE) {}").format(name))
+    done.note(".".join(table), is_rewritten=is_rewritten, is_vacuumed=is_vacuumed)
+
+
+def _forget_samples(connection: Connection[Any], schema: str, name: str, done: Reclaimed) -> None:
+    """Drop the statistics of a table that is empty by now."""
+    table = sql.Identifier(schema, name)
+    if connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(table)).fetchone() is not None:
+        return
+    asked = {"schema": schema, "name": name, "table": table.as_string(None)}
+    for column, is_inherited, kind in connection.execute(_SAMPLED, asked).fetchall():
+        if connection.info.server_version >= _CLEARS_STATISTICS:
+            clear = sql.SQL("SELECT pg_clear_attribute_stats({}, {}, {}, {})").format(
+                schema, name, column, is_inherited
+            )
+        else:
+            # To the type that it has: nothing is rewritten, and the column's statistics are dropped.
+            clear = sql.SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {}").format(
+                table, sql.Identifier(column), sql.SQL(kind)
+            )
+        if not _run(connection, clear):
+            done.note(f"{schema}.{name}", is_rewritten=False, is_vacuumed=False)
+            return
+
+
+def _run(connection: Connection[Any], statement: sql.Composed | sql.SQL) -> bool:
+    """Whether the server did it; a warning means that it skipped the table."""
+    skipped: list[str] = []
+
+    def note(diagnostic: psycopg.errors.Diagnostic) -> None:
+        skipped.append(diagnostic.message_primary or "")
+
+    connection.add_notice_handler(note)
+    try:
+        connection.execute(statement, prepare=False)
+    except _REFUSALS:
+        return False
+    finally:
+        connection.remove_notice_handler(note)
+    return not any("skipping" in each or "permission denied" in each for each in skipped)

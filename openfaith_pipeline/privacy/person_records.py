@@ -1,0 +1,236 @@
+"""Every raw record of a person: their own, by any id that they ever had, and those that are a part of these."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, LiteralString
+
+from psycopg import Cursor, sql
+
+from openfaith_pipeline.catalog.mergers import survivors_of
+from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.database.table_names import raw_name
+from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.load.erased import streams_of_type
+from openfaith_pipeline.sources import CANONICAL, PERSONAL, STREAMS
+
+_MERGERS: Final = sql.SQL("""
+SELECT {kept}, {removed} FROM {raw} WHERE org_id = %(org_id)s AND {kept} IS NOT NULL AND {removed} IS NOT NULL
+ORDER BY created_at NULLS FIRST, length(id), id COLLATE "C"
+""")
+
+# A row that a rollback removed lives on in the journal.
+_IN_JOURNAL: Final = sql.SQL("""
+SELECT DISTINCT entry.row_key ->> 'id' FROM sync.journal AS entry
+WHERE entry.org_id = %(org_id)s AND entry.table_name = {table} AND ({named})
+    AND NOT EXISTS (
+        SELECT FROM {raw} AS present WHERE present.org_id = %(org_id)s AND present.id = entry.row_key ->> 'id')
+""")
+
+# Households and the like: those that somebody else belongs to stay.
+_EMPTIED: Final = sql.SQL("""
+SELECT DISTINCT gone.{owner} FROM {members} AS gone
+WHERE gone.org_id = %(org_id)s AND gone.id = ANY(%(ids)s) AND gone.{owner} IS NOT NULL AND NOT EXISTS (
+    SELECT FROM {members} AS other WHERE other.org_id = %(org_id)s AND other.{owner} = gone.{owner}
+        AND other.id <> ALL (%(ids)s) AND other._deleted_at IS NULL)
+""")
+
+
+@dataclass
+class PersonRecords:
+    """Ids by stream name.
+
+    unnamed: of records that stay, but lose the person they name. searched: by stream and relationship, the condition
+        that was looked for already.
+    """
+
+    org_id: str
+    person_ids: tuple[str, ...]
+    own: dict[str, set[str]] = field(default_factory=dict)
+    unnamed: dict[str, set[str]] = field(default_factory=dict)
+    searched: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    @property
+    def streams(self) -> list[Stream]:
+        return [STREAMS[name] for name in self.own]
+
+    def ids(self, stream: Stream) -> list[str]:
+        return sorted(self.own.get(stream.name, ()))
+
+    def named_through(self, stream: Stream, relationship: str) -> Iterator[tuple[list[str], list[str] | None]]:
+        """Ids that a to-one relationship may name, each with the types it names them by, None where it has no type."""
+        target = stream.belongs_to[relationship]
+        if target:
+            if self.own.get(target):
+                yield sorted(self.own[target]), None
+            return
+        for each in self.streams:
+            types = [name for name in (each.type, *each.aliases) if each.name in streams_of_type(stream, name)]
+            if types:
+                yield self.ids(each), types
+
+    def add(self, name: str, ids: Collection[str]) -> bool:
+        """Whether any was new."""
+        known = self.own.setdefault(name, set()) if ids else self.own.get(name, set())
+        before = len(known)
+        known.update(ids)
+        return len(known) > before
+
+
+def find_person(cursor: Cursor[Any], org_id: str, schema: str, name: str) -> tuple[str, ...]:
+    """The person's ids, the current one first and then those merged into it. name: an id of the source or of OpenFaith.
+
+    Raises UsageError for an id that is not known, and for one that was merged into another.
+    """
+    person_id = _source_id(cursor, org_id, schema, name) if "_" in name else name
+    survivors = survivors_of(_mergers(cursor, org_id))
+    if person_id in survivors:
+        raise UsageError(f"person {person_id} was merged into {survivors[person_id]}; name that one instead")
+    merged = [removed for removed, kept in survivors.items() if kept == person_id]
+    return (person_id, *sorted(merged))
+
+
+def check_known(cursor: Cursor[Any], records: PersonRecords) -> None:
+    """Raise UsageError if nothing at all is stored of the person."""
+    person = PERSONAL.person
+    for stream in PERSONAL.people:
+        statement = sql.SQL("SELECT FROM {} WHERE org_id = %s AND id = ANY(%s) LIMIT 1").format(raw_name(stream))
+        if cursor.execute(statement, (records.org_id, list(records.person_ids))).fetchone() is not None:
+            return
+    entry = cursor.execute(
+        "SELECT FROM sync.journal WHERE org_id = %s AND table_name = %s AND row_key ->> 'id' = ANY(%s) LIMIT 1",
+        (records.org_id, person.raw_table, list(records.person_ids)),
+    ).fetchone()
+    if entry is None and not any(ids for name, ids in records.own.items() if not PERSONAL.is_person(name)):
+        raise UsageError(f"nothing is stored of a person {records.person_ids[0]!r} in {records.org_id}")
+
+
+def find_records(cursor: Cursor[Any], org_id: str, person_ids: tuple[str, ...]) -> PersonRecords:
+    """All records of the person."""
+    records = PersonRecords(org_id, person_ids)
+    for stream in PERSONAL.people:
+        records.add(stream.name, person_ids)
+    _add_parts(cursor, records)
+    _add_unnamed(cursor, records)
+    _add_parts(cursor, records)
+    return records
+
+
+def condition_of(
+    row: str, stream: Stream, relationship: str, records: PersonRecords, parameters: dict[str, Any]
+) -> sql.Composable | None:
+    """SQL: whether a relationship of row alias `row` names a record of the person; None where it cannot."""
+    parts = []
+    for ids, types in records.named_through(stream, relationship):
+        number = len(parameters)
+        parameters[f"p{number}"] = ids
+        part = sql.SQL("{} = ANY({})").format(sql.Identifier(row, f"{relationship}_id"), sql.Placeholder(f"p{number}"))
+        if types:
+            parameters[f"t{number}"] = types
+            kind = sql.Identifier(row, f"{relationship}_type")
+            part = sql.SQL("({} AND {} = ANY({}))").format(part, kind, sql.Placeholder(f"t{number}"))
+        parts.append(part)
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(parts)) if parts else None
+
+
+def _source_id(cursor: Cursor[Any], org_id: str, schema: str, entity_id: str) -> str:
+    """The source's id of a person of OpenFaith."""
+    entity = CANONICAL.entities[PERSONAL.person.name]
+    found = cursor.execute(
+        sql.SQL(
+            'SELECT "externalId" FROM {} WHERE "orgId" = %s AND "entityId" = %s AND "entityType" = %s AND adapter = %s'
+        ).format(sql.Identifier(schema, "openfaith_externalLinks")),
+        (org_id, entity_id, entity.tag, PERSONAL.person.product.source.adapter),
+    ).fetchall()
+    ids = [external.removeprefix(entity.namespace) for (external,) in found]
+    survivors = survivors_of(_mergers(cursor, org_id))
+    current = [identifier for identifier in ids if identifier not in survivors]
+    if not current:
+        raise UsageError(f"no person {entity_id[:80]!r} is linked to a record of the source in {org_id}")
+    return str(current[0])
+
+
+def _mergers(cursor: Cursor[Any], org_id: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for stream in STREAMS.values():
+        if stream.merging and stream.merging.target == PERSONAL.person.name:
+            statement = _MERGERS.format(
+                kept=sql.Identifier(stream.merging.kept),
+                removed=sql.Identifier(stream.merging.removed),
+                raw=raw_name(stream),
+            )
+            found += cursor.execute(statement, {"org_id": org_id}).fetchall()
+    return found
+
+
+def _add_parts(cursor: Cursor[Any], records: PersonRecords) -> None:
+    """Add what is a part of a record of the person's, until nothing more is found."""
+    has_grown = True
+    while has_grown:
+        has_grown = False
+        for name, personal in PERSONAL.personal.items():
+            stream = STREAMS[name]
+            for relationship in personal.erased_with:
+                has_grown |= _add_through(cursor, records, stream, relationship)
+            if personal.members and (members := records.own.get(personal.members)):
+                has_grown |= _add_emptied(cursor, records, stream, STREAMS[personal.members], members)
+
+
+def _add_through(cursor: Cursor[Any], records: PersonRecords, stream: Stream, relationship: str) -> bool:
+    parameters: dict[str, Any] = {"org_id": records.org_id}
+    condition = condition_of("present", stream, relationship, records, parameters)
+    if condition is None or records.searched.get((stream.name, relationship)) == parameters:
+        return False
+    records.searched[stream.name, relationship] = parameters
+    found = _ids(
+        cursor,
+        sql.SQL("SELECT id FROM {} AS present WHERE org_id = %(org_id)s AND {}").format(raw_name(stream), condition),
+        parameters,
+    )
+    named = sql.SQL(" OR ").join(
+        sql.SQL("entry.{} ->> {} = ANY({})").format(
+            sql.Identifier(image), sql.Literal(f"{relationship}_id"), sql.Placeholder(name)
+        )
+        for image in ("before", "after")
+        for name in parameters
+        if name.startswith("p")
+    )
+    removed = _IN_JOURNAL.format(table=sql.Literal(stream.raw_table), named=named, raw=raw_name(stream))
+    return records.add(stream.name, [*found, *_ids(cursor, removed, parameters)])
+
+
+def _add_emptied(
+    cursor: Cursor[Any], records: PersonRecords, stream: Stream, members: Stream, gone: Collection[str]
+) -> bool:
+    owner = next(name for name, target in members.belongs_to.items() if target == stream.name)
+    statement = _EMPTIED.format(owner=sql.Identifier(f"{owner}_id"), members=raw_name(members))
+    return records.add(stream.name, _ids(cursor, statement, {"org_id": records.org_id, "ids": list(gone)}))
+
+
+def _add_unnamed(cursor: Cursor[Any], records: PersonRecords) -> None:
+    """Note records that lose the person they name, and add what is erased with that."""
+    for name, personal in PERSONAL.personal.items():
+        for relationship in personal.erased_once_unnamed:
+            target = STREAMS[STREAMS[name].belongs_to[relationship] or ""]
+            unnamed = _naming(cursor, records, target)
+            records.unnamed.setdefault(target.name, set()).update(unnamed)
+            statement = sql.SQL("SELECT id FROM {} WHERE org_id = %(org_id)s AND {} = ANY(%(ids)s)").format(
+                raw_name(STREAMS[name]), sql.Identifier(f"{relationship}_id")
+            )
+            records.add(name, _ids(cursor, statement, {"org_id": records.org_id, "ids": unnamed}))
+
+
+def _naming(cursor: Cursor[Any], records: PersonRecords, stream: Stream) -> list[str]:
+    """Ids of the stream's records whose described person is erased."""
+    parameters: dict[str, Any] = {"org_id": records.org_id}
+    conditions = [condition_of("present", stream, name, records, parameters) for name in PERSONAL.of(stream).describes]
+    named = [each for each in conditions if each is not None]
+    statement = sql.SQL("SELECT id FROM {} AS present WHERE org_id = %(org_id)s AND ({})").format(
+        raw_name(stream), sql.SQL(" OR ").join(named)
+    )
+    return _ids(cursor, statement, parameters) if named else []
+
+
+def _ids(
+    cursor: Cursor[Any], statement: sql.Composed, parameters: Mapping[LiteralString, Any] | dict[str, Any]
+) -> list[str]:
+    return [identifier for (identifier,) in cursor.execute(statement, dict(parameters)).fetchall()]

@@ -1,0 +1,15 @@
+"""Two small churches whose records share their ids."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
+from openfaith_pipeline_tests.rates import GENEROUS
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorClient]:
+    with running_simulator(made_up_churches(2, people=40), rate_limit=GENEROUS) as running:
+        yield running

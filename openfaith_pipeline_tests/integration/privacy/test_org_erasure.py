@@ -1,0 +1,43 @@
+"""An erased org is nowhere, and another church with the same records has all of its own."""
+
+import pytest
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.server import RunningServer
+from openfaith_pipeline.errors import UnknownOrg
+from openfaith_pipeline.privacy.marks import list_erasures
+from openfaith_pipeline.privacy.org_erasure import erase_org, foresee_org_erasure
+from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline_tests.integration.privacy.planting import (
+    CHOSEN,
+    OTHERS,
+    PLANTED,
+    bring,
+    files_with,
+    found_in_tables,
+    prepare,
+)
+from openfaith_pipeline_tests.integration.sync.church import differences
+
+
+def test_no_table_and_no_file_has_anything_of_an_erased_org(
+    database: Database, simulator: SimulatorClient, postgres: RunningServer
+) -> None:
+    org_id, other, _ = prepare(database, simulator)
+    before = found_in_tables(database, other, OTHERS)
+    foreseen = foresee_org_erasure(database, org_id)
+    assert found_in_tables(database, org_id, PLANTED) == before
+
+    certificate = erase_org(database, org_id, "somebody")
+
+    assert certificate.counts == foreseen.counts
+    assert {"sync.orgs", "sync.source_connections", "sync.journal", "pco_people.people"} <= certificate.counts.keys()
+    assert found_in_tables(database, org_id, org_id) == ["sync.erasures"]
+    assert files_with(postgres, database, PLANTED) == []
+    assert found_in_tables(database, other, OTHERS) == before
+    bring(database, other)
+    assert differences(database, simulator, other, CHOSEN) == []
+    with database.connect() as connection:
+        assert [erasure.subject for erasure in list_erasures(connection, org_id)] == ["org"]
+    with pytest.raises(UnknownOrg):
+        erase_org(database, org_id, "somebody")
