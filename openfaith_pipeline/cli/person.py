@@ -106,7 +106,7 @@ def lift_erasure(org: OrgName, person_id: PersonId, as_json: terminal.JsonOption
 
 @person_app.command("erasures")
 def show_erasures(org: OrgName, as_json: terminal.JsonOption = False) -> None:
-    """List an org's erasures: their certificates, which say when and by whom and how much, and not of whom.
+    """List an org's erasures: their certificates say when, who did it and how much, and do not name the person.
 
     Exit codes: 0 listed; 1 the database does not answer; 2 no such org.
     """

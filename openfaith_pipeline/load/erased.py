@@ -168,7 +168,7 @@ def _named_by(stream: Stream, record: Record, name: str) -> Iterator[tuple[str, 
 
 
 def _without(stream: Stream, record: Record, gone: Sequence[str]) -> Record:
-    """The record without these references, and with declared attributes only: others could describe whom they named."""
+    """The record without these references, and with declared attributes only: others could describe the person."""
     resource = record.resource
     described = {name for each in gone for name in PERSONAL.of(stream).describes.get(each, ())}
     described |= {f"{name}{suffix}" for name in gone for suffix in ("_id", "_type")}

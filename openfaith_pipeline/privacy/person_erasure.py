@@ -75,7 +75,7 @@ def foresee_person_erasure(database: Database, org_id: str, name: str) -> Certif
 def erase_person(database: Database, org_id: str, name: str, by: str, tell: Tell = _quiet) -> Certificate:
     """Erase a person of an org. name: an id of the source or of OpenFaith.
 
-    Raises UsageError for a person of whom nothing is stored, and StreamBusy while a sync of the org is running.
+    Raises UsageError where nothing is stored of the person, and StreamBusy while a sync of the org is running.
     """
     with database.connect(autocommit=True) as connection:
         with connection.transaction():
