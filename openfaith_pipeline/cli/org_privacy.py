@@ -22,6 +22,7 @@ from openfaith_pipeline.privacy.org_erasure import OrgCertificate, erase_org, fo
 from openfaith_pipeline.privacy.org_export import Format, export_org
 from openfaith_pipeline.privacy.waiting import once_free
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sources import SOURCES
 from openfaith_pipeline.webhooks.subscriptions import let_go
 
 
@@ -117,7 +118,8 @@ def _ended(database: Database, org_id: str) -> Iterator[None]:
     with database.connect() as connection:
         was_paused = get_org(connection, org_id).paused_at is not None
         pause_org(connection, org_id)
-    complain_of(org_id, asyncio.run(let_go(database, org_id)))
+    for adapter in SOURCES:
+        complain_of(org_id, asyncio.run(let_go(database, org_id, adapter)))
     try:
         yield
     except StreamBusy:
