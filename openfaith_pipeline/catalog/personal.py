@@ -1,4 +1,4 @@
-"""The declaration of whose data a record is: which records are erased with a person, and which only name one."""
+"""The declaration of personal data: which records are erased with a person, and which only name one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Whose data records are: every relationship to a person is decided, and every declaration fits its stream."""
+"""Declarations of personal data: every relationship to a person is decided, and every declaration fits its stream."""
 
 from collections.abc import Iterator
 

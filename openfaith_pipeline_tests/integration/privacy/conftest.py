@@ -1,4 +1,4 @@
-"""Two small churches whose records share their ids."""
+"""Two small churches with records of the same ids."""
 
 from collections.abc import Iterator
 

@@ -46,7 +46,7 @@ CHOSEN = tuple(STREAMS[name] for name in NAMES)
 
 
 def plant(simulator: SimulatorClient, org_id: str, text: str) -> dict[str, str]:
-    """A person with something of everything, whose values say so."""
+    """A person with something of everything; the values say so."""
     called = {"first_name": text, "name": text, "last_name": text, "medical_notes": text}
     [loser] = simulator.add(org_id, "people.people", attributes=called)
     [person, author] = (int(each["id"]) for each in simulator.truth(org_id, "check_ins.people")[5:7])
