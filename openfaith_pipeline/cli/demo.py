@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -89,7 +90,7 @@ def demo(
 
 def _choose_churches(settings: Settings, people: Sequence[int] | None, rate_limit: str | None) -> DemoChurches:
     """The churches of the last demo, with the given options changed."""
-    churches = load_demo(settings) or DemoChurches(free_port())
+    churches = load_demo(settings) or DemoChurches(free_port(), until=datetime.now(UTC).date().isoformat())
     if people:
         churches = replace(churches, sizes=tuple(people))
     if rate_limit:

@@ -6,8 +6,10 @@
 import json
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
@@ -26,16 +28,21 @@ from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 _START_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 3.0  # another program at its port may take a request and never answer
 
 
 @dataclass(frozen=True)
 class DemoChurches:
-    """port: of the simulator, on the loopback. sizes: people in each church. rate_limit: as an option."""
+    """port: of the simulator, on the loopback. sizes: people in each church. rate_limit, until: as options.
+
+    until stays the day of the first demo, so that later ones find the same records.
+    """
 
     port: int
     sizes: tuple[int, ...] = (100, 50)
     rate_limit: str = "300/20"
     seed: int = 7
+    until: str | None = None
 
     @property
     def url(self) -> str:
@@ -43,7 +50,8 @@ class DemoChurches:
 
     @property
     def churches(self) -> tuple[ChurchSpec, ...]:
-        return churches_of(self.sizes, self.seed)
+        day = datetime.fromisoformat(self.until).replace(tzinfo=UTC) if self.until else None
+        return churches_of(self.sizes, self.seed, until=int(day.timestamp()) if day else None)
 
 
 def load_demo(settings: Settings) -> DemoChurches | None:
@@ -52,7 +60,8 @@ def load_demo(settings: Settings) -> DemoChurches | None:
     try:
         kept = json.loads(path.read_text())
         sizes = tuple(int(size) for size in kept["sizes"])
-        return DemoChurches(int(kept["port"]), sizes, str(kept["rate_limit"]), int(kept["seed"]))
+        until = date.fromisoformat(kept["until"]).isoformat() if kept.get("until") else None
+        return DemoChurches(int(kept["port"]), sizes, str(kept["rate_limit"]), int(kept["seed"]), until)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
@@ -61,20 +70,24 @@ def load_demo(settings: Settings) -> DemoChurches | None:
 
 def start_simulator(demo: DemoChurches, settings: Settings, supervisor: Supervisor) -> DemoChurches:
     """Start the simulator: on its last port if that is free, otherwise on another."""
-    if _is_answering(demo):
+    if is_answering(demo):
         return demo
     placed = demo if is_free(demo.port) else replace(demo, port=free_port())
     _path(settings).write_text(json.dumps(asdict(placed)))
     supervisor.start(_service(placed, settings))
-    supervisor.wait_until(lambda: _is_answering(placed), what="the simulator", seconds=_START_SECONDS)
+    supervisor.wait_until(lambda: is_answering(placed), what="the simulator", seconds=_START_SECONDS)
     return placed
 
 
-def connect_churches(demo: DemoChurches, database: Database) -> list[Org]:
-    """Connect the churches, or update their connections with the simulator's current address."""
+def connect_churches(demo: DemoChurches, database: Database, *, only: Collection[str] | None = None) -> list[Org]:
+    """Connect the churches, or update their connections with the simulator's current address.
+
+    only: the ids of those to connect; by default all.
+    """
     cipher = cipher_from(database.settings)
+    chosen = [church for church in demo.churches if only is None or church.org_id in only]
     with database.connect() as connection:
-        for church in demo.churches:
+        for church in chosen:
             token = PersonalAccessToken(church.credentials.app_id, SecretStr(church.credentials.secret))
             organization_id = str(church.organization_id)
             add_org(
@@ -87,7 +100,7 @@ def connect_churches(demo: DemoChurches, database: Database) -> list[Org]:
                 organization_id=organization_id,
                 adapter=DEFAULT_SOURCE.adapter,
             )
-        return [get_org(connection, church.org_id) for church in demo.churches]
+        return [get_org(connection, church.org_id) for church in chosen]
 
 
 def connected_churches(demo: DemoChurches, database: Database) -> Sequence[str]:
@@ -123,17 +136,18 @@ def _service(demo: DemoChurches, settings: Settings) -> Service:
     sizes = [part for size in demo.sizes for part in ("--people", str(size))]
     command = [sys.executable, "-m", "openfaith_pipeline.cli", "simulator", "--latency", *sizes]
     command += ["--rate-limit", demo.rate_limit, "--seed", str(demo.seed), "--port", str(demo.port)]
+    command += ["--until", demo.until] if demo.until else []
     return Service("simulator", command, environment_with(), settings.home / "logs" / "simulator.log")
 
 
-def _is_answering(demo: DemoChurches) -> bool:
+def is_answering(demo: DemoChurches) -> bool:
     """Whether these very churches answer there, and not another program."""
     try:
-        answering = SimulatorClient(demo.url).churches()
-    except (OSError, ValueError):
+        answering = SimulatorClient(demo.url, seconds=_LOOK_SECONDS).churches()
+        found = {(church["org_id"], church["people"]) for church in answering}
+    except (OSError, HTTPException, ValueError, LookupError, TypeError):
         return False
-    expected = {(church.org_id, church.people) for church in demo.churches}
-    return {(church["org_id"], church["people"]) for church in answering} == expected
+    return found == {(church.org_id, church.people) for church in demo.churches}
 
 
 def _path(settings: Settings) -> Path:

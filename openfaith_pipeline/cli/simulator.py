@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -28,14 +29,24 @@ People = Annotated[
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the made-up data.")]
 Limit = Annotated[str, typer.Option("--rate-limit", metavar="N/SECONDS", help="Requests per time, or `none`.")]
+Until = Annotated[
+    datetime | None,
+    typer.Option(
+        "--until",
+        formats=["%Y-%m-%d"],
+        metavar="DAY",
+        help="Make records up to this day, growing, with seasons and weekly meetings; by default evenly up to 2026.",
+    ),
+]
 IsSlow = Annotated[bool, typer.Option("--latency", help="Answer about as slowly as Planning Center.")]
 FaultRate = Annotated[float, typer.Option("--faults", min=0, max=1, help="Share of requests with a fault.")]
 
 
-def simulate(
+def simulate(  # noqa: PLR0913, PLR0917 - the verb's options
     people: People = None,
     port: Port = 0,
     seed: Seed = 1,
+    until: Until = None,
     rate_limit: Limit = "100/20",
     latency: IsSlow = False,
     faults: FaultRate = 0.0,
@@ -43,7 +54,7 @@ def simulate(
 ) -> None:
     """Run a Planning Center with made-up churches on this machine, until Ctrl-C.
 
-    The same seed and sizes make the same churches, people and tokens each time.
+    The same seed, sizes and day make the same churches, people and tokens each time.
 
     Examples:
       openfaith-pipeline simulator
@@ -52,7 +63,7 @@ def simulate(
     Exit codes: 0 stopped; 2 the port is in use, or wrong usage.
     """
     options = SimulatorOptions(
-        churches=churches_of(people or [50], seed),
+        churches=churches_of(people or [50], seed, until=int(until.replace(tzinfo=UTC).timestamp()) if until else None),
         rate_limit=read_limit(rate_limit),
         latency=REALISTIC_LATENCY if latency else Latency(),
         faults=Faults.evenly(faults, seed=seed),
@@ -61,10 +72,10 @@ def simulate(
     serve(options, lambda simulator: _announce(simulator.url, options.churches, as_json=as_json))
 
 
-def churches_of(sizes: Sequence[int], seed: int) -> tuple[ChurchSpec, ...]:
-    """Made-up churches of these sizes; the same ones for the same arguments."""
+def churches_of(sizes: Sequence[int], seed: int, *, until: int | None = None) -> tuple[ChurchSpec, ...]:
+    """Made-up churches of these sizes; the same ones for the same arguments. until: as in ChurchSpec."""
     churches = made_up_churches(len(sizes), people=1, seed=seed)
-    return tuple(replace(church, people=size) for church, size in zip(churches, sizes, strict=True))
+    return tuple(replace(church, people=size, until=until) for church, size in zip(churches, sizes, strict=True))
 
 
 def _announce(url: str, churches: Sequence[ChurchSpec], *, as_json: bool) -> None:

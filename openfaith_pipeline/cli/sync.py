@@ -8,6 +8,7 @@ import typer
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import plans, terminal
+from openfaith_pipeline.cli.demo_running import demo_answers
 from openfaith_pipeline.cli.org_names import OrgNames
 from openfaith_pipeline.cli.periods import parse_period
 from openfaith_pipeline.cli.running import IfBusy, Show, Terms, run_shown
@@ -146,12 +147,14 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
         if apply:
             _apply(database, apply, show, as_json=as_json)
         chosen = choose_orgs(database, orgs or [], every_org=every_org)
-        if plan:
-            _plan(database, chosen, streams, mode, show_values=show_values, as_json=as_json)
-        asyncio.run(check_answering(database, [org.org_id for org in chosen], adapter=DEFAULT_SOURCE.adapter))
-        choices = choose_by_time(database, chosen, period if rolling else None) if quick or rolling else {}
-        terms = Terms(if_busy, idempotency_key, choices, anew)
-        run_and_report(database, chosen, streams, mode, show, terms, as_json=as_json)
+        org_ids = [org.org_id for org in chosen]
+        with demo_answers(database, org_ids):
+            if plan:
+                _plan(database, chosen, streams, mode, show_values=show_values, as_json=as_json)
+            asyncio.run(check_answering(database, org_ids, adapter=DEFAULT_SOURCE.adapter))
+            choices = choose_by_time(database, chosen, period if rolling else None) if quick or rolling else {}
+            terms = Terms(if_busy, idempotency_key, choices, anew)
+            run_and_report(database, chosen, streams, mode, show, terms, as_json=as_json)
 
 
 def run_and_report(

@@ -14,6 +14,7 @@ from openfaith_pipeline.audit.records import keep_verification
 from openfaith_pipeline.audit.report import Verification
 from openfaith_pipeline.audit.verification import Extent, verify_org
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.demo_running import demo_answers
 from openfaith_pipeline.cli.org_names import OrgName
 from openfaith_pipeline.cli.selection import Products, StreamNames, choose_streams
 from openfaith_pipeline.database import open_database
@@ -56,7 +57,7 @@ def verify(
         with database.connect() as connection:
             org_id = find_org(connection, org).org_id
         extent = Extent(chosen, is_full=full, with_canonical=chosen is None)
-        with _shown() as watching:
+        with demo_answers(database, [org_id]), _shown() as watching:
             report = asyncio.run(verify_org(database, org_id, extent, watching=watching))
         with database.connect() as connection:
             keep_verification(connection, report, "cli")

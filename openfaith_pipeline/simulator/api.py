@@ -24,6 +24,7 @@ from openfaith_pipeline.simulator.queries import read_page
 from openfaith_pipeline.simulator.routes import Match, Routes
 from openfaith_pipeline.simulator.shapes import shapes_of
 from openfaith_pipeline.simulator.tables import Table
+from openfaith_pipeline.simulator.values import EPOCH
 from openfaith_pipeline.simulator.visits import stream_of, visit
 from openfaith_pipeline.simulator.webhooks import SUBSCRIPTIONS, SubscriptionDesk, Switchboard
 from openfaith_pipeline.sources import STREAMS
@@ -70,7 +71,7 @@ class PlanningCenter:
         self.base_url = options.public_url or base_url
         shapes = shapes_of(streams)
         self.churches = {spec.org_id: open_church(spec, self.base_url, shapes) for spec in options.churches}
-        self.clock = Clock()
+        self.clock = Clock(max((church.census.end for church in self.churches.values()), default=EPOCH))
         self.limiter = RateLimiter(options.rate_limit, self.clock)
         self.latency = options.latency
         self.faults = FaultBox(options.faults)

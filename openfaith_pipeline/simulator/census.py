@@ -1,11 +1,12 @@
 """Numbers, owners and creation times of the records of each stream of a church, all derived from the seed."""
 
 import random
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
+from openfaith_pipeline.simulator import rhythm
 from openfaith_pipeline.simulator.personas import scatter
 from openfaith_pipeline.simulator.relations import Relation
 from openfaith_pipeline.simulator.shapes import Shape
@@ -15,6 +16,13 @@ _YEARS = 8
 _MONTH = 30 * DAY
 _MAIN_SHARE = 0.7
 """Share of the records listed by several paths that the first path lists."""
+
+_SOON = 3 * rhythm.HOUR
+_MANY = 3
+"""Records for each owner, from which on they are not all of the time when the owner came."""
+
+_MEETINGS = frozenset({"starts_at", "sort_date"})
+"""Attributes of something that is held."""
 
 _NEWEST_MADE = 3
 _NEWEST_CHANGED = 12
@@ -54,14 +62,20 @@ class Pointed:
 
 @dataclass
 class Census:
-    """The numbers of one church, computed without making any record."""
+    """The numbers of one church, computed without making any record. until: as in ChurchSpec."""
 
     shapes: Mapping[str, Shape]
     people: int
     seed: int
     organization_id: int
+    until: int | None = None
     _parts: dict[str, tuple[Part, ...]] = field(default_factory=dict)
     _pointed: dict[str, tuple[Pointed, ...]] = field(default_factory=dict)
+
+    @property
+    def end(self) -> int:
+        """Seconds since 1970; no record is made later."""
+        return EPOCH if self.until is None else self.until
 
     def count(self, stream: str) -> int:
         last = self.parts(stream)[-1]
@@ -94,13 +108,32 @@ class Census:
         part = parts[0] if len(parts) == 1 else parts[bisect_right(parts, index, key=lambda each: each.start) - 1]
         owner = part.owner(index)
         if owner:
-            late = scatter(self.seed, stream, index)
-            return min(self.created_at(*owner) + 60 + late % _MONTH, EPOCH - 1)
+            return min(self._created_after(self.created_at(*owner), stream, part, index), self.end - 1)
         total = self.count(stream)
         batch = max(20, min(300, total // 4))
         is_imported = (index // batch) % 4 == 1
         place = index // batch * batch if is_imported else min(index, max(total - _NEWEST_MADE, 0))
+        if self.until is not None:
+            return rhythm.moment(place / max(total, 1), self.until)
         return EPOCH - _YEARS * 365 * DAY + _YEARS * 365 * DAY * place // max(total, 1)
+
+    def _created_after(self, owned_since: int, stream: str, part: Part, index: int) -> int:
+        """Of a record with an owner.
+
+        In a living church one of many of its owner is of one of the latest weeks, if it is a meeting, or else of any
+        time since the owner came.
+        """
+        late = scatter(self.seed, stream, index)
+        if self.until is None:
+            return owned_since + 60 + late % _MONTH
+        declaration = self.shapes[stream].stream
+        if declaration.population.amount < _MANY:
+            return owned_since + 60 + late % _SOON
+        place = index - part.start
+        first, after = bisect_left(part.owners, part.owners[place]), bisect_right(part.owners, part.owners[place])
+        if _MEETINGS & declaration.attributes.keys():
+            return max(owned_since + 60, rhythm.meeting(after - place - 1, self.until))
+        return max(owned_since + 60, rhythm.between(owned_since, (place - first + 0.5) / (after - first), self.until))
 
     def updated_at(self, stream: str, index: int, created_at: int) -> int:
         """Seconds since 1970: often the creation time, often the second of a bulk change, otherwise any time since.
@@ -110,13 +143,13 @@ class Census:
         number = scatter(self.seed, f"{stream} updated", index)
         draw, fraction = number % 100, number // 100
         if fraction % max(5, self.count(stream) // _NEWEST_CHANGED) == 0:
-            return EPOCH - 1
+            return self.end - 1
         if draw < 40:
             return created_at
         if draw < 55:
             changes = max(1, self.count(stream) // 3000)
-            return max(created_at, EPOCH - (1 + fraction % changes) * 40 * DAY)
-        return created_at + (EPOCH - created_at) * (fraction % 10_000) // 10_000
+            return max(created_at, self.end - (1 + fraction % changes) * 40 * DAY)
+        return created_at + (self.end - created_at) * (fraction % 10_000) // 10_000
 
     def _wanted(self, shape: Shape) -> float:
         """Number of records that the declaration calls for."""

@@ -145,7 +145,7 @@ def open_church(spec: ChurchSpec, base_url: str, shapes: Mapping[str, Shape]) ->
         spec=spec,
         base_url=base_url,
         shapes=shapes,
-        census=Census(shapes, spec.people, spec.seed, spec.organization_id),
+        census=Census(shapes, spec.people, spec.seed, spec.organization_id, spec.until),
         humans={name: shape.stream.type for name, shape in shapes.items() if shape.is_human},
         granted=frozenset(spec.granted),
         traps=spec.traps,

@@ -21,8 +21,9 @@ class SimulatorClient:
     url: the API address for the client under test.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, seconds: float = 300) -> None:
         self.url = url
+        self._seconds = seconds
 
     def churches(self) -> list[dict[str, Any]]:
         """org_id, name, people, organization_id, app_id and secret of each church."""
@@ -164,7 +165,7 @@ class SimulatorClient:
         self, method: str, verb: str, body: Mapping[str, Any] = _UNSET, query: Mapping[str, str] | None = None
     ) -> Any:
         target = PREFIX + verb + (f"?{urlencode(query)}" if query else "")
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=300)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=self._seconds)
         try:
             connection.request(method, target, b"" if body is _UNSET else orjson.dumps(body))
             response = connection.getresponse()

@@ -9,9 +9,9 @@ from openfaith_pipeline.simulator.values import EPOCH, stamp
 class Clock:
     """Wall-clock time, but never before the last generated record and never going back."""
 
-    def __init__(self) -> None:
+    def __init__(self, earliest: int = EPOCH) -> None:
         self._ahead = 0.0
-        self._last = float(EPOCH)
+        self._last = float(earliest)
 
     def now(self) -> float:
         """Seconds since 1970."""

@@ -49,7 +49,15 @@ class Maker:
         relations = {relation.name: self.chosen[relation.name] for relation in self.shape.relations}
         church = self.church
         sketch = Sketch(
-            self.dice, self.shape, index, rank, relations, *times, seed=church.spec.seed, humans=church.humans
+            self.dice,
+            self.shape,
+            index,
+            rank,
+            relations,
+            *times,
+            seed=church.spec.seed,
+            humans=church.humans,
+            until=church.spec.until,
         )
         attributes = {name: value(sketch) for name, value in self._values}
         id = church.census.id_of(self.shape.stream.name, index)

@@ -199,7 +199,17 @@ class Editor:
         self._edits += 1
         place = record.id - FIRST_ID + _ANOTHER * self._edits
         now = int(self._clock.now())
-        sketch = Sketch(self._dice, shape, place, 0, record.relations, now, now, self._church.spec.seed)
+        sketch = Sketch(
+            self._dice,
+            shape,
+            place,
+            0,
+            record.relations,
+            now,
+            now,
+            self._church.spec.seed,
+            until=self._church.spec.until,
+        )
         value = value_of(shape, name)(sketch)
         if value == record.attributes.get(name):
             value = _nudged(shape.stream.attributes[name], value, self._edits)

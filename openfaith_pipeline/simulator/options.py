@@ -132,6 +132,8 @@ class ChurchSpec(Data):
     """One church with `people` members made from `seed`; credentials are derived from org_id unless given.
 
     granted: products its user may use, all of them by default.
+    until: seconds since 1970 up to which its records are made, growing, with seasons and weekly meetings. By default
+        they are spread evenly up to a day that is always the same.
     """
 
     org_id: str
@@ -142,6 +144,7 @@ class ChurchSpec(Data):
     secret: str = ""
     granted: tuple[str, ...] = tuple(product.value for product in Product)
     traps: Traps = Traps()
+    until: int | None = None
 
     @property
     def credentials(self) -> Credentials:

@@ -1,6 +1,7 @@
 """Plausible values for attributes, derived only from the names of attribute and type, and the column type."""
 
 import hashlib
+import math
 import random
 import re
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from openfaith_pipeline.catalog.stream import ColumnType
+from openfaith_pipeline.simulator import rhythm
 from openfaith_pipeline.simulator.events import EVENT_NAMES, described
 from openfaith_pipeline.simulator.personas import Address, Persona, Phone, address_of, dial, email_of, persona
 from openfaith_pipeline.simulator.relations import Target
@@ -56,7 +58,7 @@ class Sketch:
     """The facts about a record that are known before its attributes are made.
 
     index: within the stream; rank: among its owner's records; who: the person it is about.
-    humans: streams of people, with their types.
+    humans: streams of people, with their types. until: as in ChurchSpec.
     """
 
     dice: random.Random
@@ -68,6 +70,7 @@ class Sketch:
     updated_at: int
     seed: int
     humans: Mapping[str, str] = field(default_factory=dict)
+    until: int | None = None
 
     @cached_property
     def who(self) -> Persona:
@@ -195,6 +198,26 @@ def _time(sketch: Sketch) -> str:
     return stamp(sketch.created_at + int(sketch.dice.random() * max(sketch.updated_at - sketch.created_at, 1)))
 
 
+def _in_rhythm(living: Value, otherwise: Value) -> Value:
+    """living: the value in a church whose times have a rhythm."""
+    return lambda sketch: otherwise(sketch) if sketch.until is None else living(sketch)
+
+
+def _service(sketch: Sketch) -> int:
+    return rhythm.service_of(sketch.created_at)
+
+
+def _evening(sketch: Sketch) -> int:
+    owner = next((target[1] for target in sketch.relations.values() if target), 0)
+    return rhythm.evening_of(sketch.created_at, owner)
+
+
+def _crowd(sketch: Sketch) -> int:
+    """More as the church grows, and in winter."""
+    years = max((sketch.until or 0) - sketch.created_at, 0) / rhythm.YEAR
+    return round((30 + 15 * sketch.dice.random()) * rhythm.season(sketch.created_at) * math.pow(0.9, years))
+
+
 def _whole(top: int) -> Value:
     return lambda sketch: int(sketch.dice.random() * top)
 
@@ -206,6 +229,9 @@ def _when_child(value: Value) -> Value:
 def _large_number(sketch: Sketch) -> int:
     return 3_000_000_000 + sketch.index
 
+
+_LASTS = 75 * 60
+_SOMETIME = _maybe(0.9, _time)
 
 _TEXT, _INTEGER, _FLOAT = ColumnType.TEXT, ColumnType.INTEGER, ColumnType.FLOAT
 _BOOLEAN, _TIMESTAMP, _JSON = ColumnType.BOOLEAN, ColumnType.TIMESTAMP, ColumnType.JSON
@@ -283,6 +309,21 @@ _RULES: tuple[tuple[re.Pattern[str], ColumnType, Value], ...] = tuple(
         (r".*\.longitude", _FLOAT, lambda sketch: round(-120 + sketch.dice.random() * 45, 6)),
         (r".*\.created_at", _TIMESTAMP, lambda sketch: stamp(sketch.created_at)),
         (r".*\.updated_at", _TIMESTAMP, lambda sketch: stamp(sketch.updated_at)),
+        (
+            r"(event_period|event_time|plan_time)\.starts_at",
+            _TIMESTAMP,
+            _in_rhythm(lambda s: stamp(_service(s)), _SOMETIME),
+        ),
+        (
+            r"(event_period|event_time|plan_time)\.ends_at",
+            _TIMESTAMP,
+            _in_rhythm(lambda s: stamp(_service(s) + _LASTS), _SOMETIME),
+        ),
+        (r"plan\.(sort_date|last_time_at)", _TIMESTAMP, _in_rhythm(lambda s: stamp(_service(s)), _SOMETIME)),
+        (r"event\.starts_at", _TIMESTAMP, _in_rhythm(lambda s: stamp(_evening(s)), _SOMETIME)),
+        (r"event\.ends_at", _TIMESTAMP, _in_rhythm(lambda s: stamp(_evening(s) + _LASTS), _SOMETIME)),
+        (r"donation\.received_at", _TIMESTAMP, _in_rhythm(lambda s: stamp(s.created_at), _SOMETIME)),
+        (r"headcount\.total", _INTEGER, _in_rhythm(_crowd, _whole(60))),
         # Some of each even in a small church: archived groups and forms, deleted fields and workflows.
         (r"(group|form)\.archived_at", _TIMESTAMP, lambda sketch: _time(sketch) if sketch.index % 4 == 1 else None),
         (r"(field_definition|workflow)\.deleted_at", _TIMESTAMP, lambda s: _time(s) if s.index % 4 == 2 else None),
@@ -296,6 +337,6 @@ _BY_KIND: Mapping[ColumnType, Value] = {
     _FLOAT: lambda sketch: round(sketch.dice.random() * 100, 2),
     _BOOLEAN: _pick(True, False),
     ColumnType.DATE: _maybe(0.9, _day),
-    _TIMESTAMP: _maybe(0.9, _time),
+    _TIMESTAMP: _SOMETIME,
     _JSON: _maybe(0.5, lambda sketch: {"keys": [sketch.rank, "a"], "nested": {"is_on": sketch.chance(0.5)}}),
 }

@@ -1,10 +1,17 @@
 """`demo`: two churches from nothing, and again."""
 
+import socket
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 
 import psycopg
 import pytest
 
+from openfaith_pipeline.cli.demo_churches import is_answering, load_demo
+from openfaith_pipeline.cli.demo_running import demo_answers
+from openfaith_pipeline.database import open_database
+from openfaith_pipeline.settings import Settings
 from openfaith_pipeline_tests.acceptance.cli.conftest import DEMO
 from openfaith_pipeline_tests.verbs import Outcome, Verbs
 
@@ -44,3 +51,47 @@ def test_a_second_demo_finds_everything_unchanged_and_says_so_in_a_few_lines(dem
     assert [f" {people} people" in again.out for people in (20, 8)] == [True, True]
     assert "openfaith-pipeline dev" in again.out
     assert len((again.out + again.err).splitlines()) < 60
+
+
+def test_a_verb_that_reads_from_a_made_up_church_has_the_simulator_answer_and_says_so(
+    demo: Outcome, verb: Verbs, demo_home: Path
+) -> None:
+    org_id = min(demo.document["orgs"])
+    churches = load_demo(Settings(home=demo_home))
+    assert churches is not None
+    assert not is_answering(churches)
+
+    with socket.socket() as taken:  # its port is another program's now
+        taken.bind(("127.0.0.1", churches.port))
+        taken.listen()
+        synced = verb("sync", org_id, "--stream", "people.emails", "--json")
+    placed = load_demo(Settings(home=demo_home))
+
+    assert synced.code == 0, synced.err
+    assert synced.document["orgs"][org_id]["streams"]["people.emails"]["status"] == "succeeded"
+    assert placed is not None
+    assert placed.port != churches.port
+    assert f"a simulated Planning Center answers for it at {placed.url} until this is done" in synced.err
+    assert not is_answering(placed)
+
+    verified = verb("verify", org_id, "--stream", "people.emails")
+    assert verified.code == 0, verified.err
+    assert f"answers for it at {placed.url}" in verified.err
+
+
+def test_a_simulator_is_stopped_when_the_last_verb_that_reads_from_it_has_ended(demo: Outcome, demo_home: Path) -> None:
+    org_id = min(demo.document["orgs"])
+    settings = Settings(home=demo_home)
+    with open_database(settings) as database, ExitStack() as first, ExitStack() as second:
+        first.enter_context(demo_answers(database, [org_id]))
+        second.enter_context(demo_answers(database, [org_id]))
+        ending = Thread(target=first.close)
+        ending.start()
+        ending.join(1)
+        assert ending.is_alive()
+        assert is_answering(load_demo(settings) or pytest.fail("no demo"))
+        second.close()
+        ending.join(30)
+        assert not is_answering(load_demo(settings) or pytest.fail("no demo"))
+        with demo_answers(database, []):
+            assert not is_answering(load_demo(settings) or pytest.fail("no demo"))

@@ -1,0 +1,94 @@
+"""A church whose records go up to a day has growth, seasons and Sundays, and is the same for the same day."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from openfaith_pipeline.cli.simulator import churches_of
+from openfaith_pipeline.simulator import rhythm
+from openfaith_pipeline.simulator.church import Church, open_church
+from openfaith_pipeline.simulator.options import ChurchSpec
+from openfaith_pipeline.simulator.shapes import shapes_of
+from openfaith_pipeline.simulator.values import stamp
+from openfaith_pipeline.sources import STREAMS
+
+DAY = datetime(2026, 11, 28, tzinfo=UTC)
+UNTIL = int(DAY.timestamp())
+SHAPES = shapes_of(STREAMS)
+
+
+def church(until: int | None, people: int = 100) -> Church:
+    [spec] = churches_of((people,), 7, until=until)
+    return open_church(spec, "http://simulated", SHAPES)
+
+
+LIVING = church(UNTIL)
+
+
+def times_of(stream: str, attribute: str, of: Church = LIVING) -> list[datetime]:
+    values = (record.attributes[attribute] for record in of.table(stream).records())
+    return [datetime.fromisoformat(value) for value in values if value]
+
+
+def test_the_same_day_gives_the_same_bytes_and_another_day_others() -> None:
+    fragments = church(UNTIL, 20).table("people.people").fragments
+    assert church(UNTIL, 20).table("people.people").fragments == fragments
+    assert church(UNTIL - 86_400, 20).table("people.people").fragments != fragments
+
+
+def test_a_spec_with_its_day_can_be_passed_to_another_process() -> None:
+    spec = LIVING.spec
+    assert ChurchSpec.read(spec.written()) == spec
+    assert spec.until == UNTIL
+
+
+@pytest.mark.parametrize("stream", list(STREAMS))
+def test_nothing_is_later_than_that_day_and_no_change_before_its_record(stream: str) -> None:
+    small = SMALL
+    for record in small.table(stream).records():
+        created, updated = (str(record.attributes.get(name) or "") for name in ("created_at", "updated_at"))
+        if STREAMS[stream].cursor and created and updated:
+            assert created <= updated <= stamp(UNTIL)
+
+
+SMALL = church(UNTIL, 20)
+
+
+def test_services_are_on_sundays_up_to_the_last_week() -> None:
+    held = times_of("check_ins.event_periods", "starts_at")
+    assert {time.strftime("%a %H:%M") for time in held} == {"Sun 15:00"}
+    assert DAY - timedelta(days=7) <= max(held) < DAY
+    weeks = sorted(set(held))
+    assert [after - before for before, after in pairwise(weeks[-8:])] == [timedelta(days=7)] * 7
+
+
+def test_groups_meet_on_evenings_of_the_week() -> None:
+    days = {time.strftime("%a") for time in times_of("groups.events", "starts_at")}
+    assert days <= {"Tue", "Wed", "Thu", "Fri"}  # in UTC: the evening before, in America
+    assert max(times_of("groups.events", "starts_at")) > DAY - timedelta(days=14)
+
+
+def test_giving_grows_swings_with_the_seasons_and_is_mostly_on_sundays() -> None:
+    received = times_of("giving.donations", "received_at", church(UNTIL, 1000))
+    by_year = Counter(time.year for time in received)
+    assert by_year[2023] < by_year[2024] < by_year[2025]
+    months = Counter(time.month for time in received if time.year == 2025)
+    assert months[12] + months[1] > 1.5 * (months[6] + months[7])
+    assert sum(time.weekday() == 6 for time in received) > len(received) / 2
+
+
+def test_headcounts_are_higher_in_winter_than_in_summer() -> None:
+    assert rhythm.season(int(datetime(2026, 1, 4, tzinfo=UTC).timestamp())) > 1.3
+    assert rhythm.season(int(datetime(2026, 7, 5, tzinfo=UTC).timestamp())) < 0.7
+
+
+def test_moments_ascend_with_their_share() -> None:
+    moments = [rhythm.moment(share / 500, UNTIL) for share in range(501)]
+    assert moments == sorted(moments)
+    assert moments[-1] == UNTIL - 1
+
+
+def test_without_a_day_the_church_is_the_one_that_it_always_was() -> None:
+    assert max(times_of("people.people", "updated_at", church(None))) == datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
