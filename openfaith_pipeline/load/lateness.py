@@ -12,14 +12,16 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.stream import Stream, placeholders_of
 from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.load.look_back import LEAST, MOST, NOW, look_back
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.sync_log import PUBLISHED
+from openfaith_pipeline.sources import STREAMS
 
 # A row whose cursor did not move was not late. A row that a full read did not show an hour after its cursor was not
-# delayed by a replica: it was hidden, imported or forbidden until now.
+# delayed by a replica: it was hidden, imported or forbidden until now. What a parent brings that the last sync did not
+# know, or could not read, may be of any age.
 _LATE: Final = """
 SELECT DISTINCT incoming.{cursor} AS moment
 FROM sync.stream_states AS state
@@ -28,6 +30,7 @@ LEFT JOIN {raw} AS present ON present.org_id = state.org_id AND present.id = inc
 WHERE state.org_id = %(org_id)s AND state.stream = %(stream)s AND state.watermark <= now() + interval '10 minutes'
   AND (present.id IS NULL OR present.{cursor} < incoming.{cursor})
   AND (state.last_full_at IS NULL OR incoming.{cursor} > state.last_full_at - {most})
+  AND {parent_is_known}
 ORDER BY moment DESC LIMIT 200
 """
 
@@ -76,9 +79,36 @@ async def note_lateness(connection: AsyncConnection[Any], session: Session, stre
 
 
 def _tells_lateness(session: Session, stream: Stream) -> bool:
-    """Whether the session follows the stream's cursor at top level: under a parent, a new record may be old."""
-    is_under_parents = any(route.placeholders for route in session.walk.routes if route.lead is stream)
-    return bool(stream.cursor) and stream.name in session.starts and not is_under_parents
+    """Whether the session follows the stream's cursor, and under which parent a row was is in its table."""
+    return bool(stream.cursor) and stream.name in session.starts and bool(_parent_columns(stream))
+
+
+def _parent_columns(stream: Stream) -> dict[str, str | None]:
+    """By path, the column with the id of the innermost parent: None at top level; without those that have no column."""
+    inner = {path: placeholders_of(path)[-1] if placeholders_of(path) else None for path in stream.all_paths}
+    columns = {path: name and f"{name}_id" for path, name in inner.items()}
+    return {path: column for path, column in columns.items() if column is None or column in stream.columns}
+
+
+def _parent_is_known(stream: Stream) -> sql.Composable:
+    """SQL condition: the row is under no parent, or under one whose children the last sync could read."""
+    known = [
+        sql.SQL("true") if column is None else _is_known(stream, path, column)
+        for path, column in _parent_columns(stream).items()
+    ]
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(known))
+
+
+def _is_known(stream: Stream, path: str, column: str) -> sql.Composable:
+    return sql.SQL(
+        "EXISTS (SELECT FROM {parent} AS parent WHERE parent.org_id = state.org_id AND parent.id = incoming.{column}"
+        " AND parent._first_seen_at < coalesce(state.read_from, state.last_succeeded_at))"
+        " AND NOT coalesce(state.left_out -> {path} ? incoming.{column}, false)"
+    ).format(
+        parent=raw_name(STREAMS[stream.parent_of(path) or ""]),
+        column=sql.Identifier(column),
+        path=sql.Literal(path),
+    )
 
 
 @cache
@@ -90,6 +120,7 @@ def _late_statement(stream: Stream) -> bytes:
             staging=staging_name(stream),
             raw=raw_name(stream),
             most=sql.Literal(MOST),
+            parent_is_known=_parent_is_known(stream),
         )
         .as_bytes()
     )

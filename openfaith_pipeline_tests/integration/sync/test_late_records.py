@@ -16,24 +16,33 @@ from openfaith_pipeline_tests.integration.sync.church import connect, difference
 
 BY_WINDOWS, NEWEST_FIRST, BY_FILTER = "people.households", "people.forms", "calendar.tags"
 
+UNDER_PARENTS = {
+    "people.workflow_cards": ("people.workflows",),
+    "people.list_results": ("people.lists",),
+    "services.plan_notes": ("services.service_types", "services.plans", "services.plan_templates"),
+}
+"""Stream -> the streams of its parents. What it is read by under each: newest first, or windows."""
+
 
 class Church:
     """One stream of a church that was synced, and what happens to its records, in minutes after 40 minutes ago."""
 
-    def __init__(self, database: Database, simulator: SimulatorClient, stream: str) -> None:
+    def __init__(self, database: Database, simulator: SimulatorClient, stream: str, *parents: str) -> None:
         self.database, self.simulator, self.stream = database, simulator, STREAMS[stream]
+        self.streams = [*(STREAMS[name] for name in parents), self.stream]
         self.then = datetime.now(UTC) - timedelta(minutes=40)
         self.org_id = connect(database, simulator)[0]
         self.sync()
         self.ids = [int(each["id"]) for each in simulator.truth(self.org_id, stream)]
 
     def sync(self, mode: SyncMode = SyncMode.INCREMENTAL) -> StreamResult:
-        return sync(self.database, self.org_id, [self.stream], mode)[self.stream.name]
+        return sync(self.database, self.org_id, self.streams, mode)[self.stream.name]
 
     def changes(self, place: int, minutes: float) -> None:
         """The record in this place shows a change of that minute only now."""
         moment = (self.then + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        attributes = {"name": f"as of {minutes}", "updated_at": moment}
+        name = {"name": f"as of {minutes}"} if "name" in self.stream.attributes else {}
+        attributes = {**name, "updated_at": moment}
         self.simulator.edit(self.org_id, self.stream.name, [self.ids[place]], attributes=attributes, is_quiet=True)
 
     @property
@@ -59,11 +68,11 @@ class Church:
             connection.execute(statement.format(assignments), (self.org_id, self.stream.name))
 
 
-@pytest.mark.parametrize("stream", [BY_WINDOWS, NEWEST_FIRST, BY_FILTER])
+@pytest.mark.parametrize("stream", [BY_WINDOWS, NEWEST_FIRST, BY_FILTER, *UNDER_PARENTS])
 def test_a_late_change_is_missed_once_and_the_next_ones_are_looked_back_for(
     database: Database, simulator: SimulatorClient, stream: str
 ) -> None:
-    church = Church(database, simulator, stream)
+    church = Church(database, simulator, stream, *UNDER_PARENTS.get(stream, ()))
     church.changes(0, 0)
     church.sync()
     church.changes(1, -5)
@@ -148,6 +157,19 @@ def test_records_that_a_replica_shows_late_are_all_there_once_the_lag_is_known(
         simulator.advance_clock(seconds)
         assert church.sync().inserted == 1
     assert church.missing == []
+
+
+def test_what_a_new_parent_brings_is_old_and_not_late(database: Database, simulator: SimulatorClient) -> None:
+    stream = "people.workflow_cards"
+    church = Church(database, simulator, stream, *UNDER_PARENTS[stream])
+    church.changes(0, 0)
+    church.sync()
+    [workflow] = simulator.add(church.org_id, "people.workflows")
+    church.ids = simulator.add(church.org_id, stream, relations={"workflow": workflow})
+    church.changes(0, -5)
+    assert church.sync().inserted == 1
+    assert church.missing == []
+    assert church.state(sql.Identifier("look_back")) is None
 
 
 @pytest.mark.parametrize("stream", [BY_WINDOWS, NEWEST_FIRST, BY_FILTER])
