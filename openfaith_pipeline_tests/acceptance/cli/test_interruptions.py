@@ -27,13 +27,23 @@ def simulator() -> Iterator[SimulatorClient]:
 
 
 @pytest.fixture
-def verb(open_directory: Path, simulator: SimulatorClient, request: pytest.FixtureRequest) -> Iterator[Verbs]:
-    """The command line on an embedded Postgres of the test's own, with the church connected."""
-    verb = Verbs({"OPENFAITH_HOME": str(open_directory / request.node.originalname)})
+def verb(environment: dict[str, str], simulator: SimulatorClient) -> Verbs:
+    """The command line on a database of the test's own, with the church connected."""
+    return connected(Verbs(environment), simulator)
+
+
+@pytest.fixture
+def embedded_verb(open_directory: Path, simulator: SimulatorClient) -> Iterator[Verbs]:
+    """The same on an embedded Postgres of the test's own, which it may stop."""
+    verb = Verbs({"OPENFAITH_HOME": str(open_directory / "interrupted")})
+    yield connected(verb, simulator)
+    verb("db", "stop")
+
+
+def connected(verb: Verbs, simulator: SimulatorClient) -> Verbs:
     options = ("--app-id", CHURCH.credentials.app_id, "--secret-stdin", "--no-verify", "--api-url", simulator.url)
     assert verb("org", "add", ORG, *options, stdin=f"{CHURCH.credentials.secret}\n").code == 0
-    yield verb
-    verb("db", "stop")
+    return verb
 
 
 def start_sync(verb: Verbs, simulator: SimulatorClient) -> "subprocess.Popen[str]":
@@ -75,15 +85,15 @@ def test_a_sync_that_is_interrupted_ends_at_once(
     assert verb("syncs", "list", "--failing", "--json").document == []
 
 
-def test_a_database_that_goes_away_in_the_middle_is_said_so(verb: Verbs, simulator: SimulatorClient) -> None:
-    process = start_sync(verb, simulator)
-    assert verb("db", "stop").code == 0
+def test_a_database_that_goes_away_in_the_middle_is_said_so(embedded_verb: Verbs, simulator: SimulatorClient) -> None:
+    process = start_sync(embedded_verb, simulator)
+    assert embedded_verb("db", "stop").code == 0
     out, err = process.communicate(timeout=240)
 
     assert process.returncode == 1
     assert "Postgres" in err
     assert "Traceback" not in err + out
-    assert_the_next_sync_completes(verb, simulator)
+    assert_the_next_sync_completes(embedded_verb, simulator)
 
 
 def test_a_killed_sync_is_taken_up_by_the_next(verb: Verbs, simulator: SimulatorClient) -> None:

@@ -84,14 +84,14 @@ def test_a_sync_from_its_id_to_its_end_and_back(at_terminal: Terminal, verb: Ver
 def test_ctrl_c_says_what_is_done_and_the_same_command_goes_on(
     at_terminal: Terminal, verb: Verbs, name: str, connected: str, simulator: SimulatorClient
 ) -> None:
-    command = ("sync", connected, "--product", "people")
+    command = ("sync", connected, "--product", "groups")
     assert verb(*command, "--mode", "reconcile").code == 0  # from now on it is known how long it takes
     simulator.set_latency(Latency(base_ms=600))
     try:
         with at_terminal.running(*command, "--mode", "reconcile") as session:
             session.see(r"sync [0-9a-f-]{36}")
             assert "%" in session.see(r"[1-9]\d?%, about \d+ \w+ left: [\d,]+ of \d+ streams")
-            other = verb("sync", connected, "--stream", "people.tabs")
+            other = verb("sync", connected, "--stream", "groups.tag_groups")
             assert (other.code, "--if-busy wait waits for its end" in other.err) == (1, True), other.err
             session.press(CTRL_C)
             code, shown = session.end()

@@ -1,6 +1,7 @@
 """The OpenFaith tables follow runs that materialize what they are made of, and nothing that makes them itself."""
 
 from collections.abc import Callable
+from functools import cache
 
 import dagster as dg
 import pytest
@@ -13,8 +14,10 @@ GROUP = dg.AssetSelection.groups("openfaith")
 
 
 @pytest.fixture
-def requested(instance: dg.DagsterInstance) -> Callable[[], set[str]]:
+def requested(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Callable[[], set[str]]:
     """What the sensor asks for at each next tick: the tables, of the one org."""
+    # As the daemon keeps them for a tick; else they are queried thousands of times.
+    monkeypatch.setattr(instance, "get_dynamic_partitions", cache(instance.get_dynamic_partitions))
     keys = GROUP.resolve(definitions().resolve_asset_graph())
     cursor = None
 
