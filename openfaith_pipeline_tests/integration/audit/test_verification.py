@@ -204,6 +204,23 @@ def test_ten_kinds_of_tampering_are_found_by_name(church: Church, is_full: bool)
     assert report.requests <= report.sync_requests / 2 or is_full
 
 
+def test_a_number_that_does_not_fit_has_the_ids_listed(church: Church) -> None:
+    """Of a row that the journal does not know either, only the source can tell, whichever pages the sample has."""
+    person = church.person()
+    church.run("DELETE FROM pco_people.people WHERE org_id = %(org_id)s AND id = %(id)s", id=person)
+    church.run(
+        "DELETE FROM sync.journal WHERE org_id = %(org_id)s AND table_name = 'pco_people.people'"
+        " AND row_key ->> 'id' = %(id)s",
+        id=person,
+    )
+    for seed in range(4):
+        people = church.verify(seed=seed, with_canonical=False).described()["streams"]["people.people"]
+        assert (people["source_count"], people["row_count"]) == (110, 109)
+        assert found(people) == {(person, "missing")}
+    ids_only = [each for each in church.simulator.requests() if "fields" in str(each) and "created_at" in str(each)]
+    assert ids_only, "no sample left a page out"
+
+
 def test_a_change_since_the_last_sync_is_behind_and_no_difference(church: Church) -> None:
     [person] = map(str, church.simulator.edit(church.org_id, "people.people"))
     report = church.verify(is_full=True)
