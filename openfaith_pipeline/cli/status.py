@@ -95,7 +95,12 @@ def _describe(status: OrgStatus) -> dict[str, Any]:
     streams = {stream.stream: asdict(stream) for stream in status.streams}
     for stream in streams.values():
         del stream["org_id"], stream["stream"]
-    return {**describe_org(status.org, status.health), "running": status.running, "streams": streams}
+    return {
+        **describe_org(status.org, status.health),
+        "running": status.running,
+        "conflicts": status.conflicts,
+        "streams": streams,
+    }
 
 
 def _print_overview(statuses: Sequence[OrgStatus], *, only_failing: bool) -> None:
@@ -169,6 +174,9 @@ def _print_detail(status: OrgStatus, *, everything: bool) -> None:
         terminal.say(f"{terminal.number_of(untold, 'stream')} without records left out; --all shows them")
     parentless = sum(stream.parentless for stream in status.streams)
     terminal.output().print(f"rows of child streams without their parent: {parentless} (0 expected)")
+    if status.conflicts:
+        next_step = f"openfaith-pipeline review list {status.org.org_id}"
+        terminal.say(f"{terminal.number_of(status.conflicts, 'conflict')} waiting for a decision; next: {next_step}")
     terminal.report(_totals([status]))
 
 
@@ -193,6 +201,7 @@ def _remark(status: OrgStatus) -> str:
         "drifted": drifted,
         "alerts": status.health.open_alerts,
         "with rows without their parent": sum(bool(stream.parentless) for stream in status.streams),
+        "conflicts waiting": status.conflicts,
         "holding deletions": sum(bool(stream.held) for stream in status.streams),
     }
     return ", ".join(f"{number} {what}" for what, number in told.items() if number)

@@ -12,6 +12,7 @@ from openfaith_pipeline.alerts.delivery import deliver_due_alerts
 from openfaith_pipeline.alerts.failing_sweeps import watch_turns
 from openfaith_pipeline.alerts.freshness import watch_freshness
 from openfaith_pipeline.alerts.incidents import Alert, list_alerts, raise_alert, resolve_alert
+from openfaith_pipeline.alerts.waiting_conflicts import watch_conflicts
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.failure_reasons import reason_of
@@ -69,6 +70,7 @@ def _watch(database: DatabaseResource) -> None:
     """Open and close alerts that follow from the bookkeeping."""
     with database.connect() as connection:
         watch_freshness(connection, timedelta(hours=database.database.settings.freshness_hours))
+        watch_conflicts(connection, database.database.settings.conflicts_waiting)
         watch_dying(connection, source=DEFAULT_SOURCE)
         watch_turns(connection)
 

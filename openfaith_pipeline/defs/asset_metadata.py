@@ -105,10 +105,18 @@ def stream_metadata(
     }
 
 
+_NOT_ROWS: Final = frozenset(("table", "row_count", "conflicts"))
+
+
 def canonical_metadata(result: TransformResult, table_name: str, sync_id: str) -> dict[str, Any]:
     """Metadata for a canonical table's event on a partition."""
-    counts = {f"rows_{name}": count for name, count in asdict(result).items() if name not in {"table", "row_count"}}
-    return {**counts, "sync_id": sync_id, **_table_facts(table_name, result.row_count)}
+    counts = {f"rows_{name}": count for name, count in asdict(result).items() if name not in _NOT_ROWS}
+    return {
+        **counts,
+        "conflicts_waiting": result.conflicts,
+        "sync_id": sync_id,
+        **_table_facts(table_name, result.row_count),
+    }
 
 
 def preview_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:

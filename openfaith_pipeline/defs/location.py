@@ -8,6 +8,7 @@ import dagster as dg
 from openfaith_pipeline.defs.alert_sensors import alerts_sensor, failed_runs_sensor
 from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
 from openfaith_pipeline.defs.canonical_assets import canonical_assets, canonical_sensor
+from openfaith_pipeline.defs.conflicts import resolve_conflicts
 from openfaith_pipeline.defs.connection_asset import CONNECTION, connections_sensor
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.held_deletions import decide_held_deletion
@@ -46,7 +47,7 @@ def _definitions() -> dg.Definitions:
         assets=[*assets, CONNECTION],
         jobs=[
             *(SYNC_JOB, sweep_job, webhook_deliveries, maintenance_job, token_refresh_job, verify_job),
-            *(*WORKFLOW_JOBS, decide_held_deletion),
+            *(*WORKFLOW_JOBS, decide_held_deletion, resolve_conflicts),
         ],
         schedules=[
             incremental_schedule,

@@ -27,9 +27,11 @@ from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync,
 from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.orgs.turns import Kind, count_due, enroll_orgs
 from openfaith_pipeline.planning_center.rate_ledger import Priority
+from openfaith_pipeline.review.conflicts import Decision
 from openfaith_pipeline.review.held_deletions import HeldDeletion
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline.sync.attempt import sync_streams
+from openfaith_pipeline.sync.conflict_decision import Decided, decide_conflicts
 from openfaith_pipeline.sync.deletion_approval import Approval, approve_deletion, reject_deletion
 from openfaith_pipeline.sync.plan import apply_streams
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
@@ -120,6 +122,10 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
     async def reject_deletion(self, held_id: int, who: str) -> HeldDeletion:
         """Keep the held rows."""
         return await reject_deletion(self._data, held_id, who)
+
+    def decide_conflicts(self, ids: Sequence[str], decision: str, who: str) -> Decided:
+        """Let the source's values replace OpenFaith's, or keep these."""
+        return decide_conflicts(self._data, ids, Decision(decision), who, trigger="dagster")
 
     def look_at(self, stream: Stream, org_id: str, rules: Collection[Rule], limit: int) -> Glance:
         """The stream's published rows of the org: the rules' findings, and a preview of `limit` rows."""

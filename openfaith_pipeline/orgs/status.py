@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import class_row, tuple_row
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.health import Health, read_health
@@ -28,6 +28,9 @@ SELECT state.org_id, state.stream, state.availability, state.availability_reason
  WHERE state.org_id = ANY(%s)
  ORDER BY state.org_id, state.stream
 """  # noqa: S608 - a part of ours
+_CONFLICTS_SQL = """
+SELECT org_id, count(*) FROM sync.conflicts WHERE org_id = ANY(%s) AND decision IS NULL GROUP BY 1
+"""
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,12 @@ class StreamStatus:
 
 @dataclass(frozen=True)
 class OrgStatus:
+    """conflicts: those that wait for a person's decision."""
+
     org: Org
     health: Health
     streams: tuple[StreamStatus, ...]
+    conflicts: int = 0
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -87,11 +93,22 @@ def statuses_of(connection: psycopg.Connection[Any], orgs: Sequence[Org]) -> lis
     """The status of each of these orgs that is still there."""
     org_ids = [org.org_id for org in orgs]
     streams, health = _stream_statuses(connection, org_ids), read_health(connection, org_ids)
+    waiting = _count_conflicts(connection, org_ids)
     return [
-        OrgStatus(org, health[org.org_id], tuple(status for status in streams if status.org_id == org.org_id))
+        OrgStatus(
+            org,
+            health[org.org_id],
+            tuple(status for status in streams if status.org_id == org.org_id),
+            waiting.get(org.org_id, 0),
+        )
         for org in orgs
         if org.org_id in health  # and was not removed between the two queries
     ]
+
+
+def _count_conflicts(connection: psycopg.Connection[Any], org_ids: Collection[str]) -> dict[str, int]:
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return dict(cursor.execute(_CONFLICTS_SQL, [list(org_ids)]).fetchall())
 
 
 def _stream_statuses(connection: psycopg.Connection[Any], org_ids: Collection[str]) -> list[StreamStatus]:

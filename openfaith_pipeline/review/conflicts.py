@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, LiteralString
 
@@ -78,6 +78,11 @@ def count_conflicts(connection: Connection[Any], org_id: str) -> int:
         "SELECT count(*) AS number FROM sync.conflicts WHERE org_id = %s AND decision IS NULL", (org_id,)
     ).fetchone()
     return int(row[0] if isinstance(row, tuple) else row["number"]) if row else 0
+
+
+def forget_decided(connection: Connection[Any], older_than: timedelta) -> int:
+    """Delete conflicts decided longer ago, with their values; returns how many."""
+    return connection.execute("DELETE FROM sync.conflicts WHERE decided_at < now() - %s", (older_than,)).rowcount
 
 
 def waiting_conflicts(connection: Connection[Any], ids: Sequence[str]) -> list[Conflict]:

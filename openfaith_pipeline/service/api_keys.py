@@ -17,7 +17,7 @@ READ: Final = "read"
 CONNECT: Final = "connect"
 """May connect orgs."""
 OPERATE: Final = "operate"
-"""May pause and resume orgs, and decide on deletions that are held."""
+"""May pause and resume orgs, and decide on held deletions and on conflicts, whose policies it sets."""
 SCOPES: Final = frozenset({TRIGGER, READ, CONNECT, OPERATE})
 
 

@@ -14,6 +14,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.service import (
+    conflicts,
     connect,
     documentation,
     health,
@@ -47,6 +48,7 @@ _ROUTERS = (
     workflow_proxy.router,
     connect.router,
     invitations.router,
+    conflicts.router,
     health.router,
     metrics.router,
     status_api.router,

@@ -10,6 +10,7 @@ from openfaith_pipeline.database.journal_partitions import add_partitions, drop_
 from openfaith_pipeline.inbox.requests import forget_ended
 from openfaith_pipeline.load.plans import give_up_old_plans
 from openfaith_pipeline.load.retention import forget_abandoned, forget_resolved, forget_syncs
+from openfaith_pipeline.review.conflicts import forget_decided
 from openfaith_pipeline.webhooks.deliveries import forget_settled
 
 
@@ -19,7 +20,7 @@ class Maintained:
 
     runs_forgotten, events_forgotten: Dagster's. records_forgotten: old records of streams' syncs.
     resolved_forgotten: quarantine entries. verifications_forgotten: their reports, but an org's newest.
-    entries_forgotten: journal entries of orgs with a retention of their own.
+    entries_forgotten: journal entries of orgs with a retention of their own. conflicts_forgotten: decided ones.
     """
 
     months_added: int
@@ -34,6 +35,7 @@ class Maintained:
     resolved_forgotten: int = 0
     verifications_forgotten: int = 0
     entries_forgotten: int = 0
+    conflicts_forgotten: int = 0
 
 
 def maintain(database: Database) -> Maintained:
@@ -58,5 +60,6 @@ def maintain(database: Database) -> Maintained:
             events_forgotten=events_forgotten,
             records_forgotten=forget_syncs(connection, runs=runs, journal=max(runs, journal)),
             resolved_forgotten=forget_resolved(connection, journal),
+            conflicts_forgotten=forget_decided(connection, journal),
             verifications_forgotten=forget_verifications(connection, runs),
         )

@@ -33,6 +33,7 @@ SELECT (SELECT count(*) FROM sync.quarantine WHERE resolved_at IS NULL) AS quara
        (SELECT count(*) FROM sync.held_deletions WHERE decision IS NULL) AS held,
        (SELECT coalesce(sum(cardinality(ids)), 0)::bigint FROM sync.held_deletions
          WHERE decision IS NULL) AS held_rows,
+       (SELECT count(*) FROM sync.conflicts WHERE decision IS NULL) AS conflicts,
        (SELECT count(*) FROM sync.webhook_deliveries WHERE status = 'pending') AS pending,
        (SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8 FROM sync.webhook_deliveries
          WHERE status = 'pending') AS pending_age,
@@ -61,6 +62,7 @@ GAUGES: Final[Mapping[str, str]] = {
     "openfaith_quarantine_open": "Open entries of the quarantine.",
     "openfaith_held_deletions": "Deletions that wait for a decision.",
     "openfaith_held_deletion_rows": "Rows of those.",
+    "openfaith_conflicts_waiting": "Conflicts that wait for a decision.",
     "openfaith_webhook_backlog": "Deliveries that are not applied yet.",
     "openfaith_webhook_backlog_age_seconds": "Age of the oldest of them.",
     "openfaith_requests_waiting": "Requests that are due and have no run yet.",
@@ -104,6 +106,7 @@ def read_gauges(
         "openfaith_quarantine_open": counts["quarantine"],
         "openfaith_held_deletions": counts["held"],
         "openfaith_held_deletion_rows": counts["held_rows"],
+        "openfaith_conflicts_waiting": counts["conflicts"],
         "openfaith_webhook_backlog": counts["pending"],
         "openfaith_webhook_backlog_age_seconds": counts["pending_age"],
         "openfaith_requests_waiting": readiness.waiting or 0,

@@ -87,6 +87,7 @@ def read_church(connection: Connection[Any], settings: Settings, org_id: str) ->
         budget=_budget(connection, org_id),
         held=[HeldLine.model_validate(held) for held in list_held(connection, org_id)],
         quarantined=sum(stream.quarantined for stream in status.streams),
+        conflicts=status.conflicts,
         webhooks=_webhooks(connection, org_id),
         alerts=[AlertLine.model_validate(alert) for alert in list_alerts(connection, org_id=org_id)],
         changes=[ChangeLine.model_validate(change) for change in recent_changes(connection, org_id)],

@@ -1,27 +1,32 @@
 """What a person may do from the pages: by forms alone, and, since the browser adds the key, from our pages alone."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from openfaith_pipeline.inbox.sync_requests import request_sync
-from openfaith_pipeline.orgs.registry import pause_org, resume_org
+from openfaith_pipeline.orgs.registry import get_org, pause_org, resume_org
+from openfaith_pipeline.review.conflicts import Decision, list_conflicts
 from openfaith_pipeline.review.held_deletions import list_held
 from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.api_keys import OPERATE, TRIGGER
-from openfaith_pipeline.service.pages.rendering import HEADERS
+from openfaith_pipeline.service.pages.rendering import HEADERS, render
 from openfaith_pipeline.service.problems import NothingHere
 from openfaith_pipeline.service.status.pages import HeldId, OrgId
 from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.sync.conflict_decision import decide_conflicts
 from openfaith_pipeline.sync.deletion_approval import approve_deletion, reject_deletion
 
 router = APIRouter(include_in_schema=False)
 
 Starter = Annotated[Visitor, Depends(visitor_with(TRIGGER))]
 Operator = Annotated[Visitor, Depends(visitor_with(OPERATE))]
+ConflictId = Annotated[str, Path(max_length=40)]
+
+_CONFLICTS_SHOWN: Final = 100
 
 
 @router.post("/orgs/{org_id}/sync")
@@ -62,6 +67,29 @@ def reject(request: Request, visitor: Operator, org_id: OrgId, held_id: HeldId) 
     _check_held(request, visitor, org_id, held_id)
     asyncio.run(reject_deletion(request.app.state.database, held_id, f"key {visitor.name}"))
     return _to_church(org_id)
+
+
+@router.get("/orgs/{org_id}/conflicts")
+def show_conflicts(request: Request, visitor: Operator, org_id: OrgId) -> HTMLResponse:
+    """Conflicts that wait, with both values: people's data, for those alone who decide."""
+    visitor.check_org(org_id)
+    with request.app.state.pool.connection() as connection:
+        org = get_org(connection, org_id)
+        waiting = list_conflicts(connection, org_id, limit=_CONFLICTS_SHOWN)
+    return render("conflicts.html", {"org": org, "conflicts": waiting, "scopes": visitor.scopes})
+
+
+@router.post("/orgs/{org_id}/conflicts/{conflict_id}/{decision}")
+def decide(
+    request: Request, visitor: Operator, org_id: OrgId, conflict_id: ConflictId, decision: Decision
+) -> RedirectResponse:
+    visitor.check_org(org_id)
+    with request.app.state.pool.connection() as connection:
+        if not list_conflicts(connection, org_id, ids=[conflict_id]):
+            raise NothingHere("this conflict waits for no decision any more")
+    who = f"key {visitor.name}"
+    decide_conflicts(request.app.state.database, [conflict_id], decision, who, trigger="status page")
+    return _to(f"/orgs/{quote(org_id, safe='')}/conflicts")
 
 
 def _check_held(request: Request, visitor: Visitor, org_id: str, held_id: int) -> None:

@@ -220,6 +220,7 @@ class Church(Told):
     budget: BudgetLine | None
     held: list[HeldLine]
     quarantined: int
+    conflicts: int = Field(description="Fields that were changed on both sides and wait for a decision.")
     webhooks: WebhookLine
     alerts: list[AlertLine]
     changes: list[ChangeLine]

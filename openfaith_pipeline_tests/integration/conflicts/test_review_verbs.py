@@ -87,6 +87,8 @@ def test_as_a_person_calls_them(environment: dict[str, str], waiting: Person) ->
     listed = verb("review", "list", "Cedar Hollow Chapel", "--kind", "conflict", "--json")
     assert [item["id"] for item in listed.document] == ["conflict-1"]
     assert "Annie" not in verb("review", "list").out
+    assert verb("status", ORG, "--json").document["conflicts"] == 1
+    assert "conflicts waiting" in verb("status").out
     shown = verb("review", "show", "conflict-1")
     assert [name in shown.out for name in ("Ann", "Annie", "Anna", USER)] == [True] * 4
 

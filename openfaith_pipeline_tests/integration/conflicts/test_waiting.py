@@ -1,6 +1,7 @@
 """What is asked waits, follows both sides, ends by itself or by a decision, and is undone with its sync."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -10,7 +11,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import RollbackRefused, UsageError
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.review.conflict_policies import Policy
-from openfaith_pipeline.review.conflicts import Decision, list_conflicts
+from openfaith_pipeline.review.conflicts import Decision, forget_decided, list_conflicts
 from openfaith_pipeline.sync.conflict_decision import Decided, decide_conflicts
 from openfaith_pipeline.sync.rollback import OnConflict, RollbackOrder, roll_back
 from openfaith_pipeline.transform import upsert
@@ -112,6 +113,17 @@ def test_rejected_the_local_value_stays_until_the_source_has_a_new_one(database:
     ann.at_source("Anja")
     ann.transform()
     assert ann.conflicts() == [("Ann", "Annie", "Anna", "rejected"), ("Anna", "Annie", "Anja", None)]
+
+
+def test_a_decided_one_is_kept_as_long_as_the_journal(database: Database, ann: Person) -> None:
+    decide(database, ann, Decision.REJECT)
+    assert (forget_decided(ann.connection, timedelta(days=1)), len(ann.conflicts())) == (0, 1)
+    ann.connection.execute("UPDATE sync.conflicts SET decided_at = now() - interval '2 days'")
+    ann.connection.execute(
+        "INSERT INTO sync.conflicts SELECT 'conflict-9', org_id, entity_table, entity_id, field, base,"
+        " local, source, source_changed_at, edited_at, edited_by, sync_id, now() - interval '9 days' FROM sync.conflicts"
+    )
+    assert (forget_decided(ann.connection, timedelta(days=1)), len(ann.conflicts())) == (1, 1)
 
 
 def test_a_value_that_was_changed_since_it_was_shown_is_not_replaced(database: Database, ann: Person) -> None:

@@ -49,6 +49,12 @@ def test_gauges_say_how_the_fleet_is(database: Database, metrics: Metrics) -> No
             (org_id,),
         )
         connection.execute(
+            "INSERT INTO sync.conflicts (id, org_id, entity_table, entity_id, field, base, local, source, edited_at,"
+            " edited_by, sync_id, decision) SELECT 'conflict-' || n, %s, 'people', 'p', 'f', '1', '2', '3', now(), 'u',"
+            " 's', CASE n WHEN 2 THEN 'settled' END FROM generate_series(1, 2) AS n",
+            (org_id,),
+        )
+        connection.execute(
             "INSERT INTO sync.webhook_deliveries (org_id, event_id, event, payload, received_at)"
             " VALUES (%s, 'e', 'x', '', now() - interval '90 s')",
             (org_id,),
@@ -72,6 +78,7 @@ def test_gauges_say_how_the_fleet_is(database: Database, metrics: Metrics) -> No
             "openfaith_failing_streams",
             "openfaith_held_deletions",
             "openfaith_held_deletion_rows",
+            "openfaith_conflicts_waiting",
             "openfaith_webhook_backlog",
             "openfaith_quarantine_open",
             "openfaith_planning_center_requests_total",
@@ -84,6 +91,7 @@ def test_gauges_say_how_the_fleet_is(database: Database, metrics: Metrics) -> No
         "openfaith_failing_streams": 4,
         "openfaith_held_deletions": 1,
         "openfaith_held_deletion_rows": 3,
+        "openfaith_conflicts_waiting": 1,
         "openfaith_webhook_backlog": 1,
         "openfaith_quarantine_open": 1,
         "openfaith_planning_center_requests_total": 70,
