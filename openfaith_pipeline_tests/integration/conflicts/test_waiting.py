@@ -119,10 +119,10 @@ def test_a_decided_one_is_kept_as_long_as_the_journal(database: Database, ann: P
     decide(database, ann, Decision.REJECT)
     assert (forget_decided(ann.connection, timedelta(days=1)), len(ann.conflicts())) == (0, 1)
     ann.connection.execute("UPDATE sync.conflicts SET decided_at = now() - interval '2 days'")
-    ann.connection.execute(
-        "INSERT INTO sync.conflicts SELECT 'conflict-9', org_id, entity_table, entity_id, field, base,"
-        " local, source, source_changed_at, edited_at, edited_by, sync_id, now() - interval '9 days' FROM sync.conflicts"
-    )
+    ann.here("Anne")
+    ann.at_source("Anja")
+    ann.transform()
+    assert len(ann.conflicts()) == 2
     assert (forget_decided(ann.connection, timedelta(days=1)), len(ann.conflicts())) == (1, 1)
 
 
