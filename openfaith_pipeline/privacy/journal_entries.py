@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Cursor, sql
 
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
-from openfaith_pipeline.journal.tables import link_rows
+from openfaith_pipeline.journal.tables import CONFLICTS, LOCAL_EDITS, link_rows
 from openfaith_pipeline.privacy.openfaith_rows import PersonEntities
 from openfaith_pipeline.privacy.person_records import PersonRecords
 from openfaith_pipeline.privacy.raw_rows import linked_targets
@@ -54,6 +54,16 @@ WHERE org_id = %(org_id)s AND table_name = %(table)s AND (
 """)
 
 
+_REMOVE_CONFLICTS: Final = """
+DELETE FROM sync.journal AS entry USING (
+    SELECT DISTINCT row_key FROM sync.journal WHERE org_id = %(org_id)s AND table_name = %(table)s
+        AND (before ->> 'entity_id' = ANY(%(ids)s) OR after ->> 'entity_id' = ANY(%(ids)s))
+    UNION SELECT jsonb_build_object('id', id) FROM sync.conflicts WHERE org_id = %(org_id)s AND entity_id = ANY(%(ids)s)
+) AS theirs
+WHERE entry.org_id = %(org_id)s AND entry.table_name = %(table)s AND entry.row_key = theirs.row_key
+"""
+
+
 def redact_journal(
     cursor: Cursor[Any], records: PersonRecords, entities: PersonEntities, erasure_id: str
 ) -> dict[str, int]:
@@ -93,7 +103,10 @@ def _remove_openfaith(cursor: Cursor[Any], org_id: str, entities: PersonEntities
             " AND row_key ->> 'entityType' = %s AND row_key ->> 'externalId' = ANY(%s)",
             (org_id, named("externalLinks"), adapter, tag, sorted(external)),
         ).rowcount
-    return removed
+    # Conflicts of the person's fields, with both values: only whole rows name the entity.
+    removed += _remove(cursor, org_id, LOCAL_EDITS.full_name, "entity_id", entities.ids)
+    asked = {"org_id": org_id, "table": CONFLICTS.full_name, "ids": entities.ids}
+    return removed + cursor.execute(_REMOVE_CONFLICTS, asked).rowcount
 
 
 def _remove(cursor: Cursor[Any], org_id: str, table: str, key: str, ids: list[str]) -> int:
