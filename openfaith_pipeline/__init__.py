@@ -1,17 +1,30 @@
 """Planning Center Online into the OpenFaith database: durable, resumable syncs on Dagster."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from openfaith_pipeline.defs.component import PlanningCenterComponent, planning_center_assets
     from openfaith_pipeline.defs.execution import sync_orgs as run_pco_sync
 
-__all__ = ["run_pco_sync"]
+__all__ = ["PlanningCenterComponent", "planning_center_assets", "run_pco_sync"]
+
+_PLACES: Final = {
+    "PlanningCenterComponent": ("component", "PlanningCenterComponent"),
+    "planning_center_assets": ("component", "planning_center_assets"),
+    "run_pco_sync": ("execution", "sync_orgs"),
+}
 
 
 def __getattr__(name: str) -> Any:
     """Load Dagster on first use: it takes over a second."""
-    if name != "run_pco_sync":
+    if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from openfaith_pipeline.defs.execution import sync_orgs
+    from importlib import import_module
 
-    return sync_orgs
+    module, attribute = _PLACES[name]
+    return getattr(import_module(f"openfaith_pipeline.defs.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    """For Dagster's registry of components, which looks for them by name."""
+    return [*globals(), *__all__]

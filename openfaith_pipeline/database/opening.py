@@ -31,7 +31,7 @@ def open_database(settings: Settings, *, upgrade: bool | None = None, makes_home
         if upgrade:
             _upgrade(database)
         elif upgrade is None:
-            _check_current(database)
+            check_current(database)
         yield database
 
 
@@ -42,7 +42,8 @@ def _upgrade(database: Database) -> None:
     upgrade(database)
 
 
-def _check_current(database: Database) -> None:
+def check_current(database: Database) -> None:
+    """Raise ConfigurationError if the schema is behind this version."""
     from openfaith_pipeline.database.migration import is_current  # noqa: PLC0415 - as above
 
     # Another version may have upgraded it since, adding things that this version does not need.

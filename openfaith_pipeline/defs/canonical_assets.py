@@ -8,16 +8,15 @@ import dagster as dg
 
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.database.canonical_tables import canonical_metadata as canonical_tables
-from openfaith_pipeline.defs.asset_metadata import asset_key, canonical_metadata, column_schema
+from openfaith_pipeline.defs.asset_metadata import canonical_metadata, column_schema
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
-from openfaith_pipeline.defs.partitions import ORG
+from openfaith_pipeline.defs.placement import CANONICAL_GROUP, HERE, Placement
 from openfaith_pipeline.defs.raw_assets import OWNERS
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.run_tags import PARTITION_TAG, request_of
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import SOURCES
 
-GROUP: Final = "openfaith"
 _SCHEMA: Final = "public"  # for the descriptions only; the running process has its own setting
 
 
@@ -32,57 +31,52 @@ _FOLLOWS_RUNS: Final = (
 ).with_label("a run has updated its sources")
 
 
-def canonical_key(table: str) -> dg.AssetKey:
-    """`openfaith/phoneNumbers` for the table `openfaith_phoneNumbers`."""
-    return dg.AssetKey([GROUP, table])
-
-
-def canonical_spec(table: str) -> dg.AssetSpec:
+def canonical_spec(table: str, place: Placement = HERE) -> dg.AssetSpec:
     """The asset of one canonical table."""
     name = f"{CANONICAL_PREFIX}{table}"
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", table).capitalize()
     return dg.AssetSpec(
-        key=canonical_key(table),
-        deps=[asset_key(STREAMS[source]) for source in SOURCES[table]],
-        group_name=GROUP,
+        key=place.canonical(table),
+        deps=[place.raw(STREAMS[source]) for source in SOURCES[table]],
+        group_name=place.group or CANONICAL_GROUP,
         kinds={"openfaith", "postgres"},
         owners=OWNERS,
         description=f"{words} of the OpenFaith data model: the table `{name}`, made from the raw tables of the org.",
         metadata={"dagster/column_schema": column_schema(canonical_tables(_SCHEMA).tables[f"{_SCHEMA}.{name}"])},
         skippable=True,
-        partitions_def=ORG,
+        partitions_def=place.partitions,
         automation_condition=_FOLLOWS_RUNS,
     )
 
 
-def canonical_assets() -> dg.AssetsDefinition:
+def canonical_assets(place: Placement = HERE) -> dg.AssetsDefinition:
     """All canonical tables: any selection of them is one op and one transaction."""
 
     @dg.multi_asset(
-        name=GROUP,
+        name=CANONICAL_GROUP,
         description="Updates the OpenFaith tables from the raw ones, in one transaction for each org.",
-        specs=[canonical_spec(table) for table in SOURCES],
+        specs=[canonical_spec(table, place) for table in SOURCES],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
         retry_policy=RETRY_POLICY,
     )
     def transform_raw(context: dg.AssetExecutionContext, engine: SyncEngine) -> Iterator[dg.MaterializeResult[Any]]:
         request = request_of(context)
-        tables = [table for table in SOURCES if canonical_key(table) in context.selected_asset_keys]
+        tables = [table for table in SOURCES if place.canonical(table) in context.selected_asset_keys]
         with acted_on(context):
             results = engine.transform(request, tables)
         for table in tables:
             table_name = f'{engine.canonical_schema}."{CANONICAL_PREFIX}{table}"'
             metadata = canonical_metadata(results[table], table_name, request.sync_id)
-            context.add_asset_metadata(metadata, asset_key=canonical_key(table), partition_key=request.org_id)
-            yield dg.MaterializeResult(asset_key=canonical_key(table))
+            context.add_asset_metadata(metadata, asset_key=place.canonical(table), partition_key=request.org_id)
+            yield dg.MaterializeResult(asset_key=place.canonical(table))
 
     return transform_raw
 
 
 canonical_sensor = dg.AutomationConditionSensorDefinition(
     "canonical",
-    target=dg.AssetSelection.groups(GROUP),
+    target=dg.AssetSelection.groups(CANONICAL_GROUP),
     description="Updates an org's OpenFaith tables after a run that materialized only their raw sources.",
     default_status=dg.DefaultSensorStatus.RUNNING,
 )

@@ -1,6 +1,5 @@
 """All Dagster definitions together."""
 
-import warnings
 from functools import cache
 
 import dagster as dg
@@ -14,6 +13,7 @@ from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.held_deletions import decide_held_deletion
 from openfaith_pipeline.defs.jobs import EXECUTOR, SYNC_JOB
 from openfaith_pipeline.defs.maintenance import maintenance_job, maintenance_schedule
+from openfaith_pipeline.defs.preview import no_preview_warnings
 from openfaith_pipeline.defs.raw_assets import product_assets
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.schedules import incremental_schedule, reconcile_schedule
@@ -29,10 +29,7 @@ from openfaith_pipeline.sources import STREAMS
 @cache
 def definitions() -> dg.Definitions:
     """The code location, derived from the catalog and the canonical model."""
-    with warnings.catch_warnings():
-        # Partitioned checks and backfill policies are not stable in Dagster; our tests cover the parts we use.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        warnings.simplefilter("ignore", dg.BetaWarning)
+    with no_preview_warnings():
         defs = _definitions()
         # Here and not at first use, which would warn: sensors are copied when their jobs are resolved.
         defs.get_repository_def()

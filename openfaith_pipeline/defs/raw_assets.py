@@ -1,6 +1,6 @@
 """The raw tables as assets: one for each stream of the catalog, one op for each product."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import dagster as dg
@@ -9,7 +9,6 @@ from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.checks import Finding, rules_for
 from openfaith_pipeline.defs.asset_metadata import (
-    asset_key,
     describe_stream,
     product_title,
     raw_columns,
@@ -17,7 +16,7 @@ from openfaith_pipeline.defs.asset_metadata import (
 )
 from openfaith_pipeline.defs.compensation import rollback_events
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
-from openfaith_pipeline.defs.partitions import ORG
+from openfaith_pipeline.defs.placement import HERE, Placement
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.run_tags import SyncConfig, request_of
 from openfaith_pipeline.errors import CheckFailed, SyncFailed, SyncIncomplete
@@ -30,12 +29,12 @@ OWNERS: Final = ("team:openfaith",)
 """Owners that Dagster shows for each asset: the team that runs this code location."""
 
 
-def asset_spec(stream: Stream) -> dg.AssetSpec:
+def asset_spec(stream: Stream, place: Placement = HERE) -> dg.AssetSpec:
     """The asset of one stream."""
     return dg.AssetSpec(
-        key=asset_key(stream),
-        deps=[asset_key(STREAMS[parent]) for parent in stream.parents],
-        group_name=stream.schema,
+        key=place.raw(stream),
+        deps=[place.raw(STREAMS[parent]) for parent in stream.parents],
+        group_name=place.group or stream.schema,
         kinds={stream.product.source.kind, "postgres"},
         owners=OWNERS,
         description=describe_stream(stream),
@@ -44,36 +43,38 @@ def asset_spec(stream: Stream) -> dg.AssetSpec:
             "dagster/column_schema": raw_columns(stream),
         },
         skippable=True,
-        partitions_def=ORG,
+        partitions_def=place.partitions,
     )
 
 
-def check_specs(stream: Stream) -> list[dg.AssetCheckSpec]:
+def check_specs(stream: Stream, place: Placement = HERE) -> list[dg.AssetCheckSpec]:
     """Specs of the checks of one stream's asset, one for each rule that applies to it."""
     return [
         dg.AssetCheckSpec(
             rule.name,
-            asset=asset_key(stream),
+            asset=place.raw(stream),
             description=rule.description,
             blocking=rule.is_blocking,
-            partitions_def=ORG,
+            partitions_def=place.partitions,
         )
         for rule in rules_for(stream)
     ]
 
 
-def product_assets(product: Product) -> dg.AssetsDefinition:
-    """All streams of one product, read by an op named after its schema.
+def product_assets(
+    product: Product, place: Placement = HERE, chosen: Collection[Stream] | None = None
+) -> dg.AssetsDefinition:
+    """The streams of one product, read by an op named after its schema.
 
-    Any selection of them is one op, and so one event loop under one rate budget.
+    Any selection of them is one op, and so one event loop under one rate budget. chosen: None for all.
     """
-    streams = {asset_key(stream): stream for stream in streams_of(product)}
+    streams = {place.raw(stream): stream for stream in streams_of(product) if chosen is None or stream in chosen}
 
     @dg.multi_asset(
         name=product.schema,
         description=f"Reads {product_title(product)} into the tables of `{product.schema}`.",
-        specs=[asset_spec(stream) for stream in streams.values()],
-        check_specs=[spec for stream in streams.values() for spec in check_specs(stream)],
+        specs=[asset_spec(stream, place) for stream in streams.values()],
+        check_specs=[spec for stream in streams.values() for spec in check_specs(stream, place)],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
         retry_policy=RETRY_POLICY,
@@ -85,17 +86,17 @@ def product_assets(product: Product) -> dg.AssetsDefinition:
         with acted_on(context):
             results = engine.sync(request_of(context), selected, config.mode)
             for stream in selected:
-                yield from _report(context, engine, stream, results[stream.name])
+                yield from _report(context, engine, place.raw(stream), stream, results[stream.name])
             _raise_for(results.values())
 
     return sync_product
 
 
 def _report(
-    context: dg.AssetExecutionContext, engine: SyncEngine, stream: Stream, result: StreamResult
+    context: dg.AssetExecutionContext, engine: SyncEngine, key: dg.AssetKey, stream: Stream, result: StreamResult
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     if result.compensation:
-        yield from _report_compensation(context, stream, result.compensation)
+        yield from _report_compensation(context, key, result.compensation)
     if result.status == "failed":
         return
     if result.is_withheld:
@@ -108,21 +109,21 @@ def _report(
     glance = engine.look_at(stream, request.org_id, rules_for(stream), PREVIEW_ROWS)
     context.add_asset_metadata(
         metadata=stream_metadata(stream, result, request.sync_id, glance.preview),
-        asset_key=asset_key(stream),
+        asset_key=key,
         partition_key=request.org_id,
     )
-    yield dg.MaterializeResult(asset_key=asset_key(stream), check_results=_check_results(stream, glance.findings))
+    yield dg.MaterializeResult(asset_key=key, check_results=_check_results(key, glance.findings))
 
 
 def _report_compensation(
-    context: dg.AssetExecutionContext, stream: Stream, compensation: Compensation
+    context: dg.AssetExecutionContext, key: dg.AssetKey, compensation: Compensation
 ) -> Iterator[dg.AssetCheckResult]:
     """The check that failed, and the rollback that followed."""
     for event in rollback_events(compensation.order, compensation.undone):
         context.log_event(event)
     if compensation.check and compensation.finding:
         yield dg.AssetCheckResult(
-            asset_key=asset_key(stream),
+            asset_key=key,
             check_name=compensation.check,
             passed=False,
             severity=dg.AssetCheckSeverity.ERROR,
@@ -131,10 +132,10 @@ def _report_compensation(
         )
 
 
-def _check_results(stream: Stream, findings: Mapping[str, Finding]) -> list[dg.AssetCheckResult]:
+def _check_results(key: dg.AssetKey, findings: Mapping[str, Finding]) -> list[dg.AssetCheckResult]:
     return [
         dg.AssetCheckResult(
-            asset_key=asset_key(stream),
+            asset_key=key,
             check_name=name,
             passed=finding.passed,
             severity=dg.AssetCheckSeverity.WARN,

@@ -7,7 +7,7 @@ import dagster as dg
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.defs.asset_metadata import asset_key
-from openfaith_pipeline.defs.canonical_assets import canonical_key
+from openfaith_pipeline.defs.placement import canonical_key
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import SOURCES
 

@@ -66,6 +66,14 @@ def database_of(instance: dg.DagsterInstance) -> Database:
     return database_at(load_settings(), data_url_of(storage.postgres_url))
 
 
+def is_ours(instance: dg.DagsterInstance) -> bool:
+    """Whether Dagster's storage is the one in our database, and so the instance one that we run."""
+    if not instance.is_persistent:
+        return False
+    storage = instance.get_ref().storage_data
+    return storage is not None and storage.class_name == OpenFaithStorage.__name__
+
+
 def _given(settings: Settings) -> str | None:
     return settings.dagster_pg_url.get_secret_value() if settings.dagster_pg_url else None
 

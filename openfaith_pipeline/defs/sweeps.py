@@ -7,10 +7,10 @@ import dagster as dg
 
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.defs.asset_metadata import asset_key, canonical_metadata, stream_metadata
-from openfaith_pipeline.defs.canonical_assets import canonical_key
 from openfaith_pipeline.defs.compensation import rollback_events
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
+from openfaith_pipeline.defs.placement import canonical_key
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.run_tags import trigger_of
 from openfaith_pipeline.orgs.turns import Kind

@@ -14,10 +14,10 @@ from psycopg.rows import dict_row
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.asset_metadata import asset_key
-from openfaith_pipeline.defs.canonical_assets import canonical_key
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
+from openfaith_pipeline.defs.placement import canonical_key
 from openfaith_pipeline.defs.run_handle import current_caller
 from openfaith_pipeline.load.arrivals import Arrived, arrived_after
 from openfaith_pipeline.load.leases import holding

@@ -15,9 +15,9 @@ import pytest
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.asset_metadata import asset_key
-from openfaith_pipeline.defs.canonical_assets import canonical_key
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.instance import open_instance
+from openfaith_pipeline.defs.placement import canonical_key
 from openfaith_pipeline.defs.webhooks import PATIENCE, webhooks_sensor
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.service.applier import run_applier
