@@ -14,7 +14,7 @@ from openfaith_pipeline.audit.report import Part, Verification
 from openfaith_pipeline.audit.verification import Extent, verify_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.asset_metadata import asset_key
-from openfaith_pipeline.defs.canonical_assets import canonical_key
+from openfaith_pipeline.defs.placement import canonical_key
 from openfaith_pipeline.defs.run_handle import current_caller
 from openfaith_pipeline.sources import STREAMS
 

@@ -58,7 +58,15 @@ def connected(
     token = simulator.credentials(ORG)
     with database.connect() as connection:
         credentials = PersonalAccessToken(token.app_id, SecretStr(token.secret))
-        add_org(connection, cipher_from(database.settings), ORG, "a church", credentials, api_url=simulator.url)
+        add_org(
+            connection,
+            cipher_from(database.settings),
+            ORG,
+            "a church",
+            credentials,
+            adapter="pco",
+            api_url=simulator.url,
+        )
     return database
 
 
