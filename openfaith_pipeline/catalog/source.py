@@ -100,5 +100,9 @@ class Product(Protocol):
     def hides_what_is_forbidden(self) -> bool:
         """Whether it answers with no rows, rather than refusing, where the user may not read."""
 
+    @property
+    def holds_gifts(self) -> bool:
+        """Whether its records are of what people give; readers without giving see none of them."""
+
     def reference_url(self, vertex: str) -> str:
         """The public page that documents a type."""

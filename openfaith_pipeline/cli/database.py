@@ -7,6 +7,8 @@ import typer
 from rich.markup import escape
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.database_backup import backup, psql, restore
+from openfaith_pipeline.cli.database_roles import RoleOption, roles_app, url_for
 from openfaith_pipeline.cli.home import open_or_make
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.migration import is_current
@@ -34,6 +36,11 @@ database_app = typer.Typer(
     no_args_is_help=True,
     help="The database. Without DB_* it is an embedded Postgres under OPENFAITH_HOME that runs while a verb needs it.",
 )
+
+database_app.add_typer(roles_app, name="roles")
+database_app.command("backup")(backup)
+database_app.command("restore")(restore)
+database_app.command("psql", context_settings={"allow_extra_args": True})(psql)
 
 
 @database_app.command("start")
@@ -75,7 +82,7 @@ def stop(
 
 
 @database_app.command("url")
-def url(as_json: terminal.JsonOption = False) -> None:
+def url(role: RoleOption = None, as_json: terminal.JsonOption = False) -> None:
     """Print the libpq URL of the database, including the password; Postgres keeps running until `db stop`.
 
     Schema openfaith has views in plain names; docs/questions.md lists them, with questions that they answer.
@@ -83,14 +90,15 @@ def url(as_json: terminal.JsonOption = False) -> None:
     Examples:
       psql "$(openfaith-pipeline db url)"
       psql "$(openfaith-pipeline db url)" -c 'SELECT * FROM openfaith.churches'
+      psql "$(openfaith-pipeline db url --role reader)"
 
-    Exit codes: 0 printed; 1 the database does not answer; 2 configuration.
+    Exit codes: 0 printed; 1 the database does not answer; 2 configuration, or a role whose password is not kept here.
     """
     settings = load_settings()
     with open_database(settings) as database:
         if settings.is_embedded:
             pin_server(settings)
-        address = database.url
+        address = url_for(database, role)
     if as_json:
         terminal.print_json({"url": address})
         return
@@ -126,20 +134,21 @@ def status(as_json: terminal.JsonOption = False) -> None:
     if settings.is_embedded:
         require_home(settings)
     server = inspect_server(settings) if settings.is_embedded else None
-    runs, is_up_to_date = _health(settings, server)
+    runs, is_up_to_date, is_superuser = _health(settings, server)
     if as_json:
         terminal.print_json(
             {
                 "kind": "embedded" if settings.is_embedded else "configured",
                 "is_running": runs,
                 "is_current": is_up_to_date,
+                "is_superuser": is_superuser,
                 "port": server.port if server else settings.db_port,
                 "is_pinned": server.is_pinned if server else None,
                 "users": [_describe_user(user) for user in server.users] if server else None,
             }
         )
     else:
-        _print_status(settings, server, runs=runs, is_up_to_date=is_up_to_date)
+        _print_status(settings, server, runs=runs, is_up_to_date=is_up_to_date, is_superuser=is_superuser)
     if is_up_to_date is False or not (runs or settings.is_embedded):
         raise typer.Exit(1)
 
@@ -162,19 +171,28 @@ def _await_answer(database: Database, seconds: int) -> None:
         time.sleep(min(1, max(0, deadline - time.monotonic())))
 
 
-def _health(settings: Settings, server: ServerState | None) -> tuple[bool, bool | None]:
-    """Whether it answers, and whether its tables are up to date (None if unknown)."""
+def _health(settings: Settings, server: ServerState | None) -> tuple[bool, bool | None, bool | None]:
+    """Whether it answers, its tables are up to date, and its user is a superuser (None if unknown)."""
     if server and not server.is_running:
-        return False, None
+        return False, None, None
     try:
         with open_database(settings, upgrade=False) as database:
-            return True, is_current(database)
+            with database.connect() as connection:
+                is_superuser = connection.info.parameter_status("is_superuser") == "on"
+            return True, is_current(database), is_superuser
     except DatabaseUnavailable as error:
         terminal.complain(str(error))
-        return False, None
+        return False, None, None
 
 
-def _print_status(settings: Settings, server: ServerState | None, *, runs: bool, is_up_to_date: bool | None) -> None:
+def _print_status(
+    settings: Settings,
+    server: ServerState | None,
+    *,
+    runs: bool,
+    is_up_to_date: bool | None,
+    is_superuser: bool | None,
+) -> None:
     out = terminal.output()
     if server is None:
         out.print(f"{escape(settings.db_host or '')}:{settings.db_port} {'answers' if runs else 'does not answer'}")
@@ -185,6 +203,8 @@ def _print_status(settings: Settings, server: ServerState | None, *, runs: bool,
         out.print("the embedded Postgres is not running; any verb that needs it starts it")
     for user in server.users if server else ():
         out.print(f"used by {escape(user.program)} (process {user.pid})")
+    if is_superuser:
+        out.print("its user is a superuser, which no sync needs: openfaith-pipeline db roles owner")
     if is_up_to_date is not None:
         behind = "the tables are behind this version: openfaith-pipeline db upgrade"
         out.print("the tables are up to date" if is_up_to_date else behind)

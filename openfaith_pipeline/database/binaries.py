@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 def find_binaries(settings: Settings, account: Account | None) -> Path:
     """A directory with `postgres` and `initdb` that the account can run."""
-    directory = settings.postgres_bin or _wheel_directory()
+    directory = settings.postgres_bin or wheel_directory()
     for program in ("postgres", "initdb"):
         if not (directory / program).is_file():
             raise ConfigurationError(
@@ -58,7 +58,8 @@ def major_version(directory: Path, account: Account | None) -> int:
     return int(match.group(1))
 
 
-def _wheel_directory() -> Path:
+def wheel_directory() -> Path:
+    """The programs that come with the product."""
     spec = importlib.util.find_spec(_WHEEL)
     if spec is None or not spec.submodule_search_locations:
         raise ConfigurationError(

@@ -50,11 +50,13 @@ class Database:
 
     url: libpq URL of the data database.
     dagster_url: SQLAlchemy URL of Dagster's storage, schema `dagster` in the same database.
+    administrator_url: libpq URL of the data database for the superuser of the embedded server, who makes roles.
     """
 
     settings: Settings
     url: str = field(repr=False)
     dagster_url: str = field(repr=False)
+    administrator_url: str | None = field(default=None, repr=False)
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
         """A new connection, without autocommit by default; `options` are psycopg's.
@@ -98,12 +100,14 @@ class Database:
         return create_engine("postgresql+psycopg://", creator=self.connect, poolclass=NullPool)
 
 
-def database_at(settings: Settings, url: str) -> Database:
+def database_at(settings: Settings, url: str, administrator_url: str | None = None) -> Database:
     """The handle for a libpq URL in the form that this package writes."""
     forget_libpq_variables(settings)
     rest = url.removeprefix("postgresql://")
     session = f"client_encoding={ENCODING}&options={quote(session_options(search_path=DAGSTER_SCHEMA), safe='')}"
-    return Database(settings, url, f"postgresql+psycopg2://{rest}{'&' if '?' in rest else '?'}{session}")
+    return Database(
+        settings, url, f"postgresql+psycopg2://{rest}{'&' if '?' in rest else '?'}{session}", administrator_url
+    )
 
 
 def data_url_of(dagster_url: str) -> str:
@@ -112,6 +116,12 @@ def data_url_of(dagster_url: str) -> str:
 
     url = make_url(dagster_url).set(drivername="postgresql").difference_update_query(["client_encoding", "options"])
     return url.render_as_string(hide_password=False)
+
+
+def url_as(url: str, user: str, password: str) -> str:
+    """The same database for another user."""
+    _, _, place = url.partition("@")
+    return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@{place}"
 
 
 def configured_url(settings: Settings) -> str:

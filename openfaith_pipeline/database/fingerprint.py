@@ -15,7 +15,15 @@ from openfaith_pipeline.canonical.registry import declaration_of
 from openfaith_pipeline.catalog import words
 from openfaith_pipeline.sources import CANONICAL, PRODUCTS, STREAMS, VIEWS
 
-_CODE: Final = ("raw_tables.py", "canonical_tables.py", "change_notes.py", "view_alignment.py", "comments.py")
+_CODE: Final = (
+    "raw_tables.py",
+    "canonical_tables.py",
+    "change_notes.py",
+    "view_alignment.py",
+    "comments.py",
+    "access/rules.py",
+    "access/gifts.py",
+)
 _READ: Final = "SELECT obj_description(to_regnamespace('staging'), 'pg_namespace')"
 
 
@@ -30,7 +38,11 @@ def catalog_fingerprint() -> str:
     declared += [product.dictionary for product in PRODUCTS.values()]
     declared += [repr(declaration_of(each)) for each in CANONICAL.declarations]
     declared += [repr(view) for view in VIEWS.values()]
-    files = [*(Path(__file__).with_name(name) for name in _CODE), Path(words.__file__), Path(canonical_words.__file__)]
+    files = [
+        *(Path(__file__).parent.joinpath(name) for name in _CODE),
+        Path(words.__file__),
+        Path(canonical_words.__file__),
+    ]
     code = b"".join(path.read_bytes() for path in files)
     return hashlib.sha256(repr(declared).encode() + code).hexdigest()[:32]
 

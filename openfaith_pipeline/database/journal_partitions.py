@@ -15,6 +15,13 @@ JOIN pg_class AS child ON child.oid = inhrelid
 WHERE inhparent = 'sync.journal'::regclass AND child.relname ~ '^journal_[0-9]{4}_[0-9]{2}$'
 """
 
+_IS_OWNER: Final = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'sync.journal'::regclass"
+
+
+def may_change_partitions(connection: Connection[Any]) -> bool:
+    """Whether this is the journal's owner; a writer leaves its partitions to `db upgrade`, which makes a year's."""
+    return connection.execute(_IS_OWNER).fetchone() == (True,)
+
 
 def add_partitions(connection: Connection[Any], *, months_ahead: int = MONTHS_AHEAD) -> list[str]:
     """Create missing partitions for this month and the next ones; returns their names.

@@ -8,6 +8,7 @@ import psycopg
 import sqlalchemy
 from psycopg import Connection, sql
 
+from openfaith_pipeline.database.access.alignment import align_access
 from openfaith_pipeline.database.alignment import align_raw_tables, find_gaps
 from openfaith_pipeline.database.bookkeeping import SYNC_SCHEMA
 from openfaith_pipeline.database.canonical_alignment import align_canonical_tables, find_canonical_gaps
@@ -48,11 +49,8 @@ def upgrade(database: Database) -> None:
     Raises DatabaseUnavailable if a table stays in use, ConfigurationError if the user may not change the schema or the
     database is not UTF8.
     """
-    with database.connect(autocommit=True) as connection, _failures_explained():
+    with turn_of_upgrades(database) as connection:
         _check_encoding(connection)
-        connection.execute(f"SET lock_timeout = '{_TURN_TIMEOUT}'")
-        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK_KEY,))
-        _set_limits(connection)
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SYNC_SCHEMA)))
         if revision_of(connection) != head_revision():
             _run_migration_files(database)
@@ -61,7 +59,18 @@ def upgrade(database: Database) -> None:
         align_canonical_tables(connection, database.settings.canonical_schema)
         align_change_notes(connection, database.settings.canonical_schema)
         align_views(connection, database.settings.views_schema)
+        align_access(connection, database.settings.canonical_schema, database.settings.views_schema)
         write_fingerprint(connection)
+
+
+@contextmanager
+def turn_of_upgrades(database: Database) -> Iterator[Connection[Any]]:
+    """A connection in autocommit that alone changes the schema, once others have done so; raises as `upgrade`."""
+    with database.connect(autocommit=True) as connection, _failures_explained():
+        connection.execute(f"SET lock_timeout = '{_TURN_TIMEOUT}'")
+        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK_KEY,))
+        _set_limits(connection)
+        yield connection
 
 
 def _check_encoding(connection: Connection[Any]) -> None:

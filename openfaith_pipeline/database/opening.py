@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from openfaith_pipeline.database.connection import Database, configured_url, database_at
-from openfaith_pipeline.database.server import require_home, use_server
+from openfaith_pipeline.database.server import DATABASE_NAME, require_home, use_server
 from openfaith_pipeline.database.versions import was_upgraded
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.settings import Settings
@@ -22,7 +22,7 @@ def open_database(settings: Settings, *, upgrade: bool | None = None, makes_home
         if not makes_home:
             require_home(settings)
         with use_server(settings) as server:
-            database = database_at(settings, server.url())
+            database = database_at(settings, server.url(), server.administrator_url(DATABASE_NAME))
             if upgrade or (upgrade is None and not was_upgraded(database)):
                 _upgrade(database)
             yield database

@@ -38,10 +38,10 @@ SELECT format('ALTER %%s %%s OWNER TO', kind, name) FROM objects
 """
 
 
-def hand_over(connection: Connection[Any], password: str) -> None:
-    """Create the owner and make it the owner of everything in this database, unless that is done.
+def hand_over(connection: Connection[Any], password: str, giver: str = ADMINISTRATOR) -> None:
+    """Create the owner and make it the owner of everything that the giver owns in this database, unless that is done.
 
-    connection: the administrator's, in autocommit.
+    connection: a superuser's, in autocommit. password: of the owner, where it has to be created.
     """
     if connection.execute(_IS_HANDED_OVER, (OWNER,)).fetchone() == (True,):
         return
@@ -52,7 +52,7 @@ def hand_over(connection: Connection[Any], password: str) -> None:
                 sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(OWNER), sql.Literal(password))
             )
         to_owner = sql.SQL(" ") + sql.Identifier(OWNER)
-        for (statement,) in connection.execute(_HANDOVER, (ADMINISTRATOR,)).fetchall():
+        for (statement,) in connection.execute(_HANDOVER, (giver,)).fetchall():
             # Postgres has already quoted the name in it.
             connection.execute(sql.SQL(cast("LiteralString", statement)) + to_owner)
         connection.execute(

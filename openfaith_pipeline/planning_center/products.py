@@ -48,6 +48,11 @@ class Product(StrEnum):
         return self is Product.GROUPS
 
     @property
+    def holds_gifts(self) -> bool:
+        """Whether its records are of what people give."""
+        return self is Product.GIVING
+
+    @property
     def api_version(self) -> str:
         """Value of `X-PCO-API-Version`: the version that this product's declarations are written for."""
         return API_VERSIONS[self]

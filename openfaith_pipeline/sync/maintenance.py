@@ -6,7 +6,12 @@ from datetime import timedelta
 from openfaith_pipeline.audit.records import forget_verifications
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.dagster_history import forget_runs
-from openfaith_pipeline.database.journal_partitions import add_partitions, drop_partitions, forget_entries
+from openfaith_pipeline.database.journal_partitions import (
+    add_partitions,
+    drop_partitions,
+    forget_entries,
+    may_change_partitions,
+)
 from openfaith_pipeline.inbox.requests import forget_ended
 from openfaith_pipeline.load.plans import give_up_old_plans
 from openfaith_pipeline.load.retention import forget_abandoned, forget_resolved, forget_syncs
@@ -48,10 +53,11 @@ def maintain(database: Database) -> Maintained:
         plans = give_up_old_plans(connection)
         runs_forgotten, events_forgotten = forget_runs(connection, runs)
         forgotten = forget_entries(connection, days=settings.journal_days)
+        is_owner = may_change_partitions(connection)
         return Maintained(
             entries_forgotten=forgotten,
-            months_added=len(add_partitions(connection)),
-            months_dropped=len(drop_partitions(connection, days=settings.journal_days)),
+            months_added=len(add_partitions(connection)) if is_owner else 0,
+            months_dropped=len(drop_partitions(connection, days=settings.journal_days)) if is_owner else 0,
             syncs_forgotten=abandoned,
             plans_given_up=plans,
             deliveries_forgotten=forget_settled(connection),

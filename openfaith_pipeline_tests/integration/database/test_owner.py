@@ -1,10 +1,17 @@
 """Nobody works in the embedded Postgres as its superuser."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import psycopg
 import pytest
 
+from openfaith_pipeline.database.access.logins import make_owner
+from openfaith_pipeline.database.connection import configured_url, database_at
+from openfaith_pipeline.database.migration import upgrade
 from openfaith_pipeline.database.owner import ADMINISTRATOR, OWNER
 from openfaith_pipeline.database.server import RunningServer, use_server
+from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.settings import Settings
 
 # What an earlier version left: everything belongs to the superuser that made the cluster.
@@ -62,3 +69,35 @@ def test_a_database_of_an_earlier_version_is_handed_over_whole(home: Settings) -
         assert connection.execute("SELECT kept.twice(id::integer) FROM kept.stored").fetchone() == (2,)
         connection.execute("ALTER TABLE kept.parts ADD COLUMN more text; ALTER TABLE in_public ADD COLUMN more text")
         connection.execute("DROP SCHEMA kept CASCADE")
+
+
+_OWNERS = """
+SELECT DISTINCT pg_get_userbyid(relowner)::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+"""
+
+
+def test_a_database_of_ones_own_is_handed_over_from_its_superuser(postgres: RunningServer, tmp_path: Path) -> None:
+    with psycopg.connect(postgres.administrator_url(), autocommit=True) as administrator:
+        administrator.execute(f"CREATE DATABASE of_superuser TEMPLATE template0 OWNER {ADMINISTRATOR}")
+    try:
+        settings = Settings(
+            home=tmp_path,
+            db_host="127.0.0.1",
+            db_port=postgres.port,
+            db_name="of_superuser",
+            db_username=ADMINISTRATOR,
+            db_password=postgres.password,
+        )
+        database = database_at(settings, configured_url(settings))
+        upgrade(database)
+        make_owner(database)
+        ours = replace(database, url=postgres.url("of_superuser"))
+        with ours.connect() as connection:
+            assert connection.execute(_OWNERS).fetchall() == [(OWNER,)]
+            connection.execute("ALTER TABLE sync.orgs ADD COLUMN more text")
+        with pytest.raises(UsageError, match="no superuser"):
+            make_owner(ours)
+    finally:
+        with psycopg.connect(postgres.administrator_url(), autocommit=True) as administrator:
+            administrator.execute("DROP DATABASE of_superuser WITH (FORCE)")

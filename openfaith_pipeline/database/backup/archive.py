@@ -1,0 +1,86 @@
+"""The file of a backup: a zip archive, nothing in it compressed again.
+
+database.dump   as pg_dump writes it (custom format), the whole database with Dagster's history
+key.json        the encryption keys, encrypted with a passphrase; only on request
+manifest.json   what the other two are
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from openfaith_pipeline.errors import UsageError
+
+DUMP: Final = "database.dump"
+KEY: Final = "key.json"
+MANIFEST: Final = "manifest.json"
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """About a backup. postgres, tools: major versions of the server and of pg_dump.
+
+    revision: the newest migration applied. key_prints: fingerprints of the keys that the credentials were stored with.
+    """
+
+    made_at: str
+    version: str
+    revision: str | None
+    postgres: int
+    tools: int
+    canonical_schema: str
+    views_schema: str
+    orgs: int
+    has_dagster: bool
+    key_prints: tuple[str, ...]
+    dump_bytes: int
+    format: int = FORMAT
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), indent=2)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Raises UsageError where the file is no backup of ours, or one of a later form."""
+    with opened(path) as archive:
+        try:
+            content: dict[str, Any] = json.loads(archive.read(MANIFEST))
+        except (KeyError, ValueError, zipfile.BadZipFile):
+            raise UsageError(f"{path} is no backup made by `db backup`") from None
+    if content.get("format") != FORMAT:
+        raise UsageError(f"{path} was made by a newer version of openfaith-pipeline; install that one to restore it")
+    return Manifest(**{**content, "key_prints": tuple(content["key_prints"])})
+
+
+def read_sealed_key(path: Path) -> bytes | None:
+    """The encrypted keys, None where the backup has none."""
+    with opened(path) as archive:
+        return archive.read(KEY) if KEY in archive.namelist() else None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive for reading; raises UsageError where it is none, or was cut off."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile:
+        raise UsageError(f"{path} is no backup made by `db backup`, or is not whole") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    with archive:
+        yield archive
+
+
+@contextmanager
+def dump_within(path: Path) -> Iterator[IO[bytes]]:
+    """The dump, for reading from its beginning; a damaged one raises UsageError where its end is read."""
+    try:
+        with opened(path) as archive, archive.open(DUMP) as dump:
+            yield dump
+    except (zipfile.BadZipFile, KeyError, EOFError):
+        raise UsageError(f"{path} is damaged: it is not as it was written") from None
