@@ -111,7 +111,7 @@ def psql(context: typer.Context, role: RoleOption = None) -> None:
       openfaith-pipeline db psql
       openfaith-pipeline db psql --role reader -- -c 'SELECT * FROM openfaith.churches'
 
-    Exit codes: psql's own; 2 no psql, or a role whose password is not kept here.
+    Exit codes: 0 psql ended well; others are psql's own; 2 no psql, or a role whose password is not kept here.
     """
     settings = load_settings()
     with open_database(settings) as database:
