@@ -102,7 +102,7 @@ class Product(Protocol):
 
     @property
     def holds_gifts(self) -> bool:
-        """Whether its records are of what people give; readers without giving see none of them."""
+        """Whether its records are of gifts; readers without giving see none of them."""
 
     def reference_url(self, vertex: str) -> str:
         """The public page that documents a type."""

@@ -43,7 +43,7 @@ def backup(
     """Back up the whole database to one file, while syncs go on: all rows, the journal, settings, Dagster's history.
 
     Credentials of churches are in it encrypted, and of no use without the key, which is not in it unless --with-key
-    puts it there. docs/operate.md says what else to keep.
+    puts it there. docs/operate.md says which other things to keep.
 
     Example:
       openfaith-pipeline db backup /backups/openfaith-$(date +%F).backup

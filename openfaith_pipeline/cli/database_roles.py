@@ -1,4 +1,4 @@
-"""`db roles`: who may connect to the database and what they see."""
+"""`db roles`: who may connect to the database and which rows they see."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -44,7 +44,7 @@ roles_app = typer.Typer(
 def roles(context: typer.Context, as_json: terminal.JsonOption = False) -> None:
     """Make the roles of the database: a writer for syncs, and readers that see the rows of their churches only.
 
-    openfaith_reader and openfaith_reader_no_giving see no church until `db roles add` names some. What is there already
+    openfaith_reader and openfaith_reader_no_giving see no church until `db roles add` names some. All that is there already
     is left as it is, so this can be run again at any time, as after a move to another server.
 
     Examples:

@@ -28,7 +28,7 @@ def keys_in_use(settings: Settings) -> tuple[str, ...]:
 
 
 def fingerprints(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """What tells keys apart and gives none away: they are random."""
+    """Tell keys apart and give none away: they are random."""
     return tuple(hashlib.sha256(b"openfaith-pipeline key " + key.encode()).hexdigest()[:16] for key in keys)
 
 

@@ -49,7 +49,7 @@ class Product(StrEnum):
 
     @property
     def holds_gifts(self) -> bool:
-        """Whether its records are of what people give."""
+        """Whether its records are of gifts."""
         return self is Product.GIVING
 
     @property

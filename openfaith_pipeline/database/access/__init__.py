@@ -1,1 +1,1 @@
-"""Who may do what in the database: the roles, their grants, and row-level security by org for those who only read."""
+"""Rights in the database: the roles, their grants, and row-level security by org for those who only read."""

@@ -41,7 +41,7 @@ _CLOSED: Final = Rules({})
 class Relation:
     """A table or view as it is. grants: (role, privilege); column_grants: (role, column) of SELECT.
 
-    policies: name -> the digest of what we made it from.
+    policies: name -> the digest of its definition.
     """
 
     schema: str
@@ -145,7 +145,7 @@ def _changed_policies(relation: Relation, rules: Rules) -> Iterator[sql.Composed
 
 
 def _for_others(relation: Relation, rules: Rules) -> Iterator[Policy]:
-    """Roles that were given the table by hand see what they saw before."""
+    """Roles that were given the table by hand see the same rows as before."""
     if rules.policies and relation.others:
         yield Policy("openfaith_others", sql.SQL("true"), relation.others, is_for_writes=True)
 

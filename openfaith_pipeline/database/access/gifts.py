@@ -1,4 +1,4 @@
-"""Where what people give is stored, derived from the declarations: what readers without giving must not see."""
+"""Where gifts are stored, derived from the declarations: closed to readers without giving."""
 
 from functools import cache
 from typing import Final

@@ -54,7 +54,7 @@ class Reader:
 
 
 def make_roles(database: Database) -> list[str]:
-    """Make what is missing: our roles, their grants and policies, and the roles of registered readers.
+    """Make all that is missing: our roles, their grants and policies, and the roles of registered readers.
 
     Returns the tables that readers may not be given, with the reason.
     """

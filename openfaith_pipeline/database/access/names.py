@@ -6,13 +6,13 @@ They belong to the whole server; which orgs a reader sees is kept in each databa
 from typing import Final
 
 WRITER: Final = "openfaith_writer"
-"""Reads and writes every row, and changes no table: what syncs need."""
+"""Reads and writes every row, and changes no table: enough for syncs."""
 
 READER: Final = "openfaith_reader"
 """Reads the rows of its orgs."""
 
 READER_NO_GIVING: Final = "openfaith_reader_no_giving"
-"""Reads the rows of its orgs, and nothing about what people give."""
+"""Reads the rows of its orgs, and nothing about gifts."""
 
 ALL_ORGS: Final = "openfaith_all_orgs"
 """Nobody connects as this: a reader that is a member, and is registered so, sees every org."""

@@ -2,7 +2,7 @@
 
 database.dump   as pg_dump writes it (custom format), the whole database with Dagster's history
 key.json        the encryption keys, encrypted with a passphrase; only on request
-manifest.json   what the other two are
+manifest.json   about the other two
 """
 
 import json

@@ -29,7 +29,7 @@ Progress = Callable[[int], None]
 def write_backup(
     database: Database, path: Path, *, key_prints: tuple[str, ...], sealed_key: bytes | None, progress: Progress
 ) -> Manifest:
-    """Back the database up as it is at one moment, while others go on with it; returns what was written.
+    """Back the database up as it is at one moment, while others go on with it; returns its manifest.
 
     Raises UsageError where there is a file of that name, DatabaseUnavailable where pg_dump does not finish.
     """
@@ -64,7 +64,7 @@ def verify(path: Path, tools: Tools) -> int:
 
 def contents(path: Path, tools: Tools) -> list[str]:
     """The dump's table of contents, as `pg_restore --list` prints it, without its comments."""
-    # Files for what it prints: as a pipe it would be full while its input is still being written.
+    # Its output goes to files: as a pipe it would be full while its input is still being written.
     with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as said:
         command = tools.command("pg_restore", "--list")
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=listed, stderr=said)
@@ -83,7 +83,7 @@ def contents(path: Path, tools: Tools) -> list[str]:
 
 
 def in_words(said: bytes) -> str:
-    """What a program printed, on one line and not too long."""
+    """The output of a program, on one line and not too long."""
     return " ".join(said.decode(errors="replace").split())[-400:]
 
 

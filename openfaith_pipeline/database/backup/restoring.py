@@ -65,7 +65,7 @@ _LET_GO: Final = (
 
 @dataclass(frozen=True)
 class Restored:
-    """What was restored. closed: tables that readers may not be given, with the reason."""
+    """The result of a restore. closed: tables that readers may not be given, with the reason."""
 
     manifest: Manifest
     interrupted: int
@@ -145,7 +145,7 @@ def _check_schemas(database: Database, manifest: Manifest) -> None:
 
 
 def _removal(connection: Connection[Any]) -> str:
-    """Statements that empty the database; `public` itself stays, with what belongs to extensions."""
+    """Statements that empty the database; `public` itself stays, with objects of extensions."""
     statements = [statement for (statement,) in connection.execute(_EMPTYING).fetchall()]
     return "".join(f"{statement};\n" for statement in statements)
 
@@ -233,7 +233,7 @@ def _pump(
             runner.stdin.write(line)
         feeder.join()
         if script.wait():
-            runner.kill()  # so that psql does not commit what it has so far
+            runner.kill()  # so that psql does not commit a part
         runner.stdin.close()
     code = runner.wait()
     for thread in listeners:

@@ -1,6 +1,6 @@
 """Postgres' own programs for backups, of the version that fits the server.
 
-pg_dump refuses a server newer than itself, and what a newer one writes may not be read by an older server. So the
+pg_dump refuses a server newer than itself, and an older server may not read the dump of a newer one. So the
 oldest programs that are not older than the server are taken.
 """
 
