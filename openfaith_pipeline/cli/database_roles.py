@@ -44,8 +44,8 @@ roles_app = typer.Typer(
 def roles(context: typer.Context, as_json: terminal.JsonOption = False) -> None:
     """Make the roles of the database: a writer for syncs, and readers that see the rows of their churches only.
 
-    openfaith_reader and openfaith_reader_no_giving see no church until `db roles add` names some. All that is there already
-    is left as it is, so this can be run again at any time, as after a move to another server.
+    openfaith_reader and openfaith_reader_no_giving see no church until `db roles add` names some. The rest is left
+    as it is, so this can be run again at any time, as after a move to another server.
 
     Examples:
       openfaith-pipeline db roles
