@@ -10,7 +10,7 @@ from enum import Enum
 from openfaith_pipeline.catalog.paths import fill_path, record_path
 from openfaith_pipeline.catalog.stream import Stream, placeholders_of
 from openfaith_pipeline.catalog.walk import Record, id_of
-from openfaith_pipeline.errors import OpenFaithError, PathNotFound, SourceUnreachable, UnavailableError
+from openfaith_pipeline.errors import OpenFaithError, SourceUnreachable, UnavailableError
 from openfaith_pipeline.planning_center.extract.pages import Fetch
 from openfaith_pipeline.planning_center.extract.single_record import read_record
 
@@ -43,15 +43,13 @@ class SecondLook:
         for path in paths:
             try:
                 brought = await read_record(self.fetch, stream, record_path(path, identifier))
-            except PathNotFound:
-                continue
             except UnavailableError:
                 return Outcome.WITHHELD
             except SourceUnreachable:
                 raise
             except OpenFaithError:
                 return Outcome.UNKNOWN
-            for record in brought.records.get(stream.name, ()):
+            for record in brought.records.get(stream.name, ()) if brought else ():
                 if id_of(record.resource) == identifier:
                     return record._replace(parents={**found_under, **record.parents})
         return Outcome.GONE

@@ -8,9 +8,10 @@ from psycopg import AsyncConnection
 
 from openfaith_pipeline.catalog.paths import fill_path, record_path
 from openfaith_pipeline.catalog.stream import Stream, placeholders_of
-from openfaith_pipeline.catalog.walk import id_of, query_of
-from openfaith_pipeline.errors import PathNotFound, StreamForbidden
+from openfaith_pipeline.catalog.walk import query_of
+from openfaith_pipeline.errors import StreamForbidden
 from openfaith_pipeline.planning_center.extract.pages import Fetch, Tally
+from openfaith_pipeline.planning_center.extract.presence import find_record
 
 CONFIRMED_AT_MOST: Final = 25
 """Missing rows requested singly; of more, this many, evenly spread."""
@@ -62,12 +63,8 @@ class Asking:
 
     async def _at(self, stream: Stream, path: str, identifier: str) -> Any:
         asked = path if stream.is_singleton else record_path(path, identifier)
-        try:
-            found = await self.for_document(asked, query_of(stream))
-        except PathNotFound:
-            self.tally.requests += 1
-            return None
-        return found if id_of(found) == identifier else None
+        found = await find_record(self._fetch, self.tally, asked, query_of(stream), identifier=identifier)
+        return found.data if found else None
 
 
 def paths_of(stream: Stream, parents: Mapping[str, str]) -> list[str]:

@@ -92,7 +92,8 @@ async def ask(
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     fetch = unasked.asking(_fetch_by(client, question.stream), [question.stream])
-                    return await read_record(fetch, question.stream, question.path)
+                    brought = await read_record(fetch, question.stream, question.path)
+                    return brought or PathNotFound(f"GET {question.path}: there is no such record")
             except TimeoutError:
                 return TransientError(f"GET {question.path}: no response within {PATIENCE_SECONDS:.0f} seconds")
             except OpenFaithError as error:

@@ -141,3 +141,25 @@ def test_one_statement_finds_the_newest_sync_of_a_stream() -> None:
         "orgs/newest_syncs.py": 2,
         "orgs/sync_progress.py": 1,
     }
+
+
+def catches_not_found(tree: ast.Module) -> bool:
+    """Whether an absent path is dealt with here, rather than raised further."""
+    handled = [node.type for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler) and node.type]
+    suppressed = [
+        argument
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "suppress"
+        for argument in node.args
+    ]
+    return any("PathNotFound" in ast.unparse(each) for each in (*handled, *suppressed))
+
+
+def test_one_request_tells_whether_a_record_is_still_at_the_source() -> None:
+    """Listings that may be absent, and the ends of our own subscriptions, are other questions."""
+    assert {name for name, tree in sources() if catches_not_found(tree)} == {
+        "audit/seeing.py",
+        "planning_center/extract/children.py",
+        "planning_center/extract/presence.py",
+        "planning_center/webhook_subscriptions.py",
+    }

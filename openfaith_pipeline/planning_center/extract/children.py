@@ -26,6 +26,7 @@ from openfaith_pipeline.errors import (
 from openfaith_pipeline.planning_center.extract.around import Unread
 from openfaith_pipeline.planning_center.extract.completeness import READINGS
 from openfaith_pipeline.planning_center.extract.pages import MOVED, Fetch, Tally
+from openfaith_pipeline.planning_center.extract.presence import ANY, find_record
 from openfaith_pipeline.planning_center.extract.strategies import read_listing
 from openfaith_pipeline.planning_center.streams import STREAMS
 
@@ -242,8 +243,6 @@ async def _absent(route: Route, path: str, fetch: Fetch, tally: Tally, parent: P
     above = STREAMS.get(route.lead.parent_of(route.path) or "")
     if above and above.is_unconfirmed:
         raise error
-    try:
-        tally.add(await fetch(path.rpartition("/")[0], {}))
-    except PathNotFound:
+    if await find_record(fetch, tally, path.rpartition("/")[0], {}, identifier=ANY) is None:
         return Children(parent, total=0)
     raise error

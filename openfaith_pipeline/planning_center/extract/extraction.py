@@ -1,18 +1,18 @@
 """Read a walk page by page from its checkpoint: the entry point of extraction."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from openfaith_pipeline.catalog.paths import record_path
 from openfaith_pipeline.catalog.walk import Checkpoint, End, LeftOut, Page, Record, Route, RouteEnd, Walk, query_of
-from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.planning_center.extract.around import Unread, going_around
 from openfaith_pipeline.planning_center.extract.children import Children, ChildState, Parents, read_children
 from openfaith_pipeline.planning_center.extract.included import Answer, lacking, left_out, sort_records
 from openfaith_pipeline.planning_center.extract.pages import Fetch, Piece, Tally, cursor_of
+from openfaith_pipeline.planning_center.extract.presence import ANY, find_record
 from openfaith_pipeline.planning_center.extract.strategies import FOLLOWED, read_listing
 
 
@@ -96,9 +96,9 @@ async def _read_left_out(route: Route, piece: Piece, fetch: Fetch, tally: Tally)
     """Request included records that the document names and lacks, each by itself."""
     found: list[Any] = []
     for carried, identifier in left_out(route, piece.rows, piece.included):
-        with suppress(PathNotFound):
-            path = record_path(carried.stream.path, identifier)
-            found.append(tally.add(await fetch(path, query_of(carried.stream))).data)
+        path = record_path(carried.stream.path, identifier)
+        if document := await find_record(fetch, tally, path, query_of(carried.stream), identifier=ANY):
+            found.append(document.data)
     return found
 
 

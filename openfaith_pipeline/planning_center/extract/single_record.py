@@ -12,7 +12,8 @@ from openfaith_pipeline.catalog.stream import Strategy, Stream, placeholders_of
 from openfaith_pipeline.catalog.walk import Record, Route, id_of
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.planning_center.extract.included import Answer, sort_records
-from openfaith_pipeline.planning_center.extract.pages import Fetch
+from openfaith_pipeline.planning_center.extract.pages import Fetch, Tally
+from openfaith_pipeline.planning_center.extract.presence import ANY, find_record
 from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.planning_center.streams import STREAMS
 
@@ -90,10 +91,12 @@ def parents_on(stream: Stream, path: str | None) -> dict[str, str]:
     return {}
 
 
-async def read_record(fetch: Fetch, stream: Stream, path: str) -> Brought:
-    """Request a record. Raises PathNotFound if it does not (or does not yet) exist."""
+async def read_record(fetch: Fetch, stream: Stream, path: str) -> Brought | None:
+    """Request a record with everything that comes with it; None if it does not (or does not yet) exist."""
     route = route_of(stream)
-    document = await fetch(path, route.query)
+    document = await find_record(fetch, Tally(), path, route.query, identifier=ANY)
+    if document is None:
+        return None
     if not isinstance(document.data, dict) or document.data.get("type") != stream.type:
         raise UnexpectedResponse(f"{path}: expected one record of type {stream.type}")
     parents = parents_on(stream, path)
