@@ -93,7 +93,7 @@ async def ask(
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     fetch = unasked.asking(_fetch_by(client, question.stream), [question.stream])
                     brought = await read_record(fetch, question.stream, question.path)
-                    return brought or PathNotFound(f"GET {question.path}: there is no such record")
+                    return brought or PathNotFound(f"GET {question.path}: 404, there is nothing at this path")
             except TimeoutError:
                 return TransientError(f"GET {question.path}: no response within {PATIENCE_SECONDS:.0f} seconds")
             except OpenFaithError as error:
