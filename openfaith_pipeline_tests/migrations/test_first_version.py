@@ -86,7 +86,7 @@ def test_the_first_version_is_upgraded_in_one_step(of_first_version: Database) -
     orgs = [org for (org,) in _rows(database, "SELECT org_id FROM sync.orgs ORDER BY 1")]
     with database.connect() as connection:
         for org in orgs:
-            assert credentials_of(connection, cipher_from(database.settings), org)
+            assert credentials_of(connection, cipher_from(database.settings), org, adapter="pco")
             results = transform_org(connection, org, schema="public", sync_id="after", is_full=True)
             assert results["people"].inserted == 0, "everybody is who they were"
     assert [row[0] for row in _rows(database, _PEOPLE)] == [row[0] for row in people]

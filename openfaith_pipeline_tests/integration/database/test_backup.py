@@ -179,10 +179,10 @@ def test_credentials_are_readable_with_the_key_alone(backed_up: BackedUp, empty:
 
     org = backed_up.orgs[0]
     with empty.connect() as connection:
-        assert credentials_of(connection, cipher_from(empty.settings), org)
+        assert credentials_of(connection, cipher_from(empty.settings), org, adapter="pco")
         other = empty.settings.model_copy(update={"encryption_keys": (SecretStr("A" * 43 + "="),)})
         with pytest.raises(ConfigurationError, match="no key decrypts"):
-            credentials_of(connection, cipher_from(other), org)
+            credentials_of(connection, cipher_from(other), org, adapter="pco")
 
 
 def test_the_file_is_private_whole_and_never_replaced(backed_up: BackedUp) -> None:
