@@ -76,7 +76,9 @@ def contents(path: Path, tools: Tools) -> list[str]:
             process.kill()
         listed.seek(0)
         said.seek(0)
-        lines = [line for line in listed.read().decode(errors="replace").splitlines() if line and not line.startswith(";")]
+        lines = [
+            line for line in listed.read().decode(errors="replace").splitlines() if line and not line.startswith(";")
+        ]
         if process.returncode or not lines:
             raise DatabaseUnavailable(f"pg_restore cannot read {path}: {in_words(said.read())}")
     return lines
