@@ -18,7 +18,7 @@ def _afresh() -> Iterator[None]:
     catalog_fingerprint.cache_clear()
 
 
-@pytest.mark.parametrize("change", ["attribute", "relationship", "stream"])
+@pytest.mark.parametrize("change", ["attribute", "relationship", "stream", "description"])
 def test_every_change_of_a_table_shows(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     before = catalog_fingerprint()
     catalog_fingerprint.cache_clear()
@@ -27,6 +27,7 @@ def test_every_change_of_a_table_shows(monkeypatch: pytest.MonkeyPatch, change: 
         "attribute": replace(emails, attributes={**emails.attributes, "new": TEXT}),
         "relationship": replace(emails, belongs_to={**emails.belongs_to, "new": "people.people"}),
         "stream": replace(emails, table="letters"),
+        "description": replace(emails, description="addresses for letters"),
     }[change]
     monkeypatch.setattr(fingerprint, "STREAMS", {**STREAMS, "people.emails": changed})
     assert catalog_fingerprint() != before
@@ -35,6 +36,6 @@ def test_every_change_of_a_table_shows(monkeypatch: pytest.MonkeyPatch, change: 
 def test_what_is_not_in_a_table_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     before = catalog_fingerprint()
     catalog_fingerprint.cache_clear()
-    changed = replace(STREAMS["people.emails"], description="told differently")
+    changed = replace(STREAMS["people.emails"], is_cursor_filterable=False)
     monkeypatch.setattr(fingerprint, "STREAMS", {**STREAMS, "people.emails": changed})
     assert catalog_fingerprint() == before
