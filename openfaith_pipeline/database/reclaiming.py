@@ -3,6 +3,7 @@
 The planner's statistics hold samples of values, and are made anew.
 """
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -41,6 +42,13 @@ FROM pg_stats AS stats JOIN pg_attribute AS a ON a.attrelid = %(table)s::regclas
 WHERE stats.schemaname = %(schema)s AND stats.tablename = %(name)s
 """
 
+_OLDER: Final = """
+SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+  AND age(backend_xmin) > age(%s::xid) LIMIT 1
+"""
+_READERS_SECONDS: Final = 20.0
+_LOOK_SECONDS: Final = 0.1
+
 _STATISTICS: Final = ("pg_catalog", "pg_statistic")
 
 
@@ -62,6 +70,7 @@ def reclaim(connection: Connection[Any], names: Collection[str]) -> Reclaimed:
     names: schema and table.
     """
     done = Reclaimed()
+    _wait_for_readers(connection)
     connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_PATIENCE)))
     for schema, name, size, is_empty in connection.execute(_TABLES, {"names": sorted(names)}).fetchall():
         if not is_empty:
@@ -70,6 +79,17 @@ def reclaim(connection: Connection[Any], names: Collection[str]) -> Reclaimed:
     _rewrite(connection, _STATISTICS, 0, done)
     _run(connection, sql.SQL("CHECKPOINT"))
     return done
+
+
+def _wait_for_readers(connection: Connection[Any]) -> None:
+    """Until no transaction of this database is older than the removal: a rewritten table keeps what such a one sees.
+
+    After some seconds it goes on: a reader that stays for hours keeps the removed rows for as long.
+    """
+    until = time.monotonic() + _READERS_SECONDS
+    [(newest,)] = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::xid").fetchall()
+    while connection.execute(_OLDER, (str(newest),)).fetchone() is not None and time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
 
 
 def _rewrite(connection: Connection[Any], table: tuple[str, str], size: int, done: Reclaimed) -> None:

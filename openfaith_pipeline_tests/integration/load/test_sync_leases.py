@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from openfaith_pipeline.catalog.stream import Stream
-from openfaith_pipeline.cli import plans, quarantine
+from openfaith_pipeline.cli import plans
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.defs import execution
 from openfaith_pipeline.load import sync_leases, sync_log
@@ -21,7 +21,7 @@ from openfaith_pipeline.orgs.org_ids import new_org_id
 from openfaith_pipeline.orgs.registry import Org
 from openfaith_pipeline.settings import environment_with, load_settings
 from openfaith_pipeline.sources import STREAMS
-from openfaith_pipeline.sync import rollback
+from openfaith_pipeline.sync import quarantine_replay, rollback
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
 from openfaith_pipeline_tests.forking import fork
@@ -39,7 +39,7 @@ def replay(database: Database, org: Org) -> None:
     class Entry:
         org_id = org.org_id
 
-    quarantine._replay(database, [Entry()])  # type: ignore[list-item]
+    quarantine_replay.replay_as_sync(database, [Entry()], trigger="cli")  # type: ignore[list-item]
 
 
 def undo(database: Database, org: Org) -> None:
@@ -67,7 +67,7 @@ def nothing(*_: Any, **__: Any) -> list[str]:
 
 KINDS: dict[str, tuple[Callable[[Database, Org], None], dict[str, Any]]] = {
     "a plan": (plan, {"openfaith_pipeline.cli.plans.plan_streams": hang_async}),
-    "a replay": (replay, {"openfaith_pipeline.cli.quarantine.replay": hang_async}),
+    "a replay": (replay, {f"{quarantine_replay.__name__}.replay": hang_async}),
     "a rollback": (undo, {f"{rollback.__name__}._check": nothing, f"{rollback.__name__}._Work.undo": hang}),
     "a sync of a terminal": (sync, {f"{execution.__name__}._execute_all": hang}),
 }
