@@ -13,7 +13,7 @@ PINS ?= constraints.txt
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOG := $(VENV)/install.log
-WORKERS ?= 2
+WORKERS ?= 3
 ARGS ?=
 PYTHONS ?= python3.11 python3.12 python3.13
 

@@ -34,7 +34,7 @@ def test_each_touches_one_declaration(report: dict[str, Any]) -> None:
     assert all(row["id"] == links["household", key] for key, row in households.items())
     named = {row["primaryContactId"] for row in households.values()} - {None}
     assert named and named <= set(links.values())
-    name = "Name of the household; from `name`, else '' [personal]"
+    name = "Name of the household, usually a family name; from `name`, else '' [personal]"
     assert report["comments"] == [[name], ["id of the entity that `primary_contact` names"]]
     assert any(edge["relationshipType"] == "household_primary_contact_person" for edge in rows["edges"])
     # The folders: two types with the same id stay two, and one is in the other.
