@@ -56,6 +56,16 @@ def cancel_at_last(task: asyncio.Task[Any]) -> None:
         asyncio.get_running_loop().call_later(INSIST_SECONDS, _cancel_all, task)
 
 
+def is_canceled() -> bool:
+    """Whether the current task was canceled, even if a wait has lost that: for the heads of endless loops.
+
+    Before Python 3.12 `asyncio.wait_for` loses a cancellation that comes together with the awaited result
+    (cpython#86296), and psycopg's pool waits by it.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _cancel_all(task: asyncio.Task[Any]) -> None:
     if task.done():
         return

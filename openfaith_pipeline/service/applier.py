@@ -24,6 +24,7 @@ from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.load.sync_leases import end_expired
+from openfaith_pipeline.processes.interrupts import is_canceled
 from openfaith_pipeline.processes.supervisor import GRACE_SECONDS
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE
@@ -74,7 +75,7 @@ async def _run_until_told(database: Database) -> None:
 
 
 async def _apply(database: Database, pool: AsyncConnectionPool[Any], holder: str) -> None:
-    while True:
+    while not is_canceled():
         began = time.monotonic()
         try:
             applied = await apply_next(database, pool, holder)
@@ -92,7 +93,7 @@ async def _apply(database: Database, pool: AsyncConnectionPool[Any], holder: str
 
 async def _subscribe(database: Database) -> None:
     """Maintain the subscriptions of one org after the other, each when its turn has come."""
-    while database.settings.public_url:
+    while database.settings.public_url and not is_canceled():
         try:
             org_id = await asyncio.to_thread(_next_org, database)
             if org_id is None:
@@ -108,7 +109,7 @@ async def _subscribe(database: Database) -> None:
 
 async def _end_left_over(database: Database) -> None:
     """End what a killed process has left running, for where no Dagster runs."""
-    while True:
+    while not is_canceled():
         try:
             if count := await asyncio.to_thread(_end_expired, database):
                 _log.warning("%s syncs whose processes are gone are ended as interrupted", count)

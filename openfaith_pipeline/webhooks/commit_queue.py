@@ -12,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 from openfaith_pipeline.catalog.events import Incoming
 from openfaith_pipeline.database.refusals import TROUBLE, UNANSWERED, is_outage, is_refusal, unavailable
 from openfaith_pipeline.errors import InboxFull
+from openfaith_pipeline.processes.interrupts import is_canceled
 from openfaith_pipeline.webhooks.deliveries import MOST_AT_ONCE, MOST_BYTES_AT_ONCE, keep_deliveries
 
 MOST_WAITING_BYTES: Final = 16 * 1024 * 1024
@@ -87,7 +88,7 @@ class _Committer:
         await asyncio.gather(*(entry.kept for entry in entries))
 
     async def run(self) -> None:
-        while True:
+        while not is_canceled():
             await self._has_come.wait()
             batch = self._next_batch()
             await self._commit(batch)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from subprocess import PIPE
 
@@ -20,6 +21,7 @@ from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.defs.placement import canonical_key
 from openfaith_pipeline.defs.webhooks import PATIENCE, webhooks_sensor
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
+from openfaith_pipeline.service import applier as service_applier
 from openfaith_pipeline.service.applier import run_applier
 from openfaith_pipeline.service.applier_process import applier
 from openfaith_pipeline.settings import Settings, environment_with
@@ -136,6 +138,21 @@ async def test_a_service_without_dagster_ends_what_killed_processes_left_running
     running.cancel()
     await asyncio.wait([running])
     assert _statuses(database) == {"killed": "interrupted", "alive": "running"}
+
+
+async def test_it_ends_although_a_wait_has_lost_the_cancellation(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lose(*_: object) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(service_applier, "apply_next", lose)
+    running = asyncio.create_task(run_applier(database))
+    await asyncio.sleep(1)
+    running.cancel()
+    done, _ = await asyncio.wait([running], timeout=10)
+    assert done == {running}
 
 
 def _statuses(database: Database) -> dict[str, str]:
