@@ -8,7 +8,7 @@ from typing import Final
 import dagster as dg
 
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
-from openfaith_pipeline.defs.asset_metadata import asset_key
+from openfaith_pipeline.defs.placement import HERE, Placement
 from openfaith_pipeline.journal.tables import CONFLICTS, LOCAL_EDITS, tables_of_stream
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.rollback import OrgRollback, RollbackOrder
@@ -23,10 +23,12 @@ def report_rollback(instance: dg.DagsterInstance, order: RollbackOrder, undone: 
         instance.report_runless_asset_event(event)
 
 
-def rollback_events(order: RollbackOrder, undone: Sequence[OrgRollback]) -> Iterator[dg.AssetObservation]:
+def rollback_events(
+    order: RollbackOrder, undone: Sequence[OrgRollback], place: Placement = HERE
+) -> Iterator[dg.AssetObservation]:
     """An observation for each asset concerned, on the org's partition; link tables count with their stream."""
     for org in undone:
-        for key, rows in _rows_of_assets(org).items():
+        for key, rows in _rows_of_assets(org, place).items():
             yield dg.AssetObservation(
                 asset_key=key,
                 partition=org.org_id,
@@ -40,18 +42,18 @@ def rollback_events(order: RollbackOrder, undone: Sequence[OrgRollback]) -> Iter
             )
 
 
-def _rows_of_assets(org: OrgRollback) -> dict[dg.AssetKey, dict[str, int]]:
+def _rows_of_assets(org: OrgRollback, place: Placement) -> dict[dg.AssetKey, dict[str, int]]:
     counted: dict[dg.AssetKey, Counter[str]] = {}
     for table, undone in org.tables.items():
         if table in _NOTES:
             continue
-        counted.setdefault(_asset_of(table), Counter()).update(asdict(undone))
+        counted.setdefault(_asset_of(table, place), Counter()).update(asdict(undone))
     return {key: dict(rows) for key, rows in counted.items()}
 
 
-def _asset_of(table: str) -> dg.AssetKey:
+def _asset_of(table: str, place: Placement) -> dg.AssetKey:
     name = table.partition(".")[2]
     if name.startswith(CANONICAL_PREFIX):
-        return dg.AssetKey(["openfaith", name.removeprefix(CANONICAL_PREFIX)])
+        return place.canonical(name.removeprefix(CANONICAL_PREFIX))
     stream = next(stream for stream in STREAMS.values() if table in tables_of_stream(stream))
-    return asset_key(stream)
+    return place.raw(stream)

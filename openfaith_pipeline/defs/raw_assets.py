@@ -86,17 +86,18 @@ def product_assets(
         with acted_on(context):
             results = engine.sync(request_of(context), selected, config.mode)
             for stream in selected:
-                yield from _report(context, engine, place.raw(stream), stream, results[stream.name])
+                yield from _report(context, engine, place, stream, results[stream.name])
             _raise_for(results.values())
 
     return sync_product
 
 
 def _report(
-    context: dg.AssetExecutionContext, engine: SyncEngine, key: dg.AssetKey, stream: Stream, result: StreamResult
+    context: dg.AssetExecutionContext, engine: SyncEngine, place: Placement, stream: Stream, result: StreamResult
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    key = place.raw(stream)
     if result.compensation:
-        yield from _report_compensation(context, key, result.compensation)
+        yield from _report_compensation(context, place, key, result.compensation)
     if result.status == "failed":
         return
     if result.is_withheld:
@@ -116,10 +117,10 @@ def _report(
 
 
 def _report_compensation(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, compensation: Compensation
+    context: dg.AssetExecutionContext, place: Placement, key: dg.AssetKey, compensation: Compensation
 ) -> Iterator[dg.AssetCheckResult]:
     """The check that failed, and the rollback that followed."""
-    for event in rollback_events(compensation.order, compensation.undone):
+    for event in rollback_events(compensation.order, compensation.undone, place):
         context.log_event(event)
     if compensation.check and compensation.finding:
         yield dg.AssetCheckResult(
