@@ -76,13 +76,14 @@ def reclaim(connection: Connection[Any], names: Collection[str]) -> Reclaimed:
         if not is_empty:
             _rewrite(connection, (schema, name), size, done)
         _forget_samples(connection, schema, name, done)
+    _wait_for_readers(connection)  # those that came since still see the statistics of before
     _rewrite(connection, _STATISTICS, 0, done)
     _run(connection, sql.SQL("CHECKPOINT"))
     return done
 
 
 def _wait_for_readers(connection: Connection[Any]) -> None:
-    """Until no transaction of this database is older than the removal: a rewritten table keeps what such a one sees.
+    """Until no transaction of this database is older than now: a rewritten table keeps the removed rows that one sees.
 
     After some seconds it goes on: a reader that stays for hours keeps the removed rows for as long.
     """
