@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database, open_database
-from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
+from openfaith_pipeline.network.credentials import PersonalAccessToken
 from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator import RateLimit, SimulatorClient
 from openfaith_pipeline.sources import STREAMS

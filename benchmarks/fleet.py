@@ -24,7 +24,7 @@ from benchmarks.church import NO_LIMIT, Place, be_nice, fresh_place, postgres_cp
 from benchmarks.results import table, write_section
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.registry import add_org
-from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
+from openfaith_pipeline.network.credentials import PersonalAccessToken
 from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
 
 _COPIED: Final = """

@@ -20,6 +20,7 @@ from psycopg.rows import dict_row
 from benchmarks.church import be_nice, fresh_place
 from benchmarks.results import table, write_section
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.table_names import staging_name
 from openfaith_pipeline.load.deletions import Verdict
@@ -27,7 +28,6 @@ from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.load.publishing import publish
 from openfaith_pipeline.load.sessions import SyncRequest, open_session
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
 from openfaith_pipeline.transform import TABLES, transform_org

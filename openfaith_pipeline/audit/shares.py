@@ -5,7 +5,7 @@ from datetime import date
 from zlib import crc32
 
 from openfaith_pipeline.catalog.stream import Stream
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.sources import STREAMS
 
 

@@ -27,13 +27,13 @@ from openfaith_pipeline.audit.states import StreamState, read_states
 from openfaith_pipeline.audit.whole_reading import WholeReading
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Walk
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import outages_told
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.network.rate_ledger import Priority
 from openfaith_pipeline.planning_center.extract.product_access import Doors
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
-from openfaith_pipeline.planning_center.rate_ledger import Priority
 from openfaith_pipeline.sources import STREAMS, source_of
 
 CONNECTIONS: Final = 4

@@ -8,11 +8,11 @@ from typing import Final
 
 from openfaith_pipeline.audit.looking import ENDS_ALL, Looking, together
 from openfaith_pipeline.audit.seeing import Scope
+from openfaith_pipeline.catalog.completeness import Doubt, Listed, find_doubts
 from openfaith_pipeline.catalog.walk import End, Parent, Route, Walk
 from openfaith_pipeline.errors import OpenFaithError, QueryRefused, StreamForbidden
 from openfaith_pipeline.load.parents import parents_of
 from openfaith_pipeline.planning_center.extract.around import IncludesRefused
-from openfaith_pipeline.planning_center.extract.completeness import Doubt, Listed, find_doubts
 from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
 from openfaith_pipeline.sources import STREAMS
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from openfaith_pipeline.catalog.words import Dictionary
+from openfaith_pipeline.network.rate_budget import RateLimit
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Source:
     adapter: its name in connections, external links, payloads, schemas, jobs, and addresses of the service.
     title: its name for people. kind: its name among the kinds of Dagster's assets.
     account_type: the type of the one record that stands for the whole org, which every other record belongs to.
-    applications_url: where a user makes credentials.
+    applications_url: where a user makes credentials. rate_limit: of one connection, until a response gives another.
     query: parameters that request related records with a listing, each by the dotted relationships that lead to it, and
         by type the attributes and relationships to show, where that are not the usual ones.
     """
@@ -42,6 +43,7 @@ class Source:
     account_type: str
     applications_url: str
     event_headers: EventHeaders
+    rate_limit: RateLimit
     query: Callable[[Sequence[str], Mapping[str, Sequence[str]]], dict[str, str]]
 
     @property

@@ -15,9 +15,9 @@ from openfaith_pipeline.errors import (
     UnavailableError,
     UnexpectedResponse,
 )
+from openfaith_pipeline.network.credentials import Credentials
 from openfaith_pipeline.orgs.registry import get_org, number_of
 from openfaith_pipeline.planning_center.account import SOMEONE_IS_WAITING, read_account, read_root
-from openfaith_pipeline.planning_center.credentials import Credentials
 
 
 async def learn_number(database: Database, org_id: str, adapter: str) -> None:

@@ -10,11 +10,11 @@ from openfaith_pipeline.connections.registry import ConnectionState, api_url_of,
 from openfaith_pipeline.connections.shared_budget import shared_budget
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConnectionRejected, OrgPaused
+from openfaith_pipeline.network.credentials import Credentials, OAuthToken
+from openfaith_pipeline.network.rate_ledger import Priority
+from openfaith_pipeline.network.retrying import USUAL_PATIENCE, RetryLimits
 from openfaith_pipeline.orgs.registry import get_org, number_of, record_number
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
-from openfaith_pipeline.planning_center.rate_ledger import Priority
-from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, RetryLimits
 
 ClientFactory = Callable[[Database, str, str], AbstractAsyncContextManager[PlanningCenterClient]]
 """(database, org_id, adapter) -> the org's client, as from `connect_client`."""

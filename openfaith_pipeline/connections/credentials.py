@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from openfaith_pipeline.connections.cipher import Cipher
 from openfaith_pipeline.connections.openfaith_tokens import read_token, write_token
 from openfaith_pipeline.errors import ConfigurationError
-from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken, PersonalAccessToken
+from openfaith_pipeline.network.credentials import Credentials, OAuthToken, PersonalAccessToken
 
 _ROW: Final = """
 SELECT kind, secret, previous_secret, held_in, state, dead_grant, refresh_began_at, refresh_failed_at, refresh_error

@@ -29,9 +29,9 @@ from openfaith_pipeline.connections.oauth_tokens import application_of
 from openfaith_pipeline.connections.registry import add_org, api_url_of
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import GrantDead, UsageError
+from openfaith_pipeline.network.credentials import OAuthToken
 from openfaith_pipeline.orgs.registry import get_org, lock_church, new_org_id, number_of
 from openfaith_pipeline.planning_center.account import read_account
-from openfaith_pipeline.planning_center.credentials import OAuthToken
 from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import PRODUCTS, SOURCES

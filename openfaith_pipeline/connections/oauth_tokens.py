@@ -32,7 +32,7 @@ from openfaith_pipeline.errors import (
     TransientError,
     UnexpectedResponse,
 )
-from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
+from openfaith_pipeline.network.credentials import Credentials, OAuthToken
 from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import SOURCES

@@ -11,7 +11,7 @@ from psycopg import Connection, sql
 from psycopg.rows import tuple_row
 from pydantic import SecretStr
 
-from openfaith_pipeline.planning_center.credentials import OAuthToken
+from openfaith_pipeline.network.credentials import OAuthToken
 
 _ADOPT_ORGS: Final = sql.SQL("""
 INSERT INTO sync.orgs (org_id, name)

@@ -8,9 +8,9 @@ from psycopg.rows import tuple_row
 from openfaith_pipeline.alerts.dead_connections import watch_deaths
 from openfaith_pipeline.connections.cipher import Cipher
 from openfaith_pipeline.connections.credentials import kind_of, put_credentials, read_held
+from openfaith_pipeline.network.credentials import Credentials, OAuthToken
 from openfaith_pipeline.orgs.org_ids import check_org_id
 from openfaith_pipeline.orgs.registry import get_org
-from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken
 from openfaith_pipeline.sources import SOURCES
 from openfaith_pipeline.text.printable import printable
 

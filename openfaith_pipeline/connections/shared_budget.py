@@ -26,8 +26,9 @@ from psycopg_pool import AsyncConnectionPool
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import outages_told
 from openfaith_pipeline.errors import DatabaseUnavailable
-from openfaith_pipeline.planning_center.rate_budget import Permit, RateReport
-from openfaith_pipeline.planning_center.rate_ledger import WAITING_FOR, Answer, Claim, Grant, Priority, RateLedger
+from openfaith_pipeline.network.rate_budget import Permit, RateReport
+from openfaith_pipeline.network.rate_ledger import WAITING_FOR, Answer, Claim, Grant, Priority, RateLedger
+from openfaith_pipeline.sources import SOURCES
 
 AHEAD_SHARE = 0.1
 MOST_AHEAD = 100
@@ -63,7 +64,7 @@ def read_budget_use(connection: psycopg.Connection[Any], org_id: str, adapter: s
         ).fetchone()
     if row is None:
         return None
-    ledger, now = RateLedger.read(orjson.loads(row[0])), row[1]
+    ledger, now = RateLedger.read(orjson.loads(row[0]), SOURCES[adapter].rate_limit), row[1]
     waiting = sum(int(each[1]) for each in ledger.waiting.values() if now - each[3] <= WAITING_FOR)
     used = ledger.used_at(now)
     return BudgetUse(ledger.limit, ledger.period, used, waiting, max(0.0, ledger.paused_until - now))
@@ -105,7 +106,7 @@ class PostgresLedger:
             async with self.pool.connection() as connection:
                 while True:
                     stored, version, now = await self._read(connection)
-                    ledger = RateLedger.read(stored)
+                    ledger = RateLedger.read(stored, SOURCES[self.adapter].rate_limit)
                     grant = ledger.exchange(claim, now)
                     if await self._write(connection, ledger, version, claim):
                         return grant

@@ -24,9 +24,9 @@ from openfaith_pipeline.inbox.lifecycle import take_request
 from openfaith_pipeline.load.plans import is_plan
 from openfaith_pipeline.load.preview import preview_rows
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync, mode_of
+from openfaith_pipeline.network.rate_ledger import Priority
 from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.orgs.turns import Kind, count_due, enroll_orgs
-from openfaith_pipeline.planning_center.rate_ledger import Priority
 from openfaith_pipeline.review.conflicts import Decision
 from openfaith_pipeline.review.held_deletions import HeldDeletion
 from openfaith_pipeline.sources import DEFAULT_SOURCE

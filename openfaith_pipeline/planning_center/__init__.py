@@ -3,16 +3,16 @@
 Facts about Planning Center stand next to the code they shape, each with its public source.
 """
 
-from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.planning_center.credentials import (
+from openfaith_pipeline.network.credentials import (
     Credentials,
     CredentialsProvider,
     OAuthToken,
     PersonalAccessToken,
 )
+from openfaith_pipeline.network.rate_budget import LocalRateBudget, RateBudget
+from openfaith_pipeline.network.retrying import RetryLimits
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.planning_center.rate_budget import LocalRateBudget, RateBudget
-from openfaith_pipeline.planning_center.retrying import RetryLimits
 
 __all__ = [
     "Credentials",

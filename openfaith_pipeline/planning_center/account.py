@@ -5,11 +5,11 @@ from typing import Final
 
 from openfaith_pipeline.catalog.source import Account
 from openfaith_pipeline.errors import TransientError, UnexpectedResponse
+from openfaith_pipeline.network.credentials import Credentials
+from openfaith_pipeline.network.retrying import RetryLimits
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.planning_center.credentials import Credentials
 from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.planning_center.products import Product
-from openfaith_pipeline.planning_center.retrying import RetryLimits
 from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 from openfaith_pipeline.text.exact_json import storable
 

@@ -23,21 +23,22 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.network.clients import failure_of
-from openfaith_pipeline.planning_center.calls import Call
-from openfaith_pipeline.planning_center.connections import MOST_CONNECTIONS, Connections, borrowed
-from openfaith_pipeline.planning_center.credentials import (
+from openfaith_pipeline.network.credentials import (
     Credentials,
     CredentialsProvider,
     FixedCredentials,
     OAuthToken,
     PersonalAccessToken,
 )
+from openfaith_pipeline.network.rate_budget import LocalRateBudget, Permit, RateBudget, RateReport
+from openfaith_pipeline.network.retrying import USUAL_PATIENCE, Patience, Reachability, RetryLimits, log_retries
+from openfaith_pipeline.planning_center.calls import Call
+from openfaith_pipeline.planning_center.connections import MOST_CONNECTIONS, Connections, borrowed
 from openfaith_pipeline.planning_center.documents import Document, read_document
 from openfaith_pipeline.planning_center.products import Product
-from openfaith_pipeline.planning_center.rate_budget import LocalRateBudget, Permit, RateBudget, RateReport
 from openfaith_pipeline.planning_center.responses import rate_report_of, read_body, served_at, wait_demanded_by
-from openfaith_pipeline.planning_center.retrying import USUAL_PATIENCE, Patience, Reachability, RetryLimits, log_retries
 from openfaith_pipeline.planning_center.second_looks import SecondLooks
+from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 from openfaith_pipeline.planning_center.transport import hide_query, parse_url
 from openfaith_pipeline.telemetry.spans import span
 
@@ -80,7 +81,7 @@ class PlanningCenterClient:
         self._renewed: Credentials | None = None  # not accepted by the server yet
         self._second_looks = SecondLooks(retry.second_looks)
         self._reachability = Reachability()
-        self._budget = budget or LocalRateBudget()
+        self._budget = budget or LocalRateBudget(PLANNING_CENTER.rate_limit)
         self._retry = retry
         self._transport = transport
         self._most_connections = most_connections

@@ -3,6 +3,7 @@
 from typing import Final
 
 from openfaith_pipeline.catalog.source import EventHeaders, Source
+from openfaith_pipeline.network.rate_budget import RateLimit
 from openfaith_pipeline.planning_center.queries import query_parameters
 
 PLANNING_CENTER: Final = Source(
@@ -16,5 +17,7 @@ PLANNING_CENTER: Final = Source(
         signature="X-PCO-Webhooks-Authenticity",
         sent_at="X-PCO-Webhooks-Event-Time",
     ),
+    # api.planningcenteronline.com/docs/overview/rate-limiting
+    rate_limit=RateLimit(requests=100, deep_requests=75, period=20.0),
     query=query_parameters,
 )

@@ -24,8 +24,8 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.network.clients import client_options, failure_of
+from openfaith_pipeline.network.credentials import OAuthToken
 from openfaith_pipeline.planning_center.answers import ACCEPTED, read_whole_now
-from openfaith_pipeline.planning_center.credentials import OAuthToken
 from openfaith_pipeline.planning_center.transport import parse_url, user_agent
 from openfaith_pipeline.planning_center.whole_deadline import WholeDeadline
 from openfaith_pipeline.telemetry.spans import span

@@ -12,8 +12,10 @@ from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
+from openfaith_pipeline.catalog.completeness import Doubt
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Parent, Route, Walk
+from openfaith_pipeline.catalog.walk_planner import plan_walks, walk_apart
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, UNANSWERED
@@ -38,9 +40,7 @@ from openfaith_pipeline.load.stream_states import absent_paths, mark_paths_absen
 from openfaith_pipeline.load.sync_log import finished_streams, page_counts
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.extract.around import IncludesRefused, is_own_fault
-from openfaith_pipeline.planning_center.extract.completeness import Doubt
 from openfaith_pipeline.planning_center.extract.product_access import Doors
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks, walk_apart
 from openfaith_pipeline.sources import STREAMS, source_of
 from openfaith_pipeline.sync.compensation import compensate
 from openfaith_pipeline.sync.deletion_proof import prove_deletions

@@ -6,15 +6,15 @@ from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
+from openfaith_pipeline.catalog.completeness import READINGS, Doubt
 from openfaith_pipeline.catalog.walk import Parent, Route, Walk
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.staging import commit_page, discard_reading
-from openfaith_pipeline.planning_center.extract.completeness import READINGS, Doubt
 from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
 from openfaith_pipeline.planning_center.extract.pages import MOVED
 from openfaith_pipeline.planning_center.extract.product_access import Doors
-from openfaith_pipeline.planning_center.extract.readahead import read_ahead
 from openfaith_pipeline.sync.deletion_proof import find_doubtful
+from openfaith_pipeline.sync.readahead import read_ahead
 from openfaith_pipeline.sync.results import Progress
 
 PROBING_ATTEMPTS = 2

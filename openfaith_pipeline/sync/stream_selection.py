@@ -9,8 +9,8 @@ from typing import Any
 from psycopg import Connection
 
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk_planner import plan_walks, quick_walks
 from openfaith_pipeline.load.stream_states import last_proofs, newest_changes
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks, quick_walks
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import SOURCES
 

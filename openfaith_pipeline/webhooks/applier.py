@@ -27,9 +27,9 @@ from openfaith_pipeline.load.publishing import Published
 from openfaith_pipeline.load.sessions import ARRIVED, SyncRequest
 from openfaith_pipeline.load.sync_leases import lease_kept_by
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
+from openfaith_pipeline.network.rate_ledger import Priority
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.extract.single_record import brought_with, path_of
-from openfaith_pipeline.planning_center.rate_ledger import Priority
 from openfaith_pipeline.sources import source_of
 from openfaith_pipeline.telemetry.spans import continuing, links_to, span
 from openfaith_pipeline.transform import SOURCES, transform_org

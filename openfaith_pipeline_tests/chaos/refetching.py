@@ -7,9 +7,9 @@ from psycopg import Connection
 
 from openfaith_pipeline.planning_center.extract.children import PARENTS_IN_FLIGHT
 from openfaith_pipeline.planning_center.extract.prefetch import PAGES_ABREAST
-from openfaith_pipeline.planning_center.extract.readahead import PAGES_AHEAD
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.readahead import PAGES_AHEAD
 
 IN_FLIGHT_OF_A_WALK = PAGES_ABREAST + 2 * PAGES_AHEAD
 """Pages being fetched, those that wait for the database, and those being committed, which had waited together."""

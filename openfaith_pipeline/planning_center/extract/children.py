@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from openfaith_pipeline.catalog.completeness import READINGS
 from openfaith_pipeline.catalog.paths import fill_path
 from openfaith_pipeline.catalog.walk import Checkpoint, LeftOut, Parent, Route, id_of
 from openfaith_pipeline.errors import (
@@ -24,7 +25,6 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.planning_center.extract.around import Unread
-from openfaith_pipeline.planning_center.extract.completeness import READINGS
 from openfaith_pipeline.planning_center.extract.pages import MOVED, Fetch, Tally
 from openfaith_pipeline.planning_center.extract.presence import ANY, find_record
 from openfaith_pipeline.planning_center.extract.strategies import read_listing

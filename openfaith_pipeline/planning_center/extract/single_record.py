@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from openfaith_pipeline.catalog.paths import fill_path, id_in, record_path
 from openfaith_pipeline.catalog.stream import Strategy, Stream, placeholders_of
 from openfaith_pipeline.catalog.walk import Record, Route, id_of
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.planning_center.extract.included import Answer, sort_records
 from openfaith_pipeline.planning_center.extract.pages import Fetch, Tally
 from openfaith_pipeline.planning_center.extract.presence import ANY, find_record
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.planning_center.streams import STREAMS
 
 _PATH = re.compile(r"(/([\w.~:-]|%[0-9A-Fa-f]{2})+)+")

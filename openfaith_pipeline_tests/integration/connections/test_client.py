@@ -12,9 +12,9 @@ from openfaith_pipeline.connections.client import connect_client
 from openfaith_pipeline.connections.registry import add_org, set_connection_state
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConnectionRejected, OrgPaused, UnknownOrg
+from openfaith_pipeline.network.credentials import PersonalAccessToken
 from openfaith_pipeline.orgs.org_ids import new_org_id
 from openfaith_pipeline.orgs.registry import Org, get_org, pause_org
-from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
 from openfaith_pipeline.planning_center.products import Product
 
 

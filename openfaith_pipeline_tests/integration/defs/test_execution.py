@@ -21,10 +21,10 @@ from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBusy, UnknownOrg
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
+from openfaith_pipeline.network.rate_ledger import Claim, Grant, Priority, RateLedger
 from openfaith_pipeline.orgs.registry import pause_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.planning_center.products import Product
-from openfaith_pipeline.planning_center.rate_ledger import Claim, Grant, Priority, RateLedger
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator

@@ -11,9 +11,9 @@ from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.registry import add_org, api_url_of, credentials_of, set_connection_state
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, UnknownOrg, UsageError
+from openfaith_pipeline.network.credentials import Credentials, OAuthToken, PersonalAccessToken
 from openfaith_pipeline.orgs.org_ids import new_org_id
 from openfaith_pipeline.orgs.registry import get_org, list_orgs, pause_org, remove_org, resume_org
-from openfaith_pipeline.planning_center.credentials import Credentials, OAuthToken, PersonalAccessToken
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
 

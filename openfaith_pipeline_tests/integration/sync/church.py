@@ -19,9 +19,9 @@ from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
-from openfaith_pipeline.planning_center.credentials import PersonalAccessToken
+from openfaith_pipeline.network.credentials import PersonalAccessToken
+from openfaith_pipeline.network.retrying import RetryLimits
 from openfaith_pipeline.planning_center.products import Product
-from openfaith_pipeline.planning_center.retrying import RetryLimits
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sources import STREAMS, streams_of
 from openfaith_pipeline.sync.attempt import sync_streams

@@ -6,8 +6,8 @@ from typing import Any
 from psycopg import sql
 
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import StreamResult, SyncMode

@@ -15,13 +15,13 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.catalog.walk import Page
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import DatabaseUnavailable, LeaseLost, StreamBusy, TransientError
 from openfaith_pipeline.load.leases import LEASE_TTL, renew
 from openfaith_pipeline.load.sessions import Session, SyncRequest, open_session
 from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.settings import environment_with, load_settings
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.checks import Finding, rules_for
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.parentage import is_parentless
@@ -19,7 +20,6 @@ from openfaith_pipeline.load.arrivals import publish_arrivals
 from openfaith_pipeline.load.sessions import ARRIVED, SyncRequest
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.orgs.status import read_status
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.stream_selection import streams_due_for_reconcile
 

@@ -11,24 +11,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from openfaith_pipeline.catalog.completeness import READINGS
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.errors import RateLimitedError
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.planning_center.extract.completeness import READINGS
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.asking import CONFIRMED_AT_MOST
 from openfaith_pipeline.sync.attempt import sync_streams
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
-from openfaith_pipeline_tests.unit.planning_center.extract.collection import Bugs, Collection, World
-from openfaith_pipeline_tests.unit.planning_center.extract.test_completeness import (
+from openfaith_pipeline_tests.unit.catalog.test_completeness import (
     Change,
     changing,
     contents,
     schedules,
 )
+from openfaith_pipeline_tests.unit.planning_center.extract.collection import Bugs, Collection, World
 
 TABS, EMAILS = STREAMS["people.tabs"], STREAMS["people.emails"]
 LISTS, RESULTS = STREAMS["people.lists"], STREAMS["people.list_results"]

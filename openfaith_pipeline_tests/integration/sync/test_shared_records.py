@@ -11,13 +11,13 @@ from psycopg.rows import dict_row
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import End, Page, Record, RouteEnd
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.publishing import Published, publish
 from openfaith_pipeline.load.sessions import SyncRequest, open_session
 from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.faults import Script

@@ -4,8 +4,8 @@ import json
 from dataclasses import fields
 
 from openfaith_pipeline.catalog.walk import Refused, Route, Walk
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.catalog.written_walk import read_walk, write_walk
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.sources import STREAMS
 
 

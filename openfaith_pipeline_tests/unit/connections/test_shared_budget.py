@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from openfaith_pipeline.connections.shared_budget import SharedRateBudget
 from openfaith_pipeline.errors import DatabaseUnavailable
-from openfaith_pipeline.planning_center.rate_budget import DOCUMENTED_DEEP_LIMIT, MARGIN, Permit, RateReport
-from openfaith_pipeline.planning_center.rate_ledger import (
+from openfaith_pipeline.network.rate_budget import MARGIN, Permit, RateReport
+from openfaith_pipeline.network.rate_ledger import (
     HELD_BACK_FOR,
     SILENT_AFTER,
     WAITING_FOR,
@@ -22,9 +22,12 @@ from openfaith_pipeline.planning_center.rate_ledger import (
     Priority,
     RateLedger,
 )
-from openfaith_pipeline_tests.unit.planning_center.counting_server import CountingServer, Window
-from openfaith_pipeline_tests.unit.planning_center.test_rate_budget_properties import World, worlds
-from openfaith_pipeline_tests.unit.planning_center.virtual_time import run_virtually, virtual_now
+from openfaith_pipeline.planning_center.source import PLANNING_CENTER
+from openfaith_pipeline_tests.unit.network.counting_server import CountingServer, Window
+from openfaith_pipeline_tests.unit.network.test_rate_budget_properties import World, worlds
+from openfaith_pipeline_tests.unit.network.virtual_time import run_virtually, virtual_now
+
+LIMIT = PLANNING_CENTER.rate_limit
 
 ENOUGH = settings(max_examples=60, deadline=None)
 
@@ -44,7 +47,7 @@ class Ledger:
     async def exchange(self, claim: Claim) -> Grant:
         if self.is_gone:
             raise DatabaseUnavailable("gone")
-        ledger = RateLedger.read(self.stored)
+        ledger = RateLedger.read(self.stored, LIMIT)
         grant = ledger.exchange(claim, virtual_now())
         self.stored = ledger.written()
         self.exchanges += 1
@@ -127,7 +130,7 @@ def test_together_they_use_the_budget_to_its_end(world: World, demand: int, coun
 def test_deep_requests_are_never_refused(world: World, demand: list[bool], are_counted_alone: bool) -> None:
     limit = world.limit * 10
     server = CountingServer(world.window, limit, world.period, phase=world.phase)
-    deep = CountingServer(world.window, DOCUMENTED_DEEP_LIMIT, world.period, phase=world.phase)
+    deep = CountingServer(world.window, LIMIT.deep_requests, world.period, phase=world.phase)
     refused: list[bool] = []
 
     async def scenario() -> None:
@@ -137,7 +140,7 @@ def test_deep_requests_are_never_refused(world: World, demand: list[bool], are_c
             permit = await budget.acquire(is_deep=is_deep)
             count = server.count(virtual_now())
             if is_deep:
-                refused.append((deep.count(virtual_now()) if are_counted_alone else count) > DOCUMENTED_DEEP_LIMIT)
+                refused.append((deep.count(virtual_now()) if are_counted_alone else count) > LIMIT.deep_requests)
             await budget.release(permit, RateReport(limit, world.period, count))
 
         await asyncio.gather(*(send(budgets[number % 2], is_deep) for number, is_deep in enumerate(demand * 3)))
@@ -278,7 +281,7 @@ def test_one_who_gives_up_waiting_costs_the_others_nothing() -> None:
     "stored", [{"limit": "x", "answered": 7}, {"unheard_of": 1}, {"answered": [[None, 1], [2, 1]]}]
 )
 def test_books_that_cannot_be_understood_are_begun_anew(stored: dict) -> None:  # type: ignore[type-arg]
-    grant = RateLedger.read(stored).exchange(Claim("one", Priority.WEBHOOK, wanted=5), 100.0)
+    grant = RateLedger.read(stored, LIMIT).exchange(Claim("one", Priority.WEBHOOK, wanted=5), 100.0)
     assert grant.slots == 1, "one goes alone and learns"
 
 

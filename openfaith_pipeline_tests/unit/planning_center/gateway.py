@@ -18,7 +18,8 @@ from openfaith_pipeline.planning_center import (
     RetryLimits,
 )
 from openfaith_pipeline.planning_center.products import Product
-from openfaith_pipeline_tests.unit.planning_center.virtual_time import run_virtually, virtual_now
+from openfaith_pipeline.planning_center.source import PLANNING_CENTER
+from openfaith_pipeline_tests.unit.network.virtual_time import run_virtually, virtual_now
 
 T = TypeVar("T")
 BASE_URL = "https://pco.invalid"
@@ -55,7 +56,7 @@ def client_of(
         assert isinstance(response, httpx.Response)
         return response
 
-    shared = budget or LocalRateBudget(clock=virtual_now)
+    shared = budget or LocalRateBudget(PLANNING_CENTER.rate_limit, clock=virtual_now)
     return PlanningCenterClient(
         base_url, credentials, budget=shared, transport=httpx.MockTransport(answer), retry=retry
     )

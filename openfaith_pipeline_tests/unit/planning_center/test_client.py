@@ -25,7 +25,9 @@ from openfaith_pipeline.planning_center import (
     RetryLimits,
 )
 from openfaith_pipeline.planning_center.products import Product
-from openfaith_pipeline_tests.unit.planning_center.counting_server import CountingServer, Window
+from openfaith_pipeline.planning_center.source import PLANNING_CENTER
+from openfaith_pipeline_tests.unit.network.counting_server import CountingServer, Window
+from openfaith_pipeline_tests.unit.network.virtual_time import virtual_now
 from openfaith_pipeline_tests.unit.planning_center.gateway import (
     TOKEN,
     Answer,
@@ -36,7 +38,6 @@ from openfaith_pipeline_tests.unit.planning_center.gateway import (
     refusal,
     run,
 )
-from openfaith_pipeline_tests.unit.planning_center.virtual_time import virtual_now
 
 
 def request_of(product: Product, path: str, **how: object) -> httpx.Request:
@@ -193,7 +194,7 @@ def test_wait_beyond_all_patience_is_handed_to_the_caller_and_holds_nobody_else_
 
 def test_wait_dictated_to_one_call_holds_back_all_that_share_the_budget() -> None:
     async def scenario() -> list[float]:
-        budget = LocalRateBudget(clock=virtual_now)
+        budget = LocalRateBudget(PLANNING_CENTER.rate_limit, clock=virtual_now)
         sent: list[float] = []
 
         def answer(_: httpx.Request) -> Answer:
@@ -217,7 +218,7 @@ def test_cancelled_call_gives_its_place_to_the_next() -> None:
 
     async def scenario() -> float:
         answers: list[Answer | None] = [None, page("1")]
-        budget = LocalRateBudget(clock=virtual_now)
+        budget = LocalRateBudget(PLANNING_CENTER.rate_limit, clock=virtual_now)
         async with client_of(lambda _: answers.pop(0) or never(), budget=budget) as client:
             stuck = asyncio.create_task(client.get("/people/v2/people", {}, product=Product.PEOPLE))
             waiting = asyncio.create_task(client.get("/people/v2/people", {}, product=Product.PEOPLE))

@@ -9,8 +9,8 @@ import pytest
 from openfaith_pipeline.errors import SourceUnreachable
 from openfaith_pipeline.planning_center import PlanningCenterClient
 from openfaith_pipeline.planning_center.products import Product
+from openfaith_pipeline_tests.unit.network.virtual_time import virtual_now
 from openfaith_pipeline_tests.unit.planning_center.gateway import Answer, client_of, page, run
-from openfaith_pipeline_tests.unit.planning_center.virtual_time import virtual_now
 
 
 async def get(client: PlanningCenterClient) -> None:

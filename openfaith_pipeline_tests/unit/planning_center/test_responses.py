@@ -17,9 +17,9 @@ from openfaith_pipeline.errors import (
     TransientError,
     UnexpectedResponse,
 )
+from openfaith_pipeline.network.rate_budget import RateReport
 from openfaith_pipeline.planning_center.calls import Call
 from openfaith_pipeline.planning_center.products import Product
-from openfaith_pipeline.planning_center.rate_budget import RateReport
 from openfaith_pipeline.planning_center.responses import (
     rate_report_of,
     read_body,

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from openfaith_pipeline.errors import ConnectionRejected, UnexpectedResponse
 from openfaith_pipeline.planning_center import OAuthToken, PlanningCenterClient
 from openfaith_pipeline.planning_center.products import Product
+from openfaith_pipeline_tests.unit.network.virtual_time import virtual_now
 from openfaith_pipeline_tests.unit.planning_center.gateway import Answer, client_of, in_turn, page, read, refusal, run
 from openfaith_pipeline_tests.unit.planning_center.test_providers import Tokens
-from openfaith_pipeline_tests.unit.planning_center.virtual_time import virtual_now
 
 OLD, NEW = (OAuthToken(SecretStr(text), None, None) for text in ("pl4nted-old", "pl4nted-new"))
 

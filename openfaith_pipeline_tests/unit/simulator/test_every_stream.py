@@ -8,7 +8,7 @@ import pytest
 
 from openfaith_pipeline.catalog.stream import Strategy, Stream, placeholders_of, snake
 from openfaith_pipeline.catalog.walk import Route
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.sources import STREAMS, streams_of
 from openfaith_pipeline_tests.unit.simulator.api import Api

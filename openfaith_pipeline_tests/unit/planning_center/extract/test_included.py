@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from openfaith_pipeline.catalog.walk import Record
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.planning_center.extract.included import Answer, left_out, sort_records
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.sources import STREAMS
 
 PEOPLE, EMAILS = STREAMS["people.people"], STREAMS["people.emails"]

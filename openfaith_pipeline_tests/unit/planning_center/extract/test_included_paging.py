@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openfaith_pipeline.catalog.walk import Walk
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.load.look_back import LEAST
 from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.unit.planning_center.extract.collection import Change
 from openfaith_pipeline_tests.unit.planning_center.extract.family import Family, Generation

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.sources import STREAMS
 
 EMAILS, ANSWERS, PEOPLE = (STREAMS[f"people.{name}"] for name in ("emails", "field_data", "people"))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openfaith_pipeline.catalog.walk import Route
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.planning_center.extract.included import Answer, sort_records
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.sources import STREAMS
 
 DONATIONS = STREAMS["giving.donations"]

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from openfaith_pipeline.planning_center.rate_budget import MARGIN, LocalRateBudget, RateReport
-from openfaith_pipeline_tests.unit.planning_center.virtual_time import run_virtually, virtual_now
+from openfaith_pipeline.network.rate_budget import MARGIN, LocalRateBudget, RateReport
+from openfaith_pipeline.planning_center.source import PLANNING_CENTER
+from openfaith_pipeline_tests.unit.network.virtual_time import run_virtually, virtual_now
 
 
 def budget() -> LocalRateBudget:
-    return LocalRateBudget(clock=virtual_now)
+    return LocalRateBudget(PLANNING_CENTER.rate_limit, clock=virtual_now)
 
 
 async def send(

@@ -7,7 +7,7 @@ of somebody else) is sent no later than
 
     floor((n + others) / limit) * (period + MARGIN + latency) + latency
 
-which property tests verify. Nothing about HTTP belongs here; `responses.py` reads the headers.
+which property tests verify. Nothing about HTTP belongs here; a source's package reads the headers.
 """
 
 import asyncio
@@ -19,20 +19,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-DOCUMENTED_LIMIT = 100
-DOCUMENTED_DEEP_LIMIT = 75
-DOCUMENTED_PERIOD = 20.0
-"""Limits until a response gives others (api.planningcenteronline.com/docs/overview/rate-limiting)."""
-
 MARGIN = 0.05
 """Seconds a slot stays taken beyond the period: clocks drift, and the server's many hosts differ by milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Requests in `period` seconds, and those of them with a deep offset, until a response gives other limits."""
+
+    requests: int
+    deep_requests: int
+    period: float
 
 
 @dataclass(frozen=True, slots=True)
 class RateReport:
     """Rate-limit data of a response; None for values it lacks.
 
-    limit, period, count: the `X-PCO-API-Request-Rate-*` headers; count is the server's own and includes this request.
+    limit, period, count: as in its headers; count is the server's own and includes this request.
     exceeded_limit: the limit named in the text of a 429, which may differ from the headers (deep offsets).
     """
 
@@ -90,11 +94,11 @@ class LocalRateBudget:
     alone, and its response releases the rest.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, usual: RateLimit, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._limit = DOCUMENTED_LIMIT
-        self._deep_limit = DOCUMENTED_DEEP_LIMIT
-        self._period = DOCUMENTED_PERIOD
+        self._limit = usual.requests
+        self._deep_limit = usual.deep_requests
+        self._period = usual.period
         self._in_flight = 0
         self._answered: deque[_Taken] = deque()
         self._taken_total = 0

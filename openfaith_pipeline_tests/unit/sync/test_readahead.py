@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from openfaith_pipeline.catalog.walk import End, Page, Record
-from openfaith_pipeline.planning_center.extract.readahead import PAGES_AHEAD, read_ahead
+from openfaith_pipeline.sync.readahead import PAGES_AHEAD, read_ahead
 
 
 async def endless_pages() -> AsyncIterator[Page]:

@@ -15,13 +15,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Self
 
-from openfaith_pipeline.planning_center.rate_budget import (
-    DOCUMENTED_DEEP_LIMIT,
-    DOCUMENTED_LIMIT,
-    DOCUMENTED_PERIOD,
-    MARGIN,
-    RateReport,
-)
+from openfaith_pipeline.network.rate_budget import MARGIN, RateLimit, RateReport
 
 SILENT_AFTER = 10.0
 """Seconds of silence after which a holder with slots is given up."""
@@ -96,9 +90,9 @@ class RateLedger:
     in_vain_since: priority -> since when holders of it have waited without any grant.
     """
 
-    limit: int = DOCUMENTED_LIMIT
-    deep_limit: int = DOCUMENTED_DEEP_LIMIT
-    period: float = DOCUMENTED_PERIOD
+    limit: int
+    deep_limit: int
+    period: float
     taken: int = 0
     freed: int = 0
     reported_at: float | None = None
@@ -109,14 +103,19 @@ class RateLedger:
     in_vain_since: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, stored: dict[str, Any] | None) -> Self:
-        """The stored ledger, or if it cannot be parsed a new one, whose first request goes alone."""
+    def new(cls, usual: RateLimit) -> Self:
+        """A ledger whose first request goes alone."""
+        return cls(usual.requests, usual.deep_requests, usual.period)
+
+    @classmethod
+    def read(cls, stored: dict[str, Any] | None, usual: RateLimit) -> Self:
+        """The stored ledger; a new one if there is none or it cannot be parsed."""
         try:
-            ledger = cls(**(stored or {}))
+            ledger = cls(**stored) if stored else cls.new(usual)
             ledger.written()
             ledger._free(-math.inf)
         except (TypeError, ValueError, AttributeError):
-            return cls()
+            return cls.new(usual)
         return ledger
 
     def written(self) -> dict[str, Any]:

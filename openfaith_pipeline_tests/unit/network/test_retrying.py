@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from openfaith_pipeline.errors import PathNotFound, RateLimitedError, TransientError
-from openfaith_pipeline.planning_center.retrying import Patience, RetryLimits
+from openfaith_pipeline.network.retrying import Patience, RetryLimits
 
 SECOND = timedelta(seconds=1)
 FAULT = TransientError("no answer")

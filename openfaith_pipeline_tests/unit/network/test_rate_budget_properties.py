@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openfaith_pipeline.planning_center.rate_budget import (
-    DOCUMENTED_DEEP_LIMIT,
+from openfaith_pipeline.network.rate_budget import (
     MARGIN,
     LocalRateBudget,
     RateReport,
 )
-from openfaith_pipeline_tests.unit.planning_center.counting_server import CountingServer, Window
-from openfaith_pipeline_tests.unit.planning_center.virtual_time import run_virtually, virtual_now
+from openfaith_pipeline.planning_center.source import PLANNING_CENTER
+from openfaith_pipeline_tests.unit.network.counting_server import CountingServer, Window
+from openfaith_pipeline_tests.unit.network.virtual_time import run_virtually, virtual_now
 
 ENOUGH = settings(max_examples=200, deadline=None)
 
@@ -64,7 +64,7 @@ class Sender:
         self._loss = loss
         self._answered = 0
         self._dice = random.Random(world.seed)
-        self._budget = LocalRateBudget(clock=virtual_now)
+        self._budget = LocalRateBudget(PLANNING_CENTER.rate_limit, clock=virtual_now)
 
     async def send(self, *, after: float = 0.0, is_deep: bool = False) -> None:
         await asyncio.sleep(after)
@@ -115,13 +115,13 @@ def test_uses_the_budget_to_the_proven_bound(world: World, demand: int) -> None:
 def test_deep_requests_are_never_refused_whether_counted_alone_or_with_all(
     world: World, demand: list[bool], are_counted_alone: bool
 ) -> None:
-    limit, deep_limit = world.limit * 10, DOCUMENTED_DEEP_LIMIT
+    limit, deep_limit = world.limit * 10, PLANNING_CENTER.rate_limit.deep_requests
     server = CountingServer(world.window, limit, world.period, phase=world.phase)
     deep = CountingServer(world.window, deep_limit, world.period, phase=world.phase)
     refused_deep = 0
 
     async def scenario() -> None:
-        budget = LocalRateBudget(clock=virtual_now)
+        budget = LocalRateBudget(PLANNING_CENTER.rate_limit, clock=virtual_now)
 
         async def send(is_deep: bool) -> None:
             nonlocal refused_deep

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from openfaith_pipeline.catalog.completeness import READINGS, Doubt, Listed, find_doubts
 from openfaith_pipeline.catalog.walk import Checkpoint, End, Page, Parent, Route, RouteEnd, Walk
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.errors import StreamForbidden
-from openfaith_pipeline.planning_center.extract.completeness import READINGS, Doubt, Listed, find_doubts
 from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
-from openfaith_pipeline.planning_center.extract.walk_planner import plan_walks
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.unit.planning_center.extract.collection import Bugs, Collection, World
 
