@@ -187,6 +187,10 @@ class RollbackRefused(OpenFaithError):
         self.conflicts = conflicts
 
 
+class RebuildRefused(OpenFaithError):
+    """A rebuild would mark more rows deleted than a guard allows: the raw tables may have lost theirs."""
+
+
 class LeaseLost(OpenFaithError):
     """Another attempt took the stream over; nothing more may be written by this one."""
 

@@ -37,10 +37,8 @@ COUNTED_AS: Final[Mapping[Kind, str]] = {
 }
 
 _NO_VERB: Final = "no verb brings journal entries back: restore sync.journal from a backup"
-_RELINK: Final = (
-    "put the link back from a backup or from its entry in sync.journal before the next sync,"
-    " which would make a second entity"
-)
+_REBUILT: Final = frozenset((Kind.LINK_LOST, Kind.WITHOUT_LINK, Kind.TO_NOTHING))
+"""What only a rebuild mends: it finds lost links, and ends what no record leads to."""
 
 _WHY: Final[Mapping[Kind, str]] = {
     Kind.MISSING: "the source has the record, the table has no row",
@@ -100,8 +98,8 @@ class Finding:
         """The command that mends it, or the advice where there is none."""
         if self.kind is Kind.JOURNAL_CUT:
             return _NO_VERB
-        if self.kind is Kind.LINK_LOST or (self.kind is Kind.WITHOUT_LINK and not self.is_behind):
-            return _RELINK
+        if self.kind in _REBUILT and not self.is_behind:
+            return f"openfaith-pipeline rebuild {org_id}"
         command = f"openfaith-pipeline sync {org_id}"
         if self.is_canonical or self.is_behind:
             return command

@@ -29,6 +29,7 @@ VERBS: Final = {
     "status": "status:show_status",
     "syncs": "syncs:syncs_app",
     "verify": "verify:verify",
+    "rebuild": "rebuild:rebuild",
     "history": "history:show_history",
     "rollback": "rollback:rollback",
     "catalog": "catalog:show_catalog",
@@ -49,7 +50,7 @@ VERBS: Final = {
 CHAPTERS: Final = {
     "Begin": ("demo", "dev", "org"),
     "Sync": ("sync", "backfill", "syncs", "status"),
-    "Look after": ("verify", "alerts", "review", "deletes", "quarantine", "policy", "webhooks"),
+    "Look after": ("verify", "rebuild", "alerts", "review", "deletes", "quarantine", "policy", "webhooks"),
     "Look back, take back": ("history", "rollback"),
     "Data": ("catalog", "db", "person"),
     "Run on servers": ("serve", "worker", "dagster"),

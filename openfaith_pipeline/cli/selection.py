@@ -67,13 +67,13 @@ def _hint(name: str) -> str:
     return f"did you mean {near[0]}?" if near else "`openfaith-pipeline catalog` lists them"
 
 
-def choose_orgs(database: Database, names: Sequence[str], *, every_org: bool) -> list[Org]:
+def choose_orgs(database: Database, names: Sequence[str], *, every_org: bool, doing: str = "sync") -> list[Org]:
     """The orgs named, or with `every_org` all that are not paused, those left out being named on stderr.
 
     UsageError where neither is given, or both, or no org is there.
     """
     if every_org == bool(names):
-        raise UsageError("name the orgs to sync, or give --all; `openfaith-pipeline org list` shows them")
+        raise UsageError(f"name the orgs to {doing}, or give --all; `openfaith-pipeline org list` shows them")
     with database.connect() as connection:
         if not every_org:
             return list({org.org_id: org for org in (find_org(connection, name) for name in names)}.values())

@@ -1,15 +1,11 @@
 """`verify`: prove that an org's tables equal the source."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from openfaith_pipeline.audit.looking import Watching
 from openfaith_pipeline.audit.records import keep_verification
 from openfaith_pipeline.audit.report import Verification
 from openfaith_pipeline.audit.verification import Extent, verify_org
@@ -17,6 +13,7 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.demo_running import demo_answers
 from openfaith_pipeline.cli.org_names import OrgName
 from openfaith_pipeline.cli.selection import Products, StreamNames, choose_streams
+from openfaith_pipeline.cli.stages import shown_stages
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.orgs.naming import find_org
 from openfaith_pipeline.settings import load_settings
@@ -57,7 +54,7 @@ def verify(
         with database.connect() as connection:
             org_id = find_org(connection, org).org_id
         extent = Extent(chosen, is_full=full, with_canonical=chosen is None)
-        with demo_answers(database, [org_id]), _shown() as watching:
+        with demo_answers(database, [org_id]), shown_stages() as watching:
             report = asyncio.run(verify_org(database, org_id, extent, watching=watching))
         with database.connect() as connection:
             keep_verification(connection, report, "cli")
@@ -68,42 +65,6 @@ def verify(
         _print(described, report)
     if report.status != "equal":
         raise typer.Exit(1)
-
-
-class _Bars:
-    """A bar for each stage, on a terminal."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task: TaskID | None = None
-
-    def began(self, stage: str, steps: int) -> None:
-        self._task = self._progress.add_task(escape(stage), total=steps) if steps else None
-
-    def step(self, place: str) -> None:  # noqa: ARG002 - a bar has no room for it
-        if self._task is not None:
-            self._progress.advance(self._task)
-
-
-class _Lines:
-    """A line for each stage, elsewhere."""
-
-    def began(self, stage: str, steps: int) -> None:
-        if steps:
-            terminal.say(f"{stage} ({terminal.number_of(steps, 'step')})")
-
-    def step(self, place: str) -> None: ...
-
-
-@contextmanager
-def _shown() -> Iterator[Watching]:
-    console = terminal.messages()
-    if not console.is_terminal:
-        yield _Lines()
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield _Bars(progress)
 
 
 def _print(described: Mapping[str, Any], report: Verification) -> None:

@@ -1,5 +1,6 @@
 """Guards: a deletion above a limit waits for a person's decision. The most specific setting applies."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,15 +34,22 @@ DEFAULT: Final = Guard(ANY, ANY, 0.3, 50)
 _COLUMNS: Final = "SELECT org_id, stream, largest_share, largest_number FROM sync.delete_guards"
 
 
+_FIRST_SET: Final = f"""{_COLUMNS} WHERE org_id IN (%(org)s, %(any)s) AND stream IN (%(stream)s, %(any)s)
+ORDER BY (stream = %(any)s)::int * 2 + (org_id = %(any)s)::int LIMIT 1"""
+
+
 async def guard_of(connection: AsyncConnection[Any], org_id: str, stream: str) -> Guard:
     """The first one set of: the org's for the stream, the stream's, the org's, the general one; else the default."""
     async with connection.cursor(row_factory=class_row(Guard)) as cursor:
-        await cursor.execute(
-            f"{_COLUMNS} WHERE org_id IN (%(org)s, %(any)s) AND stream IN (%(stream)s, %(any)s)"
-            " ORDER BY (stream = %(any)s)::int * 2 + (org_id = %(any)s)::int LIMIT 1",
-            {"org": org_id, "stream": stream, "any": ANY},
-        )
+        await cursor.execute(_FIRST_SET, {"org": org_id, "stream": stream, "any": ANY})
         return await cursor.fetchone() or DEFAULT
+
+
+def guards_of(connection: Connection[Any], org_id: str, streams: Iterable[str]) -> list[Guard]:
+    """As `guard_of`, of each stream."""
+    with connection.cursor(row_factory=class_row(Guard)) as cursor:
+        found = (cursor.execute(_FIRST_SET, {"org": org_id, "stream": each, "any": ANY}) for each in streams)
+        return [each.fetchone() or DEFAULT for each in found]
 
 
 def list_guards(connection: Connection[Any]) -> list[Guard]:

@@ -5,7 +5,7 @@ not known, and on demand, which also shows whether following the changes had mis
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -131,6 +131,12 @@ def take_turn(cursor: psycopg.Cursor[Any], org_id: str) -> None:
     )
 
 
+def set_planner(workspace: Workspace) -> None:
+    """Have Postgres plan, until the transaction ends, for what the transform reads."""
+    workspace.execute(_PLANNER_SETTINGS)
+    workspace.use_nested_loops(are_used=workspace.is_partial)
+
+
 def _in_order(tables: Collection[str] | None) -> tuple[str, ...]:
     if tables is None:
         return TABLES
@@ -153,16 +159,28 @@ def _transform_all(workspace: Workspace, *, is_full: bool) -> dict[str, Transfor
     if followed and not is_full:
         return followed
     is_undisturbed = not changes.drop_notes(workspace)
-    names = read_field_names(workspace)
-    put_field_names(workspace, names)
-    counts = _write(workspace, TABLES)
-    results = {table: TransformResult(table, *counts[table], _row_count(workspace, table)) for table in TABLES}
-    changes.write_state(workspace, {name: _totals(result) for name, result in results.items()}, names)
+    results = compare_everything(workspace)
     if followed is None:
         return results
     # Changes by others in these moments are no miss.
     is_undisturbed = is_undisturbed and not changes.are_noted(workspace)
     return {name: _together(followed[name], result, is_undisturbed) for name, result in results.items()}
+
+
+def compare_everything(
+    workspace: Workspace, afterwards: Callable[[Workspace], object] = lambda _: None
+) -> dict[str, TransformResult]:
+    """Write all tables by comparing everything, then do what comes `afterwards`, and keep the state of it all.
+
+    Take or drop the notes before.
+    """
+    names = read_field_names(workspace)
+    put_field_names(workspace, names)
+    counts = _write(workspace, TABLES)
+    afterwards(workspace)
+    results = {table: TransformResult(table, *counts[table], _row_count(workspace, table)) for table in TABLES}
+    changes.write_state(workspace, {name: _totals(result) for name, result in results.items()}, names)
+    return results
 
 
 def _follow(workspace: Workspace, state: changes.State) -> dict[str, TransformResult] | None:
@@ -215,8 +233,7 @@ def _together(followed: TransformResult, compared: TransformResult, is_undisturb
 
 
 def _write(workspace: Workspace, wanted: tuple[str, ...], *, is_register_whole: bool = False) -> Counts:
-    workspace.execute(_PLANNER_SETTINGS)
-    workspace.use_nested_loops(are_used=workspace.is_partial)
+    set_planner(workspace)
     links.create_written(workspace)
     if not workspace.is_partial:  # whose scope already follows from them
         find_survivors(workspace)
@@ -225,9 +242,11 @@ def _write(workspace: Workspace, wanted: tuple[str, ...], *, is_register_whole: 
     added = links.add_missing_links(workspace, linked, _naming(linked, streams))
     edited = conflicts.read_edited(workspace)
     counts = dict.fromkeys((table for table in wanted if table in CANONICAL.tables), (0, 0, 0))
-    for entity in linked:
-        if entity.table in counts:
-            counts[entity.table] = _sum(counts[entity.table], write_entity(workspace, entity, edited))
+    written = [entity for entity in linked if entity.table in counts]
+    workspace.watching.began("comparing", len(written) + len(wanted) - len(counts))
+    for entity in written:
+        counts[entity.table] = _sum(counts[entity.table], write_entity(workspace, entity, edited))
+        workspace.watching.step(entity.stream.name)
     # A merge is of rows, links and edges together.
     merged = [
         (merges.entity.table, merge_entities(workspace, merges.entity))
@@ -235,14 +254,17 @@ def _write(workspace: Workspace, wanted: tuple[str, ...], *, is_register_whole: 
         if {merges.entity.table, links.TABLE, edges.TABLE} <= set(wanted)
     ]
     counts[links.TABLE] = _refresh_links(workspace, linked, added)
+    workspace.watching.step(links.TABLE)
     if edges.TABLE in wanted:
         if workspace.is_partial:
             create_owners(workspace)
             streams = streams_in(workspace, OWNERS)
         counts[edges.TABLE] = edges.write_edges(workspace, streams)
+        workspace.watching.step(edges.TABLE)
     if entity_relationships.TABLE in wanted:
         registering = replace(workspace, is_partial=workspace.is_partial and not is_register_whole)
         counts[entity_relationships.TABLE] = entity_relationships.write_entity_relationships(registering)
+        workspace.watching.step(entity_relationships.TABLE)
     for table, each in merged:
         _add_merged(counts, table, each)
     conflicts.settle_ended(workspace)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import psycopg
 from psycopg import sql
@@ -29,6 +29,23 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 Statement = sql.SQL | sql.Composed
 
 
+class Watching(Protocol):
+    """Hears how far a long transform is."""
+
+    def began(self, stage: str, steps: int) -> None: ...
+
+    def step(self, place: str) -> None: ...
+
+
+class _Unwatched:
+    def began(self, stage: str, steps: int) -> None: ...
+
+    def step(self, place: str) -> None: ...
+
+
+UNWATCHED: Final[Watching] = _Unwatched()
+
+
 @dataclass(frozen=True)
 class Workspace:
     """One org's transform in progress, in the caller's transaction.
@@ -44,6 +61,7 @@ class Workspace:
     sync_id: str
     cause: str = "transform"
     is_partial: bool = False
+    watching: Watching = UNWATCHED
 
     def canonical(self, table: str) -> sql.Identifier:
         return sql.Identifier(self.schema, f"openfaith_{table}")
