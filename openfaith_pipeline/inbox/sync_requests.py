@@ -1,7 +1,7 @@
 """Requests for syncs: equal requests that arrive while one waits are served by one sync."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from psycopg import Connection
@@ -19,6 +19,13 @@ from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.sources import STREAMS
 
 SYNC_WORKFLOW: Final = "ExternalSyncWorkflow"
+
+# A request that still waits is joined anyway; of one that runs, the end is not known yet.
+_APART_UNTIL: Final = """
+SELECT max(coalesce(finished_at, now())) + %(apart)s AS earliest FROM sync.requests
+ WHERE org_id = %(org_id)s AND workflow = %(workflow)s AND trigger = %(trigger)s AND status <> 'waiting'
+   AND payload -> 'streams' @> to_jsonb(%(stream)s::text)
+"""
 
 _THOROUGHNESS: Final[Mapping[str, int]] = {"incremental": 0, "reconcile": 1, "full_refresh": 2}
 
@@ -44,6 +51,15 @@ def request_sync(  # noqa: PLR0913 - all that a request may say
     payload = sync_payload(org_id, mode, streams, adapter)
     request, _ = submit_sync(connection, Ask(SYNC_WORKFLOW, org_id, payload, trigger, idempotency_key, not_before))
     return request.request_id
+
+
+def apart_from_the_last(
+    connection: Connection[Any], org_id: str, stream: str, trigger: str, apart: timedelta
+) -> datetime | None:
+    """The earliest start of a sync of the stream that is this long after the last one of this origin; None is now."""
+    values = {"org_id": org_id, "workflow": SYNC_WORKFLOW, "trigger": trigger, "stream": stream, "apart": apart}
+    [earliest] = connection.execute(_APART_UNTIL, values).fetchone() or (None,)
+    return earliest if earliest and earliest > datetime.now(UTC) else None
 
 
 def submit_sync(connection: Connection[Any], ask: Ask) -> tuple[Request, bool]:

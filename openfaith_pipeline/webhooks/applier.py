@@ -20,7 +20,7 @@ from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, in_words, is_outage, outages_told
 from openfaith_pipeline.errors import OpenFaithError, PathNotFound, StreamBusy
-from openfaith_pipeline.inbox.sync_requests import request_sync
+from openfaith_pipeline.inbox.sync_requests import apart_from_the_last, request_sync
 from openfaith_pipeline.load.arrivals import deleted_rows, present_rows, publish_arrivals
 from openfaith_pipeline.load.leases import is_dead
 from openfaith_pipeline.load.publishing import Published
@@ -52,6 +52,10 @@ LONGEST_WAIT: Final = timedelta(hours=1)
 """Waits between attempts double from the first to the second: about six hours in all."""
 BUSY_WAIT: Final = timedelta(seconds=3)
 
+LOST_APART: Final = timedelta(minutes=15)
+"""Least time between syncs of a stream for records that do not say what they are under: they arrive one by one."""
+
+_TRIGGER: Final = "webhook"
 _DEEPEST: Final = 3
 
 
@@ -177,9 +181,11 @@ class _Batch:
         refused = await self._publish_each(stream, steps)
         questions: list[Question] = []
         for each, step in steps:
-            path = path_of(stream, each.resource, rows.get(each.record_id)) if step.must_ask else None
+            row = rows.get(each.record_id)
+            path = path_of(stream, each.resource, row) if step.must_ask else None
             if path or (step.must_ask and (each.is_end or step.is_lost)):
-                is_end = each.is_end or (stream.name, each.record_id) in ended
+                # Where there is neither a path nor a row, nothing could be deleted.
+                is_end = (each.is_end or (stream.name, each.record_id) in ended) and bool(path or row)
                 questions.append(Question(stream, each.record_id, path or "", each.deliveries, is_end))
             if step.record and (survivor := survivor_in(each)):
                 questions.append(survivor)
@@ -226,14 +232,15 @@ class _Batch:
         following: list[Question] = []
         for about in by_turn(questions):
             stream = about[0].stream
-            if len(about) > FLOOD:
-                await self._have_synced(stream, about)
-                continue
             if nowhere := [question for question in about if not question.path]:
-                await self._have_synced(stream, nowhere)
-            answers = await ask(self._pool, client, self._org_id, [each for each in about if each.path])
+                await self._have_synced(stream, nowhere, apart=LOST_APART)
+            placed = [question for question in about if question.path]
+            if len(placed) > FLOOD:
+                await self._have_synced(stream, placed)
+                continue
+            answers = await ask(self._pool, client, self._org_id, placed)
             await self._conclude_failed(stream, answers.failed)
-            if await self._publish_answers(answers.findings, about):
+            if await self._publish_answers(answers.findings, placed):
                 gone = {question.record_id: question.deliveries for question in answers.gone}
                 following += await kin_of(self._pool, self._org_id, stream, gone)
         return following
@@ -270,18 +277,32 @@ class _Batch:
             return True
         return False
 
-    async def _have_synced(self, stream: Stream, about: Sequence[Question]) -> None:
-        """Request one sync of the stream instead of many records; a reconcile, if some may be deleted."""
+    async def _have_synced(
+        self, stream: Stream, about: Sequence[Question], *, apart: timedelta = timedelta(0)
+    ) -> None:
+        """Request one sync of the stream instead of many records; a reconcile, if some may be deleted.
+
+        apart: the least time since the last such sync of the stream; until then all that arrive are served by one.
+        """
         mode = "reconcile" if any(question.is_end for question in about) else "incremental"
-        request_id = await asyncio.to_thread(self._request_sync, stream, mode)
+        request_id = await asyncio.to_thread(self._request_sync, stream, mode, apart)
         ids = [delivery.id for question in about for delivery in question.deliveries]
         await self._transform()
         await self._settle(ids, "requested", sync_id=request_id)
 
-    def _request_sync(self, stream: Stream, mode: str) -> str:
+    def _request_sync(self, stream: Stream, mode: str, apart: timedelta) -> str:
         with self._database.connect() as connection:
             names, adapter = [each.name for each in brought_with(stream)], source_of([stream]).adapter
-            return request_sync(connection, self._org_id, mode=mode, streams=names, trigger="webhook", adapter=adapter)
+            earliest = apart_from_the_last(connection, self._org_id, stream.name, _TRIGGER, apart) if apart else None
+            return request_sync(
+                connection,
+                self._org_id,
+                mode=mode,
+                streams=names,
+                trigger=_TRIGGER,
+                adapter=adapter,
+                not_before=earliest,
+            )
 
     async def _publish(self, findings: Findings) -> None:
         streams = findings.streams
@@ -349,7 +370,7 @@ class _Batch:
     def _begin(self, streams: Sequence[str]) -> None:
         requested = {"org": self._org_id, "streams": list(streams), "deliveries": len(self._deliveries)}
         with self._database.connect() as connection:
-            begin_sync(connection, SyncStart(self._request.sync_id, None, ARRIVED, "webhook", requested))
+            begin_sync(connection, SyncStart(self._request.sync_id, None, ARRIVED, _TRIGGER, requested))
 
     def _finish(self, error: str | None) -> None:
         with self._database.connect() as connection:

@@ -25,7 +25,7 @@ from openfaith_pipeline.simulator import Script, SimulatorClient, Webhooks
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import transform_org
-from openfaith_pipeline.webhooks.applier import Applied, apply_next
+from openfaith_pipeline.webhooks.applier import LOST_APART, Applied, apply_next
 from openfaith_pipeline.webhooks.deliveries import keep_deliveries, replay
 from openfaith_pipeline.webhooks.refetch import FLOOD
 from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions
@@ -496,3 +496,52 @@ def test_a_new_record_that_does_not_say_what_it_is_under_is_read_where_that_list
     assert outcomes(service) == {"requested": 1, "applied": 1}
     found = differences(service, simulator, org, [stream])
     assert [each for each in found if each.startswith((f"{name} {first['id']}", f"{name} {second['id']}"))] == []
+
+
+def test_a_storm_of_records_that_do_not_say_what_they_are_under_is_two_syncs(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    stream, event = STREAMS["publishing.episode_times"], "publishing.v2.events.episode_time"
+    sync(service, org, [STREAMS["publishing.episodes"], stream])
+    simulator.set_webhooks(Webhooks(lost=1.0))
+    made = {str(id) for id in simulator.add(org, stream.name, count=FLOOD + 3)}
+    storm = [record for record in simulator.truth(org, stream.name) if record["id"] in made]
+
+    def arrive(action: str, record: dict[str, Any]) -> None:
+        data = {**{key: record[key] for key in ("type", "id", "attributes")}, "relationships": {}}
+        payload = orjson.dumps({"data": data, "meta": {"parent": {"type": "Organization", "id": "1"}}})
+        put(service, org, f"{event}.{action}", payload, record["id"], stream=stream.name)
+
+    for record in storm[: FLOOD + 1]:
+        arrive("created", record)
+    apply_all(service)
+    assert requested(service, "launched") == [("incremental", None)]
+    for record in storm[FLOOD + 1 :]:  # one by one: while the sync runs, and after it
+        arrive("created", record)
+        arrive("destroyed", {**record, "id": f"9{record['id']}"})
+        arrive("created", {**record, "id": f"9{record['id']}"})
+        apply_all(service)
+        requested(service, "succeeded", of="launched")
+    assert requested(service, "waiting") == [("incremental", LOST_APART // timedelta(minutes=1))]
+    carry_out_requests(service, org)
+    before = outcomes(service)
+    simulator.forget_requests()
+    for record in storm[-3:]:  # known by now, so each is placed by its row
+        arrive("updated", {**record, "attributes": {**record["attributes"], "video_url": "https://example.org/1"}})
+        apply_all(service)
+    paths = [row["target"].partition("?")[0] for row in simulator.requests(org=org)]
+    assert {path.rpartition("/")[2] for path in paths} <= made, "not the whole stream"
+    assert outcomes(service) == {**before, "applied": before.get("applied", 0) + 3}
+    assert set(before) == {"requested"}
+    assert differences(service, simulator, org, [stream]) == []
+
+
+def requested(service: Database, becomes: str, of: str = "waiting") -> list[tuple[str, int | None]]:
+    """The requests of this status, by mode and the minutes until they may begin; they have that status afterwards."""
+    with service.connect() as connection:
+        return connection.execute(
+            "UPDATE sync.requests SET status = %(becomes)s,"
+            " finished_at = CASE WHEN %(becomes)s = 'succeeded' THEN now() END WHERE status = %(of)s"
+            " RETURNING payload ->> 'mode', round(extract(epoch FROM not_before - now()) / 60)::integer",
+            {"becomes": becomes, "of": of},
+        ).fetchall()
