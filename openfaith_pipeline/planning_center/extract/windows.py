@@ -7,16 +7,21 @@ less one: the first row of the page must be the last one read. If it is not, the
 
 While pages of a window are in flight, reading continues by offset, each page beginning with the last row of the one
 before. If one does not, the window has shifted (a row was changed and moved to the end): a new window begins there.
+
+A row out of order is the only sign that the API ignored an unknown `where` or `order`. Then the order says nothing of
+the rows that are not read yet, so the window is read to its end by offset.
 """
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from openfaith_pipeline.catalog.walk import Checkpoint, id_of
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.planning_center.extract.listings import ListingState, list_pages
 from openfaith_pipeline.planning_center.extract.pages import (
     CAME_SHORT,
     LACKED_NEXT,
@@ -49,6 +54,7 @@ class WindowState:
     restarts: number of times the second was read again.
     doubt: why the windows may be incomplete.
     lacks_next: whether the last page was full but had no `next`.
+    unordered: since a row came out of order, the position in the window as a listing.
     """
 
     since: str | None = None
@@ -57,6 +63,7 @@ class WindowState:
     restarts: int = 0
     doubt: str | None = None
     lacks_next: bool = False
+    unordered: Checkpoint | None = None
 
     @property
     def offset(self) -> int:
@@ -83,7 +90,7 @@ async def window_pages(
     is_done, count, abreast = False, None, PagesAbreast(fetch, tally)
     since, offset = state.since, state.offset
     try:
-        while not is_done:
+        while not is_done and state.unordered is None:
             document = await abreast.page(listing.path, partial(_query, listing, cursor, since), offset, count)
             rows = rows_of(document, listing.path)
             if state.last_id is not None and (not rows or id_of(rows[0]) != state.last_id):
@@ -93,7 +100,9 @@ async def window_pages(
                 await abreast.drop()
                 continue
             fresh = rows[1:] if state.last_id is not None else rows
-            _check_order(fresh, cursor, state.since, listing.path)
+            if not _is_ordered(fresh, cursor, state.since):
+                state.unordered = {}
+                break
             _look_for_gaps(state, document, rows, fresh, offset)
             _advance(state, fresh, cursor, latest_believed(document))
             is_done = is_last(document, rows) or not fresh
@@ -109,6 +118,31 @@ async def window_pages(
             count = None if left is None else min(offset + 1 + left, MOST_ROWS)
     finally:
         await abreast.drop()
+    if state.unordered is not None:
+        async with aclosing(_to_the_end(fetch, listing, cursor, state, tally, counted_by)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+
+async def _to_the_end(
+    fetch: Fetch,
+    listing: Listing,
+    cursor: str,
+    state: WindowState,
+    tally: Tally,
+    counted_by: Mapping[str, str] | None,
+) -> AsyncGenerator[Piece, None]:
+    """Read the window by offset, in whatever order it comes; it has reached all changes up to its start."""
+    window = Listing(listing.path, {**listing.params, **_asked(cursor, state.since)})
+    async with aclosing(list_pages(fetch, window, ListingState(**(state.unordered or {})), tally)) as pieces:
+        async for piece in pieces:
+            state.unordered = piece.state
+            total = None
+            if piece.is_last and counted_by is not None:
+                is_whole = state.since is None
+                total = piece.total if is_whole else await _count(fetch, listing.path, counted_by, tally)
+            doubt = state.doubt or piece.doubt
+            yield replace(piece, state=state.checkpoint(), total=total, doubt=doubt, reached=None)
 
 
 async def _count(fetch: Fetch, path: str, query: Mapping[str, str], tally: Tally) -> int | None:
@@ -124,8 +158,11 @@ def _look_for_gaps(state: WindowState, document: Document, rows: list[Any], fres
 
 
 def _query(listing: Listing, cursor: str, since: str | None, offset: int) -> dict[str, str]:
-    window = {"order": cursor} | ({f"where[{cursor}][gte]": since} if since else {})
-    return listing.at(offset, **window)
+    return listing.at(offset, **_asked(cursor, since))
+
+
+def _asked(cursor: str, since: str | None) -> dict[str, str]:
+    return {"order": cursor} | ({f"where[{cursor}][gte]": since} if since else {})
 
 
 def _restart_second(state: WindowState, path: str) -> None:
@@ -135,14 +172,14 @@ def _restart_second(state: WindowState, path: str) -> None:
     state.seen, state.last_id = 0, None
 
 
-def _check_order(rows: list[Any], cursor: str, since: str | None, path: str) -> None:
-    """Raise if rows are out of order, the only sign that the API ignored an unknown `where` or `order`."""
+def _is_ordered(rows: list[Any], cursor: str, since: str | None) -> bool:
     previous = since or ""
     for row in rows:
         value = cursor_of(row, cursor) or ""
         if value and value < previous:
-            raise UnexpectedResponse(f"{path}: rows are not filtered and ordered by {cursor} as the catalog declares")
+            return False
         previous = value or previous
+    return True
 
 
 def _advance(state: WindowState, fresh: list[Any], cursor: str, latest: str) -> None:

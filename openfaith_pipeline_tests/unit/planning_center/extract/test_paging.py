@@ -124,6 +124,36 @@ def test_a_listing_that_passes_over_the_order_is_read_to_its_end(newest: tuple[i
     assert set(map(str, newest)) <= {row["id"] for page in pages for row in page.rows}
 
 
+class _OneOutOfOrder(Collection):
+    """Its newest row comes among the first."""
+
+    def _chosen(self, params: Mapping[str, str]) -> list[tuple[int, int | None]]:
+        *others, newest = super()._chosen(params)
+        return [*others[:3], newest, *others[3:]]
+
+
+@pytest.mark.parametrize("since", [None, stamp(100)])
+@pytest.mark.parametrize("killed_after", [0, 1, 2, 99])
+def test_a_window_with_one_row_out_of_order_is_read_to_its_end(since: str | None, killed_after: int) -> None:
+    collection = _OneOutOfOrder({row: row for row in range(1, 350)})
+
+    async def read(state: WindowState, pages: int) -> tuple[list[int], list[Piece], WindowState]:
+        read: list[Piece] = []
+        async for page in window_pages(collection.fetch, THINGS, "updated_at", state, Tally(), {}):
+            if len(read) == pages:
+                break
+            read.append(page)
+        state = WindowState(**read[-1].state) if read else WindowState(since=since)
+        return [int(row["id"]) for page in read for row in page.rows], read, state
+
+    first, pages, state = asyncio.run(read(WindowState(since=since), killed_after))
+    if killed_after < 99:
+        rest, pages, _ = asyncio.run(read(state, 99))
+        first += rest
+    assert sorted(first) == list(range(100 if since else 1, 350))
+    assert (pages[-1].is_last, pages[-1].total, pages[-1].doubt) == (True, 349, None)
+
+
 def test_a_quiet_listing_needs_no_more_requests_than_pages() -> None:
     collection = Collection(dict.fromkeys(range(1, 1000), 5))
     pages = read_listing(collection, ListingState())
