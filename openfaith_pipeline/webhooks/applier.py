@@ -277,9 +277,7 @@ class _Batch:
             return True
         return False
 
-    async def _have_synced(
-        self, stream: Stream, about: Sequence[Question], *, apart: timedelta = timedelta(0)
-    ) -> None:
+    async def _have_synced(self, stream: Stream, about: Sequence[Question], *, apart: timedelta = timedelta(0)) -> None:
         """Request one sync of the stream instead of many records; a reconcile, if some may be deleted.
 
         apart: the least time since the last such sync of the stream; until then all that arrive are served by one.
