@@ -10,6 +10,7 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.org_names import OrgOption, only_org_id
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import RollbackRefused
+from openfaith_pipeline.orgs.naming import names_of
 from openfaith_pipeline.orgs.recent_syncs import find_sync_id
 from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.settings import load_settings
@@ -102,8 +103,10 @@ def _report_to_dagster(database: Database, order: RollbackOrder, undone: Sequenc
     from openfaith_pipeline.defs.compensation import report_rollback
     from openfaith_pipeline.defs.instance import open_instance
 
+    with database.connect() as connection:
+        names = names_of(connection, [org.org_id for org in undone])
     with open_instance(database.settings, database) as instance:
-        report_rollback(instance, order, undone)
+        report_rollback(instance, order, undone, names)
 
 
 def _print(title: str, undone: Sequence[OrgRollback], names: dict[str, str], *, to_stderr: bool = False) -> None:

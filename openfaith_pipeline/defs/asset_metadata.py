@@ -30,6 +30,9 @@ _WAYS: Final[Mapping[Strategy, str]] = {
     Strategy.PUSHED: "From webhook events only; no list shows them.",
 }
 
+CHURCH: Final = "church"
+"""Metadata with the org's name, on each event of its partition."""
+
 SENSITIVITY_TAG: Final = "openfaith/sensitivity"
 """The tag of columns that hold personal, financial or health data."""
 
@@ -75,9 +78,12 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 
 def stream_metadata(
-    stream: Stream, result: StreamResult, sync_id: str, preview: Sequence[Mapping[str, Any]]
+    stream: Stream, result: StreamResult, sync_id: str, church: str, preview: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
-    """Metadata for a stream's event on a partition: outcome, counts, and a preview without personal data."""
+    """Metadata for a stream's event on a partition: outcome, counts, and a preview without personal data.
+
+    church: the org's name.
+    """
     counts = {
         "rows_fetched": result.fetched,
         "rows_inserted": result.inserted,
@@ -93,6 +99,7 @@ def stream_metadata(
         "seconds_waited_for_rate_limit": round(result.waited_seconds, 3),
     }
     return {
+        CHURCH: church,
         "status": result.status,
         **({"reason": result.error} if result.error else {}),
         **({"drift": ", ".join(result.drift)} if result.drift else {}),
@@ -108,10 +115,16 @@ def stream_metadata(
 _NOT_ROWS: Final = frozenset(("table", "row_count", "conflicts"))
 
 
-def canonical_metadata(result: TransformResult, table_name: str, sync_id: str) -> dict[str, Any]:
+def failure_metadata(result: StreamResult, sync_id: str, church: str) -> dict[str, Any]:
+    """Metadata for the event of a stream that a sweep could not sync."""
+    return {CHURCH: church, "status": result.status, "reason": result.error or "", "sync_id": sync_id}
+
+
+def canonical_metadata(result: TransformResult, table_name: str, sync_id: str, church: str) -> dict[str, Any]:
     """Metadata for a canonical table's event on a partition."""
     counts = {f"rows_{name}": count for name, count in asdict(result).items() if name not in _NOT_ROWS}
     return {
+        CHURCH: church,
         **counts,
         "conflicts_waiting": result.conflicts,
         "sync_id": sync_id,

@@ -11,6 +11,7 @@ from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import SYNC_JOB
 from openfaith_pipeline.defs.run_tags import ORG_TAG, sync_id_of, trigger_of
 from openfaith_pipeline.errors import StreamBusy
+from openfaith_pipeline.orgs.naming import names_of
 from openfaith_pipeline.sync.compensation import Compensation, undo_canceled
 
 _PATIENCE_SECONDS: Final = 25.0  # longer than the leases of a killed run last
@@ -35,7 +36,9 @@ def canceled_runs_sensor(context: dg.RunStatusSensorContext, database: DatabaseR
     compensation = _undo(data, org_id, sync_id_of(run, context.instance), run.run_id)
     if compensation is None:
         return dg.SkipReason(f"Run {run.run_id} had published nothing, or another run has continued its sync.")
-    report_rollback(context.instance, compensation.order, compensation.undone)
+    with data.connect() as connection:
+        names = names_of(connection, [org_id])
+    report_rollback(context.instance, compensation.order, compensation.undone, names)
     rows = sum(org.rows for org in compensation.undone)
     return dg.SkipReason(f"{rows} rows changed by run {run.run_id} are rolled back.")
 

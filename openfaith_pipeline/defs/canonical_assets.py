@@ -61,13 +61,13 @@ def canonical_assets(place: Placement = HERE) -> dg.AssetsDefinition:
         retry_policy=RETRY_POLICY,
     )
     def transform_raw(context: dg.AssetExecutionContext, engine: SyncEngine) -> Iterator[dg.MaterializeResult[Any]]:
-        request = request_of(context)
+        request = request_of(context, engine.name_of)
         tables = [table for table in SOURCES if place.canonical(table) in context.selected_asset_keys]
         with acted_on(context):
             results = engine.transform(request, tables)
         for table in tables:
             table_name = f'{engine.canonical_schema}."{CANONICAL_PREFIX}{table}"'
-            metadata = canonical_metadata(results[table], table_name, request.sync_id)
+            metadata = canonical_metadata(results[table], table_name, request.sync_id, request.church)
             context.add_asset_metadata(metadata, asset_key=place.canonical(table), partition_key=request.org_id)
             yield dg.MaterializeResult(asset_key=place.canonical(table))
 

@@ -6,9 +6,11 @@ from typing import Final
 import dagster as dg
 import orjson
 
+from openfaith_pipeline.defs.asset_metadata import CHURCH
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.partitions import ORG
 from openfaith_pipeline.orgs.health import Health, read_health
+from openfaith_pipeline.orgs.naming import names_of
 
 CONNECTION: Final = dg.AssetSpec(
     key=["planning_center", "connection"],
@@ -29,12 +31,13 @@ CONNECTION: Final = dg.AssetSpec(
 def connections_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
     with database.connect() as connection:
         health = read_health(connection)
+        names = names_of(connection, list(health))
     told = orjson.loads(context.cursor or "{}")
     now = {org_id: _words(each) for org_id, each in health.items()}
     changed = [org_id for org_id, words in now.items() if told.get(org_id) != words]
     return dg.SensorResult(
         skip_reason=None if changed else dg.SkipReason("No connection has changed."),
-        asset_events=[_observation(org_id, health[org_id]) for org_id in changed],
+        asset_events=[_observation(org_id, names[org_id], health[org_id]) for org_id in changed],
         cursor=orjson.dumps(now).decode(),
     )
 
@@ -43,8 +46,9 @@ def _words(health: Health) -> list[str]:
     return [health.state, health.reason or "", *map(str, health.withheld)]
 
 
-def _observation(org_id: str, health: Health) -> dg.AssetObservation:
+def _observation(org_id: str, church: str, health: Health) -> dg.AssetObservation:
     metadata: Mapping[str, dg.MetadataValue] = {
+        CHURCH: dg.MetadataValue.text(church),
         "state": dg.MetadataValue.text(health.state),
         "reason": dg.MetadataValue.text(health.reason or ""),
         "withheld": dg.MetadataValue.json({product.product: list(product.streams) for product in health.withheld}),

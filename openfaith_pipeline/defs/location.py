@@ -13,6 +13,7 @@ from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.held_deletions import decide_held_deletion
 from openfaith_pipeline.defs.jobs import EXECUTOR, SYNC_JOB
 from openfaith_pipeline.defs.maintenance import maintenance_job, maintenance_schedule
+from openfaith_pipeline.defs.org_checks import org_checks, org_checks_sensor
 from openfaith_pipeline.defs.preview import no_preview_warnings
 from openfaith_pipeline.defs.raw_assets import product_assets
 from openfaith_pipeline.defs.resources import SyncEngine
@@ -42,6 +43,7 @@ def _definitions() -> dg.Definitions:
     database = DatabaseResource()
     return dg.Definitions(
         assets=[*assets, CONNECTION],
+        asset_checks=[org_checks],
         jobs=[
             *(SYNC_JOB, sweep_job, webhook_deliveries, maintenance_job, token_refresh_job, verify_job),
             *(*WORKFLOW_JOBS, decide_held_deletion, resolve_conflicts),
@@ -63,6 +65,7 @@ def _definitions() -> dg.Definitions:
             canceled_runs_sensor,
             alerts_sensor,
             connections_sensor,
+            org_checks_sensor,
         ],
         resources={"database": database, "engine": SyncEngine(database=database)},
         executor=EXECUTOR,

@@ -1,6 +1,7 @@
 """The raw tables as assets: one for each stream of the catalog, one op for each product."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import dagster as dg
@@ -18,7 +19,7 @@ from openfaith_pipeline.defs.compensation import rollback_events
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.placement import HERE, Placement
 from openfaith_pipeline.defs.resources import SyncEngine
-from openfaith_pipeline.defs.run_tags import SyncConfig, request_of
+from openfaith_pipeline.defs.run_tags import RequestPart, SyncConfig, request_of
 from openfaith_pipeline.errors import CheckFailed, SyncFailed, SyncIncomplete
 from openfaith_pipeline.sources import STREAMS, streams_of
 from openfaith_pipeline.sync.compensation import Compensation
@@ -84,53 +85,57 @@ def product_assets(
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         selected = [stream for key, stream in streams.items() if key in context.selected_asset_keys]
         with acted_on(context):
-            results = engine.sync(request_of(context), selected, config.mode)
+            request = request_of(context, engine.name_of)
+            results = engine.sync(request, selected, config.mode)
+            reporter = _Reporter(context, engine, place, request)
             for stream in selected:
-                yield from _report(context, engine, place, stream, results[stream.name])
+                yield from reporter.report(stream, results[stream.name])
             _raise_for(results.values())
 
     return sync_product
 
 
-def _report(
-    context: dg.AssetExecutionContext, engine: SyncEngine, place: Placement, stream: Stream, result: StreamResult
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    key = place.raw(stream)
-    if result.compensation:
-        yield from _report_compensation(context, place, key, result.compensation)
-    if result.status == "failed":
-        return
-    if result.is_withheld:
-        context.log.warning(f"{stream.name} is withheld by {stream.product.source.title}: {result.error}")
-    if result.held:
-        context.log.warning(f"{result.error}")
-    # A withheld stream is reported too: its table has everything that is available, and assets made from several
-    # streams can proceed without it.
-    request = request_of(context)
-    glance = engine.look_at(stream, request.org_id, rules_for(stream), PREVIEW_ROWS)
-    context.add_asset_metadata(
-        metadata=stream_metadata(stream, result, request.sync_id, glance.preview),
-        asset_key=key,
-        partition_key=request.org_id,
-    )
-    yield dg.MaterializeResult(asset_key=key, check_results=_check_results(key, glance.findings))
+@dataclass(frozen=True)
+class _Reporter:
+    """Reports one org's results to Dagster."""
 
+    context: dg.AssetExecutionContext
+    engine: SyncEngine
+    place: Placement
+    request: RequestPart
 
-def _report_compensation(
-    context: dg.AssetExecutionContext, place: Placement, key: dg.AssetKey, compensation: Compensation
-) -> Iterator[dg.AssetCheckResult]:
-    """The check that failed, and the rollback that followed."""
-    for event in rollback_events(compensation.order, compensation.undone, place):
-        context.log_event(event)
-    if compensation.check and compensation.finding:
-        yield dg.AssetCheckResult(
-            asset_key=key,
-            check_name=compensation.check,
-            passed=False,
-            severity=dg.AssetCheckSeverity.ERROR,
-            description=compensation.reason,
-            metadata=dict(compensation.finding.counts),
-        )
+    def report(self, stream: Stream, result: StreamResult) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        key = self.place.raw(stream)
+        if result.compensation:
+            yield from self._report_compensation(key, result.compensation)
+        if result.status == "failed":
+            return
+        if result.is_withheld:
+            self.context.log.warning(f"{stream.name} is withheld by {stream.product.source.title}: {result.error}")
+        if result.held:
+            self.context.log.warning(f"{result.error}")
+        # A withheld stream is reported too: its table has everything that is available, and assets made from several
+        # streams can proceed without it.
+        org_id, sync_id, church = self.request.org_id, self.request.sync_id, self.request.church
+        glance = self.engine.look_at(stream, org_id, rules_for(stream), PREVIEW_ROWS)
+        metadata = stream_metadata(stream, result, sync_id, church, glance.preview)
+        self.context.add_asset_metadata(metadata=metadata, asset_key=key, partition_key=org_id)
+        yield dg.MaterializeResult(asset_key=key, check_results=_check_results(key, glance.findings))
+
+    def _report_compensation(self, key: dg.AssetKey, compensation: Compensation) -> Iterator[dg.AssetCheckResult]:
+        """The check that failed, and the rollback that followed."""
+        names = {self.request.org_id: self.request.church}
+        for event in rollback_events(compensation.order, compensation.undone, names, self.place):
+            self.context.log_event(event)
+        if compensation.check and compensation.finding:
+            yield dg.AssetCheckResult(
+                asset_key=key,
+                check_name=compensation.check,
+                passed=False,
+                severity=dg.AssetCheckSeverity.ERROR,
+                description=compensation.reason,
+                metadata=dict(compensation.finding.counts),
+            )
 
 
 def _check_results(key: dg.AssetKey, findings: Mapping[str, Finding]) -> list[dg.AssetCheckResult]:

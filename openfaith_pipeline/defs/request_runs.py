@@ -18,6 +18,7 @@ from openfaith_pipeline.defs.jobs import SYNC_JOB
 from openfaith_pipeline.defs.retries import is_retried
 from openfaith_pipeline.defs.run_tags import (
     ATTEMPT_TAG,
+    CHURCH_TAG,
     IDEMPOTENCY_TAG,
     ORG_TAG,
     REQUEST_TAG,
@@ -38,6 +39,7 @@ from openfaith_pipeline.inbox.lifecycle import (
 )
 from openfaith_pipeline.inbox.requests import Request
 from openfaith_pipeline.load.sync_log import finish_sync
+from openfaith_pipeline.orgs.naming import names_of
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.workflows.execution import outcome_of
@@ -61,10 +63,11 @@ def serve_requests(instance: dg.DagsterInstance, connection: Connection[Any]) ->
     # A claim is committed before Dagster hears of it: from then on the request can no longer be joined or canceled.
     connection.commit()
     unlaunched = [request for request in claimed_requests(connection) if _is_unlaunched(instance, request)]
+    names = names_of(connection, {request.org_id for request in unlaunched})
     wanted = []
     for request in unlaunched:
         with _ended_if_impossible(connection, request):
-            wanted.append(run_request_of(request))
+            wanted.append(run_request_of(request, names.get(request.org_id, request.org_id)))
     _have_partitions(instance, wanted)
     return wanted
 
@@ -78,13 +81,14 @@ def _ended_if_impossible(connection: Connection[Any], request: Request) -> Itera
         finish_request(connection, request.request_id, "failed", str(error), None)
 
 
-def run_request_of(request: Request) -> dg.RunRequest:
-    """The run for the request, with a run key unique to the request and attempt.
+def run_request_of(request: Request, church: str) -> dg.RunRequest:
+    """The run for the request, with a run key unique to the request and attempt. church: the org's name.
 
     Raises UnknownWorkflow, or UnknownStream if none of its streams is in the catalog any more.
     """
     tags = {
         ORG_TAG: request.org_id,
+        CHURCH_TAG: church,
         REQUEST_TAG: request.request_id,
         ATTEMPT_TAG: str(request.attempt),
         SYNC_ID_TAG: request.request_id,

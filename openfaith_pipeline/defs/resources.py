@@ -25,6 +25,7 @@ from openfaith_pipeline.load.plans import is_plan
 from openfaith_pipeline.load.preview import preview_rows
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync, mode_of
 from openfaith_pipeline.network.rate_ledger import Priority
+from openfaith_pipeline.orgs.naming import names_of
 from openfaith_pipeline.orgs.registry import list_orgs
 from openfaith_pipeline.orgs.turns import Kind, count_due, enroll_orgs
 from openfaith_pipeline.review.conflicts import Decision
@@ -64,6 +65,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     database: dg.ResourceDependency[DatabaseResource]
     _unreachable: dict[str, str] = PrivateAttr(default_factory=dict)
+    _names: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def sync(self, request: RequestPart, streams: Sequence[Stream], mode: SyncMode) -> dict[str, StreamResult]:
         """Sync these streams; returns the results by stream name."""
@@ -138,6 +140,13 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         with self._connect() as connection:
             adopt_openfaith_orgs(connection, self.canonical_schema, adapter=DEFAULT_SOURCE.adapter)
             return [org.org_id for org in list_orgs(connection)]
+
+    def name_of(self, org_id: str) -> str:
+        """The church's name, fit to be printed; the id of an org that is not registered any more."""
+        if org_id not in self._names:
+            with self._connect() as connection:
+                self._names |= {org_id: org_id, **names_of(connection, [org_id])}
+        return self._names[org_id]
 
     @property
     def canonical_schema(self) -> str:

@@ -1,6 +1,6 @@
 """Parameters of a run in its tags: the org, the mode, and the id shared by all attempts at one request."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +9,9 @@ import dagster as dg
 from openfaith_pipeline.sync.results import SyncMode
 
 ORG_TAG: Final = "openfaith/org"
+CHURCH_TAG: Final = "openfaith/church"
+"""The church's name: ids alone tell a person nothing."""
+
 SYNC_ID_TAG: Final = "openfaith/sync_id"
 TRIGGER_TAG: Final = "openfaith/trigger"
 REQUEST_TAG: Final = "openfaith/request_id"
@@ -40,7 +43,7 @@ class SyncConfig(dg.Config):
 class RequestPart:
     """One org's part of a request; the same for every attempt but for the run.
 
-    idempotency_key: the asker's own name for it, as the run carries it in its tag.
+    church: the org's name. idempotency_key: the asker's own name for it, as the run carries it in its tag.
     """
 
     org_id: str
@@ -48,17 +51,19 @@ class RequestPart:
     run_id: str
     trigger: str
     idempotency_key: str | None = None
+    church: str = ""
 
 
-def request_of(context: dg.AssetExecutionContext) -> RequestPart:
-    """The request of this op, also recorded on the run so that runs can be found by it."""
+def request_of(context: dg.AssetExecutionContext, name_of: Callable[[str], str]) -> RequestPart:
+    """The request of this op, also recorded on the run so that runs can be found by it. name_of: an org's name."""
     run = context.run
     sync_id = sync_id_of(run, context.instance)
     # "Re-execute all" is a new request: the key that Dagster copies belongs to another one, and so for its repetitions.
     is_asked = run.parent_run_id is None or sync_id == run.tags.get(REQUEST_TAG)
     key = run.tags.get(IDEMPOTENCY_TAG) if is_asked else None
-    request = RequestPart(context.partition_key, sync_id, run.run_id, trigger_of(run), key)
-    notes = {ORG_TAG: request.org_id, SYNC_ID_TAG: request.sync_id}
+    org_id = context.partition_key
+    request = RequestPart(org_id, sync_id, run.run_id, trigger_of(run), key, name_of(org_id))
+    notes = {ORG_TAG: org_id, CHURCH_TAG: request.church, SYNC_ID_TAG: sync_id}
     if not notes.items() <= run.tags.items():
         context.instance.add_run_tags(run.run_id, notes)
     return request

@@ -13,7 +13,7 @@ import dagster as dg
 from psycopg.rows import dict_row
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.asset_metadata import asset_key
+from openfaith_pipeline.defs.asset_metadata import CHURCH, asset_key
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
@@ -21,6 +21,7 @@ from openfaith_pipeline.defs.placement import canonical_key
 from openfaith_pipeline.defs.run_handle import current_caller
 from openfaith_pipeline.load.arrivals import Arrived, arrived_after
 from openfaith_pipeline.load.leases import holding
+from openfaith_pipeline.orgs.naming import names_of
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import SOURCES
 from openfaith_pipeline.webhooks.applier import apply_next
@@ -64,17 +65,19 @@ def webhooks_sensor(context: dg.SensorEvaluationContext, database: DatabaseResou
     with database.connect() as connection:
         arrived = arrived_after(connection, int(context.cursor or 0), _MOST_TOLD)
         overdue = oldest_overdue(connection, PATIENCE)
+        names = names_of(connection, {each.org_id for each in arrived})
     if not arrived and overdue is None:
         return dg.SkipReason("No changes, and no deliveries waiting.")
     runs = [] if overdue is None else [dg.RunRequest(run_key=f"webhooks {overdue} {_now() // ASK_AGAIN_SECONDS}")]
-    told = [event for each in arrived for event in _events_of(each)]
+    told = [event for each in arrived for event in _events_of(each, names.get(each.org_id, each.org_id))]
     cursor = str(arrived[-1].id) if arrived else context.cursor
     return dg.SensorResult(run_requests=runs, asset_events=told, cursor=cursor)
 
 
-def _events_of(arrived: Arrived) -> Iterator[dg.AssetMaterialization]:
+def _events_of(arrived: Arrived, church: str) -> Iterator[dg.AssetMaterialization]:
     """A materialization of the stream's table, and of each canonical table that it feeds."""
     counts: dict[str, Any] = {
+        CHURCH: church,
         "rows_inserted": arrived.inserted,
         "rows_updated": arrived.updated,
         "rows_deleted": arrived.deleted,
@@ -84,7 +87,7 @@ def _events_of(arrived: Arrived) -> Iterator[dg.AssetMaterialization]:
     yield dg.AssetMaterialization(asset_key(STREAMS[arrived.stream]), partition=arrived.org_id, metadata=counts)
     for table, sources in SOURCES.items():
         if arrived.stream in sources:
-            told = {"mode": "webhook", "sync_id": arrived.sync_id}
+            told = {CHURCH: church, "mode": "webhook", "sync_id": arrived.sync_id}
             yield dg.AssetMaterialization(canonical_key(table), partition=arrived.org_id, metadata=told)
 
 

@@ -1,13 +1,15 @@
 """Orgs as people name them: by id, by a beginning of it that no other has, or by the church's name."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
 from psycopg import Connection
+from psycopg.rows import tuple_row
 
 from openfaith_pipeline.errors import UnknownOrg
 from openfaith_pipeline.orgs.registry import Org, get_org, list_orgs
+from openfaith_pipeline.text.printable import printable
 
 _EVERY_ID_BEGINS: Final = "org_"
 _MOST_LISTED: Final = 5
@@ -27,6 +29,13 @@ def find_org(connection: Connection[Any], name: str) -> Org:
     if near := _near(orgs, name):
         raise UnknownOrg(f"no org {name[:80]!r} is connected; did you mean {_listed(near)}?")
     return get_org(connection, name)
+
+
+def names_of(connection: Connection[Any], org_ids: Collection[str]) -> dict[str, str]:
+    """The churches' names by org, each on one line without control characters; also of orgs that were removed."""
+    statement = "SELECT org_id, name FROM sync.orgs WHERE org_id = ANY(%s)"
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return {org_id: printable(name) for org_id, name in cursor.execute(statement, (list(org_ids),))}
 
 
 def _fitting(orgs: Sequence[Org], name: str) -> list[Org]:

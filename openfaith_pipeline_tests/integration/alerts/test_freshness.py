@@ -48,7 +48,7 @@ def test_a_stale_stream_is_one_incident_of_its_org_until_it_succeeds(database: D
     with database.connect() as connection:
         [alert] = list_alerts(connection)
         assert (alert.org_id, alert.kind, alert.count) == (ORG, "freshness_missed", 1)
-        assert alert.message.startswith("2 streams, people.people among them, have not been synced for 24 hours")
+        assert alert.message.startswith("2 streams, people.tabs among them, have not been synced for 24 hours")
         connection.execute("UPDATE sync.stream_states SET last_succeeded_at = now()")
     _watch(database)
     with database.connect() as connection:

@@ -32,7 +32,7 @@ def test_a_conflict_is_counted_and_decided(
         ann.at_source("Anna")
         results = transform_org(connection, ORG, schema=SCHEMA, sync_id="sync")
         connection.commit()
-        waiting = {name: canonical_metadata(result, name, "sync") for name, result in results.items()}
+        waiting = {name: canonical_metadata(result, name, "sync", "Amber Chapel") for name, result in results.items()}
         assert {name for name, each in waiting.items() if each["conflicts_waiting"]} == {"people"}
         assert decide(database, "APPROVE").success
         assert (ann.first_name, [row[-1] for row in ann.conflicts()]) == ("Anna", ["approved"])

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.connection_asset import CONNECTION
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.run_handle import CALLER, Caller
 from openfaith_pipeline.defs.schedules import incremental_schedule
@@ -24,6 +25,7 @@ from openfaith_pipeline_tests.integration.sync.church import choose, connect
 from openfaith_pipeline_tests.rates import GENEROUS
 
 CAMPUSES = dg.AssetKey(["pco_people", "campuses"])
+EMAILS = dg.AssetKey(["pco_people", "emails"])
 MADE = dg.AssetKey(["openfaith", "campuses"])
 
 
@@ -63,6 +65,7 @@ def test_only_what_changed_is_materialized(
     assert instance.get_materialized_partitions(MADE) == set(org_ids)
     [event] = [e for e in first.get_asset_materialization_events() if (e.asset_key, e.partition) == (MADE, org_ids[0])]
     assert event.materialization.metadata["rows_inserted"].value > 0
+    assert event.materialization.metadata["church"].value == "Cedar Hollow Chapel"
     keys = [event.asset_key for event in first.get_asset_materialization_events() if event.partition == org_ids[0]]
     assert keys.index(CAMPUSES) < keys.index(MADE)
 
@@ -82,6 +85,12 @@ def test_only_what_changed_is_materialized(
         assert connection.execute("SELECT DISTINCT run_id FROM sync.syncs ORDER BY 1").fetchall() == sorted(
             [(first.run_id,), (again.run_id,)]
         )
+
+
+def observed(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[tuple[str | None, object, object]]:
+    records = instance.fetch_observations(key, limit=5).records
+    events = [(record.partition_key, record.asset_observation) for record in records]
+    return [(key, event.metadata["church"].value, event.metadata["status"].value) for key, event in events if event]
 
 
 @pytest.mark.usefixtures("_database_given")
@@ -104,6 +113,7 @@ def test_a_sweep_fails_only_when_every_org_does(
 
     break_org(org_ids[0])
     assert run_sweep(instance).success
+    assert observed(instance, CONNECTION.key) == [(org_ids[0], "a church", "failed")]
     for org_id in org_ids[1:]:
         break_org(org_id)
     with database.connect() as connection:
@@ -129,9 +139,11 @@ def test_what_a_blocking_check_undoes_is_seen_at_its_asset(instance: dg.DagsterI
         config = {"ops": {"sweep_orgs": {"config": {"kind": Kind.RECONCILE.name}}}}
         job.execute_in_process(instance=instance, raise_on_error=False, run_config=config)
 
-    [seen] = instance.fetch_observations(dg.AssetKey(["pco_people", "emails"]), limit=5).records
-    assert seen.partition_key == org_id
-    assert "rows_keep_their_content" in str(seen.asset_observation.description)
+    undone, failed = instance.fetch_observations(EMAILS, limit=5).records
+    assert {failed.partition_key, undone.partition_key} == {org_id}
+    assert "rows_keep_their_content" in str(undone.asset_observation.description)
+    assert failed.asset_observation.metadata["status"].value == "failed"
+    assert "rows_keep_their_content" in str(failed.asset_observation.metadata["reason"].value)
 
 
 def tick(instance: dg.DagsterInstance) -> list[dg.RunRequest | dg.SkipReason]:

@@ -54,6 +54,9 @@ class FakeEngine:
         found = self.findings.get(stream.name, Finding(True, {}))
         return Glance({rule.name: found for rule in rules}, [{"id": "1", "person_id": None}])
 
+    def name_of(self, _org_id: str) -> str:
+        return "Amber Chapel"
+
     def org_ids(self) -> list[str]:
         return self.connected
 

@@ -10,7 +10,7 @@ def keys(place: Placement) -> set[str]:
     counts = Undone(1, 0, 0, 0)
     tables = {"pco_people.emails": counts, "public.openfaith_emails": counts}
     undone = [OrgRollback("org_1", tables, ())]
-    return {event.asset_key.to_user_string() for event in rollback_events(RollbackOrder("a sync"), undone, place)}
+    return {event.asset_key.to_user_string() for event in rollback_events(RollbackOrder("a sync"), undone, {}, place)}
 
 
 def test_a_prefix_is_before_every_key() -> None:

@@ -73,6 +73,7 @@ def test_the_event_of_a_partition_tells_what_was_done(run_assets: Run) -> None:
     [event] = result.filter_events(lambda event: event.is_step_materialization)
     told = {key: value.value for key, value in event.step_materialization_data.materialization.metadata.items()}
     assert event.partition == ORG_ID
+    assert told["church"] == "Amber Chapel"
     assert told["rows_fetched"] == 7
     assert told["rows_inserted"] == 3
     assert told["requests"] == 2

@@ -1,0 +1,137 @@
+"""Checks of each org as a whole, on the asset of its connection.
+
+Freshness is a check because Dagster's own freshness policies look at an asset as a whole and not at its partitions.
+Sensors report both checks whenever their result changes; a person can execute them for an org, or for all together.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+import dagster as dg
+import orjson
+
+from openfaith_pipeline.defs.asset_metadata import CHURCH
+from openfaith_pipeline.defs.connection_asset import CONNECTION
+from openfaith_pipeline.defs.database_resource import DatabaseResource
+from openfaith_pipeline.defs.partitions import ORG
+from openfaith_pipeline.defs.preview import no_preview_warnings
+from openfaith_pipeline.orgs.delays import Delay, read_delays
+from openfaith_pipeline.orgs.failures import Failing, read_failures
+from openfaith_pipeline.orgs.health import Health, read_health
+from openfaith_pipeline.orgs.naming import names_of
+
+_MOST_NAMED: Final = 10
+_UP_TO_DATE: Final = "up_to_date"
+_SYNCS_SUCCEED: Final = "syncs_succeed"
+_DESCRIPTIONS: Final = {
+    _UP_TO_DATE: "Every stream of the org has been synced within the freshness limit (OPENFAITH_FRESHNESS_HOURS).",
+    _SYNCS_SUCCEED: "The newest sync of each stream succeeded, by a sweep or otherwise, and the connection is usable.",
+}
+_TROUBLED: Final = ("needs_reconnect", "not_connected")
+
+
+class Verdict(NamedTuple):
+    """Of one check of one org. reasons: for people; none where it passed."""
+
+    org_id: str
+    check: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OrgFacts:
+    """What the checks judge, of every org."""
+
+    names: Mapping[str, str]
+    health: Mapping[str, Health]
+    delays: Mapping[str, Delay]
+    failures: Mapping[str, Sequence[Failing]]
+    limit: timedelta
+
+    def verdicts(self, org_id: str) -> tuple[Verdict, Verdict]:
+        """An org that is not registered any more fails both."""
+        delay, health = self.delays.get(org_id), self.health.get(org_id)
+        if health is None:
+            gone = ("it is not connected",)
+            return Verdict(org_id, _UP_TO_DATE, gone), Verdict(org_id, _SYNCS_SUCCEED, gone)
+        unusable = (str(health),) if health.state in _TROUBLED else ()
+        failing = tuple(f"{each.stream} {each.status}: {each.error}" for each in self.failures.get(org_id, ()))
+        return (
+            Verdict(org_id, _UP_TO_DATE, (delay.longer_than(self.limit),) if delay else ()),
+            Verdict(org_id, _SYNCS_SUCCEED, unusable + failing),
+        )
+
+
+def read_facts(database: DatabaseResource) -> OrgFacts:
+    """Of all orgs that are registered now."""
+    limit = timedelta(hours=database.database.settings.freshness_hours)
+    with database.connect() as connection:
+        health = read_health(connection)
+        names = names_of(connection, list(health))
+        return OrgFacts(names, health, read_delays(connection, limit), read_failures(connection), limit)
+
+
+def _specs() -> list[dg.AssetCheckSpec]:
+    with no_preview_warnings():
+        return [
+            dg.AssetCheckSpec(name, asset=CONNECTION.key, description=words, partitions_def=ORG)
+            for name, words in _DESCRIPTIONS.items()
+        ]
+
+
+@dg.multi_asset_check(
+    name="org_checks",
+    specs=_specs(),
+    can_subset=True,
+    description="Looks at the bookkeeping of one org, or of all, and asks nothing of Planning Center.",
+)
+def org_checks(context: dg.AssetCheckExecutionContext, database: DatabaseResource) -> Iterator[dg.AssetCheckResult]:
+    facts = read_facts(database)
+    org_ids = [context.partition_key] if context.has_partition_key else list(facts.health)
+    verdicts = [verdict for org_id in org_ids for verdict in facts.verdicts(org_id)]
+    for key in context.selected_asset_check_keys:
+        yield dg.AssetCheckResult(asset_key=key.asset_key, check_name=key.name, **_result(facts, key.name, verdicts))
+
+
+@dg.sensor(
+    name="org_checks",
+    description="Reports the checks of each org whenever their result changes.",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def org_checks_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
+    facts = read_facts(database)
+    known = orjson.loads(context.cursor or "{}")
+    verdicts = [verdict for org_id in facts.health for verdict in facts.verdicts(org_id)]
+    now = {f"{each.org_id} {each.check}": list(each.reasons) for each in verdicts}
+    changed = [each for each in verdicts if known.get(f"{each.org_id} {each.check}") != list(each.reasons)]
+    return dg.SensorResult(
+        skip_reason=None if changed else dg.SkipReason("No check has another result."),
+        asset_events=[_evaluation(facts, verdict) for verdict in changed],
+        cursor=orjson.dumps(now).decode(),
+    )
+
+
+def _evaluation(facts: OrgFacts, verdict: Verdict) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=CONNECTION.key,
+        check_name=verdict.check,
+        partition=verdict.org_id,
+        **_result(facts, verdict.check, [verdict]),
+    )
+
+
+def _result(facts: OrgFacts, check: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """A check's result over these orgs, without its key."""
+    judged = [verdict for verdict in verdicts if verdict.check == check]
+    reasons = [f"{facts.names.get(each.org_id, each.org_id)}: {reason}" for each in judged for reason in each.reasons]
+    rest = [f"and {len(reasons) - _MOST_NAMED} more"] if len(reasons) > _MOST_NAMED else []
+    names = {CHURCH: facts.names.get(judged[0].org_id, "")} if len(judged) == 1 else {"churches": len(judged)}
+    return {
+        "passed": not reasons,
+        "severity": dg.AssetCheckSeverity.WARN,
+        "description": "; ".join([*reasons[:_MOST_NAMED], *rest]) or None,
+        "metadata": {**names, "churches_failing": sum(bool(each.reasons) for each in judged)},
+    }

@@ -1,0 +1,36 @@
+"""Streams whose newest sync failed, by org."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+_FAILING: Final = """
+SELECT failing.org_id, failing.stream, newest.status, newest.error
+  FROM sync.failing_streams AS failing
+  JOIN sync.stream_syncs AS newest ON newest.id = failing.stream_sync_id
+  JOIN sync.orgs AS org ON org.org_id = failing.org_id AND org.removed_at IS NULL AND org.paused_at IS NULL
+ ORDER BY failing.org_id, failing.stream
+"""
+
+
+@dataclass(frozen=True)
+class Failing:
+    """status: `failed` or `incomplete`."""
+
+    org_id: str
+    stream: str
+    status: str
+    error: str | None
+
+
+def read_failures(connection: Connection[Any]) -> Mapping[str, Sequence[Failing]]:
+    """By org, of all that are neither paused nor removed."""
+    found: defaultdict[str, list[Failing]] = defaultdict(list)
+    with connection.cursor(row_factory=class_row(Failing)) as cursor:
+        for failing in cursor.execute(_FAILING):
+            found[failing.org_id].append(failing)
+    return found
