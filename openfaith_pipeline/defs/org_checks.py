@@ -42,7 +42,7 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class OrgFacts:
-    """What the checks judge, of every org."""
+    """Facts about every org, for the checks."""
 
     names: Mapping[str, str]
     health: Mapping[str, Health]
