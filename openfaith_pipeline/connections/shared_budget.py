@@ -24,7 +24,7 @@ from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.refusals import outages_told
+from openfaith_pipeline.database.refusals import TROUBLE, outages_told
 from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.network.rate_budget import Permit, RateReport
 from openfaith_pipeline.network.rate_ledger import WAITING_FOR, Answer, Claim, Grant, Priority, RateLedger
@@ -177,7 +177,7 @@ class SharedRateBudget:
         self._broker: asyncio.Task[None] | None = None
 
     async def acquire(self, *, is_deep: bool = False, is_leading: bool = False) -> Permit:
-        """Raise DatabaseUnavailable if the ledger cannot be reached."""
+        """Raise DatabaseUnavailable if the ledger cannot be reached, or the error for which it cannot be kept."""
         if self._stock and not is_deep and not self._waiters and self._clock() >= self._pause_until:
             self._stock -= 1
             self._in_flight += 1
@@ -203,7 +203,7 @@ class SharedRateBudget:
         self._wake(is_urgent=True)
 
     async def close(self) -> None:
-        """Report the last responses and return unused slots; silent if the ledger cannot be reached."""
+        """Report the last responses and return unused slots; silent if the ledger cannot be reached or kept."""
         if self._broker:
             # Not while slots may have been granted that it does not know about yet.
             async with self._exchanging:
@@ -211,8 +211,8 @@ class SharedRateBudget:
             with suppress(asyncio.CancelledError):
                 await self._broker
         if self._answers or self._stock:
-            # If the ledger cannot be reached, leased slots expire by themselves.
-            with suppress(DatabaseUnavailable):
+            # If the ledger cannot be reached or kept, leased slots expire by themselves.
+            with suppress(DatabaseUnavailable, *TROUBLE):
                 await self._exchange()
 
     def _withdraw(self, waiter: _Waiter) -> None:
@@ -235,7 +235,7 @@ class SharedRateBudget:
 
     async def _serve(self) -> None:
         """Exchange with the ledger as long as there is demand or something to report."""
-        reason = "the rate budget is closed"
+        obstacle: Exception = DatabaseUnavailable("the rate budget is closed")
         try:
             while self._waiters or self._answers or self._stock or self._in_flight:
                 self._poke.clear()
@@ -243,13 +243,13 @@ class SharedRateBudget:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(due_in):
                         await self._poke.wait()
-        except DatabaseUnavailable as error:
-            reason = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, such as a full disk, those who wait raise it
+            obstacle = error
         finally:
             waiters, self._waiters = self._waiters, deque()
             for waiter in waiters:
                 if not waiter.granted.done():
-                    waiter.granted.set_exception(DatabaseUnavailable(reason))
+                    waiter.granted.set_exception(obstacle)
 
     async def _exchange(self) -> float:
         """One exchange; returns the seconds until the next."""

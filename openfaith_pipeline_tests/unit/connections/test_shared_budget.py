@@ -1,11 +1,13 @@
 """Several holders on one ledger, against servers that count in every way Planning Center may."""
 
 import asyncio
+import gc
 import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,11 +44,14 @@ class Ledger:
     stored: dict | None = None  # type: ignore[type-arg]
     exchanges: int = 0
     is_gone: bool = False
+    trouble: Exception | None = None
     granted: list[Grant] = field(default_factory=list)
 
     async def exchange(self, claim: Claim) -> Grant:
         if self.is_gone:
             raise DatabaseUnavailable("gone")
+        if self.trouble:
+            raise self.trouble
         ledger = RateLedger.read(self.stored, LIMIT)
         grant = ledger.exchange(claim, virtual_now())
         self.stored = ledger.written()
@@ -259,6 +264,27 @@ def test_whoever_waits_is_told_when_the_ledger_is_out_of_reach() -> None:
         await budget.close()
 
     run_virtually(scenario())
+
+
+def test_those_who_wait_raise_what_kept_the_ledger_from_being_written() -> None:
+    """And nothing else says it: an error of a task that nobody awaits would be printed as a traceback."""
+    unheard: list[dict[str, object]] = []
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+        ledger = Ledger(trouble=psycopg.errors.DiskFull("could not extend file"))
+        budget = SharedRateBudget(ledger, holder="one")
+        waits = await asyncio.gather(*(budget.acquire() for _ in range(3)), return_exceptions=True)
+        assert waits == [ledger.trouble] * 3
+        ledger.trouble = None
+        permit = await budget.acquire()
+        ledger.trouble = psycopg.errors.DiskFull("could not extend file")
+        await budget.release(permit, None)
+        await budget.close()
+
+    run_virtually(scenario())
+    gc.collect()
+    assert unheard == []
 
 
 def test_one_who_gives_up_waiting_costs_the_others_nothing() -> None:
