@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from openfaith_pipeline.canonical.registry import Model, model_of
+from openfaith_pipeline.catalog.connecting import Connector
 from openfaith_pipeline.catalog.events import Event, Subscriptions, WebhookDialect
 from openfaith_pipeline.catalog.personal import PersonalData
+from openfaith_pipeline.catalog.reading import Client, Reader
 from openfaith_pipeline.catalog.source import Product, Source
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.view import Question, View
-from openfaith_pipeline.planning_center import envelopes, mapping, products, views
-from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.planning_center import connector, envelopes, mapping, products, reader, views
 from openfaith_pipeline.planning_center.personal import PERSONAL_DATA
 from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 from openfaith_pipeline.planning_center.streams import STREAMS
@@ -21,18 +22,21 @@ from openfaith_pipeline.planning_center.webhook_subscriptions import WebhookSubs
 
 __all__ = [
     "CANONICAL",
+    "CONNECTORS",
     "DEFAULT_SOURCE",
     "DIALECTS",
     "ENTITIES",
     "PERSONAL",
     "PRODUCTS",
     "QUESTIONS",
+    "READERS",
     "SOURCES",
     "STREAMS",
     "SUBSCRIPTIONS",
     "VIEWS",
     "carried_names",
     "event_named",
+    "reader_of",
     "source_of",
     "streams_of",
 ]
@@ -49,10 +53,14 @@ PRODUCTS: Final[Mapping[str, Product]] = {product.value: product for product in 
 DIALECTS: Final[Mapping[str, WebhookDialect]] = {PLANNING_CENTER.adapter: envelopes}
 """How the sources that have webhooks deliver, by adapter."""
 
-SUBSCRIPTIONS: Final[Mapping[str, Callable[[PlanningCenterClient], Subscriptions]]] = {
-    PLANNING_CENTER.adapter: WebhookSubscriptions
-}
+SUBSCRIPTIONS: Final[Mapping[str, Callable[[Client], Subscriptions]]] = {PLANNING_CENTER.adapter: WebhookSubscriptions}
 """The webhook subscriptions behind a client, by adapter."""
+
+CONNECTORS: Final[Mapping[str, Connector]] = {PLANNING_CENTER.adapter: connector}
+"""The ways into the sources, by adapter."""
+
+READERS: Final[Mapping[str, Reader]] = {PLANNING_CENTER.adapter: reader}
+"""How the records of each source are read, by adapter."""
 
 CANONICAL: Final[Model] = model_of(mapping.MODULES, STREAMS)
 """Every declaration of every source's mapping, and the tables and relationships derived from them."""
@@ -87,6 +95,11 @@ def source_of(streams: Iterable[Stream]) -> Source:
     if len(found) > 1:
         raise ValueError(f"streams of several sources: {', '.join(sorted(found))}")
     return SOURCES[found.pop()]
+
+
+def reader_of(stream: Stream) -> Reader:
+    """How the stream is read."""
+    return READERS[stream.product.source.adapter]
 
 
 def carried_names(stream: Stream, catalog: Mapping[str, Stream] | None = None) -> frozenset[str]:

@@ -14,8 +14,9 @@ from openfaith_pipeline.audit.journal_check import Suspect
 from openfaith_pipeline.audit.looks import Look
 from openfaith_pipeline.audit.report import Part
 from openfaith_pipeline.audit.second_look import Outcome, SecondLook
-from openfaith_pipeline.audit.seeing import Scope, Sight, see
+from openfaith_pipeline.audit.seeing import Scope, Sight, sight_of
 from openfaith_pipeline.audit.states import StreamState
+from openfaith_pipeline.catalog.reading import Doors, Fetch, Shown
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record, Walk, id_of
 from openfaith_pipeline.errors import (
@@ -25,11 +26,7 @@ from openfaith_pipeline.errors import (
     SourceUnreachable,
     UnavailableError,
 )
-from openfaith_pipeline.planning_center.extract.around import going_around
-from openfaith_pipeline.planning_center.extract.pages import Fetch
-from openfaith_pipeline.planning_center.extract.product_access import Doors
-from openfaith_pipeline.planning_center.extract.single_record import route_of
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import STREAMS, reader_of
 
 ENDS_ALL: Final = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable)
 LOOKS_AT_ONCE: Final = 8
@@ -97,7 +94,7 @@ class Looking:
     async def _look(self, look: Look, slots: asyncio.Semaphore, saw: Callable[[Look, Sight], None]) -> None:
         async with slots:
             try:
-                sight = await see(going_around(self.fetch(look.walk), self.probe(look.walk)), look)
+                sight = sight_of(look, await self._show(look))
             except ENDS_ALL:
                 raise
             except OpenFaithError as error:
@@ -109,6 +106,11 @@ class Looking:
                 await self.find_extra(scope)
             saw(look, sight)
             self.watching.step(look.route.lead.name)
+
+    async def _show(self, look: Look) -> Shown:
+        reader, walk = reader_of(look.walk.streams[0]), look.walk
+        fetch, probe = self.fetch(walk), self.probe(walk)
+        return await reader.look(fetch, probe, walk, look.route, offset=look.offset, parent=look.parent)
 
     def refused(self, streams: Iterable[Stream], error: OpenFaithError) -> None:
         for stream in streams:
@@ -171,7 +173,7 @@ class Looking:
             own = (await row_parents(connection, self.org_id, stream, [identifier])).get(identifier, {})
         told = {**(suspect.parents if suspect else {}), **own, **candidate.found_under}
         under = candidate.found_under or _ways(stream, suspect)
-        walk = Walk((route_of(stream),), (stream,))
+        walk = Walk((reader_of(stream).route_of(stream),), (stream,))
         now = await SecondLook(self.fetch(walk)).at(stream, identifier, told, under)
         if isinstance(now, Outcome):
             return await self._without_record(candidate, now)

@@ -11,8 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 from openfaith_pipeline.catalog.stream import Strategy, Stream
 from openfaith_pipeline.catalog.walk import Parent, Route, Walk
 from openfaith_pipeline.load.parents import parents_of
-from openfaith_pipeline.planning_center.extract.pages import PAGE_SIZE
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import STREAMS, reader_of
 
 _KEPT_FOR_SECOND_LOOKS: Final = 0.2
 """Share of the budget for requests that confirm what a first look found."""
@@ -43,8 +42,9 @@ async def _of_route(pool: AsyncConnectionPool[Any], org_id: str, walk: Walk, rou
     if route.placeholders:
         return [Look(walk, route, parent=each) async for each in parents_of(pool, org_id, route, STREAMS, None)]
     is_one = route.listing is Strategy.SINGLETON or route.is_of_hidden
-    pages = 1 if is_one else max(1, ceil(rows / PAGE_SIZE))
-    return [Look(walk, route, page * PAGE_SIZE) for page in range(pages)]
+    size = reader_of(walk.streams[0]).PAGE_SIZE
+    pages = 1 if is_one else max(1, ceil(rows / size))
+    return [Look(walk, route, page * size) for page in range(pages)]
 
 
 def most_requests(looks: Sequence[Sequence[Look]]) -> int:

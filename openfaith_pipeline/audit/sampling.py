@@ -16,8 +16,7 @@ from openfaith_pipeline.audit.seeing import Sight
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Route, Walk, id_of
 from openfaith_pipeline.errors import OpenFaithError
-from openfaith_pipeline.planning_center.extract.listings import ListingState, list_pages
-from openfaith_pipeline.planning_center.extract.pages import PAGE_SIZE, Listing, Tally
+from openfaith_pipeline.sources import reader_of
 
 
 @dataclass
@@ -63,7 +62,8 @@ class Sampling:
         part.whole = counted.whole >= set(routes)
         if part.whole or await self._unexplained(stream, part.source_count) == 0:
             return
-        pages = sum(max(1, ceil(total / PAGE_SIZE)) for total in counted.totals.values())
+        size = reader_of(stream).PAGE_SIZE
+        pages = sum(max(1, ceil(total / size)) for total in counted.totals.values())
         if self.looking.has_budget(pages):
             await self._compare_ids(stream, routes)
         else:
@@ -93,13 +93,9 @@ class Sampling:
     async def _list_ids(self, route: Route) -> Mapping[str, datetime | None]:
         """Ids of a listing and when each record changed, without the rest of their contents."""
         walk = next(walk for walk in self.walks if route in walk.routes)
-        query = {**dict(route.filters), f"fields[{route.lead.type}]": "created_at,updated_at"}
-        found: dict[str, datetime | None] = {}
-        pages = list_pages(self.looking.fetch(walk), Listing(route.path, query), ListingState(), Tally())
-        async with aclosing(pages):
-            async for piece in pages:
-                found |= {identifier: changed_at_of(row) for row in piece.rows if (identifier := id_of(row))}
-        return found
+        rows = reader_of(walk.streams[0]).list_times(self.looking.fetch(walk), route)
+        async with aclosing(rows):
+            return {identifier: changed_at_of(row) async for row in rows if (identifier := id_of(row))}
 
     def _note_ids(self, stream: Stream, listed: Mapping[str, datetime | None], live: set[str]) -> None:
         state = self.looking.states[stream.name]

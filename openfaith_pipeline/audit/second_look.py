@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from openfaith_pipeline.catalog.paths import fill_path, record_path
+from openfaith_pipeline.catalog.reading import Fetch
 from openfaith_pipeline.catalog.stream import Stream, placeholders_of
 from openfaith_pipeline.catalog.walk import Record, id_of
 from openfaith_pipeline.errors import OpenFaithError, SourceUnreachable, UnavailableError
-from openfaith_pipeline.planning_center.extract.pages import Fetch
-from openfaith_pipeline.planning_center.extract.single_record import read_record
+from openfaith_pipeline.sources import reader_of
 
 
 class Outcome(Enum):
@@ -42,7 +42,7 @@ class SecondLook:
             return Outcome.UNKNOWN
         for path in paths:
             try:
-                brought = await read_record(self.fetch, stream, record_path(path, identifier))
+                brought = await reader_of(stream).read_record(self.fetch, stream, record_path(path, identifier))
             except UnavailableError:
                 return Outcome.WITHHELD
             except SourceUnreachable:

@@ -1,20 +1,13 @@
 """What one look at the source showed: records by stream, and the rows that should be among them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from openfaith_pipeline.audit.looks import Look
-from openfaith_pipeline.catalog.paths import fill_path
-from openfaith_pipeline.catalog.stream import Strategy, Stream
+from openfaith_pipeline.catalog.reading import Shown
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record, Route, id_of
-from openfaith_pipeline.errors import PathNotFound
-from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.planning_center.extract.around import Unread
-from openfaith_pipeline.planning_center.extract.included import Answer, sort_records
-from openfaith_pipeline.planning_center.extract.pages import Fetch, Listing, Tally, is_last, rows_of
-from openfaith_pipeline.planning_center.extract.strategies import read_listing
 
 
 class Scope(NamedTuple):
@@ -40,51 +33,15 @@ class Sight:
     ids: frozenset[str] = field(default_factory=frozenset)
 
 
-async def see(fetch: Fetch, look: Look) -> Sight:
-    """Make the look's request. Raises as `fetch`."""
-    return await (_see_children(fetch, look) if look.parent else _see_page(fetch, look))
-
-
-async def _see_page(fetch: Fetch, look: Look) -> Sight:
-    route = look.route
-    if route.listing is Strategy.SINGLETON:
-        document = await fetch(route.path, route.query)
-        rows = [document.data] if isinstance(document.data, dict) else []
-        return _sight(look, rows, document.included, len(rows), is_whole=True)
-    document = await fetch(route.path, Listing(route.path, route.query).at(look.offset))
-    rows = rows_of(document, route.path)
-    is_whole = look.offset == 0 and is_last(document, rows) and not any(isinstance(row, Unread) for row in rows)
-    return _sight(look, rows, document.included, _total(document), is_whole=is_whole)
-
-
-def _total(document: Document) -> int | None:
-    return document.total_count
-
-
-async def _see_children(fetch: Fetch, look: Look) -> Sight:
-    assert look.parent  # noqa: S101 - `see` has looked
-    path = fill_path(look.route.path, look.parent.ids)
-    rows: list[Any] = []
-    included: list[Any] = []
-    try:
-        async with aclosing(read_listing(look.route, path, fetch, Tally(), start=None, state={})) as pieces:
-            async for piece in pieces:
-                rows += piece.rows
-                included += piece.included
-    except PathNotFound:
-        # A single record that does not exist, or a parent that is gone; rows under it are requested one by one.
-        rows, included = [], []
-    return _sight(look, rows, included, None, is_whole=not any(isinstance(row, Unread) for row in rows))
-
-
-def _sight(look: Look, rows: list[Any], included: list[Any], total: int | None, *, is_whole: bool) -> Sight:
-    rows = [row for row in rows if not isinstance(row, Unread)]
-    parents = look.parent.ids if look.parent else {}
-    records = sort_records(look.route, look.walk.streams, Answer(rows, rows, included), parents)
-    ids = frozenset(identifier for row in rows if (identifier := id_of(row)))
-    scopes = [*_of_lead(look, ids, is_whole=is_whole), *_of_carried(look.route, [*rows, *included])]
+def sight_of(look: Look, shown: Shown) -> Sight:
+    """Records and scopes of what a look has shown."""
+    ids = frozenset(identifier for row in shown.rows if (identifier := id_of(row)))
+    scopes = [
+        *_of_lead(look, ids, is_whole=shown.is_whole),
+        *_of_carried(look.route, [*shown.rows, *shown.included]),
+    ]
     published = [each for each in scopes if each.stream in look.walk.streams]
-    return Sight(records, published, total, is_whole, ids)
+    return Sight(shown.records, published, shown.total, shown.is_whole, ids)
 
 
 def _of_lead(look: Look, ids: frozenset[str], *, is_whole: bool) -> Iterator[Scope]:

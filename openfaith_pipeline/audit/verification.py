@@ -25,6 +25,7 @@ from openfaith_pipeline.audit.report import Part, Verification
 from openfaith_pipeline.audit.sampling import Sampling
 from openfaith_pipeline.audit.states import StreamState, read_states
 from openfaith_pipeline.audit.whole_reading import WholeReading
+from openfaith_pipeline.catalog.reading import Doors
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Walk
 from openfaith_pipeline.catalog.walk_planner import plan_walks
@@ -33,8 +34,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import outages_told
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.network.rate_ledger import Priority
-from openfaith_pipeline.planning_center.extract.product_access import Doors
-from openfaith_pipeline.sources import STREAMS, source_of
+from openfaith_pipeline.sources import READERS, STREAMS, source_of
 
 CONNECTIONS: Final = 4
 
@@ -88,13 +88,13 @@ async def verify_org(
 async def _verify(
     database: Database, report: Verification, extent: Extent, watching: Watching, client_factory: ClientFactory
 ) -> None:
-    org_id = report.org_id
+    org_id, adapter = report.org_id, source_of(extent.streams or ()).adapter
     async with (
-        client_factory(database, org_id, source_of(extent.streams or ()).adapter) as client,
+        client_factory(database, org_id, adapter) as client,
         database.pool(size=CONNECTIONS, row_factory=dict_row) as pool,
     ):
         verifying = _Verifying(pool, report, extent, watching)
-        await verifying.run(Doors(client))
+        await verifying.run(READERS[adapter].open_doors(client))
         report.requests = client.requests
     if extent.with_canonical:
         watching.began("comparing the OpenFaith tables", 1)

@@ -9,12 +9,11 @@ from typing import Final
 from openfaith_pipeline.audit.looking import ENDS_ALL, Looking, together
 from openfaith_pipeline.audit.seeing import Scope
 from openfaith_pipeline.catalog.completeness import Doubt, Listed, find_doubts
+from openfaith_pipeline.catalog.reading import PartsRefused, WalkSource
 from openfaith_pipeline.catalog.walk import End, Parent, Route, Walk
 from openfaith_pipeline.errors import OpenFaithError, QueryRefused, StreamForbidden
 from openfaith_pipeline.load.parents import parents_of
-from openfaith_pipeline.planning_center.extract.around import IncludesRefused
-from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import STREAMS, reader_of
 
 _WALKS_AT_ONCE: Final = 4
 _READINGS: Final = 2
@@ -45,7 +44,7 @@ class WholeReading:
             await self._read_until_sure(walk, place)
         except ENDS_ALL:
             raise
-        except IncludesRefused as refusal:
+        except PartsRefused as refusal:
             return self._rest(walk, walk.without(refusal.refused), refusal)
         except OpenFaithError as error:
             refused = walk.routes[min(place.route, len(walk.routes) - 1)]
@@ -74,9 +73,9 @@ class WholeReading:
         for stream in walk.streams:
             self.looking.seen[stream.name].clear()
             self.looking.broken[stream.name] = 0
-        source = Source(self.looking.fetch(walk), self._parents, {}, self.looking.probe(walk))
+        source = WalkSource(self.looking.fetch(walk), self._parents, {}, self.looking.probe(walk))
         place.route = 0
-        async with aclosing(read_pages(walk, source, None)) as pages:
+        async with aclosing(reader_of(walk.streams[0]).read_pages(walk, source, None)) as pages:
             async for page in pages:
                 await self.looking.compare(walk, page.records)
                 place.route, end = page.checkpoint["route"], page.end or end

@@ -9,6 +9,9 @@ from openfaith_pipeline.catalog.walk import End, Walk
 _NO_DELETIONS = "so no record was marked deleted"
 
 
+MOVED: Final = "records were added, removed or moved while it was read"
+"""The only doubt that reading again may settle at once."""
+
 READINGS: Final = 3
 """How often a listing is read at most, at top level or of one parent, until it accounts for its total."""
 

@@ -20,8 +20,8 @@ from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, UnknownOrg
+from openfaith_pipeline.network.credentials import PersonalAccessToken
 from openfaith_pipeline.orgs.registry import Org, get_org
-from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.processes.supervisor import Service, Supervisor
 from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient

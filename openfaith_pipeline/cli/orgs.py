@@ -26,6 +26,7 @@ from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import ConnectionRejected, ProductNotGranted, UsageError
+from openfaith_pipeline.network.credentials import PersonalAccessToken
 from openfaith_pipeline.orgs.health import Health, read_health
 from openfaith_pipeline.orgs.org_ids import check_org_id
 from openfaith_pipeline.orgs.registry import (
@@ -38,11 +39,8 @@ from openfaith_pipeline.orgs.registry import (
     pause_org,
     resume_org,
 )
-from openfaith_pipeline.planning_center import PersonalAccessToken
-from openfaith_pipeline.planning_center.account import read_account
-from openfaith_pipeline.planning_center.transport import parse_url
 from openfaith_pipeline.settings import Settings, load_settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.sources import CONNECTORS, DEFAULT_SOURCE
 
 orgs_app = typer.Typer(no_args_is_help=True, help="The churches that are synced.")
 orgs_app.command("set")(set_schedule)
@@ -89,7 +87,7 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
     settings = load_settings()
     if org_id != "new":
         check_org_id(org_id)
-    api_url = str(parse_url(api_url)).rstrip("/") if api_url else None
+    api_url = CONNECTORS[DEFAULT_SOURCE.adapter].normal_url(api_url) if api_url else None
     credentials = PersonalAccessToken(app_id, _read_secret(from_stdin=secret_stdin))
     account = _verify(api_url or settings.api_url, credentials) if verify else None
     if verify and not yes:
@@ -134,7 +132,8 @@ def _confirm_losses(
         if org_id == "new":
             org_id = _known_org(connection, account, api_url) or org_id
         streams = read_now(connection, org_id, adapter=DEFAULT_SOURCE.adapter)
-    lost = asyncio.run(lost_products(api_url or settings.api_url, credentials, streams)) if streams else []
+    url, adapter = api_url or settings.api_url, DEFAULT_SOURCE.adapter
+    lost = asyncio.run(lost_products(url, credentials, streams, adapter)) if streams else []
     if lost:
         names = ", ".join(product.value for product in lost)
         terminal.confirm(f"{org_id} is connected, and this token may not read {names}. Replace?")
@@ -302,7 +301,7 @@ def _known_org(connection: psycopg.Connection[Any], account: Account | None, api
 
 def _verify(api_url: str, credentials: PersonalAccessToken) -> Account:
     try:
-        return asyncio.run(read_account(api_url, credentials))
+        return asyncio.run(CONNECTORS[DEFAULT_SOURCE.adapter].read_account(api_url, credentials))
     except ConnectionRejected:
         raise ConnectionRejected(
             f"{api_url} refuses the token: compare its application id and secret with {DEFAULT_SOURCE.applications_url}"

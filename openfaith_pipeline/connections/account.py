@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from openfaith_pipeline.catalog.connecting import SOMEONE_IS_WAITING
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.client import connect_client
 from openfaith_pipeline.connections.registry import api_url_of, credentials_of
@@ -17,7 +18,7 @@ from openfaith_pipeline.errors import (
 )
 from openfaith_pipeline.network.credentials import Credentials
 from openfaith_pipeline.orgs.registry import get_org, number_of
-from openfaith_pipeline.planning_center.account import SOMEONE_IS_WAITING, read_account, read_root
+from openfaith_pipeline.sources import CONNECTORS
 
 
 async def learn_number(database: Database, org_id: str, adapter: str) -> None:
@@ -30,7 +31,7 @@ async def learn_number(database: Database, org_id: str, adapter: str) -> None:
             return
     with suppress(OpenFaithError):
         async with connect_client(database, org_id, adapter, retry=SOMEONE_IS_WAITING) as client:
-            await read_root(client)
+            await CONNECTORS[adapter].read_root(client)
 
 
 async def check_answering(database: Database, org_ids: Sequence[str], adapter: str) -> None:
@@ -46,4 +47,4 @@ async def check_answering(database: Database, org_ids: Sequence[str], adapter: s
                 apis[api_url] = credentials_of(connection, cipher_from(database.settings), org_id, adapter)
     for api_url, credentials in apis.items():
         with suppress(ConnectionRejected, RateLimitedError, UnavailableError, UnexpectedResponse):
-            await read_account(api_url, credentials, replace(SOMEONE_IS_WAITING, second_looks=()))
+            await CONNECTORS[adapter].read_account(api_url, credentials, replace(SOMEONE_IS_WAITING, second_looks=()))

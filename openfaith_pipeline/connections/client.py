@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from openfaith_pipeline.catalog.reading import Client
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.oauth_tokens import KeptToken
 from openfaith_pipeline.connections.registry import ConnectionState, api_url_of, credentials_of, set_connection_state
@@ -14,9 +15,9 @@ from openfaith_pipeline.network.credentials import Credentials, OAuthToken
 from openfaith_pipeline.network.rate_ledger import Priority
 from openfaith_pipeline.network.retrying import USUAL_PATIENCE, RetryLimits
 from openfaith_pipeline.orgs.registry import get_org, number_of, record_number
-from openfaith_pipeline.planning_center.client import PlanningCenterClient
+from openfaith_pipeline.sources import CONNECTORS
 
-ClientFactory = Callable[[Database, str, str], AbstractAsyncContextManager[PlanningCenterClient]]
+ClientFactory = Callable[[Database, str, str], AbstractAsyncContextManager[Client]]
 """(database, org_id, adapter) -> the org's client, as from `connect_client`."""
 
 
@@ -29,7 +30,7 @@ async def connect_client(
     priority: Priority = Priority.INCREMENTAL,
     retry: RetryLimits = USUAL_PATIENCE,
     even_paused: bool = False,
-) -> AsyncIterator[PlanningCenterClient]:
+) -> AsyncIterator[Client]:
     """A client with the org's credentials, refreshed as needed; if they are dead, the org is marked for reconnecting.
 
     If the church's id is not known yet, the first response of People is used to record it. Requests go through the
@@ -45,7 +46,7 @@ async def connect_client(
     source = KeptToken(database, org_id, credentials, adapter) if isinstance(credentials, OAuthToken) else credentials
     async with (
         shared_budget(database, org_id, priority, adapter) as budget,
-        PlanningCenterClient(
+        CONNECTORS[adapter].open_client(
             api_url, source, budget=budget, retry=retry, most_connections=database.settings.most_source_connections
         ) as client,
     ):

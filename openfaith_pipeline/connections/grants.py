@@ -11,8 +11,9 @@ from psycopg.rows import scalar_row
 from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.errors import OpenFaithError, UnavailableError
-from openfaith_pipeline.planning_center import Credentials, PlanningCenterClient, RetryLimits
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.network.credentials import Credentials
+from openfaith_pipeline.network.retrying import RetryLimits
+from openfaith_pipeline.sources import CONNECTORS, STREAMS
 
 _SOMEONE_IS_WAITING: Final = RetryLimits(attempts=2, total=timedelta(seconds=10))
 
@@ -34,13 +35,15 @@ def read_now(connection: Connection[Any], org_id: str, adapter: str) -> list[Str
     return list(read.values())
 
 
-async def lost_products(api_url: str, credentials: Credentials, streams: Sequence[Stream]) -> list[Product]:
+async def lost_products(
+    api_url: str, credentials: Credentials, streams: Sequence[Stream], adapter: str
+) -> list[Product]:
     """Products that the credentials may not read, tested with one request each.
 
     Those without a response are not lost.
     """
     lost: list[Product] = []
-    async with PlanningCenterClient(api_url, credentials, retry=_SOMEONE_IS_WAITING) as client:
+    async with CONNECTORS[adapter].open_client(api_url, credentials, retry=_SOMEONE_IS_WAITING) as client:
         for stream in streams:
             with suppress(OpenFaithError):
                 try:

@@ -20,6 +20,7 @@ from typing import Any, Final, LiteralString
 from psycopg import Connection
 from psycopg.rows import dict_row, tuple_row
 
+from openfaith_pipeline.catalog.connecting import Application
 from openfaith_pipeline.catalog.source import Account, Product
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.credentials import opened, sealed
@@ -31,10 +32,8 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import GrantDead, UsageError
 from openfaith_pipeline.network.credentials import OAuthToken
 from openfaith_pipeline.orgs.registry import get_org, lock_church, new_org_id, number_of
-from openfaith_pipeline.planning_center.account import read_account
-from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import PRODUCTS, SOURCES
+from openfaith_pipeline.sources import CONNECTORS, PRODUCTS, SOURCES
 
 GOOD_FOR: Final = timedelta(minutes=10)
 SCOPES: Final = (*sorted(PRODUCTS), "openid")
@@ -92,7 +91,7 @@ def begin_journey(
             " ask the operator for one (openfaith-pipeline org invite)"
         )
     api_url = api_url_of(connection, org_id, adapter) if org_id else None
-    application = application_of(settings, api_url)
+    application = application_of(settings, adapter, api_url)
     state, browser, verifier = (secrets.token_urlsafe(48) for _ in range(3))
     connection.execute("DELETE FROM sync.oauth_journeys WHERE began_at < now() - %s", (GOOD_FOR,))
     connection.execute(
@@ -122,12 +121,12 @@ def end_journey(database: Database, *, adapter: str, state: str, browser: str, c
     cipher = cipher_from(database.settings)
     with database.connect() as connection:
         api_url = api_url_of(connection, journey["org_id"], adapter) if journey["org_id"] else None
-    application = application_of(database.settings, api_url)
+    application = application_of(database.settings, adapter, api_url)
     token, account = _redeem(application, cipher, journey, code, adapter)
     with database.connect() as connection:
         org_id = _org_of(connection, account, journey, adapter)
         streams = read_now(connection, org_id, adapter) if org_id else []
-    lost = asyncio.run(lost_products(application.base_url, token, streams)) if streams else []
+    lost = asyncio.run(lost_products(application.base_url, token, streams, adapter)) if streams else []
     with database.connect() as connection:
         if org_id and lost:
             confirmation = _set_aside(connection, cipher, journey, org_id, token, account)
@@ -202,21 +201,21 @@ def _set_aside(
 
 
 def _redeem(
-    application: OAuthApplication, cipher: Cipher, journey: dict[str, Any], code: str, adapter: str
+    application: Application, cipher: Cipher, journey: dict[str, Any], code: str, adapter: str
 ) -> tuple[OAuthToken, Account]:
     verifier = cipher.decrypt(journey["verifier"]).decode()
-    with TokenEndpoint(application) as endpoint:
+    with application.endpoint() as endpoint:
         try:
             token = endpoint.redeem(code, redirect_uri=journey["redirect_uri"], verifier=verifier)
         except GrantDead:
             raise UsageError(
-                f"Planning Center does not accept the code it has issued: {_begin_again(adapter)}"
+                f"{SOURCES[adapter].title} does not accept the code it has issued: {_begin_again(adapter)}"
             ) from None
         found = endpoint.organization_of(token)
     if found:
         return token, Account(*found)
-    # Without the scope openid the token does not identify its church; People's root does.
-    return token, asyncio.run(read_account(application.base_url, token))
+    # Without the scope openid the token does not identify its church; the account does.
+    return token, asyncio.run(CONNECTORS[adapter].read_account(application.base_url, token))
 
 
 def _keep(
@@ -259,7 +258,7 @@ def _org_of(connection: Connection[Any], account: Account, journey: Mapping[str,
     if theirs or has_number or not journey["invitation_hash"]:
         raise UsageError(
             f"you have approved for {account.name}, which is not the church being reconnected:"
-            f" sign in to Planning Center as a user of that church, and {_begin_again(adapter)}"
+            f" sign in to {SOURCES[adapter].title} as a user of that church, and {_begin_again(adapter)}"
         )
     return str(expected)
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from openfaith_pipeline.catalog.connecting import Application
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.credentials import Held, fingerprint, is_same, read_held, replace_token
 from openfaith_pipeline.connections.registry import api_url_of, set_connection_state
@@ -33,9 +34,8 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.network.credentials import Credentials, OAuthToken
-from openfaith_pipeline.planning_center.token_endpoint import OAuthApplication, TokenEndpoint
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import SOURCES
+from openfaith_pipeline.sources import CONNECTORS, SOURCES
 
 BEFORE_EXPIRY: Final = timedelta(minutes=5)
 """A token with less time left is refreshed before it is used."""
@@ -56,14 +56,15 @@ _PAUSE_AFTER_FAILURE_SECONDS: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
-def application_of(settings: Settings, api_url: str | None = None) -> OAuthApplication:
+def application_of(settings: Settings, adapter: str, api_url: str | None = None) -> Application:
     """Our OAuth application for this API; raises ConfigurationError if it is not configured."""
     if not (settings.oauth_client_id and settings.oauth_client_secret):
         raise ConfigurationError(
             "OAuth is not configured: set PLANNING_CENTER_CLIENT_ID and PLANNING_CENTER_SECRET, found at"
             " https://api.planningcenteronline.com/oauth/applications"
         )
-    return OAuthApplication(api_url or settings.api_url, settings.oauth_client_id, settings.oauth_client_secret)
+    connector, base_url = CONNECTORS[adapter], api_url or settings.api_url
+    return connector.application(base_url, settings.oauth_client_id, settings.oauth_client_secret)
 
 
 def renew_token(database: Database, org_id: str, seen: OAuthToken, adapter: str) -> Credentials:
@@ -79,7 +80,7 @@ def renew_token(database: Database, org_id: str, seen: OAuthToken, adapter: str)
         if not is_same(held.credentials, seen):
             return held.credentials
         _share_failure(held, asked_at)
-        application = application_of(database.settings, api_url_of(connection, org_id, adapter))
+        application = application_of(database.settings, adapter, api_url_of(connection, org_id, adapter))
         connection.execute(_BEGIN, (org_id, adapter))
         try:
             new = _exchange(application, held, seen)
@@ -95,12 +96,12 @@ def renew_token(database: Database, org_id: str, seen: OAuthToken, adapter: str)
         return _store(database, cipher, org_id, adapter, seen, new)
 
 
-def _exchange(application: OAuthApplication, held: Held, seen: OAuthToken) -> OAuthToken:
+def _exchange(application: Application, held: Held, seen: OAuthToken) -> OAuthToken:
     """A new pair for the current refresh token; if that is dead and has not worked yet, for the previous one."""
     candidates = [pair.refresh_token for pair in (seen, held.previous) if pair and pair.refresh_token]
     if not candidates:
         raise GrantDead("there is no refresh token")
-    with TokenEndpoint(application) as endpoint:
+    with application.endpoint() as endpoint:
         for number, refresh_token in enumerate(candidates, start=1):
             try:
                 new = endpoint.refresh(refresh_token)

@@ -3,6 +3,7 @@
 Facts about Planning Center stand next to the code they shape, each with its public source.
 """
 
+from openfaith_pipeline.catalog.reading import Document
 from openfaith_pipeline.network.credentials import (
     Credentials,
     CredentialsProvider,
@@ -12,7 +13,6 @@ from openfaith_pipeline.network.credentials import (
 from openfaith_pipeline.network.rate_budget import LocalRateBudget, RateBudget
 from openfaith_pipeline.network.retrying import RetryLimits
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.planning_center.documents import Document
 
 __all__ = [
     "Credentials",

@@ -1,19 +1,15 @@
 """Whose credentials they are: Planning Center's `Organization`, which is the church as it knows it."""
 
-from datetime import timedelta
-from typing import Final
-
+from openfaith_pipeline.catalog.connecting import SOMEONE_IS_WAITING
+from openfaith_pipeline.catalog.reading import Client, Document
 from openfaith_pipeline.catalog.source import Account
 from openfaith_pipeline.errors import TransientError, UnexpectedResponse
 from openfaith_pipeline.network.credentials import Credentials
 from openfaith_pipeline.network.retrying import RetryLimits
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 from openfaith_pipeline.text.exact_json import storable
-
-SOMEONE_IS_WAITING: Final = RetryLimits(attempts=3, total=timedelta(seconds=20))
 
 
 async def read_account(base_url: str, credentials: Credentials, retry: RetryLimits = SOMEONE_IS_WAITING) -> Account:
@@ -33,6 +29,6 @@ async def read_account(base_url: str, credentials: Credentials, retry: RetryLimi
     raise UnexpectedResponse(f"{root} does not say whose it is; is it {PLANNING_CENTER.title}?")
 
 
-async def read_root(client: PlanningCenterClient) -> Document:
+async def read_root(client: Client) -> Document:
     """People's root: the cheapest request whose answer names the church."""
     return await client.get(Product.PEOPLE.path_prefix, {}, product=Product.PEOPLE)

@@ -15,6 +15,7 @@ import httpx
 from opentelemetry.trace import Span, SpanKind
 
 from openfaith_pipeline.catalog import source
+from openfaith_pipeline.catalog.reading import Document
 from openfaith_pipeline.errors import (
     ConnectionRejected,
     SourceUnreachable,
@@ -34,7 +35,7 @@ from openfaith_pipeline.network.rate_budget import LocalRateBudget, Permit, Rate
 from openfaith_pipeline.network.retrying import USUAL_PATIENCE, Patience, Reachability, RetryLimits, log_retries
 from openfaith_pipeline.planning_center.calls import Call
 from openfaith_pipeline.planning_center.connections import MOST_CONNECTIONS, Connections, borrowed
-from openfaith_pipeline.planning_center.documents import Document, read_document
+from openfaith_pipeline.planning_center.documents import read_document
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.responses import rate_report_of, read_body, served_at, wait_demanded_by
 from openfaith_pipeline.planning_center.second_looks import SecondLooks
@@ -190,7 +191,7 @@ class PlanningCenterClient:
                 served_at=served_at(response),
             )
             if call.product is Product.PEOPLE:
-                self.organization_id = self.organization_id or document.organization_id
+                self.organization_id = self.organization_id or document.account_number
             return document
 
     def _body_of(self, response: httpx.Response, call: Call) -> dict[str, Any]:

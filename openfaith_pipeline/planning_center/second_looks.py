@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from openfaith_pipeline.catalog.reading import Document
 from openfaith_pipeline.errors import ConnectionRejected, UnexpectedResponse
-from openfaith_pipeline.planning_center.documents import Document
 
 Look = Callable[[], Awaitable[Document]]
 """Sends the request again."""

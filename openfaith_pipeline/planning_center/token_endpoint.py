@@ -51,6 +51,9 @@ class OAuthApplication:
     client_id: str
     client_secret: SecretStr
 
+    def endpoint(self) -> "TokenEndpoint":
+        return TokenEndpoint(self)
+
     def authorization_url(self, *, redirect_uri: str, scopes: Collection[str], state: str, verifier: str) -> str:
         """URL for the browser of the person who approves; the result is sent to `redirect_uri`."""
         query = {

@@ -19,6 +19,11 @@ def parse_url(base_url: str) -> httpx.URL:
     raise ConfigurationError(f"the URL of the API (PCO_API_URL, or --api-url) {reason}")
 
 
+def normal_url(base_url: str) -> str:
+    """As `parse_url`, without a slash at its end."""
+    return str(parse_url(base_url)).rstrip("/")
+
+
 @cache
 def user_agent() -> str:
     # Planning Center's firewall blocks requests without one (github.com/planningcenter/developers/issues/1310).

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from openfaith_pipeline.catalog.events import MOST_ID_CHARACTERS, SubscriptionThere
+from openfaith_pipeline.catalog.reading import Client, Document, Tally
 from openfaith_pipeline.catalog.walk import id_of
 from openfaith_pipeline.errors import PathNotFound, UnexpectedResponse
-from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.planning_center.extract.listings import ListingState, list_pages
-from openfaith_pipeline.planning_center.extract.pages import Listing, Tally
+from openfaith_pipeline.planning_center.extract.pages import Listing
 from openfaith_pipeline.planning_center.products import Product
 
 _EVENTS_PATH: Final = f"{Product.WEBHOOKS.path_prefix}/available_events"
@@ -19,7 +18,7 @@ _PATH: Final = f"{Product.WEBHOOKS.path_prefix}/webhook_subscriptions"
 class WebhookSubscriptions:
     """The subscriptions of the church that the client's credentials belong to; see `catalog.events.Subscriptions`."""
 
-    def __init__(self, client: PlanningCenterClient) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     async def offered(self) -> list[str]:

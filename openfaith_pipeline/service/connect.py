@@ -61,7 +61,7 @@ def invite(request: Request, org: _Org = None, invitation: _Invitation = None) -
     """A page that explains the connection, with a button to begin."""
     try:
         _take_turn(request)
-        application_of(_settings(request))
+        application_of(_settings(request), DEFAULT_SOURCE.adapter)
         _redirect_uri(request)
         name = _name_of(request, org, invitation)
     except (OpenFaithError, *TROUBLE) as error:

@@ -7,11 +7,11 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 
 from openfaith_pipeline.catalog.paths import fill_path, record_path
+from openfaith_pipeline.catalog.reading import Fetch, Tally
 from openfaith_pipeline.catalog.stream import Stream, placeholders_of
 from openfaith_pipeline.catalog.walk import query_of
 from openfaith_pipeline.errors import StreamForbidden
-from openfaith_pipeline.planning_center.extract.pages import Fetch, Tally
-from openfaith_pipeline.planning_center.extract.presence import find_record
+from openfaith_pipeline.sources import reader_of
 
 CONFIRMED_AT_MOST: Final = 25
 """Missing rows requested singly; of more, this many, evenly spread."""
@@ -63,7 +63,8 @@ class Asking:
 
     async def _at(self, stream: Stream, path: str, identifier: str) -> Any:
         asked = path if stream.is_singleton else record_path(path, identifier)
-        found = await find_record(self._fetch, self.tally, asked, query_of(stream), identifier=identifier)
+        find = reader_of(stream).find_record
+        found = await find(self._fetch, self.tally, asked, query_of(stream), identifier=identifier)
         return found.data if found else None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.completeness import Doubt
+from openfaith_pipeline.catalog.reading import Doors, PartsRefused, is_own_fault
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Parent, Route, Walk
 from openfaith_pipeline.catalog.walk_planner import plan_walks, walk_apart
@@ -38,10 +39,7 @@ from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session
 from openfaith_pipeline.load.statistics import tidy_up
 from openfaith_pipeline.load.stream_states import absent_paths, mark_paths_absent, mark_unavailable, unread_streams
 from openfaith_pipeline.load.sync_log import finished_streams, page_counts
-from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.planning_center.extract.around import IncludesRefused, is_own_fault
-from openfaith_pipeline.planning_center.extract.product_access import Doors
-from openfaith_pipeline.sources import STREAMS, source_of
+from openfaith_pipeline.sources import READERS, STREAMS, source_of
 from openfaith_pipeline.sync.compensation import compensate
 from openfaith_pipeline.sync.deletion_proof import prove_deletions
 from openfaith_pipeline.sync.failures import availability_after, error_in_words, first_of
@@ -77,10 +75,11 @@ async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things
     """
     async with (
         at_work(database, org_id, workplace) as place,
-        client_factory(database, org_id, source_of(streams).adapter) as client,
+        client_factory(database, org_id, adapter := source_of(streams).adapter) as client,
     ):
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
-        attempt = Attempt(database, place.pool, client, request, progress or Silence(), patience_seconds, is_rotating)
+        doors = READERS[adapter].open_doors(client)
+        attempt = Attempt(database, place.pool, doors, request, progress or Silence(), patience_seconds, is_rotating)
         with span("sync", {"openfaith.org_id": org_id, "openfaith.sync_id": sync_id, "openfaith.mode": mode.value}):
             return await attempt.run(streams)
 
@@ -94,7 +93,7 @@ class Attempt:
 
     database: Database
     pool: AsyncConnectionPool[Any]
-    client: PlanningCenterClient
+    doors: Doors
     request: SyncRequest
     progress: Progress
     patience_seconds: float = BUSY_PATIENCE_SECONDS
@@ -103,10 +102,6 @@ class Attempt:
     done: dict[str, asyncio.Event] = field(default_factory=dict)
     obstacle: BaseException | None = None
     reread: Collection[str] = ()
-    doors: Doors = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.doors = Doors(self.client)
 
     @property
     def mode(self) -> SyncMode:
@@ -176,7 +171,7 @@ class Attempt:
         session = await self._open(walk)
         try:
             return await self._bring(walk, session, started)
-        except IncludesRefused as refusal:
+        except PartsRefused as refusal:
             return await self._read_without(walk, refusal, started)
         except OpenFaithError as error:
             if not (isinstance(error, UnavailableError) or is_own_fault(error)):
@@ -195,7 +190,7 @@ class Attempt:
             self._give_up([stream for stream in walk.streams if stream not in rest.streams], error, started)
             return await self._sync_walk(rest, started)
 
-    async def _read_without(self, walk: Walk, refusal: IncludesRefused, started: float) -> list[StreamResult]:
+    async def _read_without(self, walk: Walk, refusal: PartsRefused, started: float) -> list[StreamResult]:
         """Read the walk without the failing includes, and the streams of these includes in another way."""
         rest = walk.without(refusal.refused)
         if rest.streams:
@@ -208,7 +203,7 @@ class Attempt:
         return found
 
     async def _read_apart(
-        self, walk: Walk, stream: Stream, refusal: IncludesRefused, started: float
+        self, walk: Walk, stream: Stream, refusal: PartsRefused, started: float
     ) -> list[StreamResult]:
         """Read an included stream by separate listings, if there are any."""
         error: OpenFaithError = refusal

@@ -7,13 +7,13 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.completeness import Doubt, Listed, find_doubts
+from openfaith_pipeline.catalog.reading import Fetch
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.load.deletions import Verdict, account, missing_rows
 from openfaith_pipeline.load.left_out import Spared, describe_left_out
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.tombstones import children_of, gone_with, live_under, returning
-from openfaith_pipeline.planning_center.extract.pages import Fetch
 from openfaith_pipeline.review.delete_guards import guard_of
 from openfaith_pipeline.sync.asking import Asking, Connecting, paths_of
 from openfaith_pipeline.sync.silence_proof import judge_silence

@@ -27,7 +27,7 @@ from openfaith_pipeline.load.plans import PlannedWalk, check_session, keep_plann
 from openfaith_pipeline.load.publishing import Published, publish
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_planned
 from openfaith_pipeline.load.sync_log import finished_streams, page_counts
-from openfaith_pipeline.sources import STREAMS, source_of
+from openfaith_pipeline.sources import READERS, STREAMS, source_of
 from openfaith_pipeline.sync.attempt import Attempt
 from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.sync.worker import Workplace, at_work, opened
@@ -65,10 +65,11 @@ async def plan_streams(
     """
     async with (
         at_work(database, org_id) as place,
-        client_factory(database, org_id, source_of(streams).adapter) as client,
+        client_factory(database, org_id, adapter := source_of(streams).adapter) as client,
     ):
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
-        return await _Planning(database, place.pool, client, request, progress or Silence()).plan(streams)
+        doors = READERS[adapter].open_doors(client)
+        return await _Planning(database, place.pool, doors, request, progress or Silence()).plan(streams)
 
 
 async def apply_streams(

@@ -6,13 +6,12 @@ from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
-from openfaith_pipeline.catalog.completeness import READINGS, Doubt
+from openfaith_pipeline.catalog.completeness import MOVED, READINGS, Doubt
+from openfaith_pipeline.catalog.reading import Doors, WalkSource
 from openfaith_pipeline.catalog.walk import Parent, Route, Walk
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.staging import commit_page, discard_reading
-from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
-from openfaith_pipeline.planning_center.extract.pages import MOVED
-from openfaith_pipeline.planning_center.extract.product_access import Doors
+from openfaith_pipeline.sources import reader_of
 from openfaith_pipeline.sync.deletion_proof import find_doubtful
 from openfaith_pipeline.sync.readahead import read_ahead
 from openfaith_pipeline.sync.results import Progress
@@ -54,8 +53,8 @@ class WalkReader:
 
     async def _read(self, walk: Walk, session: Session) -> None:
         fetch, probe = self.doors.fetch_for(walk), self.doors.fetch_for(walk, attempts=PROBING_ATTEMPTS)
-        source = Source(fetch, self.parents, session.starts, probe)
-        async for page in read_ahead(read_pages(walk, source, session.state)):
+        source = WalkSource(fetch, self.parents, session.starts, probe)
+        async for page in read_ahead(reader_of(walk.streams[0]).read_pages(walk, source, session.state)):
             async with self.pool.connection() as connection:
                 staged = await commit_page(connection, session, page)
             for name in session.names:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from psycopg_pool import AsyncConnectionPool
 
+from openfaith_pipeline.catalog.reading import Client
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
@@ -28,9 +29,7 @@ from openfaith_pipeline.load.sessions import ARRIVED, SyncRequest
 from openfaith_pipeline.load.sync_leases import lease_kept_by
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.network.rate_ledger import Priority
-from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.planning_center.extract.single_record import brought_with, path_of
-from openfaith_pipeline.sources import source_of
+from openfaith_pipeline.sources import reader_of, source_of
 from openfaith_pipeline.telemetry.spans import continuing, links_to, span
 from openfaith_pipeline.transform import SOURCES, transform_org
 from openfaith_pipeline.webhooks.deliveries import (
@@ -59,9 +58,7 @@ _TRIGGER: Final = "webhook"
 _DEEPEST: Final = 3
 
 
-def connect_with_priority(
-    database: Database, org_id: str, adapter: str
-) -> AbstractAsyncContextManager[PlanningCenterClient]:
+def connect_with_priority(database: Database, org_id: str, adapter: str) -> AbstractAsyncContextManager[Client]:
     """The org's client, with priority over the requests of syncs."""
     return connect_client(database, org_id, adapter, priority=Priority.WEBHOOK)
 
@@ -182,7 +179,7 @@ class _Batch:
         questions: list[Question] = []
         for each, step in steps:
             row = rows.get(each.record_id)
-            path = path_of(stream, each.resource, row) if step.must_ask else None
+            path = reader_of(stream).path_of(stream, each.resource, row) if step.must_ask else None
             if path or (step.must_ask and (each.is_end or step.is_lost)):
                 # Where there is neither a path nor a row, nothing could be deleted.
                 is_end = (each.is_end or (stream.name, each.record_id) in ended) and bool(path or row)
@@ -227,7 +224,7 @@ class _Batch:
                     break
         await self._conclude({id: "applied" for id in asked if id in self._open})
 
-    async def _ask_round(self, client: PlanningCenterClient, questions: Sequence[Question]) -> list[Question]:
+    async def _ask_round(self, client: Client, questions: Sequence[Question]) -> list[Question]:
         """Fetch once and publish; returns the records to fetch next, namely relatives of those that are gone."""
         following: list[Question] = []
         for about in by_turn(questions):
@@ -290,7 +287,7 @@ class _Batch:
 
     def _request_sync(self, stream: Stream, mode: str, apart: timedelta) -> str:
         with self._database.connect() as connection:
-            names, adapter = [each.name for each in brought_with(stream)], source_of([stream]).adapter
+            names, adapter = [each.name for each in reader_of(stream).brought_with(stream)], source_of([stream]).adapter
             earliest = apart_from_the_last(connection, self._org_id, stream.name, _TRIGGER, apart) if apart else None
             return request_sync(
                 connection,

@@ -15,8 +15,7 @@ from openfaith_pipeline.catalog.stream import ColumnType, Stream
 from openfaith_pipeline.catalog.walk import Record, id_of
 from openfaith_pipeline.load.arrivals import Row
 from openfaith_pipeline.load.staging import encoder_of
-from openfaith_pipeline.planning_center.extract.single_record import brings_more, own_path, parents_on
-from openfaith_pipeline.sources import STREAMS, event_named
+from openfaith_pipeline.sources import STREAMS, event_named, reader_of
 from openfaith_pipeline.text import exact_json
 from openfaith_pipeline.webhooks.deliveries import Delivery
 
@@ -104,7 +103,7 @@ def decide(news: News, row: Row | None, *, was_ended: bool) -> Step:
     if news.is_end or was_ended or is_deleted:
         return Step(must_ask=True)
     record = Record(_filled(news.stream, news.resource, row), _parents(news))
-    lacks = brings_more(news.stream) or bool(_unsaid(news.stream, news.resource))
+    lacks = reader_of(news.stream).brings_more(news.stream) or bool(_unsaid(news.stream, news.resource))
     if row is None:
         is_lost = _is_lost(news.stream, record)
         return Step(record, must_ask=lacks or news.is_unsure or is_lost, is_lost=is_lost)
@@ -208,7 +207,10 @@ def _contradicts(one: _Told, other: _Told) -> bool:
 
 
 def _parents(news: News) -> Mapping[str, str]:
-    return {**news.parents, **parents_on(news.stream, own_path(news.stream, news.resource))}
+    return {
+        **news.parents,
+        **reader_of(news.stream).parents_on(news.stream, reader_of(news.stream).own_path(news.stream, news.resource)),
+    }
 
 
 def _parents_in(document: Mapping[str, Any], stream: Stream) -> dict[str, str]:

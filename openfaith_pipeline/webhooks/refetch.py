@@ -1,12 +1,13 @@
 """Fetch single records: those that deliveries leave in doubt, and relatives of those that are gone."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from psycopg_pool import AsyncConnectionPool
 
+from openfaith_pipeline.catalog.reading import Brought, Client
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record, id_of
 from openfaith_pipeline.errors import (
@@ -17,11 +18,7 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.load.arrivals import rows_naming
-from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.planning_center.extract.single_record import Brought, path_of, read_record
-from openfaith_pipeline.planning_center.extract.unasked import Unasked
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import STREAMS, reader_of
 from openfaith_pipeline.webhooks.deliveries import Delivery
 from openfaith_pipeline.webhooks.record_events import News, references_to
 
@@ -78,21 +75,20 @@ class Answers:
     failed: list[tuple[Question, OpenFaithError]] = field(default_factory=list)
 
 
-async def ask(
-    pool: AsyncConnectionPool[Any], client: PlanningCenterClient, org_id: str, questions: Sequence[Question]
-) -> Answers:
+async def ask(pool: AsyncConnectionPool[Any], client: Client, org_id: str, questions: Sequence[Question]) -> Answers:
     """Fetch records of one stream, some concurrently.
 
     A record that may not be read, or a response that is no record, counts as answered: another request would not help.
     """
-    gate, unasked = asyncio.Semaphore(_AT_ONCE), Unasked()
+    gate, reader = asyncio.Semaphore(_AT_ONCE), reader_of(questions[0].stream)
+    fetches = {each.stream.name: reader.fetch_records(client, each.stream) for each in questions}
 
     async def read(question: Question) -> Brought | OpenFaithError:
         async with gate:
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
-                    fetch = unasked.asking(_fetch_by(client, question.stream), [question.stream])
-                    brought = await read_record(fetch, question.stream, question.path)
+                    fetch = fetches[question.stream.name]
+                    brought = await reader.read_record(fetch, question.stream, question.path)
                     return brought or PathNotFound(f"GET {question.path}: 404, there is nothing at this path")
             except TimeoutError:
                 return TransientError(f"GET {question.path}: no response within {PATIENCE_SECONDS:.0f} seconds")
@@ -125,7 +121,7 @@ async def kin_of(
                 connection, org_id, kind, relationship, list(gone), of_type=stream.type, most=FLOOD + 1
             )
         for identifier, row in rows.items():
-            path = path_of(kind, {"id": identifier}, row)
+            path = reader_of(kind).path_of(kind, {"id": identifier}, row)
             if path:
                 deliveries = gone[row[f"{relationship}_id"]]
                 questions[kind.name, identifier] = Question(
@@ -142,7 +138,7 @@ def survivor_in(news: News) -> Question | None:
     told = id_of(((news.resource.get("relationships") or {}).get(merging.kept.removesuffix("_id")) or {}).get("data"))
     kept = told or news.resource["attributes"].get(merging.kept)
     target = STREAMS[merging.target]
-    path = path_of(target, {"id": kept}, None) if kept else None
+    path = reader_of(target).path_of(target, {"id": kept}, None) if kept else None
     return Question(target, str(kept), path, news.deliveries, is_end=True) if path else None
 
 
@@ -168,10 +164,3 @@ async def _childless(pool: AsyncConnectionPool[Any], org_id: str, brought: Broug
         if missing:
             gone.setdefault(name, []).extend(missing)
     return gone
-
-
-def _fetch_by(client: PlanningCenterClient, stream: Stream) -> Callable[[str, Mapping[str, str]], Any]:
-    async def fetch(path: str, params: Mapping[str, str]) -> Document:
-        return await client.get(path, params, product=stream.product)
-
-    return fetch

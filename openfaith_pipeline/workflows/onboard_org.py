@@ -10,8 +10,7 @@ from openfaith_pipeline.connections.registry import api_url_of, credentials_of
 from openfaith_pipeline.inbox.requests import cancel_request
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.orgs.registry import get_org
-from openfaith_pipeline.planning_center.account import read_account
-from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.sources import CONNECTORS, DEFAULT_SOURCE
 from openfaith_pipeline.workflows.definition import Activity, Execution, Payload, Workflow
 
 
@@ -21,21 +20,19 @@ class OnboardOrgPayload(Payload):
     orgId: str = Field(examples=["org_01k5t0w2m1e9qv4y8z3n7b6c5d"])  # noqa: N815 - camelCase on the wire
 
 
-def ask_planning_center(execution: Execution[OnboardOrgPayload]) -> dict[str, str]:
-    """Planning Center's id and name of the church that the credentials belong to."""
-    settings = execution.database.settings
-    credentials = credentials_of(
-        execution.connection, cipher_from(settings), execution.org_id, adapter=DEFAULT_SOURCE.adapter
-    )
-    api_url = api_url_of(execution.connection, execution.org_id, adapter=DEFAULT_SOURCE.adapter) or settings.api_url
-    account = asyncio.run(read_account(api_url, credentials))
+def read_church(execution: Execution[OnboardOrgPayload]) -> dict[str, str]:
+    """The source's id and name of the church that the credentials belong to."""
+    settings, adapter = execution.database.settings, DEFAULT_SOURCE.adapter
+    credentials = credentials_of(execution.connection, cipher_from(settings), execution.org_id, adapter)
+    api_url = api_url_of(execution.connection, execution.org_id, adapter) or settings.api_url
+    account = asyncio.run(CONNECTORS[adapter].read_account(api_url, credentials))
     return {"organizationId": account.number, "name": account.name}
 
 
 def name_org(execution: Execution[OnboardOrgPayload]) -> dict[str, str]:
     """Give the org the church's name; returns its previous name."""
     before = get_org(execution.connection, execution.org_id).name
-    _rename(execution, execution.results[ASK_PLANNING_CENTER.name]["name"])
+    _rename(execution, execution.results[READ_CHURCH.name]["name"])
     return {"before": before}
 
 
@@ -63,7 +60,8 @@ def _rename(execution: Execution[OnboardOrgPayload], name: str) -> None:
     execution.connection.execute("UPDATE sync.orgs SET name = %s WHERE org_id = %s", (name, execution.org_id))
 
 
-ASK_PLANNING_CENTER: Final = Activity("ask_planning_center", ask_planning_center)
+# Results of requests that are stored already have this name.
+READ_CHURCH: Final = Activity("ask_planning_center", read_church)
 NAME_ORG: Final = Activity("name_org", name_org, undo=restore_name)
 REQUEST_FIRST_SYNC: Final = Activity("request_first_sync", request_first_sync, undo=cancel_first_sync)
 
@@ -72,5 +70,5 @@ ONBOARD_ORG = Workflow(
     description="Name a connected org as its church is named in Planning Center, and request its first sync.",
     payload=OnboardOrgPayload,
     org_id=lambda payload: payload.orgId,
-    activities=(ASK_PLANNING_CENTER, NAME_ORG, REQUEST_FIRST_SYNC),
+    activities=(READ_CHURCH, NAME_ORG, REQUEST_FIRST_SYNC),
 )

@@ -11,13 +11,21 @@ OWN: Final = ("planning_center/", "simulator/", "sources.py", "database/migratio
 
 WORDS: Final = re.compile(
     r"(?<![A-Za-z])pco|PCO|Pco|JSON:?API|\bOrganizations?\b|\binclude=|\.include\b|[\"']include[\"']"
+    r"|planning_center|PlanningCenter"
 )
 
 EXCEPTIONS: Final = {
-    "__init__.py": (3, "the function's name is public"),
+    "__init__.py": (6, "names that are public"),
+    "canonical/document.py": (1, "where the declarations are, for readers of generated pages"),
+    "catalog/document.py": (2, "where the declarations are, for readers of generated pages"),
+    "catalog/view.py": (1, "where the declarations are, for readers of generated pages"),
     "catalog/written_walk.py": (2, "a key of plans that are stored already"),
     "cli/history.py": (2, "examples to be copied"),
     "cli/orgs.py": (1, "the name of an environment variable, in the help"),
+    "defs/component.py": (3, "names that are public"),
+    "defs/connection_asset.py": (2, "the asset's key is public"),
+    "service/metrics/gauges.py": (2, "names of metrics are public"),
+    "workflows/onboard_org.py": (1, "the name of a step in results that are stored already"),
     "settings.py": (2, "names of environment variables; settings lie below all sources"),
 }
 """File -> how many lines may have such a word, and why. Only ever fewer."""
@@ -44,6 +52,7 @@ def test_the_words_are_found_where_they_are() -> None:
         "one JSON:API object",
         "an Organization",
         "?include=a",
+        "from openfaith_pipeline.planning_center.client import PlanningCenterClient",
         "stream.include",
         'params["include"]',
     )

@@ -158,8 +158,8 @@ def catches_not_found(tree: ast.Module) -> bool:
 def test_one_request_tells_whether_a_record_is_still_at_the_source() -> None:
     """Listings that may be absent, and the ends of our own subscriptions, are other questions."""
     assert {name for name, tree in sources() if catches_not_found(tree)} == {
-        "audit/seeing.py",
         "planning_center/extract/children.py",
+        "planning_center/extract/looks.py",
         "planning_center/extract/presence.py",
         "planning_center/webhook_subscriptions.py",
     }

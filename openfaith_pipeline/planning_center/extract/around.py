@@ -8,21 +8,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
+from openfaith_pipeline.catalog.reading import OWN_FAULTS, Document, Fetch, PartsRefused, is_own_fault
 from openfaith_pipeline.catalog.walk import Refused
 from openfaith_pipeline.errors import (
     OpenFaithError,
-    SourceUnreachable,
     StreamForbidden,
     TransientError,
-    UnexpectedResponse,
 )
-from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.planning_center.extract.pages import Fetch
 
 MOST_UNREAD: Final = 3
 """Records of one page that may be left out. If more fail, the records are not the cause."""
-
-_OWN_FAULTS: Final = (TransientError, UnexpectedResponse, StreamForbidden)
 
 
 class Unread(NamedTuple):
@@ -35,7 +30,7 @@ class Unread(NamedTuple):
     reason: str
 
 
-class IncludesRefused(OpenFaithError):
+class IncludesRefused(PartsRefused):
     """A listing that can be read only without these includes.
 
     errors: by dotted name, the error with it.
@@ -57,11 +52,6 @@ class IncludesRefused(OpenFaithError):
         ]
 
 
-def is_own_fault(error: OpenFaithError) -> bool:
-    """Whether an error may be specific to this request, so that other requests of the walk are worth trying."""
-    return isinstance(error, _OWN_FAULTS) and not isinstance(error, SourceUnreachable)
-
-
 def going_around(fetch: Fetch, probe: Fetch) -> Fetch:
     """A fetch like `fetch` that works around failing includes and records.
 
@@ -72,7 +62,7 @@ def going_around(fetch: Fetch, probe: Fetch) -> Fetch:
     async def careful(path: str, params: Mapping[str, str]) -> Document:
         try:
             return await fetch(path, params)
-        except _OWN_FAULTS as error:
+        except OWN_FAULTS as error:
             if not is_own_fault(error):
                 raise
             return await _Around(probe, path, params, error).read()
@@ -126,7 +116,7 @@ class _Around:
         rest = {name: value for name, value in self.params.items() if name != "include"}
         try:
             return await self.probe(self.path, {**rest, "include": ",".join(asked)} if asked else rest)
-        except _OWN_FAULTS as error:
+        except OWN_FAULTS as error:
             if not is_own_fault(error):
                 raise
             self.last: OpenFaithError = error
@@ -154,12 +144,11 @@ class _Pieces:
         last = pieces[-1]
         total = last.total_count
         following = last.next_offset if total is None else (offset + size if offset + size < total else None)
-        meta = {name: value for name, value in last.meta.items() if name != "next"}
         return replace(
             last,
             data=rows if total is None else rows[: max(0, total - offset)],
             included=[row for piece in pieces for row in piece.included],
-            meta=meta | ({} if following is None else {"next": {"offset": following}}),
+            next_offset=following,
             requests=sum(piece.requests for piece in pieces),
             waited_seconds=sum(piece.waited_seconds for piece in pieces),
         )

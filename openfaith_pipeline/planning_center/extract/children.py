@@ -5,14 +5,15 @@ A parent whose listing is in doubt is read again at once, alone: a few requests 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from openfaith_pipeline.catalog.completeness import READINGS
+from openfaith_pipeline.catalog.completeness import MOVED, READINGS
 from openfaith_pipeline.catalog.paths import fill_path
+from openfaith_pipeline.catalog.reading import Fetch, Parents, Tally
 from openfaith_pipeline.catalog.walk import Checkpoint, LeftOut, Parent, Route, id_of
 from openfaith_pipeline.errors import (
     OpenFaithError,
@@ -25,15 +26,11 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.planning_center.extract.around import Unread
-from openfaith_pipeline.planning_center.extract.pages import MOVED, Fetch, Tally
 from openfaith_pipeline.planning_center.extract.presence import ANY, find_record
 from openfaith_pipeline.planning_center.extract.strategies import read_listing
 from openfaith_pipeline.planning_center.streams import STREAMS
 
 PARENTS_IN_FLIGHT = 8
-
-Parents = Callable[[Route, str | None], AsyncIterator[Parent]]
-"""The parents of a child route after the given one (its innermost id), in a fixed order."""
 
 
 MOST_FAILING = 8

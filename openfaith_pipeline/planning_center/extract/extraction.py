@@ -3,36 +3,17 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from openfaith_pipeline.catalog.paths import record_path
+from openfaith_pipeline.catalog.reading import Fetch, Tally, WalkSource
 from openfaith_pipeline.catalog.walk import Checkpoint, End, LeftOut, Page, Record, Route, RouteEnd, Walk, query_of
 from openfaith_pipeline.planning_center.extract.around import Unread, going_around
-from openfaith_pipeline.planning_center.extract.children import Children, ChildState, Parents, read_children
+from openfaith_pipeline.planning_center.extract.children import Children, ChildState, read_children
 from openfaith_pipeline.planning_center.extract.included import Answer, lacking, left_out, sort_records
-from openfaith_pipeline.planning_center.extract.pages import Fetch, Piece, Tally, cursor_of
+from openfaith_pipeline.planning_center.extract.pages import Piece, cursor_of
 from openfaith_pipeline.planning_center.extract.presence import ANY, find_record
 from openfaith_pipeline.planning_center.extract.strategies import FOLLOWED, read_listing
-
-
-@dataclass(frozen=True)
-class Source:
-    """The API that a walk is read from, and its starting points.
-
-    starts: by lead, the cursor value from which changes are read, None for the beginning of time.
-    probe: as `fetch`, with few retries; for requests that have already failed.
-    """
-
-    fetch: Fetch
-    parents: Parents
-    starts: Mapping[str, datetime | None] = field(default_factory=dict)
-    probe: Fetch | None = None
-
-    @property
-    def careful(self) -> Fetch:
-        """A fetch that works around the parts of pages that fail."""
-        return going_around(self.fetch, self.probe or self.fetch)
 
 
 @dataclass
@@ -70,7 +51,7 @@ class _Progress:
         return End(tuple(self.ends))
 
 
-async def read_pages(walk: Walk, source: Source, checkpoint: Checkpoint | None) -> AsyncGenerator[Page, None]:
+async def read_pages(walk: Walk, source: WalkSource, checkpoint: Checkpoint | None) -> AsyncGenerator[Page, None]:
     """Every page of the walk after the checkpoint. Each Page's checkpoint continues after it."""
     progress = _Progress.read(checkpoint) if checkpoint else _Progress()
     for route in walk.routes[progress.route :]:
@@ -82,10 +63,15 @@ async def read_pages(walk: Walk, source: Source, checkpoint: Checkpoint | None) 
         yield Page({}, progress.checkpoint(), end=progress.end())
 
 
-async def _read_top(walk: Walk, route: Route, source: Source, progress: _Progress) -> AsyncGenerator[Page, None]:
+def _careful(source: WalkSource) -> Fetch:
+    """A fetch that works around the parts of pages that fail."""
+    return going_around(source.fetch, source.probe or source.fetch)
+
+
+async def _read_top(walk: Walk, route: Route, source: WalkSource, progress: _Progress) -> AsyncGenerator[Page, None]:
     tally = Tally()
     start = None if route.is_whole else source.starts.get(route.lead.name)
-    pieces = read_listing(route, route.path, source.careful, tally, start=start, state=progress.state)
+    pieces = read_listing(route, route.path, _careful(source), tally, start=start, state=progress.state)
     async with aclosing(pieces):
         async for piece in pieces:
             late = await _read_left_out(route, piece, source.fetch, tally)
@@ -129,10 +115,12 @@ def _leave_out(route: Route, piece: Piece, progress: _Progress) -> list[Any]:
     return rows
 
 
-async def _read_parents(walk: Walk, route: Route, source: Source, progress: _Progress) -> AsyncGenerator[Page, None]:
+async def _read_parents(
+    walk: Walk, route: Route, source: WalkSource, progress: _Progress
+) -> AsyncGenerator[Page, None]:
     tally, state = Tally(), ChildState(**progress.state)
     start = source.starts.get(route.lead.name)
-    listings = read_children(route, source.careful, tally, parents=source.parents, start=start, state=state)
+    listings = read_children(route, _careful(source), tally, parents=source.parents, start=start, state=state)
     async with aclosing(listings):
         async for batch in listings:
             progress.state = state.checkpoint()

@@ -9,18 +9,16 @@ from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from openfaith_pipeline.catalog.completeness import MOVED
+from openfaith_pipeline.catalog.reading import Document, Fetch, Tally
 from openfaith_pipeline.catalog.walk import Checkpoint, id_of
 from openfaith_pipeline.errors import UnexpectedResponse
-from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.planning_center.extract.pages import (
     CAME_SHORT,
     LACKED_NEXT,
-    MOVED,
     PAGE_SIZE,
-    Fetch,
     Listing,
     Piece,
-    Tally,
     came_short,
     cursor_of,
     is_last,
@@ -139,8 +137,7 @@ def _first_value(rows: list[Any], cursor: str, latest: str) -> str | None:
 
 def _is_ordered(document: Document, rows: list[Any], cursor: str) -> bool:
     """Whether the page is newest first, as far as its rows show."""
-    known = document.meta.get("can_order_by")
-    if isinstance(known, list) and cursor not in known:
+    if document.orders is not None and cursor not in document.orders:
         return False
     values = [value for row in rows if (value := cursor_of(row, cursor))]
     return values == sorted(values, reverse=True)

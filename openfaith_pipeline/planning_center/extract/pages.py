@@ -1,42 +1,20 @@
 """Requests for pages of a listing, and the properties of their rows."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from openfaith_pipeline.catalog.reading import Document
 from openfaith_pipeline.catalog.walk import Checkpoint
 from openfaith_pipeline.errors import UnexpectedResponse
-from openfaith_pipeline.planning_center.documents import Document
 
 PAGE_SIZE = 100
 """Rows per page: the API's maximum (a larger `per_page` is silently clamped to it)."""
 
 _CLOCKS_DIFFER_BY = timedelta(minutes=1)
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-
-Fetch = Callable[[str, Mapping[str, str]], Awaitable[Document]]
-"""(path, query parameters) -> document."""
-
-
-@dataclass
-class Tally:
-    """Requests and rate-limit waits since the last page."""
-
-    requests: int = 0
-    waited_seconds: float = 0.0
-
-    def add(self, document: Document) -> Document:
-        self.requests += document.requests
-        self.waited_seconds += document.waited_seconds
-        return document
-
-    def take(self) -> dict[str, Any]:
-        """Return the sums as arguments of a Page, and reset them."""
-        sums = {"requests": self.requests, "waited_seconds": self.waited_seconds}
-        self.requests, self.waited_seconds = 0, 0.0
-        return sums
 
 
 @dataclass(frozen=True)
@@ -114,9 +92,6 @@ def latest_believed(document: Document) -> str:
     """
     return as_written((document.served_at or document.received_at) + _CLOCKS_DIFFER_BY)
 
-
-MOVED = "records were added, removed or moved while it was read"
-"""The only doubt that reading again may settle at once."""
 
 LACKED_NEXT = "a full page had no next page, although there was one"
 CAME_SHORT = "a page held fewer records than its position in the listing implies"

@@ -7,8 +7,8 @@ sees any shift between the two, in whichever order the responses came.
 import asyncio
 from collections.abc import Callable, Mapping
 
-from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.planning_center.extract.pages import PAGE_SIZE, Fetch, Tally
+from openfaith_pipeline.catalog.reading import Document, Fetch, Tally
+from openfaith_pipeline.planning_center.extract.pages import PAGE_SIZE
 
 PAGES_ABREAST = 4
 """Pages of one listing in flight together."""

@@ -6,10 +6,9 @@ A 404 is the only answer that says that there is no record at a path. A refusal 
 from collections.abc import Mapping
 from typing import Final
 
+from openfaith_pipeline.catalog.reading import Document, Fetch, Tally
 from openfaith_pipeline.catalog.walk import id_of
 from openfaith_pipeline.errors import PathNotFound
-from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.planning_center.extract.pages import Fetch, Tally
 
 ANY: Final = ""
 """As identifier: whichever record is at the path."""

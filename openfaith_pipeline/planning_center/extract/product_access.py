@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+from openfaith_pipeline.catalog.reading import Client, Document, Fetch
 from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.catalog.walk import Walk
 from openfaith_pipeline.errors import OpenFaithError, ProductNotGranted
-from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.planning_center.extract.pages import Fetch
 from openfaith_pipeline.planning_center.extract.unasked import Unasked
 
 
@@ -21,10 +19,10 @@ class _How(TypedDict):
 
 
 @dataclass
-class Doors:
+class ProductDoors:
     """Access of one attempt to the products of one org. answers: by product already tried, the refusal or None."""
 
-    client: PlanningCenterClient
+    client: Client
     answers: dict[Product, ProductNotGranted | None] = field(default_factory=dict)
     unasked: Unasked = field(default_factory=Unasked)
     _locks: dict[Product, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))

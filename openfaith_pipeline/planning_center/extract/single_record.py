@@ -1,35 +1,24 @@
 """Single records: their path, and a request with everything that their listing would include."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from openfaith_pipeline.catalog.paths import fill_path, id_in, record_path
+from openfaith_pipeline.catalog.reading import Brought, Client, Document, Fetch, Tally
 from openfaith_pipeline.catalog.stream import Strategy, Stream, placeholders_of
-from openfaith_pipeline.catalog.walk import Record, Route, id_of
+from openfaith_pipeline.catalog.walk import Route, id_of
 from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.planning_center.extract.included import Answer, sort_records
-from openfaith_pipeline.planning_center.extract.pages import Fetch, Tally
 from openfaith_pipeline.planning_center.extract.presence import ANY, find_record
+from openfaith_pipeline.planning_center.extract.unasked import Unasked
 from openfaith_pipeline.planning_center.streams import STREAMS
 
 _PATH = re.compile(r"(/([\w.~:-]|%[0-9A-Fa-f]{2})+)+")
-
-
-@dataclass(frozen=True)
-class Brought:
-    """Result of a request for one record.
-
-    records: by stream name, the record and those included with it.
-    children: (stream of the children, relationship to their parent, the parent's id) -> their ids, all of them.
-    """
-
-    records: Mapping[str, list[Record]]
-    children: Mapping[tuple[str, str, str], Sequence[str]] = field(default_factory=dict)
 
 
 @cache
@@ -103,6 +92,15 @@ async def read_record(fetch: Fetch, stream: Stream, path: str) -> Brought | None
     answer = Answer([document.data], [document.data], document.included)
     records = sort_records(route, brought_with(stream), answer, parents)
     return Brought(records, _children(route, [document.data, *document.included]))
+
+
+def fetch_records(client: Client, stream: Stream) -> Fetch:
+    """A fetch for single records of the stream, with all that their listing shows."""
+
+    async def fetch(path: str, params: Mapping[str, str]) -> Document:
+        return await client.get(path, params, product=stream.product)
+
+    return Unasked().asking(fetch, [stream])
 
 
 def _children(route: Route, resources: list[Any]) -> dict[tuple[str, str, str], list[str]]:

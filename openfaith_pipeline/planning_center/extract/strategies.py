@@ -5,11 +5,12 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Final
 
+from openfaith_pipeline.catalog.reading import Fetch, Tally
 from openfaith_pipeline.catalog.stream import Strategy
 from openfaith_pipeline.catalog.walk import Checkpoint, Route
 from openfaith_pipeline.errors import UnexpectedResponse
 from openfaith_pipeline.planning_center.extract.listings import ListingState, list_pages
-from openfaith_pipeline.planning_center.extract.pages import Fetch, Listing, Piece, Tally, as_written
+from openfaith_pipeline.planning_center.extract.pages import Listing, Piece, as_written
 from openfaith_pipeline.planning_center.extract.windows import WindowState, window_pages
 
 FOLLOWED: Final = frozenset({Strategy.INCREMENTAL, Strategy.APPEND})

@@ -9,9 +9,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from openfaith_pipeline.catalog.reading import Document, Fetch
 from openfaith_pipeline.catalog.stream import Stream
-from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.planning_center.extract.pages import Fetch
 
 
 @dataclass

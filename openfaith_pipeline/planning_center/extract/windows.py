@@ -18,18 +18,16 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
+from openfaith_pipeline.catalog.reading import Document, Fetch, Tally
 from openfaith_pipeline.catalog.walk import Checkpoint, id_of
 from openfaith_pipeline.errors import UnexpectedResponse
-from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.planning_center.extract.listings import ListingState, list_pages
 from openfaith_pipeline.planning_center.extract.pages import (
     CAME_SHORT,
     LACKED_NEXT,
     PAGE_SIZE,
-    Fetch,
     Listing,
     Piece,
-    Tally,
     came_short,
     cursor_of,
     is_last,

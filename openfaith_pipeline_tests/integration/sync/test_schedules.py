@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from openfaith_pipeline.catalog.completeness import READINGS
+from openfaith_pipeline.catalog.reading import Document
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.errors import RateLimitedError
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
-from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.asking import CONFIRMED_AT_MOST
 from openfaith_pipeline.sync.attempt import sync_streams

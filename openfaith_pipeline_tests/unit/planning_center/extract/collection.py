@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from openfaith_pipeline.catalog.reading import Document
 from openfaith_pipeline.errors import PathNotFound
-from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.planning_center.calls import Call
+from openfaith_pipeline.planning_center.documents import read_document
+from openfaith_pipeline.planning_center.products import Product
 
 Change = Callable[["Collection"], None]
 
@@ -140,4 +143,7 @@ def stamp(second: int | None) -> str | None:
 
 
 def _document(data: Any, meta: dict[str, Any]) -> Document:
-    return Document(data, [], meta, {}, 1, 0.0, datetime.now(UTC))
+    body = {"data": data, "meta": meta}
+    return read_document(
+        body, Call("/p/v2/things", {}, Product.PEOPLE), requests=1, waited_seconds=0.0, received_at=datetime.now(UTC)
+    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.catalog.reading import Document
 from openfaith_pipeline_tests.unit.planning_center.extract.collection import Collection
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openfaith_pipeline.catalog.reading import Document
 from openfaith_pipeline.errors import (
     OpenFaithError,
     RateLimitedError,
@@ -16,7 +17,6 @@ from openfaith_pipeline.errors import (
     TransientError,
     UnexpectedResponse,
 )
-from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.planning_center.extract.around import (
     MOST_UNREAD,
     IncludesRefused,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.catalog.reading import Document, Tally
 from openfaith_pipeline.planning_center.extract.listings import ListingState, list_pages
-from openfaith_pipeline.planning_center.extract.pages import Listing, Tally, cursor_of
+from openfaith_pipeline.planning_center.extract.pages import Listing, cursor_of
 from openfaith_pipeline.planning_center.extract.windows import WindowState, window_pages
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
@@ -43,7 +43,7 @@ def answering(rows: list[dict[str, Any]], served_at: datetime | None, received_a
     async def fetch(_: str, params: Mapping[str, str]) -> Document:
         since, offset = params.get("where[updated_at][gte]", ""), int(params.get("offset", 0))
         found = [each for each in rows if (cursor_of(each, "updated_at") or "") >= since][offset:]
-        return Document(found, [], {"total_count": len(found)}, {}, 1, 0.0, received_at, served_at)
+        return Document(found, [], 1, 0.0, received_at, served_at, total_count=len(found))
 
     return fetch
 

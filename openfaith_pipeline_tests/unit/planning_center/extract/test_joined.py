@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from openfaith_pipeline.catalog.reading import Document, WalkSource
 from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.errors import PathNotFound
-from openfaith_pipeline.planning_center.documents import Document
-from openfaith_pipeline.planning_center.extract.extraction import Source, read_pages
+from openfaith_pipeline.planning_center.extract.extraction import read_pages
 from openfaith_pipeline.sources import STREAMS
 
 EMAILS, ANSWERS, PEOPLE = (STREAMS[f"people.{name}"] for name in ("emails", "field_data", "people"))
@@ -68,7 +68,7 @@ async def test_what_the_answer_names_and_lacks_is_asked_for() -> None:
             raise PathNotFound("gone meanwhile")
         people, included = [person("1", "1", "2"), person("2", "3")], [email("1")]
         data: Any = people if path == "/people/v2/people" else email(path.rsplit("/", 1)[-1])
-        return Document(data, included if data is people else [], {"total_count": 2}, {}, 1, 0.0, datetime.now(UTC))
+        return Document(data, included if data is people else [], 1, 0.0, datetime.now(UTC), total_count=2)
 
     [walk] = plan_walks([PEOPLE, EMAILS], STREAMS, is_full=False)
 
@@ -76,7 +76,7 @@ async def test_what_the_answer_names_and_lacks_is_asked_for() -> None:
         raise AssertionError("nothing is read under parents")
         yield
 
-    pages = [page async for page in read_pages(walk, Source(fetch, no_parents), None)]
+    pages = [page async for page in read_pages(walk, WalkSource(fetch, no_parents), None)]
     found = {record.resource["id"]: record.parents for page in pages for record in page.records["people.emails"]}
     assert found == {"1": {"person": "1"}, "2": {"person": "1"}}
     assert asked.count("/people/v2/emails/2") == asked.count("/people/v2/emails/3") == 1

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openfaith_pipeline.planning_center.documents import Document
+from openfaith_pipeline.catalog.reading import Document, Fetch, Tally
 from openfaith_pipeline.planning_center.extract.listings import ListingState, list_pages
-from openfaith_pipeline.planning_center.extract.pages import PAGE_SIZE, Fetch, Listing, Piece, Tally
+from openfaith_pipeline.planning_center.extract.pages import PAGE_SIZE, Listing, Piece
 from openfaith_pipeline.planning_center.extract.prefetch import PAGES_ABREAST
 from openfaith_pipeline.planning_center.extract.windows import WindowState, window_pages
 from openfaith_pipeline_tests.unit.planning_center.extract.collection import Bugs, Change, Collection, stamp

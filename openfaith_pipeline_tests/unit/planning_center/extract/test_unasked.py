@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from openfaith_pipeline.catalog.reading import Document
 from openfaith_pipeline.catalog.walk import query_of
-from openfaith_pipeline.planning_center.documents import Document
 from openfaith_pipeline.planning_center.extract.unasked import Unasked
 from openfaith_pipeline.sources import STREAMS
 
@@ -20,7 +20,7 @@ def asked(rows: list[Any], listings: int) -> list[Mapping[str, str]]:
 
     async def fetch(_: str, params: Mapping[str, str]) -> Document:
         requests.append(params)
-        return Document(rows, [], {}, {}, 1, 0.0, datetime.now(UTC))
+        return Document(rows, [], 1, 0.0, datetime.now(UTC))
 
     async def read() -> int:
         asking = Unasked().asking(fetch, [ATTENDEES])
