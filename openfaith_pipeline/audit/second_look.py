@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from openfaith_pipeline.catalog.paths import fill_path, record_path
+from openfaith_pipeline.catalog.placeholders import placeholders_of
 from openfaith_pipeline.catalog.reading import Fetch
-from openfaith_pipeline.catalog.stream import Stream, placeholders_of
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record, id_of
 from openfaith_pipeline.errors import OpenFaithError, SourceUnreachable, UnavailableError
 from openfaith_pipeline.sources import reader_of

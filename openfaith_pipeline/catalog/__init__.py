@@ -1,1 +1,4 @@
-"""Declarations of streams and the properties derived from them; walks and pages. Standard library only."""
+"""Declarations of streams and the properties derived from them; walks and pages; the forms that a source provides.
+
+No database, and of HTTP only the types of `network`: nothing here is sent or stored.
+"""

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from openfaith_pipeline.catalog.stream import Stream, placeholders_of
+from openfaith_pipeline.catalog.placeholders import placeholders_of
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import End, Walk
 
 _NO_DELETIONS = "so no record was marked deleted"

@@ -1,12 +1,14 @@
 """The declaration of a stream, and the names and properties derived from it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from openfaith_pipeline.catalog.placeholders import placeholders_of
+from openfaith_pipeline.catalog.soundness import problems_of
 from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.catalog.words import Entries
 
@@ -81,14 +83,6 @@ _INNER_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 def snake(type_name: str) -> str:
     """`FieldDatum` -> `field_datum`, `RSVP` -> `rsvp`."""
     return _INNER_CAPITAL.sub("_", type_name).lower()
-
-
-_PLACEHOLDER = re.compile(r"\{(\w+)_id\}")
-
-
-def placeholders_of(path: str) -> tuple[str, ...]:
-    """Names of the parents in a path, outermost first."""
-    return tuple(_PLACEHOLDER.findall(path))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -179,69 +173,13 @@ class Stream:
     words: Entries = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for problem in (*self._path_problems(), *self._cursor_problems(), *self._relationship_problems()):
+        for problem in problems_of(self):
             raise ValueError(f"{self.type}: {problem}")
 
     @cached_property
     def all_paths(self) -> tuple[str, ...]:
         """All paths of its records, `path` first."""
         return (self.path, *self.also_under, *((self.fallback_path,) if self.fallback_path else ()))
-
-    def _path_problems(self) -> Iterator[str]:
-        for path in self.all_paths:
-            if not path.startswith(self.product.path_prefix):
-                yield f"path {path} is outside {self.product.path_prefix}"
-            for placeholder in placeholders_of(path):
-                if not self._stream_behind(placeholder):
-                    yield f"{{{placeholder}_id}} needs belongs_to[{placeholder!r}]"
-        if self.carried_as and not self.placeholders:
-            yield "carried_as needs a path under the parent"
-        if {path.partition("?")[0] for path in self.hidden_under} - {*self.all_paths}:
-            yield "hidden_under names a path that is not one of its listings"
-        if self.is_pushed and (self.placeholders or self.carried_as or self.is_unconfirmed or self.also_under):
-            yield "a pushed stream has no listings"
-        if self.fallback_path and not self.is_unconfirmed:
-            yield "fallback_path is for a path that may be absent"
-        if self.counted_by.keys() - set(self.placeholders):
-            yield "counted_by names what is no parent that lists it"
-        if self.walked_under.keys() - {name for path in self.all_paths for name in placeholders_of(path)}:
-            yield "walked_under names a placeholder that is in no path"
-
-    def _cursor_problems(self) -> Iterator[str]:
-        if not self.cursor:
-            return
-        if self.cursor not in self.attributes:
-            yield f"cursor {self.cursor} is not a declared attribute"
-        if not self.is_cursor_filterable and not self.is_cursor_orderable:
-            yield f"cursor {self.cursor} can neither filter nor order"
-        if self.carried_as:
-            yield "an included stream is read with its parent and follows no cursor of its own"
-
-    def _relationship_problems(self) -> Iterator[str]:
-        if set(self.asks_for) - self.belongs_to.keys() - self.has_many.keys():
-            yield "asks_for names an undeclared relationship"
-        if set(self.unshown) - {name for path in self.all_paths for name in placeholders_of(path)}:
-            yield "unshown names a relationship that no path leads through"
-        if set(self.unshown) - (self.belongs_to.keys() - set(self.asks_for)):
-            yield "unshown names an undeclared relationship, or one in asks_for"
-        if set(self.seldom) - self.belongs_to.keys():
-            yield "seldom names an undeclared relationship"
-        if self.belongs_to.keys() & (self.has_many.keys() | self.walked_under.keys()):
-            yield "a relationship is declared twice"
-        if set(self.listed_by.values()) - set(self.listing_kinds):
-            yield "listed_by names a placeholder that is no parent with a listing"
-        if self.listed_by.keys() & (self.has_many.keys() | self.belongs_to.keys()):
-            yield "listed_by names a relationship"
-        if set(self.touches) - self.belongs_to.keys():
-            yield "touches names an undeclared relationship"
-        if self.comes_with and (len(self.comes_with) > 1 or self.placeholders or not self.companion_relationships):
-            yield "comes_with must name one stream, which a record listed at top level belongs to"
-        if set(self.withheld) & self.attributes.keys():
-            yield "a withheld attribute is declared"
-        if set(self.only_asked) - self.attributes.keys():
-            yield "only_asked names an undeclared attribute"
-        if self.only_asked and self.carried_as:
-            yield "an included stream's records are always requested by name, so only_asked does not apply"
 
     @cached_property
     def short_name(self) -> str:
@@ -282,7 +220,7 @@ class Stream:
     def parent_of(self, path: str) -> str | None:
         """The stream of the parents in one of the paths, None at top level."""
         names = placeholders_of(path)
-        return self._stream_behind(names[-1]) if names else None
+        return self.stream_behind(names[-1]) if names else None
 
     def paths(self, *, is_path_absent: bool = False) -> tuple[str, ...]:
         """The paths that together list every record.
@@ -297,7 +235,8 @@ class Stream:
             return (self.path,)
         return (self.fallback_path, *self.also_under) if self.fallback_path else ()
 
-    def _stream_behind(self, placeholder: str) -> str | None:
+    def stream_behind(self, placeholder: str) -> str | None:
+        """The stream of the parents that a placeholder of a path stands for."""
         return self.belongs_to.get(placeholder) or self.walked_under.get(placeholder)
 
     @cached_property

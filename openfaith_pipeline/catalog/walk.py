@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from openfaith_pipeline.catalog.stream import Strategy, Stream, placeholders_of
+from openfaith_pipeline.catalog.placeholders import placeholders_of
+from openfaith_pipeline.catalog.stream import Strategy, Stream
 
 RESUMABLE_FOR = timedelta(hours=12)
 """How long an unfinished walk may be continued; after that its staged rows are too old to publish."""

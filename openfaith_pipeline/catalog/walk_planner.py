@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from openfaith_pipeline.catalog.stream import Strategy, Stream, placeholders_of
+from openfaith_pipeline.catalog.placeholders import placeholders_of
+from openfaith_pipeline.catalog.stream import Strategy, Stream
 from openfaith_pipeline.catalog.walk import Carried, Route, Walk
 
 _NEVER_WHOLE = frozenset({Strategy.INCREMENTAL, Strategy.ORDERED, Strategy.APPEND, Strategy.FILTERED})

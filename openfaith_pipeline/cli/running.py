@@ -18,8 +18,8 @@ from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS
 
 if TYPE_CHECKING:
-    from openfaith_pipeline.defs.execution import Beginning, SyncOrder
     from openfaith_pipeline.defs.reports import OrgReport
+    from openfaith_pipeline.defs.sync_orders import Beginning, SyncOrder
 
 _BUSY_PATIENCE_SECONDS: Final = 35.0  # longer than a run may go without a heartbeat, even at its start
 
@@ -82,7 +82,7 @@ def run_shown(
     sync_id: of a plan to apply.
     Raises StreamBusy if another run of one of them is alive and should be neither waited for nor joined.
     """
-    from openfaith_pipeline.defs.execution import SyncOrder
+    from openfaith_pipeline.defs.sync_orders import SyncOrder
 
     order = SyncOrder(
         [org.org_id for org in orgs],

@@ -31,8 +31,8 @@ from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline.sync.results import SyncMode
 
 if TYPE_CHECKING:
-    from openfaith_pipeline.defs.execution import SyncInterrupted
     from openfaith_pipeline.defs.reports import OrgReport
+    from openfaith_pipeline.defs.sync_orders import SyncInterrupted
 
 Mode = Annotated[
     SyncMode,
@@ -168,7 +168,7 @@ def run_and_report(
     as_json: bool,
 ) -> NoReturn:
     """Sync and say how it ended, also where a person ended it, by output and exit code."""
-    from openfaith_pipeline.defs.execution import SyncInterrupted
+    from openfaith_pipeline.defs.sync_orders import SyncInterrupted
 
     try:
         sync_id, reports = run_shown(database, orgs, streams, mode=mode, show=show, terms=terms)

@@ -4,53 +4,32 @@ They are runs of the instance like any other, seen in the UI while they execute 
 queue: a person waits for them.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from threading import Event
-from typing import Any, Final
-from uuid import uuid4
+from dataclasses import replace
+from typing import Final
 
 import dagster as dg
-from sqlalchemy.exc import DBAPIError
 
-from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
 from openfaith_pipeline.database import Database, open_database
-from openfaith_pipeline.database.refusals import unavailable
-from openfaith_pipeline.defs.dagster_private import (
-    DagsterPostgresException,
-    InMemoryJob,
-    RegisteredCodeLocationOrigin,
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-    execute_run,
-)
-from openfaith_pipeline.defs.failure_reasons import reason_of
-from openfaith_pipeline.defs.instance import LOCATION_NAME, open_instance
-from openfaith_pipeline.defs.jobs import SYNC_JOB
+from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.defs.live_runs import end_if_dead, find_live_run, wait_for_end
-from openfaith_pipeline.defs.location import definitions
+from openfaith_pipeline.defs.org_runs import OrgRun, create_run, execute_all
 from openfaith_pipeline.defs.partitions import align_partitions
-from openfaith_pipeline.defs.reports import OrgReport, read_reports, runs_of, status_of
-from openfaith_pipeline.defs.run_handle import CALLER, Caller
+from openfaith_pipeline.defs.reports import OrgReport, read_reports, runs_of
+from openfaith_pipeline.defs.run_handle import Caller
 from openfaith_pipeline.defs.run_tags import (
-    IDEMPOTENCY_TAG,
-    ORG_TAG,
-    PARTITION_TAG,
     SYNC_ID_TAG,
-    TRACEPARENT_TAG,
-    TRIGGER_TAG,
     sync_id_of,
 )
-from openfaith_pipeline.defs.selections import assets_of, mode_config
+from openfaith_pipeline.defs.selections import assets_of
+from openfaith_pipeline.defs.sync_orders import Beginning, SyncInterrupted, SyncOrder
 from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBusy
 from openfaith_pipeline.load.sync_leases import end_expired, lease_kept
 from openfaith_pipeline.load.sync_log import (
     INTERRUPTED,
     RecordedSync,
-    SyncStart,
     begin_sync,
     find_sync,
     find_unfinished,
@@ -62,15 +41,9 @@ from openfaith_pipeline.load.sync_log import (
     started_alone,
 )
 from openfaith_pipeline.orgs.registry import get_org, list_orgs
-from openfaith_pipeline.processes.interrupts import interrupts_heard
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE, STREAMS
 from openfaith_pipeline.sync.results import Progress, StreamResult, SyncMode, stored_result
-from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS
-from openfaith_pipeline.telemetry.spans import current_traceparent
-
-ORGS_AT_ONCE: Final = 4
-_LISTEN_SECONDS: Final = 0.2
 
 _AT_LEAST: Final = {
     SyncMode.INCREMENTAL: {mode.value for mode in SyncMode},
@@ -78,74 +51,6 @@ _AT_LEAST: Final = {
     SyncMode.FULL_REFRESH: {SyncMode.FULL_REFRESH.value},
 }
 """Mode -> the modes that read at least as much."""
-
-
-@dataclass(frozen=True)
-class SyncOrder:
-    """A sync to execute; `sync_id` names it in our records, `trigger` is its origin.
-
-    idempotency_key: the client's own name for it; a second order with it is the same sync.
-    choices: by org, the streams of orgs that do not sync all of `streams`.
-    is_anew: an interrupted sync of the same request is not gone on with.
-    patience_seconds: how long a stream is waited for that another sync holds.
-    """
-
-    org_ids: Sequence[str]
-    streams: Collection[Stream]
-    mode: SyncMode = SyncMode.INCREMENTAL
-    sync_id: str = field(default_factory=lambda: str(uuid4()))
-    trigger: str = "cli"
-    idempotency_key: str | None = None
-    choices: Mapping[str, Collection[Stream]] = field(default_factory=dict)
-    is_anew: bool = False
-    patience_seconds: float = BUSY_PATIENCE_SECONDS
-
-    @property
-    def start(self) -> SyncStart:
-        """The order for the record of syncs."""
-        return SyncStart(self.sync_id, None, self.mode, self.trigger, self.asked, self.key)
-
-    def streams_for(self, org_id: str) -> Collection[Stream]:
-        return self.choices.get(org_id, self.streams)
-
-    @property
-    def key(self) -> str | None:
-        """The key in the sync log, in the service's form: keys of different churches never collide."""
-        return self.idempotency_key and f"{','.join(sorted(self.org_ids))}:{self.idempotency_key}"
-
-    @property
-    def asked(self) -> dict[str, Any]:
-        """The order's parameters, for the record."""
-        chosen = {name for org_id in self.org_ids for name in (stream.name for stream in self.streams_for(org_id))}
-        return {"orgs": list(self.org_ids), "streams": [name for name in STREAMS if name in chosen]}
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """Which sync an order is. earlier: the one that it goes on with, or joins, as that was recorded before."""
-
-    sync_id: str
-    earlier: RecordedSync | None = None
-    is_joined: bool = False
-
-
-class SyncInterrupted(KeyboardInterrupt):
-    """A person ended the sync; `reports` are of the orgs whose runs were begun. The same order goes on with it."""
-
-    def __init__(self, sync_id: str, reports: Mapping[str, OrgReport]) -> None:
-        super().__init__(sync_id)
-        self.sync_id = sync_id
-        self.reports = reports
-
-
-@dataclass
-class _Run:
-    """A running run of one org."""
-
-    org_id: str
-    job: InMemoryJob
-    run: dg.DagsterRun
-    caller: Caller
 
 
 def sync_orgs(*org_ids: str, mode: SyncMode | str = SyncMode.INCREMENTAL) -> dict[str, OrgReport]:
@@ -191,10 +96,10 @@ def run_sync(
                 for org_id in order.org_ids:
                     heard = progress(org_id) if progress else None
                     caller = Caller(database, heard, records_sync=True, patience_seconds=order.patience_seconds)
-                    runs.append(_create(instance, order, org_id, caller, is_verbose))
+                    runs.append(create_run(instance, order, org_id, caller, is_verbose))
                 _note_run(database, order, runs)
                 starting.close()
-                _execute_all(instance, runs, reports)
+                execute_all(instance, runs, reports)
         return reports
 
 
@@ -271,39 +176,12 @@ def _check_orgs(database: Database, instance: dg.DagsterInstance, org_ids: Seque
             raise StreamBusy(message, run.run_id)
 
 
-def _create(instance: dg.DagsterInstance, order: SyncOrder, org_id: str, caller: Caller, is_verbose: bool) -> _Run:
-    job = definitions().resolve_job_def(SYNC_JOB.name)
-    origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION_NAME), "__repository__")
-    run = instance.create_run_for_job(
-        job_def=job,
-        run_config=_run_config(order, org_id, is_verbose),
-        tags={
-            ORG_TAG: org_id,
-            PARTITION_TAG: org_id,
-            SYNC_ID_TAG: order.sync_id,
-            TRIGGER_TAG: order.trigger,
-            **({IDEMPOTENCY_TAG: order.idempotency_key} if order.idempotency_key else {}),
-            **({TRACEPARENT_TAG: traceparent} if (traceparent := current_traceparent()) else {}),
-            # A person sees it fail and decides; without a running daemon it would be retried much later.
-            "dagster/max_retries": "0",
-        },
-        asset_selection=assets_of(order.streams_for(org_id)),
-        remote_job_origin=RemoteJobOrigin(origin, SYNC_JOB.name),
-    )
-    return _Run(org_id, InMemoryJob(job), run, caller)
-
-
-def _run_config(order: SyncOrder, org_id: str, is_verbose: bool) -> dict[str, Any]:
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    return {**mode_config(order.streams_for(org_id), order.mode), **({} if is_verbose else quiet)}
-
-
 def _begin(database: Database, order: SyncOrder) -> None:
     with database.connect() as connection:
         begin_sync(connection, order.start)
 
 
-def _note_run(database: Database, order: SyncOrder, runs: Sequence[_Run]) -> None:
+def _note_run(database: Database, order: SyncOrder, runs: Sequence[OrgRun]) -> None:
     if len(runs) == 1:
         with database.connect() as connection:
             note_run(connection, order.sync_id, runs[0].run.run_id)
@@ -357,58 +235,3 @@ def _finish(database: Database, order: SyncOrder, reports: Mapping[str, OrgRepor
 
 def _has_succeeded(report: OrgReport | None) -> bool:
     return report is not None and report.status == "succeeded"
-
-
-def _execute_all(instance: dg.DagsterInstance, runs: Sequence[_Run], reports: dict[str, OrgReport]) -> None:
-    """Fill the mapping, also when interrupted; the KeyboardInterrupt comes after that."""
-    interrupted = Event()
-    with interrupts_heard(interrupted.set):
-        with ThreadPoolExecutor(ORGS_AT_ONCE, thread_name_prefix="org") as pool:
-            futures = {pool.submit(_execute, instance, run): run for run in runs}
-            while wait(futures, timeout=_LISTEN_SECONDS).not_done:
-                if interrupted.is_set():
-                    _cancel_all(instance, futures)
-                    break
-        reports.update({run.org_id: _report_of(future, run) for future, run in futures.items()})
-
-
-def _report_of(future: Future[OrgReport], run: _Run) -> OrgReport:
-    if future.cancelled():
-        return OrgReport(run.org_id, run.run.run_id, "canceled", {}, sync_id=run.run.tags[SYNC_ID_TAG])
-    return future.result()
-
-
-def _cancel_all(instance: dg.DagsterInstance, futures: Mapping[Future[OrgReport], _Run]) -> None:
-    """Stop running orgs and keep others from beginning, and only then tell Dagster: that may take long."""
-    waiting = {future for future in futures if future.cancel()}
-    for run in futures.values():
-        run.caller.stop()
-    for future, run in futures.items():
-        if future in waiting:
-            instance.report_run_canceled(run.run)
-        elif not future.done():
-            instance.report_run_canceling(run.run, "Interrupted by the person who started it.")
-
-
-def _recorded_reason(instance: dg.DagsterInstance, run: _Run, status: str) -> str | None:
-    return reason_of(instance, run.run.run_id) if status == "failed" else None
-
-
-def _execute(instance: dg.DagsterInstance, run: _Run) -> OrgReport:
-    token = CALLER.set(run.caller)
-    try:
-        status = status_of(execute_run(run.job, run.run, instance).dagster_run)
-    except (DBAPIError, DagsterPostgresException) as error:
-        status = "failed"
-        run.caller.errors["run"] = str(unavailable(error, "during the run", load_settings()))
-    finally:
-        CALLER.reset(token)
-    return OrgReport(
-        org_id=run.org_id,
-        run_id=run.run.run_id,
-        status=status,
-        streams=run.caller.streams,
-        tables=run.caller.tables,
-        error="; ".join(dict.fromkeys(run.caller.errors.values())) or _recorded_reason(instance, run, status),
-        sync_id=run.run.tags[SYNC_ID_TAG],
-    )

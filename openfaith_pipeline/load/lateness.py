@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog.stream import Stream, placeholders_of
+from openfaith_pipeline.catalog.placeholders import placeholders_of
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.load.look_back import LEAST, MOST, NOW, look_back
 from openfaith_pipeline.load.sessions import Session

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection, sql
 
-from openfaith_pipeline.catalog.stream import Stream, placeholders_of
+from openfaith_pipeline.catalog.placeholders import placeholders_of
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.journal import Write, journaled, link_rows, raw_rows
 from openfaith_pipeline.load.sessions import Session

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from openfaith_pipeline.catalog.stream import placeholders_of
+from openfaith_pipeline.catalog.placeholders import placeholders_of
 from openfaith_pipeline.simulator.relations import Link, Relation, Target, shown_type
 from openfaith_pipeline.simulator.shapes import Shape
 

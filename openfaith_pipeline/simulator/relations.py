@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from openfaith_pipeline.catalog.stream import Stream, placeholders_of, snake
+from openfaith_pipeline.catalog.placeholders import placeholders_of
+from openfaith_pipeline.catalog.stream import Stream, snake
 
 Target = tuple[str, int]
 """A stream's name and the id of one of its records."""

@@ -7,8 +7,9 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 
 from openfaith_pipeline.catalog.paths import fill_path, record_path
+from openfaith_pipeline.catalog.placeholders import placeholders_of
 from openfaith_pipeline.catalog.reading import Fetch, Tally
-from openfaith_pipeline.catalog.stream import Stream, placeholders_of
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import query_of
 from openfaith_pipeline.errors import StreamForbidden
 from openfaith_pipeline.sources import reader_of

@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from openfaith_pipeline.catalog.paths import fill_path, id_in, record_path
+from openfaith_pipeline.catalog.placeholders import placeholders_of
 from openfaith_pipeline.catalog.reading import Brought, Client, Document, Fetch, Tally
-from openfaith_pipeline.catalog.stream import Strategy, Stream, placeholders_of
+from openfaith_pipeline.catalog.stream import Strategy, Stream
 from openfaith_pipeline.catalog.walk import Route, id_of
 from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.errors import UnexpectedResponse

@@ -7,7 +7,8 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from openfaith_pipeline.defs.execution import SyncOrder, run_sync
+from openfaith_pipeline.defs.execution import run_sync
+from openfaith_pipeline.defs.sync_orders import SyncOrder
 from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.acceptance.dagster.deployment import Deployment

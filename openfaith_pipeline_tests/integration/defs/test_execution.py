@@ -16,9 +16,10 @@ from pydantic import SecretStr
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.execution import SyncOrder, join_runs, run_sync
+from openfaith_pipeline.defs.execution import join_runs, run_sync
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.instance import open_instance
+from openfaith_pipeline.defs.sync_orders import SyncOrder
 from openfaith_pipeline.errors import IdempotencyKeyReused, OrgPaused, StreamBusy, UnknownOrg
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.network.rate_ledger import Claim, Grant, Priority, RateLedger

@@ -12,8 +12,9 @@ import pytest
 from psycopg import Connection
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.execution import SyncOrder, run_sync
+from openfaith_pipeline.defs.execution import run_sync
 from openfaith_pipeline.defs.instance import open_instance
+from openfaith_pipeline.defs.sync_orders import SyncOrder
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.options import Faults

@@ -14,6 +14,7 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import plans
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.defs import execution
+from openfaith_pipeline.defs.sync_orders import SyncOrder
 from openfaith_pipeline.load import sync_leases, sync_log
 from openfaith_pipeline.load.sync_leases import GONE, end_expired
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
@@ -47,7 +48,7 @@ def undo(database: Database, org: Org) -> None:
 
 
 def sync(database: Database, org: Org) -> None:
-    execution.run_sync(database, execution.SyncOrder([org.org_id], A_STREAM))
+    execution.run_sync(database, SyncOrder([org.org_id], A_STREAM))
 
 
 def hang(*_: Any, **__: Any) -> NoReturn:
@@ -69,7 +70,7 @@ KINDS: dict[str, tuple[Callable[[Database, Org], None], dict[str, Any]]] = {
     "a plan": (plan, {"openfaith_pipeline.cli.plans.plan_streams": hang_async}),
     "a replay": (replay, {f"{quarantine_replay.__name__}.replay": hang_async}),
     "a rollback": (undo, {f"{rollback.__name__}._check": nothing, f"{rollback.__name__}._Work.undo": hang}),
-    "a sync of a terminal": (sync, {f"{execution.__name__}._execute_all": hang}),
+    "a sync of a terminal": (sync, {f"{execution.__name__}.execute_all": hang}),
 }
 
 

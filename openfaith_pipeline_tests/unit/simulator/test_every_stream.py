@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from openfaith_pipeline.catalog.stream import Strategy, Stream, placeholders_of, snake
+from openfaith_pipeline.catalog.placeholders import placeholders_of
+from openfaith_pipeline.catalog.stream import Strategy, Stream, snake
 from openfaith_pipeline.catalog.walk import Route
 from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.planning_center.products import Product

@@ -6,7 +6,8 @@ that is none any more.
 
 from collections.abc import Iterator, Mapping
 
-from openfaith_pipeline.catalog.stream import ColumnType, Strategy, Stream, placeholders_of, snake
+from openfaith_pipeline.catalog.placeholders import placeholders_of
+from openfaith_pipeline.catalog.stream import ColumnType, Strategy, Stream, snake
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
 from openfaith_pipeline.sources import STREAMS, carried_names
