@@ -1,4 +1,4 @@
-"""Every exception this product raises on purpose, grouped by what the caller must do.
+"""Every exception this product raises on purpose, grouped by the caller's reaction.
 
     OpenFaithError
     ├── UsageError              the user must change the request or the configuration (exit code 2)

@@ -1,6 +1,6 @@
-"""Canonical rows against the raw ones: what a transform would write, and rows that lead nowhere.
+"""Canonical rows against the raw ones: changes that a transform would still make, and rows that lead nowhere.
 
-The transform itself says what should be there: it runs in a transaction that is rolled back, first over the changes
+The transform itself is the measure: it runs in a transaction that is rolled back, first over the changes
 that it has not followed yet, which are no differences, then over everything. Its journal entries are the differences.
 """
 
@@ -102,7 +102,7 @@ def _lead_nowhere(connection: Connection, org_id: str, schema: str) -> Iterator[
 
 
 def _wanted_changes(connection: Connection, org_id: str, schema: str) -> Iterator[Finding]:
-    """What a transform would write. Notes of changes to the canonical rows themselves are of somebody else's hand."""
+    """Changes that a transform would still make. Noted changes of canonical rows are by others."""
     connection.execute(_OWN_NOTES, (org_id, CANONICAL_PREFIX))
     for is_full in (False, True):
         sync_id = f"verify {uuid4()}"
@@ -121,7 +121,7 @@ def _is_new(entry: Mapping[str, Any], schema: str, table: str) -> bool:
 
 
 def _finding(entry: Mapping[str, Any], schema: str, relinked: set[str], *, is_behind: bool) -> Finding | None:
-    """None for what only follows from a lost link: the entity that would be made anew, and all that would name it."""
+    """None for consequences of a lost link: the entity that would be made anew, and all that would name it."""
     place = entry["table_name"].removeprefix(f"{schema}.{CANONICAL_PREFIX}")
     key, after = entry["row_key"], entry["after"] or {}
     is_new = entry["action"] == "insert"

@@ -55,7 +55,7 @@ _OURS: Final = frozenset({"_synced_at", "_sync_id", "_content_hash", "_first_see
 
 @dataclass(frozen=True)
 class Suspect:
-    """A row of which the journal says something else. parents: as the journal knows them, by relationship."""
+    """A row that differs from its last entry in the journal. parents: as the journal knows them, by relationship."""
 
     finding: Finding
     parents: Mapping[str, str]

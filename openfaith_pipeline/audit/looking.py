@@ -49,7 +49,7 @@ class Watching(Protocol):
 
 @dataclass
 class Candidate:
-    """What a first look found of one record. finding: None where only the journal disagrees.
+    """Result of a first look at one record. finding: None where only the journal disagrees.
 
     found_under: the parents under which a listing showed the record.
     """
@@ -87,7 +87,7 @@ class Looking:
         return self.doors.fetch_for(walk, attempts=_PROBING_ATTEMPTS)
 
     async def look_at(self, looks: Sequence[Look], saw: Callable[[Look, Sight], None]) -> None:
-        """Make looks, some at once, and compare what they show."""
+        """Make looks, some at once, and compare the records they show."""
         slots = asyncio.Semaphore(LOOKS_AT_ONCE)
         await together(self._look(look, slots, saw) for look in looks)
 
@@ -143,7 +143,7 @@ class Looking:
         return self.candidates.setdefault((stream.name, identifier), Candidate(stream, identifier))
 
     async def look_again(self) -> None:
-        """Settle every candidate: what is still there goes into the report."""
+        """Settle every candidate: differences that are still there go into the report."""
         by_stream: dict[str, list[Candidate]] = defaultdict(list)
         for candidate in self.candidates.values():
             by_stream[candidate.stream.name].append(candidate)

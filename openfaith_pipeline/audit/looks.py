@@ -1,4 +1,4 @@
-"""What a verification may look at, one request each: pages of listings, and the listings under single parents."""
+"""Looks that a verification may make, one request each: pages of listings, and the listings under single parents."""
 
 import random
 from collections.abc import Mapping, Sequence

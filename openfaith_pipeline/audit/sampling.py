@@ -21,7 +21,7 @@ from openfaith_pipeline.sources import reader_of
 
 @dataclass
 class _Counted:
-    """What is known of the listings of one stream. totals, whole: by route."""
+    """Facts about the listings of one stream. totals, whole: by route."""
 
     totals: dict[Route, int] = field(default_factory=dict)
     whole: set[Route] = field(default_factory=set)

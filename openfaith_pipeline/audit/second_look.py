@@ -1,4 +1,4 @@
-"""A second look at what a first one found, by a request for the record itself.
+"""A second look at a difference, by a request for the record itself.
 
 The source and the tables may change while they are compared, so only a difference that is there twice counts.
 """

@@ -1,4 +1,4 @@
-"""What one look at the source showed: records by stream, and the rows that should be among them."""
+"""Result of one look at the source: records by stream, and the rows that should be among them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from openfaith_pipeline.catalog.walk import Record, Route, id_of
 
 
 class Scope(NamedTuple):
-    """Rows of a stream of which the source has shown all records: `ids`.
+    """Rows of a stream whose records the source has all shown: `ids`.
 
     column, parents: only rows with one of these parents in the column; None for all rows.
     """
@@ -34,7 +34,7 @@ class Sight:
 
 
 def sight_of(look: Look, shown: Shown) -> Sight:
-    """Records and scopes of what a look has shown."""
+    """Records and scopes of a look."""
     ids = frozenset(identifier for row in shown.rows if (identifier := id_of(row)))
     scopes = [
         *_of_lead(look, ids, is_whole=shown.is_whole),

@@ -86,7 +86,7 @@ def render_edges(model: Model) -> str:
 
 
 def render_plan(model: Model, plan: Plan, not_synced: Mapping[Product, Mapping[str, str]]) -> str:
-    """A page: each type of OpenFaith's plan, the form planned for it, and what becomes of it here."""
+    """A page: each type of OpenFaith's plan, the form planned for it, and its form here."""
     made: dict[str, list[str]] = {}
     for stream, becomes, _ in _made(model):
         made.setdefault(stream.name, []).append(becomes)
@@ -121,7 +121,7 @@ def _rows(model: Model) -> Iterator[str]:
 
 
 def _made(model: Model) -> Iterator[tuple[Stream, str, str]]:
-    """Each declared stream, what its records become, and with which values."""
+    """Each declared stream, the entities that its records become, and their values."""
     for entity in model.entities.values():
         yield entity.stream, _becomes(entity), _columns(entity)
     for edge in model.edges.values():

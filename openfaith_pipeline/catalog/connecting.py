@@ -72,4 +72,4 @@ class Connector(Protocol):
         """The cheapest request whose answer names the church."""
 
     def normal_url(self, base_url: str) -> str:
-        """The URL of an API without what does not matter; raises ConfigurationError unless it can be one."""
+        """The URL of an API in its normal form; raises ConfigurationError unless it can be one."""

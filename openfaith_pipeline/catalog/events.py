@@ -14,7 +14,7 @@ _LAST_MOMENT: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 class Event(NamedTuple):
-    """What an event's name says. action: `created`, `updated`, `destroyed`, or what else happened to the record."""
+    """The parts of an event's name. action: `created`, `updated`, `destroyed`, or another."""
 
     stream: Stream
     action: str
@@ -29,7 +29,7 @@ class Event(NamedTuple):
 class Incoming:
     """A delivery whose signature was right.
 
-    event_id: names the event. event: its name. stream, record_id: what it is about, None where that cannot be told.
+    event_id: names the event. event: its name. stream, record_id: the record it is about, None where unknown.
     occurred_at: when, as the source says. payload: the record's document as it came.
     is_doubtful: it reports an end that has to be confirmed, as one of several in a body.
     traceparent: the span in which it was received, None outside any trace.
@@ -61,7 +61,7 @@ class WebhookDialect(Protocol):
     def read_envelope(self, body: bytes, org_id: str, event: str, sent_at: str = "") -> list[Incoming]:
         """The events in a body, all of the name whose secret signed it, whatever name they give themselves.
 
-        What cannot be read is kept as well, the body whole and once, for people to look at.
+        Unreadable deliveries are kept as well, the body whole and once, for people to look at.
         """
 
     def event_named(self, name: str) -> Event | None:

@@ -1,4 +1,4 @@
-"""What a source says of itself: the names under which everything outside its own package meets it."""
+"""The names of a source, under which everything outside its own package meets it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -31,7 +31,7 @@ class View:
 class Question:
     """An example of a query on the views, for one org: `%(org_id)s` and `{schema}` stand in its SQL.
 
-    explains: what to know about the answer, in Markdown; may be empty.
+    explains: notes on the answer, in Markdown; may be empty.
     """
 
     title: str

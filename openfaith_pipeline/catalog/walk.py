@@ -288,7 +288,7 @@ class RouteEnd:
     lacking: tuple[str, ...] = ()
 
     def accounts_for_all(self, route: Route) -> bool:
-        """Whether everything that the route's listings show was read, but for what was left out."""
+        """Whether everything that the route's listings show was read, but for the parts that were left out."""
         return route.is_whole and self.shortage is None and self.doubt is None
 
     @classmethod

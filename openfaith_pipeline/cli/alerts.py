@@ -26,7 +26,7 @@ AlertId = Annotated[int, typer.Argument(metavar="ALERT", help="Its number, as `a
 
 @alerts_app.command("list")
 def show(org: OrgOption = None, with_resolved: WithResolved = False, as_json: terminal.JsonOption = False) -> None:
-    """List the open alerts: what happened, what to do, and which channels have delivered it.
+    """List the open alerts: the event, the remedy, and the channels that have delivered it.
 
     Examples:
       openfaith-pipeline alerts list
@@ -90,7 +90,7 @@ def test(as_json: terminal.JsonOption = False) -> None:
 
 
 def _print(alert: Alert, name: str | None) -> None:
-    """One block: what and of which church, what happened, what to do, since when, and who was sent it."""
+    """One block: kind and church, event, remedy, since when, and the channels that it went to."""
     over = f", over since {terminal.moment(alert.resolved_at)}" if alert.resolved_at else ""
     church = f"{name} ({alert.org_id})" if name else alert.org_id or "no single church"
     times = "" if alert.count == 1 else f", noticed {terminal.count(alert.count)} times"

@@ -91,7 +91,7 @@ def show(
 
 @deletes_app.command("approve")
 def approve(held_id: HeldId, yes: terminal.YesOption = False, as_json: terminal.JsonOption = False) -> None:
-    """Mark the held rows deleted, after asking Planning Center for them once more, and with them what was under them.
+    """Mark the held rows deleted, after asking Planning Center for them once more, and with them their children.
 
     It shows which rows they are and asks first; --yes answers.
 

@@ -22,7 +22,7 @@ def describe_reclaimed(reclaimed: Reclaimed | None) -> dict[str, Any] | None:
 
 
 def warn_of_unreclaimed(reclaimed: Reclaimed | None) -> None:
-    """Name the tables whose files may still have bytes of what was removed."""
+    """Name the tables whose files may still have bytes of removed rows."""
     left = [*reclaimed.vacuumed, *reclaimed.refused] if reclaimed else []
     if left:
         terminal.complain(

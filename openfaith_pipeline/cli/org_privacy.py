@@ -36,7 +36,7 @@ def erase(
     """Erase a church: all its rows, its history, its credentials and its part of Dagster, which cannot be undone.
 
     It shows the counts and asks first; --yes answers. The webhook subscriptions at Planning Center are ended before.
-    Also for a church that was removed (org remove), by its whole id. What stays is the certificate: when, who did
+    Also for a church that was removed (org remove), by its whole id. Only the certificate stays: when, who did
     it, and how many rows.
 
     \b

@@ -31,7 +31,7 @@ class Outlook:
 
 
 def outlook_of(progress: SyncProgress) -> Outlook:
-    """The sync's own figures; of a first sync nothing is known of what there is to do."""
+    """The sync's own figures; the work of a first sync is not known in advance."""
     known = sum(step.expected_requests is not None for step in progress.streams)
     is_known = 2 * known >= len(progress.streams)
     ended = sum(not step.is_open for step in progress.streams)

@@ -87,7 +87,7 @@ def erase(
 def lift_erasure(org: OrgName, person_id: PersonId, as_json: terminal.JsonOption = False) -> None:
     """Let an erased person be synced again, as when they come back.
 
-    The next full refresh brings what Planning Center has of them: openfaith-pipeline sync ORG --mode full_refresh
+    The next full refresh brings their records in Planning Center: openfaith-pipeline sync ORG --mode full_refresh
 
     Exit codes: 0 lifted; 1 the database does not answer; 2 no such org, or the person is not erased.
     """

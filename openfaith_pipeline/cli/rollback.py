@@ -40,8 +40,8 @@ def rollback(
 ) -> None:
     """Undo a finished sync exactly: raw tables, links, OpenFaith tables, and how far its streams had come.
 
-    It shows what it would undo, by church and table, and asks; --yes answers. The next sync of these streams reads
-    again what this one had brought. A rollback is a sync too, with an id of its own, and can be rolled back.
+    It shows its changes in advance, by church and table, and asks; --yes answers. The next sync of these streams reads
+    these changes again. A rollback is a sync too, with an id of its own, and can be rolled back.
 
     \b
     Examples:
@@ -87,7 +87,7 @@ def _order(
 
 
 def _named_when_refused(act: Callable[[], list[OrgRollback]], *, as_json: bool) -> list[OrgRollback]:
-    """What it returns; of a refusal JSON has the rows that stand in the way."""
+    """Its result; of a refusal JSON has the rows that stand in the way."""
     try:
         return act()
     except RollbackRefused as refused:

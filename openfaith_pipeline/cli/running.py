@@ -25,7 +25,7 @@ _BUSY_PATIENCE_SECONDS: Final = 35.0  # longer than a run may go without a heart
 
 
 class IfBusy(StrEnum):
-    """What to do with a sync whose org is being synced."""
+    """The reaction to an org that is already being synced."""
 
     REFUSE = "refuse"
     WAIT = "wait"
@@ -52,7 +52,7 @@ AS_USUAL: Final = Terms()
 
 @dataclass(frozen=True)
 class Show:
-    """What is shown of a sync. every_stream: as it ends, and not only the whole. dagster_log: Dagster's own, too."""
+    """The output of a sync. every_stream: as it ends, and not only the whole. dagster_log: Dagster's own, too."""
 
     every_stream: bool = False
     dagster_log: bool = False

@@ -111,10 +111,10 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
 ) -> None:
     """Sync churches from Planning Center into the raw tables, and from those into the OpenFaith tables.
 
-    What an interrupted sync had fetched is kept. The same command within an hour goes on with that sync: what it had
-    finished is not read again.
+    The pages of an interrupted sync are kept. The same command within an hour goes on with that sync: streams that it
+    had finished are not read again.
 
-    With --plan nothing is published: it shows what would be, and ends with the plan's id. Within 12 hours, and as long
+    With --plan nothing is published: it shows the changes, and ends with the plan's id. Within 12 hours, and as long
     as nothing else has changed its streams, --apply publishes exactly that.
 
     \b

@@ -30,7 +30,7 @@ _WIDTH_OF_A_PIPE = 400  # tables take the width they need; a file has no edge to
 class _Console(Console):
     """Prints untrusted text without control sequences: only its own styles reach the terminal.
 
-    A reader that has gone away, such as `head`, ends nothing: what is printed after that is dropped.
+    A reader that has gone away, such as `head`, ends nothing: later output is dropped.
     """
 
     def print(self, *objects: Any, crop: bool = False, **options: Any) -> None:
@@ -46,7 +46,7 @@ class _Console(Console):
 
 
 def drop_output(file: IO[str]) -> None:
-    """Have what is written to the file from now on go nowhere; what it holds already included."""
+    """Discard all further output to the file, and its buffer."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, file.fileno())
     os.close(nowhere)
@@ -128,7 +128,7 @@ def table(
 ) -> Listing:
     """A table of plain text. The columns named in `numbers` are aligned to the right.
 
-    first_to_go: on a narrow terminal these are left out, in this order, before what is in the others is wrapped.
+    first_to_go: on a narrow terminal these are left out, in this order, before the others are wrapped.
     """
     heading = printable(title) if title else None
     return Listing(columns, [[printable(cell) for cell in row] for row in rows], heading, numbers, first_to_go)

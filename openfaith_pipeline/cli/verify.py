@@ -30,7 +30,7 @@ def verify(
     stream: StreamNames = None,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Prove that a church's tables equal Planning Center, or say what differs, why, and which command mends it.
+    """Prove that a church's tables equal Planning Center, or name each difference, its cause and its remedy.
 
     Compared are: the numbers of records; ids and contents of a sample of pages, and of everything with --full; every
     row with the journal; every OpenFaith row, link and edge with the raw rows; differences a second time, by a request

@@ -72,7 +72,7 @@ def run_sync(
 
     A sync of the same request that was interrupted, or killed, is gone on with, as Dagster's retries do: the streams
     that it has finished are not read again.
-    progress: makes, from an org_id, what hears of the org's streams; orgs are synced in threads of their own.
+    progress: makes, from an org_id, the listener to the org's streams; orgs are synced in threads of their own.
     begun: hears which sync it is, once that is known.
     is_verbose: let Dagster's log of the runs go to stderr.
     Raises UnknownOrg, OrgPaused, and StreamBusy when a run of one of the orgs is alive; SyncInterrupted, for a

@@ -1,4 +1,4 @@
-"""Orders of syncs that this process executes, and what becomes of them at their beginning."""
+"""Orders of syncs that this process executes, and the sync that each becomes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -45,7 +45,7 @@ class Admitted:
 class Erased:
     """The erased records of one org.
 
-    marks: by stream. cleared: of records that were cleared of their person since; what goes with them comes in the same
+    marks: by stream. cleared: of records that were cleared of their person since; their dependents come in the same
         page, after them.
     """
 

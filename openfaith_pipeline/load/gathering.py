@@ -83,7 +83,7 @@ def _is_unread(kind: str, column: sql.Composable) -> sql.Composable:
 
 
 def _known(stream: Stream, name: str) -> sql.Composable:
-    """SQL: what the row knows of a parent, and of one above while a parent below it stays known."""
+    """SQL: the row's value of a parent, and of one above while a parent below it stays known."""
     column = sql.Identifier(f"{name}_id")
     kinds = [name] if name in stream.listing_kinds else stream.listing_kinds
     unread = [

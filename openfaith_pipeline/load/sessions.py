@@ -49,7 +49,7 @@ class Session:
     state: the extraction's checkpoint, None at the beginning.
     end: how the walk ended, once its last page is committed.
     readings: how often it was begun from its first page.
-    sightings: by stream name, what this attempt saw of the attributes.
+    sightings: by stream name, the attributes that this attempt saw.
     named: by stream name, the parents that records staged by this attempt have told. is_resumed: an earlier attempt
         has staged others.
     erased: the org's erased records, once they were needed.

@@ -1,4 +1,4 @@
-"""Answers with silence: no record and no refusal, from a product that hides what the user may not read.
+"""Answers with silence: no record and no refusal, from a product that hides records that the user may not read.
 
 Whether everything was deleted or nothing may be read cannot be told from such an answer alone.
 """
@@ -19,7 +19,7 @@ from openfaith_pipeline.sources import STREAMS
 
 
 class Silence(NamedTuple):
-    """A stream that has rows and of which a whole reading brought none. reason: to call it withheld."""
+    """A stream with rows whose whole reading brought none. reason: to call it withheld."""
 
     rows: int
     reason: str

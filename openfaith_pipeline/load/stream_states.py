@@ -113,7 +113,7 @@ async def move_watermark(
 class Reading:
     """How a stream is after it was read and published.
 
-    read_from: when the reading began, None where what came with its records is yet to be read.
+    read_from: when the reading began, None where the records that came with its own are yet to be read.
     is_path_there: its unconfirmed path was read. is_proven: everything of it was read.
     """
 

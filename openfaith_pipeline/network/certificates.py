@@ -1,4 +1,4 @@
-"""Whose certificates are trusted, as the environment names them. What cannot be read is refused by its name."""
+"""Whose certificates are trusted, as the environment names them. Unreadable ones are refused by name."""
 
 import ssl
 from functools import cache

@@ -1,4 +1,4 @@
-"""How requests are sent: by which proxy, trusting whom, and in which words their failure is reported."""
+"""How requests are sent: by which proxy, with which certificates, and in which words their failure is reported."""
 
 import json
 import ssl

@@ -1,4 +1,4 @@
-"""The proxy on the way to a host, as the environment names it. What cannot be followed is refused by its name."""
+"""The proxy on the way to a host, as the environment names it. Unusable values are refused by name."""
 
 import re
 from dataclasses import dataclass

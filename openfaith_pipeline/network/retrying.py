@@ -49,7 +49,7 @@ def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
 
 @dataclass
 class Reachability:
-    """What a client knows about the reachability of the API, for all its calls.
+    """A client's knowledge of the reachability of the API, for all its calls.
 
     is_reached: whether a connection was ever made. given_up: why no call is tried any more, None while they are.
     answers: number of successful calls.

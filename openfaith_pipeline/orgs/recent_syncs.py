@@ -1,4 +1,4 @@
-"""The syncs of late, each in a line: of which orgs, how it ended, and what it changed."""
+"""The syncs of late, each in a line: of which orgs, how it ended, and its changes."""
 
 from dataclasses import dataclass
 from datetime import datetime

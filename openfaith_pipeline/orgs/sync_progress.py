@@ -1,4 +1,4 @@
-"""How far a sync is: its share and time left, by what the same streams took when they were read in this way before."""
+"""How far a sync is: its share and time left, by the time of the same streams when read in this way before."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

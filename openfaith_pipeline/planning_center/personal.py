@@ -1,8 +1,8 @@
 """Whose data Planning Center's records are, decided for each relationship to a person.
 
-Erased with a person: what would be nothing without them, their contact details, memberships, answers, notes about them.
-Kept without them: what is also the church's own, gifts (or its totals would change) and attendance. These lose the
-reference and all that describes the person.
+Erased with a person: records that would be nothing without them, such as contact details, memberships, answers, notes.
+Kept without them: records that are also the church's own, gifts (or its totals would change) and attendance. These lose
+the reference and all that describes the person.
 """
 
 from collections.abc import Mapping

@@ -13,7 +13,7 @@ import httpx
 
 
 class WholeDeadline:
-    """For the requests of one client, one after the other: `trace` is what they take as an extension of that name."""
+    """For the requests of one client, one after the other: `trace` is their extension of that name."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -22,7 +22,7 @@ class WholeDeadline:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """End what the block has asked for once the time is over. Raises httpx.ReadTimeout then."""
+        """End the block's requests once the time is over. Raises httpx.ReadTimeout then."""
         self._is_over = False
         timer = threading.Timer(self._seconds, self._end)
         timer.daemon = True

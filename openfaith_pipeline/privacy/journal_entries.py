@@ -1,6 +1,6 @@
 """The journal without a person: no entry of their rows, and no value of theirs in the entries of others.
 
-A rollback works by the journal, so no older sync brings back what it has no entry of. `as_of` shows the past without
+A rollback works by the journal, so no older sync brings back rows without an entry. `as_of` shows the past without
 them.
 """
 

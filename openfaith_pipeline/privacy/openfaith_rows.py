@@ -1,4 +1,4 @@
-"""Removal of a person's entities from the OpenFaith tables: rows, links, edges, and what names them."""
+"""Removal of a person's entities from the OpenFaith tables: rows, links, edges, and references to them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ def is_registered(connection: Connection[Any], org_id: str) -> bool:
 
 
 def foresee_org_erasure(database: Database, org_id: str) -> OrgCertificate:
-    """What erasing the org would remove, exactly; everything stays as it is. Raises as `erase_org`."""
+    """A preview of the erasure: exactly the rows that it would remove. Raises as `erase_org`."""
     with database.connect(autocommit=True) as connection, connection.transaction(force_rollback=True):
         return _erase(connection, database.settings.canonical_schema, org_id, "nobody", _quiet)
 

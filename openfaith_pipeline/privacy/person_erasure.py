@@ -67,7 +67,7 @@ def _quiet(_message: str) -> None: ...
 
 
 def foresee_person_erasure(database: Database, org_id: str, name: str) -> Certificate:
-    """What erasing the person would do, exactly; everything stays as it is. Raises as `erase_person`."""
+    """A preview of the erasure: exactly the changes that it would make. Raises as `erase_person`."""
     with database.connect(autocommit=True) as connection, connection.transaction(force_rollback=True):
         return _erase(connection, database.settings.canonical_schema, org_id, name, "nobody", _quiet)[0]
 

@@ -163,7 +163,7 @@ def _mergers(cursor: Cursor[Any], org_id: str) -> list[tuple[str, str]]:
 
 
 def _add_parts(cursor: Cursor[Any], records: PersonRecords) -> None:
-    """Add what is a part of a record of the person's, until nothing more is found."""
+    """Add the parts of the person's records, until nothing more is found."""
     has_grown = True
     while has_grown:
         has_grown = False
@@ -207,7 +207,7 @@ def _add_emptied(
 
 
 def _add_unnamed(cursor: Cursor[Any], records: PersonRecords) -> None:
-    """Note records that lose the person they name, and add what is erased with that."""
+    """Note records that lose the person they name, and add the parts that are erased with that."""
     for name, personal in PERSONAL.personal.items():
         for relationship in personal.erased_once_unnamed:
             target = STREAMS[STREAMS[name].belongs_to[relationship] or ""]

@@ -100,7 +100,7 @@ def ids_of(connection: Connection[Any], held_id: int) -> list[str]:
 
 
 def held_rows(connection: Connection[Any], held: HeldDeletion, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows as they stand in the raw table. What is in them is the church's own data."""
+    """The rows as they stand in the raw table. Their contents are the church's own data."""
     stream = STREAMS[held.stream]
     statement = sql.SQL("SELECT to_jsonb(held) FROM {} AS held WHERE org_id = %s AND id = ANY(%s) ORDER BY id")
     with connection.cursor(row_factory=tuple_row) as cursor:

@@ -58,7 +58,7 @@ def list_items(
     kinds: Collection[Kind] = tuple(Kind),
     with_decided: bool = False,
 ) -> list[Item]:
-    """What waits, the oldest first; decided items too `with_decided`."""
+    """Waiting items, the oldest first; decided items too `with_decided`."""
     found: list[Item] = []
     if Kind.DELETION in kinds:
         held = list_held(connection, org_id, with_decided=with_decided)

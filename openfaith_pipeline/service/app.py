@@ -64,7 +64,7 @@ def create_app(database: Database, host: str = "127.0.0.1") -> FastAPI:
     host: the address it is served at, on which depends whether programs on this machine need a key.
 
     Endpoints share through `request.app.state`: `database`, `pool` (of connections, for threads), `keys`,
-    `limiter`, `waiting` (by key, how many calls wait for the end of what they have started), `metrics`,
+    `limiter`, `waiting` (by key, how many calls wait for the end of the request they started), `metrics`,
     `watch` (of the readiness).
     """
     app = FastAPI(

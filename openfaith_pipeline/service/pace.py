@@ -29,7 +29,7 @@ class Pace:
         """By caller, when what it took so far is made up for; the caller that took something longest ago first."""
 
     def wait_after(self, caller: Hashable, amount: float) -> float:
-        """Count what the caller took; the seconds it has to wait before it gets on."""
+        """Count the caller's turns; the seconds it has to wait before it gets on."""
         now = self._clock()
         self._forget_idle(now)
         free_at = max(now, self._free_at.pop(caller, now)) + amount / self._per_second

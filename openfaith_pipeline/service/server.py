@@ -37,7 +37,7 @@ def serve(database: Database, host: str, port: int, announce: Callable[[str], No
 def config_of(app: FastAPI) -> uvicorn.Config:
     """How the app is served.
 
-    Of a call's path and query nothing is logged: OAuth brings secrets there. Nor is what strangers send by the
+    Of a call's path and query nothing is logged: OAuth brings secrets there. Nor are strangers' messages by the
     thousand: uvicorn warns of each request that it cannot read.
     """
     return uvicorn.Config(

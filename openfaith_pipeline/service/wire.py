@@ -37,7 +37,7 @@ class WireLimits:
     """head_bytes: of the request line and headers. request_bytes: of a whole request, framing included.
 
     request_seconds: from the first byte to the last, and from connecting to the first. reading_seconds: in which a
-    client takes in what it is sent. connections: at the same time. held_bytes: of all requests that are not answered.
+    client takes in its response. connections: at the same time. held_bytes: of all requests that are not answered.
     """
 
     head_bytes: int = 64 * 1024

@@ -1,7 +1,7 @@
 """Judge silent listings: whether a listing without records is empty, or hides its records.
 
 A product that removes rows instead of refusing answers for a hidden record as for one that is gone, so one 404 proves
-nothing by itself. What is believed, and why, is in docs/decisions/0017-silence.md.
+nothing by itself. docs/decisions/0017-silence.md has the rules, and why.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ async def judge_silence(connecting: Connecting, asking: Asking, session: Session
     """By stream that is silent and not proven to be empty, why it is withheld.
 
     Parents whose silence does not prove that they have nothing are left out of the session's end, as withheld.
-    is_wanted: whether deletions are looked for. If not, nothing is asked: what was noted as silent and still is, stays.
+    is_wanted: whether deletions are looked for. If not, nothing is requested, and a stream noted as silent stays so.
     """
     async with connecting() as connection:
         silent = await find_silent(connection, session)

@@ -33,7 +33,7 @@ class Role(StrEnum):
 
 
 class _Sender:
-    """What this process sends, once a collector has been seen."""
+    """The signals of this process, once a collector has been seen."""
 
     def __init__(self, collector: Collector, signals: Collection[Signal], role: Role) -> None:
         self._collector, self._signals, self._role = collector, signals, role

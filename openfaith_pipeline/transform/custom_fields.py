@@ -1,4 +1,4 @@
-"""Custom fields: what the source knows about a record and the entity has no column for.
+"""Custom fields: values of a record that the entity has no column for.
 
 An item is `{_tag, name: "<adapter>_<attribute>", source: "<adapter>", value}`; an attribute that is null gives none. A
 transform replaces the items whose source is our adapter and keeps every other item, in its order and before ours.

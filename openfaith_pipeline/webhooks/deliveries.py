@@ -141,7 +141,7 @@ WHERE org_id = %s AND id = ANY(%s)
 async def withhold_erased(connection: AsyncConnection[Any], deliveries: Sequence[Delivery]) -> list[Delivery]:
     """The deliveries of one org without those of erased records, and cleared of references to such, as are the stored.
 
-    What has come of an erased person so far is not kept until it is applied and settled.
+    Deliveries about an erased person are cleared at once, not only after they were applied.
     """
     erased = await read_erased(connection, deliveries[0].org_id)
     if not erased:

@@ -1,4 +1,4 @@
-"""Combine the deliveries about a record, and decide what to do given its current row.
+"""Combine the deliveries about a record, and decide on the next step given its current row.
 
 Deliveries arrive twice, late and out of order. So the newest one about a record counts. It is applied if it is newer
 than the row; if that cannot be decided, the record is fetched, and the response is newer than both.
@@ -66,7 +66,7 @@ class Step:
 
     record: to publish. is_gone: to mark as deleted. must_ask: to fetch, in addition or instead.
     is_old: the row is newer than all deliveries.
-    is_lost: nothing says what the new record is under, so only the listings of its parents can.
+    is_lost: nothing names the new record's parents, so only the listings of its parents can.
     """
 
     record: Record | None = None

@@ -131,7 +131,7 @@ async def kin_of(
 
 
 def survivor_in(news: News) -> Question | None:
-    """The surviving record of a merger, which now owns what belonged to the removed one."""
+    """The surviving record of a merger, which now owns the children of the removed one."""
     merging = news.stream.merging
     if merging is None or not news.is_told:
         return None

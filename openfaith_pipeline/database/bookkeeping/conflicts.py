@@ -1,4 +1,4 @@
-"""Fields that were changed in OpenFaith, what is to become of them, and conflicts that wait for a person."""
+"""Fields that were changed in OpenFaith, their policies, and conflicts that wait for a person."""
 
 from typing import Final
 

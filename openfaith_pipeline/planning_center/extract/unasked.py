@@ -1,7 +1,7 @@
 """Keep attributes shown by default when `fields[...]` is used for attributes that are only shown on request.
 
 `fields[...]` omits everything it does not name, so an attribute that the source adds later would never be seen. Before
-the first listing of such a type, one record of it is requested without `fields`, and what it shows is requested too.
+the first listing of such a type, one record of it is requested without `fields`, and all it shows is requested too.
 """
 
 import asyncio

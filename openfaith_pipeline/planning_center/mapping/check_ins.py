@@ -1,4 +1,4 @@
-"""Check-Ins: who came to what and where, and the people that it shares with People."""
+"""Check-Ins: who came to which event and where, and the people that it shares with People."""
 
 from openfaith_pipeline.canonical.model import Alias, Edge, Entity, Field, Folder
 from openfaith_pipeline.canonical.rules import Constant, Presence, Reference, Take, taken

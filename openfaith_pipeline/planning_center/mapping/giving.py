@@ -1,4 +1,4 @@
-"""Giving: funds, donations and what of them goes to which fund, pledges and batches.
+"""Giving: funds, donations and their parts by fund, pledges and batches.
 
 Amounts are whole cents, each with its currency. Its people and campuses are those of People.
 """

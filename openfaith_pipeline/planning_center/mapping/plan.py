@@ -1,4 +1,4 @@
-"""OpenFaith's plan of what each Planning Center type becomes, and where the declarations deliberately differ."""
+"""OpenFaith's plan for each Planning Center type, and where the declarations deliberately differ."""
 
 from types import MappingProxyType
 from typing import Final

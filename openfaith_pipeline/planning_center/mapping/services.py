@@ -1,4 +1,4 @@
-"""Services: service types and their plans, when they take place, what is in them, and the files attached.
+"""Services: service types and their plans, their times, their contents, and the files attached.
 
 Songs and media are in `services_songs`, teams and who serves in `services_teams`. Its people are those of People.
 """

@@ -1,4 +1,4 @@
-"""Who signed up for what, from Registrations."""
+"""Sign-ups, from Registrations."""
 
 from typing import Final
 

@@ -1,5 +1,5 @@
 """`GET /metrics` for Prometheus: figures of the whole installation, read from Postgres.
 
 Each process of the service reports the same gauges. Counters begin at zero in each process, as Prometheus expects, and
-count what every process of the installation has written since. No series is of one org.
+count the writes of every process of the installation since. No series is of one org.
 """

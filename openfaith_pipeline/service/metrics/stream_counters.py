@@ -1,4 +1,4 @@
-"""Counters of rows, requests and waits, advanced by what the record of syncs has more than at the last look.
+"""Counters of rows, requests and waits, advanced by the growth of the record of syncs since the last look.
 
 A look reads the newest entries and those that may still change, by their primary key, however long the record is.
 """
@@ -56,7 +56,7 @@ class StreamCounters:
         return Counter(name, STREAM_COUNTERS[name], labels, registry=self.registry)
 
     def look(self, connection: Connection[Any]) -> None:
-        """Count what is new. The first look counts nothing: it is where counting begins."""
+        """Count new entries. The first look counts nothing: it is where counting begins."""
         is_first = self._newest is None
         with connection.cursor(row_factory=dict_row) as cursor:
             if self._newest is None:

@@ -7,7 +7,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class ProductWords:
-    """A product as Planning Center's users call it, and what of it is read."""
+    """A product as Planning Center's users call it, and the records read from it."""
 
     name: str
     text: str

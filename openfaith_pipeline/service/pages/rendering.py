@@ -58,7 +58,7 @@ _ENVIRONMENT: Final = _environment()
 def render(
     template: str, values: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> HTMLResponse:
-    """values: what the template names; one that it names and that is missing is an error."""
+    """values: by the names in the template; a missing one is an error."""
     text = _ENVIRONMENT.get_template(template).render(values)
     return HTMLResponse(text, status, {**HEADERS, **(headers or {})})
 

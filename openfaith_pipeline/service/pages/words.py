@@ -26,7 +26,7 @@ def age(value: datetime | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """The largest unit of which there are two, or else the seconds: `90 min`, `45 s`."""
+    """The largest unit with at least two, or else the seconds: `90 min`, `45 s`."""
     if seconds is None:
         return ""
     for size, unit in _UNITS:

@@ -36,7 +36,7 @@ def list_churches(
 
 @router.get("/orgs/{org_id}", summary="How one church is")
 def show_church(request: Request, visitor: Reader, org_id: OrgId) -> Church:
-    """By product and stream, with what waits, what comes next and what changed last."""
+    """By product and stream, with waiting decisions, the next syncs and the last changes."""
     visitor.check_org(org_id)
     with request.app.state.pool.connection() as connection:
         return read_church(connection, request.app.state.database.settings, org_id)
@@ -46,7 +46,7 @@ def show_church(request: Request, visitor: Reader, org_id: OrgId) -> Church:
 def show_stream(
     request: Request, visitor: Reader, org_id: OrgId, stream: Annotated[str, Path(max_length=100)]
 ) -> StreamPage:
-    """Its rows over 30 days, its newest syncs and changes, and what is in quarantine, by reason."""
+    """Its rows over 30 days, its newest syncs and changes, and its quarantine, by reason."""
     visitor.check_org(org_id)
     with request.app.state.pool.connection() as connection:
         return read_stream(connection, org_id, stream)
@@ -54,6 +54,6 @@ def show_stream(
 
 @router.get("/syncs/{sync_id}", summary="How a sync is, and how far")
 def show_sync(request: Request, visitor: Reader, sync_id: Annotated[str, Path(max_length=100)]) -> SyncPage:
-    """Its share, rate and time left while it runs, by what the same streams took before."""
+    """Its share, rate and time left while it runs, by the time of the same streams before."""
     with request.app.state.pool.connection() as connection:
         return read_sync(connection, request.app.state.database.settings, sync_id, visitor.orgs)

@@ -99,7 +99,7 @@ def read_church(connection: Connection[Any], settings: Settings, org_id: str) ->
 
 
 def read_stream(connection: Connection[Any], org_id: str, name: str) -> StreamPage:
-    """Raise UnknownOrg, or NothingHere for a stream of which no sync has begun."""
+    """Raise UnknownOrg, or NothingHere for a stream that no sync has begun."""
     [status] = statuses_of(connection, [get_org(connection, org_id)])
     found = next((stream for stream in status.streams if stream.stream == name), None)
     if found is None:

@@ -1,4 +1,4 @@
-"""What a person may do from the pages: by forms alone, and, since the browser adds the key, from our pages alone."""
+"""Actions from the pages: by forms alone, and, since the browser adds the key, from our pages alone."""
 
 import asyncio
 from typing import Annotated, Final

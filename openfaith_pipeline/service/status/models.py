@@ -1,4 +1,4 @@
-"""What the status pages show and `/api/status...` answers. It holds ids, names of churches, counts and reasons."""
+"""The contents of the status pages and of `/api/status...`: ids, names of churches, counts and reasons."""
 
 from datetime import datetime
 

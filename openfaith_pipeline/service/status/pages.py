@@ -114,7 +114,7 @@ def _standing(name: str) -> Standing | None:
 
 
 def _links(**present: Any) -> Callable[..., str]:
-    """What makes the address of this list with something changed; what is empty is left out."""
+    """The query of this list's address with something changed; empty values are left out."""
 
     def link(**changed: Any) -> str:
         values = {name: value for name, value in {**present, **changed}.items() if value not in ("", None)}

@@ -1,4 +1,4 @@
-"""The newest verifications of a church, and what did not equal its source."""
+"""The newest verifications of a church, and their differences from the source."""
 
 from collections.abc import Mapping
 from typing import Any, Final
