@@ -1,7 +1,6 @@
 """The journal follows its table: what was journaled before a column was added can be read and taken back after it."""
 
 import threading
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +28,7 @@ from openfaith_pipeline_tests.integration.journal.things import (
     undo,
 )
 from openfaith_pipeline_tests.integration.replay import replay_differences
+from openfaith_pipeline_tests.waiting import wait_until
 
 NEW = replace(STREAM, attributes={"name": TEXT, "new": INTEGER, "day": DATE}, belongs_to={"author": None})
 
@@ -151,8 +151,4 @@ def test_a_rollback_begun_while_a_column_is_added_waits_for_it(database: Databas
 
 def _wait_until_waiting(connection: Connection[Any]) -> None:
     waiting = "SELECT FROM pg_locks WHERE relation = 'pco_people.things'::regclass AND NOT granted"
-    for _ in range(1000):
-        if connection.execute(waiting).fetchone() is not None:
-            return
-        time.sleep(0.01)
-    raise AssertionError("nothing waits for the table")
+    wait_until(lambda: connection.execute(waiting).fetchone(), "something waits for the table")

@@ -1,7 +1,6 @@
 """One home in which the demo was run, for all tests of this folder; and watching processes."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -29,13 +28,6 @@ def verb(demo_home: Path) -> Verbs:
 def demo(verb: Verbs) -> Outcome:
     """How the first demo in the home ended."""
     return verb(*DEMO)
-
-
-def eventually(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.05)
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -20,8 +20,9 @@ from openfaith_pipeline.database import open_database
 from openfaith_pipeline.database.server import inspect_server
 from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator import SimulatorClient
-from openfaith_pipeline_tests.acceptance.cli.conftest import eventually, is_alive
+from openfaith_pipeline_tests.acceptance.cli.conftest import is_alive
 from openfaith_pipeline_tests.verbs import PROGRAM, Outcome, Verbs
+from openfaith_pipeline_tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +74,7 @@ def running_dev(home: Path, log: Path) -> Iterator[Running]:
             stderr=output,
         )
     try:
-        eventually(
+        wait_until(
             lambda: "Dagster is at" in log.read_text() or process.poll() is not None, "dev is ready", seconds=120
         )
         assert process.poll() is None, log.read_text()
@@ -106,8 +107,8 @@ def test_dev_serves_the_demo_looks_after_it_and_ends_cleanly(
         print(f"a change at Planning Center was in the OpenFaith tables after {seconds:.1f} s")
 
         dev.child("openfaith_pipeline.defs.webserver").kill()
-        eventually(lambda: "webserver ended (killed by SIGKILL) and is started again" in dev.log.read_text(), "said so")
-        eventually(dev.answers, "the UI answers again")
+        wait_until(lambda: "webserver ended (killed by SIGKILL) and is started again" in dev.log.read_text(), "said so")
+        wait_until(dev.answers, "the UI answers again")
 
         family = dev.family
         dev.process.send_signal(signal.SIGTERM)
@@ -118,10 +119,10 @@ def test_dev_serves_the_demo_looks_after_it_and_ends_cleanly(
 
 def _followed_by_webhook(connection: psycopg.Connection[Any], simulator: SimulatorClient, org_ids: set[str]) -> float:
     """How many seconds after a change at the source the OpenFaith tables have it, with everything running."""
-    eventually(lambda: _subscribed(connection) == org_ids, "the churches are subscribed", seconds=120)
+    wait_until(lambda: _subscribed(connection) == org_ids, "the churches are subscribed", seconds=120)
     [person] = simulator.edit(min(org_ids), "people.people", count=1, attributes={"first_name": "Ottoline"})
     changed_at = time.monotonic()
-    eventually(lambda: _first_name(connection, min(org_ids), person) == "Ottoline", "the person is renamed")
+    wait_until(lambda: _first_name(connection, min(org_ids), person) == "Ottoline", "the person is renamed")
     return time.monotonic() - changed_at
 
 
@@ -146,5 +147,5 @@ def test_a_killed_dev_leaves_nothing_behind(demo: Outcome, verb: Verbs, demo_hom
         family = dev.family
         assert len(family) >= 5
         dev.process.kill()
-    eventually(lambda: not any(map(is_alive, family)), "all of its processes are gone")
-    eventually(lambda: not inspect_server(Settings(home=demo_home)).is_running, "Postgres is stopped")
+    wait_until(lambda: not any(map(is_alive, family)), "all of its processes are gone")
+    wait_until(lambda: not inspect_server(Settings(home=demo_home)).is_running, "Postgres is stopped")

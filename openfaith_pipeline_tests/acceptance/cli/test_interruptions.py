@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from openfaith_pipeline.simulator import Latency, SimulatorClient, made_up_churches, running_simulator
-from openfaith_pipeline_tests.acceptance.cli.conftest import eventually
 from openfaith_pipeline_tests.verbs import Verbs
+from openfaith_pipeline_tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ def start_sync(verb: Verbs, simulator: SimulatorClient) -> "subprocess.Popen[str
     """Start a sync and let it come to its first pages."""
     simulator.forget_requests()
     process = verb.start("sync", ORG, *STREAMS, "--json")
-    eventually(lambda: len(simulator.requests(stream="people.people")) > 0, "the first page is asked for")
+    wait_until(lambda: len(simulator.requests(stream="people.people")) > 0, "the first page is asked for")
     return process
 
 
@@ -98,7 +98,7 @@ def test_a_database_that_goes_away_in_the_middle_is_said_so(embedded_verb: Verbs
 
 def test_a_killed_sync_is_taken_up_by_the_next(verb: Verbs, simulator: SimulatorClient) -> None:
     process = start_sync(verb, simulator)
-    eventually(lambda: "people.people" in _done(verb), "a stream is done")
+    wait_until(lambda: "people.people" in _done(verb), "a stream is done")
     process.kill()
     process.communicate()
     simulator.forget_requests()

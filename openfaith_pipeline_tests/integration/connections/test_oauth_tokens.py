@@ -3,13 +3,12 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
-from time import monotonic, sleep
 
 import pytest
 from pydantic import SecretStr
@@ -30,6 +29,7 @@ from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator import Latency, SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline_tests.conftest import environment_of
 from openfaith_pipeline_tests.oauth_grants import CLIENT_ID, CLIENT_SECRET, grant, with_oauth
+from openfaith_pipeline_tests.waiting import wait_until
 
 CHURCHES = made_up_churches(3, people=3)
 ORG = CHURCHES[0].org_id
@@ -182,7 +182,7 @@ def test_those_who_wait_for_a_refresh_that_fails_do_not_ask_again(connected: Dat
         Thread(target=server.serve_forever, daemon=True).start()
         broken = _at(connected, f"http://127.0.0.1:{server.server_port}")
         outcomes = [threads.submit(renew, number) for number in range(8)]
-        _until(lambda: _waiting_for_the_lock(connected) == 7)
+        wait_until(lambda: _waiting_for_the_lock(connected) == 7)
         waiting.set()
         told = {outcome.result() for outcome in outcomes}
         server.shutdown()
@@ -203,13 +203,6 @@ def _waiting_for_the_lock(database: Database) -> int:
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         ).fetchone()
     return row[0] if row else 0
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = monotonic() + 30
-    while not condition():
-        assert monotonic() < deadline
-        sleep(0.02)
 
 
 async def test_a_long_sync_outlives_its_token(connected: Database, simulator: SimulatorClient) -> None:

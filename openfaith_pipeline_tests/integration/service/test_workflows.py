@@ -16,8 +16,8 @@ from openfaith_pipeline.orgs.registry import new_org_id
 from openfaith_pipeline.service.app import create_app
 from openfaith_pipeline.service.workflow_proxy import MOST_WAITING, path_of
 from openfaith_pipeline_tests.integration.service.conftest import ELSEWHERE, ONE_ORG, READER, SYNC, Service
-from openfaith_pipeline_tests.integration.webhooks.receiver import wait_until
 from openfaith_pipeline_tests.tenants import add_orgs
+from openfaith_pipeline_tests.waiting import wait_until
 
 
 def test_a_workflow_is_started_by_its_payload_wrapped_or_not(service: Service) -> None:

@@ -1,5 +1,6 @@
 """A service that receives, and two simulated churches whose events come to it."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,10 @@ import pytest
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.simulator import Latency, SimulatorClient, Traps, Webhooks, made_up_churches, running_simulator
+from openfaith_pipeline.transform import transform_org
+from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions
+from openfaith_pipeline_tests.integration.sync.church import connect, sync
+from openfaith_pipeline_tests.integration.webhooks.application import EMAILS, PEOPLE
 from openfaith_pipeline_tests.integration.webhooks.receiver import running_service
 from openfaith_pipeline_tests.rates import GENEROUS
 
@@ -62,3 +67,14 @@ def service(settings: Settings) -> Iterator[Database]:
     """The database of a service that runs; `settings.public_url` is where."""
     with running_service(settings) as database:
         yield database
+
+
+@pytest.fixture
+def org(service: Database, simulator: SimulatorClient) -> str:
+    """A church synced, transformed and subscribed."""
+    [org_id, _] = connect(service, simulator)
+    sync(service, org_id, [PEOPLE, EMAILS])
+    with service.connect() as connection:
+        transform_org(connection, org_id, schema="public", sync_id="sync_first")
+    assert asyncio.run(ensure_subscriptions(service, org_id, adapter="pco")).problem is None
+    return org_id

@@ -5,9 +5,8 @@ import hmac
 import http.client
 import socket
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from openfaith_pipeline.service.app import create_app
 from openfaith_pipeline.service.server import config_of
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.webhooks.secrets import secrets_of
+from openfaith_pipeline_tests.waiting import wait_until
 
 
 @contextmanager
@@ -41,13 +41,6 @@ def running_service(settings: Settings) -> Iterator[Database]:
     finally:
         server.should_exit = True
         thread.join(10)
-
-
-def wait_until(is_so: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come to be in time"
-        time.sleep(0.02)
 
 
 def post(database: Database, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:

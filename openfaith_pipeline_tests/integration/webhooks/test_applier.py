@@ -29,8 +29,9 @@ from openfaith_pipeline.simulator import SimulatorClient
 from openfaith_pipeline.webhooks.subscriptions import LONG_SILENCE, beat
 from openfaith_pipeline_tests.conftest import environment_of
 from openfaith_pipeline_tests.integration.sync.church import connect, sync
-from openfaith_pipeline_tests.integration.webhooks.receiver import kept, running_service, wait_until
+from openfaith_pipeline_tests.integration.webhooks.receiver import kept, running_service
 from openfaith_pipeline_tests.integration.webhooks.test_record_application import EMAILS, PEOPLE, canonical
+from openfaith_pipeline_tests.waiting import wait_until
 
 DATABASE = {"database": DatabaseResource()}
 

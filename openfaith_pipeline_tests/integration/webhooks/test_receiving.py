@@ -28,7 +28,8 @@ from openfaith_pipeline.webhooks.secrets import Subscription, keep_subscription
 from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions
 from openfaith_pipeline_tests.conftest import environment_of
 from openfaith_pipeline_tests.integration.sync.church import connect
-from openfaith_pipeline_tests.integration.webhooks.receiver import envelope, kept, post, signed, wait_until
+from openfaith_pipeline_tests.integration.webhooks.receiver import envelope, kept, post, signed
+from openfaith_pipeline_tests.waiting import wait_until
 
 ORG = "org_01k5t0w2m1e9qv4y8z3n7b6c5d"
 OTHER = "org_01k5t0w2m1e9qv4y8z3n7b6c5e"

@@ -1,133 +1,34 @@
 """Deliveries become rows: whatever their order, however often, and whatever the API does meanwhile."""
 
-import asyncio
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import orjson
 import pytest
-from psycopg.rows import dict_row
 
-from openfaith_pipeline.catalog.events import Incoming
-from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.load.leases import holding
-from openfaith_pipeline.load.sync_leases import end_expired
-from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator import Script, SimulatorClient, Webhooks
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import SyncMode
-from openfaith_pipeline.transform import transform_org
-from openfaith_pipeline.webhooks.applier import LOST_APART, Applied, apply_next
-from openfaith_pipeline.webhooks.deliveries import keep_deliveries, replay
+from openfaith_pipeline.webhooks.applier import LOST_APART
+from openfaith_pipeline.webhooks.deliveries import replay
 from openfaith_pipeline.webhooks.refetch import FLOOD
-from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions
-from openfaith_pipeline_tests.conftest import environment_of
-from openfaith_pipeline_tests.integration.sync.church import connect, differences, stored, sync
-from openfaith_pipeline_tests.integration.webhooks.receiver import kept, wait_until
-
-PEOPLE, EMAILS = STREAMS["people.people"], STREAMS["people.emails"]
-OF_PEOPLE = [
-    STREAMS[f"people.{name}"]
-    for name in (
-        *("people", "person_apps", "person_mergers", "emails", "phone_numbers", "addresses", "social_profiles"),
-        *("background_checks", "field_data", "households", "household_memberships"),
-    )
-]
-
-
-@pytest.fixture
-def org(service: Database, simulator: SimulatorClient) -> str:
-    """A church synced, transformed and subscribed."""
-    [org_id, _] = connect(service, simulator)
-    sync(service, org_id, [PEOPLE, EMAILS])
-    with service.connect() as connection:
-        transform_org(connection, org_id, schema="public", sync_id="sync_first")
-    assert asyncio.run(ensure_subscriptions(service, org_id, adapter="pco")).problem is None
-    return org_id
-
-
-def apply_all(database: Database) -> list[Applied]:
-    """Apply until nothing is due."""
-
-    async def run() -> list[Applied]:
-        done: list[Applied] = []
-        async with database.pool(size=3, row_factory=dict_row) as pool, holding(pool) as holder:
-            while applied := await apply_next(database, pool, holder):
-                done.append(applied)
-        return done
-
-    return asyncio.run(run())
-
-
-def arrived(database: Database, simulator: SimulatorClient) -> None:
-    """Wait until all that was sent is kept."""
-    previous = -1
-    while previous != len(simulator.deliveries()) or len(genuine(simulator)) != len(kept(database)):
-        previous = len(simulator.deliveries())
-        time.sleep(0.4)
-
-
-def genuine(simulator: SimulatorClient) -> set[str]:
-    return {each["event_id"] for each in simulator.deliveries() if each["kind"] == "genuine"}
-
-
-def outcomes(database: Database) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for row in kept(database):
-        found[row["status"]] = found.get(row["status"], 0) + 1
-    return found
-
-
-def told_differences(
-    database: Database, simulator: SimulatorClient, org_id: str, streams: Sequence[Stream] = OF_PEOPLE
-) -> list[str]:
-    """In what the rows differ from the source, but for a person's `updated_at`: a child's change moves it silently."""
-    found = differences(database, simulator, org_id, streams)
-    return [each for each in found if not each.startswith("people.people") or ".updated_at: " not in each]
-
-
-def carry_out_requests(database: Database, org_id: str) -> None:
-    with database.connect() as connection:
-        payloads = [payload for (payload,) in connection.execute("SELECT payload FROM sync.requests").fetchall()]
-    for payload in payloads:
-        sync(database, org_id, [STREAMS[name] for name in payload["streams"]], SyncMode(payload["mode"]))
-
-
-def make_due(database: Database) -> None:
-    with database.connect() as connection:
-        connection.execute("UPDATE sync.webhook_deliveries SET next_attempt_at = now()")
-
-
-def canonical(database: Database, org_id: str, person_id: str) -> dict[str, Any]:
-    with database.connect(row_factory=dict_row) as connection:
-        [row] = connection.execute(
-            'SELECT person.* FROM openfaith_people AS person JOIN "openfaith_externalLinks" AS link'
-            ' ON link."entityId" = person.id WHERE link."orgId" = %s AND link."externalId" = %s'
-            " AND link.\"entityType\" = 'person'",
-            (org_id, person_id),
-        ).fetchall()
-    return row
-
-
-def put(
-    database: Database, org_id: str, event: str, payload: bytes, record_id: str | None = None, **fields: Any
-) -> None:
-    stream = {"email": "people.emails", "person": "people.people"}.get(event.split(".")[3])
-    delivery = replace(Incoming(org_id, str(uuid4()), event, stream, record_id, None, payload), **fields)
-
-    async def run() -> None:
-        async with database.pool(size=1) as pool, pool.connection() as connection:
-            await keep_deliveries(connection, [delivery])
-
-    asyncio.run(run())
+from openfaith_pipeline_tests.integration.sync.church import differences, stored, sync
+from openfaith_pipeline_tests.integration.webhooks.application import (
+    EMAILS,
+    OF_PEOPLE,
+    PEOPLE,
+    apply_all,
+    arrived,
+    canonical,
+    carry_out_requests,
+    make_due,
+    outcomes,
+    put,
+    told_differences,
+)
+from openfaith_pipeline_tests.integration.webhooks.receiver import kept
+from openfaith_pipeline_tests.waiting import wait_until
 
 
 def test_a_church_that_changes_in_every_way_converges_though_events_come_late_twice_and_mixed_up(
@@ -327,96 +228,6 @@ def test_an_unfinished_walk_is_continued_after_a_webhook(
             "SELECT mode, status FROM sync.stream_syncs WHERE stream = 'people.emails' ORDER BY id DESC LIMIT 2"
         ).fetchall()
     assert left == [("webhook", "succeeded"), ("incremental", "failed")]
-
-
-STEPS = (*("claimed", "payloads published", "transformed", "settling not committed", "answers published", "settled"),)
-DYING_APPLIERS = """
-import asyncio, os, signal, sys
-from datetime import timedelta
-from psycopg.rows import dict_row
-from openfaith_pipeline.webhooks import applier as applying
-from openfaith_pipeline.database import open_database
-from openfaith_pipeline.load import sync_log
-from openfaith_pipeline.load.leases import holding
-from openfaith_pipeline.settings import load_settings
-
-sync_log.LEASE_TTL = timedelta(0)
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def dying_after(do, times=1):
-    left = [times]
-    async def dying(*arguments, **named):
-        await do(*arguments, **named)
-        left[0] -= 1
-        if not left[0]:
-            die()
-    return dying
-
-def dying_transform(batch):
-    transform(batch)
-    die()
-
-async def run(database):
-    async with database.pool(size=3, row_factory=dict_row) as pool, holding(pool) as holder:
-        while await applying.apply_next(database, pool, holder):
-            pass
-
-batch, transform = applying._Batch, applying._Batch._transform_now
-steps = {
-    "claimed": (applying, "keeping_claim", die),
-    "payloads published": (batch, "_publish", dying_after(batch._publish)),
-    "transformed": (batch, "_transform_now", dying_transform),
-    "settling not committed": (applying, "settle", dying_after(applying.settle)),
-    "answers published": (batch, "_publish", dying_after(batch._publish, 3)),
-    "settled": (batch, "_finish", die),
-}
-with open_database(load_settings()) as database:
-    for step, (place, name, dying) in steps.items():
-        if os.fork() == 0:
-            setattr(place, name, dying)
-            asyncio.run(run(database))
-            os._exit(0)
-        print(step, os.wait()[1], flush=True)
-"""
-
-
-@pytest.mark.slow
-def test_killed_between_any_two_steps_of_applying_nothing_is_lost_and_nothing_doubled(
-    service: Database, simulator: SimulatorClient, org: str
-) -> None:
-    for _ in range(3):
-        simulator.edit(org, "people.people", count=8)
-        simulator.add(org, "people.emails", count=3)
-    arrived(service, simulator)
-    appliers = subprocess.run(
-        [sys.executable, "-c", DYING_APPLIERS],
-        env=environment_with(**environment_of(service.settings)),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    ended = [line.rsplit(maxsplit=1) for line in appliers.stdout.splitlines()]
-    assert {step: int(status) for step, status in ended} == dict.fromkeys(STEPS, signal.SIGKILL), appliers.stderr
-    with service.connect() as connection:
-        assert end_expired(connection) == len(STEPS) - 1, "each but the one that was killed before it began a sync"
-    apply_all(service)
-    make_due(service)  # what was claimed by the killed may have met a lease that had not run out
-    apply_all(service)
-    carry_out_requests(service, org)
-    assert set(outcomes(service)) <= {"applied", "superseded", "requested"}
-    assert told_differences(service, simulator, org, [PEOPLE, EMAILS]) == []
-    with service.connect() as connection:
-        transformed = connection.execute('SELECT count(*) FROM openfaith_emails WHERE "orgId" = %s', (org,)).fetchone()
-        doubled = connection.execute(
-            "SELECT table_name, row_key FROM sync.journal WHERE org_id = %s"
-            " GROUP BY table_name, row_key, action, after::text HAVING count(*) > 1",
-            (org,),
-        ).fetchall()
-    assert transformed == (len(simulator.truth(org, "people.emails")),)
-    assert doubled == []
 
 
 def test_events_of_one_org_change_nothing_of_another(service: Database, simulator: SimulatorClient, org: str) -> None:

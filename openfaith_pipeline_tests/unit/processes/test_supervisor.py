@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from openfaith_pipeline.processes.supervisor import Service, ServiceFailed, Supervisor
+from openfaith_pipeline_tests.waiting import wait_until
 
 # A service with a worker of its own, as a code server has; both pids are in its log.
 FAMILY = """
@@ -21,13 +20,6 @@ print(os.getpid(), worker.pid, flush=True)
 time.sleep(600)
 """
 DEAF_FAMILY = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + FAMILY
-
-
-def eventually(condition: Callable[[], object], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
 
 
 def service(tmp_path: Path, code: str, name: str = "thing") -> Service:
@@ -53,7 +45,7 @@ def test_leaving_ends_a_service_and_its_workers(tmp_path: Path) -> None:
         pids = pids_in(family.log)
         assert all(is_alive(pid) for pid in pids)
 
-    eventually(lambda: not any(is_alive(pid) for pid in pids))
+    wait_until(lambda: not any(is_alive(pid) for pid in pids))
 
 
 def test_a_service_that_ended_is_started_again_and_said_so(tmp_path: Path) -> None:
@@ -120,13 +112,13 @@ with Supervisor(print) as supervisor:
 """
     supervisor = subprocess.Popen([sys.executable, "-c", program])
     try:
-        eventually(lambda: len(pids_in(log)) == 2)
+        wait_until(lambda: len(pids_in(log)) == 2)
     finally:
         supervisor.kill()
         supervisor.wait()
     pids = pids_in(log)
     assert len(pids) == 2
-    eventually(lambda: not any(is_alive(pid) for pid in pids))
+    wait_until(lambda: not any(is_alive(pid) for pid in pids))
 
 
 def test_what_is_to_be_done_after_a_kill_is_done_then_and_only_then(tmp_path: Path) -> None:
@@ -147,7 +139,7 @@ with Supervisor(print, if_killed=[sys.executable, "-c", touch]):
         assert killed.stdout is not None
         killed.stdout.readline()
         killed.kill()
-    eventually(mark.exists)
+    wait_until(mark.exists)
 
 
 def test_a_service_that_ends_with_its_stdin_is_started_again_ever_less_often(tmp_path: Path) -> None:
@@ -158,6 +150,6 @@ def test_a_service_that_ends_with_its_stdin_is_started_again_ever_less_often(tmp
     with Supervisor(reports.append, gives_up=False) as supervisor:
         supervisor.start(short)
         with supervisor.in_background():
-            eventually(lambda: len(reports) >= 3)
+            wait_until(lambda: len(reports) >= 3)
     assert set(seen.read_text().split()) == {"secret"}
     assert set(reports) == {"short ended (exit code 0) and is started again"}

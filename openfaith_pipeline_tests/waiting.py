@@ -1,0 +1,12 @@
+"""Waiting for the work of other threads and processes."""
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(is_so: Callable[[], object], event: str = "the awaited", seconds: float = 60) -> None:
+    """Return once the condition holds; fail, naming the event, if it does not within these seconds."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"{event}: not within {seconds} s"
+        time.sleep(0.02)
