@@ -1,4 +1,4 @@
 """Declarations of streams and the properties derived from them; walks and pages; the forms that a source provides.
 
-No database, and of HTTP only the types of `network`: nothing here is sent or stored.
+Belongs here: facts that every source has in common. Does not: the facts of one source, a database, a request.
 """

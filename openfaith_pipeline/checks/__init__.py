@@ -1,6 +1,8 @@
 """Data-quality rules for published rows, derived from the catalog.
 
-A rule reads and reports; it changes nothing. It must be cheap enough to run after every sync.
+Belongs here: a rule, which reads and reports, and is cheap enough to run after every sync.
+Does not: any change of a row,
+or the comparison with the source (`audit`).
 """
 
 from openfaith_pipeline.checks.rules import RULES, Finding, Rule, rules_for

@@ -1,4 +1,7 @@
-"""The command line: operator verbs over the rooms below. Each verb calls a room and shows the result."""
+"""The command line: operator verbs over the rooms below.
+
+Belongs here: options, questions and output of a verb. Does not: the work itself, which the verb calls; SQL.
+"""
 
 
 def main() -> None:

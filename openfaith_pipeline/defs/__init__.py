@@ -1,5 +1,5 @@
 """Dagster definitions: assets, checks, partitions, resources, sensors, jobs, and the set-up of Dagster's processes.
 
-They declare assets, when they run and what a run reports. The work of a sync is in `sync`, `transform` and `checks`;
-nothing here contains SQL, HTTP or paging.
+Belongs here: all that imports Dagster.
+Does not: the work of a sync (`sync`, `transform`, `checks`), SQL, HTTP or paging.
 """

@@ -1,6 +1,8 @@
-"""Planning Center as a source: client, credentials, rate budget, JSON:API documents, streams and their extraction.
+"""Planning Center as a source: client, JSON:API documents, streams, their extraction and their mapping.
 
-Facts about Planning Center stand next to the code they shape, each with its public source.
+Belongs here: facts about Planning Center, next to the code they shape, each with its public source.
+Does not: storage. The
+rest of the product meets it in `sources` alone, as a connector and a reader.
 """
 
 from openfaith_pipeline.catalog.reading import Document

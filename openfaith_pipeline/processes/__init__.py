@@ -1,4 +1,4 @@
 """Child processes and signals: keeping processes running, and ending them and ourselves.
 
-Nothing here knows the processes' work. Postgres has its own, `database/postmaster`: it outlives us.
+Belongs here: supervision. Does not: the processes' work. Postgres has its own, `database/postmaster`: it outlives us.
 """

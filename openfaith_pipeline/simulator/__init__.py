@@ -1,7 +1,9 @@
 """A local Planning Center for the demo, the tests and the benchmarks.
 
-Endpoints, records and relations are derived from the catalog's declarations, so a new stream needs nothing here. The
-recorded behaviour of production, bugs included, is the same for all streams. No code here names a stream.
+Endpoints, records and relations are derived from the catalog's declarations, so a new stream needs nothing here.
+Belongs here: the recorded behaviour of production, bugs included, the same for all streams.
+Does not: the name of a stream,
+or anything that the product itself runs by.
 """
 
 from openfaith_pipeline.simulator.client import SimulatorClient

@@ -8,11 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "openfaith_pipeline"
+
+
+ROOMS: Final = sorted(PACKAGE.glob("*/__init__.py"))
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
@@ -163,3 +167,9 @@ def test_one_request_tells_whether_a_record_is_still_at_the_source() -> None:
         "planning_center/extract/presence.py",
         "planning_center/webhook_subscriptions.py",
     }
+
+
+def test_each_room_says_what_belongs_there_and_what_does_not() -> None:
+    said = {path.parent.name: ast.get_docstring(ast.parse(path.read_text())) or "" for path in ROOMS}
+
+    assert {name for name, text in said.items() if "Belongs here:" not in text or "Does not:" not in text} == set()
