@@ -1,4 +1,4 @@
-"""A walk as JSON, so that a later process publishes just what an earlier one read."""
+"""A walk as JSON, so that a later process publishes exactly the records that an earlier one read."""
 
 from collections.abc import Mapping
 from typing import Any

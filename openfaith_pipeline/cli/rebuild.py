@@ -33,14 +33,14 @@ def rebuild(
     yes: terminal.YesOption = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Bring the OpenFaith tables to what follows from the raw tables, without a request to Planning Center.
+    """Make the OpenFaith tables follow from the raw tables again, without a request to Planning Center.
 
     Rows, links and edges that are missing or differ are written, and those that no record leads to any more are marked
     deleted. Ids stay. So do changes that a policy keeps, conflicts that wait, custom fields of others, rows and edges
-    that people made, and what they deleted. Each church changes at once: its readers see it as before, or rebuilt. A
+    that people made, and their deletions. Each church changes at once: its readers see it as before, or rebuilt. A
     church that is being synced is refused, and its syncs wait meanwhile.
 
-    It shows what it would change, by church and table, and asks; --yes answers. A rebuild is a sync in `syncs list`,
+    It shows its changes in advance, by church and table, and asks; --yes answers. A rebuild is a sync in `syncs list`,
     and `rollback` undoes it.
 
     \b

@@ -27,7 +27,7 @@ WithAll = Annotated[bool, typer.Option("--all", help="Streams without any record
 def show_all(
     org: OrgOption = None, failing: Failing = False, limit: Limit = 20, as_json: terminal.JsonOption = False
 ) -> None:
-    """List the newest syncs: of which churches, in which mode, by what they were started, and how they ended.
+    """List the newest syncs: of which churches, in which mode, their triggers, and how they ended.
 
     \b
     Examples:

@@ -51,7 +51,7 @@ _LISTERS: Final = """
 
 
 async def gather_parents(connection: AsyncConnection[Any], session: Session, stream: Stream) -> None:
-    """Gather what the session has staged of a stream whose records several parents list.
+    """Gather the rows that the session has staged of a stream whose records several parents list.
 
     In the caller's transaction.
     """

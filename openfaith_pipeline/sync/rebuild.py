@@ -34,7 +34,7 @@ class RebuildOrder:
 
 @dataclass(frozen=True)
 class OrgRebuild:
-    """Result for one org. error: why nothing was changed; `tables` then may say what would have been."""
+    """Result for one org. error: why nothing was changed; `tables` then may have the changes that it would have made."""
 
     org_id: str
     tables: Mapping[str, Rebuilt] = field(default_factory=dict)
@@ -74,7 +74,7 @@ def rebuild(
 def foresee_rebuild(
     database: Database, order: RebuildOrder, begun: Begun = lambda _: None, watching: Watching = UNWATCHED
 ) -> list[OrgRebuild]:
-    """Exactly what `rebuild` would change now, by org; everything stays as it is."""
+    """A preview of `rebuild`, exact, by org."""
     with database.connect(autocommit=True) as connection:
         return list(_each(database, connection, order, begun, watching, is_kept=False))
 

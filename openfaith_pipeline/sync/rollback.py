@@ -121,7 +121,7 @@ def roll_back(database: Database, order: RollbackOrder, *, tell: Tell = lambda _
 
 
 def foresee_rollback(database: Database, order: RollbackOrder, *, tell: Tell = lambda _: None) -> list[OrgRollback]:
-    """Exactly what `roll_back` would undo now, by org; everything stays as it is. Raises as that does."""
+    """A preview of `roll_back`, exact, by org. Raises as that does."""
     with database.connect(autocommit=True) as connection, connection.transaction(force_rollback=True):
         org_ids = _check(connection, order)
         requested = {"rollback_of": order.sync_id, "orgs": org_ids}

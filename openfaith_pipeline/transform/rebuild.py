@@ -1,9 +1,9 @@
 """One org's canonical tables as the raw ones alone would make them, in the caller's transaction.
 
-A transform leaves alone what it has no evidence about. A rebuild starts from the raw tables: a row that no record
+A transform leaves alone rows that it has no evidence about. A rebuild starts from the raw tables: a row that no record
 leads to and an edge that no record holds are marked deleted, and a link that was lost is found by the id in the
-entity's own row. What only the canonical tables know stays: ids, links, other people's columns, custom fields, rows and
-edges, what a person deleted, and the values that a policy keeps.
+entity's own row. Facts that only the canonical tables know stay: ids, links, other people's columns, custom fields, rows and
+edges, a person's deletions, and the values that a policy keeps.
 """
 
 from collections.abc import Iterator, Mapping
@@ -128,7 +128,7 @@ def _relink(workspace: Workspace, entity: Entity) -> int:
 
 
 def _end_unfounded(workspace: Workspace) -> Mapping[str, int]:
-    """Mark deleted what the comparison had no evidence about; by table, how many rows."""
+    """Mark deleted the rows that the comparison had no evidence about; by table, how many rows."""
     workspace.create("transform_backed", sql.SQL("(id text) ON COMMIT DROP"))
     for entity in CANONICAL.entities.values():
         workspace.execute(_backed(workspace, entity))

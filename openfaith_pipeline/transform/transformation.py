@@ -132,7 +132,7 @@ def take_turn(cursor: psycopg.Cursor[Any], org_id: str) -> None:
 
 
 def set_planner(workspace: Workspace) -> None:
-    """Have Postgres plan, until the transaction ends, for what the transform reads."""
+    """Have Postgres plan, until the transaction ends, for the tables that the transform reads."""
     workspace.execute(_PLANNER_SETTINGS)
     workspace.use_nested_loops(are_used=workspace.is_partial)
 
@@ -170,7 +170,7 @@ def _transform_all(workspace: Workspace, *, is_full: bool) -> dict[str, Transfor
 def compare_everything(
     workspace: Workspace, afterwards: Callable[[Workspace], object] = lambda _: None
 ) -> dict[str, TransformResult]:
-    """Write all tables by comparing everything, then do what comes `afterwards`, and keep the state of it all.
+    """Write all tables by comparing everything, then the steps `afterwards`, and keep the state of it all.
 
     Take or drop the notes before.
     """
