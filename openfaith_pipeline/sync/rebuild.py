@@ -34,7 +34,7 @@ class RebuildOrder:
 
 @dataclass(frozen=True)
 class OrgRebuild:
-    """Result for one org. error: why nothing was changed; `tables` then may have the changes that it would have made."""
+    """Result for one org. error: why nothing was changed; `tables` then may have the intended changes."""
 
     org_id: str
     tables: Mapping[str, Rebuilt] = field(default_factory=dict)
