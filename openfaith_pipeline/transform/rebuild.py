@@ -2,8 +2,8 @@
 
 A transform leaves alone rows that it has no evidence about. A rebuild starts from the raw tables: a row that no record
 leads to and an edge that no record holds are marked deleted, and a link that was lost is found by the id in the
-entity's own row. Facts that only the canonical tables know stay: ids, links, other people's columns, custom fields, rows
-and edges, a person's deletions, and the values that a policy keeps.
+entity's own row. Facts that only the canonical tables know stay: ids, links, other people's columns, custom fields,
+rows and edges, a person's deletions, and the values that a policy keeps.
 """
 
 from collections.abc import Iterator, Mapping
