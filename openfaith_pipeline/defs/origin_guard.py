@@ -11,9 +11,9 @@ from collections.abc import Collection
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
@@ -41,7 +41,7 @@ class OriginGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else None
         if refusal is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _unframed(send) if scope["type"] == "http" else send)
         elif scope["type"] == "websocket":
             await WebSocketClose(_POLICY_VIOLATION, refusal.reason)(scope, receive, send)
         else:
@@ -71,6 +71,20 @@ class OriginGuard:
         site = headers.get("sec-fetch-site", "none")
         is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
         return site in ("same-origin", "none") or (is_link and origin is None)
+
+
+def _unframed(send: Send) -> Send:
+    """Have no page of another site show the response in a frame, where a person's clicks could be led.
+
+    A browser says what a request is for (`Sec-Fetch-Dest`) over TLS and to this machine only.
+    """
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["x-frame-options"] = "SAMEORIGIN"
+        await send(message)
+
+    return sending
 
 
 def _mutation_by_get(scope: Scope) -> _Refusal | None:

@@ -1,13 +1,16 @@
 """Drift: differences between the source and the catalog. Attributes that are new, gone, or of another type."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from psycopg import AsyncConnection
 
 from openfaith_pipeline.catalog.stream import Stream
-from openfaith_pipeline.load.columns import LONGEST_ID
 from openfaith_pipeline.load.rows import EncodedRows
+from openfaith_pipeline.text.printable import plain_or_hash
+
+MOST_NEW: Final = 50
+"""Number of new attributes of a stream that are recorded."""
 
 
 @dataclass
@@ -26,11 +29,11 @@ class Sightings:
     def drift(self, stream: Stream) -> list[tuple[str, str]]:
         """(attribute, kind), sorted. An attribute that no record sent is gone; an empty one is sent as null.
 
-        Of a longer name there is as much as Postgres surely indexes.
+        They are shown in events and on terminals: of new names only plain ones are repeated, and not endlessly many.
         """
-        new = {(name[:LONGEST_ID], "new") for name in self.attributes - stream.attributes.keys() - set(stream.withheld)}
+        new = {(plain_or_hash(name), "new") for name in self.attributes - stream.attributes.keys() - set(stream.withheld)}
         gone = {(name, "gone") for name in stream.attributes.keys() - self.attributes}
-        return sorted(new | gone | {(name, "retyped") for name in self.retyped})
+        return sorted({*sorted(new)[:MOST_NEW]} | gone | {(name, "retyped") for name in self.retyped})
 
 
 async def record_drift(connection: AsyncConnection[Any], org_id: str, stream: Stream, sightings: Sightings) -> None:

@@ -7,6 +7,7 @@ from psycopg.rows import dict_row
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.table_names import raw_name
+from openfaith_pipeline.text.printable import plain_or_hash
 
 _SHOWN_MOMENTS: Final = ("created_at", "updated_at")
 _BOOKKEEPING: Final = ("_synced_at",)
@@ -20,10 +21,17 @@ def preview_columns(stream: Stream) -> tuple[str, ...]:
 
 
 def preview_rows(connection: Connection[Any], stream: Stream, org_id: str, limit: int) -> list[dict[str, Any]]:
-    """Up to `limit` rows of the org that are not deleted, each as column -> value in the order of `preview_columns`."""
+    """Up to `limit` rows of the org that are not deleted, each as column -> value in the order of `preview_columns`.
+
+    A hash is in place of an id that does not look like one.
+    """
     query = sql.SQL("SELECT {} FROM {} WHERE org_id = %s AND _deleted_at IS NULL ORDER BY id LIMIT %s").format(
         sql.SQL(", ").join(map(sql.Identifier, preview_columns(stream))),
         raw_name(stream),
     )
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, (org_id, limit)).fetchall()
+        rows = cursor.execute(query, (org_id, limit)).fetchall()
+    return [
+        {name: plain_or_hash(value) if value and isinstance(value, str) else value for name, value in row.items()}
+        for row in rows
+    ]

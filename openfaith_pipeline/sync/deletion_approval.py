@@ -1,6 +1,7 @@
 """Decisions on held deletions."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,11 +13,12 @@ from psycopg.rows import dict_row
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import TROUBLE, in_words
 from openfaith_pipeline.errors import DeletionDisproved, OpenFaithError
 from openfaith_pipeline.load.deletions import parents_of_rows
 from openfaith_pipeline.load.leases import lock_streams
 from openfaith_pipeline.load.stream_states import recount
-from openfaith_pipeline.load.sync_leases import lease_kept_by
+from openfaith_pipeline.load.sync_leases import lease_kept
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync, record_stream_sync
 from openfaith_pipeline.load.tombstones import mark_deleted
 from openfaith_pipeline.review.held_deletions import HeldDeletion, decide, get_held
@@ -49,30 +51,36 @@ async def approve_deletion(
     while the stream is being synced, UsageError if there is no open held deletion with this id.
     """
     sync_id = str(uuid4())
-    async with database.pool(size=3, row_factory=dict_row) as pool:
+    async with database.pool(size=2, row_factory=dict_row) as pool:
         async with pool.connection() as connection:
             held, _ = await get_held(connection, held_id)
         asked = {"held_deletion": held.id, "org": held.org_id, "streams": [held.stream], "who": who}
         with database.connect() as recording:
             begin_sync(recording, SyncStart(sync_id, None, MODE, "approval", asked))
-        try:
-            stream = STREAMS[held.stream]
-            adapter = source_of([stream]).adapter
-            async with (
-                lease_kept_by(pool, sync_id),
-                client_factory(database, held.org_id, adapter) as client,
-                pool.connection() as connection,
-            ):
+        stream = STREAMS[held.stream]
+        adapter = source_of([stream]).adapter
+        with _recorded(database, sync_id):
+            async with client_factory(database, held.org_id, adapter) as client, pool.connection() as connection:
                 asking = Asking(partial(client.get, product=stream.product))
                 approval = await _apply(connection, asking, held_id, sync_id, who)
-        except OpenFaithError as error:
-            with database.connect() as recording:
-                finish_sync(recording, sync_id, str(error))
-            raise
-    with database.connect() as connected:
-        transform_org(connected, held.org_id, schema=database.settings.canonical_schema, sync_id=sync_id)
-        finish_sync(connected, sync_id)
+            # Killed here, it leaves the OpenFaith tables to the org's next transform, as a killed sync does.
+            with database.connect() as connected:
+                transform_org(connected, held.org_id, schema=database.settings.canonical_schema, sync_id=sync_id)
     return approval
+
+
+@contextmanager
+def _recorded(database: Database, sync_id: str) -> Iterator[None]:
+    """Keep the sync's lease during the block, in a thread, since the transform blocks; then record how it ended."""
+    try:
+        with lease_kept(database, sync_id):
+            yield
+    except (OpenFaithError, *TROUBLE) as error:
+        with database.connect() as recording:
+            finish_sync(recording, sync_id, in_words(error))
+        raise
+    with database.connect() as recording:
+        finish_sync(recording, sync_id)
 
 
 async def _apply(connection: AsyncConnection[Any], asking: Asking, held_id: int, sync_id: str, who: str) -> Approval:

@@ -4,6 +4,7 @@ A church's name, a record's id or a response of the API can contain characters t
 part of a line or reverse the order of its letters.
 """
 
+import hashlib
 import re
 from typing import Final
 
@@ -19,6 +20,18 @@ _COMMANDS: Final = re.compile(
 _IN_JSON: Final = re.compile(
     r"[\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,63}")
+
+
+def plain_or_hash(name: str) -> str:
+    """A name or id from outside as it is, where it looks like one; else a hash, by which to find it.
+
+    For places that must hold no personal data: where an id is expected, a source may send anything.
+    """
+    if _PLAIN.fullmatch(name):
+        return name
+    return f"unusual-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def printable(text: str) -> str:

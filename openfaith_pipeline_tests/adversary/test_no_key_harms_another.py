@@ -11,6 +11,7 @@ from psycopg import sql
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.inbox.lifecycle import finish_request
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
+from openfaith_pipeline.review.conflict_policies import ANY, Policy
 from openfaith_pipeline_tests.adversary.sender import (
     HOSTILE,
     HOSTILE_KEY,
@@ -22,8 +23,10 @@ from openfaith_pipeline_tests.adversary.sender import (
     send,
 )
 from openfaith_pipeline_tests.adversary.test_edges import JSON, call, started
+from openfaith_pipeline_tests.integration.conflicts.things import Person, choose
 
 SYNC_OF_PEACEFUL = "sync-of-the-peaceful"
+NAME_AT_SOURCE = "a name of the peaceful church's source"
 NAME_OF_PEACEFUL = "the peaceful church's own name"
 WORKFLOWS = ("ExternalSyncWorkflow", "CreateOrgWorkflow", "OnboardOrgWorkflow", "externalsyncworkflow", "%2e%2e")
 PROXIES = ("external-sync-workflow", "create-org-workflow", "onboard-org-workflow")
@@ -70,7 +73,7 @@ def bodies(draw: st.DrawFn, execution_id: str) -> Any:
     )
 
 
-def doors(execution_id: str, held_id: int) -> list[tuple[str, str]]:
+def doors(execution_id: str, held_id: int, conflict: str) -> list[tuple[str, str]]:
     """Method and path of each way in, those into the other church's own rooms included."""
     pages = [f"/orgs/{PEACEFUL}", f"/orgs/{PEACEFUL}/streams/people.people", f"/syncs/{SYNC_OF_PEACEFUL}"]
     status = [("GET", f"{prefix}{page}") for prefix in ("", "/api/status") for page in pages]
@@ -79,6 +82,16 @@ def doors(execution_id: str, held_id: int) -> list[tuple[str, str]]:
     for org_id in (HOSTILE, PEACEFUL):  # the other's held deletion under one's own church, too
         held = f"/orgs/{org_id}/deletions/{held_id}"
         status += [("GET", held), ("POST", f"{held}/approve"), ("POST", f"{held}/reject")]
+        decided = [f"/api/orgs/{org_id}/conflicts/{conflict}", f"/orgs/{org_id}/conflicts/{conflict}"]
+        status += [("POST", f"{each}/{decision}") for each in decided for decision in ("approve", "reject")]
+    status += [("GET", f"{prefix}/orgs/{PEACEFUL}/conflicts") for prefix in ("", "/api")]
+    status += [("GET", f"/api/orgs/{PEACEFUL}/policies")]
+    for org_id in (PEACEFUL, "*"):
+        status += [
+            (method, f"/api/orgs/{org_id}/policies/{place}?policy=local")
+            for method in ("PUT", "DELETE")
+            for place in ("people/firstName", "*/*")
+        ]
     of_workflow = [("POST", "/workflows/{0}"), ("GET", "/workflows/{0}/executions?org=" + PEACEFUL)]
     of_workflow += [
         ("GET", "/workflows/{0}/executions?limit=500"),
@@ -137,24 +150,40 @@ def belongings(database: Database, org_id: str) -> dict[str, list[str]]:
     return found
 
 
+def with_a_conflict_and_a_policy(database: Database, org_id: str) -> str:
+    """The id of a conflict of the org that waits; it has a policy of its own."""
+    with database.connect() as connection:
+        person = Person(connection, org_id, "77")
+        choose(connection, Policy.ASK, org_id)
+        person.here("Anna")
+        person.at_source(NAME_AT_SOURCE)
+        person.transform()
+        [(conflict,)] = person.conflicts("id")
+    return str(conflict)
+
+
 def test_nothing_a_key_of_one_church_asks_for_changes_or_shows_another(keyed: Database) -> None:
     assert send(keyed, PEACEFUL, body_of([element(person(), event_id="before")])) == 200
     with keyed.connect() as connection:
         connection.execute("UPDATE sync.orgs SET name = %s WHERE org_id = %s", (NAME_OF_PEACEFUL, PEACEFUL))
         begin_sync(connection, SyncStart(SYNC_OF_PEACEFUL, "a run", "incremental", "dagster", {"org": PEACEFUL}))
         [(held_id,)] = connection.execute(_HELD, (PEACEFUL, SYNC_OF_PEACEFUL)).fetchall()
+    conflict = with_a_conflict_and_a_policy(keyed, PEACEFUL)
     failed = started(keyed, KEY, PEACEFUL)[1]["executionId"]
     with keyed.connect() as connection:
         finish_request(connection, failed, "failed", "for the test", None)
     status, execution = started(keyed, KEY, PEACEFUL)
     assert status == 200
     execution_id = execution["executionId"]
-    hidden = (NAME_OF_PEACEFUL.encode(), SYNC_OF_PEACEFUL.encode(), execution_id.encode())
-    before = belongings(keyed, PEACEFUL)
+    hidden = (NAME_OF_PEACEFUL.encode(), SYNC_OF_PEACEFUL.encode(), NAME_AT_SOURCE.encode(), execution_id.encode())
+    before, before_of_all = belongings(keyed, PEACEFUL), belongings(keyed, ANY)
     assert {table for table, rows in before.items() if rows} >= {
         "sync.orgs",
         "sync.requests",
         "sync.webhook_deliveries",
+        "sync.held_deletions",
+        "sync.conflicts",
+        "sync.conflict_policies",
     }
 
     @hypothesis_settings(
@@ -165,7 +194,7 @@ def test_nothing_a_key_of_one_church_asks_for_changes_or_shows_another(keyed: Da
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(door=st.sampled_from(doors(execution_id, held_id)), body=bodies(execution_id), headers=HEADERS)
+    @given(door=st.sampled_from(doors(execution_id, held_id, conflict)), body=bodies(execution_id), headers=HEADERS)
     def harm(door: tuple[str, str], body: Any, headers: dict[str, str]) -> None:
         ask(door, body, headers)
 
@@ -179,8 +208,8 @@ def test_nothing_a_key_of_one_church_asks_for_changes_or_shows_another(keyed: Da
             assert not [each for each in hidden if each in told], door
 
     for id in (execution_id, failed):  # one can be canceled, the other resumed
-        for door in doors(id, held_id):
+        for door in doors(id, held_id, conflict):
             ask(door, {"tokenKey": PEACEFUL, "executionId": id}, {"Authorization": f"Bearer {HOSTILE_KEY}"})
     harm()
-    assert belongings(keyed, PEACEFUL) == before
+    assert (belongings(keyed, PEACEFUL), belongings(keyed, ANY)) == (before, before_of_all)
     assert started(keyed, KEY, PEACEFUL)[1]["executionId"] == execution_id, "and it is answered as it would be without"

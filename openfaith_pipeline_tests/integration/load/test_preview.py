@@ -1,6 +1,7 @@
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.preview import preview_columns, preview_rows
 from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.text.printable import plain_or_hash
 from openfaith_pipeline_tests.integration.raw_rows import put_row
 
 ORG, OTHER = "org_a", "org_b"
@@ -19,6 +20,17 @@ def test_a_preview_shows_the_orgs_own_rows_without_deleted_ones(database: Databa
     assert [(row["id"], row["person_id"]) for row in rows] == [("1", "7"), ("3", "8")]
     assert "example.org" not in str(rows)
     assert list(rows[0]) == list(preview_columns(emails))
+
+
+def test_an_id_that_may_be_anything_is_not_shown(database: Database) -> None:
+    emails = STREAMS["people.emails"]
+    with database.connect() as connection:
+        put_row(connection, emails.name, ORG, "anna@example.org", person_id="\x1b[2J Anna Example")
+        [row] = preview_rows(connection, emails, ORG, limit=2)
+
+    assert row["id"] == plain_or_hash("anna@example.org")
+    assert row["person_id"] == plain_or_hash("\x1b[2J Anna Example")
+    assert "nna" not in str(row)
 
 
 def test_every_stream_has_a_preview(database: Database) -> None:

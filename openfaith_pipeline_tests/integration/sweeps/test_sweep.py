@@ -18,17 +18,19 @@ from pydantic import SecretStr
 
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.registry import add_org
-from openfaith_pipeline.database import Database
+from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.load.sync_leases import end_expired
 from openfaith_pipeline.orgs.org_settings import SYNC_EVERY
 from openfaith_pipeline.orgs.registry import pause_org
 from openfaith_pipeline.orgs.turns import LEASE_TTL, Kind, claim_turns, enroll_orgs, keep_turns
 from openfaith_pipeline.planning_center import PersonalAccessToken
-from openfaith_pipeline.settings import environment_with
+from openfaith_pipeline.settings import environment_with, load_settings
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline.sync import sweep as sweeping
 from openfaith_pipeline.sync.sweep import SweepOrder
-from openfaith_pipeline_tests.integration.sweeps.conftest import STREAMS, make_due, swept
+from openfaith_pipeline_tests.forking import fork
+from openfaith_pipeline_tests.integration.sweeps.conftest import STREAMS, Heard, make_due, swept
 
 
 def turns(database: Database) -> dict[str, dict]:
@@ -225,6 +227,48 @@ def test_a_killed_sweeps_orgs_are_taken_up_under_their_sync_id(
     assert (report.orgs, report.failures) == (4, {})
     assert {org_id: outcome.sync_id for org_id, outcome in heard.outcomes.items()} == begun
     assert all(count(database, "pco_people.emails", org_id) == truth(simulator, org_id) for org_id in org_ids)
+
+
+def _sweep_two() -> None:
+    with open_database(load_settings()) as database:
+        asyncio.run(sweeping.sweep(database, SweepOrder(orgs_at_once=2), Heard()))
+
+
+def test_where_one_sweep_is_killed_another_goes_on_and_the_turns_are_taken_again(
+    database: Database, simulator: SimulatorClient, org_ids: list[str], environment: dict[str, str]
+) -> None:
+    simulator.set_latency(Latency(base_ms=1500))
+    killed = fork(_sweep_two, environment=environment_with(**environment))
+    try:
+        wait_until_all_are_claimed(database, org_ids[:2])
+        theirs = {org_id: turn["sync_id"] for org_id, turn in turns(database).items() if turn["holder"]}
+        assert len(theirs) == 2
+        with ThreadPoolExecutor() as pool:
+            sweep = pool.submit(swept, database)
+            wait_until_all_are_claimed(database, org_ids)
+            killed.kill()
+            killed.wait(10)
+            simulator.set_latency(Latency())
+            report, heard = sweep.result()
+    finally:
+        killed.kill()
+        simulator.set_latency(Latency())
+    assert (report.failures, heard.outcomes.keys()) == ({}, set(org_ids) - theirs.keys())
+
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.syncs SET lease_expires_at = now() WHERE status = 'running'")
+    with database.connect() as connection:
+        assert end_expired(connection) == 2
+        left = connection.execute("SELECT sync_id FROM sync.syncs WHERE status = 'interrupted'").fetchall()
+    assert {sync_id for (sync_id,) in left} == set(theirs.values())
+
+    expire_leases(database)
+    report, heard = swept(database)
+    assert {org_id: outcome.sync_id for org_id, outcome in heard.outcomes.items()} == theirs
+    assert report.failures == {}
+    assert all(count(database, "pco_people.emails", org_id) == truth(simulator, org_id) for org_id in org_ids)
+    with database.connect() as connection:
+        assert connection.execute("SELECT DISTINCT status FROM sync.syncs").fetchall() == [("succeeded",)]
 
 
 def test_a_sweep_whose_leases_have_run_out_takes_no_org_twice(

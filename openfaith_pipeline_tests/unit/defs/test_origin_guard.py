@@ -94,6 +94,10 @@ def test_a_page_of_another_site_embeds_nothing(client: TestClient) -> None:
     assert client.get("/runs", headers=embedded).status_code == 403
 
 
+def test_a_page_of_another_site_frames_nothing_in_a_browser_that_does_not_say_so(client: TestClient) -> None:
+    assert client.get("/runs").headers["x-frame-options"] == "SAMEORIGIN"
+
+
 def test_a_link_from_another_site_is_followed(client: TestClient) -> None:
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 
