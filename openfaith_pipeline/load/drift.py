@@ -31,7 +31,9 @@ class Sightings:
 
         They are shown in events and on terminals: of new names only plain ones are repeated, and not endlessly many.
         """
-        new = {(plain_or_hash(name), "new") for name in self.attributes - stream.attributes.keys() - set(stream.withheld)}
+        new = {
+            (plain_or_hash(name), "new") for name in self.attributes - stream.attributes.keys() - set(stream.withheld)
+        }
         gone = {(name, "gone") for name in stream.attributes.keys() - self.attributes}
         return sorted({*sorted(new)[:MOST_NEW]} | gone | {(name, "retyped") for name in self.retyped})
 
