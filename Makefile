@@ -17,7 +17,7 @@ WORKERS ?= 3
 ARGS ?=
 PYTHONS ?= python3.11 python3.12 python3.13
 
-.PHONY: broker help demo dev test test-fast test-package chaos lint audit format docs dist browser install clean
+.PHONY: broker help demo dev test test-fast test-package chaos soak lint audit format docs dist browser install clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -42,6 +42,9 @@ test-package: $(READY)  ## the built package installed by pip and used, on each 
 
 chaos: $(READY)  ## syncs killed at random points, a tenth of them in Dagster, 300 times unless ARGS="--rounds N"
 	@$(BIN)/python -m openfaith_pipeline_tests.chaos $(ARGS)
+
+soak: $(READY)  ## 30 simulated days of three churches, incidents and kills included; ARGS="--days N --seconds PER_DAY --seed N"
+	@$(BIN)/python -m openfaith_pipeline_tests.soak $(ARGS)
 
 lint: $(READY)  ## format, lint, import walls, dependencies, types
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run 'make format'" >&2; exit 1; }

@@ -1,0 +1,201 @@
+"""The days, one after another: life, incidents, kills, and time that passes; then the proof."""
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from openfaith_pipeline_tests.soak.incidents import INCIDENTS, Incident, Played, begin, calm, end
+from openfaith_pipeline_tests.soak.judging import Row, alerts_of, wrong_alerts
+from openfaith_pipeline_tests.soak.life import live
+from openfaith_pipeline_tests.soak.measures import Growth, growths, measure
+from openfaith_pipeline_tests.soak.world import World, wait_until
+
+STEPS: Final = 2
+STEP_SECONDS: Final = 86_400 // STEPS
+_SETTLE_SECONDS: Final = 150
+_FIRST_SECONDS: Final = 300
+_VICTIMS: Final = ("run", "daemon", "code process", "service", "applier", "webserver", "code server", "postgres")
+_KILL_SHARE: Final = 0.2
+
+_TURNS: Final = """
+SELECT count(*) FROM sync.org_schedules
+ WHERE kind = 'incremental' AND attempted_at >= %s AND (lease_expires_at IS NULL OR lease_expires_at < now())
+"""
+_FAILED: Final = "SELECT org_id, error FROM sync.org_schedules WHERE failures > 0"
+_LEFT: Final = """
+SELECT 'lease of ' || stream FROM sync.stream_states WHERE lease_expires_at > now()
+UNION ALL SELECT 'running sync of ' || stream FROM sync.stream_syncs WHERE status = 'running'
+UNION ALL SELECT 'delivery that was not applied' FROM sync.webhook_deliveries WHERE status = 'waiting'
+"""
+
+
+@dataclass
+class Outcome:
+    """What came of it."""
+
+    days: int
+    seed_words: str = ""
+    changes: int = 0
+    seconds: float = 0
+    slow_steps: list[str] = field(default_factory=list)
+    history: list[Played] = field(default_factory=list)
+    figures: list[dict[str, float]] = field(default_factory=list)
+    alerts: list[Row] = field(default_factory=list)
+    messages: int = 0
+    kills: dict[str, int] = field(default_factory=dict)
+    proofs: dict[str, str] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def growths(self) -> list[Growth]:
+        return growths(self.figures)
+
+    def keep_logs(self, world: World, directory: Path) -> None:
+        """The home's disk goes with the run; its logs stay where something was wrong."""
+        if self.wrong:
+            shutil.copytree(world.settings.home / "logs", directory / "logs", dirs_exist_ok=True)
+
+
+def soak(world: World, days: int, seconds: float) -> Outcome:
+    outcome = Outcome(days)
+    began_at = time.monotonic()
+    plan = _plan(world, days, outcome)
+    calm(world, "")
+    wait_until(lambda: _are_settled(world, None), _FIRST_SECONDS, "the first sync of every church")
+    for day in range(1, days + 1):
+        day_began_at = time.monotonic()
+        for step in range(STEPS):
+            _play_step(world, outcome, plan.get((day, step)), f"day {day}, step {step + 1}")
+        outcome.figures.append(measure(world))
+        _say(world, day, outcome, time.monotonic() - day_began_at)
+        time.sleep(max(0.0, seconds - (time.monotonic() - day_began_at)))
+    _conclude(world, outcome)
+    outcome.seconds = time.monotonic() - began_at
+    return outcome
+
+
+def _plan(world: World, days: int, outcome: Outcome) -> dict[tuple[int, int], Incident]:
+    """Each incident once, each in days of its own; the order is the seed's. Those that do not fit are named."""
+    possible = [each for each in INCIDENTS if each.is_possible(world)]
+    outcome.skipped = [f"{each.name}: not possible here" for each in INCIDENTS if each not in possible]
+    world.chance.shuffle(possible)
+    plan: dict[tuple[int, int], Incident] = {}
+    pause = max(1, (days - 2) * STEPS // max(1, len(possible)))
+    for number, incident in enumerate(possible):
+        step = STEPS + number * pause
+        if step + incident.steps > (days - 1) * STEPS:
+            outcome.skipped.append(f"{incident.name}: no room within {days} days")
+            continue
+        plan[step // STEPS + 1, step % STEPS] = incident
+    return plan
+
+
+def _play_step(world: World, outcome: Outcome, incident: Incident | None, name: str) -> None:
+    """Some hours: what was planned begins, the churches live, time passes, and the product keeps up."""
+    for played in [each for each in outcome.history if each.ended_at is None]:
+        played.steps_left -= 1
+        if played.steps_left < 0:
+            end(world, played)
+    if incident:
+        outcome.history.append(begin(world, incident))
+        print(f"{name}: {incident.name}", flush=True)
+    outcome.changes += live(world)
+    passed_at = _pass_time(world)
+    if world.chance.random() < _KILL_SHARE and not _is_troubled(outcome):
+        time.sleep(world.chance.random() * 8)
+        world.kill(world.chance.choice(_VICTIMS))
+    _settle(world, outcome, passed_at, name)
+
+
+def _is_troubled(outcome: Outcome) -> bool:
+    """Whether an incident has alerts of its own to be judged by, which a kill would blur."""
+    return any(each.ended_at is None and (each.expected or each.incident.allowed) for each in outcome.history)
+
+
+def _pass_time(world: World) -> datetime:
+    """Set the clock forward.
+
+    Dagster's daemon looks at its schedules when the clock that it saw last comes to a full minute. So that this is in a
+    few seconds each time, the clock is set to the last seconds of a minute.
+    """
+    second = int(world.clock.now().timestamp()) % 60
+    time.sleep((60 - second - 4) % 60 if second < 56 else 0)
+    world.clock.advance(STEP_SECONDS + 40)
+    return world.clock.now()
+
+
+def _settle(world: World, outcome: Outcome, since: datetime, name: str) -> None:
+    try:
+        wait_until(lambda: _are_settled(world, since), _SETTLE_SECONDS, name)
+    except TimeoutError:
+        outcome.slow_steps.append(f"{name}: {world.rows(_FAILED)}")
+
+
+def _are_settled(world: World, since: datetime | None) -> bool:
+    rows = world.rows(_TURNS, [since or datetime.fromtimestamp(0).astimezone()])
+    return bool(rows) and rows[0][0] == len(world.org_ids)
+
+
+def _say(world: World, day: int, outcome: Outcome, seconds: float) -> None:
+    alerts = len(world.inbox.messages)
+    print(
+        f"day {day} ({world.clock.now():%Y-%m-%d}): {outcome.changes} changes, {alerts} alerts, {seconds:.0f} s",
+        flush=True,
+    )
+
+
+def _conclude(world: World, outcome: Outcome) -> None:
+    """All troubles over, some quiet hours, and then the proof that everything is as it must be."""
+    for played in [each for each in outcome.history if each.ended_at is None]:
+        end(world, played)
+    calm(world, "")
+    for step in range(STEPS + 1):
+        _settle(world, outcome, _pass_time(world), f"quiet step {step + 1}")
+    for org_id in world.org_ids:
+        outcome.proofs[org_id] = _proof(world, org_id, outcome.wrong)
+    _wait_for_alerts(world)
+    outcome.wrong += [f"left over: {row[0]}" for row in world.rows(_LEFT) or ()]
+    outcome.wrong += wrong_alerts(world, outcome.history)
+    outcome.wrong += [
+        f"{each.name} grew from {each.middle:.0f} to {each.last:.0f} {each.unit}"
+        for each in outcome.growths
+        if each.is_too_much
+    ]
+    outcome.alerts, outcome.messages, outcome.kills = alerts_of(world), len(world.inbox.messages), world.kills
+
+
+def _wait_for_alerts(world: World) -> None:
+    """The sensor that closes alerts looks every thirty seconds."""
+    deadline = time.monotonic() + 90
+    while any(row.resolved_at is None for row in alerts_of(world)) and time.monotonic() < deadline:
+        time.sleep(2)
+
+
+def _proof(world: World, org_id: str, wrong: list[str]) -> str:
+    synced, told = world.verb("sync", org_id, "--mode", "reconcile", "--if-busy", "wait")
+    if synced != 0:
+        wrong.append(f"the last sync of {org_id}: {told[-500:]}")
+    code, told = world.verb("verify", org_id, "--full", "--json")
+    try:
+        report: dict[str, Any] = json.loads(told)
+    except ValueError:
+        report = {"status": f"exit code {code}: {told[-500:]}"}
+    if code != 0 or report.get("status") != "equal":
+        wrong.append(f"verify of {org_id}: {_short(report)}")
+    return str(report.get("status"))
+
+
+def _short(report: dict[str, Any]) -> str:
+    return json.dumps({name: value for name, value in report.items() if value and name != "streams"}, default=str)[
+        :3000
+    ]
+
+
+def names_of(history: Sequence[Played]) -> list[str]:
+    return [each.incident.name for each in history]
