@@ -35,7 +35,9 @@ WITH switched AS (
        AND connection.held_in IS NOT NULL AND connection.is_enabled_there <> details.enabled
     RETURNING connection.org_id, details.enabled
 )
-UPDATE sync.orgs AS org SET paused_at = CASE WHEN switched.enabled THEN NULL ELSE coalesce(org.paused_at, now()) END
+UPDATE sync.orgs AS org
+   SET paused_at = CASE WHEN switched.enabled THEN NULL ELSE coalesce(org.paused_at, now()) END,
+       resumed_at = CASE WHEN switched.enabled AND org.paused_at IS NOT NULL THEN now() ELSE org.resumed_at END
   FROM switched WHERE switched.org_id = org.org_id
 """)
 

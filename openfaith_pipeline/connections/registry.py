@@ -85,6 +85,7 @@ def set_connection_state(
     """
     has_changed = connection.execute(
         "UPDATE sync.source_connections SET state = %(state)s, reason = %(reason)s, updated_at = now(),"
+        " revived_at = CASE WHEN state = 'needs_reconnect' AND %(state)s <> state THEN now() ELSE revived_at END,"
         " dead_since = CASE WHEN %(state)s = 'needs_reconnect' THEN coalesce(dead_since, now()) END"
         " WHERE org_id = %(org)s AND adapter = %(adapter)s"
         " AND (state, reason) IS DISTINCT FROM (%(state)s, %(reason)s)",

@@ -1,6 +1,7 @@
 """Orgs with a stream that has not succeeded for too long.
 
-A paused org is left out on purpose, and one that has to be connected again is known as that. Streams that the org has
+A paused org is left out on purpose, and one that has to be connected again is known as that; once that is over, it has
+time to catch up. Streams that the org has
 chosen not to sync any more are never late.
 """
 
@@ -14,10 +15,11 @@ from psycopg.rows import class_row
 _DELAYS: Final = """
 WITH progress AS (
     SELECT org.org_id, state.stream,
-           coalesce(state.last_succeeded_at,
-                    (SELECT min(started_at) FROM sync.stream_syncs AS begun
-                      WHERE begun.org_id = state.org_id AND begun.stream = state.stream),
-                    org.created_at) AS since
+           greatest(coalesce(state.last_succeeded_at,
+                             (SELECT min(started_at) FROM sync.stream_syncs AS begun
+                               WHERE begun.org_id = state.org_id AND begun.stream = state.stream),
+                             org.created_at),
+                    org.resumed_at, link.revived_at) AS since
       FROM sync.orgs AS org
       JOIN sync.connections AS link USING (org_id)
       LEFT JOIN sync.org_settings AS chosen USING (org_id)

@@ -72,7 +72,10 @@ def pause_org(connection: Connection[Any], org_id: str) -> None:
 
 def resume_org(connection: Connection[Any], org_id: str) -> None:
     """Resume syncing a paused org."""
-    statement = "UPDATE sync.orgs SET paused_at = NULL WHERE org_id = %s AND removed_at IS NULL"
+    statement = (
+        "UPDATE sync.orgs SET paused_at = NULL, resumed_at = CASE WHEN paused_at IS NULL THEN resumed_at ELSE now() END"
+        " WHERE org_id = %s AND removed_at IS NULL"
+    )
     _change(connection, org_id, statement)
 
 

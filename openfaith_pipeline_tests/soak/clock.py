@@ -7,6 +7,7 @@ Postgres' now() all go by a day that passes in a moment, as on a machine that wa
 
 import mmap
 import os
+import shlex
 import shutil
 import struct
 import subprocess
@@ -47,6 +48,18 @@ class Clock:
     @property
     def _ahead(self) -> int:
         return int(_SECONDS.unpack_from(self._shared)[0])
+
+    def postgres_bin(self, directory: Path, binaries: Path) -> Path:
+        """A directory of Postgres' programs of which the server goes by this clock; it is started without variables."""
+        directory.mkdir(mode=0o755)
+        for program in binaries.iterdir():
+            if program.name != "postgres":
+                (directory / program.name).symlink_to(program)
+        variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in self.environment.items())
+        server = directory / "postgres"
+        server.write_text(f'#!/bin/sh\n{variables} exec {shlex.quote(str(binaries / "postgres"))} "$@"\n')
+        server.chmod(0o755)
+        return directory
 
 
 def _compile(library: Path) -> None:

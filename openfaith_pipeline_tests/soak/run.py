@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,9 @@ _KILL_SHARE: Final = 0.2
 _TURNS: Final = """
 SELECT count(*) FROM sync.org_schedules
  WHERE kind = 'incremental' AND attempted_at >= %s AND (lease_expires_at IS NULL OR lease_expires_at < now())
+"""
+_RUNS: Final = """
+SELECT count(*) FROM dagster.runs WHERE status IN ('QUEUED', 'NOT_STARTED', 'STARTING', 'STARTED', 'CANCELING')
 """
 _FAILED: Final = "SELECT org_id, error FROM sync.org_schedules WHERE failures > 0"
 _LEFT: Final = """
@@ -127,7 +130,10 @@ def _pass_time(world: World) -> datetime:
     second = int(world.clock.now().timestamp()) % 60
     time.sleep((60 - second - 4) % 60 if second < 56 else 0)
     world.clock.advance(STEP_SECONDS + 40)
-    return world.clock.now()
+    now = world.clock.now()
+    for (theirs,) in world.rows("SELECT now()") or ():
+        assert abs(theirs - now) < timedelta(minutes=1), "Postgres does not go by the clock"
+    return now
 
 
 def _settle(world: World, outcome: Outcome, since: datetime, name: str) -> None:
@@ -139,7 +145,9 @@ def _settle(world: World, outcome: Outcome, since: datetime, name: str) -> None:
 
 def _are_settled(world: World, since: datetime | None) -> bool:
     rows = world.rows(_TURNS, [since or datetime.fromtimestamp(0).astimezone()])
-    return bool(rows) and rows[0][0] == len(world.org_ids)
+    if not rows or rows[0][0] < len(world.org_ids):
+        return False
+    return world.rows(_RUNS) == [(0,)]
 
 
 def _say(world: World, day: int, outcome: Outcome, seconds: float) -> None:

@@ -15,6 +15,8 @@ from typing import Any, Final
 import psutil
 import psycopg
 
+from openfaith_pipeline.database.account import server_account
+from openfaith_pipeline.database.binaries import find_binaries
 from openfaith_pipeline.database.server import running_server, stop_server
 from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator import ChurchSpec, RateLimit, SimulatorClient, made_up_churches, running_simulator
@@ -148,6 +150,7 @@ def running_world(directory: Path, seed: int) -> Iterator[World]:
             **clock.environment,
             **SETTINGS,
             OPENFAITH_HOME=str(directory / "home"),
+            OPENFAITH_POSTGRES_BIN=str(clock.postgres_bin(directory / "postgres-bin", _binaries(directory))),
             OPENFAITH_SLACK_WEBHOOK=inbox.url,
             OPENFAITH_PUBLIC_URL=f"http://127.0.0.1:{service}",
         )
@@ -160,6 +163,11 @@ def running_world(directory: Path, seed: int) -> Iterator[World]:
             code, told = world.verb("org", "set", church.org_id, *_ORG_SETTINGS)
             assert code == 0, told
         yield world
+
+
+def _binaries(directory: Path) -> Path:
+    settings = Settings(home=directory / "home")
+    return find_binaries(settings, server_account(settings.postgres_user, None))
 
 
 @contextmanager

@@ -30,6 +30,7 @@ ORGS: Final = Table(
     moment_of_insert("created_at"),
     moment("paused_at"),
     moment("removed_at"),
+    moment("resumed_at"),
 )
 
 CONNECTIONS: Final = Table(
@@ -54,6 +55,7 @@ CONNECTIONS: Final = Table(
     moment_of_insert("updated_at"),
     one_of("kind", "personal_access_token", "oauth"),
     Column("adapter", Text, primary_key=True, comment="the source that it leads to"),
+    Column("revived_at", DateTime(timezone=True), comment="when a dead one worked again"),
     one_of("state", "connected", "degraded", "needs_reconnect"),
     postgresql_partition_by="LIST (adapter)",
 )
@@ -125,6 +127,7 @@ RATE_BUDGETS: Final = Table(
     Column("ledger", JSONB, nullable=False, comment="who leased which requests, and what the server has counted"),
     Column("version", BigInteger, nullable=False),
     Column("adapter", Text, primary_key=True, comment="the source that it leads to"),
+    Column("revived_at", DateTime(timezone=True), comment="when a dead one worked again"),
     Column(
         "requests",
         BigInteger,

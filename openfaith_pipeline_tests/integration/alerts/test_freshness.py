@@ -8,7 +8,7 @@ from openfaith_pipeline.alerts.freshness import watch_freshness
 from openfaith_pipeline.alerts.incidents import list_alerts
 from openfaith_pipeline.connections.registry import set_connection_state
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.orgs.registry import new_org_id, pause_org
+from openfaith_pipeline.orgs.registry import new_org_id, pause_org, resume_org
 from openfaith_pipeline_tests.tenants import add_orgs
 
 ORG, OTHER = new_org_id(), new_org_id()
@@ -84,6 +84,24 @@ def test_an_org_of_which_nothing_was_ever_synced_is_an_incident_unless_it_cannot
     assert _watch(database) == []
     with database.connect() as connection:
         set_connection_state(connection, OTHER, "connected", adapter="pco")
+        connection.execute("UPDATE sync.source_connections SET revived_at = now() - interval '2 days'")
     assert _watch(database) == [OTHER]
     with database.connect() as connection:
         assert "nothing has been synced" in list_alerts(connection, org_id=OTHER)[0].message
+
+
+def test_an_org_is_not_late_for_the_time_in_which_it_was_paused_or_could_not_be_reached(database: Database) -> None:
+    _stream(database, "people.people", "3 days")
+    with database.connect() as connection:
+        pause_org(connection, ORG)
+        resume_org(connection, ORG)
+    assert _watch(database) == []
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.orgs SET resumed_at = now() - interval '2 days'")
+        resume_org(connection, ORG)  # it was not paused, so this changes nothing
+        set_connection_state(connection, ORG, "needs_reconnect", "refused", adapter="pco")
+        set_connection_state(connection, ORG, "connected", adapter="pco")
+    assert _watch(database) == []
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.source_connections SET revived_at = now() - interval '2 days'")
+    assert _watch(database) == [ORG]
