@@ -6,16 +6,20 @@ import dagster as dg
 
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import EXECUTOR
+from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.sync.maintenance import maintain
 
 
 @dg.op(
     description="Creates the journal's next months, drops those past retention, gives up abandoned syncs, and"
     " deletes old runs and events, except the newest of each asset's partition.",
+    retry_policy=RETRY_POLICY,
     out=dg.Out(dg.Nothing),
 )
 def keep_in_order(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
-    context.add_output_metadata(asdict(maintain(database.database)))
+    with acted_on(context):
+        kept = maintain(database.database)
+    context.add_output_metadata(asdict(kept))
 
 
 @dg.job(name="maintenance", description="Daily maintenance.", executor_def=EXECUTOR)

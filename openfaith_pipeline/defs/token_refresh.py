@@ -7,14 +7,20 @@ import dagster as dg
 from openfaith_pipeline.connections.oauth_tokens import orgs_with_due_tokens, refresh_due_tokens
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import EXECUTOR
+from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 _FAILURES_TOLD: Final = 20
 
 
-@dg.op(description="Refreshes every token that would expire before the next hourly refresh.", out=dg.Out(dg.Nothing))
+@dg.op(
+    description="Refreshes every token that would expire before the next hourly refresh.",
+    retry_policy=RETRY_POLICY,
+    out=dg.Out(dg.Nothing),
+)
 def refresh_tokens(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
-    outcomes = refresh_due_tokens(database.database, adapter=DEFAULT_SOURCE.adapter)
+    with acted_on(context):
+        outcomes = refresh_due_tokens(database.database, adapter=DEFAULT_SOURCE.adapter)
     failures = {org_id: error for org_id, error in outcomes.items() if error}
     context.add_output_metadata({"refreshed": len(outcomes) - len(failures), "failed": len(failures)})
     for org_id, error in list(failures.items())[:_FAILURES_TOLD]:

@@ -11,6 +11,7 @@ from openfaith_pipeline.audit.verification import Extent
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import EXECUTOR
+from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.verified_checks import VERIFIED, judged_parts, result_of, verify_now
 from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, UsageError
 from openfaith_pipeline.orgs.registry import list_orgs
@@ -21,6 +22,7 @@ _FAILURES_TOLD: Final = 20
 @dg.op(
     description="Verifies a share of the streams of every org that is not paused, one org after the other, with the"
     " lowest priority in its request budget.",
+    retry_policy=RETRY_POLICY,
     out=dg.Out(dg.Nothing),
 )
 def verify_share(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
@@ -30,18 +32,19 @@ def verify_share(context: dg.OpExecutionContext, database: DatabaseResource) -> 
         return
     failures: dict[str, str] = {}
     statuses: list[str] = []
-    for org_id in _orgs(database.database):
-        try:
-            report = _verify(database.database, org_id, datetime.now(UTC).date(), nights)
-        except DatabaseUnavailable:
-            raise
-        except UsageError:
-            continue  # paused meanwhile, or nothing of the share was ever read
-        except OpenFaithError as error:
-            failures[org_id] = str(error)
-        else:
-            statuses.append(report.status)
-            _report_checks(context, report)
+    with acted_on(context):
+        for org_id in _orgs(database.database):
+            try:
+                report = _verify(database.database, org_id, datetime.now(UTC).date(), nights)
+            except DatabaseUnavailable:
+                raise
+            except UsageError:
+                continue  # paused meanwhile, or nothing of the share was ever read
+            except OpenFaithError as error:
+                failures[org_id] = str(error)
+            else:
+                statuses.append(report.status)
+                _report_checks(context, report)
     _conclude(context, statuses, failures)
 
 

@@ -22,16 +22,16 @@ def main() -> int:
     print(f"seed {options.seed}, {options.days} days; logs are below {directory}", flush=True)
     try:
         with running_world(directory, options.seed) as world:
-            outcome = soak(world, options.days, options.seconds)
-            outcome.keep_logs(world, directory)
+            outcome = soak(world, options.days, options.seconds, options.minutes)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for each in outcome.wrong:
         print(f"wrong: {each}", file=sys.stderr)
     if options.record:
-        command = f"make soak ARGS='--days {options.days} --seconds {options.seconds:g} --seed {options.seed} --record'"
-        write_report(outcome, command)
+        given = ("days", "seconds", "minutes", "seed")
+        arguments = " ".join(f"--{name} {getattr(options, name):g}" for name in given)
+        write_report(outcome, f"make soak ARGS='{arguments} --record'")
     if not outcome.wrong:
         shutil.rmtree(directory, ignore_errors=True)
         print("nothing was wrong")
@@ -42,6 +42,7 @@ def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--days", type=int, default=30, help="simulated days; 30 by default")
     parser.add_argument("--seconds", type=float, default=30, help="the least that a day takes; 30 by default")
+    parser.add_argument("--minutes", type=float, default=240, help="after which no day begins any more; 240 by default")
     parser.add_argument("--seed", type=int, default=1, help="of the churches, and of what happens when; 1 by default")
     parser.add_argument("--record", action="store_true", help="write the report into benchmarks/SOAK.md")
     return parser.parse_args()

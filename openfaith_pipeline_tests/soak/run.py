@@ -1,12 +1,10 @@
 """The days, one after another: life, incidents, kills, and time that passes; then the proof."""
 
 import json
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from openfaith_pipeline_tests.soak.incidents import INCIDENTS, Incident, Played, begin, calm, end
@@ -59,25 +57,26 @@ class Outcome:
     def growths(self) -> list[Growth]:
         return growths(self.figures)
 
-    def keep_logs(self, world: World, directory: Path) -> None:
-        """The home's disk goes with the run; its logs stay where something was wrong."""
-        if self.wrong:
-            shutil.copytree(world.settings.home / "logs", directory / "logs", dirs_exist_ok=True)
 
-
-def soak(world: World, days: int, seconds: float) -> Outcome:
-    outcome = Outcome(days)
+def soak(world: World, days: int, seconds: float, minutes: float) -> Outcome:
+    """Let the days pass and prove the end. minutes: after which no further day begins."""
+    outcome = Outcome(0)
     began_at = time.monotonic()
     plan = _plan(world, days, outcome)
     calm(world, "")
     wait_until(lambda: _are_settled(world, None), _FIRST_SECONDS, "the first sync of every church")
     for day in range(1, days + 1):
+        if time.monotonic() - began_at > minutes * 60:
+            break
+        outcome.days = day
         day_began_at = time.monotonic()
         for step in range(STEPS):
             _play_step(world, outcome, plan.get((day, step)), f"day {day}, step {step + 1}")
         outcome.figures.append(measure(world))
         _say(world, day, outcome, time.monotonic() - day_began_at)
         time.sleep(max(0.0, seconds - (time.monotonic() - day_began_at)))
+    begun = {each.incident.name for each in outcome.history}
+    outcome.skipped += [f"{each.name}: its day did not come" for each in plan.values() if each.name not in begun]
     _conclude(world, outcome)
     outcome.seconds = time.monotonic() - began_at
     return outcome
@@ -163,7 +162,7 @@ def _conclude(world: World, outcome: Outcome) -> None:
     for played in [each for each in outcome.history if each.ended_at is None]:
         end(world, played)
     calm(world, "")
-    for step in range(STEPS + 1):
+    for step in range(STEPS):
         _settle(world, outcome, _pass_time(world), f"quiet step {step + 1}")
     for org_id in world.org_ids:
         outcome.proofs[org_id] = _proof(world, org_id, outcome.wrong)

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -188,6 +189,8 @@ def _running_dev(world: World, service: int) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             world.dev.kill()
             world.dev.wait()
+        # The home's disk goes with the run.
+        shutil.copytree(world.settings.home / "logs", world.directory / "logs", dirs_exist_ok=True)
 
 
 def wait_until(is_so: Callable[[], object], seconds: float, awaited: str) -> None:
