@@ -150,8 +150,17 @@ def _look_after_database(database: Database, stack: ExitStack) -> None:
     except DatabaseUnavailable as error:
         terminal.say(f"Postgres does not answer: {error}")
         if database.settings.is_embedded:
-            stack.enter_context(open_database(database.settings))
-            terminal.say("Postgres has been restarted")
+            _restart_database(database, stack)
+
+
+def _restart_database(database: Database, stack: ExitStack) -> None:
+    """Start the embedded server again; where it cannot start now, as on a full disk, the next look tries again."""
+    try:
+        stack.enter_context(open_database(database.settings))
+    except (ConfigurationError, DatabaseUnavailable) as error:
+        terminal.say(f"Postgres cannot be started, which is tried again: {error}")
+    else:
+        terminal.say("Postgres has been restarted")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ _BAD_WEBHOOKS: Final = Webhooks(
 
 @dataclass(frozen=True)
 class Expected:
-    """An alert: its kind, its org (None for an alert of all), and a part of its incident's name."""
+    """An alert: its kind, its org, and its incident where the org may have several alerts of the kind."""
 
     kind: str
     org_id: str | None
@@ -31,7 +31,8 @@ class Expected:
 class Incident:
     """begin, end: each gets the world and the org concerned. steps: how long it lasts.
 
-    kinds: of alerts that it has to raise, once each: for every org where `is_of_all`. allowed: those that it may.
+    kinds: of alerts that it has to raise, once each: for every org where `is_of_all`. told_as: their incident, where
+    there are several of the kind. allowed: kinds that it may raise.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Incident:
     steps: int = 1
     kinds: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
+    told_as: str = ""
     is_of_all: bool = False
     is_possible: Callable[[World], bool] = lambda _: True
 
@@ -60,7 +62,7 @@ def begin(world: World, incident: Incident) -> Played:
     org_id = world.chance.choice(world.org_ids)
     played = Played(incident, org_id, world.clock.now(), incident.steps)
     orgs = world.org_ids if incident.is_of_all else [org_id]
-    played.expected = [Expected(kind, org) for kind in incident.kinds for org in orgs]
+    played.expected = [Expected(kind, org, incident.told_as) for kind in incident.kinds for org in orgs]
     incident.begin(world, org_id)
     return played
 
@@ -172,6 +174,13 @@ INCIDENTS: Final = (
     Incident("the disk is full", _fill_disk, _free_disk, 1, (), ("run_failed",), is_possible=lambda w: w.disk.is_small),
     Incident("Postgres is killed", _crash_postgres, _nothing),
     Incident(
-        "Planning Center is down", _outage, calm, 2, ("run_failed",), ("run_failed", "freshness_missed"), is_of_all=True
+        "Planning Center is down",
+        _outage,
+        calm,
+        2,
+        ("run_failed",),
+        ("run_failed", "freshness_missed"),
+        told_as="incremental sweep",
+        is_of_all=True,
     ),
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from openfaith_pipeline_tests.soak.incidents import Played
+from openfaith_pipeline_tests.soak.incidents import Expected, Played
 from openfaith_pipeline_tests.soak.world import World
 
 _AFTERWARDS: Final = timedelta(hours=12)
@@ -45,7 +45,7 @@ def wrong_alerts(world: World, history: Sequence[Played]) -> list[str]:
     for played in history:
         during = [row for row in rows if _is_during(row, played)]
         for expected in played.expected:
-            found = [row for row in during if (row.kind, row.org_id) == (expected.kind, expected.org_id)]
+            found = [row for row in during if _is_of(row, expected)]
             if len(found) != 1:
                 wrong.append(f"{played.incident.name}: {len(found)} alerts {expected.kind} of {expected.org_id}, not 1")
             accounted |= {row.id for row in found}
@@ -53,6 +53,11 @@ def wrong_alerts(world: World, history: Sequence[Played]) -> list[str]:
     wrong += [f"an alert without an incident: {row}" for row in rows if row.id not in accounted]
     wrong += [f"an alert that is still open: {row}" for row in rows if row.resolved_at is None]
     return wrong + _wrongly_sent(world, rows)
+
+
+def _is_of(row: Row, expected: Expected) -> bool:
+    is_same = (row.kind, row.org_id) == (expected.kind, expected.org_id)
+    return is_same and expected.incident in ("", row.incident)
 
 
 def _is_during(row: Row, played: Played) -> bool:

@@ -31,7 +31,7 @@ _FAILED: Final = "SELECT org_id, error FROM sync.org_schedules WHERE failures > 
 _LEFT: Final = """
 SELECT 'lease of ' || stream FROM sync.stream_states WHERE lease_expires_at > now()
 UNION ALL SELECT 'running sync of ' || stream FROM sync.stream_syncs WHERE status = 'running'
-UNION ALL SELECT 'delivery that was not applied' FROM sync.webhook_deliveries WHERE status = 'waiting'
+UNION ALL SELECT 'delivery that was not applied' FROM sync.webhook_deliveries WHERE status = 'pending'
 """
 
 
