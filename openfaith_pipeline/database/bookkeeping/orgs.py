@@ -127,7 +127,6 @@ RATE_BUDGETS: Final = Table(
     Column("ledger", JSONB, nullable=False, comment="who leased which requests, and what the server has counted"),
     Column("version", BigInteger, nullable=False),
     Column("adapter", Text, primary_key=True, comment="the source that it leads to"),
-    Column("revived_at", DateTime(timezone=True), comment="when a dead one worked again"),
     Column(
         "requests",
         BigInteger,
