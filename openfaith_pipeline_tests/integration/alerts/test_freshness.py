@@ -8,6 +8,7 @@ from openfaith_pipeline.alerts.freshness import watch_freshness
 from openfaith_pipeline.alerts.incidents import list_alerts
 from openfaith_pipeline.connections.registry import set_connection_state
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.orgs.org_settings import SettingsChange, change_settings
 from openfaith_pipeline.orgs.registry import new_org_id, pause_org, resume_org
 from openfaith_pipeline_tests.tenants import add_orgs
 
@@ -105,3 +106,15 @@ def test_an_org_is_not_late_for_the_time_in_which_it_was_paused_or_could_not_be_
     with database.connect() as connection:
         connection.execute("UPDATE sync.source_connections SET revived_at = now() - interval '2 days'")
     assert _watch(database) == [ORG]
+
+
+def test_a_stream_that_the_org_no_longer_syncs_is_not_late(database: Database) -> None:
+    _stream(database, "giving.funds", "30 hours")
+    _stream(database, "groups.groups", "30 hours")
+    for chosen, late in ((["people"], []), (["people", "groups.groups"], [ORG])):
+        with database.connect() as connection:
+            change_settings(connection, ORG, SettingsChange(streams=chosen))
+        assert _watch(database) == late
+    with database.connect() as connection:
+        [alert] = list_alerts(connection)
+        assert alert.message.startswith("1 streams, groups.groups among them")
