@@ -29,8 +29,6 @@ def _body(outcome: Outcome) -> str:
     parts = [_summary(outcome), "## Incidents", _incidents(outcome), "## Growth", _growth(outcome)]
     if outcome.skipped:
         parts += ["## Left out", _bullets(outcome.skipped)]
-    if outcome.slow_steps:
-        parts += [f"## Steps that were not caught up with in time\n\n{len(outcome.slow_steps)}"]
     parts += ["## Wrong", _bullets(outcome.wrong) if outcome.wrong else "Nothing."]
     return "\n\n".join(parts)
 

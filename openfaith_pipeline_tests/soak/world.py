@@ -16,6 +16,7 @@ from typing import Any, Final
 import psutil
 import psycopg
 
+from openfaith_pipeline.database import open_database
 from openfaith_pipeline.database.account import server_account
 from openfaith_pipeline.database.binaries import find_binaries
 from openfaith_pipeline.database.server import running_server, stop_server
@@ -155,14 +156,15 @@ def running_world(directory: Path, seed: int) -> Iterator[World]:
             OPENFAITH_SLACK_WEBHOOK=inbox.url,
             OPENFAITH_PUBLIC_URL=f"http://127.0.0.1:{service}",
         )
-        settings = Settings(home=directory / "home")
+        settings = Settings(home=directory / "home", postgres_bin=directory / "postgres-bin")
         world = World(directory, settings, clock, simulator, churches, inbox, disk, random.Random(seed), environment)
         stack.callback(stop_server, settings)
+        with open_database(settings, makes_home=True):  # so that not each command starts a server
+            for church in churches:
+                world.connect(church)
+                code, told = world.verb("org", "set", church.org_id, *_ORG_SETTINGS)
+                assert code == 0, told
         stack.enter_context(_running_dev(world, service))
-        for church in churches:
-            world.connect(church)
-            code, told = world.verb("org", "set", church.org_id, *_ORG_SETTINGS)
-            assert code == 0, told
         yield world
 
 
@@ -198,7 +200,7 @@ def wait_until(is_so: Callable[[], object], seconds: float, awaited: str) -> Non
     while not is_so():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds:.0f} s for {awaited}")
-        time.sleep(0.3)
+        time.sleep(1)
 
 
 @contextmanager
