@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import LiteralString
+
+from openfaith_pipeline.catalog.words import Entries, Words
 
 _RELATION = re.compile(r"\b(?:FROM|JOIN)\s+(\w+\.\w+|\{schema\}\.\w+)")
 
@@ -12,19 +15,24 @@ _RELATION = re.compile(r"\b(?:FROM|JOIN)\s+(\w+\.\w+|\{schema\}\.\w+)")
 class View:
     """A view in the schema for people who query.
 
-    sql: its SELECT, with `{schema}` for that schema and doubled braces. columns: in order, each with its comment; the
-    first is `org_id`.
+    sql: its SELECT, with `{schema}` for that schema and doubled braces. columns: in order, each with its words, which
+    are marked as those of the columns that feed it; the first is `org_id`.
     """
 
     name: str
     comment: str
     sql: LiteralString
-    columns: Mapping[str, str]
+    columns: Entries
 
     @property
     def tables(self) -> frozenset[str]:
         """The tables that it reads, such as `<adapter>_people.emails`."""
         return frozenset(name for name in _RELATION.findall(self.sql) if not name.startswith("{"))
+
+    @cached_property
+    def words(self) -> Mapping[str, Words]:
+        """The words for each column, in order."""
+        return {name: Words(entry) if isinstance(entry, str) else entry for name, entry in self.columns.items()}
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,8 @@ def render_questions(views: Iterable[View], questions: Iterable[Question], *, sc
         for question in questions
     ]
     tables = [
-        f"### `{schema}.{view.name}`\n\n{view.comment}\n\n| column | |\n|---|---|\n"
-        + "".join(f"| `{name}` | {comment} |\n" for name, comment in view.columns.items())
+        f"### `{schema}.{view.name}`\n\n{view.comment}\n\n| column | mark | |\n|---|---|---|\n"
+        + "".join(f"| `{name}` | {words.mark or ''} | {words.text} |\n" for name, words in view.words.items())
         for view in views
     ]
     introduction = _INTRODUCTION.format(schema=schema, org_id=org_id)

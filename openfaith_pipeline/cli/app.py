@@ -41,6 +41,7 @@ VERBS: Final = {
     "alerts": "alerts:alerts_app",
     "org": "orgs:orgs_app",
     "person": "person:person_app",
+    "export": "export:export_app",
     "webhooks": "webhooks:webhooks_app",
     "db": "database:database_app",
 }
@@ -52,7 +53,7 @@ CHAPTERS: Final = {
     "Sync": ("sync", "backfill", "syncs", "status"),
     "Look after": ("verify", "rebuild", "alerts", "review", "deletes", "quarantine", "policy", "webhooks"),
     "Look back, take back": ("history", "rollback"),
-    "Data": ("catalog", "db", "person"),
+    "Data": ("catalog", "db", "export", "person"),
     "Run on servers": ("serve", "worker", "dagster"),
     "Practise": ("simulator",),
 }

@@ -1,7 +1,9 @@
 """`db`: the database."""
 
+import shlex
 import time
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final
 
 import typer
 from rich.markup import escape
@@ -11,6 +13,7 @@ from openfaith_pipeline.cli.database_backup import backup, psql, restore
 from openfaith_pipeline.cli.database_roles import RoleOption, roles_app, url_for
 from openfaith_pipeline.cli.home import open_or_make
 from openfaith_pipeline.database import Database, open_database
+from openfaith_pipeline.database.connection import parts_of_url
 from openfaith_pipeline.database.migration import is_current
 from openfaith_pipeline.database.migration import upgrade as bring_up_to_date
 from openfaith_pipeline.database.server import (
@@ -31,6 +34,14 @@ WaitSeconds = Annotated[
         "--wait", metavar="SECONDS", min=0, max=3600, help="How long to wait for a Postgres that is starting."
     ),
 ]
+
+_VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "host": ("PGHOST",),
+    "port": ("PGPORT",),
+    "dbname": ("PGDATABASE",),
+    "user": ("PGUSER",),
+    "password": ("PGPASSWORD", "DBT_ENV_SECRET_PGPASSWORD"),
+}
 
 database_app = typer.Typer(
     no_args_is_help=True,
@@ -82,7 +93,14 @@ def stop(
 
 
 @database_app.command("url")
-def url(role: RoleOption = None, as_json: terminal.JsonOption = False) -> None:
+def url(
+    role: RoleOption = None,
+    env: Annotated[
+        bool,
+        typer.Option("--env", help="Print it as variables for a shell to evaluate: PGHOST and so on, as dbt takes."),
+    ] = False,
+    as_json: terminal.JsonOption = False,
+) -> None:
     """Print the libpq URL of the database, including the password; Postgres keeps running until `db stop`.
 
     Schema openfaith has views in plain names; docs/questions.md lists them, with questions that they answer.
@@ -91,6 +109,7 @@ def url(role: RoleOption = None, as_json: terminal.JsonOption = False) -> None:
       psql "$(openfaith-pipeline db url)"
       psql "$(openfaith-pipeline db url)" -c 'SELECT * FROM openfaith.churches'
       psql "$(openfaith-pipeline db url --role reader)"
+      eval "$(openfaith-pipeline db url --role reader --env)"
 
     Exit codes: 0 printed; 1 the database does not answer; 2 configuration, or a role whose password is not kept here.
     """
@@ -100,9 +119,16 @@ def url(role: RoleOption = None, as_json: terminal.JsonOption = False) -> None:
             pin_server(settings)
         address = url_for(database, role)
     if as_json:
-        terminal.print_json({"url": address})
+        terminal.print_json({"url": address, **parts_of_url(address)})
         return
-    typer.echo(address)
+    typer.echo("\n".join(_shell_lines(address)) if env else address)
+
+
+def _shell_lines(address: str) -> Iterator[str]:
+    """dbt keeps variables that begin with DBT_ENV_SECRET_ out of its logs."""
+    for name, value in parts_of_url(address).items():
+        for variable in _VARIABLES[name]:
+            yield f"export {variable}={shlex.quote(value)}"
 
 
 @database_app.command("upgrade")

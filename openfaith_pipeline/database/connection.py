@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 from psycopg.adapt import AdaptersMap
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -122,6 +123,12 @@ def url_as(url: str, user: str, password: str) -> str:
     """The same database for another user."""
     _, _, place = url.partition("@")
     return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@{place}"
+
+
+def parts_of_url(url: str) -> dict[str, str]:
+    """Host, port, dbname, user and password of a libpq URL in the form that this package writes."""
+    parts = conninfo_to_dict(url)
+    return {name: str(parts.get(name) or "") for name in ("host", "port", "dbname", "user", "password")}
 
 
 def configured_url(settings: Settings) -> str:

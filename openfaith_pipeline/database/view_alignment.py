@@ -64,7 +64,7 @@ def _make(connection: Connection[Any], schema: str, view: View) -> None:
     except errors.InvalidTableDefinition:  # a column was renamed, retyped or dropped
         connection.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier(schema, view.name)))
         connection.execute(_creation(schema, view))
-    for name, comment in (("", view.comment), *view.columns.items()):
+    for name, comment in (("", view.comment), *((name, words.comment) for name, words in view.words.items())):
         target = sql.Identifier(schema, view.name, name) if name else sql.Identifier(schema, view.name)
         kind = sql.SQL("COLUMN" if name else "VIEW")
         connection.execute(sql.SQL("COMMENT ON {} {} IS {}").format(kind, target, sql.Literal(comment)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
@@ -15,12 +15,30 @@ _EVERY_ID_BEGINS: Final = "org_"
 _MOST_LISTED: Final = 5
 
 
+class Named(Protocol):
+    """Something with an org's id and name."""
+
+    @property
+    def org_id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+_N = TypeVar("_N", bound=Named)
+
+
 def find_org(connection: Connection[Any], name: str) -> Org:
     """The org of this id, unique beginning of an id, or unique name, small and capital letters being the same.
 
     Raises UnknownOrg, with those it may have meant, where there is none or more than one.
     """
-    orgs = list_orgs(connection)
+    found = find_among(list_orgs(connection), name)
+    return found or get_org(connection, name)
+
+
+def find_among(orgs: Sequence[_N], name: str) -> _N | None:
+    """The same among these; None where nothing is like it."""
     found = _fitting(orgs, name.strip())
     if len(found) == 1:
         return found[0]
@@ -28,7 +46,7 @@ def find_org(connection: Connection[Any], name: str) -> Org:
         raise UnknownOrg(f"{name[:80]!r} may be any of {len(found)} orgs: {_listed(found)}; write more of its id")
     if near := _near(orgs, name):
         raise UnknownOrg(f"no org {name[:80]!r} is connected; did you mean {_listed(near)}?")
-    return get_org(connection, name)
+    return None
 
 
 def names_of(connection: Connection[Any], org_ids: Collection[str]) -> dict[str, str]:
@@ -38,7 +56,7 @@ def names_of(connection: Connection[Any], org_ids: Collection[str]) -> dict[str,
         return {org_id: printable(name) for org_id, name in cursor.execute(statement, (list(org_ids),))}
 
 
-def _fitting(orgs: Sequence[Org], name: str) -> list[Org]:
+def _fitting(orgs: Sequence[_N], name: str) -> list[_N]:
     """By the first of the three ways that finds any."""
     by_id = [org for org in orgs if org.org_id == name]
     is_beginning = len(name) > len(_EVERY_ID_BEGINS) and name.startswith(_EVERY_ID_BEGINS)
@@ -46,11 +64,11 @@ def _fitting(orgs: Sequence[Org], name: str) -> list[Org]:
     return by_id or by_beginning or [org for org in orgs if org.name.strip().casefold() == name.casefold()]
 
 
-def _near(orgs: Sequence[Org], name: str) -> list[Org]:
+def _near(orgs: Sequence[_N], name: str) -> list[_N]:
     names = get_close_matches(name.casefold(), [org.name.casefold() for org in orgs], n=_MOST_LISTED)
     return [org for org in orgs if org.name.casefold() in names]
 
 
-def _listed(orgs: Sequence[Org]) -> str:
+def _listed(orgs: Sequence[Named]) -> str:
     rest = f" and {len(orgs) - _MOST_LISTED} more" if len(orgs) > _MOST_LISTED else ""
     return ", ".join(f"{org.name} ({org.org_id})" for org in orgs[:_MOST_LISTED]) + rest

@@ -13,6 +13,7 @@ from openfaith_pipeline.planning_center.views import (
     people,
     registrations,
     services,
+    stream_freshness,
 )
 from openfaith_pipeline.planning_center.views.questions import QUESTIONS
 
@@ -28,6 +29,7 @@ VIEWS = (
     services.SERVING_SCHEDULE,
     registrations.REGISTRATIONS,
     membership_changes.MEMBERSHIP_CHANGES,
+    stream_freshness.STREAM_FRESHNESS,
 )
 """In the order in which they are made: each after those it reads."""
 

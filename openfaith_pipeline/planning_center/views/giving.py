@@ -7,6 +7,7 @@ where the refund was made, so that a month's total says how much of its giving w
 from typing import Final
 
 from openfaith_pipeline.catalog.view import View
+from openfaith_pipeline.catalog.words import financial, personal
 from openfaith_pipeline.planning_center.views.churches import ORG_ID
 
 _GIVING_BY_FUND_MONTH: Final = """
@@ -47,14 +48,14 @@ LEFT JOIN pco_giving.funds AS fund
 """
 
 _MONEY: Final = {
-    "amount_cents": "Sum in cents, without pending and failed payments, before refunds.",
-    "amount": "The same as a number.",
-    "refunded_cents": "How many cents of it were refunded, then or later.",
-    "refunded": "The same as a number.",
-    "net_cents": "What remains of the sum after refunds, in cents.",
-    "net": "The same as a number.",
-    "pending_cents": "Cents of payments that are still pending, not in the sum.",
-    "pending": "The same as a number.",
+    "amount_cents": financial("Sum in cents, without pending and failed payments, before refunds."),
+    "amount": financial("The same as a number."),
+    "refunded_cents": financial("How many cents of it were refunded, then or later."),
+    "refunded": financial("The same as a number."),
+    "net_cents": financial("What remains of the sum after refunds, in cents."),
+    "net": financial("The same as a number."),
+    "pending_cents": financial("Cents of payments that are still pending, not in the sum."),
+    "pending": financial("The same as a number."),
 }
 
 GIVING_BY_FUND_MONTH: Final = View(
@@ -119,7 +120,7 @@ GIVING_BY_PERSON_YEAR: Final = View(
     columns={
         "org_id": ORG_ID,
         "person_id": "The donor; null for anonymous giving.",
-        "person": "The donor's name.",
+        "person": personal("The donor's name."),
         "year": "The year in which the donations were received, in the church's zone.",
         "currency": "Currency of all amounts in the row.",
         "donations": "Number of donations; pending and failed ones are not counted.",

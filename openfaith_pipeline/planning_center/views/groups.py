@@ -3,6 +3,7 @@
 from typing import Final
 
 from openfaith_pipeline.catalog.view import View
+from openfaith_pipeline.catalog.words import personal
 from openfaith_pipeline.planning_center.views.churches import ORG_ID
 
 _GROUP_ROSTERS: Final = """
@@ -35,7 +36,7 @@ GROUP_ROSTERS: Final = View(
         "group_type": "The type of the group, such as small groups.",
         "is_archived": "Whether the group is archived.",
         "person_id": "The member.",
-        "person": "The member's name.",
+        "person": personal("The member's name."),
         "role": "`member` or `leader`.",
         "joined_at": "When the member joined, UTC.",
         "joined_at_local": "When the member joined, in the church's zone.",
@@ -76,8 +77,8 @@ GROUP_ATTENDANCE: Final = View(
         "starts_at_local": "When the meeting began, in the church's zone.",
         "is_canceled": "Whether the meeting was canceled.",
         "person_id": "The person on the sheet.",
-        "person": "The person's name.",
+        "person": personal("The person's name."),
         "role": "The person's role there: member, leader, visitor, ...",
-        "has_attended": "Whether the person came.",
+        "has_attended": personal("Whether the person came."),
     },
 )

@@ -3,6 +3,7 @@
 from typing import Final
 
 from openfaith_pipeline.catalog.view import View
+from openfaith_pipeline.catalog.words import personal
 from openfaith_pipeline.planning_center.views.churches import ORG_ID
 
 # A tombstone that is removed for good had left before.
@@ -64,7 +65,7 @@ MEMBERSHIP_CHANGES: Final = View(
         "group_or_list_id": "Id of the group or list in Planning Center.",
         "group_or_list": "Name of the group or list, also of one that is gone by now.",
         "person_id": "Who joined or left.",
-        "person": "That person's name.",
+        "person": personal("That person's name."),
         "change": "`joined` or `left`.",
         "changed_at": "When a sync or webhook saw it, UTC.",
         "changed_at_local": "When a sync or webhook saw it, in the church's zone.",

@@ -3,6 +3,7 @@
 from typing import Final
 
 from openfaith_pipeline.catalog.view import View
+from openfaith_pipeline.catalog.words import personal
 from openfaith_pipeline.planning_center.views.churches import ORG_ID
 
 _REGISTRATIONS: Final = """
@@ -54,9 +55,9 @@ REGISTRATIONS: Final = View(
         "starts_at_local": "When it first takes place, in the church's zone.",
         "attendee_id": "The attendee's id in Planning Center.",
         "person_id": "Who attends.",
-        "person": "That person's name.",
+        "person": personal("That person's name."),
         "contact_id": "Who registered them.",
-        "contact": "That person's name.",
+        "contact": personal("That person's name."),
         "selection": "The kind of place chosen, such as adult or child.",
         "price_cents": "Its price in cents; payments are not in Planning Center's API.",
         "price": "The same as a number.",

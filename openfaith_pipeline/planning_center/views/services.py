@@ -3,6 +3,7 @@
 from typing import Final
 
 from openfaith_pipeline.catalog.view import View
+from openfaith_pipeline.catalog.words import personal
 from openfaith_pipeline.planning_center.views.churches import ORG_ID
 
 # `sort_date` is the church's local time, though it ends in Z (github.com/planningcenter/developers/issues/987).
@@ -51,8 +52,8 @@ SERVING_SCHEDULE: Final = View(
         "team": "The team.",
         "position": "The position in the team.",
         "person_id": "Who serves.",
-        "person": "That person's name.",
+        "person": personal("That person's name."),
         "status": "`confirmed`, `unconfirmed` or `declined`.",
-        "decline_reason": "Why it was declined.",
+        "decline_reason": personal("Why it was declined."),
     },
 )

@@ -64,6 +64,9 @@ def roled(postgres: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> 
         with database.connect() as connection:
             for org in ORGS:
                 connection.execute("INSERT INTO sync.orgs (org_id, name) VALUES (%s, %s)", (org, f"Church of {org}"))
+                connection.execute(
+                    "INSERT INTO sync.stream_states (org_id, stream) VALUES (%s, 'people.emails')", (org,)
+                )
             tables = fill(connection)
         assert make_roles(database) == []
         put_reader(database, "amber", [AMBER], sees_giving=True, sees_all=False)
@@ -106,6 +109,7 @@ def test_no_row_of_another_org_is_seen_in_any_table_or_view(roled: Roled, login:
     raw = {name for name in roled.tables if name.startswith("pco_") and not name.startswith("pco_giving.")}
     assert [name for name in raw if AMBER not in seen[name]] == []
     assert AMBER in seen["openfaith.churches"]
+    assert AMBER in seen["openfaith.stream_freshness"]
 
 
 def test_a_reader_sees_all_tables_and_views_with_its_own_rows(roled: Roled) -> None:
@@ -163,6 +167,7 @@ def test_readers_write_nothing_and_read_no_secret(roled: Roled, login: str) -> N
     assert {name for name in readable if name.startswith(("sync.", "staging.", "dagster."))} == {
         "sync.orgs",
         "sync.journal",
+        "sync.stream_states",
     }
     with roled.connect(login) as connection:
         for name in _SECRET:

@@ -44,7 +44,7 @@ def _parents(name: str) -> set[str]:
     return {parent for path in stream.paths() if (parent := stream.parent_of(path))}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def synced(postgres: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synced]:
     home = tmp_path_factory.mktemp("views") / "home"
     churches = DemoChurches(port=0).churches

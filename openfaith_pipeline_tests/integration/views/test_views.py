@@ -167,7 +167,9 @@ def test_views_are_as_declared_and_show_nobody_more_than_their_tables(synced: Sy
 
     assert found.keys() == VIEWS.keys()
     for name, view in VIEWS.items():
-        assert list(found[name]["columns"].items()) == list(view.columns.items()), name
+        assert list(found[name]["columns"].items()) == [
+            (column, words.comment) for column, words in view.words.items()
+        ], name
         assert next(iter(view.columns)) == "org_id"
         assert (found[name]["comment"], found[name]["options"]) == (view.comment, ["security_invoker=true"])
 

@@ -1,0 +1,99 @@
+"""One DuckDB file with every table under its own name, made from Parquet files that are removed again."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.locks import take_lock
+from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.export.directory import MANIFEST
+from openfaith_pipeline.export.extras import needed
+from openfaith_pipeline.export.run import Exported, Progress, export_files
+from openfaith_pipeline.export.tables import Wanted
+
+_PURPOSE: Final = "a DuckDB file"
+_CONFIGURATION: Final = {"memory_limit": "512MB", "preserve_insertion_order": "false", "default_block_size": "16384"}
+"""Each column takes a block at least, and most tables are small."""
+
+_NOTE: Final = "openfaith_export"
+"""The table that says what the file holds, and that this made it."""
+
+
+def export_duckdb(database: Database, wanted: Wanted, path: Path, progress: Progress) -> Exported:
+    """Write the file, or put it in the place of one that was written before; programs see either, whole."""
+    needed("duckdb", _PURPOSE)
+    _check_replaceable(path)
+    with _workplace(path) as work:
+        exported = export_files(database, wanted, work / "parquet", "parquet", progress)
+        draft = work / path.name
+        _load(work / "parquet", draft)
+        draft.chmod(0o600)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    return exported
+
+
+def _load(parquet: Path, draft: Path) -> None:
+    duckdb = needed("duckdb", _PURPOSE)
+    manifest = json.loads((parquet / MANIFEST).read_text())
+    with duckdb.connect(str(draft), config=_CONFIGURATION) as made:
+        made.execute("BEGIN")  # or each statement waits for the disk
+        for full_name, table in manifest["tables"].items():
+            schema, _, name = full_name.partition(".")
+            made.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema)}")
+            target = f"{_quoted(schema)}.{_quoted(name)}"
+            source = _text(str(parquet / table["file"]))
+            made.execute(f"CREATE TABLE {target} AS SELECT * FROM read_parquet({source})")  # noqa: S608 - quoted
+            made.execute(f"COMMENT ON TABLE {target} IS {_text(table['description'])}")
+            for column in table["columns"]:
+                made.execute(f"COMMENT ON COLUMN {target}.{_quoted(column['name'])} IS {_text(_comment(column))}")
+        made.execute(f"CREATE TABLE {_NOTE} AS SELECT CAST(? AS JSON) AS manifest", [json.dumps(manifest)])
+        made.execute("COMMIT")
+
+
+def _comment(column: dict[str, Any]) -> str:
+    mark = f" [{column['mark']}]" if column.get("mark") else ""
+    return f"{column.get('description', '')}{mark}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _check_replaceable(path: Path) -> None:
+    """Nothing but an earlier export is replaced."""
+    if not path.exists():
+        return
+    duckdb = needed("duckdb", _PURPOSE)
+    try:
+        with duckdb.connect(str(path), read_only=True) as there:
+            there.table(_NOTE)
+    except duckdb.Error as error:
+        raise UsageError(f"{path} is there and no export wrote it, or it is in use: {type(error).__name__}") from None
+
+
+@contextmanager
+def _workplace(path: Path) -> Iterator[Path]:
+    """A hidden directory beside the file, which only one process uses."""
+    work = path.with_name(f".{path.name}.export")
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = take_lock(work / "lock")
+    if lock is None:
+        raise UsageError(f"another export is writing {path}; wait for its end, or name another file")
+    try:
+        shutil.rmtree(work / "parquet", ignore_errors=True)
+        (work / path.name).unlink(missing_ok=True)
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        os.close(lock)
