@@ -48,7 +48,7 @@ class Relation:
 
 
 def all_relations(settings: Settings) -> dict[str, Relation]:
-    """Every relation by its full name, as `pco_people.emails`."""
+    """Every relation by its full name, as `<adapter>_people.emails`."""
     found = (*_raw(), *_canonical(settings.canonical_schema), *_views(settings.views_schema))
     return {relation.full_name: relation for relation in found}
 
