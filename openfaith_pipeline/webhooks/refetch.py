@@ -80,6 +80,8 @@ async def ask(pool: AsyncConnectionPool[Any], client: Client, org_id: str, quest
 
     A record that may not be read, or a response that is no record, counts as answered: another request would not help.
     """
+    if not questions:
+        return Answers()
     gate, reader = asyncio.Semaphore(_AT_ONCE), reader_of(questions[0].stream)
     fetches = {each.stream.name: reader.fetch_records(client, each.stream) for each in questions}
 
