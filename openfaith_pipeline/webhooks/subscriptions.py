@@ -27,6 +27,7 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.inbox.sync_requests import request_sync
+from openfaith_pipeline.orgs.org_settings import settings_of
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import SOURCES, SUBSCRIPTIONS, event_named, source_of
@@ -53,6 +54,7 @@ class Ensured:
     """State of an org's subscriptions after a check. Names of events: added, enabled again, and all of them.
 
     problem: why some or all could not be subscribed to.
+    lost: those that were subscribed to before and no longer were.
     """
 
     org_id: str
@@ -60,6 +62,7 @@ class Ensured:
     added: tuple[str, ...] = ()
     enabled: tuple[str, ...] = ()
     problem: str | None = None
+    lost: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,9 @@ async def ensure_subscriptions(
 ) -> Ensured:
     """Add missing subscriptions and enable those that Planning Center disabled; subscriptions of others are left alone.
 
-    After the first time both raise an alert, and a sync that fills the gap is requested. If an org cannot subscribe,
-    the reason is recorded and returned; its syncs are not affected. Raises UnknownOrg, and DatabaseUnavailable.
+    There is one for each event about a stream that the org syncs. After the first time, a sync fills the gap before
+    those that are new or enabled again, and those that were lost or disabled raise an alert. If an org cannot
+    subscribe, the reason is recorded and returned; its syncs are not affected. Raises UnknownOrg, DatabaseUnavailable.
     """
     with database.connect() as connection:
         get_org(connection, org_id)
@@ -212,10 +216,21 @@ def next_to_check(connection: Connection[Any]) -> str | None:
     return row[0] if row else None
 
 
+def _chosen_streams(connection: Connection[Any], org_id: str) -> frozenset[str]:
+    """Names of the streams that the org syncs."""
+    return frozenset(stream.name for stream in settings_of(connection, org_id).chosen_streams())
+
+
+def _is_about(name: str, chosen: Collection[str]) -> bool:
+    """Whether the event of this name is about one of these streams."""
+    event = event_named(name)
+    return event is not None and event.stream.name in chosen
+
+
 def fill_gap(connection: Connection[Any], org_id: str, events: Iterable[str], *, key: str | None = None) -> None:
-    """Request a sync of the streams that these events are about. The caller commits."""
+    """Request a sync of the org's streams that these events are about. The caller commits."""
     found = [event_named(name) for name in events]
-    streams = {event.stream.name for event in found if event}
+    streams = {event.stream.name for event in found if event} & _chosen_streams(connection, org_id)
     if streams:
         adapter = source_of(event.stream for event in found if event).adapter
         request_sync(connection, org_id, streams=streams, trigger="webhook", idempotency_key=key, adapter=adapter)
@@ -257,10 +272,10 @@ def _conclude(connection: Connection[Any], ensured: Ensured, wait: timedelta, *,
         " ensured_at = coalesce(excluded.ensured_at, webhook_orgs.ensured_at)",
         {"org": ensured.org_id, "problem": ensured.problem, "wait": spread},
     )
-    mended = ensured.enabled if is_first else (*ensured.enabled, *ensured.added)
+    fill_gap(connection, ensured.org_id, ensured.enabled if is_first else (*ensured.enabled, *ensured.added))
+    mended = (*ensured.enabled, *(event for event in ensured.added if event in ensured.lost))
     if mended:
         raise_alert(connection, "webhooks_disabled", ensured.org_id, *_alert(ensured, mended))
-        fill_gap(connection, ensured.org_id, mended)
     elif ensured.problem is None:
         resolve_alert(connection, "webhooks_disabled", ensured.org_id)
 
@@ -288,10 +303,12 @@ class _Desk:
     url: str
 
     async def ensure(self) -> Ensured:
-        wanted = {name for name in await self.subscriptions.offered() if event_named(name)}
+        chosen = self._chosen_streams()
+        wanted = {name for name in await self.subscriptions.offered() if _is_about(name, chosen)}
         there = {each.id: each for each in await self.subscriptions.there()}
-        ours = [each for each in there.values() if each.url == self.url]
-        await self._forget_others(there)
+        unwanted = {each.id for each in there.values() if event_named(each.event) and not _is_about(each.event, chosen)}
+        ours = [each for each in there.values() if each.url == self.url and each.id not in unwanted]
+        lost = await self._forget_others(there, unwanted)
         enabled = [each.event for each in ours if await self._look_after(each)]
         known = {each.event for each in ours}
         added, problems = [], list[str]()
@@ -303,7 +320,8 @@ class _Desk:
             except UnexpectedResponse as error:  # for this event; others may be possible
                 problems.append(f"{event}: {error}")
         events = tuple(sorted(known | set(added)))
-        return Ensured(self.org_id, events, tuple(added), tuple(sorted(enabled)), "; ".join(problems[:3]) or None)
+        problem = "; ".join(problems[:3]) or None
+        return Ensured(self.org_id, events, tuple(added), tuple(sorted(enabled)), problem, lost)
 
     async def _look_after(self, found: SubscriptionThere) -> bool:
         """Make sure that we have its secret and that it is enabled; returns whether it was not."""
@@ -321,18 +339,29 @@ class _Desk:
         secret = found.secret or await self.subscriptions.new_secret(found.id)
         self._keep(Subscription(found.id, found.event, self.url), secret)
 
-    async def _forget_others(self, there: Collection[str]) -> None:
-        """Delete ours that point to a former URL, and forget those that somebody deleted."""
+    def _chosen_streams(self) -> frozenset[str]:
+        with self.database.connect() as connection:
+            return _chosen_streams(connection, self.org_id)
+
+    async def _forget_others(self, there: Collection[str], unwanted: Collection[str]) -> frozenset[str]:
+        """Delete ours that point to a former URL or are unwanted, and forget those that somebody deleted.
+
+        Returns the events of those that are wanted nevertheless.
+        """
         with self.database.connect() as connection:
             kept = subscriptions_of(connection, self.org_id)
+        lost = set[str]()
         for subscription in kept:
             is_there = subscription.subscription_id in there
-            if is_there and subscription.url == self.url:
+            if is_there and subscription.url == self.url and subscription.subscription_id not in unwanted:
                 continue
             if is_there:
                 await self.subscriptions.delete(subscription.subscription_id)
             with self.database.connect() as connection:
                 forget_subscription(connection, self.org_id, subscription.subscription_id)
+            if subscription.subscription_id not in unwanted:
+                lost.add(subscription.event)
+        return frozenset(lost)
 
     def _keep(self, subscription: Subscription, secret: str) -> None:
         with self.database.connect() as connection:

@@ -12,6 +12,7 @@ from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.reencryption import reencrypt
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UnknownOrg
+from openfaith_pipeline.orgs.org_settings import SettingsChange, change_settings
 from openfaith_pipeline.orgs.registry import pause_org, remove_org, resume_org
 from openfaith_pipeline.planning_center.event_names import event_named
 from openfaith_pipeline.planning_center.products import Product
@@ -107,6 +108,29 @@ def test_what_was_disabled_or_deleted_is_mended_alerted_and_its_gap_filled(
     ensure(public, org_id)
     with public.connect() as connection:
         assert list_alerts(connection) == []
+
+
+def test_an_org_is_subscribed_to_the_streams_that_it_syncs(public: Database, simulator: SimulatorClient) -> None:
+    """A narrower choice ends subscriptions, a wider one makes more; neither is an incident."""
+    [org_id, _] = connect(public, simulator)
+    _choose(public, org_id, "people.emails", "people.phone_numbers")
+    ensure(public, org_id)
+    _choose(public, org_id, "people.emails")
+    emails = tuple(name for name in MAPPED if name.startswith("people.v2.events.email."))
+    assert ensure(public, org_id).events == emails
+    assert {row["attributes"]["name"] for row in there(simulator, org_id)} & set(MAPPED) == set(emails)
+    assert requests(public) == []
+    _choose(public, org_id, "people.emails", "people.addresses")
+    ensured = ensure(public, org_id)
+    assert {*ensured.added} == {name for name in MAPPED if name.startswith("people.v2.events.address.")}
+    assert requests(public) == [(org_id, '["people.addresses"]', "webhook")]
+    with public.connect() as connection:
+        assert list_alerts(connection) == []
+
+
+def _choose(database: Database, org_id: str, *streams: str) -> None:
+    with database.connect() as connection:
+        change_settings(connection, org_id, SettingsChange(streams=streams))
 
 
 def test_a_secret_rotated_elsewhere_or_lost_here_is_learnt_again(public: Database, simulator: SimulatorClient) -> None:
