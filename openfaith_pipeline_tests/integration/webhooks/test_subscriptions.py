@@ -113,19 +113,19 @@ def test_what_was_disabled_or_deleted_is_mended_alerted_and_its_gap_filled(
 def test_an_org_is_subscribed_to_the_streams_that_it_syncs(public: Database, simulator: SimulatorClient) -> None:
     """A narrower choice ends subscriptions, a wider one makes more; neither is an incident."""
     [org_id, _] = connect(public, simulator)
-    _choose(public, org_id, "people.emails", "people.phone_numbers")
+    _choose(public, org_id, "people.emails", "people.households")
     ensure(public, org_id)
     _choose(public, org_id, "people.emails")
-    emails, phones = (
+    emails, households = (
         tuple(name for name in MAPPED if name.startswith(f"people.v2.events.{noun}."))
-        for noun in ("email", "phone_number")
+        for noun in ("email", "household")
     )
     assert ensure(public, org_id).events == emails
     assert {row["attributes"]["name"] for row in there(simulator, org_id)} & set(MAPPED) == set(emails)
     assert requests(public) == []
-    _choose(public, org_id, "people.emails", "people.phone_numbers")
-    assert ensure(public, org_id).added == phones != ()
-    assert requests(public) == [(org_id, '["people.phone_numbers"]', "webhook")]
+    _choose(public, org_id, "people.emails", "people.households")
+    assert ensure(public, org_id).added == households != ()
+    assert requests(public) == [(org_id, '["people.households"]', "webhook")]
     with public.connect() as connection:
         assert list_alerts(connection) == []
 
