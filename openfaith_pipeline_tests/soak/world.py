@@ -99,7 +99,7 @@ class World:
                 return None
             with psycopg.connect(server.url(), autocommit=True, connect_timeout=3) as connection:
                 return connection.execute(statement.encode(), values).fetchall()
-        except psycopg.Error:
+        except psycopg.OperationalError:
             return None
 
     def processes(self) -> dict[str, list[psutil.Process]]:
