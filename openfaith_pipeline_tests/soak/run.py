@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -199,10 +198,6 @@ def _proof(world: World, org_id: str, wrong: list[str]) -> str:
 
 
 def _short(report: dict[str, Any]) -> str:
-    return json.dumps({name: value for name, value in report.items() if value and name != "streams"}, default=str)[
-        :3000
-    ]
-
-
-def names_of(history: Sequence[Played]) -> list[str]:
-    return [each.incident.name for each in history]
+    parts = {**report.get("streams", {}), **report.get("canonical", {})}
+    differing = {name: part for name, part in parts.items() if part.get("status") != "equal"}
+    return json.dumps({"status": report.get("status"), "parts": differing}, default=str)[:3000]
