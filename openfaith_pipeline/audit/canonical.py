@@ -12,14 +12,13 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from openfaith_pipeline.audit.dead_ends import DeadEnds
 from openfaith_pipeline.audit.findings import Finding, Kind
 from openfaith_pipeline.audit.report import Part
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
-from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform import edges, entity_relationships, links, transform_org
 from openfaith_pipeline.transform.transformation import TABLES
-from openfaith_pipeline.transform.workspace import ADAPTER
 
 Connection = psycopg.Connection[Any]
 
@@ -31,25 +30,6 @@ SELECT table_name, row_key, action, CASE WHEN action = 'insert' THEN NULL ELSE a
 FROM sync.journal WHERE org_id = %s AND sync_id = %s AND starts_with(table_name, %s) ORDER BY id
 """
 _LIVE: Final = 'SELECT count(*) AS rows FROM {table} WHERE "orgId" = %(org_id)s AND {live}'
-_WITHOUT_LINK: Final = """
-SELECT e.id FROM {table} AS e WHERE e."orgId" = %(org_id)s AND e."deletedAt" IS NULL
-  AND e."externalIds" @> jsonb_build_array(jsonb_build_object('type', %(adapter)s::text))
-  AND NOT EXISTS (SELECT FROM {links} AS l WHERE l."orgId" = e."orgId" AND l.adapter = %(adapter)s
-      AND l."entityId" = e.id)
-ORDER BY e.id
-"""
-_OF_OTHER_ORG: Final = """
-SELECT l."entityType" || ' ' || l."externalId" AS id FROM {links} AS l JOIN {table} AS e ON e.id = l."entityId"
-WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND e."orgId" <> l."orgId" ORDER BY 1
-"""
-_TO_NOTHING: Final = """
-SELECT edge."sourceEntityId" || ' ' || edge."relationshipType" || ' ' || edge."targetEntityId" AS id
-FROM {edges} AS edge
-WHERE edge."orgId" = %(org_id)s AND edge."deletedAt" IS NULL AND edge.metadata ->> 'source' = %(source)s AND (
-    NOT EXISTS (SELECT FROM {links} AS l WHERE l."orgId" = edge."orgId" AND l."entityId" = edge."sourceEntityId")
-    OR NOT EXISTS (SELECT FROM {links} AS l WHERE l."orgId" = edge."orgId" AND l."entityId" = edge."targetEntityId"))
-ORDER BY 1
-"""
 
 
 def compare_canonical(database: Database, org_id: str) -> dict[str, Part]:
@@ -62,8 +42,8 @@ def compare_canonical(database: Database, org_id: str) -> dict[str, Part]:
         parts = {table: Part(_live(connection, org_id, schema, table)) for table in TABLES}
         if connection.execute(_MADE_BEFORE, (org_id,)).fetchone() is None:
             return {table: _not_made(part) for table, part in parts.items()}
-        for finding in _lead_nowhere(connection, org_id, schema):
-            parts[finding.place].findings.append(finding)
+        for end in DeadEnds(connection, org_id, schema).of_parity():
+            parts[end.place].findings.append(Finding(end.place, end.name, end.kind))
         for finding in _wanted_changes(connection, org_id, schema):
             parts[finding.place].findings.append(finding)
         return parts
@@ -82,23 +62,6 @@ def _live(connection: Connection, org_id: str, schema: str, table: str) -> int:
 
 def _table(schema: str, table: str) -> sql.Identifier:
     return sql.Identifier(schema, f"{CANONICAL_PREFIX}{table}")
-
-
-def _lead_nowhere(connection: Connection, org_id: str, schema: str) -> Iterator[Finding]:
-    """Entities without links, links to entities of others, and edges to nothing."""
-    linked = _table(schema, links.TABLE)
-    values = {"org_id": org_id, "adapter": ADAPTER, "source": edges.SOURCE}
-    for name in CANONICAL.tables:
-        table = _table(schema, name)
-        for statement, place, kind in (
-            (_WITHOUT_LINK, name, Kind.WITHOUT_LINK),
-            (_OF_OTHER_ORG, links.TABLE, Kind.OTHER_ORG),
-        ):
-            rows = connection.execute(sql.SQL(statement).format(table=table, links=linked), values).fetchall()
-            yield from (Finding(place, row["id"], kind) for row in rows)
-    to_nothing = sql.SQL(_TO_NOTHING).format(edges=_table(schema, edges.TABLE), links=linked)
-    for row in connection.execute(to_nothing, values).fetchall():
-        yield Finding(edges.TABLE, row["id"], Kind.TO_NOTHING)
 
 
 def _wanted_changes(connection: Connection, org_id: str, schema: str) -> Iterator[Finding]:

@@ -20,6 +20,11 @@ class Kind(StrEnum):
     EDGE_LOST = "edge_lost"
     WITHOUT_LINK = "without_link"
     TO_NOTHING = "to_nothing"
+    JOINED = "joined"
+    NOT_AT_SOURCE = "not_at_source"
+    UNPROVEN = "unproven"
+    WITHOUT_ENTITY = "without_entity"
+    LOGIN_OF_OTHER_ORG = "login_of_other_org"
 
 
 COUNTED_AS: Final[Mapping[Kind, str]] = {
@@ -31,6 +36,11 @@ COUNTED_AS: Final[Mapping[Kind, str]] = {
     Kind.OTHER_ORG: "extra",
     Kind.WITHOUT_LINK: "extra",
     Kind.TO_NOTHING: "extra",
+    Kind.JOINED: "extra",
+    Kind.NOT_AT_SOURCE: "extra",
+    Kind.UNPROVEN: "extra",
+    Kind.WITHOUT_ENTITY: "missing",
+    Kind.LOGIN_OF_OTHER_ORG: "extra",
     Kind.CHANGED: "different",
     Kind.PARENT_LOST: "different",
     Kind.JOURNAL_CUT: "different",
@@ -39,6 +49,17 @@ COUNTED_AS: Final[Mapping[Kind, str]] = {
 _NO_VERB: Final = "no verb brings journal entries back: restore sync.journal from a backup"
 _REBUILT: Final = frozenset((Kind.LINK_LOST, Kind.WITHOUT_LINK, Kind.TO_NOTHING))
 """What only a rebuild mends: it finds lost links, and ends what no record leads to."""
+
+_REPAIRED: Final = frozenset(
+    {
+        Kind.OTHER_ORG,
+        Kind.JOINED,
+        Kind.NOT_AT_SOURCE,
+        Kind.WITHOUT_ENTITY,
+        Kind.LOGIN_OF_OTHER_ORG,
+    }
+)
+"""Kinds of differences in OpenFaith's tables that `doctor --repair` mends and a rebuild does not."""
 
 _WHY: Final[Mapping[Kind, str]] = {
     Kind.MISSING: "the source has the record, the table has no row",
@@ -52,6 +73,11 @@ _WHY: Final[Mapping[Kind, str]] = {
     Kind.EDGE_LOST: "a relationship of the records has no edge",
     Kind.WITHOUT_LINK: "no external link leads to the entity",
     Kind.TO_NOTHING: "an end of the edge is no entity of this org",
+    Kind.JOINED: "the entity is that of a record of another type, which has the same id",
+    Kind.NOT_AT_SOURCE: "the entity is live, the source does not have its record",
+    Kind.UNPROVEN: "no sync has seen the entity's record, and none has read everything since it was made",
+    Kind.WITHOUT_ENTITY: "the record's link leads to no entity",
+    Kind.LOGIN_OF_OTHER_ORG: "the login, or the person it is joined to, is another org's",
 }
 _CANONICAL_WHY: Final[Mapping[Kind, str]] = {
     Kind.MISSING: "the record has no entity",
@@ -100,7 +126,11 @@ class Finding:
             return _NO_VERB
         if self.kind in _REBUILT and not self.is_behind:
             return f"openfaith-pipeline rebuild {org_id}"
+        if self.is_canonical and self.kind in _REPAIRED and not self.is_behind:
+            return f"openfaith-pipeline doctor --org {org_id} --repair"
         command = f"openfaith-pipeline sync {org_id}"
+        if self.kind is Kind.UNPROVEN:
+            return f"{command} --mode reconcile"
         if self.is_canonical or self.is_behind:
             return command
         is_overwritten = self.kind in {Kind.CHANGED, Kind.PARENT_LOST} and not self.is_missed

@@ -28,6 +28,7 @@ VERBS: Final = {
     "backfill": "backfill:backfill",
     "status": "status:show_status",
     "syncs": "syncs:syncs_app",
+    "doctor": "doctor:doctor",
     "verify": "verify:verify",
     "rebuild": "rebuild:rebuild",
     "history": "history:show_history",
@@ -51,7 +52,7 @@ VERBS: Final = {
 CHAPTERS: Final = {
     "Begin": ("demo", "dev", "org"),
     "Sync": ("sync", "backfill", "syncs", "status"),
-    "Look after": ("verify", "rebuild", "alerts", "review", "deletes", "quarantine", "policy", "webhooks"),
+    "Look after": ("doctor", "verify", "rebuild", "alerts", "review", "deletes", "quarantine", "policy", "webhooks"),
     "Look back, take back": ("history", "rollback"),
     "Data": ("catalog", "db", "export", "person"),
     "Run on servers": ("serve", "worker", "dagster"),

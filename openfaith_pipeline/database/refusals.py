@@ -46,6 +46,8 @@ REFUSED_BY_POSTGRES: Final[tuple[type[psycopg.Error], ...]] = (
 
 psycopg files many of them under OperationalError: a limit, a full disk, a deadlock. So catch these first.
 """
+_ABSENT: Final = ("42P01", "42703", "3F000", "42883")
+_NOT_ALLOWED: Final = "42501"
 _REFUSALS: Final = ("22", "23", "54")
 """SQLSTATE classes: data, constraints, limits such as an index's on the size of a value."""
 
@@ -99,6 +101,16 @@ def refusal_in_words(error: BaseException) -> str:
     if state.startswith(_NO_ROOM):
         return f"Postgres has no room: {error.diag.message_primary or type(error).__name__} ({state})"
     return f"Postgres refused its rows: {type(error).__name__} {state} {error.diag.column_name or ''}".strip()
+
+
+def unreadable_in_words(error: Exception) -> str:
+    """The reason why tables could not be read."""
+    state = getattr(error, "sqlstate", None)
+    if state in _ABSENT:
+        return f"a table, column or function is missing ({state}): openfaith-pipeline db upgrade"
+    if state == _NOT_ALLOWED:
+        return f"the database's user may not read it ({state})"
+    return in_words(error)
 
 
 def is_refusal(error: BaseException) -> bool:

@@ -264,15 +264,23 @@ def count_by_status(connection: Connection[Any]) -> Mapping[str, Mapping[str, in
     return found
 
 
+_OVERDUE: Final = """
+SELECT org_id, min(delivery.id), count(*) FROM sync.webhook_deliveries AS delivery JOIN sync.orgs USING (org_id)
+ WHERE status = 'pending' AND next_attempt_at < now() - %s AND coalesce(claimed_until < now(), true)
+   AND paused_at IS NULL AND removed_at IS NULL
+ GROUP BY 1 ORDER BY 2
+"""
+
+
 def oldest_overdue(connection: Connection[Any], patience: timedelta) -> int | None:
     """Id of the oldest delivery that has waited longer than `patience` without being claimed."""
-    row = connection.execute(
-        "SELECT min(delivery.id) FROM sync.webhook_deliveries AS delivery JOIN sync.orgs USING (org_id)"
-        " WHERE status = 'pending' AND next_attempt_at < now() - %s AND coalesce(claimed_until < now(), true)"
-        " AND paused_at IS NULL AND removed_at IS NULL",
-        (patience,),
-    ).fetchone()
-    return row[0] if row else None
+    row = connection.execute(_OVERDUE, (patience,)).fetchone()
+    return row[1] if row else None
+
+
+def count_overdue(connection: Connection[Any], patience: timedelta) -> Mapping[str, int]:
+    """By org, how many such deliveries there are."""
+    return {org_id: number for org_id, _, number in connection.execute(_OVERDUE, (patience,)).fetchall()}
 
 
 _FORGET: Final = """

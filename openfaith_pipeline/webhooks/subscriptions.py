@@ -46,7 +46,8 @@ CHECK_REFUSED_EVERY: Final = timedelta(hours=6)
 LONG_SILENCE: Final = timedelta(minutes=15)
 """Silence after which deliveries may be lost: Planning Center retries, but gives up early under many failures."""
 
-_RECEIVER: Final = "receiver"
+RECEIVER: Final = "receiver"
+"""Name of the beat of a service that receives deliveries."""
 
 
 @dataclass(frozen=True)
@@ -243,12 +244,12 @@ def beat(connection: Connection[Any]) -> list[str]:
     """
     row = connection.execute(
         "SELECT CASE WHEN beat_at < now() - %s THEN beat_at END FROM sync.webhook_beats WHERE name = %s FOR UPDATE",
-        (LONG_SILENCE, _RECEIVER),
+        (LONG_SILENCE, RECEIVER),
     ).fetchone()
     connection.execute(
         "INSERT INTO sync.webhook_beats (name, beat_at) VALUES (%s, now())"
         " ON CONFLICT (name) DO UPDATE SET beat_at = now()",
-        (_RECEIVER,),
+        (RECEIVER,),
     )
     silent_since = row[0] if row else None
     if silent_since is None:

@@ -1,0 +1,160 @@
+"""The writes of a repair, each journaled: links put back, entities of one's own, and rows marked deleted."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final
+
+from psycopg import sql
+from typeid import TypeID
+
+from openfaith_pipeline.audit.dead_ends import DeadEnd
+from openfaith_pipeline.canonical.model import Entity
+from openfaith_pipeline.sources import CANONICAL
+from openfaith_pipeline.transform import edges, links
+from openfaith_pipeline.transform.identity import external_id
+from openfaith_pipeline.transform.workspace import Workspace
+
+_ENDED: Final = sql.SQL('"deletedAt" = now(), "deletedBy" = %(adapter)s')
+
+# The items of an entity's external ids that are of this adapter and of the stream.
+_ITEMS: Final = sql.SQL("""
+(SELECT e.*, item ->> 'id' AS record_id
+ FROM {table} AS e CROSS JOIN LATERAL jsonb_array_elements(
+     CASE jsonb_typeof(e."externalIds") WHEN 'array' THEN e."externalIds" ELSE '[]' END) AS item
+ WHERE e."orgId" = %(org_id)s AND e.id = ANY(%(ids)s) AND item ->> 'type' = %(adapter)s
+   AND item ->> 'id' <> '' AND {is_of_stream}) AS found
+""")
+# Of several entities of one record the oldest is the one.
+_RELINK: Final = sql.SQL("""
+("orgId", adapter, "entityType", "externalId", "entityId", "createdAt", "lastProcessedAt")
+SELECT DISTINCT ON (record_id) %(org_id)s, %(adapter)s, {tag}, {external_id}, id, "createdAt",
+    COALESCE("updatedAt", "createdAt")
+FROM {items} WHERE starts_with(id, {prefix}) ORDER BY record_id, "createdAt", id ON CONFLICT DO NOTHING
+""")
+_FOREIGN: Final = sql.SQL("""
+SELECT DISTINCT "entityType", "entityId" FROM {links} WHERE "orgId" = %(org_id)s AND adapter = %(adapter)s
+    AND ("entityType", "externalId") IN (SELECT * FROM unnest(%(types)s::text[], %(ids)s::text[]))
+""")
+_TAKE: Final = sql.SQL("""
+unnest(%(types)s::text[], %(old)s::text[], %(new)s::text[]) AS d (type, old_id, new_id)
+WHERE target."orgId" = %(org_id)s AND target.adapter = %(adapter)s AND target."entityType" = d.type
+    AND target."entityId" = d.old_id
+""")
+# A stray may end once its record has another entity, or its stream was read whole and so would have given it one. One
+# that names no record may end as soon as the stream was read.
+_MAY_END: Final = sql.SQL("""
+SELECT found.id FROM {items} WHERE EXISTS (SELECT FROM {links} AS l WHERE l."orgId" = %(org_id)s
+    AND l.adapter = %(adapter)s AND l."entityType" = {tag} AND l."externalId" = {external_id}) OR {is_whole}
+UNION
+SELECT e.id FROM {table} AS e WHERE e."orgId" = %(org_id)s AND e.id = ANY(%(ids)s) AND {is_read}
+    AND NOT e."externalIds" @> jsonb_build_array(jsonb_build_object('type', %(adapter)s::text))
+""")
+_STATE: Final = sql.SQL("""
+EXISTS (SELECT FROM sync.stream_states AS state WHERE state.org_id = %(org_id)s AND state.stream = {stream} AND {holds})
+""")
+_WHOLE: Final = sql.SQL("last_full_at IS NOT NULL AND left_out IS NULL AND availability IN ('available', 'silent')")
+_READ: Final = sql.SQL("last_succeeded_at IS NOT NULL")
+
+_BY_ID: Final = sql.SQL("""
+unnest(%(ids)s::text[]) AS d (id) WHERE target."orgId" = %(org_id)s AND target.id = d.id AND target."deletedAt" IS NULL
+""")
+_LINKS_OF: Final = sql.SQL("""
+unnest(%(ids)s::text[]) AS d (id) WHERE target."orgId" = %(org_id)s AND target.adapter = %(adapter)s
+    AND target."entityId" = d.id AND target."entityType" = %(tag)s AND target."deletedAt" IS NULL
+""")
+_EDGES_OF: Final = sql.SQL("""
+unnest(%(ids)s::text[]) AS d (id) WHERE target."orgId" = %(org_id)s AND target."deletedAt" IS NULL
+    AND target.metadata ->> 'source' = %(source)s AND d.id IN (target."sourceEntityId", target."targetEntityId")
+""")
+_BY_KEY: Final = sql.SQL("""
+unnest(%(sources)s::text[], %(targets)s::text[], %(types)s::text[])
+    AS d ("sourceEntityId", "targetEntityId", "relationshipType")
+WHERE {same_edge} AND target."deletedAt" IS NULL
+""")
+
+
+def relink(workspace: Workspace, without_link: Sequence[DeadEnd]) -> None:
+    """Put back the link from the record that an entity names to the entity, unless the record has another by now."""
+    for entity, ids in _by_entity(without_link):
+        rows = _RELINK.format(
+            tag=sql.Literal(entity.tag),
+            external_id=external_id(entity, sql.Identifier("record_id")),
+            items=_items(workspace, entity),
+            prefix=sql.Literal(f"{entity.id_prefix}_"),
+        )
+        workspace.insert(links.TABLE, rows, ids=ids)
+
+
+def take_own_entities(workspace: Workspace, foreign: Sequence[DeadEnd]) -> None:
+    """Give links that lead to another org's entities an entity id of this org; a transform makes the entity."""
+    if not foreign:
+        return
+    types, ids = zip(*(each.key for each in foreign), strict=True)
+    statement = _FOREIGN.format(links=workspace.canonical(links.TABLE))
+    old = workspace.rows(statement, types=list(types), ids=list(ids))
+    new = [str(TypeID(type_.lower())) for type_, _ in old]
+    workspace.update(
+        links.TABLE,
+        sql.SQL('"entityId" = d.new_id, "lastProcessedAt" = now()'),
+        _TAKE,
+        types=[type_ for type_, _ in old],
+        old=[old_id for _, old_id in old],
+        new=new,
+    )
+
+
+def end_strays(workspace: Workspace, strays: Sequence[DeadEnd]) -> list[str]:
+    """Mark entities deleted that are no record's; returns the ids of those that may still be one's."""
+    wanted = {each.key[0] for each in strays if each.place != edges.TABLE}
+    for entity, ids in _by_entity(strays):
+        statement = _MAY_END.format(
+            items=_items(workspace, entity),
+            links=workspace.canonical(links.TABLE),
+            table=workspace.canonical(entity.table),
+            tag=sql.Literal(entity.tag),
+            external_id=external_id(entity, sql.Identifier("found", "record_id")),
+            is_whole=_state(entity, _WHOLE),
+            is_read=_state(entity, _READ),
+        )
+        ended = [identifier for (identifier,) in workspace.rows(statement, ids=ids)]
+        workspace.update(entity.table, _ENDED, _BY_ID, ids=ended)
+        wanted -= set(ended)
+    return sorted(wanted)
+
+
+def end_gone(workspace: Workspace, gone: Sequence[DeadEnd]) -> None:
+    """Mark entities deleted that the source has no record of, with their links and edges."""
+    by_table: dict[str, list[str]] = defaultdict(list)
+    for each in gone:
+        by_table[each.place].append(each.key[0])
+    for table, ids in by_table.items():
+        workspace.update(table, _ENDED, _BY_ID, ids=ids)
+        workspace.update(links.TABLE, _ENDED, _LINKS_OF, ids=ids, tag=CANONICAL.tables[table].tag)
+        workspace.update(edges.TABLE, _ENDED, _EDGES_OF, ids=ids, source=edges.SOURCE)
+
+
+def end_edges(workspace: Workspace, found: Sequence[DeadEnd], kept: Collection[str]) -> None:
+    """Mark edges deleted, but for those of entities that are kept."""
+    keys = [each.key for each in found if each.place == edges.TABLE and not set(each.key) & set(kept)]
+    if keys:
+        sources, targets, types = map(list, zip(*keys, strict=True))
+        by_key = _BY_KEY.format(same_edge=edges.SAME_EDGE)
+        workspace.update(edges.TABLE, _ENDED, by_key, sources=sources, targets=targets, types=types)
+
+
+def _by_entity(strays: Sequence[DeadEnd]) -> Iterator[tuple[Entity, list[str]]]:
+    """Each declaration of the entities' tables, with the ids of the table's rows."""
+    for table in CANONICAL.tables.values():
+        ids = [each.key[0] for each in strays if each.place == table.name]
+        for entity in table.entities if ids else ():
+            yield entity, ids
+
+
+def _items(workspace: Workspace, entity: Entity) -> sql.Composed:
+    own = sql.SQL("item ->> 'stream' = {}").format(sql.Literal(entity.stream.name))
+    is_of_stream = own if entity.is_qualified else sql.SQL("(item -> 'stream' IS NULL OR {})").format(own)
+    return _ITEMS.format(table=workspace.canonical(entity.table), is_of_stream=is_of_stream)
+
+
+def _state(entity: Entity, holds: sql.SQL) -> sql.Composed:
+    return _STATE.format(stream=sql.Literal(entity.stream.name), holds=holds)
