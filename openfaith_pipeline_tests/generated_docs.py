@@ -11,6 +11,7 @@ from openfaith_pipeline.catalog.document import render_pages
 from openfaith_pipeline.catalog.view import render_questions
 from openfaith_pipeline.cli.app import VERBS, app
 from openfaith_pipeline.cli.demo_churches import DemoChurches
+from openfaith_pipeline.doctor.kinds import KINDS
 from openfaith_pipeline.planning_center.mapping.plan import PLAN
 from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
 from openfaith_pipeline.settings import Settings
@@ -37,14 +38,25 @@ def pages() -> Mapping[Path, str]:
         DOCS / "questions.md": render_questions(
             VIEWS.values(), QUESTIONS, schema=Settings.model_fields["views_schema"].default, org_id=DEMO_ORG
         ),
-        DOCS / "canonical.md": _with_sections(DOCS / "canonical.md"),
+        DOCS / "canonical.md": _with_sections(
+            DOCS / "canonical.md", types=render_types(CANONICAL), edges=render_edges(CANONICAL)
+        ),
+        DOCS / "doctor.md": _with_sections(DOCS / "doctor.md", kinds=_kinds_of_findings()),
     }
 
 
-def _with_sections(page: Path) -> str:
+def _kinds_of_findings() -> str:
+    rows = [
+        f"| `{kind.name}` | {kind.severity.value} | {kind.says} | {kind.mend.replace('{org}', 'ORG')} |"
+        for kind in KINDS.values()
+    ]
+    return "\n".join(["| finding | | means | mended by |", "|---|---|---|---|", *rows, ""])
+
+
+def _with_sections(page: Path, **sections: str) -> str:
     """A written page, with the parts between its markers made anew."""
     text = page.read_text()
-    for name, made in (("types", render_types(CANONICAL)), ("edges", render_edges(CANONICAL))):
+    for name, made in sections.items():
         section = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end -->)", re.DOTALL)
         text, found = section.subn(lambda match, made=made: f"{match[1]}\n{made}\n{match[2]}", text)  # type: ignore[misc]
         assert found == 1, f"{page.name} has no place for its {name}"

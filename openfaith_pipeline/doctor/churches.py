@@ -14,7 +14,7 @@ from openfaith_pipeline.doctor.report import Finding, found, found_all
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.load.left_behind import leases_left, walks_left
 from openfaith_pipeline.orgs.org_settings import settings_of
-from openfaith_pipeline.orgs.status import OrgStatus, StreamStatus
+from openfaith_pipeline.orgs.status import OrgStatus
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 
@@ -99,8 +99,3 @@ def examine_budget(connection: Connection[Any], org_id: str) -> Iterator[Finding
     if use.waiting and use.used >= use.limit:
         detail = f"{use.used} of {use.limit} requests in {use.period:.0f} s, {use.waiting} wait"
         yield found("budget_crowded", org_id, detail=detail)
-
-
-def has_rows(stream: StreamStatus) -> bool:
-    """Whether rows of the stream may be there."""
-    return stream.row_count is None or stream.row_count > 0

@@ -1,7 +1,7 @@
 """One look at everything, part by part: a part that cannot be looked at is named, and the others are looked at."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -58,45 +58,45 @@ class Examination:
     def of_churches(self, connection: Connection[Any], orgs: Sequence[Org]) -> None:
         """The bookkeeping, then the subscriptions at the source, then the rows, which take the longest."""
         self.report.orgs.update({org.org_id: org.name for org in orgs})
-        org_ids = [org.org_id for org in orgs]
-        only = org_ids[0] if self.extent.only_one else None
-        self._look(Area.SYNCS, only, lambda: found_all("syncs_left_running", only, syncs_left(connection, only)))
-        self.watching.began("looking at the bookkeeping", len(orgs))
-        for org in orgs:
-            self._bookkeeping(connection, org)
-        self._look(Area.DELIVERIES, only, lambda: webhooks.examine_deliveries(connection, org_ids))
+        statuses = self._statuses(connection, orgs)
+        self.of_bookkeeping(connection, orgs, statuses)
         if not self.extent.is_offline:
             self.watching.began("asking Planning Center about subscriptions", len(orgs))
             asyncio.run(self._subscriptions([org for org in orgs if org.paused_at is None]))
         self.watching.began("looking at the rows", len(orgs))
         for org in orgs:
-            self._rows(connection, org)
+            self.of_rows(connection, org, statuses.get(org.org_id))
+            self.watching.step(org.org_id)
 
-    def _bookkeeping(self, connection: Connection[Any], org: Org) -> None:
-        org_id, settings = org.org_id, self.database.settings
+    def of_bookkeeping(
+        self, connection: Connection[Any], orgs: Sequence[Org], statuses: Mapping[str, OrgStatus]
+    ) -> None:
+        """All that is known without requests and without the rows."""
+        org_ids = [org.org_id for org in orgs]
+        only = org_ids[0] if self.extent.only_one else None
+        self._look(Area.SYNCS, only, lambda: found_all("syncs_left_running", only, syncs_left(connection, only)))
+        self.watching.began("looking at the bookkeeping", len(orgs))
+        for org in orgs:
+            self._of_org(connection, org.org_id, statuses.get(org.org_id))
+            self.watching.step(org.org_id)
+        self._look(Area.DELIVERIES, only, lambda: webhooks.examine_deliveries(connection, org_ids))
+
+    def _of_org(self, connection: Connection[Any], org_id: str, status: OrgStatus | None) -> None:
+        settings = self.database.settings
         self._look(Area.SYNCS, org_id, lambda: churches.examine_syncs(connection, settings, org_id))
-        statuses = self._statuses(connection, org)
-        for status in statuses:
-            self._look(
-                Area.CONNECTIONS,
-                org_id,
-                lambda: churches.examine_connection(connection, settings, status),  # noqa: B023
-            )
-            self._look(
-                Area.STREAMS,
-                org_id,
-                lambda: churches.examine_streams(connection, settings, status),  # noqa: B023
-            )
+        if status:
+            self._look(Area.CONNECTIONS, org_id, lambda: churches.examine_connection(connection, settings, status))
+            self._look(Area.STREAMS, org_id, lambda: churches.examine_streams(connection, settings, status))
         self._look(Area.BUDGETS, org_id, lambda: churches.examine_budget(connection, org_id))
         self._look(Area.SUBSCRIPTIONS, org_id, lambda: webhooks.examine_state(connection, org_id))
-        self.watching.step(org_id)
 
-    def _statuses(self, connection: Connection[Any], org: Org) -> Sequence[OrgStatus]:
+    def _statuses(self, connection: Connection[Any], orgs: Sequence[Org]) -> Mapping[str, OrgStatus]:
         try:
-            return statuses_of(connection, [org])
+            return {status.org.org_id: status for status in statuses_of(connection, orgs)}
         except TROUBLE as error:
-            self.unexamined(Area.STREAMS, org.org_id, error)
-            return ()
+            for area in (Area.CONNECTIONS, Area.STREAMS, Area.RECORDS):
+                self.unexamined(area, None, error)
+            return {}
 
     async def _subscriptions(self, orgs: Sequence[Org]) -> None:
         slots = asyncio.Semaphore(_CHURCHES_AT_ONCE)
@@ -119,11 +119,12 @@ class Examination:
                     self.report.findings += webhooks.findings_of(inspected, org_id)
             self.watching.step(org_id)
 
-    def _rows(self, connection: Connection[Any], org: Org) -> None:
-        streams = list(STREAMS.values())
-        self._look(Area.RECORDS, org.org_id, lambda: records.examine_parents(connection, org.org_id, streams))
+    def of_rows(self, connection: Connection[Any], org: Org, status: OrgStatus | None) -> None:
+        """Raw rows and OpenFaith's."""
+        if status:
+            streams = [STREAMS[each.stream] for each in status.streams if each.row_count and each.stream in STREAMS]
+            self._look(Area.RECORDS, org.org_id, lambda: records.examine_parents(connection, org.org_id, streams))
         self._look(Area.OPENFAITH, org.org_id, lambda: find_dead_ends(self.database, org.org_id))
-        self.watching.step(org.org_id)
 
     def _look(self, area: Area, org_id: str | None, look: Callable[[], Iterable[Finding]]) -> None:
         try:

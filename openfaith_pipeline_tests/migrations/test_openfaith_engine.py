@@ -1,0 +1,57 @@
+"""A database that OpenFaith made, filled by its engine, then upgraded and synced: the doctor finds what that left."""
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.migration import upgrade
+from openfaith_pipeline.orgs.registry import new_org_id
+from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
+from openfaith_pipeline_tests.integration.doctor.church import Engine, by_kind, examine, kinds, make_church
+from openfaith_pipeline_tests.integration.snapshots import differing, snapshot
+from openfaith_pipeline_tests.migrations.test_canonical import _create_from_facts, _facts
+
+MEMBER = (
+    'INSERT INTO "openfaith_orgUsers" (id, "orgId", "userId", role, "createdAt", _tag)'
+    " VALUES (%s, %s, %s, 'member', now(), 'orgUser')"
+)
+LEFT = {"entities_joined", "edges_joined", "deletes_unmarked", "logins_of_other_org"}
+
+
+def fill(database: Database, org_id: str) -> tuple[list[str], str]:
+    """People and addresses by the engine, with the same ids; returns the joined entities, and one that is gone."""
+    with database.connect() as connection:
+        engine = Engine(connection, org_id)
+        people = [engine.person(str(number)) for number in range(1, 5)]
+        addresses = [engine.email(str(number), people[0]) for number in range(1, 5)]
+        assert addresses == people
+        gone = engine.person("99")
+        for user, member_of in (("user_ours", org_id), ("user_theirs", "org_elsewhere")):
+            connection.execute(MEMBER, (f"member_{user}", member_of, user))
+            engine.edge((people[0], "person"), (user, "user"), "user-is-person", {"linkedAt": "2024"})
+    return people, gone
+
+
+def test_what_the_engine_left_is_found_repaired_and_taken_back(empty_database: Database) -> None:
+    org_id = new_org_id()
+    with empty_database.connect() as connection:
+        _create_from_facts(connection, _facts())
+    people, gone = fill(empty_database, org_id)
+    upgrade(empty_database)
+    church = make_church(empty_database, org_id)
+    assert "deletes_unproven" in kinds(examine(empty_database, is_offline=True))
+    church.read_everything()
+    found = by_kind(examine(empty_database, is_offline=True))
+    assert found.keys() == LEFT
+    assert set(found["entities_joined"].examples) == {f"emails {id}" for id in people}
+    assert found["deletes_unmarked"].examples == (f"people {gone}",)
+    assert "user_theirs" in found["logins_of_other_org"].examples[0]
+    assert {each.org_id for each in found.values()} == {org_id}
+
+    with empty_database.connect() as connection:
+        before = snapshot(connection)
+    church.repair()
+    assert kinds(examine(empty_database, is_offline=True)) == set()
+    assert sorted(people) == church.entities("people", 9)
+    assert len(church.entities("emails", 9)) == 4
+    roll_back(empty_database, RollbackOrder("repair"))
+    with empty_database.connect() as connection:
+        assert differing(before, snapshot(connection)) == []
+    assert kinds(examine(empty_database, is_offline=True)) == LEFT
