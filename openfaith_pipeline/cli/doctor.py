@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Annotated, Any, Final
 
 import psycopg
@@ -18,12 +18,13 @@ from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.doctor.examination import Examination, Extent, find_dead_ends
 from openfaith_pipeline.doctor.installation import examine_home
 from openfaith_pipeline.doctor.kinds import OF_DATABASE, Area
-from openfaith_pipeline.doctor.repair import Order, OrgRepair, find_still_there, foresee_repair, repair
+from openfaith_pipeline.doctor.repair import Order, OrgRepair, find_kept, foresee_repair, repair
 from openfaith_pipeline.doctor.report import Finding, Report, Unexamined, found
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, NoHome, UsageError
 from openfaith_pipeline.orgs.naming import find_org
 from openfaith_pipeline.orgs.registry import Org, list_orgs
 from openfaith_pipeline.settings import Settings, load_settings
+from openfaith_pipeline.webhooks.inspection import may_be_subscribed
 
 Offline = Annotated[bool, typer.Option("--offline", help="Request nothing from Planning Center.")]
 Repair = Annotated[
@@ -70,20 +71,28 @@ def doctor(
     report, repaired = Report(), None
     with _opened(report) as database:
         if database is not None:
-            _examine(database, report, org, Extent(is_offline=offline, only_one=bool(org)))
-            if repair_too:
-                repaired = _repair(database, report, dry_run=dry_run, yes=yes, is_offline=offline)
+            _examine(database, report, org, is_offline=offline)
+        if not as_json:
+            print_report(report)
+        if database is not None and repair_too:
+            repaired = _repair(database, report, dry_run=dry_run, yes=yes, is_offline=offline)
     if as_json:
         written = repair_described(*repaired, is_dry_run=dry_run) if repaired else None
         terminal.print_json({**report.described(), "repair": written})
-    else:
-        print_report(report)
-        if repaired:
-            order, orgs = repaired
-            title = "what would be written" if dry_run else f"repaired by {order.sync_id}, which `rollback` takes back"
-            print_repair(title, orgs, report.orgs)
+    elif repaired:
+        _print_repaired(*repaired, report, is_dry_run=dry_run)
     if report.status != "well":
         raise typer.Exit(2 if any(each.kind.name in _CONFIGURATION for each in report.findings) else 1)
+
+
+def _print_repaired(order: Order, orgs: Sequence[OrgRepair], report: Report, *, is_dry_run: bool) -> None:
+    if not orgs:
+        terminal.say("there is nothing that --repair mends")
+        return
+    title = "what would be written" if is_dry_run else f"written by {order.sync_id}, which `rollback` takes back"
+    print_repair(title, orgs, report.orgs)
+    if not is_dry_run:
+        print_report(report)
 
 
 @contextmanager
@@ -119,16 +128,23 @@ def _open(report: Report, settings: Settings, stack: ExitStack) -> Database | No
     return None
 
 
-def _examine(database: Database, report: Report, org: str | None, extent: Extent) -> Sequence[Org]:
-    """The orgs that were looked at."""
+def _examine(database: Database, report: Report, org: str | None, *, is_offline: bool) -> None:
+    extent = Extent(is_offline=is_offline, only_one=bool(org))
     with database.connect(autocommit=True) as connection, stages_shown() as watching:
         examination = Examination(database, report, watching, extent)
         examination.of_database(connection)
         orgs = _orgs(examination, connection, org)
-        answering = nullcontext() if extent.is_offline else demo_answers(database, [each.org_id for each in orgs])
-        with answering:
+        with _answering(database, orgs, is_offline=is_offline):
             examination.of_churches(connection, orgs)
-    return orgs
+
+
+def _answering(database: Database, orgs: Sequence[Org], *, is_offline: bool) -> AbstractContextManager[None]:
+    """The demo's churches answer, if any request will be made."""
+    try:
+        is_wanted = not is_offline and bool(orgs) and may_be_subscribed(database)
+    except TROUBLE:  # which the examination will say
+        is_wanted = False
+    return demo_answers(database, [each.org_id for each in orgs]) if is_wanted else nullcontext()
 
 
 def _orgs(examination: Examination, connection: psycopg.Connection[Any], org: str | None) -> Sequence[Org]:
@@ -144,13 +160,10 @@ def _repair(
     database: Database, report: Report, *, dry_run: bool, yes: bool, is_offline: bool
 ) -> tuple[Order, list[OrgRepair]]:
     """Mend the OpenFaith tables of the orgs with something to mend; the report has then what is left."""
-    org_ids = [
-        each
-        for each in report.orgs
-        if any(finding.kind.is_repaired and finding.org_id == each for finding in report.findings)
-    ]
-    still_there = {} if is_offline else _still_there(database, org_ids)
-    order = Order(org_ids, still_there)
+    repairable = [each for each in report.findings if each.kind.is_repairable]
+    org_ids = list(dict.fromkeys(each.org_id for each in repairable if each.org_id))
+    are_gone = [each.org_id for each in repairable if each.org_id and each.kind.name == "deletes_unmarked"]
+    order = Order(org_ids, {} if is_offline else _kept(database, are_gone))
     foreseen = foresee_repair(database, order) if org_ids and (dry_run or not yes) else []
     if dry_run or not org_ids:
         return order, foreseen
@@ -163,9 +176,9 @@ def _repair(
     return order, done
 
 
-def _still_there(database: Database, org_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+def _kept(database: Database, org_ids: Sequence[str]) -> dict[str, dict[str, str]]:
     with demo_answers(database, org_ids):
-        return {org_id: asyncio.run(find_still_there(database, org_id)) for org_id in org_ids}
+        return {org_id: asyncio.run(find_kept(database, org_id)) for org_id in org_ids}
 
 
 def _left(database: Database, org_ids: Sequence[str]) -> dict[str, list[Finding]]:

@@ -51,7 +51,7 @@ class Examination:
         try:
             self.report.findings += examine_schema(self.database, connection)
         except ConfigurationError as error:
-            self.report.findings.append(found("schema_behind", detail=str(error)))
+            self.report.findings.append(found("schema_other", detail=str(error)))
         except TROUBLE as error:
             self.unexamined(Area.DATABASE, None, error)
 
@@ -61,7 +61,7 @@ class Examination:
         statuses = self._statuses(connection, orgs)
         self.of_bookkeeping(connection, orgs, statuses)
         if not self.extent.is_offline:
-            self.watching.began("asking Planning Center about subscriptions", len(orgs))
+            self.watching.began("reading subscriptions from Planning Center", len(orgs))
             asyncio.run(self._subscriptions([org for org in orgs if org.paused_at is None]))
         self.watching.began("looking at the rows", len(orgs))
         for org in orgs:

@@ -39,14 +39,14 @@ OF_DATABASE: Final = tuple(area for area in Area if area not in {Area.SETTINGS, 
 
 @dataclass(frozen=True)
 class Kind:
-    """mend: a command, with {org} for the org's id, or advice. is_repaired: whether `--repair` mends it."""
+    """mend: a command, with {org} for the org's id, or advice. is_repairable: whether `--repair` mends it."""
 
     name: str
     area: Area
     severity: Severity
     says: str
     mend: str
-    is_repaired: bool = False
+    is_repairable: bool = False
 
 
 _REPAIR: Final = "openfaith-pipeline doctor --org {org} --repair"
@@ -130,6 +130,13 @@ _SERVER: Final = (
         Severity.ERROR,
         "the tables are behind this version, or some are missing",
         "openfaith-pipeline db upgrade",
+    ),
+    Kind(
+        "schema_other",
+        Area.DATABASE,
+        Severity.ERROR,
+        "the tables are those of a newer version, or of another OPENFAITH_SCHEMA",
+        "install that version, or set OPENFAITH_SCHEMA as it was",
     ),
     Kind(
         "links_key_narrow",
@@ -390,7 +397,7 @@ _OPENFAITH: Final = (
         Severity.ERROR,
         "no external link leads to these entities",
         _REPAIR,
-        is_repaired=True,
+        is_repairable=True,
     ),
     Kind(
         "links_without_entity",
@@ -398,7 +405,7 @@ _OPENFAITH: Final = (
         Severity.ERROR,
         "the links of these records lead to no entity",
         _REPAIR,
-        is_repaired=True,
+        is_repairable=True,
     ),
     Kind(
         "links_of_other_org",
@@ -406,7 +413,7 @@ _OPENFAITH: Final = (
         Severity.ERROR,
         "the links of these records lead to entities of another org",
         _REPAIR,
-        is_repaired=True,
+        is_repairable=True,
     ),
     Kind(
         "edges_to_nothing",
@@ -414,7 +421,7 @@ _OPENFAITH: Final = (
         Severity.ERROR,
         "an end of these edges is no entity of the church",
         _REPAIR,
-        is_repaired=True,
+        is_repairable=True,
     ),
     Kind(
         "entities_joined",
@@ -422,7 +429,7 @@ _OPENFAITH: Final = (
         Severity.ERROR,
         "these entities have the id of a record's of another type, with which OpenFaith's engine joined them",
         _REPAIR,
-        is_repaired=True,
+        is_repairable=True,
     ),
     Kind(
         "edges_joined",
@@ -430,7 +437,7 @@ _OPENFAITH: Final = (
         Severity.ERROR,
         "these edges belong to entities that were joined with another type's",
         _REPAIR,
-        is_repaired=True,
+        is_repairable=True,
     ),
     Kind(
         "deletes_unmarked",
@@ -438,7 +445,7 @@ _OPENFAITH: Final = (
         Severity.ERROR,
         "these entities are live, and the source no longer has their records",
         _REPAIR,
-        is_repaired=True,
+        is_repairable=True,
     ),
     Kind(
         "deletes_unproven",
@@ -453,7 +460,7 @@ _OPENFAITH: Final = (
         Severity.ERROR,
         "a login and a person of different orgs are joined",
         _REPAIR,
-        is_repaired=True,
+        is_repairable=True,
     ),
 )
 

@@ -5,7 +5,7 @@ after that are marked deleted. No raw row is written, and nothing is removed.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -19,8 +19,10 @@ from openfaith_pipeline.audit.findings import Kind
 from openfaith_pipeline.connections.client import ClientFactory
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.doctor import mending
+from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.sync_leases import lease_kept
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
+from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.sources import DEFAULT_SOURCE, STREAMS
 from openfaith_pipeline.sync.asking import Asking
 from openfaith_pipeline.transform import take_turn, transform_org
@@ -29,6 +31,7 @@ from openfaith_pipeline.transform.workspace import Workspace
 from openfaith_pipeline.webhooks.inspection import LAST_IN_LINE
 
 MODE: Final = "repair"
+STILL_THERE: Final = "the source still has records that its listing left out"
 _TRANSFORMED: Final = frozenset({Kind.WITHOUT_LINK, Kind.WITHOUT_ENTITY, Kind.OTHER_ORG, Kind.JOINED})
 """Kinds that a transform has a part in mending."""
 
@@ -53,10 +56,10 @@ class OrgRepair:
 
 @dataclass(frozen=True)
 class Order:
-    """A repair of these orgs. still_there: by org, streams with records that the source has after all."""
+    """A repair of these orgs. kept: by org, streams that lose no entity, and the reason of each."""
 
     org_ids: Sequence[str]
-    still_there: Mapping[str, Collection[str]] = field(default_factory=dict)
+    kept: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     trigger: str = "cli"
     sync_id: str = field(default_factory=lambda: str(uuid4()))
 
@@ -72,15 +75,19 @@ def repair(database: Database, order: Order) -> list[OrgRepair]:
     requested = {"orgs": list(order.org_ids)}
     with database.connect() as connection:
         begin_sync(connection, SyncStart(order.sync_id, None, MODE, order.trigger, requested))
-    error: str | None = "it ended before it did"
     try:
         with lease_kept(database, order.sync_id):
             done = [_mend_alone(database, order, org_id) for org_id in order.org_ids]
-        error = None
-    finally:
-        with database.connect() as connection:
-            finish_sync(connection, order.sync_id, error)
+    except BaseException as error:
+        _finish(database, order, type(error).__name__)
+        raise
+    _finish(database, order, None)
     return done
+
+
+def _finish(database: Database, order: Order, error: str | None) -> None:
+    with database.connect() as connection:
+        finish_sync(connection, order.sync_id, error)
 
 
 def _mend_alone(database: Database, order: Order, org_id: str) -> OrgRepair:
@@ -103,9 +110,9 @@ def _mend(connection: Connection[Any], database: Database, order: Order, org_id:
             mending.take_own_entities(workspace, first[Kind.OTHER_ORG])
             transform_org(connection, org_id, schema=schema, sync_id=order.sync_id, is_full=True)
             be_quiet(cursor, is_quiet=True)
-        left = _end(workspace, _by_kind(dead_ends.all()), order.still_there.get(org_id, ()))
+        left = _end(workspace, _by_kind(dead_ends.all()), order.kept.get(org_id, {}))
         # What hung on an entity that has ended by now leads nowhere in its turn.
-        _end(workspace, _by_kind(dead_ends.all()), order.still_there.get(org_id, ()))
+        _end(workspace, _by_kind(dead_ends.all()), order.kept.get(org_id, {}))
         be_quiet(cursor, is_quiet=False)
         return OrgRepair(org_id, _written(workspace), tuple(left))
 
@@ -117,15 +124,15 @@ def _by_kind(dead_ends: Iterable[DeadEnd]) -> dict[Kind, list[DeadEnd]]:
     return found
 
 
-def _end(workspace: Workspace, found: Mapping[Kind, list[DeadEnd]], still_there: Collection[str]) -> list[str]:
+def _end(workspace: Workspace, found: Mapping[Kind, list[DeadEnd]], streams_kept: Mapping[str, str]) -> list[str]:
     """Mark deleted what leads nowhere; returns why some of it was left."""
     strays = [*found[Kind.WITHOUT_LINK], *found[Kind.JOINED]]
     kept = mending.end_strays(workspace, strays)
-    gone = [each for each in found[Kind.NOT_AT_SOURCE] if each.stream not in still_there]
+    gone = [each for each in found[Kind.NOT_AT_SOURCE] if each.stream not in streams_kept]
     mending.end_gone(workspace, gone)
     edges = [*strays, *found[Kind.TO_NOTHING], *found[Kind.LOGIN_OF_OTHER_ORG]]
     mending.end_edges(workspace, edges, kept)
-    reasons = [f"{name}: the source still has records that its listing left out" for name in sorted(still_there)]
+    reasons = [f"{name}: {reason}" for name, reason in sorted(streams_kept.items())]
     if kept:
         reasons.append(f"{len(kept)} entities whose records no sync has read yet, such as {kept[0]}")
     return reasons
@@ -138,10 +145,8 @@ def _written(workspace: Workspace) -> dict[str, dict[str, int]]:
     return dict(tables)
 
 
-async def find_still_there(
-    database: Database, org_id: str, *, client_factory: ClientFactory = LAST_IN_LINE
-) -> frozenset[str]:
-    """The streams of which the source has a record that the repair would mark deleted.
+async def find_kept(database: Database, org_id: str, *, client_factory: ClientFactory = LAST_IN_LINE) -> dict[str, str]:
+    """The streams of which the source has, or may have, a record that the repair would mark deleted, and the reason.
 
     An even sample of each stream is requested, record by record; those below a parent rest on the listing's proof.
     """
@@ -152,11 +157,15 @@ async def find_still_there(
     for each in gone:
         ids[each.stream or ""][each.record_id or ""] = {}
     if not ids:
-        return frozenset()
-    still_there = set()
-    async with client_factory(database, org_id, DEFAULT_SOURCE.adapter) as client:
-        for name, records in ids.items():
-            stream = STREAMS[name]
-            if not await Asking(partial(client.get, product=stream.product)).are_gone(stream, records):
-                still_there.add(name)
-    return frozenset(still_there)
+        return {}
+    try:
+        async with client_factory(database, org_id, DEFAULT_SOURCE.adapter) as client:
+            there = [name for name, records in ids.items() if not await _are_gone(client, name, records)]
+    except OpenFaithError as error:
+        return dict.fromkeys(ids, f"the source was not reached: {error}")
+    return dict.fromkeys(there, STILL_THERE)
+
+
+async def _are_gone(client: PlanningCenterClient, name: str, records: Mapping[str, Mapping[str, str]]) -> bool:
+    stream = STREAMS[name]
+    return await Asking(partial(client.get, product=stream.product)).are_gone(stream, records)

@@ -36,7 +36,7 @@ class Finding:
             "detail": self.detail,
             "examples": list(self.examples),
             "mend": self.mend,
-            "is_repaired": self.kind.is_repaired,
+            "is_repairable": self.kind.is_repairable,
         }
 
 

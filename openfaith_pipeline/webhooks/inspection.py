@@ -16,7 +16,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.planning_center.account import SOMEONE_IS_WAITING
 from openfaith_pipeline.planning_center.rate_ledger import Priority
 from openfaith_pipeline.sources import SOURCES, SUBSCRIPTIONS, event_named
-from openfaith_pipeline.webhooks.secrets import Subscription, subscriptions_of
+from openfaith_pipeline.webhooks.secrets import Subscription, subscribed_orgs, subscriptions_of
 from openfaith_pipeline.webhooks.subscriptions import RECEIVER, receiver_url, state_of
 
 LAST_IN_LINE: Final[ClientFactory] = partial(connect_client, priority=Priority.VERIFY, retry=SOMEONE_IS_WAITING)
@@ -36,6 +36,12 @@ class Inspected:
     elsewhere: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     unwanted: tuple[str, ...] = ()
+
+
+def may_be_subscribed(database: Database) -> bool:
+    """Whether any org has subscriptions, or may have."""
+    with database.connect() as connection:
+        return bool(database.settings.public_url or subscribed_orgs(connection))
 
 
 async def inspect_subscriptions(

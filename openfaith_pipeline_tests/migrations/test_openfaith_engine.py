@@ -4,7 +4,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.migration import upgrade
 from openfaith_pipeline.orgs.registry import new_org_id
 from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
-from openfaith_pipeline_tests.integration.doctor.church import Engine, by_kind, examine, kinds, make_church
+from openfaith_pipeline_tests.integration.doctor.church import Engine, make_church
 from openfaith_pipeline_tests.integration.snapshots import differing, snapshot
 from openfaith_pipeline_tests.migrations.test_canonical import _create_from_facts, _facts
 
@@ -36,9 +36,9 @@ def test_what_the_engine_left_is_found_repaired_and_taken_back(empty_database: D
     people, gone = fill(empty_database, org_id)
     upgrade(empty_database)
     church = make_church(empty_database, org_id)
-    assert "deletes_unproven" in kinds(examine(empty_database, is_offline=True))
+    assert "deletes_unproven" in church.dead_ends().keys()
     church.read_everything()
-    found = by_kind(examine(empty_database, is_offline=True))
+    found = church.dead_ends()
     assert found.keys() == LEFT
     assert set(found["entities_joined"].examples) == {f"emails {id}" for id in people}
     assert found["deletes_unmarked"].examples == (f"people {gone}",)
@@ -48,10 +48,10 @@ def test_what_the_engine_left_is_found_repaired_and_taken_back(empty_database: D
     with empty_database.connect() as connection:
         before = snapshot(connection)
     church.repair()
-    assert kinds(examine(empty_database, is_offline=True)) == set()
+    assert church.dead_ends().keys() == set()
     assert sorted(people) == church.entities("people", 9)
     assert len(church.entities("emails", 9)) == 4
     roll_back(empty_database, RollbackOrder("repair"))
     with empty_database.connect() as connection:
         assert differing(before, snapshot(connection)) == []
-    assert kinds(examine(empty_database, is_offline=True)) == LEFT
+    assert church.dead_ends().keys() == LEFT

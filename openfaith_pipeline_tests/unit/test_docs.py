@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from openfaith_pipeline.doctor.kinds import KINDS
 from openfaith_pipeline_tests.generated_docs import commands, pages
 
 ROOT = Path(__file__).parents[2]
@@ -49,3 +50,15 @@ def test_the_makefile_has_what_the_readme_names() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE)) <= targets
+
+
+def test_the_remedies_of_the_doctor_name_verbs_that_are_there() -> None:
+    verbs = commands()
+    named = {
+        (kind.name, words.strip(" ,;"))
+        for kind in KINDS.values()
+        for words in re.findall(r"openfaith-pipeline ((?:[a-z]+ ?){1,2})", kind.mend)
+    }
+
+    assert len(named) > 20
+    assert {each for each in named if not any(f"{each[1]} ".startswith(f"{verb} ") for verb in verbs)} == set()

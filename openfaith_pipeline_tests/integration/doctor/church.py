@@ -1,6 +1,6 @@
 """A church for the doctor, and OpenFaith's own engine as far as it leaves rows behind."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -10,7 +10,7 @@ from typeid import TypeID
 
 from openfaith_pipeline.audit.looking import Watching
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.doctor.examination import Examination, Extent
+from openfaith_pipeline.doctor.examination import Examination, Extent, find_dead_ends
 from openfaith_pipeline.doctor.repair import Order, OrgRepair, repair
 from openfaith_pipeline.doctor.report import Finding, Report
 from openfaith_pipeline.orgs.registry import get_org, list_orgs, new_org_id
@@ -85,9 +85,14 @@ class Church:
         """As a reconcile says that it has."""
         self.run("UPDATE sync.stream_states SET last_full_at = now()")
 
-    def repair(self, sync_id: str = "repair", **still_there: Collection[str]) -> OrgRepair:
-        found = {self.org_id: still_there["still_there"]} if still_there else {}
-        [done] = repair(self.database, Order([self.org_id], found, sync_id=sync_id))
+    def dead_ends(self) -> dict[str, Finding]:
+        """The findings about OpenFaith's rows."""
+        return {each.kind.name: each for each in find_dead_ends(self.database, self.org_id)}
+
+    def repair(self, **kept: str) -> OrgRepair:
+        """kept: by stream, with two underscores for its dot, the reason."""
+        reasons = {name.replace("__", "."): reason for name, reason in kept.items()}
+        [done] = repair(self.database, Order([self.org_id], {self.org_id: reasons}, sync_id="repair"))
         return done
 
     def entities(self, table: str, number: int) -> list[str]:
@@ -105,15 +110,15 @@ def make_church(database: Database, org_id: str | None = None) -> Church:
     church = Church(database, org_id or new_org_id(), new_org_id())
     add_orgs(database, {church.org_id: "Ours", church.other: "Theirs"})
     with database.connect() as connection:
-        for org_id in (church.org_id, church.other):
+        for each in (church.org_id, church.other):
             for number in map(str, range(1, 5)):
-                put_row(connection, "people.people", org_id, number, name=f"Number {number}")
-                put_row(connection, "people.emails", org_id, number, person_id=number, address="x@example.net")
+                put_row(connection, "people.people", each, number, name=f"Number {number}")
+                put_row(connection, "people.emails", each, number, person_id=number, address="x@example.net")
             for stream in ("people.people", "people.emails"):
                 connection.execute(
                     "INSERT INTO sync.stream_states (org_id, stream, last_succeeded_at, row_count, parents_read_at)"
                     " VALUES (%s, %s, now(), 4, now())",
-                    (org_id, stream),
+                    (each, stream),
                 )
     church.transform()
     return church

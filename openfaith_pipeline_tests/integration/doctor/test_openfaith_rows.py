@@ -1,8 +1,8 @@
 """OpenFaith rows that lead nowhere, and what OpenFaith's engine leaves: found by name, repaired, and taken back."""
 
-from openfaith_pipeline.doctor.repair import Order, foresee_repair
+from openfaith_pipeline.doctor.repair import STILL_THERE, Order, foresee_repair
 from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
-from openfaith_pipeline_tests.integration.doctor.church import Church, Engine, by_kind, examine, kinds
+from openfaith_pipeline_tests.integration.doctor.church import Church, Engine, examine
 from openfaith_pipeline_tests.integration.snapshots import Snapshot, differing, snapshot
 
 USERS = """
@@ -67,13 +67,13 @@ def plant(church: Church) -> dict[str, str]:
 
 def test_each_kind_is_found_by_name_repaired_and_rolled_back(church: Church) -> None:
     planted = plant(church)
-    found = by_kind(examine(church.database, is_offline=True))
+    found = church.dead_ends()
     for name, example in planted.items():
         assert example in found[name].examples, name
         assert found[name].org_id == church.org_id
         assert church.org_id in found[name].mend
     church.read_everything()
-    found = by_kind(examine(church.database, is_offline=True))
+    found = church.dead_ends()
     assert planted["deletes_unproven"] in found["deletes_unmarked"].examples
     assert "deletes_unproven" not in found
 
@@ -82,15 +82,14 @@ def test_each_kind_is_found_by_name_repaired_and_rolled_back(church: Church) -> 
     assert differing(before, taken(church)) == []
     done = church.repair()
     assert (done.tables, done.left) == (foreseen.tables, ())
-    assert kinds(examine(church.database, is_offline=True)) == set()
+    assert church.dead_ends().keys() == set()
     after = taken(church)
     church.transform(is_full=True)
     assert differing(after, taken(church)) == []
 
     roll_back(church.database, RollbackOrder("repair"))
     assert differing(before, taken(church)) == []
-    again = kinds(examine(church.database, is_offline=True))
-    assert again == planted.keys() - {"deletes_unproven"} | {"deletes_unmarked"}
+    assert church.dead_ends().keys() == planted.keys() - {"deletes_unproven"} | {"deletes_unmarked"}
 
 
 def test_an_entity_keeps_its_id_when_its_link_is_put_back(church: Church) -> None:
@@ -111,10 +110,10 @@ def test_a_second_entity_of_a_record_gives_way_to_the_linked_one(church: Church)
     [person] = church.entities("people", 1)
     church.run('DELETE FROM "openfaith_externalLinks" WHERE "entityId" = %(id)s', id=person)
     church.transform()
-    assert kinds(examine(church.database, is_offline=True)) == {"entities_without_link"}
+    assert church.dead_ends().keys() == {"entities_without_link"}
     done = church.repair()
     assert done.tables["public.openfaith_people"] == {"delete": 1}
-    assert kinds(examine(church.database, is_offline=True)) == set()
+    assert church.dead_ends().keys() == set()
 
 
 def test_streams_of_which_the_source_still_has_a_record_are_left_as_they_are(church: Church) -> None:
@@ -122,12 +121,14 @@ def test_streams_of_which_the_source_still_has_a_record_are_left_as_they_are(chu
     [person] = church.entities("people", 1)
     church.run("DELETE FROM pco_people.people WHERE org_id = %(org_id)s AND id = '1'")
     church.run("DELETE FROM pco_people.emails WHERE org_id = %(org_id)s AND id = '2'")
-    [found] = [each for each in examine(church.database, is_offline=True).findings if each.org_id == church.org_id]
-    assert (found.kind.name, found.count, f"people {person}" in found.examples) == ("deletes_unmarked", 2, True)
-    done = church.repair(still_there={"people.people"})
+    found = church.dead_ends()
+    assert found.keys() == {"deletes_unmarked"}
+    assert found["deletes_unmarked"].count == 2
+    assert f"people {person}" in found["deletes_unmarked"].examples
+    done = church.repair(people__people=STILL_THERE)
     assert done.tables["public.openfaith_emails"] == {"delete": 1}
     assert "public.openfaith_people" not in done.tables
-    assert done.left == ("people.people: the source still has records that its listing left out",)
+    assert done.left == (f"people.people: {STILL_THERE}",)
 
 
 def test_a_record_in_quarantine_is_there(church: Church) -> None:
@@ -137,7 +138,7 @@ def test_a_record_in_quarantine_is_there(church: Church) -> None:
         "INSERT INTO sync.quarantine (org_id, stream, sync_id, record_id, reason, record)"
         " VALUES (%(org_id)s, 'people.people', 'sync', '1', 'it is no object', '{}')"
     )
-    assert "deletes_unmarked" not in kinds(examine(church.database, is_offline=True))
+    assert "deletes_unmarked" not in church.dead_ends().keys()
 
 
 def test_a_church_that_was_never_transformed_is_left_as_it_is(church: Church) -> None:
