@@ -51,7 +51,7 @@ WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND {is_link} AND l."de
   AND EXISTS (SELECT FROM {raw} AS r WHERE r.org_id = l."orgId" AND r.id = {record_id} AND r._deleted_at IS NULL)
 ORDER BY 1, 2
 """
-# What a listing has proven gone says so by a raw row. Without any the record was never seen: either it was deleted
+# A record that a listing has proven gone has a raw row. Without any the record was never seen: either it was deleted
 # before the first sync, or the stream was not read whole since. A record in quarantine was seen.
 _NOT_AT_SOURCE: Final = """
 SELECT e.id, bool_or({record_id} = ANY(state.left_behind)) AS is_quarantined,

@@ -1,4 +1,4 @@
-"""`doctor`: look at everything, and say which command mends what."""
+"""`doctor`: look at everything, and name the command that mends each finding."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -30,9 +30,7 @@ Offline = Annotated[bool, typer.Option("--offline", help="Request nothing from P
 Repair = Annotated[
     bool, typer.Option("--repair", help="Mend the OpenFaith tables as far as possible, after showing the counts.")
 ]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="With --repair: show what would be written, and write nothing.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="With --repair: show the writes, and make none.")]
 
 
 _CONFIGURATION: Final = frozenset({"settings_unusable", "no_home", "database_refusing"})
@@ -67,7 +65,7 @@ def doctor(
     cannot be used, or no such org; 130 interrupted.
     """
     if dry_run and not repair_too:
-        raise UsageError("--dry-run shows what --repair would write: give both")
+        raise UsageError("--dry-run shows the writes of --repair: give both")
     report, repaired = Report(), None
     with _opened(report) as database:
         if database is not None:
@@ -89,7 +87,7 @@ def _print_repaired(order: Order, orgs: Sequence[OrgRepair], report: Report, *, 
     if not orgs:
         terminal.say("there is nothing that --repair mends")
         return
-    title = "what would be written" if is_dry_run else f"written by {order.sync_id}, which `rollback` takes back"
+    title = "to be written" if is_dry_run else f"written by {order.sync_id}, which `rollback` takes back"
     print_repair(title, orgs, report.orgs)
     if not is_dry_run:
         print_report(report)
@@ -159,7 +157,7 @@ def _orgs(examination: Examination, connection: psycopg.Connection[Any], org: st
 def _repair(
     database: Database, report: Report, *, dry_run: bool, yes: bool, is_offline: bool
 ) -> tuple[Order, list[OrgRepair]]:
-    """Mend the OpenFaith tables of the orgs with something to mend; the report has then what is left."""
+    """Mend the OpenFaith tables of the orgs with something to mend; the report then has those that are left."""
     repairable = [each for each in report.findings if each.kind.is_repairable]
     org_ids = list(dict.fromkeys(each.org_id for each in repairable if each.org_id))
     are_gone = [each.org_id for each in repairable if each.org_id and each.kind.name == "deletes_unmarked"]
@@ -168,7 +166,7 @@ def _repair(
     if dry_run or not org_ids:
         return order, foreseen
     if not yes:
-        print_repair("what would be written", foreseen, report.orgs, to_stderr=True)
+        print_repair("to be written", foreseen, report.orgs, to_stderr=True)
         rows = terminal.number_of(sum(each.rows for each in foreseen), "row")
         terminal.confirm(f"Write {rows} of {terminal.number_of(len(org_ids), 'org')}?")
     done = repair(database, order)

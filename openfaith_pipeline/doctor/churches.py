@@ -57,7 +57,7 @@ def _unreadable(connection: Connection[Any], settings: Settings, org_id: str) ->
 
 
 def examine_streams(connection: Connection[Any], settings: Settings, status: OrgStatus) -> Iterator[Finding]:
-    """How the newest syncs ended, and what waits for a person."""
+    """How the newest syncs ended, and decisions that wait for a person."""
     org_id, streams = status.org.org_id, status.streams
     yield from found_all("streams_failing", org_id, status.failing)
     if status.org.paused_at is None:

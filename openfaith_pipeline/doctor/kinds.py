@@ -292,7 +292,7 @@ _BUDGETS: Final = (
         Area.BUDGETS,
         Severity.WARNING,
         "Planning Center wants no requests for a while",
-        "wait; if it happens often, lower OPENFAITH_REQUESTS_PER_MINUTE or find what else uses this token",
+        "wait; if it happens often, lower OPENFAITH_REQUESTS_PER_MINUTE or find the other programs that use this token",
     ),
     Kind(
         "budget_crowded",

@@ -65,7 +65,7 @@ class Order:
 
 
 def foresee_repair(database: Database, order: Order) -> list[OrgRepair]:
-    """Exactly what `repair` would write now; everything stays as it is."""
+    """Exactly the writes of `repair` as it would be now; everything stays as it is."""
     with database.connect(row_factory=dict_row) as connection, connection.transaction(force_rollback=True):
         return [_mend(connection, database, order, org_id) for org_id in order.org_ids]
 
@@ -111,7 +111,7 @@ def _mend(connection: Connection[Any], database: Database, order: Order, org_id:
             transform_org(connection, org_id, schema=schema, sync_id=order.sync_id, is_full=True)
             be_quiet(cursor, is_quiet=True)
         left = _end(workspace, _by_kind(dead_ends.all()), order.kept.get(org_id, {}))
-        # What hung on an entity that has ended by now leads nowhere in its turn.
+        # Edges of an entity that has ended by now lead nowhere in their turn.
         _end(workspace, _by_kind(dead_ends.all()), order.kept.get(org_id, {}))
         be_quiet(cursor, is_quiet=False)
         return OrgRepair(org_id, _written(workspace), tuple(left))
@@ -125,7 +125,7 @@ def _by_kind(dead_ends: Iterable[DeadEnd]) -> dict[Kind, list[DeadEnd]]:
 
 
 def _end(workspace: Workspace, found: Mapping[Kind, list[DeadEnd]], streams_kept: Mapping[str, str]) -> list[str]:
-    """Mark deleted what leads nowhere; returns why some of it was left."""
+    """Mark dead ends deleted; returns the reasons for which some are left."""
     strays = [*found[Kind.WITHOUT_LINK], *found[Kind.JOINED]]
     kept = mending.end_strays(workspace, strays)
     gone = [each for each in found[Kind.NOT_AT_SOURCE] if each.stream not in streams_kept]

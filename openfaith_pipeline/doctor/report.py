@@ -12,7 +12,7 @@ EXAMPLES: Final = 20
 
 @dataclass(frozen=True)
 class Finding:
-    """count: of what the examples are a part. detail: more about this one, without personal data."""
+    """count: of all, the examples among them. detail: more about this one, without personal data."""
 
     kind: Kind
     org_id: str | None = None

@@ -1,18 +1,36 @@
 """A database that OpenFaith made, filled by its engine, then upgraded and synced: the doctor finds what that left."""
 
+from sqlalchemy.schema import CreateTable
+
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.alignment import ddl
+from openfaith_pipeline.database.canonical_tables import canonical_metadata
 from openfaith_pipeline.database.migration import upgrade
 from openfaith_pipeline.orgs.registry import new_org_id
 from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
 from openfaith_pipeline_tests.integration.doctor.church import Engine, make_church
 from openfaith_pipeline_tests.integration.snapshots import differing, snapshot
-from openfaith_pipeline_tests.migrations.test_canonical import _create_from_facts, _facts
+from openfaith_pipeline_tests.migrations.test_canonical import APPLICATION_LINKS, GUARDS
 
-MEMBER = (
-    'INSERT INTO "openfaith_orgUsers" (id, "orgId", "userId", role, "createdAt", _tag)'
-    " VALUES (%s, %s, %s, 'member', now(), 'orgUser')"
-)
+MEMBERS = """
+CREATE TABLE "openfaith_orgUsers" (
+    id text PRIMARY KEY, "orgId" text NOT NULL, "userId" text NOT NULL, role text NOT NULL,
+    "createdAt" timestamptz NOT NULL, "_tag" char(7) DEFAULT 'orgUser' NOT NULL)
+"""
+MEMBER = """
+INSERT INTO "openfaith_orgUsers" (id, "orgId", "userId", role, "createdAt") VALUES (%s, %s, %s, 'member', now())
+"""
 LEFT = {"entities_joined", "edges_joined", "deletes_unmarked", "logins_of_other_org"}
+
+
+def make_tables(database: Database) -> None:
+    """The application's, which are ours column by column (test_canonical), but for the key of the links."""
+    with database.connect() as connection:
+        connection.execute(APPLICATION_LINKS)
+        connection.execute(GUARDS["index"])  # type: ignore[arg-type]
+        connection.execute(MEMBERS)
+        for name in ("people", "emails", "edges"):
+            connection.execute(ddl(CreateTable(canonical_metadata("public").tables[f"public.openfaith_{name}"])))
 
 
 def fill(database: Database, org_id: str) -> tuple[list[str], str]:
@@ -31,12 +49,11 @@ def fill(database: Database, org_id: str) -> tuple[list[str], str]:
 
 def test_what_the_engine_left_is_found_repaired_and_taken_back(empty_database: Database) -> None:
     org_id = new_org_id()
-    with empty_database.connect() as connection:
-        _create_from_facts(connection, _facts())
+    make_tables(empty_database)
     people, gone = fill(empty_database, org_id)
     upgrade(empty_database)
     church = make_church(empty_database, org_id)
-    assert "deletes_unproven" in church.dead_ends().keys()
+    assert "deletes_unproven" in church.dead_ends()
     church.read_everything()
     found = church.dead_ends()
     assert found.keys() == LEFT
