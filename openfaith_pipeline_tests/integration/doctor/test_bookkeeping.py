@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.doctor.kinds import KINDS, Severity
-from openfaith_pipeline.planning_center.rate_ledger import RateLedger
+from openfaith_pipeline.network.rate_ledger import RateLedger
 from openfaith_pipeline_tests.integration.doctor.church import Church, by_kind, examine_within, kinds
 
 GONE = "elsewhere:1:0"
