@@ -18,10 +18,17 @@ def print_report(report: Report) -> None:
     for finding in sorted(report.findings, key=lambda each: _WORST_FIRST.index(each.kind.severity)):
         for line in _lines(finding, report.orgs):
             terminal.report(line)
+    for reason, parts in _by_reason(report).items():
+        terminal.report(f"not looked at: {', '.join(parts)}: {reason}")
+    terminal.report(_totals(report))
+
+
+def _by_reason(report: Report) -> Mapping[str, Sequence[str]]:
+    parts: dict[str, list[str]] = {}
     for each in report.unexamined:
         church = f" of {report.orgs.get(each.org_id, each.org_id)}" if each.org_id else ""
-        terminal.report(f"not looked at: {each.area.value}{church}: {each.reason}")
-    terminal.report(_totals(report))
+        parts.setdefault(each.reason, []).append(f"{each.area.value}{church}")
+    return parts
 
 
 def _lines(finding: Finding, orgs: Mapping[str, str]) -> Iterator[str]:

@@ -63,7 +63,7 @@ _ENVIRONMENT: Final = (
         "no_home",
         Area.HOME,
         Severity.ERROR,
-        "there is no home",
+        "there is nothing to look at",
         "go to where yours was made, or point OPENFAITH_HOME at it; openfaith-pipeline org add makes a new one",
     ),
     Kind(

@@ -51,7 +51,7 @@ def test_without_a_home_or_a_database_it_says_so(verb: Verbs, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
     down = verb("doctor", DB_PORT="1")
     assert (down.code, "error: database_unanswering" in down.out) == (1, True), down.out + down.err
-    assert "not looked at: streams" in down.out
+    assert "not looked at: database, syncs, connections, streams" in down.out
     refused = verb("doctor", "--json", DB_NAME="no_such_database")
     assert (refused.code, refused.document["findings"][0]["kind"]) == (2, "database_refusing")
     wrong = verb("doctor", "--json", DB_PORT="many")
