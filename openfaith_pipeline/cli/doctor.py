@@ -12,7 +12,7 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.demo_running import demo_answers
 from openfaith_pipeline.cli.doctor_report import print_repair, print_report, repair_described
 from openfaith_pipeline.cli.org_names import OrgOption
-from openfaith_pipeline.cli.stages import stages_shown
+from openfaith_pipeline.cli.stages import shown_stages
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.doctor.examination import Examination, Extent, find_dead_ends
@@ -128,7 +128,7 @@ def _open(report: Report, settings: Settings, stack: ExitStack) -> Database | No
 
 def _examine(database: Database, report: Report, org: str | None, *, is_offline: bool) -> None:
     extent = Extent(is_offline=is_offline, only_one=bool(org))
-    with database.connect(autocommit=True) as connection, stages_shown() as watching:
+    with database.connect(autocommit=True) as connection, shown_stages() as watching:
         examination = Examination(database, report, watching, extent)
         examination.of_database(connection)
         orgs = _orgs(examination, connection, org)

@@ -10,7 +10,7 @@ from typeid import TypeID
 from openfaith_pipeline.audit.dead_ends import DeadEnd
 from openfaith_pipeline.canonical.model import Entity
 from openfaith_pipeline.sources import CANONICAL
-from openfaith_pipeline.transform import edges, links
+from openfaith_pipeline.transform import edges, links, rebuild
 from openfaith_pipeline.transform.identity import external_id
 from openfaith_pipeline.transform.workspace import Workspace
 
@@ -23,13 +23,6 @@ _ITEMS: Final = sql.SQL("""
      CASE jsonb_typeof(e."externalIds") WHEN 'array' THEN e."externalIds" ELSE '[]' END) AS item
  WHERE e."orgId" = %(org_id)s AND e.id = ANY(%(ids)s) AND item ->> 'type' = %(adapter)s
    AND item ->> 'id' <> '' AND {is_of_stream}) AS found
-""")
-# Of several entities of one record the oldest is the one.
-_RELINK: Final = sql.SQL("""
-("orgId", adapter, "entityType", "externalId", "entityId", "createdAt", "lastProcessedAt")
-SELECT DISTINCT ON (record_id) %(org_id)s, %(adapter)s, {tag}, {external_id}, id, "createdAt",
-    COALESCE("updatedAt", "createdAt")
-FROM {items} WHERE starts_with(id, {prefix}) ORDER BY record_id, "createdAt", id ON CONFLICT DO NOTHING
 """)
 _FOREIGN: Final = sql.SQL("""
 SELECT DISTINCT "entityType", "entityId" FROM {links} WHERE "orgId" = %(org_id)s AND adapter = %(adapter)s
@@ -75,14 +68,8 @@ WHERE {same_edge} AND target."deletedAt" IS NULL
 
 def relink(workspace: Workspace, without_link: Sequence[DeadEnd]) -> None:
     """Put back the link from the record that an entity names to the entity, unless the record has another by now."""
-    for entity, ids in _by_entity(without_link):
-        rows = _RELINK.format(
-            tag=sql.Literal(entity.tag),
-            external_id=external_id(entity, sql.Identifier("record_id")),
-            items=_items(workspace, entity),
-            prefix=sql.Literal(f"{entity.id_prefix}_"),
-        )
-        workspace.insert(links.TABLE, rows, ids=ids)
+    for entity, _ in _by_entity(without_link):
+        rebuild.relink(workspace, entity)
 
 
 def take_own_entities(workspace: Workspace, foreign: Sequence[DeadEnd]) -> None:

@@ -25,6 +25,7 @@ from openfaith_pipeline.transform.workspace import UNWATCHED, Watching, Workspac
 
 CAUSE: Final = "rebuild"
 
+# A row with the id of another type's entity is no record's: OpenFaith's engine has joined the two by the record's id.
 # Of several rows with one id, as after a merge, the live one has it, then the older one.
 _LOST: Final = sql.SQL("""
 ("orgId", adapter, "entityType", "externalId", "entityId",
@@ -35,7 +36,7 @@ SELECT %(org_id)s, %(adapter)s, {tag}, {external_id}, found.entity_id,
 FROM (
     SELECT DISTINCT ON (item ->> 'id') e.id AS entity_id, item ->> 'id' AS record_id
     FROM {table} e CROSS JOIN LATERAL jsonb_path_query(e."externalIds", {own}) item
-    WHERE e."orgId" = %(org_id)s AND {is_of_stream}
+    WHERE e."orgId" = %(org_id)s AND {is_of_stream} AND starts_with(e.id, {prefix})
     ORDER BY item ->> 'id', e."deletedAt" IS NOT NULL, e.id) found
 JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = found.record_id
 LEFT JOIN {link} WHERE l."entityId" IS NULL
@@ -95,7 +96,7 @@ def rebuild_org(
         changes.be_quiet(cursor, is_quiet=True)
         changes.drop_notes(workspace)
         set_planner(workspace)
-        relinked = sum(_relink(workspace, entity) for entity in CANONICAL.entities.values())
+        relinked = sum(relink(workspace, entity) for entity in CANONICAL.entities.values())
         ended: dict[str, int] = {}
         results = compare_everything(workspace, lambda each: ended.update(_end_unfounded(each)))
         changes.be_quiet(cursor, is_quiet=False)
@@ -110,7 +111,7 @@ def _rebuilt(result: TransformResult, relinked: int, ended: int) -> Rebuilt:
     return Rebuilt(result.table, result.inserted + relinked, result.updated, ended, unchanged, result.row_count)
 
 
-def _relink(workspace: Workspace, entity: Entity) -> int:
+def relink(workspace: Workspace, entity: Entity) -> int:
     """Make the links again that are gone while the entity's row still names its record."""
     is_of_stream = sql.SQL("item ->> 'stream' = {}" if entity.is_qualified else "NOT item ? 'stream'")
     rows = _LOST.format(
@@ -121,6 +122,7 @@ def _relink(workspace: Workspace, entity: Entity) -> int:
         table=workspace.canonical(entity.table),
         own=sql.SQL("('$[*] ? (@.type == ' || to_json(%(adapter)s::text) || ')')::jsonpath"),
         is_of_stream=is_of_stream.format(sql.Literal(entity.stream.name)),
+        prefix=sql.Literal(f"{entity.id_prefix}_"),
         raw=workspace.raw(entity.stream),
         link=link_of(workspace, entity, sql.Identifier("found", "record_id")),
     )
