@@ -24,6 +24,7 @@ from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, N
 from openfaith_pipeline.orgs.naming import find_org
 from openfaith_pipeline.orgs.registry import Org, list_orgs
 from openfaith_pipeline.settings import Settings, load_settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline.webhooks.inspection import may_be_subscribed
 
 Offline = Annotated[bool, typer.Option("--offline", help="Request nothing from Planning Center.")]
@@ -127,7 +128,7 @@ def _open(report: Report, settings: Settings, stack: ExitStack) -> Database | No
 
 
 def _examine(database: Database, report: Report, org: str | None, *, is_offline: bool) -> None:
-    extent = Extent(is_offline=is_offline, only_one=bool(org))
+    extent = Extent(DEFAULT_SOURCE.adapter, is_offline=is_offline, only_one=bool(org))
     with database.connect(autocommit=True) as connection, shown_stages() as watching:
         examination = Examination(database, report, watching, extent)
         examination.of_database(connection)
@@ -176,7 +177,7 @@ def _repair(
 
 def _kept(database: Database, org_ids: Sequence[str]) -> dict[str, dict[str, str]]:
     with demo_answers(database, org_ids):
-        return {org_id: asyncio.run(find_kept(database, org_id)) for org_id in org_ids}
+        return {org_id: asyncio.run(find_kept(database, org_id, DEFAULT_SOURCE.adapter)) for org_id in org_ids}
 
 
 def _left(database: Database, org_ids: Sequence[str]) -> dict[str, list[Finding]]:

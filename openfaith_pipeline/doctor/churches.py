@@ -16,7 +16,6 @@ from openfaith_pipeline.load.left_behind import leases_left, walks_left
 from openfaith_pipeline.orgs.org_settings import settings_of
 from openfaith_pipeline.orgs.status import OrgStatus
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 _READABLE = frozenset({"available", "silent"})
 
@@ -29,7 +28,9 @@ def examine_syncs(connection: Connection[Any], settings: Settings, org_id: str) 
     yield from found_all("walks_left", org_id, walks_left(connection, org_id, age))
 
 
-def examine_connection(connection: Connection[Any], settings: Settings, status: OrgStatus) -> Iterator[Finding]:
+def examine_connection(
+    connection: Connection[Any], settings: Settings, status: OrgStatus, adapter: str
+) -> Iterator[Finding]:
     """The state of the credentials, and whether they can be read."""
     org_id, health = status.org.org_id, status.health
     if health.state == "paused":
@@ -41,16 +42,16 @@ def examine_connection(connection: Connection[Any], settings: Settings, status: 
     elif health.state == "never_synced":
         yield found("never_synced", org_id)
     yield from found_all("source_withholds", org_id, [str(each) for each in health.withheld])
-    if status.org.connection_state and (problem := _unreadable(connection, settings, org_id)):
+    if status.org.connection_state and (problem := _unreadable(connection, settings, org_id, adapter)):
         yield found("credentials_unreadable", org_id, detail=problem)
 
 
-def _unreadable(connection: Connection[Any], settings: Settings, org_id: str) -> str | None:
+def _unreadable(connection: Connection[Any], settings: Settings, org_id: str, adapter: str) -> str | None:
     # A missing key file would be made anew, and nobody would see that the old one is lost.
     if settings.is_embedded and not settings.encryption_keys and not (settings.home / KEY_FILE).exists():
         return f"the key file {settings.home / KEY_FILE} is missing"
     try:
-        credentials_of(connection, cipher_from(settings), org_id, DEFAULT_SOURCE.adapter)
+        credentials_of(connection, cipher_from(settings), org_id, adapter)
     except ConfigurationError as error:
         return str(error)
     return None
@@ -89,9 +90,9 @@ def _counted(kind: str, org_id: str, numbers: dict[str, int]) -> list[Finding]:
     return found_all(kind, org_id, list(named), count=sum(named.values()))
 
 
-def examine_budget(connection: Connection[Any], org_id: str) -> Iterator[Finding]:
+def examine_budget(connection: Connection[Any], org_id: str, adapter: str) -> Iterator[Finding]:
     """The rate budget, which all processes share."""
-    use = read_budget_use(connection, org_id, DEFAULT_SOURCE.adapter)
+    use = read_budget_use(connection, org_id, adapter)
     if use is None:
         return
     if use.paused_seconds:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from psycopg import Connection
@@ -21,7 +21,7 @@ from openfaith_pipeline.errors import ConfigurationError, OpenFaithError
 from openfaith_pipeline.load.left_behind import syncs_left
 from openfaith_pipeline.orgs.registry import Org
 from openfaith_pipeline.orgs.status import OrgStatus, statuses_of
-from openfaith_pipeline.sources import DEFAULT_SOURCE, STREAMS
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.webhooks.inspection import LAST_IN_LINE, inspect_subscriptions
 
 _CHURCHES_AT_ONCE: Final = 4
@@ -29,8 +29,9 @@ _CHURCHES_AT_ONCE: Final = 4
 
 @dataclass(frozen=True)
 class Extent:
-    """is_offline: whether Planning Center is left alone. only_one: whether a church was named."""
+    """adapter: of the source. is_offline: whether that is left alone. only_one: whether a church was named."""
 
+    adapter: str
     is_offline: bool = False
     only_one: bool = False
 
@@ -42,7 +43,7 @@ class Examination:
     database: Database
     report: Report
     watching: Watching
-    extent: Extent = field(default_factory=Extent)
+    extent: Extent
     client_factory: ClientFactory = LAST_IN_LINE
 
     def of_database(self, connection: Connection[Any]) -> None:
@@ -82,12 +83,14 @@ class Examination:
         self._look(Area.DELIVERIES, only, lambda: webhooks.examine_deliveries(connection, org_ids))
 
     def _of_org(self, connection: Connection[Any], org_id: str, status: OrgStatus | None) -> None:
-        settings = self.database.settings
+        settings, adapter = self.database.settings, self.extent.adapter
         self._look(Area.SYNCS, org_id, lambda: churches.examine_syncs(connection, settings, org_id))
         if status:
-            self._look(Area.CONNECTIONS, org_id, lambda: churches.examine_connection(connection, settings, status))
+            self._look(
+                Area.CONNECTIONS, org_id, lambda: churches.examine_connection(connection, settings, status, adapter)
+            )
             self._look(Area.STREAMS, org_id, lambda: churches.examine_streams(connection, settings, status))
-        self._look(Area.BUDGETS, org_id, lambda: churches.examine_budget(connection, org_id))
+        self._look(Area.BUDGETS, org_id, lambda: churches.examine_budget(connection, org_id, adapter))
         self._look(Area.SUBSCRIPTIONS, org_id, lambda: webhooks.examine_state(connection, org_id))
 
     def _statuses(self, connection: Connection[Any], orgs: Sequence[Org]) -> Mapping[str, OrgStatus]:
@@ -106,7 +109,7 @@ class Examination:
         async with slots:
             try:
                 inspected = await inspect_subscriptions(
-                    self.database, org_id, DEFAULT_SOURCE.adapter, client_factory=self.client_factory
+                    self.database, org_id, self.extent.adapter, client_factory=self.client_factory
                 )
             except ConfigurationError as error:
                 self.unexamined(Area.SUBSCRIPTIONS, org_id, error)

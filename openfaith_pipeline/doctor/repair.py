@@ -23,7 +23,7 @@ from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.sync_leases import lease_kept
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
-from openfaith_pipeline.sources import DEFAULT_SOURCE, STREAMS
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.asking import Asking
 from openfaith_pipeline.transform import take_turn, transform_org
 from openfaith_pipeline.transform.changes import be_quiet
@@ -35,7 +35,7 @@ STILL_THERE: Final = "the source still has records that its listing left out"
 _TRANSFORMED: Final = frozenset({Kind.WITHOUT_LINK, Kind.WITHOUT_ENTITY, Kind.OTHER_ORG, Kind.JOINED})
 """Kinds that a transform has a part in mending."""
 
-_MADE_BEFORE: Final = "SELECT FROM sync.transforms WHERE org_id = %s"
+_READ: Final = "SELECT FROM sync.stream_states WHERE org_id = %s AND last_succeeded_at IS NOT NULL LIMIT 1"
 _WRITTEN: Final = """
 SELECT table_name, action, count(*) FROM sync.journal WHERE org_id = %s AND sync_id = %s GROUP BY 1, 2 ORDER BY 1, 2
 """
@@ -101,7 +101,7 @@ def _mend(connection: Connection[Any], database: Database, order: Order, org_id:
     with connection.cursor(row_factory=tuple_row) as cursor:
         workspace = Workspace(cursor, org_id, schema, order.sync_id, MODE)
         take_turn(cursor, org_id)
-        if cursor.execute(_MADE_BEFORE, (org_id,)).fetchone() is None:
+        if cursor.execute(_READ, (org_id,)).fetchone() is None:
             return OrgRepair(org_id, left=(f"it was not synced yet: openfaith-pipeline sync {org_id}",))
         be_quiet(cursor, is_quiet=True)
         first = _by_kind(dead_ends.all())
@@ -145,7 +145,9 @@ def _written(workspace: Workspace) -> dict[str, dict[str, int]]:
     return dict(tables)
 
 
-async def find_kept(database: Database, org_id: str, *, client_factory: ClientFactory = LAST_IN_LINE) -> dict[str, str]:
+async def find_kept(
+    database: Database, org_id: str, adapter: str, *, client_factory: ClientFactory = LAST_IN_LINE
+) -> dict[str, str]:
     """The streams of which the source has, or may have, a record that the repair would mark deleted, and the reason.
 
     An even sample of each stream is requested, record by record; those below a parent rest on the listing's proof.
@@ -159,7 +161,7 @@ async def find_kept(database: Database, org_id: str, *, client_factory: ClientFa
     if not ids:
         return {}
     try:
-        async with client_factory(database, org_id, DEFAULT_SOURCE.adapter) as client:
+        async with client_factory(database, org_id, adapter) as client:
             there = [name for name, records in ids.items() if not await _are_gone(client, name, records)]
     except OpenFaithError as error:
         return dict.fromkeys(ids, f"the source was not reached: {error}")

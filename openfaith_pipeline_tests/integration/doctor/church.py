@@ -32,7 +32,7 @@ def examine(database: Database, **extent: bool) -> Report:
     """A look at everything."""
     report, watching = Report(), _watching()
     with database.connect(autocommit=True) as connection:
-        examination = Examination(database, report, watching, Extent(**extent))
+        examination = Examination(database, report, watching, Extent("pco", **extent))
         examination.of_database(connection)
         examination.of_churches(connection, list_orgs(connection))
     return report
@@ -41,7 +41,7 @@ def examine(database: Database, **extent: bool) -> Report:
 def examine_within(church: "Church", connection: Connection[Any], *, with_rows: bool) -> Report:
     """A look at the bookkeeping and raw rows of one church, as a transaction sees them."""
     report = Report()
-    examination = Examination(church.database, report, _watching(), Extent(is_offline=True, only_one=True))
+    examination = Examination(church.database, report, _watching(), Extent("pco", is_offline=True, only_one=True))
     [status] = statuses_of(connection, [get_org(connection, church.org_id)])
     examination.of_bookkeeping(connection, [status.org], {church.org_id: status})
     if with_rows:

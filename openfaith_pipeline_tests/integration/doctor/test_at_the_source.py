@@ -20,12 +20,11 @@ def test_only_streams_without_a_record_that_is_still_there_lose_entities(databas
             transform_org(connection, org_id, schema="public", sync_id="transform")
             connection.execute("UPDATE sync.stream_states SET last_full_at = now() WHERE last_succeeded_at IS NOT NULL")
             Engine(connection, org_id).person("99000001")
-        assert asyncio.run(find_kept(database, org_id)) == {}
+        assert asyncio.run(find_kept(database, org_id, "pco")) == {}
         with database.connect() as connection:
             connection.execute("DELETE FROM pco_people.people WHERE id = (SELECT min(id) FROM pco_people.people)")
-        # The entity's link is older than the reading only once that is said to have come later.
-        with database.connect() as connection:
+            connection.commit()  # so that the reading below is later than the entity's link
             connection.execute("UPDATE sync.stream_states SET last_full_at = now() WHERE last_succeeded_at IS NOT NULL")
-        assert asyncio.run(find_kept(database, org_id)) == {"people.people": STILL_THERE}
-    [(name, reason)] = asyncio.run(find_kept(database, org_id)).items()
+        assert asyncio.run(find_kept(database, org_id, "pco")) == {"people.people": STILL_THERE}
+    [(name, reason)] = asyncio.run(find_kept(database, org_id, "pco")).items()
     assert (name, reason.startswith("the source was not reached: ")) == ("people.people", True)

@@ -141,8 +141,8 @@ def test_a_record_in_quarantine_is_there(church: Church) -> None:
     assert "deletes_unmarked" not in church.dead_ends()
 
 
-def test_a_church_that_was_never_transformed_is_left_as_it_is(church: Church) -> None:
-    church.run("DELETE FROM sync.transforms WHERE org_id = %(org_id)s")
+def test_a_church_that_was_never_synced_is_left_as_it_is(church: Church) -> None:
+    church.run("DELETE FROM sync.stream_states WHERE org_id = %(org_id)s")
     done = church.repair()
     assert (done.rows, done.left) == (0, (f"it was not synced yet: openfaith-pipeline sync {church.org_id}",))
 
