@@ -83,6 +83,9 @@ def test_each_kind_is_found_by_name_repaired_and_rolled_back(church: Church) -> 
     done = church.repair()
     assert (done.tables, done.left) == (foreseen.tables, ())
     assert church.dead_ends().keys() == set()
+    gone = planted["deletes_unproven"].split()[1]
+    linked = church.run('SELECT "deletedBy" FROM "openfaith_externalLinks" WHERE "entityId" = %(gone)s', gone=gone)
+    assert linked == [("pco",)]
     after = taken(church)
     church.transform(is_full=True)
     assert differing(after, taken(church)) == []
