@@ -107,7 +107,7 @@ def test_a_budget_that_planning_center_has_paused_or_that_is_used_up_is_said(chu
                 connection.execute(
                     "INSERT INTO sync.source_rate_budgets (org_id, adapter, ledger, version, requests, refused)"
                     " VALUES (%s, 'pco', %s, 1, 0, 0)",
-                    (church.org_id, Jsonb({**RateLedger().written(), **ledger})),
+                    (church.org_id, Jsonb({**RateLedger(limit=100, deep_limit=30, period=20.0).written(), **ledger})),
                 )
                 assert kinds(examine_within(church, connection, with_rows=False)) == {kind}
 
