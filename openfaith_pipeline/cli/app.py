@@ -61,8 +61,8 @@ CHAPTERS: Final = {
 """How `--help` groups the verbs; one that is in no chapter comes last."""
 
 
-_NOT_TRACED: Final = frozenset({"dev", "serve", "worker", "dagster", "simulator"})
-"""Verbs that become, or supervise, processes with telemetry of their own."""
+_NOT_TRACED: Final = frozenset({"dev", "serve", "worker", "dagster", "simulator", "doctor"})
+"""Verbs that become, or supervise, processes with telemetry of their own, and one that reports unusable settings."""
 
 
 class _Verbs(TyperGroup):
