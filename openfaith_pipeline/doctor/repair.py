@@ -16,13 +16,13 @@ from psycopg.rows import dict_row, tuple_row
 
 from openfaith_pipeline.audit.dead_ends import DeadEnd, DeadEnds
 from openfaith_pipeline.audit.findings import Kind
+from openfaith_pipeline.catalog.reading import Client
 from openfaith_pipeline.connections.client import ClientFactory
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.doctor import mending
 from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.load.sync_leases import lease_kept
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
-from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.asking import Asking
 from openfaith_pipeline.transform import take_turn, transform_org
@@ -168,6 +168,6 @@ async def find_kept(
     return dict.fromkeys(there, STILL_THERE)
 
 
-async def _are_gone(client: PlanningCenterClient, name: str, records: Mapping[str, Mapping[str, str]]) -> bool:
+async def _are_gone(client: Client, name: str, records: Mapping[str, Mapping[str, str]]) -> bool:
     stream = STREAMS[name]
     return await Asking(partial(client.get, product=stream.product)).are_gone(stream, records)

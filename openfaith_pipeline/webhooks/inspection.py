@@ -10,11 +10,11 @@ from typing import Any, Final
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
+from openfaith_pipeline.catalog.connecting import SOMEONE_IS_WAITING
 from openfaith_pipeline.catalog.events import SubscriptionThere
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.network.rate_ledger import Priority
-from openfaith_pipeline.planning_center.account import SOMEONE_IS_WAITING
 from openfaith_pipeline.sources import SOURCES, SUBSCRIPTIONS, event_named
 from openfaith_pipeline.webhooks.secrets import Subscription, subscribed_orgs, subscriptions_of
 from openfaith_pipeline.webhooks.subscriptions import RECEIVER, receiver_url, state_of
