@@ -40,6 +40,11 @@ test-package: $(READY)  ## the built package installed by pip and used, on each 
 	if [ -z "$$found" ]; then echo "none of these runs here: $(PYTHONS); name others: make test-package PYTHONS=..." >&2; exit 1; fi; \
 	PACKAGE_PYTHONS="$$found" $(BIN)/python -m pytest -n 0 -v openfaith_pipeline_tests/acceptance/package $(ARGS)
 
+.PHONY: test-deploy
+test-deploy: $(READY) broker  ## image and both brokers, where a Docker engine, redis-server and rabbitmq-server are; says what it skipped
+	@DEPLOY_TESTS=1 $(BIN)/python -m pytest -n 0 -v -rs openfaith_pipeline_tests/unit/deploy \
+		openfaith_pipeline_tests/acceptance/deploy openfaith_pipeline_tests/acceptance/dagster/test_many_machines.py $(ARGS)
+
 chaos: $(READY)  ## syncs killed at random points, a tenth of them in Dagster, 300 times unless ARGS="--rounds N"
 	@$(BIN)/python -m openfaith_pipeline_tests.chaos $(ARGS)
 

@@ -14,6 +14,7 @@
     │   ├── RateLimitedError        429; carries the wait given by the server
     │   ├── DeliveryFailed          an alert could not be delivered
     │   ├── DatabaseUnavailable     Postgres is down or restarting
+    │   ├── BrokerUnavailable       the broker of the workers is down or starting
     │   ├── InboxFull               too much of one org waits to be kept
     │   └── StreamBusy              another live sync holds the stream's lease
     ├── ConnectionRejected      the org must reconnect (credentials refused)
@@ -124,6 +125,10 @@ class RateLimitedError(RetriableError):
 
 class DeliveryFailed(RetriableError):
     """A channel to people, such as Slack or e-mail, did not take an alert."""
+
+
+class BrokerUnavailable(RetriableError):
+    """The broker that hands runs to workers does not answer."""
 
 
 class DatabaseUnavailable(RetriableError):

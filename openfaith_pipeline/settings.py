@@ -82,9 +82,12 @@ class Settings(BaseSettings):
     abandoned_hours: int = Field(default=24, ge=12, le=8760, validation_alias="OPENFAITH_ABANDONED_HOURS")
     undo_canceled: bool = Field(default=True, validation_alias="OPENFAITH_UNDO_CANCELED")
     celery_broker: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_CELERY_BROKER")
+    listen: str = Field(default="127.0.0.1", pattern=r"^[^\s/@?#]+$", validation_alias="OPENFAITH_LISTEN")
+    runs_at_once: int | None = Field(default=None, ge=1, le=1000, validation_alias="OPENFAITH_RUNS_AT_ONCE")
     sweeps_at_once: int = Field(default=1, ge=1, le=64, validation_alias="OPENFAITH_SWEEPS")
     otlp_endpoint: HttpUrl = Field(default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     dagster_home_override: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")
+    dagster_config: Path | None = Field(default=None, validation_alias="OPENFAITH_DAGSTER_CONFIG")
     dagster_hosts: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="OPENFAITH_DAGSTER_HOSTS")
     dagster_url: HttpUrl | None = Field(default=None, validation_alias="OPENFAITH_DAGSTER_URL")
     dagster_pg_url: SecretStr | None = Field(default=None, validation_alias="OPENFAITH_DAGSTER_PG_URL")
@@ -100,7 +103,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, _DocumentedVariables(settings_cls)
 
-    @field_validator("home", "dagster_home_override", "postgres_bin")
+    @field_validator("home", "dagster_home_override", "dagster_config", "postgres_bin")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None

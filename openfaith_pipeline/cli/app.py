@@ -24,6 +24,7 @@ VERBS: Final = {
     "serve": "serve:serve",
     "worker": "worker:worker",
     "dagster": "worker:run_dagster",
+    "health": "health:health",
     "sync": "sync:sync",
     "backfill": "backfill:backfill",
     "status": "status:show_status",
@@ -55,7 +56,7 @@ CHAPTERS: Final = {
     "Look after": ("doctor", "verify", "rebuild", "alerts", "review", "deletes", "quarantine", "policy", "webhooks"),
     "Look back, take back": ("history", "rollback"),
     "Data": ("catalog", "db", "export", "person"),
-    "Run on servers": ("serve", "worker", "dagster"),
+    "Run on servers": ("serve", "worker", "health", "dagster"),
     "Practise": ("simulator",),
 }
 """How `--help` groups the verbs; one that is in no chapter comes last."""

@@ -12,11 +12,18 @@ from openfaith_pipeline.database.connection import configured_url, database_at
 from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.settings import Settings, load_settings
 
-Host = Annotated[str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for every network of the machine.")]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        help="Address to listen on; 0.0.0.0 for every network of the machine.",
+        show_default="OPENFAITH_LISTEN, else 127.0.0.1",
+    ),
+]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 
 
-def serve(host: Host = "127.0.0.1", port: Port = 3020) -> None:
+def serve(host: Host = None, port: Port = 3020) -> None:
     """Run the HTTP service: triggers, workflows, webhooks, OAuth and the status page, until Ctrl-C.
 
     Requests are in Postgres before they are answered. The service needs no Dagster to answer; Dagster executes the
@@ -32,7 +39,9 @@ def serve(host: Host = "127.0.0.1", port: Port = 3020) -> None:
     from openfaith_pipeline.service.server import serve as run_server
 
     # After the last response, uvicorn raises the signal that ended it again.
-    with suppress(KeyboardInterrupt), _database(load_settings()) as database:
+    settings = load_settings()
+    host = host or settings.listen
+    with suppress(KeyboardInterrupt), _database(settings) as database:
         if not database.settings.api_keys and host not in {"127.0.0.1", "::1", "localhost"}:
             terminal.say("OPENFAITH_API_KEYS is not set: callers from other machines will be refused")
         run_server(database, host, port, lambda url: terminal.output().print(f"The service is at {url}"))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,21 +14,30 @@ from openfaith_pipeline.database import open_database
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.settings import environment_with, load_settings
 
+_ALONE: Final = ("--without-gossip", "--without-mingle")  # workers need nothing from each other
+
 Concurrency = Annotated[
     int, typer.Option("--concurrency", "-c", min=1, max=256, help="Number of runs to execute at the same time.")
 ]
+WaitSeconds = Annotated[
+    int,
+    typer.Option("--wait", metavar="SECONDS", min=0, max=3600, help="How long to wait for a broker that is starting."),
+]
 
 
-def worker(concurrency: Concurrency = 2) -> None:
+def worker(concurrency: Concurrency = 2, wait: WaitSeconds = 30) -> None:
     """Execute Dagster's runs from the broker in OPENFAITH_CELERY_BROKER on this machine, until SIGTERM.
 
     Any number of workers on any number of machines share the runs. All of them need the same DB_*, the same
-    OPENFAITH_ENCRYPTION_KEYS and the same version. If a worker dies, another one continues its runs.
+    OPENFAITH_ENCRYPTION_KEYS and the same version. If a worker dies, another one continues its runs. A run waits in
+    Dagster's queue until a worker has a slot for it.
 
     Examples:
       OPENFAITH_CELERY_BROKER=redis://broker:6379/0 openfaith-pipeline worker --concurrency 4
+      OPENFAITH_CELERY_BROKER=pyamqp://user:password@rabbitmq// openfaith-pipeline worker
 
-    Exit codes: 0 stopped by SIGTERM or Ctrl-C; 1 the database does not answer; 2 configuration.
+    Exit codes: 0 stopped by SIGTERM or Ctrl-C; 1 the database or the broker does not answer; 2 configuration, or the
+    broker refuses the login.
     """
     from openfaith_pipeline.defs.instance import prepare_dagster_home
 
@@ -39,10 +48,22 @@ def worker(concurrency: Concurrency = 2) -> None:
         raise ConfigurationError("a worker needs the Postgres that all machines share: set DB_*")
     if find_spec("celery") is None:
         raise ConfigurationError("Celery is not installed: pip install 'openfaith-pipeline[celery]'")
+    from openfaith_pipeline.defs.celery_check import check_broker
+
+    check_broker(settings.celery_broker.get_secret_value(), wait, terminal.say)
     with open_database(settings) as database:
         found_by = prepare_dagster_home(settings, database)
     terminal.say(f"executing runs, {concurrency} at a time")
-    arguments = ("-A", "openfaith_pipeline.defs.celery_app", "worker", "-Q", "dagster", "--loglevel", "WARNING")
+    arguments = (
+        "-A",
+        "openfaith_pipeline.defs.celery_app",
+        "worker",
+        "-Q",
+        "dagster",
+        "--loglevel",
+        "WARNING",
+        *_ALONE,
+    )
     command = [sys.executable, "-m", "celery", *arguments, "--concurrency", str(concurrency), "-n", f"{os.getpid()}@%h"]
     _become(command, environment_with(**found_by))
 
@@ -57,7 +78,14 @@ class Role(StrEnum):
 
 def run_dagster(
     role: Annotated[Role, typer.Argument(metavar="ROLE", help="code-server, webserver or daemon.")],
-    host: Annotated[str, typer.Option("--host", help="Address to listen on; not for the daemon.")] = "127.0.0.1",
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host",
+            help="Address to listen on; not for the daemon.",
+            show_default="OPENFAITH_LISTEN, else 127.0.0.1",
+        ),
+    ] = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 3000,
     code_host: Annotated[str, typer.Option("--code-server-host", help="Host of the code server.")] = "127.0.0.1",
     code_port: Annotated[
@@ -83,6 +111,7 @@ def run_dagster(
         raise ConfigurationError("Dagster's processes need the Postgres that all machines share: set DB_*")
     with open_database(settings) as database:
         found_by = instance.prepare_dagster_home(settings, database)
+    host = host or settings.listen
     if role is Role.CODE_SERVER:
         spec = instance.code_server(found_by, code_port, host)
     elif role is Role.WEBSERVER:

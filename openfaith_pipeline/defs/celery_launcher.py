@@ -1,12 +1,21 @@
 """Run launcher for many machines: each run is a Celery task for any worker; dead workers are detected."""
 
+from datetime import timedelta
+from typing import Any, Final
+
 import dagster as dg
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
+from openfaith_pipeline.defs.celery_config import CONFIG, QUEUE, declare_queue
 from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, LaunchRunContext
-from openfaith_pipeline.defs.launcher import lease_health
+from openfaith_pipeline.defs.launcher import START_WITHIN, lease_health
+from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.defs.tracing import traced_launch
+from openfaith_pipeline.load.run_workers import time_with_room
+
+_ROOM_FOR: Final = timedelta(seconds=30)
+"""For how long a worker must have had a free slot until a run that did not begin is taken to be lost."""
 
 
 class LeaseCeleryRunLauncher(CeleryRunLauncher):
@@ -16,6 +25,10 @@ class LeaseCeleryRunLauncher(CeleryRunLauncher):
     another worker, where the sync continues from its last committed page. Resuming the same run is not supported:
     Dagster's call for it fails.
     """
+
+    def __init__(self, broker: str | None = None, **options: Any) -> None:
+        super().__init__(**{**options, "broker": broker, "default_queue": QUEUE, "config_source": CONFIG})
+        declare_queue(self.celery)
 
     def launch_run(self, context: LaunchRunContext) -> None:
         with traced_launch(self._instance, context.dagster_run):
@@ -38,3 +51,16 @@ class LeaseCeleryRunLauncher(CeleryRunLauncher):
         if task_id:
             self.celery.AsyncResult(task_id).revoke(terminate=True, signal="SIGTERM")
         return True
+
+    def lost_start(self, run: dg.DagsterRun, waited: timedelta) -> str | None:  # noqa: ARG002 - of every launcher
+        """Why the run will not begin: the broker lost it. A run that waits for a free slot is not lost."""
+        if waited < START_WITHIN:
+            return None
+        with database_of(self._instance).connect() as connection:
+            room = time_with_room(connection)
+        if room is None or room < _ROOM_FOR:
+            return None
+        return f"the broker lost it: {waited.total_seconds():.0f} s after it was sent, workers have room for more runs"
+
+    def get_run_worker_debug_info(self, run: dg.DagsterRun, include_container_logs: bool | None = True) -> None:
+        """Nothing: Dagster's own asks the result backend, which there is none of."""

@@ -1,19 +1,50 @@
-"""The run queue, with backfills last."""
+"""The run queue: as many runs as there are slots for, and backfills last."""
 
+import time
 from typing import Any, Final
 
 import dagster as dg
 
-from openfaith_pipeline.defs.dagster_private import BACKFILL_ID_TAG, PRIORITY_TAG
+from openfaith_pipeline.defs.dagster_private import BACKFILL_ID_TAG, PRIORITY_TAG, RunQueueConfig
+from openfaith_pipeline.defs.storage import database_of
+from openfaith_pipeline.load.run_workers import slots_of_workers
+from openfaith_pipeline.settings import load_settings
 
 BACKFILL_PRIORITY: Final = "-10"
+RUNS_AT_ONCE: Final = 4
+"""On one machine, without a broker."""
+
+_LOOK_EVERY_SECONDS: Final = 2.0  # as often as workers say what they have
 
 
 class BackfillsLastCoordinator(dg.QueuedRunCoordinator[Any]):
-    """Dagster's queue, where a backfill without an explicit priority comes last."""
+    """Dagster's queue, where a backfill without an explicit priority comes last.
+
+    A run is launched only when a slot is free for it. What waits stays in the queue: a run that waited at the broker
+    could not be told from one that the broker has lost.
+    """
+
+    _slots: tuple[float, int] | None = None
 
     def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
         run = context.dagster_run
         if BACKFILL_ID_TAG in run.tags and PRIORITY_TAG not in run.tags:
             self._instance.add_run_tags(run.run_id, {PRIORITY_TAG: BACKFILL_PRIORITY})
         return super().submit_run(context)
+
+    def get_run_queue_config(self) -> RunQueueConfig:
+        return super().get_run_queue_config()._replace(max_concurrent_runs=self._runs_at_once())
+
+    def _runs_at_once(self) -> int:
+        settings = load_settings()
+        if settings.celery_broker is None:
+            return settings.runs_at_once or RUNS_AT_ONCE
+        slots = self._slots_now()
+        return min(slots, settings.runs_at_once or slots)
+
+    def _slots_now(self) -> int:
+        now = time.monotonic()
+        if self._slots is None or now - self._slots[0] >= _LOOK_EVERY_SECONDS:
+            with database_of(self._instance).connect() as connection:
+                self._slots = now, slots_of_workers(connection)
+        return self._slots[1]

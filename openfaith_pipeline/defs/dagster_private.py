@@ -20,7 +20,7 @@ from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnr
 
 # Whether Dagster will retry a failed run. Needed as long as its daemon skips a run whose status is not written yet when
 # it looks (`should_retry` in auto_run_reexecution.py, seen with 1.13.29; no issue reports it).
-from dagster._core.events import RunFailureReason
+from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.execution.api import execute_run
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
@@ -34,6 +34,9 @@ from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, Worke
 
 # The UI shows and re-executes a run only if it is recorded with its origin.
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+
+# What the coordinator says of its queue; `dg.QueuedRunCoordinator` returns it and its type is not public.
+from dagster._core.run_coordinator.queued_run_coordinator import RunQueueConfig
 
 # Tags by which Dagster connects a run with its retries, its backfill and its place in the queue. The public API has
 # only MAX_RUNTIME_SECONDS_TAG (dagster#13445).
@@ -79,11 +82,13 @@ __all__ = [
     "DagsterUserCodeUnreachableError",
     "InMemoryJob",
     "InstanceRef",
+    "JobFailureData",
     "LaunchRunContext",
     "RegisteredCodeLocationOrigin",
     "RemoteJobOrigin",
     "RemoteRepositoryOrigin",
     "RunFailureReason",
+    "RunQueueConfig",
     "WorkerStatus",
     "WorkspaceFileTarget",
     "WorkspaceProcessContext",

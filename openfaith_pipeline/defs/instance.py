@@ -26,7 +26,6 @@ _CELERY_LAUNCHER: Final = """  module: openfaith_pipeline.defs.celery_launcher
   class: LeaseCeleryRunLauncher
   config:
     broker: { env: OPENFAITH_CELERY_BROKER }
-    backend: { env: OPENFAITH_CELERY_BROKER }
 """
 _HERE: Final = "127.0.0.1"
 _QUIET: Final = ("--log-level", "warning")
@@ -51,10 +50,12 @@ def prepare_dagster_home(settings: Settings, database: Database) -> dict[str, st
     The variables contain the database's password: use them only as the environment of child processes.
     """
     home = settings.dagster_home
+    texts = {name: files(__package__).joinpath(name).read_text() for name in _SHIPPED}
+    texts["dagster.yaml"] = _given(settings) or _with_broker(texts["dagster.yaml"], settings)
     try:
         home.mkdir(parents=True, exist_ok=True)
-        for name in _SHIPPED:
-            _write_if_changed(home / name, _configured(files(__package__).joinpath(name).read_text(), settings))
+        for name, text in texts.items():
+            _write_if_changed(home / name, text)
     except OSError as error:
         raise ConfigurationError(f"DAGSTER_HOME {home} cannot be written: {error.strerror}") from error
     return {
@@ -123,7 +124,19 @@ def _workspace(environment: Mapping[str, str]) -> str:
     return str(Path(environment["DAGSTER_HOME"]) / "workspace.yaml")
 
 
-def _configured(text: str, settings: Settings) -> str:
+def _given(settings: Settings) -> str | None:
+    """The text of OPENFAITH_DAGSTER_CONFIG, which is taken as it is."""
+    if settings.dagster_config is None:
+        return None
+    try:
+        return settings.dagster_config.read_text()
+    except OSError as error:
+        raise ConfigurationError(
+            f"OPENFAITH_DAGSTER_CONFIG {settings.dagster_config} cannot be read: {error.strerror}"
+        ) from error
+
+
+def _with_broker(text: str, settings: Settings) -> str:
     """The shipped file, with the Celery launcher if a broker is configured."""
     return text.replace(_LOCAL_LAUNCHER, _CELERY_LAUNCHER) if settings.celery_broker else text
 

@@ -14,6 +14,10 @@ GRACE: Final = timedelta(seconds=30)
 """How long a started run may take to its first heartbeat: the time to import the code and reach the database."""
 
 
+START_WITHIN: Final = timedelta(seconds=120)
+"""How long the process of a launched run may take to begin."""
+
+
 class LeaseRunLauncher(dg.DefaultRunLauncher):
     """Dagster's default launcher, which by itself leaves a run started for ever if its host dies."""
 
@@ -27,6 +31,10 @@ class LeaseRunLauncher(dg.DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         return lease_health(self._instance, run)
+
+    def lost_start(self, run: dg.DagsterRun, waited: timedelta) -> str | None:  # noqa: ARG002 - of every launcher
+        """Why a launched run will not begin any more, or None while it may."""
+        return None if waited < START_WITHIN else f"its process did not begin within {START_WITHIN.seconds} s"
 
 
 def lease_health(instance: dg.DagsterInstance, run: dg.DagsterRun) -> CheckRunHealthResult:

@@ -5,6 +5,7 @@ import dagster as dg
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import SYNC_JOB
 from openfaith_pipeline.defs.left_over_syncs import end_left_over_syncs
+from openfaith_pipeline.defs.lost_starts import fail_lost_starts
 from openfaith_pipeline.defs.partitions import ORG, partition_changes
 from openfaith_pipeline.defs.request_runs import serve_requests
 from openfaith_pipeline.defs.resources import SyncEngine
@@ -43,8 +44,8 @@ def requests_sensor(
 
 @dg.sensor(
     name="lost_retries",
-    description="Runs again what crashed and what Dagster's own retries have passed over, and ends the record of syncs"
-    " that no run goes on with.",
+    description="Fails runs that will not begin any more, runs again what crashed and what Dagster's own retries have"
+    " passed over, and ends the record of syncs that no run goes on with.",
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
     jobs=[SYNC_JOB, *WORKFLOW_JOBS],
@@ -52,6 +53,7 @@ def requests_sensor(
 def lost_retries_sensor(
     context: dg.SensorEvaluationContext, database: DatabaseResource
 ) -> list[dg.RunRequest] | dg.SkipReason:
+    fail_lost_starts(context.instance)
     with database.connect() as connection:
         end_expired(connection)
         end_left_over_syncs(context.instance, connection)

@@ -107,6 +107,11 @@ def _look(connection: Connection[Any]) -> Readiness:
     )
 
 
+def is_daemon_alive(connection: Connection[Any]) -> bool:
+    """Whether Dagster's daemon has sent a heartbeat lately."""
+    return _dagster(connection) == "ok"
+
+
 def _revision(connection: Connection[Any]) -> str:
     row = connection.execute("SELECT max(version_num) FROM sync.alembic_version").fetchone()
     return (row[0] if row else None) or ""

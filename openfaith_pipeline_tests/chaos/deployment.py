@@ -18,7 +18,7 @@ from openfaith_pipeline_tests.acceptance.dagster.processes import Processes, fre
 
 _HURRIED: Final[Mapping[str, str]] = {
     "poll_interval_seconds: 7": "poll_interval_seconds: 2",
-    "start_timeout_seconds: 120": "start_timeout_seconds: 60",
+    "start_timeout_seconds: 25200": "start_timeout_seconds: 60",
 }
 """Lines of the shipped dagster.yaml, and what they are here, so that a round need not wait for them."""
 

@@ -51,6 +51,7 @@ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <
 # Nobody works on anything in a database that was just restored.
 _LET_GO: Final = (
     "DELETE FROM sync.run_leases",
+    "DELETE FROM sync.run_workers",
     "DELETE FROM sync.webhook_beats",
     "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, fence = fence + 1 WHERE holder IS NOT NULL",
     "UPDATE sync.org_schedules SET holder = NULL, lease_expires_at = NULL WHERE holder IS NOT NULL",

@@ -207,3 +207,13 @@ RUN_LEASES: Final = Table(
     Column("run_id", Text, primary_key=True),
     Column("beat_at", DateTime(timezone=True), nullable=False),
 )
+
+RUN_WORKERS: Final = Table(
+    "run_workers",
+    METADATA,
+    Column("worker", Text, primary_key=True),
+    Column("slots", Integer, nullable=False, comment="runs it executes at the same time"),
+    Column("room_since", DateTime(timezone=True), comment="since when a slot has been free at each beat"),
+    Column("beat_at", DateTime(timezone=True), nullable=False),
+)
+"""The workers that take runs from a broker."""

@@ -29,13 +29,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 PYTHONS = os.environ.get("PACKAGE_PYTHONS", "").split()
 DEMO = ("demo", "--people", "3", "--people", "2", "--rate-limit", "none", "--product", "groups", "--json")
-# Every module but those of the extra `celery` and those that run on import.
+# Every module but those of the extras `celery` and `kubernetes`, and those that run on import.
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import openfaith_pipeline
 from openfaith_pipeline import run_pco_sync
 for module in pkgutil.walk_packages(openfaith_pipeline.__path__, "openfaith_pipeline."):
-    if ".celery_" not in module.name and not module.name.endswith((".__main__", ".migrations.env")):
+    is_extra = ".celery_" in module.name or ".kubernetes_" in module.name
+    if not is_extra and not module.name.endswith((".__main__", ".migrations.env")):
         importlib.import_module(module.name)
 print(openfaith_pipeline.__file__, callable(run_pco_sync))
 """

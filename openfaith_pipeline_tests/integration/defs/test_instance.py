@@ -64,6 +64,16 @@ def test_the_variables_for_processes_name_home_and_storage(database: Database) -
     assert (home / "workspace.yaml").exists()
 
 
+def test_a_configuration_of_your_own_is_taken_as_it_is(database: Database, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    settings = database.settings.model_copy(update={"dagster_config": own, "dagster_home_override": tmp_path / "home"})
+    with pytest.raises(ConfigurationError, match=r"own\.yaml cannot be read"):
+        prepare_dagster_home(settings, database)
+    own.write_text("telemetry: { enabled: false }")
+    prepare_dagster_home(settings, database)
+    assert (tmp_path / "home" / "dagster.yaml").read_text() == own.read_text()
+
+
 def test_a_home_that_cannot_be_written_is_named(database: Database, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings = database.settings.model_copy(update={"dagster_home_override": tmp_path / "file" / "home"})
