@@ -92,7 +92,7 @@ def test_what_waits_for_a_slot_waits_and_a_killed_workers_run_is_taken_up_by_ano
 ) -> None:
     deployment = fleet.deployment
     first, second, third = deployment.org_ids[:3]
-    deployment.simulator.set_latency(Latency(base_ms=4000))
+    deployment.simulator.set_latency(Latency(base_ms=15_000))  # so that both go on until one is killed
     for _ in range(2):
         fleet.add_worker()
     deployment.wait_until(lambda: fleet.slots() == 2, "both workers", 240)
