@@ -9,6 +9,7 @@ import dagster as dg
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.database.canonical_tables import canonical_metadata as canonical_tables
 from openfaith_pipeline.defs.asset_metadata import canonical_metadata, column_schema
+from openfaith_pipeline.defs.column_lineage import column_lineage
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.placement import CANONICAL_GROUP, HERE, Placement
 from openfaith_pipeline.defs.raw_assets import OWNERS
@@ -42,7 +43,10 @@ def canonical_spec(table: str, place: Placement = HERE) -> dg.AssetSpec:
         kinds={"openfaith", "postgres"},
         owners=OWNERS,
         description=f"{words} of the OpenFaith data model: the table `{name}`, made from the raw tables of the org.",
-        metadata={"dagster/column_schema": column_schema(canonical_tables(_SCHEMA).tables[f"{_SCHEMA}.{name}"])},
+        metadata={
+            "dagster/column_schema": column_schema(canonical_tables(_SCHEMA).tables[f"{_SCHEMA}.{name}"]),
+            "dagster/column_lineage": column_lineage(table, place),
+        },
         skippable=True,
         partitions_def=place.partitions,
         automation_condition=_FOLLOWS_RUNS,

@@ -4,7 +4,8 @@ from typing import Final
 
 import dagster as dg
 
-from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.defs.asset_metadata import asset_key
+from openfaith_pipeline.sources import DEFAULT_SOURCE, STREAMS
 
 # In one process: a process for each step would cost more than most steps do, and one that outlives its killed run would
 # go on writing. A step starts when its inputs are there, so a failed stream delays only the steps that depend on it.
@@ -15,6 +16,8 @@ EXECUTOR: Final = dg.in_process_executor.configured(
 SYNC_JOB: Final = dg.define_asset_job(
     name=DEFAULT_SOURCE.sync_job,
     description=f"Everything of one org: {DEFAULT_SOURCE.title} into the raw tables, the raw tables into OpenFaith's.",
-    selection=dg.AssetSelection.all(),
+    # Checks of the OpenFaith tables read whole tables: no sync runs them.
+    selection=dg.AssetSelection.all().without_checks()
+    | dg.AssetSelection.checks_for_assets(*map(asset_key, STREAMS.values())),
     executor_def=EXECUTOR,
 )

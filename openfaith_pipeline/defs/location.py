@@ -1,5 +1,6 @@
 """All Dagster definitions together."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import dagster as dg
@@ -7,6 +8,7 @@ import dagster as dg
 from openfaith_pipeline.defs.alert_sensors import alerts_sensor, failed_runs_sensor
 from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
 from openfaith_pipeline.defs.canonical_assets import canonical_assets, canonical_sensor
+from openfaith_pipeline.defs.canonical_checks import canonical_checks
 from openfaith_pipeline.defs.conflicts import resolve_conflicts
 from openfaith_pipeline.defs.connection_asset import CONNECTION, connections_sensor
 from openfaith_pipeline.defs.database_resource import DatabaseResource
@@ -31,19 +33,28 @@ from openfaith_pipeline.sources import STREAMS
 def definitions() -> dg.Definitions:
     """The code location, derived from the catalog and the canonical model."""
     with no_preview_warnings():
-        defs = _definitions()
+        defs = _definitions(asset_checks=[canonical_checks()])
         # Here and not at first use, which would warn: sensors are copied when their jobs are resolved.
         defs.get_repository_def()
     return defs
 
 
-def _definitions() -> dg.Definitions:
+@cache
+def sync_definitions() -> dg.Definitions:
+    """The same for syncs in this process, without the checks that no sync runs."""
+    with no_preview_warnings():
+        defs = _definitions(asset_checks=())
+        defs.get_repository_def()
+    return defs
+
+
+def _definitions(asset_checks: Sequence[dg.AssetChecksDefinition]) -> dg.Definitions:
     products = dict.fromkeys(stream.product for stream in STREAMS.values())
     assets = [*(product_assets(product) for product in products), canonical_assets()]
     database = DatabaseResource()
     return dg.Definitions(
         assets=[*assets, CONNECTION],
-        asset_checks=[org_checks],
+        asset_checks=[org_checks, *asset_checks],
         jobs=[
             *(SYNC_JOB, sweep_job, webhook_deliveries, maintenance_job, token_refresh_job, verify_job),
             *(*WORKFLOW_JOBS, decide_held_deletion, resolve_conflicts),

@@ -21,7 +21,7 @@ from openfaith_pipeline.defs.dagster_private import (
 from openfaith_pipeline.defs.failure_reasons import reason_of
 from openfaith_pipeline.defs.instance import LOCATION_NAME
 from openfaith_pipeline.defs.jobs import SYNC_JOB
-from openfaith_pipeline.defs.location import definitions
+from openfaith_pipeline.defs.location import sync_definitions
 from openfaith_pipeline.defs.reports import OrgReport, status_of
 from openfaith_pipeline.defs.run_handle import CALLER, Caller
 from openfaith_pipeline.defs.run_tags import (
@@ -54,7 +54,8 @@ class OrgRun:
 
 def create_run(instance: dg.DagsterInstance, order: SyncOrder, org_id: str, caller: Caller, is_verbose: bool) -> OrgRun:
     """A run of the instance that is not in its queue."""
-    job = definitions().resolve_job_def(SYNC_JOB.name)
+    # Of a run that is created here, Dagster takes no selection of checks.
+    job = sync_definitions().resolve_job_def(SYNC_JOB.name)
     origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION_NAME), "__repository__")
     run = instance.create_run_for_job(
         job_def=job,

@@ -26,7 +26,7 @@ from openfaith_pipeline.defs.run_tags import (
     TRACEPARENT_TAG,
     TRIGGER_TAG,
 )
-from openfaith_pipeline.defs.selections import assets_of, mode_config
+from openfaith_pipeline.defs.selections import assets_of, checks_of, mode_config
 from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.inbox.lifecycle import (
     claim_requests,
@@ -110,6 +110,7 @@ def run_request_of(request: Request, church: str) -> dg.RunRequest:
         job_name=SYNC_JOB.name,
         partition_key=request.org_id,
         asset_selection=None if names is None else sorted(assets_of(streams)),
+        asset_check_keys=None if names is None else sorted(checks_of(streams)),
         run_config=mode_config(streams, SyncMode(request.payload["mode"])),
         tags=tags,
     )

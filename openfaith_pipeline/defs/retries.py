@@ -11,6 +11,7 @@ from typing import Final
 
 import dagster as dg
 
+from openfaith_pipeline.defs.asset_metadata import asset_key
 from openfaith_pipeline.defs.dagster_private import (
     BACKFILL_ID_TAG,
     BACKFILL_TAGS,
@@ -28,7 +29,9 @@ from openfaith_pipeline.defs.dagster_private import (
 )
 from openfaith_pipeline.defs.jobs import SYNC_JOB
 from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG, TRIGGER_TAG, sync_id_of, trigger_of
+from openfaith_pipeline.defs.selections import checks_of
 from openfaith_pipeline.defs.workflow_jobs import WORKFLOW_JOBS
+from openfaith_pipeline.sources import STREAMS
 
 LOOKED_BACK: Final = timedelta(hours=6)
 """Maximum age of a failure to retry: older ones have been followed by scheduled syncs."""
@@ -85,6 +88,15 @@ def _is_passed_over(instance: dg.DagsterInstance, run: dg.DagsterRun, cursor: in
     return bool(failures) and max(record.storage_id for record in failures) <= cursor
 
 
+def _checks(run: dg.DagsterRun) -> list[dg.AssetCheckKey] | None:
+    """The checks that the run had; of a selection without one of checks, those of its streams."""
+    if run.asset_check_selection is not None:
+        return sorted(run.asset_check_selection)
+    if run.asset_selection is None:
+        return None
+    return sorted(checks_of([stream for stream in STREAMS.values() if asset_key(stream) in run.asset_selection]))
+
+
 def _repeated(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.RunRequest:
     """The same run once more, for the same request: the sync continues from its last committed page.
 
@@ -97,6 +109,7 @@ def _repeated(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.RunRequest
         run_key=f"retry of {run.run_id}",
         job_name=_JOBS[run.job_name],
         asset_selection=sorted(run.asset_selection) if run.asset_selection else None,
+        asset_check_keys=_checks(run),
         partition_key=run.tags.get(PARTITION_TAG),
         run_config=run.run_config,
         tags={

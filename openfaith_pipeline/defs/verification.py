@@ -9,6 +9,7 @@ from openfaith_pipeline.audit.report import Verification
 from openfaith_pipeline.audit.shares import is_turn_of_canonical, share_of
 from openfaith_pipeline.audit.verification import Extent
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.canonical_checks import evaluations_of
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
@@ -45,6 +46,8 @@ def verify_share(context: dg.OpExecutionContext, database: DatabaseResource) -> 
             else:
                 statuses.append(report.status)
                 _report_checks(context, report)
+                if report.canonical:
+                    _report_canonical(context, database.database, org_id)
     _conclude(context, statuses, failures)
 
 
@@ -68,6 +71,12 @@ def _report_checks(context: dg.OpExecutionContext, report: Verification) -> None
             asset_key=key, check_name=VERIFIED, partition=report.org_id, **result_of(report, part)
         )
         context.log_event(evaluation)  # type: ignore[arg-type] # it takes them, although its annotation lacks them
+
+
+def _report_canonical(context: dg.OpExecutionContext, database: Database, org_id: str) -> None:
+    """Evaluations of the checks of the OpenFaith tables, which no sync runs."""
+    for evaluation in evaluations_of(database, org_id):
+        context.log_event(evaluation)  # type: ignore[arg-type] # as above
 
 
 def _conclude(context: dg.OpExecutionContext, statuses: list[str], failures: dict[str, str]) -> None:
