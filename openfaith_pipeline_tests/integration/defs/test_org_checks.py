@@ -94,7 +94,7 @@ def test_streams_that_an_org_has_chosen_not_to_sync_are_never_late(
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize("partition", [BIRCH, None])
+@pytest.mark.parametrize("partition", [BIRCH, None], ids=["one", "all"])
 def test_they_are_executed_for_one_org_or_for_all(instance: dg.DagsterInstance, partition: str | None) -> None:
     instance.add_dynamic_partitions("org", list(NAMES))
     job = definitions().resolve_implicit_global_asset_job_def()
