@@ -17,8 +17,13 @@ from openfaith_pipeline.export.run import Exported, Progress, export_files
 from openfaith_pipeline.export.tables import Wanted
 
 _PURPOSE: Final = "a DuckDB file"
-_CONFIGURATION: Final = {"memory_limit": "512MB", "preserve_insertion_order": "false", "default_block_size": "16384"}
-"""Each column takes a block at least, and most tables are small."""
+_CONFIGURATION: Final = {
+    "memory_limit": "512MB",
+    "preserve_insertion_order": "false",
+    "default_block_size": "16384",
+    "storage_compatibility_version": "v1.2.0",
+}
+"""Each column takes a block at least, and most tables are small. Programs with an older DuckDB read the file too."""
 
 _NOTE: Final = "openfaith_export"
 """The table that says what the file holds, and that this made it."""

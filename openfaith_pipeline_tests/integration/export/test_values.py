@@ -143,6 +143,8 @@ def test_duckdb_has_the_tables_with_their_types(database: Database, tmp_path: Pa
     assert done.rows == again.rows == {"public.everything": 4}
     assert (file.stat().st_mode & 0o777, [*tmp_path.iterdir()]) == (0o600, [file])
     with duckdb.connect(str(file), read_only=True) as made:
+        [(tags,)] = made.execute("SELECT tags FROM duckdb_databases() WHERE database_name = 'church'").fetchall()
+        assert tags["storage_version"].startswith("v1.2"), "older programs read it"
         types = dict(
             made.execute("SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'public'").fetchall()
         )
