@@ -15,7 +15,7 @@ from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.held_deletions import decide_held_deletion
 from openfaith_pipeline.defs.jobs import EXECUTOR, SYNC_JOB
 from openfaith_pipeline.defs.maintenance import maintenance_job, maintenance_schedule
-from openfaith_pipeline.defs.org_checks import org_checks, org_checks_sensor
+from openfaith_pipeline.defs.org_checks import org_checks, org_checks_sensor, report_org_checks
 from openfaith_pipeline.defs.preview import no_preview_warnings
 from openfaith_pipeline.defs.raw_assets import product_assets
 from openfaith_pipeline.defs.resources import SyncEngine
@@ -57,7 +57,7 @@ def _definitions(asset_checks: Sequence[dg.AssetChecksDefinition]) -> dg.Definit
         asset_checks=[org_checks, *asset_checks],
         jobs=[
             *(SYNC_JOB, sweep_job, webhook_deliveries, maintenance_job, token_refresh_job, verify_job),
-            *(*WORKFLOW_JOBS, decide_held_deletion, resolve_conflicts),
+            *(*WORKFLOW_JOBS, decide_held_deletion, resolve_conflicts, report_org_checks),
         ],
         schedules=[
             incremental_schedule,

@@ -1,12 +1,13 @@
 """Checks of each org as a whole, on the asset of its connection.
 
 Freshness is a check because Dagster's own freshness policies look at an asset as a whole and not at its partitions.
-Sensors report both checks whenever their result changes; a person can execute them for an org, or for all together.
+Both are reported whenever their result changes; a person can execute them for an org, or for all together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import dagster as dg
@@ -15,6 +16,8 @@ import orjson
 from openfaith_pipeline.defs.asset_metadata import CHURCH
 from openfaith_pipeline.defs.connection_asset import CONNECTION
 from openfaith_pipeline.defs.database_resource import DatabaseResource
+from openfaith_pipeline.defs.jobs import EXECUTOR
+from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.partitions import ORG
 from openfaith_pipeline.defs.preview import no_preview_warnings
 from openfaith_pipeline.orgs.delays import Delay, read_delays
@@ -33,10 +36,14 @@ _TROUBLED: Final = ("needs_reconnect", "not_connected")
 
 
 class Verdict(NamedTuple):
-    """Of one check of one org. reasons: for people; none where it passed."""
+    """Of one check of one org. subjects: the troubles' names, which stay while ages and words change.
+
+    reasons: for people; none where it passed.
+    """
 
     org_id: str
     check: str
+    subjects: tuple[str, ...]
     reasons: tuple[str, ...]
 
 
@@ -54,13 +61,15 @@ class OrgFacts:
         """An org that is not registered any more fails both."""
         delay, health = self.delays.get(org_id), self.health.get(org_id)
         if health is None:
-            gone = ("it is not connected",)
-            return Verdict(org_id, _UP_TO_DATE, gone), Verdict(org_id, _SYNCS_SUCCEED, gone)
-        unusable = (str(health),) if health.state in _TROUBLED else ()
-        failing = tuple(f"{each.stream} {each.status}: {each.error}" for each in self.failures.get(org_id, ()))
+            gone = (("not registered",), ("it is not connected",))
+            return Verdict(org_id, _UP_TO_DATE, *gone), Verdict(org_id, _SYNCS_SUCCEED, *gone)
+        late = (("late",), (delay.longer_than(self.limit),)) if delay else ((), ())
+        unusable = {health.state: str(health)} if health.state in _TROUBLED else {}
+        failing = {each.stream: f"{each.stream} {each.status}: {each.error}" for each in self.failures.get(org_id, ())}
+        troubles = unusable | failing
         return (
-            Verdict(org_id, _UP_TO_DATE, (delay.longer_than(self.limit),) if delay else ()),
-            Verdict(org_id, _SYNCS_SUCCEED, unusable + failing),
+            Verdict(org_id, _UP_TO_DATE, *late),
+            Verdict(org_id, _SYNCS_SUCCEED, tuple(troubles), tuple(troubles.values())),
         )
 
 
@@ -95,31 +104,57 @@ def org_checks(context: dg.AssetCheckExecutionContext, database: DatabaseResourc
         yield dg.AssetCheckResult(asset_key=key.asset_key, check_name=key.name, **_result(facts, key.name, verdicts))
 
 
+class ReportConfig(dg.Config):
+    """Orgs whose checks are reported."""
+
+    org_ids: list[str]
+
+
+@dg.op(
+    description="Reports the checks of these orgs.",
+    retry_policy=RETRY_POLICY,
+    out=dg.Out(dg.Nothing),
+)
+def report_checks(context: dg.OpExecutionContext, config: ReportConfig, database: DatabaseResource) -> None:
+    """As events of a run: Dagster refuses a second evaluation of a partition that is of no run."""
+    with acted_on(context):
+        facts = read_facts(database)
+        for verdict in chain.from_iterable(facts.verdicts(org_id) for org_id in config.org_ids):
+            evaluation = dg.AssetCheckEvaluation(
+                asset_key=CONNECTION.key,
+                check_name=verdict.check,
+                partition=verdict.org_id,
+                **_result(facts, verdict.check, [verdict]),
+            )
+            context.log_event(evaluation)  # type: ignore[arg-type] # it takes them, although its annotation lacks them
+
+
+@dg.job(
+    name="report_org_checks",
+    description="Reports the checks of orgs whose result has changed.",
+    executor_def=EXECUTOR,
+)
+def report_org_checks() -> None:
+    report_checks()
+
+
 @dg.sensor(
     name="org_checks",
-    description="Reports the checks of each org whenever their result changes.",
-    minimum_interval_seconds=60,
+    description="Has the checks of an org reported whenever their result changes.",
+    job=report_org_checks,
+    minimum_interval_seconds=300,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def org_checks_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
     facts = read_facts(database)
     known = orjson.loads(context.cursor or "{}")
-    verdicts = [verdict for org_id in facts.health for verdict in facts.verdicts(org_id)]
-    now = {f"{each.org_id} {each.check}": list(each.reasons) for each in verdicts}
-    changed = [each for each in verdicts if known.get(f"{each.org_id} {each.check}") != list(each.reasons)]
+    now = {org_id: [list(verdict.subjects) for verdict in facts.verdicts(org_id)] for org_id in facts.health}
+    changed = [org_id for org_id, subjects in now.items() if known.get(org_id) != subjects]
+    config = {"ops": {report_checks.name: {"config": {"org_ids": changed}}}}
     return dg.SensorResult(
         skip_reason=None if changed else dg.SkipReason("No check has another result."),
-        asset_events=[_evaluation(facts, verdict) for verdict in changed],
+        run_requests=[dg.RunRequest(run_config=config)] if changed else [],
         cursor=orjson.dumps(now).decode(),
-    )
-
-
-def _evaluation(facts: OrgFacts, verdict: Verdict) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=CONNECTION.key,
-        check_name=verdict.check,
-        partition=verdict.org_id,
-        **_result(facts, verdict.check, [verdict]),
     )
 
 

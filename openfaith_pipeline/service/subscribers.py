@@ -50,13 +50,10 @@ class Subscribers:
     async def _look_after(self, moment: float) -> None:
         """Return once a query has ended that began no earlier than `moment`."""
         while self._began_at < moment:
-            if self._looking is None:
+            # To wait for one that has ended gives way to nobody: this would go round for ever, and nothing else run.
+            if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look())
-                self._looking.add_done_callback(self._has_looked)
             await asyncio.shield(self._looking)
-
-    def _has_looked(self, _task: asyncio.Task[None]) -> None:
-        self._looking = None
 
     async def _look(self) -> None:
         await asyncio.sleep(max(0.0, self._began_at + PAUSE_SECONDS - self._clock()))

@@ -47,11 +47,25 @@ def fail_a_stream(database: Database, org_id: str) -> None:
 
 
 def tick(instance: dg.DagsterInstance, cursor: str | None) -> tuple[Seen, str | None]:
+    """What the run of a tick reports, and the next cursor."""
     resources = {"database": DatabaseResource()}
     with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
         result = org_checks_sensor(context)
     assert isinstance(result, dg.SensorResult)
-    return seen_in(result.asset_events), result.cursor
+    seen: Seen = {}
+    for request in result.run_requests or ():
+        job = definitions().resolve_job_def("report_org_checks")
+        run = job.execute_in_process(instance=instance, run_config=request.run_config)
+        seen |= reported(instance, run.run_id)
+    return seen, result.cursor
+
+
+def reported(instance: dg.DagsterInstance, run_id: str) -> Seen:
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    events = [
+        record.event_log_entry.dagster_event for record in instance.get_records_for_run(run_id, of_type=kind).records
+    ]
+    return seen_in([event.asset_check_evaluation_data for event in events if event])
 
 
 def seen_in(events: Sequence[object]) -> Seen:
@@ -71,9 +85,15 @@ def test_a_result_is_reported_when_it_changes(database: Database, instance: dg.D
         ("up_to_date", BIRCH): (True, None),
         ("syncs_succeed", BIRCH): (True, None),
     }
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.stream_states SET last_succeeded_at = last_succeeded_at - interval '1 hour'")
+    assert tick(instance, cursor)[0] == {}, "being late for longer is nothing new"
     fail_a_stream(database, BIRCH)
     second, cursor = tick(instance, cursor)
-    assert second == {("syncs_succeed", BIRCH): (False, "Birch \ufffd[2JHall: people.emails failed: HTTP 500")}
+    assert second == {
+        ("syncs_succeed", BIRCH): (False, "Birch \ufffd[2JHall: people.emails failed: HTTP 500"),
+        ("up_to_date", BIRCH): (True, None),
+    }
     with database.connect() as connection:
         connection.execute("UPDATE sync.stream_states SET last_succeeded_at = now()")
         set_connection_state(connection, AMBER, "needs_reconnect", "refused", adapter="pco")
