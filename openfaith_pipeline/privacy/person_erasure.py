@@ -30,7 +30,7 @@ from openfaith_pipeline.privacy.openfaith_rows import PersonEntities, find_entit
 from openfaith_pipeline.privacy.person_records import PersonRecords, check_known, find_person, find_records
 from openfaith_pipeline.privacy.raw_rows import CLEARED, clear_references, remove_records
 from openfaith_pipeline.sources import PERSONAL, STREAMS
-from openfaith_pipeline.transform import take_turn, transform_org
+from openfaith_pipeline.transform import SOURCES, take_turn, transform_org
 
 _ALWAYS_REWRITTEN: Final = (
     "sync.journal",
@@ -146,11 +146,13 @@ def _preview_columns(records: PersonRecords, stream: Stream) -> Iterable[tuple[s
 
 
 def _tables_to_rewrite(records: PersonRecords, schema: str, counts: Iterable[str]) -> set[str]:
-    names = {table for stream in records.streams for table in tables_of_stream(stream)}
-    for place in counts:
-        name = place.removeprefix(CLEARED)
-        names.add(f"{schema}.{name}" if name.startswith(CANONICAL_PREFIX) else name)
+    places = {place.removeprefix(CLEARED) for place in counts}
+    streams = {stream for stream in STREAMS.values() if stream in records.streams or stream.raw_table in places}
+    names = {table for stream in streams for table in tables_of_stream(stream)}
+    names |= {f"{schema}.{name}" if name.startswith(CANONICAL_PREFIX) else name for name in places}
     # Each page was staged before it was published, and its bytes are still there.
     names |= {f"{STAGING_SCHEMA}.{staging_table_name(stream)}" for stream in STREAMS.values()}
-    names |= {f"{schema}.{CANONICAL_PREFIX}{table}" for table in ("externalLinks", "edges", "people")}
+    # The transform has written to those that a cleared record feeds, and the person's name was in their rows too.
+    fed = {table for table, sources in SOURCES.items() if not {stream.name for stream in streams}.isdisjoint(sources)}
+    names |= {f"{schema}.{CANONICAL_PREFIX}{table}" for table in {*fed, "externalLinks", "edges", "people"}}
     return names | set(_ALWAYS_REWRITTEN)

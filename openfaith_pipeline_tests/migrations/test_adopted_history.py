@@ -151,4 +151,4 @@ def test_a_rollback_begun_while_a_column_is_added_waits_for_it(database: Databas
 
 def _wait_until_waiting(connection: Connection[Any]) -> None:
     waiting = "SELECT FROM pg_locks WHERE relation = 'pco_people.things'::regclass AND NOT granted"
-    wait_until(lambda: connection.execute(waiting).fetchone(), "something waits for the table")
+    wait_until(lambda: connection.execute(waiting).fetchone() is not None, "something waits for the table")

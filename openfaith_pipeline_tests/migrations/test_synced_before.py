@@ -31,7 +31,7 @@ from openfaith_pipeline_tests.rates import GENEROUS
 ONE_SOURCE: Final = "0028"
 """The last revision whose connections and budgets have no adapter."""
 
-CONNECTIONS: Final = "SELECT to_jsonb(t) - 'adapter' FROM sync.connections AS t"
+CONNECTIONS: Final = "SELECT to_jsonb(t) - '{adapter,revived_at}'::text[] FROM sync.connections AS t"
 BUDGETS: Final = "SELECT to_jsonb(t) - '{adapter,requests,refused}'::text[] FROM sync.rate_budgets AS t"
 
 
