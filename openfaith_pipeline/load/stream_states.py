@@ -160,6 +160,19 @@ async def mark_unavailable(
     )
 
 
+async def mark_unavailable_with(
+    connection: AsyncConnection[Any], org_id: str, streams: Sequence[str], parents: Sequence[str], reason: str
+) -> None:
+    """Record that the source withholds these streams, in the way in which it withholds the first of their parents."""
+    await connection.execute(
+        "UPDATE sync.stream_states SET availability = parent.availability, availability_reason = %s, checked_at = now()"
+        " FROM (SELECT availability FROM sync.stream_states WHERE org_id = %s AND stream = ANY(%s)"
+        " AND availability NOT IN ('available', 'silent') ORDER BY stream LIMIT 1) AS parent"
+        " WHERE org_id = %s AND stream = ANY(%s)",
+        (reason, org_id, list(parents), org_id, list(streams)),
+    )
+
+
 async def absent_paths(connection: AsyncConnection[Any], org_id: str) -> list[str]:
     """Streams of the org whose unconfirmed path turned out to be absent."""
     cursor = await connection.execute(

@@ -37,7 +37,13 @@ from openfaith_pipeline.load.parents import parents_of
 from openfaith_pipeline.load.publishing import publish
 from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session, open_session
 from openfaith_pipeline.load.statistics import tidy_up
-from openfaith_pipeline.load.stream_states import absent_paths, mark_paths_absent, mark_unavailable, unread_streams
+from openfaith_pipeline.load.stream_states import (
+    absent_paths,
+    mark_paths_absent,
+    mark_unavailable,
+    mark_unavailable_with,
+    unread_streams,
+)
 from openfaith_pipeline.load.sync_log import finished_streams, page_counts
 from openfaith_pipeline.sources import READERS, STREAMS, source_of
 from openfaith_pipeline.sync.compensation import compensate
@@ -243,19 +249,32 @@ class Attempt:
         """The walk once its parents are published by this sync, without routes whose parents are unavailable."""
         reachable: list[Route] = []
         obstacle: OpenFaithError | None = None
+        withheld: list[str] = []
         for route in walk.routes:
             try:
                 await self._wait_for_parent(route, walk)
                 reachable.append(route)
+            except UnavailableError as error:
+                obstacle = error
+                withheld.append(route.lead.parent_of(route.path) or "")
             except OpenFaithError as error:
                 obstacle = error
         if obstacle is None:
             return walk
-        if not reachable:
+        rest = walk.only(reachable) if reachable else None
+        lost = [stream for stream in walk.streams if rest is None or stream not in rest.streams]
+        await self._withhold_with(withheld, lost, obstacle)
+        if rest is None:
             raise obstacle
-        rest = walk.only(reachable)
-        self._give_up([stream for stream in walk.streams if stream not in rest.streams], obstacle, started)
+        self._give_up(lost, obstacle, started)
         return rest
+
+    async def _withhold_with(self, parents: Sequence[str], lost: Sequence[Stream], error: OpenFaithError) -> None:
+        """Record that streams are withheld because their parents are; otherwise they would count as late."""
+        if parents:
+            names = [stream.name for stream in lost]
+            async with self.pool.connection() as connection:
+                await mark_unavailable_with(connection, self.request.org_id, names, parents, str(error))
 
     async def _wait_for_parent(self, route: Route, walk: Walk) -> None:
         """Wait for the parents in the path, and for streams whose rows have the parents that a shorter path omits."""

@@ -75,3 +75,24 @@ def test_a_stream_that_is_silent_holds_up_nothing_that_is_read_with_it(
     left = {identifier for identifier, row in enrollments.items() if row["group_id"] != groups[0]}
     assert stored(database, org_id, together[1]).keys() == left
     assert stored(database, org_id, together[0]).keys() == set(groups[1:])
+
+
+def test_what_is_below_a_withheld_parent_is_withheld_with_it_and_not_late(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    streams = [STREAMS["giving.people"], STREAMS["giving.payment_methods"]]
+    org_id = connect(database, simulator)[0]
+    sync(database, org_id, streams)
+
+    def availabilities() -> list[str]:
+        [status] = [each for each in read_status(database) if each.org.org_id == org_id]
+        return [stream.availability for stream in status.streams if stream.row_count is not None]
+
+    simulator.grant(org_id, [product.value for product in Product if product is not Product.GIVING])
+    try:
+        sync(database, org_id, streams)
+        assert availabilities() == ["not_granted", "not_granted"]
+    finally:
+        simulator.grant(org_id, [product.value for product in Product])
+    assert statuses(sync(database, org_id, streams)) == {}
+    assert availabilities() == ["available", "available"]
