@@ -64,7 +64,8 @@ class Terminal:
         where = self.directory or Path.cwd()
         process = FORKING.Process(target=_run, args=(arguments, variables, os.ttyname(slave), where))
         process.start()
-        screen = fdspawn(master, encoding="utf-8", timeout=60)
+        # The terminal writes ^C wherever the verb is with its writing, in the middle of a character too.
+        screen = fdspawn(master, encoding="utf-8", codec_errors="replace", timeout=60)
         screen.delaybeforesend = None
         try:
             # Until the verb has the terminal open, ours keeps it from looking closed.

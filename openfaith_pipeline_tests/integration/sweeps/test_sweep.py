@@ -20,7 +20,6 @@ from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.load.sync_leases import end_expired
-from openfaith_pipeline.orgs.org_settings import SYNC_EVERY
 from openfaith_pipeline.orgs.registry import pause_org
 from openfaith_pipeline.orgs.turns import LEASE_TTL, Kind, claim_turns, enroll_orgs, keep_turns
 from openfaith_pipeline.planning_center import PersonalAccessToken
@@ -31,6 +30,7 @@ from openfaith_pipeline.sync import sweep as sweeping
 from openfaith_pipeline.sync.sweep import SweepOrder
 from openfaith_pipeline_tests.forking import fork
 from openfaith_pipeline_tests.integration.sweeps.conftest import STREAMS, Heard, make_due, swept
+from openfaith_pipeline_tests.integration.sync.church import RARELY
 
 
 def turns(database: Database) -> dict[str, dict]:
@@ -59,7 +59,7 @@ def test_each_org_is_synced_once_and_its_tables_made(
         assert count(database, "pco_people.emails", org_id) == truth(simulator, org_id)
         assert {"people.people", "people.emails"} <= set(heard.outcomes[org_id].changed)
         assert heard.outcomes[org_id].tables["people"].inserted == 6
-    assert all(timedelta(0) < turn["wait"] <= SYNC_EVERY for turn in turns(database).values())
+    assert all(timedelta(0) < turn["wait"] <= RARELY for turn in turns(database).values())
     with database.connect() as connection:
         syncs = connection.execute("SELECT sync_id, trigger, status FROM sync.syncs").fetchall()
     assert sorted(syncs) == sorted((heard.outcomes[org_id].sync_id, "schedule", "succeeded") for org_id in org_ids)

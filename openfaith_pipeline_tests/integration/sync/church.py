@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from psycopg import Connection, sql
@@ -163,10 +163,14 @@ def row_versions(database: Database, streams: Sequence[Stream] = PEOPLE_ONLY) ->
     return versions
 
 
+RARELY: Final = timedelta(days=7)
+
+
 def choose(database: Database, org_ids: Iterable[str], *streams: str) -> None:
-    """Have these streams alone synced by the clock."""
+    """Have these streams alone synced by the clock, and so rarely that no turn comes in the middle of a test."""
     with database.connect() as connection:
         for org_id in org_ids:
             connection.execute(
-                "INSERT INTO sync.org_settings (org_id, streams) VALUES (%s, %s)", (org_id, list(streams))
+                "INSERT INTO sync.org_settings (org_id, streams, sync_every) VALUES (%s, %s, %s)",
+                (org_id, list(streams), RARELY),
             )
