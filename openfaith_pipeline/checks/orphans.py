@@ -11,14 +11,14 @@ from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.sources import STREAMS
 
 _LOST: Final = """
-SELECT count(*) AS number, (array_agg(id ORDER BY length(id), id))[:%(most)s] AS examples FROM {table} AS child
+SELECT count(*) AS number, (array_agg(id ORDER BY length(id), id))[:%(most)s] AS examples FROM {table}
 WHERE org_id = %(org_id)s AND _deleted_at IS NULL AND {is_lost}
 """
 # Of a parent stream without rows nothing is known.
 _IS_LIVE: Final = """
-({column} IS NOT NULL AND (NOT EXISTS (SELECT FROM {parents} AS parent WHERE parent.org_id = child.org_id)
+({column} IS NOT NULL AND (NOT EXISTS (SELECT FROM {parents} AS parent WHERE parent.org_id = {rows}.org_id)
  OR EXISTS (SELECT FROM {parents} AS parent
-     WHERE parent.org_id = child.org_id AND parent.id = child.{column} AND parent._deleted_at IS NULL)))
+     WHERE parent.org_id = {rows}.org_id AND parent.id = {rows}.{column} AND parent._deleted_at IS NULL)))
 """
 
 
@@ -43,17 +43,17 @@ def find_orphaned(connection: Connection[Any], org_id: str, stream: Stream, most
     is_lost = sql.SQL("num_nonnulls({}) > 0 AND NOT ({})").format(
         sql.SQL(", ").join(columns),
         sql.SQL(" OR ").join(
-            _is_live(column, stream.belongs_to[name]) for name, column in zip(names, columns, strict=True)
+            _is_live(stream, column, stream.belongs_to[name]) for name, column in zip(names, columns, strict=True)
         ),
     )
     return _find(connection, org_id, stream, is_lost, most)
 
 
-def _is_live(column: sql.Composable, parent: str | None) -> sql.Composable:
+def _is_live(stream: Stream, column: sql.Composable, parent: str | None) -> sql.Composable:
     """SQL: the parent is there; one of a kind that is not known counts as such."""
     if parent is None:
         return sql.SQL("{} IS NOT NULL").format(column)
-    return sql.SQL(_IS_LIVE).format(column=column, parents=raw_name(STREAMS[parent]))
+    return sql.SQL(_IS_LIVE).format(rows=raw_name(stream), column=column, parents=raw_name(STREAMS[parent]))
 
 
 def _find(connection: Connection[Any], org_id: str, stream: Stream, is_lost: sql.Composable, most: int) -> Orphans:

@@ -71,8 +71,10 @@ def _compared(
     offered: Collection[str], ours: Sequence[SubscriptionThere], kept: Sequence[Subscription], url: str | None
 ) -> Inspected:
     known = {each.subscription_id for each in kept}
-    right = [each for each in ours if each.url == url]
-    wrong = [each for each in ours if each.url != url]
+    # Where no public URL is set here, as beside `dev`, the service that subscribed knows its own.
+    addresses = {url} if url else {each.url for each in kept}
+    right = [each for each in ours if each.url in addresses]
+    wrong = [each for each in ours if each.url not in addresses]
     seen = Counter(each.event for each in right)
     twice = [event for event, number in seen.items() for _ in range(number - 1)]
     return Inspected(

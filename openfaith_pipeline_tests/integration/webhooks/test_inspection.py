@@ -28,6 +28,7 @@ def test_each_difference_is_named_and_none_is_mended(database: Database, simulat
     public, elsewhere = at(database, "https://one.example.org"), at(database, "https://two.example.org")
     asyncio.run(ensure_subscriptions(public, org_id, "pco"))
     assert inspect(public, org_id) == Inspected()
+    assert inspect(at(database, None), org_id) == Inspected(), "beside `dev`, whose URL no other process knows"
 
     ours = {row["attributes"]["name"]: int(row["id"]) for row in simulator.truth(org_id, SUBSCRIPTIONS)}
     simulator.delete(org_id, SUBSCRIPTIONS, [ours[GONE]])
