@@ -154,11 +154,11 @@ class Shown(NamedTuple):
 
 
 class PartsRefused(OpenFaithError):
-    """A listing that can be read only without some of the records requested with it."""
+    """A listing that can be read only without some of the records requested with it, which are `refused`."""
 
-    @property
-    def refused(self) -> list[Refused]:
-        raise NotImplementedError
+    def __init__(self, refused: Sequence[Refused]) -> None:
+        self.refused = refused
+        super().__init__("; ".join(each.reason for each in refused))
 
 
 class Reader(Protocol):

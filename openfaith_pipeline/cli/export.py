@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -18,7 +18,7 @@ from openfaith_pipeline.export.dbt_project import write_dbt_project
 from openfaith_pipeline.export.duckdb_form import export_duckdb
 from openfaith_pipeline.export.orgs import chosen_orgs
 from openfaith_pipeline.export.relations import all_relations
-from openfaith_pipeline.export.run import Exported, export_files
+from openfaith_pipeline.export.run import Exported, Progress, export_files
 from openfaith_pipeline.export.selection import names_to_choose, question_name, select
 from openfaith_pipeline.export.tables import Wanted
 from openfaith_pipeline.settings import load_settings
@@ -103,10 +103,8 @@ def csv(  # noqa: PLR0913, PLR0917 - a verb has as many as it has options
     Exit codes: 0 written; 1 a file cannot be written, or the database does not answer; 2 no such name or church, or
     the directory has other files.
     """
-    with _opened(role) as database:
-        wanted = _wanted(database, names, orgs, without, with_deleted=with_deleted)
-        with export_progress() as progress:
-            done = export_files(database, wanted, directory, "csv", progress, for_spreadsheet=excel)
+    with _request(role, names, orgs, without, with_deleted=with_deleted) as request:
+        done = export_files(request.database, request.wanted, directory, "csv", request.progress, for_spreadsheet=excel)
     _report(done, directory, as_json=as_json)
 
 
@@ -134,10 +132,8 @@ def parquet(
     Exit codes: 0 written; 1 a file cannot be written, or the database does not answer; 2 no such name or church, the
     directory has other files, or pyarrow is not installed.
     """
-    with _opened(role) as database:
-        wanted = _wanted(database, names, orgs, without, with_deleted=with_deleted)
-        with export_progress() as progress:
-            done = export_files(database, wanted, directory, "parquet", progress)
+    with _request(role, names, orgs, without, with_deleted=with_deleted) as request:
+        done = export_files(request.database, request.wanted, directory, "parquet", request.progress)
     _report(done, directory, as_json=as_json)
 
 
@@ -164,10 +160,8 @@ def duckdb(
     Exit codes: 0 written; 1 it cannot be written, or the database does not answer; 2 no such name or church, the file
     is another program's or in use, or duckdb is not installed.
     """
-    with _opened(role) as database:
-        wanted = _wanted(database, names, orgs, without, with_deleted=with_deleted)
-        with export_progress() as progress:
-            done = export_duckdb(database, wanted, file, progress)
+    with _request(role, names, orgs, without, with_deleted=with_deleted) as request:
+        done = export_duckdb(request.database, request.wanted, file, request.progress)
     _report(done, file, as_json=as_json)
 
 
@@ -229,26 +223,32 @@ def list_them(as_json: terminal.JsonOption = False) -> None:
     )
 
 
+class _Request(NamedTuple):
+    database: Database
+    wanted: Wanted
+    progress: Progress
+
+
 @contextmanager
-def _opened(role: str | None) -> Iterator[Database]:
-    """The database, as a login that only reads if one is named."""
-    settings = load_settings()
-    # A reader may be the configured user: it sees neither the schema's version nor a reason to.
-    with open_database(settings, upgrade=None if settings.is_embedded else False) as database:
-        yield replace(database, url=url_for(database, role)) if role else database
-
-
-def _wanted(
-    database: Database,
+def _request(
+    role: str | None,
     names: Sequence[str] | None,
     orgs: Sequence[str] | None,
     without: Sequence[Mark] | None,
     *,
     with_deleted: bool,
-) -> Wanted:
-    selection = select(database.settings, names or ["views"])
-    with database.connect() as connection:
-        return Wanted(selection, chosen_orgs(connection, orgs or ()), frozenset(without or ()), with_deleted)
+) -> Iterator[_Request]:
+    """An export as the options say, on the database as a login that only reads if one is named."""
+    settings = load_settings()
+    selection = select(settings, names or ["views"])
+    # A reader may be the configured user: it sees neither the schema's version nor a reason to.
+    with open_database(settings, upgrade=None if settings.is_embedded else False) as opened:
+        database = replace(opened, url=url_for(opened, role)) if role else opened
+        with database.connect() as connection:
+            org_ids = chosen_orgs(connection, orgs or ())
+        wanted = Wanted(selection, org_ids, frozenset(without or ()), with_deleted)
+        with export_progress() as progress:
+            yield _Request(database, wanted, progress)
 
 
 def _report(done: Exported, place: Path, *, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from openfaith_pipeline.catalog.words import Words, describe_columns, describe_l
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX, canonical_metadata
 from openfaith_pipeline.database.comments import words_of
 from openfaith_pipeline.database.raw_tables import link_tables, raw_table, type_name
+from openfaith_pipeline.journal.tables import JournaledTable, canonical_rows, link_rows, raw_rows
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import CANONICAL, STREAMS, VIEWS
 
@@ -55,20 +56,11 @@ def all_relations(settings: Settings) -> dict[str, Relation]:
 
 def _raw() -> Iterator[Relation]:
     for stream in STREAMS.values():
-        yield Relation(
-            "raw",
-            stream.schema,
-            stream.short_name,
-            "org_id",
-            "_deleted_at",
-            describe_table(stream),
-            describe_columns(stream),
-            stream,
-        )
-        for relationship, name in stream.links.items():
+        yield _stored("raw", raw_rows(stream), describe_table(stream), describe_columns(stream), stream)
+        for relationship in stream.links:
             text = f"{relationship.replace('_', ' ').capitalize()} of {stream.raw_table}, a row for each pair"
             words = describe_links(stream, relationship)
-            yield Relation("raw", stream.schema, name, "org_id", None, text, words, links=(stream, relationship))
+            yield _stored("raw", link_rows(stream, relationship), text, words, links=(stream, relationship))
 
 
 _OWN: Final = {
@@ -84,15 +76,19 @@ def _canonical(schema: str) -> Iterator[Relation]:
         short = table.name.removeprefix(CANONICAL_PREFIX)
         declared = CANONICAL.tables.get(short)
         words = {str(column.name): known for column in table.columns if (known := words_of(column))}
-        yield Relation(
-            "canonical",
-            schema,
-            str(table.name),
-            "orgId",
-            "deletedAt" if "deletedAt" in table.columns else None,
-            described_table(declared) if declared else _OWN[short],
-            words,
-        )
+        text = described_table(declared) if declared else _OWN[short]
+        yield _stored("canonical", canonical_rows(schema, short), text, words)
+
+
+def _stored(
+    group: Group,
+    rows: JournaledTable,
+    description: str,
+    words: Mapping[str, Words],
+    stream: Stream | None = None,
+    links: tuple[Stream, str] | None = None,
+) -> Relation:
+    return Relation(group, rows.schema, rows.name, rows.org, rows.deleted, description, words, stream, links)
 
 
 def _views(schema: str) -> Iterator[Relation]:

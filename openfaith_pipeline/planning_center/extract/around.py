@@ -36,20 +36,13 @@ class IncludesRefused(PartsRefused):
     errors: by dotted name, the error with it.
     """
 
-    def __init__(self, path: str, errors: Mapping[str, OpenFaithError]) -> None:
-        self.errors = errors
-        self.path = path
-        super().__init__("; ".join(self.reason(name) for name in errors))
-
-    def reason(self, name: str) -> str:
-        """Why no records come by this include."""
-        return f"include={name}: {self.errors[name]}"
-
-    @property
-    def refused(self) -> list[Refused]:
-        return [
-            Refused(name, self.reason(name), isinstance(error, StreamForbidden)) for name, error in self.errors.items()
-        ]
+    def __init__(self, errors: Mapping[str, OpenFaithError]) -> None:
+        super().__init__(
+            [
+                Refused(name, f"include={name}: {error}", isinstance(error, StreamForbidden))
+                for name, error in errors.items()
+            ]
+        )
 
 
 def going_around(fetch: Fetch, probe: Fetch) -> Fetch:
@@ -96,7 +89,7 @@ class _Around:
                 return document
             # Each half succeeds, but the whole is too much.
             errors = dict.fromkeys(names[len(names) // 2 :], self.error)
-        raise IncludesRefused(self.path, errors)
+        raise IncludesRefused(errors)
 
     async def _faulty(self, names: Sequence[str], error: OpenFaithError) -> dict[str, OpenFaithError]:
         """The includes that fail on their own, out of some that fail together. error: with all of them."""

@@ -29,11 +29,11 @@ from datetime import timedelta
 from psycopg.rows import dict_row
 from openfaith_pipeline.webhooks import applier as applying
 from openfaith_pipeline.database import open_database
-from openfaith_pipeline.load import sync_log
+from openfaith_pipeline.load import sync_leases, sync_log
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.settings import load_settings
 
-sync_log.LEASE_TTL = timedelta(0)
+sync_log.LEASE_TTL = sync_leases.LEASE_TTL = timedelta(0)
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
