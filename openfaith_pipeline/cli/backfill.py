@@ -11,6 +11,7 @@ import typer
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.demo_running import demo_answers
 from openfaith_pipeline.cli.org_names import OrgNames
 from openfaith_pipeline.cli.selection import EveryOrg, Products, StreamNames, choose_orgs, choose_streams
 from openfaith_pipeline.database import Database, open_database
@@ -74,7 +75,8 @@ def backfill(  # noqa: PLR0913, PLR0917 - one for each option
         requests = _ask(database, [org.org_id for org in chosen], streams, mode, called)
         terminal.say(f"backfill {called}: queued for {terminal.number_of(len(requests), 'org')}")
         if not detach:
-            requests = _watch(database, requests)
+            with demo_answers(database, [org.org_id for org in chosen]):
+                requests = _watch(database, requests)
     if as_json:
         terminal.print_json({"backfill": called, "orgs": {each.org_id: _described(each) for each in requests}})
     else:

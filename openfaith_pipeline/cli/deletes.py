@@ -10,6 +10,7 @@ import typer
 
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.completion import complete_org, complete_stream
+from openfaith_pipeline.cli.demo_running import run_at_source
 from openfaith_pipeline.cli.org_names import OnlyOrg, only_org_id
 from openfaith_pipeline.cli.selection import choose_streams
 from openfaith_pipeline.database import Database, open_database
@@ -110,7 +111,9 @@ def approve(held_id: HeldId, yes: terminal.YesOption = False, as_json: terminal.
     with open_database(load_settings()) as database:
         if not yes:
             _ask(database, held_id)
-        approval = asyncio.run(approve_deletion(database, held_id, getpass.getuser()))
+        with database.connect() as connection:
+            org_id = waiting_deletion(connection, held_id).org_id
+        approval = run_at_source(database, [org_id], lambda: approve_deletion(database, held_id, getpass.getuser()))
     if as_json:
         terminal.print_json(asdict(approval))
         return

@@ -1,8 +1,10 @@
 """The demo's simulator, started by the verb that reads from it, where it does not run already."""
 
+import asyncio
 import fcntl
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.demo_churches import (
@@ -17,6 +19,16 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.processes.supervisor import Supervisor
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE
+
+_Result = TypeVar("_Result")
+
+
+def run_at_source(
+    database: Database, org_ids: Collection[str], work: Callable[[], Coroutine[Any, Any, _Result]]
+) -> _Result:
+    """Run work that reads from, or writes to, the source of these orgs. Every verb does it by this function."""
+    with demo_answers(database, org_ids):
+        return asyncio.run(work())
 
 
 @contextmanager

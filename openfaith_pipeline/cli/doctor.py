@@ -1,6 +1,5 @@
 """`doctor`: look at everything, and name the command that mends each finding."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Annotated, Any, Final
@@ -9,7 +8,7 @@ import psycopg
 import typer
 
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.demo_running import demo_answers
+from openfaith_pipeline.cli.demo_running import demo_answers, run_at_source
 from openfaith_pipeline.cli.doctor_report import print_repair, print_report, repair_described
 from openfaith_pipeline.cli.org_names import OrgOption
 from openfaith_pipeline.cli.stages import shown_stages
@@ -176,8 +175,10 @@ def _repair(
 
 
 def _kept(database: Database, org_ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    with demo_answers(database, org_ids):
-        return {org_id: asyncio.run(find_kept(database, org_id, DEFAULT_SOURCE.adapter)) for org_id in org_ids}
+    async def kept() -> dict[str, dict[str, str]]:
+        return {org_id: await find_kept(database, org_id, DEFAULT_SOURCE.adapter) for org_id in org_ids}
+
+    return run_at_source(database, org_ids, kept)
 
 
 def _left(database: Database, org_ids: Sequence[str]) -> dict[str, list[Finding]]:

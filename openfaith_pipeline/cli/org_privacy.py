@@ -1,6 +1,5 @@
 """`org erase` and `org export`."""
 
-import asyncio
 import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,7 +12,7 @@ import typer
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.erasure_report import Wait, describe_reclaimed, print_counts, warn_of_unreclaimed
 from openfaith_pipeline.cli.org_names import OrgName
-from openfaith_pipeline.cli.org_removal import complain_of
+from openfaith_pipeline.cli.org_removal import complain_of, end_subscriptions
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.orgs.naming import find_org
@@ -23,7 +22,6 @@ from openfaith_pipeline.privacy.org_export import Format, export_org
 from openfaith_pipeline.privacy.waiting import once_free
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import SOURCES
-from openfaith_pipeline.webhooks.subscriptions import let_go
 
 
 def erase(
@@ -119,7 +117,7 @@ def _ended(database: Database, org_id: str) -> Iterator[None]:
         was_paused = get_org(connection, org_id).paused_at is not None
         pause_org(connection, org_id)
     for adapter in SOURCES:
-        complain_of(org_id, asyncio.run(let_go(database, org_id, adapter)))
+        complain_of(org_id, end_subscriptions(database, org_id, adapter))
     try:
         yield
     except StreamBusy:

@@ -1,11 +1,11 @@
 """`org remove`: disconnect a church, after deleting our subscriptions at Planning Center."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.demo_running import run_at_source
 from openfaith_pipeline.cli.org_names import OrgName
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.orgs.health import read_health
@@ -41,7 +41,7 @@ def remove(
             terminal.confirm(f"Disconnect {org_id} ({org.name})?")
         if ours:
             terminal.say(f"deleting {terminal.number_of(ours, 'webhook subscription')} at Planning Center")
-        left_over = asyncio.run(let_go(database, org_id, adapter=DEFAULT_SOURCE.adapter))
+        left_over = end_subscriptions(database, org_id, DEFAULT_SOURCE.adapter)
         _remove(database, org_id)
     complain_of(org_id, left_over)
     if as_json:
@@ -60,6 +60,13 @@ def _remove(database: Database, org_id: str) -> None:
         org_ids = [org.org_id for org in list_orgs(connection)]
     with open_instance(database.settings, database) as instance:
         align_partitions(instance, org_ids)
+
+
+def end_subscriptions(database: Database, org_id: str, adapter: str) -> LeftOver:
+    """Delete our subscriptions of a church that is about to go; where there are none, the source is not reached."""
+    with database.connect() as connection:
+        reached = [org_id] if subscriptions_of(connection, org_id) else []
+    return run_at_source(database, reached, lambda: let_go(database, org_id, adapter))
 
 
 def complain_of(org_id: str, left_over: LeftOver) -> None:

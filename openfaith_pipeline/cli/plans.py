@@ -3,7 +3,6 @@
 Planning is no Dagster run: nothing is materialized, and a run would claim that it was. Applying is a run.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -11,6 +10,7 @@ from uuid import uuid4
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.demo_running import run_at_source
 from openfaith_pipeline.cli.progress import shown_progress
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import OpenFaithError
@@ -42,8 +42,11 @@ def make_plan(database: Database, org: Org, streams: Sequence[Stream], mode: Syn
     try:
         with lease_kept(database, sync_id), shown_progress(database, {org.org_id: org.name}) as shown:
             shown.watch.follow(sync_id)
-            plan = asyncio.run(
-                plan_streams(database, org.org_id, streams, mode=mode, sync_id=sync_id, progress=shown.of(org.org_id))
+            progress = shown.of(org.org_id)
+            plan = run_at_source(
+                database,
+                [org.org_id],
+                lambda: plan_streams(database, org.org_id, streams, mode=mode, sync_id=sync_id, progress=progress),
             )
     except BaseException as error:
         with database.connect() as connection:

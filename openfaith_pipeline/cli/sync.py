@@ -1,6 +1,5 @@
 """`sync`: update churches, by runs of the Dagster job in this process."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -8,7 +7,7 @@ import typer
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import plans, terminal
-from openfaith_pipeline.cli.demo_running import demo_answers
+from openfaith_pipeline.cli.demo_running import demo_answers, run_at_source
 from openfaith_pipeline.cli.org_names import OrgNames
 from openfaith_pipeline.cli.periods import parse_period
 from openfaith_pipeline.cli.running import IfBusy, Show, Terms, run_shown
@@ -151,7 +150,7 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
         with demo_answers(database, org_ids):
             if plan:
                 _plan(database, chosen, streams, mode, show_values=show_values, as_json=as_json)
-            asyncio.run(check_answering(database, org_ids, adapter=DEFAULT_SOURCE.adapter))
+            _check_answering(database, org_ids)
             choices = choose_by_time(database, chosen, period if rolling else None) if quick or rolling else {}
             terms = Terms(if_busy, idempotency_key, choices, anew)
             run_and_report(database, chosen, streams, mode, show, terms, as_json=as_json)
@@ -196,6 +195,10 @@ def _check_choices(mode: SyncMode, *, quick: bool, rolling: bool, within: str | 
         raise UsageError("--within goes with --rolling")
 
 
+def _check_answering(database: Database, org_ids: Sequence[str]) -> None:
+    run_at_source(database, org_ids, lambda: check_answering(database, org_ids, adapter=DEFAULT_SOURCE.adapter))
+
+
 def _plan(
     database: Database,
     orgs: Sequence[Org],
@@ -208,7 +211,7 @@ def _plan(
     if len(orgs) != 1:
         raise UsageError("plan one org at a time: openfaith-pipeline sync ORG_ID --plan")
     [org] = orgs
-    asyncio.run(check_answering(database, [org.org_id], adapter=DEFAULT_SOURCE.adapter))
+    _check_answering(database, [org.org_id])
     sync_id, plan = plans.make_plan(database, org, streams, mode)
     if as_json:
         terminal.print_json(plans.describe_plan(sync_id, org.org_id, plan, show_values=show_values))

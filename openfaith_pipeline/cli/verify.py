@@ -1,6 +1,5 @@
 """`verify`: prove that an org's tables equal the source."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
@@ -10,7 +9,7 @@ from openfaith_pipeline.audit.records import keep_verification
 from openfaith_pipeline.audit.report import Verification
 from openfaith_pipeline.audit.verification import Extent, verify_org
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.demo_running import demo_answers
+from openfaith_pipeline.cli.demo_running import run_at_source
 from openfaith_pipeline.cli.org_names import OrgName
 from openfaith_pipeline.cli.selection import Products, StreamNames, choose_streams
 from openfaith_pipeline.cli.stages import shown_stages
@@ -54,8 +53,8 @@ def verify(
         with database.connect() as connection:
             org_id = find_org(connection, org).org_id
         extent = Extent(chosen, is_full=full, with_canonical=chosen is None)
-        with demo_answers(database, [org_id]), shown_stages() as watching:
-            report = asyncio.run(verify_org(database, org_id, extent, watching=watching))
+        with shown_stages() as watching:
+            report = run_at_source(database, [org_id], lambda: verify_org(database, org_id, extent, watching=watching))
         with database.connect() as connection:
             keep_verification(connection, report, "cli")
     described = report.described()

@@ -1,7 +1,6 @@
 """`webhooks`: subscriptions to Planning Center's events, and their deliveries."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -10,8 +9,9 @@ import psycopg
 import typer
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.demo_running import run_at_source
 from openfaith_pipeline.cli.org_names import OnlyOrg, OrgName, OrgNames, only_org_id, org_id_of, org_ids_of
-from openfaith_pipeline.database import open_database
+from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.orgs.naming import find_org
 from openfaith_pipeline.orgs.registry import list_orgs
@@ -69,9 +69,7 @@ def subscribe(orgs: OrgNames = None, all_orgs: AllOrgs = False, as_json: termina
             chosen = _chosen(connection, orgs or [], all_orgs=all_orgs)
             for org_id in chosen:
                 want_subscriptions(connection, org_id, is_wanted=True)
-        ensured = [
-            asyncio.run(ensure_subscriptions(database, org_id, adapter=DEFAULT_SOURCE.adapter)) for org_id in chosen
-        ]
+        ensured = run_at_source(database, chosen, lambda: _ensure(database, chosen))
     if as_json:
         terminal.print_json([asdict(each) for each in ensured])
     else:
@@ -147,11 +145,15 @@ def end(org: OrgName, as_json: terminal.JsonOption = False) -> None:
     with open_database(load_settings()) as database:
         with database.connect() as connection:
             org_id = org_id_of(connection, org)
-        ended = asyncio.run(unsubscribe(database, org_id, adapter=DEFAULT_SOURCE.adapter))
+        ended = run_at_source(database, [org_id], lambda: unsubscribe(database, org_id, adapter=DEFAULT_SOURCE.adapter))
     if as_json:
         terminal.print_json({"org_id": org_id, "ended": ended})
         return
     terminal.output().print(f"deleted {terminal.number_of(len(ended), 'subscription')} of {org_id}")
+
+
+async def _ensure(database: Database, org_ids: Sequence[str]) -> list[Ensured]:
+    return [await ensure_subscriptions(database, org_id, adapter=DEFAULT_SOURCE.adapter) for org_id in org_ids]
 
 
 @dataclass(frozen=True)

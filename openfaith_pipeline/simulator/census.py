@@ -24,6 +24,12 @@ _MANY = 3
 _MEETINGS = frozenset({"starts_at", "sort_date"})
 """Attributes of something that is held."""
 
+_EVENING = "Event"
+_WEEKS_BETWEEN = (4, 2, 1)
+"""An evening is held every fourth week, every other or every week, by its owner; everything else every week."""
+_MORE_EVENINGS = 2
+"""So many times those of a church without a rhythm, so that it can be seen who comes no more."""
+
 _NEWEST_MADE = 3
 _NEWEST_CHANGED = 12
 """Records of a large stream that share its newest second, approximately."""
@@ -132,7 +138,8 @@ class Census:
         place = index - part.start
         first, after = bisect_left(part.owners, part.owners[place]), bisect_right(part.owners, part.owners[place])
         if _MEETINGS & declaration.attributes.keys():
-            return max(owned_since + 60, rhythm.meeting(after - place - 1, self.until))
+            every = _WEEKS_BETWEEN[part.owners[place] % 3] if declaration.type == _EVENING else 1
+            return max(owned_since + 60, rhythm.meeting(after - place - 1, self.until, every=every))
         return max(owned_since + 60, rhythm.between(owned_since, (place - first + 0.5) / (after - first), self.until))
 
     def updated_at(self, stream: str, index: int, created_at: int) -> int:
@@ -153,12 +160,14 @@ class Census:
 
     def _wanted(self, shape: Shape) -> float:
         """Number of records that the declaration calls for."""
-        population = shape.stream.population
+        population, more = shape.stream.population, 1
         if shape.stream.is_singleton and not shape.stream.placeholders:
             return 1
         if population.per is None:
             return population.amount
-        return population.amount * (self.people if population.per not in self.shapes else self.count(population.per))
+        if self.until is not None and shape.stream.type == _EVENING:
+            more = _MORE_EVENINGS
+        return more * population.amount * (self.people if population.per not in self.shapes else self.count(population.per))
 
     def _divided(self, shape: Shape) -> tuple[Part, ...]:
         if shape.sources:

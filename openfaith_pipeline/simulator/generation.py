@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _UNSET_SHARE = 0.15
 _UNSET_SHARE_OF_ASKED = 0.4
 _MOST_LINKS = 4
+_SHEET = "Attendance"
 _MERGED_AWAY = 700_000_000
 """Ids of records that were merged into others before the first generated day."""
 Chooser = Callable[["Maker"], Target | None]
@@ -58,6 +59,7 @@ class Maker:
             seed=church.spec.seed,
             humans=church.humans,
             until=church.spec.until,
+            owned_since=self._owned_since,
         )
         attributes = {name: value(sketch) for name, value in self._values}
         id = church.census.id_of(self.shape.stream.name, index)
@@ -85,11 +87,23 @@ class Maker:
         found = self.shape.owner_of(self.chosen)
         return found[1] if found else None
 
+    def _owned_since(self) -> int:
+        owner = self.owner
+        return self.church.census.created_at(owner[0], owner[1] - FIRST_ID) if owner else 0
+
     def any_of(self, stream: str) -> Target | None:
         count = self.church.census.count(stream)
         if not count:
             return None
         return stream, self.church.census.id_of(stream, int(self.dice.random() * count))
+
+    def one_of_circle(self, stream: str) -> Target | None:
+        """The next of those who are on each sheet of a group, where this is a sheet of a church with a rhythm."""
+        group = self.above().get("group") if self.shape.stream.type == _SHEET and self.church.spec.until else None
+        if group is None:
+            return None
+        first = scatter(self.church.spec.seed, "circle", group[1]) % self.church.census.count(stream)
+        return self.shifted((stream, self.church.census.id_of(stream, first)), self.rank)
 
     def some_of(self, stream: str) -> list[int]:
         """Up to four distinct ids in no particular order."""
@@ -217,6 +231,6 @@ def _anyone(relation: Relation, target: str) -> Chooser:
     def choose(maker: Maker) -> Target | None:
         if unset and not relation.merger_role and maker.dice.random() < unset:
             return None
-        return maker.any_of(target)
+        return maker.one_of_circle(target) or maker.any_of(target)
 
     return choose

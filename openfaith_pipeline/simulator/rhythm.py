@@ -36,9 +36,14 @@ def between(since: int, share: float, end: int) -> int:
     return min(_weekly(_seasonal(since + (end - since) * share)), end - 1)
 
 
-def meeting(number: int, end: int) -> int:
-    """When the last meeting but `number` of those that are held weekly began."""
-    return service_of(end - 1) - number * WEEK
+def meeting(number: int, end: int, *, every: int = 1) -> int:
+    """When the last meeting but `number` of those that are held every so many weeks began."""
+    return service_of(end - 1) - number * every * WEEK
+
+
+def stayed_until(number: int, end: int) -> int:
+    """The time from which on a person comes no more, one in four some months ago: `number` decides."""
+    return end if number % 4 else end - (9 + (number >> 2) % 6) * WEEK
 
 
 def service_of(time: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from openfaith_pipeline.catalog.stream import ColumnType
 from openfaith_pipeline.simulator import rhythm
 from openfaith_pipeline.simulator.events import EVENT_NAMES, described
-from openfaith_pipeline.simulator.personas import Address, Persona, Phone, address_of, dial, email_of, persona
+from openfaith_pipeline.simulator.personas import Address, Persona, Phone, address_of, dial, email_of, persona, scatter
 from openfaith_pipeline.simulator.relations import Target
 from openfaith_pipeline.simulator.shapes import Shape
 
@@ -58,7 +58,7 @@ class Sketch:
     """The facts about a record that are known before its attributes are made.
 
     index: within the stream; rank: among its owner's records; who: the person it is about.
-    humans: streams of people, with their types. until: as in ChurchSpec.
+    humans: streams of people, with their types. until: as in ChurchSpec. owned_since: when its owner was made.
     """
 
     dice: random.Random
@@ -71,6 +71,7 @@ class Sketch:
     seed: int
     humans: Mapping[str, str] = field(default_factory=dict)
     until: int | None = None
+    owned_since: Callable[[], int] = lambda: 0
 
     @cached_property
     def who(self) -> Persona:
@@ -212,6 +213,14 @@ def _evening(sketch: Sketch) -> int:
     return rhythm.evening_of(sketch.created_at, owner)
 
 
+def _came(sketch: Sketch) -> bool:
+    """Most people most times, until they stop coming."""
+    person = sketch.relations.get("person")
+    number = scatter(sketch.seed, "stays", person[1] if person else 0)
+    is_there = sketch.owned_since() < rhythm.stayed_until(number, sketch.until or 0)
+    return is_there and sketch.chance(0.8)
+
+
 def _crowd(sketch: Sketch) -> int:
     """More as the church grows, and in winter."""
     years = max((sketch.until or 0) - sketch.created_at, 0) / rhythm.YEAR
@@ -323,6 +332,7 @@ _RULES: tuple[tuple[re.Pattern[str], ColumnType, Value], ...] = tuple(
         (r"event\.starts_at", _TIMESTAMP, _in_rhythm(lambda s: stamp(_evening(s)), _SOMETIME)),
         (r"event\.ends_at", _TIMESTAMP, _in_rhythm(lambda s: stamp(_evening(s) + _LASTS), _SOMETIME)),
         (r"donation\.received_at", _TIMESTAMP, _in_rhythm(lambda s: stamp(s.created_at), _SOMETIME)),
+        (r"attendance\.attended", _BOOLEAN, _in_rhythm(_came, _pick(True, False))),
         (r"headcount\.total", _INTEGER, _in_rhythm(_crowd, _whole(60))),
         # Some of each even in a small church: archived groups and forms, deleted fields and workflows.
         (r"(group|form)\.archived_at", _TIMESTAMP, lambda sketch: _time(sketch) if sketch.index % 4 == 1 else None),

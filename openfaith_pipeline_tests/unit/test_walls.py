@@ -173,3 +173,23 @@ def test_each_room_says_what_belongs_there_and_what_does_not() -> None:
     said = {path.parent.name: ast.get_docstring(ast.parse(path.read_text())) or "" for path in ROOMS}
 
     assert {name for name, text in said.items() if "Belongs here:" not in text or "Does not:" not in text} == set()
+
+
+def calls_of_asyncio(tree: ast.Module) -> Iterator[str]:
+    """The functions that run a coroutine themselves."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef) and any(
+            isinstance(node, ast.Attribute) and ast.unparse(node) == "asyncio.run" for node in ast.walk(function)
+        ):
+            yield function.name
+
+
+def test_verbs_reach_a_source_by_the_function_that_has_simulated_churches_answer() -> None:
+    """Apart from a token that is tried before its church is connected, and a decision that needs no source."""
+    found = {name: set(calls_of_asyncio(tree)) for name, tree in sources() if name.startswith("cli/")}
+
+    assert {name: functions for name, functions in found.items() if functions} == {
+        "cli/demo_running.py": {"run_at_source"},
+        "cli/orgs.py": {"_confirm_losses", "_verify"},
+        "cli/deletes.py": {"reject"},
+    }

@@ -92,3 +92,21 @@ def test_moments_ascend_with_their_share() -> None:
 
 def test_without_a_day_the_church_is_the_one_that_it_always_was() -> None:
     assert max(times_of("people.people", "updated_at", church(None))) == datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("people", [50, 100])
+def test_some_people_stopped_attending_groups_months_ago(people: int) -> None:
+    """As the question of docs/questions.md has it, which the demo answers at its end."""
+    meetings = church(UNTIL, people)
+    starts = {
+        each.id: datetime.fromisoformat(str(each.attributes["starts_at"]))
+        for each in meetings.table("groups.events").records()
+    }
+    attended: dict[int, list[datetime]] = {}
+    for each in meetings.table("groups.attendances").records():
+        person, event = each.relations["person"], each.relations["event"]
+        if person and event and each.attributes["attended"]:
+            attended.setdefault(person[1], []).append(starts[event[1]])
+    last = max(map(max, attended.values()))
+    stopped = [times for times in attended.values() if len(times) >= 2 and max(times) < last - timedelta(weeks=8)]
+    assert 2 <= len(stopped) < len(attended) / 4
