@@ -5,14 +5,15 @@ import base64
 import logging
 import re
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import SpanKind, get_current_span
 
 from openfaith_pipeline.catalog import source
 from openfaith_pipeline.catalog.reading import Document
@@ -137,7 +138,8 @@ class PlanningCenterClient:
 
     async def _ask(self, call: Call, limits: RetryLimits) -> Document:
         patience = Patience(limits, clock=asyncio.get_running_loop().time, reachability=self._reachability)
-        with span(f"{call.method} {call.product.path_prefix}", {"url.path": call.path}) as whole:
+        attributes = {"http.request.method": call.method, "server.address": self._url.host, "url.path": call.path}
+        with span(f"{call.method} {call.product.path_prefix}", attributes, kind=SpanKind.CLIENT) as whole:
             try:
                 async for attempt in patience.attempts():
                     with attempt:
@@ -147,8 +149,8 @@ class PlanningCenterClient:
             finally:
                 self.requests += patience.requests
                 self.waited_seconds += patience.waited_seconds
-                whole.set_attribute("openfaith.requests", patience.requests)
-                whole.set_attribute("openfaith.waited_seconds", round(patience.waited_seconds, 3))
+                if whole.is_recording():
+                    whole.set_attributes(_effort(patience))
         raise AssertionError("the last attempt either returns or raises")
 
     async def _attempt(self, call: Call, patience: Patience) -> Document:
@@ -174,25 +176,23 @@ class PlanningCenterClient:
         authorization = self._header_of(credentials)
         permit = await self._budget.acquire(is_deep=call.is_deep, is_leading=call.is_leading)
         patience.record_request(permit.waited_seconds)
-        with self._exchange_span(call, patience) as exchange:
-            response = await self._exchange(call, patience, permit, authorization)
-            received_at = datetime.now(UTC)
-            exchange.set_attribute("http.response.status_code", response.status_code)
-            body = self._body_of(response, call)
-            if credentials is not self._accepted:
-                self._accepted, self._renewed = credentials, None
-                await self._provider.worked(credentials)
-            document = read_document(
-                body,
-                call,
-                requests=patience.requests,
-                waited_seconds=patience.waited_seconds,
-                received_at=received_at,
-                served_at=served_at(response),
-            )
-            if call.product is Product.PEOPLE:
-                self.organization_id = self.organization_id or document.account_number
-            return document
+        response = await self._exchange(call, patience, permit, authorization)
+        received_at = datetime.now(UTC)
+        body = self._body_of(response, call)
+        if credentials is not self._accepted:
+            self._accepted, self._renewed = credentials, None
+            await self._provider.worked(credentials)
+        document = read_document(
+            body,
+            call,
+            requests=patience.requests,
+            waited_seconds=patience.waited_seconds,
+            received_at=received_at,
+            served_at=served_at(response),
+        )
+        if call.product is Product.PEOPLE:
+            self.organization_id = self.organization_id or document.account_number
+        return document
 
     def _body_of(self, response: httpx.Response, call: Call) -> dict[str, Any]:
         """As `read_body`; a response about the resource itself also proves that the credentials were accepted."""
@@ -214,6 +214,7 @@ class PlanningCenterClient:
         report: RateReport | None = None
         try:
             response = await self._send(call, authorization)
+            _note_answer(response.status_code)
             report = rate_report_of(response)
             wait = wait_demanded_by(response)
             if wait and patience.demand(wait):
@@ -238,20 +239,23 @@ class PlanningCenterClient:
             self._reachability.is_reached = True
             return response
         # Raised out here so that no exception chain leads to httpx's, which carries the request and its headers.
+        get_current_span().add_event("no answer", {"error.type": type(failure).__qualname__})
         reason = failure_of(failure, self._url)
         if isinstance(failure, _UNREACHABLE):
             raise SourceUnreachable(f"no connection to {self._url.host} can be made ({reason})")
         raise TransientError(f"{call}: no complete response from {self._url.host} ({reason})")
 
-    def _exchange_span(self, call: Call, patience: Patience) -> AbstractContextManager[Span]:
-        """One request and its response; those of one call are siblings."""
-        attributes: dict[str, Any] = {
-            "http.request.method": call.method,
-            "http.request.resend_count": patience.requests - 1,
-            "server.address": self._url.host,
-            "url.path": call.path,
-        }
-        return span(call.method, attributes, kind=SpanKind.CLIENT)
+
+def _note_answer(status: int) -> None:
+    """In the span of the call: the last answer, and each that was no success."""
+    whole = get_current_span()
+    whole.set_attribute("http.response.status_code", status)
+    if status >= HTTPStatus.BAD_REQUEST:
+        whole.add_event("refused", {"http.response.status_code": status})
+
+
+def _effort(patience: Patience) -> dict[str, int | float]:
+    return {"openfaith.requests": patience.requests, "openfaith.waited_seconds": round(patience.waited_seconds, 3)}
 
 
 def _provider_of(credentials: Credentials | CredentialsProvider) -> CredentialsProvider:

@@ -167,7 +167,11 @@ class Census:
             return population.amount
         if self.until is not None and shape.stream.type == _EVENING:
             more = _MORE_EVENINGS
-        return more * population.amount * (self.people if population.per not in self.shapes else self.count(population.per))
+        return (
+            more
+            * population.amount
+            * (self.people if population.per not in self.shapes else self.count(population.per))
+        )
 
     def _divided(self, shape: Shape) -> tuple[Part, ...]:
         if shape.sources:

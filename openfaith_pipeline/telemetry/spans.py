@@ -6,6 +6,7 @@ deliveries, and in a tag of Dagster's runs.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Final
 
 from opentelemetry import context, trace
@@ -20,34 +21,39 @@ _FORM: Final = TraceContextTextMapPropagator()
 _TRACER: Final = trace.get_tracer("openfaith_pipeline")
 
 
-@contextmanager
-def span(
-    name: str,
-    attributes: Mapping[str, AttributeValue] | None = None,
-    *,
-    kind: trace.SpanKind = trace.SpanKind.INTERNAL,
-    links: Sequence[trace.Link] = (),
-    is_apart: bool = False,
-) -> Iterator[trace.Span]:
-    """A span of the current trace; an exception is recorded by its type alone.
+class span:  # noqa: N801 - read as a function; generators, three within each other, cost as much as the span itself
+    """A span of the current trace for a block; an exception is recorded by its type alone.
 
     is_apart: begin a trace of its own.
     """
-    with _TRACER.start_as_current_span(
-        name,
-        context=context.Context() if is_apart else None,
-        kind=kind,
-        attributes=attributes,
-        links=links,
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as current:
-        try:
-            yield current
-        except BaseException as error:
-            current.set_attribute("error.type", type(error).__qualname__)
-            current.set_status(trace.StatusCode.ERROR)
-            raise
+
+    __slots__ = ("_attributes", "_context", "_kind", "_links", "_name", "_span", "_token")
+
+    def __init__(
+        self,
+        name: str,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        *,
+        kind: trace.SpanKind = trace.SpanKind.INTERNAL,
+        links: Sequence[trace.Link] = (),
+        is_apart: bool = False,
+    ) -> None:
+        self._name, self._attributes, self._kind, self._links = name, attributes, kind, links
+        self._context = context.Context() if is_apart else None
+
+    def __enter__(self) -> trace.Span:
+        self._span = _TRACER.start_span(self._name, self._context, self._kind, self._attributes, self._links)
+        self._token = context.attach(trace.set_span_in_context(self._span))
+        return self._span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._span.set_attribute("error.type", type(error).__qualname__)
+            self._span.set_status(trace.StatusCode.ERROR)
+        context.detach(self._token)
+        self._span.end()
 
 
 def current_traceparent() -> str | None:
