@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +18,7 @@ from openfaith_pipeline.catalog import source
 from openfaith_pipeline.catalog.reading import Document
 from openfaith_pipeline.errors import (
     ConnectionRejected,
+    OpenFaithError,
     SourceUnreachable,
     TransientError,
     UnavailableError,
@@ -198,8 +198,10 @@ class PlanningCenterClient:
         """As `read_body`; a response about the resource itself also proves that the credentials were accepted."""
         try:
             body = read_body(response, call)
-        except UnavailableError:
-            self._second_looks.accepted()
+        except OpenFaithError as error:
+            _note_failure(error, status=response.status_code)
+            if isinstance(error, UnavailableError):
+                self._second_looks.accepted()
             raise
         self._second_looks.accepted()
         return body
@@ -214,7 +216,7 @@ class PlanningCenterClient:
         report: RateReport | None = None
         try:
             response = await self._send(call, authorization)
-            _note_answer(response.status_code)
+            get_current_span().set_attribute("http.response.status_code", response.status_code)
             report = rate_report_of(response)
             wait = wait_demanded_by(response)
             if wait and patience.demand(wait):
@@ -239,19 +241,17 @@ class PlanningCenterClient:
             self._reachability.is_reached = True
             return response
         # Raised out here so that no exception chain leads to httpx's, which carries the request and its headers.
-        get_current_span().add_event("no answer", {"error.type": type(failure).__qualname__})
+        _note_failure(failure)
         reason = failure_of(failure, self._url)
         if isinstance(failure, _UNREACHABLE):
             raise SourceUnreachable(f"no connection to {self._url.host} can be made ({reason})")
         raise TransientError(f"{call}: no complete response from {self._url.host} ({reason})")
 
 
-def _note_answer(status: int) -> None:
-    """In the span of the call: the last answer, and each that was no success."""
-    whole = get_current_span()
-    whole.set_attribute("http.response.status_code", status)
-    if status >= HTTPStatus.BAD_REQUEST:
-        whole.add_event("refused", {"http.response.status_code": status})
+def _note_failure(error: Exception, status: int | None = None) -> None:
+    """In the span of the call, by kind alone: its text may quote the answer."""
+    answer = {"http.response.status_code": status} if status else {}
+    get_current_span().add_event("attempt failed", {"error.type": type(error).__qualname__, **answer})
 
 
 def _effort(patience: Patience) -> dict[str, int | float]:

@@ -109,4 +109,4 @@ def test_some_people_stopped_attending_groups_months_ago(people: int) -> None:
             attended.setdefault(person[1], []).append(starts[event[1]])
     last = max(map(max, attended.values()))
     stopped = [times for times in attended.values() if len(times) >= 2 and max(times) < last - timedelta(weeks=8)]
-    assert 2 <= len(stopped) < len(attended) / 4
+    assert 2 <= len(stopped) < len(attended) / 2
