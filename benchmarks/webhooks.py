@@ -99,7 +99,7 @@ def subscribe(database: Database) -> str:
             api_url=NOWHERE,
             adapter="pco",
         )
-        keep_subscription(connection, cipher, org_id, Subscription("1", EVENT, "http://here"), SECRET)
+        keep_subscription(connection, cipher, org_id, "pco", Subscription("1", EVENT, "http://here"), SECRET)
     return org_id
 
 

@@ -36,13 +36,15 @@ __all__ = [
     "VIEWS",
     "carried_names",
     "event_named",
+    "names_of_source",
     "reader_of",
     "source_of",
     "streams_of",
 ]
 
 DEFAULT_SOURCE: Final[Source] = PLANNING_CENTER
-"""The source of an org unless it names another."""
+"""The source that is meant where a command, a page or a job names none. Only those read it: further in, the adapter is
+an argument."""
 
 SOURCES: Final[Mapping[str, Source]] = {source.adapter: source for source in (PLANNING_CENTER,)}
 """Every source by its adapter."""
@@ -78,15 +80,20 @@ QUESTIONS: Final[tuple[Question, ...]] = views.QUESTIONS
 """Questions that the views answer."""
 
 
-def event_named(name: str) -> Event | None:
-    """The event of that name, of any source; None where it is about nothing that is synced."""
-    events = (dialect.event_named(name) for dialect in DIALECTS.values())
-    return next(filter(None, events), None)
+def event_named(name: str, adapter: str | None = None) -> Event | None:
+    """The source's event of that name, or that of any source; None where it is about nothing that is synced."""
+    dialects = DIALECTS.values() if adapter is None else [DIALECTS[adapter]]
+    return next(filter(None, (dialect.event_named(name) for dialect in dialects)), None)
 
 
 def streams_of(product: Product) -> tuple[Stream, ...]:
     """The streams of one product, in declaration order."""
     return tuple(stream for stream in STREAMS.values() if stream.product is product)
+
+
+def names_of_source(adapter: str) -> list[str]:
+    """Names of the source's streams, by which its part of an org's states is known."""
+    return [stream.name for stream in STREAMS.values() if stream.product.source.adapter == adapter]
 
 
 def source_of(streams: Iterable[Stream]) -> Source:

@@ -21,7 +21,7 @@ def watch_deaths(connection: Connection[Any], org_id: str, reason: str | None, s
     The caller commits.
     """
     if reason is None:
-        resolve_alert(connection, "connection_dead", org_id)
+        resolve_alert(connection, "connection_dead", org_id, incident=source.adapter)
     else:
         # Serialized: if several died at the same moment, no transaction would see the others' deaths.
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -32,23 +32,25 @@ def watch_deaths(connection: Connection[Any], org_id: str, reason: str | None, s
             f"the connection to {source.title} is dead: {reason}",
             f"have the church connect again at {source.connect_path}, or give it a new token with"
             f" `openfaith-pipeline org add {org_id} --app-id ...`; its next sync continues where the last one stopped",
+            incident=source.adapter,
         )
     watch_dying(connection, source)
 
 
 def watch_dying(connection: Connection[Any], source: Source) -> None:
-    """Keep `connections_dying` open while several connections have died within the last hour. The caller commits."""
+    """Keep `connections_dying` open while several of the source's have died within an hour. The caller commits."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
             "SELECT count(*), count(*) FILTER (WHERE dead_since > now() - %(within)s),"
-            " EXISTS (SELECT FROM sync.alerts WHERE kind = 'connections_dying' AND resolved_at IS NULL)"
+            " EXISTS (SELECT FROM sync.alerts WHERE kind = 'connections_dying' AND incident = %(adapter)s"
+            "         AND resolved_at IS NULL)"
             " FROM sync.source_connections WHERE adapter = %(adapter)s AND state = 'needs_reconnect'",
             {"within": WITHIN, "adapter": source.adapter},
         ).fetchone()
     dead, died_lately, is_known = row or (0, 0, False)
     if died_lately < SEVERAL:
         if is_known:
-            resolve_alert(connection, "connections_dying", None)
+            resolve_alert(connection, "connections_dying", None, incident=source.adapter)
     elif not is_known:
         raise_alert(
             connection,
@@ -58,4 +60,5 @@ def watch_dying(connection: Connection[Any], source: Source) -> None:
             "look for one cause before contacting the churches: our OAuth application (see"
             f" {source.applications_url}), another program that refreshes the same tokens,"
             f" an outage of {source.title}. No token was discarded: each sync tries again",
+            incident=source.adapter,
         )

@@ -35,8 +35,8 @@ def remove(
         with database.connect() as connection:
             org = find_org(connection, name)
             org_id = org.org_id
-            health = read_health(connection, [org_id])[org_id]
-            ours = len(subscriptions_of(connection, org_id))
+            health = read_health(connection, [org_id], adapter=DEFAULT_SOURCE.adapter)[org_id]
+            ours = len(subscriptions_of(connection, org_id, DEFAULT_SOURCE.adapter))
         if not yes:
             terminal.confirm(f"Disconnect {org_id} ({org.name})?")
         if ours:

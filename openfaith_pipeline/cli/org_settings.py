@@ -16,6 +16,7 @@ from openfaith_pipeline.orgs.org_settings import OrgSettings, SettingsChange, ch
 from openfaith_pipeline.orgs.registry import Org, get_org
 from openfaith_pipeline.orgs.turns import Progress, progress_of, reschedule
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 _DEFAULT: Final = "default"
 _AS_FOR_ALL: Final = "as for all orgs"
@@ -139,7 +140,7 @@ def show(org: OrgName, as_json: terminal.JsonOption = False) -> None:
 def _read(database: Database, org_id: str) -> _Shown:
     with database.connect() as connection:
         org = get_org(connection, org_id)
-        return _Shown(org, settings_of(connection, org_id), progress_of(connection, org_id))
+        return _Shown(org, settings_of(connection, org_id), progress_of(connection, org_id, DEFAULT_SOURCE.adapter))
 
 
 def _parse_time(option: str, text: str | None) -> timedelta | None:

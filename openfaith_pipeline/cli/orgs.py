@@ -148,7 +148,7 @@ def list_all(as_json: terminal.JsonOption = False) -> None:
     """
     with open_database(load_settings()) as database, database.connect() as connection:
         adopt_openfaith_orgs(connection, database.settings.canonical_schema, adapter=DEFAULT_SOURCE.adapter)
-        health = read_health(connection)
+        health = read_health(connection, adapter=DEFAULT_SOURCE.adapter)
         orgs = [org for org in list_orgs(connection) if org.org_id in health]
     if as_json:
         terminal.print_json([describe_org(org, health[org.org_id]) for org in orgs])
@@ -255,7 +255,7 @@ def describe_org(org: Org, health: Health) -> dict[str, Any]:
 
 
 def _read_org(connection: psycopg.Connection[Any], org_id: str) -> tuple[Org, Health]:
-    return get_org(connection, org_id), read_health(connection, [org_id])[org_id]
+    return get_org(connection, org_id), read_health(connection, [org_id], adapter=DEFAULT_SOURCE.adapter)[org_id]
 
 
 def _print_org(org: Org, health: Health, what: str, *, as_json: bool) -> None:
@@ -296,7 +296,7 @@ def _known_org(connection: psycopg.Connection[Any], account: Account | None, api
     if account is None:
         return None
     lock_church(connection, account.number)
-    return org_of_church(connection, account.number, api_url)
+    return org_of_church(connection, account.number, api_url, DEFAULT_SOURCE.adapter)
 
 
 def _verify(api_url: str, credentials: PersonalAccessToken) -> Account:

@@ -15,7 +15,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.orgs.naming import find_org
 from openfaith_pipeline.orgs.registry import Org, list_orgs
-from openfaith_pipeline.sources import PRODUCTS, STREAMS
+from openfaith_pipeline.sources import DEFAULT_SOURCE, PRODUCTS, STREAMS
 from openfaith_pipeline.sync.stream_selection import streams_between_polls, streams_due_for_reconcile
 
 
@@ -98,7 +98,7 @@ def choose_by_time(database: Database, orgs: Sequence[Org], period: timedelta | 
         now = datetime.now(UTC)
         for org in orgs:
             if period:
-                names = set(streams_due_for_reconcile(connection, org.org_id, period, now))
+                names = set(streams_due_for_reconcile(connection, org.org_id, period, now, DEFAULT_SOURCE.adapter))
             else:
                 names = streams_between_polls(connection, org.org_id, now)
             choices[org.org_id] = [stream for stream in STREAMS.values() if stream.name in names]

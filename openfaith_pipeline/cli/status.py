@@ -14,6 +14,7 @@ from openfaith_pipeline.cli.selection import Products
 from openfaith_pipeline.database import open_database
 from openfaith_pipeline.orgs.status import OrgStatus, StreamStatus, read_status
 from openfaith_pipeline.settings import load_settings
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 Failing = Annotated[bool, typer.Option("--failing", help="Only churches, or of one church streams, that fail.")]
 WithAll = Annotated[bool, typer.Option("--all", help="Of one church: streams without a record, too.")]
@@ -46,7 +47,9 @@ def show_status(
     with open_database(load_settings()) as database:
         with database.connect() as connection:
             org_id = only_org_id(connection, org)
-        statuses = [_only(status, product or ()) for status in read_status(database, org_id)]
+        statuses = [
+            _only(status, product or ()) for status in read_status(database, org_id, adapter=DEFAULT_SOURCE.adapter)
+        ]
     if failing and org_id:
         statuses = [replace(each, streams=tuple(filter(_is_broken, each.streams))) for each in statuses]
     elif failing:

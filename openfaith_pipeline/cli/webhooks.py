@@ -68,7 +68,7 @@ def subscribe(orgs: OrgNames = None, all_orgs: AllOrgs = False, as_json: termina
         with database.connect() as connection:
             chosen = _chosen(connection, orgs or [], all_orgs=all_orgs)
             for org_id in chosen:
-                want_subscriptions(connection, org_id, is_wanted=True)
+                want_subscriptions(connection, org_id, DEFAULT_SOURCE.adapter, is_wanted=True)
         ensured = run_at_source(database, chosen, lambda: _ensure(database, chosen))
     if as_json:
         terminal.print_json([asdict(each) for each in ensured])
@@ -169,8 +169,8 @@ class _Look:
 
 
 def _look_at(connection: psycopg.Connection[Any], org_id: str, deliveries: Mapping[str, int]) -> _Look:
-    state = state_of(connection, org_id)
-    events = [subscription.event for subscription in subscriptions_of(connection, org_id)]
+    state = state_of(connection, org_id, DEFAULT_SOURCE.adapter)
+    events = [subscription.event for subscription in subscriptions_of(connection, org_id, DEFAULT_SOURCE.adapter)]
     return _Look(org_id, events, state.is_wanted, state.ensured_at, state.problem, deliveries)
 
 

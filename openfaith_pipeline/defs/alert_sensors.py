@@ -19,7 +19,7 @@ from openfaith_pipeline.defs.failure_reasons import reason_of
 from openfaith_pipeline.defs.retries import is_retried
 from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG
 from openfaith_pipeline.load.sync_log import error_of, has_failing_streams
-from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
 
 
 @dg.run_failure_sensor(
@@ -68,11 +68,13 @@ def alerts_sensor(context: dg.SensorEvaluationContext, database: DatabaseResourc
 
 def _watch(database: DatabaseResource) -> None:
     """Open and close alerts that follow from the bookkeeping."""
+    limit = timedelta(hours=database.database.settings.freshness_hours)
     with database.connect() as connection:
-        watch_freshness(connection, timedelta(hours=database.database.settings.freshness_hours))
         watch_conflicts(connection, database.database.settings.conflicts_waiting)
-        watch_dying(connection, source=DEFAULT_SOURCE)
-        watch_turns(connection)
+        for adapter, source in SOURCES.items():
+            watch_freshness(connection, limit, adapter)
+            watch_dying(connection, source)
+            watch_turns(connection, adapter)
 
 
 def _deliver(database: Database) -> tuple[int, int]:
@@ -92,4 +94,5 @@ def _is_over(connection: Connection[Any], instance: dg.DagsterInstance, alert: A
     )
     if not instance.get_run_ids(filters, limit=1):
         return False
-    return alert.org_id is None or not has_failing_streams(connection, alert.org_id)
+    source = next((each for each in SOURCES.values() if each.sync_job == alert.incident), DEFAULT_SOURCE)
+    return alert.org_id is None or not has_failing_streams(connection, alert.org_id, source.adapter)

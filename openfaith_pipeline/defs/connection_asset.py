@@ -11,6 +11,7 @@ from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.partitions import ORG
 from openfaith_pipeline.orgs.health import Health, read_health
 from openfaith_pipeline.orgs.naming import names_of
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 CONNECTION: Final = dg.AssetSpec(
     key=["planning_center", "connection"],
@@ -30,7 +31,7 @@ CONNECTION: Final = dg.AssetSpec(
 )
 def connections_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult:
     with database.connect() as connection:
-        health = read_health(connection)
+        health = read_health(connection, adapter=DEFAULT_SOURCE.adapter)
         names = names_of(connection, list(health))
     told = orjson.loads(context.cursor or "{}")
     now = {org_id: _words(each) for org_id, each in health.items()}

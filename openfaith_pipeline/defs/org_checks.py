@@ -24,6 +24,7 @@ from openfaith_pipeline.orgs.delays import Delay, read_delays
 from openfaith_pipeline.orgs.failures import Failing, read_failures
 from openfaith_pipeline.orgs.health import Health, read_health
 from openfaith_pipeline.orgs.naming import names_of
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 _MOST_NAMED: Final = 10
 _UP_TO_DATE: Final = "up_to_date"
@@ -74,12 +75,13 @@ class OrgFacts:
 
 
 def read_facts(database: DatabaseResource) -> OrgFacts:
-    """Of all orgs that are registered now."""
-    limit = timedelta(hours=database.database.settings.freshness_hours)
+    """Of all orgs that are registered now: the asset's source alone."""
+    adapter, limit = DEFAULT_SOURCE.adapter, timedelta(hours=database.database.settings.freshness_hours)
     with database.connect() as connection:
-        health = read_health(connection)
+        health = read_health(connection, adapter=adapter)
         names = names_of(connection, list(health))
-        return OrgFacts(names, health, read_delays(connection, limit), read_failures(connection), limit)
+        delays, failures = read_delays(connection, limit, adapter), read_failures(connection, adapter)
+        return OrgFacts(names, health, delays, failures, limit)
 
 
 def _specs() -> list[dg.AssetCheckSpec]:

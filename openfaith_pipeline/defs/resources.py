@@ -114,8 +114,8 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
     def count_due(self, kind: Kind) -> int:
         """Number of orgs that wait for a sweep of this kind."""
         with self._connect() as connection:
-            enroll_orgs(connection, kind)
-            return count_due(connection, kind)
+            enroll_orgs(connection, kind, DEFAULT_SOURCE.adapter)
+            return count_due(connection, kind, DEFAULT_SOURCE.adapter)
 
     async def approve_deletion(self, held_id: int, who: str) -> Approval:
         """Mark the held rows deleted."""

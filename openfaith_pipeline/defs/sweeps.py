@@ -46,7 +46,9 @@ class SweepConfig(dg.Config):
     out=dg.Out(dg.Nothing),
 )
 def sweep_orgs(context: dg.OpExecutionContext, config: SweepConfig, engine: SyncEngine) -> None:
-    order = SweepOrder(config.kind, context.run_id, trigger_of(context.run), config.orgs_at_once)
+    order = SweepOrder(
+        DEFAULT_SOURCE.adapter, config.kind, context.run_id, trigger_of(context.run), config.orgs_at_once
+    )
     with acted_on(context):
         report = engine.sweep(order, _Teller(context, engine))
     context.add_output_metadata(_described(report))

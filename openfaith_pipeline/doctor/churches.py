@@ -14,6 +14,7 @@ from openfaith_pipeline.doctor.report import Finding, found, found_all
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.load.left_behind import leases_left, walks_left
 from openfaith_pipeline.orgs.org_settings import settings_of
+from openfaith_pipeline.orgs.registry import read_connection
 from openfaith_pipeline.orgs.status import OrgStatus
 from openfaith_pipeline.settings import Settings
 
@@ -42,7 +43,7 @@ def examine_connection(
     elif health.state == "never_synced":
         yield found("never_synced", org_id)
     yield from found_all("source_withholds", org_id, [str(each) for each in health.withheld])
-    if status.org.connection_state and (problem := _unreadable(connection, settings, org_id, adapter)):
+    if read_connection(connection, org_id, adapter) and (problem := _unreadable(connection, settings, org_id, adapter)):
         yield found("credentials_unreadable", org_id, detail=problem)
 
 

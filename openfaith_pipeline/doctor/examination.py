@@ -91,11 +91,11 @@ class Examination:
             )
             self._look(Area.STREAMS, org_id, lambda: churches.examine_streams(connection, settings, status))
         self._look(Area.BUDGETS, org_id, lambda: churches.examine_budget(connection, org_id, adapter))
-        self._look(Area.SUBSCRIPTIONS, org_id, lambda: webhooks.examine_state(connection, org_id))
+        self._look(Area.SUBSCRIPTIONS, org_id, lambda: webhooks.examine_state(connection, org_id, adapter))
 
     def _statuses(self, connection: Connection[Any], orgs: Sequence[Org]) -> Mapping[str, OrgStatus]:
         try:
-            return {status.org.org_id: status for status in statuses_of(connection, orgs)}
+            return {status.org.org_id: status for status in statuses_of(connection, orgs, self.extent.adapter)}
         except TROUBLE as error:
             for area in (Area.CONNECTIONS, Area.STREAMS, Area.RECORDS):
                 self.unexamined(area, None, error)

@@ -34,9 +34,9 @@ def _counted(kind: str, org_id: str, numbers: Mapping[str, int]) -> list[Finding
     return found_all(kind, org_id, [org_id] if number else [], count=number)
 
 
-def examine_state(connection: Connection[Any], org_id: str) -> Iterator[Finding]:
+def examine_state(connection: Connection[Any], org_id: str, adapter: str) -> Iterator[Finding]:
     """What the newest check of the service has recorded."""
-    state = state_of(connection, org_id)
+    state = state_of(connection, org_id, adapter)
     if state.is_wanted and state.problem:
         yield found("subscribing_failed", org_id, detail=state.problem)
 

@@ -14,6 +14,7 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.leases import LEASE_TTL
 from openfaith_pipeline.orgs.newest_syncs import NEWEST_ATTEMPTS
+from openfaith_pipeline.sources import names_of_source
 
 INTERRUPTED: Final = "interrupted"
 CONTINUED_FOR: Final = timedelta(hours=1)
@@ -201,9 +202,12 @@ def error_of(connection: Connection[Any], sync_id: str) -> str | None:
     return row[0] if row else None
 
 
-def has_failing_streams(connection: Connection[Any], org_id: str) -> bool:
-    """Whether the newest sync of any stream of the org did not succeed."""
-    row = connection.execute("SELECT EXISTS (SELECT FROM sync.failing_streams WHERE org_id = %s)", (org_id,)).fetchone()
+def has_failing_streams(connection: Connection[Any], org_id: str, adapter: str) -> bool:
+    """Whether the newest sync of any of the source's streams of the org did not succeed."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM sync.failing_streams WHERE org_id = %s AND stream = ANY(%s))",
+        (org_id, names_of_source(adapter)),
+    ).fetchone()
     return bool(row and row[0])
 
 

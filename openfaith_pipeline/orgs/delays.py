@@ -1,8 +1,7 @@
-"""Orgs with a stream that has not succeeded for too long.
+"""Orgs with a stream of a source that has not succeeded for too long.
 
 A paused org is left out on purpose, and one that has to be connected again is known as that; once that is over, it has
-time to catch up. Streams that the org has
-chosen not to sync any more are never late.
+time to catch up. Streams that the org has chosen not to sync any more are never late.
 """
 
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from typing import Any, Final
 
 from psycopg import Connection
 from psycopg.rows import class_row
+
+from openfaith_pipeline.sources import names_of_source
 
 _DELAYS: Final = """
 WITH progress AS (
@@ -21,16 +22,17 @@ WITH progress AS (
                              org.created_at),
                     org.resumed_at, link.revived_at) AS since
       FROM sync.orgs AS org
-      JOIN sync.connections AS link USING (org_id)
+      JOIN sync.source_connections AS link USING (org_id)
       LEFT JOIN sync.org_settings AS chosen USING (org_id)
-      LEFT JOIN sync.stream_states AS state ON state.org_id = org.org_id
+      LEFT JOIN sync.stream_states AS state ON state.org_id = org.org_id AND state.stream = ANY(%(streams)s)
            AND (chosen.streams IS NULL OR chosen.streams && ARRAY[state.stream, split_part(state.stream, '.', 1)])
-     WHERE org.removed_at IS NULL AND org.paused_at IS NULL AND link.state <> 'needs_reconnect'
+     WHERE link.adapter = %(adapter)s AND org.removed_at IS NULL AND org.paused_at IS NULL
+       AND link.state <> 'needs_reconnect'
        AND coalesce(state.availability, 'available') IN ('available', 'silent')
 )
 SELECT org_id, count(stream) AS streams, (array_agg(stream ORDER BY since, stream))[1] AS oldest,
        max(now() - since) AS age
-  FROM progress WHERE since < now() - %s GROUP BY org_id ORDER BY org_id
+  FROM progress WHERE since < now() - %(limit)s GROUP BY org_id ORDER BY org_id
 """
 
 
@@ -49,10 +51,11 @@ class Delay:
         return f"{late} been synced for {_hours(limit)} or more (the oldest: {_hours(self.age)})"
 
 
-def read_delays(connection: Connection[Any], limit: timedelta) -> dict[str, Delay]:
-    """Delays by org. limit: the age beyond which a stream is late."""
+def read_delays(connection: Connection[Any], limit: timedelta, adapter: str) -> dict[str, Delay]:
+    """Delays of the source's streams by org. limit: the age beyond which a stream is late."""
+    values = {"limit": limit, "adapter": adapter, "streams": names_of_source(adapter)}
     with connection.cursor(row_factory=class_row(Delay)) as cursor:
-        return {delay.org_id: delay for delay in cursor.execute(_DELAYS, (limit,))}
+        return {delay.org_id: delay for delay in cursor.execute(_DELAYS, values)}
 
 
 def _hours(age: timedelta) -> str:

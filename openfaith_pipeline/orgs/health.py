@@ -1,4 +1,4 @@
-"""Health of each org's connection: connected, degraded, needs_reconnect, paused, ...; the same wherever it is shown.
+"""Health of each org's connection to a source, the same wherever it is shown.
 
 The stored state comes from the responses to earlier requests. `degraded` is derived from streams that are withheld, and
 `connected` from a stream that has succeeded: until then nobody knows that anything can be read.
@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from openfaith_pipeline.catalog.source import Product
-from openfaith_pipeline.sources import STREAMS, streams_of
+from openfaith_pipeline.sources import SOURCES, STREAMS, names_of_source, streams_of
 
 State = Literal["connected", "degraded", "needs_reconnect", "paused", "not_connected", "never_synced"]
 
@@ -20,18 +20,21 @@ _HEALTH: Final = """
 SELECT org.org_id, org.paused_at IS NOT NULL, connection.state, connection.reason,
        (SELECT array_agg(ARRAY[stream, availability, availability_reason] ORDER BY stream)
           FROM sync.stream_states AS withheld
-         WHERE withheld.org_id = org.org_id AND availability IN ('not_granted', 'forbidden', 'withheld')),
+         WHERE withheld.org_id = org.org_id AND stream = ANY(%(streams)s)
+           AND availability IN ('not_granted', 'forbidden', 'withheld')),
        (SELECT count(*) FROM sync.alerts WHERE alerts.org_id = org.org_id AND resolved_at IS NULL),
        EXISTS (SELECT FROM sync.stream_states AS state
-                WHERE state.org_id = org.org_id AND state.last_succeeded_at IS NOT NULL)
-  FROM sync.orgs AS org LEFT JOIN sync.connections AS connection USING (org_id)
+                WHERE state.org_id = org.org_id AND stream = ANY(%(streams)s) AND state.last_succeeded_at IS NOT NULL)
+  FROM sync.orgs AS org
+  LEFT JOIN sync.source_connections AS connection
+       ON connection.org_id = org.org_id AND connection.adapter = %(adapter)s
  WHERE org.removed_at IS NULL AND (%(orgs)s::text[] IS NULL OR org.org_id = ANY(%(orgs)s))
 """
 
 
 @dataclass(frozen=True)
 class WithheldProduct:
-    """A product with streams that Planning Center withholds. streams: names; is_whole: all streams of the product."""
+    """A product with streams that its source withholds. streams: names; is_whole: all streams of the product."""
 
     product: str
     streams: tuple[str, ...]
@@ -44,7 +47,7 @@ class WithheldProduct:
 
 @dataclass(frozen=True)
 class Health:
-    """Health of an org's connection. reason: for people, why it is not healthy. open_alerts: number for this org."""
+    """Health of an org's connection. reason: for people, why it is not healthy. open_alerts: of the org, in all."""
 
     state: State
     reason: str | None
@@ -55,15 +58,19 @@ class Health:
         return f"{self.state.replace('_', ' ')}{f': {self.reason}' if self.reason else ''}"
 
 
-def read_health(connection: Connection[Any], org_ids: Collection[str] | None = None) -> dict[str, Health]:
-    """Health by org, of these orgs or of all that were not removed."""
+def read_health(
+    connection: Connection[Any], org_ids: Collection[str] | None = None, *, adapter: str
+) -> dict[str, Health]:
+    """Health of the connection to this source by org, of these orgs or of all that were not removed."""
     given = None if org_ids is None else list(org_ids)
+    values = {"orgs": given, "adapter": adapter, "streams": names_of_source(adapter)}
     with connection.cursor(row_factory=tuple_row) as cursor:
-        rows = cursor.execute(_HEALTH, {"orgs": given}).fetchall()
-    return {org_id: _health(*row) for org_id, *row in rows}
+        rows = cursor.execute(_HEALTH, values).fetchall()
+    return {org_id: _health(SOURCES[adapter].title, *row) for org_id, *row in rows}
 
 
 def _health(
+    title: str,
     is_paused: bool,
     stored: str | None,
     reason: str | None,
@@ -79,7 +86,7 @@ def _health(
     if stored == "needs_reconnect":
         return Health("needs_reconnect", reason, withheld, open_alerts)
     if withheld:
-        return Health("degraded", f"Planning Center withholds {', '.join(map(str, withheld))}", withheld, open_alerts)
+        return Health("degraded", f"{title} withholds {', '.join(map(str, withheld))}", withheld, open_alerts)
     return Health("connected" if has_succeeded else "never_synced", reason, (), open_alerts)
 
 

@@ -1,4 +1,4 @@
-"""The registered orgs and their connection state. The caller commits."""
+"""The registered orgs and the state of their connections. The caller commits."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,56 +12,71 @@ from openfaith_pipeline.orgs.org_ids import new_org_id
 
 __all__ = [
     "Org",
+    "OrgConnection",
     "get_org",
     "list_orgs",
     "new_org_id",
     "number_of",
     "pause_org",
+    "read_connection",
     "record_number",
     "remove_org",
     "resume_org",
 ]
 
 _ORGS: Final = """
-SELECT o.org_id, o.name, o.paused_at, c.state AS connection_state, c.reason AS connection_reason
-FROM sync.orgs AS o LEFT JOIN sync.connections AS c USING (org_id)
-WHERE o.removed_at IS NULL
+SELECT org_id, name, paused_at FROM sync.orgs WHERE removed_at IS NULL
+"""
+_CONNECTION: Final = """
+SELECT state, reason, kind, updated_at FROM sync.source_connections WHERE org_id = %s AND adapter = %s
 """
 _CHURCH_LOCK: Final = 0x0FA18
 _ORG_OF_CHURCH: Final = """
-SELECT org_id FROM sync.orgs LEFT JOIN sync.connections USING (org_id)
- WHERE organization_id = %s AND (removed_at IS NOT NULL OR api_url IS NOT DISTINCT FROM %s)
+SELECT orgs.org_id FROM sync.orgs
+  LEFT JOIN sync.source_connections AS link ON link.org_id = orgs.org_id AND link.adapter = %(adapter)s
+ WHERE organization_id = %(number)s AND (removed_at IS NOT NULL OR api_url IS NOT DISTINCT FROM %(api_url)s)
  ORDER BY removed_at NULLS FIRST, orgs.created_at LIMIT 1
 """
 
 
 @dataclass(frozen=True)
 class Org:
-    """A church that is synced.
-
-    connection_state: connected, degraded or needs_reconnect; None without credentials.
-    """
+    """A church that is synced."""
 
     org_id: str
     name: str
     paused_at: datetime | None
-    connection_state: str | None
-    connection_reason: str | None
+
+
+@dataclass(frozen=True)
+class OrgConnection:
+    """The way from an org to one source. state: connected, degraded or needs_reconnect; reason: why, for people."""
+
+    state: str
+    reason: str | None
+    kind: str
+    updated_at: datetime
 
 
 def list_orgs(connection: Connection[Any]) -> list[Org]:
     """All orgs that were not removed, by name."""
     with connection.cursor(row_factory=class_row(Org)) as cursor:
-        return cursor.execute(f"{_ORGS} ORDER BY o.name, o.org_id").fetchall()
+        return cursor.execute(f"{_ORGS} ORDER BY name, org_id").fetchall()
 
 
 def get_org(connection: Connection[Any], org_id: str) -> Org:
     """Raise UnknownOrg if it was never added or was removed."""
     with connection.cursor(row_factory=class_row(Org)) as cursor:
-        org = cursor.execute(f"{_ORGS} AND o.org_id = %s", (org_id,)).fetchone()
+        org = cursor.execute(f"{_ORGS} AND org_id = %s", (org_id,)).fetchone()
     if org is None:
         raise _unknown(org_id, _removed_at(connection, org_id))
     return org
+
+
+def read_connection(connection: Connection[Any], org_id: str, adapter: str) -> OrgConnection | None:
+    """The org's connection to this source; None without one."""
+    with connection.cursor(row_factory=class_row(OrgConnection)) as cursor:
+        return cursor.execute(_CONNECTION, (org_id, adapter)).fetchone()
 
 
 def pause_org(connection: Connection[Any], org_id: str) -> None:
@@ -84,10 +99,11 @@ def lock_church(connection: Connection[Any], organization_id: str) -> None:
     connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_CHURCH_LOCK, organization_id))
 
 
-def org_of_church(connection: Connection[Any], organization_id: str, api_url: str | None) -> str | None:
-    """The org with this Planning Center organization id at this API, preferably a live one; None for a new one."""
+def org_of_church(connection: Connection[Any], organization_id: str, api_url: str | None, adapter: str) -> str | None:
+    """The org that this source knows by this id at this API, preferably a live one; None for a new one."""
     with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_ORG_OF_CHURCH, (organization_id, api_url)).fetchone()
+        values = {"number": organization_id, "api_url": api_url, "adapter": adapter}
+        return cursor.execute(_ORG_OF_CHURCH, values).fetchone()
 
 
 def remove_org(connection: Connection[Any], org_id: str) -> None:
@@ -98,7 +114,7 @@ def remove_org(connection: Connection[Any], org_id: str) -> None:
     statement = "UPDATE sync.orgs SET removed_at = now() WHERE org_id = %s AND removed_at IS NULL"
     _change(connection, org_id, statement)
     connection.execute("DELETE FROM sync.source_connections WHERE org_id = %s", (org_id,))
-    connection.execute("DELETE FROM sync.webhook_orgs WHERE org_id = %s", (org_id,))
+    connection.execute("DELETE FROM sync.source_webhooks WHERE org_id = %s", (org_id,))
 
 
 def number_of(connection: Connection[Any], org_id: str) -> str | None:

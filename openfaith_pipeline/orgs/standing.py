@@ -1,5 +1,7 @@
 """The state of each org in one word, by which an overview counts, filters and sorts.
 
+An org with connections to several sources has the worst of their states.
+
 The statement reads a few index entries for each org and never all of its streams, so that a thousand orgs take some
 milliseconds.
 """
@@ -11,48 +13,63 @@ from typing import Any, Final, Literal, get_args
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
+from psycopg.types.json import Jsonb
+
+from openfaith_pipeline.sources import SOURCES, names_of_source
 
 Standing = Literal["needs_reconnect", "failing", "late", "withheld", "never_synced", "fresh", "paused"]
 """The first of these that is true of an org, paused ones apart.
 
 needs_reconnect: no credentials, or they are refused. failing: the newest sync of a stream failed or is incomplete.
-late: a stream has not succeeded for longer than the freshness limit. withheld: Planning Center withholds a stream.
+late: a stream has not succeeded for longer than the freshness limit. withheld: the source withholds a stream.
 never_synced: no stream has ever succeeded.
 """
 STANDINGS: Final[tuple[Standing, ...]] = get_args(Standing)
 """Worst first."""
 
 # A stream is late by its last success or, without one, by its first sync. What the org has chosen not to sync is not.
-_STANDING: Final = """
+_OF_SOURCE: Final = """
 SELECT org.org_id, org.name, CASE
     WHEN org.paused_at IS NOT NULL THEN 'paused'
     WHEN link.state IS NULL OR link.state = 'needs_reconnect' THEN 'needs_reconnect'
-    WHEN EXISTS (SELECT FROM sync.failing_streams AS failing WHERE failing.org_id = org.org_id) THEN 'failing'
+    WHEN EXISTS (
+        SELECT FROM sync.failing_streams AS failing
+        WHERE failing.org_id = org.org_id AND failing.stream = ANY(source.streams)) THEN 'failing'
     WHEN EXISTS (
         SELECT FROM sync.stream_states AS state
-        WHERE state.org_id = org.org_id AND state.availability IN ('available', 'silent')
+        WHERE state.org_id = org.org_id AND state.stream = ANY(source.streams)
+          AND state.availability IN ('available', 'silent')
           AND state.last_succeeded_at < now() - %(limit)s
           AND (chosen.streams IS NULL OR chosen.streams && ARRAY[stream, split_part(stream, '.', 1)])) THEN 'late'
     WHEN org.created_at < now() - %(limit)s AND EXISTS (
         SELECT FROM sync.stream_states AS state
-        WHERE state.org_id = org.org_id AND state.availability IN ('available', 'silent')
+        WHERE state.org_id = org.org_id AND state.stream = ANY(source.streams)
+          AND state.availability IN ('available', 'silent')
           AND state.last_succeeded_at IS NULL
           AND (chosen.streams IS NULL OR chosen.streams && ARRAY[stream, split_part(stream, '.', 1)])
           AND EXISTS (SELECT FROM sync.stream_syncs AS begun WHERE begun.org_id = state.org_id
                       AND begun.stream = state.stream AND begun.started_at < now() - %(limit)s)) THEN 'late'
     WHEN EXISTS (
-        SELECT FROM sync.stream_states AS state WHERE state.org_id = org.org_id
+        SELECT FROM sync.stream_states AS state
+        WHERE state.org_id = org.org_id AND state.stream = ANY(source.streams)
           AND availability IN ('not_granted', 'forbidden', 'withheld')) THEN 'withheld'
     WHEN EXISTS (
-        SELECT FROM sync.stream_states AS state WHERE state.org_id = org.org_id
+        SELECT FROM sync.stream_states AS state
+        WHERE state.org_id = org.org_id AND state.stream = ANY(source.streams)
           AND availability IN ('available', 'silent') AND last_succeeded_at IS NOT NULL) THEN 'fresh'
     WHEN org.created_at < now() - %(limit)s THEN 'late'
     ELSE 'never_synced' END AS standing
 FROM sync.orgs AS org
-LEFT JOIN sync.connections AS link USING (org_id)
+LEFT JOIN sync.source_connections AS link USING (org_id)
+LEFT JOIN jsonb_to_recordset(%(sources)s) AS source (adapter text, streams text[]) ON source.adapter = link.adapter
 LEFT JOIN sync.org_settings AS chosen USING (org_id)
 WHERE org.removed_at IS NULL AND (%(orgs)s::text[] IS NULL OR org.org_id = ANY(%(orgs)s))
 """
+
+_STANDING: Final = f"""
+SELECT DISTINCT ON (org_id) org_id, name, standing FROM ({_OF_SOURCE}) AS of_source
+ORDER BY org_id, array_position(%(standings)s, standing)
+"""  # noqa: S608 - a part of ours
 
 _COUNTS: Final = f"SELECT standing, count(*) FROM ({_STANDING}) AS church GROUP BY 1"  # noqa: S608 - a part of ours
 
@@ -109,7 +126,7 @@ def count_standings(
 ) -> dict[Standing, int]:
     """How many of these orgs, or of all, stand how. limit: the age beyond which a stream is late."""
     with connection.cursor(row_factory=tuple_row) as cursor:
-        rows = cursor.execute(_COUNTS, {"limit": limit, "orgs": _listed(orgs)}).fetchall()
+        rows = cursor.execute(_COUNTS, _judged(limit, orgs)).fetchall()
     return _complete(dict(rows))
 
 
@@ -118,12 +135,10 @@ def read_standings(
 ) -> StandingPage:
     """One page of the orgs, worst first or by name, with the counts of all."""
     values = {
-        "limit": limit,
-        "orgs": _listed(orgs),
+        **_judged(limit, orgs),
         "standing": query.standing,
         "search": query.search.strip(),
         "by_name": query.by_name,
-        "standings": list(STANDINGS),
         "limit_rows": query.page_size,
         "offset": (query.page - 1) * query.page_size,
     }
@@ -137,5 +152,12 @@ def _complete(counts: Mapping[str, int]) -> dict[Standing, int]:
     return {standing: counts.get(standing, 0) for standing in STANDINGS}
 
 
-def _listed(orgs: Collection[str] | None) -> list[str] | None:
-    return None if orgs is None else sorted(orgs)
+def _judged(limit: timedelta, orgs: Collection[str] | None) -> dict[str, Any]:
+    """Parameters of `_STANDING`."""
+    sources = [{"adapter": adapter, "streams": names_of_source(adapter)} for adapter in SOURCES]
+    return {
+        "limit": limit,
+        "orgs": None if orgs is None else sorted(orgs),
+        "sources": Jsonb(sources),
+        "standings": list(STANDINGS),
+    }

@@ -67,7 +67,7 @@ class StreamStatus:
 
 @dataclass(frozen=True)
 class OrgStatus:
-    """conflicts: those that wait for a person's decision."""
+    """health: of the connection to the source that was named. conflicts: those that wait for a person's decision."""
 
     org: Org
     health: Health
@@ -83,16 +83,17 @@ class OrgStatus:
         return tuple(stream.stream for stream in self.streams if stream.status in {"failed", "incomplete"})
 
 
-def read_status(database: Database, org_id: str | None = None) -> list[OrgStatus]:
-    """The status of one org (raises UnknownOrg), or of all."""
+def read_status(database: Database, org_id: str | None = None, *, adapter: str) -> list[OrgStatus]:
+    """The status of one org (raises UnknownOrg), or of all, with their connection to this source."""
     with database.connect() as connection:
-        return statuses_of(connection, [get_org(connection, org_id)] if org_id else list_orgs(connection))
+        orgs = [get_org(connection, org_id)] if org_id else list_orgs(connection)
+        return statuses_of(connection, orgs, adapter)
 
 
-def statuses_of(connection: psycopg.Connection[Any], orgs: Sequence[Org]) -> list[OrgStatus]:
-    """The status of each of these orgs that is still there."""
+def statuses_of(connection: psycopg.Connection[Any], orgs: Sequence[Org], adapter: str) -> list[OrgStatus]:
+    """The status of each of these orgs that is still there, with its connection to this source."""
     org_ids = [org.org_id for org in orgs]
-    streams, health = _stream_statuses(connection, org_ids), read_health(connection, org_ids)
+    streams, health = _stream_statuses(connection, org_ids), read_health(connection, org_ids, adapter=adapter)
     waiting = _count_conflicts(connection, org_ids)
     return [
         OrgStatus(

@@ -27,7 +27,6 @@ from openfaith_pipeline.load.sync_leases import end_expired
 from openfaith_pipeline.processes.interrupts import is_canceled
 from openfaith_pipeline.processes.supervisor import GRACE_SECONDS
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE
 from openfaith_pipeline.telemetry.process import Role, telemetry
 from openfaith_pipeline.webhooks.applier import apply_next
 from openfaith_pipeline.webhooks.subscriptions import beat, ensure_subscriptions, next_to_check
@@ -95,13 +94,14 @@ async def _subscribe(database: Database) -> None:
     """Maintain the subscriptions of one org after the other, each when its turn has come."""
     while database.settings.public_url and not is_canceled():
         try:
-            org_id = await asyncio.to_thread(_next_org, database)
-            if org_id is None:
+            due = await asyncio.to_thread(_next_to_check, database)
+            if due is None:
                 await asyncio.sleep(CHECK_SECONDS)
                 continue
-            ensured = await ensure_subscriptions(database, org_id, adapter=DEFAULT_SOURCE.adapter)
+            org_id, adapter = due
+            ensured = await ensure_subscriptions(database, org_id, adapter)
             if ensured.problem:
-                _log.warning("webhooks of %s: %s", org_id, ensured.problem)
+                _log.warning("webhooks of %s at %s: %s", org_id, adapter, ensured.problem)
         except (OpenFaithError, *TROUBLE) as error:
             _log.error("webhook subscriptions could not be maintained: %s", type(error).__name__)
             await asyncio.sleep(TROUBLE_SECONDS)
@@ -123,7 +123,7 @@ def _end_expired(database: Database) -> int:
         return end_expired(connection)
 
 
-def _next_org(database: Database) -> str | None:
+def _next_to_check(database: Database) -> tuple[str, str] | None:
     with database.connect() as connection:
         return next_to_check(connection)
 

@@ -10,6 +10,7 @@ from openfaith_pipeline.catalog.events import WebhookDialect
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.service.subscribers import Subscribers
+from openfaith_pipeline.sources import DIALECTS
 from openfaith_pipeline.webhooks.commit_queue import LARGE_BYTES
 from openfaith_pipeline.webhooks.secrets import secrets_of
 
@@ -26,66 +27,66 @@ class _Ring:
 
 
 class Keyring:
-    """For one event loop."""
+    """For one event loop. An org's secrets are kept for each source by itself."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self.subscribers = Subscribers(database, clock)
         self._database = database
         self._clock = clock
-        self._rings: dict[str, _Ring] = {}
-        self._loading: dict[str, asyncio.Task[_Ring]] = {}
+        self._rings: dict[tuple[str, str], _Ring] = {}
+        self._loading: dict[tuple[str, str], asyncio.Task[_Ring]] = {}
 
-    async def is_subscribed(self, org_id: str, event: str) -> bool:
-        """Whether the org has a subscription to the event.
+    async def is_subscribed(self, adapter: str, org_id: str, event: str) -> bool:
+        """Whether the org has a subscription to the source's event.
 
         Raises DatabaseUnavailable, and ConfigurationError if no key decrypts the secrets.
         """
-        ring = await self._ring_of(org_id)
+        ring = await self._ring_of(adapter, org_id)
         if ring and not ring.secrets.get(event) and self._age(ring) > PAUSE_SECONDS:
-            ring = await self._load(org_id)
+            ring = await self._load(adapter, org_id)
         return bool(ring and ring.secrets.get(event))
 
-    async def has_signed(self, dialect: WebhookDialect, org_id: str, event: str, body: bytes, signature: str) -> bool:
+    async def has_signed(self, adapter: str, org_id: str, event: str, body: bytes, signature: str) -> bool:
         """Whether one of our subscriptions of the org to the event signed the body. Raises as `is_subscribed`."""
-        ring = await self._ring_of(org_id)
+        ring, dialect = await self._ring_of(adapter, org_id), DIALECTS[adapter]
         if ring is None:
             return False
         if await _fits(dialect, ring, event, body, signature):
             return True
         if self._age(ring) <= PAUSE_SECONDS:
             return False
-        return await _fits(dialect, await self._load(org_id), event, body, signature)
+        return await _fits(dialect, await self._load(adapter, org_id), event, body, signature)
 
-    async def _ring_of(self, org_id: str) -> _Ring | None:
-        ring = self._rings.get(org_id)
+    async def _ring_of(self, adapter: str, org_id: str) -> _Ring | None:
+        ring = self._rings.get((adapter, org_id))
         if ring and self._age(ring) <= KEPT_SECONDS:
             return ring
         # Made-up ids do not cause a query each, nor are they remembered.
-        return await self._load(org_id) if await self.subscribers.has(org_id) else None
+        return await self._load(adapter, org_id) if await self.subscribers.has(org_id) else None
 
     def _age(self, ring: _Ring) -> float:
         return self._clock() - ring.loaded_at
 
-    async def _load(self, org_id: str) -> _Ring:
+    async def _load(self, adapter: str, org_id: str) -> _Ring:
         """Load an org's secrets, once for all concurrent callers."""
-        task = self._loading.get(org_id)
+        task = self._loading.get((adapter, org_id))
         if task is None:
-            task = asyncio.create_task(self._read(org_id))
-            self._loading[org_id] = task
-            task.add_done_callback(lambda _: self._loading.pop(org_id))
+            task = asyncio.create_task(self._read(adapter, org_id))
+            self._loading[adapter, org_id] = task
+            task.add_done_callback(lambda _: self._loading.pop((adapter, org_id)))
         return await asyncio.shield(task)
 
-    async def _read(self, org_id: str) -> _Ring:
-        ring = _Ring(await asyncio.to_thread(self._secrets_of, org_id), self._clock())
+    async def _read(self, adapter: str, org_id: str) -> _Ring:
+        ring = _Ring(await asyncio.to_thread(self._secrets_of, adapter, org_id), self._clock())
         if ring.secrets:
-            self._rings[org_id] = ring
+            self._rings[adapter, org_id] = ring
         else:
-            self._rings.pop(org_id, None)
+            self._rings.pop((adapter, org_id), None)
         return ring
 
-    def _secrets_of(self, org_id: str) -> Mapping[str, tuple[bytes, ...]]:
+    def _secrets_of(self, adapter: str, org_id: str) -> Mapping[str, tuple[bytes, ...]]:
         with self._database.connect() as connection:
-            return secrets_of(connection, cipher_from(self._database.settings), org_id)
+            return secrets_of(connection, cipher_from(self._database.settings), org_id, adapter)
 
 
 async def _fits(dialect: WebhookDialect, ring: _Ring, event: str, body: bytes, signature: str) -> bool:

@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from openfaith_pipeline.catalog.events import Incoming, WebhookDialect
+from openfaith_pipeline.catalog.events import Incoming
 from openfaith_pipeline.catalog.source import Source
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, InboxFull
@@ -67,16 +67,15 @@ class Receiver:
         """
         named, sent = source.event_headers, request.headers
         event, signature = (sent.get(name, "").strip() for name in (named.event, named.signature))
-        dialect = DIALECTS[source.adapter]
-        if not event or not dialect.is_signature(signature):
+        if not event or not DIALECTS[source.adapter].is_signature(signature):
             return _refusal(401, "Unsigned", f"a delivery carries {named.event} and {named.signature}")
-        if org_id is not None and not await self.keyring.is_subscribed(org_id, event):
+        if org_id is not None and not await self.keyring.is_subscribed(source.adapter, org_id, event):
             return await self._not_ours(org_id=org_id)
         caller = (org_id, _network_of(request))
         body = await self._body_of(request, caller)
         turns = self.large_turns if len(body) > LARGE_BYTES else self.turns
         async with turns.turn(caller):
-            return await self._keep(dialect, org_id, event, signature, body, sent.get(named.sent_at, ""))
+            return await self._keep(source.adapter, org_id, event, signature, body, sent.get(named.sent_at, ""))
 
     async def _body_of(self, request: Request, caller: Hashable) -> bytes:
         """The body, a large one no faster than its sender may send such."""
@@ -94,11 +93,12 @@ class Receiver:
         await asyncio.sleep(self.refusing.wait_after(_network_of(request), 1))
 
     async def _keep(
-        self, dialect: WebhookDialect, org_id: str | None, event: str, signature: str, body: bytes, sent_at: str
+        self, adapter: str, org_id: str | None, event: str, signature: str, body: bytes, sent_at: str
     ) -> JSONResponse:
-        org_ids = [org_id] if org_id is not None else await self._orgs_named_in(dialect, body, event)
+        dialect = DIALECTS[adapter]
+        org_ids = [org_id] if org_id is not None else await self._orgs_named_in(adapter, body, event)
         for each in org_ids:
-            if await self.keyring.has_signed(dialect, each, event, body, signature):
+            if await self.keyring.has_signed(adapter, each, event, body, signature):
                 deliveries = await _read(body, dialect.read_envelope, each, event, sent_at)
                 await self.inbox.keep(_traced(deliveries))
                 return JSONResponse({"received": len(deliveries)})
@@ -111,11 +111,11 @@ class Receiver:
             return _refusal(410, "OrgRemoved", "this church was removed here and receives no more deliveries")
         return _refusal(404, "UnknownSubscription", "there is no subscription to this event here")
 
-    async def _orgs_named_in(self, dialect: WebhookDialect, body: bytes, event: str) -> list[str]:
+    async def _orgs_named_in(self, adapter: str, body: bytes, event: str) -> list[str]:
         """The orgs whose secrets to try on a delivery without an org in its URL."""
-        account = await _read(body, dialect.account_in)
+        account = await _read(body, DIALECTS[adapter].account_in)
         named = await self.keyring.subscribers.orgs_of(account) if account else []
-        return [org_id for org_id in named if await self.keyring.is_subscribed(org_id, event)]
+        return [org_id for org_id in named if await self.keyring.is_subscribed(adapter, org_id, event)]
 
 
 async def _read(body: bytes, read: Callable[..., _T], *arguments: str) -> _T:

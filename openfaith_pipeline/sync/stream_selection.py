@@ -11,7 +11,7 @@ from psycopg import Connection
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk_planner import plan_walks, quick_walks
 from openfaith_pipeline.load.stream_states import last_proofs, newest_changes
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import STREAMS, names_of_source
 from openfaith_pipeline.transform import SOURCES
 
 LIVELY_FOR = timedelta(days=1)
@@ -51,16 +51,17 @@ DAILY = timedelta(days=1)
 
 
 def streams_due_for_reconcile(
-    connection: Connection[Any], org_id: str, period: timedelta, now: datetime, *, every: timedelta = DAILY
+    connection: Connection[Any], org_id: str, period: timedelta, now: datetime, adapter: str, every: timedelta = DAILY
 ) -> list[str]:
-    """Names of the streams due for reconcile, those that have waited longest; never empty.
+    """Names of the source's streams due for reconcile, those that have waited longest; never empty.
 
     Called once in `every`, it spreads an org's streams evenly over the period; streams that would be overdue by the
     next call are always included. Streams that are read together are due together. One that was never reconciled is due
     at once, one that the source withholds once in a period.
     """
     proofs = last_proofs(connection, org_id)
-    walks = [[stream.name for stream in walk.streams] for walk in plan_walks(STREAMS.values(), STREAMS, is_full=True)]
+    own = [STREAMS[name] for name in names_of_source(adapter)]
+    walks = [[stream.name for stream in walk.streams] for walk in plan_walks(own, STREAMS, is_full=True)]
     moments = sorted(((_moment(names, proofs), names) for names in walks), key=lambda each: each[0])
     quota = math.ceil(len(walks) * min(1.0, every / period))
     overdue = sum(moment + period < now + every for moment, _ in moments)

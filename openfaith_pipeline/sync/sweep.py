@@ -1,4 +1,4 @@
-"""The sweep: syncs all due orgs, some fifty concurrently in one process.
+"""The sweep: syncs all orgs that are due at a source, some fifty concurrently in one process.
 
 Orgs are claimed a few at a time under a lease, so that any number of sweeps on any number of machines share them. Each
 org's failure is isolated: it is recorded with the time of its next attempt, and the others continue. The work of a
@@ -41,7 +41,7 @@ from openfaith_pipeline.orgs.turns import (
     give_up_turns,
     keep_turns,
 )
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import names_of_source
 from openfaith_pipeline.sync.attempt import sync_streams
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline.sync.stream_selection import streams_between_polls, streams_due_for_reconcile
@@ -63,8 +63,9 @@ _MODES: Final = {Kind.INCREMENTAL: SyncMode.INCREMENTAL, Kind.RECONCILE: SyncMod
 
 @dataclass(frozen=True)
 class SweepOrder:
-    """Parameters of a sweep. run_id: its Dagster run, for the record. trigger: its origin."""
+    """Parameters of a sweep. adapter: the source. run_id: its Dagster run, for the record. trigger: its origin."""
 
+    adapter: str
     kind: Kind = Kind.INCREMENTAL
     run_id: str | None = None
     trigger: str = "schedule"
@@ -176,7 +177,7 @@ class _Sweep:
 
     def _enroll(self) -> None:
         with self.database.connect() as connection:
-            enroll_orgs(connection, self.order.kind)
+            enroll_orgs(connection, self.order.kind, self.order.adapter)
 
     async def _claim(self, room: int) -> list[Turn]:
         if self.is_closed or not room:
@@ -187,7 +188,8 @@ class _Sweep:
                 await asyncio.to_thread(self.listener.claims_no_more)
             return []
         async with self.place.pool.connection() as connection:
-            return await claim_turns(connection, self.order.kind, self.holder, room, self.working_on)
+            kind, adapter = self.order.kind, self.order.adapter
+            return await claim_turns(connection, kind, adapter, self.holder, room, self.working_on)
 
     async def _take_traced(self, turn: Turn) -> None:
         """Each org has a trace of its own, linked with the sweep's both ways: of a thousand orgs, one is looked at."""
@@ -262,16 +264,18 @@ class _Sweep:
         return results, "; ".join(failed) or None
 
     def _streams_of(self, turn: Turn) -> list[Stream]:
-        """The org's streams for this turn."""
-        chosen = turn.settings.chosen_streams()
-        due = set(STREAMS)
+        """The source's streams of the org for this turn."""
+        chosen, due = turn.settings.chosen_streams(), set(self._all_streams())
         with self.database.connect() as connection:
             if turn.kind is Kind.RECONCILE:
                 within = turn.settings.reconcile_within
-                due = set(streams_due_for_reconcile(connection, turn.org_id, within, datetime.now(UTC)))
+                due = set(streams_due_for_reconcile(connection, turn.org_id, within, datetime.now(UTC), turn.adapter))
             elif not turn.is_poll:
-                due = streams_between_polls(connection, turn.org_id, datetime.now(UTC))
+                due &= streams_between_polls(connection, turn.org_id, datetime.now(UTC))
         return [stream for stream in chosen if stream.name in due]
+
+    def _all_streams(self) -> list[str]:
+        return names_of_source(self.order.adapter)
 
     async def _transform(self, turn: Turn, changed: set[str]) -> tuple[Mapping[str, TransformResult], str | None]:
         """Update the tables; returns those that may have changed, and the error, if any."""
@@ -298,7 +302,7 @@ class _Sweep:
 
     def _record_beginning(self, turn: Turn, streams: Collection[str]) -> None:
         requested: dict[str, Any] = {"org": turn.org_id}
-        if len(streams) < len(STREAMS):
+        if len(streams) < len(self._all_streams()):
             requested["streams"] = list(streams)
         start = SyncStart(turn.sync_id, self.order.run_id, _MODES[turn.kind].value, self.order.trigger, requested)
         with self.database.connect() as connection:

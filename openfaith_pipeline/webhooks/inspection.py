@@ -52,13 +52,13 @@ async def inspect_subscriptions(
     Raises as a client's requests do, and OrgPaused.
     """
     with database.connect() as connection:
-        kept, state = subscriptions_of(connection, org_id), state_of(connection, org_id)
+        kept, state = subscriptions_of(connection, org_id, adapter), state_of(connection, org_id, adapter)
     url = receiver_url(database.settings, org_id, adapter) if database.settings.public_url else None
     if url is None and not kept:
         return None
     async with client_factory(database, org_id, adapter) as client:
         subscriptions = SUBSCRIPTIONS[adapter](client)
-        offered = [name for name in await subscriptions.offered() if event_named(name)]
+        offered = [name for name in await subscriptions.offered() if event_named(name, adapter)]
         there = list(await subscriptions.there())
     suffix = f"{SOURCES[adapter].events_path}/{org_id}"
     ours = [each for each in there if each.url.endswith(suffix)]

@@ -1,4 +1,4 @@
-"""Our webhook subscriptions and their signing secrets. The caller commits.
+"""Our webhook subscriptions at each source and their signing secrets. The caller commits.
 
 A secret is encrypted together with its org and subscription, so that it cannot be decrypted in another row.
 """
@@ -31,41 +31,46 @@ class Subscription:
     url: str
 
 
-def subscriptions_of(connection: Connection[Any], org_id: str) -> list[Subscription]:
-    """Our subscriptions of an org, by event."""
+def subscriptions_of(connection: Connection[Any], org_id: str, adapter: str) -> list[Subscription]:
+    """Our subscriptions of an org at this source, by event."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(
-            "SELECT subscription_id, event, url FROM sync.webhook_subscriptions WHERE org_id = %s ORDER BY event, 1",
-            (org_id,),
+            "SELECT subscription_id, event, url FROM sync.source_webhook_subscriptions"
+            " WHERE org_id = %s AND adapter = %s ORDER BY event, 1",
+            (org_id, adapter),
         ).fetchall()
     return [Subscription(*row) for row in rows]
 
 
 def keep_subscription(
-    connection: Connection[Any], cipher: Cipher, org_id: str, subscription: Subscription, secret: str
+    connection: Connection[Any], cipher: Cipher, org_id: str, adapter: str, subscription: Subscription, secret: str
 ) -> None:
     """Store a subscription with its secret, or the new secret of a known one."""
     sealed = _sealed(cipher, org_id, subscription.subscription_id, secret)
     connection.execute(
-        "INSERT INTO sync.webhook_subscriptions (org_id, subscription_id, event, url, secret)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (org_id, subscription_id)"
+        "INSERT INTO sync.source_webhook_subscriptions (org_id, adapter, subscription_id, event, url, secret)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (org_id, adapter, subscription_id)"
         " DO UPDATE SET event = excluded.event, url = excluded.url, secret = excluded.secret",
-        (org_id, subscription.subscription_id, subscription.event, subscription.url, sealed),
+        (org_id, adapter, subscription.subscription_id, subscription.event, subscription.url, sealed),
     )
 
 
-def forget_subscription(connection: Connection[Any], org_id: str, subscription_id: str) -> None:
+def forget_subscription(connection: Connection[Any], org_id: str, adapter: str, subscription_id: str) -> None:
     connection.execute(
-        "DELETE FROM sync.webhook_subscriptions WHERE org_id = %s AND subscription_id = %s", (org_id, subscription_id)
+        "DELETE FROM sync.source_webhook_subscriptions WHERE org_id = %s AND adapter = %s AND subscription_id = %s",
+        (org_id, adapter, subscription_id),
     )
 
 
-def secret_of(connection: Connection[Any], cipher: Cipher, org_id: str, subscription_id: str) -> str | None:
+def secret_of(
+    connection: Connection[Any], cipher: Cipher, org_id: str, adapter: str, subscription_id: str
+) -> str | None:
     """The stored secret of one of ours; None if there is none that can be decrypted."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
-            "SELECT secret FROM sync.webhook_subscriptions WHERE org_id = %s AND subscription_id = %s",
-            (org_id, subscription_id),
+            "SELECT secret FROM sync.source_webhook_subscriptions"
+            " WHERE org_id = %s AND adapter = %s AND subscription_id = %s",
+            (org_id, adapter, subscription_id),
         ).fetchone()
     try:
         return _opened(cipher, org_id, subscription_id, row[0]) if row else None
@@ -74,12 +79,12 @@ def secret_of(connection: Connection[Any], cipher: Cipher, org_id: str, subscrip
 
 
 def subscribed_orgs(connection: Connection[Any]) -> Mapping[str, str | None]:
-    """Live orgs with subscriptions, each with Planning Center's id of the church."""
+    """Live orgs with subscriptions at any source, each with Planning Center's id of the church."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         return dict(
             cursor.execute(
                 "SELECT org_id, organization_id FROM sync.orgs WHERE removed_at IS NULL"
-                " AND EXISTS (SELECT FROM sync.webhook_subscriptions AS kept WHERE kept.org_id = orgs.org_id)"
+                " AND EXISTS (SELECT FROM sync.source_webhook_subscriptions AS kept WHERE kept.org_id = orgs.org_id)"
             ).fetchall()
         )
 
@@ -90,17 +95,19 @@ def removed_orgs(connection: Connection[Any]) -> Mapping[str, str | None]:
         return dict(cursor.execute(_REMOVED_ORGS).fetchall())
 
 
-def secrets_of(connection: Connection[Any], cipher: Cipher, org_id: str) -> Mapping[str, tuple[bytes, ...]]:
-    """By event, the secrets that may have signed deliveries to an org; empty for a removed org.
+def secrets_of(
+    connection: Connection[Any], cipher: Cipher, org_id: str, adapter: str
+) -> Mapping[str, tuple[bytes, ...]]:
+    """By event, the secrets that may have signed the source's deliveries to an org; empty for a removed org.
 
     Raises ConfigurationError if no key decrypts them.
     """
     found: dict[str, tuple[bytes, ...]] = {}
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(
-            "SELECT event, subscription_id, secret FROM sync.webhook_subscriptions JOIN sync.orgs USING (org_id)"
-            " WHERE org_id = %s AND removed_at IS NULL",
-            (org_id,),
+            "SELECT event, subscription_id, secret FROM sync.source_webhook_subscriptions JOIN sync.orgs USING (org_id)"
+            " WHERE org_id = %s AND adapter = %s AND removed_at IS NULL",
+            (org_id, adapter),
         ).fetchall()
     for event, subscription_id, sealed in rows:
         secret = _opened(cipher, org_id, subscription_id, sealed)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from psycopg import Connection
-from psycopg.rows import class_row
+from psycopg.rows import class_row, tuple_row
 
 from openfaith_pipeline.alerts.incidents import raise_alert, resolve_alert
 from openfaith_pipeline.catalog.events import Subscriptions, SubscriptionThere
@@ -30,7 +30,7 @@ from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.orgs.org_settings import settings_of
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import SOURCES, SUBSCRIPTIONS, event_named, source_of
+from openfaith_pipeline.sources import SOURCES, SUBSCRIPTIONS, event_named
 from openfaith_pipeline.webhooks.secrets import (
     Subscription,
     forget_subscription,
@@ -52,13 +52,16 @@ RECEIVER: Final = "receiver"
 
 @dataclass(frozen=True)
 class Ensured:
-    """State of an org's subscriptions after a check. Names of events: added, enabled again, and all of them.
+    """State of an org's subscriptions at a source after a check.
+
+    events, added, enabled: names of all events, of those added, and of those enabled again.
 
     problem: why some or all could not be subscribed to.
     lost: those that were subscribed to before and no longer were.
     """
 
     org_id: str
+    adapter: str
     events: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     enabled: tuple[str, ...] = ()
@@ -68,7 +71,7 @@ class Ensured:
 
 @dataclass(frozen=True)
 class WebhookState:
-    """Webhook state of an org. is_wanted: False after unsubscribing by hand."""
+    """Webhook state of an org at a source. is_wanted: False after unsubscribing by hand."""
 
     org_id: str
     is_wanted: bool
@@ -84,6 +87,26 @@ class LeftOver:
     left: tuple[str, ...] = ()
     problem: str | None = None
 
+
+_CHECKED: Final = """
+INSERT INTO sync.source_webhooks (org_id, adapter)
+SELECT org_id, adapter FROM sync.orgs JOIN sync.source_connections USING (org_id)
+ WHERE removed_at IS NULL AND adapter = ANY(%s) ON CONFLICT DO NOTHING
+"""
+_NEXT: Final = """
+UPDATE sync.source_webhooks AS due SET next_check_at = now() + %s WHERE (org_id, adapter) = (
+    SELECT org_id, adapter FROM sync.source_webhooks AS waiting JOIN sync.orgs USING (org_id)
+     WHERE is_wanted AND next_check_at <= now() AND removed_at IS NULL AND paused_at IS NULL
+     ORDER BY next_check_at LIMIT 1 FOR UPDATE OF waiting SKIP LOCKED)
+RETURNING due.org_id, due.adapter
+"""
+
+_CONCLUDE: Final = """
+INSERT INTO sync.source_webhooks AS had (org_id, adapter, ensured_at, next_check_at, problem)
+VALUES (%(org)s, %(adapter)s, CASE WHEN %(problem)s::text IS NULL THEN now() END, now() + %(wait)s, %(problem)s)
+ON CONFLICT (org_id, adapter) DO UPDATE SET next_check_at = excluded.next_check_at, problem = excluded.problem,
+    ensured_at = coalesce(excluded.ensured_at, had.ensured_at)
+"""
 
 _connect_even_paused: Final = partial(connect_client, even_paused=True)
 
@@ -108,17 +131,19 @@ async def ensure_subscriptions(
     """
     with database.connect() as connection:
         get_org(connection, org_id)
-        state = state_of(connection, org_id)
+        state = state_of(connection, org_id, adapter)
     try:
         url = receiver_url(database.settings, org_id, adapter)
         async with client_factory(database, org_id, adapter) as client:
             subscriptions = SUBSCRIPTIONS[adapter](client)
-            ensured = await _Desk(database, cipher_from(database.settings), subscriptions, org_id, url).ensure()
+            ensured = await _Desk(
+                database, cipher_from(database.settings), subscriptions, org_id, adapter, url
+            ).ensure()
         wait = CHECK_EVERY if ensured.problem is None else CHECK_REFUSED_EVERY
     except (RetriableError, OrgPaused) as error:
-        ensured, wait = Ensured(org_id, problem=str(error)), CHECK_AGAIN_IN
+        ensured, wait = Ensured(org_id, adapter, problem=str(error)), CHECK_AGAIN_IN
     except (ConfigurationError, ConnectionRejected, UnavailableError, UnexpectedResponse) as error:
-        ensured, wait = Ensured(org_id, problem=str(error)), CHECK_REFUSED_EVERY
+        ensured, wait = Ensured(org_id, adapter, problem=str(error)), CHECK_REFUSED_EVERY
     with database.connect() as connection:
         _conclude(connection, ensured, wait, is_first=state.ensured_at is None)
     return ensured
@@ -133,8 +158,8 @@ async def unsubscribe(
     """
     with database.connect() as connection:
         get_org(connection, org_id)
-        want_subscriptions(connection, org_id, is_wanted=False)
-        ours = subscriptions_of(connection, org_id)
+        want_subscriptions(connection, org_id, adapter, is_wanted=False)
+        ours = subscriptions_of(connection, org_id, adapter)
     if not ours:
         return []
     await _end_all(database, org_id, adapter, ours, client_factory)
@@ -154,8 +179,8 @@ async def let_go(
     Removal goes ahead whatever Planning Center answers: remaining subscriptions are returned with the reason.
     """
     with database.connect() as connection:
-        want_subscriptions(connection, org_id, is_wanted=False)
-        ours = subscriptions_of(connection, org_id)
+        want_subscriptions(connection, org_id, adapter, is_wanted=False)
+        ours = subscriptions_of(connection, org_id, adapter)
     if not ours:
         return LeftOver()
     problem = None
@@ -168,7 +193,7 @@ async def let_go(
     except OpenFaithError as error:
         problem = str(error)
     with database.connect() as connection:
-        left = [subscription.event for subscription in subscriptions_of(connection, org_id)]
+        left = [subscription.event for subscription in subscriptions_of(connection, org_id, adapter)]
     return LeftOver(len(ours) - len(left), tuple(left), problem)
 
 
@@ -180,41 +205,37 @@ async def _end_all(
         for subscription in ours:
             await subscriptions.delete(subscription.subscription_id)
             with database.connect() as connection:
-                forget_subscription(connection, org_id, subscription.subscription_id)
+                forget_subscription(connection, org_id, adapter, subscription.subscription_id)
 
 
-def want_subscriptions(connection: Connection[Any], org_id: str, *, is_wanted: bool) -> None:
+def want_subscriptions(connection: Connection[Any], org_id: str, adapter: str, *, is_wanted: bool) -> None:
     """Set whether the org should be subscribed from now on. The caller commits."""
     connection.execute(
-        "INSERT INTO sync.webhook_orgs (org_id, is_wanted) VALUES (%s, %s)"
-        " ON CONFLICT (org_id) DO UPDATE SET is_wanted = excluded.is_wanted, next_check_at = now()",
-        (org_id, is_wanted),
+        "INSERT INTO sync.source_webhooks (org_id, adapter, is_wanted) VALUES (%s, %s, %s)"
+        " ON CONFLICT (org_id, adapter) DO UPDATE SET is_wanted = excluded.is_wanted, next_check_at = now()",
+        (org_id, adapter, is_wanted),
     )
 
 
-def state_of(connection: Connection[Any], org_id: str) -> WebhookState:
+def state_of(connection: Connection[Any], org_id: str, adapter: str) -> WebhookState:
     """Webhook state of an org; one never looked at is wanted."""
     with connection.cursor(row_factory=class_row(WebhookState)) as cursor:
         found = cursor.execute(
-            "SELECT org_id, is_wanted, ensured_at, problem FROM sync.webhook_orgs WHERE org_id = %s", (org_id,)
+            "SELECT org_id, is_wanted, ensured_at, problem FROM sync.source_webhooks"
+            " WHERE org_id = %s AND adapter = %s",
+            (org_id, adapter),
         ).fetchone()
     return found or WebhookState(org_id, is_wanted=True, ensured_at=None, problem=None)
 
 
-def next_to_check(connection: Connection[Any]) -> str | None:
-    """An org whose subscriptions are due for a check, given to one caller only. The caller commits."""
-    connection.execute(
-        "INSERT INTO sync.webhook_orgs (org_id) SELECT org_id FROM sync.orgs JOIN sync.connections USING (org_id)"
-        " WHERE removed_at IS NULL ON CONFLICT DO NOTHING"
-    )
-    row = connection.execute(
-        "UPDATE sync.webhook_orgs AS due SET next_check_at = now() + %s WHERE org_id = ("
-        " SELECT org_id FROM sync.webhook_orgs JOIN sync.orgs USING (org_id) WHERE is_wanted AND next_check_at <= now()"
-        " AND removed_at IS NULL AND paused_at IS NULL ORDER BY next_check_at LIMIT 1"
-        " FOR UPDATE OF webhook_orgs SKIP LOCKED) RETURNING due.org_id",
-        (CHECK_AGAIN_IN,),
-    ).fetchone()
-    return row[0] if row else None
+def next_to_check(connection: Connection[Any]) -> tuple[str, str] | None:
+    """An org and the source at which its subscriptions are due for a check, given to one caller only.
+
+    The caller commits.
+    """
+    connection.execute(_CHECKED, (list(SUBSCRIPTIONS),))
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(_NEXT, (CHECK_AGAIN_IN,)).fetchone()
 
 
 def _chosen_streams(connection: Connection[Any], org_id: str) -> frozenset[str]:
@@ -222,18 +243,19 @@ def _chosen_streams(connection: Connection[Any], org_id: str) -> frozenset[str]:
     return frozenset(stream.name for stream in settings_of(connection, org_id).chosen_streams())
 
 
-def _is_about(name: str, chosen: Collection[str]) -> bool:
-    """Whether the event of this name is about one of these streams."""
-    event = event_named(name)
+def _is_about(name: str, adapter: str, chosen: Collection[str]) -> bool:
+    """Whether the source's event of this name is about one of these streams."""
+    event = event_named(name, adapter)
     return event is not None and event.stream.name in chosen
 
 
-def fill_gap(connection: Connection[Any], org_id: str, events: Iterable[str], *, key: str | None = None) -> None:
-    """Request a sync of the org's streams that these events are about. The caller commits."""
-    found = [event_named(name) for name in events]
+def fill_gap(
+    connection: Connection[Any], org_id: str, adapter: str, events: Iterable[str], *, key: str | None = None
+) -> None:
+    """Request a sync of the org's streams that these events of the source are about. The caller commits."""
+    found = [event_named(name, adapter) for name in events]
     streams = {event.stream.name for event in found if event} & _chosen_streams(connection, org_id)
     if streams:
-        adapter = source_of(event.stream for event in found if event).adapter
         request_sync(connection, org_id, streams=streams, trigger="webhook", idempotency_key=key, adapter=adapter)
 
 
@@ -255,30 +277,28 @@ def beat(connection: Connection[Any]) -> list[str]:
     if silent_since is None:
         return []
     events = connection.execute(
-        "SELECT org_id, array_agg(event) FROM sync.webhook_subscriptions JOIN sync.orgs USING (org_id)"
-        " WHERE paused_at IS NULL AND removed_at IS NULL GROUP BY 1 ORDER BY 1"
+        "SELECT org_id, adapter, array_agg(event) FROM sync.source_webhook_subscriptions JOIN sync.orgs USING (org_id)"
+        " WHERE paused_at IS NULL AND removed_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2"
     ).fetchall()
-    for org_id, names in events:
-        fill_gap(connection, org_id, names, key=f"webhooks silent since {silent_since.isoformat()}")
-    return [org_id for org_id, _ in events]
+    for org_id, adapter, names in events:
+        fill_gap(connection, org_id, adapter, names, key=f"{adapter} webhooks silent since {silent_since.isoformat()}")
+    return list(dict.fromkeys(org_id for org_id, _, _ in events))
 
 
 def _conclude(connection: Connection[Any], ensured: Ensured, wait: timedelta, *, is_first: bool) -> None:
     """Record the result, raise alerts, and request a sync for the gap."""
     spread = wait * random.uniform(0.9, 1.1)  # noqa: S311 - spreads the load, protects nothing
     connection.execute(
-        "INSERT INTO sync.webhook_orgs (org_id, ensured_at, next_check_at, problem)"
-        " VALUES (%(org)s, CASE WHEN %(problem)s::text IS NULL THEN now() END, now() + %(wait)s, %(problem)s)"
-        " ON CONFLICT (org_id) DO UPDATE SET next_check_at = excluded.next_check_at, problem = excluded.problem,"
-        " ensured_at = coalesce(excluded.ensured_at, webhook_orgs.ensured_at)",
-        {"org": ensured.org_id, "problem": ensured.problem, "wait": spread},
+        _CONCLUDE,
+        {"org": ensured.org_id, "adapter": ensured.adapter, "problem": ensured.problem, "wait": spread},
     )
-    fill_gap(connection, ensured.org_id, ensured.enabled if is_first else (*ensured.enabled, *ensured.added))
+    gap = ensured.enabled if is_first else (*ensured.enabled, *ensured.added)
+    fill_gap(connection, ensured.org_id, ensured.adapter, gap)
     mended = (*ensured.enabled, *(event for event in ensured.added if event in ensured.lost))
     if mended:
-        raise_alert(connection, "webhooks_disabled", ensured.org_id, *_alert(ensured, mended))
+        raise_alert(connection, "webhooks_disabled", ensured.org_id, *_alert(ensured, mended), incident=ensured.adapter)
     elif ensured.problem is None:
-        resolve_alert(connection, "webhooks_disabled", ensured.org_id)
+        resolve_alert(connection, "webhooks_disabled", ensured.org_id, incident=ensured.adapter)
 
 
 def _alert(ensured: Ensured, mended: Collection[str]) -> tuple[str, str]:
@@ -287,9 +307,9 @@ def _alert(ensured: Ensured, mended: Collection[str]) -> tuple[str, str]:
     return (
         f"Webhook subscriptions of {ensured.org_id} had failed: {what} ({shown}). They are enabled again, and a sync of"
         " their streams was requested.",
-        "Planning Center disables subscriptions when deliveries fail. Check whether the service was down and"
-        " whether OPENFAITH_PUBLIC_URL can be reached from outside; the alert closes with the next check that finds"
-        " everything in order.",
+        f"{SOURCES[ensured.adapter].title} disables subscriptions when deliveries fail. Check whether the service was"
+        " down and whether OPENFAITH_PUBLIC_URL can be reached from outside; the alert closes with the next check that"
+        " finds everything in order.",
     )
 
 
@@ -301,13 +321,14 @@ class _Desk:
     cipher: Cipher
     subscriptions: Subscriptions
     org_id: str
+    adapter: str
     url: str
 
     async def ensure(self) -> Ensured:
         chosen = self._chosen_streams()
-        wanted = {name for name in await self.subscriptions.offered() if _is_about(name, chosen)}
+        wanted = {name for name in await self.subscriptions.offered() if _is_about(name, self.adapter, chosen)}
         there = {each.id: each for each in await self.subscriptions.there()}
-        unwanted = {each.id for each in there.values() if event_named(each.event) and not _is_about(each.event, chosen)}
+        unwanted = {each.id for each in there.values() if self._is_unwanted(each.event, chosen)}
         ours = [each for each in there.values() if each.url == self.url and each.id not in unwanted]
         lost = await self._forget_others(there, unwanted)
         enabled = [each.event for each in ours if await self._look_after(each)]
@@ -322,7 +343,10 @@ class _Desk:
                 problems.append(f"{event}: {error}")
         events = tuple(sorted(known | set(added)))
         problem = "; ".join(problems[:3]) or None
-        return Ensured(self.org_id, events, tuple(added), tuple(sorted(enabled)), problem, lost)
+        return Ensured(self.org_id, self.adapter, events, tuple(added), tuple(sorted(enabled)), problem, lost)
+
+    def _is_unwanted(self, name: str, chosen: Collection[str]) -> bool:
+        return event_named(name, self.adapter) is not None and not _is_about(name, self.adapter, chosen)
 
     async def _look_after(self, found: SubscriptionThere) -> bool:
         """Make sure that we have its secret and that it is enabled; returns whether it was not."""
@@ -334,7 +358,7 @@ class _Desk:
 
     async def _know_secret(self, found: SubscriptionThere) -> None:
         with self.database.connect() as connection:
-            kept = secret_of(connection, self.cipher, self.org_id, found.id)
+            kept = secret_of(connection, self.cipher, self.org_id, self.adapter, found.id)
         if kept and found.secret in (None, kept):
             return
         secret = found.secret or await self.subscriptions.new_secret(found.id)
@@ -350,7 +374,7 @@ class _Desk:
         Returns the events of those that are wanted nevertheless.
         """
         with self.database.connect() as connection:
-            kept = subscriptions_of(connection, self.org_id)
+            kept = subscriptions_of(connection, self.org_id, self.adapter)
         lost = set[str]()
         for subscription in kept:
             is_there = subscription.subscription_id in there
@@ -359,11 +383,11 @@ class _Desk:
             if is_there:
                 await self.subscriptions.delete(subscription.subscription_id)
             with self.database.connect() as connection:
-                forget_subscription(connection, self.org_id, subscription.subscription_id)
+                forget_subscription(connection, self.org_id, self.adapter, subscription.subscription_id)
             if subscription.subscription_id not in unwanted:
                 lost.add(subscription.event)
         return frozenset(lost)
 
     def _keep(self, subscription: Subscription, secret: str) -> None:
         with self.database.connect() as connection:
-            keep_subscription(connection, self.cipher, self.org_id, subscription, secret)
+            keep_subscription(connection, self.cipher, self.org_id, self.adapter, subscription, secret)

@@ -44,4 +44,4 @@ def subscribe_both(database: Database) -> None:
             )
             for position, event in enumerate(EVENTS):
                 subscription = Subscription(str(position), event, "http://here")
-                keep_subscription(connection, cipher, org_id, subscription, secret_of(org_id, event))
+                keep_subscription(connection, cipher, org_id, "pco", subscription, secret_of(org_id, event))

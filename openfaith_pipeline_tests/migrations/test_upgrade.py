@@ -22,7 +22,9 @@ from openfaith_pipeline.database.server import RunningServer
 from openfaith_pipeline.database.versions import MIGRATIONS, head_revision, was_upgraded
 from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
 
-_PARTITION = re.compile(r"journal_(2.*|default)|(connections|rate_budgets)(_of_others)?")
+_PARTITION = re.compile(
+    r"journal_(2.*|default)|(connections|rate_budgets|org_schedules|webhook_orgs|webhook_subscriptions)(_of_others)?"
+)
 _COLUMNS = """
 SELECT table_schema, table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns
 WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2, 3
@@ -39,8 +41,9 @@ def _differences(database: Database, *, of: frozenset[str] = frozenset()) -> lis
     metadata = [bookkeeping.METADATA, canonical_metadata(database.settings.canonical_schema), raw_metadata()]
     schemas = of or {str(table.schema) for part in metadata for table in part.tables.values()}
 
-    def is_compared(name: str | None, kind: str, _parents: Any) -> bool:
-        is_ours = name != "alembic_version" and not _PARTITION.fullmatch(name or "")
+    def is_compared(name: str | None, kind: str, parents: Any) -> bool:
+        is_partition = parents.get("schema_name") == "sync" and _PARTITION.fullmatch(name or "")
+        is_ours = name != "alembic_version" and not is_partition
         return name in schemas if kind == "schema" else kind != "table" or is_ours
 
     # With `public` in the search path Alembic takes it for "no schema" and finds none of the tables there.

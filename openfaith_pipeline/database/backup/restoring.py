@@ -54,7 +54,7 @@ _LET_GO: Final = (
     "DELETE FROM sync.run_workers",
     "DELETE FROM sync.webhook_beats",
     "UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL, fence = fence + 1 WHERE holder IS NOT NULL",
-    "UPDATE sync.org_schedules SET holder = NULL, lease_expires_at = NULL WHERE holder IS NOT NULL",
+    "UPDATE sync.source_schedules SET holder = NULL, lease_expires_at = NULL WHERE holder IS NOT NULL",
     "UPDATE sync.webhook_deliveries SET holder = NULL, claimed_until = NULL WHERE holder IS NOT NULL",
     "UPDATE sync.stream_syncs SET status = 'failed', error = 'interrupted: the database was restored',"
     " finished_at = now() WHERE status = 'running'",

@@ -100,8 +100,8 @@ ORG_SETTINGS: Final = Table(
     moment_of_insert("updated_at"),
 )
 
-ORG_SCHEDULES: Final = Table(
-    "org_schedules",
+SCHEDULES: Final = Table(
+    "source_schedules",
     METADATA,
     Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), nullable=False),
     Column("kind", Text, nullable=False),
@@ -115,10 +115,12 @@ ORG_SCHEDULES: Final = Table(
     Column("error", Text),
     moment("polled_at"),
     Column("untransformed", ARRAY(Text), comment="streams that changed and whose canonical tables are not made yet"),
-    PrimaryKeyConstraint("org_id", "kind"),
+    Column("adapter", Text, nullable=False, comment="the source that it is of"),
+    PrimaryKeyConstraint("org_id", "kind", "adapter"),
     one_of("kind", "incremental", "reconcile"),
+    postgresql_partition_by="LIST (adapter)",
 )
-Index("org_schedules_due_idx", ORG_SCHEDULES.c.kind, ORG_SCHEDULES.c.next_at)
+Index("source_schedules_due_idx", SCHEDULES.c.adapter, SCHEDULES.c.kind, SCHEDULES.c.next_at)
 
 RATE_BUDGETS: Final = Table(
     "source_rate_budgets",

@@ -22,18 +22,20 @@ from sqlalchemy import (
 from openfaith_pipeline.database.bookkeeping.columns import ENCRYPTED, METADATA, count, moment, moment_of_insert, one_of
 from openfaith_pipeline.database.bookkeeping.orgs import ORGS
 
-WEBHOOK_ORGS: Final = Table(
-    "webhook_orgs",
+WEBHOOKS: Final = Table(
+    "source_webhooks",
     METADATA,
     Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), primary_key=True),
     Column("is_wanted", Boolean, nullable=False, server_default=text("true"), comment="false once ended by hand"),
     moment("ensured_at"),
     Column("next_check_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("problem", Text, comment="why the org cannot subscribe"),
+    Column("adapter", Text, primary_key=True, comment="the source that it is of"),
+    postgresql_partition_by="LIST (adapter)",
 )
 
 WEBHOOK_SUBSCRIPTIONS: Final = Table(
-    "webhook_subscriptions",
+    "source_webhook_subscriptions",
     METADATA,
     Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), nullable=False),
     Column("subscription_id", Text, nullable=False, comment="Planning Center's own id"),
@@ -41,7 +43,9 @@ WEBHOOK_SUBSCRIPTIONS: Final = Table(
     Column("url", Text, nullable=False),
     Column("secret", LargeBinary, nullable=False, info=ENCRYPTED, comment="what deliveries are signed with, encrypted"),
     moment_of_insert("created_at"),
-    PrimaryKeyConstraint("org_id", "subscription_id"),
+    Column("adapter", Text, nullable=False, comment="the source that it is of"),
+    PrimaryKeyConstraint("org_id", "subscription_id", "adapter"),
+    postgresql_partition_by="LIST (adapter)",
 )
 
 WEBHOOK_DELIVERIES: Final = Table(

@@ -1,4 +1,7 @@
-"""How the installation is now, by statements whose cost does not grow with the record of syncs."""
+"""How the installation is now, by statements whose cost does not grow with the record of syncs.
+
+What is of one source has its adapter as the label `source`.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -9,24 +12,28 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from openfaith_pipeline.catalog.source import Source
 from openfaith_pipeline.orgs.health import State, read_health
 from openfaith_pipeline.orgs.standing import count_standings
 from openfaith_pipeline.service.health import Readiness
+from openfaith_pipeline.sources import SOURCES, names_of_source
 
 # As of the standing `late`: neither of paused churches nor of those that have to be connected again.
 _FRESHNESS: Final = """
 SELECT coalesce(extract(epoch FROM max(now() - since)), 0)::float8 AS worst,
        count(*) FILTER (WHERE since < now() - %(limit)s) AS out_of_date
   FROM (SELECT coalesce(oldest.last_succeeded_at, org.created_at) AS since
-          FROM sync.orgs AS org JOIN sync.connections AS link USING (org_id)
+          FROM sync.orgs AS org JOIN sync.source_connections AS link USING (org_id)
           LEFT JOIN sync.org_settings AS chosen USING (org_id)
           LEFT JOIN LATERAL (
                SELECT last_succeeded_at FROM sync.stream_states AS state
-                WHERE state.org_id = org.org_id AND state.availability IN ('available', 'silent')
+                WHERE state.org_id = org.org_id AND state.stream = ANY(%(streams)s)
+                  AND state.availability IN ('available', 'silent')
                   AND state.last_succeeded_at IS NOT NULL
                   AND (chosen.streams IS NULL OR chosen.streams && ARRAY[stream, split_part(stream, '.', 1)])
                 ORDER BY last_succeeded_at LIMIT 1) AS oldest ON true
-         WHERE org.removed_at IS NULL AND org.paused_at IS NULL AND link.state <> 'needs_reconnect') AS church
+         WHERE link.adapter = %(adapter)s AND org.removed_at IS NULL AND org.paused_at IS NULL
+           AND link.state <> 'needs_reconnect') AS church
 """
 _COUNTS: Final = """
 SELECT (SELECT count(*) FROM sync.quarantine WHERE resolved_at IS NULL) AS quarantine,
@@ -36,10 +43,13 @@ SELECT (SELECT count(*) FROM sync.quarantine WHERE resolved_at IS NULL) AS quara
        (SELECT count(*) FROM sync.conflicts WHERE decision IS NULL) AS conflicts,
        (SELECT count(*) FROM sync.webhook_deliveries WHERE status = 'pending') AS pending,
        (SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8 FROM sync.webhook_deliveries
-         WHERE status = 'pending') AS pending_age,
-       (SELECT count(*) FROM sync.failing_streams JOIN sync.orgs USING (org_id) WHERE removed_at IS NULL) AS failing,
-       (SELECT coalesce(sum(requests), 0)::bigint FROM sync.source_rate_budgets) AS requests,
-       (SELECT coalesce(sum(refused), 0)::bigint FROM sync.source_rate_budgets) AS refused
+         WHERE status = 'pending') AS pending_age
+"""
+_OF_SOURCE: Final = """
+SELECT (SELECT count(*) FROM sync.failing_streams JOIN sync.orgs USING (org_id)
+         WHERE removed_at IS NULL AND stream = ANY(%(streams)s)) AS failing,
+       coalesce(sum(requests), 0)::bigint AS requests, coalesce(sum(refused), 0)::bigint AS refused
+  FROM sync.source_rate_budgets WHERE adapter = %(adapter)s
 """
 _ALERTS: Final = "SELECT kind, count(*) AS number FROM sync.alerts WHERE resolved_at IS NULL GROUP BY 1"
 
@@ -55,10 +65,10 @@ _STATES: Final[tuple[State, ...]] = (
 
 GAUGES: Final[Mapping[str, str]] = {
     "openfaith_churches": "Churches by standing, each once.",
-    "openfaith_connections": "Connections by state.",
-    "openfaith_freshness_worst_seconds": "Age of the oldest stream of any church.",
-    "openfaith_churches_out_of_date": "Churches with a late stream.",
-    "openfaith_failing_streams": "Streams that fail, by their newest sync.",
+    "openfaith_connections": "Connections by source and state.",
+    "openfaith_freshness_worst_seconds": "Age of the oldest stream of any church, by source.",
+    "openfaith_churches_out_of_date": "Churches with a late stream, by source.",
+    "openfaith_failing_streams": "Streams that fail, by their newest sync and source.",
     "openfaith_quarantine_open": "Open entries of the quarantine.",
     "openfaith_held_deletions": "Deletions that wait for a decision.",
     "openfaith_held_deletion_rows": "Rows of those.",
@@ -73,9 +83,24 @@ GAUGES: Final[Mapping[str, str]] = {
     "openfaith_pool_available": "Those that are free.",
     "openfaith_pool_waiting": "Calls that wait for one.",
 }
+
+
+def _counters_of(source: Source) -> dict[str, str]:
+    """By name, in words; each source has its own: `openfaith_<title>_requests`."""
+    prefix = f"openfaith_{source.title.lower().replace(' ', '_')}"
+    return {
+        f"{prefix}_requests": f"Answered requests to {source.title}.",
+        f"{prefix}_rate_limited": "Requests refused with 429.",
+    }
+
+
 COUNTERS: Final[Mapping[str, str]] = {
-    "openfaith_planning_center_requests": "Answered requests to Planning Center.",
-    "openfaith_planning_center_rate_limited": "Requests refused with 429.",
+    name: words for source in SOURCES.values() for name, words in _counters_of(source).items()
+}
+_BY_SOURCE: Final = {
+    "openfaith_freshness_worst_seconds": "worst",
+    "openfaith_churches_out_of_date": "out_of_date",
+    "openfaith_failing_streams": "failing",
 }
 _OF_POOL: Final = {
     "openfaith_pool_size": "pool_size",
@@ -92,17 +117,12 @@ def read_gauges(
     limit: the age beyond which a church is out of date. pool: the statistics of psycopg's pool of this process.
     """
     with connection.cursor(row_factory=dict_row) as cursor:
-        [freshness] = cursor.execute(_FRESHNESS, {"limit": limit}).fetchall()
         [counts] = cursor.execute(_COUNTS).fetchall()
         alerts = cursor.execute(_ALERTS).fetchall()
-    states = Counter(health.state for health in read_health(connection).values())
     yield _labelled("openfaith_churches", "standing", count_standings(connection, limit))
-    yield _labelled("openfaith_connections", "state", {state: states[state] for state in _STATES})
     yield _labelled("openfaith_alerts_open", "kind", {row["kind"]: row["number"] for row in alerts})
+    yield from _of_sources(connection, limit)
     for name, value in {
-        "openfaith_freshness_worst_seconds": freshness["worst"],
-        "openfaith_churches_out_of_date": freshness["out_of_date"],
-        "openfaith_failing_streams": counts["failing"],
         "openfaith_quarantine_open": counts["quarantine"],
         "openfaith_held_deletions": counts["held"],
         "openfaith_held_deletion_rows": counts["held_rows"],
@@ -115,8 +135,32 @@ def read_gauges(
         **{name: pool.get(key, 0) for name, key in _OF_POOL.items()},
     }.items():
         yield GaugeMetricFamily(name, GAUGES[name], value)
-    for name, key in zip(COUNTERS, ("requests", "refused"), strict=True):
-        yield CounterMetricFamily(name, COUNTERS[name], counts[key])
+
+
+def _of_sources(connection: Connection[Any], limit: timedelta) -> Iterator[Metric]:
+    """The figures that each source has by itself."""
+    figures = {adapter: _figures_of(connection, limit, adapter) for adapter in SOURCES}
+    connections = GaugeMetricFamily(
+        "openfaith_connections", GAUGES["openfaith_connections"], labels=["source", "state"]
+    )
+    for adapter in figures:
+        states = Counter(health.state for health in read_health(connection, adapter=adapter).values())
+        for state in _STATES:
+            connections.add_metric([adapter, state], states[state])
+    yield connections
+    for name, key in _BY_SOURCE.items():
+        yield _labelled(name, "source", {adapter: found[key] for adapter, found in figures.items()})
+    for adapter, found in figures.items():
+        for (name, words), key in zip(_counters_of(SOURCES[adapter]).items(), ("requests", "refused"), strict=True):
+            yield CounterMetricFamily(name, words, found[key])
+
+
+def _figures_of(connection: Connection[Any], limit: timedelta, adapter: str) -> dict[str, Any]:
+    values = {"limit": limit, "adapter": adapter, "streams": names_of_source(adapter)}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        [freshness] = cursor.execute(_FRESHNESS, values).fetchall()
+        [counts] = cursor.execute(_OF_SOURCE, values).fetchall()
+    return {**freshness, **counts}
 
 
 def _labelled(name: str, label: str, values: Mapping[Any, int]) -> Metric:

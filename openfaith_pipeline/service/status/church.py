@@ -11,7 +11,7 @@ from openfaith_pipeline.alerts.incidents import list_alerts
 from openfaith_pipeline.connections.shared_budget import read_budget_use
 from openfaith_pipeline.inbox.requests import list_requests
 from openfaith_pipeline.orgs.changes import recent_changes
-from openfaith_pipeline.orgs.registry import get_org
+from openfaith_pipeline.orgs.registry import get_org, read_connection
 from openfaith_pipeline.orgs.row_history import DAYS, read_row_history
 from openfaith_pipeline.orgs.standing import StandingQuery, read_standings
 from openfaith_pipeline.orgs.status import OrgStatus, StreamStatus, statuses_of
@@ -44,12 +44,10 @@ _SYNCS: Final = 25
 _WITHHELD: Final = frozenset({"not_granted", "forbidden", "withheld"})
 _FRESH_KINDS: Final = frozenset({"available", "silent"})
 
-_CONNECTION: Final = """
-SELECT kind, updated_at FROM sync.connections WHERE org_id = %s
-"""
 _WEBHOOKS: Final = """
-SELECT (SELECT count(*) FROM sync.webhook_subscriptions WHERE org_id = %(org_id)s) AS subscriptions,
-       (SELECT problem FROM sync.webhook_orgs WHERE org_id = %(org_id)s) AS problem,
+SELECT (SELECT count(*) FROM sync.source_webhook_subscriptions
+         WHERE org_id = %(org_id)s AND adapter = %(adapter)s) AS subscriptions,
+       (SELECT problem FROM sync.source_webhooks WHERE org_id = %(org_id)s AND adapter = %(adapter)s) AS problem,
        count(*) FILTER (WHERE status = 'pending') AS pending,
        min(received_at) FILTER (WHERE status = 'pending') AS oldest_pending_at,
        count(*) FILTER (WHERE status = 'failed') AS failed
@@ -71,7 +69,7 @@ SELECT field, reason, count(*) AS number, max(created_at) AS newest_at FROM sync
 
 def read_church(connection: Connection[Any], settings: Settings, org_id: str) -> Church:
     """Raise UnknownOrg when it is not there."""
-    [status] = statuses_of(connection, [get_org(connection, org_id)])
+    [status] = statuses_of(connection, [get_org(connection, org_id)], DEFAULT_SOURCE.adapter)
     limit = timedelta(hours=settings.freshness_hours)
     [standing] = read_standings(connection, limit, StandingQuery(), [org_id]).orgs
     run_id = _newest_run(connection, org_id)
@@ -83,7 +81,7 @@ def read_church(connection: Connection[Any], settings: Settings, org_id: str) ->
         connection=_connection(connection, status),
         rows=sum(stream.row_count or 0 for stream in status.streams),
         products=_products(status, read_row_history(connection, org_id)),
-        turns=[TurnLine.model_validate(turn) for turn in progress_of(connection, org_id)],
+        turns=[TurnLine.model_validate(turn) for turn in progress_of(connection, org_id, DEFAULT_SOURCE.adapter)],
         budget=_budget(connection, org_id),
         held=[HeldLine.model_validate(held) for held in list_held(connection, org_id)],
         quarantined=sum(stream.quarantined for stream in status.streams),
@@ -100,7 +98,7 @@ def read_church(connection: Connection[Any], settings: Settings, org_id: str) ->
 
 def read_stream(connection: Connection[Any], org_id: str, name: str) -> StreamPage:
     """Raise UnknownOrg, or NothingHere for a stream that no sync has begun."""
-    [status] = statuses_of(connection, [get_org(connection, org_id)])
+    [status] = statuses_of(connection, [get_org(connection, org_id)], DEFAULT_SOURCE.adapter)
     found = next((stream for stream in status.streams if stream.stream == name), None)
     if found is None:
         raise NothingHere(f"nothing was synced of a stream {name[:80]!r} yet")
@@ -147,12 +145,12 @@ def _product(name: str, streams: Sequence[StreamStatus], history: dict[str, list
 
 
 def _connection(connection: Connection[Any], status: OrgStatus) -> ConnectionLine:
-    kind, since = connection.execute(_CONNECTION, (status.org.org_id,)).fetchone() or (None, None)
+    found = read_connection(connection, status.org.org_id, DEFAULT_SOURCE.adapter)
     return ConnectionLine(
         state=status.health.state,
         reason=status.health.reason,
-        kind=kind,
-        since=since,
+        kind=found.kind if found else None,
+        since=found.updated_at if found else None,
         withheld=[WithheldLine.model_validate(each) for each in status.health.withheld],
     )
 
@@ -164,7 +162,7 @@ def _budget(connection: Connection[Any], org_id: str) -> BudgetLine | None:
 
 def _webhooks(connection: Connection[Any], org_id: str) -> WebhookLine:
     with connection.cursor(row_factory=dict_row) as cursor:
-        [row] = cursor.execute(_WEBHOOKS, {"org_id": org_id}).fetchall()
+        [row] = cursor.execute(_WEBHOOKS, {"org_id": org_id, "adapter": DEFAULT_SOURCE.adapter}).fetchall()
     return WebhookLine(**row)
 
 

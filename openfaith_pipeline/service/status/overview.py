@@ -11,6 +11,7 @@ from openfaith_pipeline.orgs.health import read_health
 from openfaith_pipeline.orgs.standing import OrgStanding, StandingQuery, read_standings
 from openfaith_pipeline.service.health import Readiness
 from openfaith_pipeline.service.status.models import ChurchLine, Overview
+from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 _FIGURES: Final = """
 SELECT org_id, coalesce(state.rows, 0) AS rows, state.streams, state.withheld, state.newest_success_at,
@@ -29,7 +30,7 @@ SELECT org_id, coalesce(state.rows, 0) AS rows, state.streams, state.withheld, s
               max(last_succeeded_at) AS newest_success_at,
               min(last_succeeded_at) FILTER (WHERE availability IN ('available', 'silent')) AS oldest_success_at
          FROM sync.stream_states AS each WHERE each.org_id = shown.org_id) AS state
-  LEFT JOIN LATERAL (SELECT min(next_at) AS next_at FROM sync.org_schedules AS each
+  LEFT JOIN LATERAL (SELECT min(next_at) AS next_at FROM sync.source_schedules AS each
                       WHERE each.org_id = shown.org_id AND each.kind = 'incremental') AS turn ON true
 """
 
@@ -57,7 +58,7 @@ def read_overview(
 
 def _lines(connection: Connection[Any], orgs: Sequence[OrgStanding]) -> list[ChurchLine]:
     org_ids = [org.org_id for org in orgs]
-    health = read_health(connection, org_ids)
+    health = read_health(connection, org_ids, adapter=DEFAULT_SOURCE.adapter)
     with connection.cursor(row_factory=dict_row) as cursor:
         figures = {row["org_id"]: row for row in cursor.execute(_FIGURES, (org_ids,)).fetchall()}
     return [

@@ -24,7 +24,7 @@ def database(database: Database) -> Database:
 def _after(database: Database, failures: int) -> list[tuple[str, str, int]]:
     with database.connect() as connection:
         connection.execute("UPDATE sync.org_schedules SET failures = %s, error = 'out of order'", (failures,))
-        watch_turns(connection)
+        watch_turns(connection, "pco")
         return [(alert.incident, alert.message, alert.count) for alert in list_alerts(connection)]
 
 

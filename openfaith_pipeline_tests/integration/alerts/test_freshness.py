@@ -34,7 +34,7 @@ def _stream(database: Database, stream: str, ago: str | None, availability: str 
 
 def _watch(database: Database) -> list[str]:
     with database.connect() as connection:
-        return watch_freshness(connection, DAY)
+        return watch_freshness(connection, DAY, "pco")
 
 
 def test_what_is_fresh_or_withheld_is_no_incident(database: Database) -> None:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 def test_an_org_is_set_and_shown(verb: Verbs, connected: str, database: Database) -> None:
     with database.connect() as connection:
-        enroll_orgs(connection, Kind.INCREMENTAL)
+        enroll_orgs(connection, Kind.INCREMENTAL, "pco")
         connection.execute("UPDATE sync.org_schedules SET next_at = now() + interval '9 days'")
     done = verb("org", "set", connected, "--every", "5m", "--streams", "people,giving.donations", "--json")
     assert done.code == 0, done.err

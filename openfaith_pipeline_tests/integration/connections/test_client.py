@@ -14,8 +14,9 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConnectionRejected, OrgPaused, UnknownOrg
 from openfaith_pipeline.network.credentials import PersonalAccessToken
 from openfaith_pipeline.orgs.org_ids import new_org_id
-from openfaith_pipeline.orgs.registry import Org, get_org, pause_org
+from openfaith_pipeline.orgs.registry import pause_org
 from openfaith_pipeline.planning_center.products import Product
+from openfaith_pipeline_tests.tenants import connection_of
 
 
 class _Church(BaseHTTPRequestHandler):
@@ -52,9 +53,9 @@ def _connected_org(database: Database, secret: str, api_url: str) -> str:
     return org_id
 
 
-def _org(database: Database, org_id: str) -> Org:
+def _connection(database: Database, org_id: str) -> OrgConnection:
     with database.connect() as connection:
-        return get_org(connection, org_id)
+        return connection_of(connection, org_id)
 
 
 async def test_refused_credentials_mark_the_org_for_reconnecting(database: Database, church_url: str) -> None:
@@ -62,7 +63,7 @@ async def test_refused_credentials_mark_the_org_for_reconnecting(database: Datab
     with pytest.raises(ConnectionRejected):
         async with connect_client(database, org_id, adapter="pco") as client:
             await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
-    assert _org(database, org_id).connection_state == "needs_reconnect"
+    assert _connection(database, org_id).state == "needs_reconnect"
 
 
 async def test_credentials_that_work_again_heal_the_org(database: Database, church_url: str) -> None:
@@ -71,8 +72,8 @@ async def test_credentials_that_work_again_heal_the_org(database: Database, chur
         set_connection_state(connection, org_id, "needs_reconnect", "refused once", adapter="pco")
     async with connect_client(database, org_id, adapter="pco") as client:
         await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
-    org = _org(database, org_id)
-    assert (org.connection_state, org.connection_reason) == ("connected", None)
+    found = _connection(database, org_id)
+    assert (found.state, found.reason) == ("connected", None)
 
 
 async def test_paused_and_unknown_orgs_get_no_client(database: Database, church_url: str) -> None:

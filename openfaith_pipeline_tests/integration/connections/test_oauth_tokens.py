@@ -22,13 +22,14 @@ from openfaith_pipeline.connections.oauth_tokens import refresh_due_tokens, rene
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, ConnectionRejected, GrantDead, TransientError
-from openfaith_pipeline.orgs.registry import get_org, pause_org
+from openfaith_pipeline.orgs.registry import pause_org
 from openfaith_pipeline.planning_center import OAuthToken
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator import Latency, SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline_tests.conftest import environment_of
 from openfaith_pipeline_tests.oauth_grants import CLIENT_ID, CLIENT_SECRET, grant, with_oauth
+from openfaith_pipeline_tests.tenants import connection_of
 from openfaith_pipeline_tests.waiting import wait_until
 
 CHURCHES = made_up_churches(3, people=3)
@@ -234,15 +235,15 @@ async def test_a_dead_grant_and_nothing_else_asks_for_reconnecting(
         await _read(connected)
 
     with connected.connect() as connection:
-        org = get_org(connection, ORG)
-        assert (org.connection_state, "grant is over" in (org.connection_reason or "")) == ("needs_reconnect", True)
+        found = connection_of(connection, ORG)
+        assert (found.state, "grant is over" in (found.reason or "")) == ("needs_reconnect", True)
         [alert] = list_alerts(connection)
         assert (alert.kind, alert.org_id) == ("connection_dead", ORG)
         add_org(connection, cipher_from(connected.settings), ORG, "a church", grant(simulator, ORG), adapter="pco")
         assert list_alerts(connection) == []
     await _read(connected)
     with connected.connect() as connection:
-        assert get_org(connection, ORG).connection_state == "connected"
+        assert connection_of(connection, ORG).state == "connected"
 
 
 async def test_an_endpoint_that_is_out_of_order_costs_no_token(connected: Database, blocked_url: str) -> None:
@@ -251,7 +252,7 @@ async def test_an_endpoint_that_is_out_of_order_costs_no_token(connected: Databa
         renew_token(_at(connected, blocked_url), ORG, before, adapter="pco")
 
     with connected.connect() as connection:
-        assert get_org(connection, ORG).connection_state == "connected"
+        assert connection_of(connection, ORG).state == "connected"
         assert list_alerts(connection) == []
     assert _token(connected) == before
     await _read(connected)
@@ -334,10 +335,10 @@ def test_a_process_killed_before_it_could_store_the_answer(
         with pytest.raises(GrantDead):
             renew_token(connected, ORG, before, adapter="pco")
         with connected.connect() as connection:
-            assert "interrupted before its result could be stored" in str(get_org(connection, ORG).connection_reason)
+            assert "interrupted before its result could be stored" in str(connection_of(connection, ORG).reason)
         asyncio.run(_read(connected))  # while the access token lives it is used, which heals nothing
         with connected.connect() as connection:
-            assert get_org(connection, ORG).connection_state == "needs_reconnect"
+            assert connection_of(connection, ORG).state == "needs_reconnect"
     assert _refreshes(source) == [200, 200 if is_forgiving else 400]
 
 
@@ -382,5 +383,5 @@ async def test_a_token_without_a_refresh_token_is_dead_once_it_is_refused(
     with pytest.raises(ConnectionRejected):
         await _read(connected)
     with connected.connect() as connection:
-        assert get_org(connection, ORG).connection_state == "needs_reconnect"
+        assert connection_of(connection, ORG).state == "needs_reconnect"
     assert _refreshes(simulator) == []

@@ -21,6 +21,7 @@ from openfaith_pipeline.planning_center import OAuthToken
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline_tests.oauth_grants import grant, with_oauth
+from openfaith_pipeline_tests.tenants import connection_of
 
 CHURCH = made_up_churches(1, people=3)[0]
 ORG, SCHEMA = CHURCH.org_id, "public"
@@ -107,7 +108,7 @@ async def test_an_org_of_openfaith_is_taken_over_once_and_read_with_the_newest_t
     assert (_adopt(database), _adopt(database)) == ([ORG], [])
     with database.connect() as connection:
         [org] = list_orgs(connection)
-        assert (org.org_id, org.name, org.connection_state) == (ORG, "Amber Hill", "connected")
+        assert (org.org_id, org.name, connection_of(connection, ORG).state) == (ORG, "Amber Hill", "connected")
         assert connection.execute("SELECT secret FROM sync.connections").fetchone() == (None,)
     async with connect_client(database, ORG, adapter="pco") as client:
         await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
@@ -175,7 +176,7 @@ def test_a_grant_that_is_dead_because_openfaith_was_faster_is_not_dead(
     assert isinstance(kept, OAuthToken)
     assert kept.access_token == newest.access_token
     with database.connect() as connection:
-        assert get_org(connection, ORG).connection_state == "connected"
+        assert connection_of(connection, ORG).state == "connected"
 
 
 def test_switched_off_there_it_is_paused_here_and_resumed_when_it_is_on_again(database: Database) -> None:

@@ -50,7 +50,7 @@ def test_afterwards_the_old_key_can_be_thrown_away(database: Database) -> None:
         "sync.source_connections.previous_secret": (1, 0),
         "sync.oauth_journeys.verifier": (0, 0),
         "sync.oauth_journeys.granted": (0, 0),
-        "sync.webhook_subscriptions.secret": (1, 0),
+        "sync.source_webhook_subscriptions.secret": (1, 0),
     }
     only_new = Cipher((NEW_KEY,))
     with database.connect() as connection:

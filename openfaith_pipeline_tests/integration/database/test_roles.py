@@ -41,7 +41,15 @@ FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ORDER BY 1, 2
 """
-_SECRET = ("source_connections", "connections", "webhook_subscriptions", "oauth_journeys", "invitations", "readers")
+_SECRET = (
+    "source_connections",
+    "connections",
+    "source_webhook_subscriptions",
+    "webhook_subscriptions",
+    "oauth_journeys",
+    "invitations",
+    "readers",
+)
 
 
 class Roled(NamedTuple):

@@ -133,7 +133,7 @@ def test_what_a_blocking_check_undoes_is_seen_at_its_asset(instance: dg.DagsterI
         assert run_sweep(instance).success
         simulator.drop(org_id, emails.name, [name for name in emails.attributes if not name.endswith("_at")])
         with database.connect() as connection:
-            enroll_orgs(connection, Kind.RECONCILE)
+            enroll_orgs(connection, Kind.RECONCILE, "pco")
             connection.execute("UPDATE sync.org_schedules SET next_at = now()")
         job = definitions().resolve_job_def("pco_sweep")
         config = {"ops": {"sweep_orgs": {"config": {"kind": Kind.RECONCILE.name}}}}

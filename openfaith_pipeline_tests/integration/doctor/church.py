@@ -42,7 +42,7 @@ def examine_within(church: "Church", connection: Connection[Any], *, with_rows: 
     """A look at the bookkeeping and raw rows of one church, as a transaction sees them."""
     report = Report()
     examination = Examination(church.database, report, _watching(), Extent("pco", is_offline=True, only_one=True))
-    [status] = statuses_of(connection, [get_org(connection, church.org_id)])
+    [status] = statuses_of(connection, [get_org(connection, church.org_id)], "pco")
     examination.of_bookkeeping(connection, [status.org], {church.org_id: status})
     if with_rows:
         examination.of_rows(connection, status.org, status)

@@ -37,7 +37,7 @@ def _withhold(database: Database, availability: str, *streams: str) -> None:
 
 def _health(database: Database) -> Health:
     with database.connect() as connection:
-        return read_health(connection, [ORG])[ORG]
+        return read_health(connection, [ORG], adapter="pco")[ORG]
 
 
 def test_a_connection_is_degraded_by_what_is_withheld_and_by_nothing_else(database: Database) -> None:
@@ -65,7 +65,7 @@ def test_a_connection_is_degraded_by_what_is_withheld_and_by_nothing_else(databa
         "the user may not",
     )
     with database.connect() as connection:
-        assert read_health(connection)[OTHER].state == "connected"
+        assert read_health(connection, adapter="pco")[OTHER].state == "connected"
 
 
 def test_a_church_of_which_nothing_was_ever_read_is_not_called_connected(database: Database) -> None:
@@ -92,4 +92,4 @@ def test_dead_goes_before_degraded_and_paused_before_both(database: Database) ->
 def test_an_org_that_was_removed_has_none(database: Database) -> None:
     with database.connect() as connection:
         remove_org(connection, ORG)
-        assert list(read_health(connection)) == [OTHER]
+        assert list(read_health(connection, adapter="pco")) == [OTHER]

@@ -16,6 +16,7 @@ from openfaith_pipeline.orgs.org_ids import new_org_id
 from openfaith_pipeline.orgs.registry import get_org, list_orgs, pause_org, remove_org, resume_org
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
+from openfaith_pipeline_tests.tenants import connection_of
 
 TOKEN = PersonalAccessToken("app-1", SecretStr("planted-secret"))
 OAUTH = OAuthToken(SecretStr("planted-access"), SecretStr("planted-refresh"), datetime(2030, 1, 2, tzinfo=UTC))
@@ -45,10 +46,10 @@ def test_adding_again_replaces_credentials_and_heals_the_connection(database: Da
     with database.connect() as connection:
         add_org(connection, cipher, org_id, "First Church", TOKEN, adapter="pco")
         set_connection_state(connection, org_id, "needs_reconnect", "HTTP 401", adapter="pco")
-        assert get_org(connection, org_id).connection_reason == "HTTP 401"
+        assert connection_of(connection, org_id).reason == "HTTP 401"
         add_org(connection, cipher, org_id, "Second Church", OAUTH, adapter="pco")
-        org = get_org(connection, org_id)
-        assert (org.name, org.connection_state, org.connection_reason) == ("Second Church", "connected", None)
+        found = connection_of(connection, org_id)
+        assert (get_org(connection, org_id).name, found.state, found.reason) == ("Second Church", "connected", None)
         assert credentials_of(connection, cipher, org_id, adapter="pco") == OAUTH
 
 

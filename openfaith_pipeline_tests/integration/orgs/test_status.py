@@ -48,7 +48,7 @@ def database(database: Database) -> Database:
 
 
 def test_one_org_is_told_stream_by_stream(database: Database) -> None:
-    (status,) = read_status(database, ORG)
+    (status,) = read_status(database, ORG, adapter="pco")
 
     assert (status.org.name, status.running, status.failing) == ("Amber Hill", ("people.tabs",), ("people.emails",))
     told = {stream.stream: stream for stream in status.streams}
@@ -59,7 +59,7 @@ def test_one_org_is_told_stream_by_stream(database: Database) -> None:
 
 
 def test_all_orgs_are_told_apart(database: Database) -> None:
-    amber, birch = read_status(database)
+    amber, birch = read_status(database, adapter="pco")
 
     assert [stream.row_count for stream in birch.streams] == [99]
     assert len(amber.streams) == 3
@@ -67,4 +67,4 @@ def test_all_orgs_are_told_apart(database: Database) -> None:
 
 def test_an_org_that_is_not_there_is_refused(database: Database) -> None:
     with pytest.raises(UnknownOrg):
-        read_status(database, new_org_id())
+        read_status(database, new_org_id(), adapter="pco")

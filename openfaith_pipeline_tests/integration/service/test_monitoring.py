@@ -23,7 +23,10 @@ DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
 
 _LABELS = {
     "openfaith_churches": {"standing"},
-    "openfaith_connections": {"state"},
+    "openfaith_connections": {"state", "source"},
+    "openfaith_churches_out_of_date": {"source"},
+    "openfaith_freshness_worst_seconds": {"source"},
+    "openfaith_failing_streams": {"source"},
     "openfaith_alerts_open": {"kind"},
     "openfaith_stream_rows_total": {"stream", "change"},
     **{f"{name}_total": {"stream"} for name in STREAM_COUNTERS if name != "openfaith_stream_rows"},

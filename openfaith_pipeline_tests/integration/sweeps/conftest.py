@@ -47,7 +47,7 @@ class Heard:
 
 def swept(database: Database, order: SweepOrder | None = None) -> tuple[SweepReport, Heard]:
     heard = Heard()
-    return asyncio.run(sweep(database, order or SweepOrder(), heard)), heard
+    return asyncio.run(sweep(database, order or SweepOrder("pco"), heard)), heard
 
 
 def make_due(database: Database) -> None:

@@ -192,12 +192,12 @@ def test_two_sweeps_share_the_orgs(database: Database, org_ids: list[str]) -> No
 
             async def one(holder: str) -> list[str]:
                 async with pool.connection() as connection:
-                    return [turn.org_id for turn in await claim_turns(connection, Kind.INCREMENTAL, holder, 3)]
+                    return [turn.org_id for turn in await claim_turns(connection, Kind.INCREMENTAL, "pco", holder, 3)]
 
             return await asyncio.gather(*(one(f"sweep {number}") for number in range(4)))
 
     with database.connect() as connection:
-        enroll_orgs(connection, Kind.INCREMENTAL)
+        enroll_orgs(connection, Kind.INCREMENTAL, "pco")
     claims = asyncio.run(claim(4))
     assert sorted(org_id for claimed in claims for org_id in claimed) == sorted(org_ids)
 
@@ -210,7 +210,7 @@ def test_a_killed_sweeps_orgs_are_taken_up_under_their_sync_id(
         "import asyncio; from openfaith_pipeline.database import open_database;"
         "from openfaith_pipeline.settings import load_settings;"
         "from openfaith_pipeline.sync.sweep import sweep, SweepOrder\n"
-        "with open_database(load_settings()) as database: asyncio.run(sweep(database, SweepOrder(), None))"
+        "with open_database(load_settings()) as database: asyncio.run(sweep(database, SweepOrder('pco'), None))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], env=environment_with(**environment))
     try:
@@ -231,7 +231,7 @@ def test_a_killed_sweeps_orgs_are_taken_up_under_their_sync_id(
 
 def _sweep_two() -> None:
     with open_database(load_settings()) as database:
-        asyncio.run(sweeping.sweep(database, SweepOrder(orgs_at_once=2), Heard()))
+        asyncio.run(sweeping.sweep(database, SweepOrder("pco", orgs_at_once=2), Heard()))
 
 
 def test_where_one_sweep_is_killed_another_goes_on_and_the_turns_are_taken_again(
@@ -314,7 +314,7 @@ def expire_leases(database: Database) -> None:
 def test_a_living_sweep_keeps_its_orgs(database: Database) -> None:
     async def hold() -> int:
         async with database.pool(size=1, row_factory=dict_row) as pool, pool.connection() as connection:
-            held = await claim_turns(connection, Kind.INCREMENTAL, "a sweep", 4)
+            held = await claim_turns(connection, Kind.INCREMENTAL, "pco", "a sweep", 4)
             await connection.execute("UPDATE sync.org_schedules SET lease_expires_at = now() + interval '1 s'")
             await keep_turns(connection, "a sweep")
             [row] = await (
@@ -327,13 +327,13 @@ def test_a_living_sweep_keeps_its_orgs(database: Database) -> None:
             return int(row["kept"])
 
     with database.connect() as connection:
-        enroll_orgs(connection, Kind.INCREMENTAL)
+        enroll_orgs(connection, Kind.INCREMENTAL, "pco")
     assert asyncio.run(hold()) == 4
 
 
 @pytest.mark.usefixtures("org_ids")
 def test_a_sweep_that_has_claimed_long_enough_says_so_and_ends(database: Database) -> None:
-    report, heard = swept(database, SweepOrder(claims_for=timedelta(0)))
+    report, heard = swept(database, SweepOrder("pco", claims_for=timedelta(0)))
     assert (report.orgs, heard.is_closed) == (0, True)
 
 
@@ -350,10 +350,10 @@ def test_what_is_only_listed_whole_is_read_less_often(database: Database, org_id
 
 def test_a_reconcile_is_a_turn_of_its_own(database: Database, org_ids: list[str]) -> None:
     with database.connect() as connection:
-        enroll_orgs(connection, Kind.RECONCILE)
-    assert swept(database, SweepOrder(Kind.RECONCILE))[0].orgs == 0, "it is not night for any of them"
+        enroll_orgs(connection, Kind.RECONCILE, "pco")
+    assert swept(database, SweepOrder("pco", Kind.RECONCILE))[0].orgs == 0, "it is not night for any of them"
     make_due(database)
-    report, heard = swept(database, SweepOrder(Kind.RECONCILE))
+    report, heard = swept(database, SweepOrder("pco", Kind.RECONCILE))
     assert (report.orgs, report.failures) == (len(org_ids), {})
     results = heard.outcomes[org_ids[0]].streams
     assert {(name, result.mode) for name, result in results.items()} == {(name, "reconcile") for name in STREAMS}

@@ -78,7 +78,7 @@ def test_a_large_deletion_waits_and_approving_it_deletes_exactly_what_was_held(
     with database.connect() as connection:
         [alert] = list_alerts(connection, org_id=church)
     assert (alert.kind, alert.incident) == ("deletes_held", "people.emails")
-    [status] = read_status(database, church)
+    [status] = read_status(database, church, adapter="pco")
     assert {stream.stream: stream.held for stream in status.streams if stream.held} == {"people.emails": 120}
 
     delete(simulator, church, "people.emails", later)

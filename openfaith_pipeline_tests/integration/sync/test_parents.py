@@ -88,7 +88,7 @@ def test_with_nothing_changed_nothing_is_written_whatever_way_it_is_read(
     now = datetime.now(UTC)
     with database.connect() as connection:
         quick = streams_between_polls(connection, org_id, now)
-        rolling = streams_due_for_reconcile(connection, org_id, timedelta(days=1), now)
+        rolling = streams_due_for_reconcile(connection, org_id, timedelta(days=1), now, "pco")
     plan, _ = make_plan(database, org_id, FAMILIES)
     for results in (
         apply_plan(database, org_id, plan, FAMILIES),
@@ -180,7 +180,7 @@ def test_rows_that_lost_their_parent_get_it_back_by_the_next_sync(
 ) -> None:
     [org_id] = connect(database, simulator)
     first = sync(database, org_id, FAMILIES)
-    [status] = read_status(database, org_id)
+    [status] = read_status(database, org_id, adapter="pco")
     assert {each.parentless for each in status.streams} == {0}
     lost = _lose_parents(database, org_id, DESIGNATIONS, "donation_id", 3)
     with database.connect() as connection:
@@ -220,7 +220,7 @@ def test_what_has_no_parent_at_the_source_is_looked_for_once(database: Database,
             (org_id,),
         )
     assert _fetched(sync(database, org_id, streams)) == whole
-    [status] = read_status(database, org_id)
+    [status] = read_status(database, org_id, adapter="pco")
     assert {each.stream: each.parentless for each in status.streams if each.parentless} == {DESIGNATIONS.name: 1}
     assert _fetched(sync(database, org_id, streams)) < whole
 

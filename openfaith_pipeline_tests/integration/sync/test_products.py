@@ -51,7 +51,7 @@ def test_every_table_of_every_product_is_the_source(database: Database, simulato
 
 def parentless(database: Database, org_id: str) -> dict[str, int]:
     """The streams that `status` says have rows without their parent."""
-    [status] = read_status(database, org_id)
+    [status] = read_status(database, org_id, adapter="pco")
     assert {each.stream for each in status.streams} == {stream.name for stream in ALL}
     return {each.stream: each.parentless for each in status.streams if each.parentless}
 
@@ -90,7 +90,7 @@ def test_what_a_church_may_not_see_and_what_drifts_is_told_and_holds_up_nothing(
     assert results["people.tabs"].drift == ["retyped sequence"]
     assert results["people.tabs"].quarantined == results["people.tabs"].fetched
 
-    [status] = read_status(database, org_id)
+    [status] = read_status(database, org_id, adapter="pco")
     told = {stream.stream: (stream.availability, stream.drift) for stream in status.streams}
     assert told["giving.donations"][0] == "not_granted"
     assert told["groups.groups"][0] == "silent"

@@ -27,9 +27,9 @@ def reconciled(connection: Connection[Any], org_id: str, names: list[str], at: d
 
 def test_what_was_never_reconciled_is_due_at_once(database: Database) -> None:
     with database.connect() as connection:
-        assert streams_due_for_reconcile(connection, ORG, WEEK, START) == list(STREAMS)
+        assert streams_due_for_reconcile(connection, ORG, WEEK, START, "pco") == list(STREAMS)
         reconciled(connection, OTHER, list(STREAMS), START)
-        assert streams_due_for_reconcile(connection, ORG, WEEK, START) == list(STREAMS)
+        assert streams_due_for_reconcile(connection, ORG, WEEK, START, "pco") == list(STREAMS)
 
 
 @pytest.mark.parametrize("every", [DAY, timedelta(hours=6)])
@@ -40,7 +40,7 @@ def test_night_by_night_every_stream_comes_round_within_the_period(database: Dat
         last, seen = dict.fromkeys(STREAMS, START), Counter[str]()
         for turn in range(1, 3 * turns + 1):
             now = START + turn * every
-            due = streams_due_for_reconcile(connection, ORG, WEEK, now, every=every)
+            due = streams_due_for_reconcile(connection, ORG, WEEK, now, "pco", every=every)
             assert 0 < len(due) < 2.2 * len(STREAMS) / turns
             for name in due:
                 assert now - last[name] <= WEEK
@@ -54,7 +54,7 @@ def test_streams_that_are_read_together_are_due_together(database: Database) -> 
     with database.connect() as connection:
         reconciled(connection, ORG, list(STREAMS), START + WEEK)
         reconciled(connection, ORG, ["people.rules"], START)
-        due = streams_due_for_reconcile(connection, ORG, timedelta(days=1000), START + WEEK)
+        due = streams_due_for_reconcile(connection, ORG, timedelta(days=1000), START + WEEK, "pco")
     [together] = [
         {stream.name for stream in walk.streams}
         for walk in plan_walks(STREAMS.values(), STREAMS, is_full=True)
@@ -66,7 +66,9 @@ def test_streams_that_are_read_together_are_due_together(database: Database) -> 
 def test_what_is_overdue_by_the_next_time_is_due_whatever_its_number(database: Database) -> None:
     with database.connect() as connection:
         reconciled(connection, ORG, list(STREAMS), START)
-        assert streams_due_for_reconcile(connection, ORG, WEEK, START + timedelta(days=6, hours=1)) == list(STREAMS)
+        assert streams_due_for_reconcile(connection, ORG, WEEK, START + timedelta(days=6, hours=1), "pco") == list(
+            STREAMS
+        )
 
 
 def test_a_withheld_stream_is_tried_once_in_a_period(database: Database) -> None:
@@ -77,5 +79,5 @@ def test_a_withheld_stream_is_tried_once_in_a_period(database: Database) -> None
             " WHERE stream = 'people.tabs'",
             (START + 2 * DAY,),
         )
-        assert "people.tabs" not in streams_due_for_reconcile(connection, ORG, WEEK, START + 2 * DAY)
-        assert "people.tabs" in streams_due_for_reconcile(connection, ORG, WEEK, START + 9 * DAY)
+        assert "people.tabs" not in streams_due_for_reconcile(connection, ORG, WEEK, START + 2 * DAY, "pco")
+        assert "people.tabs" in streams_due_for_reconcile(connection, ORG, WEEK, START + 9 * DAY, "pco")

@@ -41,18 +41,18 @@ def test_silence_is_withheld_keeps_the_rows_and_is_asked_again(
     reason = results["groups.memberships"].error
     assert reason is not None and "may not be read" in reason
     assert row_versions(database, GROUPS) == before
-    [status] = [each for each in read_status(database) if each.org.org_id == org_id]
+    [status] = [each for each in read_status(database, adapter="pco") if each.org.org_id == org_id]
     told = {stream.stream: (stream.status, stream.availability) for stream in status.streams}
     assert told["groups.memberships"] == ("withheld", "withheld")
     assert (status.failing, status.health.state) == ((), "degraded")
     with database.connect() as connection:
-        assert not has_failing_streams(connection, org_id)
+        assert not has_failing_streams(connection, org_id, "pco")
         # A rolling reconcile need not go on asking each night for the one that is silent.
         assert last_proofs(connection, org_id)["groups.memberships"] > status.streams[0].started_at
 
     simulator.set_traps(org_id, Traps())
     assert statuses(sync(database, org_id, GROUPS, mode)) == {}
-    [status] = [each for each in read_status(database) if each.org.org_id == org_id]
+    [status] = [each for each in read_status(database, adapter="pco") if each.org.org_id == org_id]
     assert status.health.state == "connected"
     assert differences(database, simulator, org_id, GROUPS) == []
 
@@ -85,7 +85,7 @@ def test_what_is_below_a_withheld_parent_is_withheld_with_it_and_not_late(
     sync(database, org_id, streams)
 
     def availabilities() -> list[str]:
-        [status] = [each for each in read_status(database) if each.org.org_id == org_id]
+        [status] = [each for each in read_status(database, adapter="pco") if each.org.org_id == org_id]
         return [stream.availability for stream in status.streams if stream.row_count is not None]
 
     simulator.grant(org_id, [product.value for product in Product if product is not Product.GIVING])

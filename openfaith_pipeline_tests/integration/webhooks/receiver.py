@@ -56,7 +56,7 @@ def post(database: Database, path: str, body: bytes, headers: dict[str, str]) ->
 
 def secret_for(database: Database, org_id: str, event: str) -> bytes:
     with database.connect() as connection:
-        return secrets_of(connection, cipher_from(database.settings), org_id)[event][0]
+        return secrets_of(connection, cipher_from(database.settings), org_id, "pco")[event][0]
 
 
 def envelope(event: str, payload: Any, *, event_id: str | None = None, organization_id: str = "1") -> bytes:

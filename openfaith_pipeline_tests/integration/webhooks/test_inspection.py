@@ -41,10 +41,10 @@ def test_each_difference_is_named_and_none_is_mended(database: Database, simulat
     assert moved is not None
     assert (moved.extra, UPDATED in moved.elsewhere, CREATED in moved.missing) == ((CREATED,), True, True)
     with public.connect() as connection:
-        want_subscriptions(connection, org_id, is_wanted=False)
+        want_subscriptions(connection, org_id, "pco", is_wanted=False)
     unwanted = inspect(public, org_id)
     assert unwanted is not None
     assert set(unwanted.unwanted) >= {CREATED, UPDATED}
     assert simulator.truth(org_id, SUBSCRIPTIONS) == before
     with public.connect() as connection:
-        assert subscriptions_of(connection, other) == []
+        assert subscriptions_of(connection, other, "pco") == []

@@ -53,7 +53,7 @@ def subscribed(service: Database) -> Database:
 def subscribe(connection: psycopg.Connection[Any], database: Database, org_id: str, secret: str) -> None:
     cipher, token = cipher_from(database.settings), PersonalAccessToken("app", SecretStr("secret"))
     add_org(connection, cipher, org_id, org_id, token, organization_id=org_id[-3:], adapter="pco")
-    keep_subscription(connection, cipher, org_id, Subscription("1", EVENT, "http://here"), secret)
+    keep_subscription(connection, cipher, org_id, "pco", Subscription("1", EVENT, "http://here"), secret)
 
 
 def deliver(database: Database, body: bytes, secret: str = f"secret of {ORG}", path: str = PATH) -> tuple[int, Any]:

@@ -70,7 +70,7 @@ def test_an_org_is_subscribed_to_all_that_is_mapped_each_with_its_own_secret(
     assert [row for row in there(simulator, org_id) if row not in ours] == before
     assert there(simulator, other) == there(simulator, other)
     with public.connect() as connection:
-        secrets = secrets_of(connection, cipher_from(public.settings), org_id)
+        secrets = secrets_of(connection, cipher_from(public.settings), org_id, "pco")
         stored = connection.execute("SELECT secret FROM sync.webhook_subscriptions").fetchall()
         assert list_alerts(connection) == []
     told = {row["attributes"]["name"]: row["withheld"]["authenticity_secret"] for row in ours}
@@ -103,7 +103,7 @@ def test_what_was_disabled_or_deleted_is_mended_alerted_and_its_gap_filled(
     with public.connect() as connection:
         [alert] = list_alerts(connection)
         assert (alert.kind, alert.org_id) == ("webhooks_disabled", org_id)
-        assert len(subscriptions_of(connection, org_id)) == len(MAPPED)
+        assert len(subscriptions_of(connection, org_id, "pco")) == len(MAPPED)
     assert requests(public) == [(org_id, '["people.emails", "services.items"]', "webhook")]
     ensure(public, org_id)
     with public.connect() as connection:
@@ -146,7 +146,7 @@ def test_a_secret_rotated_elsewhere_or_lost_here_is_learnt_again(public: Databas
     ensured = ensure(public, org_id)
     assert (ensured.added, ensured.enabled) == ((), ())
     with public.connect() as connection:
-        secrets = secrets_of(connection, cipher_from(public.settings), org_id)
+        secrets = secrets_of(connection, cipher_from(public.settings), org_id, "pco")
     assert secrets[event] == (b"rotated",)
     assert len(secrets[lost]) == 1
 
@@ -169,9 +169,9 @@ def test_unsubscribed_it_stays_so_until_wanted_again(public: Database, simulator
     assert sorted(asyncio.run(unsubscribe(public, org_id, adapter="pco"))) == sorted(MAPPED)
     assert there(simulator, org_id) == before
     with public.connect() as connection:
-        assert subscriptions_of(connection, org_id) == []
+        assert subscriptions_of(connection, org_id, "pco") == []
         assert org_id not in _all_due(connection)
-        want_subscriptions(connection, org_id, is_wanted=True)
+        want_subscriptions(connection, org_id, "pco", is_wanted=True)
         assert org_id in _all_due(connection)
 
 
@@ -222,8 +222,8 @@ def test_what_keeps_an_org_from_subscribing_is_said_and_no_more(public: Database
         pause_org(connection, org_id)
     assert "paused" in str(ensure(public, org_id).problem)
     with public.connect() as connection:
-        assert "paused" in str(state_of(connection, org_id).problem)
-        assert state_of(connection, org_id).ensured_at is None
+        assert "paused" in str(state_of(connection, org_id, "pco").problem)
+        assert state_of(connection, org_id, "pco").ensured_at is None
         assert connection.execute("SELECT state FROM sync.connections GROUP BY 1").fetchall() == [("connected",)]
     with pytest.raises(UnknownOrg):
         ensure(public, "org_01k5t0w2m1e9qv4y8z3n7b6c5d")
@@ -243,9 +243,9 @@ def test_secrets_follow_a_new_encryption_key(public: Database, simulator: Simula
     old = public.settings.encryption_keys[0].get_secret_value()
     new = "bmV3LW9wZW5mYWl0aC10ZXN0cy1rZXktMzItYnl0ZXM="
     with public.connect() as connection:
-        before = secrets_of(connection, Cipher((old,)), org_id)
+        before = secrets_of(connection, Cipher((old,)), org_id, "pco")
     keys = {"encryption_keys": (SecretStr(new), SecretStr(old))}
     outcomes = reencrypt(replace(public, settings=public.settings.model_copy(update=keys)))
     assert len(MAPPED) in [outcome.renewed for outcome in outcomes]
     with public.connect() as connection:
-        assert secrets_of(connection, Cipher((new,)), org_id) == before
+        assert secrets_of(connection, Cipher((new,)), org_id, "pco") == before
