@@ -31,7 +31,7 @@ def _after(database: Database, failures: int) -> list[tuple[str, str, int]]:
 def test_it_is_raised_at_the_second_failure_and_over_with_the_next_success(database: Database) -> None:
     assert _after(database, 1) == []
     raised = _after(database, 2)
-    assert raised == [("incremental sweep", "its incremental sync has failed 2 times in a row: out of order", 1)]
+    assert raised == [("pco incremental sweep", "its incremental sync has failed 2 times in a row: out of order", 1)]
     assert _after(database, 3) == raised
     assert _after(database, 0) == []
 

@@ -14,7 +14,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConnectionRejected, OrgPaused, UnknownOrg
 from openfaith_pipeline.network.credentials import PersonalAccessToken
 from openfaith_pipeline.orgs.org_ids import new_org_id
-from openfaith_pipeline.orgs.registry import pause_org
+from openfaith_pipeline.orgs.registry import OrgConnection, pause_org
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline_tests.tenants import connection_of
 
