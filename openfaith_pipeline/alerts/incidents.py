@@ -6,23 +6,14 @@ go to chat rooms and mailboxes, so they contain no secrets and no personal data.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import class_row, scalar_row
 
+from openfaith_pipeline.database.bookkeeping.alerts import AlertKind
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.text.printable import printable
-
-AlertKind = Literal[
-    "run_failed",
-    "connection_dead",
-    "connections_dying",
-    "deletes_held",
-    "freshness_missed",
-    "webhooks_disabled",
-    "conflicts_waiting",
-]
 
 _THE_ONE: Final = ""
 _LONGEST_TEXT: Final = 1000

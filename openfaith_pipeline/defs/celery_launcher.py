@@ -8,35 +8,25 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from openfaith_pipeline.defs.celery_config import CONFIG, QUEUE, declare_queue
-from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, LaunchRunContext
-from openfaith_pipeline.defs.launcher import START_WITHIN, lease_health
+from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult
+from openfaith_pipeline.defs.launcher import START_WITHIN, TracedRunLauncher, lease_health
 from openfaith_pipeline.defs.storage import database_of
-from openfaith_pipeline.defs.tracing import traced_launch
 from openfaith_pipeline.load.run_workers import time_with_room
 
 _ROOM_FOR: Final = timedelta(seconds=30)
 """For how long a worker must have had a free slot until a run that did not begin is taken to be lost."""
 
 
-class LeaseCeleryRunLauncher(CeleryRunLauncher):
+class LeaseCeleryRunLauncher(TracedRunLauncher, CeleryRunLauncher):
     """Dagster's Celery launcher, which by itself considers the run of a killed worker running for ever.
 
     A run whose worker is gone is failed through its lease, as with the default launcher, and Dagster's retry goes to
-    another worker, where the sync continues from its last committed page. Resuming the same run is not supported:
-    Dagster's call for it fails.
+    another worker. Dagster's call that resumes the same run would fail.
     """
 
     def __init__(self, broker: str | None = None, **options: Any) -> None:
         super().__init__(**{**options, "broker": broker, "default_queue": QUEUE, "config_source": CONFIG})
         declare_queue(self.celery)
-
-    def launch_run(self, context: LaunchRunContext) -> None:
-        with traced_launch(self._instance, context.dagster_run):
-            super().launch_run(context)
-
-    @property
-    def supports_resume_run(self) -> bool:
-        return False
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         return lease_health(self._instance, run)

@@ -30,7 +30,7 @@ from dagster._core.instance import InstanceRef
 
 # Result of a launcher's health check. `dg.DefaultRunLauncher` has no such check, so a run whose host died stays started
 # for ever; dagster#33493 adds one to the Celery launcher only. And the argument of `launch_run`.
-from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 
 # The UI shows and re-executes a run only if it is recorded with its origin.
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
@@ -88,6 +88,7 @@ __all__ = [
     "RemoteJobOrigin",
     "RemoteRepositoryOrigin",
     "RunFailureReason",
+    "RunLauncher",
     "RunQueueConfig",
     "WorkerStatus",
     "WorkspaceFileTarget",

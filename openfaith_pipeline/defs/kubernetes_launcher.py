@@ -6,28 +6,18 @@ from typing import Final
 import dagster as dg
 from dagster_k8s import K8sRunLauncher
 
-from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, LaunchRunContext, WorkerStatus
-from openfaith_pipeline.defs.launcher import START_WITHIN, lease_health
-from openfaith_pipeline.defs.tracing import traced_launch
+from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, WorkerStatus
+from openfaith_pipeline.defs.launcher import START_WITHIN, TracedRunLauncher, lease_health
 
 _PENDING_AT_MOST: Final = timedelta(hours=1)
 """A pod may wait for a node that is being added; one whose image cannot be pulled waits for ever."""
 
 
-class PodRunLauncher(K8sRunLauncher):
+class PodRunLauncher(TracedRunLauncher, K8sRunLauncher):
     """Dagster's launcher, with the signs of life of every other one: a node that is gone may not say so for minutes.
 
-    A run whose pod is gone is failed, and Dagster's retry continues the sync in another pod, as with the other
-    launchers. It is not resumed in place: for that, each run's pod would need the right to make pods.
+    A run is not resumed in its place: for that, each run's pod would need the right to make pods.
     """
-
-    def launch_run(self, context: LaunchRunContext) -> None:
-        with traced_launch(self._instance, context.dagster_run):
-            super().launch_run(context)
-
-    @property
-    def supports_resume_run(self) -> bool:
-        return False
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         by_kubernetes = super().check_run_worker_health(run)

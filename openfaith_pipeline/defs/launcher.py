@@ -5,7 +5,7 @@ from typing import Final
 
 import dagster as dg
 
-from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.defs.tracing import traced_launch
 from openfaith_pipeline.load.run_leases import STALE_AFTER, silence_of
@@ -18,12 +18,24 @@ START_WITHIN: Final = timedelta(seconds=120)
 """How long the process of a launched run may take to begin."""
 
 
-class LeaseRunLauncher(dg.DefaultRunLauncher):
-    """Dagster's default launcher, which by itself leaves a run started for ever if its host dies."""
+class TracedRunLauncher(RunLauncher[dg.DagsterInstance]):
+    """Comes before the launcher that it is combined with: each launch is a span.
+
+    A run whose process is gone is failed, and Dagster's retry continues its sync from the last committed page; the run
+    itself is not resumed.
+    """
 
     def launch_run(self, context: LaunchRunContext) -> None:
         with traced_launch(self._instance, context.dagster_run):
-            super().launch_run(context)
+            super().launch_run(context)  # type: ignore[safe-super] # of the launcher after this one
+
+    @property
+    def supports_resume_run(self) -> bool:
+        return False
+
+
+class LeaseRunLauncher(TracedRunLauncher, dg.DefaultRunLauncher):
+    """Dagster's default launcher, which by itself leaves a run started for ever if its host dies."""
 
     @property
     def supports_check_run_worker_health(self) -> bool:

@@ -1,6 +1,6 @@
 """Incidents, and whether people know of them."""
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 from sqlalchemy import (
     BigInteger,
@@ -15,6 +15,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from openfaith_pipeline.database.bookkeeping.columns import METADATA, count, moment, moment_of_insert, one_of
+
+AlertKind = Literal[
+    "run_failed",
+    "connection_dead",
+    "connections_dying",
+    "deletes_held",
+    "freshness_missed",
+    "webhooks_disabled",
+    "conflicts_waiting",
+]
 
 ALERTS: Final = Table(
     "alerts",
@@ -34,16 +44,7 @@ ALERTS: Final = Table(
     moment_of_insert("next_attempt_at"),
     Column("delivery_error", Text),
     moment("resolved_at"),
-    one_of(
-        "kind",
-        "run_failed",
-        "connection_dead",
-        "connections_dying",
-        "deletes_held",
-        "freshness_missed",
-        "webhooks_disabled",
-        "conflicts_waiting",
-    ),
+    one_of("kind", *get_args(AlertKind)),
 )
 Index(
     "alerts_one_open",

@@ -3,10 +3,6 @@
 import logging
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
 
 import orjson
 import pytest
@@ -20,37 +16,20 @@ from openfaith_pipeline.cli.app import app
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import DeliveryFailed
 from openfaith_pipeline.settings import Settings
+from openfaith_pipeline_tests.receiving import Receiver, receiving
 
 ALERT = ("connection dead: <Amber> & Hill", "refused", "reconnect")
 
 
-@dataclass
-class Receiver:
-    """An HTTP server that takes what Apprise's `json://` sends."""
-
-    url: str = ""
-    status: int = 200
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            receiver.bodies.append(orjson.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(receiver.status)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the tests' output for the tests."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        receiver.url = f"json://user:pl4nted@127.0.0.1:{server.server_port}/church"
+    with receiving("/church") as receiver:
         yield receiver
-        server.shutdown()
+
+
+def url_of(receiver: Receiver) -> str:
+    """As Apprise's `json://` has it."""
+    return f"json://user:pl4nted@127.0.0.1:{receiver.port}/church"
 
 
 def settings_with(*urls: str) -> Settings:
@@ -58,7 +37,7 @@ def settings_with(*urls: str) -> Settings:
 
 
 def test_a_message_arrives_whole_and_as_plain_text(receiver: Receiver) -> None:
-    [channel] = channels_of(settings_with(receiver.url))
+    [channel] = channels_of(settings_with(url_of(receiver)))
     channel.send(*ALERT)
 
     [body] = receiver.bodies
@@ -72,7 +51,7 @@ def test_a_refusal_is_a_failure_that_reveals_no_secret(
     receiver: Receiver, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.status = status
-    [channel] = channels_of(settings_with(receiver.url))
+    [channel] = channels_of(settings_with(url_of(receiver)))
     with caplog.at_level(logging.DEBUG), pytest.raises(DeliveryFailed) as failed:
         channel.send(*ALERT)
 
@@ -99,14 +78,14 @@ def test_without_the_extra_the_message_says_what_to_install(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
-    [channel] = channels_of(settings_with(receiver.url))
+    [channel] = channels_of(settings_with(url_of(receiver)))
     with pytest.raises(DeliveryFailed, match=r"json:// URL .* pip install 'openfaith-pipeline\[apprise\]'"):
         channel.send(*ALERT)
     assert receiver.bodies == []
 
 
 def test_each_url_is_sent_an_alert_once_though_another_fails(receiver: Receiver, database: Database) -> None:
-    channels = channels_of(settings_with("json://127.0.0.1:9/", receiver.url, receiver.url))
+    channels = channels_of(settings_with("json://127.0.0.1:9/", url_of(receiver), url_of(receiver)))
     assert len({channel.name for channel in channels}) == len(channels) == 2
     with database.connect() as connection:
         raise_alert(connection, "freshness_missed", None, "late", "look")
@@ -124,7 +103,7 @@ def test_each_url_is_sent_an_alert_once_though_another_fails(receiver: Receiver,
 def test_the_test_message_goes_to_the_urls_of_the_environment(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OPENFAITH_ALERT_URLS", f"  {receiver.url}\n json://127.0.0.1:9/a,b ")
+    monkeypatch.setenv("OPENFAITH_ALERT_URLS", f"  {url_of(receiver)}\n json://127.0.0.1:9/a,b ")
     result = CliRunner().invoke(app, ["alerts", "test", "--json"])
 
     assert result.exit_code == 1

@@ -4,13 +4,10 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
-import orjson
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -20,40 +17,25 @@ from openfaith_pipeline.alerts.channels import Mail, SlackWebhook, channels_of
 from openfaith_pipeline.errors import DeliveryFailed
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline_tests.certificates import make_certificate
+from openfaith_pipeline_tests.receiving import Receiver, receiving
 
 SECRET_PATH = "/services/T000/pl4nted"
 PASSWORD = "pl4nted-password"
 ALERT = ("connection dead: <Amber> & Hill", "refused", "reconnect")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Slack:
     """A receiver of incoming webhooks."""
 
-    url: str = ""
-    status: int = 200
-    bodies: list[dict[str, Any]] = field(default_factory=list)
+    url: str
+    receiver: Receiver
 
 
 @pytest.fixture
 def slack() -> Iterator[Slack]:
-    receiver = Slack()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            receiver.bodies.append(orjson.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(receiver.status if self.path == SECRET_PATH else 404)
-            self.end_headers()
-            self.wfile.write(b"ok")
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the tests' output for the tests."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        receiver.url = f"http://127.0.0.1:{server.server_port}{SECRET_PATH}"
-        yield receiver
-        server.shutdown()
+    with receiving(SECRET_PATH) as receiver:
+        yield Slack(f"http://127.0.0.1:{receiver.port}{SECRET_PATH}", receiver)
 
 
 def test_slack_is_told_what_happened_and_what_to_do(slack: Slack) -> None:
@@ -61,16 +43,16 @@ def test_slack_is_told_what_happened_and_what_to_do(slack: Slack) -> None:
     channel.send(*ALERT)
 
     text = "*OpenFaith Pipeline: connection dead: &lt;Amber&gt; &amp; Hill*\nrefused\n*What to do:* reconnect"
-    assert slack.bodies == [{"text": text}]
+    assert slack.receiver.bodies == [{"text": text}]
 
 
 @pytest.mark.parametrize("status", [403, 404, 429, 500])
 def test_a_webhook_that_refuses_is_a_failed_delivery_and_asked_once(slack: Slack, status: int) -> None:
-    slack.status = status
+    slack.receiver.status = status
     with pytest.raises(DeliveryFailed, match=str(status)):
         SlackWebhook(Settings(slack_webhook=SecretStr(slack.url))).send(*ALERT)
 
-    assert len(slack.bodies) == 1
+    assert len(slack.receiver.bodies) == 1
 
 
 def test_the_webhooks_secret_is_neither_told_nor_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -52,4 +52,4 @@ def swept(database: Database, order: SweepOrder | None = None) -> tuple[SweepRep
 
 def make_due(database: Database) -> None:
     with database.connect() as connection:
-        connection.execute("UPDATE sync.org_schedules SET next_at = now()")
+        connection.execute("UPDATE sync.source_schedules SET next_at = now()")
