@@ -12,7 +12,7 @@ from openfaith_pipeline.orgs.health import read_health
 from openfaith_pipeline.orgs.naming import find_org
 from openfaith_pipeline.orgs.registry import list_orgs, remove_org
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
 from openfaith_pipeline.webhooks.secrets import subscriptions_of
 from openfaith_pipeline.webhooks.subscriptions import LeftOver, let_go
 
@@ -36,19 +36,29 @@ def remove(
             org = find_org(connection, name)
             org_id = org.org_id
             health = read_health(connection, [org_id], adapter=DEFAULT_SOURCE.adapter)[org_id]
-            ours = len(subscriptions_of(connection, org_id, DEFAULT_SOURCE.adapter))
+            ours = {adapter: len(subscriptions_of(connection, org_id, adapter)) for adapter in SOURCES}
         if not yes:
             terminal.confirm(f"Disconnect {org_id} ({org.name})?")
-        if ours:
-            terminal.say(f"deleting {terminal.number_of(ours, 'webhook subscription')} at Planning Center")
-        left_over = end_subscriptions(database, org_id, DEFAULT_SOURCE.adapter)
+        left_over = [_let_go(database, org_id, adapter, number) for adapter, number in ours.items()]
         _remove(database, org_id)
-    complain_of(org_id, left_over)
+    for each in left_over:
+        complain_of(org_id, each)
     if as_json:
-        webhooks = {"ended": left_over.ended, "left": left_over.left, "problem": left_over.problem}
+        webhooks = {
+            "ended": sum(each.ended for each in left_over),
+            "left": [event for each in left_over for event in each.left],
+            "problem": "; ".join(each.problem for each in left_over if each.problem) or None,
+        }
         terminal.print_json({**describe_org(org, health), "done": "removed", "webhooks": webhooks})
         return
     terminal.report(f"removed {org.org_id} ({org.name})")
+
+
+def _let_go(database: Database, org_id: str, adapter: str, number: int) -> LeftOver:
+    if number:
+        subscriptions = terminal.number_of(number, "webhook subscription")
+        terminal.say(f"deleting {subscriptions} at {SOURCES[adapter].title}")
+    return end_subscriptions(database, org_id, adapter)
 
 
 def _remove(database: Database, org_id: str) -> None:

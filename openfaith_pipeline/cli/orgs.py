@@ -228,7 +228,7 @@ def refresh_tokens(as_json: terminal.JsonOption = False) -> None:
                 2 configuration.
     """
     with open_database(load_settings()) as database:
-        outcomes = refresh_due_tokens(database, adapter=DEFAULT_SOURCE.adapter)
+        outcomes = refresh_due_tokens(database)
     if as_json:
         terminal.print_json(
             {org_id: {"refreshed": error is None, "error": error} for org_id, error in outcomes.items()}

@@ -17,6 +17,7 @@ from time import monotonic, sleep
 from typing import Any, Final
 
 from psycopg import Connection
+from psycopg.rows import tuple_row
 
 from openfaith_pipeline.catalog.connecting import Application
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
@@ -251,30 +252,33 @@ class KeptToken:
 
 
 _DUE: Final = """
-SELECT org_id FROM sync.source_connections JOIN sync.orgs USING (org_id)
- WHERE adapter = %(adapter)s AND kind = 'oauth' AND removed_at IS NULL AND state <> 'needs_reconnect'
+SELECT org_id, adapter FROM sync.source_connections JOIN sync.orgs USING (org_id)
+ WHERE adapter = ANY(%(adapters)s) AND kind = 'oauth' AND removed_at IS NULL AND state <> 'needs_reconnect'
    AND (token_expires_at IS NULL
         OR token_expires_at < now() + CASE WHEN paused_at IS NULL THEN %(soon)s ELSE -%(idle)s END)
  ORDER BY token_expires_at
 """
 
 
-def orgs_with_due_tokens(database: Database, adapter: str) -> list[str]:
-    """Orgs with a token that may expire before the next hourly refresh; paused ones only if their grant would."""
-    with database.connect() as connection:
-        rows = connection.execute(_DUE, {"adapter": adapter, "soon": DUE_BEFORE_EXPIRY, "idle": _IDLE}).fetchall()
-    return [row[0] for row in rows]
+def due_tokens(database: Database) -> list[tuple[str, str]]:
+    """Orgs and sources whose token may expire before the next hourly refresh; paused ones only if their grant would."""
+    values = {"adapters": list(CONNECTORS), "soon": DUE_BEFORE_EXPIRY, "idle": _IDLE}
+    with database.connect() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(_DUE, values).fetchall()
 
 
-def refresh_due_tokens(database: Database, adapter: str) -> dict[str, str | None]:
-    """Refresh every token that expires before the next hourly refresh; returns the error, or None, by org."""
+def refresh_due_tokens(database: Database) -> dict[str, str | None]:
+    """Refresh every token that expires before the next hourly refresh, of every source.
+
+    Returns the errors, or None, by org.
+    """
+    due = due_tokens(database)
     with ThreadPoolExecutor(8) as threads:
-        return dict(
-            threads.map(
-                lambda org_id: (org_id, _refresh_one(database, org_id, adapter)),
-                orgs_with_due_tokens(database, adapter),
-            )
-        )
+        errors = list(threads.map(lambda each: _refresh_one(database, *each), due))
+    by_org: dict[str, list[str]] = {org_id: [] for org_id, _ in due}
+    for (org_id, _), error in zip(due, errors, strict=True):
+        by_org[org_id] += [error] if error else []
+    return {org_id: "; ".join(reasons) or None for org_id, reasons in by_org.items()}
 
 
 def _refresh_one(database: Database, org_id: str, adapter: str) -> str | None:

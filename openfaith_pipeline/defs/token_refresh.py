@@ -4,11 +4,10 @@ from typing import Final
 
 import dagster as dg
 
-from openfaith_pipeline.connections.oauth_tokens import orgs_with_due_tokens, refresh_due_tokens
+from openfaith_pipeline.connections.oauth_tokens import due_tokens, refresh_due_tokens
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
-from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 _FAILURES_TOLD: Final = 20
 
@@ -20,7 +19,7 @@ _FAILURES_TOLD: Final = 20
 )
 def refresh_tokens(context: dg.OpExecutionContext, database: DatabaseResource) -> None:
     with acted_on(context):
-        outcomes = refresh_due_tokens(database.database, adapter=DEFAULT_SOURCE.adapter)
+        outcomes = refresh_due_tokens(database.database)
     failures = {org_id: error for org_id, error in outcomes.items() if error}
     context.add_output_metadata({"refreshed": len(outcomes) - len(failures), "failed": len(failures)})
     for org_id, error in list(failures.items())[:_FAILURES_TOLD]:
@@ -47,5 +46,5 @@ def token_refresh_schedule(
     context: dg.ScheduleEvaluationContext,  # noqa: ARG001 - the form that Dagster calls
     database: DatabaseResource,
 ) -> dg.RunRequest | dg.SkipReason:
-    due = orgs_with_due_tokens(database.database, adapter=DEFAULT_SOURCE.adapter)
+    due = due_tokens(database.database)
     return dg.RunRequest() if due else dg.SkipReason("No token is due.")

@@ -348,7 +348,7 @@ def test_several_connections_that_die_together_raise_one_alarm(database: Databas
     for org_id in org_ids:
         _age(connected, org_id)
         simulator.revoke(org_id)
-    assert all(reason and "grant is over" in reason for reason in refresh_due_tokens(connected, adapter="pco").values())
+    assert all(reason and "grant is over" in reason for reason in refresh_due_tokens(connected).values())
 
     with connected.connect() as connection:
         kinds = [alert.kind for alert in list_alerts(connection)]
@@ -367,11 +367,11 @@ def test_the_hourly_refresh_takes_what_will_not_last_until_the_next(
     _age(connected, second, timedelta(days=-1))
     with connected.connect() as connection:
         pause_org(connection, second)  # its grant lives for 90 days
-    assert refresh_due_tokens(connected, adapter="pco") == {first: None}
+    assert refresh_due_tokens(connected) == {first: None}
     _age(connected, second, timedelta(days=-21))
     _age(connected, third, timedelta(minutes=75))
-    assert refresh_due_tokens(connected, adapter="pco") == {second: None}
-    assert refresh_due_tokens(connected, adapter="pco") == {}
+    assert refresh_due_tokens(connected) == {second: None}
+    assert refresh_due_tokens(connected) == {}
 
 
 async def test_a_token_without_a_refresh_token_is_dead_once_it_is_refused(

@@ -132,7 +132,7 @@ def test_a_refreshed_token_is_written_where_openfaith_finds_it(database: Databas
         assert (
             b"simulated" not in (connection.execute("SELECT previous_secret FROM sync.connections").fetchone() or [])[0]
         )
-    assert refresh_due_tokens(database, adapter="pco") == {}
+    assert refresh_due_tokens(database) == {}
     assert [row["status"] for row in simulator.requests(target="/oauth/token")] == [200]
 
 

@@ -5,7 +5,7 @@ The second source is made up here. It speaks as the simulator does, and its cred
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from openfaith_pipeline.alerts.freshness import watch_freshness
 from openfaith_pipeline.alerts.incidents import list_alerts
 from openfaith_pipeline.catalog.stream import TEXT, Stream
 from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.oauth_tokens import due_tokens
 from openfaith_pipeline.connections.registry import add_org, set_connection_state
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs import org_settings
@@ -25,7 +26,7 @@ from openfaith_pipeline.orgs.delays import read_delays
 from openfaith_pipeline.orgs.health import read_health
 from openfaith_pipeline.orgs.standing import count_standings
 from openfaith_pipeline.orgs.turns import Kind, claim_turns, count_due, enroll_orgs, progress_of
-from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.planning_center import OAuthToken, PersonalAccessToken
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 from openfaith_pipeline.service.health import Readiness
@@ -33,6 +34,8 @@ from openfaith_pipeline.service.metrics.gauges import read_gauges
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sync import attempt
 from openfaith_pipeline.sync.sweep import SweepOrder
+from openfaith_pipeline.webhooks.secrets import Subscription, forget_subscription, keep_subscription, secrets_of
+from openfaith_pipeline.webhooks.subscriptions import state_of, want_subscriptions
 from openfaith_pipeline_tests.integration.sweeps.conftest import make_due, swept
 from openfaith_pipeline_tests.tenants import connection_of
 
@@ -188,3 +191,23 @@ def test_gauges_count_each_source_by_itself(database: Database, church: str, org
     assert both("openfaith_connections", "connected") == [0, 1], "the other has never been synced"
     assert both("openfaith_connections", "not_connected") == [0, len(org_ids) - 1]
     assert (values["openfaith_planning_center_requests_total",], values["openfaith_flock_requests_total",]) == (5, 70)
+
+
+def test_a_token_is_due_at_whichever_source_it_is_of(database: Database, church: str) -> None:
+    soon = OAuthToken(SecretStr("a"), SecretStr("r"), datetime.now(UTC) + timedelta(minutes=5))
+    with database.connect() as connection:
+        add_org(connection, cipher_from(database.settings), church, "A church", soon, adapter="flock")
+    assert due_tokens(database) == [(church, "flock")]
+
+
+def test_subscriptions_of_the_one_source_are_no_others(database: Database, church: str) -> None:
+    cipher = cipher_from(database.settings)
+    with database.connect() as connection:
+        for adapter in sources.SOURCES:
+            ours = Subscription("1", "an event", f"http://127.0.0.1/{adapter}")
+            keep_subscription(connection, cipher, church, adapter, ours, f"secret of {adapter}")
+        want_subscriptions(connection, church, "flock", is_wanted=False)
+        assert [state_of(connection, church, adapter).is_wanted for adapter in sources.SOURCES] == [True, False]
+        forget_subscription(connection, church, "flock", "1")
+        assert secrets_of(connection, cipher, church, "pco") == {"an event": (b"secret of pco",)}
+        assert secrets_of(connection, cipher, church, "flock") == {}
