@@ -207,7 +207,10 @@ def test_what_cannot_be_ended_is_said_and_keeps_nobody(public: Database, simulat
 
 
 def _all_due(connection: Any) -> list[str]:
-    return list(iter(lambda: next_to_check(connection), None))
+    """The orgs, which are connected to one source."""
+    due = list(iter(lambda: next_to_check(connection), None))
+    assert {adapter for _, adapter in due} <= {"pco"}
+    return [org_id for org_id, _ in due]
 
 
 def test_what_keeps_an_org_from_subscribing_is_said_and_no_more(public: Database, simulator: SimulatorClient) -> None:
