@@ -95,7 +95,7 @@ WHERE turn.adapter = %(adapter)s AND turn.kind = %(kind)s AND org.paused_at IS N
   -- whoever else syncs the org from this source now, a person or another kind of turn, is not disturbed
   AND NOT EXISTS (SELECT FROM sync.stream_states AS state
                   WHERE state.org_id = turn.org_id AND state.lease_expires_at > now()
-                    AND state.stream = ANY(%(streams)s))
+                    AND state.stream COLLATE "C" = ANY(%(streams)s))
 """
 
 _CLAIM: Final = f"""
@@ -116,7 +116,7 @@ _NEW: Final = """
 SELECT org.org_id, chosen.sync_every,
        EXISTS (SELECT FROM sync.stream_states AS state
                WHERE state.org_id = org.org_id AND state.last_succeeded_at IS NOT NULL
-                 AND state.stream = ANY(%(streams)s)) AS was_synced
+                 AND state.stream COLLATE "C" = ANY(%(streams)s)) AS was_synced
 FROM sync.orgs AS org JOIN sync.source_connections AS link USING (org_id)
 LEFT JOIN sync.org_settings AS chosen USING (org_id)
 WHERE org.removed_at IS NULL AND link.adapter = %(adapter)s

@@ -27,7 +27,7 @@ SELECT coalesce(extract(epoch FROM max(now() - since)), 0)::float8 AS worst,
           LEFT JOIN sync.org_settings AS chosen USING (org_id)
           LEFT JOIN LATERAL (
                SELECT last_succeeded_at FROM sync.stream_states AS state
-                WHERE state.org_id = org.org_id AND state.stream = ANY(%(streams)s)
+                WHERE state.org_id = org.org_id AND state.stream COLLATE "C" = ANY(%(streams)s)
                   AND state.availability IN ('available', 'silent')
                   AND state.last_succeeded_at IS NOT NULL
                   AND (chosen.streams IS NULL OR chosen.streams && ARRAY[stream, split_part(stream, '.', 1)])
@@ -47,7 +47,7 @@ SELECT (SELECT count(*) FROM sync.quarantine WHERE resolved_at IS NULL) AS quara
 """
 _OF_SOURCE: Final = """
 SELECT (SELECT count(*) FROM sync.failing_streams JOIN sync.orgs USING (org_id)
-         WHERE removed_at IS NULL AND stream = ANY(%(streams)s)) AS failing,
+         WHERE removed_at IS NULL AND stream COLLATE "C" = ANY(%(streams)s)) AS failing,
        coalesce(sum(requests), 0)::bigint AS requests, coalesce(sum(refused), 0)::bigint AS refused
   FROM sync.source_rate_budgets WHERE adapter = %(adapter)s
 """
