@@ -15,7 +15,7 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import SOURCES, names_of_source
 
 Standing = Literal["needs_reconnect", "failing", "late", "withheld", "never_synced", "fresh", "paused"]
 """The first of these that is true of an org, paused ones apart.
@@ -158,6 +158,6 @@ def _judged(limit: timedelta, orgs: Collection[str] | None) -> dict[str, Any]:
     return {
         "limit": limit,
         "orgs": None if orgs is None else sorted(orgs),
-        "adapters": Jsonb({name: stream.product.source.adapter for name, stream in STREAMS.items()}),
+        "adapters": Jsonb({name: adapter for adapter in SOURCES for name in names_of_source(adapter)}),
         "standings": list(STANDINGS),
     }
