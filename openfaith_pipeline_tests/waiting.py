@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(is_so: Callable[[], object], event: str = "the awaited", seconds: float = 60) -> None:
+def wait_until(
+    is_so: Callable[[], object], event: str = "the awaited", seconds: float = 60, every_seconds: float = 0.02
+) -> None:
     """Return once the condition holds; fail, naming the event, if it does not within these seconds."""
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, f"{event}: not within {seconds} s"
-        time.sleep(0.02)
+        time.sleep(every_seconds)

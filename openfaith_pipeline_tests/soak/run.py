@@ -10,7 +10,8 @@ from openfaith_pipeline_tests.soak.incidents import INCIDENTS, Incident, Played,
 from openfaith_pipeline_tests.soak.judging import Row, alerts_of, wrong_alerts
 from openfaith_pipeline_tests.soak.life import live
 from openfaith_pipeline_tests.soak.measures import Growth, growths, measure
-from openfaith_pipeline_tests.soak.world import World, wait_until
+from openfaith_pipeline_tests.soak.world import World
+from openfaith_pipeline_tests.waiting import wait_until
 
 STEPS: Final = 2
 STEP_SECONDS: Final = 86_400 // STEPS
@@ -62,7 +63,7 @@ def soak(world: World, days: int, seconds: float, minutes: float) -> Outcome:
     began_at = time.monotonic()
     plan = _plan(world, days, outcome)
     calm(world, "")
-    wait_until(lambda: _are_settled(world, None), _FIRST_SECONDS, "the first sync of every church")
+    wait_until(lambda: _are_settled(world, None), "the first sync of every church", _FIRST_SECONDS, every_seconds=1)
     for day in range(1, days + 1):
         if time.monotonic() - began_at > minutes * 60:
             break
@@ -135,8 +136,8 @@ def _pass_time(world: World) -> datetime:
 
 def _settle(world: World, outcome: Outcome, since: datetime, name: str) -> None:
     try:
-        wait_until(lambda: _are_settled(world, since), _SETTLE_SECONDS, name)
-    except TimeoutError:
+        wait_until(lambda: _are_settled(world, since), name, _SETTLE_SECONDS, every_seconds=1)
+    except AssertionError:
         # The next step would find it in the middle of its work, so this is no mere slowness.
         outcome.wrong.append(f"{name}: not caught up within {_SETTLE_SECONDS} s; failing: {world.rows(_FAILED)}")
 

@@ -1,15 +1,13 @@
 """Three churches at a simulated Planning Center, and `openfaith-pipeline dev` with all of its processes."""
 
-import json
 import os
 import random
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +25,7 @@ from openfaith_pipeline_tests.soak.clock import Clock
 from openfaith_pipeline_tests.soak.disk import Disk
 from openfaith_pipeline_tests.soak.inbox import Inbox, running_inbox
 from openfaith_pipeline_tests.verbs import PROGRAM
+from openfaith_pipeline_tests.waiting import wait_until
 
 STREAMS: Final = "people,giving,groups"
 PEOPLE: Final = (40, 25, 15)
@@ -142,7 +141,7 @@ def running_world(directory: Path, seed: int) -> Iterator[World]:
         disk = stack.enter_context(Disk.made(directory / "home"))
         inbox = stack.enter_context(running_inbox(clock))
         churches = [
-            ChurchSpec(**{**church.__dict__, "people": people})
+            replace(church, people=people)
             for church, people in zip(made_up_churches(len(PEOPLE), people=1, seed=seed), PEOPLE, strict=True)
         ]
         with _variables(clock.environment):
@@ -182,7 +181,7 @@ def _running_dev(world: World, service: int) -> Iterator[None]:
             command, env=world.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        wait_until(lambda: "Dagster is at" in log.read_text(), _START_SECONDS, f"dev; see {log}")
+        wait_until(lambda: "Dagster is at" in log.read_text(), f"dev; see {log}", _START_SECONDS)
         yield
     finally:
         world.dev.terminate()
@@ -193,14 +192,6 @@ def _running_dev(world: World, service: int) -> Iterator[None]:
             world.dev.wait()
         # The home's disk goes with the run.
         shutil.copytree(world.settings.home / "logs", world.directory / "logs", dirs_exist_ok=True)
-
-
-def wait_until(is_so: Callable[[], object], seconds: float, awaited: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds:.0f} s for {awaited}")
-        time.sleep(1)
 
 
 @contextmanager
@@ -233,7 +224,3 @@ _PARTS: Final = {
 def _part_of(process: psutil.Process) -> str:
     command = " ".join(process.cmdline())
     return next((part for part, words in _PARTS.items() if words in command), "another")
-
-
-def json_of(told: str) -> Any:
-    return json.loads(told)
