@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient
+from openfaith_pipeline_tests.acceptance.dagster.processes import free_port
 from openfaith_pipeline_tests.verbs import Verbs
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,9 @@ def test_a_wrong_variable_is_named(wrong: dict[str, str], named: str, tmp_path: 
 @pytest.mark.parametrize("verb", [("demo",), ("dev",), ("org", "list"), ("db", "start")], ids=" ".join)
 def test_a_home_that_cannot_be_written_is_said_so(verb: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    outcome = Verbs({"OPENFAITH_HOME": str(tmp_path / "file" / "home")})(*verb)
+    # Somebody's own `dev` may have the usual ports.
+    ports = ("--port", str(free_port()), "--service-port", str(free_port())) if verb == ("dev",) else ()
+    outcome = Verbs({"OPENFAITH_HOME": str(tmp_path / "file" / "home")})(*verb, *ports)
 
     assert outcome.code == 2
     assert "OPENFAITH_HOME" in outcome.err
