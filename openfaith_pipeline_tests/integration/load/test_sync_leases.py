@@ -97,7 +97,7 @@ def recorded(database: Database) -> list[tuple[str, str | None]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_killed_process_leaves_no_sync_running(database: Database, environment: dict[str, str], kind: str) -> None:
-    org = Org(new_org_id(), "Church", None, None, None)
+    org = Org(new_org_id(), "Church", None)
     add_orgs(database, {org.org_id: org.name})
     process = fork(_work, kind, org, environment=environment_with(**environment))
     try:

@@ -91,7 +91,7 @@ def test_the_document_names_the_run_of_one_org_and_of_each_of_several() -> None:
 def test_the_table_has_a_row_for_each_stream_that_has_records() -> None:
     full = result("people.tabs", row_count=3, inserted=3, requests=1, seconds=2.0, waited_seconds=5.0)
     shown = io.StringIO()
-    org = Org(ORG, "Grace [x]", None, "connected", None)
+    org = Org(ORG, "Grace [x]", None)
     Console(file=shown, width=120).print(tabulate_report(org, report(full, result("people.lists", row_count=0))))
 
     lines = [line.split() for line in shown.getvalue().splitlines()]
@@ -106,7 +106,7 @@ def test_the_end_is_a_line_of_what_was_read_and_one_of_what_there_is() -> None:
     tables = {"people": TransformResult("people", 1, 0, 0, 1200)}
     ended = OrgReport(ORG, "run-1", "failed", {each.stream: each for each in (read, failed)}, tables)
 
-    assert summarize(Org(ORG, "Grace", None, "connected", None), ended) == [
+    assert summarize(Org(ORG, "Grace", None), ended) == [
         f"Grace ({ORG}): failed: 30 rows of 1 stream read, 3 new, 1 changed; 3 requests",
         "  in OpenFaith's tables: 1,200 people",
     ]
