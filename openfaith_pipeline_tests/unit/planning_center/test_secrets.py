@@ -106,7 +106,8 @@ def test_no_error_leads_back_to_the_request() -> None:
 def test_spans_tell_method_path_attempt_status_and_outcome(spans: InMemorySpanExporter) -> None:
     run(ask(refusal(500), CREDENTIALS[0]))
     run(ask(page("1"), CREDENTIALS[0]))
-    assert all(span.events == () for span in spans.get_finished_spans())
+    [failed] = [dict(event.attributes or {}) for span in spans.get_finished_spans() for event in span.events]
+    assert failed == {"error.type": "TransientError", "http.response.status_code": 500}
     finished = spans.get_finished_spans()
     told = [(span.name, dict(span.attributes or {}), span.status.is_ok) for span in finished if span.name == "GET"]
     request = {"http.request.method": "GET", "server.address": "pco.invalid", "url.path": "/people/v2/people"}
