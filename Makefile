@@ -17,7 +17,7 @@ WORKERS ?= 3
 ARGS ?=
 PYTHONS ?= python3.11 python3.12 python3.13
 
-.PHONY: broker help demo dev test test-fast test-package chaos soak lint audit format docs dist browser install clean
+.PHONY: broker help demo dev test test-fast test-package chaos soak lint audit format docs pictures dist browser install clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -74,6 +74,9 @@ format: $(READY)  ## format the code and mend what ruff can
 
 docs: $(READY)  ## write the generated pages of docs/ anew
 	@$(BIN)/python -m openfaith_pipeline_tests.generated_docs
+
+pictures: $(READY) browser  ## the pictures of docs/images, while `make dev` runs on the demo's data
+	@$(BIN)/python -m openfaith_pipeline_tests.pictures $(ARGS)
 
 # The browser test drives Debian's Chromium. As root it is installed when missing; a user is told what to do.
 browser: $(READY)

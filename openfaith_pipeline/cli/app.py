@@ -1,5 +1,6 @@
 """The command tree, and the translation of errors into messages and exit codes."""
 
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -66,6 +67,9 @@ _NOT_TRACED: Final = frozenset({"dev", "serve", "worker", "dagster", "simulator"
 """Verbs that become, or supervise, processes with telemetry of their own, and one that reports unusable settings."""
 
 
+_EXAMPLES: Final = re.compile(r"\n\nExamples:\n")
+
+
 class _Verbs(TyperGroup):
     """Imports a verb on first use: all of them together take over a second."""
 
@@ -113,7 +117,16 @@ def _imported(name: str) -> Any:
         alone.add_typer(verb, name=name)
     else:
         alone.command(name)(verb)
-    return get_group(alone).commands[name]
+    command = get_group(alone).commands[name]
+    _keep_lines_of_examples(command)
+    return command
+
+
+def _keep_lines_of_examples(command: Any) -> None:
+    """Of a verb and those in it: Click would make one paragraph of them."""
+    command.help = _EXAMPLES.sub("\n\n\b\nExamples:\n", command.help or "") or None
+    for each in getattr(command, "commands", {}).values():
+        _keep_lines_of_examples(each)
 
 
 def _print_version(is_wanted: bool) -> None:

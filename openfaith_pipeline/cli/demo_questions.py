@@ -28,7 +28,7 @@ def print_answers(database: Database, org: Org) -> None:
         numbers = [name for name, value in zip(columns, rows[0], strict=True) if isinstance(value, int | Decimal)]
         shown = [[_written(value) for value in row] for row in rows[:_ROWS_SHOWN]]
         terminal.output().print()
-        terminal.output().print(terminal.table(columns, shown, title=f"{question.title} {org.name}", numbers=numbers))
+        terminal.output().print(terminal.table(columns, shown, title=f"{org.name}: {question.title}", numbers=numbers))
 
 
 def _answer(

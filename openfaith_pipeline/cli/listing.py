@@ -12,6 +12,7 @@ from rich.text import Text
 _GAP: Final = 2
 _PROSE_WIDTH: Final = 24
 """A cell of several words is wrapped to no less."""
+_UNTITLED: Final = "remarks"
 _LONGEST_WORD: Final = 48
 """What is longer, such as an address, may be broken; ids and names of streams are not."""
 
@@ -48,17 +49,24 @@ class Listing:
             yield Text(self.title, "bold")
         needed = sum(self._least_width(number) + _GAP for number in shown)
         yield from console.render(table, options.update(width=max(options.max_width, needed)))
-        if left_out := [self.columns[number] for number in self._numbers() if number not in shown]:
+        if left_out := [self.columns[number] or _UNTITLED for number in self._numbers() if number not in shown]:
             yield Text(f"left out for want of room: {', '.join(left_out)}; --json has all", "dim")
 
     def _shown(self, width: int) -> list[int]:
-        """The columns for which there is room."""
-        shown = list(self._numbers())
+        """The columns for which there is room: once a wide one is left out, smaller ones may fit again."""
+        shown, gone = list(self._numbers()), list[int]()
         for column in self.first_to_go:
-            if sum(self._width(number) + _GAP for number in shown) - _GAP <= width:
+            if self._fit(shown, width):
                 break
-            shown.remove(list(self.columns).index(column))
-        return shown
+            gone.append(list(self.columns).index(column))
+            shown.remove(gone[-1])
+        for number in reversed(gone):
+            if self._fit([*shown, number], width):
+                shown.append(number)
+        return sorted(shown)
+
+    def _fit(self, numbers: Collection[int], width: int) -> bool:
+        return sum(self._width(number) + _GAP for number in numbers) - _GAP <= width
 
     def _numbers(self) -> Iterator[int]:
         return iter(range(len(self.columns)))

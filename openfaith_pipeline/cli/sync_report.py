@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from openfaith_pipeline.defs.reports import OrgReport
 
 NO_REASON: Final = "its process ended without an error message"
+_TABLES_SHOWN: Final = 6
 _FIRST_TO_GO: Final = ("waited", "unchanged", "requests", "took", "changed", "deleted", "new")
 
 
@@ -63,6 +64,8 @@ def summarize(org: Org, report: "OrgReport") -> list[str]:
     requests = terminal.number_of(_sum(results, "requests"), "request")
     lines = [f"{org.name} ({org.org_id}): {report.status}: {read}, {changes or 'nothing new'}; {requests}"]
     tables = [f"{result.row_count:,} {name.replace('_', ' ')}" for name, result in report.tables.items()]
+    if len(tables) > _TABLES_SHOWN:
+        tables[_TABLES_SHOWN:] = [f"and the rows of {len(tables) - _TABLES_SHOWN} more tables"]
     return [*lines, f"  in OpenFaith's tables: {', '.join(tables)}"] if tables else lines
 
 

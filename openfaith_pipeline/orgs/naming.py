@@ -1,5 +1,6 @@
 """Orgs as people name them: by id, by a beginning of it that no other has, or by the church's name."""
 
+import re
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, Protocol, TypeVar
@@ -65,8 +66,11 @@ def _fitting(orgs: Sequence[_N], name: str) -> list[_N]:
 
 
 def _near(orgs: Sequence[_N], name: str) -> list[_N]:
-    names = get_close_matches(name.casefold(), [org.name.casefold() for org in orgs], n=_MOST_LISTED)
-    return [org for org in orgs if org.name.casefold() in names]
+    """Those that are spelled alike, or have a word that begins so; not taken for it, since verbs also remove."""
+    wanted = name.strip().casefold()
+    names = get_close_matches(wanted, [org.name.casefold() for org in orgs], n=_MOST_LISTED)
+    begins = re.compile(rf"\b{re.escape(wanted)}") if wanted else None
+    return [org for org in orgs if org.name.casefold() in names or (begins and begins.search(org.name.casefold()))]
 
 
 def _listed(orgs: Sequence[Named]) -> str:

@@ -299,6 +299,7 @@ class SyncPage(Read):
 
     sync_id: str
     org_ids: list[str]
+    org_names: dict[str, str]
     status: str
     mode: str | None
     trigger: str

@@ -1,12 +1,13 @@
 """One sync, or the request for one that has not begun."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from psycopg import Connection
 
 from openfaith_pipeline.errors import UnknownRequest
 from openfaith_pipeline.inbox.requests import Request, get_request
+from openfaith_pipeline.orgs.naming import names_of
 from openfaith_pipeline.orgs.sync_progress import SyncProgress, read_sync_progress
 from openfaith_pipeline.service.status.models import StepLine, SyncPage
 from openfaith_pipeline.settings import Settings
@@ -18,17 +19,19 @@ def read_sync(
     """Raise UnknownRequest where there is none that the caller may see. visible: their orgs, None for all."""
     progress = read_sync_progress(connection, sync_id, visible)
     if progress:
-        return _of_progress(progress, settings)
+        names = names_of(connection, {step.org_id for step in progress.streams})
+        return _of_progress(progress, names, settings)
     request = get_request(connection, sync_id)
     if visible is not None and request.org_id not in visible:
         raise UnknownRequest(f"there is no execution {sync_id[:80]!r}")
-    return _of_request(request, settings)
+    return _of_request(request, names_of(connection, [request.org_id]), settings)
 
 
-def _of_progress(progress: SyncProgress, settings: Settings) -> SyncPage:
+def _of_progress(progress: SyncProgress, names: Mapping[str, str], settings: Settings) -> SyncPage:
     return SyncPage(
         sync_id=progress.sync_id,
         org_ids=sorted({step.org_id for step in progress.streams}),
+        org_names=dict(names),
         status=progress.status,
         mode=progress.mode,
         trigger=progress.trigger,
@@ -48,10 +51,11 @@ def _of_progress(progress: SyncProgress, settings: Settings) -> SyncPage:
     )
 
 
-def _of_request(request: Request, settings: Settings) -> SyncPage:
+def _of_request(request: Request, names: Mapping[str, str], settings: Settings) -> SyncPage:
     return SyncPage(
         sync_id=request.request_id,
         org_ids=[request.org_id],
+        org_names=dict(names),
         status=request.status,
         mode=request.payload.get("mode"),
         trigger=request.trigger,

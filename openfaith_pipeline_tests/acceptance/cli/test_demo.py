@@ -1,5 +1,6 @@
 """`demo`: two churches from nothing, and again."""
 
+import signal
 import socket
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from openfaith_pipeline.database import open_database
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline_tests.acceptance.cli.conftest import DEMO
 from openfaith_pipeline_tests.verbs import Outcome, Verbs
+from openfaith_pipeline_tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -77,6 +79,24 @@ def test_a_verb_that_reads_from_a_made_up_church_has_the_simulator_answer_and_sa
     verified = verb("verify", org_id, "--stream", "people.emails")
     assert verified.code == 0, verified.err
     assert f"answers for it at {placed.url}" in verified.err
+
+    subscribed = verb("webhooks", "subscribe", org_id, OPENFAITH_PUBLIC_URL="http://127.0.0.1:9")
+    assert subscribed.code == 0, subscribed.err
+    assert f"answers for it at {placed.url}" in subscribed.err
+    ended = verb("webhooks", "unsubscribe", org_id)
+    assert f"answers for it at {placed.url}" in ended.err
+
+
+def test_a_backfill_that_is_watched_has_the_simulator_answer(demo: Outcome, verb: Verbs, demo_home: Path) -> None:
+    """No daemon runs here: it is interrupted while its runs wait, and the simulator goes with it."""
+    watching = verb.start("backfill", min(demo.document["orgs"]), "--stream", "people.emails", "--name", "watched")
+    churches = load_demo(Settings(home=demo_home))
+    assert churches is not None
+    wait_until(lambda: is_answering(churches), "the simulator answers", seconds=60)
+    watching.send_signal(signal.SIGINT)
+    _, err = watching.communicate(timeout=60)
+    assert (watching.returncode, f"answers for it at {churches.url}" in err) == (130, True), err
+    wait_until(lambda: not is_answering(churches), "the simulator is gone")
 
 
 def test_a_simulator_is_stopped_when_the_last_verb_that_reads_from_it_has_ended(demo: Outcome, demo_home: Path) -> None:

@@ -198,6 +198,7 @@ def test_a_running_sync_shows_its_share_and_time_left(page: Page) -> None:
     page.goto(PAGES["sync"])
     expect(page.get_by_text(re.compile(r"^4\d % done, about \d+ (s|min) left$"))).to_be_visible()
     expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.get_by_role("link", name="<b>Grace</b>")).to_have_attribute("href", f"/orgs/{CHURCH}")
     expect(page.get_by_text(re.compile(r"12,500, \d+ a second"))).to_be_visible()
 
 

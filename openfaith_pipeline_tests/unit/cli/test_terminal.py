@@ -55,3 +55,18 @@ def test_json_is_one_document_with_times_in_utc(capsys: pytest.CaptureFixture[st
     terminal.print_json({"at": datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)})
 
     assert capsys.readouterr().out == '{\n  "at": "2030-01-02T03:04:05Z"\n}\n'
+
+
+def test_a_small_column_stays_where_leaving_out_a_wide_one_makes_room_for_it() -> None:
+    rows = [["org_01k5t0w2m1e9qv4y8z3n7b6c5d", "2026-01-01 10:00 UTC, 3 min ago", "12", "1 alert"]]
+    columns = ("org", "last success", "streams", "")
+    listing = terminal.table(columns, rows, numbers=("streams",), first_to_go=("streams", "", "last success"))
+    shown = {}
+    for width in (56, 42, 34):
+        out = io.StringIO()
+        Console(file=out, width=width).print(listing, crop=False)
+        shown[width] = " ".join(out.getvalue().split())
+
+    assert "ago" in shown[56] and "room: streams, remarks;" in shown[56]
+    assert "1 alert" in shown[42] and "room: last success, streams;" in shown[42]
+    assert "room: last success, streams, remarks;" in shown[34]
