@@ -29,7 +29,7 @@ class Span:
 
 @dataclass
 class Collector:
-    """What has arrived. raw: every body as it came, for searching."""
+    """The telemetry received. raw: every request body unparsed, for searching."""
 
     port: int = 0
     spans: list[Span] = field(default_factory=list, repr=False)

@@ -21,7 +21,7 @@ from openfaith_pipeline.simulator import server
 from openfaith_pipeline_tests.forking import fork_simulator
 from openfaith_pipeline_tests.planted import ENCRYPTION_KEY, Watch, leaks_of_database, leaks_of_files
 
-# On a busy machine any example may take longer than hypothesis' 200 ms; pytest-timeout ends what hangs.
+# On a busy machine any example may exceed hypothesis' deadline of 200 ms; pytest-timeout ends a hanging test.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
@@ -44,7 +44,7 @@ def _nothing_planted_is_told(watch: Watch) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
-    """What the developer has set for their own use must not reach the tests, least of all DB_*."""
+    """The developer's own settings must not reach the tests, least of all DB_*."""
     with pytest.MonkeyPatch.context() as patch:
         for field in Settings.model_fields.values():
             patch.delenv(str(field.validation_alias), raising=False)
@@ -53,7 +53,7 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _simulators_are_forked() -> Iterator[None]:
-    """There are hundreds, and each would import for a second what is the same for all."""
+    """There are hundreds of simulators, and each new process would spend a second on imports."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "_start_child", fork_simulator)
         yield
@@ -133,7 +133,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """The variables that say what `settings` says of home, database and key."""
+    """The environment variables for the home, database and key of `settings`."""
     return {
         "OPENFAITH_HOME": str(settings.home),
         "DB_HOST_PRIMARY": str(settings.db_host),

@@ -93,7 +93,7 @@ def _become(
 def become(
     target: Callable[..., object], arguments: Sequence[Any], environment: Mapping[str, str], streams: Sequence[int]
 ) -> None:
-    """Do `target` in a fresh fork as a program of its own does. streams: what are to be its first file descriptors."""
+    """Run `target` in a fresh fork as if it were a program. streams: its file descriptors 0, 1, 2, ..."""
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
     sys.stdin = os.fdopen(0)

@@ -36,7 +36,7 @@ def visit(url: str) -> str:
 
 
 def grant(simulator: SimulatorClient, org_id: str) -> OAuthToken:
-    """What a church's approval gives."""
+    """The token that a church's approval yields."""
     simulator.sign_in(org_id)
     url = application(simulator.url).authorization_url(
         redirect_uri=REDIRECT_URI, scopes=SCOPES, state="s", verifier="v" * 50

@@ -46,13 +46,13 @@ _TELLING: Final = re.compile(r"(^|_)(error|reason|message|mend|comment|requested
 
 
 def found_in(text: str, pattern: str = EITHER) -> str | None:
-    """What is planted in a text, with a little of what is around it."""
+    """The first planted value in a text, with some context."""
     found = re.search(pattern, text)
     return text[max(0, found.start() - 60) : found.end() + 20] if found else None
 
 
 class Watch(logging.Handler, SpanProcessor):
-    """Hears every log line and every span of this process. leaks: what was found since `take`."""
+    """Listens to every log line and span of this process. leaks: those found since `take`."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -85,7 +85,7 @@ class Watch(logging.Handler, SpanProcessor):
 
 
 def leaks_of_database(connection: Connection[Any]) -> list[str]:
-    """Planted things in Dagster's events and tags, and in what our bookkeeping tells people."""
+    """Planted values in Dagster's events and tags, and in the bookkeeping that people see."""
     leaks: list[str] = []
     with connection.cursor(row_factory=tuple_row) as cursor:
         for table, column in _told_columns(cursor.execute(_PRESENT).fetchall()):

@@ -1,4 +1,4 @@
-"""An HTTP server for what alerts send."""
+"""An HTTP server that receives alerts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

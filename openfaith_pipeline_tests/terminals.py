@@ -1,4 +1,4 @@
-"""The command line at a terminal of its own: a pty of some width, keys that are pressed, and what is seen of it."""
+"""The command line in a pseudoterminal of some width: send keys, read the screen."""
 
 import fcntl
 import os
@@ -39,7 +39,7 @@ class Session:
         self.screen.send(keys)
 
     def end(self, seconds: float = 60) -> tuple[int | None, str]:
-        """The exit code, and what was seen since the last time."""
+        """Wait for the end. Returns the exit code and the output since the last read."""
         self.screen.expect(EOF, timeout=seconds)
         seen = _plain(self.screen.before)
         self.process.join(seconds)
@@ -77,7 +77,7 @@ class Terminal:
             screen.close()
 
     def __call__(self, *arguments: str, seconds: float = 60) -> tuple[int | None, str]:
-        """The exit code of a verb that needs nobody, and what was seen."""
+        """Run a verb without input. Returns its exit code and output."""
         with self.running(*arguments) as session:
             return session.end(seconds)
 

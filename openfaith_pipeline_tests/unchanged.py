@@ -2,8 +2,8 @@
 
     python -m openfaith_pipeline_tests.unchanged [--people 800]
 
-All streams of all products, parents and links included: a first sync, three more, then one of every other kind. Tells
-of each how long it took, its requests, and what it wrote; exit code 1 where that is anything, or a table differs.
+All streams of all products, parents and links included: a first sync, three more, then one of every other kind. Prints
+the duration, requests and rows written of each; exit code 1 if a later one wrote anything or a table differs.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def _synced(
     *,
     is_first: bool = False,
 ) -> list[str]:
-    """Sync and compare; what is wrong."""
+    """Sync and compare. Returns the faults found."""
     simulator.forget_requests()
     started = monotonic()
     results = sync(database, org_id, streams, **asked)

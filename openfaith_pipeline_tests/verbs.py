@@ -54,7 +54,7 @@ class Verbs:
                 raise TimeoutError(f"{arguments} runs for {seconds} s: {streams[2].read_text()}")
             out, err = (stream.read_text() for stream in streams[1:])
         assert "Traceback" not in err + out, err + out
-        assert found_in(err) is None  # what is asked for goes to stdout, and may be about people
+        assert found_in(err) is None  # stdout may hold people's data, if the verb shows it
         assert found_in(out, SECRETS) is None
         return Outcome(process.exitcode, out, err)
 
@@ -71,7 +71,7 @@ class Verbs:
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str], streams: Sequence[Path], cwd: Path | None) -> None:
-    """One verb in a fresh fork, which becomes what `PROGRAM` would be."""
+    """Run one verb in a fresh fork, as `PROGRAM` would."""
     modes = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT)
     opened = [os.open(path, mode) for path, mode in zip(streams, modes, strict=True)]
     os.chdir(cwd or Path.cwd())

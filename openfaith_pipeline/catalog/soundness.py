@@ -32,7 +32,7 @@ def _path_problems(stream: "Stream") -> Iterator[str]:
     if stream.fallback_path and not stream.is_unconfirmed:
         yield "fallback_path is for a path that may be absent"
     if stream.counted_by.keys() - set(stream.placeholders):
-        yield "counted_by names what is no parent that lists it"
+        yield "counted_by names a type that is not a parent listing it"
     if stream.walked_under.keys() - {name for path in stream.all_paths for name in placeholders_of(path)}:
         yield "walked_under names a placeholder that is in no path"
 

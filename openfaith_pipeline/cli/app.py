@@ -73,10 +73,10 @@ _EXAMPLES: Final = re.compile(r"\n\nExamples:\n")
 class _Verbs(TyperGroup):
     """Imports a verb on first use: all of them together take over a second."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - as asked
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - overridden
         return list(VERBS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]  # noqa: ARG002 - as asked
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]  # noqa: ARG002 - overridden
         # For an unknown verb, Typer suggests similar ones from all names it knows.
         for name in [cmd_name] if cmd_name in VERBS else VERBS:
             self.commands[name] = _imported(name)

@@ -27,7 +27,7 @@ _SAY_EVERY_SECONDS = 5.0
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(
-        "--passphrase-file", metavar="FILE", help="Read the passphrase from the first line of a file; else it is asked."
+        "--passphrase-file", metavar="FILE", help="Read the passphrase from the first line of a file; else prompt."
     ),
 ]
 
@@ -72,7 +72,7 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `db backup` wrote.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Remove everything that the database holds now, after asking.")
+        bool, typer.Option("--replace", help="Remove everything that the database holds now, after a prompt.")
     ] = False,
     yes: terminal.YesOption = False,
     passphrase_file: PassphraseFile = None,
@@ -181,7 +181,7 @@ def _report(settings: Settings, restored: Restored, *, has_key: bool, is_written
 
 
 def _variable(settings: Settings) -> str:
-    return "" if settings.is_embedded else "; set OPENFAITH_ENCRYPTION_KEYS to what it holds"
+    return "" if settings.is_embedded else "; set OPENFAITH_ENCRYPTION_KEYS to its content"
 
 
 def _place_of_key(settings: Settings) -> str:

@@ -91,7 +91,7 @@ def add(
         typer.Option("--org", metavar="ORG", autocompletion=complete_org, help="A church that it sees; repeatable."),
     ] = None,
     all_orgs: Annotated[bool, typer.Option("--all-orgs", help="It sees every church, later ones too.")] = False,
-    no_giving: Annotated[bool, typer.Option("--no-giving", help="It sees nothing about what people give.")] = False,
+    no_giving: Annotated[bool, typer.Option("--no-giving", help="It sees nothing about donations.")] = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
     """Make a reader, or have one see these churches from now on and no others.

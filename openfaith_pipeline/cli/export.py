@@ -63,7 +63,7 @@ Without = Annotated[
     list[Mark] | None,
     typer.Option(
         "--without",
-        help="Leave out columns with data of this kind: personal names people or tells of their lives, financial is"
+        help="Leave out columns with data of this kind: personal names people or describes their lives, financial is"
         " money and how it was paid, health is illnesses and needs. May be repeated.",
         show_default=False,
     ),

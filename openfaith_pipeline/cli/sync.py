@@ -256,6 +256,6 @@ def _report_interrupted(orgs: Sequence[Org], interrupted: "SyncInterrupted", *, 
         rows = terminal.number_of(sum(result.fetched for result in done), "row")
         terminal.say(f"{org.name}: done so far are {terminal.number_of(len(done), 'stream')} with {rows}")
     terminal.say(
-        f"sync {interrupted.sync_id} is interrupted; what was fetched is kept, and the same command goes on from there"
+        f"sync {interrupted.sync_id} is interrupted; fetched pages are kept, and the same command goes on from there"
     )
     raise typer.Exit(130)

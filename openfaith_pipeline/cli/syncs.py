@@ -15,7 +15,7 @@ from openfaith_pipeline.orgs.recent_syncs import RecentSync, find_sync_id, list_
 from openfaith_pipeline.orgs.sync_progress import StreamStep, SyncProgress, read_sync_progress
 from openfaith_pipeline.settings import load_settings
 
-syncs_app = typer.Typer(no_args_is_help=True, help="What was synced, when, and how it went.")
+syncs_app = typer.Typer(no_args_is_help=True, help="The record of syncs: when they ran, and how they ended.")
 
 SyncId = Annotated[str, typer.Argument(metavar="SYNC_ID", help="As `syncs list` shows it, or a unique beginning.")]
 Failing = Annotated[bool, typer.Option("--failing", help="Only those that failed or were interrupted.")]

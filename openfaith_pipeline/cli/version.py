@@ -23,7 +23,7 @@ def version_lines() -> list[str]:
     postgres, revision = _found(settings)
     head = head_revision()
     is_behind = revision is not None and revision != head
-    database = f", the database has {revision}" if is_behind else "" if revision else ", the database is not asked"
+    database = f", the database has {revision}" if is_behind else "" if revision else ", the database's is unknown"
     return [f"openfaith-pipeline {version('openfaith-pipeline')}", f"Postgres {postgres}", f"schema {head}{database}"]
 
 

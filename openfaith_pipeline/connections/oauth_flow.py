@@ -139,7 +139,7 @@ def confirm_journey(database: Database, *, adapter: str, confirmation: str, brow
     journey = _take(database, confirmation, browser, _TAKE_GRANTED, adapter)
     cipher = cipher_from(database.settings)
     token = opened(cipher, journey["org_id"], "oauth", journey["granted"])
-    assert isinstance(token, OAuthToken)  # noqa: S101 - what `opened` returns for this kind
+    assert isinstance(token, OAuthToken)  # noqa: S101 - `opened` returns one for this kind
     account = Account(journey["organization_id"], journey["organization_name"])
     with database.connect() as connection:
         return _keep(connection, cipher, token, account, journey, adapter)

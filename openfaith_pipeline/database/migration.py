@@ -118,8 +118,8 @@ def _failures_explained() -> Iterator[None]:
         if isinstance(cause, psycopg.errors.FeatureNotSupported | psycopg.errors.DependentObjectsStillExist):
             reason = " ".join(filter(None, (cause.diag.message_primary, cause.diag.message_detail)))
             raise ConfigurationError(
-                f"the schema could not be upgraded: {reason}. Drop what depends on the column,"
-                " and create it again afterwards"
+                f"the schema could not be upgraded: {reason}. Drop the objects that depend on the column,"
+                " and create them again afterwards"
             ) from None
         if isinstance(cause, psycopg.OperationalError):
             raise DatabaseUnavailable(f"Postgres went away during the upgrade: {cause}") from None

@@ -24,7 +24,7 @@ _REFUSALS: Final = (
     psycopg.errors.FeatureNotSupported,  # the column of a view
 )
 
-# A table without a block has nothing to give back, but may have statistics of what was in it.
+# A table without a block has nothing to give back, but may have statistics of former rows.
 _TABLES: Final = """
 SELECT n.nspname, c.relname, pg_total_relation_size(c.oid),
     pg_relation_size(c.oid) = 0 AND coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) = 0

@@ -14,7 +14,7 @@ BACKFILL_PRIORITY: Final = "-10"
 RUNS_AT_ONCE: Final = 4
 """On one machine, without a broker."""
 
-_LOOK_EVERY_SECONDS: Final = 2.0  # as often as workers say what they have
+_LOOK_EVERY_SECONDS: Final = 2.0  # as often as workers report their slots
 
 
 class BackfillsLastCoordinator(dg.QueuedRunCoordinator[Any]):

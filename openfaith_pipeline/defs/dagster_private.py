@@ -35,10 +35,10 @@ from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLa
 # The UI shows and re-executes a run only if it is recorded with its origin.
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
-# What the coordinator says of its queue; `dg.QueuedRunCoordinator` returns it and its type is not public.
+# The coordinator's description of its queue, returned by the public `dg.QueuedRunCoordinator`.
 from dagster._core.run_coordinator.queued_run_coordinator import RunQueueConfig
 
-# Tags by which Dagster connects a run with its retries, its backfill and its place in the queue. The public API has
+# Tags that connect a run with its retries, its backfill and its place in the queue. The public API has
 # only MAX_RUNTIME_SECONDS_TAG (dagster#13445).
 from dagster._core.storage.tags import (
     BACKFILL_ID_TAG,

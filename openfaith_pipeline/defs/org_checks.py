@@ -96,7 +96,7 @@ def _specs() -> list[dg.AssetCheckSpec]:
     name="org_checks",
     specs=_specs(),
     can_subset=True,
-    description="Looks at the bookkeeping of one org, or of all, and asks nothing of Planning Center.",
+    description="Examines the bookkeeping of one org, or of all, without requests to Planning Center.",
 )
 def org_checks(context: dg.AssetCheckExecutionContext, database: DatabaseResource) -> Iterator[dg.AssetCheckResult]:
     facts = read_facts(database)

@@ -175,7 +175,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise IdempotencyKeyReused(f"the sync {earlier.sync_id} was begun with this key, and has {earlier.status}")
         try:
             yield failures
-        except BaseException as error:  # also what Dagster raises in a run that is terminated
+        except BaseException as error:  # also the exception that Dagster raises in a terminated run
             with suppress(OpenFaithError, *TROUBLE):  # where Postgres is away, a sensor ends it
                 self._finish(request.sync_id, _reason_of(error))
             raise

@@ -44,8 +44,8 @@ def requests_sensor(
 
 @dg.sensor(
     name="lost_retries",
-    description="Fails runs that will not begin any more, runs again what crashed and what Dagster's own retries have"
-    " passed over, and ends the record of syncs that no run goes on with.",
+    description="Fails runs that will not begin any more, reruns crashed ones that Dagster's own retries have"
+    " passed over, and ends the record of syncs that no run continues.",
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
     jobs=[SYNC_JOB, *WORKFLOW_JOBS],

@@ -427,7 +427,7 @@ _OPENFAITH: Final = (
         "entities_joined",
         Area.OPENFAITH,
         Severity.ERROR,
-        "these entities have the id of a record's of another type, with which OpenFaith's engine joined them",
+        "OpenFaith's engine joined these entities with one of another type whose record has the same id",
         _REPAIR,
         is_repairable=True,
     ),

@@ -67,7 +67,7 @@ _OWN: Final = {
     "sacraments": "Sacraments, which the application keeps",
     "externalLinks": "Which record of a source an entity is",
     "edges": "Relationships between entities",
-    "entityRelationships": "Which types of entity are connected with which others",
+    "entityRelationships": "Pairs of entity types that have relationships",
 }
 
 

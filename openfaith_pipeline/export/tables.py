@@ -88,7 +88,7 @@ def _of_relation(connection: Connection[Any], relation: Relation, wanted: Wanted
     if relation.org not in (column.name for column in columns.chosen):
         return relation.full_name, "this user may not read it"
     if relation.deleted in columns.closed:
-        return relation.full_name, f"this user may not read {relation.deleted}, and so not tell which rows are deleted"
+        return relation.full_name, f"this user may not read {relation.deleted}, which marks deleted rows"
     source = sql.SQL("FROM {} WHERE {} = ANY ({}::text[])").format(
         relation.identifier, sql.Identifier(relation.org), sql.Literal(list(wanted.org_ids))
     )

@@ -17,7 +17,7 @@ from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.journal import link_rows
 from openfaith_pipeline.load.sessions import Session
 
-# `told` has each record once for each page that held it, and once from its published row where that counts.
+# `told` has a row for each page that held the record, and one for its published row where that counts.
 _GATHER: Final = """
 WITH versions AS (
     SELECT ctid AS place, id, {columns},

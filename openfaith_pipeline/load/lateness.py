@@ -21,7 +21,7 @@ from openfaith_pipeline.load.sync_log import PUBLISHED
 from openfaith_pipeline.sources import STREAMS
 
 # A row whose cursor did not move was not late. A row that a full read did not show an hour after its cursor was not
-# delayed by a replica: it was hidden, imported or forbidden until now. What a parent brings that the last sync did not
+# delayed by a replica: it was hidden, imported or forbidden until now. Rows under a parent that the last sync did not
 # know, or could not read, may be of any age.
 _LATE: Final = """
 SELECT DISTINCT incoming.{cursor} AS moment

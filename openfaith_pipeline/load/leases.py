@@ -70,8 +70,8 @@ async def holding(pool: AsyncConnectionPool[Any]) -> AsyncIterator[str]:
         _living_here.discard(holder)
 
 
-# What a transaction of the holder's own has locked it renews itself. To wait for it would leave all other leases to run
-# out meanwhile, and would deadlock with one that wants a second row.
+# SKIP LOCKED: a transaction of the holder's own renews the row that it has locked. Waiting for it would let all other
+# leases expire, and would deadlock with a transaction that wants a second row.
 _BEAT: Final = """
 UPDATE sync.stream_states SET lease_expires_at = now() + %s
 WHERE (org_id, stream) IN (SELECT org_id, stream FROM sync.stream_states WHERE holder = %s FOR UPDATE SKIP LOCKED)

@@ -67,7 +67,7 @@ async def _merged_away(
 ) -> list[str]:
     """Ids of rows `present` of the target that meet the condition and whose records were merged away."""
     merging = mergers.merging
-    assert merging  # noqa: S101 - only streams that tell of merges come here
+    assert merging  # noqa: S101 - only streams of mergers come here
     names = {"raw": raw_name(mergers), "kept": sql.Identifier(merging.kept), "removed": sql.Identifier(merging.removed)}
     named = sql.SQL(
         "SELECT DISTINCT merger.{removed} AS id FROM {raw} AS merger JOIN {target} AS present"

@@ -59,7 +59,7 @@ async def keep_planned(
 ) -> None:
     """Keep the session in staging with its expected result, and release its leases; in the caller's transaction."""
     for name, counts in published.items():
-        # What was judged may have been added to how the walk ended.
+        # The verdict may have added to the end of the walk.
         read = {"end": asdict(session.end or End()), "walk": write_walk(session.walk)}
         kept = {"verdict": asdict(verdict), **read} if name == session.names[0] else {}
         await connection.execute(

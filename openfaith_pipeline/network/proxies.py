@@ -67,7 +67,7 @@ def _parse_proxy(variable: str, value: str) -> Proxy:
     is_clean = parts.path in ("", "/") and not parts.query and not parts.fragment
     if port == 0 or not parts.hostname or not is_clean or any(map(str.isspace, value)):
         raise ConfigurationError(
-            f"{variable} must be http(s)://[user:password@]host[:port], with what is special in a password"
+            f"{variable} must be http(s)://[user:password@]host[:port], with special characters of a password"
             " percent-encoded (%23 for #, %40 for @)"
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

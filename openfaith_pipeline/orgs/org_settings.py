@@ -119,10 +119,10 @@ def change_settings(connection: Connection[Any], org_id: str, change: SettingsCh
 
 def _check_between(name: str, value: timedelta | None, bounds: tuple[timedelta, timedelta]) -> None:
     if value is not None and not bounds[0] <= value <= bounds[1]:
-        raise UsageError(f"--{name} is to be from {_told(bounds[0])} to {_told(bounds[1])}")
+        raise UsageError(f"--{name} must be from {_duration(bounds[0])} to {_duration(bounds[1])}")
 
 
-def _told(value: timedelta) -> str:
+def _duration(value: timedelta) -> str:
     return f"{value.days}d" if value.days else f"{value.seconds // 60}m"
 
 

@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 from openfaith_pipeline.errors import UnknownSync
 
-# The orgs are those that it was requested for; of what it was not, those that it wrote to.
+# The orgs are those the sync was requested for and those with streams in it.
 _RECENT: Final = """
 WITH recent AS (
     SELECT sync_id, run_id, mode, trigger, status, started_at, finished_at, error,

@@ -19,8 +19,8 @@ _REMOVE: Final = sql.SQL("""
 DELETE FROM sync.journal WHERE org_id = %(org_id)s AND table_name = %(table)s AND row_key ->> {key} = ANY(%(ids)s)
 """)
 
-# Older entries of a row that the erasure changed get the values that the row has now: what it lost is nowhere, and a
-# rollback finds the row as it left it.
+# Older entries of a row that the erasure changed get the row's present values, so that the erased ones are nowhere, and
+# a rollback finds the row in the state that it left.
 _REDACT: Final = """
 WITH made AS MATERIALIZED (
     SELECT table_name, row_key, sync.merge_images(after::jsonb ORDER BY id) AS now_is FROM sync.journal
@@ -39,7 +39,7 @@ WHERE entry.org_id = %(org_id)s AND entry.table_name = made.table_name AND entry
     AND entry.sync_id <> %(erasure_id)s
 """
 
-# Rows that named the person once and name another by now: their entries lose the reference and what described them.
+# Rows that once referred to the person and refer to another now: their entries lose the reference and the description.
 _REDACT_FORMER: Final = sql.SQL("""
 UPDATE sync.journal AS entry SET
     before = CASE WHEN before IS NOT NULL THEN (

@@ -77,7 +77,7 @@ def _clear(cursor: Cursor[Any], records: PersonRecords, stream: Stream, erasure_
         sql.SQL("{0} = CASE WHEN {1} THEN NULL ELSE target.{0} END").format(sql.Identifier(column), condition)
         for column, condition in _cleared_columns(stream, conditions)
     ]
-    # What is not declared could say anything of the person. The hash of no record: the next reading writes its own.
+    # Undeclared attributes may describe the person. An empty hash matches no record, so the next sync writes its own.
     cleared += [sql.SQL("_extra = NULL"), sql.SQL("_content_hash = ''::bytea")]
     write = _CLEAR.format(
         raw=raw_name(stream),

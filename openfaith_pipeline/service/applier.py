@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 async def run_applier(database: Database) -> None:
     """Run until cancelled."""
     pool = database.pool(size=POOL_SIZE, row_factory=dict_row)
-    # After a long silence of all receivers, what was missed is fetched.
+    # After a long silence of all receivers the missed events are fetched.
     with beating_in_thread(database, beat, every_seconds=BEAT_SECONDS):
         async with pool, holding(pool) as holder, asyncio.TaskGroup() as group:
             for _ in range(ORGS_AT_ONCE):

@@ -43,7 +43,7 @@ class Described(BaseModel):
     payload: dict[str, Any]
 
 
-@router.get("", summary="The workflows there are, and what each takes")
+@router.get("", summary="List the workflows and their parameters")
 def show_workflows(_visitor: Reader) -> list[Described]:
     return [
         Described(

@@ -58,7 +58,7 @@ _ENDS_ALL = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable, *UNANSW
 """Errors of the church or of this machine, which would end every other walk too."""
 
 
-async def sync_streams(  # noqa: PLR0913 - what is asked for, and the two things an attempt may be lent
+async def sync_streams(  # noqa: PLR0913 - the request, and two resources that the caller may lend
     database: Database,
     org_id: str,
     streams: Sequence[Stream],

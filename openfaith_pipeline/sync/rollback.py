@@ -62,7 +62,7 @@ class RollbackOrder:
     on_conflict: OnConflict = OnConflict.REFUSE
     streams: Collection[str] | None = None
     org_ids: Collection[str] | None = None
-    reason: str = "asked for"
+    reason: str = "requested"
     trigger: str = "cli"
     is_over: bool = False
     rollback_id: str = field(default_factory=lambda: str(uuid4()))

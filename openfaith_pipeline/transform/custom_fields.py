@@ -26,7 +26,7 @@ TAGS: Final[Mapping[ColumnType, str]] = {
     ColumnType.TIMESTAMP: "date",
 }
 
-# A value whose type only its JSON tells: text, numbers and booleans as they are, anything deeper as its JSON text.
+# A value typed only by its JSON: text, numbers and booleans unchanged, arrays and objects as JSON text.
 _JSON_ITEM: Final[LiteralString] = (
     "CASE jsonb_typeof({value})"
     " WHEN 'null' THEN NULL"

@@ -125,7 +125,7 @@ def test_each_hostile_thing_costs_itself_only(database: Database, simulator: Sim
     assert here[ODD["huge"]]["address"] == "9" * 5_000
     assert rows_of(database, peaceful) == before
 
-    # Nothing of it is in the way of what comes later: no moment of the future, no answer of before.
+    # None of it hinders later syncs: neither a time in the future nor an earlier answer.
     simulator.clear_scripts()
     [edited] = simulator.edit(hostile, EMAILS.name, [int(sorted(set(here) - {*ODD.values()}, key=len)[0])])
     assert {result.status for result in sync(database, hostile, SYNCED).values()} == {"succeeded"}

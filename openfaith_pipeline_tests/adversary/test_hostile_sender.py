@@ -85,7 +85,7 @@ def incoming(org_id: str, event_id: str, **fields: Any) -> Incoming:
 
 
 async def keep_all(database: Database, groups: list[list[Incoming]]) -> list[object]:
-    """What became of groups that arrive at the same moment: None of those kept, else the error."""
+    """Keep groups that arrive at the same moment. Returns None for each that was kept, else the error."""
     async with database.pool(size=2, autocommit=True) as pool:
         inbox = Inbox(pool)
         running = asyncio.create_task(inbox.run())
@@ -162,7 +162,7 @@ def test_orgs_take_turns_in_being_applied_and_bytes_bound_a_batch(service: Datab
     for number in range(4):
         claimed = claim_once(service, f"holder {number}", most=10, most_bytes=4500)
         turns.append((claimed[0].org_id, len(claimed)))
-        with service.connect() as connection:  # what it claimed it has applied
+        with service.connect() as connection:  # settle the claimed deliveries
             connection.execute("UPDATE sync.webhook_deliveries SET status = 'applied' WHERE holder IS NOT NULL")
     assert turns == [(HOSTILE, 5), (PEACEFUL, 1), (HOSTILE, 5), (HOSTILE, 5)]
 

@@ -66,11 +66,11 @@ MOMENTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=4
 @asynccontextmanager
 async def no_client(_database: Database, _org_id: str, _adapter: str) -> AsyncIterator[PlanningCenterClient]:
     raise TransientError("Planning Center does not answer")
-    yield  # what makes it a context manager
+    yield  # makes it a generator, as a context manager must be
 
 
 def apply_all(database: Database) -> set[str]:
-    """Apply what is due; of which orgs there was something."""
+    """Apply all due deliveries. Returns the orgs that had any."""
 
     async def run() -> set[str]:
         orgs: set[str] = set()
@@ -83,7 +83,7 @@ def apply_all(database: Database) -> set[str]:
 
 
 def rows_of(database: Database, org_id: str) -> list[Any]:
-    """What is published of the org's people, raw and canonical."""
+    """The org's published people, raw and canonical."""
     with database.connect() as connection:
         people = connection.execute("SELECT * FROM pco_people.people WHERE org_id = %s", (org_id,)).fetchall()
         canonical = connection.execute('SELECT * FROM openfaith_people WHERE "orgId" = %s', (org_id,)).fetchall()
@@ -95,7 +95,7 @@ def test_whatever_one_church_sends_nothing_of_another_changes(service: Database)
     assert apply_all(service) == {PEACEFUL}
     expected = ["before"]
     with service.connect() as connection:
-        pause_org(connection, PEACEFUL)  # so that what is its own changes nothing below either
+        pause_org(connection, PEACEFUL)  # its own deliveries must not change anything below
     people, canonical = rows_of(service, PEACEFUL)
     assert len(people) == len(canonical) == 1
 

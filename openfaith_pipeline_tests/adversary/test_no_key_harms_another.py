@@ -1,4 +1,4 @@
-"""Whatever one church's key asks for, at any door, nothing of another church changes, and nothing of it is shown."""
+"""A key of one church can neither change nor read data of another, through any endpoint."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ ODD = st.one_of(
 
 @st.composite
 def bodies(draw: st.DrawFn, execution_id: str) -> Any:
-    """What starts, resumes or cancels something of the other church, if anybody took it."""
+    """Bodies that would start, resume or cancel work of the other church if they were accepted."""
     org = draw(ODD)
     made = {
         **draw(

@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document, called with what it allows and with what it does not, by schemathesis."""
+"""Every operation of the OpenAPI document, called by schemathesis with valid and with invalid input."""
 
 import threading
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ KEY: Final = "whole-api-key"
 
 @contextmanager
 def ending_requests(database: Database) -> Iterator[None]:
-    """Carries out whatever is asked for at once: some operations wait for the end."""
+    """End every request at once, because some operations wait for the end."""
     is_over = threading.Event()
 
     def end() -> None:

@@ -31,7 +31,7 @@ CHOSEN: Final = tuple(STREAMS[name] for name in NAMES)
 
 
 def attempt(database: Database, org_id: str, mode: SyncMode, sync_id: str) -> dict[str, str | None]:
-    """Sync the church's people and make the OpenFaith tables of them; what did not succeed, and why."""
+    """Sync the church's people and transform them. Returns the streams that did not succeed, with the reason."""
     results = sync(database, org_id, CHOSEN, mode=mode, sync_id=sync_id)
     with database.connect() as connection:
         transform_org(connection, org_id, schema=database.settings.canonical_schema, sync_id=sync_id)

@@ -21,7 +21,7 @@ from openfaith_pipeline_tests.integration.transform.tables import entity_ids, ro
 
 
 def canonical_differences(connection: Connection[Any], org_id: str) -> list[str]:
-    """Every link, row and edge that is not what the raw tables make it."""
+    """Every link, row and edge that does not follow from the raw tables."""
     church = Church(org_id, seed=0, rows={name: _raw_rows(connection, name, org_id) for name in _READ})
     found = entity_ids(connection, org_id)
     unlinked = [key for key in named_records(church) if (TAGS[key[0]], key[1]) not in found]

@@ -1,4 +1,4 @@
-"""What somebody at the church does meanwhile: adds, edits, deletes and merges people."""
+"""Changes at the source during a round: people are added, edited, deleted and merged."""
 
 import random
 import threading

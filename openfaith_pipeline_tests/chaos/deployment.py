@@ -28,16 +28,16 @@ _WORKER_SECONDS: Final = 60
 
 @dataclass
 class Deployment(Processes):
-    """The processes; what is killed is started again at once, as by whatever looks after them."""
+    """Dagster's processes; a killed one is restarted at once, as a supervisor would do."""
 
     orphans: list[psutil.Process] = field(default_factory=list)
     ended: Counter[str] = field(default_factory=Counter)
 
     def crash(self, victim: str, chance: random.Random) -> bool:
-        """Kill what `victim` names; False when it was not there any more.
+        """Kill the process named by `victim`. Returns False if it had already ended.
 
-        worker: a process that executes a run. host: the code server with all that it has started; without these, as
-        `code server`, the runs under way go on.
+        worker: a process that executes a run. host: the code server with all its child processes. With
+        `code server`, only the server itself is killed and running runs go on.
         """
         if victim == "worker":
             return self._kill_worker(chance)
@@ -49,7 +49,7 @@ class Deployment(Processes):
         return True
 
     def revive(self) -> None:
-        """Start again what has ended by itself."""
+        """Restart processes that have ended by themselves."""
         for name, process in self.processes.items():
             if process.poll() is not None:
                 self.ended[name] += 1

@@ -1,4 +1,4 @@
-"""What the rounds came to, as tables."""
+"""The results of the rounds, as tables."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ class Figures:
         return f"{len(self.rounds)} rounds, {self.failures} of them wrong.\n\n{self._by_plan()}\n\n{self._by_moment()}"
 
     def _by_plan(self) -> str:
-        """By what was under way and what was killed."""
+        """One row for each pair of action and killed process."""
         groups: dict[tuple[str, str], list[Round]] = defaultdict(list)
         for played in self.rounds:
             groups[played.plan.action, played.plan.victim].append(played)
@@ -32,7 +32,7 @@ class Figures:
         return table(head, [(*key, *_measured(group)) for key, group in sorted(groups.items())])
 
     def _by_moment(self) -> str:
-        """By what was going on at the kill, in rows, of what, in columns."""
+        """Rounds by the moment of the kill (rows) and the action (columns)."""
         counts = Counter((played.moment, played.plan.action) for played in self.rounds)
         moments, actions = (sorted({key[place] for key in counts}) for place in (0, 1))
         rows = [(moment, *(counts[moment, action] or "" for action in actions)) for moment in moments]
@@ -40,7 +40,7 @@ class Figures:
 
 
 def kills_of(world: World) -> str:
-    """What was there to be killed, how often; and what ended by itself and was started again."""
+    """How often each process was killed, and how often one ended by itself and was restarted."""
     told = [f"{count} of {victim}" for victim, count in world.kills.most_common()]
     ended = world.deployment.ended if world.deployment else Counter()
     by_itself = [f"{name} {count} times" for name, count in ended.most_common()]

@@ -1,4 +1,4 @@
-"""Random points of what goes on: after so many requests, after so long, or while Postgres is at certain work."""
+"""Random points in time: after some number of requests, after some time, or while Postgres does certain work."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -24,9 +24,9 @@ _FINDING: Final = (
 
 
 def wait_for_a_moment(world: World, is_over: Callable[[], bool], *, is_asking: bool = True) -> str:
-    """Until some random point before `is_over`; what was under way then.
+    """Wait until a random point before `is_over`. Returns a name for the work in progress then.
 
-    is_asking: whether it asks Planning Center for anything, so that its requests can be counted.
+    is_asking: whether the action sends requests to Planning Center, so that they can be counted.
     """
     if world.chance.random() < (0.35 if is_asking else 0.7):
         return _wait_for_work(world, is_over)

@@ -1,4 +1,4 @@
-"""How much of what had been answered is asked for again after a kill, beside what was in flight then."""
+"""How many answered requests are repeated after a kill, compared with the pages then in flight."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ IN_FLIGHT_OF_A_WALK = PAGES_ABREAST + 2 * PAGES_AHEAD
 
 @dataclass(frozen=True)
 class Wreck:
-    """What there was just after a kill.
+    """The state just after a kill.
 
-    asked: how many requests there had been. answered: what they had asked for and got.
-    leads: by the name of each stream whose walk had not ended, the stream that it is read with.
+    asked: number of requests until then. answered: targets of those answered with 200.
+    leads: name of each stream whose walk had not ended -> the stream it is read with.
     """
 
     asked: int
@@ -29,7 +29,7 @@ class Wreck:
 
     @property
     def pages_in_flight(self) -> int:
-        """At most: those of each walk, and of listings for each parent those of the parents asked for side by side."""
+        """An upper bound: the pages of each walk, and under parents also those of the parents read in parallel."""
         return sum(
             IN_FLIGHT_OF_A_WALK + (PARENTS_IN_FLIGHT if STREAMS[lead].parent else 0)
             for lead in set(self.leads.values())

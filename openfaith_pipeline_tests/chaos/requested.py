@@ -1,4 +1,4 @@
-"""A sync that is asked for, and carried out by Dagster's processes whatever becomes of them."""
+"""A requested sync, carried out by Dagster's processes while these are killed."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def ask(world: World, mode: str) -> str:
 
 
 def crash_meanwhile(world: World, deployment: Deployment, request_id: str, victim: str) -> str:
-    """Kill the victim at some random point of the request's life; what was under way then."""
+    """Kill the victim at a random point of the request's life. Returns a name for the work in progress then."""
     if victim in {"worker", "host"}:
         deployment.wait_for_worker()
     if victim in {"daemon", "code server"} and world.chance.random() < 0.5:
@@ -38,7 +38,7 @@ def crash_meanwhile(world: World, deployment: Deployment, request_id: str, victi
 
 
 def await_end(world: World, deployment: Deployment, request_id: str) -> list[str]:
-    """Wait until the request has ended, starting again whatever ends meanwhile; what is wrong with its end."""
+    """Wait for the request's end, restarting processes that end meanwhile. Returns why it did not succeed."""
     deadline = time.monotonic() + _LONGEST_SECONDS
     while (request := _read(world, request_id)).is_open:
         if time.monotonic() > deadline:

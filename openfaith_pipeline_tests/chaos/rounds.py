@@ -1,4 +1,4 @@
-"""Rounds of work that is killed at a random point and taken up again, and what must be true after each."""
+"""Rounds of work that is killed at a random point and resumed, and the invariants checked after each."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -38,7 +38,7 @@ _STREAMS: Final = [argument for stream in CHOSEN for argument in ("--stream", st
 
 @dataclass(frozen=True)
 class Plan:
-    """What is begun in a round, and what is killed."""
+    """The action of a round and the process that is killed during it."""
 
     action: str
     victim: str
@@ -49,10 +49,10 @@ class Plan:
 
 @dataclass
 class Round:
-    """A round as it was played.
+    """The result of a round.
 
-    moment: what was under way at the kill. refetched, in_flight: answers asked for again, and how many pages were at
-    most in flight. wrong: everything that is not as it must be.
+    moment: the work in progress at the kill. refetched: answered requests that were repeated. in_flight: upper bound
+    of the pages in flight at the kill. wrong: the invariants that did not hold.
     """
 
     plan: Plan
@@ -64,7 +64,7 @@ class Round:
 
 
 def plan_rounds(world: World, rounds: int, dagster_share: float) -> Iterator[Plan]:
-    """What to play, at random; the given share of it through Dagster's processes."""
+    """Random plans; the given share of them goes through Dagster's processes."""
     for _ in range(rounds):
         if world.deployment and world.chance.random() < dagster_share:
             yield Plan(REQUEST, _choice(world, DAGSTER_VICTIMS))
@@ -106,7 +106,7 @@ def _play_process(world: World, plan: Plan) -> Round:
     wreck = _wreck(world)
     is_retry = plan.action in set(SyncMode) and world.chance.random() < 0.5
     _take_up(world, plan.action, sync_id if is_retry else f"sync_{uuid4().hex}")
-    # Another sync reads anew what the killed one had brought to its end; another attempt at the same one does not.
+    # A new sync reads again the streams that the killed one had finished; a retry of the same sync does not.
     again = refetched(world.simulator, wreck, NAMES if is_retry else wreck.leads)
     return Round(plan, moment, again, wreck.pages_in_flight)
 
@@ -128,7 +128,7 @@ def _take_up(world: World, action: str, sync_id: str) -> None:
 
 
 def _recover(world: World) -> list[str]:
-    """Once the church is quiet, one whole sync makes everything equal to it; what is not."""
+    """Once the source is quiet, one reconcile must make everything equal to it. Returns the remaining differences."""
     with world.database() as database:
         unsynced = attempt(database, world.org_id, SyncMode.RECONCILE, f"sync_{uuid4().hex}")
         return [
@@ -140,7 +140,7 @@ def _recover(world: World) -> list[str]:
 
 
 def _beyond_raw(database: Database, org_id: str) -> list[str]:
-    """The OpenFaith tables by their rules, and the journal against every table it tells of."""
+    """Compare the OpenFaith tables with their rules, and replay the journal against every journaled table."""
     with database.connect() as connection:
         return [*canonical_differences(connection, org_id), *replay_differences(connection, org_id, _JOURNALED)]
 

@@ -33,10 +33,10 @@ Process = Forked | subprocess.Popen[bytes]
 
 @dataclass
 class World:
-    """What the rounds act on.
+    """The system under test.
 
-    deployment: Dagster's processes, where there are rounds that go through them.
-    kills: by what was killed, how often it was there to be killed.
+    deployment: Dagster's processes, if some rounds go through them.
+    kills: how often each kind of process was killed while it was running.
     """
 
     settings: Settings
@@ -104,7 +104,7 @@ def made_up_world(directory: Path, seed: int, *, has_dagster: bool = True) -> It
 
 
 def leftovers(database: Database) -> list[str]:
-    """What a finished sync must not leave behind: staged rows, leases, syncs that look alive."""
+    """Leftovers that no finished sync may leave behind: staged rows, leases, syncs marked as running."""
     found: list[str] = []
     with database.connect() as connection:
         for stream in CHOSEN:
@@ -126,7 +126,7 @@ def _holds_rows(connection: psycopg.Connection, staging_table: str) -> bool:
 
 
 def _put_off_schedules(database: Database, org_id: str) -> None:
-    """What Dagster would sync of its own accord is not what a round looks at."""
+    """Keep Dagster's schedules from starting syncs of their own during a round."""
     with database.connect() as connection:
         connection.execute(
             "INSERT INTO sync.org_schedules (org_id, kind, next_at)"

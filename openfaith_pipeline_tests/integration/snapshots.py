@@ -1,4 +1,4 @@
-"""All rows of all journaled tables, as they are at one moment: what must be equal before and after."""
+"""Snapshots of all rows of all journaled tables, for comparisons of before and after."""
 
 from typing import Any
 

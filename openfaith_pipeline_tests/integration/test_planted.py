@@ -1,4 +1,4 @@
-"""The watch over the whole suite finds what it looks for: planted on purpose, each is found, and nothing else is."""
+"""The suite-wide watch for leaks finds every leak planted on purpose, and nothing else."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The journal follows its table: what was journaled before a column was added can be read and taken back after it."""
+"""The journal follows its table: entries from before a column was added can be read and undone afterwards."""
 
 import threading
 from dataclasses import replace

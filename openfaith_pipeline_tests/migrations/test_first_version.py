@@ -1,7 +1,7 @@
 """A database made by the first version that could sync is upgraded in one step, and loses nothing.
 
-`first_version.sql.xz` is what pg_dump wrote of the demo's home of that version, synced with thirteen made-up people
-and the tests' key: People only, migrations 0001 and 0002, no journal.
+`first_version.sql.xz` is a pg_dump of that version's demo, synced with thirteen made-up people and encrypted with the
+tests' key: People only, migrations 0001 and 0002, no journal.
 """
 
 import lzma

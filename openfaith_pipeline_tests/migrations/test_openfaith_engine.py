@@ -1,4 +1,4 @@
-"""A database that OpenFaith made, filled by its engine, then upgraded and synced: the doctor finds what that left."""
+"""A database made by OpenFaith and filled by its engine, then upgraded and synced: the doctor finds the leftovers."""
 
 from sqlalchemy.schema import CreateTable
 

@@ -1,4 +1,4 @@
-"""A column whose type the catalog changes: no value is lost, in rows, in `_extra` and in what a rollback gives back."""
+"""A column whose type changes in the catalog: no value is lost, neither in rows and `_extra` nor by a rollback."""
 
 from dataclasses import replace
 from typing import Any
@@ -125,7 +125,7 @@ def test_a_type_changed_before_a_rollback_or_after_it_gives_the_same(
 
 
 def _said(connection: Connection[Any]) -> dict[str, Any]:
-    """By id, what is known of the name, wherever it stands."""
+    """Id -> name, from its column or from `_extra`."""
     return {
         id_: row["name"] if row["name"] is not None else (row["_extra"] or {}).get("name")
         for id_, row in rows(connection).items()

@@ -1,4 +1,4 @@
-"""Upgrading: from nothing, again, at the same time, and compared with what the code declares."""
+"""Upgrades of an empty and of a current database, concurrent upgrades, and the result compared with the code."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +37,7 @@ def _rows(database: Database, statement: str) -> list[Any]:
 
 
 def _differences(database: Database, *, of: frozenset[str] = frozenset()) -> list[Any]:
-    """What `alembic check` would name, over all our schemas or these alone."""
+    """The differences that `alembic check` would report, over all our schemas or only these."""
     metadata = [bookkeeping.METADATA, canonical_metadata(database.settings.canonical_schema), raw_metadata()]
     schemas = of or {str(table.schema) for part in metadata for table in part.tables.values()}
 

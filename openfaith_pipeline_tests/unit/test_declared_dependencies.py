@@ -1,4 +1,4 @@
-"""What the package says that it needs, and the versions that the tests run with."""
+"""The dependencies that the package declares, and the versions that the tests run with."""
 
 import re
 import tomllib

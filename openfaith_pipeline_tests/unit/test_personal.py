@@ -40,7 +40,7 @@ def test_every_record_of_a_person_is_decided() -> None:
 
 
 def test_every_stream_under_one_that_is_erased_is_decided() -> None:
-    """What is listed under a record that goes with a person would stay without a parent."""
+    """Otherwise records listed under one that is erased with a person would lose their parent."""
     owned = {name for name, personal in PERSONAL.personal.items() if personal.erased_with}
     undecided = [
         f"{stream.name} under {parent}"

@@ -1,4 +1,4 @@
-"""docs/settings.md tells every variable there is, and its default."""
+"""docs/settings.md lists every variable with its default."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The engine knows no source: what is Planning Center's own is in its package, and reaches the rest as values."""
+"""The engine knows no source: everything specific to Planning Center is in its package and passed as values."""
 
 import re
 from collections import Counter

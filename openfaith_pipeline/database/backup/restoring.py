@@ -97,7 +97,7 @@ def check_backup(database: Database, path: Path, *, replaces: bool) -> Manifest:
     if present and not replaces:
         raise UsageError(
             f"the database is not empty ({present[0][0]}.{present[0][1]}): name an empty one in DB_NAME or"
-            " OPENFAITH_HOME, or replace what is there with --replace"
+            " OPENFAITH_HOME, or replace its content with --replace"
         )
     if others:
         raise UsageError(f"{others} other connections use the database: stop dev, serve, workers and Dagster first")

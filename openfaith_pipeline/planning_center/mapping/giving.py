@@ -25,7 +25,7 @@ FUNDS = Entity(
 BATCH_GROUPS = Folder(
     stream=giving.BATCH_GROUPS,
     type="pco_giving_batch_group",
-    # A batch has no other name than what the church calls it in its description.
+    # A batch group has no name but its description.
     name=Take("description", default=""),
 )
 

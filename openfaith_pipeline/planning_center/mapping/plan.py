@@ -92,14 +92,14 @@ PLAN: Final = Plan(
                 "Headcount": "An edge of time and attendance type: as fields, all counts were one text.",
             },
             Product.GIVING: {
-                "Refund": "What was given back is a part of the donation: fields of it.",
-                "DesignationRefund": "What was given back of a fund's part is in the metadata of the designation.",
+                "Refund": "A refund is part of the donation: fields of it.",
+                "DesignationRefund": "The refund of a fund's share is in the metadata of the designation.",
             },
             Product.CALENDAR: {
                 "RoomSetup": "Also in the metadata of the requests that choose it.",
             },
             Product.SERVICES: {
-                "Attachment": "A file is a row, for it has fields; an edge joins it to what it is attached to.",
+                "Attachment": "A file is a row, for it has fields; an edge joins it to the record it is attached to.",
                 "Attendance": "It names no person but their place in the plan, and is in the metadata of that edge.",
                 "LiveController": "There is no row of a live plan; who may control one is a field of the service type.",
                 "NeededPosition": "It names the team and only the name of the position: an edge of plan and team.",

@@ -47,7 +47,7 @@ PUBLIC_VIEWS = Field(
     values={
         f"public_view_{name}": Take(name)
         for name in services.PUBLIC_VIEWS.attributes
-        # By which shops a song is offered is a setting of the page alone.
+        # The shops that offer a song are a setting of the page only.
         if name not in {"itunes", "amazon", "spotify", "youtube", "vimeo"}
     },
 )

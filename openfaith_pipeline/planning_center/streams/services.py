@@ -560,7 +560,7 @@ PLAN_TIMES = Stream(
 PLAN_PEOPLE = Stream(
     product=Product.SERVICES,
     type="PlanPerson",
-    # Also listed under people, of whom there are many more than changed plans.
+    # Also listed under people, but far more people than plans would have to be visited.
     path="/services/v2/service_types/{service_type_id}/plans/{plan_id}/team_members",
     table="plan_people",
     also_under=("/services/v2/service_types/{service_type_id}/plan_templates/{plan_template_id}/team_members",),

@@ -52,7 +52,7 @@ _MONEY: Final = {
     "amount": financial("The same as a number."),
     "refunded_cents": financial("How many cents of it were refunded, then or later."),
     "refunded": financial("The same as a number."),
-    "net_cents": financial("What remains of the sum after refunds, in cents."),
+    "net_cents": financial("The sum less refunds, in cents."),
     "net": financial("The same as a number."),
     "pending_cents": financial("Cents of payments that are still pending, not in the sum."),
     "pending": financial("The same as a number."),

@@ -1,4 +1,4 @@
-"""The short version of `make chaos`: what is killed in turn, at random points."""
+"""The short version of `make chaos`: kill each process in turn, at random points."""
 
 from pathlib import Path
 

@@ -8,7 +8,7 @@ import pytest
 
 from openfaith_pipeline_tests.verbs import Outcome, Verbs
 
-# Small churches of one product: what is shown here does not depend on how much there is to sync.
+# Small churches of one product: nothing tested here depends on the amount of data.
 DEMO = ("demo", "--people", "20", "--people", "8", "--rate-limit", "none", "--product", "people", "--json")
 
 

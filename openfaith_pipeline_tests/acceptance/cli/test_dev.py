@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass
 class Running:
-    """A `dev` that says it is ready. log: what it says, on both outputs."""
+    """A `dev` that has reported that it is ready. log: its stdout and stderr."""
 
     process: subprocess.Popen[bytes]
     port: int

@@ -151,7 +151,7 @@ def running_dagster(database: Database, environment: Mapping[str, str], director
                 token = simulator.credentials(church.org_id)
                 credentials = PersonalAccessToken(token.app_id, SecretStr(token.secret))
                 add_org(connection, cipher_from(settings), church.org_id, church.name, credentials, adapter="pco")
-                # The schedules run; what they would sync of their own accord is not what a test looks at.
+                # The schedules run, but no church is due: a scheduled sync would disturb the test.
                 connection.execute(
                     "INSERT INTO sync.org_schedules (org_id, kind, next_at)"
                     " SELECT %s, kind, now() + interval '1 day' FROM unnest(ARRAY['incremental', 'reconcile']) AS kind",

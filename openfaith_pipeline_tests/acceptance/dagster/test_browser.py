@@ -1,4 +1,4 @@
-"""What a person does in Dagster's UI, in a real browser."""
+"""Dagster's UI, operated in a real browser."""
 
 import re
 from collections.abc import Iterator

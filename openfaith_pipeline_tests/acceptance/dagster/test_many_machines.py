@@ -1,4 +1,4 @@
-"""Runs over a broker: two workers with homes of their own; what waits, waits; of a killed one the other goes on."""
+"""Runs over a broker, with two workers in separate homes: runs wait for slots, and one worker resumes the other's."""
 
 import os
 import subprocess
@@ -79,7 +79,7 @@ def start_worker(home: Path, environment: dict[str, str], api_url: str) -> subpr
 
 
 def kill(worker: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to the worker and what it started, as when its machine goes."""
+    """Send SIGKILL to the worker and all its child processes, as if its machine had failed."""
     if worker.poll() is None:
         family = psutil.Process(worker.pid)
         for process in [family, *family.children(recursive=True)]:

@@ -1,4 +1,4 @@
-"""What the service is asked for, carried out by Dagster's own processes, whoever is killed meanwhile."""
+"""Requests to the service are carried out by Dagster's processes, even when any of them is killed."""
 
 from typing import Any
 

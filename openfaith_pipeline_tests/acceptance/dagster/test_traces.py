@@ -46,7 +46,7 @@ def test_it_is_whole_through_a_killed_process_and_its_retry(deployment: Deployme
     assert (call.name, call.resource["openfaith.role"]) == ("POST /workflows/{name}", "service")
     assert call.attributes["http.response.status_code"] == 200
 
-    # The launches and the op of each run follow from the call; the killed process sent what it had by then.
+    # The launches and ops of both runs belong to the call's trace; the killed process had already sent its spans.
     launches = [span for span in spans if span.name == "launch run"]
     assert {span.parent_id for span in launches} == {call.span_id}
     runs = {span.attributes["dagster.run_id"] for span in launches}

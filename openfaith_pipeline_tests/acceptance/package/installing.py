@@ -1,4 +1,4 @@
-"""Clean environments with the built package and only what it needs at run time."""
+"""Clean environments with the built package and its runtime dependencies only."""
 
 import os
 import subprocess
@@ -70,7 +70,7 @@ def install_by_links(wheel: Path, environment: Path) -> None:
 
 
 def _needed(name: str) -> Iterator[metadata.Distribution]:
-    """What a distribution needs, and what that needs, for this Python and platform; not the distribution itself."""
+    """The dependencies of a distribution, also indirect ones, for this Python and platform."""
     seen: set[tuple[str, str]] = set()
     open_ends = [(name, "")]
     while open_ends:

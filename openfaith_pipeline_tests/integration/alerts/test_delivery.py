@@ -16,7 +16,7 @@ ORG, OTHER = new_org_id(), new_org_id()
 
 @dataclass
 class Recorder:
-    """A channel that keeps what it is given, or fails."""
+    """A channel that records messages, or fails."""
 
     name: str
     is_broken: bool = False

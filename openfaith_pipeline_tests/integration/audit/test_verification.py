@@ -1,4 +1,4 @@
-"""A synced church equals its source; what is tampered with is found by name, and the command that is named mends it."""
+"""A synced church equals its source; tampering is found and named, and the suggested command repairs it."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -51,7 +51,7 @@ class Church:
         return asyncio.run(verify_org(self.database, self.org_id, Extent(CHOSEN, **{"seed": 1, **extent})))
 
     def run(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        """A change by hand. Returns what it returns."""
+        """Execute a statement by hand, outside any sync. Returns its rows."""
         with self.database.connect() as connection:
             cursor = connection.execute(statement, {"org_id": self.org_id, "other": self.other, **values})
             return cursor.fetchall() if cursor.description else []
@@ -205,7 +205,7 @@ def test_ten_kinds_of_tampering_are_found_by_name(church: Church, is_full: bool)
 
 
 def test_a_number_that_does_not_fit_has_the_ids_listed(church: Church) -> None:
-    """Of a row that the journal does not know either, only the source can tell, whichever pages the sample has."""
+    """Only the source knows of a row that is missing in the journal too, whichever pages are sampled."""
     person = church.person()
     church.run("DELETE FROM pco_people.people WHERE org_id = %(org_id)s AND id = %(id)s", id=person)
     church.run(
@@ -236,7 +236,7 @@ def test_the_command_named_mends_a_row_that_keeps_its_hash(church: Church) -> No
     assert "--stream people.people --mode full_refresh" in example["mend"]
     sync(church.database, church.org_id, [PEOPLE], SyncMode.FULL_REFRESH)
     church.transform()
-    # The journal has the mended row, but not what was done by hand in between.
+    # The journal has the repaired row, but not the change made by hand in between.
     assert church.run(
         "SELECT nickname FROM pco_people.people WHERE org_id = %(org_id)s AND id = %(id)s", id=person
     ) != [("By hand",)]

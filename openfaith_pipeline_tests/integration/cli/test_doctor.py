@@ -1,4 +1,4 @@
-"""`doctor`, from the outside: what it prints, exits with, asks and writes."""
+"""`doctor` as a user runs it: its output, exit codes, prompts and repairs."""
 
 from pathlib import Path
 

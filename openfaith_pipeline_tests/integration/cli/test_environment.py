@@ -1,4 +1,4 @@
-"""What is wrong around the command line is said in a sentence, with the mend, and exit code 2."""
+"""Faults in the environment of the command line end in one sentence with the remedy, and exit code 2."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`history` and `rollback`, from the outside: what they print, exit with and leave in Dagster."""
+"""`history` and `rollback` as a user runs them: output, exit codes, and events in Dagster."""
 
 import dagster as dg
 import psycopg

@@ -31,7 +31,7 @@ def test_an_org_is_set_and_shown(verb: Verbs, connected: str, database: Database
     kept = verb("org", "set", connected, "--keep-journal", "90d", "--keep-quarantine", "8d", "--json")
     assert kept.document["retention"] == {"journal": "90d", "deliveries": None, "quarantine": "8d"}
     short = verb("org", "set", connected, "--keep-deliveries", "6d")
-    assert (short.code, "--keep-deliveries is to be from 7d" in short.err) == (2, True)
+    assert (short.code, "--keep-deliveries must be from 7d" in short.err) == (2, True)
 
     back = verb("org", "set", connected, "--every", "default", "--streams", "all", "--reconcile-within", "2d", "--json")
     assert back.document["settings"] == {"every": "15m", "poll_every": "1h", "reconcile_within": "2d", "streams": None}

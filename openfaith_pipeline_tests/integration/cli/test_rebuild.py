@@ -1,4 +1,4 @@
-"""`rebuild`, from the outside: what it shows, asks, changes and exits with."""
+"""`rebuild` as a user runs it: preview, prompt, changes and exit codes."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""`sync` and `status`: what they print and exit with, in good cases and bad ones. After each bad one, a good one."""
+"""`sync` and `status` as a user runs them: output and exit codes. After each failure the next sync succeeds."""
 
 import pytest
 

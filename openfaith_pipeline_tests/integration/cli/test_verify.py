@@ -1,4 +1,4 @@
-"""`verify`, from the outside: what it prints, exits with and keeps."""
+"""`verify` as a user runs it: its output, exit codes and stored report."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""`worker` says what is wrong with the broker's address before it begins."""
+"""`worker` reports a wrong broker address before it starts."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""`review list|show|approve|reject`: what waits, of every kind, in one place."""
+"""`review list|show|approve|reject`: everything that waits for a decision, of every kind."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is asked waits, follows both sides, ends by itself or by a decision, and is undone with its sync."""
+"""A waiting conflict follows both sides, ends by itself or by a decision, and is undone with its sync."""
 
 from collections.abc import Iterator
 from datetime import timedelta

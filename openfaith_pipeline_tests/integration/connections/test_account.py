@@ -1,4 +1,4 @@
-"""Asking Planning Center whose credentials they are, and whether it answers at all."""
+"""Identifying the organization of credentials at Planning Center, and checking that its APIs answer."""
 
 from collections.abc import Iterator
 

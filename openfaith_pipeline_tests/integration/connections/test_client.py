@@ -1,4 +1,4 @@
-"""A client for an org: what it is given, and what is recorded of what it met."""
+"""A client for an org: its credentials, and the record of refusals that it meets."""
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

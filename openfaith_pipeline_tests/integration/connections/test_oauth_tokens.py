@@ -1,4 +1,4 @@
-"""OAuth tokens kept alive: refreshed once by whoever comes first, never dropped for anything but a dead grant."""
+"""OAuth tokens are refreshed once, by the first process that needs it, and only a dead grant ends them."""
 
 import asyncio
 import subprocess

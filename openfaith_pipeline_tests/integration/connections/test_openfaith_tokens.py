@@ -63,7 +63,7 @@ def database(database: Database, simulator: SimulatorClient) -> Database:
 
 
 def _approve(database: Database, user: str, token: OAuthToken, ago: timedelta = timedelta()) -> None:
-    """What OpenFaith does when a user has approved, or when it has refreshed a token itself."""
+    """Store the token as OpenFaith does after a user's approval and after its own refreshes."""
     assert token.refresh_token
     with database.connect() as connection:
         connection.execute(

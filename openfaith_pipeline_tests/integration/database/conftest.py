@@ -33,7 +33,7 @@ StartUser = Callable[..., "User"]
 
 
 class User:
-    """Another process, or several at once, that uses the server until it is told to leave or killed."""
+    """One or more processes that use the server until they are stopped or killed."""
 
     def __init__(self, home: Path, inside: str, processes: int) -> None:
         self.process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A row of each of two orgs in every table that has orgs: what they have in common is their ids, and nothing else."""
+"""A row of each of two orgs in every table that has orgs. They share their ids and nothing else."""
 
 from typing import Any, Final
 
@@ -68,7 +68,7 @@ def _row(table: str, columns: dict[str, str], org: str, is_of_gifts: bool) -> di
 
 
 def _of_kind(table: str, is_of_gifts: bool) -> dict[str, Any]:
-    """The columns that tell rows about gifts from others in a table that has both."""
+    """The columns that distinguish rows about gifts from others in a table that has both."""
     match table.partition(".")[2].removeprefix(CANONICAL_PREFIX):
         case "edges":
             ends = ("person", "donation") if is_of_gifts else ("person", "group")

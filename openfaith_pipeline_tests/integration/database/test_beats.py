@@ -1,4 +1,4 @@
-"""What is said again and again goes on after a failure, and ends with what it is said for."""
+"""A heartbeat goes on after a failure, and stops with the block it belongs to."""
 
 import asyncio
 from typing import Any

@@ -14,7 +14,7 @@ from openfaith_pipeline.database.server import RunningServer, use_server
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.settings import Settings
 
-# What an earlier version left: everything belongs to the superuser that made the cluster.
+# As an earlier version left it: everything belongs to the superuser that made the cluster.
 _EARLIER = """
 ALTER DATABASE openfaith OWNER TO openfaith;
 CREATE SCHEMA kept;

@@ -1,4 +1,4 @@
-"""The embedded server killed in the middle, and what it leaves."""
+"""Recovery after the embedded server or its starter was killed."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Homes, programs and data that cannot be used: each is named, with what to do about it."""
+"""Homes, programs and data that cannot be used: the error names each, with the remedy."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ def _refusal(settings: Settings) -> str:
 
 
 def _programs(directory: Path, *, initdb: str) -> Path:
-    """Stand-ins for a Postgres whose initdb does as told."""
+    """Stand-ins for Postgres' programs. initdb: the script to run in its place."""
     directory.mkdir()
     for name, script in (("postgres", "echo 'postgres (PostgreSQL) 18.4'"), ("initdb", initdb)):
         (directory / name).write_text(f"#!/bin/sh\n{script}\n")

@@ -203,7 +203,7 @@ def test_many_with_one_key_at_once_are_one_sync(connected: Database) -> None:
 
 
 class Slowly:
-    """Progress that takes its time, and tells when the run is under way."""
+    """Slow progress that signals when the run is under way."""
 
     def __init__(self) -> None:
         self.is_under_way = Event()

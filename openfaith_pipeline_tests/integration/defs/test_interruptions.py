@@ -36,7 +36,7 @@ def simulator() -> Iterator[SimulatorClient]:
 
 @pytest.fixture
 def _ending() -> Iterator[None]:
-    """Both signals end what runs, as at the command line."""
+    """SIGINT and SIGTERM both interrupt, as at the command line."""
     before = {each: signal.signal(each, signal.default_int_handler) for each in (signal.SIGINT, signal.SIGTERM)}
     yield
     for each, handler in before.items():

@@ -47,7 +47,7 @@ def fail_a_stream(database: Database, org_id: str) -> None:
 
 
 def tick(instance: dg.DagsterInstance, cursor: str | None) -> tuple[Seen, str | None]:
-    """What the run of a tick reports, and the next cursor."""
+    """Evaluate one tick and execute its run. Returns the reported checks and the next cursor."""
     resources = {"database": DatabaseResource()}
     with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
         result = org_checks_sensor(context)

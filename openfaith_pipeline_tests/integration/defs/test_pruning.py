@@ -1,4 +1,4 @@
-"""Old runs and events of a real instance go, and what the states of assets are read from stays."""
+"""Old runs and events of a real instance are deleted; the events that define the state of assets stay."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the requests sensor does with requests, and with the runs that carry them out."""
+"""The requests sensor launches runs for requests and settles the requests by their runs."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class Desk:
-    """The sensor's place: an org, its requests, and runs that end as they are told to."""
+    """The sensor with one org, its requests, and runs whose end the test chooses."""
 
     def __init__(self, database: Database, instance: dg.DagsterInstance) -> None:
         self.database, self.instance = database, instance
@@ -45,13 +45,13 @@ class Desk:
             )
 
     def tick(self) -> list[dg.RunRequest]:
-        """The runs that are to be, of this org."""
+        """The runs of this org that the sensor requests."""
         with self.database.connect() as connection:
             wanted = serve_requests(self.instance, connection)
         return [each for each in wanted if each.tags["openfaith/org"] == self.org_id]
 
     def lost(self) -> list[dg.RunRequest]:
-        """The retries that are to be, of this org, after Dagster's daemon has passed all that is in the log."""
+        """The retries of this org that the sensor requests after Dagster's daemon has passed all events in the log."""
         passed = str(self.instance.event_log_storage.get_maximum_record_id())
         self.instance.daemon_cursor_storage.set_cursor_values({"EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE": passed})
         return [each for each in lost_retries(self.instance) if each.partition_key == self.org_id]
@@ -155,7 +155,7 @@ def test_a_crash_is_no_end_as_often_as_it_is_retried(desk: Desk) -> None:
     request_id = desk.ask()
     run = desk.run(desk.tick()[0], "PIPELINE_START", tags={"dagster/max_retries": "1"})
     crash = dg.DagsterEvent("PIPELINE_FAILURE", run.job_name)
-    desk.instance.run_storage.handle_run_event(run.run_id, crash, datetime.now(UTC))  # what Dagster does first
+    desk.instance.run_storage.handle_run_event(run.run_id, crash, datetime.now(UTC))  # Dagster's first step
     assert desk.tick() == []
     assert desk.request(request_id).is_open
 
@@ -298,7 +298,7 @@ def test_a_workflow_that_is_terminated_is_undone(desk: Desk, monkeypatch: pytest
 
 
 def carried_out(desk: Desk) -> None:
-    """Everything that is asked for, run in this process to its end."""
+    """Execute all requested runs in this process."""
     for wanted in desk.tick():
         job = definitions().resolve_job_def(str(wanted.job_name))
         tags = {**wanted.tags, "dagster/max_retries": "0"}

@@ -47,7 +47,7 @@ def _failed(
 
 
 def _lost(instance: dg.DagsterInstance, *, passed_but: int = 0) -> list[dg.RunRequest]:
-    """What is lost when Dagster's daemon has passed all events but the newest so many."""
+    """The lost retries once Dagster's daemon has passed all but the newest `passed_but` events."""
     cursor = instance.event_log_storage.get_maximum_record_id() - passed_but
     instance.daemon_cursor_storage.set_cursor_values({"EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE": str(cursor)})
     return list(lost_retries(instance))

@@ -1,4 +1,4 @@
-"""Runs wait in the queue until a worker has a slot, and only what is lost is failed for not having begun."""
+"""Runs wait in the queue until a worker has a slot, and only lost runs fail for not having begun."""
 
 import logging
 from collections.abc import Iterator

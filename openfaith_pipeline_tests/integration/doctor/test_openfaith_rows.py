@@ -1,4 +1,4 @@
-"""OpenFaith rows that lead nowhere, and what OpenFaith's engine leaves: found by name, repaired, and taken back."""
+"""Dangling OpenFaith rows and leftovers of OpenFaith's engine are found, repaired, and the repair rolled back."""
 
 from openfaith_pipeline.doctor.repair import STILL_THERE, Order, foresee_repair
 from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back

@@ -1,4 +1,4 @@
-"""The database itself: each fault is named, and what can still be looked at is."""
+"""Faults of the database itself: each is named, and the remaining checks still run."""
 
 from typing import LiteralString
 

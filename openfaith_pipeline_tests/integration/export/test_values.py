@@ -91,7 +91,7 @@ def test_parquet_has_the_values_and_the_types(database: Database, tmp_path: Path
 
 
 def _as_read(database: Database) -> list[dict[str, Any]]:
-    """As psycopg reads them, but for what has no type in Parquet."""
+    """The rows as psycopg reads them, with text for types that Parquet lacks."""
     columns = [
         f"{name}::text" if TYPES[name] in {"uuid", "interval", "jsonb", "character(6)"} else name for name in TYPES
     ]

@@ -1,4 +1,4 @@
-"""Syncs asked for: what is one request, and what is another."""
+"""Requests for syncs: when two calls share one request, and when they do not."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a sync has published does not stay where a blocking check fails, or where its run is terminated."""
+"""Published changes are undone if a blocking check fails or the run is terminated."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -111,7 +111,7 @@ def test_no_attempt_begins_while_the_one_before_is_undone(database: Database) ->
 
 
 def told_of_cancellation(instance: dg.DagsterInstance, run: dg.DagsterRun, *, is_wanted: bool) -> str:
-    """What the sensor says of the run's cancellation."""
+    """The sensor's message about the run's cancellation."""
     event = dg.DagsterEvent(dg.DagsterEventType.RUN_CANCELED.value, run.job_name)
     sensed = dg.build_run_status_sensor_context("canceled_runs", event, instance, run, resources=DATABASE)
     with pytest.MonkeyPatch.context() as patch:

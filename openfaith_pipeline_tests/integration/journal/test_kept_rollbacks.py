@@ -1,4 +1,4 @@
-"""Whatever is undone in part or with what came after, the next reconcile makes everything equal to the source again."""
+"""After a rollback in part, or one with later changes, a reconcile makes everything equal to the source again."""
 
 import random
 

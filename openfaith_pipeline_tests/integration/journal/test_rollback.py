@@ -124,7 +124,7 @@ def test_one_stream_of_it(
     left = snapshot(connection)
     assert left["pco_people.emails"] == before["pco_people.emails"]
     assert left["pco_people.people"] == after["pco_people.people"]
-    # What is left of it is undone by itself.
+    # The rest of it can be undone on its own.
     undo(database, "second")
     assert differing(before, snapshot(connection)) == []
 

@@ -1,4 +1,4 @@
-"""Any order of changes by two syncs and a person: what one sync did is taken back, and others' changes are told."""
+"""Undoing one of several syncs after random changes by them and a person; rows changed by others are conflicts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ STEPS = st.tuples(_steps("another", PERSON, most=3), _steps(OURS, PERSON, most=4
 
 @dataclass(frozen=True)
 class Change:
-    """What a step did to its row."""
+    """A step with its row before and after."""
 
     step: Step
     before: Row
@@ -62,14 +62,14 @@ def _take(connection: Connection[Any], steps: Sequence[Step]) -> list[Change]:
 
 
 def _changed_rows(changes: Sequence[Change]) -> Mapping[str, Sequence[Change]]:
-    """The rows that the sync changed, each with what happened to it from the sync's first change on."""
+    """The rows that the sync changed, each with all its changes from the sync's first on."""
     ours = [number for number, change in enumerate(changes) if change.step.sync_id == OURS and change.columns]
     first = {changes[number].step.id: number for number in reversed(ours)}
     return {key: [change for change in changes[number:] if change.step.id == key] for key, number in first.items()}
 
 
 def _image(changes: Sequence[Change]) -> dict[str, Any]:
-    """What the columns that syncs changed held before; a person's change of another column is nobody's to undo."""
+    """The earlier values of columns that syncs changed. A person's change of another column is not undone."""
     values: dict[str, Any] = {}
     for change in reversed([change for change in changes if change.step.sync_id != PERSON]):
         values |= {name: (change.before or {}).get(name) for name in change.columns}
@@ -81,7 +81,7 @@ def _is_in_conflict(changes: Sequence[Change]) -> bool:
     present = changes[-1].after
     others = [change for change in changes if change.step.sync_id == "later" and change.columns]
     if others:
-        # Taking back what others did since, latest first, must change nothing.
+        # Undoing the others' later changes, latest first, must change nothing.
         first_values = _image(others)
         if (present is None) != (others[0].before is None):
             return True
@@ -97,7 +97,7 @@ def _is_in_conflict(changes: Sequence[Change]) -> bool:
 
 
 def _check_journal(connection: Connection[Any], before: Mapping[str, Row], after: Mapping[str, Row]) -> None:
-    """What is journaled of the undoing is what it did, also to rows of which the journal does not tell all."""
+    """The journal of the undoing equals its effect, even on rows with an incomplete journal."""
     for key, *images in connection.execute(
         "SELECT row_key ->> 'id', before, after FROM sync.journal WHERE sync_id = 'undoing'"
     ).fetchall():

@@ -33,9 +33,9 @@ _EDIT = sql.SQL("UPDATE pco_people.things SET name = %(name)s WHERE org_id = %(o
 
 
 class Step(NamedTuple):
-    """What a sync does to a record: write it with this in `_extra`, mark it as deleted, or remove it.
+    """A sync writes the record with this in `_extra`, marks it as deleted, or removes it.
 
-    A person changes its name, and no journal tells.
+    A person changes its name, which is not journaled.
     """
 
     sync_id: str
@@ -46,7 +46,7 @@ class Step(NamedTuple):
 
 
 def align(connection: Connection[Any], stream: Stream) -> None:
-    """Bring the table to what the stream declares."""
+    """Align the table with the stream's declaration."""
     align_raw_tables(connection, [stream], MetaData())
 
 
@@ -66,7 +66,7 @@ def do(connection: Connection[Any], step: Step) -> None:
 
 
 def undo(connection: Connection[Any], sync_id: str, *, overwrite: bool = True) -> Sequence[Conflict]:
-    """Take back the sync; the rows that others changed since, which are kept unless they are to be overwritten."""
+    """Undo the sync. Returns the rows that others have changed since; they are kept without `overwrite`."""
     parameters = {"org_id": ORG, "undone": sync_id, "sync_id": "undoing", "cause": "rollback"}
     undoing = Undoing(connection.cursor(), THINGS, 0, parameters)
     undoing.find()
@@ -81,7 +81,7 @@ def rows(connection: Connection[Any]) -> dict[str, dict[str, Any]]:
 
 
 def is_possible(steps: Sequence[Step]) -> bool:
-    """No sync writes again a row it removed itself; of such a row alone a column's value could be told wrongly."""
+    """Whether no sync writes a row that it has itself removed; the journal could be wrong about such a row only."""
     removed: set[tuple[str, str]] = set()
     for step in steps:
         if (step.sync_id, step.id) in removed:

@@ -123,7 +123,7 @@ def test_a_sync_that_was_taken_for_dead_says_how_it_ended(database: Database) ->
 
 
 def test_the_lease_of_a_sync_that_a_run_goes_on_with_ends(database: Database) -> None:
-    """Dagster notices what becomes of a run."""
+    """A run needs no lease, because Dagster monitors it."""
     with database.connect() as connection:
         for run_id in (None, "a run"):
             begin_sync(connection, SyncStart("resumed", run_id, "incremental", "test", {}))

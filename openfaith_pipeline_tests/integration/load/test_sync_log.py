@@ -1,4 +1,4 @@
-"""The record of syncs: an idempotency key is one sync, whoever asks and however many at once."""
+"""The record of syncs: an idempotency key stands for one sync, however many callers use it at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier

@@ -1,4 +1,4 @@
-"""How a connection is, told from what its requests and its streams have met."""
+"""The health of a connection, derived from its requests and its streams."""
 
 import pytest
 

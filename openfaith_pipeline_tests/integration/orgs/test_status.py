@@ -1,4 +1,4 @@
-"""What is told of an org's syncs is what the bookkeeping holds, and of that org alone."""
+"""The status of an org's syncs comes from the bookkeeping, and from that org's rows alone."""
 
 import pytest
 

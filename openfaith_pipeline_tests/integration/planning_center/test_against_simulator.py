@@ -31,7 +31,7 @@ async def read_people(client: PlanningCenterClient, times: int) -> None:
 async def test_the_limit_is_never_exceeded_by_one_client_after_the_other(is_sliding: bool) -> None:
     rate_limit = RateLimit(limit=LIMIT, period_seconds=PERIOD, is_sliding=is_sliding)
     with running_simulator(rate_limit=rate_limit) as simulator:
-        for _ in range(2):  # the second knows nothing of what the first has used
+        for _ in range(2):  # the second does not know the first one's usage
             async with client_of(simulator) as client:
                 await read_people(client, 90)
         assert simulator.stats()["rate_limited"] == 0

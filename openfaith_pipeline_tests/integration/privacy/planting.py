@@ -1,4 +1,4 @@
-"""Two churches with the same planted person, and the search for what is planted in tables and files."""
+"""Two churches with the same planted person, and a search for the planted values in tables and files."""
 
 from pathlib import Path
 from typing import Any

@@ -54,7 +54,7 @@ def test_no_table_and_no_file_has_anything_of_an_erased_person(
 
 
 def check_what_stays(database: Database, org_id: str, planted: dict[str, str]) -> None:
-    """What only named the person is there without them."""
+    """Records that only referred to the person remain, without the reference."""
     gift = stored(database, org_id, STREAMS["giving.donations"])[planted["donation"]]
     assert (gift["person_id"], gift["payment_last4"], gift["amount_cents"]) == (None, None, 4711)
     visit = stored(database, org_id, STREAMS["check_ins.check_ins"])[planted["visit"]]

@@ -1,4 +1,4 @@
-"""A church connects itself: the pages, the simulator's OAuth, and what is kept afterwards."""
+"""A church connects itself: the pages, the simulator's OAuth, and the stored connection."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The pages that people look at, their twins for programs, and what may be done from them."""
+"""The status pages, the same data as JSON, and the actions on them."""
 
 import base64
 from collections.abc import Iterator

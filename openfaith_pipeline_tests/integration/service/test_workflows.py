@@ -1,4 +1,4 @@
-"""Workflows by name over HTTP: started, told of, canceled, resumed."""
+"""Workflows by name over HTTP: start, status, cancel, resume."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait

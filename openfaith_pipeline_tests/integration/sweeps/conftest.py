@@ -1,4 +1,4 @@
-"""Churches of a simulator, connected; what a sweep of them did."""
+"""Connected churches of a simulator, and a listener that records a sweep of them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def org_ids(database: Database, simulator: SimulatorClient) -> list[str]:
 
 @dataclass
 class Heard:
-    """A listener that keeps what it is told."""
+    """A listener that records the outcomes of a sweep."""
 
     outcomes: dict[str, OrgOutcome] = field(default_factory=dict)
     is_closed: bool = False

@@ -1,4 +1,4 @@
-"""What scheduled turns leave out: streams at rest between polls, and in a poll most of the parents at rest."""
+"""Scheduled turns skip streams at rest between polls, and most parents at rest in a poll."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A simulated church connected to a test's database, and the comparison of what was synced with the source's truth."""
+"""A simulated church connected to a test's database, and the comparison of its tables with the source."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +75,7 @@ def sync(
 
 
 def statuses(results: Mapping[str, StreamResult]) -> dict[str, str | None]:
-    """What did not succeed, with its reason."""
+    """The streams that did not succeed, with the reason."""
     return {
         name: f"{result.status}: {result.error}" for name, result in results.items() if result.status != "succeeded"
     }

@@ -1,4 +1,4 @@
-"""A simulator for each test: two churches whose records share their ids, under a limit that is told but never met."""
+"""A simulator for each test: two churches whose records share ids, with a rate limit too high to be hit."""
 
 from collections.abc import Iterator
 

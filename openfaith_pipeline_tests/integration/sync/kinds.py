@@ -17,7 +17,7 @@ Links = dict[str, set[tuple[str, str]]]
 
 
 def syncs_of_every_kind() -> Iterator[tuple[str, Sequence[Stream], dict[str, Any]]]:
-    """Its name, the streams that are read, and how the sync is asked for."""
+    """The name of each kind, the streams that are read, and the arguments of the sync."""
     yield "incremental", ALL, {}
     yield "quick", ALL, {"is_rotating": True}
     yield "children without their parents' stream", [stream for stream in ALL if stream.carried_as], {}
@@ -28,13 +28,13 @@ def syncs_of_every_kind() -> Iterator[tuple[str, Sequence[Stream], dict[str, Any
 
 
 def written(results: Mapping[str, StreamResult]) -> dict[str, tuple[int, int, int]]:
-    """By stream of which rows were written: how many came, changed and went."""
+    """Counts of inserted, updated and deleted rows, for streams with any."""
     counts = {name: (each.inserted, each.updated, each.deleted) for name, each in results.items()}
     return {name: count for name, count in counts.items() if any(count)}
 
 
 def linked(database: Database, org_id: str) -> Links:
-    """By table of links, what it holds of an org."""
+    """An org's rows in each table of links."""
     found: Links = {}
     with database.connect() as connection:
         for stream in ALL:
@@ -50,7 +50,7 @@ def linked(database: Database, org_id: str) -> Links:
 
 
 def linked_at_the_source(simulator: SimulatorClient, org_id: str) -> Links:
-    """By table of links, what it should hold."""
+    """The rows that each table of links should hold."""
     return {
         f"{stream.schema}.{table}": {
             (record["id"], named["id"])

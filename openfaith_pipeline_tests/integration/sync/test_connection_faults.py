@@ -52,7 +52,7 @@ def sync_through(database: Database, org_id: str, factory: ClientFactory) -> dic
 
 
 def breaking_at(path: str, error: Callable[[], Exception]) -> ClientFactory:
-    """A client to which something happens at one path that nobody foresaw."""
+    """A client that raises an unforeseen error at one path."""
 
     @asynccontextmanager
     async def connected(database: Database, org_id: str, adapter: str) -> AsyncIterator[PlanningCenterClient]:

@@ -207,7 +207,7 @@ def test_a_frozen_process_is_overtaken_and_its_late_writes_are_refused(
         time.sleep(0.01)
     frozen.send_signal(signal.SIGSTOP)
     simulator.set_latency(Latency())
-    # What 15 seconds would do.
+    # As after 15 seconds.
     with database.connect() as connection:
         connection.execute("UPDATE sync.stream_states SET lease_expires_at = now() - interval '1 s'")
     assert statuses(sync(database, org_id, sync_id="sync_overtaker")) == {}
@@ -252,7 +252,7 @@ def test_syncs_of_every_kind_at_once_do_not_interleave(database: Database, simul
 def test_after_a_deploy_that_added_a_stream_only_what_differs_starts_anew(
     database: Database, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before it, the lists came without their shares, so their pages were asked for otherwise."""
+    """Before the deploy lists were read without their shares, so the requests for their pages differ."""
     [org_id, _] = connect(database, simulator)
     simulator.add(org_id, "people.lists", count=250)
     lists, rules, shares, tabs = (STREAMS[f"people.{name}"] for name in ("lists", "rules", "list_shares", "tabs"))

@@ -1,4 +1,4 @@
-"""Large deletions wait for a person; what is under a deleted record goes and comes back with it."""
+"""Large deletions wait for a person; children of a deleted record are deleted and restored with it."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -52,7 +52,7 @@ def simulator() -> Iterator[SimulatorClient]:
 
 @pytest.fixture
 def church(database: Database, simulator: SimulatorClient) -> str:
-    """A church of which emails, people and lists were synced."""
+    """A church whose emails, people and lists have been synced."""
     [org_id, _] = connect(database, simulator)
     sync(database, org_id, [PEOPLE, EMAILS, PHONES, LISTS, RULES, CONDITIONS, WORKFLOWS, CARDS, NOTES])
     return org_id

@@ -1,4 +1,4 @@
-"""What a page says, to the last digit and whatever one of its texts holds, in rows, `_extra` and quarantine."""
+"""Values are stored exactly, to the last digit and for any text, in rows, `_extra` and quarantine."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What lists leave out unless they are asked for it is there: archived groups and all below them, deleted fields."""
+"""Records that listings omit by default are synced: archived groups with everything below them, deleted fields."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from openfaith_pipeline_tests.integration.sync.church import connect, difference
 
 GROUPS = STREAMS["groups.groups"]
 OF_GROUPS = [STREAMS[f"groups.{name}"] for name in ("groups", "memberships", "events", "group_applications")]
-# By stream, what is set of a record that its list leaves out.
+# Stream -> the attribute that is set on records omitted from its listing.
 HIDDEN = {
     "groups.groups": "archived_at",
     "people.field_definitions": "deleted_at",

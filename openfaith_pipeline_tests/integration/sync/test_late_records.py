@@ -25,7 +25,7 @@ UNDER_PARENTS = {
 
 
 class Church:
-    """One stream of a church that was synced, and what happens to its records, in minutes after 40 minutes ago."""
+    """One synced stream of a church. Changes to its records are dated in minutes after `then`, 40 minutes ago."""
 
     def __init__(self, database: Database, simulator: SimulatorClient, stream: str, *parents: str) -> None:
         self.database, self.simulator, self.stream = database, simulator, STREAMS[stream]

@@ -1,4 +1,4 @@
-"""Merges at the source, read by the stream that tells of them: raw rows end at once, the OpenFaith tables follow."""
+"""Merges at the source, read by the stream of mergers: raw rows end at once, the OpenFaith tables follow."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -99,7 +99,7 @@ def test_a_chain_of_merges_in_either_order(database: Database, simulator: Simula
 
 
 def test_a_person_who_is_listed_although_merged_away_stays_gone(database: Database, simulator: SimulatorClient) -> None:
-    """As on a page that was read before the merge: what is staged of them is dropped, again and again."""
+    """As on a page that was read before the merge: their staged rows are dropped each time."""
     [org_id] = connect(database, simulator)
     _bring(database, org_id)
     keep, removed = (int(identifier) for identifier in list(stored(database, org_id, people.PEOPLE))[:2])
@@ -117,7 +117,7 @@ def test_a_person_who_is_listed_although_merged_away_stays_gone(database: Databa
 
 
 def test_a_merge_is_rolled_back_whole_and_can_be_again(database: Database, simulator: SimulatorClient) -> None:
-    """By the one stream that tells of it: the people's rows, links, edges and count are as they were."""
+    """Rolling back the sync of the mergers restores the people's rows, links, edges and counts."""
     [org_id] = connect(database, simulator)
     _bring(database, org_id)
     with database.connect(autocommit=True) as connection:

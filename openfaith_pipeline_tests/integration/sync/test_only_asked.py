@@ -1,4 +1,4 @@
-"""Attributes that come only with `fields[...]` are there, and what the source adds is seen all the same."""
+"""Attributes that need `fields[...]` are synced, and attributes that the source adds are still noticed."""
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator.client import SimulatorClient

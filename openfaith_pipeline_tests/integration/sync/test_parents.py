@@ -137,7 +137,7 @@ def _email(identifier: str, **relationships: object) -> Record:
 
 
 def test_a_record_that_says_nothing_of_its_parent_keeps_it(database: Database, simulator: SimulatorClient) -> None:
-    """And one that says that it has none, or another, has what it says."""
+    """A record that names another parent, or none, gets that."""
     [org_id] = connect(database, simulator)
     sync(database, org_id, _named(_family("services.people")))
     first, second, third, fourth = sorted(stored(database, org_id, EMAILS))[:4]

@@ -1,4 +1,4 @@
-"""Plans: what they show is what applying them does, and until then nothing is done."""
+"""A plan shows exactly the changes that applying it makes, and changes nothing before."""
 
 import asyncio
 from collections.abc import Iterator
@@ -81,7 +81,7 @@ def apply_plan(
 
 
 def seen(database: Database) -> Any:
-    """All that readers see: raw rows, watermarks, the journal, and what is staged by nobody."""
+    """The state that readers see: versions of raw rows, watermarks, and the size of the journal."""
     with database.connect() as connection:
         states = connection.execute(UNCHANGED + " ORDER BY 1, 2").fetchall()
         journal = connection.execute("SELECT count(*) FROM sync.journal").fetchall()
@@ -295,7 +295,7 @@ def test_a_plan_made_while_an_include_fails_is_applied_as_it_was_read(
     assert "include=marital_status" in str(applied["people.people"].error)
     assert differences(database, simulator, org_id, lists) == []
 
-    # What could not be asked for is read by the next sync, though nothing has changed since.
+    # The next sync reads the include that had failed, though nothing has changed since.
     simulator.clear_scripts()
     assert statuses(sync(database, org_id, some)) == {}
     assert differences(database, simulator, org_id, some) == []

@@ -1,4 +1,4 @@
-"""All of Planning Center: every product's tables are its truth, and what a church may not see holds up nothing."""
+"""All products: every table equals the source, and a product that a church may not see holds up nothing else."""
 
 from collections.abc import Iterator
 

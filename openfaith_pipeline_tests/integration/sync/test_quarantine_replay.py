@@ -155,7 +155,7 @@ def test_a_sync_under_way_is_left_to_itself(database: Database, simulator: Simul
     sync(database, org_id, [people.EMAILS])
     with database.connect() as connection:
         connection.execute("UPDATE sync.stream_states SET holder = 'elsewhere:1:a', lease_expires_at = now() + '1 min'")
-    # Nothing would be published, so nobody is in the way; what would be, waits for the lease.
+    # Nothing would be published, so the held lease does not matter; otherwise the replay waits for it.
     assert replayed(database)["people.emails"].left == 1
     with database.connect() as connection:
         connection.execute("UPDATE sync.stream_syncs SET status = 'failed'")

@@ -1,4 +1,4 @@
-"""`rebuild` as a use case: what it mends, keeps, refuses, and undoes."""
+"""`rebuild` repairs and keeps the right rows, refuses when it must, and can be undone."""
 
 import signal
 import subprocess
@@ -210,7 +210,7 @@ class Looking:
 
 
 def is_kept_from_syncs(connection: Connection) -> bool:
-    """Whether one that began now would wait; what it would take is locked."""
+    """Whether the state row of a stream is locked, so that a sync that began now would wait."""
     connection.commit()
     try:
         connection.execute("SET LOCAL lock_timeout = '50ms'")

@@ -128,7 +128,7 @@ def test_no_row_that_is_there_all_the_time_is_lost_or_taken_for_deleted(
 
 
 def _is_possible(change: Change, lists: int) -> bool:
-    """A list of which the world knows no results is no list of this world."""
+    """Whether the change keeps to lists whose results the world knows."""
     what, collection, _ = change
     return not (what == "insert" and collection % (3 + lists) == 2)
 
@@ -170,7 +170,7 @@ def test_a_listing_in_doubt_is_read_again_and_then_believed(database: Database) 
     assert (result.status, result.deleted) == ("succeeded", 1)
     assert (
         result.requests == world.requests == 5 + 3 + 1
-    )  # stepping back and on again, once more, and asking for the missing one
+    )  # a reading that steps back and on again, a second reading, and the request for the missing one
     assert live(database, org_id, TABS) == set(tabs.rows)
 
 

@@ -46,7 +46,7 @@ def simulator() -> Iterator[SimulatorClient]:
 
 @pytest.fixture
 def church(database: Database, simulator: SimulatorClient) -> str:
-    """A church of which all groups are of one type, which has a resource that they list too."""
+    """A church whose groups are all of one type, with a resource of that type that every group lists too."""
     [org_id] = connect(database, simulator)
     type_id = int(simulator.truth(org_id, "groups.group_types")[0]["id"])
     simulator.edit(org_id, "groups.groups", "all", relations={"group_type": type_id})
@@ -202,7 +202,7 @@ def _record(identifier: str, parents: dict[str, str]) -> Record:
 
 
 class Rows:
-    """What the rows are to be: by record the parents known, those read last before those known from before."""
+    """The expected rows: the known parents of each record, those read last before those known earlier."""
 
     def __init__(self) -> None:
         self.groups: dict[str, set[str]] = {}

@@ -60,7 +60,7 @@ def test_what_a_parent_does_not_list_and_does_not_deny_stays(
     left = under(database, church, ATTENDANCES.name, "event")
     assert left == {each: ids for each, ids in rows.items() if ids}
 
-    # A sync of changes asks for none of them and still says so.
+    # An incremental sync requests none of them and still reports them as withheld.
     simulator.forget_requests()
     results = sync(database, church, GROUPS)
     assert results[ATTENDANCES.name].status == "withheld" and place in str(results[ATTENDANCES.name].error)

@@ -9,7 +9,7 @@ ANSWERS, EMAILS = STREAMS["people.field_data"], STREAMS["people.emails"]
 
 
 def _known_rows(database: Database, table: str) -> float:
-    """What the planner believes; -1 where nobody has looked yet."""
+    """The planner's estimate; -1 before the first ANALYZE or VACUUM."""
     with database.connect() as connection:
         row = connection.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", (table,)).fetchone()
     return row[0] if row else -1

@@ -1,4 +1,4 @@
-"""Silence of a product that hides what may not be read is withheld: rows stay, nothing fails, it is asked for again."""
+"""Empty answers of products that hide forbidden records count as withheld: rows stay and nothing fails."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_silence_is_withheld_keeps_the_rows_and_is_asked_again(
     assert (status.failing, status.health.state) == ((), "degraded")
     with database.connect() as connection:
         assert not has_failing_streams(connection, org_id, "pco")
-        # A rolling reconcile need not go on asking each night for the one that is silent.
+        # A rolling reconcile need not request the silent one again each night.
         assert last_proofs(connection, org_id)["groups.memberships"] > status.streams[0].started_at
 
     simulator.set_traps(org_id, Traps())

@@ -1,4 +1,4 @@
-"""A made-up church as raw rows, kept in memory so that the tests know what the source says."""
+"""A made-up church as raw rows, also kept in memory for comparison."""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the OpenFaith tables must hold for given raw rows: the rules once more, row by row and without any SQL."""
+"""The expected OpenFaith rows for given raw rows: the rules implemented again, row by row and without SQL."""
 
 import json
 from datetime import date

@@ -1,4 +1,4 @@
-"""Made-up churches with the records of several products, and what must become of them by `product_rules`."""
+"""Made-up churches with records of several products, and the expected rows by `product_rules`."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -88,7 +88,7 @@ def expected_columns(stream: str, raw: dict[str, Any], ids: Ids) -> dict[str, An
         found[rule.filled] = found[rule.filled] or ""
     for column, relationship in rule.named.items():
         target = STREAMS[stream].belongs_to[relationship] or ""
-        # What only a deleted record has ever named has no link.
+        # A record that only deleted records have named has no link.
         found[column] = ids.get((SAME_RECORDS.get(target, target), raw[f"{relationship}_id"] or ""))
     times = [raw[name] for name in rule.gone if raw[name] is not None]
     if rule.gone:

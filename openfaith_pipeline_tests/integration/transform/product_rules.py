@@ -1,4 +1,4 @@
-"""What the records of People, Groups and Check-Ins must become, said once more by hand and without the declarations."""
+"""The mapping of People, Groups and Check-Ins, written again by hand and independent of the declarations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

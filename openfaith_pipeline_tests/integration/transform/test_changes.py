@@ -1,4 +1,4 @@
-"""Looking at what changed alone ends like comparing everything, whatever changed and whoever changed it."""
+"""A transform of the noted changes alone gives the same result as comparing everything, whatever has changed."""
 
 import random
 from collections.abc import Callable
@@ -24,7 +24,7 @@ ORG = "org_01h455vb4pex5vsknk084sn02q"
 OTHER = "org_01h455vb4pex5vsknk084sn02r"
 STREAMS_CHANGED = (*ENTITY_STREAMS, *FIELD_STREAMS, MERGER_STREAM)
 
-# What people do in OpenFaith, or another program there: each to one row at random, of those that our transform reads.
+# Edits by people or other programs in OpenFaith: each changes one random row that our transform reads.
 EDITS: tuple[LiteralString, ...] = (
     """UPDATE "openfaith_people" SET "firstName" = 'Edited', tags = '["x"]' WHERE id = {people}""",
     """UPDATE "openfaith_people" SET "deletedAt" = now(), "deletedBy" = 'user_1' WHERE id = {people}""",
@@ -65,7 +65,7 @@ class Changing:
         )  # fmt: skip
 
     def change(self) -> str:
-        """One to four changes; returns what was done."""
+        """Make one to four changes. Returns their names."""
         acts = self.random.choices(self.acts, k=self.random.randint(1, 4))
         for act in acts:
             act()

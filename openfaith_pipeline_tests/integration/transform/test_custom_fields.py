@@ -1,4 +1,4 @@
-"""Custom fields beyond what the random churches hold."""
+"""Custom fields that the random churches do not cover."""
 
 from datetime import UTC, date, datetime
 from typing import Any

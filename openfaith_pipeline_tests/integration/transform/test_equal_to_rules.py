@@ -26,7 +26,7 @@ LOCAL_ITEM = {"_tag": "string", "name": "shirt", "source": "openfaith", "value":
 
 
 class Comparison:
-    """One church beside its tables; remembers what must never change again."""
+    """Compares a church with its tables, and remembers the values that must never change again."""
 
     def __init__(self, connection: psycopg.Connection[Any], church: Church) -> None:
         self.connection = connection
@@ -48,7 +48,7 @@ class Comparison:
         self._check_register()
 
     def edit_people(self) -> None:
-        """What a person at the church does in OpenFaith to columns and items that are not the source's."""
+        """Edit columns and items in OpenFaith that the source does not feed."""
         self.connection.execute(
             "UPDATE \"openfaith_people\" SET tags = '[\"choir\"]', type = 'member',"
             ' "customFields" = %s || "customFields" WHERE "orgId" = %s',
@@ -81,7 +81,7 @@ class Comparison:
             yield table, external_id, TAGS[table]
 
     def _note_ended(self, standing: dict[str, str]) -> None:
-        """The entities that merged people had of their own, and how their rows are to be from now on."""
+        """Note the entities that merged people had before, and the rows they must keep from now on."""
         loaded = self.church.rows["people.people"]
         found = {row["id"]: row for row in rows(self.connection, "people", self.church.org_id)}
         for person_id in standing.keys() - self.merged:

@@ -1,4 +1,4 @@
-"""Which entity a record is: links, and what else must not go wrong around them."""
+"""Links from records to entities, across orgs, batches and types."""
 
 from datetime import datetime
 from typing import Any
@@ -59,7 +59,7 @@ def test_orgs_that_share_ids_share_nothing_else(database: Database) -> None:
     others = {"Ann": "Bob", "Bob": "Ann"}
     with database.connect() as connection:
         for org, name in ((ORG, "Ann"), (OTHER, "Bob")):
-            # What one church has by way of new attributes takes no names from another's fields.
+            # A new attribute of one church does not take a name from another's custom fields.
             put_row(connection, "people.people", org, "1", name=name, _extra=Jsonb({f"not_of_{name}": 1}))
             put_row(connection, "people.emails", org, "1", person_id="1")
             put_row(connection, "people.field_definitions", org, "1", slug=f"not_of_{others[name]}", data_type="string")

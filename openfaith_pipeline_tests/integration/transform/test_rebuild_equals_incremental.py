@@ -98,7 +98,7 @@ def _check_twin(database: Database, connection: psycopg.Connection[Any]) -> None
 
 
 def _masked(connection: psycopg.Connection[Any], here: "_Org") -> set[tuple[str, str]]:
-    """What people changed in the church with a history: names of entities, and columns."""
+    """The (entity, column) pairs that people have edited in the church with a history."""
     edits = connection.execute("SELECT entity_id, field FROM sync.local_edits WHERE org_id = %s", (ORG,)).fetchall()
     found = {(here.keys[entity_id], field) for entity_id, field in edits if entity_id in here.keys}
     for table in CANONICAL.tables:
@@ -131,7 +131,7 @@ class _Org:
         return json.loads(ID.sub(lambda found: self.keys.get(found[0], "nobody"), text))
 
     def rows(self, table: str, masked: set[tuple[str, str]]) -> dict[str, dict[str, Any]]:
-        """Of entities that have a record, without what people wrote: one merged away has only its past."""
+        """The rows of entities that have a record, without people's edits. One merged away has no record any more."""
         return {
             key: {
                 column: self.named(value if column != "customFields" else [i for i in value if i["source"] == "pco"])

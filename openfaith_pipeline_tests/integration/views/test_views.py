@@ -1,4 +1,4 @@
-"""The views for people who query give what the source has, and docs/questions.md the right answers."""
+"""The views agree with the source, and the queries of docs/questions.md return the right answers."""
 
 from collections import Counter
 from datetime import date

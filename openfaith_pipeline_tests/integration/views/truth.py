@@ -56,7 +56,7 @@ class Truth:
         return {key: (sums[0], sums[1], sums[2]) for key, sums in found.items()}
 
     def giving_by_person(self) -> dict[tuple[str | None, int], Decimal]:
-        """(person, year) -> what was given and not refunded."""
+        """(person, year) -> the sum of gifts less refunds."""
         refunded: dict[str, int] = defaultdict(int)
         for refund in self.records("giving.refunds"):
             refunded[str(related(refund, "donation"))] += refund["attributes"]["amount_cents"]

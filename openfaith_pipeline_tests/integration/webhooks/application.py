@@ -66,7 +66,7 @@ def outcomes(database: Database) -> dict[str, int]:
 def told_differences(
     database: Database, simulator: SimulatorClient, org_id: str, streams: Sequence[Stream] = OF_PEOPLE
 ) -> list[str]:
-    """In what the rows differ from the source, but for a person's `updated_at`: a child's change moves it silently."""
+    """Differences from the source, except a person's `updated_at`, which a child's change moves without an event."""
     found = differences(database, simulator, org_id, streams)
     return [each for each in found if not each.startswith("people.people") or ".updated_at: " not in each]
 

@@ -48,7 +48,7 @@ def running() -> Iterator[SimulatorClient]:
 
 @pytest.fixture
 def simulator(running: SimulatorClient) -> Iterator[SimulatorClient]:
-    """One for all tests of a module; what a test has subscribed, trapped or set ends with it."""
+    """One simulator for all tests of a module; each test's subscriptions, traps and settings are reset after it."""
     churches = [church["org_id"] for church in running.churches()]
     before = {org_id: {row["id"] for row in running.truth(org_id, SUBSCRIPTIONS)} for org_id in churches}
     yield running

@@ -96,7 +96,7 @@ def test_killed_between_any_two_steps_of_applying_nothing_is_lost_and_nothing_do
     with service.connect() as connection:
         assert end_expired(connection) == len(STEPS) - 1, "each but the one that was killed before it began a sync"
     apply_all(service)
-    make_due(service)  # what was claimed by the killed may have met a lease that had not run out
+    make_due(service)  # deliveries of the killed applier may have met a lease that had not expired
     apply_all(service)
     carry_out_requests(service, org)
     assert set(outcomes(service)) <= {"applied", "superseded", "requested"}

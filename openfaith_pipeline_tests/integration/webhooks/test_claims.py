@@ -1,4 +1,4 @@
-"""The beat that keeps what an applier has claimed, beside the transactions that settle it."""
+"""The heartbeat that renews an applier's claims, concurrent with the transactions that settle them."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Every event there is: of what has not changed nothing is written, and what has changed is as it is at the source.
+"""Every kind of event: unchanged records are not written, and changed ones become equal to the source.
 
 The payloads name no more parents than Planning Center's do; the rows are held against the source's own truth.
 `plan.live.updated` is not among them: it is about who leads a plan that is under way, which no stream holds
@@ -33,7 +33,7 @@ TOUCHED = {stream.belongs_to[name] for stream in STREAMS.values() for name in st
 
 
 def _with_kin(streams: list[Stream]) -> list[Stream]:
-    """Those, what their paths lead through, and what comes included with them."""
+    """The streams with their parents and the streams included with them, transitively."""
     found = set(streams)
     waiting = list(streams)
     while waiting:
@@ -63,9 +63,9 @@ def org(service: Database, simulator: SimulatorClient) -> str:
 
 
 def applied(service: Database, simulator: SimulatorClient, org_id: str) -> Counter[str]:
-    """Wait for all deliveries, apply them, and carry out what is asked for instead; the outcomes.
+    """Wait for all deliveries, apply them, and carry out the syncs requested instead. Returns the outcomes.
 
-    What is told of a record that went along with another since is still waited for.
+    Deliveries about a record that was deleted along with another since are still pending.
     """
     arrived(service, simulator)
     apply_all(service)
@@ -79,7 +79,7 @@ def ids_of(simulator: SimulatorClient, org_id: str, stream: Stream) -> list[int]
 
 
 def unlike(service: Database, simulator: SimulatorClient, org_id: str, stream: Stream, ids: list[int]) -> list[str]:
-    """In what these rows differ from the source, but for the `updated_at` that another's change moves silently."""
+    """Differences of these rows from the source, except an `updated_at` moved by another record's change."""
     starts = tuple(f"{stream.name} {id}{sign}" for id in ids for sign in ":.")
     return [
         each

@@ -1,4 +1,4 @@
-"""Deliveries over the wire: what Planning Center signed is kept once, all else is refused, and nothing stops it."""
+"""Deliveries over the wire: signed ones are kept exactly once, all others are refused."""
 
 import asyncio
 import hashlib
@@ -221,7 +221,7 @@ def test_a_service_that_is_killed_before_or_after_it_keeps_a_delivery_loses_and_
             with pytest.raises((ConnectionError, http.client.HTTPException)):
                 deliver(there, body)
             assert len(kept(subscribed)) == kept_then
-    # Planning Center repeats what was not answered.
+    # Planning Center repeats an unanswered delivery.
     assert deliver(subscribed, body) == (200, {"received": 1})
     assert [row["status"] for row in kept(subscribed)] == ["pending"]
 

@@ -48,8 +48,8 @@ def test_a_church_that_changes_in_every_way_converges_though_events_come_late_tw
     simulator.delete(org, "people.people", [gone])
     arrived(service, simulator)
     apply_all(service)
-    carry_out_requests(service, org)  # of what would have been too much to ask for one by one
-    make_due(service)  # what went along with another silently is known to be gone by now
+    carry_out_requests(service, org)  # for deliveries too many to fetch one by one
+    make_due(service)  # records deleted along with another are known to be gone by now
     apply_all(service)
     assert told_differences(service, simulator, org) == []
     assert [row["error"] for row in kept(service) if row["status"] in {"pending", "failed"}] == []

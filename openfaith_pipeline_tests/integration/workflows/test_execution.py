@@ -25,7 +25,7 @@ class LedgerPayload(Payload):
 
 
 class Bank:
-    """A workflow of three activities over a table of its own; what is to go wrong is told it."""
+    """A workflow of three activities over a table of its own. troubles: errors to raise in activities."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

@@ -44,7 +44,7 @@ contents = st.builds(
 
 @dataclass
 class Reading:
-    """What was staged: ids by the times they were brought. end: how the walk ended."""
+    """The result of a walk. staged: how often each id was read. end: how the walk ended."""
 
     end: End = field(default_factory=End)
     staged: Counter[str] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""docs/catalog/ says of each documented type what becomes of it, and of each column what it holds."""
+"""docs/catalog/ describes every documented type and every column."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What follows from a declaration, and declarations that contradict themselves."""
+"""Properties derived from a declaration, and the refusal of declarations that contradict themselves."""
 
 from collections.abc import Mapping
 from types import ModuleType

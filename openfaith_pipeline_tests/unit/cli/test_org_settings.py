@@ -1,4 +1,4 @@
-"""What `org set` refuses, before it opens the database."""
+"""`org set` refuses invalid values before it opens the database."""
 
 import pytest
 

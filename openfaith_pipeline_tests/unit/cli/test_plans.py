@@ -1,4 +1,4 @@
-"""What `sync` takes together, and how a plan is shown: names of fields always, their values only when asked for."""
+"""Options of `sync` that exclude each other, and the display of a plan: values of fields only on request."""
 
 import pytest
 

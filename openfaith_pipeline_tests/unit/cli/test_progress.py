@@ -1,4 +1,4 @@
-"""What a person sees of a sync under way."""
+"""The progress display of a running sync."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What `sync` makes of what it was asked and of what came out."""
+"""`sync` selects streams from its arguments and reports the results."""
 
 import io
 

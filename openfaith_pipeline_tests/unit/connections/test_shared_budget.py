@@ -39,7 +39,7 @@ SLACK = 2 * HELD_BACK_FOR
 
 @dataclass
 class Ledger:
-    """Kept in memory, written and read like the real one; counts what it is asked."""
+    """A ledger in memory, serialized like the real one. exchanges: number of calls."""
 
     stored: dict | None = None  # type: ignore[type-arg]
     exchanges: int = 0
@@ -123,7 +123,7 @@ def test_together_they_use_the_budget_to_its_end(world: World, demand: int, coun
     run_virtually(scenario())
     assert server.refused == 0
     cycle = world.period + MARGIN + world.latency + SLACK
-    # Whoever does not send the first request hears at its next question that the way is open.
+    # The other processes learn at their next exchange that the budget is open.
     opening = world.latency + WAITING_FOR / 2 + SLACK
     for number, sent_at in enumerate(sorted(moment for holder in holders for moment in holder.sent)):
         bound = (number + world.others) // world.limit * cycle + opening
@@ -192,7 +192,7 @@ def test_slots_of_a_dead_holder_come_back() -> None:
         await dead.send()
         permits = [await dead.budget.acquire() for _ in range(9)]
         assert len(permits) == 9
-        if dead.budget._broker:  # it dies: nothing is told or given back any more
+        if dead.budget._broker:  # it dies without reporting or returning its slots
             dead.budget._broker.cancel()
         alive = Holder(ledger, server, 0.0, 2)
         await asyncio.gather(*(alive.send() for _ in range(10)))
@@ -213,7 +213,7 @@ def test_a_limit_lowered_under_way_is_kept_to_from_the_first_answer_that_tells_i
             await asyncio.sleep(30)
             server.limit = 10
 
-        # At a pace that leaves few in flight at any time, so that whoever overruns has not heeded what it was told.
+        # Slow enough that few are in flight at any time: an overrun means that the lowered limit was ignored.
         sends = (holders[number % 2].send(after=number * 1.0) for number in range(60))
         await asyncio.gather(lower(), *sends)
         for holder in holders:

@@ -1,4 +1,4 @@
-"""Whom root's Postgres runs as, and where that user can go."""
+"""The user that Postgres runs as when root starts it, and the directories open to that user."""
 
 import os
 from pathlib import Path

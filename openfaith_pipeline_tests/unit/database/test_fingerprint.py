@@ -1,4 +1,4 @@
-"""What tells one catalog from another."""
+"""The fingerprint that distinguishes one catalog from another."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Rare collections end with the last who asked for them."""
+"""Garbage collection is usual again after the last block that made it rare."""
 
 import gc
 from collections.abc import Iterator

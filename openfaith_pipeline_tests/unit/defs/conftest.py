@@ -1,4 +1,4 @@
-"""Runs against an engine that is told how each stream ends; no database, no network."""
+"""Runs with a fake engine whose results the test sets; no database, no network."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,9 +29,9 @@ def succeeded(stream: Stream) -> StreamResult:
 
 @dataclass
 class FakeEngine:
-    """In the place of `SyncEngine`. Each call of `sync` takes the next attempt, the last one again and again.
+    """Stands in for `SyncEngine`. Each call of `sync` uses the next attempt, and repeats the last one.
 
-    asked, transformed: what it was called with.
+    asked, transformed: the arguments of its calls.
     """
 
     attempts: list[Attempt] = field(default_factory=lambda: [succeeded])

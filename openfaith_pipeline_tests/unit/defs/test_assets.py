@@ -1,4 +1,4 @@
-"""What Dagster is told of each asset follows from the catalog."""
+"""The definitions of assets follow from the catalog."""
 
 from types import SimpleNamespace
 from typing import Any

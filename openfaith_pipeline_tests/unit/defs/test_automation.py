@@ -1,4 +1,4 @@
-"""The OpenFaith tables follow runs that materialize what they are made of, and nothing that makes them itself."""
+"""The OpenFaith tables follow runs that materialize raw tables, unless those runs make them as well."""
 
 from collections.abc import Callable
 from functools import cache
@@ -15,7 +15,7 @@ GROUP = dg.AssetSelection.groups("openfaith")
 
 @pytest.fixture
 def requested(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Callable[[], set[str]]:
-    """What the sensor asks for at each next tick: the tables, of the one org."""
+    """A function that evaluates the next tick and returns the tables requested for the one org."""
     # As the daemon keeps them for a tick; else they are queried thousands of times.
     monkeypatch.setattr(instance, "get_dynamic_partitions", cache(instance.get_dynamic_partitions))
     keys = GROUP.resolve(definitions().resolve_asset_graph())
@@ -27,7 +27,7 @@ def requested(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> 
         cursor = result.cursor
         return {key.path[-1] for key in keys if ORG_ID in result.get_requested_partitions(key)}
 
-    # Dagster counts what is new from the last event it has seen, so there has to be one.
+    # Dagster counts new events from the last one it has seen, so there has to be one.
     instance.report_runless_asset_event(dg.AssetMaterialization("something_else"))
     assert tick() == set()
     return tick

@@ -1,4 +1,4 @@
-"""What an op ends with is kept for whoever waits for it, and quotes nobody's data."""
+"""The error that ends an op is stored for callers that wait for it, without anybody's data."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the guard before Dagster's web application lets through, and what not."""
+"""The requests that the guard in front of Dagster's web application accepts or refuses."""
 
 from collections.abc import Iterator
 

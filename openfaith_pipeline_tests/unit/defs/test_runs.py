@@ -1,4 +1,4 @@
-"""What a run does with how its streams end."""
+"""A run turns the results of its streams into materializations, failures and retries."""
 
 import dataclasses
 from collections.abc import Callable
@@ -123,7 +123,7 @@ def test_a_stream_that_succeeds_at_the_next_attempt_is_done(run_assets: Run, eng
 
 
 def test_an_unproven_listing_is_published_and_not_chased(run_assets: Run, engine: FakeEngine) -> None:
-    # The sync itself has read it several times; what is held waits for a person.
+    # The sync itself has read it several times; the held deletions wait for a person.
     engine.attempts = [ends("incomplete", "people.emails", error="2 records short")]
 
     result = run_assets("pco_people/emails", "pco_people/people")

@@ -1,4 +1,4 @@
-"""compose.yaml and the manifests for Kubernetes: what runs is what the image and the settings know."""
+"""compose.yaml and the manifests for Kubernetes use only commands of the image and known settings."""
 
 import re
 from collections.abc import Iterator

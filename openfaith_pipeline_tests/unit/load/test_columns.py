@@ -1,4 +1,4 @@
-"""Encoded by columns, a page is to the byte what it is by rows; and what is not ordinary is left to the rows."""
+"""Encoding by columns yields the same bytes as by rows; unusual pages are left to the encoding by rows."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ def test_links_are_written_as_they_are_by_rows() -> None:
 
 
 def test_the_pages_of_a_church_are_ordinary() -> None:
-    """Else nothing would be gained: of people, what belongs to them and donations, all are encoded by columns."""
+    """All pages of people, their details and donations are encoded by columns, so the faster way is really used."""
     names = ("people", "emails", "phone_numbers", "addresses", "field_data", "households")
     streams = [DONATIONS, *(STREAMS[f"people.{name}"] for name in names)]
     with running_simulator() as simulator:

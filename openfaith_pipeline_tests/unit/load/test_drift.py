@@ -1,4 +1,4 @@
-"""What differs from the catalog, as it is noted."""
+"""Differences from the catalog are noted as drift."""
 
 from openfaith_pipeline.load.columns import LONGEST_ID
 from openfaith_pipeline.load.drift import MOST_NEW, Sightings

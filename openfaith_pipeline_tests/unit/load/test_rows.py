@@ -1,4 +1,4 @@
-"""Typing of records: what fits is stored as it is, what does not is kept with its reason."""
+"""Typing of records: fitting values are stored unchanged, others are kept with the reason."""
 
 import json
 from typing import Any

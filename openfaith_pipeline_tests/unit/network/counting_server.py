@@ -22,7 +22,7 @@ class CountingServer:
         self._stamps: deque[float] = deque()
 
     def count(self, now: float) -> int:
-        """Stamp one request and tell how many the window holds with it; those refused count too."""
+        """Record a request and return the number in the window; refused ones count too."""
         self._forget(now)
         self._stamps.append(now)
         self.refused += len(self._stamps) > self.limit

@@ -1,4 +1,4 @@
-"""The budget alone, in virtual time: what it lets go, when, and in which order."""
+"""The budget alone, in virtual time: which requests it releases, when, and in which order."""
 
 import asyncio
 from datetime import timedelta

@@ -21,7 +21,7 @@ ENOUGH = settings(max_examples=200, deadline=None)
 
 @dataclass(frozen=True)
 class World:
-    """A server, what others had asked of it before we came, and how slow the way to it is."""
+    """A server, the earlier requests of other clients, and the latency."""
 
     window: Window
     limit: int

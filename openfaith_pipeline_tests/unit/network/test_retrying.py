@@ -1,4 +1,4 @@
-"""Patience alone: what is tried again, after how long, and when it ends."""
+"""Patience alone: which faults are retried, after which delay, and when retrying ends."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What counts as an org id."""
+"""Valid and invalid org ids."""
 
 import pytest
 

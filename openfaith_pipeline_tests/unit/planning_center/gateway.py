@@ -63,7 +63,7 @@ def client_of(
 
 
 def in_turn(answers: Iterable[Answer]) -> Handler:
-    """A handler that gives the answers one after the other, and fails the test when asked once more."""
+    """A handler that gives the answers one after the other, and fails the test at any further request."""
     remaining = iter(answers)
     return lambda _: next(remaining)
 

@@ -1,4 +1,4 @@
-"""Answers from a server that means harm, over a real socket: what is too large is given up while it comes."""
+"""Answers from a hostile server over a real socket: reading stops once an answer is too large."""
 
 import asyncio
 import gzip
@@ -21,7 +21,7 @@ BODY = b'{"data": []}'
 async def answering(
     body: bytes, encoding: str = "", *, repeat: int = 1, length: int | None = None
 ) -> AsyncIterator[str]:
-    """A server that sends the body, so often, whatever it is asked."""
+    """A server that answers any request with the body, repeated."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

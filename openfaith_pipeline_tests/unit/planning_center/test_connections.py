@@ -27,7 +27,7 @@ async def test_no_more_are_in_flight_than_there_may_be_connections() -> None:
     connections = Connections(httpx.URL("http://api"), 20, httpx.MockTransport(answer))
     asking = [asyncio.create_task(connections.request("GET", "http://api/")) for _ in range(50)]
     await is_full.wait()
-    asking.pop(0).cancel()  # what is given up leaves its place to another
+    asking.pop(0).cancel()  # a cancelled request frees its place
     is_open.set()
     assert {response.status_code for response in await asyncio.gather(*asking)} == {200}
     assert most == 20

@@ -1,4 +1,4 @@
-"""The JSON:API envelope: what is taken from it and what is refused."""
+"""Parsing of the JSON:API envelope, and its refusal when malformed."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""The declarations against OpenFaith's plan: what differs is named with its reason, and nothing else differs."""
+"""The declarations follow OpenFaith's plan except for named differences, each with its reason."""
 
 import json
 from pathlib import Path

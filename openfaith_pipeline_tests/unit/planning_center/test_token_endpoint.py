@@ -1,4 +1,4 @@
-"""What the token endpoint's answers mean: only its own word ends a grant."""
+"""Answers of the token endpoint: only its explicit refusal ends a grant."""
 
 import logging
 import socket

@@ -87,7 +87,7 @@ def test_nobody_is_local_where_strangers_are_expected() -> None:
         ({}, "127.0.0.1", True),
         ({}, "::1", True),
         ({}, "localhost", True),
-        ({}, "0.0.0.0", False),  # noqa: S104 - what is tested
+        ({}, "0.0.0.0", False),  # noqa: S104 - the case under test
         ({}, "::", False),
         ({}, "192.168.1.7", False),
         ({"public_url": "https://sync.example.org"}, "127.0.0.1", False),

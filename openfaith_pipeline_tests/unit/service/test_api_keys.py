@@ -1,4 +1,4 @@
-"""OPENFAITH_API_KEYS: what may be written there, and what it means."""
+"""OPENFAITH_API_KEYS: its syntax and meaning."""
 
 import pytest
 from pydantic import SecretStr

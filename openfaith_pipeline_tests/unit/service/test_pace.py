@@ -1,4 +1,4 @@
-"""How long a caller waits for what it took, on a clock of the test's own."""
+"""A caller that takes more than its share is delayed in proportion; on a fake clock."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One query serves all who look up an unknown org, and whoever comes at the moment of its end waits for the next."""
+"""One query serves all concurrent lookups of an unknown org; one that comes as it ends waits for the next query."""
 
 import asyncio
 from itertools import count

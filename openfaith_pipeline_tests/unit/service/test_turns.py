@@ -1,4 +1,4 @@
-"""Whoever sends much at once has nobody else wait for all of it."""
+"""A caller that sends much at once does not make the others wait for all of it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

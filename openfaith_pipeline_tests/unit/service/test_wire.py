@@ -123,7 +123,7 @@ def test_headers_are_bounded_in_bytes_and_number(address: tuple[str, int]) -> No
 
 
 def test_requests_sent_without_waiting_are_bounded(address: tuple[str, int]) -> None:
-    """What comes at once is parsed at once: nine thousand requests would keep everybody waiting for seconds."""
+    """Pipelined requests are parsed as they arrive: nine thousand would block all other clients for seconds."""
     with opened(address) as client:
         with suppress(ConnectionError):
             client.sendall(GET * 2000)

@@ -1,4 +1,4 @@
-"""Asking a simulator in this process, without a socket."""
+"""Requests to a simulator in this process, without a socket."""
 
 import base64
 from typing import Any

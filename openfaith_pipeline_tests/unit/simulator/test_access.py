@@ -1,4 +1,4 @@
-"""Who may ask for what: tokens, scopes, products, methods and the firewall."""
+"""Access control: tokens, scopes, products, methods and the firewall."""
 
 import base64
 import hashlib

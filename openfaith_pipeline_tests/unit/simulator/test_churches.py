@@ -1,4 +1,4 @@
-"""The made-up data: the same from one seed, as large as declared, and full of what trips a sync."""
+"""The made-up data: reproducible from its seed, as large as declared, and full of awkward cases."""
 
 import re
 from collections import Counter

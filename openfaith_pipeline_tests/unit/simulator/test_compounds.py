@@ -96,7 +96,7 @@ def test_unknown_and_not_offered_includes_are_ignored(api: Api) -> None:
 
 
 def test_asked_relationships_are_added_as_any_other_include_is(api: Api) -> None:
-    """They are spliced into what is listed; together with a shown one the record is written anew."""
+    """They are spliced into the listed record; together with a shown one the record is serialized anew."""
     spliced = api.get(f"{PEOPLE}?include=marital_status,school,emails&per_page=100")
     rewritten = api.get(f"{PEOPLE}?include=marital_status,school,emails,primary_campus&per_page=100")
     for quick, slow in zip(spliced["data"], rewritten["data"], strict=True):

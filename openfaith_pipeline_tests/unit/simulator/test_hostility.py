@@ -1,4 +1,4 @@
-"""The answers of a Planning Center that means harm are what they are called."""
+"""The simulator's hostile answers do what their names say."""
 
 import zlib
 

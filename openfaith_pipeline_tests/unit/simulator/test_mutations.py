@@ -261,7 +261,7 @@ def test_indexes_follow_every_change(api: Api) -> None:
 
 
 def test_changes_are_the_same_whatever_was_asked_before() -> None:
-    """Records are made when they are first asked for, and none from what a change left behind."""
+    """Records are made on first access, and never from the state that a change left behind."""
 
     def change(api: Api) -> dict[str, list[dict[str, Any]]]:
         api.editor.edit("people.households", "all", relations={"primary_contact": 990})

@@ -35,7 +35,7 @@ COLLECTIONS = (
     "ref_campuses_empty",
     "ref_marital_statuses",
 )
-MORE_INCLUDES = ("notes",)  # a person's, which nothing in the declarations tells from a person's e-mails
+MORE_INCLUDES = ("notes",)  # a person's; the declarations do not distinguish them from a person's e-mails
 ERRORS = ("err_household_memberships_top_level", "err_unknown_collection", "people_not_found")
 
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the recorded responses are not here")
@@ -91,7 +91,7 @@ def test_collection_equals_the_recorded_one(api: Api, name: str) -> None:
         for ability in ("can_query_by", "can_order_by"):
             assert (times in made["meta"][ability]) is (times in body["meta"][ability]), (times, ability)
     assert set(made["meta"].get("can_include", ())) <= {*body["meta"].get("can_include", ()), *MORE_INCLUDES}
-    if body["data"] and name != NESTED:  # whose records show only what was found through them
+    if body["data"] and name != NESTED:  # its records show only relationships found through them
         assert resource_keys(made["data"][0]) == resource_keys(body["data"][0])
 
 

@@ -1,4 +1,4 @@
-"""Subscriptions, and what is posted to them when the church changes."""
+"""Subscriptions, and the deliveries posted to them when the church changes."""
 
 import hashlib
 import hmac
@@ -23,7 +23,7 @@ def api() -> Api:
 
 @pytest.fixture
 def posted(api: Api) -> list[tuple[Delivery, float]]:
-    """What was handed over for sending, with the wait before it."""
+    """The deliveries handed over for sending, each with its delay."""
     found: list[tuple[Delivery, float]] = []
     api.center.switchboard.post = lambda delivery, wait: found.append((delivery, wait))
     return found

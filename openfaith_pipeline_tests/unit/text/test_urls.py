@@ -1,4 +1,4 @@
-"""URLs from outside: one form, or refused without a word of what they hold."""
+"""URLs from outside are normalized, or refused without repeating their content."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What Calendar's records become."""
+"""The expected mapping of Calendar's records."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What Giving's records become."""
+"""The expected mapping of Giving's records."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What Publishing's records become."""
+"""The expected mapping of Publishing's records."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What Registrations' records become."""
+"""The expected mapping of Registrations' records."""
 
 from typing import Any
 

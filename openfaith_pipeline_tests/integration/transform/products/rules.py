@@ -78,7 +78,7 @@ def folder(type_: str, columns: Values, fields: Values = nothing) -> Row:
 
 
 def directory(of_people: Values = nothing) -> dict[str, Row]:
-    """The people and campuses that a product shares, with what it adds to the people."""
+    """The people and campuses that a product shares, with the fields it adds to people."""
     return {
         "people.people": Row("people", "person", nothing, fields=of_people),
         "people.campuses": Row("campuses", "campus", nothing),
@@ -87,7 +87,7 @@ def directory(of_people: Values = nothing) -> dict[str, Row]:
 
 @dataclass(frozen=True)
 class Join:
-    """A record that is an edge between what two of its relationships name."""
+    """A record that becomes an edge between the targets of two of its relationships."""
 
     near: str
     far: str
@@ -101,7 +101,7 @@ Edges = dict[tuple[str, str, str], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Oracle:
-    """What one product's records become. aliases: stream -> the stream whose records they are."""
+    """The expected mapping of one product. aliases: stream -> the stream whose records they are."""
 
     rows: Mapping[str, Row]
     joins: Mapping[str, Join]

@@ -1,4 +1,4 @@
-"""What Services' records become."""
+"""The expected mapping of Services' records."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def _archived(raw: Record) -> dict[str, Any]:
 
 
 def _simply(*attributes: str, **named: str) -> Callable[[Record], dict[str, Any]]:
-    """Attributes as they are, and ids of what relationships name."""
+    """Attributes unchanged, and the ids named by relationships."""
     return lambda raw: {**raw.all(*attributes), **{column: raw.named(key) for column, key in named.items()}}
 
 

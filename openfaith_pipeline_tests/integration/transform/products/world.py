@@ -1,4 +1,4 @@
-"""Raw rows of one product and of the people it shares, at random: what the source says, and what names what."""
+"""Random raw rows of one product and of the people it shares, with relationships between them."""
 
 import random
 from collections.abc import Iterator, Mapping

@@ -17,10 +17,10 @@ Change = Callable[["Collection"], None]
 
 @dataclass(frozen=True)
 class Bugs:
-    """hides_next: no page names the one after it. page_limit: a page never holds more, whatever is asked for.
+    """hides_next: no page names the next one. page_limit: the most rows of a page, even if more are requested.
 
-    total: what is said instead of the count. visible: rows past so many are not listed. blind: of each hundred rows,
-    those at these places take their place in the offsets and are not shown. can_order_by: what answers say of orders.
+    total: reported instead of the count. visible: rows after so many are not listed. blind: positions within each
+    hundred rows that count in offsets but are not shown. can_order_by: the orders that answers announce.
     """
 
     hides_next: bool = False
@@ -35,8 +35,8 @@ class Bugs:
 class Collection:
     """rows: id -> updated_at second. The clock stands one second past the newest row and moves with each change.
 
-    changes: what happens before each answer. delays: for how many turns each request is late, so that those asked side
-    by side are answered in another order.
+    changes: made before each answer. delays: number of turns that each request waits, so that parallel requests are
+    answered out of order.
     """
 
     rows: dict[int, int | None]

@@ -10,7 +10,7 @@ from openfaith_pipeline_tests.unit.planning_center.extract.collection import Col
 
 @dataclass
 class Generation:
-    """Records included with those above them: by which relationship, of which type, and child -> parent."""
+    """One level of included records: their relationship and type, and child -> parent."""
 
     relationship: str
     type: str

@@ -1,4 +1,4 @@
-"""Around what fails: which include is at fault, and which record."""
+"""Reading around a failing include or record, which is found and named."""
 
 import asyncio
 from collections.abc import Callable, Mapping

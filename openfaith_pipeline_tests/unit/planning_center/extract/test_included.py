@@ -1,4 +1,4 @@
-"""Records that came with a page, told apart and given their parents, whatever a broken one looks like."""
+"""Included records are sorted into their streams and get their parents; a broken one hinders no other."""
 
 from typing import Any
 

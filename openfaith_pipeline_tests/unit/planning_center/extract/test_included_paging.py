@@ -19,7 +19,7 @@ from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.unit.planning_center.extract.collection import Change
 from openfaith_pipeline_tests.unit.planning_center.extract.family import Family, Generation
 
-# What is listed, and what comes with it: by windows, newest first, and by offset whole.
+# A listed stream and those included with it, for each way of paging.
 WALKS = {
     "windows": ("giving.donations", "giving.refunds", "giving.designation_refunds"),
     "windows of all": ("people.lists", "people.rules", "people.conditions"),

@@ -1,4 +1,4 @@
-"""Streams that come with another's pages: when they do, and what the answer leaves out."""
+"""Streams that are included in another's pages: when they are, and records missing from the answer."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,6 +1,6 @@
-"""Whatever part of an answer is kept: its children come with it and with their parent, and no others do.
+"""Any part of an answer that is kept brings exactly its own children, each with its parent.
 
-The included records name nobody, as most of Planning Center's do not: only the rows say what belongs to them.
+The included records do not name their parents, like most of Planning Center's: only the rows name their children.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Donation:
 
 @dataclass
 class Expected:
-    """The row of a donation, what is included with it, and by type and id the parents of each included record."""
+    """The row of a donation with its included records. parents: (type, id) of an included record -> its parents."""
 
     row: dict[str, Any]
     included: list[dict[str, Any]]
@@ -103,7 +103,7 @@ def test_what_is_kept_brings_its_own_and_nothing_else(
 
 @given(st.lists(DONATION, min_size=1, max_size=12), st.integers(1, 5), st.integers(0, 4))
 def test_pages_that_overlap_bring_each_record_once(donations: list[Donation], size: int, overlap: int) -> None:
-    """A window begins with rows of the one before; what comes with those came with the page before."""
+    """A window begins with rows of the one before, whose included records came with the earlier page."""
     route, streams = _route({stream.name for stream in INNER})
     listed = [_expected(number, each) for number, each in enumerate(donations, start=1)]
     met: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""What comes only with `fields[...]` is asked for, and nothing that comes unasked is hidden by that."""
+"""Attributes that need `fields[...]` are requested, without hiding those that come by default."""
 
 import asyncio
 from collections.abc import Mapping

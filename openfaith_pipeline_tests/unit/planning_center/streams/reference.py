@@ -1,4 +1,4 @@
-"""Planning Center's public reference, and what is known better since, as facts to compare the declarations with."""
+"""Planning Center's public reference with later corrections, as facts to compare the declarations with."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ def read_facts() -> Mapping[str, Any]:
 
 @cache
 def read_corrections() -> Mapping[str, Any]:
-    """What overrules the reference; skips the test where it is absent."""
+    """The corrections of the reference; skips the test where they are absent."""
     if not CORRECTIONS.exists():
         pytest.skip("the corrections are not on this machine")
     corrections: Mapping[str, Any] = json.loads(CORRECTIONS.read_text())
@@ -37,7 +37,7 @@ def read_corrections() -> Mapping[str, Any]:
 
 
 def added_types() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """(product, type, what is known of it) of every type that the reference lacks."""
+    """(product, type, facts) of every type that the reference lacks."""
     for each in read_corrections()["types_not_declared"]:
         yield each["product"], each["type"], each
 
@@ -70,10 +70,10 @@ def _as_documented(added: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class Better(NamedTuple):
-    """How a type can be read with fewer requests, as far as the corrections say it.
+    """A way to read a type with fewer requests, according to the corrections.
 
-    path: another listing. parents: those that a listing is under. can: what it can be asked by, such as
-    `order_updated_at`.
+    path: another listing. parents: the parents of that listing. can: a filter or order that it supports, such
+    as `order_updated_at`.
     """
 
     path: str | None
@@ -111,7 +111,7 @@ class Relationship(NamedTuple):
 
 
 class Documented:
-    """What the reference says of one stream's type."""
+    """The reference's description of one stream's type."""
 
     def __init__(self, stream: Stream) -> None:
         self.product = read_facts()["products"][stream.product.value.replace("_", "-")]
@@ -122,7 +122,7 @@ class Documented:
 
     @cached_property
     def attributes(self) -> dict[str, str]:
-        """Attribute -> documented type, of those that a list returns without being asked."""
+        """Attribute -> documented type, for the attributes that a listing returns by default."""
         documented = {
             each["name"]: each["type"] for each in self.type["attributes"] if not each.get("fields_param_only")
         }
@@ -158,7 +158,7 @@ class Documented:
 
     @cached_property
     def includable(self) -> dict[str, str]:
-        """What `include=` offers -> its type."""
+        """Value of `include=` -> type of the included records."""
         return {each["name"]: each["returns"] for each in self.type["can_include"]}
 
     @cached_property
@@ -191,7 +191,7 @@ class Documented:
         return bool(self.type["incremental"][can]) or any(way.path and way.can == can for way in self.better)
 
     def includes_many(self, name: str) -> bool:
-        """Whether the path from a record of the type to what it includes as `name` leads to a list."""
+        """Whether the include `name` of the type is a list."""
         edges = (
             each["cardinality"]
             for resource in self.product["resources"].values()

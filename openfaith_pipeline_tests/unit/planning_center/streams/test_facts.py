@@ -1,7 +1,7 @@
-"""The declarations against Planning Center's public reference and what overrules it.
+"""The declarations agree with Planning Center's public reference and its corrections.
 
-What differs on purpose is named in differences.py; a difference that is not named there fails, and so does a named one
-that is none any more.
+Intended differences are listed in differences.py. Any other difference fails, and so does a listed one that no longer
+exists.
 """
 
 from collections.abc import Iterator, Mapping
@@ -116,7 +116,7 @@ def test_the_cursor_is_what_the_api_filters_or_orders_by() -> None:
 
 def _best_cursor(stream: Stream, documented: Documented) -> tuple[str | None, bool, bool]:
     if stream.is_pushed:
-        return stream.cursor, True, True  # which no listing is asked by
+        return stream.cursor, True, True  # no listing is filtered by it
     if stream.strategy in (Strategy.INCLUDED, Strategy.SINGLETON):
         return None, True, True
     # Not every type that can be followed by created_at holds records that never change.
@@ -209,7 +209,7 @@ def _is_kept(stream: Stream, name: str, target: str | None, *, is_many: bool) ->
 
 
 def test_no_record_is_shown_to_be_of_several_parents_of_one_kind() -> None:
-    """A column for each kind of parent has them all, but where several groups list what is of their type."""
+    """One column for each kind of parent suffices, except for resources, which several groups may list."""
     kinds = {
         (stream.name, name): documented.shown[name].is_many
         for stream, documented in documented_streams()
