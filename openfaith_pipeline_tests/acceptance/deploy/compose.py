@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from openfaith_pipeline_tests.acceptance.dagster.interfaces import API_KEY, Inte
 from openfaith_pipeline_tests.acceptance.dagster.processes import free_port
 from openfaith_pipeline_tests.acceptance.deploy.engine import ROOT, docker, done, port_of
 from openfaith_pipeline_tests.planted import ENCRYPTION_KEY
-from openfaith_pipeline_tests.waiting import wait_until
 
 PASSWORD = "planted-password-of-compose"
 OURS = ("code", "daemon", "web", "worker", "service")
@@ -43,7 +43,10 @@ class Compose(Interfaces):
         return self.port
 
     def wait_until(self, is_so: Callable[[], object], what: str, seconds: float = 120) -> None:
-        wait_until(is_so, what, seconds)
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            assert time.monotonic() < deadline, f"waited {seconds} s for {what}:\n{self.run('logs', '--tail', '30')}"
+            time.sleep(1)  # a key may call 600 times a minute
 
     def run(self, *arguments: str, seconds: float = 300, stdin: str | None = None) -> str:
         """A command of compose; what it printed."""

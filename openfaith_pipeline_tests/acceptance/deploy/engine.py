@@ -5,8 +5,11 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -43,10 +46,21 @@ def port_of(container: str, port: int) -> int:
     return int(published["HostPort"])
 
 
-def gateway() -> str:
-    """The address of this machine on the default bridge, which containers of every network reach."""
-    [network] = json.loads(done(docker("network", "inspect", "bridge")))
-    return str(network["IPAM"]["Config"][0]["Gateway"])
+@contextmanager
+def network() -> Iterator[str]:
+    """A network for the block."""
+    name = f"openfaith-test-{uuid4().hex[:8]}"
+    done(docker("network", "create", name))
+    try:
+        yield name
+    finally:
+        docker("network", "rm", name)
+
+
+def gateway(network: str) -> str:
+    """The address of this machine in it, which containers of every network reach."""
+    [found] = json.loads(done(docker("network", "inspect", network)))
+    return str(found["IPAM"]["Config"][0]["Gateway"])
 
 
 def need_engine() -> None:

@@ -8,7 +8,15 @@ from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline_tests.acceptance.deploy.compose import OURS, Compose, composed, reached_at
-from openfaith_pipeline_tests.acceptance.deploy.engine import docker, done, gateway, health_of, inspected, need_image
+from openfaith_pipeline_tests.acceptance.deploy.engine import (
+    docker,
+    done,
+    gateway,
+    health_of,
+    inspected,
+    need_image,
+    network,
+)
 from openfaith_pipeline_tests.chaos.canonical import canonical_differences
 from openfaith_pipeline_tests.integration.sync.church import ALL, differences
 
@@ -28,7 +36,7 @@ def simulator(image: str) -> Iterator[SimulatorClient]:  # noqa: ARG001 - none w
 def compose(image: str, simulator: SimulatorClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
     for other in ("postgres:18", "redis:7"):
         need_image(other)
-    with reached_at(gateway(), simulator) as url:
+    with network() as joined, reached_at(gateway(joined), simulator) as url:
         variables = {"PCO_API_URL": url, "OPENFAITH_OPERATOR": OPERATOR}
         with composed(tmp_path_factory.mktemp("compose"), image, variables, workers=2) as compose:
             for church in simulator.churches():

@@ -5,11 +5,17 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 
-from openfaith_pipeline_tests.acceptance.deploy.engine import docker, done, inspected, need_image, wait_for_line
+from openfaith_pipeline_tests.acceptance.deploy.engine import (
+    docker,
+    done,
+    inspected,
+    need_image,
+    network,
+    wait_for_line,
+)
 from openfaith_pipeline_tests.planted import ENCRYPTION_KEY
 from openfaith_pipeline_tests.unit.deploy.test_manifests import pods
 
@@ -79,22 +85,20 @@ def test_arguments_of_the_manifests_reach_the_database(image: str, name: str, po
 
 def test_the_upgrade_waits_for_a_postgres_that_starts(image: str) -> None:
     need_image("postgres:18")
-    network = done(docker("network", "create", f"openfaith-test-{uuid4().hex[:8]}"))
     there = {"DB_HOST_PRIMARY": "late", "DB_NAME": "late", "DB_USERNAME": "late"}
     made = ("POSTGRES_USER=late", "POSTGRES_DB=late", "POSTGRES_PASSWORD=none")
     variables = [part for each in made for part in ("--env", each)]
-    run = ("run", "--detach", "--network", network)
-    containers = [
-        done(docker(*run, *READ_ONLY, *HOME, *settings(there), image, "db", "upgrade", "--wait", "120")),
-    ]
-    try:
-        time.sleep(8)  # longer than it takes to be refused, were it not to wait
-        assert inspected(containers[0])["State"]["Running"] is True
-        containers.append(done(docker(*run, "--network-alias", "late", *variables, "postgres:18")))
-        assert done(docker("wait", containers[0])) == "0", docker("logs", containers[0]).stderr
-    finally:
-        docker("rm", "--force", "--volumes", *containers)
-        docker("network", "rm", network)
+    with network() as joined:
+        run = ("run", "--detach", "--network", joined)
+        upgrade = done(docker(*run, *READ_ONLY, *HOME, *settings(there), image, "db", "upgrade", "--wait", "120"))
+        containers = [upgrade]
+        try:
+            time.sleep(8)  # it would have given up, did it not wait
+            assert inspected(upgrade)["State"]["Running"] is True
+            containers.append(done(docker(*run, "--network-alias", "late", *variables, "postgres:18")))
+            assert done(docker("wait", upgrade)) == "0", docker("logs", upgrade).stderr
+        finally:
+            docker("rm", "--force", "--volumes", *containers)
 
 
 def test_the_service_is_reached_where_it_is_published(image: str) -> None:
