@@ -125,7 +125,10 @@ def psql(context: typer.Context, role: RoleOption = None) -> None:
 
 def _passphrase(file: Path | None, *, is_new: bool) -> str:
     if file:
-        return (file.read_text().splitlines() or [""])[0]
+        try:
+            return (file.read_text(encoding="utf-8").splitlines() or [""])[0]
+        except UnicodeDecodeError:
+            raise UsageError(f"{file} is no text in UTF-8, so there is no passphrase in it") from None
     try:
         return str(typer.prompt("passphrase of the key", hide_input=True, confirmation_prompt=is_new, err=True))
     except typer.Abort:

@@ -1,6 +1,7 @@
 """`person`: erase a person's data, lift an erasure, and export it."""
 
 import getpass
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -27,9 +28,9 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="The file to write, which may not exist yet. Default: here, by the id."),
 ]
-Kind = Annotated[Format, typer.Option("--format", help="json: one document; csv: a zip with a file for each stream.")]
+Kind = Annotated[Format, typer.Option("--format", help="json: one document, exact; csv: a zip for spreadsheets.")]
 
-_NOTHING: Final = "Nothing was erased."
+_ENDINGS: Final = {"json": "json", "csv": "zip"}
 
 
 @person_app.command("erase")
@@ -148,7 +149,8 @@ def export(
     """
     with open_database(load_settings()) as database:
         found = read_person(database, _org_id(database, org), person_id)
-    path = out or Path(f"person-{found.person_ids[0]}.{'json' if kind == 'json' else 'zip'}")
+    # The id may be one that somebody else chose.
+    path = out or Path(f"person-{re.sub(r'[^0-9A-Za-z-]', '_', found.person_ids[0])}.{_ENDINGS[kind]}")
     write_person(found, path, kind)
     if as_json:
         counted = {"org_id": found.org_id, "person_ids": found.person_ids}

@@ -42,13 +42,18 @@ def seal(keys: tuple[str, ...], passphrase: str) -> bytes:
 
 
 def unseal(sealed: bytes, passphrase: str) -> tuple[str, ...]:
-    """Raise UsageError for a wrong passphrase."""
-    kept = json.loads(sealed)
+    """Raise UsageError for a wrong passphrase, and for what nobody here has sealed."""
     try:
-        key = _derived(passphrase, bytes.fromhex(kept["salt"]), kept["n"], kept["r"], kept["p"])
-        return tuple(json.loads(Fernet(key).decrypt(kept["keys"].encode())))
+        kept = json.loads(sealed)
+        salt, cost = bytes.fromhex(kept["salt"]), {name: int(kept[name]) for name in _COST}
+        if cost != _COST:  # as would take all memory
+            raise UsageError("the backup's key was encrypted in another way than `db backup` does")
+        keys = json.loads(Fernet(_derived(passphrase, salt, **cost)).decrypt(kept["keys"].encode()))
+        return tuple(Fernet(key) and key for key in keys)
     except InvalidToken:
         raise UsageError("the passphrase is not the one that the backup's key was encrypted with") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise UsageError("the backup's key is damaged") from None
 
 
 def put_keys(settings: Settings, keys: tuple[str, ...]) -> bool:

@@ -12,6 +12,7 @@ from psycopg import Connection, sql
 
 from openfaith_pipeline.export.columns import Column
 from openfaith_pipeline.export.tables import Table, selects
+from openfaith_pipeline.text.spreadsheets import BEGINNING, GUARDED
 
 Count = Callable[[int, int], None]
 """Called with the rows and bytes written so far."""
@@ -34,10 +35,7 @@ _FOR_SPREADSHEETS: Final[Mapping[str, LiteralString]] = {
 }
 _ARRAY: Final = "to_json({column})::text"
 
-# Behind a separator or a quotation mark a formula begins where a program splits the line otherwise than it was written.
-_GUARDED: Final = "regexp_replace({text}, {beginning}, {guard}, 'g')"
-_BEGINNING: Final = '(^|[;,\t\r\n"])(\\s*[=+@\uff1d\uff0b\uff0d\uff20-])'
-_GUARD: Final = r"\1'\2"
+_GUARDED: Final = "regexp_replace({text}, {beginning}, {guarded}, 'g')"
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -68,5 +66,5 @@ def _expression(column: Column, *, for_spreadsheet: bool) -> sql.Composed:
     form = _ARRAY if is_array else forms.get(column.base, "{column}::text" if for_spreadsheet else "{column}")
     value = sql.SQL(form).format(column=sql.Identifier(column.name))
     if for_spreadsheet and (is_array or column.base not in forms):
-        value = sql.SQL(_GUARDED).format(text=value, beginning=sql.Literal(_BEGINNING), guard=sql.Literal(_GUARD))
+        value = sql.SQL(_GUARDED).format(text=value, beginning=sql.Literal(BEGINNING), guarded=sql.Literal(GUARDED))
     return sql.SQL("{} AS {}").format(value, sql.Identifier(column.name))

@@ -81,7 +81,9 @@ def _is_ours(root: Path) -> bool:
 
 def _put(path: Path, text: str) -> Path:
     draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text)
+    draft.unlink(missing_ok=True)
+    with draft.open("x") as file:  # never through a link that is there
+        file.write(text)
     draft.replace(path)
     return path
 

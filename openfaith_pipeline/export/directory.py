@@ -7,6 +7,7 @@ export's, and a manifest that calls it incomplete; the next one into the same di
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,10 @@ class Directory:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         yield draft
         _sync(draft)
-        (self._root / schema).mkdir(mode=0o700, exist_ok=True)
+        directory = self._root / schema
+        directory.mkdir(mode=0o700, exist_ok=True)
+        if directory.is_symlink():
+            raise UsageError(f"{directory} leads elsewhere; remove it, or name a new directory")
         draft.replace(self._root / relative)
         self._written.add(relative)
 
@@ -82,6 +86,7 @@ def export_directory(root: Path, file_format: FileFormat) -> Iterator[Directory]
     if root.exists() and not root.is_dir():
         raise UsageError(f"{root} is a file; name a directory")
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_own(root)
     earlier = _earlier_files(root, file_format)
     lock = take_lock(root / _LOCK)
     if lock is None:
@@ -91,6 +96,13 @@ def export_directory(root: Path, file_format: FileFormat) -> Iterator[Directory]
     finally:
         _remove_drafts(root)
         os.close(lock)
+
+
+def _check_own(root: Path) -> None:
+    """Raise UsageError where others could put files of theirs in the place of ours, and read what is written."""
+    about, me = root.stat(), os.geteuid()
+    if about.st_mode & stat.S_IWOTH or (me != 0 and about.st_uid not in {me, 0}):
+        raise UsageError(f"other users may change {root}; name a directory of your own, or take that right from them")
 
 
 def _earlier_files(root: Path, file_format: FileFormat) -> frozenset[str]:
@@ -110,8 +122,11 @@ def _earlier_files(root: Path, file_format: FileFormat) -> frozenset[str]:
 
 
 def _is_within(root: Path, name: str) -> bool:
-    """A manifest that somebody changed removes nothing elsewhere."""
-    return isinstance(name, str) and (root / name).resolve().is_relative_to(root.resolve())
+    """A manifest that somebody changed removes nothing elsewhere, and no directory."""
+    if not isinstance(name, str) or "\0" in name:
+        return False
+    path = root / name
+    return path.resolve().is_relative_to(root.resolve()) and not path.is_dir()
 
 
 def _remove_drafts(root: Path) -> None:

@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ _CONFIGURATION: Final = {
 }
 """Each column takes a block at least, and most tables are small. Programs with an older DuckDB read the file too."""
 
+_DRAFT: Final = "draft.duckdb"
 _NOTE: Final = "openfaith_export"
 """The table that says what the file holds, and that this made it."""
 
@@ -35,7 +37,7 @@ def export_duckdb(database: Database, wanted: Wanted, path: Path, progress: Prog
     _check_replaceable(path)
     with _workplace(path) as work:
         exported = export_files(database, wanted, work / "parquet", "parquet", progress)
-        draft = work / path.name
+        draft = work / _DRAFT
         _load(work / "parquet", draft)
         draft.chmod(0o600)
         with draft.open("rb") as file:
@@ -87,17 +89,27 @@ def _check_replaceable(path: Path) -> None:
         raise UsageError(f"{path} is there and no export wrote it, or it is in use: {type(error).__name__}") from None
 
 
+def _check_ours(work: Path) -> None:
+    """In a directory that others may use, one of them could have made it, to read along."""
+    about = work.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:
+        raise UsageError(f"{work} is in the way, and not yours alone; remove it, or name a file elsewhere")
+
+
 @contextmanager
 def _workplace(path: Path) -> Iterator[Path]:
     """A hidden directory beside the file, which only one process uses."""
     work = path.with_name(f".{path.name}.export")
-    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    work.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        work.mkdir(mode=0o700)
+    _check_ours(work)
     lock = take_lock(work / "lock")
     if lock is None:
         raise UsageError(f"another export is writing {path}; wait for its end, or name another file")
     try:
         shutil.rmtree(work / "parquet", ignore_errors=True)
-        (work / path.name).unlink(missing_ok=True)
+        (work / _DRAFT).unlink(missing_ok=True)
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -62,6 +62,12 @@ class Erased:
         marks = self.marks.get(name)
         return bool(marks and isinstance(record_id, str) and mark_of(self.salt, name, record_id) in marks)
 
+    def is_erased(self, named: Any, stream: Stream) -> bool:
+        """Whether a linkage in a record of the stream names an erased record."""
+        if not isinstance(named, dict):
+            return False
+        return any(self.has(target, named.get("id")) for target in streams_of_type(stream, named.get("type")))
+
     def admit(self, stream: Stream, records: Sequence[Record]) -> Admitted:
         """The records without those that are erased, and cleared of references to erased ones."""
         admitted = Admitted([])
@@ -118,16 +124,11 @@ class Erased:
 
     def _without_erased(self, linkage: Any, stream: Stream) -> Any:
         data = linkage.get("data") if isinstance(linkage, dict) else None
-        if isinstance(data, dict) and self._is_erased(data, stream):
+        if isinstance(data, dict) and self.is_erased(data, stream):
             return {**linkage, "data": None}
-        if isinstance(data, list) and any(self._is_erased(each, stream) for each in data):
-            return {**linkage, "data": [each for each in data if not self._is_erased(each, stream)]}
+        if isinstance(data, list) and any(self.is_erased(each, stream) for each in data):
+            return {**linkage, "data": [each for each in data if not self.is_erased(each, stream)]}
         return linkage
-
-    def _is_erased(self, named: Any, stream: Stream) -> bool:
-        if not isinstance(named, dict):
-            return False
-        return any(self.has(target, named.get("id")) for target in streams_of_type(stream, named.get("type")))
 
 
 async def read_erased(connection: AsyncConnection[Any], org_id: str) -> Erased:

@@ -91,10 +91,9 @@ def _clean_quarantine(connection: Connection[Any], org_id: str, erased: Erased) 
     ).fetchall()
     cleaned = 0
     for identifier, name, record_id, record, parents in entries:
-        stream = STREAMS.get(name)
-        if stream is None or erased.has(name, record_id):
-            kept = None if stream else Record(record, parents or {})
-        else:
+        stream, kept = STREAMS.get(name), None
+        # What is no record could be of anybody, and so could one of a stream that this version does not have.
+        if stream is not None and isinstance(record, dict) and not erased.has(name, record_id):
             kept = _kept(stream, erased, Record(record, parents or {}))
         if kept is None:
             connection.execute("DELETE FROM sync.quarantine WHERE org_id = %s AND id = %s", (org_id, identifier))

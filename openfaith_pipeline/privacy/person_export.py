@@ -27,6 +27,7 @@ from openfaith_pipeline.privacy.person_records import (
     find_records,
 )
 from openfaith_pipeline.sources import PERSONAL, STREAMS
+from openfaith_pipeline.text.spreadsheets import guarded
 
 _EDGES = sql.SQL(
     'SELECT to_jsonb(edge) FROM {} AS edge WHERE "orgId" = %(org_id)s'
@@ -92,13 +93,18 @@ def write_person(export: PersonExport, path: Path, kind: Literal["json", "csv"])
 
 
 def _as_csv(rows: Rows) -> str:
+    """For people, who open it in a spreadsheet: no text is a formula, whoever wrote it."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()
-    for row in rows:
-        shown = {k: orjson.dumps(v).decode() if isinstance(v, dict | list) else v for k, v in row.items()}
-        writer.writerow(shown)
+    writer.writerows({name: _shown(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        value = orjson.dumps(value).decode()
+    return guarded(value) if isinstance(value, str) else value
 
 
 def _records(cursor: Cursor[Any], records: PersonRecords) -> Iterator[tuple[str, Rows]]:

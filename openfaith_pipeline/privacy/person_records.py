@@ -81,7 +81,8 @@ def find_person(cursor: Cursor[Any], org_id: str, schema: str, name: str) -> tup
 
     Raises UsageError for an id that is not known, and for one that was merged into another.
     """
-    person_id = _source_id(cursor, org_id, schema, name) if "_" in name else name
+    is_ours = name.startswith(f"{CANONICAL.entities[PERSONAL.person.name].id_prefix}_")
+    person_id = _source_id(cursor, org_id, schema, name) if is_ours else name
     survivors = survivors_of(_mergers(cursor, org_id))
     if person_id in survivors:
         raise UsageError(f"person {person_id} was merged into {survivors[person_id]}; name that one instead")

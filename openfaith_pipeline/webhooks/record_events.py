@@ -15,6 +15,7 @@ from openfaith_pipeline.catalog.stream import ColumnType, Stream
 from openfaith_pipeline.catalog.walk import Record, id_of
 from openfaith_pipeline.load.arrivals import Row
 from openfaith_pipeline.load.staging import encoder_of
+from openfaith_pipeline.load.told_parents import told_parents
 from openfaith_pipeline.sources import STREAMS, event_named, reader_of
 from openfaith_pipeline.text import exact_json
 from openfaith_pipeline.webhooks.deliveries import Delivery
@@ -33,7 +34,7 @@ class News:
     is_told: whether a delivery contained the record. is_end: whether one was a deletion.
     is_unsure: whether another, of the same second, shows it otherwise, or the end is to be confirmed.
     ended_at: when the last end was, None where no time is given.
-    parents: by relationship, the ids of those that it is said to be under.
+    parents: by relationship, the ids of those that it is said to be under, beside its own relationships.
     """
 
     stream: Stream
@@ -102,7 +103,7 @@ def decide(news: News, row: Row | None, *, was_ended: bool) -> Step:
         return Step(is_gone=True) if row is None or is_deleted or _is_later_end(news, row) else Step(must_ask=True)
     if news.is_end or was_ended or is_deleted:
         return Step(must_ask=True)
-    record = Record(_filled(news.stream, news.resource, row), _parents(news))
+    record = Record(_filled(news.stream, news.resource, row), news.parents)
     lacks = reader_of(news.stream).brings_more(news.stream) or bool(_unsaid(news.stream, news.resource))
     if row is None:
         is_lost = _is_lost(news.stream, record)
@@ -177,7 +178,7 @@ def _read(delivery: Delivery) -> _Told | str:
             return f"its payload's {name} are not an object"
     if not event.is_end and not resource.get("attributes"):
         return "its payload has no attributes"
-    return _Told(delivery, event.stream, event.is_end, resource, _parents_in(document, event.stream))
+    return _Told(delivery, event.stream, event.is_end, resource, told_parents(event.stream, document))
 
 
 def _news_of(told: Sequence[_Told]) -> News:
@@ -204,25 +205,6 @@ def _contradicts(one: _Told, other: _Told) -> bool:
         other.resource.get("attributes"),
         other.resource.get("relationships"),
     )
-
-
-def _parents(news: News) -> Mapping[str, str]:
-    return {
-        **news.parents,
-        **reader_of(news.stream).parents_on(news.stream, reader_of(news.stream).own_path(news.stream, news.resource)),
-    }
-
-
-def _parents_in(document: Mapping[str, Any], stream: Stream) -> dict[str, str]:
-    """The record's parent according to `meta.parent`: often only the organization."""
-    meta = document.get("meta")
-    parent = meta.get("parent") if isinstance(meta, dict) else None
-    identifier = id_of(parent)
-    if not identifier or not isinstance(parent, dict):
-        return {}
-    inner = (way[-1] for way in stream.parent_ways)
-    targets = {name: STREAMS.get(stream.belongs_to[name] or "") for name in inner}
-    return {name: identifier for name, target in targets.items() if target and target.type == parent.get("type")}
 
 
 def _is_lost(stream: Stream, record: Record) -> bool:

@@ -7,11 +7,14 @@ manifest.json   about the other two
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
+
+from pydantic import TypeAdapter
 
 from openfaith_pipeline.errors import UsageError
 
@@ -19,6 +22,8 @@ DUMP: Final = "database.dump"
 KEY: Final = "key.json"
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
+_MOST_BYTES: Final = 1 << 20
+_DAMAGE: Final = (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -47,20 +52,35 @@ class Manifest:
 
 def read_manifest(path: Path) -> Manifest:
     """Raises UsageError where the file is no backup of ours, or one of a later form."""
-    with opened(path) as archive:
-        try:
-            content: dict[str, Any] = json.loads(archive.read(MANIFEST))
-        except (KeyError, ValueError, zipfile.BadZipFile):
-            raise UsageError(f"{path} is no backup made by `db backup`") from None
-    if content.get("format") != FORMAT:
-        raise UsageError(f"{path} was made by a newer version of openfaith-pipeline; install that one to restore it")
-    return Manifest(**{**content, "key_prints": tuple(content["key_prints"])})
+    content = _part(path, MANIFEST)
+    try:
+        if content and json.loads(content)["format"] != FORMAT:
+            raise UsageError(
+                f"{path} was made by a newer version of openfaith-pipeline; install that one to restore it"
+            )
+        return TypeAdapter(Manifest).validate_json(content or b"", strict=True)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise UsageError(f"{path} is no backup made by `db backup`") from None
 
 
 def read_sealed_key(path: Path) -> bytes | None:
     """The encrypted keys, None where the backup has none."""
+    return _part(path, KEY)
+
+
+def _part(path: Path, name: str) -> bytes | None:
+    """A small member of the archive, None where it is not there. Whoever made the file chose its size."""
     with opened(path) as archive:
-        return archive.read(KEY) if KEY in archive.namelist() else None
+        if name not in archive.namelist():
+            return None
+        try:
+            with archive.open(name) as member:
+                content = member.read(_MOST_BYTES + 1)
+        except (*_DAMAGE, RuntimeError, OSError):
+            raise UsageError(f"{path} is damaged: {name} cannot be read") from None
+    if len(content) > _MOST_BYTES:
+        raise UsageError(f"{path} is no backup made by `db backup`: {name} is too large")
+    return content
 
 
 @contextmanager
@@ -82,5 +102,5 @@ def dump_within(path: Path) -> Iterator[IO[bytes]]:
     try:
         with opened(path) as archive, archive.open(DUMP) as dump:
             yield dump
-    except (zipfile.BadZipFile, KeyError, EOFError):
+    except _DAMAGE:
         raise UsageError(f"{path} is damaged: it is not as it was written") from None
