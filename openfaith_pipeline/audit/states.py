@@ -51,6 +51,11 @@ class StreamState:
         return not stream.cursor and self.last_full_at is not None and changed_at >= self.last_full_at
 
 
+def unrecorded(stream: Stream) -> StreamState:
+    """The state of a stream that has rows although no sync is known to have read it: none of them is behind."""
+    return StreamState(stream.name, "available", None, None, None, None, is_path_absent=False, broken=0)
+
+
 async def read_states(connection: AsyncConnection[Any], org_id: str) -> dict[str, StreamState]:
     """By stream name, for those that a sync has read or found to be withheld."""
     cursor = await connection.execute(_STATES, (org_id,))

@@ -23,7 +23,7 @@ from openfaith_pipeline.audit.looking import Looking, Watching
 from openfaith_pipeline.audit.looks import most_requests, possible_looks
 from openfaith_pipeline.audit.report import Part, Verification
 from openfaith_pipeline.audit.sampling import Sampling
-from openfaith_pipeline.audit.states import StreamState, read_states
+from openfaith_pipeline.audit.states import StreamState, read_states, unrecorded
 from openfaith_pipeline.audit.whole_reading import WholeReading
 from openfaith_pipeline.catalog.reading import Doors
 from openfaith_pipeline.catalog.stream import Stream
@@ -134,7 +134,11 @@ class _Verifying:
     async def _choose(self) -> tuple[Mapping[str, StreamState], list[Stream]]:
         async with self.pool.connection() as connection:
             states = await read_states(connection, self.report.org_id)
-        wanted = STREAMS.values() if self.extent.streams is None else self.extent.streams
+            wanted = STREAMS.values() if self.extent.streams is None else self.extent.streams
+            for stream in wanted:
+                # Rows are compared also where the record of their reading was lost.
+                if stream.name not in states and await live_count(connection, self.report.org_id, stream):
+                    states[stream.name] = unrecorded(stream)
         streams = [stream for stream in wanted if stream.name in states]
         if not streams:
             raise UsageError(

@@ -70,7 +70,12 @@ def erase(
 
 def export(
     org: OrgName,
-    kind: Annotated[Format, typer.Option("--format", help="json: one object a line; csv: with a heading, exact, so that a text may be a formula.")] = "json",
+    kind: Annotated[
+        Format,
+        typer.Option(
+            "--format", help="json: one object a line; csv: with a heading, exact, so that a text may be a formula."
+        ),
+    ] = "json",
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="The zip to write, which may not exist yet. Default: here."),

@@ -145,3 +145,33 @@ def test_deliveries() -> None:
     assert without_erased(marks, "people.emails", "5", other) is other
     brought = b'{"data": {"type": "Email", "id": "5"}, "included": [{"type": "Person", "id": "1"}]}'
     assert without_erased(marks, "people.emails", "5", brought) == (b'{"data":{"type":"Email","id":"5"},"included":[]}')
+
+
+@pytest.mark.parametrize(
+    ("stream", "document"),
+    [
+        ("people.emails", b'{"data": {"type": "Email", "id": "5"}, "meta": {"parent": {"type": "Person", "id": "1"}}}'),
+        (
+            "services.blockouts",
+            b'{"data": {"type": "Blockout", "id": "5",'
+            b' "links": {"self": "https://api.example/services/v2/people/1/blockouts/5"}}}',
+        ),
+    ],
+)
+def test_a_delivery_may_name_the_erased_beside_the_relationships(stream: str, document: bytes) -> None:
+    marks = erased(people__people="1", services__people="1")
+    assert without_erased(marks, stream, "5", document) is None
+    other = document.replace(b'"id": "1"', b'"id": "2"').replace(b"people/1/", b"people/2/")
+    assert without_erased(marks, stream, "5", other) is other
+
+
+def test_documents_that_cannot_be_searched_are_not_kept() -> None:
+    marks = erased(people__people="1")
+    for stream, payload in (
+        (None, b'{"data": {"type": "Unheard", "attributes": {"name": "Ann"}}}'),
+        ("people.emails", b"Ann, not JSON"),
+        ("people.emails", b'{"data": [{"name": "Ann"}]}'),
+    ):
+        assert without_erased(marks, stream, "9", payload) == b"{}"
+    strange = b'{"data": {"type": "Email", "id": "5"}, "included": ["Ann", {"type": "Unheard", "name": "Ann"}]}'
+    assert b"Ann" not in (without_erased(marks, "people.emails", "5", strange) or b"")

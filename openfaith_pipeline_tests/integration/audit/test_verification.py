@@ -253,6 +253,13 @@ def test_a_withheld_product_is_no_difference(church: Church) -> None:
     assert report.described()["streams"]["groups.groups"]["status"] == "withheld"
 
 
+def test_rows_of_a_stream_whose_state_was_lost_are_compared_too(church: Church) -> None:
+    church.run("DELETE FROM sync.stream_states WHERE org_id = %(org_id)s AND stream = 'people.campuses'")
+    assert church.verify(is_full=True, with_canonical=False).status == "equal"
+    church.run("UPDATE pco_people.campuses SET name = 'tampered' WHERE org_id = %(org_id)s")
+    assert "people.campuses" in differing(church.verify(is_full=True, with_canonical=False))
+
+
 def test_the_newest_report_is_kept(church: Church) -> None:
     reports = [church.verify(with_canonical=False) for _ in range(2)]
     with church.database.connect() as connection:

@@ -9,6 +9,7 @@ import pytest
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.locks import locked
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.export.duckdb_form import _workplace
 from openfaith_pipeline.export.relations import Relation
 from openfaith_pipeline_tests.integration.export.tables import ORG, export, make_table
 
@@ -139,3 +140,29 @@ def test_text_for_a_spreadsheet_is_no_formula(database: Database, tmp_path: Path
         "'=1+1", "'+1 404 555", "'@x", "'-a", "' =1", "a;'=1", "b\"'=1", "c\n'=1", "'\uff1d1", "d-e", "f = 2", "1,5",
     ]  # fmt: skip
     assert {(n, m, j) for n, _, m, j in read} == {("-1", "2026-01-02 03:04:05", '["\'=1"]')}
+
+
+def test_nobody_else_can_take_the_files(database: Database, tables: tuple[Relation, Relation], tmp_path: Path) -> None:
+    anyones, led = tmp_path / "anyones", tmp_path / "led"
+    anyones.mkdir()
+    anyones.chmod(0o777)
+    with pytest.raises(UsageError, match="other users may change"):
+        export(database, anyones, "csv", tables[0])
+
+    export(database, led, "csv", tables[0])
+    (tmp_path / "elsewhere").mkdir()
+    (led / "public/a.csv").unlink()
+    (led / "public").rmdir()
+    (led / "public").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="leads elsewhere"):
+        export(database, led, "csv", tables[0])
+    assert [*(tmp_path / "elsewhere").iterdir()] == []
+
+
+def test_a_workplace_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".church.duckdb.export").mkdir()
+    (tmp_path / ".church.duckdb.export").chmod(0o755)
+    with pytest.raises(UsageError, match="in the way"), _workplace(tmp_path / "church.duckdb"):
+        pass
+    with _workplace(tmp_path / "lock") as work:
+        assert work.stat().st_mode & 0o777 == 0o700
