@@ -11,19 +11,19 @@ from openfaith_pipeline.database.backup.archive import read_manifest, read_seale
 from openfaith_pipeline.errors import UsageError
 
 
-@pytest.mark.parametrize(
-    "manifest",
-    [
-        b"[]",
-        b"7",
-        b"null",
-        b'{"format": 1}',
-        b'{"format": 1, "key_prints": 7}',
-        b"[" * 9_000,
-        b"\xff",
-        b"0" * (1 << 21),
-    ],
-)
+_STRANGE = {
+    "list": b"[]",
+    "number": b"7",
+    "null": b"null",
+    "incomplete": b'{"format": 1}',
+    "other type": b'{"format": 1, "key_prints": 7}',
+    "deep": b"[" * 9_000,
+    "no text": b"\xff",
+    "large": b"0" * (1 << 21),
+}
+
+
+@pytest.mark.parametrize("manifest", _STRANGE.values(), ids=_STRANGE)
 def test_a_strange_manifest_is_refused(tmp_path: Path, manifest: bytes) -> None:
     path = tmp_path / "a.backup"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
