@@ -10,7 +10,6 @@ from openfaith_pipeline.connections.sealed_keys import unseal
 from openfaith_pipeline.database.backup.archive import read_manifest, read_sealed_key
 from openfaith_pipeline.errors import UsageError
 
-
 _STRANGE = {
     "list": b"[]",
     "number": b"7",
