@@ -49,7 +49,9 @@ def unseal(sealed: bytes, passphrase: str) -> tuple[str, ...]:
         if cost != _COST:  # as would take all memory
             raise UsageError("the backup's key was encrypted in another way than `db backup` does")
         keys = json.loads(Fernet(_derived(passphrase, salt, **cost)).decrypt(kept["keys"].encode()))
-        return tuple(Fernet(key) and key for key in keys)
+        for key in keys:
+            Fernet(key)
+        return tuple(keys)
     except InvalidToken:
         raise UsageError("the passphrase is not the one that the backup's key was encrypted with") from None
     except (ValueError, TypeError, KeyError, AttributeError):
