@@ -108,7 +108,8 @@ def composed(directory: Path, image: str, variables: Mapping[str, str], workers:
         compose.run("up", "--detach", "--scale", f"worker={workers}", seconds=600)
         yield compose
     finally:
-        compose.run("down", "--volumes", "--timeout", "10")
+        compose.run("kill")  # nothing of it is kept
+        compose.run("down", "--volumes")
 
 
 def _write(directory: Path, image: str, ports: Mapping[str, str]) -> None:
