@@ -57,8 +57,8 @@ def link_rows(stream: Stream, relationship: str) -> JournaledTable:
 def canonical_rows(schema: str, table: str) -> JournaledTable:
     """`openfaith_<table>` in the canonical schema."""
     declared = canonical_metadata(schema).tables[f"{schema}.{CANONICAL_PREFIX}{table}"]
-    key = tuple(column.name for column in declared.primary_key if column.name != "orgId")
-    return JournaledTable(schema, declared.name, key, "orgId", "deletedAt" if "deletedAt" in declared.c else None)
+    key = tuple(str(column.name) for column in declared.primary_key if column.name != "orgId")
+    return JournaledTable(schema, str(declared.name), key, "orgId", "deletedAt" if "deletedAt" in declared.c else None)
 
 
 def table_named(full_name: str, canonical_schema: str) -> JournaledTable:

@@ -94,7 +94,8 @@ def test_dev_serves_the_demo_looks_after_it_and_ends_cleanly(
         partitions = {"/".join(node["assetKey"]["path"]): set(node["partitionKeys"]) for node in graph}
         assert org_ids <= partitions["pco_people/emails"]
 
-        synced = verb("sync", min(org_ids), "--stream", "people.emails", "--json")
+        # A run that the clock began, or a backfill that waited for a daemon, may be at work on it.
+        synced = verb("sync", min(org_ids), "--stream", "people.emails", "--json", "--if-busy", "wait")
         assert synced.code == 0, synced.err
 
         second = verb("dev", "--port", str(free_port()), "--service-port", str(free_port()))

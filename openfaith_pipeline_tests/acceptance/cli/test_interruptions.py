@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from openfaith_pipeline.simulator import Latency, SimulatorClient, made_up_churches, running_simulator
+from openfaith_pipeline.simulator import Latency, Script, SimulatorClient, made_up_churches, running_simulator
 from openfaith_pipeline_tests.verbs import Verbs
 from openfaith_pipeline_tests.waiting import wait_until
 
@@ -97,10 +97,14 @@ def test_a_database_that_goes_away_in_the_middle_is_said_so(embedded_verb: Verbs
 
 
 def test_a_killed_sync_is_taken_up_by_the_next(verb: Verbs, simulator: SimulatorClient) -> None:
+    # Another stream is tried again and again meanwhile, so that a busy machine does not find the sync over.
+    simulator.script(Script("bad_gateway", stream="people.field_data", times=None))
     process = start_sync(verb, simulator)
     wait_until(lambda: "people.people" in _done(verb), "a stream is done")
     process.kill()
     process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    simulator.clear_scripts()
     simulator.forget_requests()
 
     [killed] = verb("syncs", "list", "--json").document

@@ -181,7 +181,7 @@ def test_the_demo_ends_with_answers(synced: Synced, capsys: pytest.CaptureFixtur
     print_answers(synced.database, first)
 
     shown = capsys.readouterr().out
-    assert [f"{question.title} {first.name}" in shown for question in QUESTIONS] == [True] * 3 + [False] * 6
+    assert [f"{first.name}: {question.title}" in shown for question in QUESTIONS] == [True] * 3 + [False] * 6
     assert select(synced, questions.STOPPED_ATTENDING.sql)[0]["person"] in shown
     newest = select(synced, questions.ATTENDANCE_BY_WEEK.sql)[0]
     assert f"{newest['week_begins_on']}" in shown
