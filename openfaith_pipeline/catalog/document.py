@@ -148,6 +148,8 @@ def _section(stream: Stream) -> Iterator[str]:
     yield ""
     yield f"- Read as: {_reading(stream)}"
     yield f"- Path: {_paths(stream)}"
+    if stream.deleted_under:
+        yield f"- Deleted records, read as proof only: `{stream.deleted_under}`"
     if stream.parents:
         yield f"- Parents: {_names(stream.parents)}"
     if stream.withheld:

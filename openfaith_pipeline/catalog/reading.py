@@ -193,6 +193,11 @@ class Reader(Protocol):
     def list_times(self, fetch: Fetch, route: Route) -> AsyncGenerator[Any, None]:
         """The records of a listing with their times, without the rest of their contents."""
 
+    async def list_ids(
+        self, fetch: Fetch, tally: Tally, path: str, params: Mapping[str, str], *, pages: int
+    ) -> set[str]:
+        """The ids of the records on the first pages of a listing."""
+
     def route_of(self, stream: Stream) -> Route:
         """A route for the stream's records with everything that can be included."""
 

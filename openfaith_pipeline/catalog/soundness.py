@@ -27,6 +27,8 @@ def _path_problems(stream: "Stream") -> Iterator[str]:
         yield "carried_as needs a path under the parent"
     if {path.partition("?")[0] for path in stream.hidden_under} - {*stream.all_paths}:
         yield "hidden_under names a path that is not one of its listings"
+    if set(placeholders_of(stream.deleted_under)) - set(placeholders_of(stream.path)):
+        yield "deleted_under needs parents that path does not have"
     if stream.is_pushed and (stream.placeholders or stream.carried_as or stream.is_unconfirmed or stream.also_under):
         yield "a pushed stream has no listings"
     if stream.fallback_path and not stream.is_unconfirmed:

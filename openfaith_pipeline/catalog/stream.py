@@ -104,6 +104,8 @@ class Stream:
         listing where that stream is read anyway.
     asks_all: query parameters without which its listings omit archived or deleted records.
     hidden_under: paths of this stream with a query: further listings that show only the records omitted by the others.
+    deleted_under: a path with a query: a list, under a parent, of the deleted records, which no listing shows.
+        It is a witness for deletions where a deleted record can still be requested; nothing of it is stored.
     is_singleton: `path` holds one record, not a list; under a parent, at most one for each.
     is_pushed: no path lists the records, they come by webhook events only; `path` is where a record would be.
 
@@ -151,6 +153,7 @@ class Stream:
     comes_with: Mapping[str, str] = field(default_factory=dict)
     asks_all: Mapping[str, str] = field(default_factory=dict)
     hidden_under: tuple[str, ...] = ()
+    deleted_under: str = ""
     is_singleton: bool = False
     is_pushed: bool = False
     also_under: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """How Planning Center is read; see `catalog.reading.Reader`, which this module is."""
 
 from openfaith_pipeline.planning_center.extract.extraction import read_pages
-from openfaith_pipeline.planning_center.extract.looks import list_times, look
+from openfaith_pipeline.planning_center.extract.looks import list_ids, list_times, look
 from openfaith_pipeline.planning_center.extract.pages import PAGE_SIZE
 from openfaith_pipeline.planning_center.extract.presence import find_record
 from openfaith_pipeline.planning_center.extract.product_access import ProductDoors
@@ -24,6 +24,7 @@ __all__ = [
     "brought_with",
     "fetch_records",
     "find_record",
+    "list_ids",
     "list_times",
     "look",
     "open_doors",

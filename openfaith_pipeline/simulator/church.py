@@ -29,6 +29,7 @@ class Church:
     granted: frozenset[str]
     traps: Traps
     _tables: dict[str, Table] = field(default_factory=dict)
+    _deleted: dict[str, Table] = field(default_factory=dict)
     _dressed: dict[str, tuple[tuple[int, ...], dict[int, bytes]]] = field(default_factory=dict)
 
     @property
@@ -44,6 +45,18 @@ class Church:
             table.fill(generate(self, shape))
             self._tables[stream] = table
         return self._tables[stream]
+
+    def deleted(self, stream: str) -> Table:
+        """The deleted records of a stream that are still shown somewhere."""
+        if stream not in self._deleted:
+            self._deleted[stream] = Table(Codec(self.shapes[stream], self.base_url, self.shapes))
+        return self._deleted[stream]
+
+    def keep_deleted(self, table: Table, id: int) -> None:
+        """Keep a record that is about to be deleted, if it is still shown somewhere."""
+        stream = table.shape.stream
+        if (stream.deleted_under or stream.name in self.traps.readable_deleted) and not table.is_raw(id):
+            self.deleted(stream.name).put(table.record(id))
 
     def listed_streams(self, product: Product) -> tuple[str, ...]:
         """Streams of a product with a listing of their own."""

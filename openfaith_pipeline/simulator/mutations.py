@@ -98,6 +98,7 @@ class Editor:
         for id in ids:
             if id in self._table(stream):
                 self._tell("destroyed", self._table(stream), id)
+                self._church.keep_deleted(self._table(stream), id)
                 self._table(stream).delete(id)
                 self._let_go((stream, id))
         return list(ids)

@@ -90,6 +90,8 @@ class Traps(Data):
     absent_paths: streams whose top-level path is a 404, because production does not have it.
     lagging_includes: streams whose newest records are missing from `included` although their parents name them.
     late_records: stream -> seconds by which new records with odd ids are listed late; the others are listed at once.
+    readable_deleted: streams whose deleted records still answer requests by id; it is unknown which do.
+    ignored_filters: streams whose lists ignore `filter` and show everything.
     is_sharing_records: parents of one kind also list the records of another kind: a plan template those of a plan.
     """
 
@@ -100,6 +102,8 @@ class Traps(Data):
     absent_paths: tuple[str, ...] = ()
     lagging_includes: tuple[str, ...] = ()
     late_records: Mapping[str, int] = field(default_factory=dict)
+    readable_deleted: tuple[str, ...] = ()
+    ignored_filters: tuple[str, ...] = ()
     is_sharing_records: bool = False
 
 

@@ -11,6 +11,7 @@ from openfaith_pipeline.simulator.shapes import Shape
 
 class Kind(Enum):
     LIST = auto()
+    UNSCOPED = auto()
     SINGLETON = auto()
     SINGLE = auto()
     EDGE = auto()
@@ -62,6 +63,8 @@ class Routes:
         listed = [(shape, way) for shape in shapes.values() for way in _listed(shape)]
         for shape, way in listed:
             self._add(way.path, _route(Kind.SINGLETON if shape.stream.is_singleton else Kind.LIST, shape, way))
+            if shape.stream.deleted_under and way.path == shape.stream.path:
+                self._add(shape.stream.deleted_under.partition("?")[0], Route(Kind.UNSCOPED, shape, way))
         for shape, way in listed:
             self._add_record(shape, way)
 

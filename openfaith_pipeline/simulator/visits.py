@@ -13,6 +13,7 @@ from openfaith_pipeline.simulator.relations import Target, Way
 from openfaith_pipeline.simulator.routes import Kind, Match, Route
 from openfaith_pipeline.simulator.sharing import listed_under
 from openfaith_pipeline.simulator.tables import Table
+from openfaith_pipeline.simulator.unscoped import unscoped
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,12 @@ def visit(church: Church, match: Match, url: str, params: Mapping[str, str], now
     ids = [int(segment) for segment in match.segments]
     scope = _scope(church, match.route, ids)
     if scope is None:
-        return answers.not_found()
+        return _deleted(church, match, ids, params) or answers.not_found()
     is_silent = scope.table.shape.stream.product.value in church.traps.silent_products
+    if match.route.kind is Kind.UNSCOPED and scope.ids is not None:
+        whole = unscoped(church, match.route, ids[-1], scope.ids, params)
+        selection = select(whole, params)
+        return answers.document(*documents.collection(church, whole, selection, url, params, scope.parent))
     if match.route.kind in (Kind.LIST, Kind.EDGE):
         is_listing = match.route.kind is Kind.LIST
         ids_shown = visible(church, scope.table, params, scope.ids) if is_listing else scope.ids
@@ -58,8 +63,19 @@ def visit(church: Church, match: Match, url: str, params: Mapping[str, str], now
         return answers.document(*documents.collection(church, scope.table, selection, url, params, scope.parent))
     wanted = scope.first if match.route.kind in (Kind.SINGLETON, Kind.TO_ONE) else ids[-1]
     if wanted is None or not scope.holds(wanted) or (is_silent and match.segments):
-        return answers.not_found()
+        return _deleted(church, match, ids, params) or answers.not_found()
     return answers.document(documents.single(church, scope.table, wanted, params, scope.parent))
+
+
+def _deleted(church: Church, match: Match, ids: Sequence[int], params: Mapping[str, str]) -> Answer | None:
+    """The document of a deleted record that still answers (`Traps.readable_deleted`), under whatever parents."""
+    stream = stream_of(church, match.route)
+    if match.route.kind not in (Kind.SINGLE, Kind.EDGE_SINGLE) or stream not in church.traps.readable_deleted:
+        return None
+    kept = church.deleted(stream)
+    if ids[-1] not in kept:
+        return None
+    return answers.document(documents.single(church, kept, ids[-1], params, church.organization))
 
 
 def _scope(church: Church, route: Route, ids: list[int]) -> _Scope | None:
@@ -67,7 +83,7 @@ def _scope(church: Church, route: Route, ids: list[int]) -> _Scope | None:
     depth = len(route.way.placeholders)
     table = church.table(route.shape.stream.name)
     above = _along(church, table, route.way, ids[:depth])
-    if above is None or route.kind in (Kind.LIST, Kind.SINGLE, Kind.SINGLETON):
+    if above is None or route.kind in (Kind.LIST, Kind.UNSCOPED, Kind.SINGLE, Kind.SINGLETON):
         return above
     return _beyond(church, table, ids[depth], route) if above.holds(ids[depth]) else None
 

@@ -13,6 +13,7 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import query_of
 from openfaith_pipeline.errors import StreamForbidden
 from openfaith_pipeline.sources import reader_of
+from openfaith_pipeline.sync.deleted_lists import DeletedLists
 
 CONFIRMED_AT_MOST: Final = 25
 """Missing rows requested singly; of more, this many, evenly spread."""
@@ -27,18 +28,21 @@ class Asking:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         self.tally = Tally()
+        self._deleted = DeletedLists(fetch, self.tally)
 
     async def are_gone(
         self, stream: Stream, missing: Mapping[str, Mapping[str, str]], at_most: int = CONFIRMED_AT_MOST
     ) -> bool:
         """Ask for each, or an even sample of many; one whose path is not known rests on the listing's proof alone.
 
-        One that may not be read is not gone.
+        One that is still there, or may not be read, is not gone, unless the source lists it as deleted.
         """
         step = max(1, len(missing) // at_most)
         for identifier in list(missing)[::step][:at_most]:
-            for path in paths_of(stream, missing[identifier]):
-                if not await self.is_gone_from(stream, path, identifier):
+            parents = missing[identifier]
+            for path in paths_of(stream, parents):
+                is_gone = await self.is_gone_from(stream, path, identifier)
+                if not is_gone and not await self._deleted.name(stream, identifier, parents):
                     return False
         return True
 

@@ -1,13 +1,13 @@
 """Looks at single pages, as a verification makes them, with the requests that a sync would make."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from openfaith_pipeline.catalog.paths import fill_path
 from openfaith_pipeline.catalog.reading import Fetch, Shown, Tally
 from openfaith_pipeline.catalog.stream import Strategy
-from openfaith_pipeline.catalog.walk import Parent, Route, Walk
+from openfaith_pipeline.catalog.walk import Parent, Route, Walk, id_of
 from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.planning_center.extract.around import Unread, going_around
 from openfaith_pipeline.planning_center.extract.included import Answer, sort_records
@@ -22,6 +22,18 @@ async def look(
     """The page at the offset, or the listing of the parent, without the parts that fail. Raises as `going_around`."""
     careful = going_around(fetch, probe)
     return await (_look_under(careful, walk, route, parent) if parent else _look_at_page(careful, walk, route, offset))
+
+
+async def list_ids(fetch: Fetch, tally: Tally, path: str, params: Mapping[str, str], *, pages: int) -> set[str]:
+    """The ids of the records on the first pages of a listing."""
+    found: set[str] = set()
+    async with aclosing(list_pages(fetch, Listing(path, params), ListingState(), tally)) as pieces:
+        async for piece in pieces:
+            found |= {identifier for row in piece.rows if (identifier := id_of(row))}
+            pages -= 1
+            if pages <= 0:
+                break
+    return found
 
 
 async def list_times(fetch: Fetch, route: Route) -> AsyncGenerator[Any, None]:

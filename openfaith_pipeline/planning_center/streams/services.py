@@ -467,6 +467,7 @@ PLANS = Stream(
     product=Product.SERVICES,
     type="Plan",
     path="/services/v2/service_types/{service_type_id}/plans",
+    deleted_under="/services/v2/service_types/{service_type_id}/unscoped_plans?filter=deleted",
     cursor="updated_at",
     attributes={
         "can_view_order": BOOLEAN,

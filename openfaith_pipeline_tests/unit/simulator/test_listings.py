@@ -225,3 +225,20 @@ def test_every_other_new_record_can_be_listed_late() -> None:
     assert at_once < added
     api.center.clock.advance(241)
     assert {row["id"] for row in api.get(listing)["data"]} == before | added
+
+
+def test_deleted_plans_are_in_a_list_of_their_own_and_by_id_only_where_a_trap_shows_them() -> None:
+    api = Api(people=60)
+    kind = api.ids("/services/v2/service_types")[0]
+    plans, unscoped = (f"/services/v2/service_types/{kind}/{name}" for name in ("plans", "unscoped_plans"))
+    living = api.ids(plans)
+    assert api.ids(unscoped) == living
+    assert api.get(f"{unscoped}?filter=deleted")["meta"]["total_count"] == 0
+    api.editor.delete("services.plans", living[1:2])
+    assert api.ids(f"{unscoped}?filter=deleted") == living[1:2]
+    assert (api.ids(unscoped), api.ids(plans)) == (living, [living[0], *living[2:]])
+    assert api.send(f"{plans}/{living[1]}").status == 404
+    api.trap(readable_deleted=("services.plans",), ignored_filters=("services.plans",))
+    assert api.get(f"{plans}/{living[1]}")["data"]["id"] == str(living[1])
+    assert api.ids(f"{unscoped}?filter=deleted") == living
+    assert api.send(f"{unscoped.replace(str(kind), '9')}?filter=deleted").status == 404

@@ -153,7 +153,7 @@ OFFERED_RELATIONSHIPS: Mapping[str, str] = {
 HIDING: Mapping[str, str] = {
     "people.*": "Nothing is known of a default: no type of People but those above can be asked for what is hidden.",
     "services.media": "It has no `hidden` to ask for.",
-    "services.plans": "A deleted plan says nothing of it, so that among the others it would be taken for one that is.",
+    "services.plans": "A deleted plan says nothing of it and is not stored; the list only proves that one is gone.",
 }
 
 BETTER: Mapping[str, str] = {
