@@ -12,14 +12,16 @@ import typer
 
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.database_roles import RoleOption, url_for
+from openfaith_pipeline.cli.erasure_report import report_erased_again
 from openfaith_pipeline.cli.home import open_or_make
 from openfaith_pipeline.connections.sealed_keys import fingerprints, keys_in_use, put_keys, seal, unseal
-from openfaith_pipeline.database import open_database
+from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.backup.archive import read_manifest, read_sealed_key
 from openfaith_pipeline.database.backup.dumping import Progress, write_backup
 from openfaith_pipeline.database.backup.restoring import Restored, check_backup, restore_backup
 from openfaith_pipeline.database.backup.tools import environment_of, find_tools, without_password
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.privacy.erasing_anew import ErasedAnew, erase_anew
 from openfaith_pipeline.settings import Settings, load_settings
 
 _SAY_EVERY_SECONDS = 5.0
@@ -83,7 +85,11 @@ def restore(
     All of it is restored, or nothing. Stop dev, serve, workers and Dagster first. Readers are made again, with new
     passwords where theirs are not kept in this home. A key in the backup is decrypted with its passphrase.
 
-    Exit codes: 0 restored; 1 not restored, nothing was changed; 2 the database is not empty, or does not fit.
+    Whoever was erased from the database that is replaced since the backup was made is erased again, by the marks that
+    were left of them. An empty database has no marks: erase them there again.
+
+    Exit codes: 0 restored; 1 not restored, nothing was changed, or it was interrupted while people were erased again
+    (run it again with --replace); 2 the database is not empty, or does not fit.
     """
     settings = load_settings()
     manifest = read_manifest(file)
@@ -96,12 +102,25 @@ def restore(
             terminal.confirm(f"Remove everything in {where} and restore {file} of {manifest.made_at}?")
         is_written = put_keys(settings, keys) if keys else False
         with _progress("restored", manifest.dump_bytes) as progress:
-            restored = restore_backup(database, file, replaces=replace, progress=progress)
+            restored, erased = _restore(database, file, replaces=replace, progress=progress)
     has_key = bool(set(fingerprints(keys_in_use(settings) or keys)) & set(manifest.key_prints))
     if as_json:
-        terminal.print_json(_described(restored, has_key=has_key))
+        terminal.print_json(_described(restored, erased, has_key=has_key))
         return
+    report_erased_again(erased, restored.manifest.made_at)
     _report(settings, restored, has_key=has_key, is_written=is_written)
+
+
+def _restore(database: Database, file: Path, *, replaces: bool, progress: Progress) -> tuple[Restored, ErasedAnew]:
+    erased: list[ErasedAnew] = []
+    restored = restore_backup(
+        database,
+        file,
+        replaces=replaces,
+        progress=progress,
+        erase_anew=lambda restored: erased.append(erase_anew(restored, terminal.say)),
+    )
+    return restored, erased[0]
 
 
 def psql(context: typer.Context, role: RoleOption = None) -> None:
@@ -153,13 +172,14 @@ def _progress(done: str, total: int | None = None) -> Iterator[Progress]:
         yield show
 
 
-def _described(restored: Restored, *, has_key: bool) -> dict[str, Any]:
+def _described(restored: Restored, erased: ErasedAnew, *, has_key: bool) -> dict[str, Any]:
     return {
         "done": "restored",
         "interrupted": restored.interrupted,
         "readers": [*restored.readers],
         "closed": [*restored.closed],
         "has_key": has_key,
+        "erased_again": asdict(erased),
         "backup": asdict(restored.manifest),
     }
 

@@ -7,6 +7,7 @@ import typer
 
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.database.reclaiming import Reclaimed
+from openfaith_pipeline.privacy.erasing_anew import ErasedAnew
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the org's running syncs have ended.")]
 
@@ -29,3 +30,26 @@ def warn_of_unreclaimed(reclaimed: Reclaimed | None) -> None:
             f"the rows are gone, but bytes of theirs may stay in the files of {', '.join(left)} until Postgres uses the"
             " space again: these were too large, in use, or not ours to rewrite. When nobody uses them: VACUUM FULL"
         )
+
+
+def report_erased_again(erased: ErasedAnew, made_at: str) -> None:
+    """Say who was erased again after a restore, or that nobody could be.
+
+    made_at: of the backup.
+    """
+    if not erased.has_marks:
+        terminal.say(
+            f"whoever was erased since {made_at} is in it again, for no marks were there to know them by: erase them"
+            " again with person erase or org erase"
+        )
+        return
+    for org_id, counts in erased.counts.items():
+        print_counts(f"{org_id}: erased again", counts, to_stderr=True)
+    orgs = f", and {terminal.number_of(len(erased.orgs), 'whole org')}" if erased.orgs else ""
+    terminal.say(f"{terminal.number_of(erased.erasures, 'erasure')} of people made again{orgs}")
+    for org_id in erased.of_other_key:
+        terminal.complain(
+            f"{org_id}: its marks were made with another key than the backup's. People who were erased and are not in"
+            " the backup are known no more, and the next sync may bring them: erase them again"
+        )
+    warn_of_unreclaimed(erased.reclaimed)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from openfaith_pipeline.database.backup.carried_erasures import check_no_restore
 from openfaith_pipeline.database.connection import Database, configured_url, database_at
 from openfaith_pipeline.database.server import DATABASE_NAME, require_home, use_server
 from openfaith_pipeline.database.versions import was_upgraded
@@ -39,6 +40,8 @@ def _upgrade(database: Database) -> None:
     # Nearly every start finds nothing to change, and need not wait for SQLAlchemy.
     from openfaith_pipeline.database.migration import upgrade  # noqa: PLC0415
 
+    with database.connect() as connection:
+        check_no_restore(connection)
     upgrade(database)
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from openfaith_pipeline.database.backup.carried_erasures import check_no_restore
 from openfaith_pipeline.database.connection import Database
 from openfaith_pipeline.database.fingerprint import catalog_fingerprint, read_fingerprint
 from openfaith_pipeline.errors import ConfigurationError
@@ -20,7 +21,8 @@ def head_revision() -> str:
 def was_upgraded(database: Database) -> bool:
     """Whether this very version has upgraded the database, by the fingerprint it left; takes a few milliseconds.
 
-    Raises ConfigurationError if a newer version has upgraded the database, or OPENFAITH_SCHEMA was changed since.
+    Raises ConfigurationError if a newer version has upgraded the database, OPENFAITH_SCHEMA was changed since, or a
+    restore was interrupted.
     """
     with database.connect() as connection:
         return is_migrated(connection, database) and read_fingerprint(connection) == catalog_fingerprint()
@@ -28,6 +30,7 @@ def was_upgraded(database: Database) -> bool:
 
 def is_migrated(connection: Connection[Any], database: Database) -> bool:
     """Whether all migration files are applied; raises ConfigurationError as `was_upgraded` does."""
+    check_no_restore(connection)
     if revision_of(connection) != head_revision():
         return False
     _check_canonical_schema(connection, database.settings.canonical_schema)

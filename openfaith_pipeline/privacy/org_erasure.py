@@ -1,6 +1,6 @@
 """Erase an org: all its rows in every table, its credentials, and its part of Dagster's history."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -63,8 +63,7 @@ def erase_org(database: Database, org_id: str, by: str, tell: Callable[[str], No
         with connection.transaction():
             certificate = _erase(connection, database.settings.canonical_schema, org_id, by, tell)
         tell("rewriting the tables, so that their files lose the values too")
-        staging = [f"{STAGING_SCHEMA}.{staging_table_name(stream)}" for stream in STREAMS.values()]
-        reclaimed = reclaim(connection, [*certificate.counts, *staging])
+        reclaimed = reclaim(connection, tables_to_rewrite(certificate.counts))
     return certificate._replace(reclaimed=reclaimed)
 
 
@@ -72,11 +71,21 @@ def _erase(
     connection: Connection[Any], schema: str, org_id: str, by: str, tell: Callable[[str], None]
 ) -> OrgCertificate:
     erasure_id = str(uuid4())
-    with connection.cursor() as cursor, hold_org(connection, org_id, STREAMS):
+    with connection.cursor() as cursor:
         if not is_registered(connection, org_id):
             raise UnknownOrg(f"there is no org {org_id!r}, and there has been none")
-        take_turn(cursor, org_id)
         erased_at = certify(cursor, erasure_id, org_id, "org", by, {})
+        counts = remove_org(connection, schema, org_id, tell)
+        add_counts(connection, erasure_id, counts)
+    return OrgCertificate(erasure_id, org_id, by, erased_at, counts)
+
+
+def remove_org(
+    connection: Connection[Any], schema: str, org_id: str, tell: Callable[[str], None] = _quiet
+) -> dict[str, int]:
+    """Remove every row of the org but its certificates; returns counts by table. Raises as `erase_org`."""
+    with connection.cursor() as cursor, hold_org(connection, org_id, STREAMS):
+        take_turn(cursor, org_id)
         syncs = [
             sync_id
             for (sync_id,) in cursor.execute(
@@ -90,9 +99,12 @@ def _erase(
                 tell(f"{table.full_name}: {counts[table.full_name]} rows")
         counts["sync.syncs"] = cursor.execute(_UNUSED_SYNCS, (syncs,)).rowcount
         counts |= remove_partition(connection, org_id)
-        counts = {table: number for table, number in counts.items() if number}
-        add_counts(connection, erasure_id, counts)
-    return OrgCertificate(erasure_id, org_id, by, erased_at, counts)
+    return {table: number for table, number in counts.items() if number}
+
+
+def tables_to_rewrite(counts: Iterable[str]) -> list[str]:
+    """The tables that an org was removed from, and those through which its pages came."""
+    return [*counts, *(f"{STAGING_SCHEMA}.{staging_table_name(stream)}" for stream in STREAMS.values())]
 
 
 def _in_order(data: list[OrgTable], bookkeeping: list[OrgTable]) -> list[OrgTable]:

@@ -4,7 +4,8 @@ The org's streams are held meanwhile, so that nothing interleaves. Afterwards th
 keeps the bytes of deleted rows.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -82,7 +83,7 @@ def erase_person(database: Database, org_id: str, name: str, by: str, tell: Tell
             schema = database.settings.canonical_schema
             certificate, records = _erase(connection, schema, org_id, name, by, tell)
         tell("rewriting the tables, so that their files lose the values too")
-        reclaimed = reclaim(connection, _tables_to_rewrite(records, schema, certificate.counts))
+        reclaimed = reclaim(connection, tables_to_rewrite(records, schema, certificate.counts))
     return Certificate(**{**vars(certificate), "reclaimed": reclaimed})
 
 
@@ -90,23 +91,39 @@ def _erase(
     connection: Connection[Any], schema: str, org_id: str, name: str, by: str, tell: Tell
 ) -> tuple[Certificate, PersonRecords]:
     erasure_id = str(uuid4())
+    with org_held(connection, org_id, schema) as cursor:
+        records = find_records(cursor, org_id, find_person(cursor, org_id, schema, name))
+        check_known(cursor, records)
+        erased_at = certify(cursor, erasure_id, org_id, "person", by, {})
+        counts = erase_records(cursor, records, schema, erasure_id, tell)
+        add_counts(connection, erasure_id, counts)
+    return Certificate(erasure_id, org_id, records.person_ids, by, erased_at, counts), records
+
+
+@contextmanager
+def org_held(connection: Connection[Any], org_id: str, schema: str) -> Iterator[Cursor[Any]]:
+    """A cursor in a transaction during which no sync of the org can write. Raises StreamBusy while one is running."""
     with connection.cursor(row_factory=tuple_row) as cursor, hold_org(connection, org_id, STREAMS):
         take_turn(cursor, org_id)
         # Changes that wait for the transform are not the erasure's.
         transform_org(connection, org_id, schema=schema, sync_id=str(uuid4()))
-        records = find_records(cursor, org_id, find_person(cursor, org_id, schema, name))
-        check_known(cursor, records)
-        erased_at = certify(cursor, erasure_id, org_id, "person", by, {})
-        tell(f"{org_id}: {sum(map(len, records.own.values()))} records to erase")
-        counts = {"marks": mark_records(cursor, erasure_id, records)}
-        entities = find_entities(cursor, records, schema)
-        counts |= _erase_rows(cursor, records, entities, erasure_id, tell)
-        counts |= remove_from_documents(connection, records, entities, erased_of(connection, org_id))
-        counts |= _clean_events(connection, records)
-        for stream in records.streams:
-            recount_counted(connection, org_id, stream)
-        add_counts(connection, erasure_id, counts)
-    return Certificate(erasure_id, org_id, records.person_ids, by, erased_at, counts), records
+        yield cursor
+
+
+def erase_records(
+    cursor: Cursor[Any], records: PersonRecords, schema: str, erasure_id: str, tell: Tell = _quiet
+) -> dict[str, int]:
+    """Erase these records everywhere, and mark them. Needs the cursor of `org_held`, and a certificate of that id."""
+    org_id, connection = records.org_id, cursor.connection
+    tell(f"{org_id}: {sum(map(len, records.own.values()))} records to erase")
+    counts = {"marks": mark_records(cursor, erasure_id, records)}
+    entities = find_entities(cursor, records, schema)
+    counts |= _erase_rows(cursor, records, entities, erasure_id, tell)
+    counts |= remove_from_documents(connection, records, entities, erased_of(connection, org_id))
+    counts |= _clean_events(connection, records)
+    for stream in records.streams:
+        recount_counted(connection, org_id, stream)
+    return counts
 
 
 def _erase_rows(
@@ -145,7 +162,8 @@ def _preview_columns(records: PersonRecords, stream: Stream) -> Iterable[tuple[s
             yield f"{name}_id", set(records.person_ids)
 
 
-def _tables_to_rewrite(records: PersonRecords, schema: str, counts: Iterable[str]) -> set[str]:
+def tables_to_rewrite(records: PersonRecords, schema: str, counts: Iterable[str]) -> set[str]:
+    """Every table that had values of the records, or may have kept their bytes."""
     places = {place.removeprefix(CLEARED) for place in counts}
     streams = {stream for stream in STREAMS.values() if stream in records.streams or stream.raw_table in places}
     names = {table for stream in streams for table in tables_of_stream(stream)}

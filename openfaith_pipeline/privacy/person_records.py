@@ -110,10 +110,15 @@ def find_records(cursor: Cursor[Any], org_id: str, person_ids: tuple[str, ...]) 
     records = PersonRecords(org_id, person_ids)
     for stream in PERSONAL.people:
         records.add(stream.name, person_ids)
+    add_parts(cursor, records)
+    return records
+
+
+def add_parts(cursor: Cursor[Any], records: PersonRecords) -> None:
+    """Add every record that is erased with those which are known."""
     _add_parts(cursor, records)
     _add_unnamed(cursor, records)
     _add_parts(cursor, records)
-    return records
 
 
 def condition_of(
@@ -212,12 +217,12 @@ def _add_unnamed(cursor: Cursor[Any], records: PersonRecords) -> None:
     for name, personal in PERSONAL.personal.items():
         for relationship in personal.erased_once_unnamed:
             target = STREAMS[STREAMS[name].belongs_to[relationship] or ""]
-            unnamed = _naming(cursor, records, target)
-            records.unnamed.setdefault(target.name, set()).update(unnamed)
+            unnamed = records.unnamed.setdefault(target.name, set())
+            unnamed.update(_naming(cursor, records, target))
             statement = sql.SQL("SELECT id FROM {} WHERE org_id = %(org_id)s AND {} = ANY(%(ids)s)").format(
                 raw_name(STREAMS[name]), sql.Identifier(f"{relationship}_id")
             )
-            records.add(name, _ids(cursor, statement, {"org_id": records.org_id, "ids": unnamed}))
+            records.add(name, _ids(cursor, statement, {"org_id": records.org_id, "ids": sorted(unnamed)}))
 
 
 def _naming(cursor: Cursor[Any], records: PersonRecords, stream: Stream) -> list[str]:

@@ -15,6 +15,7 @@ from uuid import uuid4
 from psycopg import Connection
 
 from openfaith_pipeline.database.backup.archive import DUMP, KEY, MANIFEST, Manifest, dump_within
+from openfaith_pipeline.database.backup.carried_erasures import check_no_restore
 from openfaith_pipeline.database.backup.tools import Tools, environment_of, find_tools, without_password
 from openfaith_pipeline.database.connection import DAGSTER_SCHEMA, Database
 from openfaith_pipeline.database.versions import revision_of
@@ -36,6 +37,7 @@ def write_backup(
     if path.exists():
         raise UsageError(f"{path} exists; a backup replaces no file: name another")
     with database.connect() as connection:
+        check_no_restore(connection)
         tools = find_tools(database.settings, connection.info.server_version // 10000)
         about = _about(connection, database, tools)
     with _draft_of(path) as draft:

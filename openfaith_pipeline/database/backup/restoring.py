@@ -9,7 +9,7 @@ import re
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from psycopg import Connection
 
 from openfaith_pipeline.database.access.logins import list_readers, make_roles
 from openfaith_pipeline.database.backup.archive import Manifest, dump_within, read_manifest
+from openfaith_pipeline.database.backup.carried_erasures import CARRIED_SCHEMA, carrying
 from openfaith_pipeline.database.backup.dumping import CHUNK, Progress, contents, in_words
 from openfaith_pipeline.database.backup.tools import Tools, environment_of, find_tools, without_password
 from openfaith_pipeline.database.connection import Database
@@ -105,15 +106,23 @@ def check_backup(database: Database, path: Path, *, replaces: bool) -> Manifest:
     return manifest
 
 
-def restore_backup(database: Database, path: Path, *, replaces: bool, progress: Progress) -> Restored:
+def restore_backup(
+    database: Database,
+    path: Path,
+    *,
+    replaces: bool,
+    progress: Progress,
+    erase_anew: Callable[[Database], None],
+) -> Restored:
     """Restore, upgrade to this version, and make the readers' roles; raises as `check_backup`, too.
 
-    Where it fails, the database is as it was before.
+    Where the dump cannot be loaded, the database is as it was before. erase_anew: erases those whose marks were carried
+    over (`carried_erasures`), and ends that.
     """
     manifest = check_backup(database, path, replaces=replaces)
     with database.connect() as connection:
         server = connection.info.server_version
-        prelude = _removal(connection) if replaces else ""
+        prelude = carrying(connection) + _removal(connection) if replaces else ""
     tools = find_tools(database.settings, max(server // 10000, manifest.tools))
     _load(database, path, tools, server, prelude, progress)
     upgrade(database)
@@ -121,6 +130,7 @@ def restore_backup(database: Database, path: Path, *, replaces: bool, progress: 
         interrupted = connection.execute("SELECT count(*) FROM sync.syncs WHERE status = 'running'").fetchone() or (0,)
         for statement in _LET_GO:
             connection.execute(statement)
+    erase_anew(database)
     with database.connect(autocommit=True) as connection:
         connection.execute("ANALYZE")
     readers = tuple(reader.login for reader in list_readers(database))
@@ -146,26 +156,26 @@ def _check_schemas(database: Database, manifest: Manifest) -> None:
 
 
 def _removal(connection: Connection[Any]) -> str:
-    """Statements that empty the database; `public` itself stays, with objects of extensions."""
-    statements = [statement for (statement,) in connection.execute(_EMPTYING).fetchall()]
+    """Statements that empty the database; `public` stays, with objects of extensions, and carried erasures do."""
+    statements = [statement for (statement,) in connection.execute(_EMPTYING, {"kept": CARRIED_SCHEMA}).fetchall()]
     return "".join(f"{statement};\n" for statement in statements)
 
 
 _EMPTYING: Final = """
-SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace
- WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public')
+SELECT format('DROP SCHEMA %%I CASCADE', nspname) FROM pg_namespace
+ WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public', %(kept)s)
 UNION ALL
-SELECT format('DROP %s IF EXISTS %s CASCADE',
+SELECT format('DROP %%s IF EXISTS %%s CASCADE',
     CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
     oid::regclass)
   FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e')
 UNION ALL
-SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', oid::regprocedure) FROM pg_proc
+SELECT format('DROP ROUTINE IF EXISTS %%s CASCADE', oid::regprocedure) FROM pg_proc
  WHERE pronamespace = 'public'::regnamespace
    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
 UNION ALL
-SELECT format('DROP TYPE IF EXISTS %s CASCADE', oid::regtype) FROM pg_type
+SELECT format('DROP TYPE IF EXISTS %%s CASCADE', oid::regtype) FROM pg_type
  WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd')
    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_type.oid AND deptype = 'e')
 """

@@ -84,7 +84,9 @@ def _restored_elsewhere(verb: Verbs, file: Path, key: tuple[str, str]) -> None:
     assert (restored.document["has_key"], "of_amber" in restored.document["readers"]) == (True, True)
     assert verb("db", "restore", str(file), *key).code == 2, "it is not empty any more"
     assert verb("db", "restore", str(file), *key, "--replace").code == 2, "nobody is there to say yes"
-    assert verb("db", "restore", str(file), *key, "--replace", "--yes").code == 0
+    assert restored.document["erased_again"]["has_marks"] is False
+    replaced = verb("db", "restore", str(file), *key, "--replace", "--yes")
+    assert (replaced.code, "0 erasures of people made again" in replaced.err) == (0, True)
     try:
         _sees(verb, ["org_a"])
         printed = verb("db", "psql", "--role", "reader", "--", "-Atc", "SELECT count(*) FROM openfaith.churches")

@@ -106,7 +106,7 @@ def _back_up(database: Database, path: Path) -> list[int]:
 
 
 def _restore(database: Database, path: Path, *, replaces: bool = False) -> Restored:
-    return restore_backup(database, path, replaces=replaces, progress=lambda _: None)
+    return restore_backup(database, path, replaces=replaces, progress=lambda _: None, erase_anew=lambda _: None)
 
 
 _ALL_ROWS = """
