@@ -85,8 +85,8 @@ def restore(
     All of it is restored, or nothing. Stop dev, serve, workers and Dagster first. Readers are made again, with new
     passwords where theirs are not kept in this home. A key in the backup is decrypted with its passphrase.
 
-    Whoever was erased from the database that is replaced since the backup was made is erased again, by the marks that
-    were left of them. An empty database has no marks: erase them there again.
+    People and churches that were erased since the backup was made are erased again, by the marks in the database that
+    is replaced. An empty database has no marks: erase them there again.
 
     Exit codes: 0 restored; 1 not restored, nothing was changed, or it was interrupted while people were erased again
     (run it again with --replace); 2 the database is not empty, or does not fit.
