@@ -1,13 +1,16 @@
 """The handle of an open database: URLs and ways to connect. Its errors never contain the password."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.adapt import AdaptersMap
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 DAGSTER_SCHEMA: Final = "dagster"
+
+T = TypeVar("T")
+
+_CANCEL_SECONDS: Final = 5.0
 
 _ADAPTERS: Final = AdaptersMap(psycopg.adapters)
 set_json_loads(exact_json.read, _ADAPTERS)
@@ -59,14 +66,14 @@ class Database:
     dagster_url: str = field(repr=False)
     administrator_url: str | None = field(default=None, repr=False)
 
-    def connect(self, **options: Any) -> psycopg.Connection[Any]:
+    def connect(self, **options: Any) -> "Session":
         """A new connection, without autocommit by default; `options` are psycopg's.
 
         Raises ConfigurationError if the server refuses user, password or database, DatabaseUnavailable if it does not
         respond.
         """
         try:
-            return psycopg.connect(self.url, **{**_OPTIONS, **options})
+            return Session.connect(self.url, **{**_OPTIONS, **options})
         except psycopg.OperationalError as error:
             cause = cause_of_outage(self.settings, error)
             raise _explained(f"{error}; {cause}" if cause else str(error), self.url) from None
@@ -99,6 +106,24 @@ class Database:
         from sqlalchemy import NullPool, create_engine  # noqa: PLC0415 - most processes never need it
 
         return create_engine("postgresql+psycopg://", creator=self.connect, poolclass=NullPool)
+
+
+class Session(psycopg.Connection[Any]):
+    """A connection that cancels the statement under way whatever interrupts it.
+
+    psycopg itself does so for KeyboardInterrupt alone. In a run that is terminated Dagster raises an exception of its
+    own, and the server would go on with the statement and keep its locks, though nobody waits for it any more.
+    """
+
+    def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:
+        try:
+            return super().wait(gen, *args, **options)
+        except BaseException as error:
+            if not isinstance(error, Exception) and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                with suppress(psycopg.Error):
+                    self.cancel_safe(timeout=_CANCEL_SECONDS)
+                    super().wait(gen, timeout=_CANCEL_SECONDS)
+            raise
 
 
 def database_at(settings: Settings, url: str, administrator_url: str | None = None) -> Database:

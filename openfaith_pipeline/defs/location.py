@@ -18,6 +18,7 @@ from openfaith_pipeline.defs.maintenance import maintenance_job, maintenance_sch
 from openfaith_pipeline.defs.org_checks import org_checks, org_checks_sensor, report_org_checks
 from openfaith_pipeline.defs.preview import no_preview_warnings
 from openfaith_pipeline.defs.raw_assets import product_assets
+from openfaith_pipeline.defs.rebuilds import rebuild_job
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.schedules import incremental_schedule, reconcile_schedule
 from openfaith_pipeline.defs.sensors import lost_retries_sensor, orgs_sensor, requests_sensor
@@ -57,7 +58,7 @@ def _definitions(asset_checks: Sequence[dg.AssetChecksDefinition]) -> dg.Definit
         asset_checks=[org_checks, *asset_checks],
         jobs=[
             *(SYNC_JOB, sweep_job, webhook_deliveries, maintenance_job, token_refresh_job, verify_job),
-            *(*WORKFLOW_JOBS, decide_held_deletion, resolve_conflicts, report_org_checks),
+            *(*WORKFLOW_JOBS, decide_held_deletion, resolve_conflicts, rebuild_job, report_org_checks),
         ],
         schedules=[
             incremental_schedule,

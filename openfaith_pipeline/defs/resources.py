@@ -26,7 +26,7 @@ from openfaith_pipeline.load.preview import preview_rows
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync, mode_of
 from openfaith_pipeline.network.rate_ledger import Priority
 from openfaith_pipeline.orgs.naming import names_of
-from openfaith_pipeline.orgs.registry import list_orgs
+from openfaith_pipeline.orgs.registry import get_org, list_orgs
 from openfaith_pipeline.orgs.turns import Kind, count_due, enroll_orgs
 from openfaith_pipeline.review.conflicts import Decision
 from openfaith_pipeline.review.held_deletions import HeldDeletion
@@ -35,6 +35,7 @@ from openfaith_pipeline.sync.attempt import sync_streams
 from openfaith_pipeline.sync.conflict_decision import Decided, decide_conflicts
 from openfaith_pipeline.sync.deletion_approval import Approval, approve_deletion, reject_deletion
 from openfaith_pipeline.sync.plan import apply_streams
+from openfaith_pipeline.sync.rebuild import OrgRebuild, RebuildOrder, foresee_rebuild, rebuild
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline.sync.sweep import Listener, SweepOrder, SweepReport, sweep
 from openfaith_pipeline.transform import TransformResult, transform_org
@@ -128,6 +129,15 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
     def decide_conflicts(self, ids: Sequence[str], decision: str, who: str) -> Decided:
         """Let the source's values replace OpenFaith's, or keep these."""
         return decide_conflicts(self._data, ids, Decision(decision), who, trigger="dagster")
+
+    def rebuild(
+        self, order: RebuildOrder, *, is_dry: bool, begun: Callable[[str], object] = lambda _: None
+    ) -> list[OrgRebuild]:
+        """Make the orgs' OpenFaith tables from the raw ones again, or count the changes only. Raises UnknownOrg."""
+        with self._connect() as connection:
+            for org_id in order.org_ids:
+                get_org(connection, org_id)
+        return (foresee_rebuild if is_dry else rebuild)(self._data, order, begun)
 
     def look_at(self, stream: Stream, org_id: str, rules: Collection[Rule], limit: int) -> Glance:
         """The stream's published rows of the org: the rules' findings, and a preview of `limit` rows."""

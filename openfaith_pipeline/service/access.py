@@ -40,6 +40,11 @@ class Visitor:
         if self.orgs is not None and org_id not in self.orgs:
             raise NotAllowed(f"the key {self.name} is not for the org {org_id[:80]!r}")
 
+    def check_scope(self, scope: str) -> None:
+        """Raise NotAllowed without this scope."""
+        if scope not in self.scopes:
+            raise NotAllowed(f"the key {self.name} may not {scope}; it may {', '.join(sorted(self.scopes))}")
+
 
 LOCAL: Final = Visitor("loopback", SCOPES, None)
 
@@ -71,7 +76,9 @@ def visitor_with(scope: str) -> Callable[..., Visitor]:
     """
 
     def check(request: Request, _bearer: None = _WAYS[0], _header: None = _WAYS[1], _basic: None = _WAYS[2]) -> Visitor:
-        return _check_scope(identify(request), scope)
+        visitor = identify(request)
+        visitor.check_scope(scope)
+        return visitor
 
     return check
 
@@ -158,12 +165,6 @@ def netloc_of(url: str) -> str:
 
 def _is_local_name(name: str) -> bool:
     return name == "localhost" or _is_loopback(name)
-
-
-def _check_scope(visitor: Visitor, scope: str) -> Visitor:
-    if scope not in visitor.scopes:
-        raise NotAllowed(f"the key {visitor.name} may not {scope}; it may {', '.join(sorted(visitor.scopes))}")
-    return visitor
 
 
 def _is_basic(request: Request) -> bool:

@@ -7,7 +7,7 @@ the end, `/discard` does not, and `/resume` takes `{"executionId": ...}`. Each a
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
@@ -16,14 +16,14 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from openfaith_pipeline.inbox.requests import Request as Kept
-from openfaith_pipeline.inbox.requests import get_request, resume_request
+from openfaith_pipeline.inbox.requests import get_request
 from openfaith_pipeline.service.access import Visitor, visitor_with
 from openfaith_pipeline.service.api_keys import TRIGGER
 from openfaith_pipeline.service.problems import BodyNotRead, TooManyCalls
 from openfaith_pipeline.service.request_body import idempotency_key, read_json
 from openfaith_pipeline.service.schemas import ANSWERS, ExecutionFailed, Refused, json_body, schema_of
 from openfaith_pipeline.service.starting import Started, start
-from openfaith_pipeline.service.workflows import found_for
+from openfaith_pipeline.service.workflows import resumed_by
 from openfaith_pipeline.workflows.definition import Workflow
 from openfaith_pipeline.workflows.registry import WORKFLOWS
 
@@ -69,15 +69,22 @@ def _add(workflow: Workflow[Any]) -> None:
         await run_in_threadpool(_resume, request, visitor, workflow, sent["executionId"])
         return Response(status_code=204)
 
-    _route(path, execute, f"Execute {workflow.name} and wait for its end", body)
-    _route(f"{path}/discard", discard, f"Start {workflow.name}", body)
-    _route(f"{path}/resume", resume, f"Let an execution of {workflow.name} try again", _RESUMED)
-
-
-def _route(path: str, handler: Callable[..., Any], summary: str, body: dict[str, Any]) -> None:
-    router.add_api_route(
-        path, handler, methods=["POST"], summary=summary, status_code=204, response_class=Response, openapi_extra=body
-    )
+    summaries = {
+        execute: f"Execute {workflow.name} and wait for its end",
+        discard: f"Start {workflow.name}",
+        resume: f"Let an execution of {workflow.name} try again",
+    }
+    for suffix, handler, sent in (("", execute, body), ("/discard", discard, body), ("/resume", resume, _RESUMED)):
+        router.add_api_route(
+            path + suffix,
+            handler,
+            methods=["POST"],
+            summary=summaries[handler],
+            description=workflow.description,
+            status_code=204,
+            response_class=Response,
+            openapi_extra=sent,
+        )
 
 
 async def _start(request: Request, visitor: Visitor, workflow: Workflow[Any]) -> Started:
@@ -116,8 +123,7 @@ def _look(request: Request, execution_id: str) -> Kept:
 
 def _resume(request: Request, visitor: Visitor, workflow: Workflow[Any], execution_id: str) -> None:
     with request.app.state.pool.connection() as connection:
-        found_for(visitor, workflow.name, get_request(connection, execution_id))
-        resume_request(connection, execution_id)
+        resumed_by(visitor, workflow.name, connection, execution_id)
 
 
 def _told(kept: Kept) -> Response:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
+from psycopg import Connection
 from pydantic import BaseModel
 
 from openfaith_pipeline.errors import UnknownRequest
@@ -14,7 +15,7 @@ from openfaith_pipeline.service.api_keys import READ, TRIGGER
 from openfaith_pipeline.service.executions import DetailedExecution, Execution, described, detailed
 from openfaith_pipeline.service.request_body import idempotency_key, read_json
 from openfaith_pipeline.service.schemas import ANSWERS, idempotency_key_of, json_body, schema_of
-from openfaith_pipeline.service.starting import Started, start
+from openfaith_pipeline.service.starting import Started, check_workflow, scopes_of, start
 from openfaith_pipeline.workflows.registry import WORKFLOWS, get_workflow
 
 router = APIRouter(prefix="/workflows", tags=["workflows"], responses=ANSWERS)
@@ -35,10 +36,11 @@ _INPUT: Final = {
 
 
 class Described(BaseModel):
-    """A workflow that can be started."""
+    """A workflow that can be started. scopes: which a key needs for that."""
 
     name: str
     description: str
+    scopes: list[str]
     activities: list[str]
     payload: dict[str, Any]
 
@@ -49,6 +51,7 @@ def show_workflows(_visitor: Reader) -> list[Described]:
         Described(
             name=workflow.name,
             description=workflow.description,
+            scopes=scopes_of(workflow),
             activities=[activity.name for activity in workflow.activities],
             payload=schema_of(workflow.payload),
         )
@@ -98,8 +101,14 @@ def cancel_execution(request: Request, name: str, execution_id: str, visitor: St
 def resume_execution(request: Request, name: str, execution_id: str, visitor: Starter) -> Execution:
     """It goes on from where it stopped. One that has not failed, nor was canceled, stays as it is."""
     with request.app.state.pool.connection() as connection:
-        found_for(visitor, name, get_request(connection, execution_id))
-        return Execution(**described(resume_request(connection, execution_id)))
+        return Execution(**described(resumed_by(visitor, name, connection, execution_id)))
+
+
+def resumed_by(visitor: Visitor, name: str, connection: Connection[Any], execution_id: str) -> Kept:
+    """The request, which waits again if it had failed. Raises UnknownRequest, NotAllowed."""
+    found_for(visitor, name, get_request(connection, execution_id))
+    check_workflow(visitor, get_workflow(name))
+    return resume_request(connection, execution_id)
 
 
 def unwrapped(sent: Any) -> Any:

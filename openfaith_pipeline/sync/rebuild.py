@@ -24,21 +24,26 @@ MODE: Final = "rebuild"
 
 @dataclass(frozen=True)
 class RebuildOrder:
-    """A rebuild to perform. ignores_guards: however many rows it marks deleted."""
+    """A rebuild to perform. ignores_guards: however many rows it marks deleted. run_id: of its Dagster run."""
 
     org_ids: Sequence[str]
     ignores_guards: bool = False
     trigger: str = "cli"
     sync_id: str = field(default_factory=lambda: str(uuid4()))
+    run_id: str | None = None
 
 
 @dataclass(frozen=True)
 class OrgRebuild:
-    """Result for one org. error: why nothing was changed; `tables` then may have the intended changes."""
+    """Result for one org. failure: why nothing was changed; `tables` then may have the intended changes."""
 
     org_id: str
     tables: Mapping[str, Rebuilt] = field(default_factory=dict)
-    error: str | None = None
+    failure: OpenFaithError | None = None
+
+    @property
+    def error(self) -> str | None:
+        return str(self.failure) if self.failure else None
 
     @property
     def written(self) -> int:
@@ -58,7 +63,7 @@ def rebuild(
     """
     with database.connect(autocommit=True) as connection:
         requested = {"orgs": sorted(order.org_ids), "ignores_guards": order.ignores_guards}
-        begin_sync(connection, SyncStart(order.sync_id, None, MODE, order.trigger, requested))
+        begin_sync(connection, SyncStart(order.sync_id, order.run_id, MODE, order.trigger, requested))
         try:
             with lease_kept(database, order.sync_id):
                 done = list(_each(database, connection, order, begun, watching, is_kept=True))
@@ -66,8 +71,8 @@ def rebuild(
             with suppress(*TROUBLE):  # where Postgres is away, its lease runs out
                 finish_sync(connection, order.sync_id, f"{type(error).__name__}: the org under way is as it was before")
             raise
-        failed = [each.org_id for each in done if each.error]
-        finish_sync(connection, order.sync_id, f"not rebuilt: {', '.join(failed)}" if failed else None)
+        failed = [f"{each.org_id}: {each.error}" for each in done if each.error]
+        finish_sync(connection, order.sync_id, f"not rebuilt: {'; '.join(failed)}" if failed else None)
     return done
 
 
@@ -98,7 +103,7 @@ def _each(
                 if not order.ignores_guards:
                     _check_guards(connection, org_id, tables)
         except OpenFaithError as error:
-            yield OrgRebuild(org_id, tables, str(error))
+            yield OrgRebuild(org_id, tables, error)
         else:
             yield OrgRebuild(org_id, tables)
 

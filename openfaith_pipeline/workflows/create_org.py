@@ -90,6 +90,7 @@ CREATE_ORG = Workflow(
     payload=CreateOrgPayload,
     org_id=lambda payload: payload.organizationId,
     idempotency_key=lambda payload: f"create-org-{payload.organizationId}",
+    needs_org=False,
     # The register needs no undoing: a registered type that does not occur does no harm.
     activities=(SEED_SACRAMENTS, Activity("seed_relationships", seed_relationships)),
 )

@@ -79,6 +79,8 @@ class Workflow(Generic[P]):
     idempotency_key: gets a key from the payload; two requests with one key are one. None makes each request distinct,
         unless the client sends a key.
     activities: run in this order. None at all means a sync: its activities are the assets of the org.
+    is_operation: whether only those may request and resume it who may decide about an org's rows.
+    needs_org: whether the org has to be registered when it is requested.
     """
 
     name: str
@@ -87,6 +89,8 @@ class Workflow(Generic[P]):
     org_id: Callable[[P], str]
     idempotency_key: Callable[[P], str | None] = field(default=lambda _: None)
     activities: tuple[Activity[P], ...] = ()
+    is_operation: bool = False
+    needs_org: bool = True
 
     def __post_init__(self) -> None:
         names = [activity.name for activity in self.activities]

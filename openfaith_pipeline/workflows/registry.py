@@ -9,8 +9,9 @@ from openfaith_pipeline.workflows.create_org import CREATE_ORG
 from openfaith_pipeline.workflows.definition import Workflow
 from openfaith_pipeline.workflows.external_sync import EXTERNAL_SYNC
 from openfaith_pipeline.workflows.onboard_org import ONBOARD_ORG
+from openfaith_pipeline.workflows.rebuild_org import REBUILD_ORG
 
-_ALL: Final[tuple[Workflow[Any], ...]] = (EXTERNAL_SYNC, CREATE_ORG, ONBOARD_ORG)
+_ALL: Final[tuple[Workflow[Any], ...]] = (EXTERNAL_SYNC, CREATE_ORG, ONBOARD_ORG, REBUILD_ORG)
 
 WORKFLOWS: Final[Mapping[str, Workflow[Any]]] = {workflow.name: workflow for workflow in _ALL}
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.inbox.requests import Ask, Request, submit
 from openfaith_pipeline.inbox.sync_requests import submit_sync
+from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.workflows.definition import Payload, Workflow
 
 
@@ -38,8 +39,10 @@ def ask_for(
 ) -> tuple[Request, bool]:
     """Store the request, or find the equal one, and whether it is new. The caller commits.
 
-    Raises the errors of `submit` and, for a sync, of `request_sync`.
+    Raises UnknownOrg, the errors of `submit` and, for a sync, of `request_sync`.
     """
+    if workflow.needs_org:
+        get_org(connection, workflow.org_id(payload))
     ask = Ask(
         workflow.name,
         workflow.org_id(payload),

@@ -74,10 +74,18 @@ class Interfaces(ABC):
 
     def launch_sweep(self) -> str:
         """Queue a sweep, as the UI does; its id."""
+        return self._launch_job("pco_sweep", {}, {})
+
+    def launch_job(self, job: str, config: Mapping[str, Any], *, op: str, partition: str | None = None) -> str:
+        """Queue a run of a job of one op with this config, as the UI does; its id."""
+        tags = {"dagster/partition": partition} if partition else {}
+        return self._launch_job(job, {"ops": {op: {"config": config}}}, tags)
+
+    def _launch_job(self, job: str, run_config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
         params = {
-            "selector": {**_REPOSITORY, "jobName": "pco_sweep"},
-            "runConfigData": {},
-            "executionMetadata": {"tags": []},
+            "selector": {**_REPOSITORY, "jobName": job},
+            "runConfigData": run_config,
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }
         answer = self.ask(_LAUNCH, params=params)["launchRun"]
         assert answer["__typename"] == "LaunchRunSuccess", answer

@@ -15,7 +15,7 @@ from openfaith_pipeline.inbox.requests import cancel_request, list_requests
 from openfaith_pipeline.orgs.registry import new_org_id
 from openfaith_pipeline.service.app import create_app
 from openfaith_pipeline.service.workflow_proxy import MOST_WAITING, path_of
-from openfaith_pipeline_tests.integration.service.conftest import ELSEWHERE, ONE_ORG, READER, SYNC, Service
+from openfaith_pipeline_tests.integration.service.conftest import APP, ELSEWHERE, ONE_ORG, READER, SYNC, Answer, Service
 from openfaith_pipeline_tests.tenants import add_orgs
 from openfaith_pipeline_tests.waiting import wait_until
 
@@ -156,3 +156,47 @@ def test_what_is_refused_says_what_to_change(
     answer = service.call(method, path, body)
     assert answer.status == status, answer.text
     assert words in answer.json["error"]["message"]
+
+
+def test_a_rebuild_is_for_those_who_operate_and_for_a_known_org(service: Service) -> None:
+    path = "/workflows/RebuildOrgWorkflow"
+
+    def start(key: str = APP, **payload: Any) -> Answer:
+        return service.call("POST", path, {"payload": {"orgId": service.org_id, **payload}}, key=key)
+
+    refused = [start(key=key) for key in (READER, ONE_ORG, ELSEWHERE)]
+    assert [each.status for each in refused] == [403, 403, 403]
+    assert "may not operate" in refused[1].json["error"]["message"]
+    assert (start(orgId=new_org_id()).json["error"]["type"], start(orgId=new_org_id()).status) == ("UnknownOrg", 404)
+    wrong = start(dryRun="yes")
+    assert (wrong.status, "dryRun" in wrong.text, "yes" in wrong.text) == (400, True, False)
+    assert start(dry_run=True).status == 400
+
+    started = start(dryRun=True)
+    assert (started.status, started.json["status"]) == (200, "waiting")
+    execution = f"{path}/executions/{started.json['executionId']}"
+    assert service.call("POST", f"{execution}/cancel", key=ONE_ORG).json["status"] == "canceled"
+    for resume, body in (
+        (f"{execution}/resume", None),
+        ("/rebuild-org-workflow/resume", {"executionId": started.json["executionId"]}),
+    ):
+        assert service.call("POST", resume, body, key=ONE_ORG).status == 403
+        assert service.call("GET", execution).json["status"] == "canceled"
+    assert service.call("POST", f"{execution}/resume").json["status"] == "waiting"
+
+
+def test_workflows_of_an_org_that_is_not_there_are_refused_at_once(service: Service) -> None:
+    refused = service.call("POST", "/workflows/OnboardOrgWorkflow", {"payload": {"orgId": new_org_id()}})
+    assert (refused.status, refused.json["error"]["type"]) == (404, "UnknownOrg")
+
+
+def test_the_api_document_has_the_rebuild_and_the_scopes_it_needs(service: Service) -> None:
+    [told] = [each for each in service.call("GET", "/workflows").json if each["name"] == "RebuildOrgWorkflow"]
+    assert told["scopes"] == ["trigger", "operate"]
+    assert set(told["payload"]["properties"]) == {"orgId", "dryRun", "ignoreGuards"}
+    document = service.call("GET", "/api/openapi.json").json
+    operation = document["paths"]["/rebuild-org-workflow"]["post"]
+    assert "the scope operate" in operation["description"]
+    [body] = operation["requestBody"]["content"].values()
+    assert body["schema"]["properties"]["ignoreGuards"]["type"] == "boolean"
+    assert "RebuildOrgWorkflow" in service.call("GET", "/api/docs").text

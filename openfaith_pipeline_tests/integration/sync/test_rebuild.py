@@ -164,7 +164,7 @@ def test_lost_raw_rows_are_not_taken_for_deleted_records(database: Database, con
     assert (fine.org_id, fine.error, fine.written) == (OTHER, None, 0)
     assert snapshot(connection, ORG, ENTITIES) == before
     [(status, error)] = connection.execute("SELECT status, error FROM sync.syncs WHERE mode = 'rebuild'").fetchall()
-    assert (status, error) == ("failed", f"not rebuilt: {ORG}")
+    assert (status, error) == ("failed", f"not rebuilt: {ORG}: {refused.error}")
     connection.commit()
     [done] = rebuilt(database, ignores_guards=True)
     assert (done.error, done.tables["people"].ended) == (None, 92)
