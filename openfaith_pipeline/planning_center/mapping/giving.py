@@ -25,12 +25,12 @@ FUNDS = Entity(
 BATCH_GROUPS = Folder(
     stream=giving.BATCH_GROUPS,
     type="pco_giving_batch_group",
-    # A batch group has no name but its description.
-    name=Take("description", default=""),
+    # A batch group has no name but its description, which may be left out; a folder without a name cannot be opened.
+    name=Take("description", default="Batch group"),
 )
 
 BATCHES = Folder(
-    stream=giving.BATCHES, type="pco_giving_batch", name=Take("description", default=""), parent="batch_group"
+    stream=giving.BATCHES, type="pco_giving_batch", name=Take("description", default="Batch"), parent="batch_group"
 )
 
 DONATIONS = Entity(

@@ -37,6 +37,10 @@ def _donation_fields(raw: Record) -> dict[str, Any]:
     }
 
 
+def _named(raw: Record, otherwise: str) -> str:
+    return otherwise if raw["description"] is None else str(raw["description"])
+
+
 def _fund(raw: Record) -> dict[str, Any]:
     named = raw.all("description", "ledger_code", "visibility", "color")
     return {"name": raw["name"] or "", "default": raw["default"] or False, **named}
@@ -85,10 +89,10 @@ ORACLE = Oracle(
     rows={
         **directory(_payment_methods),
         "giving.funds": Row("funds", "fund", _fund),
-        "giving.batch_groups": folder("pco_giving_batch_group", lambda raw: {"name": raw["description"] or ""}),
+        "giving.batch_groups": folder("pco_giving_batch_group", lambda raw: {"name": _named(raw, "Batch group")}),
         "giving.batches": folder(
             "pco_giving_batch",
-            lambda raw: {"name": raw["description"] or "", "parentFolderId": raw.named("batch_group")},
+            lambda raw: {"name": _named(raw, "Batch"), "parentFolderId": raw.named("batch_group")},
         ),
         "giving.donations": Row("donations", "donation", _donation, fields=_donation_fields),
         "giving.recurring_donations": Row("recurringDonations", "recurringDonation", _recurring),
