@@ -1,10 +1,10 @@
 """Parts of a walk that could not be read: described, protected from deletion, and recorded for the next sync."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection, Connection, sql
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.catalog.stream import Stream
@@ -131,3 +131,17 @@ async def noted_left_out(connection: AsyncConnection[Any], session: Session, rou
     )
     row = await cursor.fetchone()
     return (row["noted"] if row else None) or {}
+
+
+_FORGET: Final = """
+UPDATE sync.stream_states AS state SET left_out = (
+    SELECT jsonb_object_agg(key, value - %(parents)s::text[]) FROM jsonb_each(state.left_out)
+    WHERE value - %(parents)s::text[] <> '{}')
+WHERE org_id = %(org_id)s AND stream = ANY(%(streams)s) AND EXISTS (
+    SELECT FROM jsonb_each(state.left_out) AS path WHERE path.value ?| %(parents)s::text[])
+"""
+
+
+def forget_left_out(connection: Connection[Any], org_id: str, streams: Sequence[str], parents: Sequence[str]) -> None:
+    """Forget that the children of these parents could not be read; streams: of the children."""
+    connection.execute(_FORGET, {"org_id": org_id, "streams": list(streams), "parents": list(parents)})

@@ -9,8 +9,7 @@ from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
-from openfaith_pipeline.database.parentage import parentless_count
-from openfaith_pipeline.database.table_names import raw_name, staging_name
+from openfaith_pipeline.database.table_names import staging_name
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.gathering import gather_parents
@@ -27,6 +26,7 @@ from openfaith_pipeline.load.stream_states import (
     keep_states,
     note_reading,
     recount,
+    recounting,
 )
 from openfaith_pipeline.load.tombstones import mark_deleted
 from openfaith_pipeline.load.watermarks import follow_watermark, lacks_includes
@@ -172,10 +172,11 @@ async def _unstage(connection: AsyncConnection[Any], session: Session, stream: S
             "stream": stream.name,
             "sync_id": session.sync_id,
             "is_whole": session.walk.is_whole,
+            "was_counted": False,
         },
     )
     row = await cursor.fetchone()
-    return row["rows"] if row else 0
+    return row["row_count"] if row else 0
 
 
 @cache
@@ -184,15 +185,10 @@ def _unstage_statement(stream: Stream) -> bytes:
         "WITH unstaged AS (DELETE FROM {staging} WHERE _stream_sync_id = %(id)s RETURNING id), settled AS ("
         "UPDATE sync.quarantine SET resolved_at = now()"
         " WHERE org_id = %(org_id)s AND stream = %(stream)s AND resolved_at IS NULL AND sync_id <> %(sync_id)s"
-        " AND (%(is_whole)s OR record_id IN (SELECT id FROM unstaged))), live AS ("
-        "SELECT count(*) AS rows, {parentless} AS parentless FROM {raw}"
-        " WHERE org_id = %(org_id)s AND _deleted_at IS NULL), noted AS ("
-        "UPDATE sync.stream_states SET row_count = live.rows, parentless = live.parentless FROM live"
-        " WHERE org_id = %(org_id)s AND stream = %(stream)s)"
-        " SELECT rows FROM live"
+        " AND (%(is_whole)s OR record_id IN (SELECT id FROM unstaged))), counted AS ({recount})"
+        " SELECT row_count FROM counted"
     )
-    names = {"staging": staging_name(stream), "raw": raw_name(stream), "parentless": parentless_count(stream)}
-    return statement.format(**names).as_bytes()
+    return statement.format(staging=staging_name(stream), recount=recounting(stream)).as_bytes()
 
 
 _END: Final = """

@@ -70,7 +70,16 @@ _RECOUNT: Final = sql.SQL("""
 UPDATE sync.stream_states SET (row_count, parentless) =
     (SELECT count(*), {parentless} FROM {raw} WHERE org_id = %(org_id)s AND _deleted_at IS NULL)
 WHERE org_id = %(org_id)s AND stream = %(stream)s AND (row_count IS NOT NULL OR NOT %(was_counted)s)
+RETURNING row_count
 """)
+
+
+def recounting(stream: Stream) -> sql.Composed:
+    """SQL that counts the stream's live rows anew, and returns `row_count`.
+
+    Its parameters are org_id, stream and was_counted: whether it concerns only a stream that was counted before.
+    """
+    return _RECOUNT.format(raw=raw_name(stream), parentless=parentless_count(stream))
 
 
 async def recount(connection: AsyncConnection[Any], org_id: str, stream: Stream) -> None:
@@ -85,7 +94,7 @@ def recount_counted(connection: Connection[Any], org_id: str, stream: Stream) ->
 
 @cache
 def _recount_statement(stream: Stream) -> bytes:
-    return _RECOUNT.format(raw=raw_name(stream), parentless=parentless_count(stream)).as_bytes()
+    return recounting(stream).as_bytes()
 
 
 def _recounted(org_id: str, stream: Stream, *, was_counted: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.database.table_names import staging_name
 from openfaith_pipeline.load.erased import Erased
+from openfaith_pipeline.load.left_out import forget_left_out
 from openfaith_pipeline.load.withheld_deliveries import without_erased
 from openfaith_pipeline.privacy.openfaith_rows import PersonEntities
 from openfaith_pipeline.privacy.org_tables import bookkeeping_about
@@ -31,14 +32,6 @@ FROM (SELECT each.id, ARRAY(SELECT unnest(each.ids) EXCEPT SELECT unnest(%(ids)s
       FROM sync.held_deletions AS each
       WHERE each.org_id = %(org_id)s AND each.stream = %(stream)s AND each.ids && %(ids)s::text[]) AS left_over
 WHERE held.id = left_over.id
-"""
-
-_LEFT_OUT: Final = """
-UPDATE sync.stream_states AS state SET left_out = (
-    SELECT jsonb_object_agg(key, value - %(ids)s::text[]) FROM jsonb_each(state.left_out)
-    WHERE value - %(ids)s::text[] <> '{}')
-WHERE org_id = %(org_id)s AND stream = ANY(%(streams)s) AND EXISTS (
-    SELECT FROM jsonb_each(state.left_out) AS path WHERE path.value ?| %(ids)s::text[])
 """
 
 
@@ -66,7 +59,7 @@ def remove_from_documents(
         asked = {"org_id": records.org_id, "stream": stream.name, "ids": records.ids(stream)}
         counts["sync.held_deletions"] += connection.execute(_UNHOLD, asked).rowcount
         children = [each.name for each in STREAMS.values() if stream.name in each.parents]
-        connection.execute(_LEFT_OUT, {**asked, "streams": children})
+        forget_left_out(connection, records.org_id, children, asked["ids"])
     return {place: number for place, number in counts.items() if number}
 
 
