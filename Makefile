@@ -48,6 +48,11 @@ test-deploy: $(READY) broker  ## image and both brokers, where a Docker engine, 
 chaos: $(READY)  ## syncs killed at random points, a tenth of them in Dagster, 300 times unless ARGS="--rounds N"
 	@$(BIN)/python -m openfaith_pipeline_tests.chaos $(ARGS)
 
+.PHONY: histories
+histories: $(READY)  ## random histories of changes on both sides; SEEDS=N (20) histories of STEPS=N (200)
+	@HISTORY_SEEDS=$(or $(SEEDS),20) HISTORY_STEPS=$(or $(STEPS),200) $(BIN)/python -m pytest -n $(WORKERS) \
+		openfaith_pipeline_tests/integration/conflicts/test_histories.py $(ARGS)
+
 soak: $(READY)  ## 30 simulated days of three churches, incidents and kills included; ARGS="--days N --seconds PER_DAY --seed N"
 	@$(BIN)/python -m openfaith_pipeline_tests.soak $(ARGS)
 

@@ -52,7 +52,7 @@ def end_unlinked(undoings: Sequence[Undoing]) -> None:
     """Mark entities that the undoing left without a link as deleted, with their edges. Call after every `apply`."""
     for links in _links(undoings):
         links.execute(_UNLINKED.format(**links.names, links=links.table.identifier))
-        for table in {undoing.table for undoing in undoings if _is_entity(undoing.table)}:
+        for table in {undoing.table for undoing in undoings if is_entity(undoing.table)}:
             _end(links, table, "id")
         _end(links, canonical_rows(links.table.schema, "edges"), *_EDGE_ENDS)
 
@@ -68,7 +68,7 @@ def _end(links: Undoing, table: JournaledTable, *columns: LiteralString) -> None
 
 def _kept_ids(undoings: Sequence[Undoing]) -> Iterator[sql.Composable]:
     for undoing in undoings:
-        columns = ("id",) if _is_entity(undoing.table) else _EDGE_ENDS if _is(undoing.table, "edges") else ()
+        columns = ("id",) if is_entity(undoing.table) else _EDGE_ENDS if _is(undoing.table, "edges") else ()
         for column in columns:
             statement = sql.SQL(
                 "SELECT row_key ->> {} FROM pg_temp.{undoing} WHERE is_present AND conflict IS NOT NULL"
@@ -84,5 +84,6 @@ def _is(table: JournaledTable, name: str) -> bool:
     return table.name == f"{CANONICAL_PREFIX}{name}"
 
 
-def _is_entity(table: JournaledTable) -> bool:
+def is_entity(table: JournaledTable) -> bool:
+    """Whether its rows are entities: no links, edges or registers."""
     return table.name.startswith(CANONICAL_PREFIX) and table.key == ("id",) and table.deleted is not None

@@ -107,7 +107,7 @@ _REMOVE = sql.SQL(
 _RESTORE = sql.SQL("""
 WITH written AS (
     UPDATE {table} AS target
-    SET ({columns}) = (SELECT {columns} FROM jsonb_populate_record(target, undoing.image) AS past)
+    SET ({columns}) = (SELECT {values} FROM jsonb_populate_record(target, undoing.image) AS past)
     FROM pg_temp.{undoing} AS undoing WHERE {same_row} AND NOT undoing.is_new AND {chosen}
     RETURNING undoing.row_key, undoing.before, coalesce(undoing.after, undoing.image) AS after
 )
@@ -118,11 +118,17 @@ SELECT %(org_id)s, {table_name}, row_key, CASE
     ELSE 'update' END,
     before::json, after::json, %(sync_id)s, %(cause)s
 FROM written""")
+# The image is a whole row, with its key, only where a sync removed it. A row that a person removed stays so.
 _RETURN = sql.SQL(
-    "INSERT INTO {table} AS target SELECT past.* FROM pg_temp.{undoing} AS undoing,"
+    "INSERT INTO {table} AS target ({all_columns}) SELECT {all_values} FROM pg_temp.{undoing} AS undoing,"
     " jsonb_populate_record(NULL::{table}, undoing.image) AS past"
-    " WHERE NOT undoing.is_present AND NOT undoing.is_new AND {chosen}"
+    " WHERE NOT undoing.is_present AND NOT undoing.is_new AND undoing.image ?& {key} AND {chosen}"
 )
+_COLUMNS = sql.SQL("""
+SELECT attname, attnotnull AND atttypid = 'jsonb'::regtype,
+    attname IN (SELECT jsonb_object_keys(image) FROM pg_temp.{undoing} WHERE NOT is_new)
+FROM pg_attribute WHERE attrelid = {relation}::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+ORDER BY attnum""")
 
 
 @dataclass(frozen=True)
@@ -183,7 +189,7 @@ class Undoing:
         """Restore the rows; those in conflict only with `overwrite`."""
         chosen = sql.SQL("true" if overwrite else "undoing.conflict IS NULL")
         kept, _ = (0, ()) if overwrite else self.conflicts(0)
-        names = {"chosen": chosen, "columns": self._changed_columns()}
+        names = {"chosen": chosen, **self._columns()}
         return Undone(
             restored=self._restore(names),
             removed=self._write(_REMOVE, Write.REMOVE, names),
@@ -191,17 +197,20 @@ class Undoing:
             kept=kept,
         )
 
-    def _changed_columns(self) -> sql.Composable:
-        """All columns that appear in any image, as an SQL list."""
-        self.execute(
-            sql.SQL(
-                "SELECT attname FROM pg_attribute WHERE attrelid = {relation}::regclass AND attnum > 0"
-                " AND NOT attisdropped AND attgenerated = '' AND attname IN"
-                " (SELECT jsonb_object_keys(image) FROM pg_temp.{undoing} WHERE NOT is_new) ORDER BY attnum"
-            ).format(**self.names)
-        )
-        names = [name for (name,) in self.cursor.fetchall()]
-        return sql.SQL(", ").join(map(sql.Identifier, names))
+    def _columns(self) -> dict[str, sql.Composable]:
+        """SQL lists of the columns in any image, and of all, each with one of their values in the image `past`.
+
+        An image does not tell a JSON null from no value: a column that must have a value has the former.
+        """
+        self.execute(_COLUMNS.format(**self.names))
+        found = self.cursor.fetchall()
+        changed = [(name, is_json) for name, is_json, is_changed in found if is_changed]
+        both = {"": changed, "all_": [(name, is_json) for name, is_json, _ in found]}
+        lists: dict[str, list[sql.Composable]] = {}
+        for prefix, columns in both.items():
+            lists[f"{prefix}columns"] = [sql.Identifier(name) for name, _ in columns]
+            lists[f"{prefix}values"] = [_past(*column) for column in columns]
+        return {name: sql.SQL(", ").join(parts) for name, parts in lists.items()}
 
     def _restore(self, names: Mapping[str, sql.Composable]) -> int:
         if not names["columns"].as_string(None):
@@ -229,6 +238,7 @@ class Undoing:
             "table_name": sql.Literal(table.full_name),
             "deleted": sql.Literal(table.deleted),
             "relation": sql.Literal(table.identifier.as_string(None)),
+            "key": sql.Literal(list(self.table.key)),
             "same_row": self._same_row("target", "undoing"),
             "same_as_found": self._same_row("target", "found"),
         }
@@ -242,3 +252,8 @@ class Undoing:
             for name in self.table.key
         ]
         return sql.SQL(" AND ").join([org, *key])
+
+
+def _past(column: str, is_json: bool) -> sql.Composable:
+    past = sql.Identifier("past", column)
+    return sql.SQL("coalesce({}, 'null')").format(past) if is_json else past

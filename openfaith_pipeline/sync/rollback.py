@@ -17,6 +17,7 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.change_notes import UNDOING
 from openfaith_pipeline.errors import RollbackRefused, UnknownSync, UsageError
+from openfaith_pipeline.journal.edits import forget_overwritten_edits, keep_edits_of_kept
 from openfaith_pipeline.journal.entities import end_unlinked, keep_links_of_kept
 from openfaith_pipeline.journal.tables import table_named, tables_of_stream
 from openfaith_pipeline.journal.undoing import Conflict, Undoing, Undone
@@ -179,6 +180,8 @@ class _Work:
         with self.connection.transaction():
             undoings = self.find()
             published = published_streams(self.connection, self.org_id, self.order.sync_id, self.order.streams)
+            if self.order.on_conflict is OnConflict.OVERWRITE:
+                forget_overwritten_edits(undoings)
             tables = dict(self._apply(undoings))
             if self.order.on_conflict is not OnConflict.REFUSE:
                 end_unlinked(undoings)
@@ -216,6 +219,7 @@ class _Work:
             self._refuse_conflicts(undoings)
         elif self.order.on_conflict is OnConflict.KEEP:
             keep_links_of_kept(undoings)
+            keep_edits_of_kept(undoings)
         return undoings
 
     def _tables(self) -> list[str]:

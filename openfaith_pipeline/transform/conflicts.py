@@ -14,6 +14,7 @@ from psycopg import sql
 from openfaith_pipeline.canonical.model import Entity
 from openfaith_pipeline.journal import CONFLICTS, LOCAL_EDITS, Write, journaled
 from openfaith_pipeline.review.conflict_policies import Policy, policies_by_field
+from openfaith_pipeline.transform.deletion import deleted_by_person
 from openfaith_pipeline.transform.identity import is_link_of, record_id_of
 from openfaith_pipeline.transform.links import updated_at
 from openfaith_pipeline.transform.workspace import Workspace
@@ -33,7 +34,8 @@ FROM (
     FROM (
         SELECT edit.entity_id AS id, edit.field, edit.base, to_jsonb(e) -> edit.field AS local,
             to_jsonb(d) -> edit.field AS source, {changed_at} AS source_changed_at, edit.edited_at, edit.edited_by,
-            %(policies)s::jsonb ->> edit.field AS policy, r._deleted_at IS NOT NULL AS is_deleted
+            %(policies)s::jsonb ->> edit.field AS policy,
+            r._deleted_at IS NOT NULL OR {deleted_by_person} IS TRUE AS is_deleted
         FROM sync.local_edits edit
         JOIN {links} l ON l."orgId" = edit.org_id AND l."entityId" = edit.entity_id AND l.adapter = %(adapter)s
             AND {is_link}
@@ -120,6 +122,7 @@ def judge(
         raw=workspace.raw(entity.stream),
         record_id=record_id_of(entity, "l"),
         table=workspace.canonical(entity.table),
+        deleted_by_person=deleted_by_person("e"),
         joins=sql.SQL(" ").join(joins),
         values=sql.SQL(", ").join(values),
         name=sql.Literal(entity.table),

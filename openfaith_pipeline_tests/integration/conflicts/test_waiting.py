@@ -9,13 +9,21 @@ import pytest
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import RollbackRefused, UsageError
-from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.review.conflict_policies import Policy
 from openfaith_pipeline.review.conflicts import Decision, forget_decided, list_conflicts
 from openfaith_pipeline.sync.conflict_decision import Decided, decide_conflicts
-from openfaith_pipeline.sync.rollback import OnConflict, RollbackOrder, roll_back
+from openfaith_pipeline.sync.rollback import OnConflict
 from openfaith_pipeline.transform import upsert
-from openfaith_pipeline_tests.integration.conflicts.things import ORG, OTHER, PAST, USER, Person, choose
+from openfaith_pipeline_tests.integration.conflicts.things import (
+    ORG,
+    OTHER,
+    PAST,
+    USER,
+    Person,
+    choose,
+    transform_as,
+    undo,
+)
 from openfaith_pipeline_tests.integration.raw_rows import put_row
 
 EDIT = 'UPDATE openfaith_people SET "firstName" = \'Betty\', "customFields" = %s || "customFields" WHERE id = %s'
@@ -33,22 +41,10 @@ def ann(database: Database) -> Iterator[Person]:
         yield ann
 
 
-def transform_as(ann: Person, sync_id: str) -> None:
-    """On behalf of a sync that ends well, so that it can be rolled back."""
-    begin_sync(ann.connection, SyncStart(sync_id, None, "incremental", "test", {"org": ann.org_id}))
-    ann.transform(sync_id)
-    finish_sync(ann.connection, sync_id)
-    ann.connection.commit()
-
-
 def decide(database: Database, ann: Person, decision: Decision, number: int = 0) -> Decided:
     waiting = list_conflicts(ann.connection, ann.org_id)
     ann.connection.commit()
     return decide_conflicts(database, [waiting[number].id], decision, "an operator")
-
-
-def undo(database: Database, sync_id: str, **order: Any) -> None:
-    roll_back(database, RollbackOrder(sync_id, **order))
 
 
 def test_it_says_who_when_and_since_when(ann: Person) -> None:

@@ -5,7 +5,10 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.review.conflict_policies import ANY, FieldPolicy, Policy, set_policy
+from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.raw_rows import put_row
 from openfaith_pipeline_tests.integration.transform.tables import SCHEMA, rows
@@ -70,3 +73,15 @@ class Person:
 def choose(connection: Connection[Any], policy: Policy, org_id: str = ORG, entity: str = ANY, field: str = ANY) -> None:
     set_policy(connection, FieldPolicy(org_id, entity, field, policy))
     connection.commit()
+
+
+def transform_as(person: Person, sync_id: str) -> None:
+    """On behalf of a sync that ends well, so that it can be rolled back."""
+    begin_sync(person.connection, SyncStart(sync_id, None, "incremental", "test", {"org": person.org_id}))
+    person.transform(sync_id)
+    finish_sync(person.connection, sync_id)
+    person.connection.commit()
+
+
+def undo(database: Database, sync_id: str, **order: Any) -> None:
+    roll_back(database, RollbackOrder(sync_id, **order))

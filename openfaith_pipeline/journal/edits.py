@@ -1,0 +1,55 @@
+"""Keep a field's value and its edit together when a sync is undone in part.
+
+People's edits are noted by a trigger and not journaled. When a row stays as it is, the edit that the sync forgot as it
+wrote a field must not be noted again: the value is then another one than the edit's. When a row is overwritten, an edit
+made since is gone with its value; noted further, it would make the restored value a person's.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from psycopg import sql
+
+from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
+from openfaith_pipeline.journal.entities import is_entity
+from openfaith_pipeline.journal.tables import LOCAL_EDITS
+from openfaith_pipeline.journal.undoing import Undoing
+from openfaith_pipeline.journal.writing import Write, journaled
+
+_KEEP: Final = sql.SQL("""
+UPDATE pg_temp.{edits} AS edit SET conflict = 'its row is kept'
+FROM pg_temp.{undoing} AS kept JOIN pg_temp.{found} AS found USING (row_key)
+WHERE edit.conflict IS NULL AND kept.conflict IS NOT NULL AND edit.row_key ->> 'entity_table' = {entity}
+    AND edit.row_key ->> 'entity_id' = kept.row_key ->> 'id' AND found.after ? (edit.row_key ->> 'field')""")
+
+# An edit that the sync itself forgot or changed is restored from the journal.
+_FORGET: Final = sql.SQL("""
+DELETE FROM sync.local_edits AS target USING pg_temp.{undoing} AS row
+WHERE row.conflict IS NOT NULL AND target.org_id = %(org_id)s AND target.entity_table = {entity}
+    AND target.entity_id = row.row_key ->> 'id' AND (row.is_new OR row.before ? target.field)
+    AND NOT EXISTS (
+        SELECT FROM sync.journal AS entry WHERE entry.sync_id = %(undone)s AND entry.org_id = %(org_id)s
+            AND entry.table_name = {table_name} AND entry.row_key = jsonb_build_object(
+                'entity_table', target.entity_table, 'entity_id', target.entity_id, 'field', target.field))""")
+
+
+def keep_edits_of_kept(undoings: Sequence[Undoing]) -> None:
+    """Keep the edits, as they are noted, of the fields that the sync wrote in a row that is kept."""
+    for edits in (undoing for undoing in undoings if undoing.table == LOCAL_EDITS):
+        for rows in _rows(undoings):
+            rows.execute(_KEEP.format(**rows.names, edits=edits.names["undoing"], entity=_entity(rows)))
+
+
+def forget_overwritten_edits(undoings: Sequence[Undoing]) -> None:
+    """Forget the edits that were made since the sync and that overwriting undoes. Call before any `apply`."""
+    for rows in _rows(undoings):
+        names = {**rows.names, "entity": _entity(rows), "table_name": sql.Literal(LOCAL_EDITS.full_name)}
+        rows.execute(journaled(LOCAL_EDITS, _FORGET.format(**names), Write.REMOVE))
+
+
+def _rows(undoings: Sequence[Undoing]) -> Iterator[Undoing]:
+    return (undoing for undoing in undoings if is_entity(undoing.table))
+
+
+def _entity(rows: Undoing) -> sql.Literal:
+    return sql.Literal(rows.table.name.removeprefix(CANONICAL_PREFIX))

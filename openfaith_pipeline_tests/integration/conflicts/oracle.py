@@ -1,0 +1,286 @@
+"""The state that a history of two sides must lead to, by the rules of docs/conflicts.md and docs/history.md alone.
+
+Plain Python over events: nothing of the package is imported, neither its policies nor its SQL. Times are the numbers
+of events; somebody's edit is half an event later than the number that was current.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any, Final, NamedTuple
+
+Row = dict[str, Any]
+Key = tuple[Any, ...]
+
+SOURCE, HERE, LINK, EDIT, CONFLICT = "source row", "row", "link", "edit", "conflict"
+SPECIFIC: Final = ((False, False), (False, True), (True, False), (True, True))
+"""Whether a policy is of every table, and of every field; the more specific first."""
+
+
+NOT_FIELDS: Final = frozenset({"nickname", "changed", "gone"})
+"""Of a record of the source; the nickname is a custom field."""
+
+
+class Record(NamedTuple):
+    """A record of the source, and the row that it became."""
+
+    org: str
+    table: str
+    id: str
+
+
+class Change(NamedTuple):
+    """One row before and after a sync; of a row that was there before and is afterwards, the columns that differ."""
+
+    before: Row | None
+    after: Row | None
+
+
+Changes = dict[Key, Change]
+
+
+class Oracle:
+    """truth: the source's records, with `changed` and `gone`. rows: everything that a rollback may restore.
+
+    without_times: tables of records that have no time of their last change.
+    """
+
+    def __init__(self, without_times: Collection[str]) -> None:
+        self.without_times = without_times
+        self.truth: dict[Record, Row] = {}
+        self.rows: dict[Key, Row] = {}
+        self.policies: dict[tuple[str, str, str], str] = {}
+        self.journal: list[tuple[str, str, Changes]] = []
+        self.found = 0
+
+    def edit(self, record: Record, values: Mapping[str, Any], now: int, *, is_by_the_app: bool) -> None:
+        """Somebody writes these fields of the row; OpenFaith's app says who and when in the row too."""
+        row = self.rows[HERE, record]
+        for field, value in values.items():
+            if row[field] != value:
+                edit = self.rows.setdefault((EDIT, record, field), {"base": row[field]})
+                edit["at"] = now + 0.5
+                if edit["base"] == value:
+                    del self.rows[EDIT, record, field]
+        row.update(values)
+        if is_by_the_app:
+            row |= {"updatedAt": now, "updatedBy": "the app"}
+
+    def sync(self, org: str, sync_id: str, now: int) -> None:
+        """Every record as the source has it now, then the rows."""
+        with self._journaled(org, sync_id):
+            for record in self._records(org):
+                self._read(record, sync_id, now)
+            self._transform(org, sync_id)
+
+    def transform(self, org: str, sync_id: str) -> None:
+        """The rows alone, as a rebuild makes them."""
+        with self._journaled(org, sync_id):
+            self._transform(org, sync_id)
+
+    def decide(self, org: str, keys: Collection[Key], sync_id: str, *, takes_source: bool) -> bool:
+        """Whether it is decided; nothing is, where a value is no longer the one that the decision is about."""
+        if takes_source and any(self._value_of(key) != self.rows[key]["local"] for key in keys):
+            return False
+        with self._journaled(org, sync_id):
+            for key in keys:
+                _, record, field, _ = key
+                conflict = self.rows[key]
+                if takes_source:
+                    self.rows[HERE, record][field] = conflict["source"]
+                    self.rows.pop((EDIT, record, field), None)
+                elif edit := self.rows.get((EDIT, record, field)):
+                    edit["base"] = conflict["source"]
+                conflict |= {"decision": "approved" if takes_source else "rejected", "by": "an operator"}
+        return True
+
+    def roll_back(self, org: str, sync_id: str, rollback_id: str, mode: str) -> bool:
+        """Whether it is rolled back: `refuse` does nothing where others have changed a row since."""
+        changes = self._changes_of(org, sync_id)
+        later = self._later_than(org, sync_id)
+        disputed = {key for key, change in changes.items() if self._is_disputed(key, change, later)}
+        if disputed and mode == "refuse":
+            return False
+        with self._journaled(org, rollback_id):
+            if mode == "keep":
+                disputed |= set(_notes_of(disputed, changes))
+            for key, change in changes.items():
+                if mode == "overwrite":
+                    self._overwrite(key, change, later, changes)
+                elif key not in disputed:
+                    self._restore(key, change.before)
+        return True
+
+    def waiting(self, org: str) -> list[Key]:
+        """Conflicts without a decision."""
+        return [
+            key
+            for key, row in self.rows.items()
+            if key[0] == CONFLICT and key[1].org == org and row["decision"] is None
+        ]
+
+    def _read(self, record: Record, sync_id: str, now: int) -> None:
+        truth, row = self.truth[record], self.rows.get((SOURCE, record))
+        gone = truth["gone"] and ((row and row["gone"]) or now)
+        fresh = {**truth, "gone": gone, "read": now, "sync": sync_id}
+        if row is None or any(row[name] != fresh[name] for name in truth):
+            self.rows[SOURCE, record] = fresh
+
+    def _transform(self, org: str, sync_id: str) -> None:
+        for record in self._records(org):
+            if (SOURCE, record) in self.rows:
+                self._transform_row(record, sync_id)
+        for key in self.waiting(org):
+            _, record, field, _ = key
+            row = self.rows.get((HERE, record))
+            if (EDIT, record, field) not in self.rows or row is None or row["deleted"]:
+                self._settle(key, sync_id)
+
+    def _transform_row(self, record: Record, sync_id: str) -> None:
+        source, before = self.rows[SOURCE, record], self.rows.get((HERE, record))
+        row = dict(before or {"updatedAt": None, "updatedBy": None})
+        for field in self.fields(record):
+            row[field] = self._kept(record, field, sync_id)
+        if not str(row.get("deleted")).startswith("user_"):
+            row["deleted"] = source["gone"]
+        row["items"] = [item for item in row.get("items", []) if not item.startswith("pco_")]
+        if source.get("nickname"):
+            row["items"] += [f"pco_nickname={source['nickname']}"]
+        if record.table not in self.without_times:
+            row["updatedAt"] = source["changed"]
+        said = {"changed": source["changed"], "gone": source["gone"]}
+        link = self.rows.get((LINK, record))
+        if row != before or link is None or said != {name: link[name] for name in said}:
+            self.rows[LINK, record] = {**said, "processed": sync_id}
+        self.rows[HERE, record] = row
+
+    def _kept(self, record: Record, field: str, sync_id: str) -> Any:
+        """The value of the field after a sync, with the conflict and the edit brought up to it."""
+        source, row = self.rows[SOURCE, record], self.rows.get((HERE, record))
+        edit, value = self.rows.get((EDIT, record, field)), source[field]
+        if edit is None:
+            return value
+        waiting = next((key for key in self.waiting(record.org) if key[1:3] == (record, field)), None)
+        policy = self.policy(record.org, record.table, field)
+        if row is None or row[field] in (value, edit["base"]) or self._source_wins(record, edit, value, policy):
+            del self.rows[EDIT, record, field]
+        elif policy == "ask" and value != edit["base"] and not source["gone"] and not is_deleted_by_person(row):
+            self._ask(record, field, waiting)
+            return row[field]
+        elif policy == "newest":
+            edit["base"] = value
+        if waiting:
+            self._settle(waiting, sync_id)
+        return row[field] if row and (EDIT, record, field) in self.rows else value
+
+    def _source_wins(self, record: Record, edit: Row, value: Any, policy: str) -> bool:
+        source = self.rows[SOURCE, record]
+        changed = source["read"] if record.table in self.without_times else source["changed"]
+        return policy == "source" or (policy == "newest" and value != edit["base"] and changed > edit["at"])
+
+    def _ask(self, record: Record, field: str, waiting: Key | None) -> None:
+        edit = self.rows[EDIT, record, field]
+        known = {"local": self.rows[HERE, record][field], "source": self.rows[SOURCE, record][field], "at": edit["at"]}
+        if waiting is None:
+            self.found += 1
+            new = {"base": edit["base"], **known, "decision": None, "by": None}
+            self.rows[CONFLICT, record, field, self.found] = new
+        elif any(self.rows[waiting][name] != value for name, value in known.items()):
+            self.rows[waiting] |= known
+
+    def _settle(self, key: Key, sync_id: str) -> None:
+        self.rows[key] |= {"decision": "settled", "by": sync_id}
+
+    def policy(self, org: str, table: str, field: str) -> str:
+        """The most specific one."""
+        for of_org in (org, "*"):
+            for every_table, every_field in SPECIFIC:
+                place = (of_org, "*" if every_table else table, "*" if every_field else field)
+                if place in self.policies:
+                    return self.policies[place]
+        return "source"
+
+    def fields(self, record: Record) -> list[str]:
+        return [name for name in self.truth[record] if name not in NOT_FIELDS]
+
+    def _records(self, org: str) -> list[Record]:
+        return [record for record in self.truth if record.org == org]
+
+    def _value_of(self, key: Key) -> Any:
+        _, record, field, _ = key
+        return self.rows.get((HERE, record), {}).get(field)
+
+    @contextmanager
+    def _journaled(self, org: str, sync_id: str) -> Iterator[None]:
+        before = deepcopy(self.rows)
+        yield
+        changed = {key: _change(before.get(key), self.rows.get(key)) for key in before.keys() | self.rows.keys()}
+        self.journal.append((sync_id, org, {key: change for key, change in changed.items() if change}))
+
+    def _changes_of(self, org: str, sync_id: str) -> Changes:
+        [found] = [changes for name, of_org, changes in self.journal if (name, of_org) == (sync_id, org)]
+        return found
+
+    def _later_than(self, org: str, sync_id: str) -> list[Changes]:
+        names = [name for name, _, _ in self.journal]
+        return [changes for _, of_org, changes in self.journal[names.index(sync_id) + 1 :] if of_org == org]
+
+    def _is_disputed(self, key: Key, change: Change, later: list[Changes]) -> bool:
+        """Whether a later sync or a person has changed the row, and nothing has undone that."""
+        row = self.rows.get(key)
+        theirs = [changes[key] for changes in later if key in changes]
+        if theirs:
+            was_there = theirs[0].before is not None
+            if (row is not None) != was_there or (was_there and not _has(row, _merged(theirs))):
+                return True
+        return (row is None) != (change.after is None) or not _has(row, change.after)
+
+    def _restore(self, key: Key, image: Row | None) -> None:
+        if image is None:
+            self.rows.pop(key, None)
+        else:
+            self.rows[key] = {**self.rows.get(key, {}), **deepcopy(image)}
+
+    def _overwrite(self, key: Key, change: Change, later: list[Changes], changes: Changes) -> None:
+        """Undo the later changes of the row too, and with a value that somebody wrote since its edit."""
+        image = change.before
+        if image is not None and change.after is not None and key not in self.rows:
+            return  # somebody removed it, and the sync knew a part of it
+        if image is not None:
+            image = {**image, **_merged([change, *(each[key] for each in later if key in each)])}
+        before = self.rows.get(key, {})
+        for field in before if key[0] == HERE else ():
+            note = (EDIT, key[1], field)
+            if note not in changes and (image is None or before[field] != image.get(field, before[field])):
+                self.rows.pop(note, None)
+        self._restore(key, image)
+
+
+def is_deleted_by_person(row: Row) -> bool:
+    return str(row["deleted"]).startswith("user_")
+
+
+def _notes_of(kept: Collection[Key], changes: Changes) -> Iterator[Key]:
+    """The edits of kept rows' fields that the sync wrote: value and edit stay together."""
+    for key in kept:
+        if key[0] == HERE:
+            yield from ((EDIT, key[1], field) for field in changes[key].after or ())
+
+
+def _change(before: Row | None, after: Row | None) -> Change | None:
+    if before is None or after is None:
+        return Change(deepcopy(before), deepcopy(after)) if before != after else None
+    names = [name for name in after if before.get(name) != after[name]]
+    return Change({name: before.get(name) for name in names}, {name: after[name] for name in names}) if names else None
+
+
+def _merged(changes: list[Change]) -> Row:
+    """The columns as they were before the first of these changes."""
+    merged: Row = {}
+    for change in reversed(changes):
+        merged |= change.before or {}
+    return merged
+
+
+def _has(row: Row | None, values: Row | None) -> bool:
+    return row is None or all(row.get(name) == value for name, value in (values or {}).items())

@@ -1,0 +1,36 @@
+"""After every event of a long random history fields, conflicts and counts are those of an oracle of its own.
+
+`make histories SEEDS=100 STEPS=200` runs more and longer ones.
+"""
+
+import os
+
+import pytest
+
+from openfaith_pipeline.database import Database
+from openfaith_pipeline.review.conflict_policies import Policy
+from openfaith_pipeline_tests.integration.conflicts.differing import differences
+from openfaith_pipeline_tests.integration.conflicts.steps import Steps
+from openfaith_pipeline_tests.integration.conflicts.world import ORGS
+from openfaith_pipeline_tests.tenants import add_orgs
+
+pytestmark = pytest.mark.slow
+
+SEEDS, STEPS = int(os.environ.get("HISTORY_SEEDS", "2")), int(os.environ.get("HISTORY_STEPS", "60"))
+SEEN = {"sync", "edit", "choose", "approve", "reject", "rollback refused", "rollback refuse"}
+
+
+@pytest.mark.timeout(max(300, STEPS * 10))
+@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
+def test_every_event_leads_where_the_rules_say(database: Database, seed: int) -> None:
+    add_orgs(database, dict(zip(ORGS, ("Amber Hill", "Birch Lane"), strict=True)))
+    with database.connect() as connection:
+        history = Steps(database, connection, seed)
+        history.set_policy("*", "*", "*", Policy.ASK)
+        for org in ORGS:
+            history.sync(org)
+        assert differences(history) == []
+        for number in range(1, STEPS + 1):
+            events = history.step()
+            assert differences(history) == [], f"step {number}: {', '.join(events)}"
+    assert history.seen.keys() >= SEEN
