@@ -190,7 +190,10 @@ def _kept(value: timedelta | None) -> str | None:
 
 
 def _next(progress: Progress) -> str:
-    return "under way" if progress.is_under_way else terminal.moment(progress.next_at)
+    if progress.is_under_way:
+        return "under way"
+    due = "due since " if progress.is_due else ""
+    return f"{due}{terminal.moment(progress.next_at)}"
 
 
 def _described(shown: _Shown) -> dict[str, Any]:
@@ -213,6 +216,7 @@ def _described(shown: _Shown) -> dict[str, Any]:
         "turns": {
             each.kind: {
                 "next_at": each.next_at,
+                "is_due": each.is_due,
                 "is_under_way": each.is_under_way,
                 "succeeded_at": each.succeeded_at,
                 "failures": each.failures,

@@ -47,7 +47,7 @@ def outlook_of(progress: SyncProgress) -> Outlook:
 
 def outlook_in_words(outlook: Outlook) -> str:
     """`45%, about 2 min left: 74 of 236 streams, 4,312 rows, 120 requests`."""
-    share = "" if outlook.share is None else f"{outlook.share:.0%}"
+    share = "" if outlook.share is None else f"{int(outlook.share * 100)}%"  # only finished work is 100%
     left = "" if outlook.seconds_left is None else f"about {rough_duration(outlook.seconds_left)} left"
     head = ", ".join(filter(None, (share, left)))
     done = (

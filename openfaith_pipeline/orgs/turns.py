@@ -72,10 +72,15 @@ class TurnEnd:
 
 @dataclass(frozen=True)
 class Progress:
-    """Position of an org in one kind of turn."""
+    """Position of an org in one kind of turn.
+
+    next_at: may be past, for a turn begins with the next sweep; None while the org is paused. is_due: it is past, and the
+    turn waits for that sweep.
+    """
 
     kind: str
-    next_at: datetime
+    next_at: datetime | None
+    is_due: bool
     is_under_way: bool
     succeeded_at: datetime | None
     failures: int
@@ -111,6 +116,14 @@ RETURNING turn.org_id, turn.sync_id, turn.failures, coalesce(turn.untransformed,
           coalesce(turn.polled_at < now() - coalesce(due.poll_every, %(poll_every)s) + %(slack)s, true) AS is_poll,
           due.sync_every, due.poll_every, due.reconcile_within, due.streams
 """  # noqa: S608 - both parts are ours
+
+_PROGRESS: Final = """
+SELECT kind, CASE WHEN org.paused_at IS NULL THEN next_at END AS next_at,
+       org.paused_at IS NULL AND next_at <= now() AND coalesce(lease_expires_at < now(), true) AS is_due,
+       coalesce(lease_expires_at >= now(), false) AS is_under_way, succeeded_at, failures, error
+FROM sync.source_schedules JOIN sync.orgs AS org USING (org_id)
+WHERE org_id = %s AND adapter = %s ORDER BY kind
+"""
 
 _NEW: Final = """
 SELECT org.org_id, chosen.sync_every,
@@ -151,11 +164,7 @@ def count_due(connection: Connection[Any], kind: Kind, adapter: str) -> int:
 def progress_of(connection: Connection[Any], org_id: str, adapter: str) -> list[Progress]:
     """The org's turns at this source, one for each kind."""
     with connection.cursor(row_factory=class_row(Progress)) as cursor:
-        return cursor.execute(
-            "SELECT kind, next_at, coalesce(lease_expires_at > now(), false) AS is_under_way, succeeded_at, failures,"
-            " error FROM sync.source_schedules WHERE org_id = %s AND adapter = %s ORDER BY kind",
-            (org_id, adapter),
-        ).fetchall()
+        return cursor.execute(_PROGRESS, (org_id, adapter)).fetchall()
 
 
 async def claim_turns(

@@ -38,6 +38,7 @@ def _environment() -> Environment:
     environment.filters.update(
         age=words.age,
         count=words.count,
+        due=words.due,
         duration=words.duration,
         iso=words.iso,
         moment=words.moment,

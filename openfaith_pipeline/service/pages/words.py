@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 from openfaith_pipeline.text.printable import printable
 
+_SWEEP_SECONDS = 60
+"""A sweep begins every minute: until then it is no news that a turn waits."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -23,6 +25,12 @@ def age(value: datetime | None) -> str:
     if abs(seconds) < 1:
         return "now"
     return f"{duration(seconds)} ago" if seconds > 0 else f"in {duration(-seconds)}"
+
+
+def due(since: datetime) -> str:
+    """`due now`, `due for 7 min`."""
+    seconds = (datetime.now(UTC) - since).total_seconds()
+    return "due now" if seconds < _SWEEP_SECONDS else f"due for {duration(seconds)}"
 
 
 def duration(seconds: float | None) -> str:

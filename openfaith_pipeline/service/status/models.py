@@ -1,12 +1,16 @@
 """The contents of the status pages and of `/api/status...`: ids, names of churches, counts and reasons."""
 
 from datetime import datetime
+from typing import Final
 
 from pydantic import ConfigDict, Field
 
 from openfaith_pipeline.orgs.standing import Standing
 from openfaith_pipeline.service.executions import Execution, Told
 from openfaith_pipeline.service.health import Readiness
+
+_NEXT_AT: Final = "Past where it is due or under way; null while the church is paused."
+_IS_DUE: Final = "It waits for the clock's next sweep."
 
 
 class Read(Told):
@@ -18,7 +22,7 @@ class Read(Told):
 class ChurchLine(Told):
     """A church in the list. rows: published and not deleted. failing, running, withheld: numbers of streams.
 
-    connection: its state and reason, in words. next_at: when its next sync is due.
+    connection: its state and reason, in words. next_at: of its next sync by the clock.
     """
 
     org_id: str
@@ -35,7 +39,9 @@ class ChurchLine(Told):
     open_alerts: int
     newest_success_at: datetime | None
     oldest_success_at: datetime | None = Field(description="Of the stream that has waited longest.")
-    next_at: datetime | None
+    next_at: datetime | None = Field(description=_NEXT_AT)
+    is_due: bool = Field(description=_IS_DUE)
+    is_under_way: bool
 
 
 class Overview(Told):
@@ -101,7 +107,8 @@ class TurnLine(Read):
     """When the church is synced next by the clock. kind: incremental or reconcile. failures: in a row."""
 
     kind: str
-    next_at: datetime
+    next_at: datetime | None = Field(description=_NEXT_AT)
+    is_due: bool = Field(description=_IS_DUE)
     is_under_way: bool
     succeeded_at: datetime | None
     failures: int

@@ -15,7 +15,8 @@ from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 _FIGURES: Final = """
 SELECT org_id, coalesce(state.rows, 0) AS rows, state.streams, state.withheld, state.newest_success_at,
-       state.oldest_success_at, turn.next_at,
+       state.oldest_success_at, turn.next_at, coalesce(turn.is_due, false) AS is_due,
+       coalesce(turn.is_under_way, false) AS is_under_way,
        (SELECT count(*) FROM sync.failing_streams AS each WHERE each.org_id = shown.org_id) AS failing,
        (SELECT count(*) FROM sync.stream_syncs AS each
          WHERE each.org_id = shown.org_id AND each.status = 'running') AS running,
@@ -30,8 +31,12 @@ SELECT org_id, coalesce(state.rows, 0) AS rows, state.streams, state.withheld, s
               max(last_succeeded_at) AS newest_success_at,
               min(last_succeeded_at) FILTER (WHERE availability IN ('available', 'silent')) AS oldest_success_at
          FROM sync.stream_states AS each WHERE each.org_id = shown.org_id) AS state
-  LEFT JOIN LATERAL (SELECT min(next_at) AS next_at FROM sync.source_schedules AS each
-                      WHERE each.org_id = shown.org_id AND each.kind = 'incremental') AS turn ON true
+  -- at whichever source comes first; a paused church has no next sync
+  LEFT JOIN LATERAL (
+       SELECT min(next_at) AS next_at, bool_or(next_at <= now() AND coalesce(lease_expires_at < now(), true)) AS is_due,
+              bool_or(lease_expires_at >= now()) AS is_under_way
+         FROM sync.source_schedules AS each JOIN sync.orgs USING (org_id)
+        WHERE each.org_id = shown.org_id AND each.kind = 'incremental' AND paused_at IS NULL) AS turn ON true
 """
 
 

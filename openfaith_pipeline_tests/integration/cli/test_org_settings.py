@@ -22,6 +22,7 @@ def test_an_org_is_set_and_shown(verb: Verbs, connected: str, database: Database
         "reconcile_within": "7d",
         "streams": ["people", "giving.donations"],
     }
+    assert done.document["turns"]["incremental"]["is_due"] is False
     with database.connect() as connection:
         [(is_soon,)] = connection.execute(
             "SELECT next_at < now() + interval '6 minutes' FROM sync.org_schedules"
@@ -35,8 +36,11 @@ def test_an_org_is_set_and_shown(verb: Verbs, connected: str, database: Database
 
     back = verb("org", "set", connected, "--every", "default", "--streams", "all", "--reconcile-within", "2d", "--json")
     assert back.document["settings"] == {"every": "15m", "poll_every": "1h", "reconcile_within": "2d", "streams": None}
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.org_schedules SET next_at = now() - interval '7 min'")
     shown = verb("org", "show", connected)
     assert (shown.code, "15m" in shown.out, "incremental" in shown.out) == (0, True, True)
+    assert "due since 20" in shown.out
 
 
 def test_a_backfill_is_queued_and_found_again_by_its_name(verb: Verbs, connected: str, database: Database) -> None:

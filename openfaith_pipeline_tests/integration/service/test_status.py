@@ -1,6 +1,7 @@
 """The status pages, the same data as JSON, and the actions on them."""
 
 import base64
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -169,6 +170,58 @@ def test_a_church_is_paused_resumed_and_synced_by_forms(service: Service, church
     with service.database.connect() as connection:
         [(request_id, trigger)] = connection.execute("SELECT request_id, trigger FROM sync.requests").fetchall()
     assert (synced.headers["location"], trigger) == (f"/syncs/{request_id}", "status page")
+
+
+@pytest.fixture
+def turns(service: Service) -> Iterator[None]:
+    """A sync that is due for seven minutes, and a full check that is under way."""
+    assert service.database
+    with service.database.connect() as connection:
+        connection.execute(
+            "INSERT INTO sync.source_schedules (org_id, adapter, kind, next_at, lease_expires_at) VALUES"
+            " (%(org)s, 'pco', 'incremental', now() - interval '7 min', NULL),"
+            " (%(org)s, 'pco', 'reconcile', now() - interval '9 min', now() + interval '30 s')",
+            {"org": service.org_id},
+        )
+    yield
+    with service.database.connect() as connection:
+        connection.execute("DELETE FROM sync.source_schedules; UPDATE sync.orgs SET paused_at = NULL")
+
+
+def _next(service: Service) -> list[tuple[bool, bool, bool]]:
+    """Of the church in the list, its sync and its full check: whether it has a time, is due, is under way."""
+    overview = service.call("GET", "/api/status", key=READER).json
+    church = service.call("GET", f"/api/status/orgs/{service.org_id}", key=READER).json
+    lines = [*overview["churches"], *church["turns"]]
+    return [(each["nextAt"] is not None, each["isDue"], each["isUnderWay"]) for each in lines]
+
+
+@pytest.mark.usefixtures("turns")
+def test_a_turn_whose_time_is_past_is_due_or_under_way(service: Service) -> None:
+    church = f"/orgs/{service.org_id}"
+    list_, detail = (_text(page(service, path).text) for path in ("/", church))
+    assert ("due for 7 min" in list_, "7 min ago" in list_) == (True, False)
+    assert "Next sync due for 7 min Next full check under way" in detail
+    assert _next(service) == [(True, True, False), (True, True, False), (True, False, True)]
+
+    assert service.database
+    with service.database.connect() as connection:
+        connection.execute(
+            "UPDATE sync.source_schedules SET next_at = now() + interval '7.5 min', lease_expires_at = NULL"
+        )
+    assert "Next sync in 7 min Next full check in 7 min" in _text(page(service, church).text)
+    assert _next(service) == [(True, False, False)] * 3
+
+    with service.database.connect() as connection:
+        connection.execute("UPDATE sync.source_schedules SET next_at = now() - interval '7 min'")
+        connection.execute("UPDATE sync.orgs SET paused_at = now()")
+    assert "due" not in _text(page(service, "/").text)
+    assert "Next sync when it is resumed Next full check when it is resumed" in _text(page(service, church).text)
+    assert _next(service) == [(False, False, False)] * 3
+
+
+def _text(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
 def test_a_held_deletion_is_looked_at_and_rejected(service: Service, church: str) -> None:

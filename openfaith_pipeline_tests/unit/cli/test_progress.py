@@ -92,6 +92,7 @@ def test_a_quiet_sync_says_only_how_far_it_is() -> None:
     assert "people.tabs" not in shown.getvalue()
     line = shown.getvalue().strip("━╸╺ \n")
     assert line == "45%, about 2 min left: 74 of 236 streams, 4,312 rows, 120 requests; working for 0.0 s"
+    assert outlook_in_words(Outlook(1, 2, 3, 4, 0.999, 2.0)).startswith("99%, about 2 s left: ")
     assert outlook_in_words(Outlook(1, 2, 3, 4, None, None)) == "1 of 2 streams, 3 rows, 4 requests"
 
 
