@@ -5,6 +5,7 @@ import os
 import re
 import struct
 import sys
+import sysconfig
 import termios
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from pexpect import EOF
+from pexpect import EOF, spawn
 from pexpect.fdpexpect import fdspawn
 
 from openfaith_pipeline.cli import app
@@ -75,6 +76,20 @@ class Terminal:
         finally:
             process.kill() if process.exitcode is None else None
             screen.close()
+
+    @contextmanager
+    def shell(self, home: Path) -> Iterator[spawn]:
+        """A bash as a person has it, with the program in its PATH."""
+        variables = environment_with(**{**self.environment, "HOME": str(home), "TERM": "dumb", "LANG": "C.UTF-8"})
+        variables["PATH"] = f"{sysconfig.get_path('scripts')}:{variables.get('PATH', '')}"
+        (home / ".bashrc").write_text("PS1='> '\n")
+        size = (50, self.columns)
+        shell = spawn("bash", ["--noprofile", "-i"], env=variables, dimensions=size, encoding="utf-8", timeout=60)
+        shell.delaybeforesend = None
+        try:
+            yield shell
+        finally:
+            shell.close(force=True)
 
     def __call__(self, *arguments: str, seconds: float = 60) -> tuple[int | None, str]:
         """Run a verb without input. Returns its exit code and output."""

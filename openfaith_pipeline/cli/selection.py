@@ -10,7 +10,7 @@ import typer
 from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.completion import complete_stream
+from openfaith_pipeline.cli.completion import complete_product, complete_stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.orgs.naming import find_org
@@ -33,6 +33,7 @@ Products = Annotated[
         "--product",
         "-p",
         metavar="PRODUCT",
+        autocompletion=complete_product,
         parser=product_named,
         help="Only the streams of this product; may be repeated.",
     ),

@@ -15,6 +15,8 @@ from openfaith_pipeline_tests.verbs import PROGRAM, Verbs
 
 pytestmark = pytest.mark.slow
 
+LINE_BEGINNING, LINE_END = "\x01", "\x05"
+NAME = "St. Mary's & Sons"
 TABS = ("--stream", "people.tabs", "--stream", "people.emails")
 
 
@@ -64,10 +66,15 @@ def test_a_sync_from_its_id_to_its_end_and_back(at_terminal: Terminal, verb: Ver
     ] in " ".join(shown.split())
     code, shown = at_terminal("status", name, "--product", "people")
     assert (code, "UTC, " in shown, " ago" in shown) == (0, True, True)
-    assert verb("status", "--failing", "--json").document == []
+    code, shown = at_terminal("status", "--failing")
+    assert (code, "no church fails" in shown, connected in shown) == (0, True, False)
     code, shown = at_terminal("syncs", "show", sync_id[:13])
     assert (code, "people.tabs" in shown, "people.emails" in shown) == (0, True, True)
+    code, shown = Terminal(at_terminal.environment, columns=60)("syncs", "list")
+    assert (code, sync_id in shown, "left out for want of room" in shown) == (0, True, True)
 
+    code, shown = at_terminal("rollback", sync_id[:13], "--dry-run")
+    assert (code, "what would be undone" in shown, "pco_people.tabs" in shown, "?" in shown) == (0, True, True, False)
     with at_terminal.running("rollback", sync_id[:13]) as session:
         asked = session.see(r"Undo \d+ rows of .*\?")
         assert "what would be undone" in asked and name in asked and "pco_people.tabs" in asked
@@ -91,8 +98,8 @@ def test_ctrl_c_says_what_is_done_and_the_same_command_goes_on(
         with at_terminal.running(*command, "--mode", "reconcile") as session:
             session.see(r"sync [0-9a-f-]{36}")
             assert "%" in session.see(r"[1-9]\d?%, about \d+ \w+ left: [\d,]+ of \d+ streams")
-            other = verb("sync", connected, "--stream", "groups.tag_groups")
-            assert (other.code, "--if-busy wait waits for its end" in other.err) == (1, True), other.err
+            code, shown = at_terminal("sync", connected, "--stream", "groups.tag_groups")
+            assert (code, "--if-busy wait waits for its end" in shown) == (1, True), shown
             session.press(CTRL_C)
             code, shown = session.end()
     finally:
@@ -113,7 +120,7 @@ def test_ctrl_c_says_what_is_done_and_the_same_command_goes_on(
 def test_a_reader_that_goes_away_ends_nothing(verb: Verbs, connected: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    for arguments in (("catalog",), ("catalog", "--json"), ("sync", connected, *TABS, "--verbose")):
+    for arguments in (("catalog", "--json"), ("sync", connected, *TABS, "--verbose")):
         shown = subprocess.run(
             [*PROGRAM, *arguments],
             env=environment_with(**verb.environment),
@@ -141,28 +148,57 @@ def test_an_org_goes_by_a_name_or_a_beginning_that_no_other_has(
         assert verb(*arguments, "grace").code == 0, arguments
         several = verb(*arguments, connected[:10])
         assert (several.code, other in several.err, connected in several.err) == (2, True, True), several.err
-    assert "did you mean Grace" in verb("sync", "Grase").err
-    assert "people is a product: --product people" in verb("sync", "grace", "--stream", "people").err
+    code, shown = at_terminal("sync", "Grase")
+    assert (code, "did you mean Grace" in shown) == (2, True), shown
+    code, shown = at_terminal("sync", "grace", "--stream", "people")
+    assert (code, "people is a product: --product people" in shown) == (2, True), shown
     assert verb("org", "pause", "Grace").out == f"paused {other} (Grace)\n"
 
-    left_out = verb("sync", "--all", *TABS)
-    assert (left_out.code, f"left out, for they are paused: Grace ({other})" in left_out.err) == (0, True)
+    code, shown = at_terminal("sync", "--all", *TABS)
+    assert (code, f"left out, for they are paused: Grace ({other})" in shown) == (0, True), shown
     code, shown = at_terminal("status")
     assert code == 0
     assert shown.index(connected) < shown.index(other), "a paused church is no trouble, and comes last"
     assert "2 churches: 1 connected, 1 paused; " in " ".join(shown.split())
+    assert verb("org", "resume", "Grace").code == 0
+    _, shown = at_terminal("status")
+    assert shown.index(other) < shown.index(connected), "one that was never synced is worse than one that is well"
 
 
-def test_the_shell_completes_verbs_streams_and_orgs(verb: Verbs, name: str, connected: str) -> None:
-    for typed, offered in (
-        ("sy", ["sync", "syncs"]),
-        ("sync --stream people.em", ["people.emails"]),
-        ("sync org_", [connected]),
-        (f"status {name[:3]}", [name]),
-    ):
-        words = {"COMP_WORDS": f"openfaith-pipeline {typed}", "COMP_CWORD": str(len(typed.split()))}
-        completed = verb(**words, _OPENFAITH_PIPELINE_COMPLETE="complete_bash")
-        assert completed.out.splitlines() == offered, completed.err
+def test_a_shell_completes_verbs_products_streams_and_churches_into_words(
+    at_terminal: Terminal, verb: Verbs, connected: str, tmp_path: Path
+) -> None:
+    renamed = verb(
+        "org", "add", connected, "--app-id", "a", "--secret-stdin", "--no-verify", "--name", NAME, stdin="s\n"
+    )
+    assert renamed.code == 0, renamed.err
+    with at_terminal.shell(tmp_path) as shell:
+        shell.sendline("openfaith-pipeline --install-completion && exec bash --noprofile -i")
+        shell.expect("Completion will take effect.*> ")
+        for typed, words in (
+            ("syncs sh", "syncs show"),
+            ("status --product gi", "status --product giving"),
+            ("sync --stream people.em", "sync --stream people.emails"),
+            (f"org show {connected[:8]}", f"org show {connected}"),
+            *((f"org show {beginning}", f"org show {NAME}") for beginning in ("ST", r"St.\ Mary", '"St', "'St")),
+        ):
+            shell.send(f"openfaith-pipeline {typed}\t{LINE_BEGINNING}printf '<%s>' {LINE_END}\n")
+            shell.expect(r"<openfaith-pipeline>(<.*>)> ")
+            assert [*words.split(" ", 2)] == shell.match[1][1:-1].split("><"), typed
+        shell.sendline("openfaith-pipeline catalog | head -1; echo ended ${PIPESTATUS[*]}")
+        shell.expect(r"\nended ([0-9 ]+)")
+        assert (shell.match[1], "Traceback" in shell.before) == ("0 0", False)
+
+
+def test_a_name_that_a_shell_would_act_on_is_not_offered(verb: Verbs, connected: str, database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.orgs SET name = %s", (r"St. `a` \$(b) [/c]!",))
+    for typed, offered in (("St", "_files\n"), ("org_", f'_arguments \'*: :(("{connected}":"St. a (b) /c"))\'\n')):
+        in_zsh = {"_TYPER_COMPLETE_ARGS": f"openfaith-pipeline status {typed}"}
+        completed = verb(**in_zsh, _OPENFAITH_PIPELINE_COMPLETE="complete_zsh")
+        assert (completed.out, completed.err) == (offered, "")
+    in_bash = {"COMP_WORDS": "openfaith-pipeline\nstatus\nSt", "COMP_CWORD": "2"}
+    assert verb(**in_bash, _OPENFAITH_PIPELINE_COMPLETE="complete_bash").out == "\n"
 
 
 def test_alerts_are_blocks_and_a_held_deletion_is_asked_for_by_name(
@@ -177,8 +213,12 @@ def test_alerts_are_blocks_and_a_held_deletion_is_asked_for_by_name(
 
     [held] = verb("deletes", "list", "--json").document
     assert (held["ids"], "records" in held) == ([gone], False)
-    shown = verb("deletes", "list", name, "--show-records").out
-    assert f'"id":"{gone}"' in shown
+    code, shown = at_terminal("deletes", "list", name)
+    assert (code, f"{held['id']}: people.tabs {gone}" in shown, '"id":' in shown) == (0, True, False)
+    code, shown = at_terminal("deletes", "list", name, "--show-records")
+    assert (code, f'"id":"{gone}"' in shown) == (0, True)
+    code, shown = at_terminal("status", "--failing")
+    assert (code, connected in shown, "1 church: 1 failing; " in " ".join(shown.split())) == (0, True, True), shown
     code, shown = Terminal(at_terminal.environment, columns=70)("alerts", "list")
     assert (code, name in shown) == (0, True)
     assert all(label in shown for label in ("what happened", "what to do", "since", "sent to"))
@@ -193,7 +233,12 @@ def test_alerts_are_blocks_and_a_held_deletion_is_asked_for_by_name(
 
 
 def test_errors_are_in_our_words(tmp_path: Path) -> None:
-    wrong = Verbs({"OPENFAITH_HOME": str(tmp_path), "OPENFAITH_ENCRYPTION_KEYS": "short"})("status")
+    code, shown = Terminal({"OPENFAITH_HOME": str(tmp_path), "OPENFAITH_ENCRYPTION_KEYS": "short"})("status")
+    assert (code, "Value error" in shown, "OPENFAITH_ENCRYPTION_KEYS" in shown) == (2, False, True)
+    assert sys.executable not in shown
 
-    assert (wrong.code, "Value error" in wrong.err, "OPENFAITH_ENCRYPTION_KEYS" in wrong.err) == (2, False, True)
-    assert sys.executable not in wrong.err
+    (tmp_path / "elsewhere").mkdir()
+    lost = Terminal({"XDG_DATA_HOME": str(tmp_path / "data")}, directory=tmp_path / "elsewhere")
+    code, shown = lost("status")
+    assert (code, "error: there is no home here: OPENFAITH_HOME is not set" in shown) == (2, True)
+    assert [path.name for path in tmp_path.rglob("*")] == ["elsewhere"]
