@@ -74,8 +74,8 @@ class TurnEnd:
 class Progress:
     """Position of an org in one kind of turn.
 
-    next_at: may be past, for a turn begins with the next sweep; None while the org is paused. is_due: it is past, and the
-    turn waits for that sweep.
+    next_at: may be past, for a turn begins with the next sweep; None while the org is paused. is_due: it is past, and
+    the turn waits for that sweep.
     """
 
     kind: str
