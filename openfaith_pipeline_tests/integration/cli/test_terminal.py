@@ -194,11 +194,11 @@ def test_a_name_that_a_shell_would_act_on_is_not_offered(verb: Verbs, connected:
     with database.connect() as connection:
         connection.execute("UPDATE sync.orgs SET name = %s", (r"St. `a` \$(b) [/c]!",))
     for typed, offered in (("St", "_files\n"), ("org_", f'_arguments \'*: :(("{connected}":"St. a (b) /c"))\'\n')):
-        in_zsh = {"_TYPER_COMPLETE_ARGS": f"openfaith-pipeline status {typed}"}
-        completed = verb(**in_zsh, _OPENFAITH_PIPELINE_COMPLETE="complete_zsh")
+        words = f"openfaith-pipeline status {typed}"
+        completed = verb(_TYPER_COMPLETE_ARGS=words, _OPENFAITH_PIPELINE_COMPLETE="complete_zsh")
         assert (completed.out, completed.err) == (offered, "")
-    in_bash = {"COMP_WORDS": "openfaith-pipeline\nstatus\nSt", "COMP_CWORD": "2"}
-    assert verb(**in_bash, _OPENFAITH_PIPELINE_COMPLETE="complete_bash").out == "\n"
+    words = "openfaith-pipeline\nstatus\nSt"
+    assert verb(COMP_WORDS=words, COMP_CWORD="2", _OPENFAITH_PIPELINE_COMPLETE="complete_bash").out == "\n"
 
 
 def test_alerts_are_blocks_and_a_held_deletion_is_asked_for_by_name(
