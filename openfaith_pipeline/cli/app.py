@@ -4,6 +4,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from types import FrameType
 from typing import Annotated, Any, Final, NoReturn
@@ -68,6 +69,9 @@ _NOT_TRACED: Final = frozenset({"dev", "serve", "worker", "dagster", "simulator"
 
 
 _EXAMPLES: Final = re.compile(r"\n\nExamples:\n")
+_TYPE: Final = re.compile(r"<(?:list\[)?(?P<name>[^\[\]]*)\]?>")
+_VALUES: Final = {"int": "N", "int range": "N", "float": "NUMBER", "float range": "NUMBER", "str": "TEXT"}
+_LONGEST_SUMMARY: Final = 300
 
 
 class _Verbs(TyperGroup):
@@ -106,7 +110,7 @@ class _Verbs(TyperGroup):
 
     def _summary(self, ctx: typer.Context, name: str) -> str:
         command = self.get_command(ctx, name)
-        return command.get_short_help_str(limit=100) if command else ""
+        return command.get_short_help_str(limit=_LONGEST_SUMMARY) if command else ""
 
 
 def _imported(name: str) -> Any:
@@ -118,15 +122,29 @@ def _imported(name: str) -> Any:
     else:
         alone.command(name)(verb)
     command = get_group(alone).commands[name]
-    _keep_lines_of_examples(command)
+    _improve_help(command)
     return command
 
 
-def _keep_lines_of_examples(command: Any) -> None:
-    """Of a verb and those in it: Click would make one paragraph of them."""
+def _improve_help(command: Any) -> None:
+    """Of a verb and those in it.
+
+    Click would make one paragraph of the examples; Typer would name Python's types: `--port <int range>`.
+    """
     command.help = _EXAMPLES.sub("\n\n\b\nExamples:\n", command.help or "") or None
+    for parameter in command.params:
+        parameter.display_type = partial(_value_of, parameter)
     for each in getattr(command, "commands", {}).values():
-        _keep_lines_of_examples(each)
+        _improve_help(each)
+
+
+def _value_of(parameter: Any, context: Any) -> str:
+    """The value of an option in its help: `N`, or its choices. An argument has a name already."""
+    typed = type(parameter).display_type(parameter, context)
+    found = _TYPE.fullmatch(typed)
+    if found is None or "|" in found["name"]:
+        return f"<{found['name']}>" if found else typed
+    return "" if parameter.param_type_name == "argument" else _VALUES.get(found["name"], found["name"].upper())
 
 
 def _print_version(is_wanted: bool) -> None:

@@ -4,6 +4,7 @@ import json
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from openfaith_pipeline.cli import app as module
 from openfaith_pipeline.errors import ConnectionRejected, OpenFaithError, UnknownOrg
@@ -52,3 +53,14 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyError):
         module.run(["catalog"])
     assert not issubclass(KeyError, OpenFaithError)
+
+
+def test_help_is_in_whole_sentences_and_names_no_types_of_python() -> None:
+    shown = {
+        verb: CliRunner().invoke(module.app, [*verb.split(), "--help"]).stdout for verb in ("", "syncs list", "sync")
+    }
+    assert "..." not in shown[""].split("Begin:")[1]
+    assert "  -n, --limit N  How many, the newest first." in shown["syncs list"]
+    assert "  ORG  The orgs, each by its id" in shown["sync"]
+    assert "--mode <incremental|reconcile|full_refresh>" in shown["sync"]
+    assert "--if-busy <refuse|wait|join>" in shown["sync"]
