@@ -23,7 +23,7 @@ _ORGS: Final = "SELECT org_id, name FROM sync.orgs WHERE removed_at IS NULL ORDE
 
 
 class _Word(str):
-    """A word that fits. Typer would compare it, with its quotes, to what was typed without them."""
+    """A word that fits. Typer would compare it, with its quotes, to the typed text without them."""
 
     __slots__ = ()
 
