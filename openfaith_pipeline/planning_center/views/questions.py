@@ -79,14 +79,14 @@ SELECT household, children, primary_contact, email, phone
 SMALL_GROUPS: Final = Question(
     "How large is each group, and who leads it?",
     """
-SELECT "group", group_type, count(*) AS members,
+SELECT "group", group_type, is_archived, count(*) AS members,
        string_agg(person, ', ' ORDER BY person) FILTER (WHERE role = 'leader') AS leaders
   FROM {schema}.group_rosters
- WHERE org_id = %(org_id)s AND NOT is_archived
- GROUP BY group_id, "group", group_type
- ORDER BY members DESC, "group";
+ WHERE org_id = %(org_id)s
+ GROUP BY group_id, "group", group_type, is_archived
+ ORDER BY is_archived, members DESC, "group";
 """,
-    "`group` is a word of SQL, so that the column is written in double quotes.",
+    "Archived groups come last. `group` is a word of SQL, so that the column is written in double quotes.",
 )
 
 LAPSED_DONORS: Final = Question(
