@@ -8,7 +8,7 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.listing import Listing
 from openfaith_pipeline.cli.progress import waited_of
 from openfaith_pipeline.orgs.registry import Org
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import CANONICAL, STREAMS
 from openfaith_pipeline.sync.results import StreamResult
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NO_REASON: Final = "its process ended without an error message"
 _TABLES_SHOWN: Final = 6
+_PLACES: Final = {name: place for place, name in enumerate(CANONICAL.tables)}
+"""Of the OpenFaith tables in summaries: people and their contacts first, whichever was written first."""
 _FIRST_TO_GO: Final = ("waited", "unchanged", "requests", "took", "changed", "deleted", "new")
 
 
@@ -63,7 +65,8 @@ def summarize(org: Org, report: "OrgReport") -> list[str]:
     read = f"{terminal.number_of(_sum(results, 'fetched'), 'row')} of {terminal.number_of(len(ended), 'stream')} read"
     requests = terminal.number_of(_sum(results, "requests"), "request")
     lines = [f"{org.name} ({org.org_id}): {report.status}: {read}, {changes or 'nothing new'}; {requests}"]
-    tables = [f"{result.row_count:,} {name.replace('_', ' ')}" for name, result in report.tables.items()]
+    written = sorted(report.tables.items(), key=lambda item: _PLACES.get(item[0], len(_PLACES)))
+    tables = [f"{result.row_count:,} {name.replace('_', ' ')}" for name, result in written]
     if len(tables) > _TABLES_SHOWN:
         tables[_TABLES_SHOWN:] = [f"and the rows of {len(tables) - _TABLES_SHOWN} more tables"]
     return [*lines, f"  in OpenFaith's tables: {', '.join(tables)}"] if tables else lines

@@ -52,7 +52,8 @@ def show_all(
     )
     terminal.output().print(table)
     if not found:
-        terminal.say("nothing was synced yet; next: openfaith-pipeline sync ORG")
+        nothing = "nothing was synced yet; next: openfaith-pipeline sync ORG"
+        terminal.say("no sync failed or was interrupted" if failing else nothing)
 
 
 @syncs_app.command("show")

@@ -128,7 +128,7 @@ def foresee_rollback(database: Database, order: RollbackOrder, *, tell: Tell = l
         requested = {"rollback_of": order.sync_id, "orgs": org_ids}
         begin_sync(connection, SyncStart(order.rollback_id, None, "rollback", order.trigger, requested))
         schema = database.settings.canonical_schema
-        return [_Work(connection, order, org_id, schema, tell).undo() for org_id in org_ids]
+        return [_Work(connection, order, org_id, schema, tell).foresee() for org_id in org_ids]
 
 
 def _check(connection: Connection[Any], order: RollbackOrder) -> list[str]:
@@ -194,6 +194,11 @@ class _Work:
             result = OrgRollback(self.org_id, tables, [done["stream"] for done in published])
             self._record(result)
         return result
+
+    def foresee(self) -> OrgRollback:
+        """The result, with nothing left of the work: the next org has temporary tables of the same names."""
+        with self.connection.transaction(force_rollback=True):
+            return self.undo()
 
     def find(self) -> list[Undoing]:
         """Lock and compare all rows concerned; raises RollbackRefused according to the order."""

@@ -70,6 +70,8 @@ def test_a_sync_from_its_id_to_its_end_and_back(at_terminal: Terminal, verb: Ver
     assert (code, "no church fails" in shown, connected in shown) == (0, True, False)
     code, shown = at_terminal("syncs", "show", sync_id[:13])
     assert (code, "people.tabs" in shown, "people.emails" in shown) == (0, True, True)
+    code, shown = at_terminal("syncs", "list", "--failing")
+    assert (code, "no sync failed or was interrupted" in shown) == (0, True)
     code, shown = Terminal(at_terminal.environment, columns=60)("syncs", "list")
     assert (code, sync_id in shown, "left out for want of room" in shown) == (0, True, True)
 

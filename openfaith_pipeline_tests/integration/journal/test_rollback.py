@@ -8,8 +8,9 @@ import pytest
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import RollbackRefused, StreamBusy, UnknownSync, UsageError
+from openfaith_pipeline.simulator import made_up_churches, running_simulator
 from openfaith_pipeline.simulator.client import SimulatorClient
-from openfaith_pipeline.sync.rollback import OnConflict, OrgRollback, RollbackOrder, roll_back
+from openfaith_pipeline.sync.rollback import OnConflict, OrgRollback, RollbackOrder, foresee_rollback, roll_back
 from openfaith_pipeline_tests.integration.journal.church import (
     STREAMS_READ,
     change_the_source,
@@ -18,6 +19,7 @@ from openfaith_pipeline_tests.integration.journal.church import (
 from openfaith_pipeline_tests.integration.replay import replay_differences
 from openfaith_pipeline_tests.integration.snapshots import differing, snapshot, states
 from openfaith_pipeline_tests.integration.sync.church import connect, differences, sync
+from openfaith_pipeline_tests.rates import GENEROUS
 
 
 @pytest.fixture
@@ -110,6 +112,23 @@ def test_a_sync_that_was_not_transformed(
     sync(database, org_id, STREAMS_READ, sync_id="second")
     undo(database, "second")
     assert differing(before, snapshot(connection)) == []
+
+
+def test_a_sync_of_several_churches_is_foreseen_and_undone(
+    database: Database, connection: psycopg.Connection[Any]
+) -> None:
+    empty = snapshot(connection)
+    with running_simulator(made_up_churches(2, people=8), rate_limit=GENEROUS) as simulator:
+        org_ids = connect(database, simulator)
+        for org_id in org_ids:
+            synced(database, org_id, "both")
+    before = snapshot(connection)
+
+    foreseen = foresee_rollback(database, RollbackOrder("both"))
+    assert differing(before, snapshot(connection)) == []
+    assert [each.org_id for each in foreseen if each.rows] == sorted(org_ids)
+    assert roll_back(database, RollbackOrder("both")) == foreseen
+    assert differing(empty, snapshot(connection)) == []
 
 
 def test_one_stream_of_it(

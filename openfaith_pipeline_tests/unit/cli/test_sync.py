@@ -103,10 +103,10 @@ def test_the_table_has_a_row_for_each_stream_that_has_records() -> None:
 def test_the_end_is_a_line_of_what_was_read_and_one_of_what_there_is() -> None:
     read = result("people.tabs", fetched=30, inserted=3, updated=1, requests=2)
     failed = result("people.lists", "failed", requests=1)
-    tables = {"people": TransformResult("people", 1, 0, 0, 1200)}
+    tables = {name: TransformResult(name, 1, 0, 0, count) for name, count in (("edges", 9), ("people", 1200))}
     ended = OrgReport(ORG, "run-1", "failed", {each.stream: each for each in (read, failed)}, tables)
 
     assert summarize(Org(ORG, "Grace", None), ended) == [
         f"Grace ({ORG}): failed: 30 rows of 1 stream read, 3 new, 1 changed; 3 requests",
-        "  in OpenFaith's tables: 1,200 people",
+        "  in OpenFaith's tables: 1,200 people, 9 edges",
     ]
