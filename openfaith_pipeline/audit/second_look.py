@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from openfaith_pipeline.catalog.paths import fill_path, record_path
-from openfaith_pipeline.catalog.placeholders import placeholders_of
+from openfaith_pipeline.catalog.paths import fill_paths, record_path
 from openfaith_pipeline.catalog.reading import Fetch
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record, id_of
@@ -38,7 +37,7 @@ class SecondLook:
         parents: ids for the record's path. found_under: the parents that a listing showed it under, which the record
         itself need not name.
         """
-        paths = [fill_path(path, parents) for path in stream.all_paths if parents.keys() >= set(placeholders_of(path))]
+        paths = fill_paths(stream.all_paths, parents)
         if not paths or stream.is_singleton or stream.is_pushed:
             return Outcome.UNKNOWN
         for path in paths:

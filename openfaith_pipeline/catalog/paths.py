@@ -1,8 +1,10 @@
 """API paths with ids in them. An id is any text: some of Planning Center's are not numbers (`unique`)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import quote, unquote
+
+from openfaith_pipeline.catalog.placeholders import placeholders_of
 
 _CLIMBING: Final = {".": "%2E", "..": "%2E%2E"}
 
@@ -10,6 +12,11 @@ _CLIMBING: Final = {".": "%2E", "..": "%2E%2E"}
 def fill_path(template: str, ids: Mapping[str, str]) -> str:
     """The path with each placeholder `{household_id}` replaced by the id in `ids["household"]`."""
     return template.format_map({f"{name}_id": as_segment(identifier) for name, identifier in ids.items()})
+
+
+def fill_paths(templates: Iterable[str], ids: Mapping[str, str]) -> list[str]:
+    """Those of the paths for which all ids are known, filled."""
+    return [fill_path(each, ids) for each in templates if ids.keys() >= set(placeholders_of(each))]
 
 
 def record_path(listing: str, identifier: str) -> str:

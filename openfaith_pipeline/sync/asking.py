@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
-from openfaith_pipeline.catalog.paths import fill_path, record_path
-from openfaith_pipeline.catalog.placeholders import placeholders_of
+from openfaith_pipeline.catalog.paths import fill_paths, record_path
 from openfaith_pipeline.catalog.reading import Fetch, Tally
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import query_of
@@ -40,7 +39,7 @@ class Asking:
         step = max(1, len(missing) // at_most)
         for identifier in list(missing)[::step][:at_most]:
             parents = missing[identifier]
-            for path in paths_of(stream, parents):
+            for path in fill_paths(stream.all_paths, parents):
                 is_gone = await self.is_gone_from(stream, path, identifier)
                 if not is_gone and not await self._deleted.name(stream, identifier, parents):
                     return False
@@ -56,7 +55,7 @@ class Asking:
 
     async def for_record(self, stream: Stream, identifier: str, parents: Mapping[str, str]) -> Any:
         """The current record, None if it does not exist or cannot be requested."""
-        for path in paths_of(stream, parents):
+        for path in fill_paths(stream.all_paths, parents):
             found = await self._at(stream, path, identifier)
             if found is not None:
                 return found
@@ -71,8 +70,3 @@ class Asking:
         find = reader_of(stream).find_record
         found = await find(self._fetch, self.tally, asked, query_of(stream), identifier=identifier)
         return found.data if found else None
-
-
-def paths_of(stream: Stream, parents: Mapping[str, str]) -> list[str]:
-    """The listings that contain a record under these parents; there may be several."""
-    return [fill_path(path, parents) for path in stream.all_paths if parents.keys() >= set(placeholders_of(path))]

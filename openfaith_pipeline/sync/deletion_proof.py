@@ -7,6 +7,7 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.completeness import Doubt, Listed, find_doubts
+from openfaith_pipeline.catalog.paths import fill_paths
 from openfaith_pipeline.catalog.reading import Fetch
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
@@ -15,7 +16,7 @@ from openfaith_pipeline.load.left_out import Spared, describe_left_out
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.tombstones import children_of, gone_with, live_under, returning
 from openfaith_pipeline.review.delete_guards import guard_of
-from openfaith_pipeline.sync.asking import Asking, Connecting, paths_of
+from openfaith_pipeline.sync.asking import Asking, Connecting
 from openfaith_pipeline.sync.silence_proof import judge_silence
 
 RETURNING_AT_MOST = 100
@@ -138,7 +139,7 @@ async def _find_returning(
             async with connecting() as connection:
                 rows, gone_at = await gone_with(connection, session.org_id, child, moments)
             for identifier, parents in rows.items():
-                if asking.tally.requests >= RETURNING_AT_MOST or not paths_of(child.stream, parents):
+                if asking.tally.requests >= RETURNING_AT_MOST or not fill_paths(child.stream.all_paths, parents):
                     unsettled.append(child.stream.name)
                     break
                 record = await asking.for_record(child.stream, identifier, parents)
