@@ -60,7 +60,7 @@ class AppriseUrl:
             service = Apprise.instantiate(self.url.get_secret_value(), asset=asset, suppress_exceptions=True)
         if not isinstance(service, NotifyBase):
             raise DeliveryFailed(
-                f"Apprise cannot read the {self._scheme}:// URL of OPENFAITH_ALERT_URLS: it knows no such service, or"
+                f"Apprise cannot read the {self._scheme}:// URL of OPENFAITH_ALERT_URLS: there is no such service, or"
                 " the URL lacks a part; `apprise --details` lists the forms"
             )
         return service

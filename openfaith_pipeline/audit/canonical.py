@@ -1,7 +1,7 @@
 """Canonical rows against the raw ones: changes that a transform would still make, and rows that lead nowhere.
 
 The transform itself is the measure: it runs in a transaction that is rolled back, first over the changes
-that it has not followed yet, which are no differences, then over everything. Its journal entries are the differences.
+that it has not followed yet, which are not differences, then over everything. Its journal entries are the differences.
 """
 
 from collections.abc import Iterator, Mapping

@@ -46,7 +46,7 @@ COUNTED_AS: Final[Mapping[Kind, str]] = {
     Kind.JOURNAL_CUT: "different",
 }
 
-_NO_VERB: Final = "no verb brings journal entries back: restore sync.journal from a backup"
+_NO_VERB: Final = "no command restores journal entries: restore sync.journal from a backup"
 _REBUILT: Final = frozenset((Kind.LINK_LOST, Kind.WITHOUT_LINK, Kind.TO_NOTHING))
 """What only a rebuild mends: it finds lost links, and ends what no record leads to."""
 
@@ -72,7 +72,7 @@ _WHY: Final[Mapping[Kind, str]] = {
     Kind.LINK_LOST: "the record has no external link",
     Kind.EDGE_LOST: "a relationship of the records has no edge",
     Kind.WITHOUT_LINK: "no external link leads to the entity",
-    Kind.TO_NOTHING: "an end of the edge is no entity of this org",
+    Kind.TO_NOTHING: "one end of the edge is not an entity of this org",
     Kind.JOINED: "the entity is that of a record of another type, which has the same id",
     Kind.NOT_AT_SOURCE: "the entity is live, the source does not have its record",
     Kind.UNPROVEN: "no sync has seen the entity's record, and none has read everything since it was made",
@@ -84,8 +84,8 @@ _CANONICAL_WHY: Final[Mapping[Kind, str]] = {
     Kind.CHANGED: "the entity has other values than its record makes",
     Kind.OTHER_ORG: "the link leads to another org's entity",
 }
-_BEHIND: Final = "newer at the source: `sync` brings it"
-_UNTRANSFORMED: Final = "its records changed since the last transform: `sync` brings it"
+_BEHIND: Final = "newer at the source: `sync` fetches it"
+_UNTRANSFORMED: Final = "its records changed since the last transform: `sync` applies them"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Finding:
     """One difference. place: a stream, or a canonical table.
 
     fields: the names of the columns that differ; values are personal data and stay out of reports.
-    is_behind: the last sync could not have read it yet, so it is no difference.
+    is_behind: the last sync could not have read it yet, so it is not a difference.
     is_missed: the row is as a sync wrote it, so it is the source that changed.
     """
 

@@ -21,7 +21,7 @@ FROM sync.stream_states AS state WHERE state.org_id = %s
 
 @dataclass(frozen=True)
 class StreamState:
-    """broken: records in quarantine as a whole, which are no rows."""
+    """broken: records in quarantine as a whole, which are not rows."""
 
     stream: str
     availability: str

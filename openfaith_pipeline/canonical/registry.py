@@ -136,7 +136,7 @@ class Model:
             yield f"{name} is declared as two things"
         for name, alias in self.aliases.items():
             if alias.of.name not in self.entities:
-                yield f"{name} stands for {alias.of.name}, which is no entity"
+                yield f"{name} stands for {alias.of.name}, which is not an entity"
         plain: dict[str, str] = {}
         for entity in self.entities.values():
             first = plain.setdefault(entity.tag, entity.stream.name) if not entity.is_qualified else None
@@ -163,7 +163,7 @@ class Model:
             yield f"{entity.stream.name} has no polymorphic relationship {key!r}"
         for stream in streams:
             if stream.name not in self.known:
-                yield f"{entity.stream.name} names records of {stream.name} by {key!r}, which are no entities"
+                yield f"{entity.stream.name} names records of {stream.name} by {key!r}, which are not entities"
 
     def _problems_of_edges(self) -> Iterator[str]:
         """One key would stand for the edges of two kinds, and the one's metadata for the other's."""
@@ -240,7 +240,7 @@ def _column(table: str, name: str, entities: list[Entity]) -> CanonicalColumn:
     rules = [(entity.columns[name], entity.stream) for entity in entities if name in entity.columns]
     kinds = {kind_of(rule, stream) for rule, stream in rules}
     if len(kinds) > 1:
-        raise ValueError(f"{table}.{name} is of several types: {sorted(kinds)}")
+        raise ValueError(f"{table}.{name} has several types: {sorted(kinds)}")
     defaults = [rule.default for rule, _ in rules]
     is_required = len(rules) == len(entities) and None not in defaults
     return CanonicalColumn(name, kinds.pop(), defaults[0] if is_required else None)
@@ -267,7 +267,7 @@ def _problems_of(rule: Rule, stream: Stream, place: str) -> Iterator[str]:
     if unknown:
         yield f"{place} takes attributes that {stream.name} does not have: {sorted(unknown)}"
     elif type(rule) in _NEEDED and stream.attributes[rule.attributes[0]] is not _NEEDED[type(rule)]:
-        yield f"{place}: {rule.attributes[0]} of {stream.name} is no {_NEEDED[type(rule)].value}"
+        yield f"{place}: {rule.attributes[0]} of {stream.name} is not of type {_NEEDED[type(rule)].value}"
     if isinstance(rule, Reference) and rule.relationship not in stream.belongs_to:
         yield f"{place} refers to a relationship that {stream.name} does not have: {rule.relationship!r}"
 

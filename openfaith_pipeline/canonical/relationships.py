@@ -79,19 +79,19 @@ def mentioned(stream: Stream, relationship: str, known: Known) -> Entity:
     """The entity that a Reference leads to. Raises ValueError where it leads to none."""
     target = known.get(stream.belongs_to.get(relationship) or "")
     if target is None:
-        raise ValueError(f"{stream.name} refers to {relationship!r}, which is no entity")
+        raise ValueError(f"{stream.name} refers to {relationship!r}, which is not an entity")
     return target
 
 
 def of_edge(edge: Edge, known: Known) -> Iterator[Relationship]:
-    """One for each type that the far end may name. Raises ValueError where an end is no entity."""
+    """One for each type that the far end may name. Raises ValueError where an end is not an entity."""
     near, far = edge.between
     owner = known.get(edge.stream.belongs_to.get(near) or "")
     if owner is None:
-        raise ValueError(f"{edge.stream.name} is between {near!r}, which is no entity, and {far!r}")
+        raise ValueError(f"{edge.stream.name} is between {near!r}, which is not an entity, and {far!r}")
     targets = list(_targets(edge.stream, far, known))
     if not targets:
-        raise ValueError(f"{edge.stream.name} is between {near!r} and {far!r}, which is no entity")
+        raise ValueError(f"{edge.stream.name} is between {near!r} and {far!r}, which is not an entity")
     for target, type_ in targets:
         if type_ and target.table == owner.table:
             continue

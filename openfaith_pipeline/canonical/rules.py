@@ -217,7 +217,7 @@ def _word(words: Mapping[str, str], value: object) -> str | None:
     for word, meaning in words.items():
         if meaning == value:
             return word
-    raise NotWritable(f"{value!r} is none of {', '.join(dict.fromkeys(words.values()))}")
+    raise NotWritable(f"{value!r} is not one of {', '.join(dict.fromkeys(words.values()))}")
 
 
 def _check_matches(pattern: str, value: object) -> None:

@@ -14,7 +14,7 @@ def registry_of(modules: Iterable[ModuleType]) -> Mapping[str, Stream]:
     declared = [value for module in modules for value in vars(module).values() if isinstance(value, Stream)]
     registry = {stream.name: stream for stream in declared}
     if len(registry) != len(declared):
-        raise ValueError("two streams share one name")
+        raise ValueError("two streams have the same name")
     for stream in declared:
         unknown = {target for target in _targets(stream) if target not in registry}
         if unknown:

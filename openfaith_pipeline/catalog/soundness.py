@@ -62,7 +62,7 @@ def _relationship_problems(stream: "Stream") -> Iterator[str]:
     if stream.belongs_to.keys() & (stream.has_many.keys() | stream.walked_under.keys()):
         yield "a relationship is declared twice"
     if set(stream.listed_by.values()) - set(stream.listing_kinds):
-        yield "listed_by names a placeholder that is no parent with a listing"
+        yield "listed_by names a placeholder that is not a parent with a listing"
     if stream.listed_by.keys() & (stream.has_many.keys() | stream.belongs_to.keys()):
         yield "listed_by names a relationship"
     if set(stream.touches) - stream.belongs_to.keys():

@@ -122,7 +122,7 @@ class Stream:
     seldom: relationships that are in the reference but in no recorded response: stored where they occur.
     asks_for: relationships of either kind that the API shows only when they are requested.
     walked_under: placeholder -> stream, for parents in a path that the record does not belong to: several may lead to
-        the same record, so they are no columns.
+        the same record, so they are not columns.
     aliases: types by which relationships name this type (`PrimaryCampus` is a Campus).
     event_noun: the type's name in webhook events, if it is not the type's name in snake case.
 

@@ -89,7 +89,7 @@ def stop(
         return
     terminal.output().print("Postgres is running on" if inspect_server(settings).is_running else "Postgres is stopped")
     for user in cut_off:
-        terminal.say(f"its connection was cut: {user.program} (process {user.pid})")
+        terminal.say(f"disconnected: {user.program} (process {user.pid})")
 
 
 @database_app.command("url")
@@ -190,7 +190,7 @@ def _await_answer(database: Database, seconds: int) -> None:
             if time.monotonic() >= deadline:
                 raise
             if not is_told:
-                terminal.say(f"waiting {seconds} s at most: {error}")
+                terminal.say(f"waiting up to {seconds} s: {error}")
             is_told = True
         else:
             return
@@ -226,7 +226,7 @@ def _print_status(
         kept = "until `db stop`" if server.is_pinned else "as long as it is used"
         out.print(f"the embedded Postgres runs on 127.0.0.1:{server.port}, {kept}")
     else:
-        out.print("the embedded Postgres is not running; any verb that needs it starts it")
+        out.print("the embedded Postgres is not running; any command that needs it starts it")
     for user in server.users if server else ():
         out.print(f"used by {escape(user.program)} (process {user.pid})")
     if is_superuser:

@@ -54,7 +54,7 @@ def backup(
     """
     settings = load_settings()
     if file.exists():
-        raise UsageError(f"{file} exists; a backup replaces no file: name another")
+        raise UsageError(f"{file} already exists, and a backup never overwrites a file: name another")
     keys = keys_in_use(settings)
     if with_key and not keys:
         raise UsageError("there is no encryption key yet; leave out --with-key")
@@ -147,11 +147,11 @@ def _passphrase(file: Path | None, *, is_new: bool) -> str:
         try:
             return (file.read_text(encoding="utf-8").splitlines() or [""])[0]
         except UnicodeDecodeError:
-            raise UsageError(f"{file} is no text in UTF-8, so there is no passphrase in it") from None
+            raise UsageError(f"{file} is not UTF-8 text, so it cannot hold the passphrase") from None
     try:
         return str(typer.prompt("passphrase of the key", hide_input=True, confirmation_prompt=is_new, err=True))
     except typer.Abort:
-        raise UsageError("nobody is there to type the passphrase: name a file in --passphrase-file") from None
+        raise UsageError("there is no terminal to type the passphrase on: name a file with --passphrase-file") from None
 
 
 @contextmanager
@@ -191,14 +191,14 @@ def _report(settings: Settings, restored: Restored, *, has_key: bool, is_written
     )
     if restored.interrupted:
         syncs = terminal.number_of(restored.interrupted, "sync")
-        terminal.say(f"{syncs} ran when it was made; the next sync of the same goes on where it was")
+        terminal.say(f"running when it was made: {syncs}; the next sync of the same streams continues from there")
     for reason in restored.closed:
         terminal.say(f"readers are not given {reason}")
     if is_written:
         terminal.say(f"the key is in {_place_of_key(settings)}" + _variable(settings))
     elif manifest.key_prints and not has_key:
         terminal.say(
-            "the credentials cannot be read without the key of that time: bring back its encryption.key, or set"
+            "the credentials cannot be read without the key of that time: restore its encryption.key, or set"
             " OPENFAITH_ENCRYPTION_KEYS; or add each org again"
         )
 

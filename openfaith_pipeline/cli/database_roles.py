@@ -135,7 +135,7 @@ def own(as_json: terminal.JsonOption = False) -> None:
     Run it once with DB_USERNAME as before, with everything stopped. Set DB_USERNAME=openfaith_owner afterwards, and
     DB_PASSWORD to its password: `db url --role openfaith_owner` prints it.
 
-    Exit codes: 0 handed over, or was already; 1 the database does not answer; 2 the user is no superuser.
+    Exit codes: 0 handed over, or was already; 1 the database does not answer; 2 the user is not a superuser.
     """
     with open_database(load_settings()) as database:
         make_owner(database)

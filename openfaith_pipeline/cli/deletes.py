@@ -120,7 +120,7 @@ def approve(held_id: HeldId, yes: terminal.YesOption = False, as_json: terminal.
     told = [f"{count} of {name}" for name, count in approval.under.items()]
     with_them = f", and with them {', '.join(told)}" if told else ""
     terminal.report(f"marked {terminal.number_of(approval.deleted, 'row')} deleted{with_them}")
-    terminal.say(f"this is sync {approval.sync_id}")
+    terminal.say(f"as sync {approval.sync_id}")
 
 
 @deletes_app.command("reject")
@@ -160,7 +160,7 @@ def guard(
     Exit codes: 0 shown or set; 1 the database does not answer; 2 wrong usage, no such org or stream.
     """
     if (share is None) != (number is None) or (reset and share is not None):
-        raise UsageError("give --share and --number together to set a guard, or --reset, or none of them to see all")
+        raise UsageError("pass --share and --number together to set a guard, or --reset, or none of them to see all")
     if stream:
         choose_streams((), [stream])
     with open_database(load_settings()) as database, database.connect() as connection:

@@ -158,7 +158,7 @@ def _restart_database(database: Database, stack: ExitStack) -> None:
     try:
         stack.enter_context(open_database(database.settings))
     except (ConfigurationError, DatabaseUnavailable) as error:
-        terminal.say(f"Postgres cannot be started, which is tried again: {error}")
+        terminal.say(f"Postgres cannot be started, trying again: {error}")
     else:
         terminal.say("Postgres has been restarted")
 

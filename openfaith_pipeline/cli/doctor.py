@@ -65,7 +65,7 @@ def doctor(
     cannot be used, or no such org; 130 interrupted.
     """
     if dry_run and not repair_too:
-        raise UsageError("--dry-run shows the writes of --repair: give both")
+        raise UsageError("--dry-run shows what --repair would write: pass both")
     report, repaired = Report(), None
     with _opened(report) as database:
         if database is not None:
@@ -85,7 +85,7 @@ def doctor(
 
 def _print_repaired(order: Order, orgs: Sequence[OrgRepair], report: Report, *, is_dry_run: bool) -> None:
     if not orgs:
-        terminal.say("there is nothing that --repair mends")
+        terminal.say("there is nothing for --repair to mend")
         return
     title = "to be written" if is_dry_run else f"written by {order.sync_id}, which `rollback` takes back"
     print_repair(title, orgs, report.orgs)

@@ -15,5 +15,5 @@ def open_or_make(settings: Settings, *, upgrade: bool | None = None) -> Iterator
     is_new = settings.is_embedded and not has_home(settings)
     with open_database(settings, upgrade=upgrade, makes_home=True) as database:
         if is_new:
-            terminal.say(f"made a new home in {settings.home}")
+            terminal.say(f"created a new home in {settings.home}")
         yield database

@@ -106,7 +106,7 @@ def set_schedule(  # noqa: PLR0913, PLR0917 - a verb's options are its parameter
     }
     if all(value is None for value in given.values()):
         raise UsageError(
-            "nothing to set: give --every, --poll-every, --reconcile-within, --streams, --keep-journal,"
+            "nothing to set: pass --every, --poll-every, --reconcile-within, --streams, --keep-journal,"
             " --keep-deliveries or --keep-quarantine"
         )
     change = SettingsChange(

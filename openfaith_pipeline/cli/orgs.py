@@ -111,9 +111,9 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
         terminal.print_json({"org_id": chosen_id, "name": chosen_name, "organization": belongs_to})
         return
     if known == chosen_id:
-        terminal.say(f"{chosen_id} was known already: it now uses this token")
+        terminal.say(f"{chosen_id} was already known: it now uses this token")
     elif known:
-        terminal.say(f"the same church is connected as {known} too; to remove one: openfaith-pipeline org remove")
+        terminal.say(f"the same church is also connected as {known}; to remove one: openfaith-pipeline org remove")
     terminal.report(f"connected {chosen_id} ({chosen_name})")
     if account:
         terminal.say(f"the token belongs to {account.name}, number {account.number} there")

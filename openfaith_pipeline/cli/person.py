@@ -97,7 +97,7 @@ def lift_erasure(org: OrgName, person_id: PersonId, as_json: terminal.JsonOption
         with database.connect() as connection:
             lifted = lift(connection, org_id, person_id, getpass.getuser())
     if not lifted:
-        raise UsageError(f"no erasure of a person {person_id!r} stands in {org_id}; give the id in Planning Center")
+        raise UsageError(f"there is no erasure of a person {person_id!r} in {org_id}; give the id in Planning Center")
     if as_json:
         terminal.print_json({"org_id": org_id, "lifted": lifted})
         return
@@ -125,7 +125,7 @@ def show_erasures(org: OrgName, as_json: terminal.JsonOption = False) -> None:
     if rows:
         terminal.output().print(terminal.table(("certificate", "erased", "by", "lifted"), rows))
     else:
-        terminal.say("nobody was erased")
+        terminal.say("nobody has been erased")
 
 
 @person_app.command("export")

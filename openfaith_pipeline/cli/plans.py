@@ -1,6 +1,6 @@
 """`sync --plan`, `--apply` and `--discard`: preview a sync, and then apply or discard it.
 
-Planning is no Dagster run: nothing is materialized, and a run would claim that it was. Applying is a run.
+Planning is not a Dagster run: nothing is materialized, and a run would claim that it was. Applying is a run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -117,8 +117,8 @@ def print_plan(sync_id: str, org: Org, plan: OrgPlan, *, show_values: bool) -> N
             terminal.complain(f"{name} {result.status}: {result.error}")
         elif result.error:
             terminal.say(f"{name}: it would end incomplete: {result.error}")
-    terminal.say(f"publish it: openfaith-pipeline sync --apply {sync_id}")
-    terminal.say(f"discard it: openfaith-pipeline sync --discard {sync_id}")
+    terminal.say(f"to publish it: openfaith-pipeline sync --apply {sync_id}")
+    terminal.say(f"to discard it: openfaith-pipeline sync --discard {sync_id}")
     terminal.report(sync_id)
 
 

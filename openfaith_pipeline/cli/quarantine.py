@@ -125,7 +125,7 @@ def _complain_of_leftovers(results: list[Replayed]) -> int:
                 f" openfaith-pipeline quarantine list {result.org_id} --stream {result.stream}"
             )
         if result.waiting:
-            terminal.say(f"{result.org_id}: {result.stream}: {result.waiting} left to their sync, which has not ended")
+            terminal.say(f"{result.org_id}: {result.stream}: {result.waiting} skipped: their sync is still running")
     return 1 if any(result.error or result.left for result in results) else 0
 
 

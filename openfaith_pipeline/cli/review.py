@@ -162,12 +162,12 @@ def _decide(
 
 def _chosen(database: Database, names: Sequence[str], conflicts_of: str | None) -> list[Item]:
     if bool(names) == bool(conflicts_of):
-        raise UsageError("name the items, such as conflict-7, or give --conflicts-of")
+        raise UsageError("name the items, such as conflict-7, or pass --conflicts-of")
     with database.connect() as connection:
         if org_id := only_org_id(connection, conflicts_of):
             names = [conflict.id for conflict in list_conflicts(connection, org_id)]
         if not names:
-            raise UsageError("no conflict of this church waits")
+            raise UsageError("no conflict of this church is waiting for a decision")
         return get_items(connection, names)
 
 

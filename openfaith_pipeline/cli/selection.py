@@ -74,7 +74,7 @@ def choose_orgs(database: Database, names: Sequence[str], *, every_org: bool, do
     UsageError where neither is given, or both, or no org is there.
     """
     if every_org == bool(names):
-        raise UsageError(f"name the orgs to {doing}, or give --all; `openfaith-pipeline org list` shows them")
+        raise UsageError(f"name the orgs to {doing}, or pass --all; `openfaith-pipeline org list` shows them")
     with database.connect() as connection:
         if not every_org:
             return list({org.org_id: org for org in (find_org(connection, name) for name in names)}.values())
@@ -89,7 +89,7 @@ def choose_orgs(database: Database, names: Sequence[str], *, every_org: bool, do
 def _name_paused(paused: Sequence[Org]) -> None:
     if paused:
         names = ", ".join(f"{org.name} ({org.org_id})" for org in paused)
-        terminal.say(f"left out, for they are paused: {names}; openfaith-pipeline org resume ORG brings one back")
+        terminal.say(f"left out because they are paused: {names}; to resume one: openfaith-pipeline org resume ORG")
 
 
 def choose_by_time(database: Database, orgs: Sequence[Org], period: timedelta | None) -> dict[str, list[Stream]]:

@@ -171,7 +171,7 @@ def _print_detail(status: OrgStatus, *, everything: bool) -> None:
     title = f"{status.org.name} ({status.org.org_id}): {_state(status)}"
     terminal.output().print(terminal.table(columns, rows, title=title, numbers=numbers, first_to_go=go))
     if not status.streams:
-        terminal.say(f"nothing of this was synced yet; next: openfaith-pipeline sync {status.org.org_id}")
+        terminal.say(f"nothing here has been synced yet; next: openfaith-pipeline sync {status.org.org_id}")
         return
     if untold := len(status.streams) - len(told):
         terminal.say(f"{terminal.number_of(untold, 'stream')} without records left out; --all shows them")

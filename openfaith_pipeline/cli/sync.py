@@ -182,7 +182,7 @@ def _check_options(*, plan: bool, show_values: bool, apply: str | None, discard:
     if show_values and not plan:
         raise UsageError("--show-values goes with --plan")
     if is_chosen and (apply is not None or discard is not None):
-        raise UsageError("a plan has its own org, streams and mode: give --apply or --discard alone")
+        raise UsageError("a plan has its own org, streams and mode: pass --apply or --discard without other choices")
 
 
 def _check_choices(mode: SyncMode, *, quick: bool, rolling: bool, within: str | None, is_else: bool) -> None:
@@ -190,7 +190,7 @@ def _check_choices(mode: SyncMode, *, quick: bool, rolling: bool, within: str | 
     if rolling and (mode is not SyncMode.RECONCILE or is_else):
         raise UsageError("--rolling goes with --mode reconcile and chooses the streams itself")
     if quick and (mode is not SyncMode.INCREMENTAL or rolling or is_else):
-        raise UsageError("--quick chooses the streams itself, and reads changes only: give no other choice with it")
+        raise UsageError("--quick chooses the streams itself and reads changes only: pass it alone")
     if within and not rolling:
         raise UsageError("--within goes with --rolling")
 
@@ -254,8 +254,8 @@ def _report_interrupted(orgs: Sequence[Org], interrupted: "SyncInterrupted", *, 
     for org in orgs:
         done = [each for each in interrupted.reports[org.org_id].streams.values() if each.status == "succeeded"]
         rows = terminal.number_of(sum(result.fetched for result in done), "row")
-        terminal.say(f"{org.name}: done so far are {terminal.number_of(len(done), 'stream')} with {rows}")
+        terminal.say(f"{org.name}: done so far: {terminal.number_of(len(done), 'stream')} with {rows}")
     terminal.say(
-        f"sync {interrupted.sync_id} is interrupted; fetched pages are kept, and the same command goes on from there"
+        f"sync {interrupted.sync_id} was interrupted; fetched pages are kept, and the same command continues from there"
     )
     raise typer.Exit(130)

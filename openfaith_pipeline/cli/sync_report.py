@@ -52,7 +52,7 @@ def print_end(
                 terminal.report(line)
     terminal.say(f"each stream: openfaith-pipeline syncs show {sync_id}")
     if any(_is_changed(report) for report in reports.values()):
-        terminal.say(f"to take it back: openfaith-pipeline rollback {sync_id}")
+        terminal.say(f"to undo it: openfaith-pipeline rollback {sync_id}")
 
 
 def summarize(org: Org, report: "OrgReport") -> list[str]:

@@ -52,7 +52,7 @@ def show_all(
     )
     terminal.output().print(table)
     if not found:
-        nothing = "nothing was synced yet; next: openfaith-pipeline sync ORG"
+        nothing = "nothing has been synced yet; next: openfaith-pipeline sync ORG"
         terminal.say("no sync failed or was interrupted" if failing else nothing)
 
 

@@ -96,7 +96,7 @@ def confirm(question: str) -> None:
     except typer.Abort:
         if sys.stdin.isatty():
             raise
-        raise UsageError(f"{question} Nobody is there to answer: --yes says yes") from None
+        raise UsageError(f"{question} There is no terminal to answer on: pass --yes") from None
     if not is_wanted:
         raise typer.Abort
 

@@ -36,7 +36,7 @@ def verify(
     for the record itself. A sample takes at most half the requests of a sync that reads everything, and waits for
     every sync. Nothing is changed: only the report is kept, for the status page.
 
-    A change that is newer than the last sync is no difference; it is counted as behind.
+    A change that is newer than the last sync is not a difference; it is counted as behind.
 
     \b
     Examples:

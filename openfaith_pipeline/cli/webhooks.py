@@ -125,7 +125,7 @@ def replay_deliveries(
     statuses = status or ["failed"]
     unknown = sorted(set(statuses) - set(_STATUSES))
     if unknown:
-        raise UsageError(f"--status {unknown[0]!r} is none of {', '.join(_STATUSES)}")
+        raise UsageError(f"--status {unknown[0]!r} is not one of {', '.join(_STATUSES)}")
     with open_database(load_settings()) as database, database.connect() as connection:
         org_id = only_org_id(connection, org)
         since_utc = since.replace(tzinfo=UTC) if since else None
@@ -186,7 +186,7 @@ def _ensured_row(ensured: Ensured) -> list[str]:
 
 def _chosen(connection: psycopg.Connection[Any], names: list[str], *, all_orgs: bool) -> list[str]:
     if all_orgs == bool(names):
-        raise UsageError("name the orgs to subscribe, or give --all, but not both")
+        raise UsageError("name the orgs to subscribe, or pass --all, but not both")
     if all_orgs:
         return [org.org_id for org in list_orgs(connection) if org.paused_at is None]
     return org_ids_of(connection, names)

@@ -176,7 +176,7 @@ def _take(database: Database, secret: str, browser: str, statement: LiteralStrin
     if journey is None or not journey["is_good"]:
         raise UsageError(f"this link back was used before, or is older than ten minutes: {_begin_again(adapter)}")
     if not compare_digest(journey["browser_hash"], _hash(browser)):
-        raise UsageError(f"this connection was begun in another browser: {_begin_again(adapter)}")
+        raise UsageError(f"this connection was started in another browser: {_begin_again(adapter)}")
     return journey
 
 
@@ -257,7 +257,7 @@ def _org_of(connection: Connection[Any], account: Account, journey: Mapping[str,
     has_number = any(organization_id for org_id, organization_id in rows if org_id == expected)
     if theirs or has_number or not journey["invitation_hash"]:
         raise UsageError(
-            f"you have approved for {account.name}, which is not the church being reconnected:"
+            f"you approved access for {account.name}, which is not the church being reconnected:"
             f" sign in to {SOURCES[adapter].title} as a user of that church, and {_begin_again(adapter)}"
         )
     return str(expected)

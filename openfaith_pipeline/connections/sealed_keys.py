@@ -47,7 +47,7 @@ def unseal(sealed: bytes, passphrase: str) -> tuple[str, ...]:
         kept = json.loads(sealed)
         salt, cost = bytes.fromhex(kept["salt"]), {name: int(kept[name]) for name in _COST}
         if cost != _COST:  # as would take all memory
-            raise UsageError("the backup's key was encrypted in another way than `db backup` does")
+            raise UsageError("the backup's key was not encrypted by `db backup`")
         keys = json.loads(Fernet(_derived(passphrase, salt, **cost)).decrypt(kept["keys"].encode()))
         for key in keys:
             Fernet(key)
@@ -68,7 +68,7 @@ def put_keys(settings: Settings, keys: tuple[str, ...]) -> bool:
     path = settings.home / KEY_FILE
     if settings.encryption_keys or path.exists():
         where = "OPENFAITH_ENCRYPTION_KEYS" if settings.encryption_keys else str(path)
-        raise UsageError(f"{where} holds another key than the backup: move it away first")
+        raise UsageError(f"{where} holds a different key from the backup's: move it away first")
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

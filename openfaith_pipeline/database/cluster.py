@@ -140,8 +140,8 @@ def _place_of_data(files: ServerFiles, settings: Settings) -> Path:
     if recorded is not None:
         if not Path(recorded).exists():
             raise ConfigurationError(
-                f"{files.state} says that the data is in {recorded}, which is gone: bring it back,"
-                f" or delete {files.state} to begin with an empty database"
+                f"{files.state} says that the data is in {recorded}, which is gone: restore it,"
+                f" or delete {files.state} to start with an empty database"
             )
         return Path(recorded)
     data = files.directory / "data"
@@ -172,8 +172,8 @@ def _check_existing(cluster: Cluster, files: ServerFiles) -> None:
         )
     if not files.password.exists():
         raise ConfigurationError(
-            f"{files.password} is missing and the data in {cluster.data} opens with it only: bring it back,"
-            f" or move {files.directory} away to begin with an empty database"
+            f"{files.password} is missing and the data in {cluster.data} opens only with it: restore it,"
+            f" or move {files.directory} away to start with an empty database"
         )
 
 

@@ -112,7 +112,7 @@ def _failures_explained() -> Iterator[None]:
     except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
         cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
         if isinstance(cause, psycopg.errors.LockNotAvailable | psycopg.errors.QueryCanceled):
-            raise DatabaseUnavailable(f"the schema could not be upgraded, a table is in use: {cause}") from None
+            raise DatabaseUnavailable(f"the schema could not be upgraded because a table is in use: {cause}") from None
         if isinstance(cause, psycopg.errors.InsufficientPrivilege):
             raise ConfigurationError(f"the database's user may not upgrade the schema: {cause}") from None
         if isinstance(cause, psycopg.errors.FeatureNotSupported | psycopg.errors.DependentObjectsStillExist):

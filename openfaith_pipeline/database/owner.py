@@ -1,8 +1,9 @@
 """The two roles of the embedded server: the one that made the cluster, and the owner that the product works as.
 
 The first is a superuser, which can run programs as the server's account (COPY ... TO PROGRAM). So it only creates the
-database and its owner; everything else connects as the owner, which is no superuser. A database that an earlier version
-used as superuser is handed over, object by object: Postgres refuses REASSIGN OWNED for the role that made the cluster.
+database and its owner; everything else connects as the owner, which is not a superuser. A database that an earlier
+version used as superuser is handed over, object by object: Postgres refuses REASSIGN OWNED for the role that created
+the cluster.
 """
 
 from typing import Any, Final, LiteralString, cast

@@ -108,7 +108,7 @@ def stop_postmaster(cluster: Cluster, files: ServerFiles) -> None:
         logger.warning("Postgres does not shut down; stopping it immediately, it will recover at its next start")
         signal_processes(cluster, signal.SIGQUIT)
         if not _is_gone_within(15, files):
-            raise DatabaseUnavailable(f"Postgres on {cluster.data} does not stop; its process is {postmaster.pid}")
+            raise DatabaseUnavailable(f"Postgres on {cluster.data} did not stop: stop its process {postmaster.pid}")
 
 
 def signal_processes(cluster: Cluster, number: int) -> None:

@@ -42,7 +42,7 @@ REFUSED_BY_POSTGRES: Final[tuple[type[psycopg.Error], ...]] = (
     psycopg.NotSupportedError,
     *_refusals_among(psycopg.OperationalError, psycopg.InternalError),
 )
-"""Postgres errors that are no outage. They affect one stream or one church; the others continue.
+"""Postgres errors that are not outages. They affect one stream or one church; the others continue.
 
 psycopg files many of them under OperationalError: a limit, a full disk, a deadlock. So catch these first.
 """

@@ -113,7 +113,7 @@ def use_server(settings: Settings) -> Iterator[RunningServer]:
             with _turn(files):
                 _stop_if_unused(files, settings)
         except (DatabaseUnavailable, UsageError) as error:
-            logger.warning("the embedded Postgres could not be stopped and keeps running: %s", error)
+            logger.warning("the embedded Postgres could not be stopped and is still running: %s", error)
 
 
 def pin_server(settings: Settings) -> RunningServer:
@@ -184,7 +184,7 @@ def _ensure_running(files: ServerFiles, settings: Settings) -> RunningServer:
         server = RunningServer(postmaster.port, postmaster.pid, files.password.read_text())
         if _becomes_ready(server, cluster, files):
             return server
-    raise ConfigurationError(f"Postgres does not keep running ({files.log}): {log_tail(files)}")
+    raise ConfigurationError(f"Postgres stops again right after starting ({files.log}): {log_tail(files)}")
 
 
 def _stop_if_unused(files: ServerFiles, settings: Settings) -> None:
@@ -203,8 +203,8 @@ def _becomes_ready(server: RunningServer, cluster: Cluster, files: ServerFiles) 
             return True
         if "password authentication failed" in reason:
             raise ConfigurationError(
-                f"{files.password} is not the password of the data beside it: bring the right one back,"
-                f" or move {files.directory} away to begin with an empty database"
+                f"{files.password} is not the password of the data beside it: restore the right one,"
+                f" or move {files.directory} away to start with an empty database"
             )
         waited = time.monotonic() - began_at
         is_passing = any(sign in reason for sign in _PASSING)

@@ -32,7 +32,7 @@ def check_broker(url: str, wait_seconds: float, say: Callable[[str], None]) -> N
             _connect(url)
         except BrokerUnavailable as error:
             if wait_seconds and not is_said:
-                say(f"waiting {wait_seconds:.0f} s at most: {error}")
+                say(f"waiting up to {wait_seconds:.0f} s: {error}")
             is_said = True
             if time.monotonic() >= deadline:
                 raise
@@ -48,7 +48,7 @@ def _check_scheme(url: str) -> None:
     try:
         Connection(url)  # type: ignore[no-untyped-call]
     except ValueError as error:
-        raise ConfigurationError(f"OPENFAITH_CELERY_BROKER is no usable URL: {error}") from None
+        raise ConfigurationError(f"OPENFAITH_CELERY_BROKER is not a usable URL: {error}") from None
 
 
 def _connect(url: str) -> None:

@@ -15,7 +15,7 @@ from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.rollback import OrgRollback, RollbackOrder
 
 _NOTES: Final = frozenset((LOCAL_EDITS.full_name, CONFLICTS.full_name))
-"""Journaled tables that are no assets."""
+"""Journaled tables that are not assets."""
 
 
 def report_rollback(

@@ -1,7 +1,7 @@
 """Our assets in somebody else's Dagster: as a component with `defs.yaml`, and as a list of assets for `Definitions`.
 
 The assets bring their own resources, so that they merge with any others. Leases of runs, retries of lost runs, sweeps
-and schedules belong to the instance that we run, and are no part of it.
+and schedules belong to the instance that we run, and are not part of it.
 """
 
 from collections.abc import Collection, Sequence
@@ -38,7 +38,7 @@ def planning_center_assets(
     database_url: of the database that `openfaith-pipeline db upgrade` has prepared and where the orgs were added; it
     may be `dg.EnvVar("NAME")`. streams: names of streams or of products, with the parents they are read under; None
     for all. with_openfaith_tables: the canonical tables too.
-    Raises UsageError for no org or for one that is no org id, UnknownStream for a name that is neither.
+    Raises UsageError for no org or for one that is not an org id, UnknownStream for a name that is neither.
     """
     if not orgs:
         raise UsageError("name at least one org: `openfaith-pipeline org list` shows their ids")

@@ -47,7 +47,7 @@ class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def _found(self, dagsters: Database | None) -> Database:
         if not self.url:
             if dagsters is None:
-                raise ConfigurationError("Dagster's storage is not in our database: name ours, by `database_url`")
+                raise ConfigurationError("Dagster's storage is not in our database: set `database_url` to ours")
             return dagsters
         found = database_at(dagsters.settings if dagsters else load_settings(), self.url)
         check_current(found)

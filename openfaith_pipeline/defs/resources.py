@@ -182,7 +182,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             start = SyncStart(request.sync_id, request.run_id, mode, request.trigger, asked, _key_of(request))
             earlier = begin_sync(connection, start)
         if earlier is not None:
-            raise IdempotencyKeyReused(f"the sync {earlier.sync_id} was begun with this key, and has {earlier.status}")
+            raise IdempotencyKeyReused(f"the sync {earlier.sync_id} was started with this key and has {earlier.status}")
         try:
             yield failures
         except BaseException as error:  # also the exception that Dagster raises in a terminated run

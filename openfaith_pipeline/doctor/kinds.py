@@ -349,7 +349,7 @@ _WEBHOOKS: Final = (
         "subscriptions_elsewhere",
         Area.SUBSCRIPTIONS,
         Severity.WARNING,
-        "our subscriptions lead to another address than OPENFAITH_PUBLIC_URL",
+        "our subscriptions point to an address other than OPENFAITH_PUBLIC_URL",
         "openfaith-pipeline webhooks subscribe {org}",
     ),
     Kind(
@@ -419,7 +419,7 @@ _OPENFAITH: Final = (
         "edges_to_nothing",
         Area.OPENFAITH,
         Severity.ERROR,
-        "an end of these edges is no entity of the church",
+        "one end of these edges is not an entity of the church",
         _REPAIR,
         is_repairable=True,
     ),

@@ -91,7 +91,7 @@ def take_own_entities(workspace: Workspace, foreign: Sequence[DeadEnd]) -> None:
 
 
 def end_strays(workspace: Workspace, strays: Sequence[DeadEnd]) -> list[str]:
-    """Mark entities deleted that are no record's; returns the ids of those that may still be one's."""
+    """Mark entities deleted that belong to no record; returns the ids of those that may still be one's."""
     wanted = {each.key[0] for each in strays if each.place != edges.TABLE}
     for entity, ids in _by_entity(strays):
         statement = _MAY_END.format(

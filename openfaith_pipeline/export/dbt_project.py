@@ -61,7 +61,7 @@ writes nothing: to build models, give dbt a user with a schema of its own, and t
 def write_dbt_project(root: Path, relations: Sequence[Relation], settings: Settings) -> list[Path]:
     """Write the project, or its sources anew; returns the files written. UsageError where other files are there."""
     if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not _is_ours(root))):
-        raise UsageError(f"{root} is no dbt project that this wrote; name a new directory")
+        raise UsageError(f"{root} is not a dbt project written by this command; name a new directory")
     sources = root / "models" / "sources"
     sources.mkdir(parents=True, exist_ok=True)
     known = frozenset(relation.full_name for relation in relations)

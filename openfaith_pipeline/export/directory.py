@@ -53,7 +53,7 @@ class Directory:
         directory = self._root / schema
         directory.mkdir(mode=0o700, exist_ok=True)
         if directory.is_symlink():
-            raise UsageError(f"{directory} leads elsewhere; remove it, or name a new directory")
+            raise UsageError(f"{directory} is a symbolic link; remove it, or name a new directory")
         draft.replace(self._root / relative)
         self._written.add(relative)
 
@@ -90,7 +90,7 @@ def export_directory(root: Path, file_format: FileFormat) -> Iterator[Directory]
     earlier = _earlier_files(root, file_format)
     lock = take_lock(root / _LOCK)
     if lock is None:
-        raise UsageError(f"another export is writing to {root}; wait for its end, or name another directory")
+        raise UsageError(f"another export is writing to {root}; wait until it is done, or name another directory")
     try:
         yield Directory(root, file_format, earlier)
     finally:

@@ -86,14 +86,16 @@ def _check_replaceable(path: Path) -> None:
         with duckdb.connect(str(path), read_only=True) as there:
             there.table(_NOTE)
     except duckdb.Error as error:
-        raise UsageError(f"{path} is there and no export wrote it, or it is in use: {type(error).__name__}") from None
+        raise UsageError(
+            f"{path} exists and was not written by an export, or is in use: {type(error).__name__}"
+        ) from None
 
 
 def _check_ours(work: Path) -> None:
     """In a directory that others may use, one of them could have made it, to read along."""
     about = work.lstat()
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:
-        raise UsageError(f"{work} is in the way, and not yours alone; remove it, or name a file elsewhere")
+        raise UsageError(f"{work} is not a directory of yours alone; remove it, or name a file elsewhere")
 
 
 @contextmanager
@@ -106,7 +108,7 @@ def _workplace(path: Path) -> Iterator[Path]:
     _check_ours(work)
     lock = take_lock(work / "lock")
     if lock is None:
-        raise UsageError(f"another export is writing {path}; wait for its end, or name another file")
+        raise UsageError(f"another export is writing {path}; wait until it is done, or name another file")
     try:
         shutil.rmtree(work / "parquet", ignore_errors=True)
         (work / _DRAFT).unlink(missing_ok=True)

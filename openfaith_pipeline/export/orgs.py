@@ -26,7 +26,7 @@ def chosen_orgs(connection: Connection[Any], names: Sequence[str]) -> tuple[str,
     with connection.cursor(row_factory=class_row(NamedOrg)) as cursor:
         orgs = cursor.execute(_ORGS).fetchall()
     if not orgs:
-        raise UsageError("no church is here that this user may see: openfaith-pipeline db roles list")
+        raise UsageError("there is no church here that this user may see: openfaith-pipeline db roles list")
     return tuple(dict.fromkeys(_found(orgs, name).org_id for name in names)) or tuple(org.org_id for org in orgs)
 
 
@@ -34,5 +34,5 @@ def _found(orgs: Sequence[NamedOrg], name: str) -> NamedOrg:
     found = find_among(orgs, name)
     if found is None:
         listed = ", ".join(f"{org.name} ({org.org_id})" for org in orgs[:_MOST_LISTED])
-        raise UnknownOrg(f"no org {name[:80]!r} is here; there are {listed}")
+        raise UnknownOrg(f"no org {name[:80]!r} is here; there are: {listed}")
     return found

@@ -40,7 +40,7 @@ def select(settings: Settings, names: Sequence[str]) -> Selection:
     chosen: dict[str, bool] = {}  # full name -> whether it was named itself
     for name in names:
         if name not in known:
-            raise UsageError(f"there is nothing {name!r} to export; {_hint(name, known)}")
+            raise UsageError(f"there is no {name!r} to export; {_hint(name, known)}")
         found = known[name]
         is_single = name not in GROUPS and name not in PRODUCTS
         chosen.update({each: chosen.get(each, False) or is_single for each in found})

@@ -191,7 +191,7 @@ def _give_up(connection: Connection[Any], sync_id: str, streams: Sequence[Planne
     for org_id in dict.fromkeys(stream.org_id for stream in streams):
         names = [stream.stream for stream in streams if stream.org_id == org_id]
         if held := lock_holders(connection, org_id, names):
-            raise StreamBusy(f"{next(iter(held))} of {org_id} is being synced; wait until that has ended")
+            raise StreamBusy(f"{next(iter(held))} of {org_id} is being synced; wait until that is done")
         given_up = connection.execute(
             "UPDATE sync.stream_syncs SET status = 'abandoned', checkpoint = NULL, finished_at = now()"
             " WHERE sync_id = %s AND org_id = %s AND status = 'planned' RETURNING id, stream",

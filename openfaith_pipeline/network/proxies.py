@@ -102,7 +102,7 @@ def _is_exempt(url: httpx.URL) -> bool:
     except ValueError:
         raise ConfigurationError(
             f"{variable} must be a list of hosts, addresses and networks, separated by commas; one of its entries is"
-            " none of these"
+            " not"
         ) from None
 
 

@@ -18,7 +18,7 @@ _logger = logging.getLogger(__name__)
 class RetryLimits:
     """Limits for the retries of one call.
 
-    attempts: failures after which it is given up; a 429, which dictates a wait, is no failure.
+    attempts: failures after which it is given up; a 429, which dictates a wait, is not a failure.
     total: no attempt is scheduled to begin later than this after the first was sent, whatever the reason.
     own_attempts: failures in the same way while other calls succeed.
     unreached_attempts: as `attempts`, where no connection can be made and none was ever made.
@@ -64,7 +64,7 @@ class Patience:
     """Effort of one call so far, and the decision about its retries.
 
     requests: sent so far. waited_seconds: spent on the rate limit, ours or the server's; backoff is not counted. The
-    total time starts with the first request: waiting for a permit before that is no fault.
+    total time starts with the first request: waiting for a permit before that is not a fault.
     """
 
     def __init__(

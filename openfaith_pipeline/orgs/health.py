@@ -16,7 +16,7 @@ from openfaith_pipeline.sources import SOURCES, STREAMS, names_of_source, stream
 
 State = Literal["connected", "degraded", "needs_reconnect", "paused", "not_connected", "never_synced"]
 
-# Without COLLATE, the index would be searched for each stream's name. The last subquery is no EXISTS: that would be
+# Without COLLATE, the index would be searched for each stream's name. The last subquery is not an EXISTS: that would be
 # hashed, which reads every state of every org.
 _HEALTH: Final = """
 SELECT org.org_id, org.paused_at IS NOT NULL, connection.state, connection.reason,

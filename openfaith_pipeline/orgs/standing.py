@@ -27,7 +27,7 @@ never_synced: no stream has ever succeeded.
 STANDINGS: Final[tuple[Standing, ...]] = get_args(Standing)
 """Worst first."""
 
-# The last subquery is no EXISTS: that would be hashed, which reads every state of every org.
+# The last subquery is not an EXISTS: that would be hashed, which reads every state of every org.
 # A stream is late by its last success or, without one, by its first sync. One that the org does not sync is never late.
 _OF_SOURCE: Final = """
 SELECT org.org_id, org.name, CASE

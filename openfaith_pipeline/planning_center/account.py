@@ -26,7 +26,7 @@ async def read_account(base_url: str, credentials: Credentials, retry: RetryLimi
         case {"type": "Organization", "id": str(number), "attributes": {"name": str(name)}}:
             return Account(storable(number), storable(name))
     root = f"{base_url}{Product.PEOPLE.path_prefix}"
-    raise UnexpectedResponse(f"{root} does not say whose it is; is it {PLANNING_CENTER.title}?")
+    raise UnexpectedResponse(f"{root} does not name its organization; is it {PLANNING_CENTER.title}?")
 
 
 async def read_root(client: Client) -> Document:

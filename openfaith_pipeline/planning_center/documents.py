@@ -18,7 +18,7 @@ def read_document(
     received_at: datetime,
     served_at: datetime | None = None,
 ) -> Document:
-    """Raise UnexpectedResponse for a JSON object that is no JSON:API document with data."""
+    """Raise UnexpectedResponse for a JSON object that is not a JSON:API document with data."""
     if "data" not in body:
         raise UnexpectedResponse(f"{call}: the response has no data")
     data = body["data"]

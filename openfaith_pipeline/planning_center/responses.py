@@ -130,7 +130,7 @@ def read_body(response: httpx.Response, call: Call) -> dict[str, Any]:
     if body is None:
         kind = _CONTENT_TYPE.match(response.headers.get("content-type", ""))
         shown = kind[0] if kind else "no content type"
-        raise TransientError(f"{call}: {response.status_code}, but the body is no JSON object ({shown})")
+        raise TransientError(f"{call}: {response.status_code}, but the body is not a JSON object ({shown})")
     return body
 
 

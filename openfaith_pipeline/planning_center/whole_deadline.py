@@ -35,7 +35,7 @@ class WholeDeadline:
         finally:
             timer.cancel()
         if self._is_over:  # whatever it looked like: a connection that was shut down ends a body without a length
-            raise httpx.ReadTimeout("the answer does not come to its end")
+            raise httpx.ReadTimeout("the response did not end in time")
         if failure:
             raise failure
 

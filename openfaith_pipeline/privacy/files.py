@@ -13,7 +13,7 @@ from openfaith_pipeline.errors import UsageError
 def private_file(path: Path) -> Iterator[BinaryIO]:
     """A file that appears under its name once it is written. Raises UsageError if there is one of that name."""
     if path.exists():
-        raise UsageError(f"{path} exists already; name another file, or move that one away")
+        raise UsageError(f"{path} already exists; name another file, or move that one away")
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -24,6 +24,6 @@ def private_file(path: Path) -> Iterator[BinaryIO]:
         try:
             os.link(draft, path)
         except FileExistsError:
-            raise UsageError(f"{path} exists by now; name another file") from None
+            raise UsageError(f"{path} has been created meanwhile; name another file") from None
     finally:
         draft.unlink(missing_ok=True)

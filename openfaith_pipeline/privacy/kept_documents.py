@@ -85,7 +85,7 @@ def _clean_quarantine(connection: Connection[Any], org_id: str, erased: Erased) 
     cleaned = 0
     for identifier, name, record_id, record, parents in entries:
         stream, kept = STREAMS.get(name), None
-        # What is no record could be of anybody, and so could one of a stream that this version does not have.
+        # What is not a record could be of anybody, and so could one of a stream that this version does not have.
         if stream is not None and isinstance(record, dict) and not erased.has(name, record_id):
             kept = _kept(stream, erased, Record(record, parents or {}))
         if kept is None:

@@ -73,7 +73,7 @@ def _erase(
     erasure_id = str(uuid4())
     with connection.cursor() as cursor:
         if not is_registered(connection, org_id):
-            raise UnknownOrg(f"there is no org {org_id!r}, and there has been none")
+            raise UnknownOrg(f"there is no org {org_id!r}, and there never was one")
         erased_at = certify(cursor, erasure_id, org_id, "org", by, {})
         counts = remove_org(connection, schema, org_id, tell)
         add_counts(connection, erasure_id, counts)

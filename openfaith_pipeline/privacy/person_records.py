@@ -102,7 +102,7 @@ def check_known(cursor: Cursor[Any], records: PersonRecords) -> None:
         (records.org_id, person.raw_table, list(records.person_ids)),
     ).fetchone()
     if entry is None and not any(ids for name, ids in records.own.items() if not PERSONAL.is_person(name)):
-        raise UsageError(f"nothing is stored of a person {records.person_ids[0]!r} in {records.org_id}")
+        raise UsageError(f"nothing is stored about a person {records.person_ids[0]!r} in {records.org_id}")
 
 
 def find_records(cursor: Cursor[Any], org_id: str, person_ids: tuple[str, ...]) -> PersonRecords:

@@ -19,7 +19,7 @@ def once_free(act: Callable[[], _Result], *, wait: bool, tell: Callable[[str], N
             return act()
         except StreamBusy as busy:
             if not wait:
-                raise StreamBusy(f"{busy}; --wait waits until it has ended") from None
+                raise StreamBusy(f"{busy}; --wait waits until it is done") from None
             if not has_told:
                 tell(f"waiting: {busy}")
             has_told = True

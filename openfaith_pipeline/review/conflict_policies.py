@@ -105,7 +105,7 @@ def check_noted(connection: Connection[Any], schema: str, policy: Policy) -> Non
     ]
     if missing:
         raise UsageError(
-            f"nobody notes who changes {missing[0]} ({len(missing)} of {len(CANONICAL.tables)} tables): its owner"
+            f"who changes {missing[0]} is not recorded ({len(missing)} of {len(CANONICAL.tables)} tables): its owner"
             f" has to GRANT TRIGGER ON ALL TABLES IN SCHEMA {schema} to our database user;"
             " then: openfaith-pipeline db upgrade"
         )
@@ -149,7 +149,7 @@ def _named(name: str, known: Iterable[str], kind: str) -> str:
     found = plain.get(_plain(name))
     if found is None:
         close = [plain[each] for each in get_close_matches(_plain(name), plain)] or sorted(plain.values())[:8]
-        raise UsageError(f"{name!r} is no {kind}; try {', '.join(close)}")
+        raise UsageError(f"{name!r} is not a {kind}; try {', '.join(close)}")
     return found
 
 

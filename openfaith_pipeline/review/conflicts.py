@@ -90,5 +90,5 @@ def waiting_conflicts(connection: Connection[Any], ids: Sequence[str]) -> list[C
     found = list_conflicts(connection, ids=ids)
     missing = sorted(set(ids) - {each.id for each in found})
     if missing:
-        raise UsageError(f"{', '.join(missing)} waits for no decision; see: openfaith-pipeline review list --all")
+        raise UsageError(f"not waiting for a decision: {', '.join(missing)}; see: openfaith-pipeline review list --all")
     return found

@@ -110,7 +110,9 @@ def held_rows(connection: Connection[Any], held: HeldDeletion, ids: Sequence[str
 
 
 def _none_waits(held_id: int) -> UsageError:
-    return UsageError(f"no held deletion {held_id} waits for a decision; see: openfaith-pipeline deletes list --all")
+    return UsageError(
+        f"no held deletion {held_id} is waiting for a decision; see: openfaith-pipeline deletes list --all"
+    )
 
 
 async def get_held(connection: AsyncConnection[Any], held_id: int) -> tuple[HeldDeletion, list[str]]:

@@ -84,7 +84,7 @@ def parse_name(name: str) -> tuple[Kind, int]:
     """The kind and number of an item's name; UsageError for another text."""
     found = _NAME.fullmatch(name)
     if found is None:
-        raise UsageError(f"{name[:80]!r} is no item of a review; they are called deletion-3, conflict-7, quarantine-12")
+        raise UsageError(f"{name[:80]!r} is not a review item: name one like deletion-3, conflict-7 or quarantine-12")
     return Kind(found[1]), int(found[2])
 
 

@@ -44,7 +44,7 @@ def read_keys(entries: Sequence[SecretStr]) -> tuple[ApiKey, ...]:
     """
     keys = tuple(_read(number, entry) for number, entry in enumerate(entries, start=1))
     if len({key.name for key in keys}) < len(keys):
-        raise ConfigurationError("OPENFAITH_API_KEYS: two keys have one name; give each its own")
+        raise ConfigurationError("OPENFAITH_API_KEYS: two keys have the same name; give each its own")
     return keys
 
 
@@ -71,7 +71,7 @@ def _scopes(number: int, written: str) -> frozenset[str]:
     if unknown := scopes - SCOPES:
         raise ConfigurationError(
             f"OPENFAITH_API_KEYS: entry {number} has the scope {min(unknown)[:40]!r};"
-            f" there are {', '.join(sorted(SCOPES))}"
+            f" the scopes are {', '.join(sorted(SCOPES))}"
         )
     return scopes
 

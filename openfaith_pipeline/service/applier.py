@@ -112,9 +112,9 @@ async def _end_left_over(database: Database) -> None:
     while not is_canceled():
         try:
             if count := await asyncio.to_thread(_end_expired, database):
-                _log.warning("%s syncs whose processes are gone are ended as interrupted", count)
+                _log.warning("%s syncs were ended as interrupted: their processes are gone", count)
         except (OpenFaithError, *TROUBLE) as error:
-            _log.error("left-over syncs could not be looked for: %s", type(error).__name__)
+            _log.error("cannot search for left-over syncs: %s", type(error).__name__)
         await asyncio.sleep(CHECK_SECONDS)
 
 

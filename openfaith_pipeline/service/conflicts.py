@@ -100,7 +100,7 @@ def decide(
     visitor.check_org(org_id)
     with request.app.state.pool.connection() as connection:
         if not list_conflicts(connection, org_id, ids=[conflict_id]):
-            raise NothingHere("this conflict waits for no decision")
+            raise NothingHere("this conflict is not waiting for a decision")
     done = decide_conflicts(
         request.app.state.database, [conflict_id], decision, f"key {visitor.name}", trigger="service"
     )

@@ -103,4 +103,4 @@ def _counted(receive: Receive) -> Receive:
 
 
 def _too_large() -> BodyTooLarge:
-    return BodyTooLarge(f"the body may have {MOST_BODY_BYTES:,} bytes at most")
+    return BodyTooLarge(f"the body may have at most {MOST_BODY_BYTES:,} bytes")

@@ -45,7 +45,7 @@ def idempotency_key(request: Request) -> str | None:
     """The Idempotency-Key header. Raises UsageError for an invalid key, or for several."""
     given = request.headers.getlist("idempotency-key")
     if len(given) > 1:
-        raise UsageError("one Idempotency-Key at most")
+        raise UsageError("send at most one Idempotency-Key")
     key = given[0].strip() if given else None
     check_key(key)
     return key

@@ -46,7 +46,7 @@ def read_calls(path: str, body: Any, *, is_batch: bool) -> list[Call]:
         return [_call(path, body)]
     procedures = path.split(",")
     if len(procedures) > MOST_CALLS:
-        raise BodyNotRead(f"a batch has {MOST_CALLS} calls at most")
+        raise BodyNotRead(f"a batch may have at most {MOST_CALLS} calls")
     if not isinstance(body, dict):
         raise BodyNotRead('the body of a batch is an object of inputs by number: {"0": {...}}')
     return [_call(procedure, body.get(str(number))) for number, procedure in enumerate(procedures)]

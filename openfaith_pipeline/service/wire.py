@@ -234,7 +234,7 @@ class Wire(HttpToolsProtocol):
 
 
 def may_be_dropped(scope: Scope) -> None:
-    """Until its answer, let the request's connection be dropped where room is short: the answer is no loss."""
+    """Until its response, let the request's connection be dropped where memory is short; losing it costs nothing."""
     if _DROPPABLE in scope:
         scope[_DROPPABLE]()
 

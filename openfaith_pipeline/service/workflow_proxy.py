@@ -98,7 +98,7 @@ def _waiting(request: Request, visitor: Visitor) -> Iterator[None]:
     waiting: Counter[str] = request.app.state.waiting
     if waiting[visitor.name] >= MOST_WAITING:
         raise TooManyCalls(
-            f"{MOST_WAITING} calls of yours wait for the end of an execution: use /discard", _WAIT_SECONDS
+            f"{MOST_WAITING} of your calls are already waiting for an execution to end: use /discard", _WAIT_SECONDS
         )
     waiting[visitor.name] += 1
     try:

@@ -239,7 +239,7 @@ class _Exchange:
 def change(editor: Editor, action: str, **arguments: object) -> object:
     """Make a change by its name; raise ValueError for an unknown one."""
     if action not in ("edit", "drop", "add", "delete", "announce", "merge", "inject"):
-        raise ValueError(f"no change is called {action}")
+        raise ValueError(f"there is no change {action!r}")
     return getattr(editor, action)(**arguments)
 
 

@@ -123,7 +123,7 @@ class Church:
     def truth(self, stream: str) -> list[dict[str, Any]]:
         """Every record of a stream, listed or not: id, attributes and declared relationships.
 
-        Attributes that must not be stored are in `withheld`. A record that is no resource object is `{"id", "raw"}`.
+        Attributes that must not be stored are in `withheld`. A record that is not a resource object is `{"id", "raw"}`.
         Where records are only reachable through parents, those that some parent names.
         """
         table = self.table(stream)

@@ -1,4 +1,4 @@
-"""`/_control/...`: the endpoint for tests and the demo. It is no part of Planning Center and needs no credentials."""
+"""`/_control/...`: the endpoint for tests and the demo. It is not part of Planning Center and needs no credentials."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping

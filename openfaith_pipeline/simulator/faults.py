@@ -38,7 +38,7 @@ class Script(Data):
 
     def __post_init__(self) -> None:
         if self.answer not in (*Faults.KINDS, *SCRIPTED, *HOSTILE, "pass"):
-            raise ValueError(f"there is no answer called {self.answer}")
+            raise ValueError(f"there is no answer {self.answer!r}")
 
 
 SCRIPTED: Mapping[str, Callable[[], Answer]] = {

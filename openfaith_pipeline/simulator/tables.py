@@ -101,7 +101,7 @@ class Table:
         return self.codec.decode(id, resource, self.hidden(id))
 
     def hidden(self, id: int) -> Hidden:
-        """Parts of a record that lists do not show; empty for a record that is no resource object."""
+        """Parts of a record that lists do not show; empty for a record that is not a resource object."""
         return self._hidden.get(id, ())
 
     def is_raw(self, id: int) -> bool:

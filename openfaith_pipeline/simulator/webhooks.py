@@ -217,7 +217,7 @@ class SubscriptionDesk:
         self._clock = clock
 
     def answer(self, church: Church, method: str, path: str, body: bytes) -> Answer | None:
-        """The response, or None if the request is no such write."""
+        """The response, or None if the request is not such a write."""
         parts = _PATH.fullmatch(path)
         if parts is None:
             return None

@@ -210,7 +210,7 @@ class _Applying:
         """By stream, the rest of its result. A stream that cannot be published stays planned."""
         walk, verdict = planned.walk, planned.verdict
         if walk is None:
-            raise PlanStale(f"this version reads {', '.join(planned.streams)} otherwise than the one that planned it")
+            raise PlanStale(f"this version reads {', '.join(planned.streams)} differently from the one that planned it")
         session = await opened(self.place.pool, lambda connection: open_planned(connection, self.request, walk))
         async with self.place.pool.connection() as connection:
             try:

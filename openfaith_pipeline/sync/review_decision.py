@@ -65,7 +65,7 @@ def _of_entries(database: Database, numbers: Sequence[int], decision: Decision, 
         found = {number: list_quarantined(connection, entry_id=number) for number in numbers}
     missing = [f"{Kind.QUARANTINE}-{number}" for number, entries in found.items() if not entries]
     if missing:
-        raise UsageError(f"{', '.join(missing)} waits for no decision; see: openfaith-pipeline review list --all")
+        raise UsageError(f"not waiting for a decision: {', '.join(missing)}; see: openfaith-pipeline review list --all")
     entries = [entry for each in found.values() for entry in each]
     if decision is Decision.REJECT:
         asyncio.run(_close(database, entries))

@@ -137,7 +137,7 @@ def _check(connection: Connection[Any], order: RollbackOrder) -> list[str]:
     if row is None:
         raise UnknownSync(f"there is no sync {order.sync_id}; `openfaith-pipeline sync --json` and Dagster name them")
     if row[0] == "rolled_back":
-        raise UsageError(f"{order.sync_id} is rolled back already; its rollback is a sync too, and can be rolled back")
+        raise UsageError(f"{order.sync_id} is already rolled back; its rollback is also a sync, and can be rolled back")
     if not order.is_over:
         check_ended(connection, order.sync_id)
     touched = {

@@ -51,7 +51,7 @@ def _host(parts: SplitResult) -> str:
         try:
             return f"[{IPv6Address(host)}]"
         except ValueError:
-            raise ValueError("has brackets around something that is no IPv6 address") from None
+            raise ValueError("has brackets around something that is not an IPv6 address") from None
     try:
         # Python loads that codec when it is first used, which a process that has changed its user may not be able to.
         name = host.lower() if host.isascii() else host.encode("idna").decode().lower()

@@ -51,7 +51,7 @@ def custom_fields(entity: Entity, enrichments: Sequence[Enrichment] = ()) -> sql
 
 def items_of_others(column: str, key: str) -> sql.Composable:
     """SQL for the items of the list `column` of `e` whose `key` is not ours; `[]` for a new row."""
-    # Lax jsonpath takes even a value that is no list, or items that are no objects, without an error.
+    # Lax jsonpath takes even a value that is not a list, or items that are not objects, without an error.
     path = f'$[*] ? (!(@.{key} == "{ADAPTER}"))'
     return sql.SQL("CASE WHEN e.id IS NULL THEN '[]'::jsonb ELSE jsonb_path_query_array({}, {}) END").format(
         sql.Identifier("e", column), sql.Literal(path)

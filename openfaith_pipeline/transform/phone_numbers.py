@@ -13,7 +13,7 @@ from openfaith_pipeline.transform.workspace import Workspace
 
 
 def format_e164(number: str, country_code: str | None) -> str | None:
-    """The number as E.164, None when it is no possible number or has no known country."""
+    """The number as E.164, None when it is not a possible number or has no known country."""
     try:
         parsed = phonenumbers.parse(number, country_code.upper() if country_code else None)
     except phonenumbers.NumberParseException:

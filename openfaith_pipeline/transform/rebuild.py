@@ -25,7 +25,7 @@ from openfaith_pipeline.transform.workspace import UNWATCHED, Watching, Workspac
 
 CAUSE: Final = "rebuild"
 
-# A row with the id of another type's entity is no record's: OpenFaith's engine has joined the two by the record's id.
+# A row with the id of another type's entity is not a record's: OpenFaith's engine joined the two by the record's id.
 # Of several rows with one id, as after a merge, the live one has it, then the older one.
 _LOST: Final = sql.SQL("""
 ("orgId", adapter, "entityType", "externalId", "entityId",

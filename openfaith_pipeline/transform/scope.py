@@ -251,7 +251,7 @@ def _find_moved(workspace: Workspace) -> None:
     """Complete `transform_moved`: the records in scope that may have taken up or lost edges of records that name them.
 
     Those are linked for the first time, deleted or back (`refresh_links` notes both), merged, deleted by a person so
-    that the link does not show it, or without a raw row. Other changes of a record are no concern of its namers.
+    that the link does not show it, or without a raw row. Other changes do not concern the records that name it.
     """
     _add_moved(workspace, sql.SQL("SELECT stream, external_id FROM pg_temp.transform_links"))
     _add_moved(

@@ -162,7 +162,7 @@ def _transform_all(workspace: Workspace, *, is_full: bool) -> dict[str, Transfor
     results = compare_everything(workspace)
     if followed is None:
         return results
-    # Changes by others in these moments are no miss.
+    # Changes by others in these moments are not misses.
     is_undisturbed = is_undisturbed and not changes.are_noted(workspace)
     return {name: _together(followed[name], result, is_undisturbed) for name, result in results.items()}
 

@@ -172,7 +172,7 @@ def _read(delivery: Delivery) -> _Told | str:
         or not 0 < len(identifier) <= MOST_ID_CHARACTERS
         or resource.get("type") != event.stream.type
     ):
-        return f"its payload is no record of type {event.stream.type} with a usable id"
+        return f"its payload is not a record of type {event.stream.type} with a usable id"
     for name in ("attributes", "relationships"):
         if not isinstance(resource.get(name) or {}, dict):
             return f"its payload's {name} are not an object"

@@ -78,7 +78,7 @@ class Answers:
 async def ask(pool: AsyncConnectionPool[Any], client: Client, org_id: str, questions: Sequence[Question]) -> Answers:
     """Fetch records of one stream, some concurrently.
 
-    A record that may not be read, or a response that is no record, counts as answered: another request would not help.
+    A record that may not be read, or a response that is not a record, counts as answered: asking again would not help.
     """
     if not questions:
         return Answers()

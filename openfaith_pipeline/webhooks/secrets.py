@@ -123,6 +123,7 @@ def _opened(cipher: Cipher, org_id: str, subscription_id: str, sealed: bytes) ->
     plain = json.loads(cipher.decrypt(sealed))
     if plain[:2] != [org_id, subscription_id]:
         raise ConfigurationError(
-            f"a webhook secret stored for {org_id} belongs to another: openfaith-pipeline webhooks subscribe {org_id}"
+            f"a webhook secret stored for {org_id} belongs to another subscription:"
+            f" openfaith-pipeline webhooks subscribe {org_id}"
         )
     return str(plain[2])

@@ -95,7 +95,7 @@ class Workflow(Generic[P]):
     def __post_init__(self) -> None:
         names = [activity.name for activity in self.activities]
         if len(set(names)) < len(names):
-            raise ValueError(f"{self.name} has two activities of one name: {', '.join(names)}")
+            raise ValueError(f"{self.name} has two activities with the same name: {', '.join(names)}")
         for name in (self.name, *names):
             if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
                 raise ValueError(f"{name!r} is not a valid name: use a letter, then letters, digits and underscores")

@@ -24,7 +24,7 @@ ORG = "org_01h455vb4pex5vsknk084sn02q"
 BEFORE: dict[str, Any] = json.loads(
     gzip.decompress(Path(__file__).with_name("before_declarations.json.gz").read_bytes())
 )
-# Columns that later declarations add are no change of these tables.
+# Columns that later declarations add do not change these tables.
 COLUMNS = """
 SELECT column_name, data_type, is_nullable, column_default FROM information_schema.columns
 WHERE table_schema || '.' || table_name = %s

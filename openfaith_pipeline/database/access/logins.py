@@ -80,13 +80,13 @@ def make_roles(database: Database) -> list[str]:
 def make_owner(database: Database) -> None:
     """Hand a database that was made as a superuser over to `openfaith_owner`, which is none, with all that is in it.
 
-    Raises UsageError where the configured user is no superuser.
+    Raises UsageError where the configured user is not a superuser.
     """
     if database.administrator_url and database.settings.is_embedded:
         raise UsageError("the embedded Postgres works as openfaith_owner already")
     with psycopg.connect(database.url, autocommit=True) as connection:
         if connection.info.parameter_status("is_superuser") != "on":
-            raise UsageError(f"{connection.info.user} is no superuser: there is nothing to hand over")
+            raise UsageError(f"{connection.info.user} is not a superuser: there is nothing to hand over")
         is_new = _of_the_server(connection, OWNER) is None
         password = secrets.token_urlsafe(24)
         hand_over(connection, password, connection.info.user)
@@ -119,7 +119,7 @@ def remove_reader(database: Database, login: str) -> None:
     """Drop a login of one's own; its connections end at their next statement, which may no longer see anything."""
     known = {reader.login for reader in list_readers(database)}
     if login not in known or login in READERS:
-        raise UsageError(f"{login} is no reader that can be removed; `db roles list` shows them")
+        raise UsageError(f"{login} is not a reader that can be removed; `db roles list` shows those that are")
     with database.connect() as connection:
         connection.execute("DELETE FROM sync.readers WHERE login = %s", (login,))
     with _administrator(database) as administrator:
@@ -131,10 +131,10 @@ def remove_reader(database: Database, login: str) -> None:
 def renew_password(database: Database, login: str) -> None:
     """Give a login of ours a new password; the old one opens nothing from now on."""
     if login not in {WRITER, *(reader.login for reader in list_readers(database))}:
-        raise UsageError(f"{login} is no login of this database; `db roles list` shows them")
+        raise UsageError(f"{login} is not a login of this database; `db roles list` shows them")
     with _administrator(database) as administrator:
         if _of_the_server(administrator, login) is None:
-            raise UsageError(f"the server has no role {login}: `db roles` makes it")
+            raise UsageError(f"the server has no role {login}: `db roles` creates it")
         _set_password(database, administrator, login)
 
 
@@ -147,7 +147,9 @@ def list_readers(database: Database) -> list[Reader]:
 
 def _check_name(login: str, *, sees_giving: bool) -> None:
     if not _NAME.fullmatch(login) or login.startswith("pg_") or login in {WRITER, ALL_ORGS}:
-        raise UsageError(f"{login!r} cannot be a reader's name: take small letters, digits and _, at most 63 in all")
+        raise UsageError(
+            f"{login!r} cannot be a reader's name: use lowercase letters, digits and _, at most 63 characters"
+        )
     if login in READERS and (login == READER) != sees_giving:
         raise UsageError(f"{READER} sees giving and {READER_NO_GIVING} does not; choose the other of them")
 
@@ -161,7 +163,7 @@ def _check_role(database: Database, administrator: Connection[Any], login: str) 
     is_plain = can_login and not may_do_more and {*memberships} <= {*READERS, ALL_ORGS}
     is_ours = login in READERS or login in {reader.login for reader in list_readers(database)}
     if not (is_plain and (is_ours or {*memberships} & {*READERS})):
-        raise UsageError(f"the server has a role {login} already, which is no reader of ours: choose another name")
+        raise UsageError(f"the server already has a role {login}, which is not one of our readers: choose another name")
 
 
 def _make_login(database: Database, administrator: Connection[Any], reader: Reader) -> None:

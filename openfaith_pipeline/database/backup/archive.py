@@ -51,7 +51,7 @@ class Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Raises UsageError where the file is no backup of ours, or one of a later form."""
+    """Raises UsageError where the file is not a backup of ours, or one of a later form."""
     content = _part(path, MANIFEST)
     try:
         if content and json.loads(content)["format"] != FORMAT:
@@ -60,7 +60,7 @@ def read_manifest(path: Path) -> Manifest:
             )
         return TypeAdapter(Manifest).validate_json(content or b"", strict=True)
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise UsageError(f"{path} is no backup made by `db backup`") from None
+        raise UsageError(f"{path} is not a backup made by `db backup`") from None
 
 
 def read_sealed_key(path: Path) -> bytes | None:
@@ -79,7 +79,7 @@ def _part(path: Path, name: str) -> bytes | None:
         except (*_DAMAGE, RuntimeError, OSError):
             raise UsageError(f"{path} is damaged: {name} cannot be read") from None
     if len(content) > _MOST_BYTES:
-        raise UsageError(f"{path} is no backup made by `db backup`: {name} is too large")
+        raise UsageError(f"{path} is not a backup made by `db backup`: {name} is too large")
     return content
 
 
@@ -89,7 +89,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile:
-        raise UsageError(f"{path} is no backup made by `db backup`, or is not whole") from None
+        raise UsageError(f"{path} is not a backup made by `db backup`, or is incomplete") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     with archive:
@@ -103,4 +103,4 @@ def dump_within(path: Path) -> Iterator[IO[bytes]]:
         with opened(path) as archive, archive.open(DUMP) as dump:
             yield dump
     except _DAMAGE:
-        raise UsageError(f"{path} is damaged: it is not as it was written") from None
+        raise UsageError(f"{path} is damaged: its checksum does not match") from None

@@ -35,7 +35,7 @@ def write_backup(
     Raises UsageError where there is a file of that name, DatabaseUnavailable where pg_dump does not finish.
     """
     if path.exists():
-        raise UsageError(f"{path} exists; a backup replaces no file: name another")
+        raise UsageError(f"{path} already exists, and a backup never overwrites a file: name another")
     with database.connect() as connection:
         check_no_restore(connection)
         tools = find_tools(database.settings, connection.info.server_version // 10000)
@@ -60,7 +60,7 @@ def verify(path: Path, tools: Tools) -> int:
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged:
-        raise DatabaseUnavailable(f"{path} is damaged: {damaged} is not as it was written")
+        raise DatabaseUnavailable(f"{path} is damaged: the checksum of {damaged} does not match")
     return len(contents(path, tools))
 
 
@@ -154,7 +154,7 @@ def _draft_of(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         _named(draft, path)
     except FileExistsError:
-        raise UsageError(f"{path} exists; a backup replaces no file: name another") from None
+        raise UsageError(f"{path} already exists, and a backup never overwrites a file: name another") from None
     finally:
         draft.unlink(missing_ok=True)
 

@@ -152,7 +152,7 @@ def _check_schemas(database: Database, manifest: Manifest) -> None:
         ("OPENFAITH_VIEWS_SCHEMA", settings.views_schema, manifest.views_schema),
     ):
         if has != wants:
-            raise ConfigurationError(f"the backup was made with {variable}={wants}: set it so, too")
+            raise ConfigurationError(f"the backup was made with {variable}={wants}: set the same value here")
 
 
 def _removal(connection: Connection[Any]) -> str:

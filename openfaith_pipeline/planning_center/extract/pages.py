@@ -100,7 +100,7 @@ CAME_SHORT = "a page held fewer records than its position in the listing implies
 def came_short(document: Document, rows: list[Any], offset: int) -> bool:
     """Whether the page at `offset` has a next page that does not begin after its last row.
 
-    A smaller page size than requested is no shortage: then the next page begins where this one ends.
+    A smaller page size than requested does not end the listing: the next page begins where this one ends.
     """
     return document.next_offset is not None and document.next_offset != offset + len(rows)
 

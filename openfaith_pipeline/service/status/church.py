@@ -101,7 +101,7 @@ def read_stream(connection: Connection[Any], org_id: str, name: str) -> StreamPa
     [status] = statuses_of(connection, [get_org(connection, org_id)], DEFAULT_SOURCE.adapter)
     found = next((stream for stream in status.streams if stream.stream == name), None)
     if found is None:
-        raise NothingHere(f"nothing was synced of a stream {name[:80]!r} yet")
+        raise NothingHere(f"no stream {name[:80]!r} has been synced yet")
     with connection.cursor(row_factory=dict_row) as cursor:
         syncs = cursor.execute(_STREAM_SYNCS, (org_id, name, _SYNCS)).fetchall()
         quarantine = cursor.execute(_QUARANTINE, (org_id, name)).fetchall()

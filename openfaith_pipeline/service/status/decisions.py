@@ -86,7 +86,7 @@ def decide(
     visitor.check_org(org_id)
     with request.app.state.pool.connection() as connection:
         if not list_conflicts(connection, org_id, ids=[conflict_id]):
-            raise NothingHere("this conflict waits for no decision any more")
+            raise NothingHere("this conflict is no longer waiting for a decision")
     who = f"key {visitor.name}"
     decide_conflicts(request.app.state.database, [conflict_id], decision, who, trigger="status page")
     return _to(f"/orgs/{quote(org_id, safe='')}/conflicts")
@@ -97,7 +97,7 @@ def _check_held(request: Request, visitor: Visitor, org_id: str, held_id: int) -
     visitor.check_org(org_id)
     with request.app.state.pool.connection() as connection:
         if held_id not in {held.id for held in list_held(connection, org_id)}:
-            raise NothingHere("this deletion waits for no decision any more")
+            raise NothingHere("this deletion is no longer waiting for a decision")
 
 
 def _to_church(org_id: str) -> RedirectResponse:

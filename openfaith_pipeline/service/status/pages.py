@@ -94,7 +94,7 @@ def show_deletion(request: Request, visitor: Reader, org_id: OrgId, held_id: Hel
         org = get_org(connection, org_id)
         held = next((each for each in list_held(connection, org_id) if each.id == held_id), None)
     if held is None:
-        raise NothingHere("this deletion waits for no decision any more")
+        raise NothingHere("this deletion is no longer waiting for a decision")
     return render("deletion.html", {"org": org, "held": held, "scopes": visitor.scopes})
 
 

@@ -76,7 +76,7 @@ def test_a_sync_that_is_interrupted_ends_at_once(
 
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert "the same command goes on from there" in err
+    assert "the same command continues from there" in err
     interrupted = json.loads(out)
     assert interrupted["orgs"][ORG]["status"] == "interrupted"
     [listed, *_] = verb("syncs", "list", "--failing", "--json").document

@@ -30,7 +30,7 @@ def test_from_a_new_church_to_a_repaired_one(verb: Verbs, connected: str, databa
     assert "error: entities_without_link 1" in found.out
     assert f"mend: openfaith-pipeline doctor --org {connected} --repair" in found.out
     asked = verb("doctor", "--repair")
-    assert (asked.code, "--yes says yes" in asked.err) == (2, True), asked.err
+    assert (asked.code, "pass --yes" in asked.err) == (2, True), asked.err
     foreseen = verb("doctor", "--repair", "--dry-run", "--json")
     tables = foreseen.document["repair"]["orgs"][connected]["tables"]
     assert (foreseen.code, tables) == (1, {"public.openfaith_externalLinks": {"insert": 1}})

@@ -58,7 +58,7 @@ def test_tables_are_exported_for_a_church_by_its_name(
         (("csv", str(tmp_path / "x"), "peple.people"), "did you mean people.people"),
         (("csv", str(tmp_path / "x"), "--org", "Nowhere"), "no org 'Nowhere'"),
         (("csv", str(tmp_path / "x"), "--without", "shoes"), "shoes"),
-        (("dbt", str(out)), "no dbt project"),
+        (("dbt", str(out)), "not a dbt project"),
     ):
         refused = verb("export", *arguments)
         assert (refused.code, said in refused.err) == (2, True), refused.err

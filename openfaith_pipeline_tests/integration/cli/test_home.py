@@ -43,13 +43,13 @@ def test_a_home_is_made_where_it_is_looked_for_and_found_from_below(open_directo
     verb = Verbs({"XDG_DATA_HOME": str(work / "data")})
 
     of_user = verb("db", "upgrade", cwd=work / "reports")
-    assert of_user.err == f"made a new home in {work / 'data' / 'openfaith-pipeline'}\n"
+    assert of_user.err == f"created a new home in {work / 'data' / 'openfaith-pipeline'}\n"
     assert verb("org", "list", cwd=work).code == 0
 
     (work / ".openfaith").mkdir()
     empty = verb("org", "list", cwd=work / "reports")
     assert (empty.code, f"no database was made in {work / '.openfaith'}" in empty.err) == (2, True)
-    assert verb("db", "upgrade", cwd=work / "reports").err == f"made a new home in {work / '.openfaith'}\n"
+    assert verb("db", "upgrade", cwd=work / "reports").err == f"created a new home in {work / '.openfaith'}\n"
     assert verb("org", "list", cwd=work / "reports").code == 0
 
 

@@ -74,7 +74,7 @@ def test_one_token_is_one_church_however_often_it_is_added(
     secret = f"{church.credentials.secret}\n"
     org_id = verb(*new, "--json", stdin=secret).document["org_id"]
     again = verb(*new, stdin=secret)
-    assert f"{org_id} was known already" in again.err
+    assert f"{org_id} was already known" in again.err
     assert again.out.startswith(f"connected {org_id} ")
 
     verb("org", "remove", org_id, "--yes")
@@ -82,7 +82,7 @@ def test_one_token_is_one_church_however_often_it_is_added(
     assert back.document["org_id"] == org_id
     assert [org["org_id"] for org in verb("org", "list", "--json").document] == [org_id]
     other = verb(*(church.org_id if each == "new" else each for each in new), stdin=secret)
-    assert (other.code, f"the same church is connected as {org_id} too" in other.err) == (0, True)
+    assert (other.code, f"the same church is also connected as {org_id}" in other.err) == (0, True)
 
 
 def test_a_sync_of_a_church_that_is_removed_meanwhile_says_so(

@@ -48,7 +48,7 @@ def test_a_person_is_exported_erased_and_lifted(
     assert "pg_catalog.pg_statistic" in erased.document["tables"]["rewritten"] + erased.document["tables"]["refused"]
 
     gone = verb("person", "erase", connected, "7", "--yes")
-    assert (gone.code, "nothing is stored of a person '7'" in gone.err) == (2, True)
+    assert (gone.code, "nothing is stored about a person '7'" in gone.err) == (2, True)
     [listed] = verb("person", "erasures", connected, "--json").document
     assert listed["erasure_id"] == erased.document["erasure_id"]
     assert verb("person", "lift", connected, "7").code == 0

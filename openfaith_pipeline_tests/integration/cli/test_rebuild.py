@@ -33,7 +33,7 @@ def test_shown_asked_and_done(verb: Verbs, database: Database) -> None:
     assert (shown.document["sync_id"], shown.document["orgs"][ORG]["tables"]["emails"]["inserted"]) == (None, 2)
     unanswered = verb("rebuild", ORG)
     assert (unanswered.code, emails(database)) == (2, 0)
-    assert "Change 4 rows of 1 org? Nobody is there to answer: --yes says yes" in unanswered.err
+    assert "Change 4 rows of 1 org? There is no terminal to answer on: pass --yes" in unanswered.err
     done = verb("rebuild", ORG, "--yes")
     assert (done.code, emails(database)) == (0, 2), done.err
     assert "rebuilt by" in done.out and "emails" in done.out
@@ -43,4 +43,4 @@ def test_shown_asked_and_done(verb: Verbs, database: Database) -> None:
     assert verb("rollback", sync_id, "--yes").code == 0
     assert emails(database) == 0
     lost = verb("rebuild")
-    assert (lost.code, "name the orgs to rebuild, or give --all" in lost.err) == (2, True)
+    assert (lost.code, "name the orgs to rebuild, or pass --all" in lost.err) == (2, True)

@@ -129,7 +129,7 @@ def test_an_unreachable_api_fails_the_sync_at_once(verb: Verbs, church: ChurchSp
         (("--mode", "sideways"), "'reconcile'"),
         (("--within", "3d"), "--within goes with --rolling"),
         (("--mode", "reconcile", "--rolling", "--plan"), "--rolling goes with --mode reconcile and chooses"),
-        (("--all",), "name the orgs to sync, or give --all"),
+        (("--all",), "name the orgs to sync, or pass --all"),
     ],
     ids=lambda value: value[-1] if isinstance(value, tuple) else "",
 )

@@ -108,8 +108,8 @@ def test_ctrl_c_says_what_is_done_and_the_same_command_goes_on(
         simulator.set_latency(Latency())
 
     assert (code, "Traceback" in shown) == (130, False), shown
-    assert f"{name}: done so far are " in shown
-    assert "the same command goes on from there" in shown
+    assert f"{name}: done so far: " in shown
+    assert "the same command continues from there" in shown
     [interrupted, *_] = verb("syncs", "list", "--json").document
     assert interrupted["status"] == "interrupted"
     simulator.forget_requests()
@@ -160,7 +160,7 @@ def test_an_org_goes_by_a_name_or_a_beginning_that_no_other_has(
     assert (code, f"left out, for they are paused: Grace ({other})" in shown) == (0, True), shown
     code, shown = at_terminal("status")
     assert code == 0
-    assert shown.index(connected) < shown.index(other), "a paused church is no trouble, and comes last"
+    assert shown.index(connected) < shown.index(other), "a paused church is not in trouble, and comes last"
     assert "2 churches: 1 connected, 1 paused; " in " ".join(shown.split())
     assert verb("org", "resume", "Grace").code == 0
     _, shown = at_terminal("status")

@@ -33,7 +33,7 @@ def locked_redis(tmp_path: Path) -> Iterator[str]:
     [
         (f"rabbitmq://user:{PASSWORD}@host//", "rabbitmq:// is neither Redis nor RabbitMQ"),
         (f"sqs://user:{PASSWORD}@host//", "sqs:// is neither Redis nor RabbitMQ"),
-        (f"pyamqp://user:{PASSWORD}@host:port//", "no usable URL"),
+        (f"pyamqp://user:{PASSWORD}@host:port//", "not a usable URL"),
     ],
 )
 def test_an_address_that_cannot_be_one_is_refused(url: str, reason: str) -> None:

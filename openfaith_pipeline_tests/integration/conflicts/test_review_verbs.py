@@ -60,7 +60,7 @@ def test_all_kinds_are_listed_by_age_and_org(waiting: Person) -> None:
     assert list_items(waiting.connection, OTHER) == []
     with pytest.raises(UsageError, match="conflict-2"):
         get_items(waiting.connection, ["conflict-1", "conflict-2"])
-    with pytest.raises(UsageError, match="no item of a review"):
+    with pytest.raises(UsageError, match="not a review item"):
         get_items(waiting.connection, ["conflict-0"])
 
 
@@ -77,7 +77,7 @@ def test_one_decision_of_all_kinds(database: Database, waiting: Person) -> None:
     decided = list_items(waiting.connection, with_decided=True)
     assert [item.decision for item in decided] == ["rejected", "rejected", "resolved"]
     assert waiting.first_name == "Annie"
-    with pytest.raises(UsageError, match="waits for no decision"):
+    with pytest.raises(UsageError, match="not waiting for a decision"):
         decide_items(database, ["quarantine-1"], Decision.APPROVE, "an operator")
 
 

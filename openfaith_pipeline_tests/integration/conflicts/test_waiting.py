@@ -96,7 +96,7 @@ def test_approved_the_sources_value_is_taken(database: Database, ann: Person) ->
     assert ann.first_name == "Anna"
     assert ann.conflicts("decision, decided_by") == [("approved", "an operator")]
     assert (ann.edits(), ann.transform(), ann.transform(is_full=True)) == ([], 0, 0)
-    with pytest.raises(UsageError, match="waits for no decision"):
+    with pytest.raises(UsageError, match="not waiting for a decision"):
         decide_conflicts(database, [decided.conflicts[0].id], Decision.REJECT, "another")
 
 

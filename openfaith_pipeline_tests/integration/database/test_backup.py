@@ -257,7 +257,7 @@ def test_a_backup_of_a_newer_version_is_refused(backed_up: BackedUp, empty: Data
         with pytest.raises(UsageError, match=said):
             _restore(empty, path)
     path.write_text("no backup at all")
-    with pytest.raises(UsageError, match="no backup"):
+    with pytest.raises(UsageError, match="not a backup"):
         read_manifest(path)
 
 

@@ -96,7 +96,7 @@ def test_a_database_of_ones_own_is_handed_over_from_its_superuser(postgres: Runn
         with ours.connect() as connection:
             assert connection.execute(_OWNERS).fetchall() == [(OWNER,)]
             connection.execute("ALTER TABLE sync.orgs ADD COLUMN more text")
-        with pytest.raises(UsageError, match="no superuser"):
+        with pytest.raises(UsageError, match="not a superuser"):
             make_owner(ours)
     finally:
         with psycopg.connect(postgres.administrator_url(), autocommit=True) as administrator:

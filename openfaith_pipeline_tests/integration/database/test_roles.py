@@ -150,7 +150,7 @@ def test_without_giving_no_gift_is_seen_anywhere(roled: Roled) -> None:
         "public.openfaith_folders",
         "sync.journal",
     ):
-        assert AMBER in seen[name], "what is no gift is seen"
+        assert AMBER in seen[name], "what is not a gift is seen"
     giving = {stream.raw_table for stream in STREAMS.values() if stream.product.holds_gifts}
     assert seen.keys() & giving == {"pco_giving.organization"}
     with roled.connect("amber_no_giving") as connection:

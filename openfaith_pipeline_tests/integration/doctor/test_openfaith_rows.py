@@ -139,7 +139,7 @@ def test_a_record_in_quarantine_is_there(church: Church) -> None:
     church.run("DELETE FROM pco_people.people WHERE org_id = %(org_id)s AND id = '1'")
     church.run(
         "INSERT INTO sync.quarantine (org_id, stream, sync_id, record_id, reason, record)"
-        " VALUES (%(org_id)s, 'people.people', 'sync', '1', 'it is no object', '{}')"
+        " VALUES (%(org_id)s, 'people.people', 'sync', '1', 'it is not an object', '{}')"
     )
     assert "deletes_unmarked" not in church.dead_ends()
 

@@ -63,7 +63,7 @@ def test_everything_is_as_it_was_and_can_be_again(
     assert sorted(undone.tables) == changed
     assert replay_differences(connection, org_id) == []
     assert status_of(connection, "second") == "rolled_back"
-    with pytest.raises(UsageError, match="rolled back already"):
+    with pytest.raises(UsageError, match="already rolled back"):
         undo(database, "second")
 
     undo(database, "undoing", rollback_id="undoing_that")
@@ -168,7 +168,7 @@ def test_rows_that_a_later_sync_changed_are_named(
         "public.openfaith_emails",
         "public.openfaith_externalLinks",
     }
-    # A later sync that was itself undone is no obstacle.
+    # A later sync that was itself undone is not an obstacle.
     undo(database, "third", rollback_id="undoing_third")
     undo(database, "second", rollback_id="undoing_second")
     assert differing(before, snapshot(connection)) == []

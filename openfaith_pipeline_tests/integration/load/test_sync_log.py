@@ -75,4 +75,4 @@ def test_a_killed_sync_that_was_ended_meanwhile_is_still_continued(database: Dat
         assert found and (found.sync_id, found.status) == ("killed", "interrupted")
 
         finish_sync(connection, "killed", "HTTP 500")
-        assert find_unfinished(connection, start("next")) is None, "a failure is no interruption"
+        assert find_unfinished(connection, start("next")) is None, "a failure is not an interruption"

@@ -140,7 +140,7 @@ def keep_documents(database: Database, org_id: str, planted: dict[str, str], tex
             whole = Jsonb({**resource, "relationships": named})
             connection.execute(
                 "INSERT INTO sync.quarantine (org_id, stream, sync_id, record_id, field, reason, record)"
-                " VALUES (%s, %s, 'sync_x', %s, 'x', 'is no number', %s)",
+                " VALUES (%s, %s, 'sync_x', %s, 'x', 'is not a number', %s)",
                 (org_id, stream, resource["id"], whole),
             )
             connection.execute(

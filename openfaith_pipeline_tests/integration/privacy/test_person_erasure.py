@@ -120,7 +120,7 @@ def test_nobody_is_erased_by_a_wrong_id_or_while_a_sync_holds_a_stream(
             (org_id, "person", planted["person"]),
         ).fetchall()
     assert foresee_person_erasure(database, org_id, entity_id).person_ids[0] == planted["person"]
-    with pytest.raises(UsageError, match="nothing is stored of a person '4711000'"):
+    with pytest.raises(UsageError, match="nothing is stored about a person '4711000'"):
         foresee_person_erasure(database, org_id, "4711000")
     with pytest.raises(UsageError, match=f"was merged into {planted['person']}"):
         foresee_person_erasure(database, org_id, planted["loser"])

@@ -213,7 +213,7 @@ def test_less_than_before_is_shown_and_confirmed_first(
 def test_the_way_back_is_good_once_for_one_browser_and_not_for_ever(browser: TestClient, database: Database) -> None:
     back = _leave(browser)
     stolen = TestClient(browser.app, base_url=PUBLIC_URL).get(back)
-    assert (stolen.status_code, "begun in another browser" in stolen.text) == (400, True)
+    assert (stolen.status_code, "started in another browser" in stolen.text) == (400, True)
     used = browser.get(back)
     assert (used.status_code, "was used before" in used.text) == (400, True)
 

@@ -81,7 +81,7 @@ def test_a_late_change_is_missed_once_and_the_next_ones_are_looked_back_for(
     assert church.missing
     assert church.looks_back == LEAST
 
-    # The watermark has moved on by much more since it passed the change by: that is no lag.
+    # The watermark has moved on by much more since it passed the change by: that is not a lag.
     assert church.sync(SyncMode.RECONCILE).updated == 1
     assert timedelta(minutes=9) < church.looks_back <= timedelta(minutes=10)
 

@@ -50,7 +50,7 @@ def ends(results: dict[str, StreamResult]) -> dict[str, str]:
     ("answer", "status", "said"),
     [
         ("server_error", "incomplete", "500, Planning Center failed"),
-        ("not_json", "incomplete", "no JSON object"),
+        ("not_json", "incomplete", "not a JSON object"),
         ("forbidden", "withheld", "403, the connection's user may not read this"),
         ("not_found", "withheld", "404, there is nothing at this path"),
     ],

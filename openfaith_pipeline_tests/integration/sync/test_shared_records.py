@@ -274,7 +274,7 @@ def test_only_streams_under_parents_of_several_kinds_are_shared() -> None:
         "services.plan_notes": ("plan", "plan_template"),
         "services.plan_people": ("plan", "plan_template"),
     }
-    with pytest.raises(ValueError, match="listed_by names a placeholder that is no parent"):
+    with pytest.raises(ValueError, match="listed_by names a placeholder that is not a parent"):
         Stream(
             product=Product.GROUPS,
             type="Thing",

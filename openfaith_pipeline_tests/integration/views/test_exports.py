@@ -245,5 +245,5 @@ def test_a_part_of_the_dbt_project_refers_to_nothing_outside_and_keeps_what_is_n
     assert "mine: 1" in (root / "dbt_project.yml").read_text()
     (tmp_path / "other").mkdir()
     (tmp_path / "other/file").write_text("")
-    with pytest.raises(UsageError, match="no dbt project"):
+    with pytest.raises(UsageError, match="not a dbt project"):
         write_dbt_project(tmp_path / "other", [], settings)

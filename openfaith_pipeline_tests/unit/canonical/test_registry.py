@@ -83,12 +83,12 @@ def test_streams_of_one_table_are_told_apart_by_their_external_ids() -> None:
 EVENTS: dict[str, Any] = {"table": "events", "tag": "event"}
 REFUSED: dict[str, tuple[Declaration, ...]] = {
     "does not have: ['nonsense']": (Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Take("nonsense")}),),
-    "no date": (Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Day("name")}),),
-    "no integer": (Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Money("name")}),),
+    "not of type date": (Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Day("name")}),),
+    "not of type integer": (Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Money("name")}),),
     "refers to a relationship that groups.events does not have": (
         Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Reference("nobody")}),
     ),
-    "refers to 'location', which is no entity": (
+    "refers to 'location', which is not an entity": (
         Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Reference("location")}),
     ),
     "one needs is_qualified": (
@@ -96,14 +96,14 @@ REFUSED: dict[str, tuple[Declaration, ...]] = {
         Entity(**EVENTS, stream=calendar.EVENTS, columns={}),
     ),
     "has several tags": (GROUPS, Entity(table="groups", tag="circle", stream=groups.EVENTS, columns={})),
-    "is of several types": (
+    "has several types": (
         Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Take("name")}),
         Entity(**EVENTS, stream=calendar.EVENTS, columns={"x": Take("created_at")}, is_qualified=True),
     ),
     "declared twice": (GROUPS, Entity(table="groups", tag="group", stream=groups.GROUPS, columns={})),
     "declared as two things": (GROUPS, Alias(stream=groups.GROUPS, of=people.PEOPLE)),
-    "which is no entity, and 'group'": (GROUPS, Edge(stream=groups.MEMBERSHIPS, between=("person", "group"))),
-    "and 'group', which is no entity": (
+    "which is not an entity, and 'group'": (GROUPS, Edge(stream=groups.MEMBERSHIPS, between=("person", "group"))),
+    "and 'group', which is not an entity": (
         Alias(stream=groups.PEOPLE, of=people.PEOPLE),
         Edge(stream=groups.MEMBERSHIPS, between=("person", "group")),
     ),
@@ -120,7 +120,7 @@ REFUSED: dict[str, tuple[Declaration, ...]] = {
         GROUPS,
         Field(stream=groups.ENROLLMENTS, on=groups.GROUPS, via="group", values={"of": Reference("group")}),
     ),
-    "stands for giving.funds, which is no entity": (Alias(stream=groups.PEOPLE, of=giving.FUNDS),),
+    "stands for giving.funds, which is not an entity": (Alias(stream=groups.PEOPLE, of=giving.FUNDS),),
     "choose a name": (
         GROUPS,
         Alias(stream=groups.PEOPLE, of=people.PEOPLE),

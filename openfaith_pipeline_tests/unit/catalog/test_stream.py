@@ -125,7 +125,7 @@ def test_a_registry_refuses_a_stream_that_refers_to_none(declared: dict[str, Any
 
 
 def test_a_registry_refuses_two_streams_of_one_name() -> None:
-    with pytest.raises(ValueError, match="share one name"):
+    with pytest.raises(ValueError, match="have the same name"):
         registry_of([module_of(stream(), stream(type="Other"))])
 
 

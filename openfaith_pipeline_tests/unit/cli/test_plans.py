@@ -27,8 +27,8 @@ PLAN = OrgPlan(
     [
         ({"apply": "x", "discard": "x"}, "give one of"),
         ({"apply": "x", "plan": True, "orgs": ["org_x"]}, "give one of"),
-        ({"apply": "x", "stream": ["people.tabs"]}, "give --apply or --discard alone"),
-        ({"discard": "x", "every_org": True}, "give --apply or --discard alone"),
+        ({"apply": "x", "stream": ["people.tabs"]}, "pass --apply or --discard without other choices"),
+        ({"discard": "x", "every_org": True}, "pass --apply or --discard without other choices"),
         ({"show_values": True, "every_org": True}, "--show-values goes with --plan"),
     ],
 )
@@ -46,4 +46,4 @@ def test_values_are_shown_only_when_asked_for(show_values: bool) -> None:
     assert streams["people.people"]["status"] == "touched"
     assert streams["people.people"]["changes"] == {"insert": 0, "update": 0, "delete": 0, "restore": 0, "merge": 1}
     assert document["status"] == "failed"
-    assert unplanned_of(PLAN) == ["people.tabs"], "what is withheld is no failure of the plan"
+    assert unplanned_of(PLAN) == ["people.tabs"], "what is withheld is not a failure of the plan"

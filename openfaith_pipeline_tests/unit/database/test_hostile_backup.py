@@ -27,7 +27,7 @@ def test_a_strange_manifest_is_refused(tmp_path: Path, manifest: bytes) -> None:
     path = tmp_path / "a.backup"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("manifest.json", manifest)
-    with pytest.raises(UsageError, match="no backup"):
+    with pytest.raises(UsageError, match="not a backup"):
         read_manifest(path)
 
 

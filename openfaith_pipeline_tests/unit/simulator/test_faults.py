@@ -93,7 +93,7 @@ def test_script_may_be_about_a_path_an_include_or_a_record_and_for_ever() -> Non
 
 
 def test_unknown_answers_are_refused() -> None:
-    with pytest.raises(ValueError, match="there is no answer called"):
+    with pytest.raises(ValueError, match="there is no answer"):
         Script(answer="explode")
 
 

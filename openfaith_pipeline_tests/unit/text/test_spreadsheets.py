@@ -1,4 +1,4 @@
-"""Text for people's spreadsheets is no formula."""
+"""Text for people's spreadsheets is not a formula."""
 
 from openfaith_pipeline.privacy.person_export import _as_csv
 from openfaith_pipeline.text.spreadsheets import guarded

@@ -113,7 +113,7 @@ class Oracle:
 
     def entity_id(self, world: World, stream: str, record_id: str) -> str | None:
         found = self.row_of(stream)
-        assert found, f"{stream} is no entity"
+        assert found, f"{stream} is not an entity"
         name, row = found
         return world.ids.get((row.tag, f"{name}:{record_id}" if row.is_qualified else record_id))
 
