@@ -3,7 +3,7 @@
     OpenFaithError
     ├── UsageError              the user must change the request or the configuration (exit code 2)
     │   ├── ConfigurationError      environment, files, keys, ports
-    │   │   └── NoHome                  there is no home, and only a few verbs make one
+    │   │   └── NoHome                  there is no home, and only a few commands create one
     │   ├── UnknownOrg / UnknownStream / UnknownRequest / UnknownWorkflow / UnknownSync
     │   ├── IdempotencyKeyReused / RequestCanceled
     │   ├── OrgPaused
@@ -19,7 +19,7 @@
     │   └── StreamBusy              another live sync holds the stream's lease
     ├── ConnectionRejected      the org must reconnect (credentials refused)
     │   └── GrantDead               ... as the token endpoint itself says, which alone knows of an OAuth grant
-    ├── UnavailableError        not an error of ours: the source withholds this; record it and go on
+    ├── UnavailableError        not an error of ours: the source withholds this; record it and continue
     │   ├── ProductNotGranted       401 with TRASH_PANDA, or a missing scope
     │   ├── StreamForbidden         403 in JSON: this user may not read this type
     │   └── PathNotFound            404: the path or record is not there
@@ -61,7 +61,7 @@ class ConfigurationError(UsageError):
 
 
 class NoHome(ConfigurationError):
-    """No home was made yet, or it is elsewhere; the message says where it was looked for."""
+    """There is no home yet, or it is elsewhere; the message says where it was looked for."""
 
 
 class UnknownOrg(UsageError):
@@ -73,7 +73,7 @@ class UnknownStream(UsageError):
 
 
 class UnknownRequest(UsageError):
-    """No such request was made, or its record is gone."""
+    """There was no such request, or its record is gone."""
 
 
 class UnknownWorkflow(UsageError):
@@ -109,7 +109,7 @@ class TransientError(RetriableError):
 
 
 class SourceUnreachable(TransientError):
-    """No connection to the API can be made: refused, no such host, no route. No other request would fare better."""
+    """No connection to the API can be made: refused, no such host, no route. No other request would succeed."""
 
 
 class RateLimitedError(RetriableError):
@@ -142,7 +142,7 @@ class InboxFull(RetriableError):
 class StreamBusy(RetriableError):
     """Another live sync holds the lease of this stream.
 
-    `run_id` is its Dagster run, None where that is not known.
+    `run_id` is its Dagster run, None if that is not known.
     """
 
     def __init__(self, message: str, run_id: str | None = None) -> None:

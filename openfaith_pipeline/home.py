@@ -29,9 +29,9 @@ def users_home() -> Path:
 def where_looked(home: Path, *, is_given: bool) -> str:
     """Why there is nothing to work on, for messages. is_given: whether OPENFAITH_HOME names the home."""
     if is_given:
-        return f"OPENFAITH_HOME is {home}, and no database was made there"
+        return f"OPENFAITH_HOME is {home}, and there is no database there"
     if home != users_home():
-        return f"no database was made in {home}"
+        return f"there is no database in {home}"
     return f"OPENFAITH_HOME is not set, {Path.cwd()} and the directories above it have no {FOLDER}, and {home} is empty"
 
 

@@ -230,7 +230,7 @@ def load_settings() -> Settings:
 def shared_variable(name: str) -> tuple[str, str] | None:
     """A variable that other programs read too, as `HTTPS_PROXY`: the name by which it is set, and its value.
 
-    It may be in small letters, which win. None where it is unset or empty.
+    It may be in small letters, which win. None if it is unset or empty.
     """
     for found in (name.lower(), name):
         value = os.environ.get(found, "").strip()

@@ -81,7 +81,7 @@ QUESTIONS: Final[tuple[Question, ...]] = views.QUESTIONS
 
 
 def event_named(name: str, adapter: str | None = None) -> Event | None:
-    """The source's event of that name, or that of any source; None where it is about nothing that is synced."""
+    """The source's event of that name, or that of any source; None if it is about nothing that is synced."""
     dialects = DIALECTS.values() if adapter is None else [DIALECTS[adapter]]
     return next(filter(None, (dialect.event_named(name) for dialect in dialects)), None)
 
@@ -101,7 +101,7 @@ def names_of_source(adapter: str) -> list[str]:
 
 
 def source_of(streams: Iterable[Stream]) -> Source:
-    """The one source that these streams are read from, the default one of none; ValueError where there are several."""
+    """The one source that these streams are read from, the default one of none; ValueError if there are several."""
     found = {stream.product.source.adapter for stream in streams} or {DEFAULT_SOURCE.adapter}
     if len(found) > 1:
         raise ValueError(f"streams of several sources: {', '.join(sorted(found))}")

@@ -33,7 +33,7 @@ _LIVE: Final = 'SELECT count(*) AS rows FROM {table} WHERE "orgId" = %(org_id)s 
 
 
 def compare_canonical(database: Database, org_id: str) -> dict[str, Part]:
-    """By canonical table, how it differs from the raw tables. Commits nothing; other transforms of the org wait."""
+    """Differences from the raw tables, by canonical table. Commits nothing; other transforms of the org wait."""
     with (
         database.connect(row_factory=dict_row) as connection,
         connection.transaction(force_rollback=True),
@@ -50,7 +50,7 @@ def compare_canonical(database: Database, org_id: str) -> dict[str, Part]:
 
 
 def _not_made(part: Part) -> Part:
-    part.incomplete = "the canonical tables were not made yet: `sync` makes them"
+    part.incomplete = "the canonical tables do not exist yet: `sync` creates them"
     return part
 
 
@@ -84,7 +84,7 @@ def _is_new(entry: Mapping[str, Any], schema: str, table: str) -> bool:
 
 
 def _finding(entry: Mapping[str, Any], schema: str, relinked: set[str], *, is_behind: bool) -> Finding | None:
-    """None for consequences of a lost link: the entity that would be made anew, and all that would name it."""
+    """None for consequences of a lost link: the entity that would be recreated, and all that would name it."""
     place = entry["table_name"].removeprefix(f"{schema}.{CANONICAL_PREFIX}")
     key, after = entry["row_key"], entry["after"] or {}
     is_new = entry["action"] == "insert"

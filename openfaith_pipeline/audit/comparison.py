@@ -88,7 +88,7 @@ def _session(org_id: str, walk: Walk, stream: Stream) -> Session:
 
 
 def changed_at_of(resource: Any) -> datetime | None:
-    """When the source says that the record changed last, or came to be."""
+    """When the record last changed or was created, as the source says."""
     attributes = resource.get("attributes") if isinstance(resource, dict) else None
     known = [attributes.get(name) for name in ("created_at", "updated_at")] if isinstance(attributes, dict) else []
     moments = [moment for value in known if (moment := _moment(value))]
@@ -143,7 +143,7 @@ async def rows_beside(
     parents: Collection[str],
     ids: Collection[str],
 ) -> list[str]:
-    """Live rows besides these ids: of the whole stream, or those with one of the parents in the column."""
+    """Live rows other than these ids: of the whole stream, or those with one of the parents in the column."""
     under = sql.SQL("{} = ANY(%(parents)s)").format(sql.Identifier(column)) if column else sql.SQL("true")
     cursor = await connection.execute(
         sql.SQL(

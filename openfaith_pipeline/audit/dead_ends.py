@@ -105,7 +105,7 @@ AND NOT EXISTS (SELECT FROM {members} AS m WHERE m."orgId" = edge."orgId"
 
 @dataclass(frozen=True)
 class DeadEnd:
-    """A row that leads nowhere. place: the table. key: of the row, the org aside.
+    """A row that leads nowhere. place: the table. key: of the row, without the org.
 
     stream, record_id: of the record that an entity is of, where the kind is NOT_AT_SOURCE or UNPROVEN.
     """
@@ -127,7 +127,7 @@ class DeadEnd:
 
 @dataclass(frozen=True)
 class DeadEnds:
-    """Looks for them in one org. The connection gives rows as dictionaries."""
+    """Finds them in one org. The connection gives rows as dictionaries."""
 
     connection: Connection
     org_id: str

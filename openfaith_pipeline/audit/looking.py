@@ -38,10 +38,10 @@ _UNSETTLED: Final = "records changed while they were compared; verify it again"
 
 
 class Watching(Protocol):
-    """Hears of the progress, from the event loop."""
+    """Receives the progress, from the event loop."""
 
     def began(self, stage: str, steps: int) -> None:
-        """A stage begins that has so many steps."""
+        """A stage with this number of steps begins."""
 
     def step(self, place: str) -> None:
         """One of them is done."""
@@ -49,7 +49,7 @@ class Watching(Protocol):
 
 @dataclass
 class Candidate:
-    """Result of a first look at one record. finding: None where only the journal disagrees.
+    """Result of a first look at one record. finding: None if only the journal disagrees.
 
     found_under: the parents under which a listing showed the record.
     """

@@ -17,7 +17,7 @@ CONFIDENCE: Final = 0.95
 class Part:
     """A stream or a canonical table.
 
-    source_count: records at the source, None where only a `--full` verification counts them.
+    source_count: records at the source, None if only a `--full` verification counts them.
     row_count: live rows. compared: records whose contents were compared with the source.
     whole: whether every record was compared. withheld: why the source does not show it. incomplete: why no statement
     can be made.
@@ -99,7 +99,7 @@ class Verification:
 
 
 def confidence(compared: int, *, is_whole: bool) -> dict[str, float] | None:
-    """The share of records that may differ although none of the compared ones does; None where all were compared.
+    """The share of records that may differ although none of the compared ones does; None if all were compared.
 
     For a sample without a difference: with this confidence, not more than `at_most` of all records differ.
     """

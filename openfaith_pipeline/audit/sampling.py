@@ -21,7 +21,7 @@ from openfaith_pipeline.sources import reader_of
 
 @dataclass
 class _Counted:
-    """Facts about the listings of one stream. totals, whole: by route."""
+    """Counts of one stream's listings. totals, whole: by route."""
 
     totals: dict[Route, int] = field(default_factory=dict)
     whole: set[Route] = field(default_factory=set)
@@ -91,7 +91,7 @@ class Sampling:
         self._note_ids(stream, listed, live)
 
     async def _list_ids(self, route: Route) -> Mapping[str, datetime | None]:
-        """Ids of a listing and when each record changed, without the rest of their contents."""
+        """Ids of a listing's records and the time each changed."""
         walk = next(walk for walk in self.walks if route in walk.routes)
         rows = reader_of(walk.streams[0]).list_times(self.looking.fetch(walk), route)
         async with aclosing(rows):

@@ -1,4 +1,4 @@
-"""Result of one look at the source: records by stream, and the rows that should be among them."""
+"""Result of one look at the source: its records by stream, and the rows expected among them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,7 +72,7 @@ def _of_carried(route: Route, shown: Sequence[Any]) -> Iterator[Scope]:
 
 
 def _named(row: Any, parent_type: str, name: str) -> tuple[str, list[str]] | None:
-    """A record's id and the ids that its relationship names, None where the record does not show it."""
+    """A record's id and the ids that its relationship names, None if the record does not show it."""
     owner = id_of(row)
     relationships = row.get("relationships") if isinstance(row, dict) and row.get("type") == parent_type else None
     linkage = relationships.get(name) if isinstance(relationships, dict) else None

@@ -1,4 +1,4 @@
-"""The share of an org's streams that is verified each night, so that all are within some nights."""
+"""The share of an org's streams that is verified each night, so that within a few nights all are."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -16,5 +16,5 @@ def share_of(day: date, nights: int) -> Sequence[Stream]:
 
 
 def is_turn_of_canonical(org_id: str, day: date, nights: int) -> bool:
-    """Whether it is the night of the org's OpenFaith tables, which are compared all at once."""
+    """Whether the org's OpenFaith tables, which are compared together, are due tonight."""
     return (day.toordinal() + crc32(org_id.encode())) % nights == 0

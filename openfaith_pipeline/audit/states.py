@@ -1,4 +1,4 @@
-"""How far syncs have read each stream of an org, by which a change is newer than the last sync or was missed by it."""
+"""How far syncs have read each stream of an org, so a change is newer than the last sync or was missed."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -74,7 +74,7 @@ async def verify_org(
 ) -> Verification:
     """Compare everything of the org that the extent names. Commits nothing.
 
-    Raises UnknownOrg, OrgPaused, ConnectionRejected, SourceUnreachable, DatabaseUnavailable, and UsageError where no
+    Raises UnknownOrg, OrgPaused, ConnectionRejected, SourceUnreachable, DatabaseUnavailable, and UsageError if no
     sync has read any of the streams.
     """
     extent, watching = extent or Extent(), watching or Unwatched()
@@ -136,7 +136,7 @@ class _Verifying:
             states = await read_states(connection, self.report.org_id)
             wanted = STREAMS.values() if self.extent.streams is None else self.extent.streams
             for stream in wanted:
-                # Rows are compared also where the record of their reading was lost.
+                # Rows are compared even if the record of their reading was lost.
                 if stream.name not in states and await live_count(connection, self.report.org_id, stream):
                     states[stream.name] = unrecorded(stream)
         streams = [stream for stream in wanted if stream.name in states]

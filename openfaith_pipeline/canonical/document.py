@@ -1,4 +1,4 @@
-"""The declarations in words: comments of tables and columns, and the tables of docs/canonical.md and docs/types.md."""
+"""The declarations described: comments of tables and columns, and the tables of docs/canonical.md and docs/types.md."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final

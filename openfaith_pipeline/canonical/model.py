@@ -48,7 +48,7 @@ class Entity:
 
     @cached_property
     def known_since(self) -> tuple[str, ...]:
-        """The raw columns that say when a record came to be, best first; the last is never null."""
+        """The raw columns that say when a record was created, best first; the last is never null."""
         return (*(name for name in ("created_at", "updated_at") if name in self.stream.attributes), "_first_seen_at")
 
     @property
@@ -153,9 +153,9 @@ class Answers:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Alias:
-    """The records of the stream are another's, by the same ids: a person as another product shows them.
+    """The records of the stream are those of another, with the same ids: a person as another product shows them.
 
-    Whatever names one of these names the record of `of`. Nothing else is made of them.
+    A reference to one of these is a reference to the record of `of`. They become nothing else.
     """
 
     stream: Stream

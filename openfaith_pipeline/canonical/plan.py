@@ -48,7 +48,7 @@ class Plan:
 
 
 def streams_of_type(model: Model, product: Product, type_: str) -> list[Stream]:
-    """The streams with records of the type; none where it is not synced."""
+    """The streams with records of the type; none if it is not synced."""
     return [stream for stream in model.streams.values() if stream.product is product and stream.type == type_]
 
 

@@ -59,7 +59,7 @@ class Merges:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """All that the declarations say. Raises ValueError where they do not fit each other or their streams.
+    """Everything that the declarations say. Raises ValueError if they do not fit each other or their streams.
 
     entities: by stream, in declaration order; a folder is one.
     """
@@ -91,7 +91,7 @@ class Model:
 
     @cached_property
     def relationships(self) -> tuple[Relationship, ...]:
-        """All that names an entity: edges, and references in columns."""
+        """Everything that refers to an entity: edges, and references in columns."""
         own = (each for entity in self.entities.values() for each in of_entity(entity, self.known))
         return (*own, *(each for edge in self.edges.values() for each in of_edge(edge, self.known)))
 
@@ -191,7 +191,7 @@ class Model:
 
 
 def model_of(modules: Iterable[ModuleType], streams: Mapping[str, Stream]) -> Model:
-    """The declarations of the modules, in their order; raises ValueError where they do not fit."""
+    """The declarations of the modules, in their order; raises ValueError if they do not fit."""
     kinds = get_args(Declaration)
     values = (value for module in modules for value in vars(module).values() if isinstance(value, kinds))
     found = list(dict.fromkeys(values))  # one module may import another's

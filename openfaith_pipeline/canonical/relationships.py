@@ -76,7 +76,7 @@ def of_entity(entity: Entity, known: Known) -> Iterator[Relationship]:
 
 
 def mentioned(stream: Stream, relationship: str, known: Known) -> Entity:
-    """The entity that a Reference leads to. Raises ValueError where it leads to none."""
+    """The entity that a Reference leads to. Raises ValueError if it leads to none."""
     target = known.get(stream.belongs_to.get(relationship) or "")
     if target is None:
         raise ValueError(f"{stream.name} refers to {relationship!r}, which is not an entity")
@@ -84,7 +84,7 @@ def mentioned(stream: Stream, relationship: str, known: Known) -> Entity:
 
 
 def of_edge(edge: Edge, known: Known) -> Iterator[Relationship]:
-    """One for each type that the far end may name. Raises ValueError where an end is not an entity."""
+    """One for each type that the far end may name. Raises ValueError if an end is not an entity."""
     near, far = edge.between
     owner = known.get(edge.stream.belongs_to.get(near) or "")
     if owner is None:

@@ -39,7 +39,7 @@ class FirstOf:
 
 @dataclass(frozen=True, init=False)
 class Joined:
-    """The texts of the attributes that are neither null nor empty, with `by` between them; null where all are."""
+    """The texts of the attributes that are neither null nor empty, with `by` between them; null if all are."""
 
     attributes: tuple[str, ...]
     by: str
@@ -68,7 +68,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few values, by the source's word for it in lower case; the first word of a value is written back."""
+    """One of a few values, by the source's term for it in lower case; the first word of a value is written back."""
 
     attribute: str
     words: Mapping[str, str]
@@ -155,7 +155,7 @@ class Presence:
 
 @dataclass(frozen=True)
 class Reference:
-    """The id of the entity that a to-one relationship names; null where it names none."""
+    """The id of the entity that a to-one relationship names; null if it names none."""
 
     relationship: str
     attributes: ClassVar[tuple[str, ...]] = ()
@@ -179,7 +179,7 @@ def taken(*attributes: str) -> Mapping[str, Rule]:
 
 
 class NotWritable(ValueError):
-    """The value cannot be said in the source's terms."""
+    """The value cannot be expressed in the source's terms."""
 
 
 def source_values(rule: Rule, value: object) -> Mapping[str, object]:  # noqa: PLR0911 - a case for each rule

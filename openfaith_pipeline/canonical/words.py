@@ -1,4 +1,4 @@
-"""Words and marks for the columns of the canonical tables, derived from those of the columns that feed them."""
+"""Descriptions and marks of the canonical tables' columns, derived from those of the columns that feed them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -24,7 +24,7 @@ def words_of_column(table: CanonicalTable, name: str) -> Words:
 
 
 def words_of_general(model: Model, table: CanonicalTable) -> Mapping[str, Words]:
-    """The words for the columns that every entity has."""
+    """Descriptions of the columns that every entity has."""
     return {**GENERAL, "customFields": Words(GENERAL["customFields"].text, _mark_of_custom_fields(model, table))}
 
 
@@ -71,7 +71,7 @@ GENERAL: Final[Mapping[str, Words]] = {
     "updatedAt": Words("When the entity last changed, at its source where that is known"),
     "updatedBy": Words("User who last changed it; null for a synced change"),
     "deletedAt": Words("When the entity was deleted; null while it exists"),
-    "deletedBy": Words("User who deleted it; null where its source did"),
+    "deletedBy": Words("User who deleted it; null if its source did"),
     "adapter": Words("Source that the external id is of"),
     "entityType": Words("Type of the entity"),
     "externalId": Words("Id of the record at its source"),

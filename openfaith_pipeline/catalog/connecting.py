@@ -47,7 +47,7 @@ class Application(Protocol):
 
 
 class Connector(Protocol):
-    """The way into one source. Each source's package has one; `sources` joins them."""
+    """Access to one source. Each source's package has one; `sources` joins them."""
 
     def open_client(
         self,
@@ -66,7 +66,7 @@ class Connector(Protocol):
     async def read_account(
         self, base_url: str, credentials: Credentials, retry: RetryLimits = SOMEONE_IS_WAITING
     ) -> Account:
-        """The church that the credentials belong to, by one request."""
+        """The church that the credentials belong to, found with one request."""
 
     async def read_root(self, client: Client) -> Document:
         """The cheapest request whose answer names the church."""

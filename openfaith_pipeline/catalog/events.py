@@ -29,7 +29,7 @@ class Event(NamedTuple):
 class Incoming:
     """A delivery whose signature was right.
 
-    event_id: names the event. event: its name. stream, record_id: the record it is about, None where unknown.
+    event_id: names the event. event: its name. stream, record_id: the record it is about, None if unknown.
     occurred_at: when, as the source says. payload: the record's document as it came.
     is_doubtful: it reports an end that has to be confirmed, as one of several in a body.
     traceparent: the span in which it was received, None outside any trace.
@@ -70,7 +70,7 @@ class WebhookDialect(Protocol):
 
 @dataclass(frozen=True)
 class SubscriptionThere:
-    """A webhook subscription as its source has it. secret: None where the source does not show it."""
+    """A webhook subscription as its source has it. secret: None if the source does not show it."""
 
     id: str
     event: str

@@ -183,7 +183,7 @@ class Reader(Protocol):
         """A record with everything that comes with it; None if it does not (or does not yet) exist."""
 
     def fetch_records(self, client: Client, stream: Stream) -> Fetch:
-        """A fetch for single records of the stream, with all that their listing shows."""
+        """A fetch for single records of the stream, with everything that their listing shows."""
 
     async def look(
         self, fetch: Fetch, probe: Fetch, walk: Walk, route: Route, *, offset: int = 0, parent: Parent | None = None
@@ -191,7 +191,7 @@ class Reader(Protocol):
         """One request that a sync of the walk would make: the page at the offset, or the listing of the parent."""
 
     def list_times(self, fetch: Fetch, route: Route) -> AsyncGenerator[Any, None]:
-        """The records of a listing with their times, without the rest of their contents."""
+        """The records of a listing with their times only."""
 
     async def list_ids(
         self, fetch: Fetch, tally: Tally, path: str, params: Mapping[str, str], *, pages: int

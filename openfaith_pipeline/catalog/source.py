@@ -1,4 +1,4 @@
-"""The names of a source, under which everything outside its own package meets it."""
+"""The names of a source, by which everything outside its own package knows it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ class Product(Protocol):
 
     @property
     def dictionary(self) -> Dictionary:
-        """Words for its tables and their columns."""
+        """Descriptions of its tables and their columns."""
 
     @property
     def hides_what_is_forbidden(self) -> bool:

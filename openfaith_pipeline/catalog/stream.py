@@ -276,7 +276,7 @@ class Stream:
     def parent_ways(self) -> tuple[tuple[str, ...], ...]:
         """For each way to a record, the relationships it provides: those to the parents the record is found under.
 
-        A record has all relationships of at least one way. Empty where the records have no parents, or no columns for
+        A record has all relationships of at least one way. Empty if the records have no parents, or no columns for
         them. An unconfirmed path through others provides none: its relationships are looked up in the parents' rows.
         """
         if self.comes_with:
@@ -291,7 +291,7 @@ class Stream:
     def listing_kinds(self) -> tuple[str, ...]:
         """The relationships to the parents that list the records, by kind.
 
-        Empty where each record is listed by one parent.
+        Empty if each record is listed by one parent.
 
         Parents of two kinds may list the same record, and parents of one kind where `listed_by` says so.
         """

@@ -31,7 +31,7 @@ class View:
 
     @cached_property
     def words(self) -> Mapping[str, Words]:
-        """The words for each column, in order."""
+        """The description of each column, in order."""
         return {name: Words(entry) if isinstance(entry, str) else entry for name, entry in self.columns.items()}
 
 

@@ -23,7 +23,7 @@ class Carried(NamedTuple):
 
     parent: the stream whose records name these. way: dotted relationships, from the listing's rows to the records.
     relationship: from the record to the parent.
-    outer: how the parent's records are included themselves, None where they are the listing's rows.
+    outer: how the parent's records are included themselves, None if they are the listing's rows.
     """
 
     stream: Stream
@@ -159,7 +159,7 @@ class LeftOut:
     place: such as `/registrations/v2/signups/1/attendees`. reason: the error of the request.
     is_withheld: whether it was refused, rather than failed.
     parent: the innermost id of the path, None at top level.
-    before: at top level, the cursor up to which everything was read; None where unknown.
+    before: at top level, the cursor up to which everything was read; None if unknown.
     """
 
     place: str
@@ -214,7 +214,7 @@ class Walk:
         return Walk(kept, tuple(stream for stream in self.streams if stream in fed))
 
     def of(self, stream: Stream) -> "Walk":
-        """The part of the walk that brings this one stream."""
+        """The part of the walk that reads this one stream."""
         shown = (route for route in self.routes if stream in route.streams)
         routes = (replace(r, carried=tuple(each for each in r.carried if each.stream is stream)) for r in shown)
         return Walk(tuple(routes), (stream,))
@@ -271,7 +271,7 @@ class Record(NamedTuple):
 class RouteEnd:
     """How the listings of one route ended.
 
-    total: for a listing at top level, the number of records the API reported; None where only changes were requested.
+    total: for a listing at top level, the number of records the API reported; None if only changes were requested.
         Listings under parents have each accounted for their own total.
     shortage: the first reason for which a listing under parents is known to lack records.
     doubt: the first reason for which a listing may be incomplete.

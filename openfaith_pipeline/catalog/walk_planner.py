@@ -74,7 +74,7 @@ def plan_walks(
 
 
 def walk_apart(stream: Stream, catalog: Mapping[str, Stream]) -> Walk | None:
-    """Separate listings for records that usually come included; None where their number grows with the church."""
+    """Separate listings for records that usually come included; None if their number grows with the church."""
     if not stream.carried_as or any(_grows(catalog[stream.parent_of(path) or ""], catalog) for path in stream.paths()):
         return None
     listing = Strategy.SINGLETON if stream.is_singleton else Strategy.FULL

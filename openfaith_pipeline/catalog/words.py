@@ -29,12 +29,12 @@ class Words(NamedTuple):
 
     @property
     def comment(self) -> str:
-        """In one text, as Postgres keeps it: `Date of birth [personal]`."""
+        """As one text, the way Postgres keeps it: `Date of birth [personal]`."""
         return f"{self.text} [{self.mark}]" if self.mark else self.text
 
 
 Entries = Mapping[str, str | Words]
-"""Words by attribute; a plain text has no mark."""
+"""Descriptions by attribute; a plain text has no mark."""
 
 
 personal: Final = partial(Words, mark=Mark.PERSONAL)
@@ -44,10 +44,10 @@ health: Final = partial(Words, mark=Mark.HEALTH)
 
 @dataclass(frozen=True)
 class Dictionary:
-    """The words of one product.
+    """The descriptions of one product.
 
     tables: by table. attributes: by table and attribute; a relationship's are under its column. common: by attribute,
-    where the table has no words of its own for it.
+    where the table has no description of its own for it.
     """
 
     tables: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Dictionary:
     common: Entries = field(default_factory=dict)
 
     def find(self, table: str, attribute: str) -> Words | None:
-        """The words for an attribute; None where the dictionary has none."""
+        """The description of an attribute; None if the dictionary has none."""
         return as_words(self.attributes.get(table, {}).get(attribute) or self.common.get(attribute))
 
 
@@ -69,14 +69,14 @@ def strictest(marks: "set[Mark | None]") -> Mark | None:
 
 
 def describe_table(stream: "Stream") -> str:
-    """One sentence about the stream's records, without a period at its end."""
+    """One sentence about the stream's records, without its final period."""
     known = stream.description or stream.product.dictionary.tables.get(stream.short_name)
     title = f"{stream.product.source.title} {_spaced(stream.product.value).title()}"
     return known or f"{_spaced(stream.short_name).capitalize()} of {title}"
 
 
 def describe_columns(stream: "Stream") -> Mapping[str, Words]:
-    """The words for every column of the stream's raw table; a column that nothing is known of is left out."""
+    """The description of every column of the stream's raw table; a column without a description is left out."""
     described = {
         **{name: words for name in stream.attributes if (words := _of_attribute(stream, name))},
         **{name: words for relationship in stream.belongs_to for name, words in _of_relationship(stream, relationship)},
@@ -86,7 +86,7 @@ def describe_columns(stream: "Stream") -> Mapping[str, Words]:
 
 
 def describe_links(stream: "Stream", relationship: str) -> Mapping[str, Words]:
-    """The words for every column of the table of links of a to-many relationship."""
+    """The description of every column of the table of links of a to-many relationship."""
     target = stream.has_many.get(relationship) or stream.belongs_to.get(stream.listed_by.get(relationship, ""))
     return {
         "org_id": _ORG,
@@ -97,7 +97,7 @@ def describe_links(stream: "Stream", relationship: str) -> Mapping[str, Words]:
 
 
 def own_words(stream: "Stream", column: str) -> Words | None:
-    """The words that somebody wrote for a column: in the declaration, else in the product's dictionary."""
+    """The description written for a column: in the declaration, else in the product's dictionary."""
     return as_words(stream.words.get(column)) or stream.product.dictionary.find(stream.short_name, column)
 
 

@@ -17,7 +17,7 @@ def write_walk(walk: Walk) -> dict[str, Any]:
 
 
 def read_walk(written: Mapping[str, Any], catalog: Mapping[str, Stream]) -> Walk | None:
-    """The walk that `write_walk` wrote; None where this version lacks one of its streams or reads it otherwise."""
+    """The walk that `write_walk` wrote; None if this version lacks one of its streams or reads it otherwise."""
     try:
         routes = tuple(_read_route(route, catalog) for route in written["routes"])
         walk = Walk(routes, tuple(catalog[name] for name in written["streams"]))

@@ -65,7 +65,7 @@ def _describe(stream: Stream) -> dict[str, Any]:
 
 
 def _columns_of(stream: Stream) -> Iterator[tuple[str, str, Words | None]]:
-    """Each column of the raw table with its type and its words; ours have none of the declared types."""
+    """Each column of the raw table with its type and description; our own columns have no declared type."""
     words = describe_columns(stream)
     for name in {**words, **stream.columns}:
         kind = stream.columns.get(name)

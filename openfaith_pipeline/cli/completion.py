@@ -45,7 +45,7 @@ def complete_org(incomplete: str) -> Iterator[tuple[str, str]]:
 
 
 def complete_stream(incomplete: str) -> Iterator[tuple[str, str]]:
-    """The streams whose name begins so, each with its type."""
+    """The streams whose name begins with this, each with its type."""
     from openfaith_pipeline.sources import STREAMS
 
     return ((name, stream.type) for name, stream in STREAMS.items() if name.startswith(incomplete))

@@ -1,4 +1,4 @@
-"""The database as far as it can be had without starting anything."""
+"""The database, if it can be reached without starting anything."""
 
 from openfaith_pipeline.database.connection import configured_url
 from openfaith_pipeline.database.server import running_server
@@ -6,7 +6,7 @@ from openfaith_pipeline.settings import Settings
 
 
 def url_at_hand(settings: Settings) -> str | None:
-    """Where the database is; None for an embedded one that does not run."""
+    """URL of the database; None for an embedded one that is not running."""
     if not settings.is_embedded:
         return configured_url(settings)
     server = running_server(settings)

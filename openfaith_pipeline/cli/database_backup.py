@@ -82,7 +82,7 @@ def restore(
 ) -> None:
     """Restore a backup into an empty database, upgrade it to this version, and go on from there: nothing is read again.
 
-    All of it is restored, or nothing. Stop dev, serve, workers and Dagster first. Readers are made again, with new
+    All of it is restored, or nothing. Stop dev, serve, workers and Dagster first. Readers are created again, with new
     passwords where theirs are not kept in this home. A key in the backup is decrypted with its passphrase.
 
     People and churches that were erased since the backup was made are erased again, by the marks in the database that

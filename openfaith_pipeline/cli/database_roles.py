@@ -94,7 +94,7 @@ def add(
     no_giving: Annotated[bool, typer.Option("--no-giving", help="It sees nothing about donations.")] = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Make a reader, or have one see these churches from now on and no others.
+    """Create a reader, or let an existing one see these churches and no others from now on.
 
     Exit codes: 0 made; 1 the database does not answer; 2 no such church, a name that is taken, or missing rights.
     """

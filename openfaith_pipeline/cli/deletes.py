@@ -59,7 +59,7 @@ def show(
     show_records: ShowRecords = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """List the deletions that are held: how many rows of which stream Planning Center lists no more, which, and since
+    """List the deletions that are held: how many rows of which stream Planning Center no longer lists, which, and since
     when.
 
     Their rows are as they were until one is approved. A later reconcile that misses less lets it lapse.
@@ -92,7 +92,7 @@ def show(
 
 @deletes_app.command("approve")
 def approve(held_id: HeldId, yes: terminal.YesOption = False, as_json: terminal.JsonOption = False) -> None:
-    """Mark the held rows deleted, after asking Planning Center for them once more, and with them their children.
+    """Mark the held rows deleted, after asking Planning Center for them again, and with them their children.
 
     It shows which rows they are and asks first; --yes answers.
 
@@ -187,7 +187,7 @@ def _ask(database: Database, held_id: int) -> None:
 
 
 def _print_records(held: HeldDeletion, ids: Sequence[str], records: Sequence[Mapping[str, Any]] | None) -> None:
-    """The ids, so many as help to recognize them; or the records, which are people's data."""
+    """The ids, enough of them to recognize the records; or the records themselves, which are personal data."""
     if records is not None:
         for record in records:
             terminal.report(f"{held.id}: {held.stream} {terminal.json_line(record)}")

@@ -76,7 +76,7 @@ def _churches_among(demo: DemoChurches, database: Database, org_ids: Collection[
 
 @contextmanager
 def _used(settings: Settings) -> "Iterator[_Waiting]":
-    """Hold a shared lock for the block, by which others see that the simulator is in use."""
+    """Hold a shared lock during the block, so that others see that the simulator is in use."""
     with (settings.home / "simulator.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield _Waiting(lock.fileno())

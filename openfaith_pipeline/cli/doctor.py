@@ -95,7 +95,7 @@ def _print_repaired(order: Order, orgs: Sequence[OrgRepair], report: Report, *, 
 
 @contextmanager
 def _opened(report: Report) -> Iterator[Database | None]:
-    """The database, as it is; None, and a finding, where it cannot be had."""
+    """The database as it is; None, and a finding, if it cannot be reached."""
     with ExitStack() as stack:
         settings = _settings(report)
         yield _open(report, settings, stack) if settings else None

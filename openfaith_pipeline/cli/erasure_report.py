@@ -46,10 +46,10 @@ def report_erased_again(erased: ErasedAnew, made_at: str) -> None:
     for org_id, counts in erased.counts.items():
         print_counts(f"{org_id}: erased again", counts, to_stderr=True)
     orgs = f", and {terminal.number_of(len(erased.orgs), 'whole org')}" if erased.orgs else ""
-    terminal.say(f"{terminal.number_of(erased.erasures, 'erasure')} of people made again{orgs}")
+    terminal.say(f"{terminal.number_of(erased.erasures, 'erasure')} of people repeated{orgs}")
     for org_id in erased.of_other_key:
         terminal.complain(
-            f"{org_id}: its marks were made with another key than the backup's. People who were erased and are not in"
-            " the backup are known no more, and the next sync may bring them: erase them again"
+            f"{org_id}: its marks were made with a different key from the backup's. People who were erased and are not"
+            " in the backup are no longer recognized, and the next sync may store them: erase them again"
         )
     warn_of_unreclaimed(erased.reclaimed)

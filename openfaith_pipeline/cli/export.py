@@ -183,7 +183,7 @@ def dbt(
 ) -> None:
     """Write a dbt project whose sources are the tables and views, with descriptions, marks, tests and freshness.
 
-    It reads no database. Run it again after an upgrade: models/sources is written anew, your own files stay.
+    It reads no database. Run it again after an upgrade: models/sources is rewritten, your own files stay.
 
     \b
     Examples:

@@ -17,7 +17,7 @@ _SAY_EVERY_SECONDS: Final = 5.0
 
 
 class PlainProgress:
-    """A line each few seconds: how many files are done, and how far the present one is."""
+    """A line every few seconds: how many files are done, and the progress of the current one."""
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._say, self._clock = say, clock
@@ -42,7 +42,7 @@ class PlainProgress:
 
 
 class BarProgress:
-    """The same as a bar; the time left is by files."""
+    """The same as a bar; the time left is estimated from the files."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar

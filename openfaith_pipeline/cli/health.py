@@ -1,4 +1,4 @@
-"""`health`: whether one of the long-running roles works on this machine, for HEALTHCHECK and probes."""
+"""`health`: whether one of the long-running roles is working on this machine, for HEALTHCHECK and probes."""
 
 import http.client
 import socket
@@ -36,10 +36,10 @@ def health(
         typer.Option("--port", min=1, max=65535, help="Where it listens.", show_default="3020, 3000 or 4000"),
     ] = None,
 ) -> None:
-    """Ask whether a role works on this machine, for the checks of Docker and Kubernetes.
+    """Check whether a role is working on this machine, for Docker and Kubernetes.
 
     The service, the webserver and the code server are connected to. The daemon, and a worker of this machine, must have
-    given a sign of life in the database lately.
+    sent a heartbeat to the database lately.
 
     Examples:
       openfaith-pipeline health service

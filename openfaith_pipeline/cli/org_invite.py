@@ -11,7 +11,7 @@ from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 
 def invite(org: OrgName, as_json: terminal.JsonOption = False) -> None:
-    """Print a link with which a church connects this org by OAuth: once, within seven days.
+    """Print a link with which a church connects this org by OAuth. It works once, within seven days.
 
     It is needed for an org whose Planning Center organization is not known, such as one added with --no-verify whose
     token has never worked. Give it only to the church: the person who opens it and approves connects their church.

@@ -1,4 +1,4 @@
-"""How a verb takes the orgs that it is for: by id, by a unique beginning of it, or by the church's name."""
+"""How a command names its orgs: by id, by a unique beginning of it, or by the church's name."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ OrgOption = Annotated[
 
 
 def org_id_of(connection: psycopg.Connection[Any], name: str) -> str:
-    """Raises UnknownOrg where no org, or more than one, goes by this name."""
+    """Raises UnknownOrg if no org, or more than one, goes by this name."""
     return find_org(connection, name).org_id
 
 

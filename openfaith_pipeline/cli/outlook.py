@@ -15,12 +15,12 @@ from openfaith_pipeline.errors import OpenFaithError
 from openfaith_pipeline.orgs.sync_progress import SyncProgress, read_sync_progress
 
 _PART_OF_THE_TIME: Final = 20
-"""A look may take one part in so many of the time between looks: with many churches it takes longer."""
+"""The largest share of time that looks may take, as 1 in this number: with many churches a look takes longer."""
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """share: from 0 to 1. seconds_left, share: None where nothing is known of how long these streams take."""
+    """share: from 0 to 1. seconds_left, share: None if nothing is known of how long these streams take."""
 
     ended: int
     streams: int

@@ -18,6 +18,6 @@ def parse_period(text: str, option: str) -> timedelta:
 
 
 def written_period(value: timedelta) -> str:
-    """The period as it may be typed, in its largest whole unit."""
+    """The period as a user would type it, in its largest whole unit."""
     unit = next(unit for unit in ("d", "h", "m") if not value % _UNITS[unit])
     return f"{value // _UNITS[unit]}{unit}"

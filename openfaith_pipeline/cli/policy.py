@@ -1,4 +1,4 @@
-"""`policy`: which value a field keeps that was changed in OpenFaith."""
+"""`policy`: which value wins in a field that was changed in OpenFaith."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -139,7 +139,7 @@ class Shown:
     watch: Watch
 
     def of(self, org_id: str) -> Progress:
-        """Hears of the streams of this org."""
+        """Receives the progress of this org's streams."""
         return _Labelled(self.progress, self.names[org_id]) if len(self.names) > 1 else self.progress
 
 

@@ -1,4 +1,4 @@
-"""`rebuild`: make the OpenFaith tables anew from the raw ones."""
+"""`rebuild`: recreate the OpenFaith tables from the raw ones."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -33,9 +33,9 @@ def rebuild(
     yes: terminal.YesOption = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Make the OpenFaith tables follow from the raw tables again, without a request to Planning Center.
+    """Rebuild the OpenFaith tables from the raw tables, without a request to Planning Center.
 
-    Rows, links and edges that are missing or differ are written, and those that no record leads to any more are marked
+    Rows, links and edges that are missing or differ are written, and those that no record leads to now are marked
     deleted. Ids stay. So do changes that a policy keeps, conflicts that wait, custom fields of others, rows and edges
     that people made, and their deletions. Each church changes at once: its readers see it as before, or rebuilt. A
     church that is being synced is refused, and its syncs wait meanwhile.

@@ -41,7 +41,7 @@ def show_all(
     show_records: ShowRecords = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """List the items that wait, the oldest first: name, rows concerned, reason and since when.
+    """List the items waiting for a decision, oldest first: name, rows concerned, reason and since when.
 
     \b
     Examples:
@@ -126,7 +126,7 @@ def reject(
 ) -> None:
     """Leave things as they are: a conflict keeps OpenFaith's value, held rows stay, a quarantined record is left out.
 
-    The same value of the source raises the conflict no more, and a new one does. A reconcile that still misses the held
+    The same source value does not raise the conflict again; a new one does. A reconcile that still misses the held
     rows holds them again.
 
     \b

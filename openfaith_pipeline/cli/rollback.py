@@ -87,7 +87,7 @@ def _order(
 
 
 def _named_when_refused(act: Callable[[], list[OrgRollback]], *, as_json: bool) -> list[OrgRollback]:
-    """Its result; of a refusal JSON has the rows that stand in the way."""
+    """Its result; for a refusal, the JSON contains the conflicting rows."""
     try:
         return act()
     except RollbackRefused as refused:

@@ -38,7 +38,7 @@ class Terms:
 
     idempotency_key: a second request with it is the same sync.
     choices: by org, the streams of orgs that do not sync all requested ones.
-    is_anew: an interrupted sync of the same request is not gone on with.
+    is_anew: an interrupted sync of the same request is not continued.
     """
 
     if_busy: IfBusy = IfBusy.REFUSE

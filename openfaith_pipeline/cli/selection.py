@@ -71,7 +71,7 @@ def _hint(name: str) -> str:
 def choose_orgs(database: Database, names: Sequence[str], *, every_org: bool, doing: str = "sync") -> list[Org]:
     """The orgs named, or with `every_org` all that are not paused, those left out being named on stderr.
 
-    UsageError where neither is given, or both, or no org is there.
+    UsageError if neither is given, or both, or no org is there.
     """
     if every_org == bool(names):
         raise UsageError(f"name the orgs to {doing}, or pass --all; `openfaith-pipeline org list` shows them")
@@ -93,7 +93,7 @@ def _name_paused(paused: Sequence[Org]) -> None:
 
 
 def choose_by_time(database: Database, orgs: Sequence[Org], period: timedelta | None) -> dict[str, list[Stream]]:
-    """By org, the streams of a quick sync; or, with a period, those due in a rolling reconcile."""
+    """By org, the streams of a quick sync, or, with a period, those due in a rolling reconcile."""
     choices: dict[str, list[Stream]] = {}
     with database.connect() as connection:
         now = datetime.now(UTC)

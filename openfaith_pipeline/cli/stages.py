@@ -1,4 +1,4 @@
-"""Progress of work in stages of so many steps: bars on a terminal, a line for each stage elsewhere."""
+"""Progress of work in stages with a known number of steps: bars on a terminal, a line for each stage elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from openfaith_pipeline.cli import terminal
 
 
 class Stages(Protocol):
-    """Hears of each stage as it begins, and of its steps."""
+    """Receives each stage as it begins, and its steps."""
 
     def began(self, stage: str, steps: int) -> None: ...
 

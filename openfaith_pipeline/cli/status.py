@@ -76,7 +76,7 @@ def _is_broken(stream: StreamStatus) -> bool:
 
 
 def _standing(status: OrgStatus) -> str:
-    """The first of _STANDINGS that is true of it; a paused one is paused."""
+    """The first of _STANDINGS that applies; a paused org is always shown as paused."""
     if status.health.state not in {"connected", "degraded"}:
         return status.health.state.replace("_", " ")
     if status.failing:

@@ -84,7 +84,7 @@ Apply = Annotated[
 ]
 Discard = Annotated[str | None, typer.Option("--discard", metavar="SYNC_ID", help="Discard a plan.")]
 Anew = Annotated[
-    bool, typer.Option("--anew", help="Begin a new sync, also where the same one was interrupted within the last hour.")
+    bool, typer.Option("--anew", help="Begin a new sync, even if the same one was interrupted within the last hour.")
 ]
 
 
@@ -110,7 +110,7 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
 ) -> None:
     """Sync churches from Planning Center into the raw tables, and from those into the OpenFaith tables.
 
-    The pages of an interrupted sync are kept. The same command within an hour goes on with that sync: streams that it
+    The pages of an interrupted sync are kept. The same command within an hour continues that sync: streams that it
     had finished are not read again.
 
     With --plan nothing is published: it shows the changes, and ends with the plan's id. Within 12 hours, and as long
@@ -166,7 +166,7 @@ def run_and_report(
     *,
     as_json: bool,
 ) -> NoReturn:
-    """Sync and say how it ended, also where a person ended it, by output and exit code."""
+    """Sync and say how it ended, even if a person ended it, by output and exit code."""
     from openfaith_pipeline.defs.sync_orders import SyncInterrupted
 
     try:

@@ -1,4 +1,4 @@
-"""`syncs`: the syncs of late, and one of them stream by stream."""
+"""`syncs`: recent syncs, and one of them stream by stream."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ WithAll = Annotated[bool, typer.Option("--all", help="Streams without any record
 def show_all(
     org: OrgOption = None, failing: Failing = False, limit: Limit = 20, as_json: terminal.JsonOption = False
 ) -> None:
-    """List the newest syncs: of which churches, in which mode, their triggers, and how they ended.
+    """List the newest syncs: their churches, modes, triggers and outcomes.
 
     \b
     Examples:
@@ -58,7 +58,7 @@ def show_all(
 
 @syncs_app.command("show")
 def show_one(sync_id: SyncId, everything: WithAll = False, as_json: terminal.JsonOption = False) -> None:
-    """Show a sync stream by stream; of one that runs, how far it is and how long it will take.
+    """Show a sync stream by stream; if it is running, also its progress and the time left.
 
     \b
     Examples:

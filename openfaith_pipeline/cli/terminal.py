@@ -90,7 +90,7 @@ def report(result: str) -> None:
 
 
 def confirm(question: str) -> None:
-    """Go on only if the person says yes; UsageError where nobody can, which names the option that does."""
+    """Go on only if the person says yes; UsageError if nobody can, which names the option that does."""
     try:
         is_wanted = typer.confirm(printable(question), err=True)
     except typer.Abort:

@@ -1,4 +1,4 @@
-"""`--version`: of this program, of Postgres and of the schema. Nothing is started, and nothing is made."""
+"""`--version`: of this program, of Postgres and of the schema. Starts and creates nothing."""
 
 from contextlib import suppress
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""Whose the credentials of an org are, and whether its source answers at all."""
+"""The account that an org's credentials belong to, and whether its source answers at all."""
 
 from collections.abc import Sequence
 from contextlib import suppress

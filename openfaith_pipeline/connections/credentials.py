@@ -129,7 +129,7 @@ def is_same(one: Credentials, other: Credentials) -> bool:
 
 
 def fingerprint(token: OAuthToken) -> bytes | None:
-    """Identifies a grant's refresh token without storing it; None without one."""
+    """Identifies a grant's refresh token without storing it; None if there is none."""
     return sha256(token.refresh_token.get_secret_value().encode()).digest() if token.refresh_token else None
 
 

@@ -293,5 +293,5 @@ def _refresh_one(database: Database, org_id: str, adapter: str) -> str | None:
 
 
 def _is_due(token: OAuthToken) -> bool:
-    """Checked again on the token itself: OpenFaith may have refreshed one that it stores."""
+    """Checked again on the stored token: OpenFaith may have refreshed it."""
     return token.expires_at is None or token.expires_at < datetime.now(UTC) + DUE_BEFORE_EXPIRY

@@ -32,7 +32,7 @@ def add_org(  # noqa: PLR0913 - all that a connection is made of
 
     api_url: where its Planning Center answers, None for the one in the settings.
     adapter: the source that it leads to.
-    organization_id: Planning Center's own id of the church, None where it is not known.
+    organization_id: Planning Center's own id of the church, None if it is not known.
     """
     check_org_id(org_id)
     connection.execute(
@@ -80,7 +80,7 @@ def set_connection_state(
 ) -> None:
     """Record the state shown by the last attempt; `reason` is for people and must contain no secret.
 
-    A connection that dies raises an alert, several within an hour raise an additional one; one that works again
+    A connection that dies raises an alert, and several within an hour one more; a connection that works again
     resolves them.
     """
     has_changed = connection.execute(

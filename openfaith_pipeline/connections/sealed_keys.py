@@ -20,7 +20,7 @@ LEAST_PASSPHRASE: Final = 12
 
 
 def keys_in_use(settings: Settings) -> tuple[str, ...]:
-    """The keys that credentials are encrypted with, newest first; none where nothing was encrypted yet."""
+    """The keys that credentials are encrypted with, newest first; none if nothing was encrypted yet."""
     if settings.encryption_keys:
         return tuple(key.get_secret_value() for key in settings.encryption_keys)
     path = settings.home / KEY_FILE
@@ -28,7 +28,7 @@ def keys_in_use(settings: Settings) -> tuple[str, ...]:
 
 
 def fingerprints(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Tell keys apart and give none away: they are random."""
+    """Distinguish keys without revealing any: keys are random."""
     return tuple(hashlib.sha256(b"openfaith-pipeline key " + key.encode()).hexdigest()[:16] for key in keys)
 
 
@@ -61,7 +61,7 @@ def unseal(sealed: bytes, passphrase: str) -> tuple[str, ...]:
 def put_keys(settings: Settings, keys: tuple[str, ...]) -> bool:
     """Keep the newest of the keys in the home, where there is none; whether it had to be written.
 
-    Raises UsageError where another key is there: credentials of other churches may need it.
+    Raises UsageError if another key is there: credentials of other churches may need it.
     """
     if set(keys) & set(keys_in_use(settings)):
         return False

@@ -55,7 +55,7 @@ class BudgetUse:
 
 
 def read_budget_use(connection: psycopg.Connection[Any], org_id: str, adapter: str) -> BudgetUse | None:
-    """None where the org has sent nothing yet."""
+    """None if the org has sent nothing yet."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
             "SELECT ledger::text, extract(epoch FROM clock_timestamp())::float8 FROM sync.source_rate_budgets"
@@ -113,7 +113,7 @@ class PostgresLedger:
                     await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 - spreads those who meet
 
     async def _read(self, connection: psycopg.AsyncConnection[Any]) -> tuple[dict[str, Any] | None, int | None, float]:
-        """The ledger and its version, None where there is none yet, and the time."""
+        """The ledger and its version, None if there is none yet, and the time."""
         cursor = await connection.execute(
             "SELECT ledger::text, version, extract(epoch FROM clock_timestamp())::float8"
             " FROM (VALUES (1)) AS one LEFT JOIN sync.source_rate_budgets ON org_id = %s AND adapter = %s",
@@ -125,7 +125,7 @@ class PostgresLedger:
     async def _write(
         self, connection: psycopg.AsyncConnection[Any], ledger: RateLedger, version: int | None, claim: Claim
     ) -> bool:
-        """False where another holder was first."""
+        """False if another holder was first."""
         refused = sum(bool(answer.report and answer.report.exceeded_limit) for answer in claim.answers)
         cursor = await connection.execute(
             MAKE_LEDGER if version is None else _KEEP_LEDGER,

@@ -44,7 +44,7 @@ EXCEPTION WHEN data_exception THEN
 END $$
 """
 
-# Value of each new column by name, null where `_extra` has none, and the remaining `_extra`. Unrolled for the columns
+# Value of each new column by name, null if `_extra` has none, and the remaining `_extra`. Unrolled for the columns
 # of one table: a loop would take most of the time, while people wait for the table.
 _ADOPTED: Final = sql.SQL("""
 DECLARE

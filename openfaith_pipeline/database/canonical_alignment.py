@@ -67,7 +67,7 @@ def _statements(gap: CanonicalGap) -> Iterator[str]:
 
 
 def _addition(column: Column[Any]) -> str:
-    """A text that may not be null keeps a default: the version before makes rows without it."""
+    """A text that may not be null keeps a default: the previous version inserts rows without it."""
     defined = str(CreateColumn(column).compile(dialect=_DIALECT))
     needs_default = not column.nullable and column.server_default is None
     return f"{defined} DEFAULT ''" if needs_default else defined

@@ -167,7 +167,7 @@ class Trigger:
 
 
 def align_change_notes(connection: Connection[Any], schema: str) -> None:
-    """Create triggers that are missing or have other parameters by now, except on tables of another owner.
+    """Create triggers that are missing or have outdated parameters, except on tables of another owner.
 
     There, transforms compare everything.
     """

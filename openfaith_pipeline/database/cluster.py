@@ -71,7 +71,7 @@ class ServerFiles:
 
     @property
     def has_cluster(self) -> bool:
-        """Whether a cluster was ever made here; True where that may not be seen, which opening it will say."""
+        """Whether a cluster was ever made here; True if that may not be seen, which opening it will say."""
         try:
             return self.state.exists() or (self.directory / "data").exists()
         except PermissionError:
@@ -212,9 +212,9 @@ def _run_initdb(cluster: Cluster, directory: Path, password_file: Path) -> None:
         )
     except subprocess.CalledProcessError as error:
         reason = " ".join(error.stderr.split())[-400:]
-        raise ConfigurationError(f"no database could be made in {directory}: {reason}") from None
+        raise ConfigurationError(f"no database could be created in {directory}: {reason}") from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ConfigurationError(f"no database could be made in {directory}: {error}") from None
+        raise ConfigurationError(f"no database could be created in {directory}: {error}") from None
 
 
 def _short_hash(path: Path) -> str:

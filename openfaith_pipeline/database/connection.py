@@ -58,7 +58,7 @@ class Database:
 
     url: libpq URL of the data database.
     dagster_url: SQLAlchemy URL of Dagster's storage, schema `dagster` in the same database.
-    administrator_url: libpq URL of the data database for the superuser of the embedded server, who makes roles.
+    administrator_url: libpq URL of the data database for the superuser of the embedded server, who creates roles.
     """
 
     settings: Settings
@@ -112,7 +112,7 @@ class Session(psycopg.Connection[Any]):
     """A connection that cancels the statement under way whatever interrupts it.
 
     psycopg itself does so for KeyboardInterrupt alone. In a run that is terminated Dagster raises an exception of its
-    own, and the server would go on with the statement and keep its locks, though nobody waits for it any more.
+    own, and the server would go on with the statement and keep its locks, though nobody is waiting for it.
     """
 
     def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:

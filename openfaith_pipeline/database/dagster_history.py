@@ -71,7 +71,7 @@ def forget_runs(connection: Connection[Any], older_than: timedelta) -> tuple[int
 
     Kept regardless of age: runs that have not ended or whose backfill has not; the newest event of each kind and the
     newest result of each check for each asset partition; and runs with one of those, without their other events. Needs
-    an autocommit connection. Does nothing where Dagster has no tables yet.
+    an autocommit connection. Does nothing if Dagster has no tables yet.
     """
     if not _is_there(connection):
         return 0, 0

@@ -17,7 +17,7 @@ _REWRITE: Final = sql.SQL("UPDATE {events} SET event = %s WHERE id = %s").format
     events=sql.Identifier(DAGSTER_SCHEMA, "event_logs")
 )
 
-# Each asset has its newest event once more, of whichever partition.
+# Each asset also has its newest event, whatever the partition.
 _NEWEST: Final = sql.SQL("""
 SELECT id, asset_key, last_materialization FROM {keys}
 WHERE last_materialization LIKE '%%"TableRecord"%%' AND last_materialization LIKE '%%' || %s || '%%'
@@ -69,7 +69,7 @@ def _are_there(connection: Connection[Any]) -> bool:
 
 
 def _without(event: str, columns: Mapping[str, Collection[str]]) -> str | None:
-    """The event without these rows; None where it has none of them."""
+    """The event without these rows; None if it has none of them."""
     document = json.loads(event)
     return json.dumps(document) if _prune(document, columns) else None
 

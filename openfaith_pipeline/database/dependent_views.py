@@ -1,7 +1,7 @@
 """Views set aside while a column that they read changes its type, which Postgres refuses otherwise.
 
-They are dropped and made again in one transaction, with their options, comments and grants, so that nobody finds them
-missing. Only views that our database user owns; another's makes the change fail as before.
+They are dropped and recreated in one transaction, with their options, comments and grants, so that nobody finds them
+missing. Only views that our database user owns; a view of another owner makes the change fail as before.
 """
 
 from collections.abc import Iterator
@@ -67,9 +67,9 @@ class _Aside(NamedTuple):
 
 @contextmanager
 def views_set_aside(connection: Connection[Any], table: str) -> Iterator[None]:
-    """Drop the views that read the table, and make them again after the block. Within the caller's transaction.
+    """Drop the views that read the table, and recreate them after the block. Within the caller's transaction.
 
-    Raises ConfigurationError where a view does not work with the new type; a declared view of ours is left out then,
+    Raises ConfigurationError if a view does not work with the new type; a declared view of ours is left out then,
     since its own alignment makes it.
     """
     values = {"table": table, "made_by_us": MADE_BY_US, "ours": [*VIEWS]}

@@ -86,7 +86,7 @@ def forget_entries(connection: Connection[Any], *, days: int) -> int:
 
 
 def drop_partitions(connection: Connection[Any], *, days: int) -> list[str]:
-    """Drop whole months of entries that no org keeps any more; returns the partitions dropped.
+    """Drop whole months of entries that no org keeps any longer; returns the partitions dropped.
 
     days: for orgs without a setting of their own. The horizon, before which the journal cannot reconstruct a table,
     moves along.

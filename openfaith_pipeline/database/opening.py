@@ -17,7 +17,7 @@ def open_database(settings: Settings, *, upgrade: bool | None = None, makes_home
 
     upgrade: True brings the schema up to date, False leaves it as it is, and None brings the embedded database up to
         date but raises ConfigurationError for a configured one that is behind.
-    makes_home: whether an embedded database that is not there is made; NoHome is raised otherwise.
+    makes_home: whether a missing embedded database is created; otherwise NoHome is raised.
     """
     if settings.is_embedded:
         if not makes_home:

@@ -11,7 +11,7 @@ from openfaith_pipeline.sources import STREAMS
 
 
 def is_parentless(stream: Stream) -> sql.Composable:
-    """SQL condition on the raw table, unaliased: the row lacks a parent of every way in which its record is found."""
+    """SQL condition on the raw table, unaliased: the row lacks a parent for every way in which its record is found."""
     if not stream.parent_ways:
         return sql.SQL("false")
     ways = [*(_names_all(way) for way in stream.parent_ways), *_ways_of_owner(stream)]
@@ -54,7 +54,7 @@ def _ways_of_owner(stream: Stream) -> Iterator[sql.Composable]:
 
 
 def parentless_count(stream: Stream) -> sql.Composable:
-    """SQL: the number of parentless rows among those counted; null where the stream's records have no parents."""
+    """SQL: the number of parentless rows among those counted; null if the stream's records have no parents."""
     if not stream.parent_ways:
         return sql.SQL("NULL::bigint")
     return sql.SQL("count(*) FILTER (WHERE {})").format(is_parentless(stream))

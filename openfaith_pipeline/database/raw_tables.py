@@ -51,7 +51,7 @@ TYPES: Final[Mapping[ColumnType, TypeEngine[Any]]] = {
 }
 
 RAW_METADATA: Final = MetaData()
-"""The tables made so far; `raw_metadata` makes them all."""
+"""The tables created so far; `raw_metadata` creates them all."""
 
 
 def tables_of(stream: Stream, metadata: MetaData = RAW_METADATA) -> list[Table]:

@@ -1,6 +1,6 @@
 """Space of removed rows given back: Postgres keeps the bytes of a deleted row in its file until the table is rewritten.
 
-The planner's statistics hold samples of values, and are made anew.
+The planner's statistics hold samples of values, and are recomputed.
 """
 
 import time
@@ -102,7 +102,7 @@ def _rewrite(connection: Connection[Any], table: tuple[str, str], size: int, don
 
 
 def _forget_samples(connection: Connection[Any], schema: str, name: str, done: Reclaimed) -> None:
-    """Drop the statistics of a table that is empty by now."""
+    """Drop the statistics of a table that has become empty."""
     table = sql.Identifier(schema, name)
     if connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(table)).fetchone() is not None:
         return

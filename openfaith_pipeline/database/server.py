@@ -92,8 +92,8 @@ def require_home(settings: Settings) -> None:
     if not has_home(settings):
         looked = where_looked(settings.home, is_given="home" in settings.model_fields_set)
         raise NoHome(
-            f"there is no home here: {looked}. Go to where yours was made, or point OPENFAITH_HOME at it;"
-            " `openfaith-pipeline demo` and `openfaith-pipeline org add` make a new one"
+            f"there is no home here: {looked}. Go to where yours was created, or point OPENFAITH_HOME at it;"
+            " `openfaith-pipeline demo` and `openfaith-pipeline org add` create a new one"
         )
 
 
@@ -256,7 +256,7 @@ def _enter(files: ServerFiles) -> int:
 
 
 def _users(files: ServerFiles) -> list[ServerUser]:
-    """The living users; removes the marks of dead ones."""
+    """The live processes that use the server; removes the marks of dead ones."""
     living = []
     for mark in sorted(files.users.iterdir()):
         if is_locked(mark):

@@ -57,6 +57,6 @@ def _check_canonical_schema(connection: Connection[Any], schema: str) -> None:
     ).fetchone()
     if found == (None,):
         raise ConfigurationError(
-            f"OPENFAITH_SCHEMA is {schema}, but the canonical tables were made elsewhere:"
+            f"OPENFAITH_SCHEMA is {schema}, but the canonical tables were created elsewhere:"
             " set it to what it was, or move the openfaith_* tables there with ALTER TABLE ... SET SCHEMA"
         )

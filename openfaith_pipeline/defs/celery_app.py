@@ -41,7 +41,7 @@ def make_worker_app() -> Celery:
 
 
 def _show_slots(settings: Settings) -> None:
-    """Keep Dagster's coordinator informed of this worker's slots, from when it takes runs until it takes no more."""
+    """Keep Dagster's coordinator informed of this worker's slots, from when it starts to take runs until it stops."""
     name = f"{socket.gethostname()}:{os.getpid()}"
 
     def begin(sender: Any, **_: Any) -> None:

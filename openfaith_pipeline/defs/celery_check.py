@@ -21,7 +21,7 @@ _KINDS: Final = {"redis": "Redis", "rediss": "Redis", "amqp": "RabbitMQ", "amqps
 def check_broker(url: str, wait_seconds: float, say: Callable[[str], None]) -> None:
     """Connect to the broker once.
 
-    Raises ConfigurationError where waiting will not help: an unknown scheme, a refused login; BrokerUnavailable
+    Raises ConfigurationError if waiting will not help: an unknown scheme, a refused login; BrokerUnavailable
     if it does not answer within `wait_seconds`. `say` hears once that it is waited for.
     """
     _check_scheme(url)

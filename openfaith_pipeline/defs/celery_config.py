@@ -17,7 +17,7 @@ CONFIG: Final[dict[str, Any]] = {
     # a second time because a worker is gone does no harm: Dagster ignores it once the run has started.
     "task_acks_late": True,
     "worker_prefetch_multiplier": 1,
-    "worker_cancel_long_running_tasks_on_connection_loss": False,  # a run needs the broker no more
+    "worker_cancel_long_running_tasks_on_connection_loss": False,  # a run no longer needs the broker
     "broker_transport_options": {
         "visibility_timeout": LONGEST_RUN_SECONDS,  # of Redis
         "max_retries": 3,

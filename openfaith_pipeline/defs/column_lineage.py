@@ -1,4 +1,4 @@
-"""Which raw columns each column of a canonical table comes from, in Dagster's form."""
+"""The raw columns that each column of a canonical table comes from, in Dagster's form."""
 
 from collections.abc import Iterator
 

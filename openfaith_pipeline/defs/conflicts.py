@@ -11,7 +11,7 @@ from openfaith_pipeline.defs.resources import SyncEngine
 
 
 class ConflictDecision(StrEnum):
-    """Whose value stays: the source's, or OpenFaith's."""
+    """The value to keep: the source's, or OpenFaith's."""
 
     APPROVE = "approve"
     REJECT = "reject"

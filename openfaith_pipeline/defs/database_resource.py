@@ -1,4 +1,4 @@
-"""The data database as ops, assets and sensors are given it."""
+"""The data database as ops, assets and sensors receive it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

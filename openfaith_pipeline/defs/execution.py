@@ -68,9 +68,9 @@ def run_sync(
     begun: Callable[[Beginning], None] = lambda _: None,
     is_verbose: bool = False,
 ) -> dict[str, OrgReport]:
-    """Sync the streams of the orgs, and the canonical tables they feed; by org, how it ended.
+    """Sync the streams of the orgs, and the canonical tables they feed; returns the outcomes by org.
 
-    A sync of the same request that was interrupted, or killed, is gone on with, as Dagster's retries do: the streams
+    A sync of the same request that was interrupted, or killed, is continued, as Dagster's retries do: the streams
     that it has finished are not read again.
     progress: makes, from an org_id, the listener to the org's streams; orgs are synced in threads of their own.
     begun: hears which sync it is, once that is known.

@@ -25,7 +25,7 @@ class PodRunLauncher(TracedRunLauncher, K8sRunLauncher):
         return by_kubernetes if is_over else lease_health(self._instance, run)  # its API may be away for a while
 
     def lost_start(self, run: dg.DagsterRun, waited: timedelta) -> str | None:
-        """Why the run's pod will not begin any more. One that waits for a node is not lost."""
+        """Why the run's pod will never start. One that waits for a node is not lost."""
         if waited < START_WITHIN:
             return None
         health = super().check_run_worker_health(run)

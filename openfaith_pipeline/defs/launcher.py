@@ -45,7 +45,7 @@ class LeaseRunLauncher(TracedRunLauncher, dg.DefaultRunLauncher):
         return lease_health(self._instance, run)
 
     def lost_start(self, run: dg.DagsterRun, waited: timedelta) -> str | None:  # noqa: ARG002 - of every launcher
-        """Why a launched run will not begin any more, or None while it may."""
+        """Why a launched run will never start, or None while it may."""
         return None if waited < START_WITHIN else f"its process did not begin within {START_WITHIN.seconds} s"
 
 

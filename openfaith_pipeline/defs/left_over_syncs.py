@@ -1,4 +1,4 @@
-"""Syncs that nobody works on any more, though their record says so: the process was killed, or had no time to say.
+"""Syncs recorded as running that nobody works on: the process was killed, or had no time to record its end.
 
 A run that ends by itself or is terminated records how its syncs ended. One that was killed leaves them running; Dagster
 notices, and marks the run.
@@ -19,7 +19,7 @@ GRACE: Final = timedelta(seconds=30)
 
 
 def end_left_over_syncs(instance: dg.DagsterInstance, connection: Connection[Any]) -> int:
-    """End the syncs whose runs have all ended and are not retried; how many. A later attempt goes on with them."""
+    """End the syncs whose runs have all ended and are not retried; returns their number. A later attempt continues."""
     return sum(_end(instance, connection, sync) for sync in running_syncs(connection))
 
 

@@ -16,7 +16,7 @@ _NOT_BEGUN = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
 
 
 def fail_lost_starts(instance: dg.DagsterInstance) -> int:
-    """Fail the runs that will not begin any more, so that they are retried; how many there were."""
+    """Fail the runs that will never start, so that they are retried; returns their number."""
     return sum(
         _fail_if_lost(instance, record) for record in instance.get_run_records(dg.RunsFilter(statuses=_NOT_BEGUN))
     )

@@ -37,9 +37,9 @@ _TROUBLED: Final = ("needs_reconnect", "not_connected")
 
 
 class Verdict(NamedTuple):
-    """Of one check of one org. subjects: the troubles' names, which stay while ages and words change.
+    """The result of one check of one org. subjects: names of the problems, which do not change with their age.
 
-    reasons: for people; none where it passed.
+    reasons: for people; none if it passed.
     """
 
     org_id: str
@@ -59,7 +59,7 @@ class OrgFacts:
     limit: timedelta
 
     def verdicts(self, org_id: str) -> tuple[Verdict, Verdict]:
-        """An org that is not registered any more fails both."""
+        """An org that is no longer registered fails both."""
         delay, health = self.delays.get(org_id), self.health.get(org_id)
         if health is None:
             gone = (("not registered",), ("it is not connected",))

@@ -19,7 +19,7 @@ def canonical_key(table: str) -> dg.AssetKey:
 
 @dataclass(frozen=True)
 class Placement:
-    """prefix: before every key. group: of all assets; None for one each product. partitions: one for each org."""
+    """prefix: before every key. group: of all assets; None for one per product. partitions: one for each org."""
 
     prefix: tuple[str, ...] = ()
     group: str | None = None

@@ -21,7 +21,7 @@ _MOST_ROWS: Final = 500
 class RebuildConfig(dg.Config):
     """The orgs to rebuild, and how."""
 
-    orgs: list[str] = Field(default=[], description="Ids of orgs; none where the run has an org as its partition.")
+    orgs: list[str] = Field(default=[], description="Ids of orgs; none if the run has an org as its partition.")
     dry_run: bool = Field(default=False, description="Count the changes, and make none.")
     ignores_guards: bool = Field(
         default=False, description="Mark rows without a record deleted, however many they are."
@@ -29,7 +29,7 @@ class RebuildConfig(dg.Config):
 
 
 @dg.op(
-    description="Makes the OpenFaith tables of these orgs from their raw tables again, each org at once, without a"
+    description="Rebuilds the OpenFaith tables of these orgs from their raw tables, each org at once, without a"
     " request to the source. It can be rolled back. An org that is being synced, or that would lose more rows than its"
     " guards allow, stays as it is and fails the run.",
     out=dg.Out(dg.Nothing),
@@ -93,7 +93,7 @@ _SCHEMA: Final = dg.TableSchema(
 
 @dg.job(
     name="rebuild",
-    description="Make the OpenFaith tables from the raw tables again: of the org that is the run's partition, or of"
+    description="Rebuild the OpenFaith tables from the raw tables: of the org that is the run's partition, or of"
     " those in the config; as a preview with dry_run.",
     partitions_def=ORG,
     executor_def=EXECUTOR,

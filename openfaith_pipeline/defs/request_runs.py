@@ -84,7 +84,7 @@ def _ended_if_impossible(connection: Connection[Any], request: Request) -> Itera
 def run_request_of(request: Request, church: str) -> dg.RunRequest:
     """The run for the request, with a run key unique to the request and attempt. church: the org's name.
 
-    Raises UnknownWorkflow, or UnknownStream if none of its streams is in the catalog any more.
+    Raises UnknownWorkflow, or UnknownStream if none of its streams is in the catalog any longer.
     """
     tags = {
         ORG_TAG: request.org_id,

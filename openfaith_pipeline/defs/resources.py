@@ -133,7 +133,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
     def rebuild(
         self, order: RebuildOrder, *, is_dry: bool, begun: Callable[[str], object] = lambda _: None
     ) -> list[OrgRebuild]:
-        """Make the orgs' OpenFaith tables from the raw ones again, or count the changes only. Raises UnknownOrg."""
+        """Rebuild the orgs' OpenFaith tables from the raw ones, or only count the changes. Raises UnknownOrg."""
         with self._connect() as connection:
             for org_id in order.org_ids:
                 get_org(connection, org_id)
@@ -152,7 +152,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
             return [org.org_id for org in list_orgs(connection)]
 
     def name_of(self, org_id: str) -> str:
-        """The church's name, fit to be printed; the id of an org that is not registered any more."""
+        """The church's name, fit to be printed; the id of an org that is no longer registered."""
         if org_id not in self._names:
             with self._connect() as connection:
                 self._names |= {org_id: org_id, **names_of(connection, [org_id])}

@@ -98,7 +98,7 @@ def _checks(run: dg.DagsterRun) -> list[dg.AssetCheckKey] | None:
 
 
 def _repeated(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.RunRequest:
-    """The same run once more, for the same request: the sync continues from its last committed page.
+    """The same run again, for the same request: the sync continues from its last committed page.
 
     To Dagster it is a first run, since a sensor cannot name a parent, so its number of remaining retries is set.
     """

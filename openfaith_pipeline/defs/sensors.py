@@ -44,7 +44,7 @@ def requests_sensor(
 
 @dg.sensor(
     name="lost_retries",
-    description="Fails runs that will not begin any more, reruns crashed ones that Dagster's own retries have"
+    description="Fails runs that will never start, reruns crashed ones that Dagster's own retries have"
     " passed over, and ends the record of syncs that no run continues.",
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,

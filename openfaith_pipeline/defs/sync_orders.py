@@ -22,7 +22,7 @@ class SyncOrder:
 
     idempotency_key: the client's own name for it; a second order with it is the same sync.
     choices: by org, the streams of orgs that do not sync all of `streams`.
-    is_anew: an interrupted sync of the same request is not gone on with.
+    is_anew: an interrupted sync of the same request is not continued.
     patience_seconds: how long a stream is waited for that another sync holds.
     """
 
@@ -58,7 +58,7 @@ class SyncOrder:
 
 @dataclass(frozen=True)
 class Beginning:
-    """Which sync an order is. earlier: the one that it goes on with, or joins, as that was recorded before."""
+    """The sync that an order becomes. earlier: the one that it continues or joins, as recorded before."""
 
     sync_id: str
     earlier: RecordedSync | None = None
@@ -66,7 +66,7 @@ class Beginning:
 
 
 class SyncInterrupted(KeyboardInterrupt):
-    """A person ended the sync; `reports` are of the orgs whose runs were begun. The same order goes on with it."""
+    """A person ended the sync; `reports` are of the orgs whose runs were begun. The same order continues it."""
 
     def __init__(self, sync_id: str, reports: Mapping[str, OrgReport]) -> None:
         super().__init__(sync_id)

@@ -38,7 +38,7 @@ def judged_parts(report: Verification) -> Iterator[tuple[dg.AssetKey, Part]]:
 
 
 def result_of(report: Verification, part: Part) -> Mapping[str, Any]:
-    """A part's check result, without its asset. Nothing in it is personal data."""
+    """A part's check result, without its asset and without personal data."""
     counts = part.counts()
     compared = {"compared": part.compared} if part.compared else {}
     metadata = {"rows": part.row_count, **compared, **{name: counts[name] for name in _SAID}}

@@ -48,7 +48,7 @@ def examine_connection(
 
 
 def _unreadable(connection: Connection[Any], settings: Settings, org_id: str, adapter: str) -> str | None:
-    # A missing key file would be made anew, and nobody would see that the old one is lost.
+    # A missing key file would be recreated, and nobody would notice that the old one is lost.
     if settings.is_embedded and not settings.encryption_keys and not (settings.home / KEY_FILE).exists():
         return f"the key file {settings.home / KEY_FILE} is missing"
     try:

@@ -64,7 +64,7 @@ _ENVIRONMENT: Final = (
         Area.HOME,
         Severity.ERROR,
         "there is nothing to look at",
-        "go to where yours was made, or point OPENFAITH_HOME at it; openfaith-pipeline org add makes a new one",
+        "go to where yours was created, or point OPENFAITH_HOME at it; openfaith-pipeline org add creates a new one",
     ),
     Kind(
         "home_unwritable",
@@ -163,7 +163,7 @@ _SERVER: Final = (
         "collation_changed",
         Area.DATABASE,
         Severity.ERROR,
-        "the system sorts text otherwise than when the indexes were made, so that rows may not be found",
+        "the system sorts text differently from when the indexes were created, so rows may not be found",
         "REINDEX DATABASE, then ALTER DATABASE ... REFRESH COLLATION VERSION",
     ),
 )
@@ -174,7 +174,7 @@ _SYNCS: Final = (
         Severity.WARNING,
         "syncs are recorded as running whose process is gone",
         "openfaith-pipeline syncs list ends those of a terminal, openfaith-pipeline dagster those of its runs;"
-        " the next sync goes on from where they were",
+        " the next sync continues from where they were",
     ),
     Kind(
         "leases_left",

@@ -1,4 +1,4 @@
-"""The writes of a repair, each journaled: links put back, entities of one's own, and rows marked deleted."""
+"""The writes of a repair, each journaled: links restored, entities created for the org, and rows marked deleted."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence

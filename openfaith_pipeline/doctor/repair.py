@@ -65,7 +65,7 @@ class Order:
 
 
 def foresee_repair(database: Database, order: Order) -> list[OrgRepair]:
-    """Exactly the writes of `repair` as it would be now; everything stays as it is."""
+    """A preview of `repair`: exactly its writes as of now; nothing is changed."""
     with database.connect(row_factory=dict_row) as connection, connection.transaction(force_rollback=True):
         return [_mend(connection, database, order, org_id) for org_id in order.org_ids]
 

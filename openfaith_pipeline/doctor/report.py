@@ -48,7 +48,7 @@ def found(kind: str, org_id: str | None = None, *, detail: str = "") -> Finding:
 def found_all(
     kind: str, org_id: str | None, names: Sequence[str], *, count: int = 0, detail: str = ""
 ) -> list[Finding]:
-    """A finding about all of these, or none where there are none. count: of all, where only some are named."""
+    """One finding about all of these, or no finding if there are none. count: of all, if only some are named."""
     if not names:
         return []
     return [Finding(KINDS[kind], org_id, count or len(names), tuple(names[:EXAMPLES]), detail)]

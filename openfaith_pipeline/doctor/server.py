@@ -49,7 +49,7 @@ def examine_server(connection: Connection[Any]) -> Iterator[Finding]:
 
 
 def examine_schema(database: Database, connection: Connection[Any]) -> Iterator[Finding]:
-    """The tables of this version. Raises ConfigurationError where a newer one has upgraded them."""
+    """The tables of this version. Raises ConfigurationError if a newer one has upgraded them."""
     if not is_current(database):
         yield found("schema_behind")
         return

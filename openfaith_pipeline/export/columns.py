@@ -1,4 +1,4 @@
-"""Columns as the server has them, and the choice of those that go out: readable ones without the marks left out."""
+"""Columns as the server has them, and which are exported: the readable ones without an excluded mark."""
 
 import re
 from collections.abc import Collection
@@ -47,7 +47,7 @@ class Columns:
 
 
 def read_columns(connection: Connection[Any], relation: Relation, without: Collection[Mark]) -> Columns | None:
-    """The live columns of a relation; None where it does not exist."""
+    """The live columns of a relation; None if it does not exist."""
     rows = connection.execute(_COLUMNS, (relation.schema, relation.name)).fetchall()
     if not rows:
         return None

@@ -2,7 +2,7 @@
 
 Exact: a null is empty and an empty text is `""`; times are ISO 8601, in UTC with a `Z`; arrays and documents
 are JSON; booleans true and false. For a spreadsheet: a byte order mark, times without a zone, and no text that begins
-like a formula, also where the file is split at another separator than it was written with.
+like a formula, even if the file is split at a separator other than the one it was written with.
 """
 
 from collections.abc import Callable, Mapping

@@ -45,7 +45,7 @@ openfaith:
 _READ_ME: Final = """\
 # dbt on the OpenFaith database
 
-Written by `openfaith-pipeline export dbt`. `models/sources/` is written anew each time, after an upgrade for example;
+Written by `openfaith-pipeline export dbt`. `models/sources/` is rewritten each time, after an upgrade for example;
 everything else is yours from the first time on.
 
     eval "$(openfaith-pipeline db url --role reader --env)"
@@ -59,7 +59,7 @@ writes nothing: to build models, give dbt a user with a schema of its own, and t
 
 
 def write_dbt_project(root: Path, relations: Sequence[Relation], settings: Settings) -> list[Path]:
-    """Write the project, or its sources anew; returns the files written. UsageError where other files are there."""
+    """Write the project, or rewrite its sources; returns the files written. UsageError if other files are there."""
     if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not _is_ours(root))):
         raise UsageError(f"{root} is not a dbt project written by this command; name a new directory")
     sources = root / "models" / "sources"

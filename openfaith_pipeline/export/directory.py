@@ -1,7 +1,7 @@
 """The directory of an export: each file appears whole, and a manifest says of which export they are.
 
 Files are readable by their owner alone. An export that ended early leaves whole files, some of them an earlier
-export's, and a manifest that calls it incomplete; the next one into the same directory begins anew.
+export's, and a manifest that calls it incomplete; the next one into the same directory starts over.
 """
 
 import json
@@ -82,7 +82,7 @@ class Directory:
 
 @contextmanager
 def export_directory(root: Path, file_format: FileFormat) -> Iterator[Directory]:
-    """The directory, made if need be; UsageError where it has files of another kind or another export is writing."""
+    """The directory, made if need be; UsageError if it has files of another kind or another export is writing."""
     if root.exists() and not root.is_dir():
         raise UsageError(f"{root} is a file; name a directory")
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def export_directory(root: Path, file_format: FileFormat) -> Iterator[Directory]
 
 
 def _check_own(root: Path) -> None:
-    """Raise UsageError where others could put files of theirs in the place of ours, and read what is written."""
+    """Raise UsageError if others could put files of theirs in the place of ours, and read what is written."""
     about, me = root.stat(), os.geteuid()
     if about.st_mode & stat.S_IWOTH or (me != 0 and about.st_uid not in {me, 0}):
         raise UsageError(f"other users may change {root}; name a directory of your own, or take that right from them")

@@ -1,4 +1,4 @@
-"""The churches of an export, as far as the user of the database may see them."""
+"""The churches of an export that the database user may see."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -22,7 +22,7 @@ class NamedOrg(NamedTuple):
 
 
 def chosen_orgs(connection: Connection[Any], names: Sequence[str]) -> tuple[str, ...]:
-    """The ids of the orgs named, all of them where none is; UnknownOrg where one is not there, or may be several."""
+    """The ids of the orgs named, all of them where none is; UnknownOrg if one is not there, or may be several."""
     with connection.cursor(row_factory=class_row(NamedOrg)) as cursor:
         orgs = cursor.execute(_ORGS).fetchall()
     if not orgs:

@@ -53,7 +53,7 @@ def export_files(
 ) -> Exported:
     """Write the tables into a directory, a file for each, all from one moment.
 
-    Raises UsageError where the directory or the request does not fit; an export that ends early can be run again.
+    Raises UsageError if the directory or the request does not fit; an export that ends early can be run again.
     """
     if file_format == "parquet":
         needed("pyarrow.parquet", "Parquet")

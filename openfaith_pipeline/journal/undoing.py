@@ -69,7 +69,7 @@ _LOCK = sql.SQL(
     " FOR UPDATE OF target) AS locked"
 )
 # A row with a single entry whose image still matches needs no second look: its before and after are the entry's.
-# `after` is null where it equals the image.
+# `after` is null if it equals the image.
 _COMPARE = sql.SQL("""
 CREATE TEMP TABLE {undoing} ON COMMIT DROP AS
 SELECT row_key, is_new, image, present IS NOT NULL AS is_present, conflict,

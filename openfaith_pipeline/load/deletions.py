@@ -66,7 +66,7 @@ class Verdict:
 class Accounting(NamedTuple):
     """Counts of a stream's records staged by a finished walk.
 
-    staged: distinct records, those included that are erased. rows: highest number of occurrences of one.
+    staged: distinct records, including erased ones. rows: highest number of occurrences of one record.
     broken: records quarantined as a whole; they exist at the source, though some have no usable id.
     """
 

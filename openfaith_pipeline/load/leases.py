@@ -1,4 +1,4 @@
-"""Leases of streams: who holds one, by which fencing number, and the beat that keeps them however long a page takes.
+"""Leases of streams: the holder, its fencing number, and the heartbeat that keeps them however long a page takes.
 
 A lease is a row of `sync.stream_states`. Taking it raises the stream's fencing number, and each later write of its
 holder first renews it by holder and number: when that touches fewer rows than were taken, another took over, and the

@@ -57,7 +57,7 @@ async def with_known_parents(
 
 
 def _told(record: Record, names: Collection[str], stream: Stream) -> dict[str, Any]:
-    """Parents named by the record or its path: by relationship an id, None where it has none."""
+    """Parents named by the record or its path: by relationship an id, None if it has none."""
     resource = record.resource if isinstance(record.resource, dict) else {}
     relationships, attributes = resource.get("relationships"), resource.get("attributes")
     told: dict[str, Any] = {}

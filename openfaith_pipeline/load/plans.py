@@ -46,7 +46,7 @@ class Plan:
 class PlannedWalk:
     """A walk of a plan, as stored.
 
-    streams: their names. walk: None where this version reads them otherwise than the one that planned.
+    streams: their names. walk: None if this version reads them otherwise than the one that planned.
     """
 
     streams: Sequence[str]
@@ -125,7 +125,7 @@ def find_plan(connection: Connection[Any], sync_id: str) -> Plan:
         "SELECT mode, planned_at, status FROM sync.syncs WHERE sync_id = %s AND planned_at IS NOT NULL", (sync_id,)
     ).fetchone()
     if row is None:
-        raise UsageError(f"there is no plan {sync_id!r}; `openfaith-pipeline sync ORG_ID --plan` makes one")
+        raise UsageError(f"there is no plan {sync_id!r}; `openfaith-pipeline sync ORG_ID --plan` creates one")
     mode, planned_at, status = row
     with connection.cursor(row_factory=class_row(PlannedStream)) as cursor:
         streams = cursor.execute(

@@ -162,7 +162,7 @@ async def _settle_deletions(connection: AsyncConnection[Any], session: Session, 
 async def _unstage(connection: AsyncConnection[Any], session: Session, stream: Stream) -> int:
     """Drop the published rows from staging, and resolve their quarantine entries; returns the stream's live rows.
 
-    Earlier quarantine entries of records that were read again are resolved: remaining problems were entered anew.
+    Earlier quarantine entries of records that were read again are resolved: remaining problems have new entries.
     """
     cursor = await connection.execute(
         _unstage_statement(stream),

@@ -57,7 +57,7 @@ WHERE whole.sync_id = ANY(%(syncs)s)
 
 
 def forget_syncs(connection: Connection[Any], *, runs: timedelta, journal: timedelta) -> int:
-    """Delete records of old syncs that are of no more use, in batches; returns the number of stream rows deleted.
+    """Delete records of old syncs that are no longer needed, in batches; returns the number of stream rows deleted.
 
     runs: retention of failures, and of syncs as a whole. journal: retention of syncs that changed rows, which can be
     rolled back that long. Needs an autocommit connection.

@@ -1,4 +1,4 @@
-"""The life of one walk of one org in Postgres: lease, checkpoint, and how it ended.
+"""The life of one walk of one org in Postgres: lease, checkpoint and outcome.
 
 A session holds the lease of each of its streams, see `leases`. A session that is found unfinished is continued from its
 last committed page when it was reading the same thing.

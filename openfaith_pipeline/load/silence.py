@@ -1,6 +1,6 @@
 """Answers with silence: no record and no refusal, from a product that hides records that the user may not read.
 
-Whether everything was deleted or nothing may be read cannot be told from such an answer alone.
+Such an answer alone does not show whether everything was deleted or nothing may be read.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Silence(NamedTuple):
 class SilentParent(NamedTuple):
     """A parent whose listing brought none, though rows are here that it listed.
 
-    ids: of those rows. counted: how many its own row says that it has, None where that says nothing.
+    ids: of those rows. counted: how many its own row says that it has, None if that says nothing.
     shown: how many other parents of the route do show records.
     """
 

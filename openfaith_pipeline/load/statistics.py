@@ -1,4 +1,4 @@
-"""Vacuum and analyse after a large publish: autovacuum would come after later statements were badly planned."""
+"""Vacuum and analyse after a large publish: autovacuum would come too late for the statements that follow."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -36,6 +36,6 @@ async def tidy_up(connection: AsyncConnection[Any], published: Mapping[str, Publ
 
 
 def is_large(counts: Published) -> bool:
-    """Whether so much was written that the planner's statistics are wrong."""
+    """Whether enough was written to make the planner's statistics wrong."""
     written = counts.inserted + counts.updated + counts.deleted
     return written >= LARGE and written >= SHARE * counts.row_count

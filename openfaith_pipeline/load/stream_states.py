@@ -1,6 +1,6 @@
 """State of each stream of an org, in `sync.stream_states`: its position, availability and number of rows.
 
-Its lease stands in the same row, see `load/leases`.
+Its lease is in the same row, see `load/leases`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ FROM held WHERE done.id = ANY(%(ids)s) AND done.stream = held.stream
 
 
 async def keep_states(connection: AsyncConnection[Any], leases: Leases, stream_sync_ids: Sequence[int]) -> None:
-    """Keep the streams' states as they are before a publish, for a rollback. LeaseLost as `renew` has it."""
+    """Keep the streams' states as they are before a publish, for a rollback. Raises LeaseLost as `renew` does."""
     cursor = await connection.execute(_KEEP, {**leases.parameters, "ids": list(stream_sync_ids)})
     leases.check(cursor.rowcount)
 
@@ -75,7 +75,7 @@ RETURNING row_count
 
 
 def recounting(stream: Stream) -> sql.Composed:
-    """SQL that counts the stream's live rows anew, and returns `row_count`.
+    """SQL that recounts the stream's live rows, and returns `row_count`.
 
     Its parameters are org_id, stream and was_counted: whether it concerns only a stream that was counted before.
     """
@@ -83,7 +83,7 @@ def recounting(stream: Stream) -> sql.Composed:
 
 
 async def recount(connection: AsyncConnection[Any], org_id: str, stream: Stream) -> None:
-    """Count the live rows of a stream anew."""
+    """Recount the live rows of a stream."""
     await connection.execute(_recount_statement(stream), _recounted(org_id, stream, was_counted=False))
 
 
@@ -122,7 +122,7 @@ async def move_watermark(
 class Reading:
     """How a stream is after it was read and published.
 
-    read_from: when the reading began, None where the records that came with its own are yet to be read.
+    read_from: when the reading began, None if the records that came with its own are yet to be read.
     is_path_there: its unconfirmed path was read. is_proven: everything of it was read.
     """
 

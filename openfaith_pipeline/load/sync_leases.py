@@ -19,7 +19,7 @@ from openfaith_pipeline.load.sync_log import RunningSync, end_left_over
 
 GONE: Final = "interrupted: its process ended before it did"
 
-# A sync that another attempt has given to a run has no lease any more.
+# A sync that another attempt has given to a run no longer has a lease.
 _RENEW: Final = """
 UPDATE sync.syncs SET lease_expires_at = now() + %s WHERE sync_id = %s AND lease_expires_at IS NOT NULL
 """

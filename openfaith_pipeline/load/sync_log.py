@@ -18,7 +18,7 @@ from openfaith_pipeline.sources import names_of_source
 
 INTERRUPTED: Final = "interrupted"
 CONTINUED_FOR: Final = timedelta(hours=1)
-"""How long after an interruption a sync is gone on with: later, what it had finished would be too old to be left."""
+"""How long after an interruption a sync is continued: after that, its finished streams would be too old."""
 
 _SEEN: Final = """
 SELECT sync_id, run_id, status, mode, requested, error,
@@ -28,7 +28,7 @@ SELECT sync_id, run_id, status, mode, requested, error,
              WHERE done.sync_id = syncs.sync_id)) AS seen_at
   FROM sync.syncs
 """
-# Where anything was synced of the same orgs since, going on would bring nothing that a sync anew does not.
+# If anything of the same orgs was synced since, continuing would gain nothing over a new sync.
 _UNFINISHED: Final = f"""
 SELECT * FROM ({_SEEN} WHERE status IN ('running', 'interrupted') AND mode = %(mode)s AND trigger = %(trigger)s
     AND requested = %(requested)s AND idempotency_key IS NULL ORDER BY started_at DESC LIMIT 1) AS unfinished
@@ -57,13 +57,13 @@ class SyncStart:
 
     @property
     def lease(self) -> timedelta | None:
-        """How long it is taken for alive without a renewal by its process; None where its run is followed."""
+        """How long it counts as alive without a renewal by its process; None if its run is followed."""
         return LEASE_TTL if self.run_id is None else None
 
 
 @dataclass(frozen=True)
 class RecordedSync:
-    """A sync as recorded. status: running, succeeded, failed or interrupted. seen_at: its end, or its last sign."""
+    """A sync as recorded. status: running, succeeded, failed or interrupted. seen_at: its end, or last sign of life."""
 
     sync_id: str
     run_id: str | None
@@ -138,7 +138,7 @@ def find_sync(connection: Connection[Any], idempotency_key: str) -> RecordedSync
 def find_unfinished(connection: Connection[Any], start: SyncStart) -> RecordedSync | None:
     """The newest sync of the same request, by the same trigger and without a key, that was interrupted or is running.
 
-    None where that is too long ago to go on with, or the orgs have been synced since.
+    None if that is too long ago to continue, or the orgs have been synced since.
     """
     values = {
         "mode": start.mode,
@@ -189,7 +189,7 @@ def end_left_over(connection: Connection[Any], sync: RunningSync, error: str) ->
 
 
 def interrupt_sync(connection: Connection[Any], sync_id: str) -> None:
-    """Record that a person ended the sync, who may go on with it."""
+    """Record that a person ended the sync, who may continue it."""
     connection.execute(
         "UPDATE sync.syncs SET status = %s, error = 'interrupted', finished_at = now() WHERE sync_id = %s",
         (INTERRUPTED, sync_id),

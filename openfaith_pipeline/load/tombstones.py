@@ -86,7 +86,7 @@ async def returning(connection: AsyncConnection[Any], session: Session, stream: 
 async def gone_with(
     connection: AsyncConnection[Any], org_id: str, child: Child, parents: Mapping[str, datetime]
 ) -> tuple[Rows, dict[str, datetime]]:
-    """The child's rows marked deleted at the same time as their parent; and that time by id."""
+    """The child's rows marked deleted at the same time as their parent, and SQL for that time by id."""
     rows = await _under(connection, org_id, child, parents, "_deleted_at = gone.moment")
     moments = {identifier: parents[named[child.column.removesuffix("_id")]] for identifier, named in rows.items()}
     return rows, moments

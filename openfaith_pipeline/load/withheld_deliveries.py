@@ -14,7 +14,7 @@ NOTHING: Final = b"{}"
 
 
 def without_erased(erased: Erased, stream: str | None, record_id: str | None, payload: bytes) -> bytes | None:
-    """The payload of a delivery cleared of references to erased records; None where its record is erased.
+    """The payload of a delivery cleared of references to erased records; None if its record is erased.
 
     The same bytes where nothing of it is. Included records are dropped if they are erased. A document that nothing here
     can read may hold anything of anybody, and is of no use.
@@ -38,7 +38,7 @@ def without_erased(erased: Erased, stream: str | None, record_id: str | None, pa
 
 
 def _read(payload: bytes) -> dict[str, Any] | None:
-    """The document, None where it has no record."""
+    """The document, None if it has no record."""
     try:
         document = exact_json.read(payload)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How requests are sent: by which proxy, with which certificates, and in which words their failure is reported."""
+"""How requests are sent: the proxy, the certificates, and the wording of failures."""
 
 import json
 import ssl
@@ -42,7 +42,7 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 def client_options(url: httpx.URL) -> dict[str, Any]:
-    """Arguments for an httpx client that sends to this host, so that it reads nothing from the environment.
+    """Arguments for an httpx client for this host, which then reads nothing from the environment.
 
     Raises ConfigurationError for an invalid variable.
     """

@@ -83,7 +83,7 @@ def _split(value: str) -> SplitResult:
 
 
 def _port(parts: SplitResult) -> int | None:
-    """None where none is given, 0 for one that cannot be."""
+    """None if none is given, 0 for one that cannot be."""
     try:
         return parts.port
     except ValueError:

@@ -51,7 +51,7 @@ def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
 class Reachability:
     """A client's knowledge of the reachability of the API, for all its calls.
 
-    is_reached: whether a connection was ever made. given_up: why no call is tried any more, None while they are.
+    is_reached: whether a connection was ever made. given_up: why calls are no longer tried, None while they are.
     answers: number of successful calls.
     """
 

@@ -1,7 +1,7 @@
 """Orgs with a stream of a source that has not succeeded for too long.
 
 A paused org is left out on purpose, and one that has to be connected again is known as that; once that is over, it has
-time to catch up. Streams that the org has chosen not to sync any more are never late.
+time to catch up. Streams that the org no longer syncs are never late.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ SELECT org_id, count(stream) AS streams, (array_agg(stream ORDER BY since, strea
 
 @dataclass(frozen=True)
 class Delay:
-    """streams: number of late ones, 0 where nothing was ever synced. oldest: the stream that has waited longest."""
+    """streams: number of late ones, 0 if nothing was ever synced. oldest: the stream that has waited longest."""
 
     org_id: str
     streams: int
@@ -46,7 +46,7 @@ class Delay:
     age: timedelta
 
     def longer_than(self, limit: timedelta) -> str:
-        """Words for people. limit: the one that it was read with."""
+        """The delay as text for people. limit: the one it was read with."""
         late = f"{self.streams} streams, {self.oldest} among them, have not" if self.streams else "nothing has"
         return f"{late} been synced for {_hours(limit)} or more (the oldest: {_hours(self.age)})"
 

@@ -39,7 +39,7 @@ def find_org(connection: Connection[Any], name: str) -> Org:
 
 
 def find_among(orgs: Sequence[_N], name: str) -> _N | None:
-    """The same among these; None where nothing is like it."""
+    """The same among these; None if nothing is like it."""
     found = _fitting(orgs, name.strip())
     if len(found) == 1:
         return found[0]
@@ -66,7 +66,7 @@ def _fitting(orgs: Sequence[_N], name: str) -> list[_N]:
 
 
 def _near(orgs: Sequence[_N], name: str) -> list[_N]:
-    """Those that are spelled alike, or have a word that begins so; not taken for it, since verbs also remove."""
+    """Those spelled similarly, or with a word that begins with it; only suggested, since commands also remove orgs."""
     wanted = name.strip().casefold()
     names = get_close_matches(wanted, [org.name.casefold() for org in orgs], n=_MOST_LISTED)
     begins = re.compile(rf"\b{re.escape(wanted)}") if wanted else None

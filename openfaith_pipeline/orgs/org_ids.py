@@ -1,4 +1,4 @@
-"""Org ids: TypeIDs with the prefix `org`, as the OpenFaith application makes them."""
+"""Org ids: TypeIDs with the prefix `org`, as the OpenFaith application creates them."""
 
 from typing import Final
 

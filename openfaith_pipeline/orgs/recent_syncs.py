@@ -1,4 +1,4 @@
-"""The syncs of late, each in a line: of which orgs, how it ended, and its changes."""
+"""Recent syncs, one line each: the orgs, the outcome and the changes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,7 +66,7 @@ def list_syncs(
 
 
 def find_sync_id(connection: Connection[Any], beginning: str) -> str:
-    """The id of the one sync whose id is, or begins with, this; UnknownSync where there is none or several."""
+    """The id of the one sync whose id is, or begins with, this; UnknownSync if there is none or several."""
     found = [row[0] for row in connection.execute(_BEGINNING, (beginning,)).fetchall()]
     if beginning in found:
         return beginning

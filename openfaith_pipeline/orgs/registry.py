@@ -95,7 +95,7 @@ def resume_org(connection: Connection[Any], org_id: str) -> None:
 
 
 def lock_church(connection: Connection[Any], organization_id: str) -> None:
-    """Lock this church until the caller commits, so that connecting it twice at once makes one org."""
+    """Lock this church until the caller commits, so that connecting it twice at once creates one org."""
     connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_CHURCH_LOCK, organization_id))
 
 

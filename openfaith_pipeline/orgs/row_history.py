@@ -1,4 +1,4 @@
-"""How many rows each stream had on each of the last days, from its record of syncs: nothing is counted anew.
+"""How many rows each stream had on each of the last days, from its sync history: nothing is recounted.
 
 A sync that changed the number of rows keeps the number before it, so the days are walked backwards from today's number.
 """

@@ -1,4 +1,4 @@
-"""The state of each org in one word, by which an overview counts, filters and sorts.
+"""The state of each org in one word; an overview counts, filters and sorts by it.
 
 An org with connections to several sources has the worst of their states.
 
@@ -66,7 +66,7 @@ LEFT JOIN sync.org_settings AS chosen USING (org_id)
 WHERE org.removed_at IS NULL AND (%(orgs)s::text[] IS NULL OR org.org_id = ANY(%(orgs)s))
 """
 
-# OFFSET keeps the planner from working the states out once more to order by them.
+# OFFSET keeps the planner from computing the states again to order by them.
 _STANDING: Final = f"""
 SELECT DISTINCT ON (org_id) org_id, name, standing FROM ({_OF_SOURCE} OFFSET 0) AS of_source
 ORDER BY org_id, array_position(%(standings)s, standing)
@@ -115,7 +115,7 @@ class StandingQuery:
 
 @dataclass(frozen=True)
 class StandingPage:
-    """counts: of all orgs, whatever was searched for. found: how many orgs the query fits."""
+    """counts: of all orgs, whatever the query. found: number of orgs that match the query."""
 
     counts: Mapping[Standing, int]
     found: int

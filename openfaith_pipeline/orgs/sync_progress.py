@@ -12,7 +12,7 @@ from openfaith_pipeline.orgs.newest_syncs import NEWEST_ATTEMPTS
 from openfaith_pipeline.sources import STREAMS
 
 _MOST_OF_ONE: Final = 0.95
-"""A stream that takes more requests than before is never taken for finished."""
+"""A stream that takes more requests than before never counts as finished."""
 
 _SYNC: Final = """
 SELECT sync_id, run_id, mode, trigger, status, started_at, finished_at, error, requested FROM sync.syncs
@@ -145,7 +145,7 @@ class SyncProgress:
 def read_sync_progress(
     connection: Connection[Any], sync_id: str, visible: Collection[str] | None = None
 ) -> SyncProgress | None:
-    """The sync; None where there is none, or none of the visible orgs is in it. visible: orgs, None for all."""
+    """The sync; None if there is none, or none of the visible orgs is in it. visible: orgs, None for all."""
     with connection.cursor(row_factory=dict_row) as cursor:
         sync = cursor.execute(_SYNC, (sync_id,)).fetchone()
     if sync is None:

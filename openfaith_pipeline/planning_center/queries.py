@@ -1,4 +1,4 @@
-"""Parameters for more, or less, than Planning Center shows by itself."""
+"""Query parameters for more, or less, than Planning Center shows by default."""
 
 from collections.abc import Mapping, Sequence
 

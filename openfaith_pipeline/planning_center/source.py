@@ -1,4 +1,4 @@
-"""Planning Center as a source: its names. Users and programs rely on the names made of them."""
+"""Planning Center as a source: its names. Users and programs rely on the names derived from them."""
 
 from typing import Final
 

@@ -54,7 +54,7 @@ class Erasure(NamedTuple):
 def certify(
     cursor: Cursor[Any], erasure_id: str, org_id: str, subject: str, by: str, counts: Mapping[str, int]
 ) -> datetime:
-    """Record an erasure; when it was."""
+    """Record an erasure; returns its time."""
     asked = (erasure_id, org_id, subject, by, Jsonb(dict(counts)))
     [(erased_at,)] = cursor.execute(_CERTIFY, asked).fetchall()
     assert isinstance(erased_at, datetime)  # noqa: S101 - as the column's type
@@ -77,7 +77,7 @@ def mark_records(cursor: Cursor[Any], erasure_id: str, records: PersonRecords) -
 
 
 def lift(connection: Connection[Any], org_id: str, person_id: str, by: str) -> list[str]:
-    """Let a person's records be stored again; the erasures that are lifted."""
+    """Let a person's records be stored again; returns the erasures that are lifted."""
     with connection.transaction(), connection.cursor() as cursor:
         person = PERSONAL.person.name
         mark = mark_of(_salt(cursor, org_id), person, person_id)

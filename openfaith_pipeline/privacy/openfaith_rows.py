@@ -19,7 +19,7 @@ from openfaith_pipeline.transform.changes import be_quiet
 _LINKS: Final = "externalLinks"
 _EDGES: Final = "edges"
 
-# The entity of a record that was merged away has no link any more: the journal and its own `externalIds` name it.
+# The entity of a record that was merged away no longer has a link: the journal and its own `externalIds` name it.
 _ENTITIES: Final = sql.SQL("""
 SELECT "entityId" FROM {links}
 WHERE "orgId" = %(org_id)s AND adapter = %(adapter)s AND "entityType" = %(tag)s AND "externalId" = ANY(%(external)s)

@@ -30,7 +30,7 @@ DELETE FROM sync.syncs AS whole WHERE sync_id = ANY(%s)
 
 
 class OrgCertificate(NamedTuple):
-    """Proof of an erasure. counts: rows by table. reclaimed: None where it is only foreseen."""
+    """Proof of an erasure. counts: rows by table. reclaimed: None if it is only foreseen."""
 
     erasure_id: str
     org_id: str
@@ -44,12 +44,12 @@ def _quiet(_message: str) -> None: ...
 
 
 def is_registered(connection: Connection[Any], org_id: str) -> bool:
-    """Whether there is such an org, be it a removed one."""
+    """Whether there is such an org, even if removed."""
     return connection.execute("SELECT FROM sync.orgs WHERE org_id = %s", (org_id,)).fetchone() is not None
 
 
 def foresee_org_erasure(database: Database, org_id: str) -> OrgCertificate:
-    """A preview of the erasure: exactly the rows that it would remove. Raises as `erase_org`."""
+    """A preview of the erasure: exactly the rows that it would remove. Raises the same errors as `erase_org`."""
     with database.connect(autocommit=True) as connection, connection.transaction(force_rollback=True):
         return _erase(connection, database.settings.canonical_schema, org_id, "nobody", _quiet)
 

@@ -48,7 +48,7 @@ _ALWAYS_REWRITTEN: Final = (
 class Certificate:
     """Proof of an erasure.
 
-    counts: by place, the rows removed, or cleared of a reference. reclaimed: None where it is only foreseen.
+    counts: by place, the rows removed, or cleared of a reference. reclaimed: None if it is only foreseen.
     """
 
     erasure_id: str
@@ -76,7 +76,7 @@ def foresee_person_erasure(database: Database, org_id: str, name: str) -> Certif
 def erase_person(database: Database, org_id: str, name: str, by: str, tell: Tell = _quiet) -> Certificate:
     """Erase a person of an org. name: an id of the source or of OpenFaith.
 
-    Raises UsageError where nothing is stored of the person, and StreamBusy while a sync of the org is running.
+    Raises UsageError if nothing is stored of the person, and StreamBusy while a sync of the org is running.
     """
     with database.connect(autocommit=True) as connection:
         with connection.transaction():

@@ -1,4 +1,4 @@
-"""Every raw record of a person: their own, by any id that they ever had, and those that are a part of these."""
+"""Every raw record of a person: their own, under any id they ever had, and the records that are part of these."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ class PersonRecords:
         return sorted(self.own.get(stream.name, ()))
 
     def named_through(self, stream: Stream, relationship: str) -> Iterator[tuple[list[str], list[str] | None]]:
-        """Ids that a to-one relationship may name, each with the types it names them by, None where it has no type."""
+        """Ids that a to-one relationship may name, each with the types it names them by, None if it has no type."""
         target = stream.belongs_to[relationship]
         if target:
             if self.own.get(target):
@@ -124,7 +124,7 @@ def add_parts(cursor: Cursor[Any], records: PersonRecords) -> None:
 def condition_of(
     row: str, stream: Stream, relationship: str, records: PersonRecords, parameters: dict[str, Any]
 ) -> sql.Composable | None:
-    """SQL: whether a relationship of row alias `row` names a record of the person; None where it cannot."""
+    """SQL: whether a relationship of row alias `row` names a record of the person; None if it cannot."""
     parts = []
     for ids, types in records.named_through(stream, relationship):
         number = len(parameters)
@@ -213,7 +213,7 @@ def _add_emptied(
 
 
 def _add_unnamed(cursor: Cursor[Any], records: PersonRecords) -> None:
-    """Note records that lose the person they name, and add the parts that are erased with that."""
+    """Note records that lose the person they name, and add the parts that are erased with them."""
     for name, personal in PERSONAL.personal.items():
         for relationship in personal.erased_once_unnamed:
             target = STREAMS[STREAMS[name].belongs_to[relationship] or ""]

@@ -12,7 +12,7 @@ _PAUSE_SECONDS: Final = 2.0
 
 
 def once_free(act: Callable[[], _Result], *, wait: bool, tell: Callable[[str], None]) -> _Result:
-    """The result of `act`, tried again while a sync holds the org and `wait` is set; else StreamBusy."""
+    """The result of `act`. While a sync holds the org, tries again if `wait` is set, else raises StreamBusy."""
     has_told = False
     while True:
         try:

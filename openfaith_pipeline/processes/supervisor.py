@@ -40,7 +40,7 @@ class Service:
     """A process to keep running.
 
     environment: None for our own.
-    log: where its output goes, started anew each time the service is; None for our own stderr.
+    log: where its output goes, truncated each time the service starts; None for our own stderr.
     first_line: written to its stdin, where no list of processes shows it. Such a process ends when its stdin does, and
     so with us, however we end; any other ends on SIGTERM.
     """

@@ -96,7 +96,7 @@ def policy_of(policies: Iterable[FieldPolicy], entity: str, field: str) -> Polic
 
 
 def check_noted(connection: Connection[Any], schema: str, policy: Policy) -> None:
-    """Raise UsageError where the policy needs the triggers that note people's changes, and a table has none."""
+    """Raise UsageError if the policy needs the triggers that note people's changes, and a table has none."""
     if policy is Policy.SOURCE:
         return
     noted = {name for (name,) in connection.execute(_NOTED, {"trigger": EDITS_TRIGGER, "schema": schema})}
@@ -118,7 +118,7 @@ def set_policy(connection: Connection[Any], chosen: FieldPolicy) -> None:
 
 
 def reset_policy(connection: Connection[Any], org_id: str, entity: str, field: str) -> None:
-    """Remove a policy, so that the next more general one applies. Raises UsageError where there is none."""
+    """Remove a policy, so that the next more general one applies. Raises UsageError if there is none."""
     if not connection.execute(_RESET, (org_id, entity, field)).rowcount:
         raise UsageError("no such policy is set; see: openfaith-pipeline policy list")
     _look_again(connection, org_id, entity, field)
@@ -135,7 +135,7 @@ def named_entity(name: str) -> str:
 
 
 def named_field(entity: str, name: str) -> str:
-    """The field of the table that a source feeds, however it is written: `firstName`, `first_name`; else UsageError."""
+    """The field of the table that a source feeds, in either spelling, `firstName` or `first_name`; else UsageError."""
     fields = CANONICAL.tables[entity].columns if entity != ANY else _all_fields()
     return _named(name, fields, f"field of {entity} that a sync writes" if entity != ANY else "field")
 

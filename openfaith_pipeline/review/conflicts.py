@@ -27,7 +27,7 @@ class Conflict:
 
     base: the value of the last sync before both changed it. source_changed_at: when the record did, by the source.
     edited_by: a user of OpenFaith, or of the database. sync_id: the sync that found it.
-    decision: approved, rejected, or settled where it came to an end by itself; None while open.
+    decision: approved, rejected, or settled if it ended by itself; None while open.
     """
 
     id: str
@@ -66,7 +66,7 @@ def list_conflicts(
     with_decided: bool = False,
     limit: int | None = None,
 ) -> list[Conflict]:
-    """Conflicts that wait for a decision, the oldest first; decided ones too `with_decided`."""
+    """Conflicts waiting for a decision, oldest first; with `with_decided`, decided ones too."""
     parameters = {"org": org_id, "all": with_decided, "limit": limit, "ids": None if ids is None else list(ids)}
     with connection.cursor(row_factory=class_row(Conflict)) as cursor:
         return cursor.execute(_CONFLICTS, parameters).fetchall()
@@ -86,7 +86,7 @@ def forget_decided(connection: Connection[Any], older_than: timedelta) -> int:
 
 
 def waiting_conflicts(connection: Connection[Any], ids: Sequence[str]) -> list[Conflict]:
-    """Those that wait by these ids; UsageError where one of them does not."""
+    """Those that wait by these ids; UsageError if one of them does not."""
     found = list_conflicts(connection, ids=ids)
     missing = sorted(set(ids) - {each.id for each in found})
     if missing:

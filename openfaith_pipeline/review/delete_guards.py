@@ -1,4 +1,4 @@
-"""Guards: a deletion above a limit waits for a person's decision. The most specific setting applies."""
+"""Guards: a deletion above a limit is held until a person decides. The most specific setting applies."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -74,7 +74,7 @@ async def _close(connection: AsyncConnection[Any], org_id: str, stream: str, syn
 def list_held(
     connection: Connection[Any], org_id: str | None = None, *, with_decided: bool = False
 ) -> list[HeldDeletion]:
-    """Deletions that wait for a decision, oldest first; decided ones too `with_decided`."""
+    """Deletions waiting for a decision, oldest first; with `with_decided`, decided ones too."""
     with connection.cursor(row_factory=class_row(HeldDeletion)) as cursor:
         return cursor.execute(
             f"{_COLUMNS} WHERE (%(org)s::text IS NULL OR org_id = %(org)s) AND (%(all)s OR decision IS NULL)"
@@ -84,7 +84,7 @@ def list_held(
 
 
 def waiting_deletion(connection: Connection[Any], held_id: int) -> HeldDeletion:
-    """One that waits; UsageError when none waits by that number."""
+    """A deletion that is waiting; UsageError if none with that number is."""
     with connection.cursor(row_factory=class_row(HeldDeletion)) as cursor:
         held = cursor.execute(f"{_COLUMNS} WHERE id = %s AND decision IS NULL", (held_id,)).fetchone()
     if held is None:

@@ -33,7 +33,7 @@ _CONFLICT_VALUES: Final = ("base", "local", "source")
 
 @dataclass(frozen=True)
 class Item:
-    """about: the rows concerned. reason: without values, which are people's data; details: all there is to know."""
+    """about: the rows concerned. reason: without values, which are personal data; details: everything known."""
 
     id: str
     kind: Kind
@@ -71,7 +71,7 @@ def list_items(
 
 
 def get_items(connection: Connection[Any], names: Collection[str]) -> list[Item]:
-    """The items of these names, decided or not, each once; UsageError where there is none of a name."""
+    """The items with these names, decided or not, each once; UsageError if a name has none."""
     kinds = {parse_name(name)[0] for name in names}
     known = {item.id: item for item in list_items(connection, kinds=kinds, with_decided=True)}
     missing = [name for name in names if name not in known]

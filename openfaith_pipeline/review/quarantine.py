@@ -15,8 +15,8 @@ from openfaith_pipeline.catalog.walk import RESUMABLE_FOR
 class Quarantined:
     """One entry.
 
-    page: the page of the sync. record_id: None where the record has no usable id.
-    field: the attribute or relationship kept in `_extra` instead of its column, None where the whole record was left
+    page: the page of the sync. record_id: None if the record has no usable id.
+    field: the attribute or relationship kept in `_extra` instead of its column, None if the whole record was left
     out.
     record: as received, personal data included. parents: ids of the records it was listed under, by relationship.
     is_waiting: its sync has not published yet, so the record may still be loaded by it.

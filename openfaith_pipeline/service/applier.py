@@ -108,7 +108,7 @@ async def _subscribe(database: Database) -> None:
 
 
 async def _end_left_over(database: Database) -> None:
-    """End the syncs that a killed process has left running, for where no Dagster runs."""
+    """End the syncs that a killed process has left running, for deployments without Dagster."""
     while not is_canceled():
         try:
             if count := await asyncio.to_thread(_end_expired, database):

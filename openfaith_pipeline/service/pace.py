@@ -12,7 +12,7 @@ _MOST_CALLERS: Final = 10_000
 class Pace:
     """For one event loop.
 
-    per_second: of one caller. shortest, longest: seconds that a wait lasts at least and at most. Waits vary by a
+    per_second: of one caller. shortest, longest: minimum and maximum seconds of a wait. Waits vary by a
     quarter, so that callers whose calls were answered together do not all come back together.
     """
 
@@ -29,7 +29,7 @@ class Pace:
         """By caller, when what it took so far is made up for; the caller that took something longest ago first."""
 
     def wait_after(self, caller: Hashable, amount: float) -> float:
-        """Count the caller's turns; the seconds it has to wait before it gets on."""
+        """Count the caller's turns; returns the seconds it has to wait before the next."""
         now = self._clock()
         self._forget_idle(now)
         free_at = max(now, self._free_at.pop(caller, now)) + amount / self._per_second

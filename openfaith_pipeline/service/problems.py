@@ -22,7 +22,7 @@ _RETRY_SECONDS: Final = 5
 
 
 class NotIdentified(UsageError):
-    """No key, or one that is not known."""
+    """The key is missing or unknown."""
 
 
 class NotAllowed(UsageError):

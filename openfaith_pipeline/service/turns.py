@@ -71,7 +71,7 @@ class Turns:
             raise
 
     def _forget(self, caller: Hashable, turn: asyncio.Future[None]) -> None:
-        """Take back a turn that is waited for no more. `_next_of` may have met it first."""
+        """Take back a turn that nobody waits for any longer. `_next_of` may have reached it first."""
         waiting = self._waiting.get(caller)
         if waiting is None or turn not in waiting:
             return

@@ -108,7 +108,7 @@ class Receiver:
 
     async def _not_ours(self, *, org_id: str | None = None, account: str | None = None) -> JSONResponse:
         if await self.keyring.subscribers.is_removed(org_id, account):
-            return _refusal(410, "OrgRemoved", "this church was removed here and receives no more deliveries")
+            return _refusal(410, "OrgRemoved", "this church was removed here and no longer receives deliveries")
         return _refusal(404, "UnknownSubscription", "there is no subscription to this event here")
 
     async def _orgs_named_in(self, adapter: str, body: bytes, event: str) -> list[str]:

@@ -28,7 +28,7 @@ _EVENING = "Event"
 _WEEKS_BETWEEN = (4, 2, 1)
 """An evening is held every fourth week, every other or every week, by its owner; everything else every week."""
 _MORE_EVENINGS = 2
-"""So many times those of a church without a rhythm, so that it can be seen who comes no more."""
+"""So many times those of a church without a rhythm, so that it shows who has stopped coming."""
 
 _NEWEST_MADE = 3
 _NEWEST_CHANGED = 12
@@ -40,7 +40,7 @@ class Part:
     """Adjacent records that belong to one kind of owner.
 
     start: index of the first. owners: for each record the index of its owner in the owner's stream, ascending.
-    relation: to the owner, None where nothing owns them.
+    relation: to the owner, None if nothing owns them.
     """
 
     start: int

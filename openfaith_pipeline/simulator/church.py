@@ -1,4 +1,4 @@
-"""One simulated church: its tables, made on first use, and the permissions of its user."""
+"""One simulated church: its tables, created on first use, and the permissions of its user."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class Church:
         return {"id": str(self.spec.organization_id), "type": "Organization"}
 
     def table(self, stream: str) -> Table:
-        """The table of a stream; records are made on the first call."""
+        """The table of a stream; records are created on the first call."""
         if stream not in self._tables:
             shape = self.shapes[stream]
             table = Table(Codec(shape, self.base_url, self.shapes))
@@ -67,7 +67,7 @@ class Church:
         )
 
     def settle(self, stream: str) -> None:
-        """Make the records of a stream and of all that derive from them: owned records, and those that these own."""
+        """Create the records of a stream and of all that derive from them: owned records, and those that these own."""
         heirs = {stream}
         for name, shape in self.shapes.items():  # owners come before their records
             if any(owner.target in heirs for owner in shape.owners):

@@ -135,7 +135,7 @@ class SimulatorClient:
         self._call("DELETE", "deliveries")
 
     def grant(self, org: str, products: Sequence[str]) -> None:
-        """Give the church's user access to exactly these products."""
+        """Grant the church's user access to exactly these products."""
         self._call("POST", "church", {"org": org, "granted": list(products)})
 
     def set_traps(self, org: str, traps: Traps) -> None:
@@ -155,7 +155,7 @@ class SimulatorClient:
         self._call("POST", "revoke", {"org": org})
 
     def warm(self) -> None:
-        """Make every record now instead of on first use."""
+        """Create every record now instead of on first use."""
         self._call("POST", "warm", {})
 
     def _change(self, org: str, action: str, **arguments: Any) -> Any:

@@ -92,7 +92,7 @@ def select(table: Table, params: Mapping[str, str], scope: Sequence[int] | None 
 
 
 def _by_index(table: Table, windows: Mapping[str, _Window], orders: list[tuple[str, bool]]) -> Selection | None:
-    """The selection from a single index, without reading any record; None where that is not possible."""
+    """The selection from a single index, without reading any record; None if that is not possible."""
     if not windows and not orders:
         return Selection(table.ids, 0, len(table.ids))
     attribute = orders[0][0] if orders else next(iter(windows))

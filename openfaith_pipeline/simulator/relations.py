@@ -100,7 +100,7 @@ def last_segment(path: str) -> str:
 
 
 def ways_of(stream: Stream, streams: Mapping[str, Stream]) -> tuple[Way, ...]:
-    """The paths that together reach every record; empty where a single top-level listing does."""
+    """The paths that together reach every record; empty if a single top-level listing does."""
     ways = tuple(_way(stream, path, streams) for path in stream.paths(is_path_absent=True))
     return ways if any(way.parent for way in ways) else ()
 

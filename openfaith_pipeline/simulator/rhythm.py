@@ -37,12 +37,12 @@ def between(since: int, share: float, end: int) -> int:
 
 
 def meeting(number: int, end: int, *, every: int = 1) -> int:
-    """When the last meeting but `number` of those that are held every so many weeks began."""
+    """Start of the last meeting but `number`, of meetings that are held every few weeks."""
     return service_of(end - 1) - number * every * WEEK
 
 
 def stayed_until(number: int, end: int) -> int:
-    """The time from which on a person comes no more, one in four some months ago: `number` decides."""
+    """The time at which a person stopped coming: one in four some months ago, as `number` decides."""
     return end if number % 4 else end - (9 + (number >> 2) % 6) * WEEK
 
 

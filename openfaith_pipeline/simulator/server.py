@@ -30,7 +30,7 @@ _STOP_SECONDS = 5
 
 
 def made_up_churches(count: int, *, people: int, seed: int = 1) -> tuple[ChurchSpec, ...]:
-    """Churches that differ in seed and name, with the same org ids and credentials every time."""
+    """Churches with different seeds and names, but the same org ids and credentials every time."""
     return tuple(
         ChurchSpec(
             org_id=_org_id(seed, number),

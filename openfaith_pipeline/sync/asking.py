@@ -46,7 +46,7 @@ class Asking:
         return True
 
     async def is_gone_from(self, stream: Stream, path: str, identifier: str) -> bool:
-        """Whether the listing at this path surely has the record no more."""
+        """Whether the listing at this path certainly no longer has the record."""
         try:
             return await self._at(stream, path, identifier) is None
         except StreamForbidden:

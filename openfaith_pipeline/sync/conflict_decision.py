@@ -33,9 +33,9 @@ class Decided:
 def decide_conflicts(
     database: Database, ids: Sequence[str], decision: Decision, who: str, *, trigger: str = "cli"
 ) -> Decided:
-    """Decide them all in one transaction. The transforms of their orgs wait meanwhile, and the other way round.
+    """Decide them all in one transaction. It and the transforms of these orgs wait for each other.
 
-    Raises UsageError where one of them waits no more, or where OpenFaith's value is no longer the one it is about.
+    Raises UsageError if one of them is no longer waiting, or if OpenFaith's value has changed since.
     """
     sync_id = str(uuid4())
     with database.connect() as connection, connection.transaction():

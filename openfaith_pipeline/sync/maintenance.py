@@ -24,8 +24,8 @@ class Maintained:
     """Results: journal partitions created and dropped, and numbers of syncs, plans, old webhooks and requests removed.
 
     runs_forgotten, events_forgotten: Dagster's. records_forgotten: old records of streams' syncs.
-    resolved_forgotten: quarantine entries. verifications_forgotten: their reports, but an org's newest.
-    entries_forgotten: journal entries of orgs with a retention of their own. conflicts_forgotten: decided ones.
+    resolved_forgotten: quarantine entries. verifications_forgotten: their reports, except each org's newest.
+    entries_forgotten: journal entries of orgs with their own retention. conflicts_forgotten: decided ones.
     """
 
     months_added: int

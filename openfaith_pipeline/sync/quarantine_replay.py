@@ -144,7 +144,7 @@ async def _settle_all(
             result.left += len(case.entries)
             await restate(connection, [(entry, case.reasons.get(entry.field)) for entry in case.entries])
     if better:
-        # Remaining problems of these are entered anew.
+        # Remaining problems of these get new entries.
         await settle(connection, [entry for case in better for entry in case.entries])
         records = {stream.name: [case.record for case in better]}
         published = await publish_arrivals(connection, request, [stream], records, {})

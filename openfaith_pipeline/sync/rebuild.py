@@ -57,7 +57,7 @@ Begun = Callable[[str], object]
 def rebuild(
     database: Database, order: RebuildOrder, begun: Begun = lambda _: None, watching: Watching = UNWATCHED
 ) -> list[OrgRebuild]:
-    """Rebuild each org's tables in a transaction of its own; a failure is its org's alone, and in its result.
+    """Rebuild each org's tables in a transaction of its own; a failure affects that org only and is in its result.
 
     An org that is being synced is refused. While one is rebuilt, its syncs wait, and readers see it as it was before.
     """
@@ -109,7 +109,7 @@ def _each(
 
 
 def _check_guards(connection: Connection[Any], org_id: str, tables: Mapping[str, Rebuilt]) -> None:
-    """Raise RebuildRefused where a table would lose more rows than a guard of its streams allows."""
+    """Raise RebuildRefused if a table would lose more rows than a guard of its streams allows."""
     lost = [f"{each.ended} of {each.table}" for each in tables.values() if _is_held(connection, org_id, each)]
     if lost:
         raise RebuildRefused(

@@ -19,7 +19,7 @@ from openfaith_pipeline.sync.quarantine_replay import replay_as_sync
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result for one item. sync_id: of the sync that the decision is journaled as; None where no row was written.
+    """Result for one item. sync_id: of the sync that the decision is journaled as; None if no row was written.
 
     problem: why the item waits on.
     """

@@ -116,7 +116,7 @@ async def _judge_parents(
 async def _doubt_of(
     connecting: Connecting, asking: Asking, session: Session, route: Route, parent: SilentParent
 ) -> str | None:
-    """Why the parent's silence does not prove that it has no more records; None where it does."""
+    """Why the parent's silence does not prove that its records are gone; None if it does."""
     if parent.counted and not await _is_parent_gone(asking, route, parent):
         return f"it shows no record and its parent counts {parent.counted}; the {len(parent.ids)} rows here stay"
     step = max(1, len(parent.ids) // CONFIRMED_AT_MOST)
@@ -131,7 +131,7 @@ async def _doubt_of(
 
 
 async def _is_parent_gone(asking: Asking, route: Route, parent: SilentParent) -> bool:
-    """A plan's rows are as they were before it: a parent that it would delete was not visited."""
+    """A plan leaves rows as they were, so a parent that it would delete was not visited."""
     above = STREAMS[route.lead.belongs_to[route.placeholders[-1]] or ""]
     return not above.placeholders and await asking.is_gone_from(above, above.path, parent.id)
 

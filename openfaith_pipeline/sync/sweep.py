@@ -106,7 +106,7 @@ class Listener(Protocol):
         """An org's turn has ended."""
 
     def claims_no_more(self) -> None:
-        """The sweep claims no more orgs and only finishes those it has."""
+        """Stop claiming orgs: the sweep only finishes those it has."""
 
 
 async def sweep(database: Database, order: SweepOrder, listener: Listener) -> SweepReport:

@@ -74,7 +74,7 @@ def note_everything(cursor: psycopg.Cursor[Any], org_id: str) -> None:
 
 
 def read_state(workspace: Workspace) -> State | None:
-    """None where not every change since the last whole transform was noted, or something else than rows changed."""
+    """None if not every change since the last whole transform was noted, or something else than rows changed."""
     statement = sql.SQL(
         "SELECT totals, field_names, EXISTS (SELECT FROM sync.untransformed WHERE org_id = %(org_id)s)"
         " FROM sync.transforms WHERE org_id = %(org_id)s AND fingerprint = %(fingerprint)s AND {}"

@@ -23,7 +23,7 @@ Edited = Mapping[str, Mapping[str, Policy]]
 """By table: the fields that somebody changed in OpenFaith, in whichever row, with their policies."""
 
 # is_over: the source's value is written, or is there already, and the edit is forgotten. asks: a person decides. A row
-# that somebody removed is made anew, and has no local value.
+# that somebody removed is recreated, and has no local value.
 _JUDGED: Final = sql.SQL("""
 ON COMMIT DROP AS
 SELECT judged.*, NOT is_over AND policy = 'ask' AND source <> base AND NOT is_deleted AS asks
@@ -137,7 +137,7 @@ def judge(
 def keeping(
     fed: Mapping[str, sql.Composable], policies: Mapping[str, Policy]
 ) -> tuple[Mapping[str, sql.Composable], sql.Composable]:
-    """The columns' SQL once more, with the local value where it is kept, and the join that this needs."""
+    """The columns' SQL with the local value where it is kept, and the join that this needs."""
     local = sql.SQL("CASE WHEN {name} = ANY(kept.fields) THEN e.{column} ELSE {value} END")
     kept = {
         name: local.format(name=sql.Literal(name), column=sql.Identifier(name), value=fed[name]) for name in policies
@@ -157,7 +157,7 @@ def settle(workspace: Workspace, entity: Entity) -> None:
 
 
 def settle_ended(workspace: Workspace) -> None:
-    """Close the conflicts of edits and rows that are no more."""
+    """Close the conflicts of edits and rows that no longer exist."""
     for table in count_waiting(workspace):
         ended = _SETTLE_ENDED.format(settled=_SETTLED, table=workspace.canonical(table), name=sql.Literal(table))
         workspace.execute(journaled(CONFLICTS, ended))

@@ -68,7 +68,7 @@ def _attribute_item(entity: Entity, attribute: str) -> sql.Composable:
 
 
 def item(name: str, tag: str, json_text: sql.Composable) -> sql.Composable:
-    """SQL: an item as text, null where the value's JSON is."""
+    """SQL: an item as text, null if the value's JSON is."""
     head = {"_tag": tag, "name": f"{ADAPTER}_{name}", "source": ADAPTER}
     return sql.SQL("{} || {} || '}}'").format(sql.Literal(json.dumps(head)[:-1] + ', "value": '), json_text)
 

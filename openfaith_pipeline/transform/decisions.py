@@ -52,7 +52,7 @@ def take_source(workspace: Workspace, ids: Sequence[str], who: str) -> int:
 
 
 def keep_local(workspace: Workspace, ids: Sequence[str], who: str) -> None:
-    """Leave the rows, and ask about these values of the source no more."""
+    """Leave the rows, and stop asking about these values of the source."""
     workspace.execute(journaled(LOCAL_EDITS, _HEED), ids=list(ids))
     _close(workspace, ids, "rejected", who)
 

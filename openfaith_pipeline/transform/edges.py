@@ -1,4 +1,4 @@
-"""Edges: one for each relationship that holds between two records, and the register of which entity types they join.
+"""Edges: one for each relationship that holds between two records, and the register of the entity types they join.
 
 Direction: of the two entity ids, one that starts with a letter from a to m is the source; when both do, or neither,
 the lower string is. `relationshipType` is `<source tag>_<relationship>_<target tag>` when the relationship's name
@@ -176,7 +176,7 @@ WHERE {holds}
 
 
 def _find_wanted(workspace: Workspace, active: Collection[Relationship]) -> None:
-    """`pg_temp.transform_wanted`: the edges that hold; a statement for each relationship that has anything to say."""
+    """`pg_temp.transform_wanted`: the edges that hold; a statement for each relationship that applies."""
     columns = sql.SQL("""(
         "sourceEntityId" text, "targetEntityId" text, "relationshipType" text, "sourceEntityTypeTag" text,
         "targetEntityTypeTag" text, relationship text, "createdAt" timestamptz, "updatedAt" timestamptz, metadata jsonb)
@@ -293,7 +293,7 @@ def _remove(workspace: Workspace, relationship: Relationship) -> int:
 
 
 def _is_loaded(workspace: Workspace, relationship: Relationship) -> sql.Composable:
-    """SQL: whether the record that the edge `d` was made from was loaded, so that its silence means something."""
+    """SQL: whether the record behind the edge `d` was loaded; only then does a missing relationship end the edge."""
     raw = workspace.raw(relationship.stream)
     if relationship.edge:
         return sql.SQL("EXISTS (SELECT FROM {} r WHERE r.org_id = %(org_id)s AND r.id = d.record_id)").format(raw)

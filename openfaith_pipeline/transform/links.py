@@ -28,12 +28,12 @@ def create_written(workspace: Workspace) -> None:
 
 
 def created_at(entity: Entity) -> sql.Composable:
-    """SQL: when the record `r` came to be: the source's word, else the best known; never null for an existing row."""
+    """SQL: when the record `r` was created: as the source says, else the best known; never null for an existing row."""
     return sql.SQL("COALESCE({})").format(sql.SQL(", ").join(sql.Identifier("r", name) for name in entity.known_since))
 
 
 def updated_at(entity: Entity) -> sql.Composable:
-    """SQL: when the source says the record last changed; null where it does not say."""
+    """SQL: when the source says the record last changed; null if it does not say."""
     return sql.Identifier("r", "updated_at") if entity.has_updated_at else sql.SQL("NULL::timestamptz")
 
 

@@ -1,4 +1,4 @@
-"""One org's canonical tables as the raw ones alone would make them, in the caller's transaction.
+"""One org's canonical tables as derived from the raw ones alone, in the caller's transaction.
 
 A transform leaves alone rows that it has no evidence about. A rebuild starts from the raw tables: a row that no record
 leads to and an edge that no record holds are marked deleted, and a link that was lost is found by the id in the
@@ -112,7 +112,7 @@ def _rebuilt(result: TransformResult, relinked: int, ended: int) -> Rebuilt:
 
 
 def relink(workspace: Workspace, entity: Entity) -> int:
-    """Make the links again that are gone while the entity's row still names its record."""
+    """Restore links that are gone while the entity's row still names its record."""
     is_of_stream = sql.SQL("item ->> 'stream' = {}" if entity.is_qualified else "NOT item ? 'stream'")
     rows = _LOST.format(
         tag=sql.Literal(entity.tag),
@@ -130,7 +130,7 @@ def relink(workspace: Workspace, entity: Entity) -> int:
 
 
 def _end_unfounded(workspace: Workspace) -> Mapping[str, int]:
-    """Mark deleted the rows that the comparison had no evidence about; by table, how many rows."""
+    """Mark deleted the rows that the comparison had no evidence about; returns the number of rows by table."""
     workspace.create("transform_backed", sql.SQL("(id text) ON COMMIT DROP"))
     for entity in CANONICAL.entities.values():
         workspace.execute(_backed(workspace, entity))

@@ -1,7 +1,7 @@
 """Who stands for a record that was merged into another: to the transform a merged record is its survivor.
 
 The mergers are all that were ever loaded, whether or not they, the removed record or the survivor are still there. So
-it makes no difference whether a merge is heard of before or after the removed record is found to be gone.
+it makes no difference whether a merge arrives before or after the removed record is found to be gone.
 """
 
 from collections.abc import Iterator

@@ -81,7 +81,7 @@ def _own_external_id(entity: Entity) -> sql.Composable:
 
 
 def _ended_records(workspace: Workspace, entity: Entity) -> list[str]:
-    """Merged records: their row stays as it was last, or is their survivor's. One not made yet is made, to be ended."""
+    """Merged records: their row stays as it was, or is their survivor's. A missing row is created, to be ended."""
     if entity.stream.name not in CANONICAL.merges:
         return []
     statement = sql.SQL("""
@@ -151,7 +151,7 @@ def _ceded_records(workspace: Workspace, entity: Entity) -> list[str]:
 def _find_locked(workspace: Workspace, entity: Entity, changed: _Changed, edited: Edited) -> int:
     """Find the changes and lock the existing rows; returns the number of these.
 
-    Where somebody wrote such a row after it was compared, all are compared once more: nobody's change is lost.
+    If somebody wrote such a row after it was compared, all are compared again: nobody's change is lost.
     """
     while True:
         _find_unedited(workspace, entity, changed, edited)

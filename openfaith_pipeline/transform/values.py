@@ -1,6 +1,6 @@
 """Value rules as SQL: the one place where a declaration's rule becomes an expression.
 
-An expression reads the raw row `r` and is null where the source has nothing that the column can hold. A Phone also
+An expression reads the raw row `r` and is null if the source has nothing that the column can hold. A Phone also
 needs the join of `phone_numbers.py`.
 """
 
@@ -71,7 +71,7 @@ def plain_value(rule: Rule, stream: Stream) -> sql.Composable:  # noqa: PLR0911 
 
 
 def is_e164(attribute: str) -> sql.Composable:
-    """SQL: whether the attribute is a number in the form of E.164; null where it is null."""
+    """SQL: whether the attribute is a number in the form of E.164; null if it is null."""
     return _matches(attribute, E164)
 
 
@@ -92,7 +92,7 @@ def _joined(rule: Joined, stream: Stream) -> sql.Composable:
 
 
 def _text(attribute: str, kind: ColumnType) -> sql.Composable:
-    """The value as text, null where it is empty; a JSON string without its quotes."""
+    """The value as text, null if it is empty; a JSON string without its quotes."""
     plain = "{} #>> '{{}}'" if kind is ColumnType.JSON else "{}::text"
     return sql.SQL(f"NULLIF({plain}, '')").format(_raw(attribute))
 

@@ -30,7 +30,7 @@ Statement = sql.SQL | sql.Composed
 
 
 class Watching(Protocol):
-    """Hears how far a long transform is."""
+    """Receives the progress of a long transform."""
 
     def began(self, stage: str, steps: int) -> None: ...
 

@@ -225,7 +225,7 @@ class _Batch:
         await self._conclude({id: "applied" for id in asked if id in self._open})
 
     async def _ask_round(self, client: Client, questions: Sequence[Question]) -> list[Question]:
-        """Fetch once and publish; returns the records to fetch next, namely relatives of those that are gone."""
+        """Fetch once and publish; returns the records to fetch next: relatives of those that are gone."""
         following: list[Question] = []
         for about in by_turn(questions):
             stream = about[0].stream

@@ -47,7 +47,7 @@ def may_be_subscribed(database: Database) -> bool:
 async def inspect_subscriptions(
     database: Database, org_id: str, adapter: str, *, client_factory: ClientFactory = LAST_IN_LINE
 ) -> Inspected | None:
-    """None where the org neither has subscriptions nor can have any, for lack of a public URL: nothing is requested.
+    """None if the org neither has subscriptions nor can have any, for lack of a public URL: nothing is requested.
 
     Raises as a client's requests do, and OrgPaused.
     """
@@ -90,7 +90,7 @@ def _names(there: Any) -> tuple[str, ...]:
 
 
 def receiver_silence(connection: Connection[Any]) -> timedelta | None:
-    """Time since a service that receives deliveries was last alive; None where none ever was."""
+    """Time since a service that receives deliveries was last alive; None if none ever was."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute("SELECT now() - beat_at FROM sync.webhook_beats WHERE name = %s", (RECEIVER,)).fetchone()
     return row[0] if row else None

@@ -33,7 +33,7 @@ class News:
     resource: the record as the newest of them shows it; without attributes if there were only deletions.
     is_told: whether a delivery contained the record. is_end: whether one was a deletion.
     is_unsure: whether another, of the same second, shows it otherwise, or the end is to be confirmed.
-    ended_at: when the last end was, None where no time is given.
+    ended_at: when the last end was, None if no time is given.
     parents: by relationship, the ids of those that it is said to be under, beside its own relationships.
     """
 
@@ -149,7 +149,7 @@ class _Told:
 
     @cached_property
     def rank(self) -> tuple[datetime, int]:
-        """Newer ones rank higher."""
+        """Sort key: newer ones rank higher."""
         changed_at = _changed_at(self.stream, self.resource.get("attributes") or {})
         # If a record lacks the time of its change, the event's time is used.
         when = changed_at or self.delivery.occurred_at or _BEGINNING

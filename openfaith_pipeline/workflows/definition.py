@@ -34,7 +34,7 @@ class Retry:
     first_wait: timedelta = timedelta(seconds=5)
 
     def wait_after(self, attempt: int) -> timedelta:
-        """The wait after attempt number `attempt`, counted from 1."""
+        """The time to wait after attempt number `attempt`, counted from 1."""
         return self.first_wait * float(2 ** (attempt - 1))
 
 

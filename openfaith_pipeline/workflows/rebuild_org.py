@@ -23,7 +23,7 @@ class RebuildOrgPayload(Payload):
 
 
 def rebuild_tables(execution: Execution[RebuildOrgPayload]) -> dict[str, Any]:
-    """Make the OpenFaith tables from the raw ones again, in one transaction; returns the changes by table.
+    """Rebuild the OpenFaith tables from the raw ones, in one transaction; returns the changes by table.
 
     It has the execution's id as a sync, by which it can be rolled back. Repeated after a crash it finds the rest, if
     there is any.
@@ -52,7 +52,7 @@ _RETRY: Final = Retry(attempts=7, first_wait=timedelta(seconds=5))
 
 REBUILD_ORG: Final = Workflow(
     name="RebuildOrgWorkflow",
-    description="Make the OpenFaith tables of an org from its raw tables again, or count what would change."
+    description="Rebuild the OpenFaith tables of an org from its raw tables, or count what would change."
     " The key needs the scope operate, too.",
     payload=RebuildOrgPayload,
     org_id=lambda payload: payload.orgId,

@@ -123,7 +123,7 @@ class World:
         return None
 
     def kill(self, part: str, number: int = signal.SIGKILL) -> bool:
-        """Kill one process of this part of `dev`; False where there is none."""
+        """Kill one process of this part of `dev`; False if there is none."""
         there = self.processes().get(part)
         if not there:
             return False

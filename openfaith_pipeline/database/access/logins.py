@@ -80,7 +80,7 @@ def make_roles(database: Database) -> list[str]:
 def make_owner(database: Database) -> None:
     """Hand a database that was made as a superuser over to `openfaith_owner`, which is none, with all that is in it.
 
-    Raises UsageError where the configured user is not a superuser.
+    Raises UsageError if the configured user is not a superuser.
     """
     if database.administrator_url and database.settings.is_embedded:
         raise UsageError("the embedded Postgres works as openfaith_owner already")
@@ -102,7 +102,7 @@ def align(database: Database) -> list[str]:
 
 
 def put_reader(database: Database, login: str, org_ids: Collection[str], *, sees_giving: bool, sees_all: bool) -> None:
-    """Make a reader, or have one see these orgs from now on and no others."""
+    """Create a reader, or have one see these orgs from now on and no others."""
     _check_name(login, sees_giving=sees_giving)
     with _administrator(database) as administrator:
         _check_role(database, administrator, login)
@@ -211,13 +211,13 @@ def _of_the_server(connection: Connection[Any], role: str) -> tuple[bool, bool, 
 
 @contextmanager
 def _administrator(database: Database) -> Iterator[Connection[Any]]:
-    """A connection that may make roles: of the embedded server's superuser, or else the configured user's."""
+    """A connection that may create roles: of the embedded server's superuser, or else the configured user's."""
     try:
         with psycopg.connect(database.administrator_url or database.url, autocommit=True) as connection:
             yield connection
     except psycopg.errors.InsufficientPrivilege as error:
         user = database.settings.db_username
         raise ConfigurationError(
-            f"the user {user} may not make roles: {error.diag.message_primary}."
+            f"the user {user} may not create roles: {error.diag.message_primary}."
             f' As an administrator of the server run ALTER ROLE "{user}" CREATEROLE, and again: db roles'
         ) from None

@@ -19,13 +19,13 @@ def keep_password(settings: Settings, login: str, password: str) -> None:
 
 
 def kept_password(settings: Settings, login: str) -> str:
-    """Raises UsageError where it was made on another machine, or never."""
+    """Raises UsageError if it was set on another machine, or never."""
     try:
         kept: dict[str, Any] = json.loads(_path(settings, login).read_text())
         return str(kept["password"])
     except FileNotFoundError:
         raise UsageError(
-            f"the password of {login} is not kept in {settings.home}: `db roles` makes the roles that are missing,"
+            f"the password of {login} is not kept in {settings.home}: `db roles` creates the missing roles,"
             f" `db roles password {login}` a new password"
         ) from None
 

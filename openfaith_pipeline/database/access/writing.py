@@ -42,7 +42,7 @@ WHERE nspname = %s AND nspowner = (SELECT nspowner FROM pg_namespace WHERE nspna
 
 
 def grant_to_writer(connection: Connection[Any], schemas: Iterable[str]) -> None:
-    """Make missing grants, in these schemas and those that only programs use."""
+    """Grant what is missing, in these schemas and those that only programs use."""
     writer = sql.Identifier(WRITER)
     everywhere = sorted({*schemas, STAGING_SCHEMA, DAGSTER_SCHEMA})
     privileges = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"]
@@ -79,7 +79,7 @@ def _grant_schemas(connection: Connection[Any], schemas: list[str], writer: sql.
             connection.execute(statement.format(schema=sql.Identifier(DAGSTER_SCHEMA), writer=writer))
 
 
-# Dagster makes its own tables, when it is first started.
+# Dagster creates its own tables when it first starts.
 _FOR_DAGSTER: Final = (
     sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {writer}"),
     sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE ON SEQUENCES TO {writer}"),

@@ -51,7 +51,7 @@ class Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Raises UsageError where the file is not a backup of ours, or one of a later form."""
+    """Raises UsageError if the file is not one of our backups, or has a newer format."""
     content = _part(path, MANIFEST)
     try:
         if content and json.loads(content)["format"] != FORMAT:
@@ -64,12 +64,12 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def read_sealed_key(path: Path) -> bytes | None:
-    """The encrypted keys, None where the backup has none."""
+    """The encrypted keys, None if the backup has none."""
     return _part(path, KEY)
 
 
 def _part(path: Path, name: str) -> bytes | None:
-    """A small member of the archive, None where it is not there. Whoever made the file chose its size."""
+    """A small member of the archive, None if it is missing. Its size cannot be trusted."""
     with opened(path) as archive:
         if name not in archive.namelist():
             return None
@@ -85,7 +85,7 @@ def _part(path: Path, name: str) -> bytes | None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """The archive for reading; raises UsageError where it is none, or was cut off."""
+    """The archive for reading; raises UsageError if it is not an archive, or was cut off."""
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile:
@@ -98,7 +98,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 @contextmanager
 def dump_within(path: Path) -> Iterator[IO[bytes]]:
-    """The dump, for reading from its beginning; a damaged one raises UsageError where its end is read."""
+    """The dump, opened at its beginning; a damaged one raises UsageError when its end is read."""
     try:
         with opened(path) as archive, archive.open(DUMP) as dump:
             yield dump

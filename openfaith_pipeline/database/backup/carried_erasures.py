@@ -36,9 +36,9 @@ ON CONFLICT DO NOTHING;
 
 
 def carrying(connection: Connection[Any]) -> str:
-    """Statements that copy the erasures, none where the database has no table of them.
+    """Statements that copy the erasures, none if the database has no table of them.
 
-    Raises DatabaseUnavailable where they cannot be read.
+    Raises DatabaseUnavailable if they cannot be read.
     """
     try:
         if connection.execute(_HAS_ERASURES).fetchone() != (True,):

@@ -32,7 +32,7 @@ def write_backup(
 ) -> Manifest:
     """Back the database up as it is at one moment, while others go on with it; returns its manifest.
 
-    Raises UsageError where there is a file of that name, DatabaseUnavailable where pg_dump does not finish.
+    Raises UsageError if there is a file of that name, DatabaseUnavailable if pg_dump does not finish.
     """
     if path.exists():
         raise UsageError(f"{path} already exists, and a backup never overwrites a file: name another")

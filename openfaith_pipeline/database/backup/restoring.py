@@ -1,7 +1,7 @@
 """`db restore`: bring a database back from a backup, wholly or not at all.
 
 pg_restore writes the dump as a script, which psql runs in one transaction. Owners, grants and our policies are left
-out: everything belongs to the user that restores it, and grants and policies are made anew afterwards.
+out: everything belongs to the user that restores it, and grants and policies are recreated afterwards.
 """
 
 import logging
@@ -76,7 +76,7 @@ class Restored:
 
 
 def check_backup(database: Database, path: Path, *, replaces: bool) -> Manifest:
-    """Raise UsageError or ConfigurationError where the backup cannot be restored here; writes nothing.
+    """Raise UsageError or ConfigurationError if the backup cannot be restored here; writes nothing.
 
     replaces: whether the database may hold something already.
     """
@@ -114,7 +114,7 @@ def restore_backup(
     progress: Progress,
     erase_anew: Callable[[Database], None],
 ) -> Restored:
-    """Restore, upgrade to this version, and make the readers' roles; raises as `check_backup`, too.
+    """Restore, upgrade to this version, and create the readers' roles; also raises the errors of `check_backup`.
 
     Where the dump cannot be loaded, the database is as it was before. erase_anew: erases those whose marks were carried
     over (`carried_erasures`), and ends that.
@@ -138,7 +138,7 @@ def restore_backup(
 
 
 def _with_roles(database: Database) -> tuple[str, ...]:
-    """Make the readers' roles; where this user may not, the data is restored nevertheless, and closed to readers."""
+    """Create the readers' roles; if this user may not, the data is restored anyway, and closed to readers."""
     try:
         return tuple(make_roles(database))
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""Erasures of people's data, and the marks by which erased records are known again, which say nothing about them."""
+"""Erasures of people's data, and the marks that recognize erased records without saying anything about them."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Words for attributes that have the same meaning in every type that has them."""
+"""Descriptions of attributes that have the same meaning in every type that has them."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Words for the types of Services and their attributes, by table."""
+"""Descriptions of the types of Services and their attributes, by table."""
 
 from collections.abc import Mapping
 from typing import Final

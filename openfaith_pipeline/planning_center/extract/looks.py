@@ -37,7 +37,7 @@ async def list_ids(fetch: Fetch, tally: Tally, path: str, params: Mapping[str, s
 
 
 async def list_times(fetch: Fetch, route: Route) -> AsyncGenerator[Any, None]:
-    """The records of a listing with their times, without the rest of their contents."""
+    """The records of a listing with their times only."""
     query = {**dict(route.filters), f"fields[{route.lead.type}]": "created_at,updated_at"}
     pages = list_pages(fetch, Listing(route.path, query), ListingState(), Tally())
     async with aclosing(pages):

@@ -19,7 +19,7 @@ async def find_record(
 ) -> Document | None:
     """The document of the record at the path; None if there is none, or another, as after a merge.
 
-    Raises StreamForbidden where it may not be read, and the errors of requests that get no answer.
+    Raises StreamForbidden if it may not be read, and the errors of requests that get no answer.
     """
     try:
         document = tally.add(await fetch(path, params))

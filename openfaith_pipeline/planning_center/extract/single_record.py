@@ -96,7 +96,7 @@ async def read_record(fetch: Fetch, stream: Stream, path: str) -> Brought | None
 
 
 def fetch_records(client: Client, stream: Stream) -> Fetch:
-    """A fetch for single records of the stream, with all that their listing shows."""
+    """A fetch for single records of the stream, with everything that their listing shows."""
 
     async def fetch(path: str, params: Mapping[str, str]) -> Document:
         return await client.get(path, params, product=stream.product)

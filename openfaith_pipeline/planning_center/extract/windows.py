@@ -82,7 +82,7 @@ async def window_pages(
 ) -> AsyncGenerator[Piece, None]:
     """Read from `state` to the present; `state` is advanced and describes each page as it is yielded.
 
-    counted_by: the query with which the whole listing is counted, None where only changes are read. The total of a
+    counted_by: the query with which the whole listing is counted, None if only changes are read. The total of a
     window that begins at a cursor is not the listing's.
     """
     is_done, count, abreast = False, None, PagesAbreast(fetch, tally)

@@ -1,4 +1,4 @@
-"""Publishing: channels and series, the episodes in them, and who speaks. Its speakers are nobody's of People."""
+"""Publishing: channels and series, the episodes in them, and who speaks. Its speakers are not records of People."""
 
 from openfaith_pipeline.canonical.model import Edge, Entity, Field, Folder
 from openfaith_pipeline.canonical.rules import Joined, Presence, Reference, Take, taken

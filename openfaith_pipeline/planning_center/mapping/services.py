@@ -1,6 +1,6 @@
 """Services: service types and their plans, their times, their contents, and the files attached.
 
-Songs and media are in `services_songs`, teams and who serves in `services_teams`. Its people are those of People.
+Songs and media are in `services_songs`, teams and who serves in `services_teams`. Its people are records of People.
 """
 
 from openfaith_pipeline.canonical.model import Alias, Edge, Entity, Field, Folder

@@ -1,7 +1,7 @@
 """Giving by fund and month, and by person and year.
 
-Failed payments are left out and pending ones counted apart. A refund is subtracted where the donation was counted, not
-where the refund was made, so that a month's total says how much of its giving was kept.
+Failed payments are left out and pending ones counted apart. A refund is subtracted from the month of the donation, not
+of the refund, so that a month's total says how much of its giving was kept.
 """
 
 from typing import Final

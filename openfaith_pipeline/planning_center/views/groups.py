@@ -1,4 +1,4 @@
-"""Who is in which group, and who came to its meetings."""
+"""Members of each group, and attendance at its meetings."""
 
 from typing import Final
 

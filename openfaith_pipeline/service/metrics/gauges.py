@@ -86,7 +86,7 @@ GAUGES: Final[Mapping[str, str]] = {
 
 
 def _counters_of(source: Source) -> dict[str, str]:
-    """By name, in words; each source has its own: `openfaith_<title>_requests`."""
+    """Counters by name, described; each source has its own: `openfaith_<title>_requests`."""
     prefix = f"openfaith_{source.title.lower().replace(' ', '_')}"
     return {
         f"{prefix}_requests": f"Answered requests to {source.title}.",

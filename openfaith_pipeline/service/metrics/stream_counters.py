@@ -1,6 +1,6 @@
-"""Counters of rows, requests and waits, advanced by the growth of the record of syncs since the last look.
+"""Counters of rows, requests and waits, advanced by the entries added to the sync log since the last update.
 
-A look reads the newest entries and those that may still change, by their primary key, however long the record is.
+Each update reads the newest entries and those that may still change, by primary key, however long the log is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ class StreamCounters:
         counts = [row[name] for name in (*CHANGES, "requests", "waited_seconds")]
         seen = self._seen.get(row["id"])
         before = counts if is_first else seen.counts if seen else [0] * len(counts)
-        # A walk that begins anew counts its rows from zero again.
+        # A walk that starts over counts its rows from zero again.
         *changes, requests, waited = (max(0, now - then) for now, then in zip(counts, before, strict=True))
         for name, number in zip(CHANGES, changes, strict=True):
             if number:

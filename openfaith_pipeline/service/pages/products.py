@@ -1,4 +1,4 @@
-"""Contents of each product, in the words of Planning Center's users."""
+"""Contents of each product, in the terms of Planning Center's users."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

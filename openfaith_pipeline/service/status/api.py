@@ -26,7 +26,7 @@ def list_churches(
     page: Page = 1,
     page_size: Annotated[int, Query(alias="pageSize", ge=1, le=200)] = 50,
 ) -> Overview:
-    """A page of the churches, worst first, and how many stand how. q: part of a name or the beginning of an id."""
+    """A page of the churches, worst first, and their number by status. q: part of a name or the beginning of an id."""
     hours = request.app.state.database.settings.freshness_hours
     query = StandingQuery(q, standing, by_name, page, page_size)
     readiness = read_readiness(request.app.state.pool)
@@ -54,6 +54,6 @@ def show_stream(
 
 @router.get("/syncs/{sync_id}", summary="How a sync is, and how far")
 def show_sync(request: Request, visitor: Reader, sync_id: Annotated[str, Path(max_length=100)]) -> SyncPage:
-    """Its share, rate and time left while it runs, by the time of the same streams before."""
+    """The sync; while it runs, with its share, rate and time left, estimated from earlier syncs of the same streams."""
     with request.app.state.pool.connection() as connection:
         return read_sync(connection, request.app.state.database.settings, sync_id, visitor.orgs)

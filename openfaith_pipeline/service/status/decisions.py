@@ -56,7 +56,7 @@ def resume(request: Request, visitor: Operator, org_id: OrgId) -> RedirectRespon
 
 @router.post("/orgs/{org_id}/deletions/{held_id}/approve")
 def approve(request: Request, visitor: Operator, org_id: OrgId, held_id: HeldId) -> RedirectResponse:
-    """Mark the held rows deleted, after asking Planning Center once more; it takes as long as that takes."""
+    """Mark the held rows deleted, after asking Planning Center again; it takes as long as that takes."""
     _check_held(request, visitor, org_id, held_id)
     approval = asyncio.run(approve_deletion(request.app.state.database, held_id, f"key {visitor.name}"))
     return _to(f"/syncs/{quote(approval.sync_id, safe='')}")
@@ -93,7 +93,7 @@ def decide(
 
 
 def _check_held(request: Request, visitor: Visitor, org_id: str, held_id: int) -> None:
-    """Raise NothingHere unless it is a deletion of this org, which is the visitor's."""
+    """Raise NothingHere unless the deletion belongs to this org, which the visitor may see."""
     visitor.check_org(org_id)
     with request.app.state.pool.connection() as connection:
         if held_id not in {held.id for held in list_held(connection, org_id)}:

@@ -1,4 +1,4 @@
-"""The list of churches: one statement for how all of them stand, one for the figures of those on the page."""
+"""The list of churches: one statement for the status of all of them, one for the figures of those on the page."""
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta

@@ -48,7 +48,7 @@ def test_a_home_is_made_where_it_is_looked_for_and_found_from_below(open_directo
 
     (work / ".openfaith").mkdir()
     empty = verb("org", "list", cwd=work / "reports")
-    assert (empty.code, f"no database was made in {work / '.openfaith'}" in empty.err) == (2, True)
+    assert (empty.code, f"there is no database in {work / '.openfaith'}" in empty.err) == (2, True)
     assert verb("db", "upgrade", cwd=work / "reports").err == f"created a new home in {work / '.openfaith'}\n"
     assert verb("org", "list", cwd=work / "reports").code == 0
 

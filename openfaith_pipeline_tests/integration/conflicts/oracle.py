@@ -95,7 +95,7 @@ class Oracle:
         return True
 
     def roll_back(self, org: str, sync_id: str, rollback_id: str, mode: str) -> bool:
-        """Whether it is rolled back: `refuse` does nothing where others have changed a row since."""
+        """Whether it is rolled back: `refuse` does nothing if others have changed a row since."""
         changes = self._changes_of(org, sync_id)
         later = self._later_than(org, sync_id)
         disputed = {key for key, change in changes.items() if self._is_disputed(key, change, later)}
