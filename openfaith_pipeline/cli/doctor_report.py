@@ -51,7 +51,7 @@ def _totals(report: Report) -> str:
 
 
 def print_repair(title: str, orgs: Sequence[OrgRepair], names: Mapping[str, str], *, to_stderr: bool = False) -> None:
-    """Rows by church, table and kind of change, and the reasons for what is left."""
+    """Rows by church, table and kind of change, and the reasons for those left alone."""
     rows = [
         [names.get(org.org_id, org.org_id), table, action, terminal.count(number)]
         for org in orgs

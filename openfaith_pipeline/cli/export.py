@@ -204,7 +204,7 @@ def dbt(
 
 @export_app.command("list")
 def list_them(as_json: terminal.JsonOption = False) -> None:
-    """List what can be exported, by the names that the other verbs take. It reads no database.
+    """List everything that can be exported, by the names that the other verbs take. It reads no database.
 
     Exit codes: 0 listed; 2 configuration.
     """

@@ -42,7 +42,7 @@ def seal(keys: tuple[str, ...], passphrase: str) -> bytes:
 
 
 def unseal(sealed: bytes, passphrase: str) -> tuple[str, ...]:
-    """Raise UsageError for a wrong passphrase, and for what nobody here has sealed."""
+    """Raise UsageError for a wrong passphrase, and for data that was not sealed here."""
     try:
         kept = json.loads(sealed)
         salt, cost = bytes.fromhex(kept["salt"]), {name: int(kept[name]) for name in _COST}

@@ -20,7 +20,7 @@ _LOOK_EVERY_SECONDS: Final = 2.0  # as often as workers report their slots
 class BackfillsLastCoordinator(dg.QueuedRunCoordinator[Any]):
     """Dagster's queue, where a backfill without an explicit priority comes last.
 
-    A run is launched only when a slot is free for it. What waits stays in the queue: a run that waited at the broker
+    A run is launched only when a slot is free for it. Waiting runs stay in the queue: a run that waited at the broker
     could not be told from one that the broker has lost.
     """
 

@@ -76,7 +76,7 @@ class OriginGuard:
 def _unframed(send: Send) -> Send:
     """Have no page of another site show the response in a frame, where a person's clicks could be led.
 
-    A browser says what a request is for (`Sec-Fetch-Dest`) over TLS and to this machine only.
+    A browser states the purpose of a request (`Sec-Fetch-Dest`) over TLS and to this machine only.
     """
 
     async def sending(message: Message) -> None:

@@ -32,7 +32,7 @@ SELECT index.relname, array_agg(column_of.attname::text) FROM pg_index JOIN pg_c
 
 
 def examine_server(connection: Connection[Any]) -> Iterator[Finding]:
-    """What the server says of itself; needs no table of ours."""
+    """The server's own state; needs none of our tables."""
     version = connection.info.server_version
     if version < OLDEST_POSTGRES:
         yield found("postgres_old", detail=f"PostgreSQL {version // 10000}")

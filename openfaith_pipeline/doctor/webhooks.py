@@ -35,7 +35,7 @@ def _counted(kind: str, org_id: str, numbers: Mapping[str, int]) -> list[Finding
 
 
 def examine_state(connection: Connection[Any], org_id: str, adapter: str) -> Iterator[Finding]:
-    """What the newest check of the service has recorded."""
+    """The results of the service's newest check."""
     state = state_of(connection, org_id, adapter)
     if state.is_wanted and state.problem:
         yield found("subscribing_failed", org_id, detail=state.problem)

@@ -58,7 +58,7 @@ class Directory:
         self._written.add(relative)
 
     def complete(self, content: Mapping[str, Any]) -> None:
-        """Remove an earlier export's files that this one does not have, and say in the manifest what there is."""
+        """Remove an earlier export's files that this one does not have, and list its files in the manifest."""
         for relative in self._earlier - self._written:
             (self._root / relative).unlink(missing_ok=True)
         self._put_manifest({"status": "complete", **content}, sorted(self._written))

@@ -24,7 +24,7 @@ _BYTES_OF_A_GROUP: Final = 48_000_000
 def write_parquet(connection: Connection[Any], table: Table, path: Path, count: Count) -> int:
     """Write the table; returns the number of its rows.
 
-    It holds one group of rows in memory, however many there are: 48 MB of values, and what they compress to.
+    It holds one group of rows in memory, however many there are: 48 MB of values, and their compressed form.
     """
     parquet = needed("pyarrow.parquet", "Parquet")
     forms = forms_of(connection, table)

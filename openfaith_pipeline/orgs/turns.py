@@ -1,6 +1,6 @@
 """Turns: when each org's connection to a source is due, and the lease by which one sweep at a time works on it.
 
-A turn is of one source: what fails or is late there leaves the org's turns at another alone.
+A turn is of one source: failures and delays there do not affect the org's turns at another.
 
 Several sweeps, on several machines, may claim at once: a row is locked for a moment and leased for as long as its sweep
 sends heartbeats. Turns of a dead sweep are claimed again once the lease has run out, under the same sync id, so that

@@ -1,6 +1,6 @@
-"""How the installation is now, by statements whose cost does not grow with the record of syncs.
+"""The current state of the installation, from statements whose cost does not grow with the sync log.
 
-What is of one source has its adapter as the label `source`.
+Metrics of one source have its adapter as the label `source`.
 """
 
 from collections import Counter
