@@ -32,7 +32,7 @@ class _Word(str):
 
 
 def complete_org(incomplete: str) -> Iterator[tuple[str, str]]:
-    """The ids that begin so, each with the name of its church; of a church whose name begins so, that.
+    """The ids that begin with this, each with its church's name; or the names of churches that begin with it.
 
     A name with characters that a shell may act on is not offered: such a church goes by its id.
     """
@@ -58,7 +58,7 @@ def complete_product(incomplete: str) -> Iterator[str]:
 
 
 def _as_word(name: str) -> str | None:
-    """The name as the shell needs it to make one word of it; None where that cannot be."""
+    """The name as the shell needs it to make one word of it; None if that cannot be."""
     environment = environment_with()
     match environment.get(_SHELL):
         case "complete_bash":

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from openfaith_pipeline.text.printable import printable
 
 _SWEEP_SECONDS = 60
-"""A sweep begins every minute: until then it is no news that a turn waits."""
+"""A sweep begins every minute: until then a waiting turn is nothing new."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 

@@ -121,7 +121,7 @@ def test_dev_serves_the_demo_looks_after_it_and_ends_cleanly(
 def _followed_by_webhook(connection: psycopg.Connection[Any], simulator: SimulatorClient, org_ids: set[str]) -> float:
     """How many seconds after a change at the source the OpenFaith tables have it, with everything running."""
     wait_until(lambda: _subscribed(connection) == org_ids, "the churches are subscribed", seconds=120)
-    # A sync that the clock began may hold the stream until it has read it, which is no part of the webhook's way.
+    # A sync that the clock began may hold the stream until it has read it, which is not part of the webhook's way.
     wait_until(lambda: not _running(connection), "no sync is running", 180, meanwhile=lambda: _running(connection))
     [person] = simulator.edit(min(org_ids), "people.people", count=1, attributes={"first_name": "Ottoline"})
     changed_at = time.monotonic()
