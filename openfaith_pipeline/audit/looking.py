@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -63,7 +63,10 @@ class Candidate:
 
 @dataclass
 class Looking:
-    """One org's records at the source beside its rows. budget: requests that may be made, None for any number."""
+    """One org's records at the source beside its rows.
+
+    budget: requests that may be made, None for any number. listed: streams that a request could show.
+    """
 
     pool: AsyncConnectionPool[Any]
     org_id: str
@@ -72,6 +75,7 @@ class Looking:
     states: Mapping[str, StreamState]
     watching: Watching
     budget: int | None
+    listed: Collection[str] = ()
     seen: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     broken: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     refusals: dict[str, list[OpenFaithError]] = field(default_factory=lambda: defaultdict(list))
@@ -102,6 +106,7 @@ class Looking:
                 self.watching.step(look.route.lead.name)
                 return
             await self.compare(look.walk, sight.records)
+            self.asked_for(look.route.streams)
             for scope in sight.scopes:
                 await self.find_extra(scope)
             saw(look, sight)
@@ -115,6 +120,12 @@ class Looking:
     def refused(self, streams: Iterable[Stream], error: OpenFaithError) -> None:
         for stream in streams:
             self.refusals[stream.name].append(error)
+
+    def asked_for(self, streams: Iterable[Stream]) -> None:
+        """Note that the source has answered for these streams."""
+        for stream in streams:
+            if stream.name in self.parts:
+                self.parts[stream.name].is_asked = True
 
     async def compare(self, walk: Walk, records: Mapping[str, Sequence[Record]]) -> None:
         """Compare records with their rows; differences become candidates."""
@@ -225,6 +236,9 @@ class Looking:
                 part.incomplete = part.incomplete or str(failures[0])
             elif errors and not part.compared:
                 part.withheld = str(errors[0])
+            part.is_skipped = not (part.is_asked or errors or part.withheld or part.incomplete) and bool(
+                part.row_count or name in self.listed
+            )
 
 
 def _ways(stream: Stream, suspect: Suspect | None) -> dict[str, str]:

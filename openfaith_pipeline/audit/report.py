@@ -11,6 +11,7 @@ EXAMPLES: Final = 20
 """Differences that are named for each stream and table; all are counted."""
 
 CONFIDENCE: Final = 0.95
+_SKIPPED: Final = "not in the sample: compared with the journal alone"
 
 
 @dataclass
@@ -20,7 +21,8 @@ class Part:
     source_count: records at the source, None if only a `--full` verification counts them.
     row_count: live rows. compared: records whose contents were compared with the source.
     whole: whether every record was compared. withheld: why the source does not show it. incomplete: why no statement
-    can be made.
+    can be made. is_asked: whether the source was asked for any of it. is_skipped: whether it could have been, and was
+    not, because a sample has its limits.
     """
 
     row_count: int = 0
@@ -29,6 +31,8 @@ class Part:
     whole: bool = False
     withheld: str | None = None
     incomplete: str | None = None
+    is_asked: bool = False
+    is_skipped: bool = False
     findings: list[Finding] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
@@ -36,6 +40,11 @@ class Part:
         for each in self.findings:
             found["behind" if each.is_behind else COUNTED_AS[each.kind]] += 1
         return found
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was not, or not wholly, compared with the source."""
+        return self.incomplete or self.withheld or (_SKIPPED if self.is_skipped else None)
 
     @property
     def status(self) -> str:
@@ -70,7 +79,24 @@ class Verification:
     @property
     def status(self) -> str:
         statuses = {part.status for part in self.parts}
-        return next((each for each in ("differs", "incomplete") if each in statuses), "equal")
+        known = next((each for each in ("differs", "incomplete") if each in statuses), "equal")
+        return "incomplete" if known == "equal" and self.has_compared_nothing else known
+
+    @property
+    def has_compared_nothing(self) -> bool:
+        """Whether the source was asked for none of the streams, although it has some."""
+        is_any_asked = any(part.is_asked for part in self.streams.values())
+        return not is_any_asked and bool(self.withheld or self.skipped)
+
+    @property
+    def withheld(self) -> list[str]:
+        """Streams that the source does not show, and that were not compared with it."""
+        return [name for name, part in self.streams.items() if part.withheld]
+
+    @property
+    def skipped(self) -> list[str]:
+        """Streams that the sample did not reach."""
+        return [name for name, part in self.streams.items() if part.is_skipped]
 
     @property
     def compared(self) -> int:
@@ -88,6 +114,7 @@ class Verification:
             "requests": self.requests,
             "sync_requests": self.sync_requests,
             "confidence": confidence(self.compared, is_whole=self.is_full),
+            "not_compared": {"withheld": self.withheld, "not_sampled": self.skipped},
             "streams": {
                 name: {**_source_part(part), **_described(part, self.org_id)} for name, part in self.streams.items()
             },
@@ -119,11 +146,10 @@ def _source_part(part: Part) -> Mapping[str, Any]:
 
 
 def _described(part: Part, org_id: str) -> dict[str, Any]:
-    reason = part.incomplete or part.withheld
     return {
         "status": part.status,
         **part.counts(),
-        **({"reason": reason} if reason else {}),
+        **({"reason": part.reason} if part.reason else {}),
         "examples": [_example(each, org_id) for each in _first(part.findings)],
     }
 

@@ -38,11 +38,12 @@ class SecondLook:
         itself need not name.
         """
         paths = fill_paths(stream.all_paths, parents)
-        if not paths or stream.is_singleton or stream.is_pushed:
+        if not paths or stream.is_pushed:
             return Outcome.UNKNOWN
-        for path in paths:
+        for listing in paths:
+            path = listing if stream.is_singleton else record_path(listing, identifier)
             try:
-                brought = await reader_of(stream).read_record(self.fetch, stream, record_path(path, identifier))
+                brought = await reader_of(stream).read_record(self.fetch, stream, path)
             except UnavailableError:
                 return Outcome.WITHHELD
             except SourceUnreachable:

@@ -121,7 +121,9 @@ class _Verifying:
         looks = await possible_looks(self.pool, self.report.org_id, walks, await self._rows(walks))
         self.report.sync_requests = sum(map(len, looks))
         budget = None if self.extent.is_full else most_requests(looks)
-        looking = Looking(self.pool, self.report.org_id, doors, self.report.streams, states, self.watching, budget)
+        listed = {stream.name for route in looks for look in route[:1] for stream in look.route.streams}
+        parts = self.report.streams
+        looking = Looking(self.pool, self.report.org_id, doors, parts, states, self.watching, budget, listed)
         await self._compare_journal(looking, streams)
         if self.extent.is_full:
             await WholeReading(looking).run(walks)

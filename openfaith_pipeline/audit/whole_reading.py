@@ -96,6 +96,7 @@ class WholeReading:
     async def _conclude(self, walk: Walk, end: End, doubts: dict[str, Doubt]) -> None:
         for stream in walk.streams:
             part, left_out = self.looking.parts[stream.name], walk.left_out(stream, end)
+            part.is_asked = True
             part.source_count = len(self.looking.seen[stream.name]) + self.looking.broken[stream.name]
             if stream.name in doubts:
                 part.incomplete = doubts[stream.name].reason

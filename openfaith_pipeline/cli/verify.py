@@ -44,9 +44,12 @@ def verify(
       openfaith-pipeline verify "Cedar Hollow Chapel" --full
       openfaith-pipeline verify org_01k5t0w2m1e9qv4y8z3n7b6c5d --stream people.emails --json
 
+    Streams that Planning Center withholds, and those that a sample does not reach, are not compared; the result counts
+    them, and the JSON names them.
+
     \b
-    Exit codes: 0 equal; 1 it differs, or is incomplete: a part could not be compared, and the rest is equal; 2 no such
-    org or stream, or nothing was synced yet; 130 interrupted.
+    Exit codes: 0 everything compared is equal; 1 it differs, or is incomplete: nothing was compared, or a part could not
+    be and the rest is equal; 2 no such org or stream, or nothing was synced yet; 130 interrupted.
     """
     chosen = choose_streams(product or (), stream or ()) if product or stream else None
     with open_database(load_settings()) as database:
@@ -84,7 +87,17 @@ def _print(described: Mapping[str, Any], report: Verification) -> None:
         terminal.say(
             f"with {sure['level']:.0%} confidence at most {sure['at_most']:.2%} of the records differ; --full reads all"
         )
-    terminal.report(report.status)
+    terminal.report(_verdict(report))
+
+
+def _verdict(report: Verification) -> str:
+    """The status, and the streams about which it says nothing."""
+    withheld, skipped = len(report.withheld), len(report.skipped)
+    parts = [f"{terminal.number_of(withheld, 'stream')} withheld"] if withheld else []
+    parts += [f"{terminal.number_of(skipped, 'stream')} not in the sample"] if skipped else []
+    left_out = f", {' and '.join(parts)} and not compared" if parts else ""
+    nothing = ": nothing was compared with the source" if report.has_compared_nothing else ""
+    return f"{report.status}{nothing}{left_out}"
 
 
 def _row(name: str, part: Mapping[str, Any]) -> Sequence[str]:

@@ -47,6 +47,6 @@ def result_of(report: Verification, part: Part) -> Mapping[str, Any]:
     return {
         "passed": part.status == "equal",
         "severity": dg.AssetCheckSeverity.WARN,
-        "description": part.incomplete or part.status,
+        "description": part.reason or part.status,
         "metadata": {**metadata, **told, "verification": report.verification_id},
     }

@@ -200,7 +200,10 @@ class VerifiedLine(Told):
 
 
 class VerificationLine(Told):
-    """One verification. parts: streams and OpenFaith tables it was of. differing: those that did not equal."""
+    """One verification. parts: streams and OpenFaith tables it was of. differing: those that did not equal.
+
+    not_compared: number of streams that the source withholds, or that the sample did not reach.
+    """
 
     verification_id: str
     status: str
@@ -210,6 +213,7 @@ class VerificationLine(Told):
     requests: int
     compared: int
     parts: int
+    not_compared: int
     differing: list[VerifiedLine]
 
 

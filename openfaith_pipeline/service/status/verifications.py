@@ -28,6 +28,7 @@ def _line(report: Mapping[str, Any]) -> VerificationLine:
         requests=report["requests"],
         compared=sum(part["compared"] for part in report["streams"].values()),
         parts=len(parts),
+        not_compared=sum(map(len, report.get("not_compared", {}).values())),
         differing=[_differing(name, part) for name, part in parts.items() if part["status"] not in _FINE],
     )
 

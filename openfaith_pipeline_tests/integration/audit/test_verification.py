@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from openfaith_pipeline.audit import verification
 from openfaith_pipeline.audit.records import forget_verifications, keep_verification, newest_verifications
 from openfaith_pipeline.audit.report import Verification
 from openfaith_pipeline.audit.verification import Extent, verify_org
@@ -250,7 +251,41 @@ def test_a_withheld_product_is_no_difference(church: Church) -> None:
     )
     report = church.verify()
     assert report.status == "equal"
-    assert report.described()["streams"]["groups.groups"]["status"] == "withheld"
+    described = report.described()
+    assert described["streams"]["groups.groups"]["status"] == "withheld"
+    assert described["not_compared"] == {"withheld": ["groups.groups", "groups.memberships"], "not_sampled": []}
+
+    only = [stream for stream in CHOSEN if stream.name.startswith("groups.")]
+    nothing = asyncio.run(verify_org(church.database, church.org_id, Extent(only, with_canonical=False)))
+    assert (nothing.status, nothing.has_compared_nothing) == ("incomplete", True)
+
+
+def test_streams_beyond_the_sample_are_named(church: Church, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(verification, "most_requests", lambda looks: 1)
+        one = church.verify().described()
+    assert (one["status"], one["not_compared"]["withheld"]) == ("equal", [])
+    asked = [name for name, part in one["streams"].items() if part["compared"]]
+    assert 0 < len(asked) < len(CHOSEN)
+    assert {*one["not_compared"]["not_sampled"]} == {stream.name for stream in CHOSEN} - {*asked}
+    assert church.verify(is_full=True).described()["not_compared"] == {"withheld": [], "not_sampled": []}
+
+
+@pytest.mark.parametrize("lost", ["DELETE FROM {}", "UPDATE {} SET _deleted_at = now()"])
+@pytest.mark.parametrize("is_full", [False, True])
+def test_records_under_a_lost_parent_are_not_extra(church: Church, lost: str, is_full: bool) -> None:
+    """A whole reading finds no way to them without the song's row: the second look does, by their own parents."""
+    songs = [STREAMS[f"services.{name}"] for name in ("songs", "arrangements", "arrangement_sections")]
+    for each in (church.org_id, church.other):
+        sync(church.database, each, songs)
+    [(song,)] = church.run(
+        "SELECT song_id FROM pco_services.arrangement_sections WHERE org_id = %(org_id)s ORDER BY 1 LIMIT 1"
+    )
+    church.run(lost.format("pco_services.songs") + " WHERE org_id = %(org_id)s AND id = %(song)s", song=song)
+    extent = Extent(songs, is_full=is_full, with_canonical=False, seed=1)
+    report = asyncio.run(verify_org(church.database, church.org_id, extent))
+    kind = "missing" if lost.startswith("DELETE") else "marked_deleted"
+    assert differing(report) == {"services.songs": {(song, kind)}}
 
 
 def test_rows_of_a_stream_whose_state_was_lost_are_compared_too(church: Church) -> None:

@@ -24,6 +24,17 @@ def test_equal_then_tampered_with(verb: Verbs, connected: str, database: Databas
         equal.document["streams"]["people.emails"].keys()
     )
     with psycopg.connect(database.url) as connection:
+        connection.execute("UPDATE sync.stream_states SET availability = 'forbidden' WHERE stream = 'people.campuses'")
+    withheld = verb("verify", connected, *STREAMS)
+    assert (withheld.code, withheld.out.strip().splitlines()[-1]) == (0, "equal, 1 stream withheld and not compared")
+    nothing = verb("verify", connected, *STREAMS[:2])
+    assert (nothing.code, nothing.out.strip().splitlines()[-1]) == (
+        1,
+        "incomplete: nothing was compared with the source, 1 stream withheld and not compared",
+    )
+    with psycopg.connect(database.url) as connection:
+        connection.execute("UPDATE sync.stream_states SET availability = 'available'")
+        connection.execute("DELETE FROM sync.verifications WHERE status = 'incomplete' OR requests > 0")
         connection.execute(
             "UPDATE pco_people.emails SET location = 'elsewhere' WHERE id = (SELECT min(id) FROM pco_people.emails)"
         )
