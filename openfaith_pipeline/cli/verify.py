@@ -48,8 +48,8 @@ def verify(
     them, and the JSON names them.
 
     \b
-    Exit codes: 0 everything compared is equal; 1 it differs, or is incomplete: nothing was compared, or a part could not
-    be and the rest is equal; 2 no such org or stream, or nothing was synced yet; 130 interrupted.
+    Exit codes: 0 everything compared is equal; 1 it differs, or is incomplete: nothing or not everything could be
+    compared, and the rest is equal; 2 no such org or stream, or nothing was synced yet; 130 interrupted.
     """
     chosen = choose_streams(product or (), stream or ()) if product or stream else None
     with open_database(load_settings()) as database:

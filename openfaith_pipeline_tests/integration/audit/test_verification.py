@@ -262,7 +262,7 @@ def test_a_withheld_product_is_no_difference(church: Church) -> None:
 
 def test_streams_beyond_the_sample_are_named(church: Church, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(verification, "most_requests", lambda looks: 1)
+        patch.setattr(verification, "most_requests", lambda _: 1)
         one = church.verify().described()
     assert (one["status"], one["not_compared"]["withheld"]) == ("equal", [])
     asked = [name for name, part in one["streams"].items() if part["compared"]]
