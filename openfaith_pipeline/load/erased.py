@@ -30,7 +30,8 @@ def mark_of(salt: bytes, stream: str, record_id: str) -> bytes:
 
     stream: see `PersonalData.identity`.
     """
-    return hmac.digest(salt, f"{stream}\0{record_id}".encode(), "sha256")
+    # Half a surrogate pair is no id, but a document may have one.
+    return hmac.digest(salt, f"{stream}\0{record_id}".encode("utf-8", "surrogatepass"), "sha256")
 
 
 @dataclass

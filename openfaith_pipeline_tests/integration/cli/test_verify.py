@@ -34,7 +34,6 @@ def test_equal_then_tampered_with(verb: Verbs, connected: str, database: Databas
     )
     with psycopg.connect(database.url) as connection:
         connection.execute("UPDATE sync.stream_states SET availability = 'available'")
-        connection.execute("DELETE FROM sync.verifications WHERE status = 'incomplete' OR requests > 0")
         connection.execute(
             "UPDATE pco_people.emails SET location = 'elsewhere' WHERE id = (SELECT min(id) FROM pco_people.emails)"
         )
@@ -48,4 +47,5 @@ def test_equal_then_tampered_with(verb: Verbs, connected: str, database: Databas
         kept = connection.execute(
             "SELECT status, is_full, trigger FROM sync.verifications ORDER BY finished_at"
         ).fetchall()
-    assert kept == [("equal", False, "cli"), ("differs", True, "cli")]
+    sampled = [("equal", False, "cli"), ("equal", False, "cli"), ("incomplete", False, "cli")]
+    assert kept == [*sampled, ("differs", True, "cli")]
