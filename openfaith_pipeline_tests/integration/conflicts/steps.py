@@ -30,10 +30,14 @@ WHERE ({present}, target._deleted_at IS NULL) IS DISTINCT FROM ({excluded}, excl
 
 
 class Steps(World):
-    """seen: events by kind and end. undone: syncs that are rolled back. undoing: by rollback, the sync it undid."""
+    """orgs: those that take part. seen: events by kind and end.
+
+    undone: syncs that are rolled back. undoing: by rollback, the sync that it undid.
+    """
 
     def __init__(self, database: Database, connection: Connection[Any], seed: int, records: int = 2) -> None:
         super().__init__(database, connection, seed, records)
+        self.orgs = ORGS
         self.seen = Counter[str]()
         self.undone: set[str] = set()
         self.undoing: dict[str, str] = {}
@@ -51,7 +55,7 @@ class Steps(World):
 
     def _do(self, name: str) -> str:
         self.begin()
-        org = self.random.choice(ORGS)
+        org = self.random.choice(self.orgs)
         match name:
             case "sync":
                 self.sync(org, is_full=self.random.random() < 0.15)
@@ -62,13 +66,14 @@ class Steps(World):
             case "roll_back":
                 name = self.roll_back(org)
             case "choose":
-                self.choose()
+                self.choose(self.orgs if len(self.orgs) == 1 else (*ORGS, "*"))
             case "add":
                 self.add(Record(org, self.random.choice(TABLES).name, str(self.now + 100)))
             case "change_at_source" | "toggle_at_source":
-                getattr(self, name)(self.random.choice(list(self.oracle.truth)))
+                records = [record for record in self.oracle.truth if record.org in self.orgs]
+                getattr(self, name)(self.random.choice(records))
             case _:
-                here = [key[1] for key in self.oracle.rows if key[0] == HERE]
+                here = [key[1] for key in self.oracle.rows if key[0] == HERE and key[1].org in self.orgs]
                 getattr(self, name)(self.random.choice(sorted(here)))
         self.seen[name] += 1
         return name

@@ -1,6 +1,6 @@
 """Two churches with the same records, changed on both sides; every event goes to Postgres and to the oracle."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -135,11 +135,11 @@ class World:
         self.connection.commit()
         del self.oracle.rows[HERE, record]
 
-    def choose(self) -> None:
-        """Set or remove a policy: of a church or all, a table or all, a field or all."""
+    def choose(self, orgs: Sequence[str]) -> None:
+        """Set or remove a policy: of one of these, `*` being every church, of a table or all, a field or all."""
         table = self.random.choice(TABLES)
         place = (
-            self.random.choice((*ORGS, "*")),
+            self.random.choice(orgs),
             self.random.choice((table.name, table.name, "*")),
             self.random.choice((*(field.name for field in table.fields), "*")),
         )
