@@ -124,6 +124,7 @@ _RETURN = sql.SQL(
     " jsonb_populate_record(NULL::{table}, undoing.image) AS past"
     " WHERE NOT undoing.is_present AND NOT undoing.is_new AND undoing.image ?& {key} AND {chosen}"
 )
+_GONE = sql.SQL("SELECT count(*) FROM pg_temp.{undoing} WHERE NOT is_present AND NOT is_new AND NOT image ?& {key}")
 _COLUMNS = sql.SQL("""
 SELECT attname, attnotnull AND atttypid = 'jsonb'::regtype,
     attname IN (SELECT jsonb_object_keys(image) FROM pg_temp.{undoing} WHERE NOT is_new)
@@ -145,7 +146,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Undone:
-    """Row counts after undoing: reverted, removed, put back, and kept because of a conflict."""
+    """Row counts after undoing: reverted, removed, put back, and kept because of a conflict, or not there any more."""
 
     restored: int
     removed: int
@@ -186,9 +187,9 @@ class Undoing:
         return count, [Conflict(self.table.full_name, key, by) for key, by in self.cursor.fetchmany(limit)]
 
     def apply(self, *, overwrite: bool) -> Undone:
-        """Restore the rows; those in conflict only with `overwrite`."""
+        """Restore the rows; those in conflict only with `overwrite`, if the journal has them whole."""
         chosen = sql.SQL("true" if overwrite else "undoing.conflict IS NULL")
-        kept, _ = (0, ()) if overwrite else self.conflicts(0)
+        kept = self._gone() if overwrite else self.conflicts(0)[0]
         names = {"chosen": chosen, **self._columns()}
         return Undone(
             restored=self._restore(names),
@@ -196,6 +197,11 @@ class Undoing:
             returned=self._write(_RETURN, Write.INSERT, names),
             kept=kept,
         )
+
+    def _gone(self) -> int:
+        """Rows that stay removed."""
+        self.execute(_GONE.format(**self.names))
+        return int((self.cursor.fetchone() or (0,))[0])
 
     def _columns(self) -> dict[str, sql.Composable]:
         """SQL lists of the columns in any image, and of all, each with one of their values in the image `past`.

@@ -86,7 +86,7 @@ def test_a_row_that_was_removed_since_is_made_anew_by_the_next_sync(database: Da
     ann.at_source("Anna")
     transform_as(ann, "second")
     execute(ann, "DELETE FROM openfaith_people")
-    undo(database, "second", on_conflict=OnConflict.OVERWRITE)
+    assert undo(database, "second", on_conflict=OnConflict.OVERWRITE).kept == 1
     ann.transform()
     assert ann.first_name == "Anna"
 

@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.review.conflict_policies import ANY, FieldPolicy, Policy, set_policy
-from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
+from openfaith_pipeline.sync.rollback import OrgRollback, RollbackOrder, roll_back
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.raw_rows import put_row
 from openfaith_pipeline_tests.integration.transform.tables import SCHEMA, rows
@@ -83,5 +83,6 @@ def transform_as(person: Person, sync_id: str) -> None:
     person.connection.commit()
 
 
-def undo(database: Database, sync_id: str, **order: Any) -> None:
-    roll_back(database, RollbackOrder(sync_id, **order))
+def undo(database: Database, sync_id: str, **order: Any) -> OrgRollback:
+    [undone] = roll_back(database, RollbackOrder(sync_id, **order))
+    return undone
