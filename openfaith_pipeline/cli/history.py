@@ -49,7 +49,7 @@ def show_history(org: OrgName, where: Where, record_id: RecordId, as_json: termi
         changes = read_history(connection, org_id, table, record_id)
     if as_json:
         terminal.print_json([asdict(change) for change in changes])
-    else:
+    elif changes:
         rows = [row for change in changes for row in _rows(change)]
         columns = ("when", "action", "field", "before", "after", "cause", "sync")
         terminal.output().print(terminal.table(columns, rows, title=f"{table.full_name} {' '.join(record_id)}"))

@@ -1,5 +1,6 @@
 """`status`: the state of each church's syncs, the worst first."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Any
@@ -17,10 +18,11 @@ from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 Failing = Annotated[bool, typer.Option("--failing", help="Only churches, or of one church streams, that fail.")]
-WithAll = Annotated[bool, typer.Option("--all", help="Of one church: streams without a record, too.")]
+WithAll = Annotated[bool, typer.Option("--all", help="Of one church: every stream.")]
 
 _STANDINGS = ("needs reconnect", "not connected", "failing", "degraded", "never synced", "connected", "paused")
 """Worst first."""
+_MOST_ALIKE = 3
 _WITHHELD = {"not_granted", "forbidden", "withheld"}
 _BROKEN = {"failed": 0, "incomplete": 1, "abandoned": 2, "withheld": 3, "unavailable": 3, None: 4}
 
@@ -153,6 +155,8 @@ def _last_success(status: OrgStatus) -> Any:
 def _print_detail(status: OrgStatus, *, everything: bool) -> None:
     numbers = ("rows", "quarantined")
     told = [stream for stream in status.streams if everything or not _is_empty(stream)]
+    told.sort(key=lambda stream: (_BROKEN.get(stream.status, 5), stream.stream))
+    shown = told if everything else _without_repetition(told)
     rows = [
         [
             stream.stream,
@@ -164,7 +168,7 @@ def _print_detail(status: OrgStatus, *, everything: bool) -> None:
             terminal.count(stream.quarantined),
             _reason(stream),
         ]
-        for stream in sorted(told, key=lambda stream: (_BROKEN.get(stream.status, 5), stream.stream))
+        for stream in shown
     ]
     columns = ("stream", "last sync", "last success", "ended", "last full", *numbers, "")
     go = ("ended", "last full", "quarantined", "rows", "", "last success")
@@ -173,6 +177,11 @@ def _print_detail(status: OrgStatus, *, everything: bool) -> None:
     if not status.streams:
         terminal.say(f"nothing here has been synced yet; next: openfaith-pipeline sync {status.org.org_id}")
         return
+    if repeated := len(told) - len(shown):
+        more = terminal.number_of(repeated, "stream")
+        terminal.say(
+            f"{more} more with the same result and reason as {_MOST_ALIKE} of these left out; --all shows them"
+        )
     if untold := len(status.streams) - len(told):
         terminal.say(f"{terminal.number_of(untold, 'stream')} without records left out; --all shows them")
     parentless = sum(stream.parentless for stream in status.streams)
@@ -181,6 +190,18 @@ def _print_detail(status: OrgStatus, *, everything: bool) -> None:
         next_step = f"openfaith-pipeline review list {status.org.org_id}"
         terminal.say(f"{terminal.number_of(status.conflicts, 'conflict')} waiting for a decision; next: {next_step}")
     terminal.report(_totals([status]))
+
+
+def _without_repetition(streams: Sequence[StreamStatus]) -> list[StreamStatus]:
+    """Of those with one result for one reason, as when nothing can be reached, the first few."""
+    seen: Counter[tuple[str | None, str]] = Counter()
+    kept = []
+    for stream in streams:
+        result = stream.status, _reason(stream)
+        seen[result] += 1
+        if not result[1] or seen[result] <= _MOST_ALIKE:
+            kept.append(stream)
+    return kept
 
 
 def _is_empty(stream: StreamStatus) -> bool:

@@ -56,7 +56,7 @@ def sweep_orgs(context: dg.OpExecutionContext, config: SweepConfig, engine: Sync
         context.log.warning(f"{engine.name_of(org_id)} ({org_id}): {error}")
     if report.failures and len(report.failures) == report.orgs:
         # Each org has its own time of retry, which a retry of the whole op would not respect.
-        raise dg.Failure(f"None of {report.orgs} orgs could be synced; see the warnings.", allow_retries=False)
+        raise dg.Failure(f"No org could be synced, out of {report.orgs}; see the warnings.", allow_retries=False)
 
 
 @dg.job(

@@ -27,7 +27,7 @@ def refresh_tokens(context: dg.OpExecutionContext, database: DatabaseResource) -
     if failures and len(failures) == len(outcomes) > 1:
         # A single failure is retried by each sync, and a dead connection has an alert; if all fail, the cause is
         # elsewhere.
-        raise dg.Failure(f"None of {len(outcomes)} tokens could be refreshed; see the warnings.", allow_retries=False)
+        raise dg.Failure(f"No token could be refreshed, out of {len(outcomes)}; see the warnings.", allow_retries=False)
 
 
 @dg.job(name="token_refresh", description="Keeps OAuth connections alive.", executor_def=EXECUTOR)

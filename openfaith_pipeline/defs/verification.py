@@ -85,7 +85,7 @@ def _conclude(context: dg.OpExecutionContext, statuses: list[str], failures: dic
     for org_id, error in list(failures.items())[:_FAILURES_TOLD]:
         context.log.warning(f"{org_id}: {error}")
     if failures and not statuses:
-        raise dg.Failure(f"None of {len(failures)} orgs could be verified; see the warnings.", allow_retries=False)
+        raise dg.Failure(f"No org could be verified, out of {len(failures)}; see the warnings.", allow_retries=False)
 
 
 @dg.job(name="verify", description="The nightly verification of a share of each org's streams.", executor_def=EXECUTOR)
