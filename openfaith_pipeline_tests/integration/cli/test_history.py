@@ -59,6 +59,6 @@ def test_what_is_not_there_is_told(verb: Verbs, connected: str, database: Databa
         (("rollback", "nonsense"), 2, "no sync 'nonsense'"),
     ):
         told = verb(*arguments)
-        assert (told.code, message in told.err) == (code, True), told.err
+        assert (told.code, told.out, message in told.err) == (code, "", True), told.err
     with psycopg.connect(database.url) as connection:
         assert connection.execute("SELECT FROM sync.syncs").fetchall() == []
