@@ -187,8 +187,8 @@ def test_a_shell_completes_verbs_products_streams_and_churches_into_words(
             shell.send(f"openfaith-pipeline {typed}\t{LINE_BEGINNING}printf '<%s>' {LINE_END}\n")
             shell.expect(r"<openfaith-pipeline>(<.*>)> ")
             assert [*words.split(" ", 2)] == shell.match[1][1:-1].split("><"), typed
-        # More than a pipe holds, so that it is still writing when its reader is gone.
-        shell.sendline("openfaith-pipeline catalog --json | head -1; echo ended ${PIPESTATUS[*]}")
+        # As `| head` does, but gone before the first line in any case.
+        shell.sendline("openfaith-pipeline catalog --json | true; echo ended ${PIPESTATUS[*]}")
         shell.expect(r"\nended ([0-9 ]+)")
         assert (shell.match[1], "Traceback" in shell.before) == ("0 0", False)
 
