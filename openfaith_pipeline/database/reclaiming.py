@@ -15,11 +15,12 @@ MOST_REWRITTEN_BYTES: Final = 2 * 1024**3
 """A larger table is vacuumed in place: to rewrite it would keep everybody from it for minutes."""
 
 _PATIENCE: Final = "10s"
+_LATER_PATIENCE: Final = "500ms"
+"""Once one table was not to be had: a backup holds them all, and everybody would wait behind each for as long."""
 _CLEARS_STATISTICS: Final = 180000
 """The server's version from which a function drops statistics."""
 
 _REFUSALS: Final = (
-    psycopg.errors.LockNotAvailable,
     psycopg.errors.InsufficientPrivilege,
     psycopg.errors.FeatureNotSupported,  # the column of a view
 )
@@ -132,6 +133,9 @@ def _run(connection: Connection[Any], statement: sql.Composed | sql.SQL) -> bool
     connection.add_notice_handler(note)
     try:
         connection.execute(statement, prepare=False)
+    except psycopg.errors.LockNotAvailable:
+        connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_LATER_PATIENCE)))
+        return False
     except _REFUSALS:
         return False
     finally:

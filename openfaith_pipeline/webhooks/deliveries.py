@@ -7,7 +7,7 @@ runs out, and its work is repeated, which changes nothing the second time.
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal
@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.events import Incoming
 from openfaith_pipeline.database.beats import beating
-from openfaith_pipeline.load.erased import read_erased
+from openfaith_pipeline.load.erased import Erased, read_erased
 from openfaith_pipeline.load.withheld_deliveries import without_erased
 
 Outcome = Literal["applied", "superseded", "requested", "ignored", "failed"]
@@ -32,12 +32,19 @@ MOST_BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 """Limits, in deliveries and bytes, for storing or claiming together; a larger single one goes alone."""
 
 _KEEP: Final = """
-INSERT INTO sync.webhook_deliveries
-    (org_id, event_id, event, stream, record_id, occurred_at, payload, is_doubtful, traceparent)
-SELECT * FROM unnest(
+INSERT INTO sync.webhook_deliveries (org_id, event_id, event, stream, record_id, occurred_at, payload, is_doubtful,
+    traceparent, status, error, settled_at)
+SELECT org_id, event_id, event, stream, record_id, occurred_at, coalesce(payload, '{}'), is_doubtful, traceparent,
+    CASE WHEN payload IS NULL THEN 'ignored' ELSE 'pending' END,
+    CASE WHEN payload IS NULL THEN 'withheld: its record is erased' END, CASE WHEN payload IS NULL THEN now() END
+FROM unnest(
     %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %b::bytea[], %s::boolean[],
-    %s::text[])
+    %s::text[]) AS sent (org_id, event_id, event, stream, record_id, occurred_at, payload, is_doubtful, traceparent)
 ON CONFLICT (org_id, event_id) DO NOTHING
+"""
+_WITH_ERASURES: Final = """
+SELECT org_id FROM sync.erasure_salts AS salt WHERE org_id = ANY(%s)
+    AND EXISTS (SELECT FROM sync.erased_records AS marked WHERE marked.org_id = salt.org_id)
 """
 # One claimer at a time, so that no two hold deliveries of one org, which would lose their order.
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('openfaith_pipeline.webhook_claims', 0))"
@@ -102,9 +109,25 @@ class Delivery:
 
 
 async def keep_deliveries(connection: AsyncConnection[Any], deliveries: Sequence[Incoming]) -> None:
-    """Store those that are not known yet, in their order."""
-    columns = zip(*(astuple(each) for each in deliveries), strict=True)
-    await connection.execute(_KEEP, [list(column) for column in columns])
+    """Store those that are not known yet, in their order, and nothing of erased records.
+
+    Of a document that is cleared only later, Postgres would keep the bytes until it uses the space again.
+    """
+    erased = await _erased_by_org(connection, {each.org_id for each in deliveries})
+    cleared = [
+        {**vars(each), "payload": without_erased(marks, each.stream, each.record_id, each.payload)}
+        if (marks := erased.get(each.org_id))
+        else vars(each)
+        for each in deliveries
+    ]
+    await connection.execute(_KEEP, [[each[name] for each in cleared] for name in cleared[0]])
+
+
+async def _erased_by_org(connection: AsyncConnection[Any], org_ids: Collection[str]) -> dict[str, Erased]:
+    """Of those orgs that have any, the erased records."""
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(_WITH_ERASURES, (list(org_ids),))
+        return {org_id: await read_erased(connection, org_id) for org_id in await cursor.fetchall()}
 
 
 async def claim(

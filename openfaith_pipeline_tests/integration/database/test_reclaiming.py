@@ -1,13 +1,15 @@
 """The bytes of removed rows are given back once nobody can see the rows any more."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Timer
 from typing import Any
 
+import pytest
 from psycopg import Connection
 
-from openfaith_pipeline.database import Database
+from openfaith_pipeline.database import Database, reclaiming
 from openfaith_pipeline.database.reclaiming import reclaim
 from openfaith_pipeline.database.server import RunningServer
 from openfaith_pipeline_tests.integration.privacy.planting import files_with
@@ -46,3 +48,19 @@ def test_a_reader_who_came_after_the_removal_keeps_no_samples_of_the_removed_row
         with reading_for_a_second(reader):
             reclaim(ours, ["public.planted"])
     assert files_with(postgres, database, value) == []
+
+
+def test_a_backup_that_holds_every_table_is_waited_for_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every later user of a table waits behind the rewriting that waits for it."""
+    monkeypatch.setattr(reclaiming, "_PATIENCE", "3s")
+    names = [f"public.held_{number}" for number in range(6)]
+    with database.connect(autocommit=True) as ours, database.connect() as backup:
+        for name in names:
+            ours.execute(f"CREATE TABLE {name} AS SELECT 1 AS value")
+        backup.execute(f"LOCK TABLE {', '.join(names)} IN ACCESS SHARE MODE")
+        began = time.monotonic()
+        done = reclaim(ours, names)
+    assert done.vacuumed == names
+    assert 3 < time.monotonic() - began < 12, "six times three seconds, had it been as patient with each"

@@ -5,13 +5,16 @@ from collections.abc import Collection
 import dagster as dg
 from psycopg.rows import dict_row
 
+from openfaith_pipeline.catalog.events import Incoming
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.dagster_previews import remove_from_previews
 from openfaith_pipeline.database.dagster_removal import remove_partition
+from openfaith_pipeline.database.server import RunningServer
 from openfaith_pipeline.defs.asset_metadata import preview_table
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.load.erased import mark_of
-from openfaith_pipeline.webhooks.deliveries import claim
+from openfaith_pipeline.webhooks.deliveries import claim, keep_deliveries
+from openfaith_pipeline_tests.integration.privacy.planting import files_with
 
 KEY = dg.AssetKey(["pco_people", "emails"])
 
@@ -48,7 +51,34 @@ def test_previews_lose_the_erased_and_partitions_go_whole(database: Database) ->
         assert (_ids(instance, "org_a"), _ids(instance, "org_b")) == ([], ["2"])
 
 
-async def test_deliveries_of_the_erased_are_not_kept(database: Database) -> None:
+async def test_a_later_delivery_about_the_erased_is_never_in_the_tables_file(
+    database: Database, postgres: RunningServer
+) -> None:
+    mark_one(database)
+    sent = [
+        Incoming("org", person, "people.v2.events.email.created", "people.emails", f"{person}5", None, document(person))
+        for person in ("1", "2")
+    ]
+    async with database.pool(size=1, autocommit=True) as pool, pool.connection() as connection:
+        await keep_deliveries(connection, sent)
+        await keep_deliveries(connection, sent)
+        cursor = await connection.execute(
+            "SELECT event_id, status, settled_at IS NULL, payload FROM sync.webhook_deliveries ORDER BY event_id"
+        )
+        assert await cursor.fetchall() == [("1", "ignored", False, b"{}"), ("2", "pending", True, document("2"))]
+    assert files_with(postgres, database, "address of 2") == ["sync.webhook_deliveries"]
+    assert files_with(postgres, database, "address of 1") == []
+
+
+def document(person: str) -> bytes:
+    named = f'{{"person": {{"data": {{"type": "Person", "id": "{person}"}}}}}}'
+    shown = f'{{"address": "address of {person}"}}'
+    mail = f'{{"type": "Email", "id": "{person}5", "attributes": {shown}, "relationships": {named}}}'
+    return f'{{"data": {mail}}}'.encode()
+
+
+def mark_one(database: Database) -> None:
+    """Person 1 of the org is erased."""
     with database.connect() as connection:
         connection.execute("INSERT INTO sync.orgs (org_id, name) VALUES ('org', 'a church')")
         connection.execute("INSERT INTO sync.erasure_salts (org_id, salt) VALUES ('org', 'salt')")
@@ -61,13 +91,16 @@ async def test_deliveries_of_the_erased_are_not_kept(database: Database) -> None
             " VALUES ('org', 'people.people', %s, 'e')",
             (mark_of(b"salt", "people.people", "1"),),
         )
+
+
+async def test_deliveries_kept_before_the_erasure_are_not_claimed(database: Database) -> None:
+    mark_one(database)
+    with database.connect() as connection:
         for person in ("1", "2"):
-            named = f'{{"person": {{"data": {{"type": "Person", "id": "{person}"}}}}}}'
-            payload = f'{{"data": {{"type": "Email", "id": "{person}5", "relationships": {named}}}}}'
             connection.execute(
                 "INSERT INTO sync.webhook_deliveries (org_id, event_id, event, stream, record_id, payload)"
                 " VALUES ('org', %s, 'people.v2.events.email.created', 'people.emails', %s, %s)",
-                (person, f"{person}5", payload.encode()),
+                (person, f"{person}5", document(person)),
             )
     async with database.pool(size=1, row_factory=dict_row) as pool, pool.connection() as connection:
         assert [delivery.event_id for delivery in await claim(connection, "me:1:x", [])] == ["2"]
