@@ -1,20 +1,26 @@
 """Dagster's own storage: always Postgres, in a schema of our database."""
 
 import atexit
+import select
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
-from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage
-from sqlalchemy import NullPool, create_engine, text
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage, PostgresRunStorage
+from sqlalchemy import Engine, NullPool, create_engine, event, text
+from sqlalchemy.exc import DisconnectionError
 
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.connection import data_url_of, database_at
 from openfaith_pipeline.database.session import forget_libpq_variables
 from openfaith_pipeline.defs.dagster_private import ConfigurableClassData, check, retry_pg_connection_fn
 from openfaith_pipeline.settings import Settings, load_settings
+
+_LONG_IDLE_SECONDS: Final = 60.0
+"""A firewall may have forgotten a connection that was idle for so long, and say so to neither end."""
 
 
 class OpenFaithStorage(DagsterPostgresStorage):
@@ -41,11 +47,49 @@ class OpenFaithStorage(DagsterPostgresStorage):
 
     def keep_connections(self) -> None:
         """Pool connections. Dagster opens one for each statement, which is three quarters of a run's cost."""
-        engine = create_engine(
-            self.postgres_url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=20, pool_pre_ping=True
-        )
+        engine = create_engine(self.postgres_url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=20)
+        _replace_dead_connections(engine)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
+        _remember_tables(self._event_log_storage)
+
+
+def _replace_dead_connections(engine: Engine) -> None:
+    """Have the pool replace a connection that its server has closed, or that was idle for long.
+
+    SQLAlchemy's `pool_pre_ping` would ask the server before each statement of Dagster: half of all that is sent.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _rest(_connection: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _check(connection: Any, record: Any, _: Any) -> None:
+        idle_since = record.info.get("idle_since")
+        if idle_since is None:  # it is new
+            return
+        if time.monotonic() - idle_since > _LONG_IDLE_SECONDS or _has_something_to_say(connection.fileno()):
+            raise DisconnectionError("the server may have closed it")
+
+
+def _has_something_to_say(descriptor: int) -> bool:
+    """Whether there is something to read before anything was asked: mostly the end of the connection."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _remember_tables(storage: PostgresEventLogStorage) -> None:
+    """Look for each table until it is there. Dagster does so for each event, partly with another connection."""
+    is_there, found = storage.has_table, set[str]()
+
+    def has_table(table_name: str) -> bool:
+        if table_name not in found and is_there(table_name):
+            found.add(table_name)
+        return table_name in found
+
+    storage.has_table = has_table  # type: ignore[method-assign]
 
 
 @contextmanager

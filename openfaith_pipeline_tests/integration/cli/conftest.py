@@ -11,6 +11,11 @@ from openfaith_pipeline_tests.verbs import Verbs
 CHURCH = made_up_churches(1, people=12)[0]
 
 
+@pytest.fixture(scope="session")
+def template(with_dagster: str) -> str:
+    return with_dagster
+
+
 @pytest.fixture
 def church() -> ChurchSpec:
     return CHURCH

@@ -7,6 +7,11 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.instance import open_instance
 
 
+@pytest.fixture(scope="session")
+def template(with_dagster: str) -> str:
+    return with_dagster
+
+
 @pytest.fixture
 def instance(
     database: Database, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from dagster._core.instance import InstanceRef
 from dagster._core.launcher import WorkerStatus
+from sqlalchemy import event
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.heartbeat import beating
@@ -17,6 +18,7 @@ from openfaith_pipeline.defs.partitions import align_partitions
 from openfaith_pipeline.defs.storage import OpenFaithStorage
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.load.run_leases import silence_of
+from openfaith_pipeline_tests.waiting import wait_until
 
 
 def health_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> WorkerStatus:
@@ -45,6 +47,58 @@ def test_many_that_find_dagsters_tables_missing_at_once_all_get_them(database: D
         config = {"postgres_url": database.dagster_url}
         made = pool.map(lambda _: OpenFaithStorage.from_config_value(None, config), range(12))
         assert [storage.run_storage.get_runs_count() for storage in made] == [0] * 12
+
+
+def connects(storage: OpenFaithStorage) -> list[int]:
+    """Grows by each new connection of the storage."""
+    made: list[int] = []
+    event.listen(storage.run_storage._engine, "connect", lambda connection, _: made.append(connection.fileno()))
+    return made
+
+
+@pytest.fixture
+def storage(database: Database) -> OpenFaithStorage:
+    return OpenFaithStorage.from_config_value(None, {"postgres_url": database.dagster_url})
+
+
+def test_a_connection_that_the_server_has_closed_is_replaced(storage: OpenFaithStorage, database: Database) -> None:
+    assert storage.run_storage.get_runs_count() == 0
+    with database.connect(autocommit=True) as connection:
+        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        connection.execute(f"SELECT pg_terminate_backend(pid) {others}")
+        wait_until(lambda: connection.execute(f"SELECT {others}").rowcount == 0, "all others are gone")
+    assert storage.run_storage.get_runs_count() == 0
+
+
+def test_a_connection_is_kept_and_asked_for_nothing_before_a_statement(
+    storage: OpenFaithStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = connects(storage)
+    pinged: list[object] = []
+    monkeypatch.setattr(type(storage.run_storage._engine.dialect), "do_ping", lambda *told: pinged.append(told) or True)
+    for _ in range(3):
+        assert storage.run_storage.get_runs_count() == 0
+    assert (len(made), pinged) == (1, [])
+
+
+def test_a_connection_that_was_idle_for_long_is_replaced(
+    storage: OpenFaithStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = connects(storage)
+    assert storage.run_storage.get_runs_count() == 0
+    monkeypatch.setattr("openfaith_pipeline.defs.storage._LONG_IDLE_SECONDS", 0)
+    assert storage.run_storage.get_runs_count() == 0
+    assert len(made) == 2
+
+
+def test_a_table_that_was_found_is_looked_for_no_more_and_a_missing_one_is(storage: OpenFaithStorage) -> None:
+    log, made = storage.event_log_storage, connects(storage)
+    statements: list[str] = []
+    event.listen(log._engine, "before_cursor_execute", lambda _, _cursor, sql, *_rest: statements.append(sql))
+    assert [log.has_table("dynamic_partitions") for _ in range(3)] == [True] * 3
+    assert (len(made), len(statements)) == (1, 1)
+    assert [log.has_table("not_there") for _ in range(2)] == [False] * 2
+    assert len(statements) == 3
 
 
 def test_a_process_that_is_given_no_url_finds_the_database_by_our_settings(
