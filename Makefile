@@ -17,6 +17,9 @@ WORKERS ?= 3
 ARGS ?=
 PYTHONS ?= python3.11 python3.12 python3.13
 
+# Where bytecode is not kept, each pytest process compiles all tests again, which takes ten seconds.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: broker help demo dev test test-fast test-package chaos soak lint audit format docs pictures dist browser install clean
 
 help:  ## show this list

@@ -26,6 +26,19 @@ from openfaith_pipeline_tests.planted import ENCRYPTION_KEY, Watch, leaks_of_dat
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
+HERE = Path(__file__).parent
+SHARED = ("integration/service", "integration/views")
+"""Folders whose tests share what takes long to start."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have one pytest process run the tests of a file, or of a folder that shares more: each would set it up anew."""
+    for item in items:
+        if not any(item.iter_markers("xdist_group")):
+            place = item.path.relative_to(HERE)
+            folder = place.parent.as_posix()
+            item.add_marker(pytest.mark.xdist_group(folder if folder in SHARED else place.as_posix()))
+
 
 @pytest.fixture(scope="session")
 def watch() -> Watch:
