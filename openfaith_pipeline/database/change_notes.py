@@ -6,7 +6,8 @@ as it could with a watermark. See docs/decisions/0007-what-changed.md.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, LiteralString
+from functools import cache
+from typing import Any, Final, LiteralString, cast
 
 from psycopg import Connection, errors, sql
 
@@ -51,6 +52,12 @@ FROM pg_trigger AS t
 JOIN pg_class AS c ON c.oid = t.tgrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE starts_with(t.tgname, %s)
+"""
+
+# Joined, since Postgres would compare each trigger that there is with each of a list of them.
+_ARE_ENABLED: Final = """
+(SELECT count(*) = {number} FROM unnest({tables}::regclass[], {names}::name[]) AS wanted (tgrelid, tgname)
+   JOIN pg_trigger USING (tgrelid, tgname) WHERE tgenabled IN ('O', 'A'))
 """
 
 
@@ -185,18 +192,21 @@ def align_change_notes(connection: Connection[Any], schema: str) -> None:
                 continue
 
 
-def are_changes_noted(schema: str) -> sql.Composed:
+@cache
+def are_changes_noted(schema: str) -> sql.SQL:
     """SQL condition: every trigger exists and is enabled."""
-    wanted = [
-        sql.SQL("({}::regclass, {})").format(sql.Literal(trigger.on.as_string(None)), sql.Literal(trigger.name))
-        for trigger in triggers(schema)
-    ]
-    return sql.SQL(
-        "(SELECT count(*) = {} FROM pg_trigger WHERE tgenabled IN ('O', 'A') AND (tgrelid, tgname) IN ({}))"
-    ).format(sql.Literal(len(wanted)), sql.SQL(", ").join(wanted))
+    wanted = triggers(schema)
+    condition = sql.SQL(_ARE_ENABLED).format(
+        number=sql.Literal(len(wanted)),
+        tables=sql.Literal([trigger.on.as_string(None) for trigger in wanted]),
+        names=sql.Literal([trigger.name for trigger in wanted]),
+    )
+    # As one text: there are hundreds of names in it, and each transform asks.
+    return sql.SQL(cast("LiteralString", condition.as_string(None)))
 
 
-def triggers(schema: str) -> list[Trigger]:
+@cache
+def triggers(schema: str) -> tuple[Trigger, ...]:
     """All triggers on the raw tables and on the OpenFaith tables of this schema."""
     found = [trigger for notes in raw_notes() for trigger in _of_raw(notes)]
     found += [_of_rows(schema, table, ("id",)) for table in CANONICAL.tables]
@@ -205,10 +215,11 @@ def triggers(schema: str) -> list[Trigger]:
     found.append(_of_rows(schema, REGISTER, ("sourceEntityType",)))
     found += _of_links(schema)
     tables = dict.fromkeys((trigger.schema, trigger.table) for trigger in found)
-    return found + [
+    found += [
         Trigger(*table, f"{_PREFIX}_truncate", sql.SQL("TRUNCATE"), _executing("STATEMENT", "note_truncate"))
         for table in tables
     ]
+    return tuple(found)
 
 
 def _of_raw(notes: RawNotes) -> Iterator[Trigger]:

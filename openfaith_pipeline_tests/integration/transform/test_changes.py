@@ -206,6 +206,22 @@ def test_who_was_merged_into_an_unknown_one_is_looked_at_when_that_one_is_merged
         assert len(entities) == 1
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "ALTER TABLE pco_people.people DISABLE TRIGGER openfaith_note_update",
+        "DROP TRIGGER openfaith_note_update ON pco_people.people",
+    ],
+)
+def test_where_changes_go_without_a_note_everything_is_compared(database: Database, harm: LiteralString) -> None:
+    with database.connect() as connection:
+        _stored(connection, "people.people", _person("1"), _person("2"))
+        transform(connection, ORG)
+        connection.execute(harm)
+        connection.execute("UPDATE pco_people.people SET first_name = 'Unnoted' WHERE id = '1'")
+        assert _changed(transform(connection, ORG))["people"].updated == 1
+
+
 def _merger(number: str, *, removed: str, kept: str) -> dict[str, Any]:
     return {"id": number, "person_to_remove_id": removed, "person_to_keep_id": kept}
 
