@@ -1,7 +1,8 @@
-"""Tuning of Python's garbage collector for processes that decode much JSON.
+"""Tuning of Python's garbage collector for code that makes many objects in which there is nothing to collect.
 
 Each page is thousands of dicts that reference counting alone frees. They make the collector scan all objects, libraries
-included: a fifth of a sync's CPU time, in pauses of 0.1 s.
+included: a fifth of a sync's CPU time, in pauses of 0.1 s. Dagster's definitions all stay: scanning them took a third
+of the time that making them takes, at the start of each of its processes.
 """
 
 import gc

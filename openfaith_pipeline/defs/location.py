@@ -5,6 +5,7 @@ from functools import cache
 
 import dagster as dg
 
+from openfaith_pipeline.database.gc_tuning import rare_collections
 from openfaith_pipeline.defs.alert_sensors import alerts_sensor, failed_runs_sensor
 from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
 from openfaith_pipeline.defs.canonical_assets import canonical_assets, canonical_sensor
@@ -33,7 +34,7 @@ from openfaith_pipeline.sources import STREAMS
 @cache
 def definitions() -> dg.Definitions:
     """The code location, derived from the catalog and the canonical model."""
-    with no_preview_warnings():
+    with no_preview_warnings(), rare_collections():
         defs = _definitions(asset_checks=[canonical_checks()])
         # Here and not at first use, which would warn: sensors are copied when their jobs are resolved.
         defs.get_repository_def()
@@ -43,7 +44,7 @@ def definitions() -> dg.Definitions:
 @cache
 def sync_definitions() -> dg.Definitions:
     """The same for syncs in this process, without the checks that no sync runs."""
-    with no_preview_warnings():
+    with no_preview_warnings(), rare_collections():
         defs = _definitions(asset_checks=())
         defs.get_repository_def()
     return defs

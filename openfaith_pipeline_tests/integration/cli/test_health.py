@@ -68,10 +68,11 @@ def test_a_worker_has_to_beat_on_this_machine(database: Database) -> None:
 def test_the_daemon_has_to_beat(database: Database) -> None:
     assert not is_healthy(Role.DAEMON)
     with database.connect() as connection:
-        connection.execute("CREATE TABLE dagster.daemon_heartbeats (daemon_type text, timestamp timestamp);")
         for age, healthy in ((0, True), (3600, False)):
             connection.execute("DELETE FROM dagster.daemon_heartbeats")
             moment = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=age)
-            connection.execute("INSERT INTO dagster.daemon_heartbeats VALUES ('SENSOR', %s)", (moment,))
+            connection.execute(
+                "INSERT INTO dagster.daemon_heartbeats (daemon_type, timestamp) VALUES ('SENSOR', %s)", (moment,)
+            )
             connection.commit()
             assert is_healthy(Role.DAEMON) is healthy

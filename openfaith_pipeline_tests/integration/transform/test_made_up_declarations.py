@@ -9,17 +9,21 @@ from typing import Any
 import pytest
 
 from openfaith_pipeline.canonical.model import Declaration
+from openfaith_pipeline.database.server import RunningServer
 from openfaith_pipeline.settings import environment_with
+from openfaith_pipeline_tests.conftest import environment_of, fresh_database
 from openfaith_pipeline_tests.integration.transform import made_up
 
 LONGEST = 12
 ROUNDS = 12
 
 
-@pytest.fixture
-def report(environment: dict[str, str]) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def report(postgres: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     command = [sys.executable, "-m", made_up.__name__, str(ROUNDS)]
-    done = subprocess.run(command, env=environment_with(**environment), capture_output=True, text=True, check=False)
+    with fresh_database(postgres, "made_up", tmp_path_factory.mktemp("made_up") / "home") as settings:
+        environment = environment_with(**environment_of(settings))
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     found: dict[str, Any] = json.loads(done.stdout)
     return found
