@@ -13,7 +13,8 @@ PINS ?= constraints.txt
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOG := $(VENV)/install.log
-WORKERS ?= 3
+# More than the cores of a small machine: tests wait for processes a third of their time.
+WORKERS ?= 4
 ARGS ?=
 PYTHONS ?= python3.11 python3.12 python3.13
 

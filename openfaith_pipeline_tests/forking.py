@@ -18,6 +18,21 @@ from typing import IO, Any
 from openfaith_pipeline.cli import app
 from openfaith_pipeline.simulator.server import run_child
 
+# Modules that libraries import when they are first used: half a second of each verb that syncs.
+_LATE = (
+    "anyio._backends._asyncio",
+    "dagster._core.execution.plan.active",
+    "dagster._core.executor.in_process",
+    "dagster._core.instance.factory",
+    "dagster._core.secrets.env_file",
+    "dagster._core.storage.noop_compute_log_manager",
+    "dagster._core.storage.root",
+    "encodings.idna",
+    "httpcore",
+    "psycopg2.extras",
+    "upath.implementations.local",
+)
+
 FORKING = multiprocessing.get_context("forkserver")
 FORKING.set_forkserver_preload(
     [
@@ -25,6 +40,7 @@ FORKING.set_forkserver_preload(
         "openfaith_pipeline.definitions",  # made, too: half a second of every sync
         "openfaith_pipeline.defs.execution",
         "openfaith_pipeline_tests.chaos.attempt",
+        *_LATE,
         *{f"openfaith_pipeline.cli.{verb.partition(':')[0]}" for verb in app.VERBS.values()},
     ]
 )
