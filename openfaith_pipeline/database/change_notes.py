@@ -7,7 +7,7 @@ as it could with a watermark. See docs/decisions/0007-what-changed.md.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final, LiteralString
 
 from psycopg import Connection, errors, sql
 
@@ -202,7 +202,7 @@ def are_changes_noted(schema: str) -> sql.SQL:
         names=sql.Literal([trigger.name for trigger in wanted]),
     )
     # As one text: there are hundreds of names in it, and each transform asks.
-    return sql.SQL(cast("LiteralString", condition.as_string(None)))
+    return sql.SQL(condition.as_string(None))
 
 
 @cache
