@@ -71,5 +71,11 @@ class Connector(Protocol):
     async def read_root(self, client: Client) -> Document:
         """The cheapest request whose answer names the church."""
 
+    async def read_user(self, client: Client) -> tuple[str, str] | None:
+        """The stream and the id of the record of the person whose credentials they are, by one request.
+
+        None if the answer does not say.
+        """
+
     def normal_url(self, base_url: str) -> str:
         """The URL of an API in its normal form; raises ConfigurationError unless it can be one."""

@@ -46,6 +46,12 @@ SELECT "userId", "accessToken", "refreshToken", "createdAt", "expiresIn" FROM {t
  WHERE "orgId" = %s AND adapter = {adapter} ORDER BY "createdAt" DESC, "userId" LIMIT 1
 """)
 
+_HELD: Final = """
+SELECT org_id, held_in FROM sync.source_connections JOIN sync.orgs USING (org_id)
+ WHERE adapter = %s AND held_in IS NOT NULL AND state <> 'needs_reconnect' AND removed_at IS NULL AND paused_at IS NULL
+ ORDER BY org_id
+"""
+
 _WRITE: Final = sql.SQL("""
 UPDATE {tokens}
    SET "accessToken" = %s, "refreshToken" = coalesce(%s, "refreshToken"), "createdAt" = %s, "expiresIn" = %s
@@ -93,6 +99,28 @@ def write_token(connection: Connection[Any], schema: str, org_id: str, adapter: 
     )
 
 
+def users_of_tokens(connection: Connection[Any], adapter: str) -> list[tuple[str, str, str]]:
+    """Of each org that is read with a token of OpenFaith's: the org, the schema of OpenFaith's tables, and the user.
+
+    None where its members are not to be read.
+    """
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        held = cursor.execute(_HELD, (adapter,)).fetchall()
+    readable = {schema for schema in {schema for _, schema in held} if _has_members(connection, schema)}
+    users = [
+        (org_id, schema, _newest(connection, schema, org_id, adapter, for_update=False))
+        for org_id, schema in held
+        if schema in readable
+    ]
+    return [(org_id, schema, row[0]) for org_id, schema, row in users if row]
+
+
+def user_of_token(connection: Connection[Any], schema: str, org_id: str, adapter: str) -> str | None:
+    """The user of the org's newest token, whose row stays locked until the transaction ends."""
+    row = _newest(connection, schema, org_id, adapter, for_update=True)
+    return str(row[0]) if row else None
+
+
 def _newest(connection: Connection[Any], schema: str, org_id: str, adapter: str, *, for_update: bool) -> Any:
     query = _in(schema, adapter, _NEWEST)
     with connection.cursor(row_factory=tuple_row) as cursor:
@@ -106,6 +134,14 @@ def _are_there(connection: Connection[Any], schema: str) -> bool:
             "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s::text[]) AS name", (tables,)
         )
         return row.fetchone() == (True,)
+
+
+def _has_members(connection: Connection[Any], schema: str) -> bool:
+    if not _are_there(connection, schema):
+        return False
+    query = "SELECT coalesce(has_table_privilege(to_regclass(%s), 'SELECT'), false)"
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(query, (f'"{schema}"."openfaith_orgUsers"',)).fetchone() == (True,)
 
 
 def _in(schema: str, adapter: str, query: sql.SQL) -> sql.Composed:

@@ -15,6 +15,7 @@ from openfaith_pipeline.defs.connection_asset import CONNECTION, connections_sen
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.held_deletions import decide_held_deletion
 from openfaith_pipeline.defs.jobs import EXECUTOR, SYNC_JOB
+from openfaith_pipeline.defs.logins import link_users_job, link_users_schedule
 from openfaith_pipeline.defs.maintenance import maintenance_job, maintenance_schedule
 from openfaith_pipeline.defs.org_checks import org_checks, org_checks_sensor, report_org_checks
 from openfaith_pipeline.defs.preview import no_preview_warnings
@@ -58,7 +59,7 @@ def _definitions(asset_checks: Sequence[dg.AssetChecksDefinition]) -> dg.Definit
         assets=[*assets, CONNECTION],
         asset_checks=[org_checks, *asset_checks],
         jobs=[
-            *(SYNC_JOB, sweep_job, webhook_deliveries, maintenance_job, token_refresh_job, verify_job),
+            *(SYNC_JOB, sweep_job, webhook_deliveries, maintenance_job, token_refresh_job, verify_job, link_users_job),
             *(*WORKFLOW_JOBS, decide_held_deletion, resolve_conflicts, rebuild_job, report_org_checks),
         ],
         schedules=[
@@ -66,6 +67,7 @@ def _definitions(asset_checks: Sequence[dg.AssetChecksDefinition]) -> dg.Definit
             reconcile_schedule,
             maintenance_schedule,
             token_refresh_schedule,
+            link_users_schedule,
             verify_schedule,
         ],
         sensors=[

@@ -1,4 +1,4 @@
-"""Whose credentials they are: Planning Center's `Organization`, which is the church as it knows it."""
+"""Whose credentials they are: Planning Center's `Organization`, the church as it knows it, and one of its people."""
 
 from openfaith_pipeline.catalog.connecting import SOMEONE_IS_WAITING
 from openfaith_pipeline.catalog.reading import Client, Document
@@ -9,6 +9,7 @@ from openfaith_pipeline.network.retrying import RetryLimits
 from openfaith_pipeline.planning_center.client import PlanningCenterClient
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.source import PLANNING_CENTER
+from openfaith_pipeline.planning_center.streams import people
 from openfaith_pipeline.text.exact_json import storable
 
 
@@ -32,3 +33,12 @@ async def read_account(base_url: str, credentials: Credentials, retry: RetryLimi
 async def read_root(client: Client) -> Document:
     """People's root: the cheapest request whose answer names the church."""
     return await client.get(Product.PEOPLE.path_prefix, {}, product=Product.PEOPLE)
+
+
+async def read_user(client: Client) -> tuple[str, str] | None:
+    """The person whose credentials they are: a record of People, in the church that they are for."""
+    document = await client.get(f"{Product.PEOPLE.path_prefix}/me", {}, product=Product.PEOPLE)
+    match document.data:
+        case {"type": "Person", "id": str(number)} if number:
+            return people.PEOPLE.name, storable(number)
+    return None

@@ -20,8 +20,9 @@ from openfaith_pipeline.simulator.limits import RateLimiter
 from openfaith_pipeline.simulator.mutations import Editor
 from openfaith_pipeline.simulator.oauth import Authorizations, read_form
 from openfaith_pipeline.simulator.options import SimulatorOptions
+from openfaith_pipeline.simulator.personas import email_of, persona
 from openfaith_pipeline.simulator.queries import read_page
-from openfaith_pipeline.simulator.routes import Match, Routes
+from openfaith_pipeline.simulator.routes import USER_ID, Match, Routes
 from openfaith_pipeline.simulator.shapes import shapes_of
 from openfaith_pipeline.simulator.tables import Table
 from openfaith_pipeline.simulator.values import EPOCH
@@ -225,11 +226,12 @@ class _Exchange:
         if isinstance(caller, Answer):
             return caller
         spec = caller.church.spec
+        who = persona(spec.seed, caller.church.humans["people.people"], 0)
         return answers.json(
             {
-                "sub": "1",
-                "name": "Perrin Thistlewick",
-                "email": "perrin.thistlewick@example.org",
+                "sub": str(USER_ID),
+                "name": who.full_name,
+                "email": email_of(who, 0),
                 "organization_id": str(spec.organization_id),
                 "organization_name": spec.name,
             }

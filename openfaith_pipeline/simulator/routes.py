@@ -3,10 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Final
 
 from openfaith_pipeline.catalog.paths import id_in
 from openfaith_pipeline.simulator.relations import Way
 from openfaith_pipeline.simulator.shapes import Shape
+from openfaith_pipeline.simulator.values import FIRST_ID
+
+USER_ID: Final = FIRST_ID
+"""The person whose credentials are used, in every church."""
+_ME: Final = "/people/v2/me"
+_PEOPLE: Final = "/people/v2/people"
 
 
 class Kind(Enum):
@@ -70,7 +77,7 @@ class Routes:
 
     def find(self, path: str) -> Match | None:
         node, ids = self._root, list[str]()
-        for segment in path.strip("/").split("/"):
+        for segment in _person_for_me(path).strip("/").split("/"):
             if segment in node.literal:
                 node = node.literal[segment]
             elif node.any:
@@ -110,3 +117,9 @@ def _listed(shape: Shape) -> Iterator[Way]:
 
 def _route(kind: Kind, shape: Shape, way: Way, name: str = "") -> Route:
     return Route(kind, shape, way, name, shape.stream.is_unconfirmed and way.path == shape.stream.path)
+
+
+def _person_for_me(path: str) -> str:
+    """The path of the caller's own person, and of what is under it, where the path is that of `me`."""
+    rest = path.removeprefix(_ME)
+    return f"{_PEOPLE}/{USER_ID}{rest}" if path.startswith(_ME) and rest[:1] in ("", "/") else path

@@ -99,6 +99,15 @@ def test_token_response_and_userinfo(api: Api) -> None:
     assert (token["token_type"], token["expires_in"]) == ("bearer", 7200)
     info = orjson.loads(api.send("/oauth/userinfo", authorization=f"Bearer {token['access_token']}").body)
     assert info["organization_id"] == str(api.spec.organization_id)
+    me = api.get("/people/v2/me", authorization=f"Bearer {token['access_token']}")["data"]
+    assert (me["type"], me["id"], me["attributes"]["name"]) == ("Person", info["sub"], info["name"])
+
+
+def test_me_is_the_record_of_the_person_whose_credentials_are_used(api: Api) -> None:
+    [me, person] = [api.get(f"{path}?include=emails") for path in ("/people/v2/me", f"{PEOPLE}/985")]
+    assert (me["data"], me["included"]) == (person["data"], person["included"])
+    assert api.get("/people/v2/me/emails")["data"] == api.get(f"{PEOPLE}/985/emails")["data"]
+    assert api.send("/people/v2/mexico").status == 404
 
 
 def test_login_hint_or_sign_in_chooses_the_church(api: Api) -> None:
