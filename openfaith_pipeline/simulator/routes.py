@@ -120,6 +120,6 @@ def _route(kind: Kind, shape: Shape, way: Way, name: str = "") -> Route:
 
 
 def _person_for_me(path: str) -> str:
-    """The path of the caller's own person, and of what is under it, where the path is that of `me`."""
+    """The path below the caller's own person for one below `me`; any other as it is."""
     rest = path.removeprefix(_ME)
     return f"{_PEOPLE}/{USER_ID}{rest}" if path.startswith(_ME) and rest[:1] in ("", "/") else path
