@@ -95,7 +95,8 @@ FROM (
         coalesce(sum(returned.cents) FILTER (WHERE donation.payment_status IS DISTINCT FROM 'pending'), 0)
             AS refunded_cents,
         coalesce(sum(donation.amount_cents) FILTER (WHERE donation.payment_status = 'pending'), 0) AS pending_cents,
-        max(coalesce(donation.received_at, donation.created_at)) AS last_received_at
+        max(coalesce(donation.received_at, donation.created_at))
+            FILTER (WHERE donation.payment_status IS DISTINCT FROM 'pending') AS last_received_at
     FROM pco_giving.donations AS donation
     JOIN {schema}.churches AS church ON church.org_id = donation.org_id
     LEFT JOIN (
@@ -125,7 +126,7 @@ GIVING_BY_PERSON_YEAR: Final = View(
         "currency": "Currency of all amounts in the row.",
         "donations": "Number of donations; pending and failed ones are not counted.",
         **_MONEY,
-        "last_received_at": "When the last of them was received, UTC.",
+        "last_received_at": "When the last of these donations was received, UTC; null where all are pending.",
         "last_received_at_local": "When the last of them was received, in the church's zone.",
     },
 )

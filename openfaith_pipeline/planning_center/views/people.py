@@ -13,7 +13,7 @@ SELECT person.org_id, person.id AS person_id, person.name, person.first_name, pe
     person.membership, person.status, campus.name AS campus,
     email.address AS email, coalesce(email.blocked, false) AS is_email_blocked,
     coalesce(phone.e164, phone.number) AS phone, phone.location AS phone_kind,
-    concat_ws(', ', nullif(address.street_line_1, ''), nullif(address.street_line_2, '')) AS street,
+    nullif(concat_ws(', ', nullif(address.street_line_1, ''), nullif(address.street_line_2, '')), '') AS street,
     address.city, address.state, address.zip, address.country_code, home.households,
     person.created_at, person.created_at AT TIME ZONE church.time_zone AS created_at_local,
     person.updated_at, person.updated_at AT TIME ZONE church.time_zone AS updated_at_local
@@ -45,6 +45,7 @@ LEFT JOIN LATERAL (
     JOIN pco_people.households AS household
         ON household.org_id = member.org_id AND household.id = member.household_id AND household._deleted_at IS NULL
     WHERE member.org_id = person.org_id AND member.person_id = person.id AND member._deleted_at IS NULL
+        AND member.pending IS NOT TRUE
 ) AS home ON true
 WHERE person._deleted_at IS NULL
 """
@@ -65,18 +66,18 @@ PEOPLE_WITH_CONTACTS: Final = View(
         "is_child": personal("Whether marked as a child."),
         "marital_status": personal("Marital status."),
         "membership": personal("Kind of membership, as the church names it."),
-        "status": personal("`active` or `inactive`."),
+        "status": personal("`active`, `inactive` or `pending`."),
         "campus": "Name of the primary campus.",
         "email": personal("Primary email address, else the oldest one."),
         "is_email_blocked": "Whether mail to that address is blocked.",
         "phone": personal("Primary phone number, else the oldest one; in international form where that is known."),
         "phone_kind": "Kind of that number: Mobile, Home, Work, ...",
-        "street": personal("Street of the primary address, else of the oldest one; empty without an address."),
+        "street": personal("Street of the primary address, else of the oldest one."),
         "city": personal("City of that address."),
         "state": personal("State of that address."),
         "zip": personal("Postal code of that address."),
         "country_code": "Country of that address, two letters.",
-        "households": personal("Names of the person's households."),
+        "households": personal("Names of the person's households; a membership that is still pending is not counted."),
         "created_at": "When the person was entered, UTC.",
         "created_at_local": "When the person was entered, in the church's zone.",
         "updated_at": "When the person last changed, UTC.",

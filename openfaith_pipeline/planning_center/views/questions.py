@@ -9,7 +9,7 @@ GIVING_BY_FUND: Final = Question(
     """
 SELECT fund, month_begins_on, donations, donors, net, currency
   FROM {schema}.giving_by_fund_month
- WHERE org_id = %(org_id)s
+ WHERE org_id = %(org_id)s AND donations > 0
  ORDER BY month_begins_on DESC, net DESC
  LIMIT 12;
 """,

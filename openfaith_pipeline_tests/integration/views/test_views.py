@@ -39,6 +39,8 @@ def test_giving_is_that_of_the_source(synced: Synced, org: str) -> None:
 
     rows = select(synced, "SELECT * FROM {schema}.giving_by_person_year WHERE org_id = %(org_id)s", org)
     assert {(row["person_id"], row["year"]): row["net"] for row in rows} == truth.giving_by_person()
+    received = {(row["person_id"], row["year"]): row["last_received_at_local"] for row in rows}
+    assert {key: at for key, at in received.items() if at} == truth.last_received()
     names = truth.names()
     assert all(row["person"] == names[row["person_id"]] for row in rows if row["person_id"])
 
@@ -66,7 +68,18 @@ def test_people_and_households_are_those_of_the_source(synced: Synced, org: str)
         truth.local(person["attributes"]["created_at"]) for person in truth.records("people.people")
     }
 
+    addressed = {row["person_id"]: row for row in rows if row["street"] is not None}
+    assert addressed and "" not in {row["street"] for row in rows}
+    assert addressed.keys() <= {related(address, "person") for address in truth.records("people.addresses")}
+
     homes = select(synced, "SELECT * FROM {schema}.households WHERE org_id = %(org_id)s", org)
+    names = {row["household_id"]: row["household"] for row in homes}
+    assert {row["person_id"]: Counter(row["households"] or ()) for row in rows} == {
+        row["person_id"]: Counter(
+            names[home["household_id"]] for home in homes if row["person_id"] in (home["member_ids"] or ())
+        )
+        for row in rows
+    }
     members = Counter(
         related(member, "household")
         for member in truth.records("people.household_memberships")

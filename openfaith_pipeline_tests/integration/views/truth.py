@@ -71,6 +71,17 @@ class Truth:
             found[related(donation, "person"), year] += Decimal(cents) / 100
         return dict(found)
 
+    def last_received(self) -> dict[tuple[str | None, int], datetime]:
+        """(person, year) -> the church's time of the last gift that is neither failed nor pending."""
+        found: dict[tuple[str | None, int], datetime] = {}
+        for donation in self.records("giving.donations"):
+            values = donation["attributes"]
+            if values["payment_status"] not in ("failed", "pending"):
+                at = self.local(values["received_at"] or values["created_at"])
+                key = related(donation, "person"), at.year
+                found[key] = max(at, found.get(key, at))
+        return found
+
     def attendance(self) -> dict[tuple[str, date], tuple[int, int]]:
         """(event, Monday) -> check-ins, headcount."""
         events, periods = self.by_id("check_ins.events"), self.by_id("check_ins.event_periods")
