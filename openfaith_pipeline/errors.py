@@ -22,7 +22,7 @@
     ├── UnavailableError        not an error of ours: the source withholds this; record it and continue
     │   ├── ProductNotGranted       401 with TRASH_PANDA, or a missing scope
     │   ├── StreamForbidden         403 in JSON: this user may not read this type
-    │   └── PathNotFound            404: the path or record is not there
+    │   └── PathNotFound            404 or 410: the path or record is not there
     ├── CheckFailed             a blocking check failed after publish, and that part was rolled back
     ├── RollbackRefused         others changed the same rows since; carries which
     ├── LeaseLost               another attempt took over; stop writing at once

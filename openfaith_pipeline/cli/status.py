@@ -52,16 +52,18 @@ def show_status(
         statuses = [
             _only(status, product or ()) for status in read_status(database, org_id, adapter=DEFAULT_SOURCE.adapter)
         ]
-    if failing and org_id:
-        statuses = [replace(each, streams=tuple(filter(_is_broken, each.streams))) for each in statuses]
-    elif failing:
+    if failing and not org_id:
         statuses = [status for status in statuses if _rank(status) < _rank_of("degraded")]
     statuses.sort(key=lambda status: (_rank(status), status.org.name.casefold(), status.org.org_id))
     if as_json:
-        described = [_describe(status) for status in statuses]
+        wanted = _is_broken if failing and org_id else None
+        described = [_describe(replace(each, streams=tuple(filter(wanted, each.streams)))) for each in statuses]
         terminal.print_json(described[0] if org_id else described)
     elif org_id:
-        _print_detail(statuses[0], everything=everything)
+        is_told = _is_broken if failing else lambda stream: everything or not _is_empty(stream)
+        _print_detail(
+            statuses[0], list(filter(is_told, statuses[0].streams)), everything=everything, only_failing=failing
+        )
     else:
         _print_overview(statuses, only_failing=failing)
 
@@ -152,10 +154,9 @@ def _last_success(status: OrgStatus) -> Any:
     return max((each.last_succeeded_at for each in status.streams if each.last_succeeded_at), default=None)
 
 
-def _print_detail(status: OrgStatus, *, everything: bool) -> None:
+def _print_detail(status: OrgStatus, told: Sequence[StreamStatus], *, everything: bool, only_failing: bool) -> None:
     numbers = ("rows", "quarantined")
-    told = [stream for stream in status.streams if everything or not _is_empty(stream)]
-    told.sort(key=lambda stream: (_BROKEN.get(stream.status, 5), stream.stream))
+    told = sorted(told, key=lambda stream: (_BROKEN.get(stream.status, 5), stream.stream))
     shown = told if everything else _without_repetition(told)
     rows = [
         [
@@ -182,7 +183,9 @@ def _print_detail(status: OrgStatus, *, everything: bool) -> None:
         terminal.say(
             f"{more} more with the same result and reason as {_MOST_ALIKE} of these left out; --all shows them"
         )
-    if untold := len(status.streams) - len(told):
+    if only_failing and not told:
+        terminal.say("no stream of it fails")
+    elif not only_failing and (untold := len(status.streams) - len(told)):
         terminal.say(f"{terminal.number_of(untold, 'stream')} without records left out; --all shows them")
     parentless = sum(stream.parentless for stream in status.streams)
     terminal.output().print(f"rows of child streams without their parent: {parentless} (0 expected)")

@@ -113,6 +113,7 @@ RULES = (
     _Rule(range(403, 404), StreamForbidden, "the connection's user may not read this", lambda it: it.is_json),
     _Rule(range(403, 404), TransientError, "blocked by Planning Center's firewall"),
     _Rule(range(404, 405), PathNotFound, "there is nothing at this path"),
+    _Rule(range(410, 411), PathNotFound, "there is nothing at this path any more"),
     _Rule(range(408, 409), TransientError, "Planning Center gave up waiting"),
     _Rule(range(429, 430), RateLimitedError, "too many requests"),
     _Rule(range(500, 600), TransientError, "Planning Center failed"),

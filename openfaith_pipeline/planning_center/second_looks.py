@@ -47,6 +47,9 @@ class SecondLooks:
             with suppress(ConnectionRejected):
                 return await look()
         async with self._door:
+            if self._accepted > mark:  # while this one waited for its turn
+                with suppress(ConnectionRejected):
+                    return await look()
             return await self._look(look)
 
     async def _look(self, look: Look) -> Document:

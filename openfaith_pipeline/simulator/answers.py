@@ -72,6 +72,11 @@ def not_found() -> Answer:
     )
 
 
+def gone() -> Answer:
+    """Not recorded: Planning Center is not known to answer so."""
+    return _errors(410, {"status": "410", "title": "Gone", "detail": "The resource you requested is no longer here"})
+
+
 def too_many_requests(count: int, limit: RateLimit, allowed: int, retry_after: int) -> Answer:
     detail = f"Rate limit exceeded: {count} of {allowed} requests per {limit.period_seconds:g} seconds"
     answer = _errors(429, {"code": "429", "title": "Too Many Requests", "detail": detail})

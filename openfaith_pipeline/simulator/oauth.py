@@ -99,6 +99,8 @@ class Authorizations:
         grant, expires_at = known
         if grant.is_revoked:
             return "CAPUCHIN"
+        if self._clock.now() < expires_at - self._options.token_seconds + self._options.new_token_refused_seconds:
+            return "BABOON"
         self._by_refresh.pop(self._superseded.pop(access_token, ""), None)
         return grant if self._clock.now() < expires_at else "BABOON"
 

@@ -172,6 +172,7 @@ class SimulatorOptions(Data):
 
     port: 0 for a free one. public_url: base of all links, if clients use another address.
     client_id, client_secret: the OAuth application. token_seconds: lifetime of an access token.
+    new_token_refused_seconds: how long a new access token is refused at first.
     is_old_token_kept: a refresh token stays valid until the access token it produced is used; whether Planning Center
     does so is unknown.
     is_warm: make every record before the first request.
@@ -187,6 +188,7 @@ class SimulatorOptions(Data):
     client_id: str = "simulated-oauth-app"
     client_secret: str = "made-up-oauth-secret"  # noqa: S105 - it opens nothing
     token_seconds: int = 7200
+    new_token_refused_seconds: float = 0
     is_old_token_kept: bool = False
     is_warm: bool = False
 

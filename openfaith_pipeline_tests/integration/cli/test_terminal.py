@@ -68,6 +68,9 @@ def test_a_sync_from_its_id_to_its_end_and_back(at_terminal: Terminal, verb: Ver
     assert (code, "UTC, " in shown, " ago" in shown) == (0, True, True)
     code, shown = at_terminal("status", "--failing")
     assert (code, "no church fails" in shown, connected in shown) == (0, True, False)
+    code, shown = at_terminal("status", name, "--failing")
+    told = f"{name} ({connected}): connected" in shown and "no stream of it fails" in shown
+    assert (code, told, "synced yet" in shown) == (0, True, False), shown
     code, shown = at_terminal("syncs", "show", sync_id[:13])
     assert (code, "people.tabs" in shown, "people.emails" in shown) == (0, True, True)
     code, shown = at_terminal("syncs", "list", "--failing")

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from openfaith_pipeline.sources import STREAMS, streams_of
 from openfaith_pipeline.sync.attempt import sync_streams
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline_tests.integration.sync.church import PEOPLE_ONLY, connect, differences, statuses, sync
+from openfaith_pipeline_tests.oauth_grants import grant, with_oauth
 from openfaith_pipeline_tests.rates import GENEROUS
 
 REGISTRATIONS = streams_of(Product.REGISTRATIONS)
@@ -36,6 +38,10 @@ ODD_ID = "lyric_chart-12 (G#)"
 def simulator() -> Iterator[SimulatorClient]:
     with running_simulator(made_up_churches(1, people=16), rate_limit=GENEROUS) as running:
         yield running
+
+
+def with_application(database: Database, url: str) -> Database:
+    return replace(database, settings=with_oauth(database.settings, url))
 
 
 def ends(database: Database) -> set[tuple[str, str | None]]:
@@ -101,6 +107,39 @@ def test_one_stray_401_ends_nothing_and_alarms_nobody(database: Database, simula
     assert differences(database, simulator, org_id) == []
     with database.connect() as connection:
         assert list_alerts(connection) == []
+
+
+def test_a_new_token_that_is_refused_at_first_ends_nothing_and_alarms_nobody(database: Database) -> None:
+    with running_simulator(made_up_churches(1, people=6), rate_limit=GENEROUS, new_token_refused_seconds=1.5) as slow:
+        org_id, database = made_up_churches(1, people=6)[0].org_id, with_application(database, slow.url)
+        with database.connect() as connection:
+            cipher, token = cipher_from(database.settings), grant(slow, org_id)
+            add_org(connection, cipher, org_id, "a church", token, api_url=slow.url, adapter="pco")
+        streams = [*REGISTRATIONS, *streams_of(Product.GIVING)]
+        assert statuses(sync(database, org_id, streams)) == {}
+        assert differences(database, slow, org_id, streams) == []
+        refused = [each for each in slow.requests() if each["status"] == 401]
+        renewals = slow.requests(target="/oauth/token")
+    assert 0 < len(refused) < 30
+    assert len(renewals) <= 2, "the one of the church's approval, and one more"
+    with database.connect() as connection:
+        assert list_alerts(connection) == []
+
+
+@pytest.mark.parametrize("is_of_record", [False, True])
+def test_what_answers_410_is_gone_as_with_404(
+    database: Database, simulator: SimulatorClient, is_of_record: bool
+) -> None:
+    [org_id] = connect(database, simulator)
+    tabs = STREAMS["people.tabs"]
+    assert statuses(sync(database, org_id, [tabs])) == {}
+    [gone] = simulator.edit(org_id, tabs.name)
+    simulator.delete(org_id, tabs.name, [gone])
+    path = f"{tabs.path}/{gone}" if is_of_record else tabs.path
+    simulator.script(Script(answer="gone", path=path, times=None))
+    result = sync(database, org_id, [tabs], SyncMode.RECONCILE)[tabs.name]
+    assert (result.status, result.deleted) == (("succeeded", 1) if is_of_record else ("unavailable", 0))
+    assert (differences(database, simulator, org_id, [tabs]) == []) is is_of_record
 
 
 def test_credentials_that_stay_refused_end_the_sync_with_their_reason_in_every_stream(

@@ -48,6 +48,7 @@ def html(status: int) -> httpx.Response:
         (html(403), TransientError),
         (refusal(404, title="Not Found"), PathNotFound),
         (html(404), PathNotFound),
+        (refusal(410, title="Gone"), PathNotFound),
         (refusal(408), TransientError),
         (refusal(429, code="429", title="Too Many Requests"), RateLimitedError),
         (html(429), RateLimitedError),

@@ -49,6 +49,7 @@ def test_a_new_token_that_is_refused_for_a_moment_is_waited_for() -> None:
         async with client_of(answer, credentials=tokens) as client:
             await asyncio.gather(*(get(client) for _ in range(5)))
         assert tokens.confirmed == [NEW]
+        assert virtual_now() == 3, "the calls that wait for their turn go on at once"
 
     run(scenario())
 
