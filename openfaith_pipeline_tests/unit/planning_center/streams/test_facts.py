@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from openfaith_pipeline.catalog.placeholders import placeholders_of
 from openfaith_pipeline.catalog.stream import ColumnType, Strategy, Stream, snake
+from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
 from openfaith_pipeline.sources import STREAMS, carried_names
@@ -182,6 +183,22 @@ def test_includes_are_offered_by_the_parents() -> None:
             for path in stream.paths():
                 offered = Documented(STREAMS[stream.parent_of(path) or ""]).includable
                 assert offered[path.rsplit("/", 1)[-1]] == stream.type, stream.name
+
+
+def test_every_walk_asks_for_includes_that_are_offered() -> None:
+    by_type = {(stream.product, stream.type): stream for stream in STREAMS.values()}
+    asked = 0
+    for is_full in (True, False):
+        routes = (route for walk in plan_walks([*STREAMS.values()], STREAMS, is_full=is_full) for route in walk.routes)
+        for route, way in (
+            (route, way) for route in routes for way in route.query.get("include", "").split(",") if way
+        ):
+            stream = route.lead
+            for name in way.split("."):
+                offered = Documented(stream).includable
+                assert name in offered, f"{route.path}?include={way}: {stream.name} does not offer {name}"
+                stream, asked = by_type.get((stream.product, offered[name]), stream), asked + 1
+    assert asked > 200
 
 
 def test_relationships_that_records_show_are_kept() -> None:
