@@ -117,7 +117,7 @@ def test_nothing_else_that_the_server_says_passes(status: int) -> None:
 
 def test_a_content_type_is_no_way_to_say_more() -> None:
     said = httpx.Response(200, text="x", headers={"Content-Type": "ada@example.org"})
-    with pytest.raises(TransientError, match=r"no JSON object \(no content type"):
+    with pytest.raises(TransientError, match=r"not a JSON object \(no content type"):
         read_body(said, CALL)
 
 

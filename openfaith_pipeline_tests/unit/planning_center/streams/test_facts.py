@@ -189,10 +189,9 @@ def test_every_walk_asks_for_includes_that_are_offered() -> None:
     by_type = {(stream.product, stream.type): stream for stream in STREAMS.values()}
     asked = 0
     for is_full in (True, False):
-        routes = (route for walk in plan_walks([*STREAMS.values()], STREAMS, is_full=is_full) for route in walk.routes)
-        for route, way in (
-            (route, way) for route in routes for way in route.query.get("include", "").split(",") if way
-        ):
+        routes = [route for walk in plan_walks([*STREAMS.values()], STREAMS, is_full=is_full) for route in walk.routes]
+        ways = [(each, way) for each in routes for way in each.query.get("include", "").split(",") if way]
+        for route, way in ways:
             stream = route.lead
             for name in way.split("."):
                 offered = Documented(stream).includable
