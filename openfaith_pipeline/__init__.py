@@ -26,5 +26,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """For Dagster's registry of components, which looks for them by name."""
+    """Names for Dagster's component registry, which looks components up by name."""
     return [*globals(), *__all__]

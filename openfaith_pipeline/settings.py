@@ -183,9 +183,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _whole_mail(self) -> "Settings":
         if bool(self.alert_email) != bool(self.smtp_host):
-            raise ValueError("set OPENFAITH_ALERT_EMAIL and OPENFAITH_SMTP_HOST both, or neither")
+            raise ValueError("set both OPENFAITH_ALERT_EMAIL and OPENFAITH_SMTP_HOST, or neither")
         if (self.smtp_username is None) != (self.smtp_password is None):
-            raise ValueError("set OPENFAITH_SMTP_USERNAME and OPENFAITH_SMTP_PASSWORD both, or neither")
+            raise ValueError("set both OPENFAITH_SMTP_USERNAME and OPENFAITH_SMTP_PASSWORD, or neither")
         return self
 
     @model_validator(mode="after")

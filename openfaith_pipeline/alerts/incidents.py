@@ -117,7 +117,7 @@ def resolve_alert_by_id(connection: Connection[Any], alert_id: int) -> Alert:
 def list_alerts(connection: Connection[Any], *, org_id: str | None = None, with_resolved: bool = False) -> list[Alert]:
     """Open incidents, oldest first; `with_resolved` also closed ones.
 
-    Org_id: None for all, also those without an org.
+    org_id: None for all, also those without an org.
     """
     with connection.cursor(row_factory=class_row(Alert)) as cursor:
         return cursor.execute(

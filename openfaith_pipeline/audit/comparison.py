@@ -158,7 +158,7 @@ async def rows_beside(
 async def row_parents(
     connection: Connection, org_id: str, stream: Stream, ids: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """By id of a row, live or not, the ids of the parents in its columns, by relationship."""
+    """Parent ids in the columns of each row, live or not: by row id and relationship."""
     names = [name for name in stream.belongs_to if f"{name}_id" in stream.columns]
     columns = sql.SQL(", ").join(map(sql.Identifier, ["id", *(f"{name}_id" for name in names)]))
     cursor = await connection.execute(
@@ -177,7 +177,7 @@ SELECT mine.id FROM {raw} AS mine WHERE mine.org_id = %(org_id)s AND mine.id = A
 
 
 async def rows_of_other_orgs(connection: Connection, org_id: str, stream: Stream, ids: Sequence[str]) -> set[str]:
-    """Those of the org's rows whose id and content are another org's."""
+    """The org's rows with the id and content of another org's row."""
     cursor = await connection.execute(
         sql.SQL(_OTHER_ORGS).format(raw=raw_name(stream)), {"org_id": org_id, "ids": list(ids)}
     )

@@ -118,7 +118,7 @@ class DeadEnd:
 
     @property
     def name(self) -> str:
-        """As reports have it: of an edge its source, type and target."""
+        """The name used in reports: for an edge, its source, type and target."""
         if self.place == edges.TABLE:
             source, target, type_ = self.key
             return f"{source} {type_} {target}"
@@ -138,7 +138,7 @@ class DeadEnds:
         return (each for each in self._of_records() if each.kind is not Kind.UNPROVEN)
 
     def all(self) -> Iterator[DeadEnd]:
-        """Also records that may be gone, links without entities, and logins that are another org's person."""
+        """Dead ends, including records that may be gone, links without entities, and logins of another org's person."""
         yield from self._of_records()
         for entity in CANONICAL.entities.values():
             yield from self._without_entity(entity)

@@ -44,7 +44,7 @@ class Watching(Protocol):
         """A stage with this number of steps begins."""
 
     def step(self, place: str) -> None:
-        """One of them is done."""
+        """A step of the current stage is done."""
 
 
 @dataclass

@@ -30,7 +30,7 @@ class Look:
 async def possible_looks(
     pool: AsyncConnectionPool[Any], org_id: str, walks: Sequence[Walk], rows: Mapping[str, int]
 ) -> list[list[Look]]:
-    """For each route, the requests that read it whole. rows: number of live rows by stream."""
+    """The requests that read each route whole. rows: number of live rows by stream."""
     return [
         await _of_route(pool, org_id, walk, route, rows.get(route.lead.name, 0))
         for walk in walks

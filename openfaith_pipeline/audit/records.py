@@ -1,4 +1,4 @@
-"""Reports of verifications as they are kept, the newest of each org for as long as the org is there."""
+"""Stored verification reports; the newest of each org is kept as long as the org exists."""
 
 from collections.abc import Mapping
 from datetime import timedelta

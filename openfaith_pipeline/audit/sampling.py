@@ -53,7 +53,7 @@ class Sampling:
             counted.whole.add(look.route)
 
     async def _judge_count(self, walk: Walk, stream: Stream) -> None:
-        """Where the source counts other records than there are rows, list their ids."""
+        """If the source's count differs from the number of rows, list the ids."""
         routes = [route for route in walk.routes if route.lead is stream]
         counted, part = self.counted[stream.name], self.looking.parts[stream.name]
         if not counted.totals.keys() >= set(routes):

@@ -57,7 +57,7 @@ def unrecorded(stream: Stream) -> StreamState:
 
 
 async def read_states(connection: AsyncConnection[Any], org_id: str) -> dict[str, StreamState]:
-    """By stream name, for those that a sync has read or found to be withheld."""
+    """States by stream name, of the streams that a sync has read or found to be withheld."""
     cursor = await connection.execute(_STATES, (org_id,))
     rows = [row for row in await cursor.fetchall() if row["read_from"] or row["availability"] not in READABLE]
     return {row["stream"]: StreamState(**row) for row in rows}

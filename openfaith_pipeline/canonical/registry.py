@@ -85,7 +85,7 @@ class Model:
 
     @cached_property
     def tables(self) -> Mapping[str, CanonicalTable]:
-        """By name, in declaration order."""
+        """Tables by name, in declaration order."""
         names = dict.fromkeys(entity.table for entity in self.entities.values())
         return {name: _table(name, [e for e in self.entities.values() if e.table == name]) for name in names}
 
@@ -97,7 +97,7 @@ class Model:
 
     @cached_property
     def merges(self) -> Mapping[str, Merges]:
-        """By the stream of the merged records."""
+        """Merges by the stream of the merged records."""
         mergers = ((stream, stream.merging) for stream in self.streams.values() if stream.merging)
         return {
             merging.target: Merges(stream, merging, self.entities[merging.target])
@@ -107,7 +107,7 @@ class Model:
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:
-        """All of them; of a folder, the entity that it is."""
+        """All declarations; for a folder, its entity."""
         return (*self.entities.values(), *self.edges.values(), *self.fields, *self.answers, *self.aliases.values())
 
     def siblings(self, entity: Entity) -> list[Entity]:

@@ -84,7 +84,7 @@ def mentioned(stream: Stream, relationship: str, known: Known) -> Entity:
 
 
 def of_edge(edge: Edge, known: Known) -> Iterator[Relationship]:
-    """One for each type that the far end may name. Raises ValueError if an end is not an entity."""
+    """A relationship for each type that the far end may name. Raises ValueError if an end is not an entity."""
     near, far = edge.between
     owner = known.get(edge.stream.belongs_to.get(near) or "")
     if owner is None:

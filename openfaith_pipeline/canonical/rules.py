@@ -139,7 +139,7 @@ class Phone:
 
 @dataclass(frozen=True)
 class Presence:
-    """One of two texts: whether the attribute is there at all, or of a flag, whether it is true.
+    """One of two texts: whether the attribute is present, or, for a flag, whether it is true.
 
     The attribute itself stays for another rule or becomes a custom field. also: another that counts as well.
     """

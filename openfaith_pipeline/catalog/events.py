@@ -86,7 +86,7 @@ class Subscriptions(Protocol):
         """The names of the events that can be subscribed to."""
 
     async def there(self) -> list[SubscriptionThere]:
-        """All that the org has, other programs' too."""
+        """All subscriptions of the org, including those of other programs."""
 
     async def add(self, event: str, url: str) -> tuple[str, str]:
         """The id of the new subscription, and its secret."""
@@ -97,7 +97,7 @@ class Subscriptions(Protocol):
         """The secret that replaces the present one."""
 
     async def delete(self, id: str) -> None:
-        """One that is not there is deleted."""
+        """Delete the subscription; one that does not exist counts as deleted."""
 
 
 def moment_of(value: Any) -> datetime | None:

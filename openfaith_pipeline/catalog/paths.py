@@ -15,7 +15,7 @@ def fill_path(template: str, ids: Mapping[str, str]) -> str:
 
 
 def fill_paths(templates: Iterable[str], ids: Mapping[str, str]) -> list[str]:
-    """Those of the paths for which all ids are known, filled."""
+    """The paths for which all ids are known, filled in."""
     return [fill_path(each, ids) for each in templates if ids.keys() >= set(placeholders_of(each))]
 
 

@@ -88,7 +88,7 @@ class Product(Protocol):
 
     @property
     def path_prefix(self) -> str:
-        """Where all its paths begin: `/check-ins/v2`."""
+        """The prefix of all its paths: `/check-ins/v2`."""
 
     @property
     def api_version(self) -> str:

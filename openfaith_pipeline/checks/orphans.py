@@ -23,7 +23,7 @@ _IS_LIVE: Final = """
 
 
 class Orphans(NamedTuple):
-    """How many rows, and the ids of the first of them."""
+    """The number of rows, and the first of their ids."""
 
     number: int
     examples: list[str]

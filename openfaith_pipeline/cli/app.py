@@ -127,7 +127,7 @@ def _imported(name: str) -> Any:
 
 
 def _improve_help(command: Any) -> None:
-    """Of a verb and those in it.
+    """Improve the help of a command and its subcommands.
 
     Click would make one paragraph of the examples; Typer would name Python's types: `--port <int range>`.
     """

@@ -126,7 +126,7 @@ def _watch(database: Database, requests: Sequence[Request]) -> list[Request]:
         if not any(each.is_open for each in now):
             return now
         if not is_hinted and counts["waiting"] == len(now) and time.monotonic() - begun > _HINT_AFTER_SECONDS:
-            terminal.say("no run starts: is Dagster's daemon running? `openfaith-pipeline dev` runs it")
+            terminal.say("no run is starting: is Dagster's daemon running? `openfaith-pipeline dev` starts it")
             is_hinted = True
         time.sleep(_LOOK_SECONDS)
 

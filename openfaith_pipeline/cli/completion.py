@@ -70,7 +70,7 @@ def _as_word(name: str) -> str | None:
 
 
 def _position(environment: dict[str, str]) -> int:
-    """Of the word that is completed, in a script of bash."""
+    """The position of the word being completed, in a bash script."""
     position = environment.get("COMP_CWORD", "0")
     return int(position) if position.isdecimal() else 0
 

@@ -80,7 +80,7 @@ def restore(
     passphrase_file: PassphraseFile = None,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Restore a backup into an empty database, upgrade it to this version, and go on from there: nothing is read again.
+    """Restore a backup into an empty database, upgrade it to this version, and continue: nothing is read again.
 
     All of it is restored, or nothing. Stop dev, serve, workers and Dagster first. Readers are created again, with new
     passwords where theirs are not kept in this home. A key in the backup is decrypted with its passphrase.

@@ -192,7 +192,7 @@ def _full_name(role: str) -> str:
 
 
 def url_for(database: Database, role: str | None) -> str:
-    """For the owner, or for a login whose password is kept in the home and opens the database."""
+    """The URL for the owner, or for a login whose password is kept in the home and opens the database."""
     login = _full_name(role) if role else ""
     if login in {"", "owner"} or (login == OWNER and database.settings.is_embedded):
         return database.url

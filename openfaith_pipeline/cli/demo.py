@@ -83,7 +83,7 @@ def demo(
     if as_json:
         terminal.print_json({**describe_sync(sync_id, reports), "seconds": round(seconds, 3)})
     else:
-        terminal.say(f"all of it in {terminal.duration(seconds)}, Dagster's records and the OpenFaith tables included")
+        terminal.say(f"all done in {terminal.duration(seconds)}, including Dagster's records and the OpenFaith tables")
         typer.echo(_NEXT.format(home=_shortened(settings.home), program=_program()))
     raise typer.Exit(complain_of_failures(reports))
 

@@ -66,7 +66,7 @@ def print_repair(title: str, orgs: Sequence[OrgRepair], names: Mapping[str, str]
 
 
 def repair_described(order: Order, orgs: Sequence[OrgRepair], *, is_dry_run: bool) -> dict[str, Any]:
-    """As JSON has it."""
+    """The form used in JSON."""
     return {
         "sync_id": None if is_dry_run or not orgs else order.sync_id,
         "is_dry_run": is_dry_run,

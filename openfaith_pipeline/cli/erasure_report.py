@@ -39,7 +39,7 @@ def report_erased_again(erased: ErasedAnew, made_at: str) -> None:
     """
     if not erased.has_marks:
         terminal.say(
-            f"people who were erased since {made_at} are in it again, for there were no marks of them: erase them"
+            f"people who were erased since {made_at} are in it again because no marks of them were there: erase them"
             " again with person erase or org erase"
         )
         return

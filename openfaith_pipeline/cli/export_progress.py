@@ -64,7 +64,7 @@ def _so_far(rows: int, size: int) -> str:
 
 @contextmanager
 def export_progress(console: Console | None = None) -> Iterator[Progress]:
-    """For the kind of stderr that there is."""
+    """The progress display that fits stderr."""
     console = console or terminal.messages()
     if not console.is_terminal:
         yield PlainProgress(terminal.say)

@@ -72,14 +72,14 @@ class Listing:
         return iter(range(len(self.columns)))
 
     def _width(self, number: int) -> int:
-        """Of the column with prose wrapped."""
+        """The column's width with prose wrapped."""
         return max(self._least_width(number), min(self._whole_width(number), _PROSE_WIDTH))
 
     def _whole_width(self, number: int) -> int:
         return max((cell_len(cell) for cell in self._cells(number)), default=0)
 
     def _least_width(self, number: int) -> int:
-        """Of the longest word, or number, in it."""
+        """The width of the column's longest word or number."""
         is_whole = self.columns[number] in self.numbers
         cells = self._cells(number)
         words = cells if is_whole else [word for cell in cells for word in cell.split(" ")]

@@ -24,15 +24,15 @@ OrgOption = Annotated[
 
 
 def org_id_of(connection: psycopg.Connection[Any], name: str) -> str:
-    """Raises UnknownOrg if no org, or more than one, goes by this name."""
+    """The org's id. Raises UnknownOrg if no org, or more than one, has this name."""
     return find_org(connection, name).org_id
 
 
 def only_org_id(connection: psycopg.Connection[Any], name: str | None) -> str | None:
-    """The same for an org that need not be named."""
+    """Like `org_id_of`, for an org that need not be named."""
     return org_id_of(connection, name) if name else None
 
 
 def org_ids_of(connection: psycopg.Connection[Any], names: Sequence[str]) -> list[str]:
-    """The same for several, each once."""
+    """The ids of several orgs, each once."""
     return list(dict.fromkeys(org_id_of(connection, name) for name in names))

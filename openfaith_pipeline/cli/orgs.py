@@ -240,7 +240,7 @@ def refresh_tokens(as_json: terminal.JsonOption = False) -> None:
 
 
 def describe_org(org: Org, health: Health) -> dict[str, Any]:
-    """The org as JSON shows it."""
+    """The org in the form used in JSON."""
     return {
         "org_id": org.org_id,
         "name": org.name,
@@ -285,7 +285,7 @@ def _read_secret(*, from_stdin: bool) -> SecretStr:
     elif sys.stdin.isatty():
         secret = typer.prompt("Secret of the token", hide_input=True, err=True).strip()
     else:
-        raise UsageError("give the token's secret on stdin with --secret-stdin; there is no terminal to enter it at")
+        raise UsageError("give the token's secret on stdin with --secret-stdin; there is no terminal to enter it on")
     if not secret:
         raise UsageError("the token's secret is empty")
     return SecretStr(secret)

@@ -1,4 +1,4 @@
-"""How far a sync that runs is, and how long it will take, by its record: looked up now and then by a thread."""
+"""Progress and time left of a running sync, read from its record now and then by a thread."""
 
 import threading
 import time
@@ -69,7 +69,7 @@ class Watch:
         self._thread = threading.Thread(target=self._look, name="outlook", daemon=True)
 
     def follow(self, sync_id: str) -> None:
-        """From now on it is this sync."""
+        """Follow this sync from now on."""
         self._sync_id = sync_id
 
     def __enter__(self) -> Self:

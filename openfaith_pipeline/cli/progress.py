@@ -65,7 +65,7 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """Streams under way and how far the whole is, at the bottom; verbose, finished streams scroll up above it."""
+    """Streams under way and total progress at the bottom; in verbose mode, finished streams scroll up above them."""
 
     def __init__(
         self, console: Console, clock: Callable[[], float] = time.monotonic, *, is_verbose: bool = False

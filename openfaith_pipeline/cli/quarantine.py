@@ -94,7 +94,7 @@ def replay_entries(
         entries = find_entries(database, org, stream, entry_id=entry_id)
         if entry_id is not None and not entries:
             raise UsageError(
-                f"no entry {entry_id} is open in quarantine; `openfaith-pipeline quarantine list` shows them"
+                f"no entry {entry_id} is open; `openfaith-pipeline quarantine list` shows the open entries"
             )
         sync_id, results = replay_as_sync(database, entries, trigger="cli")
     if as_json:

@@ -65,7 +65,7 @@ def _hint(name: str) -> str:
     if name in PRODUCTS:
         return f"{name} is a product: --product {name}"
     near = get_close_matches(name, STREAMS, n=1)
-    return f"did you mean {near[0]}?" if near else "`openfaith-pipeline catalog` lists them"
+    return f"did you mean {near[0]}?" if near else "`openfaith-pipeline catalog` lists the streams"
 
 
 def choose_orgs(database: Database, names: Sequence[str], *, every_org: bool, doing: str = "sync") -> list[Org]:
@@ -74,7 +74,7 @@ def choose_orgs(database: Database, names: Sequence[str], *, every_org: bool, do
     UsageError if neither is given, or both, or no org is there.
     """
     if every_org == bool(names):
-        raise UsageError(f"name the orgs to {doing}, or pass --all; `openfaith-pipeline org list` shows them")
+        raise UsageError(f"name the orgs to {doing}, or pass --all; `openfaith-pipeline org list` shows the orgs")
     with database.connect() as connection:
         if not every_org:
             return list({org.org_id: org for org in (find_org(connection, name) for name in names)}.values())

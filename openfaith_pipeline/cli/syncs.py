@@ -72,7 +72,7 @@ def show_one(sync_id: SyncId, everything: WithAll = False, as_json: terminal.Jso
         end_expired(connection)
         progress = read_sync_progress(connection, find_sync_id(connection, sync_id))
     if progress is None:
-        raise UnknownSync(f"there is no sync {sync_id}; `openfaith-pipeline syncs list` shows them")
+        raise UnknownSync(f"there is no sync {sync_id}; `openfaith-pipeline syncs list` shows recent syncs")
     if as_json:
         terminal.print_json(_described(progress))
         return

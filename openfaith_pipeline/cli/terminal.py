@@ -34,7 +34,7 @@ class _Console(Console):
     """
 
     def print(self, *objects: Any, crop: bool = False, **options: Any) -> None:
-        """As Console has it, but for lines that are longer than the terminal is wide: they are not cut."""
+        """Print as Console does, but do not cut lines that are wider than the terminal."""
         super().print(*objects, crop=crop, **options)
 
     def on_broken_pipe(self) -> None:

@@ -1,4 +1,4 @@
-"""Where an org's credentials lie: encrypted in `sync.source_connections`, or in OpenFaith's own table of tokens.
+"""Where an org's credentials are stored: encrypted in `sync.source_connections`, or in OpenFaith's own table of tokens.
 
 A connection that was found in OpenFaith's database (`held_in` names the schema) has its tokens there alone, so that
 both programs use and replace the same ones.

@@ -174,7 +174,7 @@ def _take(database: Database, secret: str, browser: str, statement: LiteralStrin
     with database.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
         journey = cursor.execute(statement, (_hash(secret), GOOD_FOR)).fetchone()
     if journey is None or not journey["is_good"]:
-        raise UsageError(f"this link back was used before, or is older than ten minutes: {_begin_again(adapter)}")
+        raise UsageError(f"this redirect was already used, or is older than ten minutes: {_begin_again(adapter)}")
     if not compare_digest(journey["browser_hash"], _hash(browser)):
         raise UsageError(f"this connection was started in another browser: {_begin_again(adapter)}")
     return journey

@@ -55,7 +55,7 @@ class BudgetUse:
 
 
 def read_budget_use(connection: psycopg.Connection[Any], org_id: str, adapter: str) -> BudgetUse | None:
-    """None if the org has sent nothing yet."""
+    """The use of the budget; None if the org has sent nothing yet."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
             "SELECT ledger::text, extract(epoch FROM clock_timestamp())::float8 FROM sync.source_rate_budgets"
@@ -252,7 +252,7 @@ class SharedRateBudget:
                     waiter.granted.set_exception(obstacle)
 
     async def _exchange(self) -> float:
-        """One exchange; returns the seconds until the next."""
+        """Make one exchange; returns the seconds until the next."""
         async with self._exchanging:
             claim = self._claim()
             told, self._stock = len(claim.answers), 0

@@ -63,7 +63,7 @@ def _wanted(table: Table) -> Iterator[_Comment]:
 
 
 def _set(connection: Connection[Any], by_table: Sequence[Sequence[_Comment]]) -> int:
-    """In one transaction, or else table by table, so that one of another owner holds up no others."""
+    """Set the comments in one transaction, else table by table, so that a table of another owner blocks no others."""
     comments = [each for changed in by_table for each in changed]
     try:
         with connection.transaction():

@@ -90,5 +90,5 @@ def _comment() -> str:
 
 
 def _quoted(schema: str) -> str:
-    """As `to_regnamespace` reads it."""
+    """The name quoted for `to_regnamespace`."""
     return f'"{schema}"'

@@ -20,7 +20,7 @@ NAME: Final = f"{CANONICAL_GROUP}_checks"
 
 
 def canonical_check_specs(place: Placement = HERE) -> list[dg.AssetCheckSpec]:
-    """One for each table and rule that applies to it."""
+    """A check spec for each table and rule that applies to it."""
     return [
         dg.AssetCheckSpec(
             rule.name, asset=place.canonical(table), description=rule.description, partitions_def=place.partitions

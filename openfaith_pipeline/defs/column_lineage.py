@@ -16,7 +16,7 @@ _Origin = tuple[str, Stream, str]
 
 
 def column_lineage(table: str, place: Placement) -> dg.TableColumnLineage:
-    """Of one canonical table; columns that no record gives, such as ids and tags, have none."""
+    """The lineage of one canonical table; columns that no record provides, such as ids and tags, have none."""
     found: dict[str, dict[tuple[str, str], dg.TableColumnDep]] = {}
     for column, stream, raw_column in _origins(table):
         dep = dg.TableColumnDep(asset_key=place.raw(stream), column_name=raw_column)

@@ -63,7 +63,7 @@ def _with_parents(names: Collection[str] | None) -> list[Stream]:
     products = {stream.product.value for stream in STREAMS.values()}
     for name in names:
         if name not in STREAMS and name not in products:
-            raise UnknownStream(f"there is no stream or product {name!r}; `openfaith-pipeline catalog` lists them")
+            raise UnknownStream(f"there is no stream or product {name!r}; `openfaith-pipeline catalog` lists both")
     wanted = {name for name, stream in STREAMS.items() if name in names or stream.product.value in names}
     new = wanted
     while new:

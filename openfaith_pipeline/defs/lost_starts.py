@@ -35,6 +35,6 @@ def _fail_if_lost(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
 
 
 def _lost_start(instance: dg.DagsterInstance, run: dg.DagsterRun, waited: timedelta) -> str | None:
-    """By the launcher, if it is one of ours."""
+    """Why the run will never start, according to the launcher if it is one of ours."""
     judge = getattr(instance.run_launcher, "lost_start", None)
     return judge(run, waited) if judge else None

@@ -75,7 +75,7 @@ class OrgFacts:
 
 
 def read_facts(database: DatabaseResource) -> OrgFacts:
-    """Of all orgs that are registered now: the asset's source alone."""
+    """Facts about all orgs that are registered now, for the asset's source only."""
     adapter, limit = DEFAULT_SOURCE.adapter, timedelta(hours=database.database.settings.freshness_hours)
     with database.connect() as connection:
         health = read_health(connection, adapter=adapter)
@@ -118,7 +118,7 @@ class ReportConfig(dg.Config):
     out=dg.Out(dg.Nothing),
 )
 def report_checks(context: dg.OpExecutionContext, config: ReportConfig, database: DatabaseResource) -> None:
-    """As events of a run: Dagster refuses a second evaluation of a partition that is of no run."""
+    """Report the checks as events of a run: Dagster refuses a second evaluation of a partition outside a run."""
     with acted_on(context):
         facts = read_facts(database)
         for verdict in chain.from_iterable(facts.verdicts(org_id) for org_id in config.org_ids):

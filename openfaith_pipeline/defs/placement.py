@@ -1,4 +1,4 @@
-"""Where the assets stand: under their tables' names in our own code location, elsewhere in somebody else's."""
+"""Where the assets are placed: under their tables' names in our own code location, elsewhere in somebody else's."""
 
 from dataclasses import dataclass, field
 from typing import Final

@@ -35,7 +35,7 @@ class OrgReport:
 def read_reports(
     database: Database, instance: dg.DagsterInstance, sync_id: str, org_ids: Iterable[str]
 ) -> dict[str, OrgReport]:
-    """For a sync whose runs have ended: by org, the outcome of its newest run."""
+    """Outcome of each org's newest run, for a sync whose runs have ended."""
     runs = {run.tags.get(ORG_TAG): run for run in reversed(runs_of(instance, sync_id))}
     reports = {}
     with database.connect() as connection:

@@ -102,9 +102,7 @@ def run_request_of(request: Request, church: str) -> dg.RunRequest:
     names = request.payload["streams"]
     streams = [stream for stream in STREAMS.values() if names is None or stream.name in names]
     if not streams:
-        raise UnknownStream(
-            f"there are no streams {', '.join(names)}; `openfaith-pipeline catalog` lists those that are"
-        )
+        raise UnknownStream(f"there are no streams {', '.join(names)}; `openfaith-pipeline catalog` lists the streams")
     return dg.RunRequest(
         run_key=_run_key(request),
         job_name=SYNC_JOB.name,

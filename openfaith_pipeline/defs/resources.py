@@ -127,7 +127,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         return await reject_deletion(self._data, held_id, who)
 
     def decide_conflicts(self, ids: Sequence[str], decision: str, who: str) -> Decided:
-        """Let the source's values replace OpenFaith's, or keep these."""
+        """Replace OpenFaith's values with the source's, or keep them."""
         return decide_conflicts(self._data, ids, Decision(decision), who, trigger="dagster")
 
     def rebuild(

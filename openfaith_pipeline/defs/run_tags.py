@@ -43,7 +43,7 @@ class SyncConfig(dg.Config):
 class RequestPart:
     """One org's part of a request; the same for every attempt but for the run.
 
-    church: the org's name. idempotency_key: the asker's own name for it, as the run carries it in its tag.
+    church: the org's name. idempotency_key: the requester's own name for it, as the run carries it in its tag.
     """
 
     org_id: str

@@ -31,7 +31,7 @@ def verify_now(database: Database, org_id: str, extent: Extent, trigger: str) ->
 
 
 def judged_parts(report: Verification) -> Iterator[tuple[dg.AssetKey, Part]]:
-    """By asset, the parts of a report about which there is anything to say."""
+    """The parts of a report that have a result, by asset."""
     parts = [(asset_key(STREAMS[name]), part) for name, part in report.streams.items()]
     parts += [(canonical_key(table), part) for table, part in report.canonical.items()]
     yield from ((key, part) for key, part in parts if part.status != "withheld")

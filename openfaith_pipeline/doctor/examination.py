@@ -72,7 +72,7 @@ class Examination:
     def of_bookkeeping(
         self, connection: Connection[Any], orgs: Sequence[Org], statuses: Mapping[str, OrgStatus]
     ) -> None:
-        """All that is known without requests and without the rows."""
+        """Findings that need neither requests nor the rows."""
         org_ids = [org.org_id for org in orgs]
         only = org_ids[0] if self.extent.only_one else None
         self._look(Area.SYNCS, only, lambda: found_all("syncs_left_running", only, syncs_left(connection, only)))

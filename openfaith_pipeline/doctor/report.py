@@ -25,7 +25,7 @@ class Finding:
         return self.kind.mend.format(org=self.org_id or "ORG")
 
     def described(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The form used in JSON."""
         return {
             "kind": self.kind.name,
             "area": self.kind.area.value,
@@ -87,7 +87,7 @@ class Report:
         return "incomplete" if self.unexamined else "well"
 
     def described(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The form used in JSON."""
         return {
             "status": self.status,
             "orgs": self.orgs,

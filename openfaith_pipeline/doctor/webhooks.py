@@ -17,7 +17,7 @@ PATIENCE: Final = timedelta(minutes=5)
 
 
 def examine_deliveries(connection: Connection[Any], org_ids: Sequence[str]) -> Iterator[Finding]:
-    """Of all these orgs at once, which takes two statements."""
+    """Findings about the deliveries of all these orgs, from two statements."""
     silence = receiver_silence(connection)
     subscribed = sorted(subscribed_orgs(connection).keys() & set(org_ids))
     if silence is None or silence > LONG_SILENCE:

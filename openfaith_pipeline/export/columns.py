@@ -39,7 +39,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a relation. left_out: because of their marks; closed: this user may not read them."""
+    """The columns of a relation. left_out: excluded by their marks; closed: not readable by this user."""
 
     chosen: tuple[Column, ...]
     left_out: tuple[str, ...]

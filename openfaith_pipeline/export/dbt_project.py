@@ -148,7 +148,7 @@ def _column(name: str, kind: str | None, relation: Relation, tests: Sequence[Any
 
 
 def _freshness(relation: Relation, settings: Settings) -> dict[str, Any]:
-    """By the oldest success of the streams behind it; of a church that is paused, or may not read them, by none."""
+    """Freshness by the oldest success of the streams behind it, without churches that are paused or may not read them."""
     streams = _streams(relation)
     if not streams:
         return {}

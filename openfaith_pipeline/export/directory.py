@@ -33,7 +33,7 @@ class Directory:
         self._written: set[str] = set()
 
     def begin(self, names: Iterable[tuple[str, str]]) -> None:
-        """From now on, and until `complete`, the manifest says that files are missing or old.
+        """Mark the manifest: until `complete`, it says that files are missing or old.
 
         names: schema and name of each file that there will be.
         """

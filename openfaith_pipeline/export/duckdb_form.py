@@ -92,7 +92,7 @@ def _check_replaceable(path: Path) -> None:
 
 
 def _check_ours(work: Path) -> None:
-    """In a directory that others may use, one of them could have made it, to read along."""
+    """Refuse a directory that another user may have created in order to read our files."""
     about = work.lstat()
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:
         raise UsageError(f"{work} is not a directory of yours alone; remove it, or name a file elsewhere")

@@ -80,7 +80,7 @@ def _batches(connection: Connection[Any], table: Table, forms: Sequence[Form]) -
 
 
 def _maker(form: Form) -> Callable[[Sequence[Any]], Any]:
-    """From Python's values to a column."""
+    """A converter from Python values to a column."""
     pa = needed("pyarrow", "Parquet")
 
     def make(values: Sequence[Any]) -> Any:

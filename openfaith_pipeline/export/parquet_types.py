@@ -61,7 +61,7 @@ def _form(column: Column) -> Form:
 
 
 def _forms(pa: Any) -> dict[str, tuple[LiteralString, int, Any, Any]]:
-    """By the type in Postgres."""
+    """Forms by Postgres type."""
     same = {
         "boolean": (_BOOL, pa.bool_()),
         "smallint": (_INT2, pa.int16()),

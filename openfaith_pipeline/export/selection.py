@@ -33,7 +33,7 @@ def question_name(question: Question) -> str:
 
 
 def select(settings: Settings, names: Sequence[str]) -> Selection:
-    """Those of these names: a group, a product, a stream, a table, a view or a question; UsageError for any other."""
+    """Tables with these names: group, product, stream, table, view or question; UsageError for any other."""
     relations = all_relations(settings)
     questions = {question_name(question): question for question in QUESTIONS}
     known = _by_name(relations.values(), questions)

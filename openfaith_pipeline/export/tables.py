@@ -20,7 +20,7 @@ _TYPE_NAME: Final = "SELECT format_type(%s, NULL)"
 
 @dataclass(frozen=True)
 class Table:
-    """One file. sources: what stands after the columns in each SELECT, all with the same columns: FROM ... WHERE ...
+    """One file. sources: the rest of each SELECT after its columns, which are the same for all: FROM ... WHERE ...
 
     left_out: columns that the marks keep back. closed: columns that this user may not read.
     """

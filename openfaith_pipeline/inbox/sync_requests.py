@@ -79,7 +79,7 @@ def sync_payload(org_id: str, mode: str, streams: Collection[str] | None, adapte
     """Payload of a sync request. Raises UnknownStream."""
     for name in streams or ():
         if name not in STREAMS:
-            raise UnknownStream(f"there is no stream {name[:80]!r}; `openfaith-pipeline catalog` lists them")
+            raise UnknownStream(f"there is no stream {name[:80]!r}; `openfaith-pipeline catalog` lists the streams")
     named = sorted(set(streams)) if streams is not None else None
     return {"tokenKey": org_id, "adapter": adapter, "mode": mode, "streams": named}
 

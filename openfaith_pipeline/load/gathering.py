@@ -150,7 +150,7 @@ def _listers(stream: Stream, column: str, link: str) -> sql.Composable:
 
 
 def _assignments(columns: list[str], tables: dict[str, str]) -> sql.Composable:
-    """For a kind with a link table, the column has the first parent that lists the record."""
+    """Assignments of parent columns. With a link table, the column has the first parent that lists the record."""
     values = {
         column: sql.SQL("{} ->> 0").format(sql.Identifier(f"listers_{tables[column]}", "ids"))
         if column in tables

@@ -85,7 +85,7 @@ def _tells_lateness(session: Session, stream: Stream) -> bool:
 
 
 def _parent_columns(stream: Stream) -> dict[str, str | None]:
-    """By path, the column with the id of the innermost parent: None at top level; without those that have no column."""
+    """The column with the innermost parent's id, by path: None at top level; paths without that column are left out."""
     inner = {path: placeholders_of(path)[-1] if placeholders_of(path) else None for path in stream.all_paths}
     columns = {path: name and f"{name}_id" for path, name in inner.items()}
     return {path: column for path, column in columns.items() if column is None or column in stream.columns}

@@ -32,7 +32,7 @@ SELECT DISTINCT stream FROM sync.stream_syncs WHERE org_id = %s AND status IN ('
 
 
 def leases_left(connection: Connection[Any], org_id: str) -> list[str]:
-    """Streams of the org that are leased by processes that are gone."""
+    """Streams of the org with a lease of a process that is gone."""
     rows = _rows(connection, _LEASES, (org_id,))
     return [stream for stream, holder, is_over in rows if is_over or is_dead(holder)]
 

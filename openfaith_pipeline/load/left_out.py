@@ -17,7 +17,7 @@ _NAMED: Final = 3
 
 
 def describe_left_out(session: Session, *, is_withheld: bool) -> dict[str, str]:
-    """By stream, a description of the parts that could not be read."""
+    """A description of the parts that could not be read, by stream."""
     described: dict[str, str] = {}
     end = session.end or End()
     for stream in session.walk.streams:
@@ -124,7 +124,7 @@ def _by_parent(left_out: tuple[LeftOut, ...]) -> dict[str, str]:
 
 
 async def noted_left_out(connection: AsyncConnection[Any], session: Session, route: Route) -> dict[str, str]:
-    """By parent of the route, why its children could not be read the last time."""
+    """Why the children of each parent of the route could not be read the last time."""
     cursor = await connection.execute(
         "SELECT left_out -> %s AS noted FROM sync.stream_states WHERE org_id = %s AND stream = %s",
         (route.path, session.org_id, route.lead.name),

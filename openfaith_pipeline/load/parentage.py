@@ -121,7 +121,7 @@ def _naming(record: Record, name: str, type_: str) -> Record:
 async def _known(
     connection: AsyncConnection[Any], session: Session, stream: Stream, names: Sequence[str], ids: Collection[str]
 ) -> dict[str, _Known]:
-    """By id, parents from published rows and from records staged by this session."""
+    """Parents by id, from published rows and from records staged by this session."""
     columns = [column for name in names for column in (f"{name}_id", f"{name}_type") if column in stream.columns]
     selected = sql.SQL(", ").join(map(sql.Identifier, ["id", *columns]))
     cursor = await connection.execute(

@@ -41,7 +41,7 @@ async def parents_of(
     *,
     foreseen: Mapping[str, Foreseen] | None = None,
 ) -> AsyncIterator[Parent]:
-    """For each parent after the given id, the ids for the placeholders of the path.
+    """The ids for the placeholders of the path, for each parent after the given id.
 
     Parents whose own parents are not known are skipped: no path leads to their children. If a change of a child also
     changes its parent, only parents changed since the children's last sync are visited. A rotating route visits those,

@@ -29,7 +29,7 @@ async def merge_rows(connection: AsyncConnection[Any], session: Session, stream:
 
 
 async def write_rows(connection: AsyncConnection[Any], session: Session, stream: Stream) -> Mapping[str, int]:
-    """As `merge_rows`, without first looking whether any row differs."""
+    """Like `merge_rows`, without first checking whether any row differs."""
     cursor = await connection.execute(
         _merge_statement(stream, _is_by_value(session)), {"id": session.ids[stream.name], **session.journaled_as}
     )

@@ -149,7 +149,7 @@ async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, w
 
 
 def _place_in(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """How far a session had come."""
+    """The position that a session had reached."""
     place = {name: stored[name] for name in ("state", "pages", "readings")}
     return {**place, "withheld": stored.get("withheld", {})}
 

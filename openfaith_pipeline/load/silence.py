@@ -39,7 +39,7 @@ class SilentParent(NamedTuple):
 
 
 async def find_silent(connection: AsyncConnection[Any], session: Session) -> dict[str, Silence]:
-    """By stream, those that are silent altogether."""
+    """Streams that are silent altogether, by name."""
     silent: dict[str, Silence] = {}
     for stream in session.walk.streams:
         if not stream.product.hides_what_is_forbidden or not _is_shown_whole(session.walk, stream):
@@ -57,7 +57,7 @@ async def find_silent(connection: AsyncConnection[Any], session: Session) -> dic
 
 
 async def with_rows(connection: AsyncConnection[Any], org_id: str, streams: Sequence[Stream]) -> list[Stream]:
-    """Those of the streams that have live rows."""
+    """The streams that have live rows."""
     return [stream for stream in streams if await _live_rows(connection, org_id, stream)]
 
 
@@ -96,7 +96,7 @@ GROUP BY known.parent, counted ORDER BY known.parent
 async def find_silent_parents(
     connection: AsyncConnection[Any], session: Session, route: Route, left_out: Sequence[str]
 ) -> list[SilentParent]:
-    """Of a route that was read under all its parents. left_out: those that could not be read."""
+    """Silent parents of a route that was read under all its parents. left_out: those that could not be read."""
     statement = _silent_statement(route.lead, route.placeholders[-1])
     asked = {"org_id": session.org_id, "id": session.ids[route.lead.name], "left_out": list(left_out)}
     rows = await (await connection.execute(statement, asked)).fetchall()

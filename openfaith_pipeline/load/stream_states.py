@@ -208,7 +208,7 @@ WHERE last_full_at IS NOT NULL OR withheld_at IS NOT NULL
 
 
 def last_proofs(connection: Connection[Any], org_id: str) -> dict[str, datetime]:
-    """By stream of the org, when it was last read whole and proven, or last found to be withheld."""
+    """When each stream of the org was last read whole and proven, or last found to be withheld."""
     return dict(connection.execute(_LAST_PROOFS, (org_id,)).fetchall())
 
 
@@ -219,7 +219,7 @@ WHERE org_id = %s AND (last_succeeded_at IS NOT NULL OR availability NOT IN ('av
 
 
 def newest_changes(connection: Connection[Any], org_id: str) -> dict[str, datetime | None]:
-    """By stream of the org that was read or found to be withheld, the newest known change at the source."""
+    """The newest known change at the source, by stream of the org that was read or found to be withheld."""
     return dict(connection.execute(_NEWEST_CHANGES, (org_id,)).fetchall())
 
 

@@ -279,7 +279,7 @@ async def record_stream_sync(
 
 
 async def page_counts(connection: AsyncConnection[Any], stream_sync_ids: Sequence[int]) -> dict[str, dict[str, Any]]:
-    """By stream, counts summed over all pages, including earlier attempts, and the drift of its attributes."""
+    """Counts by stream, summed over all pages, including earlier attempts, and the drift of its attributes."""
     cursor = await connection.execute(
         "SELECT stream, quarantined, withheld_by_erasure, requests, waited_seconds,"
         " ARRAY(SELECT kind || ' ' || attribute FROM sync.drift"

@@ -9,7 +9,7 @@ from openfaith_pipeline.sources import STREAMS, reader_of
 
 
 def told_parents(stream: Stream, document: Mapping[str, Any]) -> dict[str, str]:
-    """By relationship, the ids of the record's parents, by `meta.parent` and by the record's own link."""
+    """The ids of the record's parents by relationship, from `meta.parent` and from the record's own link."""
     return {**_in_meta(stream, document), **linked_parents(stream, document.get("data"))}
 
 

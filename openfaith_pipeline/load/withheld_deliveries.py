@@ -57,7 +57,7 @@ def _kept(erased: Erased, stream: str, resource: Any, parents: Mapping[str, str]
 
 
 def _shown(erased: Erased, stream: str, included: list[Any]) -> list[Any]:
-    """Those of known types that are not erased."""
+    """The records of known types that are not erased."""
     found = []
     for resource in included:
         names = streams_of_type(STREAMS[stream], resource.get("type") if isinstance(resource, dict) else None)

@@ -1,4 +1,4 @@
-"""Whose certificates are trusted, as the environment names them. Unreadable ones are refused by name."""
+"""The trusted certificates that the environment names. Unreadable ones are refused by name."""
 
 import ssl
 from functools import cache
@@ -21,7 +21,7 @@ def tls_context() -> ssl.SSLContext:
 
 
 def mail_tls_context() -> ssl.SSLContext:
-    """As `tls_context`, but by default it trusts this machine's authorities: a mail server is often one's own."""
+    """Like `tls_context`, but by default trusts this machine's authorities: a mail server is often in-house."""
     return _own_context() or _system_context()
 
 

@@ -70,7 +70,7 @@ def failure_of(error: BaseException, url: httpx.URL) -> str:
 
 @cache
 def _trusting_nobody() -> ssl.SSLContext:
-    """For clients that encrypt nothing: to load certificates takes longer than a request."""
+    """A context for clients that encrypt nothing: loading certificates takes longer than a request."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

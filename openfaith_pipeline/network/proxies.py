@@ -62,7 +62,9 @@ def is_loopback(host: str) -> bool:
 def _parse_proxy(variable: str, value: str) -> Proxy:
     parts = _split(value)
     if parts.scheme not in _USABLE_PROXIES:
-        raise ConfigurationError(f"{variable} does not name an http:// or https:// proxy; other kinds are not used")
+        raise ConfigurationError(
+            f"{variable} does not name an http:// or https:// proxy; other kinds are not supported"
+        )
     port = _port(parts)
     is_clean = parts.path in ("", "/") and not parts.query and not parts.fragment
     if port == 0 or not parts.hostname or not is_clean or any(map(str.isspace, value)):
@@ -83,7 +85,7 @@ def _split(value: str) -> SplitResult:
 
 
 def _port(parts: SplitResult) -> int | None:
-    """None if none is given, 0 for one that cannot be."""
+    """The port; None if none is given, 0 if invalid."""
     try:
         return parts.port
     except ValueError:

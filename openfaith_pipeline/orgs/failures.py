@@ -31,7 +31,7 @@ class Failing:
 
 
 def read_failures(connection: Connection[Any], adapter: str) -> Mapping[str, Sequence[Failing]]:
-    """By org, of all that are neither paused nor removed."""
+    """Failures by org, of all orgs that are neither paused nor removed."""
     found: defaultdict[str, list[Failing]] = defaultdict(list)
     with connection.cursor(row_factory=class_row(Failing)) as cursor:
         for failing in cursor.execute(_FAILING, (names_of_source(adapter),)):

@@ -39,7 +39,7 @@ def find_org(connection: Connection[Any], name: str) -> Org:
 
 
 def find_among(orgs: Sequence[_N], name: str) -> _N | None:
-    """The same among these; None if nothing is like it."""
+    """Like `find_org`, among these orgs; None if nothing is similar."""
     found = _fitting(orgs, name.strip())
     if len(found) == 1:
         return found[0]
@@ -58,7 +58,7 @@ def names_of(connection: Connection[Any], org_ids: Collection[str]) -> dict[str,
 
 
 def _fitting(orgs: Sequence[_N], name: str) -> list[_N]:
-    """By the first of the three ways that finds any."""
+    """Orgs that match, by the first of the three ways that finds any."""
     by_id = [org for org in orgs if org.org_id == name]
     is_beginning = len(name) > len(_EVERY_ID_BEGINS) and name.startswith(_EVERY_ID_BEGINS)
     by_beginning = [org for org in orgs if is_beginning and org.org_id.startswith(name)]

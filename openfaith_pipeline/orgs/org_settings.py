@@ -129,4 +129,4 @@ def _duration(value: timedelta) -> str:
 def _check_names(names: Iterable[str]) -> None:
     for name in names:
         if name not in PRODUCTS and name not in STREAMS:
-            raise UnknownStream(f"there is no product or stream {name[:80]!r}; `openfaith-pipeline catalog` lists them")
+            raise UnknownStream(f"there is no product or stream {name[:80]!r}; `openfaith-pipeline catalog` lists both")

@@ -73,4 +73,4 @@ def find_sync_id(connection: Connection[Any], beginning: str) -> str:
     if len(found) == 1:
         return str(found[0])
     several = "several syncs begin with" if found else "there is no sync"
-    raise UnknownSync(f"{several} {beginning[:80]!r}; `openfaith-pipeline syncs list` shows them")
+    raise UnknownSync(f"{several} {beginning[:80]!r}; `openfaith-pipeline syncs list` shows recent syncs")

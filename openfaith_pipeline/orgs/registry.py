@@ -146,4 +146,4 @@ def _unknown(org_id: str, removed_at: datetime | None = None) -> UnknownOrg:
             f"{org_id} was removed (org remove) at {removed_at:%Y-%m-%d %H:%M} UTC and is no longer synced;"
             f" connect it again with: openfaith-pipeline org add {org_id}"
         )
-    return UnknownOrg(f"no org {org_id[:80]!r} is connected; `openfaith-pipeline org list` shows those that are")
+    return UnknownOrg(f"no org {org_id[:80]!r} is connected; see: openfaith-pipeline org list")

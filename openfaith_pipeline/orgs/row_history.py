@@ -34,7 +34,7 @@ SELECT stream, row_count FROM sync.stream_states
 def read_row_history(
     connection: Connection[Any], org_id: str, stream: str | None = None, *, today: date | None = None
 ) -> dict[str, list[int]]:
-    """By stream: its rows at the end of each of the last DAYS days, oldest first, the last of them now."""
+    """Rows of each stream at the end of each of the last DAYS days, oldest first; the last number is today's."""
     last = today or datetime.now(UTC).date()
     since = datetime(last.year, last.month, last.day, tzinfo=UTC) - timedelta(days=DAYS - 1)
     values = {"org_id": org_id, "stream": stream, "since": since}

@@ -125,7 +125,7 @@ class StandingPage:
 def count_standings(
     connection: Connection[Any], limit: timedelta, orgs: Collection[str] | None = None
 ) -> dict[Standing, int]:
-    """How many of these orgs, or of all, stand how. limit: the age beyond which a stream is late."""
+    """Number of these orgs, or of all, by status. limit: the age beyond which a stream is late."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(_COUNTS, _judged(limit, orgs)).fetchall()
     return _complete(dict(rows))

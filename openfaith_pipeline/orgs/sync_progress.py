@@ -1,4 +1,4 @@
-"""How far a sync is: its share and time left, by the time of the same streams when read in this way before."""
+"""Progress of a sync: its share and time left, estimated from earlier reads of the same streams in the same mode."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ SELECT scope.org_id, scope.stream, coalesce(done.status, 'waiting') AS status, c
 class StreamStep:
     """One stream of the sync.
 
-    status: `waiting` before its turn, then as StreamStatus has it. expected_requests: those of the last time.
+    status: `waiting` before its turn, then that of StreamStatus. expected_requests: those of the last time.
     """
 
     org_id: str
@@ -108,7 +108,7 @@ class SyncProgress:
 
     @property
     def share(self) -> float | None:
-        """From 0 to 1; None while the amount of work is unknown."""
+        """The share done, from 0 to 1; None while the amount of work is unknown."""
         if not self.is_running:
             return 1.0
         total = sum(step.weight for step in self.streams)
@@ -136,7 +136,7 @@ class SyncProgress:
 
     @property
     def seconds_left(self) -> float | None:
-        """None while too little is done to say."""
+        """The estimated time left; None while too little is done to say."""
         if not self.is_running or not self.share or self.share < 0.02 or self.seconds < 1:
             return None
         return self.seconds * (1 - self.share) / self.share

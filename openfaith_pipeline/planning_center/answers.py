@@ -36,7 +36,7 @@ async def read_whole(response: httpx.Response) -> httpx.Response:
 
 
 def read_whole_now(response: httpx.Response) -> httpx.Response:
-    """The same of a synchronous client's."""
+    """Like `read_whole`, for a synchronous client."""
     if response.is_stream_consumed:
         return response
     body = _Body(response)

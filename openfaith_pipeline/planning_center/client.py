@@ -195,7 +195,7 @@ class PlanningCenterClient:
         return document
 
     def _body_of(self, response: httpx.Response, call: Call) -> dict[str, Any]:
-        """As `read_body`; a response about the resource itself also proves that the credentials were accepted."""
+        """Like `read_body`; a response about the resource itself also proves that the credentials were accepted."""
         try:
             body = read_body(response, call)
         except OpenFaithError as error:
@@ -249,7 +249,7 @@ class PlanningCenterClient:
 
 
 def _note_failure(error: Exception, status: int | None = None) -> None:
-    """In the span of the call, by kind alone: its text may quote the answer."""
+    """Note a failure in the call's span, by kind only: its text may quote the response."""
     answer = {"http.response.status_code": status} if status else {}
     get_current_span().add_event("attempt failed", {"error.type": type(error).__qualname__, **answer})
 

@@ -36,7 +36,7 @@ class Connections:
         self._idle: list[httpx.AsyncClient] = []
 
     async def request(self, method: str, url: str, **of_request: Any) -> httpx.Response:
-        """As httpx's, once a connection is free. Raises UnexpectedResponse for a response that is too large."""
+        """Like httpx's `request`, once a connection is free. Raises UnexpectedResponse if the response is too large."""
         async with self._free:
             client = self._idle.pop() if self._idle else self._open()
             try:

@@ -21,6 +21,6 @@ def event_named(name: str) -> Event | None:
 
 @cache
 def _streams_by_noun() -> Mapping[tuple[str, str], Stream]:
-    """By product and noun in event names; the first of several streams counts."""
+    """Streams by product and noun in event names; the first of several streams counts."""
     streams = reversed(tuple(STREAMS.values()))
     return {(stream.product.value, stream.event_noun or stream.vertex): stream for stream in streams}

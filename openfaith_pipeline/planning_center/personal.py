@@ -1,4 +1,4 @@
-"""Whose data Planning Center's records are, decided for each relationship to a person.
+"""The person that Planning Center's records are about, decided for each relationship to a person.
 
 Erased with a person: records that would be nothing without them, such as contact details, memberships, answers, notes.
 Kept without them: records that are also the church's own, gifts (or its totals would change) and attendance. These lose

@@ -20,7 +20,7 @@ def parse_url(base_url: str) -> httpx.URL:
 
 
 def normal_url(base_url: str) -> str:
-    """As `parse_url`, without a slash at its end."""
+    """Like `parse_url`, without a trailing slash."""
     return str(parse_url(base_url)).rstrip("/")
 
 

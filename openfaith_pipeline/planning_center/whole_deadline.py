@@ -13,7 +13,7 @@ import httpx
 
 
 class WholeDeadline:
-    """For the requests of one client, one after the other: `trace` is their extension of that name."""
+    """A deadline for the requests of one client, one at a time: `trace` is their extension of that name."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -83,7 +83,7 @@ WHERE carried.org_id = %(org_id)s AND carried.erasure_id = %(erasure_id)s AND ca
 
 @dataclass
 class ErasedAnew:
-    """Those erased again. orgs: erased whole. erasures: of people. counts: rows by org and place.
+    """The erasures that were repeated. orgs: erased whole. erasures: of people. counts: rows by org and place.
 
     has_marks: whether the database that was replaced had a table of marks.
     of_other_key: orgs with marks whose key is not the backup's: only those of their people who are in the backup stay

@@ -103,7 +103,7 @@ def remove_org(
 
 
 def tables_to_rewrite(counts: Iterable[str]) -> list[str]:
-    """The tables that an org was removed from, and those through which its pages came."""
+    """The tables that an org was removed from, and those its pages passed through."""
     return [*counts, *(f"{STAGING_SCHEMA}.{staging_table_name(stream)}" for stream in STREAMS.values())]
 
 

@@ -93,7 +93,7 @@ def write_person(export: PersonExport, path: Path, kind: Literal["json", "csv"])
 
 
 def _as_csv(rows: Rows) -> str:
-    """For people, who open it in a spreadsheet: no text is a formula, whoever wrote it."""
+    """CSV for people who open it in a spreadsheet: no text is a formula, whoever wrote it."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()

@@ -53,7 +53,7 @@ class Service:
 
     @property
     def hint(self) -> str:
-        """Where to read why it ended."""
+        """Where to find the reason why it ended."""
         return f"; see {self.log}" if self.log else ""
 
 
@@ -194,7 +194,7 @@ class Supervisor:
             self._report(f"{running.service.name}: {len(lines) - _MOST_ECHOED_LINES} more, see {running.service.log}")
 
     def _restart(self, running: _Running, code: int) -> None:
-        """Start a service that ended, at once where it is the first time, else after a pause."""
+        """Restart a service that ended: at once the first time, else after a pause."""
         service, now = running.service, time.monotonic()
         if running.starts_at is None:
             running.starts_at = now + self._pause(running, code, now)

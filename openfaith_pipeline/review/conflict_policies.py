@@ -79,7 +79,7 @@ def list_policies(connection: Connection[Any], org_id: str | None = None) -> lis
 def policies_by_field(
     connection: Connection[Any], org_id: str, edited: Iterable[tuple[str, str]]
 ) -> Mapping[str, Mapping[str, Policy]]:
-    """By table and field, the policy of each of these fields of the org."""
+    """The org's policy for each of these fields, by table and field."""
     known = list_policies(connection, org_id)
     found: dict[str, dict[str, Policy]] = {}
     for entity, field in edited:

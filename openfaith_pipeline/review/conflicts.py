@@ -25,7 +25,7 @@ class Decision(StrEnum):
 class Conflict:
     """One field of one entity. The values are people's data.
 
-    base: the value of the last sync before both changed it. source_changed_at: when the record did, by the source.
+    base: the value of the last sync before both changed it. source_changed_at: when the record changed at the source.
     edited_by: a user of OpenFaith, or of the database. sync_id: the sync that found it.
     decision: approved, rejected, or settled if it ended by itself; None while open.
     """
@@ -86,7 +86,7 @@ def forget_decided(connection: Connection[Any], older_than: timedelta) -> int:
 
 
 def waiting_conflicts(connection: Connection[Any], ids: Sequence[str]) -> list[Conflict]:
-    """Those that wait by these ids; UsageError if one of them does not."""
+    """The waiting conflicts with these ids; UsageError if one of them is not waiting."""
     found = list_conflicts(connection, ids=ids)
     missing = sorted(set(ids) - {each.id for each in found})
     if missing:

@@ -46,7 +46,7 @@ async def guard_of(connection: AsyncConnection[Any], org_id: str, stream: str) -
 
 
 def guards_of(connection: Connection[Any], org_id: str, streams: Iterable[str]) -> list[Guard]:
-    """As `guard_of`, of each stream."""
+    """Like `guard_of`, for each stream."""
     with connection.cursor(row_factory=class_row(Guard)) as cursor:
         found = (cursor.execute(_FIRST_SET, {"org": org_id, "stream": each, "any": ANY}) for each in streams)
         return [each.fetchone() or DEFAULT for each in found]

@@ -81,7 +81,7 @@ def show_conflicts(
     decided: Annotated[bool, Query(description="Decided ones too.")] = False,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[ConflictShown]:
-    """Those that wait, the oldest first, with both values, who changed OpenFaith's, when and since when they wait."""
+    """Waiting conflicts, oldest first, with both values, who changed OpenFaith's and when, and their age."""
     visitor.check_org(org_id)
     with request.app.state.pool.connection() as connection:
         found = list_conflicts(connection, org_id, with_decided=decided, limit=limit)
@@ -109,7 +109,7 @@ def decide(
 
 @router.get("/policies", summary="The policies of a church")
 def show_policies(request: Request, visitor: Reader, org_id: OrgId) -> list[PolicyShown]:
-    """Its own and those of all churches, the one that applies first at the top. Where none is set, the source wins."""
+    """The church's own policies and those of all churches, in order of precedence. If none is set, the source wins."""
     visitor.check_org(org_id)
     with request.app.state.pool.connection() as connection:
         return [PolicyShown.model_validate(each) for each in list_policies(connection, org_id)]

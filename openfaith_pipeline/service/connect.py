@@ -183,7 +183,7 @@ def _redirect_uri(request: Request) -> str:
         return f"{public_url.rstrip('/')}{_CALLBACK}"
     if is_local(request):
         return f"{str(request.base_url).rstrip('/')}{_CALLBACK}"
-    raise ConfigurationError(f"OPENFAITH_PUBLIC_URL is not set: {_SOURCE.title} would not find the way back here")
+    raise ConfigurationError(f"OPENFAITH_PUBLIC_URL is not set: {_SOURCE.title} could not redirect back here")
 
 
 def _take_turn(request: Request) -> None:

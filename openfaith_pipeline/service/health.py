@@ -118,7 +118,7 @@ def _revision(connection: Connection[Any]) -> str:
 
 
 def _dagster(connection: Connection[Any]) -> Literal["ok", "down", "unknown"]:
-    """From the heartbeat of Dagster's sensor daemon, which turns requests into runs, in Dagster's schema."""
+    """Dagster's health, by the heartbeat of its sensor daemon, which turns requests into runs, in Dagster's schema."""
     row = connection.execute("SELECT to_regclass('dagster.daemon_heartbeats') IS NOT NULL").fetchone()
     if row != (True,):
         return "unknown"

@@ -27,7 +27,7 @@ class _Ring:
 
 
 class Keyring:
-    """For one event loop. An org's secrets are kept for each source by itself."""
+    """Secrets cached for one event loop, for each org and source."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self.subscribers = Subscribers(database, clock)

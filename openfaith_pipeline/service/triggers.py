@@ -78,7 +78,7 @@ def _answer(request: Request, visitor: Visitor, call: Call, key: str | None) -> 
     try:
         procedure = _PROCEDURES.get(call.procedure)
         if procedure is None:
-            raise NothingHere(f"no mutation {call.procedure[:80]!r}; there is {', '.join(_PROCEDURES)}")
+            raise NothingHere(f"no mutation {call.procedure[:80]!r}; the mutations are {', '.join(_PROCEDURES)}")
         data = procedure(request, visitor, call.input, key)
     except (OpenFaithError, *DATABASE_TROUBLE) as error:
         told = problem(error)

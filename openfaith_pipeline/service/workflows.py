@@ -36,7 +36,7 @@ _INPUT: Final = {
 
 
 class Described(BaseModel):
-    """A workflow that can be started. scopes: which a key needs for that."""
+    """A workflow that can be started. scopes: those a key needs for that."""
 
     name: str
     description: str

@@ -281,7 +281,7 @@ class Editor:
         return [id for id in ids if id in living]
 
     def _living(self, shape: Shape, name: str, target: Target | None) -> Target | None:
-        """Another target in place of one that has been deleted."""
+        """A live target in place of one that has been deleted."""
         if target is None or shape.relation[name].merger_role or target[1] in self._church.table(target[0]):
             return target
         return self._any_living(target[0])

@@ -132,10 +132,10 @@ def foresee_rollback(database: Database, order: RollbackOrder, *, tell: Tell = l
 
 
 def _check(connection: Connection[Any], order: RollbackOrder) -> list[str]:
-    """The orgs concerned."""
+    """The orgs concerned. Raises UnknownSync or UsageError if the sync cannot be rolled back."""
     row = connection.execute("SELECT status FROM sync.syncs WHERE sync_id = %s", (order.sync_id,)).fetchone()
     if row is None:
-        raise UnknownSync(f"there is no sync {order.sync_id}; `openfaith-pipeline sync --json` and Dagster name them")
+        raise UnknownSync(f"there is no sync {order.sync_id}; `openfaith-pipeline syncs list` shows recent syncs")
     if row[0] == "rolled_back":
         raise UsageError(f"{order.sync_id} is already rolled back; its rollback is also a sync, and can be rolled back")
     if not order.is_over:

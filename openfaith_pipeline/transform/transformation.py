@@ -184,7 +184,7 @@ def compare_everything(
 
 
 def _follow(workspace: Workspace, state: changes.State) -> dict[str, TransformResult] | None:
-    """Apply the changes alone; None if everything has to be compared, and the notes are taken."""
+    """Apply only the noted changes; None if everything has to be compared, in which case the notes are taken."""
     if not state.is_noted:
         return {table: TransformResult(table, 0, 0, records, live) for table, (records, live) in state.totals.items()}
     workspace = replace(workspace, is_partial=True)

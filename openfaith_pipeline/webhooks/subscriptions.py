@@ -115,7 +115,7 @@ def receiver_url(settings: Settings, org_id: str, adapter: str) -> str:
     """URL for an org's deliveries. Raises ConfigurationError without a public URL."""
     if settings.public_url is None:
         raise ConfigurationError(
-            "OPENFAITH_PUBLIC_URL is not set: set it to the address under which Planning Center reaches the service"
+            "OPENFAITH_PUBLIC_URL is not set: set it to the address at which Planning Center reaches the service"
         )
     return f"{settings.public_url.rstrip('/')}{SOURCES[adapter].events_path}/{org_id}"
 

@@ -13,7 +13,7 @@ from openfaith_pipeline.workflows.definition import Activity, ActivityFailed, Ex
 
 
 class RebuildOrgPayload(Payload):
-    """The org, and how."""
+    """The org, and options of the rebuild."""
 
     orgId: str = Field(examples=["org_01k5t0w2m1e9qv4y8z3n7b6c5d"])  # noqa: N815 - camelCase on the wire
     dryRun: bool = Field(default=False, strict=True, description="Count the changes, and make none.")  # noqa: N815

@@ -21,7 +21,7 @@ def raw_tables_of_gifts() -> frozenset[str]:
 
 @cache
 def raw_tables_without_gifts() -> tuple[str, ...]:
-    """All others: the tables whose changes readers without giving may see."""
+    """Raw tables without gifts: readers without giving may see their changes."""
     names = (name for stream in STREAMS.values() for name in _raw_names(stream))
     return tuple(sorted({*names} - raw_tables_of_gifts()))
 

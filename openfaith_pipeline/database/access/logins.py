@@ -119,7 +119,7 @@ def remove_reader(database: Database, login: str) -> None:
     """Drop a login of one's own; its connections end at their next statement, which may no longer see anything."""
     known = {reader.login for reader in list_readers(database)}
     if login not in known or login in READERS:
-        raise UsageError(f"{login} is not a reader that can be removed; `db roles list` shows those that are")
+        raise UsageError(f"{login} is not a reader that can be removed; `db roles list` shows the readers")
     with database.connect() as connection:
         connection.execute("DELETE FROM sync.readers WHERE login = %s", (login,))
     with _administrator(database) as administrator:
@@ -131,7 +131,7 @@ def remove_reader(database: Database, login: str) -> None:
 def renew_password(database: Database, login: str) -> None:
     """Give a login of ours a new password; the old one opens nothing from now on."""
     if login not in {WRITER, *(reader.login for reader in list_readers(database))}:
-        raise UsageError(f"{login} is not a login of this database; `db roles list` shows them")
+        raise UsageError(f"{login} is not a login of this database; `db roles list` shows the readers")
     with _administrator(database) as administrator:
         if _of_the_server(administrator, login) is None:
             raise UsageError(f"the server has no role {login}: `db roles` creates it")
@@ -139,7 +139,7 @@ def renew_password(database: Database, login: str) -> None:
 
 
 def list_readers(database: Database) -> list[Reader]:
-    """All that are registered, by name."""
+    """All registered readers, by name."""
     with database.connect() as connection:
         rows = connection.execute(_LIST).fetchall()
     return [Reader(login, giving, everything, tuple(orgs), known) for login, giving, everything, orgs, known in rows]

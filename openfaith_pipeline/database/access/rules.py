@@ -35,7 +35,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Rules:
-    """One relation's.
+    """The rules of one relation.
 
     columns: role -> the columns that it may select, None for all. A role that is not in it may select nothing.
     policies: none for a view, which has the rights of those who query it.
@@ -46,7 +46,7 @@ class Rules:
 
 
 def rules_of_readers(canonical_schema: str, views_schema: str) -> dict[tuple[str, str], Rules]:
-    """By schema and name: every relation that readers see anything of."""
+    """Rules by schema and name, for every relation that readers see anything of."""
     return {
         **dict(_raw()),
         **dict(_canonical(canonical_schema)),
@@ -92,7 +92,7 @@ def _canonical(schema: str) -> Iterator[tuple[tuple[str, str], Rules]]:
 
 
 def _both(*, without: bool = False) -> dict[str, tuple[str, ...] | None]:
-    """All columns for readers; for those without giving only where it is not `without`."""
+    """All columns for readers; for readers without giving, all except `without`."""
     return {role: None for role in READERS if role == READER or not without}
 
 

@@ -254,7 +254,7 @@ def _pump(
 
 
 def _feed(path: Path, script: "subprocess.Popen[bytes]", progress: Progress) -> None:
-    """Where the file turns out to be damaged, pg_restore is ended, and with it the restore."""
+    """Feed the file to pg_restore; if it turns out to be damaged, end pg_restore and with it the restore."""
     assert script.stdin is not None  # noqa: S101 - it is a pipe
     done, is_whole = 0, False
     try:
