@@ -148,7 +148,7 @@ def _column(name: str, kind: str | None, relation: Relation, tests: Sequence[Any
 
 
 def _freshness(relation: Relation, settings: Settings) -> dict[str, Any]:
-    """Freshness by the oldest success of the streams behind it, without churches that are paused or may not read them."""
+    """Freshness by the oldest success of the streams behind it; paused or unreadable ones do not count."""
     streams = _streams(relation)
     if not streams:
         return {}

@@ -160,7 +160,7 @@ def test_an_org_goes_by_a_name_or_a_beginning_that_no_other_has(
     assert verb("org", "pause", "Grace").out == f"paused {other} (Grace)\n"
 
     code, shown = at_terminal("sync", "--all", *TABS)
-    assert (code, f"left out, for they are paused: Grace ({other})" in shown) == (0, True), shown
+    assert (code, f"left out because they are paused: Grace ({other})" in shown) == (0, True), shown
     code, shown = at_terminal("status")
     assert code == 0
     assert shown.index(connected) < shown.index(other), "a paused church is not in trouble, and comes last"

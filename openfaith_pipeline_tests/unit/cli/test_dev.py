@@ -31,6 +31,6 @@ def test_a_postgres_that_cannot_start_now_is_started_at_a_later_look(
         for _ in range(2):
             dev._look_after_database(database, stack)
     told = capsys.readouterr().err
-    assert "tried again: Postgres does not start: No space left on device" in told
+    assert "trying again: Postgres does not start: No space left on device" in told
     assert told.endswith("Postgres has been restarted\n")
     assert starts == []

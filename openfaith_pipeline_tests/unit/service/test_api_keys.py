@@ -42,7 +42,7 @@ def test_what_is_wrong_is_named_and_the_key_is_not(entry: str, words: str) -> No
 
 
 def test_names_are_each_ones_own() -> None:
-    with pytest.raises(ConfigurationError, match="one name"):
+    with pytest.raises(ConfigurationError, match="the same name"):
         keys("a:first", "a:second")
 
 
