@@ -30,7 +30,7 @@ def mark_of(salt: bytes, stream: str, record_id: str) -> bytes:
 
     stream: see `PersonalData.identity`.
     """
-    # Half a surrogate pair is no id, but a document may have one.
+    # Half a surrogate pair is not an id, but a document may have one.
     return hmac.digest(salt, f"{stream}\0{record_id}".encode("utf-8", "surrogatepass"), "sha256")
 
 
