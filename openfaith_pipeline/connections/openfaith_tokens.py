@@ -102,7 +102,7 @@ def write_token(connection: Connection[Any], schema: str, org_id: str, adapter: 
 def users_of_tokens(connection: Connection[Any], adapter: str) -> list[tuple[str, str, str]]:
     """Of each org that is read with a token of OpenFaith's: the org, the schema of OpenFaith's tables, and the user.
 
-    None where its members are not to be read.
+    None if its members are not to be read.
     """
     with connection.cursor(row_factory=tuple_row) as cursor:
         held = cursor.execute(_HELD, (adapter,)).fetchall()

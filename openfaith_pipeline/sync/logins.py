@@ -52,7 +52,7 @@ def _due(database: Database, adapter: str) -> list[Login]:
 
 
 def _link(database: Database, login: Login, adapter: str, client_factory: ClientFactory) -> str | None:
-    """The sync that made the edge; None where the person is in doubt."""
+    """The sync that made the edge; None if the person is in doubt."""
     person = asyncio.run(_read_person(database, login.org_id, adapter, client_factory))
     sync_id = str(uuid4())
     with database.connect() as connection:

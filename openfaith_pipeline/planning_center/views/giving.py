@@ -126,7 +126,7 @@ GIVING_BY_PERSON_YEAR: Final = View(
         "currency": "Currency of all amounts in the row.",
         "donations": "Number of donations; pending and failed ones are not counted.",
         **_MONEY,
-        "last_received_at": "When the last of these donations was received, UTC; null where all are pending.",
+        "last_received_at": "When the last of these donations was received, UTC; null if all are pending.",
         "last_received_at_local": "When the last of them was received, in the church's zone.",
     },
 )
