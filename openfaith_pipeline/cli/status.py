@@ -60,10 +60,7 @@ def show_status(
         described = [_describe(replace(each, streams=tuple(filter(wanted, each.streams)))) for each in statuses]
         terminal.print_json(described[0] if org_id else described)
     elif org_id:
-        is_told = _is_broken if failing else lambda stream: everything or not _is_empty(stream)
-        _print_detail(
-            statuses[0], list(filter(is_told, statuses[0].streams)), everything=everything, only_failing=failing
-        )
+        _print_detail(statuses[0], everything=everything, only_failing=failing)
     else:
         _print_overview(statuses, only_failing=failing)
 
@@ -154,9 +151,10 @@ def _last_success(status: OrgStatus) -> Any:
     return max((each.last_succeeded_at for each in status.streams if each.last_succeeded_at), default=None)
 
 
-def _print_detail(status: OrgStatus, told: Sequence[StreamStatus], *, everything: bool, only_failing: bool) -> None:
+def _print_detail(status: OrgStatus, *, everything: bool, only_failing: bool = False) -> None:
     numbers = ("rows", "quarantined")
-    told = sorted(told, key=lambda stream: (_BROKEN.get(stream.status, 5), stream.stream))
+    is_told = _is_broken if only_failing else lambda stream: everything or not _is_empty(stream)
+    told = sorted(filter(is_told, status.streams), key=lambda stream: (_BROKEN.get(stream.status, 5), stream.stream))
     shown = told if everything else _without_repetition(told)
     rows = [
         [

@@ -46,3 +46,15 @@ def test_streams_that_fail_for_one_reason_are_shown_thrice_and_counted(capsys: p
 
     _print_detail(status, everything=True)
     assert capsys.readouterr().out.count("nothing answers") == 9
+
+
+def test_a_church_in_which_no_stream_fails_is_not_one_that_was_never_synced(capsys: pytest.CaptureFixture[str]) -> None:
+    well, failing = stream("people.well", "succeeded", None, 5), stream("people.bad")
+    told = []
+    for streams in ((well,), (well, failing)):
+        status = OrgStatus(Org(ORG, "Grace", None), Health("connected", None, (), 0), streams)
+        _print_detail(status, everything=False, only_failing=True)
+        told.append(capsys.readouterr())
+    assert "people.well" not in told[0].out + told[1].out
+    assert "no stream of it fails" in told[0].err and "synced yet" not in told[0].err
+    assert "people.bad" in told[1].out and "no stream of it fails" not in told[1].err
