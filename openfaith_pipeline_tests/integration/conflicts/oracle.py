@@ -42,6 +42,7 @@ Changes = dict[Key, Change]
 class Oracle:
     """truth: the source's records, with `changed` and `gone`. rows: everything that a rollback may restore.
 
+    judged: by policy, whether the source won where both had changed a field.
     without_times: tables of records that have no time of their last change.
     """
 
@@ -52,6 +53,7 @@ class Oracle:
         self.policies: dict[tuple[str, str, str], str] = {}
         self.journal: list[tuple[str, str, Changes]] = []
         self.found = 0
+        self.judged: set[tuple[str, bool]] = set()
 
     def edit(self, record: Record, values: Mapping[str, Any], now: int, *, is_by_the_app: bool) -> None:
         """Somebody writes these fields of the row; OpenFaith's app says who and when in the row too."""
@@ -162,7 +164,10 @@ class Oracle:
             return value
         waiting = next((key for key in self.waiting(record.org) if key[1:3] == (record, field)), None)
         policy = self.policy(record.org, record.table, field)
-        if row is None or row[field] in (value, edit["base"]) or self._source_wins(record, edit, value, policy):
+        wins = self._source_wins(record, edit, value, policy)
+        if value != edit["base"]:
+            self.judged.add((policy, wins))
+        if row is None or row[field] in (value, edit["base"]) or wins:
             del self.rows[EDIT, record, field]
         elif policy == "ask" and value != edit["base"] and not source["gone"] and not is_deleted_by_person(row):
             self._ask(record, field, waiting)

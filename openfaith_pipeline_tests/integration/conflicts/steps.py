@@ -62,7 +62,9 @@ class Steps(World):
             case "rebuild":
                 self.rebuild(org)
             case "decide":
-                name = self.decide(org)
+                name = self.decide(
+                    self.random.choice([each for each in self.orgs if self.oracle.waiting(each)] or [org])
+                )
             case "roll_back":
                 name = self.roll_back(org)
             case "choose":
