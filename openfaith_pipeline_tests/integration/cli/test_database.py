@@ -86,7 +86,7 @@ def _restored_elsewhere(verb: Verbs, file: Path, key: tuple[str, str]) -> None:
     assert verb("db", "restore", str(file), *key, "--replace").code == 2, "nobody is there to say yes"
     assert restored.document["erased_again"]["has_marks"] is False
     replaced = verb("db", "restore", str(file), *key, "--replace", "--yes")
-    assert (replaced.code, "0 erasures of people made again" in replaced.err) == (0, True)
+    assert (replaced.code, "0 erasures of people repeated" in replaced.err) == (0, True)
     try:
         _sees(verb, ["org_a"])
         printed = verb("db", "psql", "--role", "reader", "--", "-Atc", "SELECT count(*) FROM openfaith.churches")

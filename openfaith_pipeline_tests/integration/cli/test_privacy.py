@@ -35,7 +35,7 @@ def test_a_person_is_exported_erased_and_lifted(
     assert verb("person", "export", connected, "7", "--out", str(out)).code == 0
     assert json.loads(out.read_text())["records"]["people.people"][0]["first_name"] == "Ann"
     again = verb("person", "export", connected, "7", "--out", str(out))
-    assert (again.code, "exists already" in again.err) == (2, True)
+    assert (again.code, "already exists" in again.err) == (2, True)
 
     unanswered = verb("person", "erase", connected, "7")
     assert (unanswered.code, "--yes" in unanswered.err, "pco_people.people" in unanswered.err) == (2, True, True)

@@ -39,9 +39,9 @@ def test_exports_are_whole_and_private(database: Database, simulator: SimulatorC
 
     person.write_text("mine")
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         write_person(export, person, "json")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         export_org(database, org_id, person, "json")
     assert (person.read_text(), sorted(tmp_path.iterdir())) == ("mine", before)
 
