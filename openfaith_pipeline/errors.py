@@ -18,13 +18,13 @@
     │   ├── InboxFull               too much of one org waits to be kept
     │   └── StreamBusy              another live sync holds the stream's lease
     ├── ConnectionRejected      the org must reconnect (credentials refused)
-    │   └── GrantDead               ... as the token endpoint itself says, which alone knows of an OAuth grant
+    │   └── GrantDead               the token endpoint, which alone knows the state of an OAuth grant, says so
     ├── UnavailableError        not an error of ours: the source withholds this; record it and continue
     │   ├── ProductNotGranted       401 with TRASH_PANDA, or a missing scope
     │   ├── StreamForbidden         403 in JSON: this user may not read this type
     │   └── PathNotFound            404 or 410: the path or record is not there
     ├── CheckFailed             a blocking check failed after publish, and that part was rolled back
-    ├── RollbackRefused         others changed the same rows since; carries which
+    ├── RollbackRefused         others changed the same rows since; names them
     ├── LeaseLost               another attempt took over; stop writing at once
     ├── UnexpectedResponse      a well-formed answer that breaks the contract; give up on the stream
     │   └── QueryRefused            400: it does not take this query; ask for less

@@ -12,8 +12,8 @@ FOLDER: Final = ".openfaith"
 def find_home() -> Path:
     """The nearest `.openfaith` in this directory or one above it; without one, the user's data directory.
 
-    The directory returned need not exist. One above that belongs to another user is passed by: anyone may make one in
-    /tmp, and must not choose by that the database of those who work below.
+    The directory returned need not exist. One above that belongs to another user is skipped: anyone can make one in
+    /tmp, and that must not decide which database the users below it get.
     """
     here = Path.cwd()
     above = (directory / FOLDER for directory in here.parents)

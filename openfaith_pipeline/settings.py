@@ -207,7 +207,7 @@ class Settings(BaseSettings):
         return self.db_host is None
 
     def run_url(self, run_id: str | None) -> str | None:
-        """The run's page in Dagster's UI, where the address of that is known."""
+        """The run's page in Dagster's UI, if the UI's address is known."""
         return f"{self.dagster_url.rstrip('/')}/runs/{run_id}" if self.dagster_url and run_id else None
 
     @property
@@ -228,9 +228,9 @@ def load_settings() -> Settings:
 
 
 def shared_variable(name: str) -> tuple[str, str] | None:
-    """A variable that other programs read too, as `HTTPS_PROXY`: the name by which it is set, and its value.
+    """The name and value of a variable that other programs read too, such as `HTTPS_PROXY`.
 
-    It may be in small letters, which win. None if it is unset or empty.
+    The name in small letters takes precedence. None if neither is set, or it is empty.
     """
     for found in (name.lower(), name):
         value = os.environ.get(found, "").strip()

@@ -1,4 +1,4 @@
-"""The sources joined: every stream there is, the mapping of its records and the views over them, of every source.
+"""All sources together: every stream, the mapping of its records and the views over them.
 
 Nothing outside a source's own room, its mapping and the simulator names a stream.
 """
@@ -101,7 +101,7 @@ def names_of_source(adapter: str) -> list[str]:
 
 
 def source_of(streams: Iterable[Stream]) -> Source:
-    """The one source that these streams are read from, the default one of none; ValueError if there are several."""
+    """The one source that these streams are read from, the default one if there are none; ValueError for several."""
     found = {stream.product.source.adapter for stream in streams} or {DEFAULT_SOURCE.adapter}
     if len(found) > 1:
         raise ValueError(f"streams of several sources: {', '.join(sorted(found))}")

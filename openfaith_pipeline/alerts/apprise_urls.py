@@ -67,7 +67,7 @@ class AppriseUrl:
 
 
 class _Quiet(logging.Handler):
-    """Takes the logs of Apprise and of its HTTP client for the block, so that no log of ours has a URL."""
+    """Captures the log of Apprise and its HTTP client during the block, so that no URL gets into our own log."""
 
     _LOGGERS: ClassVar = tuple(map(logging.getLogger, ("apprise", "urllib3")))
 

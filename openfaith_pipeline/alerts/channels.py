@@ -85,7 +85,7 @@ class Mail:
 
 
 def channels_of(settings: Settings) -> list[Channel]:
-    """The channels that are configured."""
+    """The configured channels."""
     channels: list[Channel] = []
     if settings.slack_webhook:
         channels.append(SlackWebhook(settings))

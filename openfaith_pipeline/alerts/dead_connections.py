@@ -1,4 +1,4 @@
-"""Dead connections: one alert for each, and one more if several die at once, which is rarely the churches' doing."""
+"""Dead connections: an alert for each, and another if several die at once, which is rarely the churches' doing."""
 
 from datetime import timedelta
 from typing import Any, Final

@@ -66,7 +66,7 @@ def raise_alert(
 ) -> bool:
     """Open an incident, or count another sighting of an open one. Returns True for a new one. The caller commits.
 
-    message: the event. mend: steps the reader can take. incident: needed where there can be several of one kind and
+    message: the event. mend: steps the reader can take. incident: needed if there can be several of one kind and
     org.
     """
     with connection.cursor(row_factory=scalar_row) as cursor:

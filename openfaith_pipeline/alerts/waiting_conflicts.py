@@ -1,4 +1,4 @@
-"""Conflicts: an org with many that wait for a decision is an incident."""
+"""Conflicts: an org with too many of them waiting for a decision is an incident."""
 
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ SELECT org_id, number FROM ({_WAITING}) AS many
 
 
 def watch_conflicts(connection: Connection[Any], most: int) -> list[str]:
-    """Open `conflicts_waiting` for each org with more than `most` that wait, and close it for the others.
+    """Open `conflicts_waiting` for each org with more than `most` waiting, and close it for the others.
 
     Returns the orgs whose alert is new. The caller commits.
     """

@@ -65,7 +65,10 @@ def _table(schema: str, table: str) -> sql.Identifier:
 
 
 def _wanted_changes(connection: Connection, org_id: str, schema: str) -> Iterator[Finding]:
-    """Changes that a transform would still make. Noted changes of canonical rows are by others."""
+    """Changes that a transform would still make.
+
+    Notes about canonical rows are dropped first: those changes were made by others, so they are differences.
+    """
     connection.execute(_OWN_NOTES, (org_id, CANONICAL_PREFIX))
     for is_full in (False, True):
         sync_id = f"verify {uuid4()}"
@@ -84,7 +87,7 @@ def _is_new(entry: Mapping[str, Any], schema: str, table: str) -> bool:
 
 
 def _finding(entry: Mapping[str, Any], schema: str, relinked: set[str], *, is_behind: bool) -> Finding | None:
-    """None for consequences of a lost link: the entity that would be recreated, and all that would name it."""
+    """None for consequences of a lost link: the entity that would be recreated, and all references to it."""
     place = entry["table_name"].removeprefix(f"{schema}.{CANONICAL_PREFIX}")
     key, after = entry["row_key"], entry["after"] or {}
     is_new = entry["action"] == "insert"

@@ -1,6 +1,6 @@
 """Rules of one canonical table of one org, each a few statements that count, without a request to the source.
 
-They say whether the table fits the raw tables and itself; the values in it are what a verification compares.
+They check that the table is consistent with the raw tables and in itself; a verification compares its values.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -49,7 +49,7 @@ WHERE edge."orgId" = %(org_id)s AND edge."deletedAt" IS NULL AND edge.metadata -
 
 @dataclass(frozen=True)
 class CanonicalRule:
-    """A check of one canonical table. applies_to: a table's name."""
+    """A check of one canonical table. applies_to: takes a table's name."""
 
     name: str
     description: str

@@ -115,7 +115,7 @@ def _finding(stream: Stream, row: Mapping[str, Any], is_behind: bool) -> Finding
 
 @cache
 def parent_columns(stream: Stream) -> tuple[str, ...]:
-    """Columns with the ids of the parents that its records are found under."""
+    """Columns with the ids of the parents under which the stream's records are found."""
     return tuple(dict.fromkeys(f"{name}_id" for way in stream.parent_ways for name in way))
 
 
@@ -143,7 +143,7 @@ async def rows_beside(
     parents: Collection[str],
     ids: Collection[str],
 ) -> list[str]:
-    """Live rows other than these ids: of the whole stream, or those with one of the parents in the column."""
+    """Ids of the stream's live rows other than these; if there is a column, only rows with one of the parents in it."""
     under = sql.SQL("{} = ANY(%(parents)s)").format(sql.Identifier(column)) if column else sql.SQL("true")
     cursor = await connection.execute(
         sql.SQL(

@@ -107,7 +107,7 @@ AND NOT EXISTS (SELECT FROM {members} AS m WHERE m."orgId" = edge."orgId"
 class DeadEnd:
     """A row that leads nowhere. place: the table. key: of the row, without the org.
 
-    stream, record_id: of the record that an entity is of, where the kind is NOT_AT_SOURCE or UNPROVEN.
+    stream, record_id: the entity's record, if the kind is NOT_AT_SOURCE or UNPROVEN.
     """
 
     kind: Kind
@@ -127,7 +127,7 @@ class DeadEnd:
 
 @dataclass(frozen=True)
 class DeadEnds:
-    """Finds them in one org. The connection gives rows as dictionaries."""
+    """Finds the dead ends of one org. The connection must return rows as dictionaries."""
 
     connection: Connection
     org_id: str

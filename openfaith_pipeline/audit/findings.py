@@ -121,7 +121,7 @@ class Finding:
         return _CANONICAL_WHY.get(self.kind, _WHY[self.kind]) if self.is_canonical else _WHY[self.kind]
 
     def mend(self, org_id: str) -> str:
-        """The command that mends it, or the advice where there is none."""
+        """The command that mends the difference, or advice if there is none."""
         if self.kind is Kind.JOURNAL_CUT:
             return _NO_VERB
         if self.kind in _REBUILT and not self.is_behind:

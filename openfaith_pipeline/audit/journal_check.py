@@ -1,7 +1,7 @@
-"""Rows compared with the journal: a row is as its entries left it, or somebody else changed it, or entries are lost.
+"""Rows compared with the journal: a row that differs from its entries was changed by others, or entries are lost.
 
-This costs no request, so every row is compared. Entries older than the journal's horizon are gone, and with them the
-images of rows that have not changed since: of these only the columns are compared that did.
+This costs no request, so every row is compared. Entries older than the journal's horizon are gone, so only
+columns that have changed since can be compared.
 """
 
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ class Suspect:
 
 
 async def find_suspects(connection: AsyncConnection[Any], org_id: str, stream: Stream) -> list[Suspect]:
-    """Rows of the stream that the journal does not account for."""
+    """Rows of the stream that differ from their journal entries, or lack some."""
     cursor = await connection.execute(_statement(stream), {"org_id": org_id, "table": stream.raw_table})
     return [Suspect(_finding(stream, row), _parents(stream, row["image"])) for row in await cursor.fetchall()]
 

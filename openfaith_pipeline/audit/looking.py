@@ -196,7 +196,7 @@ class Looking:
         return suspect.finding.as_kind(Kind.JOURNAL_CUT)
 
     async def _without_record(self, candidate: Candidate, outcome: Outcome) -> Finding | None:
-        """The finding where a request for the record shows nothing."""
+        """The finding for a record that no request shows."""
         suspect, finding = candidate.suspect, candidate.finding
         if outcome is Outcome.WITHHELD:
             return suspect.finding if suspect else None
@@ -212,7 +212,7 @@ class Looking:
             return bool(await rows_beside(connection, self.org_id, scope.stream, scope.column, scope.parents, ()))
 
     async def _of_others(self, findings: Sequence[Finding]) -> list[Finding]:
-        """The findings, with extra rows that are copies of another org's named as such."""
+        """The findings; extra rows that are copies of another org's rows are named as such."""
         extra = [each for each in findings if each.kind is Kind.EXTRA]
         if not extra:
             return list(findings)
@@ -225,7 +225,7 @@ class Looking:
         ]
 
     async def conclude(self) -> None:
-        """Number of rows and of compared records, and why a stream was not compared."""
+        """Record the numbers of rows and of compared records, and why a stream was not compared."""
         for name, part in self.parts.items():
             async with self.pool.connection() as connection:
                 part.row_count = await live_count(connection, self.org_id, STREAMS[name])
@@ -248,7 +248,7 @@ def _ways(stream: Stream, suspect: Suspect | None) -> dict[str, str]:
 
 
 async def together(tasks: Iterable[Any]) -> None:
-    """Run at once; raises the first error alone."""
+    """Run the tasks concurrently; raises the first error by itself, not in a group."""
     try:
         async with asyncio.TaskGroup() as group:
             for task in tasks:

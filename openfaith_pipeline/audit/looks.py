@@ -48,7 +48,7 @@ async def _of_route(pool: AsyncConnectionPool[Any], org_id: str, walk: Walk, rou
 
 
 def most_requests(looks: Sequence[Sequence[Look]]) -> int:
-    """Half of the requests that a sync which reads everything makes at least."""
+    """Half the minimum number of requests of a sync that reads everything."""
     return max(1, sum(map(len, looks)) // 2)
 
 
@@ -69,6 +69,6 @@ def choose(looks: Sequence[Sequence[Look]], budget: int, chance: random.Random) 
 
 
 def lists_alone(walk: Walk, stream: Stream) -> bool:
-    """Whether all records of the stream are listed at top level, so that the listings' totals are its number."""
+    """Whether all records of the stream are listed at top level, so that the listings' totals add up to all of them."""
     routes = [route for route in walk.routes if stream in route.streams]
     return bool(routes) and all(route.lead is stream and not route.placeholders for route in routes)

@@ -21,8 +21,8 @@ class Part:
     source_count: records at the source, None if only a `--full` verification counts them.
     row_count: live rows. compared: records whose contents were compared with the source.
     whole: whether every record was compared. withheld: why the source does not show it. incomplete: why no statement
-    can be made. is_asked: whether the source was asked for any of it. is_skipped: whether it could have been, and was
-    not, because a sample has its limits.
+    can be made. is_asked: whether any of it was requested. is_skipped: whether it was left out only because a sample
+    is limited.
     """
 
     row_count: int = 0
@@ -84,7 +84,7 @@ class Verification:
 
     @property
     def has_compared_nothing(self) -> bool:
-        """Whether the source was asked for none of the streams, although it has some."""
+        """Whether no stream was requested, although the source has some."""
         is_any_asked = any(part.is_asked for part in self.streams.values())
         return not is_any_asked and bool(self.withheld or self.skipped)
 
@@ -103,7 +103,7 @@ class Verification:
         return sum(part.compared for part in self.streams.values())
 
     def described(self) -> dict[str, Any]:
-        """The report as JSON has it."""
+        """The report in its JSON form."""
         return {
             "verification_id": self.verification_id,
             "org_id": self.org_id,

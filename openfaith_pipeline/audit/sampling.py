@@ -1,4 +1,4 @@
-"""A sample of the source: some looks, the totals of listings, and the ids of a listing whose total does not fit."""
+"""A sample of the source: some looks, the totals of listings, and the ids of a listing if its total differs."""
 
 import random
 from collections import defaultdict

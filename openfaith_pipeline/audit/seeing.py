@@ -11,7 +11,7 @@ from openfaith_pipeline.catalog.walk import Record, Route, id_of
 
 
 class Scope(NamedTuple):
-    """Rows of a stream whose records the source has all shown: `ids`.
+    """Rows of a stream for which the source has shown all records: `ids`.
 
     column, parents: only rows with one of these parents in the column; None for all rows.
     """
@@ -45,7 +45,7 @@ def sight_of(look: Look, shown: Shown) -> Sight:
 
 
 def _of_lead(look: Look, ids: frozenset[str], *, is_whole: bool) -> Iterator[Scope]:
-    """The lead's own rows, where one listing shows all of them."""
+    """The scope of the lead's own rows, if one listing shows all of them."""
     lead, routes = look.route.lead, [route for route in look.walk.routes if route.lead is look.route.lead]
     is_alone = sum(route.path == look.route.path for route in routes) == 1
     if not is_whole or not is_alone or look.route.refusal:
@@ -60,7 +60,7 @@ def _of_lead(look: Look, ids: frozenset[str], *, is_whole: bool) -> Iterator[Sco
 
 
 def _of_carried(route: Route, shown: Sequence[Any]) -> Iterator[Scope]:
-    """Rows of included streams under the records that name all of theirs."""
+    """Scopes of included streams: their rows under the records that name all of their included ones."""
     for each in route.carried:
         column = f"{each.relationship}_id"
         if column not in each.stream.columns or each.stream.belongs_to.get(each.relationship) != each.parent.name:

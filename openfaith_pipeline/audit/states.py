@@ -21,7 +21,7 @@ FROM sync.stream_states AS state WHERE state.org_id = %s
 
 @dataclass(frozen=True)
 class StreamState:
-    """broken: records in quarantine as a whole, which are not rows."""
+    """State of one stream. broken: number of records that are quarantined whole and therefore have no row."""
 
     stream: str
     availability: str
@@ -39,8 +39,8 @@ class StreamState:
     def is_behind(self, stream: Stream, changed_at: datetime | None) -> bool:
         """Whether a change of that time could not be read yet by the syncs so far.
 
-        A stream with a cursor has been read up to its watermark; another one when its last reading began, or, where it
-        is read only below records that changed, when it was last read whole.
+        A stream with a cursor has been read up to its watermark; another one when its last reading began, or, if it is
+        read only below records that changed, when it was last read whole.
         """
         if changed_at is None:
             return False

@@ -128,7 +128,7 @@ class _Verifying:
         if self.extent.is_full:
             await WholeReading(looking).run(walks)
         else:
-            # Not for secrets: a sample that anybody may repeat.
+            # Not a secret: anybody may repeat the sample.
             await Sampling(looking, walks).run(looks, random.Random(self.extent.seed))  # noqa: S311
         await looking.look_again()
         await looking.conclude()

@@ -1,4 +1,4 @@
-"""The whole source, read as a sync that reads everything reads it, and compared page by page."""
+"""The whole source, read like a full sync and compared page by page."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -38,7 +38,7 @@ class WholeReading:
             self.looking.watching.step(walk.streams[0].name)
 
     async def _read_or_reduce(self, walk: Walk) -> Walk | None:
-        """None once it is read; otherwise the part of the walk that can still be read."""
+        """Read the walk. Returns None if that worked, otherwise the part of the walk that can still be read."""
         place = _Place()
         try:
             await self._read_until_sure(walk, place)

@@ -57,7 +57,7 @@ def described_table(table: CanonicalTable) -> str:
 
 
 def described_column(table: CanonicalTable, name: str) -> str:
-    """The column's comment: its source, by stream where they differ."""
+    """The column's comment: its source, listed by stream if they differ."""
     fed = {entity.stream.name: described(entity.columns[name]) for entity in table.entities if name in entity.columns}
     if len(fed) == len(table.entities) and len(set(fed.values())) == 1:
         return fed.popitem()[1]

@@ -85,7 +85,7 @@ class Folder:
 
     @cached_property
     def entity(self) -> Entity:
-        """The folder as the row it is."""
+        """The folder in the form of an Entity."""
         own: dict[str, Rule] = {"name": self.name, "folderType": Constant(self.type or self._own_type)}
         if self.parent:
             own["parentFolderId"] = Reference(self.parent)

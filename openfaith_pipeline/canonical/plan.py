@@ -23,7 +23,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """A source's types in OpenFaith's terms; types are words of one text.
+    """A source's types in OpenFaith's terms. Several types are given as one text, separated by blanks.
 
     forms: the plan, by product. not_yet: the types that no declaration has yet, by product.
     differences: by product, the types that deliberately take another form, and why.
@@ -43,7 +43,7 @@ class Plan:
         return type_ in self.not_yet.get(product, "").split()
 
     def reason(self, product: Product, type_: str) -> str:
-        """Why the type takes another form than planned; '' where it takes that."""
+        """Why the type deliberately takes another form than planned; '' if it does not."""
         return self.differences.get(product, {}).get(type_, "")
 
 

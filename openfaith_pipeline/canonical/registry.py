@@ -31,7 +31,7 @@ _D = TypeVar("_D", bound=Declaration)
 
 @dataclass(frozen=True)
 class CanonicalColumn:
-    """A column that declarations feed. default: stands in where the source has nothing; the column is not null then."""
+    """A column that declarations feed. default: used if the source has no value; the column is then not null."""
 
     name: str
     kind: ColumnType
@@ -80,7 +80,7 @@ class Model:
 
     @cached_property
     def known(self) -> Mapping[str, Entity]:
-        """The entity that the records of a stream are, by stream, aliases among them."""
+        """By stream, the entity that its records become; streams of aliases are included."""
         return {**self.entities, **{name: self.entities[alias.of.name] for name, alias in self.aliases.items()}}
 
     @cached_property
@@ -166,7 +166,7 @@ class Model:
                 yield f"{entity.stream.name} names records of {stream.name} by {key!r}, which are not entities"
 
     def _problems_of_edges(self) -> Iterator[str]:
-        """One key would stand for the edges of two kinds, and the one's metadata for the other's."""
+        """Kinds of edges that share a key: an edge of one kind would have the metadata of the other."""
         kinds: dict[tuple[frozenset[str], str], Relationship] = {}
         for each in self.relationships:
             for type_ in each.types if each.is_edge else ():

@@ -14,7 +14,7 @@ class Relationship:
 
     key: `relationshipKey`. owner, target: the entities at its ends.
     near, far: the columns that name the two records.
-    links: the table of links the columns are in, where the relationship is a to-many one; else the raw table.
+    links: the table of links the columns are in, if the relationship is a to-many one; else the raw table.
     type_column, type: the condition on a relationship that names records of several types.
     edge: the declaration, where the rows are records of their own rather than the owner's.
     is_edge: false for a reference in a column, which makes no edge.
@@ -109,7 +109,7 @@ def of_edge(edge: Edge, known: Known) -> Iterator[Relationship]:
 
 
 def _targets(stream: Stream, relationship: str, known: Known) -> Iterator[tuple[Entity, str]]:
-    """The entities that the relationship may name, each with the type by which it does, '' where there is one only."""
+    """The entities that the relationship may name, each with the type by which it does, '' if there is only one."""
     if relationship not in stream.belongs_to:
         return
     target = stream.belongs_to[relationship]

@@ -1,7 +1,7 @@
 """Value rules: how a value of a source record becomes a canonical one, as data that can be read in both directions.
 
 `transform/values.py` compiles each to SQL; `source_values` reads it backwards. A rule takes up its `attributes`, which
-then become no custom fields. `default` stands in where the source has nothing, for columns that may not be null.
+then become no custom fields. `default` is used if the source has no value, for columns that may not be null.
 `is_lossy`: the rule cannot hold every value; where it gives null, its attributes become custom fields after all.
 """
 
@@ -108,7 +108,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Matching:
-    """The text where all of it matches the pattern (a POSIX regular expression without anchors), upper-cased if so."""
+    """The text, if all of it matches the pattern (a POSIX regular expression without anchors), upper-cased if so."""
 
     attribute: str
     pattern: str

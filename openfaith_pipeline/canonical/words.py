@@ -14,7 +14,7 @@ _ONE_VALUE: Final = (Take, FirstOf, Choice, Matching, Money, Day, Phone)
 
 
 def words_of_column(table: CanonicalTable, name: str) -> Words:
-    """The meaning where all streams agree on it, then the source; the mark is the strictest of the sources'."""
+    """The meaning, if all streams agree on it, then the source; the mark is the strictest of the sources'."""
     rules = [(entity.columns[name], entity.stream) for entity in table.entities if name in entity.columns]
     meanings = {_meaning(rule, stream) for rule, stream in rules}
     source = described_column(table, name)

@@ -40,7 +40,7 @@ class Listed(NamedTuple):
 
 
 def find_doubts(walk: Walk, end: End, listed: Mapping[str, Listed], *, must_be_exact: bool) -> dict[str, Doubt]:
-    """Reasons for which a walk read to its end does not prove a stream complete, by stream.
+    """Reasons why a walk read to its end does not prove a stream complete, by stream.
 
     A doubt about a listing applies to all streams included in it. A doubt about an included stream is its own.
     listed: by stream.

@@ -72,7 +72,7 @@ class Connector(Protocol):
         """The cheapest request whose answer names the church."""
 
     async def read_user(self, client: Client) -> tuple[str, str] | None:
-        """The stream and the id of the record of the person whose credentials they are, by one request.
+        """The person who owns the credentials, as stream and record id; takes one request.
 
         None if the answer does not say.
         """

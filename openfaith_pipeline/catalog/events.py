@@ -56,10 +56,10 @@ class WebhookDialect(Protocol):
         """Whether the signature is the body's under the secret, in constant time."""
 
     def account_in(self, body: bytes) -> str | None:
-        """The source's id of the church an unverified body names: good for finding secrets to try, nothing else."""
+        """The source's id of the church in an unverified body. Use it only to find the secrets to try."""
 
     def read_envelope(self, body: bytes, org_id: str, event: str, sent_at: str = "") -> list[Incoming]:
-        """The events in a body, all of the name whose secret signed it, whatever name they give themselves.
+        """The events in a body. All get the name whose secret signed it, whatever names they have in the body.
 
         Unreadable deliveries are kept as well, the body whole and once, for people to look at.
         """
@@ -101,7 +101,7 @@ class Subscriptions(Protocol):
 
 
 def moment_of(value: Any) -> datetime | None:
-    """A time in UTC within the range of both Postgres and Python; None for anything else."""
+    """The time in UTC, if it is within the range of both Postgres and Python; None for anything else."""
     try:
         moment = datetime.fromisoformat(value)
         moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)

@@ -8,7 +8,7 @@ from openfaith_pipeline.catalog.stream import Stream
 
 @dataclass(frozen=True, kw_only=True)
 class Personal:
-    """Part of a stream's records in a person's data.
+    """The part that a stream's records have in a person's data.
 
     A relationship that is not in `erased_with` only names a record: when that record is erased, the reference is
     removed and the rest of this record stays.
@@ -50,7 +50,7 @@ class PersonalData:
         return any(stream.name == name for stream in self.people)
 
     def identity(self, name: str) -> str:
-        """The stream by whose ids the records of stream `name` are known: of every product's people, one."""
+        """The stream whose ids identify the records of stream `name`; it is the same one for every product's people."""
         return self.person.name if self.is_person(name) else name
 
 

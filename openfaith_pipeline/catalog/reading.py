@@ -202,7 +202,7 @@ class Reader(Protocol):
         """A route for the stream's records with everything that can be included."""
 
     def brought_with(self, stream: Stream) -> list[Stream]:
-        """The stream and those whose records are included with its records."""
+        """The stream, and the streams of the records that are included with its own."""
 
     def brings_more(self, stream: Stream) -> bool:
         """Whether a request for the record brings data that its webhook payload lacks."""

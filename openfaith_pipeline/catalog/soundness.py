@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def problems_of(stream: "Stream") -> Iterator[str]:
-    """Reasons for which the declaration cannot hold; none for a sound one."""
+    """Contradictions in the declaration; none if it is sound."""
     yield from _path_problems(stream)
     yield from _cursor_problems(stream)
     yield from _relationship_problems(stream)

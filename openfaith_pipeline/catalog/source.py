@@ -34,7 +34,7 @@ class Source:
     account_type: the type of the one record that stands for the whole org, which every other record belongs to.
     applications_url: where a user makes credentials. rate_limit: of one connection, until a response gives another.
     query: parameters that request related records with a listing, each by the dotted relationships that lead to it, and
-        by type the attributes and relationships to show, where that are not the usual ones.
+        by type the attributes and relationships to show, if those are not the usual ones.
     """
 
     adapter: str
@@ -92,7 +92,7 @@ class Product(Protocol):
 
     @property
     def api_version(self) -> str:
-        """The version of the API that its declarations were written against."""
+        """The version of the API that the product's declarations were written for."""
 
     @property
     def dictionary(self) -> Dictionary:
@@ -100,11 +100,11 @@ class Product(Protocol):
 
     @property
     def hides_what_is_forbidden(self) -> bool:
-        """Whether it answers with no rows, rather than refusing, where the user may not read."""
+        """Whether the product returns no rows, instead of refusing, if the user may not read."""
 
     @property
     def holds_gifts(self) -> bool:
-        """Whether its records are of gifts; readers without giving see none of them."""
+        """Whether the product's records are gifts; readers without giving see none of them."""
 
     def reference_url(self, vertex: str) -> str:
         """The public page that documents a type."""

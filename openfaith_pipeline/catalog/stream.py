@@ -339,7 +339,7 @@ class Stream:
         """All typed columns besides `id`, in table order.
 
         A relationship and an attribute with the same column (`person_to_keep` and `person_to_keep_id`) share it; the
-        relationship's value is preferred, the attribute's is used where there is none.
+        relationship's value is preferred, the attribute's is used if there is none.
         """
         relationships = dict.fromkeys(self.relationship_columns, ColumnType.TEXT)
         attributes = {name: kind for name, kind in self.attributes.items() if name not in relationships}

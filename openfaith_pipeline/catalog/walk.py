@@ -243,7 +243,7 @@ class Walk:
         return [each for route, ended in pairs if stream in route.streams for each in ended.left_out]
 
     def reached(self, lead: Stream, end: "End") -> str | None:
-        """The cursor up to which every change of the lead was read; None unless a single listing gives it."""
+        """The cursor up to which every change of the lead was read; None unless it comes from a single listing."""
         if sum(route.lead is lead and not route.placeholders for route in self.routes) > 1:
             return None
         return next((each.reached for each in reversed(self.ends_of(lead, end)) if each.reached), None)

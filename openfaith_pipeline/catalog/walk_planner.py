@@ -10,7 +10,7 @@ from openfaith_pipeline.catalog.stream import Strategy, Stream
 from openfaith_pipeline.catalog.walk import Carried, Route, Walk
 
 _NEVER_WHOLE = frozenset({Strategy.INCREMENTAL, Strategy.ORDERED, Strategy.APPEND, Strategy.FILTERED})
-_MANY = 10  # parents above which visiting all of them each time costs more than it finds
+_MANY = 10  # with more parents, visiting all of them each time costs more than it finds
 _READ_BY_WINDOWS = frozenset({Strategy.INCREMENTAL, Strategy.APPEND})
 
 

@@ -47,7 +47,7 @@ class Dictionary:
     """The descriptions of one product.
 
     tables: by table. attributes: by table and attribute; a relationship's are under its column. common: by attribute,
-    where the table has no description of its own for it.
+    if the table has no description of its own for it.
     """
 
     tables: Mapping[str, str] = field(default_factory=dict)

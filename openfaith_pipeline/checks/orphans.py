@@ -14,7 +14,7 @@ _LOST: Final = """
 SELECT count(*) AS number, (array_agg(id ORDER BY length(id), id))[:%(most)s] AS examples FROM {table}
 WHERE org_id = %(org_id)s AND _deleted_at IS NULL AND {is_lost}
 """
-# Of a parent stream without rows nothing is known.
+# If a parent stream has no rows, nothing is known of the parents.
 _IS_LIVE: Final = """
 ({column} IS NOT NULL AND (NOT EXISTS (SELECT FROM {parents} AS parent WHERE parent.org_id = {rows}.org_id)
  OR EXISTS (SELECT FROM {parents} AS parent
@@ -50,7 +50,7 @@ def find_orphaned(connection: Connection[Any], org_id: str, stream: Stream, most
 
 
 def _is_live(stream: Stream, column: sql.Composable, parent: str | None) -> sql.Composable:
-    """SQL: the parent is there; one of a kind that is not known counts as such."""
+    """SQL: whether the parent is live; a parent of an unknown type counts as live."""
     if parent is None:
         return sql.SQL("{} IS NOT NULL").format(column)
     return sql.SQL(_IS_LIVE).format(rows=raw_name(stream), column=column, parents=raw_name(STREAMS[parent]))

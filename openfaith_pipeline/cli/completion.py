@@ -32,7 +32,7 @@ class _Word(str):
 
 
 def complete_org(incomplete: str) -> Iterator[tuple[str, str]]:
-    """The ids that begin with this, each with its church's name; or the names of churches that begin with it.
+    """Org ids that begin with the typed text, each with its church's name; or church names that begin with it.
 
     A name with characters that a shell may act on is not offered: such a church goes by its id.
     """
@@ -58,7 +58,7 @@ def complete_product(incomplete: str) -> Iterator[str]:
 
 
 def _as_word(name: str) -> str | None:
-    """The name as the shell needs it to make one word of it; None if that cannot be."""
+    """The name, quoted so that the shell reads it as one word; None if that is impossible."""
     environment = environment_with()
     match environment.get(_SHELL):
         case "complete_bash":
@@ -76,7 +76,7 @@ def _position(environment: dict[str, str]) -> int:
 
 
 def _quoted(name: str, quote: str) -> str:
-    """quote: that with which the word begins; bash adds the closing one."""
+    """quote: the one at the beginning of the word; bash adds the closing one."""
     if quote == '"':
         return name
     return name.replace("'", r"'\''") if quote == "'" else _SPECIAL.sub(r"\\\g<0>", name)

@@ -198,7 +198,7 @@ def _await_answer(database: Database, seconds: int) -> None:
 
 
 def _health(settings: Settings, server: ServerState | None) -> tuple[bool, bool | None, bool | None]:
-    """Whether it answers, its tables are up to date, and its user is a superuser (None if unknown)."""
+    """Whether the database answers, its tables are up to date, and its user is a superuser (None if unknown)."""
     if server and not server.is_running:
         return False, None, None
     try:

@@ -100,7 +100,7 @@ def _choose_churches(settings: Settings, people: Sequence[int] | None, rate_limi
 
 
 def _program() -> str:
-    """This program as it can be typed here: its name where PATH has it, else its path."""
+    """How to type this program here: by its name if it is in PATH, else by its path."""
     program = Path(sys.executable).with_name("openfaith-pipeline")
     return program.name if shutil.which(program.name) == str(program) else _shortened(program)
 

@@ -141,7 +141,7 @@ def _service(demo: DemoChurches, settings: Settings) -> Service:
 
 
 def is_answering(demo: DemoChurches) -> bool:
-    """Whether these very churches answer there, and not another program."""
+    """Whether the simulator of exactly these churches answers there, and not another program."""
     try:
         answering = SimulatorClient(demo.url, seconds=_LOOK_SECONDS).churches()
         found = {(church["org_id"], church["people"]) for church in answering}

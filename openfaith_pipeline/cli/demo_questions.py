@@ -40,7 +40,7 @@ def _answer(
 
 
 def _has_views(connection: Connection[Any], schema: str) -> bool:
-    """False on a Postgres too old for them."""
+    """Whether all views exist: a Postgres may be too old for them."""
     found = "SELECT count(*) FROM pg_views WHERE schemaname = %s AND viewname = ANY(%s)"
     return connection.execute(found, (schema, list(VIEWS))).fetchone() == (len(VIEWS),)
 

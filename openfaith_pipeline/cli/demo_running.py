@@ -1,4 +1,4 @@
-"""The demo's simulator, started by the verb that reads from it, where it does not run already."""
+"""The demo's simulator, started by the verb that reads from it, unless it is running already."""
 
 import asyncio
 import fcntl
@@ -26,14 +26,14 @@ _Result = TypeVar("_Result")
 def run_at_source(
     database: Database, org_ids: Collection[str], work: Callable[[], Coroutine[Any, Any, _Result]]
 ) -> _Result:
-    """Run work that reads from, or writes to, the source of these orgs. Every verb does it by this function."""
+    """Run work that reads from, or writes to, the source of these orgs. Every verb uses this function for it."""
     with demo_answers(database, org_ids):
         return asyncio.run(work())
 
 
 @contextmanager
 def demo_answers(database: Database, org_ids: Collection[str]) -> Iterator[None]:
-    """Have the churches of the demo answer for the block, where some of these orgs are among them.
+    """Keep the demo's simulator running during the block, if some of these orgs are its churches.
 
     Verbs that run at the same time share a simulator; the one that started it stops it when the last has ended.
     """

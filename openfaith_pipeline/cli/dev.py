@@ -154,7 +154,7 @@ def _look_after_database(database: Database, stack: ExitStack) -> None:
 
 
 def _restart_database(database: Database, stack: ExitStack) -> None:
-    """Start the embedded server again; where it cannot start now, as on a full disk, the next look tries again."""
+    """Start the embedded server again; if that fails, as on a full disk, the next look tries again."""
     try:
         stack.enter_context(open_database(database.settings))
     except (ConfigurationError, DatabaseUnavailable) as error:

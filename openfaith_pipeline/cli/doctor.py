@@ -137,7 +137,7 @@ def _examine(database: Database, report: Report, org: str | None, *, is_offline:
 
 
 def _answering(database: Database, orgs: Sequence[Org], *, is_offline: bool) -> AbstractContextManager[None]:
-    """The demo's churches answer, if any request will be made."""
+    """Keep the demo's simulator running during the block, if any request will be made."""
     try:
         is_wanted = not is_offline and bool(orgs) and may_be_subscribed(database)
     except TROUBLE:  # which the examination will say
@@ -157,7 +157,7 @@ def _orgs(examination: Examination, connection: psycopg.Connection[Any], org: st
 def _repair(
     database: Database, report: Report, *, dry_run: bool, yes: bool, is_offline: bool
 ) -> tuple[Order, list[OrgRepair]]:
-    """Mend the OpenFaith tables of the orgs with something to mend; the report then has those that are left."""
+    """Mend the OpenFaith tables of orgs with repairable findings; the report then has the remaining ones."""
     repairable = [each for each in report.findings if each.kind.is_repairable]
     org_ids = list(dict.fromkeys(each.org_id for each in repairable if each.org_id))
     are_gone = [each.org_id for each in repairable if each.org_id and each.kind.name == "deletes_unmarked"]

@@ -238,7 +238,7 @@ def _request(
     *,
     with_deleted: bool,
 ) -> Iterator[_Request]:
-    """An export as the options say, on the database as a login that only reads if one is named."""
+    """The export that the options describe. If a role is named, the database is read as that login."""
     settings = load_settings()
     selection = select(settings, names or ["views"])
     # A reader may be the configured user: it sees neither the schema's version nor a reason to.

@@ -20,7 +20,7 @@ _PAGES: Final = {"service": "/health", "webserver": "/server_info"}
 
 
 class Role(StrEnum):
-    """A role of a deployment."""
+    """A process of a deployment."""
 
     SERVICE = "service"
     WEBSERVER = "webserver"

@@ -1,4 +1,4 @@
-"""Verbs that may make a home, and report where it is."""
+"""Open the database for verbs that may create a home, and report the home's location."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -21,8 +21,8 @@ _LONGEST_WORD: Final = 48
 class Listing:
     """Rows of plain text under their columns.
 
-    numbers: columns that are aligned to the right. first_to_go: columns that are left out, in this order, where the
-    terminal is too narrow; then prose is wrapped, and then lines are longer than the terminal is wide.
+    numbers: columns that are aligned to the right. first_to_go: columns to leave out, in this order, if the
+    terminal is too narrow. If that is not enough, prose is wrapped; after that, lines exceed the terminal's width.
     """
 
     columns: Sequence[str]

@@ -117,7 +117,7 @@ def _found(database: Database, name: str) -> tuple[str, str, bool]:
 
 @contextmanager
 def _ended(database: Database, org_id: str) -> Iterator[None]:
-    """Pause the org, so that nothing new begins, and end its subscriptions; where it is busy it goes on as it was."""
+    """Pause the org, so that nothing new begins, and end its subscriptions; a busy org is resumed."""
     with database.connect() as connection:
         was_paused = get_org(connection, org_id).paused_at is not None
         pause_org(connection, org_id)

@@ -73,7 +73,7 @@ def _remove(database: Database, org_id: str) -> None:
 
 
 def end_subscriptions(database: Database, org_id: str, adapter: str) -> LeftOver:
-    """Delete our subscriptions of a church that is about to go; where there are none, the source is not reached."""
+    """Delete our subscriptions of a church that is about to be removed; without any, no request is made."""
     with database.connect() as connection:
         reached = [org_id] if subscriptions_of(connection, org_id, adapter) else []
     return run_at_source(database, reached, lambda: let_go(database, org_id, adapter))

@@ -20,7 +20,7 @@ _PART_OF_THE_TIME: Final = 20
 
 @dataclass(frozen=True)
 class Outlook:
-    """share: from 0 to 1. seconds_left, share: None if nothing is known of how long these streams take."""
+    """Progress of a sync. share: from 0 to 1. share, seconds_left: None if too few of its streams were read before."""
 
     ended: int
     streams: int
@@ -31,7 +31,7 @@ class Outlook:
 
 
 def outlook_of(progress: SyncProgress) -> Outlook:
-    """The sync's own figures; the work of a first sync is not known in advance."""
+    """The sync's outlook; without share and time left if too few of its streams were read before."""
     known = sum(step.expected_requests is not None for step in progress.streams)
     is_known = 2 * known >= len(progress.streams)
     ended = sum(not step.is_open for step in progress.streams)
@@ -58,7 +58,7 @@ def outlook_in_words(outlook: Outlook) -> str:
 
 
 class Watch:
-    """Looks up how far the sync is that it follows, and shows that; a database that does not answer is passed over."""
+    """Looks up and shows the progress of the sync that it follows; skips a look while the database does not answer."""
 
     def __init__(self, database: Database, show: Callable[[Outlook], None], *, every_seconds: float = 1.0) -> None:
         self._database = database

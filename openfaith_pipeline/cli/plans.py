@@ -123,7 +123,7 @@ def print_plan(sync_id: str, org: Org, plan: OrgPlan, *, show_values: bool) -> N
 
 
 def _result(result: StreamResult | None) -> dict[str, Any]:
-    """Empty for a stream that only changes through other streams' records."""
+    """The stream's result in JSON form; `touched` if the stream changes only through other streams' records."""
     if result is None:
         return {"status": "touched"}
     described = asdict(result)

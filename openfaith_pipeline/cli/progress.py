@@ -145,7 +145,7 @@ class Shown:
 
 @contextmanager
 def shown_progress(database: Database, names: Mapping[str, str], *, is_verbose: bool = False) -> Iterator[Shown]:
-    """Progress in the form that fits stderr. `watch.follow` has it say how far the sync as a whole is."""
+    """Progress in the form that fits stderr. With `watch.follow` it also shows the progress of the whole sync."""
     console = messages()
     if not console.is_terminal:
         yield from _plain(database, console, names, is_verbose=is_verbose)

@@ -78,7 +78,7 @@ def rollback(
 def _order(
     database: Database, sync_id: str, org: str | None, on_conflict: OnConflict
 ) -> tuple[RollbackOrder, dict[str, str]]:
-    """With the names of the orgs by id."""
+    """The order, and the names of all orgs by id."""
     with database.connect() as connection:
         org_id = only_org_id(connection, org)
         names = {each.org_id: each.name for each in list_orgs(connection)}
@@ -87,7 +87,7 @@ def _order(
 
 
 def _named_when_refused(act: Callable[[], list[OrgRollback]], *, as_json: bool) -> list[OrgRollback]:
-    """Its result; for a refusal, the JSON contains the conflicting rows."""
+    """Call `act` and return its result; if it is refused, the JSON contains the conflicting rows."""
     try:
         return act()
     except RollbackRefused as refused:
@@ -121,7 +121,7 @@ def _print(title: str, undone: Sequence[OrgRollback], names: dict[str, str], *, 
 
 
 def _whisper(_line: str) -> None:
-    """A dry run prints nothing."""
+    """Discard a line: a dry run prints nothing."""
 
 
 def _describe(order: RollbackOrder, undone: Sequence[OrgRollback]) -> dict[str, Any]:

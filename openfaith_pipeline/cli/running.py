@@ -152,6 +152,6 @@ def _join(database: Database, order: "SyncOrder") -> dict[str, "OrgReport"] | No
 
 
 def _sync_of(reports: Mapping[str, "OrgReport"], own: str) -> str:
-    """The sync of the reports: `own`, or the one that was joined."""
+    """The sync that the reports belong to: `own`, or the one that was joined."""
     found = {report.sync_id for report in reports.values()}
     return next(iter(found)) or own if len(found) == 1 else own

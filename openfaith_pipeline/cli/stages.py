@@ -34,7 +34,7 @@ class _Bars:
 
 
 class _Lines:
-    """A line for each stage, elsewhere."""
+    """A line for each stage, if stderr is no terminal."""
 
     def began(self, stage: str, steps: int) -> None:
         if steps:

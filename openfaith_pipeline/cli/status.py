@@ -66,7 +66,7 @@ def show_status(
 
 
 def _only(status: OrgStatus, products: Collection[Product]) -> OrgStatus:
-    """Of these products; of all where none is named."""
+    """The status with only the streams of these products, or with all streams if none is named."""
     names = {product.value for product in products}
     streams = tuple(each for each in status.streams if not names or each.stream.split(".")[0] in names)
     return replace(status, streams=streams)
@@ -194,7 +194,7 @@ def _print_detail(status: OrgStatus, *, everything: bool, only_failing: bool = F
 
 
 def _without_repetition(streams: Sequence[StreamStatus]) -> list[StreamStatus]:
-    """Of those with one result for one reason, as when nothing can be reached, the first few."""
+    """Keep only the first few streams with the same result for the same reason, as when nothing can be reached."""
     seen: Counter[tuple[str | None, str]] = Counter()
     kept = []
     for stream in streams:

@@ -186,7 +186,7 @@ def _check_options(*, plan: bool, show_values: bool, apply: str | None, discard:
 
 
 def _check_choices(mode: SyncMode, *, quick: bool, rolling: bool, within: str | None, is_else: bool) -> None:
-    """is_else: whether streams are selected by other options, or planned."""
+    """Raise UsageError for options that exclude each other. is_else: other options select streams, or it is a plan."""
     if rolling and (mode is not SyncMode.RECONCILE or is_else):
         raise UsageError("--rolling goes with --mode reconcile and chooses the streams itself")
     if quick and (mode is not SyncMode.INCREMENTAL or rolling or is_else):

@@ -43,7 +43,7 @@ def describe_sync(sync_id: str, reports: Mapping[str, "OrgReport"]) -> dict[str,
 def print_end(
     sync_id: str, orgs: Sequence[Org], reports: Mapping[str, "OrgReport"], *, every_stream: bool = False
 ) -> None:
-    """The result, a line or two for each church; on demand every stream of it."""
+    """The result, in a line or two for each church; on request, with each of its streams."""
     for org in orgs:
         if org.org_id in reports:
             if every_stream:

@@ -106,7 +106,7 @@ def _row(name: str, part: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _explain(name: str, part: Mapping[str, Any]) -> None:
-    """The differences, those of one cause together."""
+    """Print the differences, grouped by cause."""
     if part.get("reason"):
         terminal.say(f"{name}: {part['status']}: {part['reason']}")
     causes: dict[tuple[str, str, str], list[str]] = {}

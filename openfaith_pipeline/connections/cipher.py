@@ -25,7 +25,7 @@ class Cipher:
         return self._fernet.encrypt(plain)
 
     def decrypt(self, encrypted: bytes) -> bytes:
-        """Raise ConfigurationError if no key decrypts it."""
+        """Decrypt stored bytes; raises ConfigurationError if no key decrypts them."""
         try:
             return self._fernet.decrypt(encrypted)
         except InvalidToken:

@@ -55,7 +55,7 @@ def read_held(
     for_update: bool = False,
     adapter: str,
 ) -> Held:
-    """Raise ConfigurationError if there are no credentials, or no key decrypts them."""
+    """The stored state. Raises ConfigurationError if there are no credentials, or no key decrypts them."""
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(f"{_ROW} FOR UPDATE" if for_update else _ROW, (org_id, adapter)).fetchone()
     if row is None:
@@ -143,7 +143,7 @@ def sealed(cipher: Cipher, org_id: str, credentials: Credentials) -> bytes:
 
 
 def opened(cipher: Cipher, org_id: str, kind: str, secret: bytes) -> Credentials:
-    """Raise ConfigurationError if no key decrypts it, or if it belongs to another org."""
+    """The decrypted credentials. Raises ConfigurationError if no key decrypts them, or they belong to another org."""
     plain = json.loads(cipher.decrypt(secret))
     if plain["org_id"] != org_id:
         raise ConfigurationError(f"the credentials stored for {org_id} belong to another org: add it again")

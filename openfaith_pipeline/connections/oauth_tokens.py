@@ -116,7 +116,7 @@ def _exchange(application: Application, held: Held, seen: OAuthToken) -> OAuthTo
 
 
 def _share_failure(held: Held, asked_at: datetime) -> None:
-    """Raise the error of the refresh that was just waited for: one request answers everyone who came before it."""
+    """Raise the error of a refresh that failed while we waited for it: its result counts for everyone who waited."""
     if held.refresh_failed_at is None or held.refresh_failed_at < asked_at:
         return
     if held.state == "needs_reconnect":
@@ -171,7 +171,7 @@ def _alone(database: Database, org_id: str, adapter: str) -> Iterator[Connection
 
 
 def _lock_name(org_id: str, adapter: str) -> str:
-    """Of the first source the org alone, as versions before this one lock it, which may run beside it."""
+    """For the first source the name is the org alone, as in earlier versions, which may run beside this one."""
     return org_id if adapter == next(iter(SOURCES)) else f"{org_id} {adapter}"
 
 

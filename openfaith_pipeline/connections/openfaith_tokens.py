@@ -100,9 +100,9 @@ def write_token(connection: Connection[Any], schema: str, org_id: str, adapter: 
 
 
 def users_of_tokens(connection: Connection[Any], adapter: str) -> list[tuple[str, str, str]]:
-    """Of each org that is read with a token of OpenFaith's: the org, the schema of OpenFaith's tables, and the user.
+    """(org, schema of OpenFaith's tables, user) for each org that is read with one of OpenFaith's tokens.
 
-    None if its members are not to be read.
+    Orgs of a schema whose table of members cannot be read are left out.
     """
     with connection.cursor(row_factory=tuple_row) as cursor:
         held = cursor.execute(_HELD, (adapter,)).fetchall()

@@ -16,7 +16,7 @@ from openfaith_pipeline.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Reencrypted:
-    """Rows of a column that were re-encrypted, that had the newest key, and (by their keys) that no key decrypts."""
+    """Rows of one column. renewed: re-encrypted. current: had the newest key. unopened: keys of undecryptable rows."""
 
     column: str
     renewed: int

@@ -28,7 +28,7 @@ def add_org(  # noqa: PLR0913 - all that a connection is made of
     organization_id: str | None = None,
     adapter: str,
 ) -> None:
-    """Add an org, or give a known one a new name and new credentials; one that was removed is back with its data.
+    """Add an org, or give a known one a new name and new credentials; a removed org comes back with its data.
 
     api_url: where its Planning Center answers, None for the one in the settings.
     adapter: the source that it leads to.
@@ -56,7 +56,7 @@ def add_org(  # noqa: PLR0913 - all that a connection is made of
 
 
 def credentials_of(connection: Connection[Any], cipher: Cipher, org_id: str, adapter: str) -> Credentials:
-    """Raise UnknownOrg, or ConfigurationError if the org has no credentials or no key decrypts them."""
+    """The org's credentials. Raises UnknownOrg, or ConfigurationError if there are none or no key decrypts them."""
     get_org(connection, org_id)
     return read_held(connection, cipher, org_id, adapter=adapter).credentials
 

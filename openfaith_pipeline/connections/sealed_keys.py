@@ -33,7 +33,7 @@ def fingerprints(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def seal(keys: tuple[str, ...], passphrase: str) -> bytes:
-    """Raise UsageError for a passphrase that is too short to protect anything."""
+    """Encrypt the keys. Raises UsageError for a passphrase that is too short to protect anything."""
     if len(passphrase) < LEAST_PASSPHRASE:
         raise UsageError(f"the passphrase is shorter than {LEAST_PASSPHRASE} characters")
     salt = os.urandom(16)
@@ -42,11 +42,11 @@ def seal(keys: tuple[str, ...], passphrase: str) -> bytes:
 
 
 def unseal(sealed: bytes, passphrase: str) -> tuple[str, ...]:
-    """Raise UsageError for a wrong passphrase, and for data that was not sealed here."""
+    """Decrypt the keys. Raises UsageError for a wrong passphrase, and for data that was not sealed here."""
     try:
         kept = json.loads(sealed)
         salt, cost = bytes.fromhex(kept["salt"]), {name: int(kept[name]) for name in _COST}
-        if cost != _COST:  # as would take all memory
+        if cost != _COST:  # which could take all memory
             raise UsageError("the backup's key was not encrypted by `db backup`")
         keys = json.loads(Fernet(_derived(passphrase, salt, **cost)).decrypt(kept["keys"].encode()))
         for key in keys:
@@ -59,7 +59,7 @@ def unseal(sealed: bytes, passphrase: str) -> tuple[str, ...]:
 
 
 def put_keys(settings: Settings, keys: tuple[str, ...]) -> bool:
-    """Keep the newest of the keys in the home, where there is none; whether it had to be written.
+    """Store the newest of the keys in the home, if it has none; returns whether it was written.
 
     Raises UsageError if another key is there: credentials of other churches may need it.
     """

@@ -44,7 +44,7 @@ POOL_SIZE = 2
 class BudgetUse:
     """One org's rate budget now. used: of `limit` requests in `period` seconds. waiting: requests that wait for it.
 
-    paused_seconds: for how long Planning Center wants to get none.
+    paused_seconds: for how long Planning Center accepts none.
     """
 
     limit: int
@@ -101,7 +101,7 @@ class PostgresLedger:
     adapter: str
 
     async def exchange(self, claim: Claim) -> Grant:
-        """Raise DatabaseUnavailable if Postgres cannot be reached."""
+        """Exchange with the stored ledger. Raises DatabaseUnavailable if Postgres cannot be reached."""
         with outages_told(None, "while the rate budget was needed"):
             async with self.pool.connection() as connection:
                 while True:
@@ -125,7 +125,7 @@ class PostgresLedger:
     async def _write(
         self, connection: psycopg.AsyncConnection[Any], ledger: RateLedger, version: int | None, claim: Claim
     ) -> bool:
-        """False if another holder was first."""
+        """Store the ledger; returns False if another holder wrote first."""
         refused = sum(bool(answer.report and answer.report.exceeded_limit) for answer in claim.answers)
         cursor = await connection.execute(
             MAKE_LEDGER if version is None else _KEEP_LEDGER,
@@ -177,7 +177,7 @@ class SharedRateBudget:
         self._broker: asyncio.Task[None] | None = None
 
     async def acquire(self, *, is_deep: bool = False, is_leading: bool = False) -> Permit:
-        """Raise DatabaseUnavailable if the ledger cannot be reached, or the error for which it cannot be kept."""
+        """Wait for a permit. Raises DatabaseUnavailable if the ledger cannot be reached, or the error of storing it."""
         if self._stock and not is_deep and not self._waiters and self._clock() >= self._pause_until:
             self._stock -= 1
             self._in_flight += 1
@@ -205,7 +205,7 @@ class SharedRateBudget:
     async def close(self) -> None:
         """Report the last responses and return unused slots; silent if the ledger cannot be reached or kept."""
         if self._broker:
-            # Not while slots may have been granted that it does not know about yet.
+            # No report while slots may have been granted that this budget does not know about yet.
             async with self._exchanging:
                 self._broker.cancel()
             with suppress(asyncio.CancelledError):

@@ -97,7 +97,7 @@ def _declared(column: CanonicalColumn) -> Column[Any]:
 
 
 def _add_sacraments(metadata: MetaData) -> None:
-    """Seeded for a new org, not synced: Planning Center has no such type."""
+    """Add the table of sacraments. It is seeded for a new org, not synced: Planning Center has no such type."""
     _add_entity(metadata, "sacraments", "sacrament", *map(_text, ("administeredBy", "occurredAt", "receivedBy")))
     table = metadata.tables[f"{metadata.schema}.{CANONICAL_PREFIX}sacraments"]
     Index("sacramentsAdministeredByIdx", table.c.administeredBy)

@@ -78,7 +78,7 @@ class RawNotes:
 
 
 def records_of(edge: Stream) -> str:
-    """The source noted when something that gives an edge's record metadata changed; its key is the record's id.
+    """The source that is noted when the metadata of an edge's record may have changed; its key is the record's id.
 
     The edge's own source has the near ends instead: they find the edges that the record made before.
     """
@@ -97,7 +97,7 @@ def raw_notes(model: Model = CANONICAL) -> list[RawNotes]:
 
 
 def _told_apart(notes: RawNotes, used: set[tuple[str, str, str]]) -> RawNotes:
-    """Suffixed, unless it is the table's first."""
+    """The notes with a suffix that distinguishes them from others of the table; the first have none."""
     named = "_names" if notes.condition != "true" else f"_{notes.columns[0]}"
     for suffix in ("" if notes.condition == "true" else named, named, f"{named}_{notes.source.partition('.')[2]}"):
         if (notes.schema, notes.table, suffix) not in used:
@@ -127,7 +127,7 @@ def _of_stream(stream: Stream, source: str, *columns: str, condition: str = "tru
 
 
 def _of_answers(answers: Answers) -> Iterator[RawNotes]:
-    """An answer changes its record; a definition, and an attribute that the catalog does not know, may take a name."""
+    """A changed answer affects its record; a definition, or an attribute unknown to the catalog, may take up a name."""
     names = answers.definitions.name
     yield _of_stream(answers.definitions, names)
     yield _of_stream(answers.on, names, condition="_extra IS NOT NULL")
@@ -151,7 +151,7 @@ def _of_field(each: Field, model: Model) -> Iterator[RawNotes]:
 class Trigger:
     """A trigger by its table and name.
 
-    event: after `AFTER`. action: the part after the table's name. parameters: of its function, where they depend on the
+    event: after `AFTER`. action: the part after the table's name. parameters: of its function, if they depend on the
     declarations.
     """
 
@@ -201,7 +201,7 @@ def are_changes_noted(schema: str) -> sql.SQL:
         tables=sql.Literal([trigger.on.as_string(None) for trigger in wanted]),
         names=sql.Literal([trigger.name for trigger in wanted]),
     )
-    # As one text: there are hundreds of names in it, and each transform asks.
+    # Compared as one text: it has hundreds of names, and each transform runs this.
     return sql.SQL(condition.as_string(None))
 
 

@@ -71,7 +71,7 @@ class ServerFiles:
 
     @property
     def has_cluster(self) -> bool:
-        """Whether a cluster was ever made here; True if that may not be seen, which opening it will say."""
+        """Whether a cluster was ever made here; also True if that cannot be seen: opening it reports that."""
         try:
             return self.state.exists() or (self.directory / "data").exists()
         except PermissionError:

@@ -40,7 +40,7 @@ _OPTIONS: Final[Mapping[str, Any]] = {
     "options": session_options(),
     "context": _ADAPTERS,
 }
-# Messages of the server for which waiting will not help.
+# Messages of the server about errors that waiting does not mend.
 _REFUSALS: Final = (
     "authentication failed",
     "does not exist",
@@ -145,7 +145,7 @@ def data_url_of(dagster_url: str) -> str:
 
 
 def url_as(url: str, user: str, password: str) -> str:
-    """The same database for another user."""
+    """The URL of the same database for another user."""
     _, _, place = url.partition("@")
     return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@{place}"
 

@@ -46,10 +46,10 @@ ORDER BY found.depth, c.oid
 
 
 class _Aside(NamedTuple):
-    """A view to make again.
+    """A view to recreate.
 
     options: as in WITH (...). comments: pairs of column, '' for the view, and text. grants: statements.
-    is_ours: whether it is a declared one in the schema of ours.
+    is_ours: whether it is a declared view in our own schema.
     """
 
     schema: str

@@ -19,7 +19,7 @@ _IS_OWNER: Final = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oi
 
 
 def may_change_partitions(connection: Connection[Any]) -> bool:
-    """Whether this is the journal's owner; a writer leaves its partitions to `db upgrade`, which makes a year's."""
+    """Whether this role owns the journal; a writer leaves partitions to `db upgrade`, which creates those of a year."""
     return connection.execute(_IS_OWNER).fetchone() == (True,)
 
 

@@ -65,7 +65,7 @@ def upgrade(database: Database) -> None:
 
 @contextmanager
 def turn_of_upgrades(database: Database) -> Iterator[Connection[Any]]:
-    """A connection in autocommit that alone changes the schema, once others have done so; raises as `upgrade`."""
+    """An autocommit connection that alone may change the schema, once other upgrades ended; raises as `upgrade`."""
     with database.connect(autocommit=True) as connection, _failures_explained():
         connection.execute(f"SET lock_timeout = '{_TURN_TIMEOUT}'")
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK_KEY,))

@@ -42,7 +42,7 @@ SELECT format('ALTER %%s %%s OWNER TO', kind, name) FROM objects
 def hand_over(connection: Connection[Any], password: str, giver: str = ADMINISTRATOR) -> None:
     """Create the owner and make it the owner of everything that the giver owns in this database, unless that is done.
 
-    connection: a superuser's, in autocommit. password: of the owner, where it has to be created.
+    connection: a superuser's, in autocommit. password: of the owner, if it has to be created.
     """
     if connection.execute(_IS_HANDED_OVER, (OWNER,)).fetchone() == (True,):
         return

@@ -22,7 +22,7 @@ def is_parentless(stream: Stream) -> sql.Composable:
 
 
 def _names_all(way: Iterable[str], *table: str) -> sql.Composable:
-    """The row has every relationship of the way."""
+    """SQL: whether the row has every relationship of the way."""
     columns = (sql.Identifier(*table, f"{name}_id") for name in way)
     return sql.SQL("({})").format(sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(each) for each in columns))
 

@@ -1,4 +1,4 @@
-"""Space of removed rows given back: Postgres keeps the bytes of a deleted row in its file until the table is rewritten.
+"""Reclaim the space of removed rows: Postgres keeps a deleted row's bytes in its file until the table is rewritten.
 
 The planner's statistics hold samples of values, and are recomputed.
 """
@@ -36,7 +36,7 @@ WHERE c.relkind = 'r' AND (n.nspname || '.' || c.relname = ANY(%(names)s)
 ORDER BY 1, 2
 """
 
-# ANALYZE of an empty table leaves the statistics of before as they are.
+# ANALYZE of an empty table leaves its old statistics as they are.
 _SAMPLED: Final = """
 SELECT stats.attname, stats.inherited, format_type(a.atttypid, a.atttypmod)
 FROM pg_stats AS stats JOIN pg_attribute AS a ON a.attrelid = %(table)s::regclass AND a.attname = stats.attname
@@ -77,16 +77,16 @@ def reclaim(connection: Connection[Any], names: Collection[str]) -> Reclaimed:
         if not is_empty:
             _rewrite(connection, (schema, name), size, done)
         _forget_samples(connection, schema, name, done)
-    _wait_for_readers(connection)  # those that came since still see the statistics of before
+    _wait_for_readers(connection)  # later transactions still see the old statistics
     _rewrite(connection, _STATISTICS, 0, done)
     _run(connection, sql.SQL("CHECKPOINT"))
     return done
 
 
 def _wait_for_readers(connection: Connection[Any]) -> None:
-    """Until no transaction of this database is older than now: a rewritten table keeps the removed rows that one sees.
+    """Wait until no transaction of this database is older than now: rewriting keeps removed rows that one still sees.
 
-    After some seconds it goes on: a reader that stays for hours keeps the removed rows for as long.
+    It waits some seconds at most: a reader that stays for hours keeps the removed rows for as long.
     """
     until = time.monotonic() + _READERS_SECONDS
     [(newest,)] = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::xid").fetchall()
@@ -126,7 +126,7 @@ def _forget_samples(connection: Connection[Any], schema: str, name: str, done: R
 
 
 def _run(connection: Connection[Any], statement: sql.Composed | sql.SQL) -> bool:
-    """Whether the server did it; a warning means that it skipped the table."""
+    """Run the statement; returns whether the server did not refuse it or skip the table, which it only warns of."""
     skipped: list[str] = []
 
     def note(diagnostic: psycopg.errors.Diagnostic) -> None:

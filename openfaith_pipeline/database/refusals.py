@@ -62,7 +62,7 @@ def is_outage(error: BaseException) -> bool:
 
 @contextmanager
 def outages_told(settings: Settings | None, during: str) -> Iterator[None]:
-    """Turn an outage in the block into DatabaseUnavailable, with the cause where it is known.
+    """Turn an outage in the block into DatabaseUnavailable, with the cause if it is known.
 
     Refusals pass unchanged.
     """

@@ -170,7 +170,7 @@ def _body(table: Table, old_types: Mapping[str, str]) -> sql.Composed:
 
 
 def _alteration(table: Table, old_types: Mapping[str, str]) -> sql.Composed:
-    """A single statement, so that the table is rewritten only once."""
+    """ALTER TABLE for all columns in a single statement, so that the table is rewritten only once."""
     held = sql.SQL("jsonb_build_object({})").format(
         sql.SQL(", ").join(
             sql.SQL("{}, to_jsonb({})").format(sql.Literal(name), sql.Identifier(name)) for name in sorted(old_types)

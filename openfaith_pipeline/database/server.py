@@ -83,12 +83,12 @@ class ServerState:
 
 
 def has_home(settings: Settings) -> bool:
-    """Whether there is an embedded database of these settings."""
+    """Whether the embedded database of these settings exists."""
     return ServerFiles(settings.home).has_cluster
 
 
 def require_home(settings: Settings) -> None:
-    """Raise NoHome, saying where one was looked for, where there is no embedded database."""
+    """Raise NoHome, which says where it was looked for, if there is no embedded database."""
     if not has_home(settings):
         looked = where_looked(settings.home, is_given="home" in settings.model_fields_set)
         raise NoHome(
@@ -144,7 +144,7 @@ def stop_unused_server(settings: Settings) -> None:
 
 
 def running_server(settings: Settings) -> RunningServer | None:
-    """The server, if it runs already; nothing is started and no turn is waited for."""
+    """The server, if it runs already; starts nothing and does not wait for the start lock."""
     files = ServerFiles(settings.home)
     if not is_locked(files.server_lock):
         return None
@@ -246,7 +246,7 @@ def _create_database(server: RunningServer) -> str | None:
 
 
 def _enter(files: ServerFiles) -> int:
-    """Register as a user for as long as the returned descriptor is open."""
+    """Register as a user of the server for as long as the returned descriptor is open."""
     mark = files.users / f"{os.getpid()}-{uuid4().hex[:8]}"
     descriptor = take_lock(mark)
     if descriptor is None:

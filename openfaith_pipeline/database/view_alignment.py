@@ -36,8 +36,8 @@ def are_views_current(connection: Connection[Any], schema: str) -> bool:
 def align_views(connection: Connection[Any], schema: str) -> None:
     """Create or replace the views that can be made, in one transaction.
 
-    A view is not made where a table that it reads is missing, and none on a Postgres without `security_invoker`. Grants
-    are kept, and views that depend on one; DependentObjectsStillExist is raised where one must lose a column that
+    A view is not made if a table that it reads is missing, and none is made on a Postgres without `security_invoker`.
+    Grants are kept, and views that depend on one; DependentObjectsStillExist is raised if one must lose a column that
     another view reads.
     """
     if not _has_invokers(connection) or are_views_current(connection, schema):

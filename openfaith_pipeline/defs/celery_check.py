@@ -22,7 +22,7 @@ def check_broker(url: str, wait_seconds: float, say: Callable[[str], None]) -> N
     """Connect to the broker once.
 
     Raises ConfigurationError if waiting will not help: an unknown scheme, a refused login; BrokerUnavailable
-    if it does not answer within `wait_seconds`. `say` hears once that it is waited for.
+    if it does not answer within `wait_seconds`. `say` is called once if it has to wait.
     """
     _check_scheme(url)
     deadline = time.monotonic() + wait_seconds

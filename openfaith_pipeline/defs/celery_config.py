@@ -1,4 +1,4 @@
-"""How runs travel over a broker, the same for those who send them and for the workers."""
+"""Configuration of runs sent through a broker, the same for senders and workers."""
 
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ CONFIG: Final[dict[str, Any]] = {
 
 
 def declare_queue(app: Celery) -> None:
-    """Dagster's queue, where RabbitMQ (3.12 and newer) waits for the acknowledgement as long as a run may take."""
+    """Declare Dagster's queue so that RabbitMQ (3.12 and newer) waits for an acknowledgement as long as a run takes."""
     arguments = {"x-max-priority": 10, "x-consumer-timeout": LONGEST_RUN_SECONDS * 1000}
     queue = Queue(QUEUE, routing_key=f"{QUEUE}.#", queue_arguments=arguments)  # type: ignore[no-untyped-call]
     app.conf.task_queues = [queue]

@@ -53,4 +53,4 @@ class LeaseCeleryRunLauncher(TracedRunLauncher, CeleryRunLauncher):
         return f"the broker lost it: {waited.total_seconds():.0f} s after it was sent, workers have room for more runs"
 
     def get_run_worker_debug_info(self, run: dg.DagsterRun, include_container_logs: bool | None = True) -> None:
-        """Nothing: Dagster's own method asks the result backend, and there is none."""
+        """Return nothing: Dagster's own method queries the result backend, and there is none."""

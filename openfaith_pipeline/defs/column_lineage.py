@@ -77,7 +77,7 @@ def _of_metadata(edge: Edge) -> Iterator[_Origin]:
 
 
 def _read_by(rule: Rule) -> Iterator[str]:
-    """Raw columns."""
+    """The raw columns that the rule reads."""
     yield from rule.attributes
     if isinstance(rule, Reference):
         yield f"{rule.relationship}_id"

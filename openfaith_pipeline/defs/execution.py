@@ -72,8 +72,8 @@ def run_sync(
 
     A sync of the same request that was interrupted, or killed, is continued, as Dagster's retries do: the streams
     that it has finished are not read again.
-    progress: makes, from an org_id, the listener to the org's streams; orgs are synced in threads of their own.
-    begun: hears which sync it is, once that is known.
+    progress: takes an org_id and returns the listener for the org's streams; each org is synced in its own thread.
+    begun: called with the sync, once that is known.
     is_verbose: let Dagster's log of the runs go to stderr.
     Raises UnknownOrg, OrgPaused, and StreamBusy when a run of one of the orgs is alive; SyncInterrupted, for a
     KeyboardInterrupt, after the runs have ended and are marked canceled.

@@ -14,9 +14,9 @@ _PENDING_AT_MOST: Final = timedelta(hours=1)
 
 
 class PodRunLauncher(TracedRunLauncher, K8sRunLauncher):
-    """Dagster's launcher, with the signs of life of every other one: a node that is gone may not say so for minutes.
+    """Dagster's launcher with heartbeats, as in our other launchers: the loss of a node may go unnoticed for minutes.
 
-    A run is not resumed in its place: for that, each run's pod would need the right to make pods.
+    A run is not resumed in the same place: for that, each run's pod would need the right to make pods.
     """
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:

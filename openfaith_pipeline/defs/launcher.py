@@ -19,7 +19,7 @@ START_WITHIN: Final = timedelta(seconds=120)
 
 
 class TracedRunLauncher(RunLauncher[dg.DagsterInstance]):
-    """Comes before the launcher that it is combined with: each launch is a span.
+    """A mixin that precedes the launcher it is combined with, and makes each launch a span.
 
     A run whose process is gone is failed, and Dagster's retry continues its sync from the last committed page; the run
     itself is not resumed.

@@ -40,7 +40,7 @@ def _has_just_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 
 def _runs_at(instance: dg.DagsterInstance, sync: RunningSync) -> list[dg.DagsterRun]:
-    """The runs that are attempts at the sync, newest first; a sweep's does not name the syncs it is of."""
+    """The runs that are attempts at the sync, newest first; a sweep's run does not name its syncs."""
     last = instance.get_run_by_id(sync.run_id) if sync.run_id else None
     named = runs_of(instance, sync.sync_id)
     return named if last is None or last.run_id in {run.run_id for run in named} else [last, *named]

@@ -29,7 +29,7 @@ _FIRST_REST_SECONDS: Final = 5.0
 
 @contextmanager
 def acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[None]:
-    """Fail without retry where a retry cannot help or is not wanted; leave other errors to the retry policy."""
+    """Fail without retry if a retry cannot help or is not wanted; leave other errors to the retry policy."""
     with traced_op(context), _acted_on(context):
         yield
 

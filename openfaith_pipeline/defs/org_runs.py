@@ -54,7 +54,7 @@ class OrgRun:
 
 def create_run(instance: dg.DagsterInstance, order: SyncOrder, org_id: str, caller: Caller, is_verbose: bool) -> OrgRun:
     """A run of the instance that is not in its queue."""
-    # Of a run that is created here, Dagster takes no selection of checks.
+    # Dagster accepts no selection of checks for a run that is created here.
     job = sync_definitions().resolve_job_def(SYNC_JOB.name)
     origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION_NAME), "__repository__")
     run = instance.create_run_for_job(
@@ -101,7 +101,7 @@ def _report_of(future: Future[OrgReport], run: OrgRun) -> OrgReport:
 
 
 def _cancel_all(instance: dg.DagsterInstance, futures: Mapping[Future[OrgReport], OrgRun]) -> None:
-    """Stop running orgs and keep others from beginning, and only then tell Dagster: that may take long."""
+    """Stop running orgs, keep others from beginning, and only then notify Dagster, which may take long."""
     waiting = {future for future in futures if future.cancel()}
     for run in futures.values():
         run.caller.stop()

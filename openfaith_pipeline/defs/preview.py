@@ -1,4 +1,4 @@
-"""Parts of Dagster that may still change: our tests cover those that we use."""
+"""Preview features of Dagster, which may still change: our tests cover those that we use."""
 
 import warnings
 from collections.abc import Iterator

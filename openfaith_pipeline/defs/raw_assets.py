@@ -139,7 +139,7 @@ class _Reporter:
         yield dg.MaterializeResult(asset_key=key, check_results=_check_results(key, glance.findings))
 
     def _report_compensation(self, key: dg.AssetKey, compensation: Compensation) -> Iterator[dg.AssetCheckResult]:
-        """The check that failed, and the rollback that followed."""
+        """Report the check that failed, and the rollback that followed."""
         names = {self.request.org_id: self.request.church}
         for event in rollback_events(compensation.order, compensation.undone, names, self.place):
             self.context.log_event(event)

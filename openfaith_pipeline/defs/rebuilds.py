@@ -47,7 +47,7 @@ def rebuild_orgs(context: dg.OpExecutionContext, config: RebuildConfig, engine: 
 
 
 def _orgs(context: dg.OpExecutionContext, config: RebuildConfig) -> list[str]:
-    """Raise UsageError unless there is one way to say which orgs."""
+    """The ids of the orgs to rebuild. Raises UsageError unless they are given in exactly one way."""
     if context.has_partition_key and not config.orgs:
         return [context.partition_key]
     if context.has_partition_key or not config.orgs:
@@ -68,7 +68,7 @@ def _order(context: dg.OpExecutionContext, config: RebuildConfig, names: Mapping
 def _metadata(
     order: RebuildOrder, done: Sequence[OrgRebuild], names: Mapping[str, str], *, is_dry: bool
 ) -> dict[str, dg.MetadataValue | int | str | bool]:
-    """Counts of the orgs that were rebuilt; of those that were not, their intended changes are in the table only."""
+    """Counts of the orgs that were rebuilt; the intended changes of the others are in the table only."""
     tables = [table for each in done if not each.error for table in each.tables.values()]
     rows = [
         {"church": names[org.org_id], "table": each.table, **{name: getattr(each, name) for name in NUMBERS}}

@@ -186,7 +186,7 @@ class SyncEngine(dg.ConfigurableResource):  # type: ignore[type-arg]
         try:
             yield failures
         except BaseException as error:  # also the exception that Dagster raises in a terminated run
-            with suppress(OpenFaithError, *TROUBLE):  # where Postgres is away, a sensor ends it
+            with suppress(OpenFaithError, *TROUBLE):  # if Postgres is away, a sensor ends it
                 self._finish(request.sync_id, _reason_of(error))
             raise
         self._finish(request.sync_id, f"not synced: {', '.join(failures)}" if failures else None)

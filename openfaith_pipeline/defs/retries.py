@@ -89,7 +89,7 @@ def _is_passed_over(instance: dg.DagsterInstance, run: dg.DagsterRun, cursor: in
 
 
 def _checks(run: dg.DagsterRun) -> list[dg.AssetCheckKey] | None:
-    """The checks that the run had; of a selection without one of checks, those of its streams."""
+    """The checks that the run selected; if it selected assets only, the checks of its streams."""
     if run.asset_check_selection is not None:
         return sorted(run.asset_check_selection)
     if run.asset_selection is None:

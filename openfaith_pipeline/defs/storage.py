@@ -74,14 +74,14 @@ def _replace_dead_connections(engine: Engine) -> None:
 
 
 def _has_something_to_say(descriptor: int) -> bool:
-    """Whether there is something to read before anything was asked: mostly the end of the connection."""
+    """Whether data arrived without a query: usually the end of the connection."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))
 
 
 def _remember_tables(storage: PostgresEventLogStorage) -> None:
-    """Look for each table until it is there. Dagster does so for each event, partly with another connection."""
+    """Check for each table only until it exists. Dagster checks at each event, partly with another connection."""
     is_there, found = storage.has_table, set[str]()
 
     def has_table(table_name: str) -> bool:
@@ -111,7 +111,7 @@ def database_of(instance: dg.DagsterInstance) -> Database:
 
 
 def is_ours(instance: dg.DagsterInstance) -> bool:
-    """Whether Dagster's storage is the one in our database, and so the instance one that we run."""
+    """Whether Dagster's storage is in our database, and the instance thus one that we run."""
     if not instance.is_persistent:
         return False
     storage = instance.get_ref().storage_data

@@ -76,7 +76,7 @@ class _Teller:
     engine: SyncEngine
 
     def finished(self, outcome: OrgOutcome) -> None:
-        """An event for each table that was changed, rolled back or not synced, raw ones first."""
+        """Report an event for each table that was changed, rolled back or not synced, raw ones first."""
         if not (outcome.streams or outcome.tables or outcome.error):
             return
         church = self.engine.name_of(outcome.org_id)
@@ -94,7 +94,7 @@ class _Teller:
             self._log(canonical_key(table), outcome.org_id, metadata)
 
     def _report_failures(self, outcome: OrgOutcome, church: str) -> None:
-        """An observation of the connection, and of each table that was not synced, up to a number."""
+        """Report an observation of the connection, and of each table that was not synced, up to a limit."""
         if outcome.error is None:
             return
         whole = {CHURCH: church, "status": "failed", "reason": outcome.error, "sync_id": outcome.sync_id}

@@ -23,7 +23,7 @@ class SyncOrder:
     idempotency_key: the client's own name for it; a second order with it is the same sync.
     choices: by org, the streams of orgs that do not sync all of `streams`.
     is_anew: an interrupted sync of the same request is not continued.
-    patience_seconds: how long a stream is waited for that another sync holds.
+    patience_seconds: how long to wait for a stream that another sync holds.
     """
 
     org_ids: Sequence[str]
@@ -38,7 +38,7 @@ class SyncOrder:
 
     @property
     def start(self) -> SyncStart:
-        """The order for the record of syncs."""
+        """The order as a start in the log of syncs."""
         return SyncStart(self.sync_id, None, self.mode, self.trigger, self.asked, self.key)
 
     def streams_for(self, org_id: str) -> Collection[Stream]:

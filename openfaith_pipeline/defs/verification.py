@@ -64,7 +64,7 @@ def _verify(database: Database, org_id: str, day: date, nights: int) -> Verifica
 def _report_checks(context: dg.OpExecutionContext, report: Verification) -> None:
     """An evaluation of the check for each table.
 
-    As events of this run, which serves all orgs: Dagster keeps only one evaluation without a run for each partition.
+    They are events of this run, which serves all orgs: without a run, Dagster keeps one evaluation per partition.
     """
     for key, part in judged_parts(report):
         evaluation = dg.AssetCheckEvaluation(

@@ -72,7 +72,7 @@ def examine_streams(connection: Connection[Any], settings: Settings, status: Org
 
 
 def _late(connection: Connection[Any], settings: Settings, status: OrgStatus) -> list[str]:
-    """The streams that the church is to have, and that are older than the limit; failing ones are named as such."""
+    """The church's chosen streams that are older than the limit, without failing ones, which are reported as such."""
     limit = datetime.now(UTC) - timedelta(hours=settings.freshness_hours)
     chosen = {stream.name for stream in settings_of(connection, status.org.org_id).chosen_streams()}
     return [

@@ -29,7 +29,7 @@ _CHURCHES_AT_ONCE: Final = 4
 
 @dataclass(frozen=True)
 class Extent:
-    """adapter: of the source. is_offline: whether that is left alone. only_one: whether a church was named."""
+    """adapter: of the source. is_offline: whether the source gets no request. only_one: whether a church was named."""
 
     adapter: str
     is_offline: bool = False
@@ -47,7 +47,7 @@ class Examination:
     client_factory: ClientFactory = LAST_IN_LINE
 
     def of_database(self, connection: Connection[Any]) -> None:
-        """The server and its tables. The connection is in autocommit, as in all parts."""
+        """Examine the server and its tables. The connection is in autocommit, as in all parts."""
         self._look(Area.DATABASE, None, lambda: examine_server(connection))
         try:
             self.report.findings += examine_schema(self.database, connection)
@@ -57,7 +57,7 @@ class Examination:
             self.unexamined(Area.DATABASE, None, error)
 
     def of_churches(self, connection: Connection[Any], orgs: Sequence[Org]) -> None:
-        """The bookkeeping, then the subscriptions at the source, then the rows, which take the longest."""
+        """Examine the bookkeeping, then the subscriptions at the source, then the rows, which take the longest."""
         self.report.orgs.update({org.org_id: org.name for org in orgs})
         statuses = self._statuses(connection, orgs)
         self.of_bookkeeping(connection, orgs, statuses)
@@ -72,7 +72,7 @@ class Examination:
     def of_bookkeeping(
         self, connection: Connection[Any], orgs: Sequence[Org], statuses: Mapping[str, OrgStatus]
     ) -> None:
-        """Findings that need neither requests nor the rows."""
+        """Examine everything that needs neither requests nor rows."""
         org_ids = [org.org_id for org in orgs]
         only = org_ids[0] if self.extent.only_one else None
         self._look(Area.SYNCS, only, lambda: found_all("syncs_left_running", only, syncs_left(connection, only)))
@@ -123,7 +123,7 @@ class Examination:
             self.watching.step(org_id)
 
     def of_rows(self, connection: Connection[Any], org: Org, status: OrgStatus | None) -> None:
-        """Raw rows and OpenFaith's."""
+        """Examine raw rows and OpenFaith's."""
         if status:
             streams = [STREAMS[each.stream] for each in status.streams if each.row_count and each.stream in STREAMS]
             self._look(Area.RECORDS, org.org_id, lambda: records.examine_parents(connection, org.org_id, streams))

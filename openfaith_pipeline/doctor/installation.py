@@ -17,7 +17,7 @@ _SECRET: Final = (KEY_FILE, "roles/*.json", "postgres/password", ".env")
 
 
 def examine_home(settings: Settings) -> Iterator[Finding]:
-    """Nothing is found where there is none: that is said by whoever opens the database."""
+    """Findings about the home. If there is none, nothing is found: opening the database reports that."""
     home = settings.home
     if not home.is_dir():
         return

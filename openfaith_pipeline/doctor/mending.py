@@ -16,7 +16,7 @@ from openfaith_pipeline.transform.workspace import Workspace
 
 _ENDED: Final = sql.SQL('"deletedAt" = now(), "deletedBy" = %(adapter)s')
 
-# The items of an entity's external ids that are of this adapter and of the stream.
+# The items of an entity's external ids that belong to this adapter and stream.
 _ITEMS: Final = sql.SQL("""
 (SELECT e.*, item ->> 'id' AS record_id
  FROM {table} AS e CROSS JOIN LATERAL jsonb_array_elements(
@@ -67,7 +67,7 @@ WHERE {same_edge} AND target."deletedAt" IS NULL
 
 
 def relink(workspace: Workspace, without_link: Sequence[DeadEnd]) -> None:
-    """Put back the link from the record that an entity names to the entity, unless the record has another by now."""
+    """Restore lost links: from the record that an entity names to that entity, unless the record has another one."""
     for entity, _ in _by_entity(without_link):
         rebuild.relink(workspace, entity)
 
@@ -91,7 +91,7 @@ def take_own_entities(workspace: Workspace, foreign: Sequence[DeadEnd]) -> None:
 
 
 def end_strays(workspace: Workspace, strays: Sequence[DeadEnd]) -> list[str]:
-    """Mark entities deleted that belong to no record; returns the ids of those that may still be one's."""
+    """Mark entities deleted that belong to no record; returns the ids of those that may still belong to one."""
     wanted = {each.key[0] for each in strays if each.place != edges.TABLE}
     for entity, ids in _by_entity(strays):
         statement = _MAY_END.format(
@@ -110,7 +110,7 @@ def end_strays(workspace: Workspace, strays: Sequence[DeadEnd]) -> list[str]:
 
 
 def end_gone(workspace: Workspace, gone: Sequence[DeadEnd]) -> None:
-    """Mark entities deleted that the source has no record of, with their links and edges."""
+    """Mark deleted, with their links and edges, the entities of records that are gone from the source."""
     by_table: dict[str, list[str]] = defaultdict(list)
     for each in gone:
         by_table[each.place].append(each.key[0])

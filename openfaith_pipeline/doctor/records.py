@@ -51,7 +51,7 @@ def findings_of(dead_ends: Sequence[DeadEnd], org_id: str) -> Iterator[Finding]:
 
 
 def kind_of(dead_end: DeadEnd) -> str:
-    """The name of the finding about it."""
+    """The name of the kind of finding for a dead end."""
     if dead_end.kind is Kind.JOINED and dead_end.place == edges.TABLE:
         return "edges_joined"
     return KIND_OF[dead_end.kind]

@@ -56,7 +56,7 @@ class OrgRepair:
 
 @dataclass(frozen=True)
 class Order:
-    """A repair of these orgs. kept: by org, streams that lose no entity, and the reason of each."""
+    """A repair of these orgs. kept: by org, the streams that may not lose an entity, each with the reason."""
 
     org_ids: Sequence[str]
     kept: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -12,7 +12,7 @@ EXAMPLES: Final = 20
 
 @dataclass(frozen=True)
 class Finding:
-    """count: of all, the examples among them. detail: more about this one, without personal data."""
+    """count: of all, including the examples. detail: more about this one, without personal data."""
 
     kind: Kind
     org_id: str | None = None
@@ -75,13 +75,13 @@ class Report:
         return sum(each.kind.severity is severity for each in self.findings)
 
     def replace(self, area: Area, by_org: Mapping[str, Sequence[Finding]]) -> None:
-        """Have these findings of an area instead of the former ones of the same orgs."""
+        """Replace the findings in this area about these orgs."""
         kept = [each for each in self.findings if each.kind.area is not area or each.org_id not in by_org]
         self.findings = [*kept, *(finding for findings in by_org.values() for finding in findings)]
 
     @property
     def status(self) -> str:
-        """`findings` where something has to be done, `incomplete` where that is not known, else `well`."""
+        """`findings` if something has to be done, `incomplete` if that is unknown, else `well`."""
         if any(each.kind.severity is not Severity.NOTE for each in self.findings):
             return "findings"
         return "incomplete" if self.unexamined else "well"

@@ -17,7 +17,7 @@ from openfaith_pipeline.transform import links
 _EXTENSIONS: Final = """
 SELECT name FROM pg_available_extensions WHERE installed_version <> default_version ORDER BY 1
 """
-# Of the database itself; where no version is known there is nothing to compare.
+# The version of the database's own collation; if no version is known there is nothing to compare.
 _COLLATION: Final = """
 SELECT datcollversion, pg_database_collation_actual_version(oid) FROM pg_database
  WHERE datname = current_database() AND datcollversion <> pg_database_collation_actual_version(oid)

@@ -24,7 +24,7 @@ _HASH: Final = "_content_hash"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a file. oid: its type in Postgres, of a domain the one below; kind: that type's name."""
+    """A column of a file. oid: its type in Postgres, or the base type of a domain; kind: that type's name."""
 
     name: str
     oid: int
@@ -63,8 +63,8 @@ def read_columns(connection: Connection[Any], relation: Relation, without: Colle
 def is_left_out(column: Column, without: Collection[Mark]) -> bool:
     """Whether the column may hold data of these kinds.
 
-    A document with a mark may hold data of the others too, and so may a column that no declaration describes: another
-    program added it. The hash of a record says something of the record.
+    A document with a mark may hold data of other kinds too, and so may an undeclared column, which another program
+    added. The hash of a record reveals something about the record.
     """
     if not without:
         return False

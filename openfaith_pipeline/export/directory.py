@@ -1,4 +1,4 @@
-"""The directory of an export: each file appears whole, and a manifest says of which export they are.
+"""The directory of an export: each file appears whole, and a manifest says which export it is from.
 
 Files are readable by their owner alone. An export that ended early leaves whole files, some of them an earlier
 export's, and a manifest that calls it incomplete; the next one into the same directory starts over.
@@ -122,7 +122,7 @@ def _earlier_files(root: Path, file_format: FileFormat) -> frozenset[str]:
 
 
 def _is_within(root: Path, name: str) -> bool:
-    """A manifest that somebody changed removes nothing elsewhere, and no directory."""
+    """Whether the name is a file's in the directory: a tampered manifest must not remove anything else."""
     if not isinstance(name, str) or "\0" in name:
         return False
     path = root / name

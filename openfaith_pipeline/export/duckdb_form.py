@@ -32,7 +32,7 @@ _NOTE: Final = "openfaith_export"
 
 
 def export_duckdb(database: Database, wanted: Wanted, path: Path, progress: Progress) -> Exported:
-    """Write the file, or put it in the place of one that was written before; programs see either, whole."""
+    """Write the file, replacing an earlier export; programs see either the old or the new one, whole."""
     needed("duckdb", _PURPOSE)
     _check_replaceable(path)
     with _workplace(path) as work:
@@ -78,7 +78,7 @@ def _text(value: str) -> str:
 
 
 def _check_replaceable(path: Path) -> None:
-    """Nothing but an earlier export is replaced."""
+    """Refuse to replace anything but an earlier export."""
     if not path.exists():
         return
     duckdb = needed("duckdb", _PURPOSE)

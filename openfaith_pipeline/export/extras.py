@@ -9,7 +9,7 @@ INSTALL: Final = "pip install 'openfaith-pipeline[export]'"
 
 
 def needed(module: str, purpose: str) -> Any:
-    """The module; UsageError with the line that installs it where it is absent."""
+    """The module; UsageError with the command that installs it if it is missing."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

@@ -22,7 +22,7 @@ class NamedOrg(NamedTuple):
 
 
 def chosen_orgs(connection: Connection[Any], names: Sequence[str]) -> tuple[str, ...]:
-    """The ids of the orgs named, all of them where none is; UnknownOrg if one is not there, or may be several."""
+    """The ids of the named orgs, or of all if none is named; UnknownOrg for a name that fits no org or several."""
     with connection.cursor(row_factory=class_row(NamedOrg)) as cursor:
         orgs = cursor.execute(_ORGS).fetchall()
     if not orgs:

@@ -1,4 +1,4 @@
-"""The type of Parquet for each column, and how its values are asked for."""
+"""The type of Parquet for each column, and how its values are read."""
 
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
@@ -37,7 +37,8 @@ coalesce(bool_or({column}::text ~ '[a-z]'), false)
 class Form:
     """How a column is read and stored.
 
-    expression: its value in SQL, of type `oid`. read_as: the type in which values arrive; type: the one that they get.
+    expression: its value in SQL, of type `oid`. read_as: the type in which values arrive; type: the type they are
+    stored as.
     """
 
     expression: sql.Composable
@@ -47,7 +48,7 @@ class Form:
 
 
 def forms_of(connection: Connection[Any], table: Table) -> list[Form]:
-    """Numbers without declared digits are looked at first: a type has to hold all of them."""
+    """The form of each column. Numbers without declared digits are read first: their type has to hold all of them."""
     decimals = _decimals(connection, table)
     return [decimals.get(column.name) or _form(column) for column in table.columns]
 
@@ -102,7 +103,7 @@ def _decimals(connection: Connection[Any], table: Table) -> dict[str, Form]:
 
 
 def _decimal(column: Column, scale: int, whole: int, has_no_digits: bool) -> Form:
-    """Text where there are more digits than any decimal has."""
+    """A decimal type; text if there are more digits than any decimal has."""
     pa = needed("pyarrow", "Parquet")
     scales = [each for each in (*_SCALES, scale) if each >= scale and each + whole <= _MOST_DIGITS]
     if not scales or has_no_digits:

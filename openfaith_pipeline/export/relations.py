@@ -24,7 +24,7 @@ Group = Literal["raw", "canonical", "views"]
 class Relation:
     """A table or view.
 
-    org: the column with the org. deleted: that with the time of the deletion, None if all rows are live.
+    org: the column with the org. deleted: the column with the time of deletion, None if all rows are live.
     words: description and mark of each declared column; the live relation may have others. stream: of a raw table.
     links: of a table of links, their stream and the relationship.
     """

@@ -26,15 +26,15 @@ class Progress(Protocol):
     def begin(self, files: int) -> None: ...
 
     def advance(self, name: str, rows: int, size: int) -> None:
-        """So much of the file is written."""
+        """This much of the file has been written."""
 
     def finish(self, name: str, rows: int) -> None:
-        """The file is there."""
+        """The file is complete."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """rows: by full name. skipped: what the chosen groups have and the export has not, with the reason."""
+    """rows: by full name. skipped: members of the chosen groups that were not exported, with the reason."""
 
     exported_at: datetime
     rows: dict[str, int]

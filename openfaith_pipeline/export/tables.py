@@ -50,14 +50,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Prepared:
-    """tables: the files to write. skipped: full name of a member of a group that is none of them -> the reason."""
+    """tables: the files to write. skipped: full name of a group's member without a file -> the reason."""
 
     tables: tuple[Table, ...]
     skipped: dict[str, str]
 
 
 def prepare(connection: Connection[Any], wanted: Wanted, views_schema: str) -> Prepared:
-    """Raises UsageError for something that was named by itself and cannot be exported."""
+    """Prepare the files. Raises UsageError for a relation that was named by itself and cannot be exported."""
     tables: list[Table] = []
     skipped: dict[str, str] = {}
     for found in _each(connection, wanted, views_schema):

@@ -108,7 +108,7 @@ def check_key(key: str | None) -> None:
 
 
 def get_request(connection: Connection[Any], request_id: str) -> Request:
-    """Raise UnknownRequest if there is no request with this id."""
+    """The request with this id; raises UnknownRequest if there is none."""
     request = _one(connection, "request_id = %s", (request_id,))
     if request is None:
         raise UnknownRequest(f"there is no execution {request_id[:80]!r}")

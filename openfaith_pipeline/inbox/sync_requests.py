@@ -56,7 +56,7 @@ def request_sync(  # noqa: PLR0913 - all that a request may say
 def apart_from_the_last(
     connection: Connection[Any], org_id: str, stream: str, trigger: str, apart: timedelta
 ) -> datetime | None:
-    """The earliest start of a sync of the stream that is this long after the last one of this origin; None is now."""
+    """The earliest start that is this long after the stream's last sync of the same origin; None means now."""
     values = {"org_id": org_id, "workflow": SYNC_WORKFLOW, "trigger": trigger, "stream": stream, "apart": apart}
     [earliest] = connection.execute(_APART_UNTIL, values).fetchone() or (None,)
     return earliest if earliest and earliest > datetime.now(UTC) else None

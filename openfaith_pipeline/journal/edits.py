@@ -1,8 +1,8 @@
 """Keep a field's value and its edit together when a sync is undone in part.
 
-People's edits are noted by a trigger and not journaled. When a row stays as it is, the edit that the sync forgot as it
-wrote a field must not be noted again: the value is then another one than the edit's. When a row is overwritten, an edit
-made since is gone with its value; noted further, it would make the restored value a person's.
+People's edits are noted by a trigger and not journaled. When a row is kept, an edit that the sync forgot by
+writing the field must not be noted again: the field no longer has that edit's value. When a row is overwritten, an edit
+made since is gone with its value; if it stayed noted, the restored value would count as a person's.
 """
 
 from collections.abc import Iterator, Sequence

@@ -85,5 +85,5 @@ def _is(table: JournaledTable, name: str) -> bool:
 
 
 def is_entity(table: JournaledTable) -> bool:
-    """Whether its rows are entities: no links, edges or registers."""
+    """Whether the table's rows are entities, not links, edges or registers."""
     return table.name.startswith(CANONICAL_PREFIX) and table.key == ("id",) and table.deleted is not None

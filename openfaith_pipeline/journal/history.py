@@ -38,7 +38,7 @@ _CHANGES: Final = (
 def read_history(connection: Connection[Any], org_id: str, table: JournaledTable, key: Sequence[str]) -> list[Change]:
     """Changes of the row with this key, oldest first.
 
-    With only the first columns of a key, of all rows that match them.
+    If only the first columns of the key are given, changes of all rows that match them.
     """
     named = dict(zip(table.key, key, strict=False))
     # A whole key is found by its hash, a partial one among the entries of the table.

@@ -136,7 +136,7 @@ ORDER BY attnum""")
 class Conflict:
     """A row changed since by somebody else. key: its key columns without the org.
 
-    Changed_by: causes and syncs, or users.
+    changed_by: causes and syncs, or users.
     """
 
     table: str
@@ -146,7 +146,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Undone:
-    """Row counts after undoing: reverted, removed, put back, and kept because of a conflict, or not there any more."""
+    """Row counts after undoing: reverted, removed, put back, and kept because of a conflict, or no longer there."""
 
     restored: int
     removed: int
@@ -199,12 +199,12 @@ class Undoing:
         )
 
     def _gone(self) -> int:
-        """Rows that stay removed."""
+        """Number of rows that stay removed."""
         self.execute(_GONE.format(**self.names))
         return int((self.cursor.fetchone() or (0,))[0])
 
     def _columns(self) -> dict[str, sql.Composable]:
-        """SQL lists of the columns in any image, and of all, each with one of their values in the image `past`.
+        """SQL lists of the columns in any image, and of all columns, each with their values in the image `past`.
 
         An image does not tell a JSON null from no value: a column that must have a value has the former.
         """

@@ -62,7 +62,7 @@ async def present_rows(
 async def deleted_rows(
     connection: AsyncConnection[Any], org_id: str, stream: Stream, ids: Collection[str]
 ) -> dict[str, datetime]:
-    """When the rows with these ids were marked deleted; only of those that were."""
+    """The times at which rows with these ids were marked deleted, for those that are."""
     cursor = await connection.execute(
         sql.SQL("SELECT id, _deleted_at FROM {} WHERE org_id = %s AND id = ANY(%s) AND _deleted_at IS NOT NULL").format(
             raw_name(stream)

@@ -29,7 +29,7 @@ class Sightings:
     def drift(self, stream: Stream) -> list[tuple[str, str]]:
         """(attribute, kind), sorted. An attribute that no record sent is gone; an empty one is sent as null.
 
-        They are shown in events and on terminals: of new names only plain ones are repeated, and not endlessly many.
+        They are shown in events and on terminals, so only plain new names are repeated, up to a limit.
         """
         new = {
             (plain_or_hash(name), "new") for name in self.attributes - stream.attributes.keys() - set(stream.withheld)

@@ -46,8 +46,8 @@ class Admitted:
 class Erased:
     """The erased records of one org.
 
-    marks: by stream. cleared: of records that were cleared of their person since; their dependents come in the same
-        page, after them.
+    marks: by stream. cleared: marks of records that were cleared of their person since; their dependents come
+        in the same page, after them.
     """
 
     salt: bytes
@@ -70,7 +70,7 @@ class Erased:
         return any(self.has(target, named.get("id")) for target in streams_of_type(stream, named.get("type")))
 
     def admit(self, stream: Stream, records: Sequence[Record]) -> Admitted:
-        """The records without those that are erased, and cleared of references to erased ones."""
+        """The records that are not erased, cleared of references to erased ones."""
         admitted = Admitted([])
         for record in records:
             if not isinstance(record.resource, dict):

@@ -61,7 +61,7 @@ async def gather_parents(connection: AsyncConnection[Any], session: Session, str
 
 
 def _read_by(session: Session, stream: Stream) -> dict[str, Any]:
-    """Parameters: by kind, whether the listings of its parents were read, and the parents whose were not."""
+    """Parameters: by kind, whether the listings of its parents were read, and the parents with unread listings."""
     ends = session.end.routes if session.end else ()
     read = {
         route.placeholders[-1]: [str(each.parent) for each in ended.left_out]
@@ -83,7 +83,7 @@ def _is_unread(kind: str, column: sql.Composable) -> sql.Composable:
 
 
 def _known(stream: Stream, name: str) -> sql.Composable:
-    """SQL: the row's value of a parent, and of one above while a parent below it stays known."""
+    """SQL: the row's own parent while that parent's listing is unread; outer parents stay while an inner one does."""
     column = sql.Identifier(f"{name}_id")
     kinds = [name] if name in stream.listing_kinds else stream.listing_kinds
     unread = [

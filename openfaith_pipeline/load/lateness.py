@@ -80,7 +80,7 @@ async def note_lateness(connection: AsyncConnection[Any], session: Session, stre
 
 
 def _tells_lateness(session: Session, stream: Stream) -> bool:
-    """Whether the session follows the stream's cursor, and under which parent a row was is in its table."""
+    """Whether the session follows the stream's cursor, and the table has the parent under which a row was found."""
     return bool(stream.cursor) and stream.name in session.starts and bool(_parent_columns(stream))
 
 

@@ -118,9 +118,10 @@ FROM sync.stream_states AS state WHERE org_id = %s AND stream = ANY(%s) ORDER BY
 async def lock_streams(
     connection: AsyncConnection[Any], org_id: str, names: Sequence[str], more: Collection[str] = ()
 ) -> dict[str, datetime | None]:
-    """Lock the streams until the transaction ends, in one order for all; from which cursor each is read, None for all.
+    """Lock the streams, in a fixed order, until the transaction ends; returns their cursors, None for a full read.
 
-    more: streams to be locked too, whoever holds them. Raises StreamBusy when a live sync holds one of the others.
+    more: further streams to lock, even if another sync holds them. Raises StreamBusy when a live sync holds one of the
+    others.
     """
     concerned = sorted({*names, *more})
     await connection.execute(_ENTER, (org_id, concerned))
@@ -136,7 +137,7 @@ async def lock_stream(connection: AsyncConnection[Any], org_id: str, stream: str
 
 
 def lock_holders(connection: Connection[Any], org_id: str, names: Collection[str]) -> dict[str, str]:
-    """Lock the streams until the transaction ends; by stream, the holders whose leases have not run out."""
+    """Lock the streams until the transaction ends; returns, by stream, the holders of unexpired leases."""
     with connection.cursor(row_factory=dict_row) as cursor:
         states = cursor.execute(_LOCK, (org_id, sorted(names))).fetchall()
     return {state["stream"]: state["holder"] for state in states if state["holder"]}
@@ -155,7 +156,7 @@ WHERE org_id = %s AND stream = ANY(%s) RETURNING stream, fence
 
 
 async def take_leases(connection: AsyncConnection[Any], org_id: str, holder: str, names: Sequence[str]) -> Leases:
-    """Take the leases of streams that the caller's transaction has locked, and fence off their holders before."""
+    """Take the leases of streams that the caller's transaction has locked, and fence off their previous holders."""
     cursor = await connection.execute(_TAKE, (holder, LEASE_TTL, org_id, list(names)))
     fences = {row["stream"]: row["fence"] for row in await cursor.fetchall()}
     return Leases(org_id, holder, {name: fences[name] for name in names})
@@ -167,7 +168,7 @@ UPDATE sync.stream_states SET fence = fence + 1, {freed} WHERE org_id = %s AND s
 
 
 def fence_off(connection: Connection[Any], org_id: str, names: Collection[str]) -> None:
-    """Keep every sync from these streams until the transaction ends, and fence off their holders before.
+    """Keep every sync from these streams until the transaction ends, and fence off their previous holders.
 
     Raises StreamBusy when a live sync holds one of them.
     """
@@ -216,7 +217,7 @@ UPDATE sync.stream_states SET {freed} WHERE org_id = %s AND stream = ANY(%s) AND
 
 
 async def release(connection: AsyncConnection[Any], leases: Leases) -> list[str]:
-    """Give the leases back; the streams of those that were still held."""
+    """Release the leases; returns the streams of those that were still held."""
     cursor = await connection.execute(_RELEASE, (leases.org_id, leases.streams, leases.holder))
     return [row["stream"] for row in await cursor.fetchall()]
 
@@ -228,7 +229,7 @@ WHERE work.sync_id = %s AND work.status = 'running' AND state.lease_expires_at >
 
 
 def live_holder(connection: Connection[Any], sync_id: str) -> str | None:
-    """`host:pid` of a process that is working for the sync, None when there is none."""
+    """`host:pid` of a process, not known to be dead, that holds leases for the sync; None if there is none."""
     holders = [holder for (holder,) in connection.execute(_HOLDERS, (sync_id,)).fetchall()]
     return next((holder.rsplit(":", 1)[0] for holder in holders if not is_dead(holder)), None)
 

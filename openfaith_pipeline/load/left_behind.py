@@ -1,4 +1,4 @@
-"""Leases, syncs and readings that a process left behind when it ended: the next sync takes over."""
+"""Leases, syncs and readings that a process left behind when it ended: the next sync takes them over."""
 
 from datetime import timedelta
 from typing import Any, Final

@@ -82,7 +82,7 @@ class Spared:
 async def keep_unasked(connection: AsyncConnection[Any], session: Session, stream: Stream) -> bool:
     """Fill relationships that were not requested from published rows; returns whether links are among them.
 
-    Links themselves stay where they are and are not published.
+    Links themselves stay as they are and are not published.
     """
     names = {name for route in session.walk.routes for name in route.unasked(stream)}
     columns = [column for name in names for column in (f"{name}_id", f"{name}_type") if column in stream.columns]

@@ -21,7 +21,7 @@ _CHANGED = (
 )
 
 
-# Their current links, each once, at its first position.
+# The current links of those records, each once, at its first position.
 _NAMED = (
     "SELECT DISTINCT ON (changed.id, named.id) changed.id, named.id AS related_id, named.position FROM changed,"
     " jsonb_array_elements_text(changed._links -> %(relationship)s) WITH ORDINALITY AS named (id, position)"

@@ -47,7 +47,7 @@ async def remove_merged(connection: AsyncConnection[Any], session: Session, stre
         removed += await _remove(connection, session, mergers, stream)
     if stream.merging:
         target = STREAMS[stream.merging.target]
-        # Its own syncs hold this lock from their first write on, so either they see these mergers or we see their rows.
+        # Its syncs hold this lock from their first write on, so either they see these mergers or we see their rows.
         await lock_stream(connection, session.org_id, target.name)
         count = await _remove(connection, session, stream, target)
         if count:

@@ -109,7 +109,7 @@ def _is_lively(route: Route) -> sql.Composable:
 def _ancestors(
     route: Route, catalog: Mapping[str, Stream], parent: Stream, foreseen: Mapping[str, Foreseen]
 ) -> tuple[sql.Composable, sql.Composable]:
-    """Ids of all parents in the path, from the innermost parent's row or the rows of its ancestors."""
+    """SQL for the ids of all parents in the path, from the innermost parent's row or the rows of its ancestors."""
     *above, own = route.placeholders
     columns = [sql.SQL("p0.id AS {}").format(sql.Identifier(f"{own}_id"))]
     joins: list[sql.Composable] = []

@@ -100,7 +100,7 @@ async def planned_walks(
 
 
 def _verdict_of(stored: Mapping[str, Any]) -> Verdict:
-    """Fields stored by older versions only are dropped: the signature of such a walk will not match either."""
+    """The stored verdict, without fields of older versions: such a walk's signature will not match either."""
     return Verdict(**{each.name: stored[each.name] for each in fields(Verdict) if each.name in stored})
 
 
@@ -203,7 +203,7 @@ def _give_up(connection: Connection[Any], sync_id: str, streams: Sequence[Planne
                     sql.SQL("DELETE FROM {} WHERE _stream_sync_id = %s").format(staging_name(STREAMS[name])),
                     (identifier,),
                 )
-        # Its quarantined records are read again by the next sync: nothing was published and no watermark has moved.
+        # Records in quarantine are read again by the next sync: nothing was published and no watermark has moved.
         connection.execute(
             "UPDATE sync.quarantine SET resolved_at = now()"
             " WHERE org_id = %s AND sync_id = %s AND stream = ANY(%s) AND resolved_at IS NULL",

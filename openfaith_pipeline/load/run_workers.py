@@ -22,7 +22,7 @@ def beat_worker(connection: Connection[Any], worker: str, *, slots: int, has_roo
 
 
 def forget_worker(connection: Connection[Any], worker: str) -> None:
-    """The worker takes no more runs. Those that died long ago are forgotten with it."""
+    """Forget a worker that takes no more runs, and those that died long ago."""
     connection.execute("DELETE FROM sync.run_workers WHERE worker = %s OR beat_at < now() - %s", (worker, _KEPT))
 
 

@@ -19,17 +19,17 @@ from openfaith_pipeline.sources import STREAMS
 
 
 class Silence(NamedTuple):
-    """A stream with rows whose whole reading brought none. reason: to call it withheld."""
+    """A stream that has rows, but returned no record when read whole. reason: why it is called withheld."""
 
     rows: int
     reason: str
 
 
 class SilentParent(NamedTuple):
-    """A parent whose listing brought none, though rows are here that it listed.
+    """A parent whose listing returned no record, although we have rows that it listed.
 
     ids: of those rows. counted: how many its own row says that it has, None if that says nothing.
-    shown: how many other parents of the route do show records.
+    shown: number of other parents of the route that show records.
     """
 
     id: str

@@ -92,7 +92,7 @@ def encoder_of(stream: Stream) -> RowEncoder:
 async def encode_completed(
     connection: AsyncConnection[Any], session: Session, stream: Stream, records: list[Record]
 ) -> EncodedRows:
-    """The records as rows, with known parents where they name none, and without those that are erased."""
+    """The records as rows, with known parents if they name none, and without erased records."""
     records = await with_known_parents(connection, session, stream, records)
     if session.erased is None:
         # An erasure takes the streams' leases: while this session has them, none is added.

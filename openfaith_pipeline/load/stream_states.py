@@ -31,7 +31,7 @@ FROM held WHERE done.id = ANY(%(ids)s) AND done.stream = held.stream
 
 
 async def keep_states(connection: AsyncConnection[Any], leases: Leases, stream_sync_ids: Sequence[int]) -> None:
-    """Keep the streams' states as they are before a publish, for a rollback. Raises LeaseLost as `renew` does."""
+    """Save the streams' states before a publish, for a rollback. Raises LeaseLost as `renew` does."""
     cursor = await connection.execute(_KEEP, {**leases.parameters, "ids": list(stream_sync_ids)})
     leases.check(cursor.rowcount)
 
@@ -61,7 +61,7 @@ def record_rollback(connection: Connection[Any], org_id: str, rollback_id: str, 
 
 
 def revert_state(connection: Connection[Any], org_id: str, stream: Stream, before: Mapping[str, Any]) -> None:
-    """Put the stream's state back. The rows are given back by now, for they are counted."""
+    """Restore the stream's state, once its rows are restored: they are counted."""
     statement = _REVERT.format(raw=raw_name(stream), parentless=parentless_count(stream))
     connection.execute(statement, {"org_id": org_id, "stream": stream.name, "before": Jsonb(before)})
 
@@ -120,9 +120,9 @@ async def move_watermark(
 
 @dataclass(frozen=True)
 class Reading:
-    """How a stream is after it was read and published.
+    """State of a stream after it was read and published.
 
-    read_from: when the reading began, None if the records that came with its own are yet to be read.
+    read_from: when the reading began, None if the records included with its own have yet to be read.
     is_path_there: its unconfirmed path was read. is_proven: everything of it was read.
     """
 
@@ -146,7 +146,7 @@ WHERE org_id = %(org_id)s AND stream = %(stream)s
 
 
 async def note_reading(connection: AsyncConnection[Any], org_id: str, stream: str, reading: Reading) -> None:
-    """Note how a stream is after it was published, and give its lease back."""
+    """Record the state of a stream after its publish, and release its lease."""
     await connection.execute(_NOTE_READING, {**vars(reading), "org_id": org_id, "stream": stream})
 
 
@@ -172,7 +172,7 @@ async def mark_unavailable(
 async def mark_unavailable_with(
     connection: AsyncConnection[Any], org_id: str, streams: Sequence[str], parents: Sequence[str], reason: str
 ) -> None:
-    """Record that the source withholds these streams, in the way in which it withholds the first of their parents."""
+    """Record that the source withholds these streams in the same way as the first withheld one of their parents."""
     await connection.execute(
         "UPDATE sync.stream_states SET availability = parent.availability, availability_reason = %s, checked_at = now()"
         " FROM (SELECT availability FROM sync.stream_states WHERE org_id = %s AND stream = ANY(%s)"

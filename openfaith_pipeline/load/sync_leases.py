@@ -1,7 +1,8 @@
-"""The leases of syncs that no run of Dagster stands for: plans, rollbacks, replays, webhooks, syncs of a terminal.
+"""The leases of syncs without a run of Dagster: plans, rollbacks, replays, webhooks, syncs from a terminal.
 
 Dagster notices when a run's process is gone. A sync without a run has a lease in `sync.syncs` instead, which its
-process renews: when that has run out, the process was killed, and anyone who looks ends the sync as interrupted.
+process renews: when that has run out, the process was killed, and the next process to look records the sync as
+interrupted.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -51,7 +52,7 @@ async def _renew(sync_id: str, connection: AsyncConnection[Any]) -> None:
 
 
 def end_expired(connection: Connection[Any]) -> int:
-    """End the syncs whose leases have run out; how many. Were one alive after all, it records its own end later."""
+    """End the syncs whose leases have run out; returns their number. A process still alive records its own end."""
     with connection.transaction():
         expired = connection.execute(_EXPIRED).fetchall()
         return sum(end_left_over(connection, RunningSync(*each), GONE) for each in expired)

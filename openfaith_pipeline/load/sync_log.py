@@ -76,7 +76,7 @@ class RecordedSync:
 
 @dataclass(frozen=True)
 class RunningSync:
-    """A sync that is recorded as running. run_id: of its last attempt, where it is of one run."""
+    """A sync that is recorded as running. run_id: of its last attempt, if that is a single run."""
 
     sync_id: str
     run_id: str | None
@@ -174,7 +174,7 @@ WHERE work.sync_id = %s AND work.status = 'running' AND state.org_id = work.org_
 
 
 def end_left_over(connection: Connection[Any], sync: RunningSync, error: str) -> bool:
-    """End a sync that nobody works on as interrupted, its streams as failed; whether it was still the same attempt.
+    """Record a sync that nobody works on as interrupted, its streams as failed; False if it was continued since.
 
     A later attempt, or the same command, continues from the last page that was committed.
     """
@@ -189,7 +189,7 @@ def end_left_over(connection: Connection[Any], sync: RunningSync, error: str) ->
 
 
 def interrupt_sync(connection: Connection[Any], sync_id: str) -> None:
-    """Record that a person ended the sync, who may continue it."""
+    """Record that a person interrupted the sync; it may be continued."""
     connection.execute(
         "UPDATE sync.syncs SET status = %s, error = 'interrupted', finished_at = now() WHERE sync_id = %s",
         (INTERRUPTED, sync_id),

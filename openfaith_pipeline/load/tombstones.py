@@ -24,7 +24,7 @@ class Child(NamedTuple):
 
 @cache
 def children_of(stream: Stream) -> tuple[Child, ...]:
-    """Streams that are read only under this one's records, or whose changes also change its records."""
+    """Streams that are read only under this one's records, or whose changes also count as changes of those."""
     found = []
     for child in STREAMS.values():
         for relationship, target in child.belongs_to.items():

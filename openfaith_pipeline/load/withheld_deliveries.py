@@ -16,8 +16,8 @@ NOTHING: Final = b"{}"
 def without_erased(erased: Erased, stream: str | None, record_id: str | None, payload: bytes) -> bytes | None:
     """The payload of a delivery cleared of references to erased records; None if its record is erased.
 
-    The same bytes where nothing of it is. Included records are dropped if they are erased. A document that nothing here
-    can read may hold anything of anybody, and is of no use.
+    The bytes are unchanged if there are none. Included records are dropped if they are erased. An unreadable document
+    may contain data of anybody and is of no use, so nothing of it is kept.
     """
     if erased.has(stream or "", record_id):
         return None

@@ -16,7 +16,7 @@ from openfaith_pipeline.network.proxies import Proxy, proxy_for, proxy_of
 
 
 def post_json(url: str, document: Any, *, timeout: float) -> int:
-    """The status of the answer to a document sent to a URL that is a secret: httpx would log it.
+    """POST a document to a URL that is a secret, which httpx would log; returns the status of the response.
 
     Raises OSError or HTTPException when there is no answer, ConfigurationError as `client_options` does.
     """

@@ -36,7 +36,7 @@ class Proxy:
 
 
 def proxy_for(url: httpx.URL) -> Proxy | None:
-    """The proxy that requests to this host take; none has business between us and our own machine.
+    """The proxy for requests to this host; never one for our own machine.
 
     Raises ConfigurationError for an invalid variable.
     """
@@ -109,7 +109,7 @@ def _is_exempt(url: httpx.URL) -> bool:
 
 
 def _matches(entry: str, host: str, port: int) -> bool:
-    """Raises ValueError for an entry that is neither a name nor an address."""
+    """Whether the entry exempts the host. Raises ValueError for an entry that is neither a name nor an address."""
     if entry == "*":
         return True
     entry = entry.rpartition("://")[2].rstrip("/")

@@ -32,7 +32,7 @@ MOST_ENTRIES = 200
 
 
 class Priority(IntEnum):
-    """Priority of requests where the budget is short."""
+    """Priority of requests when the budget is short."""
 
     WEBHOOK = 1
     INCREMENTAL = 2
@@ -258,7 +258,7 @@ class RateLedger:
             self.in_vain_since.setdefault(str(int(claim.priority)), now)
 
     def _retry_in(self, now: float, *, is_held_back: bool) -> float:
-        """When a slot may be free: never later than the holder must be heard from again."""
+        """When a slot may be free, but never later than the holder's next exchange is due."""
         if is_held_back:
             return HELD_BACK_FOR
         if now < self.paused_until:

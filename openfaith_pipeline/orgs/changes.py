@@ -33,6 +33,6 @@ class StreamChange:
 def recent_changes(
     connection: Connection[Any], org_id: str, stream: str | None = None, *, most: int = 20
 ) -> list[StreamChange]:
-    """The newest first."""
+    """The org's newest changes, the newest first."""
     with connection.cursor(row_factory=class_row(StreamChange)) as cursor:
         return cursor.execute(_CHANGES, {"org_id": org_id, "stream": stream, "most": most}).fetchall()

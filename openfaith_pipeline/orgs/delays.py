@@ -1,7 +1,7 @@
 """Orgs with a stream of a source that has not succeeded for too long.
 
-A paused org is left out on purpose, and one that has to be connected again is known as that; once that is over, it has
-time to catch up. Streams that the org no longer syncs are never late.
+A paused org is left out on purpose, and one that has to be connected again is reported as
+that; afterwards it has time to catch up. Streams that the org no longer syncs are never late.
 """
 
 from dataclasses import dataclass

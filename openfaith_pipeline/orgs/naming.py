@@ -30,9 +30,9 @@ _N = TypeVar("_N", bound=Named)
 
 
 def find_org(connection: Connection[Any], name: str) -> Org:
-    """The org of this id, unique beginning of an id, or unique name, small and capital letters being the same.
+    """The org with this id, unique beginning of an id, or unique name, regardless of case.
 
-    Raises UnknownOrg, with those it may have meant, where there is none or more than one.
+    Raises UnknownOrg, which suggests similar orgs, if there is none or more than one.
     """
     found = find_among(list_orgs(connection), name)
     return found or get_org(connection, name)
@@ -58,7 +58,7 @@ def names_of(connection: Connection[Any], org_ids: Collection[str]) -> dict[str,
 
 
 def _fitting(orgs: Sequence[_N], name: str) -> list[_N]:
-    """Orgs that match, by the first of the three ways that finds any."""
+    """Orgs that match by id, by the beginning of an id, or by name: the first of these ways that finds any."""
     by_id = [org for org in orgs if org.org_id == name]
     is_beginning = len(name) > len(_EVERY_ID_BEGINS) and name.startswith(_EVERY_ID_BEGINS)
     by_beginning = [org for org in orgs if is_beginning and org.org_id.startswith(name)]
@@ -66,7 +66,7 @@ def _fitting(orgs: Sequence[_N], name: str) -> list[_N]:
 
 
 def _near(orgs: Sequence[_N], name: str) -> list[_N]:
-    """Those spelled similarly, or with a word that begins with it; only suggested, since commands also remove orgs."""
+    """Orgs with a similar name or a word in it that begins so; only suggested, since commands also remove orgs."""
     wanted = name.strip().casefold()
     names = get_close_matches(wanted, [org.name.casefold() for org in orgs], n=_MOST_LISTED)
     begins = re.compile(rf"\b{re.escape(wanted)}") if wanted else None

@@ -60,13 +60,13 @@ class RecentSync:
 def list_syncs(
     connection: Connection[Any], org_id: str | None = None, *, only_failing: bool = False, limit: int = 20
 ) -> list[RecentSync]:
-    """The newest first: of one org or of all, on demand only those that failed or were interrupted."""
+    """Syncs of one org or of all, the newest first; optionally only those that failed or were interrupted."""
     with connection.cursor(row_factory=class_row(RecentSync)) as cursor:
         return cursor.execute(_RECENT, {"org": org_id, "only_failing": only_failing, "limit": limit}).fetchall()
 
 
 def find_sync_id(connection: Connection[Any], beginning: str) -> str:
-    """The id of the one sync whose id is, or begins with, this; UnknownSync if there is none or several."""
+    """The full id of the sync with this id or beginning of an id; UnknownSync if there is none, or several."""
     found = [row[0] for row in connection.execute(_BEGINNING, (beginning,)).fetchall()]
     if beginning in found:
         return beginning

@@ -65,7 +65,7 @@ def list_orgs(connection: Connection[Any]) -> list[Org]:
 
 
 def get_org(connection: Connection[Any], org_id: str) -> Org:
-    """Raise UnknownOrg if it was never added or was removed."""
+    """The org with this id; raises UnknownOrg if it was never added or was removed."""
     with connection.cursor(row_factory=class_row(Org)) as cursor:
         org = cursor.execute(f"{_ORGS} AND org_id = %s", (org_id,)).fetchone()
     if org is None:

@@ -13,7 +13,7 @@ from psycopg.rows import tuple_row
 
 DAYS: Final = 30
 
-# Of each stream and day: the number before the first change, where it was kept, and the sum of the changes.
+# For each stream and day: the number before the first change, if it was kept, and the sum of the changes.
 _CHANGES: Final = """
 SELECT stream, (finished_at AT TIME ZONE 'UTC')::date AS day,
        (array_agg((state_before ->> 'row_count')::bigint ORDER BY id))[1] AS before,

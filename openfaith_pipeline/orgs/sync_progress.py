@@ -18,7 +18,7 @@ _SYNC: Final = """
 SELECT sync_id, run_id, mode, trigger, status, started_at, finished_at, error, requested FROM sync.syncs
  WHERE sync_id = %s
 """
-# Of each org and stream the newest attempt; a stream that waits has none. `expected` is of the last time it was read.
+# The newest attempt at each org and stream; a waiting stream has none. `expected` is from its last reading.
 _STREAMS: Final = f"""
 WITH scope AS (
     SELECT org_id, stream FROM sync.stream_syncs WHERE sync_id = %(sync_id)s
@@ -75,7 +75,7 @@ class StreamStep:
 
     @property
     def weight(self) -> float:
-        """Requests that it takes, at least one: a stream that is read with another is a moment's work."""
+        """Number of requests that the stream takes, but at least one, even if it is read with another stream."""
         return float(max(1, self.expected_requests or 1, 0 if self.is_open else self.requests))
 
     @property
@@ -145,7 +145,7 @@ class SyncProgress:
 def read_sync_progress(
     connection: Connection[Any], sync_id: str, visible: Collection[str] | None = None
 ) -> SyncProgress | None:
-    """The sync; None if there is none, or none of the visible orgs is in it. visible: orgs, None for all."""
+    """The sync; None if it does not exist, or none of the visible orgs is in it. visible: orgs, None for all."""
     with connection.cursor(row_factory=dict_row) as cursor:
         sync = cursor.execute(_SYNC, (sync_id,)).fetchone()
     if sync is None:

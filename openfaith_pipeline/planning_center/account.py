@@ -1,4 +1,4 @@
-"""Whose credentials they are: Planning Center's `Organization`, the church as it knows it, and one of its people."""
+"""The owner of credentials: Planning Center's `Organization`, which is a church, and one of its people."""
 
 from openfaith_pipeline.catalog.connecting import SOMEONE_IS_WAITING
 from openfaith_pipeline.catalog.reading import Client, Document
@@ -36,7 +36,7 @@ async def read_root(client: Client) -> Document:
 
 
 async def read_user(client: Client) -> tuple[str, str] | None:
-    """The person whose credentials they are: a record of People, in the church that they are for."""
+    """The person who owns the credentials: a record of People in the church that they are for."""
     document = await client.get(f"{Product.PEOPLE.path_prefix}/me", {}, product=Product.PEOPLE)
     match document.data:
         case {"type": "Person", "id": str(number)} if number:

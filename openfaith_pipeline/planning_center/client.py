@@ -67,7 +67,7 @@ class PlanningCenterClient:
         retry: RetryLimits = USUAL_PATIENCE,
         most_connections: int = MOST_CONNECTIONS,
     ) -> None:
-        """Raise ConfigurationError for an invalid URL, ConnectionRejected for a malformed token.
+        """Raises ConfigurationError for an invalid URL, ConnectionRejected for a malformed token.
 
         most_connections: to the host, shared by all its clients in this event loop.
         """

@@ -18,7 +18,7 @@ def read_document(
     received_at: datetime,
     served_at: datetime | None = None,
 ) -> Document:
-    """Raise UnexpectedResponse for a JSON object that is not a JSON:API document with data."""
+    """The document in a JSON object; raises UnexpectedResponse if it is not a JSON:API document with data."""
     if "data" not in body:
         raise UnexpectedResponse(f"{call}: the response has no data")
     data = body["data"]
@@ -44,7 +44,7 @@ def read_document(
 
 
 def _next_offset(meta: Mapping[str, Any]) -> int | None:
-    """None on the last page. With `per_page=0` it is always 0."""
+    """Offset of the next page; None on the last page, always 0 with `per_page=0`."""
     following = meta.get("next")
     return _number(following.get("offset")) if isinstance(following, dict) else None
 

@@ -44,12 +44,12 @@ class Product(StrEnum):
 
     @property
     def hides_what_is_forbidden(self) -> bool:
-        """Whether it responds 200 without rows, instead of refusing, where the user may not read (measured live)."""
+        """Whether it responds 200 without rows, instead of refusing, if the user may not read (measured live)."""
         return self is Product.GROUPS
 
     @property
     def holds_gifts(self) -> bool:
-        """Whether its records are of gifts."""
+        """Whether its records are gifts."""
         return self is Product.GIVING
 
     @property

@@ -11,7 +11,7 @@ from openfaith_pipeline.text.urls import parse_http_url
 
 
 def parse_url(base_url: str) -> httpx.URL:
-    """Raise ConfigurationError unless this can be the URL of an API."""
+    """Parse the URL of an API; raises ConfigurationError if it cannot be one."""
     try:
         return httpx.URL(parse_http_url(base_url))
     except (ValueError, httpx.InvalidURL) as error:

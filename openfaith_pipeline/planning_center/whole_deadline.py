@@ -13,7 +13,7 @@ import httpx
 
 
 class WholeDeadline:
-    """A deadline for the requests of one client, one at a time: `trace` is their extension of that name."""
+    """A deadline for one client's requests, one at a time. Pass `trace` to them as the extension of that name."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

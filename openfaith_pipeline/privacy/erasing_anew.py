@@ -1,4 +1,4 @@
-"""Erase again, after a restore, those who were erased since the backup was made.
+"""Erase people and orgs again after a restore, if they were erased since the backup was made.
 
 Their marks say nothing about them, so every id that the restored database knows is compared with the marks.
 """
@@ -86,8 +86,8 @@ class ErasedAnew:
     """The erasures that were repeated. orgs: erased whole. erasures: of people. counts: rows by org and place.
 
     has_marks: whether the database that was replaced had a table of marks.
-    of_other_key: orgs with marks whose key is not the backup's: only those of their people who are in the backup stay
-    erased.
+    of_other_key: orgs whose marks were made with another key than the backup's: of their erased people, only those
+        known to the backup stay erased.
     """
 
     has_marks: bool = False
@@ -149,7 +149,7 @@ def _erase_person(
     done: ErasedAnew,
     tell: Callable[[str], None],
 ) -> set[str]:
-    """The tables that have had values of the person."""
+    """Erase the person; returns the tables that have had values of theirs."""
     with org_held(connection, org_id, schema) as cursor:
         records = _marked_records(cursor, org_id, erasure_id)
         counts = erase_records(cursor, records, schema, erasure_id, tell)
@@ -179,7 +179,7 @@ def _marked_records(cursor: Cursor[Any], org_id: str, erasure_id: str) -> Person
 
 
 def _known_by(cursor: Cursor[Any], org_id: str, erasure_id: str, marked_as: str, salt: bytes) -> set[str]:
-    """The ids that have one of the erasure's marks of this name. A name that this version does not know has none."""
+    """The known ids with one of the erasure's marks of this name; none for a name that this version does not know."""
     known = list(_known_ids(marked_as.removesuffix(UNNAMED)))
     if not known:
         return set()
@@ -196,7 +196,7 @@ def _known_by(cursor: Cursor[Any], org_id: str, erasure_id: str, marked_as: str,
 
 
 def _known_ids(identity: str) -> Iterator[sql.Composable]:
-    """Queries of every id that the database knows a record of the name by: of rows, of the past, and of references."""
+    """Queries for all known ids of records with this identity: from rows, from the journal, and from references."""
     streams = [stream for name, stream in STREAMS.items() if PERSONAL.identity(name) == identity]
     for stream in streams:
         yield sql.SQL("SELECT id FROM {} WHERE org_id = %(org_id)s").format(raw_name(stream))

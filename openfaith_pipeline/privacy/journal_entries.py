@@ -19,7 +19,7 @@ _REMOVE: Final = sql.SQL("""
 DELETE FROM sync.journal WHERE org_id = %(org_id)s AND table_name = %(table)s AND row_key ->> {key} = ANY(%(ids)s)
 """)
 
-# Older entries of a row that the erasure changed get the row's present values, so that the erased ones are nowhere, and
+# Older entries of a row changed by the erasure get the row's present values, so that no erased value is left, and
 # a rollback finds the row in the state that it left.
 _REDACT: Final = """
 WITH made AS MATERIALIZED (

@@ -64,7 +64,7 @@ def remove_from_documents(
 
 
 def _drop_unpublished(connection: Connection[Any], org_id: str) -> tuple[int, int]:
-    """Rows and walks dropped."""
+    """Drop unfinished walks and waiting plans; returns the numbers of their staged rows and of walks."""
     by_stream: dict[str, list[int]] = {}
     for identifier, stream in connection.execute(_UNPUBLISHED, (org_id,)).fetchall():
         by_stream.setdefault(stream, []).append(identifier)
@@ -85,7 +85,7 @@ def _clean_quarantine(connection: Connection[Any], org_id: str, erased: Erased) 
     cleaned = 0
     for identifier, name, record_id, record, parents in entries:
         stream, kept = STREAMS.get(name), None
-        # What is not a record could be of anybody, and so could one of a stream that this version does not have.
+        # Anything but a record could be about anybody, and so could a record of a stream unknown to this version.
         if stream is not None and isinstance(record, dict) and not erased.has(name, record_id):
             kept = _kept(stream, erased, Record(record, parents or {}))
         if kept is None:

@@ -88,7 +88,7 @@ def lift(connection: Connection[Any], org_id: str, person_id: str, by: str) -> l
 
 
 def list_erasures(connection: Connection[Any], org_id: str | None) -> list[Erasure]:
-    """The newest last."""
+    """The erasures of the org, or of all, oldest first."""
     with connection.cursor(row_factory=class_row(Erasure)) as cursor:
         return cursor.execute(
             "SELECT erasure_id, org_id, subject, erased_by, erased_at, counts, lifted_at, lifted_by FROM sync.erasures"

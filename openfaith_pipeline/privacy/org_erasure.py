@@ -44,7 +44,7 @@ def _quiet(_message: str) -> None: ...
 
 
 def is_registered(connection: Connection[Any], org_id: str) -> bool:
-    """Whether there is such an org, even if removed."""
+    """Whether the org exists, even if it was removed."""
     return connection.execute("SELECT FROM sync.orgs WHERE org_id = %s", (org_id,)).fetchone() is not None
 
 

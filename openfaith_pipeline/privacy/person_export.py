@@ -64,7 +64,7 @@ class PersonExport:
 def read_person(database: Database, org_id: str, name: str) -> PersonExport:
     """Everything stored of a person.
 
-    name: an id of the source or of OpenFaith. Raises UsageError if that is nothing.
+    name: an id of the source or of OpenFaith. Raises UsageError if nothing is stored of them.
     """
     schema = database.settings.canonical_schema
     with database.connect() as connection, connection.cursor(row_factory=tuple_row) as cursor:
@@ -82,7 +82,7 @@ def read_person(database: Database, org_id: str, name: str) -> PersonExport:
 
 
 def write_person(export: PersonExport, path: Path, kind: Literal["json", "csv"]) -> None:
-    """Write the export to a file that is not there yet."""
+    """Write the export to a new file."""
     with private_file(path) as file:
         if kind == "json":
             file.write(export.document() + b"\n")

@@ -39,8 +39,8 @@ WHERE gone.org_id = %(org_id)s AND gone.id = ANY(%(ids)s) AND gone.{owner} IS NO
 class PersonRecords:
     """Ids by stream name.
 
-    unnamed: of records that stay, but lose the person they name. searched: by stream and relationship, the condition
-        that was looked for already.
+    unnamed: ids of records that stay, but lose the person they name. searched: by stream and relationship, the
+        condition that was already searched for.
     """
 
     org_id: str
@@ -69,7 +69,7 @@ class PersonRecords:
                 yield self.ids(each), types
 
     def add(self, name: str, ids: Collection[str]) -> bool:
-        """Whether any was new."""
+        """Add ids of a stream; returns whether any was new."""
         known = self.own.setdefault(name, set()) if ids else self.own.get(name, set())
         before = len(known)
         known.update(ids)
@@ -115,7 +115,7 @@ def find_records(cursor: Cursor[Any], org_id: str, person_ids: tuple[str, ...]) 
 
 
 def add_parts(cursor: Cursor[Any], records: PersonRecords) -> None:
-    """Add every record that is erased with those which are known."""
+    """Add every record that is erased with the known ones."""
     _add_parts(cursor, records)
     _add_unnamed(cursor, records)
     _add_parts(cursor, records)

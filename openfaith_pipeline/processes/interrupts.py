@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM heard at one place, whatever runs when they come.
+"""SIGINT and SIGTERM handled in one place, whatever code they interrupt.
 
 Left to themselves they raise an exception in the middle of whichever callback or task happens to run. An event loop
 ends for a KeyboardInterrupt; any other, such as the one that Dagster raises in a run that is terminated, it logs and

@@ -53,7 +53,7 @@ class Service:
 
     @property
     def hint(self) -> str:
-        """Where to find the reason why it ended."""
+        """Where to look for the reason why the service ended."""
         return f"; see {self.log}" if self.log else ""
 
 
@@ -226,7 +226,7 @@ def _output_of(service: Service) -> Iterator[BinaryIO | None]:
 
 
 def _keep_log(service: Service) -> str:
-    """Set the log of a service that ended aside, and say where it is."""
+    """Move the log of a service that ended aside, and return a note of its place."""
     if service.log is None:
         return ""
     kept = service.log.with_suffix(f"{service.log.suffix}.previous")

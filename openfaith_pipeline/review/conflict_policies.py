@@ -88,7 +88,7 @@ def policies_by_field(
 
 
 def policy_of(policies: Iterable[FieldPolicy], entity: str, field: str) -> Policy:
-    """The first that applies; policies: as listed for one org, the most specific first."""
+    """The first policy that applies. policies: as listed for one org, the most specific first."""
     for each in policies:
         if each.entity in {entity, ANY} and each.field in {field, ANY}:
             return Policy(each.policy)
@@ -112,7 +112,7 @@ def check_noted(connection: Connection[Any], schema: str, policy: Policy) -> Non
 
 
 def set_policy(connection: Connection[Any], chosen: FieldPolicy) -> None:
-    """Set a policy; fields that were changed before are looked at again by the next transform."""
+    """Set a policy; the next transform also applies it to fields that were changed before."""
     connection.execute(_SET, (chosen.org_id, chosen.entity, chosen.field, chosen.policy))
     _look_again(connection, chosen.org_id, chosen.entity, chosen.field)
 

@@ -61,7 +61,7 @@ def list_guards(connection: Connection[Any]) -> list[Guard]:
 
 
 def set_guard(connection: Connection[Any], guard: Guard) -> None:
-    """Raise UsageError for a share outside 0 to 1 or a negative number."""
+    """Set a guard. Raises UsageError for a share outside 0 to 1 or a negative number."""
     if not 0 <= guard.largest_share <= 1:
         raise UsageError(f"a share of rows is between 0 and 1, such as 0.3, not {guard.largest_share:g}")
     if guard.largest_number < 0:

@@ -93,7 +93,7 @@ def waiting_deletion(connection: Connection[Any], held_id: int) -> HeldDeletion:
 
 
 def ids_of(connection: Connection[Any], held_id: int) -> list[str]:
-    """The ids of the records that a held deletion is of, those that are numbers by size."""
+    """The ids of a held deletion's records; numeric ids are in numeric order."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute("SELECT ids FROM sync.held_deletions WHERE id = %s", (held_id,)).fetchone()
     return sorted(row[0], key=lambda each: (len(each), each)) if row else []

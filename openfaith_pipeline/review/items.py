@@ -45,7 +45,7 @@ class Item:
     details: dict[str, Any]
 
     def described(self, *, with_values: bool) -> dict[str, Any]:
-        """The item as a document; values only on request."""
+        """The item in JSON form; values only on request."""
         hidden = () if with_values else (*_QUARANTINE_VALUES, *_CONFLICT_VALUES)
         details = {name: value for name, value in self.details.items() if name not in hidden}
         return {**asdict(self), "details": details}

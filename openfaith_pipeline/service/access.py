@@ -148,7 +148,7 @@ def check_same_site(request: Request) -> None:
 
 
 def hostname_of(url: str) -> str:
-    """Empty for an invalid URL."""
+    """Host of a URL; empty for an invalid one."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def applier(database: Database) -> Iterator[None]:
-    """Run an applier during the block, with this process's environment. At the end it finishes its work or leaves it.
+    """Run an applier during the block, with this process's environment. It finishes or abandons its work at the end.
 
     Answering a delivery takes milliseconds, applying hundreds: in one process answers would wait.
     """

@@ -1,4 +1,4 @@
-"""The forms in which an error is answered: tRPC's on its paths, a page to a browser that is at one, else ours."""
+"""Responses to errors: tRPC's form on its paths, a page for a browser on a page, otherwise our own form."""
 
 import logging
 import re
@@ -34,7 +34,7 @@ def problem_of(path: str, error: Exception) -> JSONResponse:
 async def answer_error(request: Request, error: Exception) -> Response:
     """FastAPI's handler for errors raised by endpoints."""
     if is_from_postgres(error) and not isinstance(error, DATABASE_TROUBLE):
-        # Its message may quote values, which may be personal data.
+        # The error's message may quote values, which may be personal data.
         _log.error("%s: %s", request.url.path, refusal_in_words(error))
     in_our_words = _in_our_words(error)
     if _PAGES.fullmatch(request.url.path) and "text/html" in request.headers.get("accept", ""):

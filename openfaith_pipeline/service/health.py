@@ -44,7 +44,7 @@ async def show_health() -> Health:
 
 
 class Watch:
-    """The readiness, looked at once for all who ask within a second: anybody may ask, without a key and without limit.
+    """The readiness, kept for a second for all callers: anybody may request it, without a key and without limit.
 
     For one event loop. A look at a Postgres that does not answer takes seconds, but one thread only.
     """

@@ -1,4 +1,4 @@
-"""Cached webhook secrets of recently heard orgs, decrypted once and reloaded when a signature does not match."""
+"""Cached webhook secrets of orgs with recent deliveries: decrypted once, reloaded if a signature does not match."""
 
 import asyncio
 import time

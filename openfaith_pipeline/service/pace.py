@@ -10,7 +10,7 @@ _MOST_CALLERS: Final = 10_000
 
 
 class Pace:
-    """For one event loop.
+    """Paces callers, for one event loop.
 
     per_second: of one caller. shortest, longest: minimum and maximum seconds of a wait. Waits vary by a
     quarter, so that callers whose calls were answered together do not all come back together.

@@ -50,7 +50,7 @@ class NothingHere(UsageError):
 
 
 class TooManyCalls(RetriableError):
-    """The caller's minute is used up; `wait`: seconds to wait."""
+    """The caller has used up the calls of a minute. wait: in seconds."""
 
     def __init__(self, message: str, wait: int) -> None:
         super().__init__(message)

@@ -12,7 +12,7 @@ PAUSE_SECONDS: Final = 0.2
 
 
 class Subscribers:
-    """For one event loop."""
+    """Cached orgs with subscriptions, for one event loop."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self._database = database
@@ -24,13 +24,13 @@ class Subscribers:
         self._looking: asyncio.Task[None] | None = None
 
     async def has(self, org_id: str) -> bool:
-        """Raises DatabaseUnavailable."""
+        """Whether the org has subscriptions. Raises DatabaseUnavailable."""
         if org_id not in self._orgs:
             await self._look_after(self._clock())
         return org_id in self._orgs
 
     async def orgs_of(self, account: str) -> list[str]:
-        """The ids of the orgs, mostly one, that their source knows by this id. Raises DatabaseUnavailable."""
+        """The ids of the orgs, usually one, with this account at their source. Raises DatabaseUnavailable."""
         found = self._named(account)
         if not found:
             await self._look_after(self._clock())
@@ -50,7 +50,7 @@ class Subscribers:
     async def _look_after(self, moment: float) -> None:
         """Return once a query has ended that began no earlier than `moment`."""
         while self._began_at < moment:
-            # To wait for one that has ended gives way to nobody: this would go round for ever, and nothing else run.
+            # Waiting for a finished task does not yield to the event loop: this would loop for ever, and block it.
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look())
             await asyncio.shield(self._looking)

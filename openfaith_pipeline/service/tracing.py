@@ -13,7 +13,7 @@ _NAME: Final = HEADER.encode()
 
 
 class Traced:
-    """Of a call, its method, the route and the status are sent: neither its path nor its query nor its body."""
+    """Makes each call a span with its method, route and status, but without its path, query and body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

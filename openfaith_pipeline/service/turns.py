@@ -12,7 +12,7 @@ from openfaith_pipeline.errors import InboxFull
 
 
 class Turns:
-    """For one event loop.
+    """Gives turns to callers, for one event loop.
 
     at_once: limit for all calls. of_one: for one caller. most_waiting: of one caller; more are refused.
     patience: seconds to wait for a turn.

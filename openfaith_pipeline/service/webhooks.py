@@ -78,7 +78,7 @@ class Receiver:
             return await self._keep(source.adapter, org_id, event, signature, body, sent.get(named.sent_at, ""))
 
     async def _body_of(self, request: Request, caller: Hashable) -> bytes:
-        """The body, a large one no faster than its sender may send such."""
+        """The body; a large one is read no faster than its sender's share allows."""
         chunks, size = [], 0
         async for chunk in request.stream():
             chunks.append(chunk)
@@ -126,7 +126,7 @@ async def _read(body: bytes, read: Callable[..., _T], *arguments: str) -> _T:
 
 
 def _traced(deliveries: Sequence[Incoming]) -> Sequence[Incoming]:
-    """The deliveries with the call's span, in which the applier goes on."""
+    """The deliveries with the call's span, which the applier continues."""
     traceparent = current_traceparent()
     return [replace(each, traceparent=traceparent) for each in deliveries] if traceparent else deliveries
 
@@ -171,7 +171,7 @@ _ORG_ID: Final = {"name": "org_id", "in": "path", "required": True, "schema": {"
 
 
 def _add_routes(source: Source) -> None:
-    """The two addresses of a source's deliveries."""
+    """Add the two addresses for a source's deliveries."""
 
     async def receive_for_org(request: Request) -> JSONResponse:
         """The URL of our subscriptions, with the org whose secrets are tried."""

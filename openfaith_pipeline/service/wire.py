@@ -1,7 +1,7 @@
 """Limits for connections in bytes and time: uvicorn by itself waits for ever, for any amount.
 
-A client that is slow is given up, never one that is quick refused because of it: where room is short, it is made by
-those that have kept the service waiting longest.
+A quick client is never refused because of a slow one: where room is short, the connections that have kept the service
+waiting longest are dropped.
 """
 
 import asyncio
@@ -36,8 +36,8 @@ _SAID: Final = {
 class WireLimits:
     """head_bytes: of the request line and headers. request_bytes: of a whole request, framing included.
 
-    request_seconds: from the first byte to the last, and from connecting to the first. reading_seconds: in which a
-    client takes in its response. connections: at the same time. held_bytes: of all requests that are not answered.
+    request_seconds: from the first byte to the last, and from connecting to the first. reading_seconds: for a client to
+    read its response. connections: at the same time. held_bytes: of all requests that are not answered.
     """
 
     head_bytes: int = 64 * 1024
@@ -60,7 +60,7 @@ class Crowd:
         self._held_bytes = 0
 
     def join(self, wire: "Wire") -> None:
-        """Take a new connection in, for which an old one may have to go."""
+        """Admit a new connection; an old one may be dropped for it."""
         self._all.add(wire)
         if len(self._all) > self.limits.connections:
             next(iter(self._waited_for), wire).drop()
@@ -78,7 +78,7 @@ class Crowd:
         self._waited_for.pop(wire, None)
 
     def hold(self, wire: "Wire", count: int) -> None:
-        """Count bytes that the connection has brought; above the bound, whoever is slowest to bring theirs goes."""
+        """Count bytes that the connection has sent; above the limit, the one waited for longest is refused."""
         self._held[wire] = self._held.get(wire, 0) + count
         self._held_bytes += count
         while self._held_bytes > self.limits.held_bytes and self._held:
@@ -187,7 +187,7 @@ class Wire(HttpToolsProtocol):
             self._reading_deadline = None
 
     def refuse(self, status: int) -> None:
-        """Answer, where nothing was answered yet, and close the connection."""
+        """Answer, unless something was answered already, and close the connection."""
         if self.transport.is_closing():
             return
         if self._is_answering:
@@ -207,7 +207,7 @@ class Wire(HttpToolsProtocol):
         self.transport.abort()
 
     def may_be_dropped(self) -> None:
-        """Count among those that may go, though it is the service that lets its client wait."""
+        """Let the connection be dropped when room is short, although its client is waiting for the service."""
         self._may_be_dropped = True
         self._crowd.wait_for(self)
 

@@ -108,7 +108,7 @@ def _waiting(request: Request, visitor: Visitor) -> Iterator[None]:
 
 
 async def _ended(request: Request, execution_id: str) -> Kept:
-    """The execution once it has ended, or once nobody waits for it any longer."""
+    """Wait for the execution's end, or until nobody waits for it any longer; returns the execution."""
     while True:
         kept = await run_in_threadpool(_look, request, execution_id)
         if not kept.is_open or await request.is_disconnected():

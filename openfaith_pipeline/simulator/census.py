@@ -124,10 +124,10 @@ class Census:
         return EPOCH - _YEARS * 365 * DAY + _YEARS * 365 * DAY * place // max(total, 1)
 
     def _created_after(self, owned_since: int, stream: str, part: Part, index: int) -> int:
-        """Of a record with an owner.
+        """Creation time of a record with an owner.
 
-        In a living church one of many of its owner is of one of the latest weeks, if it is a meeting, or else of any
-        time since the owner came.
+        In a living church, an owner's many records are spread over the latest weeks if they are meetings, otherwise
+        over the time since the owner was created.
         """
         late = scatter(self.seed, stream, index)
         if self.until is None:

@@ -98,7 +98,7 @@ class Maker:
         return stream, self.church.census.id_of(stream, int(self.dice.random() * count))
 
     def one_of_circle(self, stream: str) -> Target | None:
-        """The next of those who are on each sheet of a group, where this is a sheet of a church with a rhythm."""
+        """The next of the regulars on each of a group's sheets; None unless this is a sheet of a living church."""
         group = self.above().get("group") if self.shape.stream.type == _SHEET and self.church.spec.until else None
         if group is None:
             return None
@@ -172,7 +172,7 @@ def _ancestor(relation: Relation) -> Chooser:
 
 
 def _polymorphic(relation: Relation, *, is_owner: bool) -> Chooser:
-    """The owner, where nothing else names it; otherwise a listed type of the same product, two in turn."""
+    """The owner, if nothing else names it; otherwise a listed type of the same product, two in turn."""
 
     def choose(maker: Maker) -> Target | None:
         if is_owner:

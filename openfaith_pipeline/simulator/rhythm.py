@@ -37,7 +37,7 @@ def between(since: int, share: float, end: int) -> int:
 
 
 def meeting(number: int, end: int, *, every: int = 1) -> int:
-    """Start of the last meeting but `number`, of meetings that are held every few weeks."""
+    """Start of a meeting held every few weeks: `number` meetings before the last one."""
     return service_of(end - 1) - number * every * WEEK
 
 

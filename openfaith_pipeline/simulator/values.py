@@ -214,7 +214,7 @@ def _evening(sketch: Sketch) -> int:
 
 
 def _came(sketch: Sketch) -> bool:
-    """Most people most times, until they stop coming."""
+    """Whether the person came: most people come most times, until they stop coming."""
     person = sketch.relations.get("person")
     number = scatter(sketch.seed, "stays", person[1] if person else 0)
     is_there = sketch.owned_since() < rhythm.stayed_until(number, sketch.until or 0)
@@ -222,7 +222,7 @@ def _came(sketch: Sketch) -> bool:
 
 
 def _crowd(sketch: Sketch) -> int:
-    """More as the church grows, and in winter."""
+    """Number of people: more as the church grows, and in winter."""
     years = max((sketch.until or 0) - sketch.created_at, 0) / rhythm.YEAR
     return round((30 + 15 * sketch.dice.random()) * rhythm.season(sketch.created_at) * math.pow(0.9, years))
 

@@ -32,7 +32,7 @@ class Asking:
     async def are_gone(
         self, stream: Stream, missing: Mapping[str, Mapping[str, str]], at_most: int = CONFIRMED_AT_MOST
     ) -> bool:
-        """Ask for each, or an even sample of many; one whose path is not known rests on the listing's proof alone.
+        """Request each record, or an even sample of many; without a known path, the listing's proof alone decides.
 
         One that is still there, or may not be read, is not gone, unless the source lists it as deleted.
         """

@@ -23,7 +23,7 @@ MODE: Final = "decision"
 
 @dataclass(frozen=True)
 class Decided:
-    """Conflicts as they were before the decision, and the sync that it is."""
+    """Conflicts as they were before the decision, and the sync by which it is recorded."""
 
     sync_id: str
     decision: Decision

@@ -30,7 +30,7 @@ class DeletedLists:
     _ids: dict[str, set[str]] = field(default_factory=dict)
 
     async def name(self, stream: Stream, identifier: str, parents: Mapping[str, str]) -> bool:
-        """Whether one of them names the record, or one of the parents in its path."""
+        """Whether one of the lists names the record, or one of the parents in its path."""
         for each, its_id in ((stream, identifier), *_above(stream, parents)):
             if not each.deleted_under or set(placeholders_of(each.path)) - parents.keys():
                 continue

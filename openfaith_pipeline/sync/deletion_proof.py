@@ -24,7 +24,7 @@ RETURNING_AT_MOST = 100
 
 
 async def find_doubtful(pool: AsyncConnectionPool[Any], session: Session, *, must_be_exact: bool) -> dict[str, Doubt]:
-    """Reasons for which a walk read to its end does not prove a stream complete, by stream.
+    """Reasons why a walk read to its end does not prove a stream complete, by stream.
 
     Empty for a walk that does not show everything.
     """
@@ -41,7 +41,7 @@ async def find_doubtful(pool: AsyncConnectionPool[Any], session: Session, *, mus
 async def prove_deletions(
     pool: AsyncConnectionPool[Any], fetch: Fetch, session: Session, doubts: Mapping[str, Doubt], *, is_wanted: bool
 ) -> Verdict:
-    """Judge a finished walk. Deletions are looked for only if `is_wanted`, and only where the proof holds.
+    """Judge a finished walk. Deletions are looked for only if `is_wanted`, and only if the proof holds.
 
     doubts: from `find_doubtful`.
     """

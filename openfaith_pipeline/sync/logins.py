@@ -1,4 +1,4 @@
-"""Link the OpenFaith user who connected an org to the person that the user is there, by the user's own token."""
+"""Link the OpenFaith user who connected an org to their person in it, identified by the user's own token."""
 
 import asyncio
 from dataclasses import dataclass, field

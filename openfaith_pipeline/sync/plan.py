@@ -207,7 +207,7 @@ class _Applying:
         return [StreamResult(stream=name, mode=self.request.mode, seconds=seconds, **found[name]) for name in names]
 
     async def _publish(self, planned: PlannedWalk) -> dict[str, dict[str, Any]]:
-        """By stream, the rest of its result. A stream that cannot be published stays planned."""
+        """Publish a walk; returns the rest of each stream's result. Streams that cannot be published stay planned."""
         walk, verdict = planned.walk, planned.verdict
         if walk is None:
             raise PlanStale(f"this version reads {', '.join(planned.streams)} differently from the one that planned it")

@@ -1,4 +1,4 @@
-"""A walk read to its end and into staging, again where that leaves a doubt."""
+"""Read a walk to its end into staging, and again while doubts remain."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass

@@ -68,7 +68,7 @@ def rebuild(
             with lease_kept(database, order.sync_id):
                 done = list(_each(database, connection, order, begun, watching, is_kept=True))
         except BaseException as error:
-            with suppress(*TROUBLE):  # where Postgres is away, its lease runs out
+            with suppress(*TROUBLE):  # if Postgres is away, its lease runs out
                 finish_sync(connection, order.sync_id, f"{type(error).__name__}: the org under way is as it was before")
             raise
         failed = [f"{each.org_id}: {each.error}" for each in done if each.error]

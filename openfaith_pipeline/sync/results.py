@@ -67,7 +67,7 @@ class StreamResult:
 
 
 def stored_result(row: Mapping[str, Any]) -> StreamResult:
-    """The result in a row of `sync.stream_syncs`."""
+    """The result that a row of `sync.stream_syncs` stores."""
     names = [name for name in StreamResult.__dataclass_fields__ if name in row]
     return StreamResult(**{name: row[name] for name in names})
 

@@ -1,4 +1,4 @@
-"""One decision of items of every kind that a review lists, for all who may take it."""
+"""Decide items of every kind in the review list, on behalf of every kind of caller."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,8 +34,8 @@ def decide_items(
 ) -> list[Outcome]:
     """Decide the items; all conflicts among them in one transaction, and the others one after the other.
 
-    Raises as `decide_conflicts`, `approve_deletion` and `reject_deletion` do, and UsageError for an item that waits no
-    more; items that were decided before it stay decided.
+    Raises as `decide_conflicts`, `approve_deletion` and `reject_deletion` do, and UsageError for an item that no longer
+    waits; items that were decided before it stay decided.
     """
     numbers: dict[Kind, list[int]] = {kind: [] for kind in Kind}
     for name in dict.fromkeys(names):
@@ -89,5 +89,5 @@ async def _close(database: Database, entries: Sequence[Quarantined]) -> None:
 
 
 def described(outcome: Outcome) -> dict[str, Any]:
-    """As a document."""
+    """The outcome in JSON form."""
     return {"id": outcome.id, "sync_id": outcome.sync_id, "problem": outcome.problem}

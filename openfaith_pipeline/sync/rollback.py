@@ -196,7 +196,7 @@ class _Work:
         return result
 
     def foresee(self) -> OrgRollback:
-        """The result, with nothing left of the work: the next org has temporary tables of the same names."""
+        """The result; the work is rolled back, since the next org's temporary tables have the same names."""
         with self.connection.transaction(force_rollback=True):
             return self.undo()
 

@@ -24,7 +24,7 @@ _BELIEVED: Final = 1
 
 
 async def judge_silence(connecting: Connecting, asking: Asking, session: Session, *, is_wanted: bool) -> dict[str, str]:
-    """By stream that is silent and not proven to be empty, why it is withheld.
+    """By stream, why a silent stream that is not proven to be empty counts as withheld.
 
     Parents whose silence does not prove that they have nothing are left out of the session's end, as withheld.
     is_wanted: whether deletions are looked for. If not, nothing is requested, and a stream noted as silent stays so.
@@ -61,7 +61,7 @@ def _may_hide(session: Session, route: Route) -> bool:
 
 
 async def _is_last_gone(connecting: Connecting, asking: Asking, session: Session, name: str, silence: Silence) -> bool:
-    """Whether the stream has become empty: its last record is not to be had, and nothing else is silent with it."""
+    """Whether the stream has become empty: requests for its last rows find nothing, and no other stream is silent."""
     if silence.rows > _BELIEVED:
         return False
     stream = next(each for each in session.walk.streams if each.name == name)
@@ -91,7 +91,7 @@ async def _shows_records(asking: Asking, stream: Stream) -> bool:
 async def _judge_parents(
     connecting: Connecting, asking: Asking, session: Session, route: Route, already: Sequence[str], *, is_wanted: bool
 ) -> tuple[list[LeftOut], str | None]:
-    """The parents whose silence proves nothing; or why that is so of all of the stream."""
+    """The parents whose silence proves nothing; or the reason, if that holds for the whole stream."""
     async with connecting() as connection:
         noted = {} if is_wanted else await noted_left_out(connection, session, route)
         if not is_wanted and not noted:

@@ -192,7 +192,7 @@ class _Sweep:
             return await claim_turns(connection, kind, adapter, self.holder, room, self.working_on)
 
     async def _take_traced(self, turn: Turn) -> None:
-        """Each org has a trace of its own, linked with the sweep's both ways: of a thousand orgs, one is looked at."""
+        """Each org has a trace of its own, linked with the sweep's both ways: people look at one org of a thousand."""
         whole = trace.get_current_span()
         attributes = {"openfaith.org_id": turn.org_id, "openfaith.sync_id": turn.sync_id}
         with span("turn", attributes, links=[link_here(whole)], is_apart=True) as own:
@@ -218,7 +218,7 @@ class _Sweep:
             await asyncio.to_thread(self.listener.finished, outcome)
 
     def _kept(self, turn: Turn) -> AbstractAsyncContextManager[None]:
-        """Keeps the lease of the turn's sync, where no run stands for it."""
+        """Keep the lease of the turn's sync, unless it belongs to a run."""
         return nullcontext() if self.order.run_id else lease_kept_by(self.place.beats, turn.sync_id)
 
     async def _work(self, turn: Turn) -> tuple[OrgOutcome, TurnEnd]:

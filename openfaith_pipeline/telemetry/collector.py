@@ -33,7 +33,7 @@ class Collector:
 
     @classmethod
     def of(cls, settings: Settings) -> "Collector":
-        """The configured one. Raises ConfigurationError for a proxy that cannot be followed."""
+        """The configured collector. Raises ConfigurationError for a proxy that cannot be used."""
         return cls(settings.otlp_endpoint, proxy_of(settings.otlp_endpoint))
 
     def url_for(self, signal: Signal) -> str:
@@ -47,7 +47,7 @@ class Collector:
         return None if any(map(shared_variable, theirs)) else certificates_named()
 
     def is_listening(self, signal: Signal = Signal.TRACES) -> bool:
-        """Whether a connection can be made now. One behind a proxy is taken to listen."""
+        """Whether a connection can be made now. One behind a proxy is assumed to listen."""
         if self.proxy is not None:
             return True
         parts = urlsplit(self.url_for(signal))
@@ -60,7 +60,7 @@ class Collector:
 
 
 def wanted_signals() -> frozenset[Signal]:
-    """The signals that OTEL_SDK_DISABLED and OTEL_*_EXPORTER leave on. Of exporters there are `otlp` and `none`."""
+    """The signals that OTEL_SDK_DISABLED and OTEL_*_EXPORTER leave enabled. The exporters are `otlp` and `none`."""
     disabled = shared_variable("OTEL_SDK_DISABLED")
     if disabled and disabled[1].lower() == "true":
         return frozenset()

@@ -1,4 +1,4 @@
-"""OpenTelemetry's SDK, set up for this process. Importing it takes a third of a second: only where a collector listens.
+"""OpenTelemetry's SDK, set up for this process. Imported only if a collector listens: it takes a third of a second.
 
 The exporters send nothing, and say nothing, while the collector does not listen: a collector that goes away costs the
 telemetry of that time, and neither retries nor lines in the log.

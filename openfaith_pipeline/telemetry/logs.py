@@ -41,7 +41,7 @@ class LogHandler(logging.Handler):
 
 
 def _print_as_before(record: logging.LogRecord) -> None:
-    """Print warnings where no handler is configured: logging itself does so only while there is none at all."""
+    """Print warnings where no handler is configured: logging itself does so only if there is none at all."""
     last = logging.lastResort
     if last and not logging.getLogger().handlers and record.levelno >= last.level:
         last.handle(record)

@@ -67,9 +67,9 @@ _lock: Final = threading.Lock()
 
 @contextmanager
 def telemetry(settings: Settings, role: Role) -> Iterator[None]:
-    """Send telemetry from now on, and all that there is at the end of the block.
+    """Send telemetry during the block, and the rest of it at its end.
 
-    A process has one role: where it has one already, this one is not looked at.
+    A process has one role: if it already has one, this one is ignored.
     """
     sender = _sender_for(settings, role)
     try:

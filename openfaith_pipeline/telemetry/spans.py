@@ -1,4 +1,4 @@
-"""Spans that never carry the text of an exception, and traces that go on in another process.
+"""Spans that never carry the text of an exception, and traces that continue in another process.
 
 A trace goes from process to process as `traceparent` (W3C Trace Context): in a header, in rows of requests and
 deliveries, and in a tag of Dagster's runs.

@@ -44,7 +44,7 @@ def read(content: bytes | str) -> Any:
 
 
 def write(value: Any) -> str:
-    """JSON that Postgres' jsonb takes: a NUL or half a surrogate pair, which it refuses, becomes U+FFFD."""
+    """JSON that Postgres' jsonb accepts: a NUL or half a surrogate pair, which it refuses, becomes U+FFFD."""
     try:
         text = orjson.dumps(value, default=_number).decode()
     except TypeError:  # half a surrogate pair, or an int of more than 64 bits
@@ -67,7 +67,7 @@ def storable(text: str) -> str:
 
 
 def digits_of(number: Decimal) -> str:
-    """As the source wrote it, if without an exponent."""
+    """All digits of the number, without an exponent unless it is a very large one."""
     return f"{number:f}" if abs(number.adjusted()) <= LARGEST_EXPONENT else str(number)
 
 

@@ -25,7 +25,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,63}")
 
 
 def plain_or_hash(name: str) -> str:
-    """A name or id from outside as it is, where it looks like one; else a hash, by which to find it.
+    """A name or id from outside as it is, if it looks like one; else a hash, by which to find it.
 
     For places that must hold no personal data: where an id is expected, a source may send anything.
     """

@@ -4,7 +4,7 @@ The item's name is `<adapter>_<slug>` of the definition. Where that name is take
 record or by an older definition with the same slug, it is `<adapter>_<slug>_<definition id>`. The definition's data
 type gives `_tag`; an answer that is not of that type stays a string. Several answers to one definition (checkboxes)
 are one string, sorted and joined by ", ". An answer that still names a merged person is the survivor's, unless that
-one has answered too. No item without a live definition: it is the definition that names it.
+one has answered too. There is no item without a live definition, which names it.
 """
 
 from functools import partial
@@ -78,7 +78,7 @@ GROUP BY id
 
 
 def read_field_names(workspace: Workspace) -> list[list[str | None]]:
-    """Of each of the church's own fields that live: the answers' stream, its id, data type and its items' name."""
+    """The church's live fields: the stream of their answers, and each field's id, data type and item name."""
     return [list(name) for answers in CANONICAL.answers for name in _names(workspace, answers)]
 
 

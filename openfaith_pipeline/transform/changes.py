@@ -74,7 +74,7 @@ def note_everything(cursor: psycopg.Cursor[Any], org_id: str) -> None:
 
 
 def read_state(workspace: Workspace) -> State | None:
-    """None if not every change since the last whole transform was noted, or something else than rows changed."""
+    """The last state; None if not every change since then was noted, or something other than rows changed."""
     statement = sql.SQL(
         "SELECT totals, field_names, EXISTS (SELECT FROM sync.untransformed WHERE org_id = %(org_id)s)"
         " FROM sync.transforms WHERE org_id = %(org_id)s AND fingerprint = %(fingerprint)s AND {}"
@@ -102,7 +102,7 @@ def write_state(workspace: Workspace, totals: Mapping[str, tuple[int, int]], fie
 
 
 def take_notes(workspace: Workspace) -> Notes:
-    """Take the notes that are there; from now on this transaction answers for them."""
+    """Take the notes that exist; from now on this transaction is responsible for them."""
     workspace.create("transform_notes", sql.SQL("(source text, key text[]) ON COMMIT DROP"))
     workspace.execute(_TAKE)
     found: list[tuple[Any, ...]] = workspace.rows(
@@ -117,5 +117,5 @@ def are_noted(workspace: Workspace) -> bool:
 
 
 def drop_notes(workspace: Workspace) -> bool:
-    """Take the notes unread, because everything is compared; whether there were any."""
+    """Drop the notes unread, because everything is compared; returns whether there were any."""
     return workspace.execute(sql.SQL("DELETE FROM sync.untransformed WHERE org_id = %(org_id)s")) > 0

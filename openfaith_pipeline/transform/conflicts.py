@@ -83,7 +83,7 @@ _SETTLED: Final = sql.SQL(
 _SETTLE: Final = sql.SQL(
     "{settled} FROM pg_temp.transform_edits d WHERE {same} AND target.decision IS NULL AND NOT d.asks"
 )
-# Of an edit that was taken back, and of a row that is deleted, merged away or gone.
+# Conflicts about an edit that was taken back, or a row that is deleted, merged away or gone.
 _SETTLE_ENDED: Final = sql.SQL("""
 {settled} FROM (
     SELECT waiting.id FROM sync.conflicts waiting
@@ -137,7 +137,7 @@ def judge(
 def keeping(
     fed: Mapping[str, sql.Composable], policies: Mapping[str, Policy]
 ) -> tuple[Mapping[str, sql.Composable], sql.Composable]:
-    """The columns' SQL with the local value where it is kept, and the join that this needs."""
+    """The columns' SQL, with local values that are kept, and the join that this needs."""
     local = sql.SQL("CASE WHEN {name} = ANY(kept.fields) THEN e.{column} ELSE {value} END")
     kept = {
         name: local.format(name=sql.Literal(name), column=sql.Identifier(name), value=fed[name]) for name in policies

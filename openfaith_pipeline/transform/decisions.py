@@ -10,7 +10,7 @@ from openfaith_pipeline.transform.workspace import Workspace
 
 _DECIDED: Final = sql.SQL("d.org_id = %(org_id)s AND d.id = ANY(%(ids)s) AND d.decision IS NULL")
 _FIELDS: Final = sql.SQL("SELECT DISTINCT entity_table, field FROM sync.conflicts d WHERE {}").format(_DECIDED)
-# The value as the column has it: the conflict's is JSON.
+# The value in the column's own type: the conflict has it as JSON.
 _ROWS: Final = sql.SQL("""
 sync.conflicts d CROSS JOIN LATERAL jsonb_populate_record(NULL::{table}, jsonb_build_object(d.field, d.source)) past
 WHERE {decided} AND d.entity_table = {name} AND d.field = {field} AND target."orgId" = %(org_id)s

@@ -70,7 +70,7 @@ def write_edges(workspace: Workspace, streams: frozenset[str]) -> tuple[int, int
 
 @contextmanager
 def finding_edges(workspace: Workspace, number: int) -> Iterator[None]:
-    """Within the block, statements join the org's edges with this number of their keys."""
+    """Let Postgres plan for statements in the block that join the org's edges with this number of keys."""
     are_many = workspace.is_partial and number > _FEW
     if are_many:
         workspace.use_nested_loops(are_used=False)
@@ -138,7 +138,7 @@ def _present(workspace: Workspace, relationship: Relationship, end: str, type_: 
 
 
 def create_joined(workspace: Workspace) -> None:
-    """`pg_temp.transform_joined`: the edges that may join types which the register does not have; noted ones first."""
+    """Create `pg_temp.transform_joined`, with the noted edges: edges that may join types which are not registered."""
     workspace.create(
         "transform_joined",
         sql.SQL("""ON COMMIT DROP AS

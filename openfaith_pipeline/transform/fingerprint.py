@@ -16,7 +16,7 @@ from openfaith_pipeline.sources import CANONICAL
 
 @cache
 def transform_fingerprint(schema: str) -> str:
-    """Of the transform's code, the declarations, their streams' and the knowledge of phone numbers."""
+    """Hash of the transform's code, its declarations, those of their streams, and the version of `phonenumbers`."""
     rooms = (Path(__file__).parent, Path(str(canonical.__file__)).parent)
     sources = [*(path for room in rooms for path in sorted(room.glob("*.py"))), Path(str(mergers.__file__))]
     declared = [schema, phonenumbers.__version__, *map(declaration_of, CANONICAL.declarations), *map(_said, _streams())]

@@ -23,7 +23,7 @@ TABLE: Final = "externalLinks"
 
 
 def create_written(workspace: Workspace) -> None:
-    """An empty list of the entities whose rows this transform writes; `refresh_links` reads it."""
+    """Create the temporary table for the entities whose rows this transform writes; `refresh_links` reads it."""
     workspace.create("transform_written", sql.SQL("(id text) ON COMMIT DROP"))
 
 
@@ -106,7 +106,7 @@ def _ids_named_by(workspace: Workspace, relationship: Relationship, entity: Enti
 
 
 def _insert_links(workspace: Workspace, entity: Entity) -> int:
-    # Another writer may have made the same link meanwhile: theirs stands, and everything below reads the table.
+    # Another writer may have made the same link meanwhile: that link stays, and everything below reads the table.
     rows = sql.SQL("""
         ("orgId", adapter, "entityType", "externalId", "entityId",
             "createdAt", "updatedAt", "lastProcessedAt", "deletedAt", "deletedBy")

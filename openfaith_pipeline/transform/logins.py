@@ -58,7 +58,7 @@ class Login:
 
 
 def may_be_linked(connection: psycopg.Connection[Any], login: Login) -> bool:
-    """Whether the user is a member of the org without such an edge there, present or past."""
+    """Whether the user is a member of the org and has never had such an edge there."""
     statement = sql.SQL("SELECT {}").format(_may_be_linked(login.schema))
     with connection.cursor(row_factory=tuple_row) as cursor:
         found = cursor.execute(statement, {"org_id": login.org_id, "user": login.user_id}).fetchone()
@@ -66,7 +66,7 @@ def may_be_linked(connection: psycopg.Connection[Any], login: Login) -> bool:
 
 
 def link_login(connection: psycopg.Connection[Any], login: Login, person: tuple[str, str], sync_id: str) -> bool:
-    """Make the edge if nothing is doubtful; whether it was made. The caller commits.
+    """Make the edge if nothing is doubtful; returns whether it was made. The caller commits.
 
     person: the stream and the id of the record that the source names for the user.
     """

@@ -79,7 +79,7 @@ def _find_redirects(workspace: Workspace, entity: Entity) -> None:
 
 
 def _end_rows(workspace: Workspace, entity: Entity) -> int:
-    """Mark the rows deleted, since the record was found to be gone, or since the merge where it was not."""
+    """Mark the rows deleted, as of when the record was found to be gone, or else of the merge."""
     found = sql.SQL("""
         (SELECT DISTINCT ON (x.old_id) x.old_id, COALESCE(r._deleted_at, x.merged_at) AS ended_at
             FROM pg_temp.transform_redirects x LEFT JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = x.record_id
@@ -163,7 +163,7 @@ def _find_moved_edges(workspace: Workspace, entity: Entity) -> None:
 
 
 def _move_links(workspace: Workspace, entity: Entity) -> int:
-    """Let the links lead to the new entities. They are live: their records go on in the survivors."""
+    """Redirect the links to the new entities. They are live, since the survivors stand for their records."""
     assignments = sql.SQL("""
         "entityId" = d.new_id, "lastProcessedAt" = now(),
         "deletedAt" = CASE WHEN {kept} THEN target."deletedAt" END,

@@ -26,7 +26,7 @@ from openfaith_pipeline.transform.workspace import UNWATCHED, Watching, Workspac
 CAUSE: Final = "rebuild"
 
 # A row with the id of another type's entity is not a record's: OpenFaith's engine joined the two by the record's id.
-# Of several rows with one id, as after a merge, the live one has it, then the older one.
+# If several rows have one id, as after a merge, the live one gets it, then the older one.
 _LOST: Final = sql.SQL("""
 ("orgId", adapter, "entityType", "externalId", "entityId",
     "createdAt", "updatedAt", "lastProcessedAt", "deletedAt", "deletedBy")

@@ -30,8 +30,8 @@ _STALE: Final = sql.SQL("target.xmin <> d.version")
 def write_entity(workspace: Workspace, entity: Entity, edited: Edited) -> tuple[int, int, int]:
     """Write the changes of one entity; returns the numbers of rows inserted, updated and left alone.
 
-    Columns that the source feeds equal the source afterwards, except where the policy of an edited field keeps the
-    local value; no other column of an existing row is touched.
+    Columns that the source feeds equal the source afterwards, unless the policy of an edited field keeps the local
+    value; no other column of an existing row is touched.
     """
     enrichments = [*phones_of(entity), *answers_of(entity), *fields_of(entity)]
     for enrichment in enrichments:

@@ -39,7 +39,7 @@ def value(workspace: Workspace, rule: Rule, stream: Stream) -> sql.Composable:
 
 
 def with_default(rule: Rule, expression: sql.Composable) -> sql.Composable:
-    """The expression, or the rule's default where it is null."""
+    """The expression, or the rule's default if it is null."""
     if rule.default is None:
         return expression
     return sql.SQL("COALESCE({}, {})").format(expression, sql.Literal(rule.default))
@@ -59,7 +59,7 @@ def plain_value(rule: Rule, stream: Stream) -> sql.Composable:  # noqa: PLR0911 
         case Choice():
             return _chosen(rule)
         case Day(attribute):
-            # Whatever the session's DateStyle.
+            # Independent of the session's DateStyle.
             return sql.SQL("to_char({}, 'YYYY-MM-DD')").format(_raw(attribute))
         case Matching():
             return _matching(rule)

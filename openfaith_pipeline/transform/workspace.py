@@ -71,7 +71,7 @@ class Workspace:
 
     def execute(self, statement: Statement, **parameters: object) -> int:
         """Run a statement; returns the number of rows it wrote or found."""
-        # Never prepared: a generic plan made for one church's size would be kept for the next one's.
+        # Statements are never prepared: a generic plan for one church's size would be kept for the next church.
         self.cursor.execute(statement, self._known() | parameters, prepare=False)
         return self.cursor.rowcount
 

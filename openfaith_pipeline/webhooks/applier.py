@@ -181,7 +181,7 @@ class _Batch:
             row = rows.get(each.record_id)
             path = reader_of(stream).path_of(stream, each.resource, row) if step.must_ask else None
             if path or (step.must_ask and (each.is_end or step.is_lost)):
-                # Where there is neither a path nor a row, nothing could be deleted.
+                # Without a path and a row, nothing could be deleted.
                 is_end = (each.is_end or (stream.name, each.record_id) in ended) and bool(path or row)
                 questions.append(Question(stream, each.record_id, path or "", each.deliveries, is_end))
             if step.record and (survivor := survivor_in(each)):

@@ -161,7 +161,7 @@ class _Committer:
 
 
 def _parts(batch: list[_Entry]) -> list[list[_Entry]]:
-    """Split a batch by org, or in halves if it has only one: first of all, the other orgs get out of it."""
+    """Split a batch by org, so that others are unaffected, or in halves if it has only one org."""
     by_org: dict[str, list[_Entry]] = {}
     for entry in batch:
         by_org.setdefault(entry.delivery.org_id, []).append(entry)

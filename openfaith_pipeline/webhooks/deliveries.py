@@ -109,9 +109,9 @@ class Delivery:
 
 
 async def keep_deliveries(connection: AsyncConnection[Any], deliveries: Sequence[Incoming]) -> None:
-    """Store those that are not known yet, in their order, and nothing of erased records.
+    """Store new deliveries in their order, without data of erased records.
 
-    Of a document that is cleared only later, Postgres would keep the bytes until it uses the space again.
+    If a document were cleared only later, Postgres would keep its bytes until it reuses the space.
     """
     erased = await _erased_by_org(connection, {each.org_id for each in deliveries})
     cleared = [
@@ -124,7 +124,7 @@ async def keep_deliveries(connection: AsyncConnection[Any], deliveries: Sequence
 
 
 async def _erased_by_org(connection: AsyncConnection[Any], org_ids: Collection[str]) -> dict[str, Erased]:
-    """Of those orgs that have any, the erased records."""
+    """The erased records of each org that has any."""
     async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(_WITH_ERASURES, (list(org_ids),))
         return {org_id: await read_erased(connection, org_id) for org_id in await cursor.fetchall()}
@@ -162,7 +162,7 @@ WHERE org_id = %s AND id = ANY(%s)
 
 
 async def withhold_erased(connection: AsyncConnection[Any], deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """The deliveries of one org without those of erased records, and cleared of references to such, as are the stored.
+    """One org's deliveries, without those of erased records and without references to such; stored ones change too.
 
     Deliveries about an erased person are cleared at once, not only after they were applied.
     """
@@ -237,7 +237,7 @@ async def postpone(
 ) -> None:
     """Schedule deliveries for another attempt.
 
-    Is_attempt: whether this attempt counts, or something was merely busy.
+    is_attempt: whether this attempt counts, or something was merely busy.
     """
     await connection.execute(
         "UPDATE sync.webhook_deliveries SET next_attempt_at = now() + %s, error = %s,"
@@ -249,7 +249,7 @@ async def postpone(
 async def ended_records(
     connection: AsyncConnection[Any], org_id: str, records: Collection[tuple[str, str]]
 ) -> set[tuple[str, str]]:
-    """Those of the records, (stream, id), with a deletion event, whatever its outcome."""
+    """The records, as (stream, id), with a deletion event, regardless of its outcome."""
     cursor = await connection.execute(
         "SELECT DISTINCT delivery.stream, delivery.record_id FROM sync.webhook_deliveries AS delivery"
         " JOIN unnest(%s::text[], %s::text[]) AS asked (stream, record_id) USING (stream, record_id)"
@@ -315,6 +315,6 @@ DELETE FROM sync.webhook_deliveries AS delivery WHERE settled_at < now() - coale
 def forget_settled(connection: Connection[Any]) -> int:
     """Delete deliveries settled long ago, with their personal data; returns their number. The caller commits.
 
-    For how long they are kept, an org may have a setting of its own.
+    An org may have its own retention time.
     """
     return connection.execute(_FORGET, (KEPT_FOR,)).rowcount

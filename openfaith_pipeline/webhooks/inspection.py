@@ -47,9 +47,10 @@ def may_be_subscribed(database: Database) -> bool:
 async def inspect_subscriptions(
     database: Database, org_id: str, adapter: str, *, client_factory: ClientFactory = LAST_IN_LINE
 ) -> Inspected | None:
-    """None if the org neither has subscriptions nor can have any, for lack of a public URL: nothing is requested.
+    """Compare the org's subscriptions with those at the source.
 
-    Raises as a client's requests do, and OrgPaused.
+    Returns None, without a request, if the org has none and, for lack of a public URL, can have none. Raises
+        OrgPaused, and the errors of a client's requests.
     """
     with database.connect() as connection:
         kept, state = subscriptions_of(connection, org_id, adapter), state_of(connection, org_id, adapter)
@@ -71,7 +72,7 @@ def _compared(
     offered: Collection[str], ours: Sequence[SubscriptionThere], kept: Sequence[Subscription], url: str | None
 ) -> Inspected:
     known = {each.subscription_id for each in kept}
-    # Where no public URL is set here, as beside `dev`, the service that subscribed knows its own.
+    # If no public URL is set here, as beside `dev`, the service that subscribed knows its own.
     addresses = {url} if url else {each.url for each in kept}
     right = [each for each in ours if each.url in addresses]
     wrong = [each for each in ours if each.url not in addresses]

@@ -153,7 +153,7 @@ def by_turn(questions: Iterable[Question]) -> list[list[Question]]:
 
 
 async def _childless(pool: AsyncConnectionPool[Any], org_id: str, brought: Brought) -> dict[str, list[str]]:
-    """Rows of children that their parent, as just fetched, no longer has."""
+    """Rows of children that the parent just fetched no longer has."""
     gone: dict[str, list[str]] = {}
     for (name, relationship, parent_id), ids in brought.children.items():
         if f"{relationship}_id" not in STREAMS[name].columns:

@@ -65,7 +65,7 @@ def forget_subscription(connection: Connection[Any], org_id: str, adapter: str, 
 def secret_of(
     connection: Connection[Any], cipher: Cipher, org_id: str, adapter: str, subscription_id: str
 ) -> str | None:
-    """The stored secret of one of ours; None if there is none that can be decrypted."""
+    """The stored secret of one of our subscriptions; None if there is none, or no key decrypts it."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
             "SELECT secret FROM sync.source_webhook_subscriptions"

@@ -218,7 +218,7 @@ def want_subscriptions(connection: Connection[Any], org_id: str, adapter: str, *
 
 
 def state_of(connection: Connection[Any], org_id: str, adapter: str) -> WebhookState:
-    """Webhook state of an org; one never looked at is wanted."""
+    """Webhook state of an org; before the first check, subscriptions are wanted."""
     with connection.cursor(row_factory=class_row(WebhookState)) as cursor:
         found = cursor.execute(
             "SELECT org_id, is_wanted, ensured_at, problem FROM sync.source_webhooks"
@@ -349,7 +349,7 @@ class _Desk:
         return event_named(name, self.adapter) is not None and not _is_about(name, self.adapter, chosen)
 
     async def _look_after(self, found: SubscriptionThere) -> bool:
-        """Make sure that we have its secret and that it is enabled; returns whether it was not."""
+        """Make sure that we have the subscription's secret and that it is enabled; returns whether it was disabled."""
         await self._know_secret(found)
         if found.is_active:
             return False

@@ -17,7 +17,7 @@ WORKFLOWS: Final[Mapping[str, Workflow[Any]]] = {workflow.name: workflow for wor
 
 
 def get_workflow(name: str) -> Workflow[Any]:
-    """Raise UnknownWorkflow, with the closest name, if there is none of this name."""
+    """The workflow with this name; raises UnknownWorkflow, with the closest name, if there is none."""
     if name in WORKFLOWS:
         return WORKFLOWS[name]
     near = get_close_matches(name, WORKFLOWS, n=1)

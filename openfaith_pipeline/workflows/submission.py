@@ -17,7 +17,7 @@ class PayloadRefused(UsageError):
 
 
 def read_payload(workflow: Workflow[Any], sent: Any) -> Payload:
-    """Raise PayloadRefused unless `sent`, parsed from JSON, is a valid payload."""
+    """Validate `sent`, parsed from JSON; raises PayloadRefused if it is not a valid payload."""
     try:
         payload: Payload = workflow.payload.model_validate(sent)
     except ValidationError as error:

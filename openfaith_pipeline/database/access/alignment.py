@@ -1,4 +1,4 @@
-"""Alignment of grants and policies with the rules: for every table and view that alignment makes, in the same upgrade.
+"""Alignment of grants and policies with the rules, in the same upgrade that creates the tables and views.
 
 Does nothing on a server that has none of our roles. The owner is not subject to its own policies, so a sync is as fast
 with them as without.
@@ -59,7 +59,7 @@ class Relation:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Roles that are none of ours and have rights of their own; '' for everyone."""
+        """Roles other than ours that were granted rights; '' stands for everyone."""
         return tuple(sorted({role for role, _ in self.grants} - {*ROLES}))
 
 
@@ -145,7 +145,7 @@ def _changed_policies(relation: Relation, rules: Rules) -> Iterator[sql.Composed
 
 
 def _for_others(relation: Relation, rules: Rules) -> Iterator[Policy]:
-    """Roles that were given the table by hand see the same rows as before."""
+    """A policy for roles that were granted the table by hand: they see the same rows as before."""
     if rules.policies and relation.others:
         yield Policy("openfaith_others", sql.SQL("true"), relation.others, is_for_writes=True)
 

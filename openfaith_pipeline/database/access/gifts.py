@@ -28,7 +28,7 @@ def raw_tables_without_gifts() -> tuple[str, ...]:
 
 @cache
 def tags_of_gifts() -> tuple[str, ...]:
-    """Types of entities that are made of gifts: of links, and of both ends of edges."""
+    """Tags of entities that are made of gifts, as they occur in links and at both ends of edges."""
     tables = (table for table in CANONICAL.tables.values() if f"{CANONICAL_PREFIX}{table.name}" in canonical_of_gifts())
     return tuple(sorted(table.tag for table in tables))
 
@@ -56,7 +56,7 @@ def folder_types_of_gifts() -> tuple[str, ...]:
 
 @cache
 def tables_with_fields_of_gifts() -> frozenset[str]:
-    """Canonical tables of other entities whose custom fields tell of gifts, such as a person's means of payment."""
+    """Canonical tables of other entities whose custom fields reveal gifts, such as a person's means of payment."""
     return frozenset(
         f"{CANONICAL_PREFIX}{CANONICAL.known[each.on.name].table}"
         for each in CANONICAL.fields

@@ -54,7 +54,7 @@ class Reader:
 
 
 def make_roles(database: Database) -> list[str]:
-    """Make all that is missing: our roles, their grants and policies, and the roles of registered readers.
+    """Create everything missing: our roles, their grants and policies, and the roles of registered readers.
 
     Returns the tables that readers may not be given, with the reason.
     """
@@ -78,7 +78,7 @@ def make_roles(database: Database) -> list[str]:
 
 
 def make_owner(database: Database) -> None:
-    """Hand a database that was made as a superuser over to `openfaith_owner`, which is none, with all that is in it.
+    """Hand a database created by a superuser, with everything in it, over to `openfaith_owner`, which is not one.
 
     Raises UsageError if the configured user is not a superuser.
     """
@@ -95,7 +95,7 @@ def make_owner(database: Database) -> None:
 
 
 def align(database: Database) -> list[str]:
-    """Grants and policies, in turn with upgrades."""
+    """Align grants and policies; upgrades and alignments wait for each other."""
     settings = database.settings
     with turn_of_upgrades(database) as connection:
         return align_access(connection, settings.canonical_schema, settings.views_schema)
@@ -116,7 +116,7 @@ def put_reader(database: Database, login: str, org_ids: Collection[str], *, sees
 
 
 def remove_reader(database: Database, login: str) -> None:
-    """Drop a login of one's own; its connections end at their next statement, which may no longer see anything."""
+    """Drop a reader that was added; at their next statement, its open connections no longer see anything."""
     known = {reader.login for reader in list_readers(database)}
     if login not in known or login in READERS:
         raise UsageError(f"{login} is not a reader that can be removed; `db roles list` shows the readers")
@@ -129,7 +129,7 @@ def remove_reader(database: Database, login: str) -> None:
 
 
 def renew_password(database: Database, login: str) -> None:
-    """Give a login of ours a new password; the old one opens nothing from now on."""
+    """Give a login of ours a new password; the old one stops working."""
     if login not in {WRITER, *(reader.login for reader in list_readers(database))}:
         raise UsageError(f"{login} is not a login of this database; `db roles list` shows the readers")
     with _administrator(database) as administrator:
@@ -155,7 +155,7 @@ def _check_name(login: str, *, sees_giving: bool) -> None:
 
 
 def _check_role(database: Database, administrator: Connection[Any], login: str) -> None:
-    """Refuse a role that was not made as a reader of ours: it may have rights that no policy limits."""
+    """Refuse a role that was not created as one of our readers: it may have rights that no policy limits."""
     found = _of_the_server(administrator, login)
     if found is None:
         return

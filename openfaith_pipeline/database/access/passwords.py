@@ -19,7 +19,7 @@ def keep_password(settings: Settings, login: str, password: str) -> None:
 
 
 def kept_password(settings: Settings, login: str) -> str:
-    """Raises UsageError if it was set on another machine, or never."""
+    """The login's password. Raises UsageError if it was set on another machine, or never."""
     try:
         kept: dict[str, Any] = json.loads(_path(settings, login).read_text())
         return str(kept["password"])

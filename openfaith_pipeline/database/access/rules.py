@@ -24,7 +24,7 @@ _OF_A_STATE: Final = ("org_id", "stream", "availability", "last_succeeded_at")
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy of row-level security; the rows that it is for are those where `using` is true."""
+    """A policy of row-level security; it admits the rows for which `using` is true."""
 
     name: str
     using: sql.Composable
@@ -60,7 +60,7 @@ def rules_of_readers(canonical_schema: str, views_schema: str) -> dict[tuple[str
 
 
 def schemas_of_readers(canonical_schema: str, views_schema: str) -> list[str]:
-    """The schemas that have something for readers."""
+    """The schemas with a relation that readers may see."""
     return sorted({"sync", canonical_schema, views_schema, *(stream.schema for stream in STREAMS.values())})
 
 
@@ -97,7 +97,7 @@ def _both(*, without: bool = False) -> dict[str, tuple[str, ...] | None]:
 
 
 def _by(column: str) -> tuple[Policy, ...]:
-    """A subselect without reference to the row is worked out once a query, and leaves the indexes on the org usable."""
+    """A subselect without reference to the row is evaluated once per query, and indexes on the org remain usable."""
     mine = sql.SQL("{} = ANY ((SELECT sync.readable_orgs())::text[])").format(sql.Identifier(column))
     everything = sql.SQL("true")
     return (

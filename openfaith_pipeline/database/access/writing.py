@@ -1,4 +1,4 @@
-"""The grants of the role that syncs can work as instead of the owner: every row, and no change to a table."""
+"""Grants of the writer, a role that syncs can use instead of the owner: every row, but no change of a table."""
 
 from collections.abc import Iterable
 from typing import Any, Final

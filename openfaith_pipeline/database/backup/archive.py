@@ -51,7 +51,7 @@ class Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Raises UsageError if the file is not one of our backups, or has a newer format."""
+    """The backup's manifest. Raises UsageError if the file is not one of our backups, or has a newer format."""
     content = _part(path, MANIFEST)
     try:
         if content and json.loads(content)["format"] != FORMAT:

@@ -1,7 +1,7 @@
 """Erasures carried over a restore: the marks of the database that is replaced, kept in a schema of their own.
 
-They are copied in the transaction that replaces everything else, and the schema is dropped once those whom the backup
-has brought back are erased anew. While it is there, the database is not open to anything but a restore.
+They are copied in the transaction that replaces everything else, and the schema is dropped once everybody brought back
+by the backup is erased again. While it is there, the database is not open to anything but a restore.
 """
 
 from typing import Any, Final
@@ -55,12 +55,12 @@ def carrying(connection: Connection[Any]) -> str:
 
 
 def has_carried(connection: Connection[Any]) -> bool:
-    """Whether a restore has not ended yet."""
+    """Whether a restore is unfinished."""
     return connection.execute("SELECT to_regnamespace(%s) IS NOT NULL", (CARRIED_SCHEMA,)).fetchone() == (True,)
 
 
 def check_no_restore(connection: Connection[Any]) -> None:
-    """Raise ConfigurationError while a restore has not ended: erased people may be in the tables."""
+    """Raise ConfigurationError while a restore is unfinished: erased people may be in the tables."""
     if has_carried(connection):
         raise ConfigurationError(
             "a restore was interrupted, and people who were erased since the backup are still in the tables: run"

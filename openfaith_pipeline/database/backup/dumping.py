@@ -1,4 +1,4 @@
-"""`db backup`: write a database to one file, which is there when it is whole or not at all."""
+"""`db backup`: write a database to one file, which appears when it is complete or not at all."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ Progress = Callable[[int], None]
 def write_backup(
     database: Database, path: Path, *, key_prints: tuple[str, ...], sealed_key: bytes | None, progress: Progress
 ) -> Manifest:
-    """Back the database up as it is at one moment, while others go on with it; returns its manifest.
+    """Back up one moment's snapshot of the database, while others work on it; returns the backup's manifest.
 
     Raises UsageError if there is a file of that name, DatabaseUnavailable if pg_dump does not finish.
     """
@@ -53,7 +53,7 @@ def write_backup(
 
 
 def verify(path: Path, tools: Tools) -> int:
-    """Have pg_restore read the table of contents, and every byte be read once; returns the number of entries.
+    """Let pg_restore read the table of contents, and read every byte once; returns the number of entries.
 
     Raises DatabaseUnavailable for a file that is damaged.
     """
@@ -66,7 +66,7 @@ def verify(path: Path, tools: Tools) -> int:
 
 def contents(path: Path, tools: Tools) -> list[str]:
     """The dump's table of contents, as `pg_restore --list` prints it, without its comments."""
-    # Its output goes to files: as a pipe it would be full while its input is still being written.
+    # The output goes to files: a pipe would be full while the input is still being written.
     with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as said:
         command = tools.command("pg_restore", "--list")
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=listed, stderr=said)

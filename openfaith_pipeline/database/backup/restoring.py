@@ -116,8 +116,8 @@ def restore_backup(
 ) -> Restored:
     """Restore, upgrade to this version, and create the readers' roles; also raises the errors of `check_backup`.
 
-    Where the dump cannot be loaded, the database is as it was before. erase_anew: erases those whose marks were carried
-    over (`carried_erasures`), and ends that.
+    If the dump cannot be loaded, the database stays as it was. erase_anew: erases again everybody with a mark that was
+    carried over (`carried_erasures`), and ends the restore.
     """
     manifest = check_backup(database, path, replaces=replaces)
     with database.connect() as connection:

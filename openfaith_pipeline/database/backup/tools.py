@@ -1,7 +1,7 @@
 """Postgres' own programs for backups, of the version that fits the server.
 
-pg_dump refuses a server newer than itself, and an older server may not read the dump of a newer one. So the
-oldest programs that are not older than the server are taken.
+pg_dump refuses a server newer than itself, and an older server may not read the dump of a newer one. So the oldest
+programs that are not older than the server are used.
 """
 
 import os
@@ -35,7 +35,7 @@ class Tools:
 
 
 def find_tools(settings: Settings, least: int) -> Tools:
-    """The oldest programs of at least this major version; raises ConfigurationError naming it where there are none."""
+    """The oldest programs of at least this major version; raises ConfigurationError naming it if there are none."""
     found = sorted(_found(settings), key=lambda tools: tools.major)
     for tools in found:
         if tools.major >= least:

@@ -80,7 +80,7 @@ class _Around:
         raise self.error
 
     async def _without_includes(self) -> Document:
-        """Raise IncludesRefused with the failing includes; returns the document if all of them work by now."""
+        """Raise IncludesRefused with the failing includes, or return the document if none fails any longer."""
         names = self.params["include"].split(",")
         errors = await self._faulty(names, self.error)
         if not errors:
@@ -127,7 +127,7 @@ class _Pieces:
     unread: int = 0
 
     async def read(self) -> Document:
-        """Raise the page's error where more than a few records fail, or all."""
+        """Read the page in pieces. Raises the page's error if more than a few of its records fail, or all."""
         size, offset = int(self.params["per_page"]), int(self.params.get("offset", 0))
         if not (await self._is_answered(offset) or await self._is_answered(offset + size // 2)):
             raise self.error
@@ -147,7 +147,7 @@ class _Pieces:
         )
 
     async def _is_answered(self, offset: int) -> bool:
-        """Whether the record at this offset can be read; where the listing fails as a whole, none can."""
+        """Whether the record at this offset can be read; if the listing fails as a whole, none can."""
         try:
             await self.probe(self.path, {**self.params, "per_page": "1", "offset": str(offset)})
         except TransientError as error:

@@ -39,7 +39,7 @@ def _leads_of(stream: Stream) -> tuple[Stream, ...]:
 
 
 def brought_with(stream: Stream) -> list[Stream]:
-    """The stream and those whose records are included with its records."""
+    """The stream, and the streams of the records that are included with its own."""
     return [stream, *dict.fromkeys(each.stream for each in route_of(stream).carried)]
 
 

@@ -99,7 +99,7 @@ RECURRING_DONATIONS = Entity(
     columns={
         "amountCents": Money("amount_cents"),
         **taken("amount_currency", "schedule", "next_occurrence", "last_donation_received_at", "release_hold_at"),
-        # One that is on hold is still going on; the word of the hold is kept as a custom field.
+        # A donation on hold is still active; its status is kept as a custom field.
         "status": Choice("status", {"active": "active"}, default="active"),
     },
 )

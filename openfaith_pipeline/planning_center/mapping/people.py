@@ -150,7 +150,7 @@ FIELD_DEFINITIONS = Entity(
             },
             default="text",
         ),
-        # Planning Center lists a deleted definition on, with the moment.
+        # Planning Center still lists a deleted definition, with the time of deletion.
         "status": Presence("deleted_at", "inactive", "active"),
         "inactivatedAt": Take("deleted_at"),
     },

@@ -5,7 +5,7 @@ from typing import Final
 from openfaith_pipeline.catalog.view import View
 from openfaith_pipeline.planning_center.views.churches import ORG_ID
 
-# The row of a record at rest is not written again, so that `_synced_at` says nothing of how fresh a table is.
+# The row of an unchanged record is not written again, so `_synced_at` does not show how fresh a table is.
 _STREAM_FRESHNESS: Final = """
 SELECT state.org_id, state.stream, state.last_succeeded_at AS last_synced_at, org.paused_at IS NOT NULL AS is_paused
 FROM sync.stream_states AS state

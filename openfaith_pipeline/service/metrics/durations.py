@@ -23,7 +23,7 @@ SELECT sync_id, mode, status, extract(epoch FROM finished_at - started_at)::floa
 
 @dataclass
 class Durations:
-    """For one registry. It is not thread-safe."""
+    """Observes durations for one registry. It is not thread-safe."""
 
     registry: CollectorRegistry
     _looked_at: datetime | None = None

@@ -55,7 +55,7 @@ class Metrics:
         self._looked_at: float | None = None
 
     def look(self) -> None:
-        """Read everything again unless that was done a few seconds ago; one caller at a time does it."""
+        """Read all figures again unless the last reading is only seconds old; one caller at a time does it."""
         with self._lock:
             if self._looked_at is not None and time.monotonic() - self._looked_at < _KEPT_SECONDS:
                 return

@@ -18,7 +18,7 @@ from openfaith_pipeline.orgs.standing import count_standings
 from openfaith_pipeline.service.health import Readiness
 from openfaith_pipeline.sources import SOURCES, names_of_source
 
-# As of the standing `late`: neither of paused churches nor of those that have to be connected again.
+# As for the standing `late`, paused churches and those that have to be connected again do not count.
 _FRESHNESS: Final = """
 SELECT coalesce(extract(epoch FROM max(now() - since)), 0)::float8 AS worst,
        count(*) FILTER (WHERE since < now() - %(limit)s) AS out_of_date
@@ -86,7 +86,7 @@ GAUGES: Final[Mapping[str, str]] = {
 
 
 def _counters_of(source: Source) -> dict[str, str]:
-    """Counters by name, described; each source has its own: `openfaith_<title>_requests`."""
+    """Descriptions of a source's counters, by name: `openfaith_<title>_requests`."""
     prefix = f"openfaith_{source.title.lower().replace(' ', '_')}"
     return {
         f"{prefix}_requests": f"Answered requests to {source.title}.",
@@ -138,7 +138,7 @@ def read_gauges(
 
 
 def _of_sources(connection: Connection[Any], limit: timedelta) -> Iterator[Metric]:
-    """The figures that each source has by itself."""
+    """Metrics with a value for each source."""
     figures = {adapter: _figures_of(connection, limit, adapter) for adapter in SOURCES}
     connections = GaugeMetricFamily(
         "openfaith_connections", GAUGES["openfaith_connections"], labels=["source", "state"]

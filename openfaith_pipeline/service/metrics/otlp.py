@@ -17,7 +17,7 @@ _Observer = Callable[[CallbackOptions], Iterator[Observation]]
 
 
 def observe(metrics: Metrics) -> None:
-    """Have the metrics of this process of the service sent."""
+    """Let OpenTelemetry send the metrics of this process."""
     meter = get_meter("openfaith_pipeline.service")
     for name, text in GAUGES.items():
         meter.create_observable_gauge(name, [_observer(metrics, name, name)], description=text)
@@ -29,7 +29,7 @@ def _observer(metrics: Metrics, name: str, sample: str) -> _Observer:
     def read(_options: CallbackOptions) -> Iterator[Observation]:
         try:
             metrics.look()
-        except (DatabaseUnavailable, *TROUBLE):  # nothing is known, and so nothing is said
+        except (DatabaseUnavailable, *TROUBLE):  # without figures, nothing is reported
             return
         for family in metrics.registry.collect():
             if family.name == name:

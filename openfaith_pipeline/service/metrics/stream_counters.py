@@ -41,7 +41,7 @@ class _Seen:
 
 @dataclass
 class StreamCounters:
-    """For one registry. It is not thread-safe."""
+    """Advances the counters of one registry. It is not thread-safe."""
 
     registry: CollectorRegistry
     _newest: int | None = None

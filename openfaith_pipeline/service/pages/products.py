@@ -35,5 +35,5 @@ _WORDS: Final[Mapping[str, ProductWords]] = {
 
 
 def words_of(scopes: Collection[str]) -> list[ProductWords]:
-    """Of the products that are asked for, those that hold a church's own data."""
+    """The words of these products, without those that hold no data of a church's own."""
     return [words for product, words in _WORDS.items() if product in scopes]

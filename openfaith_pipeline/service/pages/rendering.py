@@ -1,4 +1,4 @@
-"""A template made a response: escaped, with a content security policy that lets nothing in but our style sheet."""
+"""Render a template as a response: escaped, with a content security policy that admits only our style sheet."""
 
 import base64
 import hashlib
@@ -59,7 +59,7 @@ _ENVIRONMENT: Final = _environment()
 def render(
     template: str, values: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> HTMLResponse:
-    """values: by the names in the template; a missing one is an error."""
+    """Render a template. values: by the names in the template; a missing one is an error."""
     text = _ENVIRONMENT.get_template(template).render(values)
     return HTMLResponse(text, status, {**HEADERS, **(headers or {})})
 

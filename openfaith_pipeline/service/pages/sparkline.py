@@ -18,7 +18,7 @@ def points(values: Sequence[int]) -> str:
 
 
 def spoken(values: Sequence[int]) -> str:
-    """The line for those who do not see it."""
+    """The line in words, for screen readers."""
     if not values:
         return "no rows yet"
     return f"{values[0]:,} rows {len(values)} days ago, {values[-1]:,} now"

@@ -68,7 +68,7 @@ SELECT field, reason, count(*) AS number, max(created_at) AS newest_at FROM sync
 
 
 def read_church(connection: Connection[Any], settings: Settings, org_id: str) -> Church:
-    """Raise UnknownOrg when it is not there."""
+    """Everything shown about a church. Raises UnknownOrg if it does not exist."""
     [status] = statuses_of(connection, [get_org(connection, org_id)], DEFAULT_SOURCE.adapter)
     limit = timedelta(hours=settings.freshness_hours)
     [standing] = read_standings(connection, limit, StandingQuery(), [org_id]).orgs
@@ -97,7 +97,7 @@ def read_church(connection: Connection[Any], settings: Settings, org_id: str) ->
 
 
 def read_stream(connection: Connection[Any], org_id: str, name: str) -> StreamPage:
-    """Raise UnknownOrg, or NothingHere for a stream that no sync has begun."""
+    """Everything shown about a stream. Raises UnknownOrg, or NothingHere for a stream that no sync has begun."""
     [status] = statuses_of(connection, [get_org(connection, org_id)], DEFAULT_SOURCE.adapter)
     found = next((stream for stream in status.streams if stream.stream == name), None)
     if found is None:

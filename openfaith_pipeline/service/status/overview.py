@@ -47,7 +47,7 @@ def read_overview(
     query: StandingQuery,
     orgs: Collection[str] | None,
 ) -> Overview:
-    """orgs: those that the caller may see; None for all."""
+    """One page of the churches. orgs: those that the caller may see; None for all."""
     found = read_standings(connection, timedelta(hours=freshness_hours), query, orgs)
     return Overview(
         readiness=readiness,

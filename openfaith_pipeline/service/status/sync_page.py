@@ -16,7 +16,7 @@ from openfaith_pipeline.settings import Settings
 def read_sync(
     connection: Connection[Any], settings: Settings, sync_id: str, visible: Collection[str] | None
 ) -> SyncPage:
-    """Raise UnknownRequest if there is none that the caller may see. visible: their orgs, None for all."""
+    """The sync or its request; UnknownRequest if the caller may see neither. visible: their orgs, None for all."""
     progress = read_sync_progress(connection, sync_id, visible)
     if progress:
         names = names_of(connection, {step.org_id for step in progress.streams})

@@ -13,7 +13,7 @@ _FINE: Final = frozenset({"equal", "withheld"})
 
 
 def read_verifications(connection: Connection[Any], org_id: str) -> list[VerificationLine]:
-    """The newest first."""
+    """The church's newest verifications, the newest first."""
     return [_line(report) for report in newest_verifications(connection, org_id, _SHOWN)]
 
 
