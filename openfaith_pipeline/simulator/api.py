@@ -22,7 +22,7 @@ from openfaith_pipeline.simulator.oauth import Authorizations, read_form
 from openfaith_pipeline.simulator.options import SimulatorOptions
 from openfaith_pipeline.simulator.personas import email_of, persona
 from openfaith_pipeline.simulator.queries import read_page
-from openfaith_pipeline.simulator.routes import USER_ID, Match, Routes
+from openfaith_pipeline.simulator.routes import PEOPLE, USER_ID, Match, Routes
 from openfaith_pipeline.simulator.shapes import shapes_of
 from openfaith_pipeline.simulator.tables import Table
 from openfaith_pipeline.simulator.values import EPOCH
@@ -225,8 +225,9 @@ class _Exchange:
         caller = self._center.caller(authorization)
         if isinstance(caller, Answer):
             return caller
-        spec = caller.church.spec
-        who = persona(spec.seed, caller.church.humans["people.people"], 0)
+        spec, shapes = caller.church.spec, caller.church.shapes
+        kind = next(shape.stream.type for shape in shapes.values() if shape.stream.path == PEOPLE)
+        who = persona(spec.seed, kind, 0)
         return answers.json(
             {
                 "sub": str(USER_ID),

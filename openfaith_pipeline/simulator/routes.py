@@ -13,7 +13,7 @@ from openfaith_pipeline.simulator.values import FIRST_ID
 USER_ID: Final = FIRST_ID
 """The person whose credentials are used, in every church."""
 _ME: Final = "/people/v2/me"
-_PEOPLE: Final = "/people/v2/people"
+PEOPLE: Final = "/people/v2/people"
 
 
 class Kind(Enum):
@@ -122,4 +122,4 @@ def _route(kind: Kind, shape: Shape, way: Way, name: str = "") -> Route:
 def _person_for_me(path: str) -> str:
     """The path below the caller's own person for one below `me`; any other as it is."""
     rest = path.removeprefix(_ME)
-    return f"{_PEOPLE}/{USER_ID}{rest}" if path.startswith(_ME) and rest[:1] in ("", "/") else path
+    return f"{PEOPLE}/{USER_ID}{rest}" if path.startswith(_ME) and rest[:1] in ("", "/") else path
