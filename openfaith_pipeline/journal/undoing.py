@@ -188,15 +188,18 @@ class Undoing:
 
     def apply(self, *, overwrite: bool) -> Undone:
         """Restore the rows; those in conflict only with `overwrite`, if the journal has them whole."""
-        chosen = sql.SQL("true" if overwrite else "undoing.conflict IS NULL")
         kept = self._gone() if overwrite else self.conflicts(0)[0]
-        names = {"chosen": chosen, **self._columns()}
-        return Undone(
-            restored=self._restore(names),
-            removed=self._write(_REMOVE, Write.REMOVE, names),
-            returned=self._write(_RETURN, Write.INSERT, names),
-            kept=kept,
-        )
+        names = {"chosen": self.chosen(overwrite=overwrite), **self._columns()}
+        # In this order: a conflict waits again only once the one that the sync found in its place is gone.
+        removed = self._write(_REMOVE, Write.REMOVE, names)
+        restored = self._restore(names)
+        returned = self._write(_RETURN, Write.INSERT, names)
+        return Undone(restored, removed, returned, kept)
+
+    @staticmethod
+    def chosen(*, overwrite: bool) -> sql.SQL:
+        """The condition of a row `undoing` that `apply` undoes."""
+        return sql.SQL("true" if overwrite else "undoing.conflict IS NULL")
 
     def _gone(self) -> int:
         """Number of rows that stay removed."""

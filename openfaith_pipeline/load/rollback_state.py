@@ -1,7 +1,7 @@
 """Bookkeeping of rollbacks: lock streams against syncs, restore their states, and record the rollback."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from psycopg import Connection
 from psycopg.rows import dict_row
@@ -12,6 +12,33 @@ from openfaith_pipeline.load.run_leases import STALE_AFTER
 from openfaith_pipeline.load.stream_states import record_rollback, revert_state
 from openfaith_pipeline.load.sync_log import PUBLISHED
 from openfaith_pipeline.sources import STREAMS
+
+# An org that the sync changed and that has no rollback of the whole of it, or only ones that are undone.
+_LEFT: Final = """
+SELECT FROM (
+    SELECT org_id FROM sync.journal WHERE sync_id = %(id)s
+    UNION SELECT org_id FROM sync.stream_syncs WHERE sync_id = %(id)s AND status = ANY(%(published)s)
+) AS touched
+WHERE NOT EXISTS (
+    SELECT FROM sync.rollbacks AS undone WHERE undone.sync_id = %(id)s AND undone.org_id = touched.org_id
+        AND undone.streams IS NULL AND undone.undone_at IS NULL)
+LIMIT 1"""
+_ROLLED_BACK: Final = """
+UPDATE sync.syncs SET status = 'rolled_back', finished_at = coalesce(finished_at, now())
+WHERE sync_id = %s AND status <> 'rolled_back'"""
+_COUNTS: Final = """
+UPDATE sync.syncs SET status = CASE WHEN error IS NULL THEN 'succeeded' ELSE 'failed' END
+WHERE sync_id = %s AND status = 'rolled_back'"""
+_STREAMS_COUNT: Final = """
+UPDATE sync.stream_syncs AS done SET status = CASE WHEN error IS NULL THEN 'succeeded' ELSE 'incomplete' END
+WHERE sync_id = %(undone)s AND status = 'rolled_back' AND EXISTS (
+    SELECT FROM sync.stream_syncs AS undoing
+    WHERE undoing.sync_id = %(rollback)s AND undoing.org_id = done.org_id AND undoing.stream = done.stream)"""
+_STREAMS_ROLLED_BACK: Final = """
+UPDATE sync.stream_syncs AS done SET status = 'rolled_back'
+WHERE sync_id = %(undone)s AND status = ANY(%(published)s) AND EXISTS (
+    SELECT FROM sync.stream_syncs AS undoing
+    WHERE undoing.sync_id = %(rollback)s AND undoing.org_id = done.org_id AND undoing.stream = done.stream)"""
 
 
 def published_streams(
@@ -59,31 +86,25 @@ def revert_stream(connection: Connection[Any], org_id: str, rollback_id: str, do
     )
 
 
-def finish_rollback(connection: Connection[Any], rollback_id: str, sync_id: str, *, is_whole: bool) -> None:
-    """End a rollback; if the undone sync was itself a rollback, the syncs that it undid count again.
-
-    is_whole: nothing of the sync is left.
-    """
+def finish_rollback(connection: Connection[Any], rollback_id: str, sync_id: str) -> None:
+    """End a rollback. The sync counts as rolled back once each of its orgs is, and so on with what it undid itself."""
     connection.execute(
         "UPDATE sync.syncs SET status = 'succeeded', finished_at = now() WHERE sync_id = %s", (rollback_id,)
     )
-    if not is_whole:
+    _recount(connection, sync_id)
+
+
+def _recount(connection: Connection[Any], sync_id: str) -> None:
+    """Bring the sync's status up to its rollbacks; what it undid, as a rollback, is undone with it or counts again."""
+    is_undone = connection.execute(_LEFT, {"id": sync_id, "published": list(PUBLISHED)}).fetchone() is None
+    changed = connection.execute(_ROLLED_BACK if is_undone else _COUNTS, (sync_id,)).rowcount
+    if not changed:
         return
-    connection.execute(
-        "UPDATE sync.syncs SET status = 'rolled_back', finished_at = coalesce(finished_at, now()) WHERE sync_id = %s",
-        (sync_id,),
-    )
-    for (undone,) in connection.execute(
-        "UPDATE sync.rollbacks SET undone_at = now() WHERE rollback_id = %s RETURNING sync_id", (sync_id,)
-    ).fetchall():
-        connection.execute(
-            "UPDATE sync.syncs SET status = CASE WHEN error IS NULL THEN 'succeeded' ELSE 'failed' END"
-            " WHERE sync_id = %s AND status = 'rolled_back'",
-            (undone,),
-        )
-        connection.execute(
-            "UPDATE sync.stream_syncs AS done SET status = CASE WHEN error IS NULL THEN 'succeeded' ELSE 'incomplete'"
-            " END WHERE sync_id = %s AND status = 'rolled_back' AND EXISTS (SELECT FROM sync.stream_syncs AS undoing"
-            " WHERE undoing.sync_id = %s AND undoing.org_id = done.org_id AND undoing.stream = done.stream)",
-            (undone, sync_id),
-        )
+    targets = connection.execute(
+        "UPDATE sync.rollbacks SET undone_at = CASE WHEN %s THEN now() END WHERE rollback_id = %s RETURNING sync_id",
+        (is_undone, sync_id),
+    ).fetchall()
+    for (undone,) in sorted(set(targets)):
+        named = {"undone": undone, "rollback": sync_id, "published": list(PUBLISHED)}
+        connection.execute(_STREAMS_COUNT if is_undone else _STREAMS_ROLLED_BACK, named)
+        _recount(connection, undone)

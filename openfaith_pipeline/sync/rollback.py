@@ -19,6 +19,7 @@ from openfaith_pipeline.database.change_notes import UNDOING
 from openfaith_pipeline.errors import RollbackRefused, UnknownSync, UsageError
 from openfaith_pipeline.journal.edits import forget_overwritten_edits, keep_edits_of_kept
 from openfaith_pipeline.journal.entities import end_unlinked, keep_links_of_kept
+from openfaith_pipeline.journal.reopening import settle_outdated
 from openfaith_pipeline.journal.tables import table_named, tables_of_stream
 from openfaith_pipeline.journal.undoing import Conflict, Undoing, Undone
 from openfaith_pipeline.load.leases import fence_off
@@ -117,7 +118,7 @@ def roll_back(database: Database, order: RollbackOrder, *, tell: Tell = lambda _
             )
             raise
         with connection.transaction():
-            _finish(connection, order)
+            finish_rollback(connection, order.rollback_id, order.sync_id)
     return done
 
 
@@ -154,18 +155,6 @@ def _check(connection: Connection[Any], order: RollbackOrder) -> list[str]:
     return concerned
 
 
-def _finish(connection: Connection[Any], order: RollbackOrder) -> None:
-    """End the rollback; the whole sync counts as rolled back once each of its orgs is."""
-    left = connection.execute(
-        "SELECT FROM (SELECT org_id FROM sync.journal WHERE sync_id = %(id)s UNION SELECT org_id FROM sync.stream_syncs"
-        " WHERE sync_id = %(id)s AND status = ANY(%(published)s)) AS touched WHERE NOT EXISTS"
-        " (SELECT FROM sync.rollbacks AS undone WHERE undone.sync_id = %(id)s AND undone.org_id = touched.org_id"
-        " AND undone.streams IS NULL AND undone.undone_at IS NULL) LIMIT 1",
-        {"id": order.sync_id, "published": list(PUBLISHED)},
-    ).fetchone()
-    finish_rollback(connection, order.rollback_id, order.sync_id, is_whole=left is None)
-
-
 @dataclass(frozen=True)
 class _Work:
     """The rollback of one org."""
@@ -182,6 +171,7 @@ class _Work:
             published = published_streams(self.connection, self.org_id, self.order.sync_id, self.order.streams)
             if self.order.on_conflict is OnConflict.OVERWRITE:
                 forget_overwritten_edits(undoings)
+            settle_outdated(undoings, overwrite=self.order.on_conflict is OnConflict.OVERWRITE)
             tables = dict(self._apply(undoings))
             if self.order.on_conflict is not OnConflict.REFUSE:
                 end_unlinked(undoings)

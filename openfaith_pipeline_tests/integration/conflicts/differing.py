@@ -62,7 +62,7 @@ def _rows(history: Steps, records: dict[str, Record]) -> Facts:
 
 
 def _expected(oracle: Oracle) -> Facts:
-    found: dict[Any, list[Any]] = {}
+    found: dict[Any, dict[int, Any]] = {}
     for (kind, record, *place), row in oracle.rows.items():
         if kind == HERE:
             by = "user" if is_deleted_by_person(row) else "pco" if row["deleted"] else None
@@ -72,7 +72,8 @@ def _expected(oracle: Oracle) -> Facts:
             yield (kind, record, place[0]), row["base"]
         elif kind == CONFLICT:
             values = tuple(row[name] for name in ("base", "local", "source", "decision", "by"))
-            found.setdefault((kind, record, place[0]), []).append(values)
-    yield from found.items()
+            found.setdefault((kind, record, place[0]), {})[place[1]] = values
+    # By their numbers: one that was taken back and has come back is as old as before.
+    yield from ((place, [values for _, values in sorted(each.items())]) for place, each in found.items())
     for org in ORGS:
         yield ("status", org), len(oracle.waiting(org))

@@ -4,6 +4,7 @@ Plain Python over events: nothing of the package is imported, neither its polici
 of events; somebody's edit is half an event later than the number that was current.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -93,7 +94,8 @@ class Oracle:
                     self.rows.pop((EDIT, record, field), None)
                 elif edit := self.rows.get((EDIT, record, field)):
                     edit["base"] = conflict["source"]
-                conflict |= {"decision": "approved" if takes_source else "rejected", "by": "an operator"}
+                decision = "approved" if takes_source else "rejected"
+                conflict |= {"decision": decision, "by": "an operator", "decided_in": sync_id}
         return True
 
     def roll_back(self, org: str, sync_id: str, rollback_id: str, mode: str) -> bool:
@@ -104,6 +106,7 @@ class Oracle:
         if disputed and mode == "refuse":
             return False
         with self._journaled(org, rollback_id):
+            waited = set(self.waiting(org))
             if mode == "keep":
                 disputed |= set(_notes_of(disputed, changes))
             for key, change in changes.items():
@@ -111,6 +114,7 @@ class Oracle:
                     self._overwrite(key, change, later, changes)
                 elif key not in disputed:
                     self._restore(key, change.before)
+            self._settle_outdated(org, waited, rollback_id)
         return True
 
     def waiting(self, org: str) -> list[Key]:
@@ -188,13 +192,20 @@ class Oracle:
         known = {"local": self.rows[HERE, record][field], "source": self.rows[SOURCE, record][field], "at": edit["at"]}
         if waiting is None:
             self.found += 1
-            new = {"base": edit["base"], **known, "decision": None, "by": None}
+            new = {"base": edit["base"], **known, "decision": None, "by": None, "decided_in": None}
             self.rows[CONFLICT, record, field, self.found] = new
         elif any(self.rows[waiting][name] != value for name, value in known.items()):
             self.rows[waiting] |= known
 
     def _settle(self, key: Key, sync_id: str) -> None:
-        self.rows[key] |= {"decision": "settled", "by": sync_id}
+        self.rows[key] |= {"decision": "settled", "by": sync_id, "decided_in": sync_id}
+
+    def _settle_outdated(self, org: str, waited: Collection[Key], sync_id: str) -> None:
+        """Of two conflicts of a field that wait, the one that waits again."""
+        fields = Counter(key[1:3] for key in self.waiting(org))
+        for key in self.waiting(org):
+            if key not in waited and fields[key[1:3]] > 1:
+                self._settle(key, sync_id)
 
     def policy(self, org: str, table: str, field: str) -> str:
         """The most specific one."""

@@ -32,14 +32,13 @@ WHERE ({present}, target._deleted_at IS NULL) IS DISTINCT FROM ({excluded}, excl
 class Steps(World):
     """orgs: those that take part. seen: events by kind and end.
 
-    undone: syncs that are rolled back. undoing: by rollback, the sync that it undid.
+    undoing: by rollback, the sync that it undid.
     """
 
     def __init__(self, database: Database, connection: Connection[Any], seed: int, records: int = 2) -> None:
         super().__init__(database, connection, seed, records)
         self.orgs = ORGS
         self.seen = Counter[str]()
-        self.undone: set[str] = set()
         self.undoing: dict[str, str] = {}
         self.syncs = 0
 
@@ -120,7 +119,7 @@ class Steps(World):
         known = [
             (sync_id, changes)
             for sync_id, of_org, changes in self.oracle.journal
-            if of_org == org and changes and sync_id not in self.undone
+            if of_org == org and changes and not self.is_undone(sync_id)
         ]
         if not known:
             return "nothing to roll back"
@@ -134,10 +133,12 @@ class Steps(World):
             assert not self.oracle.roll_back(org, sync_id, rollback_id, mode.value), refused
             return "rollback refused"
         assert self.oracle.roll_back(org, sync_id, rollback_id, mode.value), f"{sync_id} should be refused"
-        self.undone.add(sync_id)
-        self.undone.discard(self.undoing.get(sync_id, ""))
         self.undoing[rollback_id] = sync_id
         return f"rollback {mode}"
+
+    def is_undone(self, sync_id: str) -> bool:
+        """Whether a rollback of it stands, being itself not undone."""
+        return any(undone == sync_id and not self.is_undone(name) for name, undone in self.undoing.items())
 
     def conflict_ids(self, org: str) -> dict[tuple[Record, str], str]:
         """By record and field, of those that wait."""

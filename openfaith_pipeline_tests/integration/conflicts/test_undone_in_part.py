@@ -1,11 +1,16 @@
 """A value and its edit stay together when a sync is undone although somebody has changed its rows since."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.review.conflict_policies import Policy
+from openfaith_pipeline.review.conflicts import Decision
+from openfaith_pipeline.sync.conflict_decision import decide_conflicts
 from openfaith_pipeline.sync.rollback import OnConflict
 from openfaith_pipeline_tests.integration.conflicts.things import PAST, Person, choose, transform_as, undo
 
@@ -46,6 +51,65 @@ def test_a_conflict_with_an_empty_value_waits_again(database: Database, ann: Per
     transform_as(ann, "restating")
     undo(database, "restating")
     assert ann.conflicts() == [("Ann", "Annie", None, None)]
+
+
+def reject(database: Database, ann: Person) -> str:
+    """Returns the decision's sync."""
+    [(conflict,)] = ann.conflicts("id")
+    return decide_conflicts(database, [conflict], Decision.REJECT, "an operator").sync_id
+
+
+@pytest.mark.parametrize("on_conflict", OnConflict)
+def test_of_two_conflicts_of_a_field_the_one_with_the_newer_value_waits(
+    database: Database, ann: Person, on_conflict: OnConflict
+) -> None:
+    choose(ann.connection, Policy.ASK)
+    ann.here("Annie")
+    ann.at_source("Anna")
+    ann.transform()
+    decision = reject(database, ann)
+    ann.at_source("Hannah")
+    ann.transform()
+    undo(database, decision, on_conflict=on_conflict, rollback_id="undoing")
+    assert ann.conflicts() == [("Ann", "Annie", "Anna", "settled"), ("Anna", "Annie", "Hannah", None)]
+    undo(database, "undoing")
+    assert ann.conflicts() == [("Ann", "Annie", "Anna", "rejected"), ("Anna", "Annie", "Hannah", None)]
+
+
+def test_a_conflict_waits_again_in_place_of_the_one_found_by_the_same_sync(database: Database, ann: Person) -> None:
+    choose(ann.connection, Policy.ASK)
+    ann.here("Annie")
+    ann.at_source("Anna")
+    ann.transform()
+    begin_sync(ann.connection, SyncStart("both", None, "incremental", "test", {"org": ann.org_id}))
+    choose(ann.connection, Policy.LOCAL)
+    ann.transform("both", is_full=True)
+    choose(ann.connection, Policy.ASK)
+    ann.transform("both", is_full=True)
+    finish_sync(ann.connection, "both")
+    ann.connection.commit()
+    assert [decision for (decision,) in ann.conflicts("decision")] == ["settled", None]
+    undo(database, "both", rollback_id="undoing")
+    assert ann.conflicts() == [("Ann", "Annie", "Anna", None)]
+    undo(database, "undoing")
+    assert [decision for (decision,) in ann.conflicts("decision")] == ["settled", None]
+
+
+def test_a_decision_that_is_undone_once_more_counts_as_undone(database: Database, ann: Person) -> None:
+    choose(ann.connection, Policy.ASK)
+    ann.here("Annie")
+    ann.at_source("Anna")
+    ann.transform()
+    decision = reject(database, ann)
+    for undone, rollback in pairwise((decision, "undone", "redone", "undone again")):
+        undo(database, undone, rollback_id=rollback)
+    assert ann.conflicts() == [("Ann", "Annie", "Anna", None)]
+    with pytest.raises(UsageError, match="already rolled back"):
+        undo(database, decision)
+    undo(database, "undone again")
+    assert ann.conflicts() == [("Ann", "Annie", "Anna", "rejected")]
+    undo(database, decision)
+    assert ann.conflicts() == [("Ann", "Annie", "Anna", None)]
 
 
 def test_an_edit_since_is_forgotten_where_it_is_overwritten(database: Database, ann: Person) -> None:
