@@ -20,6 +20,8 @@ from openfaith_pipeline.database import open_database
 from openfaith_pipeline.database.server import inspect_server
 from openfaith_pipeline.settings import Settings, environment_with
 from openfaith_pipeline.simulator import SimulatorClient
+from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.webhooks.subscriptions import want_subscriptions
 from openfaith_pipeline_tests.acceptance.cli.conftest import is_alive
 from openfaith_pipeline_tests.verbs import PROGRAM, Outcome, Verbs
 from openfaith_pipeline_tests.waiting import wait_until
@@ -89,6 +91,7 @@ def test_dev_serves_the_demo_looks_after_it_and_ends_cleanly(
 ) -> None:
     """One after the other, since it takes a while to be up."""
     org_ids = set(demo.document["orgs"])
+    _have_subscribed(demo_home, org_ids)
     with running_dev(demo_home, tmp_path / "dev.log") as dev:
         graph = dev.ask("{assetNodes(pipeline: null) {assetKey {path} partitionKeys}}")["assetNodes"]
         partitions = {"/".join(node["assetKey"]["path"]): set(node["partitionKeys"]) for node in graph}
@@ -131,6 +134,14 @@ def _followed_by_webhook(connection: psycopg.Connection[Any], simulator: Simulat
         meanwhile=lambda: (simulator.deliveries(), _deliveries(connection), _running(connection)),
     )
     return time.monotonic() - changed_at
+
+
+def _have_subscribed(home: Path, org_ids: set[str]) -> None:
+    """Another test may have unsubscribed a church by hand, and no simulator keeps subscriptions when it ends."""
+    with open_database(Settings(home=home)) as database, database.connect() as connection:
+        connection.execute("DELETE FROM sync.source_webhooks")
+        for org_id in org_ids:
+            want_subscriptions(connection, org_id, DEFAULT_SOURCE.adapter, is_wanted=True)
 
 
 def _subscribed(connection: psycopg.Connection[Any]) -> set[str]:

@@ -162,7 +162,7 @@ def test_nobody_else_can_take_the_files(database: Database, tables: tuple[Relati
 def test_a_workplace_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".church.duckdb.export").mkdir()
     (tmp_path / ".church.duckdb.export").chmod(0o755)
-    with pytest.raises(UsageError, match="in the way"), _workplace(tmp_path / "church.duckdb"):
+    with pytest.raises(UsageError, match="is not a directory of yours alone"), _workplace(tmp_path / "church.duckdb"):
         pass
     with _workplace(tmp_path / "lock") as work:
         assert work.stat().st_mode & 0o777 == 0o700

@@ -215,7 +215,7 @@ def test_the_way_back_is_good_once_for_one_browser_and_not_for_ever(browser: Tes
     stolen = TestClient(browser.app, base_url=PUBLIC_URL).get(back)
     assert (stolen.status_code, "started in another browser" in stolen.text) == (400, True)
     used = browser.get(back)
-    assert (used.status_code, "was used before" in used.text) == (400, True)
+    assert (used.status_code, "was already used" in used.text) == (400, True)
 
     late = _leave(browser)
     with database.connect() as connection:
@@ -231,8 +231,8 @@ def test_the_way_back_is_good_once_for_one_browser_and_not_for_ever(browser: Tes
         ({"code": ""}, 400, "did not send the data needed"),
         ({"code": "", "error": "access_denied"}, 400, "You have not approved"),
         ({"code": "", "error": "<script>alert(1)</script>"}, 400, "did not send the data needed"),
-        ({"state": "made-up"}, 400, "was used before"),
-        ({"state": ""}, 400, "was used before"),
+        ({"state": "made-up"}, 400, "was already used"),
+        ({"state": ""}, 400, "was already used"),
     ],
 )
 def test_what_comes_back_wrong_is_told_plainly_and_connects_nobody(

@@ -9,7 +9,7 @@ from openfaith_pipeline_tests.integration.raw_rows import put_row
 from openfaith_pipeline_tests.integration.transform.tables import transform
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "canonical.md"
-ORG, OTHER = "org_01h455vb4pex5vsknk084sn02q", "org_01h455vb4pex5vsknk084sn02r"
+ORG, OTHER = "org_01j0rgwekhe0jsnh33nmmj2qsv", "org_01h455vb4pex5vsknk084sn02r"
 
 
 def test_example_queries_answer_their_questions(database: Database) -> None:
