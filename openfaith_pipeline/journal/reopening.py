@@ -1,7 +1,8 @@
 """Let one conflict of a field wait when a sync is undone.
 
 Undoing a decision lets its conflict wait again. Since then a later sync may have found another one of the same field,
-with what the source said last. That one stays, and follows the source; the older is settled by the rollback.
+with a newer value of the source. That one stays, and the older is settled by the rollback. No trigger notes changes of
+conflicts for the transform.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from typing import Final
 
 from psycopg import sql
 
-from openfaith_pipeline.journal.tables import CONFLICTS
+from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
+from openfaith_pipeline.journal.tables import CONFLICTS, LOCAL_EDITS
 from openfaith_pipeline.journal.undoing import Undoing
 
 _SETTLE: Final = sql.SQL("""
@@ -30,8 +32,27 @@ WHERE again.row_key ->> 'id' = opened.row ->> 'id' AND EXISTS (
             SELECT FROM pg_temp.{undoing} AS undoing WHERE undoing.row_key ->> 'id' = waiting.id AND {chosen}
                 AND (undoing.is_new OR undoing.image -> 'decision' <> 'null')))""")
 
+_LOOK_AGAIN: Final = sql.SQL("""
+INSERT INTO sync.untransformed (org_id, source, key)
+SELECT DISTINCT %(org_id)s, {prefix} || noted.entity_table, ARRAY[noted.entity_id] FROM {noted} AS noted""")
+_WAITING: Final = sql.SQL("""(
+    SELECT conflict.entity_table, conflict.entity_id FROM sync.conflicts AS conflict
+    JOIN pg_temp.{undoing} AS undoing ON undoing.row_key ->> 'id' = conflict.id
+    WHERE conflict.org_id = %(org_id)s AND conflict.decision IS NULL)""")
+_EDITED: Final = sql.SQL(
+    "(SELECT row_key ->> 'entity_table' AS entity_table, row_key ->> 'entity_id' AS entity_id FROM pg_temp.{undoing})"
+)
+
 
 def settle_outdated(undoings: Sequence[Undoing], *, overwrite: bool) -> None:
     """Do not open conflicts again where another one of the field waits. Call before any `apply`."""
     for conflicts in (undoing for undoing in undoings if undoing.table == CONFLICTS):
         conflicts.execute(_SETTLE.format(**conflicts.names, chosen=conflicts.chosen(overwrite=overwrite)))
+
+
+def look_again(undoings: Sequence[Undoing]) -> None:
+    """Have the next transform judge these again, even where their rows are unchanged. Call after every `apply`."""
+    for noted, table in ((_WAITING, CONFLICTS), (_EDITED, LOCAL_EDITS)):
+        for undoing in (undoing for undoing in undoings if undoing.table == table):
+            rows = noted.format(**undoing.names)
+            undoing.execute(_LOOK_AGAIN.format(prefix=sql.Literal(CANONICAL_PREFIX), noted=rows))

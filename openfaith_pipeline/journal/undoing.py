@@ -15,7 +15,8 @@ from openfaith_pipeline.journal.tables import JournaledTable
 from openfaith_pipeline.journal.writing import Write, journaled
 
 # Changes that are not undone yet: the sync may have been rolled back in part, or run again under its id.
-# before, after: the columns that the sync changed. image: the row as it was, unless something changed it since. Most
+# before, after: the columns that the sync changed. image: the row as it was, unless something changed it since. Entries
+# of a row made anew say nothing of the row before, removed by a person. Most
 # rows have one entry and no later ones: these need no sorting, and images are wide.
 _FIND = sql.SQL("""
 CREATE TEMP TABLE {found} ON COMMIT DROP AS
@@ -43,16 +44,20 @@ WITH own AS MATERIALIZED (
     WHERE entry.org_id = %(org_id)s AND entry.table_name = {table_name} AND entry.id >= first_id
         AND entry.id >= (SELECT min(first_id) FROM changed) AND entry.sync_id <> %(undone)s
 ), since AS MATERIALIZED (
-    SELECT row_key, sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC) AS image,
+    SELECT row_key, sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC)
+            FILTER (WHERE made_anew IS NULL OR entry.id < made_anew) AS image,
         sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC)
             FILTER (WHERE entry.sync_id <> %(undone)s) AS before_others,
         (array_agg(entry.action ORDER BY entry.id)
             FILTER (WHERE entry.sync_id <> %(undone)s))[1] = 'insert' AS was_absent,
         array_agg(DISTINCT entry.cause || ' ' || entry.sync_id)
             FILTER (WHERE entry.sync_id <> %(undone)s) AS changed_by
-    FROM disputed JOIN sync.journal AS entry USING (row_key)
-    WHERE entry.org_id = %(org_id)s AND entry.table_name = {table_name} AND entry.id >= first_id
-        AND entry.id >= (SELECT min(first_id) FROM disputed)
+    FROM (
+        SELECT *, min(id) FILTER (WHERE action = 'insert') OVER (PARTITION BY row_key) AS made_anew
+        FROM disputed JOIN sync.journal AS entry USING (row_key)
+        WHERE entry.org_id = %(org_id)s AND entry.table_name = {table_name} AND entry.id >= first_id
+            AND entry.id >= (SELECT min(first_id) FROM disputed)
+    ) AS entry
     GROUP BY row_key
 )
 SELECT done.row_key, done.is_single, done.is_new, done.is_removed, done.after,

@@ -87,7 +87,7 @@ def revert_stream(connection: Connection[Any], org_id: str, rollback_id: str, do
 
 
 def finish_rollback(connection: Connection[Any], rollback_id: str, sync_id: str) -> None:
-    """End a rollback. The sync counts as rolled back once each of its orgs is, and so on with what it undid itself."""
+    """End a rollback. The sync counts as rolled back once each of its orgs is."""
     connection.execute(
         "UPDATE sync.syncs SET status = 'succeeded', finished_at = now() WHERE sync_id = %s", (rollback_id,)
     )
@@ -95,7 +95,7 @@ def finish_rollback(connection: Connection[Any], rollback_id: str, sync_id: str)
 
 
 def _recount(connection: Connection[Any], sync_id: str) -> None:
-    """Bring the sync's status up to its rollbacks; what it undid, as a rollback, is undone with it or counts again."""
+    """Bring the sync's status up to its rollbacks; if it is one itself, the syncs that it undid follow."""
     is_undone = connection.execute(_LEFT, {"id": sync_id, "published": list(PUBLISHED)}).fetchone() is None
     changed = connection.execute(_ROLLED_BACK if is_undone else _COUNTS, (sync_id,)).rowcount
     if not changed:

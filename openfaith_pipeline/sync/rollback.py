@@ -19,7 +19,7 @@ from openfaith_pipeline.database.change_notes import UNDOING
 from openfaith_pipeline.errors import RollbackRefused, UnknownSync, UsageError
 from openfaith_pipeline.journal.edits import forget_overwritten_edits, keep_edits_of_kept
 from openfaith_pipeline.journal.entities import end_unlinked, keep_links_of_kept
-from openfaith_pipeline.journal.reopening import settle_outdated
+from openfaith_pipeline.journal.reopening import look_again, settle_outdated
 from openfaith_pipeline.journal.tables import table_named, tables_of_stream
 from openfaith_pipeline.journal.undoing import Conflict, Undoing, Undone
 from openfaith_pipeline.load.leases import fence_off
@@ -173,6 +173,7 @@ class _Work:
                 forget_overwritten_edits(undoings)
             settle_outdated(undoings, overwrite=self.order.on_conflict is OnConflict.OVERWRITE)
             tables = dict(self._apply(undoings))
+            look_again(undoings)
             if self.order.on_conflict is not OnConflict.REFUSE:
                 end_unlinked(undoings)
             # The states to restore are those before its first publish.

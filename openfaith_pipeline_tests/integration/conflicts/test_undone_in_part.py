@@ -112,6 +112,19 @@ def test_a_decision_that_is_undone_once_more_counts_as_undone(database: Database
     assert ann.conflicts() == [("Ann", "Annie", "Anna", None)]
 
 
+def test_a_conflict_that_waits_again_is_judged_by_the_next_sync(database: Database, ann: Person) -> None:
+    choose(ann.connection, Policy.ASK)
+    ann.here("Annie")
+    ann.at_source("Anna")
+    ann.transform()
+    choose(ann.connection, Policy.LOCAL)
+    transform_as(ann, "settling")
+    undo(database, "settling")
+    assert ann.conflicts("decision") == [(None,)]
+    ann.transform("next")
+    assert ann.conflicts("decision, decided_by") == [("settled", "next")]
+
+
 def test_an_edit_since_is_forgotten_where_it_is_overwritten(database: Database, ann: Person) -> None:
     choose(ann.connection, Policy.LOCAL)
     ann.at_source("Anna")
@@ -153,6 +166,18 @@ def test_a_row_that_was_removed_since_is_made_anew_by_the_next_sync(database: Da
     assert undo(database, "second", on_conflict=OnConflict.OVERWRITE).kept == 1
     ann.transform()
     assert ann.first_name == "Anna"
+
+
+def test_a_row_that_was_removed_stays_so_after_the_sync_that_made_it_anew_is_undone(
+    database: Database, ann: Person
+) -> None:
+    ann.at_source("Anna")
+    transform_as(ann, "second")
+    execute(ann, "DELETE FROM openfaith_people")
+    transform_as(ann, "third")
+    undo(database, "third")
+    assert undo(database, "second", on_conflict=OnConflict.OVERWRITE).kept == 1
+    assert ann.connection.execute("SELECT FROM openfaith_people").fetchall() == []
 
 
 def test_a_row_that_somebody_deleted_raises_no_conflict_again_and_again(ann: Person) -> None:
