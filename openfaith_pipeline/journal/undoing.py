@@ -15,8 +15,8 @@ from openfaith_pipeline.journal.tables import JournaledTable
 from openfaith_pipeline.journal.writing import Write, journaled
 
 # Changes that are not undone yet: the sync may have been rolled back in part, or run again under its id.
-# before, after: the columns that the sync changed. image: the row as it was, unless something changed it since. Entries
-# of a row made anew say nothing of the row before, removed by a person. Most
+# before, after: the columns that the sync changed. image: the row as it was, unless something changed it since.
+# image_if_absent: the same without the entries since the row was made anew. Most
 # rows have one entry and no later ones: these need no sorting, and images are wide.
 _FIND = sql.SQL("""
 CREATE TEMP TABLE {found} ON COMMIT DROP AS
@@ -44,8 +44,9 @@ WITH own AS MATERIALIZED (
     WHERE entry.org_id = %(org_id)s AND entry.table_name = {table_name} AND entry.id >= first_id
         AND entry.id >= (SELECT min(first_id) FROM changed) AND entry.sync_id <> %(undone)s
 ), since AS MATERIALIZED (
-    SELECT row_key, sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC)
-            FILTER (WHERE made_anew IS NULL OR entry.id < made_anew) AS image,
+    SELECT row_key, sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC) AS image,
+        sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC)
+            FILTER (WHERE made_anew IS NULL OR entry.id < made_anew) AS image_if_absent,
         sync.merge_images(entry.before::jsonb ORDER BY entry.id DESC)
             FILTER (WHERE entry.sync_id <> %(undone)s) AS before_others,
         (array_agg(entry.action ORDER BY entry.id)
@@ -61,7 +62,8 @@ WITH own AS MATERIALIZED (
     GROUP BY row_key
 )
 SELECT done.row_key, done.is_single, done.is_new, done.is_removed, done.after,
-    coalesce(since.image, done.before) AS image, since.before_others, since.was_absent, since.changed_by
+    coalesce(since.image, done.before) AS image, coalesce(since.image_if_absent, done.before) AS image_if_absent,
+    since.before_others, since.was_absent, since.changed_by
 FROM done LEFT JOIN since USING (row_key)""")
 
 # An upgrade that adds columns moves values in the table and in the journal. The lock makes us read both before or
@@ -77,7 +79,8 @@ _LOCK = sql.SQL(
 # `after` is null if it equals the image.
 _COMPARE = sql.SQL("""
 CREATE TEMP TABLE {undoing} ON COMMIT DROP AS
-SELECT row_key, is_new, image, present IS NOT NULL AS is_present, conflict,
+SELECT row_key, is_new, CASE WHEN present IS NULL THEN image_if_absent ELSE image END AS image,
+    present IS NOT NULL AS is_present, conflict,
     CASE WHEN is_as_told THEN judged.after ELSE differing.before END AS before,
     CASE WHEN NOT is_as_told THEN differing.after END AS after
 FROM (

@@ -180,6 +180,17 @@ def test_a_row_that_was_removed_stays_so_after_the_sync_that_made_it_anew_is_und
     assert ann.connection.execute("SELECT FROM openfaith_people").fetchall() == []
 
 
+def test_a_later_change_of_a_row_that_was_made_anew_is_overwritten(database: Database, ann: Person) -> None:
+    execute(ann, "UPDATE pco_people.people SET last_name = 'Low'")
+    transform_as(ann, "second")
+    execute(ann, "DELETE FROM openfaith_people")
+    transform_as(ann, "third")
+    ann.at_source("Anna")
+    transform_as(ann, "fourth")
+    undo(database, "second", on_conflict=OnConflict.OVERWRITE)
+    assert ann.first_name == "Ann"
+
+
 def test_a_row_that_somebody_deleted_raises_no_conflict_again_and_again(ann: Person) -> None:
     choose(ann.connection, Policy.ASK)
     ann.here("Annie")
