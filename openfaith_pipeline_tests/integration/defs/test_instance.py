@@ -64,7 +64,10 @@ def storage(database: Database) -> OpenFaithStorage:
 def test_a_connection_that_the_server_has_closed_is_replaced(storage: OpenFaithStorage, database: Database) -> None:
     assert storage.run_storage.get_runs_count() == 0
     with database.connect(autocommit=True) as connection:
-        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        others = (
+            "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )
         connection.execute(f"SELECT pg_terminate_backend(pid) {others}")
         wait_until(lambda: connection.execute(f"SELECT {others}").rowcount == 0, "all others are gone")
     assert storage.run_storage.get_runs_count() == 0

@@ -48,7 +48,9 @@ def test_it_outlives_a_postgres_that_goes_and_comes(service: Service) -> None:
     with service.database.connect(dbname="postgres", autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {settings.db_name} ALLOW_CONNECTIONS false")
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (settings.db_name,)
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = %s AND backend_type = 'client backend'",
+            (settings.db_name,),
         )
         down = service.start(idempotency_key="during")
         assert (down.status, down.json["error"]["type"]) == (503, "DatabaseUnavailable")
