@@ -1,21 +1,16 @@
 """The job `rebuild`, by real runs on a real database."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.connection import configured_url, database_at
-from openfaith_pipeline.database.server import RunningServer
-from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.partitions import align_partitions
 from openfaith_pipeline.defs.run_tags import CHURCH_TAG, ORG_TAG, SYNC_ID_TAG
 from openfaith_pipeline.review.delete_guards import Guard, set_guard
 from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
-from openfaith_pipeline_tests.conftest import environment_of, fresh_database
 from openfaith_pipeline_tests.integration.inbox.conftest import connected_org
 from openfaith_pipeline_tests.integration.raw_rows import put_row
 from openfaith_pipeline_tests.integration.transform.tables import transform
@@ -59,22 +54,9 @@ class Desk:
             return connection.execute(query, (sync_id,)).fetchone()
 
 
-@pytest.fixture(scope="module")
-def _place(
-    postgres: RunningServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Database, dg.DagsterInstance]]:
-    home = tmp_path_factory.mktemp("rebuilds")
-    with fresh_database(postgres, "rebuilds", home) as settings, pytest.MonkeyPatch.context() as patch:
-        for name, value in environment_of(settings).items():
-            patch.setenv(name, value)
-        database = database_at(settings, configured_url(settings))
-        with open_instance(settings, database) as instance:
-            yield database, instance
-
-
 @pytest.fixture
-def desk(_place: tuple[Database, dg.DagsterInstance]) -> Desk:
-    return Desk(*_place)
+def desk(shared_place: tuple[Database, dg.DagsterInstance]) -> Desk:
+    return Desk(*shared_place)
 
 
 def metadata_of(result: dg.ExecuteInProcessResult) -> dict[str, Any]:

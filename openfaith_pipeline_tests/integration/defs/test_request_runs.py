@@ -1,6 +1,5 @@
 """The requests sensor launches runs for requests and settles the requests by their runs."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +10,8 @@ from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.connection import configured_url, database_at
-from openfaith_pipeline.database.server import RunningServer
 from openfaith_pipeline.defs.database_resource import DatabaseResource
-from openfaith_pipeline.defs.instance import LOCATION_NAME, open_instance
+from openfaith_pipeline.defs.instance import LOCATION_NAME
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.request_runs import serve_requests
 from openfaith_pipeline.defs.retries import lost_retries
@@ -22,7 +19,6 @@ from openfaith_pipeline.defs.sensors import requests_sensor
 from openfaith_pipeline.inbox.requests import Ask, Request, cancel_request, get_request, resume_request, submit
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.workflows.execution import Executor
-from openfaith_pipeline_tests.conftest import environment_of, fresh_database
 from openfaith_pipeline_tests.integration.inbox.conftest import connected_org
 
 DATABASE = {"database": DatabaseResource()}
@@ -84,23 +80,9 @@ class Desk:
         return run
 
 
-@pytest.fixture(scope="module")
-def _place(
-    postgres: RunningServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Database, dg.DagsterInstance]]:
-    """A database and Dagster's instance in it, for all tests here: each has an org of its own."""
-    home = tmp_path_factory.mktemp("requests")
-    with fresh_database(postgres, "request_runs", home) as settings, pytest.MonkeyPatch.context() as patch:
-        for name, value in environment_of(settings).items():
-            patch.setenv(name, value)
-        database = database_at(settings, configured_url(settings))
-        with open_instance(settings, database) as instance:
-            yield database, instance
-
-
 @pytest.fixture
-def desk(_place: tuple[Database, dg.DagsterInstance]) -> Desk:
-    return Desk(*_place)
+def desk(shared_place: tuple[Database, dg.DagsterInstance]) -> Desk:
+    return Desk(*shared_place)
 
 
 def test_a_request_asks_for_its_run_until_there_is_one(desk: Desk) -> None:
