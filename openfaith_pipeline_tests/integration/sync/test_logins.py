@@ -9,6 +9,9 @@ from psycopg import Connection
 
 from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.database_resource import DatabaseResource
+from openfaith_pipeline.defs.instance import open_instance
+from openfaith_pipeline.defs.logins import link_users_job
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sync.logins import link_logins
@@ -17,7 +20,7 @@ from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
 from openfaith_pipeline_tests.integration.raw_rows import put_row
 from openfaith_pipeline_tests.integration.transform.tables import entity_ids, transform
 from openfaith_pipeline_tests.migrations.openfaith_reading import directed
-from openfaith_pipeline_tests.oauth_grants import grant, with_oauth
+from openfaith_pipeline_tests.oauth_grants import CLIENT_ID, CLIENT_SECRET, grant, with_oauth
 from openfaith_pipeline_tests.rates import GENEROUS
 
 CHURCHES = made_up_churches(2, people=3)
@@ -194,3 +197,21 @@ def test_a_source_that_refuses_fails_its_org_alone(place: Place) -> None:
         )
     done = link_logins(place.database, "pco")
     assert (list(done.linked), list(done.errors), done.doubtful) == ([OTHER], [ORG], [])
+
+
+def test_the_daily_job_counts_those_it_joined(
+    place: Place, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application = {
+        "PCO_API_URL": place.simulator.url,
+        "PLANNING_CENTER_CLIENT_ID": CLIENT_ID,
+        "PLANNING_CENTER_SECRET": CLIENT_SECRET,
+    }
+    for name, value in {**environment, **application}.items():
+        monkeypatch.setenv(name, value)
+    with open_instance(place.database.settings, place.database) as instance:
+        done = link_users_job.execute_in_process(instance=instance, resources={"database": DatabaseResource()})
+    [output] = [event.step_output_data for event in done.all_events if event.is_successful_output]
+    counts = {name: value.value for name, value in output.metadata.items()}
+    assert counts == {"users_linked": 1, "users_in_doubt": 0, "failed": 0}
+    assert [org_id for org_id, *_ in place.edges()] == [ORG]
