@@ -114,7 +114,8 @@ def _create(connection: psycopg.Connection[Any], name: str, template: str) -> No
     connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER)))
 
 
-def _named(postgres: RunningServer, name: str, home: Path) -> Settings:
+def settings_named(postgres: RunningServer, name: str, home: Path) -> Settings:
+    """Settings of a database of this name, as DB_* would make them, with an encryption key."""
     return Settings(
         home=home,
         db_host="127.0.0.1",
@@ -140,7 +141,7 @@ def with_dagster(postgres: RunningServer, open_directory: Path) -> str:
     name = "with_dagster"
     with psycopg.connect(postgres.administrator_url(), autocommit=True) as connection:
         _create(connection, name, DATABASE_NAME)
-    settings = _named(postgres, name, open_directory / "home")
+    settings = settings_named(postgres, name, open_directory / "home")
     url = database_at(settings, configured_url(settings)).dagster_url
     OpenFaithStorage.from_config_value(None, {"postgres_url": url}).run_storage._engine.dispose()
     return name
@@ -151,7 +152,7 @@ def fresh_database(postgres: RunningServer, name: str, home: Path, template: str
     """Settings that name a fresh, migrated database, as DB_* would, with an encryption key; dropped afterwards."""
     with psycopg.connect(postgres.administrator_url(), autocommit=True) as connection:
         _create(connection, name, template)
-        yield _named(postgres, name, home)
+        yield settings_named(postgres, name, home)
         with psycopg.connect(postgres.administrator_url(name)) as used:
             leaks = [*leaks_of_database(used), *leaks_of_files(home)]
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -14,11 +14,11 @@ from openfaith_pipeline.database.connection import configured_url, database_at
 from openfaith_pipeline.database.migration import upgrade
 from openfaith_pipeline.database.owner import OWNER
 from openfaith_pipeline.database.server import RunningServer
-from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform import transform_org
+from openfaith_pipeline_tests.conftest import settings_named
 from openfaith_pipeline_tests.integration.sync.church import ALL, statuses, sync
 from openfaith_pipeline_tests.migrations.openfaith_reading import (
     FORM,
@@ -35,7 +35,6 @@ from openfaith_pipeline_tests.migrations.test_canonical import (
     _facts,
 )
 from openfaith_pipeline_tests.oauth_grants import grant, with_oauth
-from openfaith_pipeline_tests.planted import ENCRYPTION_KEY
 from openfaith_pipeline_tests.rates import GENEROUS
 
 CHURCH = made_up_churches(1, people=8)[0]
@@ -53,15 +52,7 @@ def place(postgres: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> 
     """OpenFaith's database with a church that one of its users has connected, upgraded and synced."""
     if not SCHEMA_FACTS.exists():
         pytest.skip("the facts about the application's schema are not here")
-    settings = Settings(
-        home=tmp_path_factory.mktemp("drop_in") / "home",
-        db_host="127.0.0.1",
-        db_port=postgres.port,
-        db_name=NAME,
-        db_username=OWNER,
-        db_password=postgres.password,
-        encryption_keys=ENCRYPTION_KEY,
-    )
+    settings = settings_named(postgres, NAME, tmp_path_factory.mktemp("drop_in") / "home")
     with (
         psycopg.connect(postgres.administrator_url(), autocommit=True) as administrator,
         running_simulator([CHURCH], rate_limit=GENEROUS) as simulator,
