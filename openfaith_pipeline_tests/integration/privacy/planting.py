@@ -97,7 +97,8 @@ def found_in_tables(database: Database, org_id: str, text: str) -> list[str]:
         tables = connection.execute(
             "SELECT n.nspname, c.relname, array_agg(a.attname) FROM pg_class AS c"
             " JOIN pg_namespace AS n ON n.oid = relnamespace JOIN pg_attribute AS a ON attrelid = c.oid AND attnum > 0"
-            " WHERE relkind = 'r' AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' GROUP BY 1, 2"
+            " WHERE relkind = 'r' AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
+            " GROUP BY 1, 2 ORDER BY 1, 2"
         ).fetchall()
         for schema, name, columns in tables:
             org = next((column for column in ("org_id", "orgId") if column in columns), None)
