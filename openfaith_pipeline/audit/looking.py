@@ -16,7 +16,7 @@ from openfaith_pipeline.audit.report import Part
 from openfaith_pipeline.audit.second_look import Outcome, SecondLook
 from openfaith_pipeline.audit.seeing import Scope, Sight, sight_of
 from openfaith_pipeline.audit.states import StreamState
-from openfaith_pipeline.catalog.reading import Doors, Fetch, Shown
+from openfaith_pipeline.catalog.reading import Doors, Shown, fetches_for
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record, Walk, id_of
 from openfaith_pipeline.errors import (
@@ -33,7 +33,6 @@ LOOKS_AT_ONCE: Final = 8
 SECOND_LOOKS: Final = 25
 """Differences of one stream that are looked at again; the others are judged by them."""
 
-_PROBING_ATTEMPTS: Final = 2
 _UNSETTLED: Final = "records changed while they were compared; verify it again"
 
 
@@ -84,12 +83,6 @@ class Looking:
     def has_budget(self, requests: int = 1) -> bool:
         return self.budget is None or self.doors.client.requests + requests <= self.budget
 
-    def fetch(self, walk: Walk) -> Fetch:
-        return self.doors.fetch_for(walk)
-
-    def probe(self, walk: Walk) -> Fetch:
-        return self.doors.fetch_for(walk, attempts=_PROBING_ATTEMPTS)
-
     async def look_at(self, looks: Sequence[Look], saw: Callable[[Look, Sight], None]) -> None:
         """Make looks, some at once, and compare the records they show."""
         slots = asyncio.Semaphore(LOOKS_AT_ONCE)
@@ -114,8 +107,9 @@ class Looking:
 
     async def _show(self, look: Look) -> Shown:
         reader, walk = reader_of(look.walk.streams[0]), look.walk
-        fetch, probe = self.fetch(walk), self.probe(walk)
-        return await reader.look(fetch, probe, walk, look.route, offset=look.offset, parent=look.parent)
+        return await reader.look(
+            fetches_for(self.doors, walk), walk, look.route, offset=look.offset, parent=look.parent
+        )
 
     def refused(self, streams: Iterable[Stream], error: OpenFaithError) -> None:
         for stream in streams:
@@ -185,7 +179,7 @@ class Looking:
         told = {**(suspect.parents if suspect else {}), **own, **candidate.found_under}
         under = candidate.found_under or _ways(stream, suspect)
         walk = Walk((reader_of(stream).route_of(stream),), (stream,))
-        now = await SecondLook(self.fetch(walk)).at(stream, identifier, told, under)
+        now = await SecondLook(self.doors.fetch_for(walk)).at(stream, identifier, told, under)
         if isinstance(now, Outcome):
             return await self._without_record(candidate, now)
         async with self.pool.connection() as connection:

@@ -93,7 +93,7 @@ class Sampling:
     async def _list_ids(self, route: Route) -> Mapping[str, datetime | None]:
         """Ids of a listing's records and the time each changed."""
         walk = next(walk for walk in self.walks if route in walk.routes)
-        rows = reader_of(walk.streams[0]).list_times(self.looking.fetch(walk), route)
+        rows = reader_of(walk.streams[0]).list_times(self.looking.doors.fetch_for(walk), route)
         async with aclosing(rows):
             return {identifier: changed_at_of(row) async for row in rows if (identifier := id_of(row))}
 

@@ -9,7 +9,7 @@ from typing import Final
 from openfaith_pipeline.audit.looking import ENDS_ALL, Looking, together
 from openfaith_pipeline.audit.seeing import Scope
 from openfaith_pipeline.catalog.completeness import Doubt, Listed, find_doubts
-from openfaith_pipeline.catalog.reading import PartsRefused, WalkSource
+from openfaith_pipeline.catalog.reading import PartsRefused, WalkSource, fetches_for
 from openfaith_pipeline.catalog.walk import End, Parent, Route, Walk
 from openfaith_pipeline.errors import OpenFaithError, QueryRefused, StreamForbidden
 from openfaith_pipeline.load.parents import parents_of
@@ -73,7 +73,7 @@ class WholeReading:
         for stream in walk.streams:
             self.looking.seen[stream.name].clear()
             self.looking.broken[stream.name] = 0
-        source = WalkSource(self.looking.fetch(walk), self._parents, {}, self.looking.probe(walk))
+        source = WalkSource(fetches_for(self.looking.doors, walk), self._parents)
         place.route = 0
         async with aclosing(reader_of(walk.streams[0]).read_pages(walk, source, None)) as pages:
             async for page in pages:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.catalog.stream import Stream
@@ -113,18 +113,40 @@ class Doors(Protocol):
         """A fetch for the walk's documents; raises a product's known refusal without another request."""
 
 
+class Fetches(NamedTuple):
+    """The same requests with more or fewer retries.
+
+    patient: as many as usual. brief: enough to outlast a passing fault; for requests that can be made in another way.
+    probe: few; for requests that have already failed.
+    """
+
+    patient: Fetch
+    brief: Fetch
+    probe: Fetch
+
+
+_BRIEF_ATTEMPTS: Final = 5
+_PROBING_ATTEMPTS: Final = 2
+
+
+def fetches_for(doors: Doors, walk: Walk) -> Fetches:
+    return Fetches(
+        doors.fetch_for(walk),
+        doors.fetch_for(walk, attempts=_BRIEF_ATTEMPTS),
+        doors.fetch_for(walk, attempts=_PROBING_ATTEMPTS),
+    )
+
+
 @dataclass(frozen=True)
 class WalkSource:
     """The API that a walk is read from, and its starting points.
 
     starts: by lead, the cursor value from which changes are read, None for the beginning of time.
-    probe: as `fetch`, with few retries; for requests that have already failed.
     """
 
-    fetch: Fetch
+    fetches: Fetches
     parents: Parents
     starts: Mapping[str, datetime | None] = field(default_factory=dict)
-    probe: Fetch | None = None
 
 
 @dataclass(frozen=True)
@@ -186,7 +208,7 @@ class Reader(Protocol):
         """A fetch for single records of the stream, with everything that their listing shows."""
 
     async def look(
-        self, fetch: Fetch, probe: Fetch, walk: Walk, route: Route, *, offset: int = 0, parent: Parent | None = None
+        self, fetches: Fetches, walk: Walk, route: Route, *, offset: int = 0, parent: Parent | None = None
     ) -> Shown:
         """One request that a sync of the walk would make: the page at the offset, or the listing of the parent."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.completeness import MOVED, READINGS, Doubt
-from openfaith_pipeline.catalog.reading import Doors, WalkSource
+from openfaith_pipeline.catalog.reading import Doors, WalkSource, fetches_for
 from openfaith_pipeline.catalog.walk import Parent, Route, Walk
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.staging import commit_page, discard_reading
@@ -15,9 +15,6 @@ from openfaith_pipeline.sources import reader_of
 from openfaith_pipeline.sync.deletion_proof import find_doubtful
 from openfaith_pipeline.sync.readahead import read_ahead
 from openfaith_pipeline.sync.results import Progress
-
-PROBING_ATTEMPTS = 2
-"""Attempts with which a request that has failed permanently is repeated in another way."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +49,7 @@ class WalkReader:
                 await discard_reading(connection, session)
 
     async def _read(self, walk: Walk, session: Session) -> None:
-        fetch, probe = self.doors.fetch_for(walk), self.doors.fetch_for(walk, attempts=PROBING_ATTEMPTS)
-        source = WalkSource(fetch, self.parents, session.starts, probe)
+        source = WalkSource(fetches_for(self.doors, walk), self.parents, session.starts)
         async for page in read_ahead(reader_of(walk.streams[0]).read_pages(walk, source, session.state)):
             async with self.pool.connection() as connection:
                 staged = await commit_page(connection, session, page)

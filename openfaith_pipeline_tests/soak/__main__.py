@@ -15,7 +15,8 @@ from openfaith_pipeline_tests.soak.world import running_world
 
 def main() -> int:
     options = _parsed()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # so that what was started ends with it
+        signal.signal(number, signal.default_int_handler)
     # Not pytest's own directory: root's Postgres runs as another user, who must be able to pass through.
     directory = Path(tempfile.mkdtemp(prefix="openfaith-soak-"))
     directory.chmod(0o755)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from openfaith_pipeline.catalog.reading import OWN_FAULTS, Document, Fetch, PartsRefused, is_own_fault
+from openfaith_pipeline.catalog.reading import OWN_FAULTS, Document, Fetch, Fetches, PartsRefused, is_own_fault
 from openfaith_pipeline.catalog.walk import Refused
 from openfaith_pipeline.errors import (
     OpenFaithError,
@@ -45,20 +45,24 @@ class IncludesRefused(PartsRefused):
         )
 
 
-def going_around(fetch: Fetch, probe: Fetch) -> Fetch:
-    """A fetch like `fetch` that works around failing includes and records.
+def going_around(fetches: Fetches) -> Fetch:
+    """A fetch that works around failing includes and records.
 
-    probe: a fetch with few retries, for requests that have already failed. Raises IncludesRefused besides the errors of
-    `fetch`. Records that cannot be read are Unread in the document's data.
+    While no other form of a request is answered either, the fault counts as Planning Center's, and the request has the
+    usual patience. Raises IncludesRefused besides the errors of these fetches. Records that cannot be read are Unread
+    in the document's data.
     """
 
     async def careful(path: str, params: Mapping[str, str]) -> Document:
         try:
-            return await fetch(path, params)
+            return await fetches.brief(path, params)
         except OWN_FAULTS as error:
             if not is_own_fault(error):
                 raise
-            return await _Around(probe, path, params, error).read()
+            document = await _Around(fetches.probe, path, params, error).read()
+            if document is None and not isinstance(error, TransientError):
+                raise
+        return await fetches.patient(path, params) if document is None else document
 
     return careful
 
@@ -72,16 +76,22 @@ class _Around:
     params: Mapping[str, str]
     error: OpenFaithError
 
-    async def read(self) -> Document:
+    async def read(self) -> Document | None:
+        """The document, None if no other form of the request is answered."""
         if "include" in self.params and await self._ask(include=()) is not None:
             return await self._without_includes()
         if isinstance(self.error, TransientError) and int(self.params.get("per_page", 1)) > 1:
             return await _Pieces(self.probe, self.path, self.params, self.error).read()
-        raise self.error
+        return None
 
     async def _without_includes(self) -> Document:
         """Raise IncludesRefused with the failing includes, or return the document if none fails any longer."""
         names = self.params["include"].split(",")
+        if isinstance(self.error, TransientError):
+            # The fault may have passed between the last request with the includes and that without.
+            document = await self._ask(include=names)
+            if document is not None:
+                return document
         errors = await self._faulty(names, self.error)
         if not errors:
             document = await self._ask(include=names)
@@ -126,11 +136,14 @@ class _Pieces:
     error: OpenFaithError
     unread: int = 0
 
-    async def read(self) -> Document:
-        """Read the page in pieces. Raises the page's error if more than a few of its records fail, or all."""
+    async def read(self) -> Document | None:
+        """The page, read in pieces; None if not even single records of it are answered.
+
+        Raises the page's error if more than a few of its records fail, or all.
+        """
         size, offset = int(self.params["per_page"]), int(self.params.get("offset", 0))
         if not (await self._is_answered(offset) or await self._is_answered(offset + size // 2)):
-            raise self.error
+            return None
         rows, pieces = await self._halves(offset, size)
         if not pieces:
             raise self.error

@@ -63,18 +63,13 @@ async def read_pages(walk: Walk, source: WalkSource, checkpoint: Checkpoint | No
         yield Page({}, progress.checkpoint(), end=progress.end())
 
 
-def _careful(source: WalkSource) -> Fetch:
-    """A fetch that works around the parts of pages that fail."""
-    return going_around(source.fetch, source.probe or source.fetch)
-
-
 async def _read_top(walk: Walk, route: Route, source: WalkSource, progress: _Progress) -> AsyncGenerator[Page, None]:
     tally = Tally()
     start = None if route.is_whole else source.starts.get(route.lead.name)
-    pieces = read_listing(route, route.path, _careful(source), tally, start=start, state=progress.state)
+    pieces = read_listing(route, route.path, going_around(source.fetches), tally, start=start, state=progress.state)
     async with aclosing(pieces):
         async for piece in pieces:
-            late = await _read_left_out(route, piece, source.fetch, tally)
+            late = await _read_left_out(route, piece, source.fetches.patient, tally)
             yield _page_of(walk, route, piece, late, progress, tally)
 
 
@@ -120,7 +115,9 @@ async def _read_parents(
 ) -> AsyncGenerator[Page, None]:
     tally, state = Tally(), ChildState(**progress.state)
     start = source.starts.get(route.lead.name)
-    listings = read_children(route, _careful(source), tally, parents=source.parents, start=start, state=state)
+    listings = read_children(
+        route, going_around(source.fetches), tally, parents=source.parents, start=start, state=state
+    )
     async with aclosing(listings):
         async for batch in listings:
             progress.state = state.checkpoint()

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Any
 
 from openfaith_pipeline.catalog.paths import fill_path
-from openfaith_pipeline.catalog.reading import Fetch, Shown, Tally
+from openfaith_pipeline.catalog.reading import Fetch, Fetches, Shown, Tally
 from openfaith_pipeline.catalog.stream import Strategy
 from openfaith_pipeline.catalog.walk import Parent, Route, Walk, id_of
 from openfaith_pipeline.errors import PathNotFound
@@ -16,11 +16,9 @@ from openfaith_pipeline.planning_center.extract.pages import Listing, is_last, r
 from openfaith_pipeline.planning_center.extract.strategies import read_listing
 
 
-async def look(
-    fetch: Fetch, probe: Fetch, walk: Walk, route: Route, *, offset: int = 0, parent: Parent | None = None
-) -> Shown:
+async def look(fetches: Fetches, walk: Walk, route: Route, *, offset: int = 0, parent: Parent | None = None) -> Shown:
     """The page at the offset, or the listing of the parent, without the parts that fail. Raises as `going_around`."""
-    careful = going_around(fetch, probe)
+    careful = going_around(fetches)
     return await (_look_under(careful, walk, route, parent) if parent else _look_at_page(careful, walk, route, offset))
 
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from openfaith_pipeline.catalog.completeness import READINGS, Doubt, Listed, find_doubts
-from openfaith_pipeline.catalog.reading import WalkSource
+from openfaith_pipeline.catalog.reading import Fetches, WalkSource
 from openfaith_pipeline.catalog.walk import Checkpoint, End, Page, Parent, Route, RouteEnd, Walk
 from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.errors import StreamForbidden
@@ -80,7 +80,7 @@ def parents(known: list[int]) -> Callable[[Route, str | None], AsyncIterator[Par
 
 def read(walk: Walk, world: World, cuts: Iterator[int], known: list[int] | None = None) -> Reading:
     """Read to the end; killed after so many pages, it goes on from the checkpoint of the last one staged."""
-    reading, source = Reading(), WalkSource(world.fetch, parents(known or []))
+    reading, source = Reading(), WalkSource(Fetches(*[world.fetch] * 3), parents(known or []))
 
     async def attempt(checkpoint: Checkpoint | None, pages_left: int) -> Page | None:
         last = None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openfaith_pipeline.catalog.reading import Document
+from openfaith_pipeline.catalog.reading import Document, Fetch, Fetches
 from openfaith_pipeline.errors import (
     OpenFaithError,
     RateLimitedError,
@@ -44,7 +44,7 @@ def read(
             raise error
         return document
 
-    careful = going_around(fetch, fetch)
+    careful = going_around(Fetches(fetch, fetch, fetch))
     return asyncio.run(careful(PATH, {"per_page": "100", **params})), len(collection.requests)
 
 
@@ -104,3 +104,50 @@ def test_a_page_of_which_nothing_can_be_read_fails_as_it_did() -> None:
 def test_what_is_not_the_requests_own_fault_is_not_gone_around(error: OpenFaithError) -> None:
     with pytest.raises(type(error)):
         read({}, lambda *_: error)
+
+
+def degrees_of(answers: Callable[[str, bool], OpenFaithError | None], asked: list[str]) -> Fetches:
+    """Fetches that note by which degree of patience they are asked. answers: by degree and whether it has includes."""
+
+    def fetch_of(degree: str) -> Fetch:
+        async def fetch(path: str, params: Mapping[str, str]) -> Document:
+            asked.append(degree + (" with includes" if "include" in params else ""))
+            error = answers(degree, "include" in params)
+            if error:
+                raise error
+            return await Collection({1: 1}).fetch(path, params)
+
+        return fetch
+
+    return Fetches(fetch_of("patient"), fetch_of("brief"), fetch_of("probe"))
+
+
+def test_an_include_that_always_fails_does_not_cost_the_usual_patience() -> None:
+    asked: list[str] = []
+    fetches = degrees_of(lambda _, has_includes: TransientError("500") if has_includes else None, asked)
+    with pytest.raises(IncludesRefused):
+        asyncio.run(going_around(fetches)(PATH, {"include": "emails", "per_page": "1"}))
+    assert asked == ["brief with includes", "probe", "probe with includes"]
+
+
+def test_a_fault_that_passes_in_the_meantime_is_not_the_includes() -> None:
+    asked: list[str] = []
+    fetches = degrees_of(lambda degree, _: TransientError("500") if degree == "brief" else None, asked)
+    document = asyncio.run(going_around(fetches)(PATH, {"include": "emails", "per_page": "100"}))
+    assert ids(document) == [1]
+
+
+@pytest.mark.parametrize("include", [{}, {"include": "emails"}])
+def test_while_nothing_is_answered_a_request_has_the_usual_patience(include: dict[str, str]) -> None:
+    asked: list[str] = []
+    fetches = degrees_of(lambda degree, _: None if degree == "patient" else TransientError("500"), asked)
+    document = asyncio.run(going_around(fetches)(PATH, {"per_page": "100", **include}))
+    assert ids(document) == [1]
+    assert [each.split()[0] for each in asked].count("patient") == 1
+
+
+def test_a_refusal_of_every_form_is_not_asked_again() -> None:
+    asked: list[str] = []
+    with pytest.raises(StreamForbidden):
+        asyncio.run(going_around(degrees_of(lambda *_: StreamForbidden("403"), asked))(PATH, {"include": "emails"}))
+    assert asked == ["brief with includes", "probe"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openfaith_pipeline.catalog.reading import WalkSource
+from openfaith_pipeline.catalog.reading import Fetches, WalkSource
 from openfaith_pipeline.catalog.walk import Walk
 from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.load.look_back import LEAST
@@ -55,7 +55,9 @@ class Reader:
     async def _read(self) -> dict[str, int]:
         came: dict[str, int] = {}
         relationship = {each.stream.name: each.relationship for each in self.walk.routes[0].carried}
-        async for page in read_pages(self.walk, WalkSource(self.family.fetch, _no_parents, self.starts), None):
+        async for page in read_pages(
+            self.walk, WalkSource(Fetches(*[self.family.fetch] * 3), _no_parents, self.starts), None
+        ):
             ids = {name: {each.resource["id"] for each in records} for name, records in page.records.items()}
             kept = {each.stream.name: ids.get(each.parent.name, set()) for each in self.walk.routes[0].carried}
             for name, records in page.records.items():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from openfaith_pipeline.catalog.reading import Document, WalkSource
+from openfaith_pipeline.catalog.reading import Document, Fetches, WalkSource
 from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.errors import PathNotFound
 from openfaith_pipeline.planning_center.extract.extraction import read_pages
@@ -76,7 +76,7 @@ async def test_what_the_answer_names_and_lacks_is_asked_for() -> None:
         raise AssertionError("nothing is read under parents")
         yield
 
-    pages = [page async for page in read_pages(walk, WalkSource(fetch, no_parents), None)]
+    pages = [page async for page in read_pages(walk, WalkSource(Fetches(fetch, fetch, fetch), no_parents), None)]
     found = {record.resource["id"]: record.parents for page in pages for record in page.records["people.emails"]}
     assert found == {"1": {"person": "1"}, "2": {"person": "1"}}
     assert asked.count("/people/v2/emails/2") == asked.count("/people/v2/emails/3") == 1
