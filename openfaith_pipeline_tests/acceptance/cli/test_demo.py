@@ -17,7 +17,7 @@ from openfaith_pipeline_tests.acceptance.cli.conftest import DEMO
 from openfaith_pipeline_tests.verbs import Outcome, Verbs
 from openfaith_pipeline_tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 
 def test_two_churches_are_synced_through_dagster_and_their_data_stays(demo: Outcome, verb: Verbs) -> None:

@@ -26,7 +26,7 @@ from openfaith_pipeline_tests.acceptance.cli.conftest import is_alive
 from openfaith_pipeline_tests.verbs import PROGRAM, Outcome, Verbs
 from openfaith_pipeline_tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 
 @dataclass
