@@ -11,28 +11,29 @@ from psycopg import Connection, sql
 from psycopg.rows import tuple_row
 
 from openfaith_pipeline.canonical.model import Entity
+from openfaith_pipeline.canonical.registry import CanonicalTable
 from openfaith_pipeline.checks import Finding
 from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform import changes, conflicts, edges, links
 from openfaith_pipeline.transform.deletion import deleted_by_person
-from openfaith_pipeline.transform.identity import is_link_of, link_of, record_id_of
+from openfaith_pipeline.transform.identity import ids_of_sources, is_link_of, link_of, record_id_of
 from openfaith_pipeline.transform.survivors import find_survivors, is_merged
 from openfaith_pipeline.transform.transformation import TABLES, set_planner
 from openfaith_pipeline.transform.workspace import Workspace
 
 _RECORDS: Final = sql.SQL("""
-SELECT count(DISTINCT l."entityId") FROM {raw} r JOIN {link}
+SELECT l."entityId" FROM {raw} r JOIN {link}
 LEFT JOIN {table} e ON e.id = l."entityId" AND e."orgId" = %(org_id)s
 WHERE r.org_id = %(org_id)s AND r._deleted_at IS NULL AND NOT {is_merged} AND {by_person} IS NOT TRUE""")
 _LIVE: Final = sql.SQL("""
 SELECT count(*) FROM {table} WHERE "orgId" = %(org_id)s AND "deletedAt" IS NULL
-    AND "externalIds" @> jsonb_build_array(jsonb_build_object('type', %(adapter)s::text))""")
+    AND "externalIds" @> ANY(%(ids)s::jsonb[])""")
 _BACKED: Final = sql.SQL("""
 SELECT l."entityId" FROM {links} l JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = {record_id}
-WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND {is_link}""")
+WHERE l."orgId" = %(org_id)s AND {is_link}""")
 _WITHOUT_RECORD: Final = sql.SQL("""
 SELECT count(*) FROM {table} e WHERE e."orgId" = %(org_id)s AND e."deletedAt" IS NULL
-    AND e."externalIds" @> jsonb_build_array(jsonb_build_object('type', %(adapter)s::text))
+    AND e."externalIds" @> ANY(%(ids)s::jsonb[])
     AND e.id NOT IN ({backed})""")
 _UNLINKED: Final = sql.SQL("""
 SELECT count(*) FROM {raw} r LEFT JOIN {link} WHERE r.org_id = %(org_id)s AND l."entityId" IS NULL""")
@@ -42,7 +43,7 @@ LEFT JOIN {table} e ON e.id = l."entityId" AND e."orgId" = %(org_id)s
 WHERE r.org_id = %(org_id)s AND e.id IS NULL AND NOT {is_merged}""")
 _TO_NOTHING: Final = sql.SQL("""
 SELECT count(*) FROM {edges} edge
-WHERE edge."orgId" = %(org_id)s AND edge."deletedAt" IS NULL AND edge.metadata ->> 'source' = %(source)s AND (
+WHERE edge."orgId" = %(org_id)s AND edge."deletedAt" IS NULL AND edge.metadata ->> 'source' = ANY(%(sources)s) AND (
     NOT EXISTS (SELECT FROM {links} l WHERE l."orgId" = edge."orgId" AND l."entityId" = edge."sourceEntityId")
     OR NOT EXISTS (SELECT FROM {links} l WHERE l."orgId" = edge."orgId" AND l."entityId" = edge."targetEntityId"))""")
 
@@ -62,15 +63,18 @@ def _is_entities(table: str) -> bool:
 
 
 def _compare_counts(workspace: Workspace, table: str) -> Finding:
-    records = sum(_count_records(workspace, entity) for entity in CANONICAL.tables[table].entities)
-    rows = workspace.count(_LIVE.format(table=workspace.canonical(table)))
+    declared = CANONICAL.tables[table]
+    records = _count_records(workspace, declared)
+    rows = workspace.count(_LIVE.format(table=workspace.canonical(table)), ids=ids_of_sources(declared))
     if changes.are_noted(workspace):  # a transform of them is still to come
         return Finding(passed=True, counts={"records": records, "rows": rows, "transform_pending": 1})
     return Finding(passed=records == rows, counts={"records": records, "rows": rows})
 
 
-def _count_records(workspace: Workspace, entity: Entity) -> int:
-    return workspace.count(_RECORDS.format(by_person=deleted_by_person("e"), **_names(workspace, entity)))
+def _count_records(workspace: Workspace, table: CanonicalTable) -> int:
+    """How many entities the table's live records are; records of two sources may be one."""
+    each = [_RECORDS.format(by_person=deleted_by_person("e"), **_names(workspace, entity)) for entity in table.entities]
+    return workspace.count(sql.SQL("SELECT count(*) FROM ({}) records").format(sql.SQL(" UNION ").join(each)))
 
 
 def _find_without_record(workspace: Workspace, table: str) -> Finding:
@@ -84,7 +88,7 @@ def _find_without_record(workspace: Workspace, table: str) -> Finding:
         for entity in CANONICAL.tables[table].entities
     ]
     statement = _WITHOUT_RECORD.format(table=workspace.canonical(table), backed=sql.SQL(" UNION ALL ").join(backed))
-    return _none(without_record=workspace.count(statement))
+    return _none(without_record=workspace.count(statement, ids=ids_of_sources(CANONICAL.tables[table])))
 
 
 def _count_waiting(workspace: Workspace, table: str) -> Finding:
@@ -103,7 +107,7 @@ def _examine_links(workspace: Workspace, _table: str) -> Finding:
 
 def _examine_edges(workspace: Workspace, _table: str) -> Finding:
     statement = _TO_NOTHING.format(edges=workspace.canonical(edges.TABLE), links=workspace.canonical(links.TABLE))
-    [(to_nothing,)] = workspace.rows(statement, source=edges.SOURCE)
+    [(to_nothing,)] = workspace.rows(statement, sources=edges.OURS)
     return _none(to_nothing=to_nothing)
 
 

@@ -19,8 +19,7 @@ from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform import edges, links
-from openfaith_pipeline.transform.identity import is_link_of, record_id_of
-from openfaith_pipeline.transform.workspace import ADAPTER
+from openfaith_pipeline.transform.identity import ids_of_sources, is_link_of, record_id_of
 
 Connection = psycopg.Connection[Any]
 Row = dict[str, Any]
@@ -29,24 +28,25 @@ USER_IS_PERSON: Final = "user-is-person"
 
 # An entity of a record has a link of its own type. Without any it is alone; with one of another type it is joined.
 _STRAY: Final = """
-SELECT e.id, EXISTS (SELECT FROM {links} AS o WHERE o."orgId" = e."orgId" AND o.adapter = %(adapter)s
+SELECT e.id, EXISTS (SELECT FROM {links} AS o WHERE o."orgId" = e."orgId" AND o.adapter = ANY(%(adapters)s)
     AND o."entityId" = e.id) AS is_joined
 FROM {table} AS e WHERE e."orgId" = %(org_id)s AND e."deletedAt" IS NULL
-  AND NOT EXISTS (SELECT FROM {links} AS l WHERE l."orgId" = e."orgId" AND l.adapter = %(adapter)s
+  AND NOT EXISTS (SELECT FROM {links} AS l WHERE l."orgId" = e."orgId" AND l.adapter = ANY(%(adapters)s)
       AND l."entityId" = e.id AND l."entityType" = {tag})
-  AND (e."externalIds" @> jsonb_build_array(jsonb_build_object('type', %(adapter)s::text))
-      OR EXISTS (SELECT FROM {links} AS o WHERE o."orgId" = e."orgId" AND o.adapter = %(adapter)s
+  AND (e."externalIds" @> ANY({ids}::jsonb[])
+      OR EXISTS (SELECT FROM {links} AS o WHERE o."orgId" = e."orgId" AND o.adapter = ANY(%(adapters)s)
           AND o."entityId" = e.id))
 ORDER BY e.id
 """
 _OF_OTHER_ORG: Final = """
-SELECT l."entityType" AS type, l."externalId" AS id FROM {links} AS l JOIN {table} AS e ON e.id = l."entityId"
-WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND l."entityType" = {tag} AND e."orgId" <> l."orgId"
-ORDER BY 1, 2
+SELECT l.adapter, l."entityType" AS type, l."externalId" AS id
+FROM {links} AS l JOIN {table} AS e ON e.id = l."entityId"
+WHERE l."orgId" = %(org_id)s AND l.adapter = ANY(%(adapters)s) AND l."entityType" = {tag} AND e."orgId" <> l."orgId"
+ORDER BY 1, 2, 3
 """
 _WITHOUT_ENTITY: Final = """
-SELECT l."entityType" AS type, l."externalId" AS id FROM {links} AS l
-WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND {is_link} AND l."deletedAt" IS NULL
+SELECT l.adapter, l."entityType" AS type, l."externalId" AS id FROM {links} AS l
+WHERE l."orgId" = %(org_id)s AND {is_link} AND l."deletedAt" IS NULL
   AND NOT EXISTS (SELECT FROM {table} AS e WHERE e.id = l."entityId")
   AND EXISTS (SELECT FROM {raw} AS r WHERE r.org_id = l."orgId" AND r.id = {record_id} AND r._deleted_at IS NULL)
 ORDER BY 1, 2
@@ -63,20 +63,20 @@ JOIN (SELECT last_full_at, availability IN ('available', 'silent') AND left_out 
               AND quarantine.stream = {stream} AND resolved_at IS NULL AND field IS NULL) AS left_behind
       FROM sync.stream_states WHERE org_id = %(org_id)s AND stream = {stream}
           AND last_succeeded_at IS NOT NULL) AS state ON true
-WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND {is_link} AND e."deletedAt" IS NULL
+WHERE l."orgId" = %(org_id)s AND {is_link} AND e."deletedAt" IS NULL
   AND NOT EXISTS (SELECT FROM {raw} AS r WHERE r.org_id = l."orgId" AND r.id = {record_id})
   AND NOT ({has_record})
 GROUP BY e.id ORDER BY e.id
 """
 _HAS_RECORD: Final = """
 EXISTS (SELECT FROM {links} AS o JOIN {raw} AS r ON r.org_id = o."orgId" AND r.id = {record_id}
-    WHERE o."orgId" = %(org_id)s AND o.adapter = %(adapter)s AND o."entityId" = e.id AND {is_link})
+    WHERE o."orgId" = %(org_id)s AND o."entityId" = e.id AND {is_link})
 """
 _EDGES: Final = """
 SELECT edge."sourceEntityId" AS source, edge."targetEntityId" AS target, edge."relationshipType" AS type, {has_both} AS
     is_joined
 FROM {edges} AS edge
-WHERE edge."orgId" = %(org_id)s AND edge."deletedAt" IS NULL AND edge.metadata ->> 'source' = %(source)s AND (
+WHERE edge."orgId" = %(org_id)s AND edge."deletedAt" IS NULL AND edge.metadata ->> 'source' = ANY(%(sources)s) AND (
     NOT EXISTS (SELECT FROM {links} AS l WHERE l."orgId" = edge."orgId" AND l."entityId" = edge."sourceEntityId"
         AND l."entityType" = edge."sourceEntityTypeTag")
     OR NOT EXISTS (SELECT FROM {links} AS l WHERE l."orgId" = edge."orgId" AND l."entityId" = edge."targetEntityId"
@@ -107,7 +107,7 @@ AND NOT EXISTS (SELECT FROM {members} AS m WHERE m."orgId" = edge."orgId"
 class DeadEnd:
     """A row that leads nowhere. place: the table. key: of the row, without the org.
 
-    stream, record_id: the entity's record, if the kind is NOT_AT_SOURCE or UNPROVEN.
+    stream, record_id: the entity's record, if the kind is NOT_AT_SOURCE or UNPROVEN. adapter: of a link.
     """
 
     kind: Kind
@@ -115,6 +115,7 @@ class DeadEnd:
     key: tuple[str, ...]
     stream: str | None = None
     record_id: str | None = None
+    adapter: str = ""
 
     @property
     def name(self) -> str:
@@ -152,12 +153,13 @@ class DeadEnds:
         yield from self._edges()
 
     def _strays(self, table: CanonicalTable) -> Iterator[DeadEnd]:
-        for row in self._rows(_STRAY, table=self._name(table.name), tag=sql.Literal(table.tag)):
+        ids = sql.Literal(ids_of_sources(table))
+        for row in self._rows(_STRAY, table=self._name(table.name), tag=sql.Literal(table.tag), ids=ids):
             yield DeadEnd(Kind.JOINED if row["is_joined"] else Kind.WITHOUT_LINK, table.name, (row["id"],))
 
     def _links_to_others(self, table: CanonicalTable) -> Iterator[DeadEnd]:
         for row in self._rows(_OF_OTHER_ORG, table=self._name(table.name), tag=sql.Literal(table.tag)):
-            yield DeadEnd(Kind.OTHER_ORG, links.TABLE, (row["type"], row["id"]))
+            yield DeadEnd(Kind.OTHER_ORG, links.TABLE, (row["type"], row["id"]), adapter=row["adapter"])
 
     def _not_at_source(self, table: CanonicalTable) -> Iterator[DeadEnd]:
         has_record = sql.SQL(" OR ").join(self._has_record(entity) for entity in table.entities)
@@ -169,7 +171,7 @@ class DeadEnds:
 
     def _without_entity(self, entity: Entity) -> Iterator[DeadEnd]:
         for row in self._rows(_WITHOUT_ENTITY, **self._of(entity)):
-            yield DeadEnd(Kind.WITHOUT_ENTITY, links.TABLE, (row["type"], row["id"]))
+            yield DeadEnd(Kind.WITHOUT_ENTITY, links.TABLE, (row["type"], row["id"]), adapter=row["adapter"])
 
     def _edges(self) -> Iterator[DeadEnd]:
         has_both = sql.SQL(_HAS_BOTH).format(links=self._name(links.TABLE))
@@ -204,7 +206,8 @@ class DeadEnds:
 
     def _rows(self, statement: str, **parts: sql.Composable) -> list[Row]:
         composed = sql.SQL(statement).format(links=self._name(links.TABLE), **parts)
-        values = {"org_id": self.org_id, "adapter": ADAPTER, "source": edges.SOURCE, "type": USER_IS_PERSON}
+        adapters = {"adapters": list(CANONICAL.adapters), "sources": edges.OURS}
+        values = {"org_id": self.org_id, **adapters, "type": USER_IS_PERSON}
         return self.connection.execute(composed, values, prepare=False).fetchall()
 
     def _is_there(self, table: str) -> bool:

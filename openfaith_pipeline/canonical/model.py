@@ -24,8 +24,9 @@ class Entity:
 
     tag: names the type in links and edges, and in lower case in its ids.
     columns: canonical column -> the rule that feeds it. `status`, `inactivatedAt` and `type` are there anyway.
-    is_qualified: links name the record by stream and id, `groups.events:7`, because another stream has the same tag
-        and numbers its records for itself. Only one stream of a tag has plain ids, the one that had them first.
+    is_qualified: links name the record by stream and id, `groups.events:7`, because another stream of the source has
+        the same tag and numbers its records for itself. Only one of its streams with a tag has plain ids, the one that
+        had them first.
     names: polymorphic relationship -> the streams of the records that it may name; it is an edge to each of them.
     """
 

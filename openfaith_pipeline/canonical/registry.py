@@ -47,6 +47,11 @@ class CanonicalTable:
     entities: tuple[Entity, ...]
     columns: Mapping[str, CanonicalColumn]
 
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The sources that its rows are made of."""
+        return tuple(dict.fromkeys(entity.stream.adapter for entity in self.entities))
+
 
 @dataclass(frozen=True, eq=False)
 class Merges:
@@ -110,8 +115,13 @@ class Model:
         """All declarations; for a folder, its entity."""
         return (*self.entities.values(), *self.edges.values(), *self.fields, *self.answers, *self.aliases.values())
 
+    @cached_property
+    def adapters(self) -> tuple[str, ...]:
+        """The sources that entities are declared for, in declaration order."""
+        return tuple(dict.fromkeys(entity.stream.adapter for entity in self.entities.values()))
+
     def siblings(self, entity: Entity) -> list[Entity]:
-        """The other entities of the same tag."""
+        """The other entities of the same tag, of any source."""
         return [other for other in self.entities.values() if other.tag == entity.tag and other is not entity]
 
     def fields_on(self, stream: Stream) -> list[Field]:
@@ -137,9 +147,10 @@ class Model:
         for name, alias in self.aliases.items():
             if alias.of.name not in self.entities:
                 yield f"{name} stands for {alias.of.name}, which is not an entity"
-        plain: dict[str, str] = {}
+        plain: dict[tuple[str, str], str] = {}
         for entity in self.entities.values():
-            first = plain.setdefault(entity.tag, entity.stream.name) if not entity.is_qualified else None
+            kind = entity.stream.adapter, entity.tag
+            first = plain.setdefault(kind, entity.stream.name) if not entity.is_qualified else None
             if first and first != entity.stream.name:
                 yield f"{entity.stream.name} and {first} both have plain ids of {entity.tag}: one needs is_qualified"
 

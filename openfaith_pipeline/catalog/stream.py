@@ -194,6 +194,11 @@ class Stream:
         """Name of the stream: `people.emails`."""
         return f"{self.product.value}.{self.short_name}"
 
+    @property
+    def adapter(self) -> str:
+        """The source that it is read from."""
+        return self.product.source.adapter
+
     @cached_property
     def schema(self) -> str:
         """Database schema and asset group: `<adapter>_people`."""

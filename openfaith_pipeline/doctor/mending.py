@@ -1,5 +1,6 @@
 """The writes of a repair, each journaled: links restored, entities created for the org, and rows marked deleted."""
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
@@ -9,12 +10,13 @@ from typeid import TypeID
 
 from openfaith_pipeline.audit.dead_ends import DeadEnd
 from openfaith_pipeline.canonical.model import Entity
-from openfaith_pipeline.sources import CANONICAL
+from openfaith_pipeline.sources import CANONICAL, STREAMS
 from openfaith_pipeline.transform import edges, links, rebuild
-from openfaith_pipeline.transform.identity import external_id
+from openfaith_pipeline.transform.identity import external_id, ids_of_sources
 from openfaith_pipeline.transform.workspace import Workspace
 
 _ENDED: Final = sql.SQL('"deletedAt" = now(), "deletedBy" = %(adapter)s')
+_LINK_ENDED: Final = sql.SQL('"deletedAt" = now(), "deletedBy" = target.adapter')
 
 # The items of an entity's external ids that belong to this adapter and stream.
 _ITEMS: Final = sql.SQL("""
@@ -25,12 +27,13 @@ _ITEMS: Final = sql.SQL("""
    AND item ->> 'id' <> '' AND {is_of_stream}) AS found
 """)
 _FOREIGN: Final = sql.SQL("""
-SELECT DISTINCT "entityType", "entityId" FROM {links} WHERE "orgId" = %(org_id)s AND adapter = %(adapter)s
-    AND ("entityType", "externalId") IN (SELECT * FROM unnest(%(types)s::text[], %(ids)s::text[]))
+SELECT DISTINCT adapter, "entityType", "entityId" FROM {links} WHERE "orgId" = %(org_id)s
+    AND (adapter, "entityType", "externalId")
+        IN (SELECT * FROM unnest(%(adapters)s::text[], %(types)s::text[], %(ids)s::text[]))
 """)
 _TAKE: Final = sql.SQL("""
-unnest(%(types)s::text[], %(old)s::text[], %(new)s::text[]) AS d (type, old_id, new_id)
-WHERE target."orgId" = %(org_id)s AND target.adapter = %(adapter)s AND target."entityType" = d.type
+unnest(%(adapters)s::text[], %(types)s::text[], %(old)s::text[], %(new)s::text[]) AS d (adapter, type, old_id, new_id)
+WHERE target."orgId" = %(org_id)s AND target.adapter = d.adapter AND target."entityType" = d.type
     AND target."entityId" = d.old_id
 """)
 # A stray may end once its record has another entity, or its stream was read whole and so would have given it one. One
@@ -40,7 +43,7 @@ SELECT found.id FROM {items} WHERE EXISTS (SELECT FROM {links} AS l WHERE l."org
     AND l.adapter = %(adapter)s AND l."entityType" = {tag} AND l."externalId" = {external_id}) OR {is_whole}
 UNION
 SELECT e.id FROM {table} AS e WHERE e."orgId" = %(org_id)s AND e.id = ANY(%(ids)s) AND {is_read}
-    AND NOT e."externalIds" @> jsonb_build_array(jsonb_build_object('type', %(adapter)s::text))
+    AND NOT e."externalIds" @> ANY(%(of_sources)s::jsonb[])
 """)
 _STATE: Final = sql.SQL("""
 EXISTS (SELECT FROM sync.stream_states AS state WHERE state.org_id = %(org_id)s AND state.stream = {stream} AND {holds})
@@ -52,12 +55,12 @@ _BY_ID: Final = sql.SQL("""
 unnest(%(ids)s::text[]) AS d (id) WHERE target."orgId" = %(org_id)s AND target.id = d.id AND target."deletedAt" IS NULL
 """)
 _LINKS_OF: Final = sql.SQL("""
-unnest(%(ids)s::text[]) AS d (id) WHERE target."orgId" = %(org_id)s AND target.adapter = %(adapter)s
+unnest(%(ids)s::text[]) AS d (id) WHERE target."orgId" = %(org_id)s AND target.adapter = ANY(%(adapters)s)
     AND target."entityId" = d.id AND target."entityType" = %(tag)s AND target."deletedAt" IS NULL
 """)
 _EDGES_OF: Final = sql.SQL("""
 unnest(%(ids)s::text[]) AS d (id) WHERE target."orgId" = %(org_id)s AND target."deletedAt" IS NULL
-    AND target.metadata ->> 'source' = %(source)s AND d.id IN (target."sourceEntityId", target."targetEntityId")
+    AND target.metadata ->> 'source' = ANY(%(sources)s) AND d.id IN (target."sourceEntityId", target."targetEntityId")
 """)
 _BY_KEY: Final = sql.SQL("""
 unnest(%(sources)s::text[], %(targets)s::text[], %(types)s::text[])
@@ -76,16 +79,17 @@ def take_own_entities(workspace: Workspace, foreign: Sequence[DeadEnd]) -> None:
     """Give links that lead to another org's entities an entity id of this org; a transform makes the entity."""
     if not foreign:
         return
-    types, ids = zip(*(each.key for each in foreign), strict=True)
+    adapters, types, ids = map(list, zip(*((each.adapter, *each.key) for each in foreign), strict=True))
     statement = _FOREIGN.format(links=workspace.canonical(links.TABLE))
-    old = workspace.rows(statement, types=list(types), ids=list(ids))
-    new = [str(TypeID(type_.lower())) for type_, _ in old]
+    old = workspace.rows(statement, adapters=adapters, types=types, ids=ids)
+    new = [str(TypeID(type_.lower())) for _, type_, _ in old]
     workspace.update(
         links.TABLE,
         sql.SQL('"entityId" = d.new_id, "lastProcessedAt" = now()'),
         _TAKE,
-        types=[type_ for type_, _ in old],
-        old=[old_id for _, old_id in old],
+        adapters=[adapter for adapter, _, _ in old],
+        types=[type_ for _, type_, _ in old],
+        old=[old_id for _, _, old_id in old],
         new=new,
     )
 
@@ -103,21 +107,25 @@ def end_strays(workspace: Workspace, strays: Sequence[DeadEnd]) -> list[str]:
             is_whole=_state(entity, _WHOLE),
             is_read=_state(entity, _READ),
         )
-        ended = [identifier for (identifier,) in workspace.rows(statement, ids=ids)]
-        workspace.update(entity.table, _ENDED, _BY_ID, ids=ended)
+        adapter, of_sources = entity.stream.adapter, ids_of_sources(CANONICAL.tables[entity.table])
+        found = workspace.rows(statement, ids=ids, adapter=adapter, of_sources=of_sources)
+        ended = [identifier for (identifier,) in found]
+        workspace.update(entity.table, _ENDED, _BY_ID, ids=ended, adapter=adapter)
         wanted -= set(ended)
     return sorted(wanted)
 
 
 def end_gone(workspace: Workspace, gone: Sequence[DeadEnd]) -> None:
     """Mark deleted, with their links and edges, the entities of records that are gone from the source."""
-    by_table: dict[str, list[str]] = defaultdict(list)
+    by_place: dict[tuple[str, str], list[str]] = defaultdict(list)
     for each in gone:
-        by_table[each.place].append(each.key[0])
-    for table, ids in by_table.items():
-        workspace.update(table, _ENDED, _BY_ID, ids=ids)
-        workspace.update(links.TABLE, _ENDED, _LINKS_OF, ids=ids, tag=CANONICAL.tables[table].tag)
-        workspace.update(edges.TABLE, _ENDED, _EDGES_OF, ids=ids, source=edges.SOURCE)
+        by_place[each.place, STREAMS[each.stream or ""].adapter].append(each.key[0])
+    adapters = list(CANONICAL.adapters)
+    for (table, adapter), ids in by_place.items():
+        workspace.update(table, _ENDED, _BY_ID, ids=ids, adapter=adapter)
+        tag = CANONICAL.tables[table].tag
+        workspace.update(links.TABLE, _LINK_ENDED, _LINKS_OF, ids=ids, tag=tag, adapters=adapters)
+        workspace.update(edges.TABLE, _edge_ended(), _EDGES_OF, ids=ids, sources=edges.OURS)
 
 
 def end_edges(workspace: Workspace, found: Sequence[DeadEnd], kept: Collection[str]) -> None:
@@ -126,7 +134,15 @@ def end_edges(workspace: Workspace, found: Sequence[DeadEnd], kept: Collection[s
     if keys:
         sources, targets, types = map(list, zip(*keys, strict=True))
         by_key = _BY_KEY.format(same_edge=edges.SAME_EDGE)
-        workspace.update(edges.TABLE, _ENDED, by_key, sources=sources, targets=targets, types=types)
+        workspace.update(edges.TABLE, _edge_ended(), by_key, sources=sources, targets=targets, types=types)
+
+
+def _edge_ended() -> sql.Composed:
+    """The assignments: an edge is ended on behalf of the source that it says it was made from, else of the first."""
+    adapters = CANONICAL.adapters
+    return sql.SQL(
+        '"deletedAt" = now(), "deletedBy" = coalesce(substring(target.metadata ->> \'source\' FROM {}), {})'
+    ).format(sql.Literal(f"^({'|'.join(map(re.escape, adapters))})_"), sql.Literal(adapters[0]))
 
 
 def _by_entity(strays: Sequence[DeadEnd]) -> Iterator[tuple[Entity, list[str]]]:

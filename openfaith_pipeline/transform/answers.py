@@ -114,7 +114,8 @@ def _names(workspace: Workspace, answers: Answers) -> list[tuple[str | None, ...
         deleted=sql.Identifier(answers.deleted),
     )
     fields = [name for each in CANONICAL.fields_on(answers.on) for name in each.values]
-    return workspace.rows(statement, attributes=[*answers.on.attributes, *fields])
+    attributes = [*answers.on.attributes, *fields]
+    return workspace.rows(statement, attributes=attributes, adapter=answers.stream.adapter)
 
 
 def _prepare(answers: Answers, table: str, workspace: Workspace) -> None:
@@ -130,7 +131,8 @@ def _prepare(answers: Answers, table: str, workspace: Workspace) -> None:
         among=workspace.among(answers.on, via),
     )
     workspace.create(table, sql.SQL("(id text, items text) ON COMMIT DROP"))
-    workspace.execute(sql.SQL("INSERT INTO {} {}").format(sql.Identifier("pg_temp", table), statement))
+    filled = sql.SQL("INSERT INTO {} {}").format(sql.Identifier("pg_temp", table), statement)
+    workspace.execute(filled, adapter=answers.stream.adapter)
     workspace.analyze(table)
 
 

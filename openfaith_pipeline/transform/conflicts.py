@@ -37,8 +37,7 @@ FROM (
             %(policies)s::jsonb ->> edit.field AS policy,
             r._deleted_at IS NOT NULL OR {deleted_by_person} IS TRUE AS is_deleted
         FROM sync.local_edits edit
-        JOIN {links} l ON l."orgId" = edit.org_id AND l."entityId" = edit.entity_id AND l.adapter = %(adapter)s
-            AND {is_link}
+        JOIN {links} l ON l."orgId" = edit.org_id AND l."entityId" = edit.entity_id AND {is_link}
         JOIN {raw} r ON r.org_id = edit.org_id AND r.id = {record_id}
         LEFT JOIN {table} e ON e.id = edit.entity_id AND e."orgId" = edit.org_id
         {joins}

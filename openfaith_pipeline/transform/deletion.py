@@ -1,7 +1,7 @@
 """Deletion of rows, by the source or by a person.
 
-A row deleted at the source is deleted by our adapter, and restored when the record comes back. A row deleted by a
-person in OpenFaith (`deletedBy` is a `user_...`) stays deleted.
+A row deleted at its source is deleted by that source's adapter, and restored when the record comes back. A row deleted
+by a person in OpenFaith (`deletedBy` is a `user_...`) stays deleted.
 """
 
 from typing import LiteralString
@@ -23,8 +23,8 @@ def deleted_at(row: LiteralString) -> sql.Composable:
     )
 
 
-def deleted_by(row: LiteralString) -> sql.Composable:
-    """SQL for `deletedBy`, likewise."""
-    return sql.SQL('CASE WHEN {} THEN {}."deletedBy" WHEN r._deleted_at IS NOT NULL THEN %(adapter)s::text END').format(
-        deleted_by_person(row), sql.SQL(row)
+def deleted_by(row: LiteralString, adapter: str) -> sql.Composable:
+    """SQL for `deletedBy`, likewise. adapter: of the raw row's source."""
+    return sql.SQL('CASE WHEN {} THEN {}."deletedBy" WHEN r._deleted_at IS NOT NULL THEN {}::text END').format(
+        deleted_by_person(row), sql.SQL(row), sql.Literal(adapter)
     )

@@ -7,8 +7,8 @@ contains an underscore, else `<source tag>_has_<target tag>`.
 An edge holds while its record is live and names a record that is not deleted (one not loaded yet counts as live); where
 it names one that was merged into another, it is the other's. A record that is an edge itself holds while it is live and
 both its ends are. The edges made here carry `metadata.source = '<adapter>_direct'`; only those are ever changed or
-removed, and only on the evidence of a loaded record that no longer says so. An edge of the same key that OpenFaith
-made, or that a person deleted, stays as it is.
+removed, and only on the evidence of a loaded record of that source that no longer says so. An edge of the same key that
+OpenFaith made, or that a person deleted, stays as it is.
 """
 
 from collections.abc import Collection, Iterator
@@ -25,10 +25,9 @@ from openfaith_pipeline.transform.holding import Holding, holding
 from openfaith_pipeline.transform.identity import is_link_of, link_of, record_id_of
 from openfaith_pipeline.transform.links import created_at, updated_at
 from openfaith_pipeline.transform.survivors import survivor_of
-from openfaith_pipeline.transform.workspace import ADAPTER, OWNERS, Workspace
+from openfaith_pipeline.transform.workspace import OWNERS, Workspace
 
 TABLE: Final = "edges"
-SOURCE: Final = f"{ADAPTER}_direct"
 
 _KEY: Final = ("sourceEntityId", "targetEntityId", "relationshipType")
 _FEW: Final = 30
@@ -36,9 +35,18 @@ _FEW: Final = 30
 expects a few, and a campus is the source of a part of the church."""
 
 _METADATA: Final = sql.SQL(
-    "(COALESCE(d.metadata, '{}') || jsonb_build_object('relationshipKey', d.relationship, 'source', %(source)s::text))"
+    "(COALESCE(d.metadata, '{}') || jsonb_build_object('relationshipKey', d.relationship, 'source', d.source))"
 )
 _STALE_KEYS: Final = "SELECT DISTINCT relationship FROM pg_temp.transform_edges WHERE is_stale"
+
+
+def made_from(adapter: str) -> str:
+    """`metadata.source` of the edges that are made from this source's records."""
+    return f"{adapter}_direct"
+
+
+OURS: Final = [made_from(adapter) for adapter in CANONICAL.adapters]
+"""The same of all sources."""
 
 
 def write_edges(workspace: Workspace, streams: frozenset[str]) -> tuple[int, int, int]:
@@ -86,27 +94,31 @@ def _find_changes(workspace: Workspace, active: Collection[Relationship]) -> Non
         SELECT {key}, COALESCE(d."sourceEntityTypeTag", e."sourceEntityTypeTag") AS "sourceEntityTypeTag",
             COALESCE(d."targetEntityTypeTag", e."targetEntityTypeTag") AS "targetEntityTypeTag",
             COALESCE(d.relationship, e.metadata ->> 'relationshipKey') AS relationship,
+            COALESCE(d.source, e.metadata ->> 'source') AS source,
             COALESCE(d.metadata, '{{}}') AS metadata, e.metadata ->> 'recordId' AS record_id,
             d."createdAt", d."updatedAt", e."orgId" IS NULL AS is_new, d.relationship IS NULL AS is_stale
         FROM (
             SELECT {key}, "sourceEntityTypeTag", "targetEntityTypeTag",
-                min(relationship) AS relationship, min("createdAt") AS "createdAt", max("updatedAt") AS "updatedAt",
+                min(relationship) AS relationship, min(source) AS source,
+                min("createdAt") AS "createdAt", max("updatedAt") AS "updatedAt",
                 (array_agg(metadata) FILTER (WHERE metadata IS NOT NULL))[1] AS metadata
             FROM pg_temp.transform_wanted GROUP BY {key}, "sourceEntityTypeTag", "targetEntityTypeTag") d
         FULL JOIN ({present}) e USING ({key})
-        WHERE e."orgId" IS NULL OR e.metadata ->> 'source' = %(source)s AND CASE
+        WHERE e."orgId" IS NULL OR e.metadata ->> 'source' = ANY(%(ours)s) AND CASE
             WHEN d.relationship IS NULL THEN e."deletedAt" IS NULL
             ELSE NOT {kept_deleted} AND (
                 d.metadata IS NOT NULL AND e.metadata IS DISTINCT FROM {metadata}
-                OR (e.metadata ->> 'relationshipKey', e."createdAt", e."updatedAt", e."deletedAt", e."deletedBy")
-                    IS DISTINCT FROM (d.relationship, d."createdAt", d."updatedAt", NULL::timestamptz, NULL::text)) END
+                OR (e.metadata ->> 'relationshipKey', e.metadata ->> 'source',
+                        e."createdAt", e."updatedAt", e."deletedAt", e."deletedBy")
+                    IS DISTINCT FROM (d.relationship, d.source,
+                        d."createdAt", d."updatedAt", NULL::timestamptz, NULL::text)) END
         """).format(
         key=sql.SQL(", ").join(map(sql.Identifier, _KEY)),
         present=_present_edges(workspace, active),
         kept_deleted=deleted_by_person("e"),
         metadata=_METADATA,
     )
-    workspace.create("transform_edges", statement, source=SOURCE)
+    workspace.create("transform_edges", statement, ours=OURS)
     workspace.analyze("transform_edges")
 
 
@@ -163,7 +175,7 @@ SELECT
     CASE WHEN direction.is_outward THEN {outward_type} ELSE {inward_type} END AS "relationshipType",
     CASE WHEN direction.is_outward THEN {owner_tag} ELSE {target_tag} END AS "sourceEntityTypeTag",
     CASE WHEN direction.is_outward THEN {target_tag} ELSE {owner_tag} END AS "targetEntityTypeTag",
-    {key} AS relationship, {values}
+    {key} AS relationship, {source} AS source, {values}
 FROM {rows}
 {survivors}
 JOIN {owner_link}
@@ -179,8 +191,8 @@ def _find_wanted(workspace: Workspace, active: Collection[Relationship]) -> None
     """`pg_temp.transform_wanted`: the edges that hold; a statement for each relationship that applies."""
     columns = sql.SQL("""(
         "sourceEntityId" text, "targetEntityId" text, "relationshipType" text, "sourceEntityTypeTag" text,
-        "targetEntityTypeTag" text, relationship text, "createdAt" timestamptz, "updatedAt" timestamptz, metadata jsonb)
-        ON COMMIT DROP""")
+        "targetEntityTypeTag" text, relationship text, source text, "createdAt" timestamptz, "updatedAt" timestamptz,
+        metadata jsonb) ON COMMIT DROP""")
     workspace.create("transform_wanted", columns)
     for relationship in active:
         workspace.execute(_wanted(workspace, relationship))
@@ -198,6 +210,7 @@ def _wanted(workspace: Workspace, relationship: Relationship) -> sql.Composed:
         outward_type=sql.Literal(outward_type),
         inward_type=sql.Literal(inward_type),
         key=sql.Literal(relationship.key),
+        source=sql.Literal(made_from(relationship.stream.adapter)),
         rows=held.rows,
         survivors=sql.SQL("{} {}").format(owner_survivors, target_survivors),
         owner_link=link_of(workspace, relationship.owner, owner_id),
@@ -257,7 +270,7 @@ def _insert(workspace: Workspace) -> int:
         FROM pg_temp.transform_edges d WHERE d.is_new
         ORDER BY d."sourceEntityId" COLLATE "C"
         ON CONFLICT DO NOTHING""").format(metadata=_METADATA)
-    return workspace.insert(TABLE, rows, source=SOURCE)
+    return workspace.insert(TABLE, rows)
 
 
 def _update(workspace: Workspace) -> int:
@@ -266,7 +279,7 @@ def _update(workspace: Workspace) -> int:
         ' "deletedAt" = NULL, "deletedBy" = NULL'
     ).format(metadata=_METADATA)
     found = sql.SQL("pg_temp.transform_edges d WHERE {} AND NOT d.is_new AND NOT d.is_stale").format(SAME_EDGE)
-    return workspace.update(TABLE, assignments, found, source=SOURCE)
+    return workspace.update(TABLE, assignments, found)
 
 
 def _stale(workspace: Workspace, active: Collection[Relationship]) -> list[Relationship]:
@@ -279,17 +292,19 @@ def _remove(workspace: Workspace, relationship: Relationship) -> int:
     """End the edges that no longer hold, on the evidence of a loaded record."""
     found = sql.SQL("""
         pg_temp.transform_edges d
-        WHERE {same_edge} AND d.is_stale AND d.relationship = {relationship}
+        WHERE {same_edge} AND d.is_stale AND d.relationship = {relationship} AND d.source = {source}
             AND (d."sourceEntityTypeTag", d."targetEntityTypeTag")
                 IN (({owner}, {target}), ({target}, {owner}))
             AND {is_loaded}""").format(
         same_edge=SAME_EDGE,
         relationship=sql.Literal(relationship.key),
+        source=sql.Literal(made_from(relationship.stream.adapter)),
         owner=sql.Literal(relationship.owner.tag),
         target=sql.Literal(relationship.target.tag),
         is_loaded=_is_loaded(workspace, relationship),
     )
-    return workspace.update(TABLE, sql.SQL('"deletedAt" = now(), "deletedBy" = %(adapter)s'), found)
+    ended = sql.SQL('"deletedAt" = now(), "deletedBy" = {}').format(sql.Literal(relationship.stream.adapter))
+    return workspace.update(TABLE, ended, found)
 
 
 def _is_loaded(workspace: Workspace, relationship: Relationship) -> sql.Composable:
@@ -299,7 +314,7 @@ def _is_loaded(workspace: Workspace, relationship: Relationship) -> sql.Composab
         return sql.SQL("EXISTS (SELECT FROM {} r WHERE r.org_id = %(org_id)s AND r.id = d.record_id)").format(raw)
     return sql.SQL("""EXISTS (
                 SELECT FROM {links} l JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = {record_id}
-                WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND {is_link}
+                WHERE l."orgId" = %(org_id)s AND {is_link}
                     AND l."entityId" = CASE WHEN d."sourceEntityTypeTag" = {owner}
                         THEN d."sourceEntityId" ELSE d."targetEntityId" END)""").format(
         links=workspace.canonical("externalLinks"),

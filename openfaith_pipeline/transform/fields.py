@@ -51,7 +51,7 @@ def _prepare(each: Field, table: str, workspace: Workspace) -> None:
     statement = _ITEMS.format(
         table=sql.Identifier("pg_temp", table),
         items=sql.SQL(", ").join(
-            _item(name, sql.Identifier(f"value_{place}"), kind_of(rule, each.stream))
+            _item(each.on.adapter, name, sql.Identifier(f"value_{place}"), kind_of(rule, each.stream))
             for place, (name, rule) in enumerate(each.values.items())
         ),
         owner_id=owner_id,
@@ -74,12 +74,12 @@ def _scalar(rule: Rule, stream: Stream) -> sql.Composable:
     return json_scalar(kind_of(rule, stream), with_default(rule, plain_value(rule, stream)))
 
 
-def _item(name: str, value: sql.Composable, kind: ColumnType) -> sql.Composable:
+def _item(adapter: str, name: str, value: sql.Composable, kind: ColumnType) -> sql.Composable:
     tag = TAGS.get(kind, "string")
     one = sql.SQL("min({}::text)" if tag == "string" else "min(to_json({})::text)").format(value)
     single = sql.SQL("to_json({})::text").format(one) if tag == "string" else one
     return sql.SQL("CASE count({value}) WHEN 0 THEN NULL WHEN 1 THEN {single} ELSE {several} END").format(
-        value=value, single=item(name, tag, single), several=item(name, "string", _several(value))
+        value=value, single=item(adapter, name, tag, single), several=item(adapter, name, "string", _several(value))
     )
 
 

@@ -15,7 +15,14 @@ from openfaith_pipeline.canonical.relationships import Relationship
 from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform.deletion import deleted_at, deleted_by
 from openfaith_pipeline.transform.holding import holding
-from openfaith_pipeline.transform.identity import among_links, external_id, is_link_of, link_of, record_id_of
+from openfaith_pipeline.transform.identity import (
+    adapter_of,
+    among_links,
+    external_id,
+    is_link_of,
+    link_of,
+    record_id_of,
+)
 from openfaith_pipeline.transform.survivors import survivor_of
 from openfaith_pipeline.transform.workspace import Workspace
 
@@ -110,9 +117,9 @@ def _insert_links(workspace: Workspace, entity: Entity) -> int:
     rows = sql.SQL("""
         ("orgId", adapter, "entityType", "externalId", "entityId",
             "createdAt", "updatedAt", "lastProcessedAt", "deletedAt", "deletedBy")
-        SELECT %(org_id)s, %(adapter)s, {tag}, {external_id}, n.entity_id,
+        SELECT %(org_id)s, {adapter}, {tag}, {external_id}, n.entity_id,
             COALESCE({created_at}, now()), {updated_at}, now(), r._deleted_at,
-            CASE WHEN r._deleted_at IS NOT NULL THEN %(adapter)s END
+            CASE WHEN r._deleted_at IS NOT NULL THEN {adapter} END
         FROM pg_temp.transform_links n
         LEFT JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = n.external_id
         WHERE n.stream = {stream}
@@ -120,6 +127,7 @@ def _insert_links(workspace: Workspace, entity: Entity) -> int:
         created_at=created_at(entity),
         updated_at=updated_at(entity),
         raw=workspace.raw(entity.stream),
+        adapter=adapter_of(entity),
         tag=sql.Literal(entity.tag),
         external_id=external_id(entity, sql.Identifier("n", "external_id")),
         stream=sql.Literal(entity.stream.name),
@@ -132,8 +140,8 @@ def _link_to_survivors(workspace: Workspace, entity: Entity) -> int:
     rows = sql.SQL("""
         ("orgId", adapter, "entityType", "externalId", "entityId", "createdAt", "lastProcessedAt",
             "deletedAt", "deletedBy")
-        SELECT %(org_id)s, %(adapter)s, {tag}, {external_id}, l."entityId", gone.merged_at, now(),
-            r._deleted_at, CASE WHEN r._deleted_at IS NOT NULL THEN %(adapter)s END
+        SELECT %(org_id)s, {adapter}, {tag}, {external_id}, l."entityId", gone.merged_at, now(),
+            r._deleted_at, CASE WHEN r._deleted_at IS NOT NULL THEN {adapter} END
         FROM pg_temp.transform_survivors gone
         JOIN {survivor_link}
         LEFT JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = gone.survivor_id
@@ -142,6 +150,7 @@ def _link_to_survivors(workspace: Workspace, entity: Entity) -> int:
         ON CONFLICT DO NOTHING""").format(
         survivor_link=link_of(workspace, entity, sql.Identifier("gone", "survivor_id")),
         raw=workspace.raw(entity.stream),
+        adapter=adapter_of(entity),
         tag=sql.Literal(entity.tag),
         external_id=external_id(entity, sql.Identifier("gone", "record_id")),
         stream=sql.Literal(entity.stream.name),
@@ -163,7 +172,7 @@ def refresh_links(workspace: Workspace, entity: Entity) -> int:
             {deleted_at} AS "deletedAt", {deleted_by} AS "deletedBy",
             l."deletedAt" IS DISTINCT FROM {deleted_at} AS is_moved
         FROM {links} l {survivors} JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = {standing}
-        WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND {is_link} AND {among} AND (
+        WHERE l."orgId" = %(org_id)s AND {is_link} AND {among} AND (
                 (l."createdAt", l."updatedAt", l."deletedAt", l."deletedBy")
                     IS DISTINCT FROM ({created_at}, {updated_at}, {deleted_at}, {deleted_by})
                 OR (l."lastProcessedAt" < now() AND l."entityId" IN (SELECT id FROM pg_temp.transform_written)))
@@ -172,7 +181,7 @@ def refresh_links(workspace: Workspace, entity: Entity) -> int:
         created_at=created_at(entity),
         updated_at=updated_at(entity),
         deleted_at=deleted_at("l"),
-        deleted_by=deleted_by("l"),
+        deleted_by=deleted_by("l", entity.stream.adapter),
         raw=workspace.raw(entity.stream),
         standing=standing,
         survivors=survivors,
@@ -188,9 +197,9 @@ def refresh_links(workspace: Workspace, entity: Entity) -> int:
         ' "deletedAt" = d."deletedAt", "deletedBy" = d."deletedBy"'
     )
     found = sql.SQL(
-        'pg_temp.transform_stale_links d WHERE target."orgId" = %(org_id)s AND target.adapter = %(adapter)s'
+        'pg_temp.transform_stale_links d WHERE target."orgId" = %(org_id)s AND target.adapter = {}'
         ' AND target."entityType" = {} AND target."externalId" = d."externalId"'
-    ).format(sql.Literal(entity.tag))
+    ).format(adapter_of(entity), sql.Literal(entity.tag))
     return workspace.update(TABLE, assignments, found)
 
 
@@ -203,11 +212,13 @@ def _note_moved(entity: Entity) -> sql.Composed:
 
 
 def count_links(workspace: Workspace, entities: Iterable[Entity]) -> int:
-    """How many links the org has to entities of these types."""
+    """How many links the org has to entities of these types, of their sources."""
+    kinds = sorted({(entity.stream.adapter, entity.tag) for entity in entities})
     return workspace.total(
         sql.SQL(
-            'SELECT count(*) FROM {} WHERE "orgId" = %(org_id)s AND adapter = %(adapter)s'
-            ' AND "entityType" = ANY(%(tags)s)'
+            'SELECT count(*) FROM {} WHERE "orgId" = %(org_id)s'
+            ' AND (adapter, "entityType") IN (SELECT * FROM unnest(%(adapters)s::text[], %(tags)s::text[]))'
         ).format(workspace.canonical(TABLE)),
-        tags=sorted({entity.tag for entity in entities}),
+        adapters=[adapter for adapter, _ in kinds],
+        tags=[tag for _, tag in kinds],
     )

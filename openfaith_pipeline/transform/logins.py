@@ -18,14 +18,12 @@ from openfaith_pipeline.sources import ENTITIES
 from openfaith_pipeline.transform import changes, edges
 from openfaith_pipeline.transform.edges import is_source
 from openfaith_pipeline.transform.entity_relationships import write_entity_relationships
-from openfaith_pipeline.transform.identity import external_id
+from openfaith_pipeline.transform.identity import adapter_of, external_id
 from openfaith_pipeline.transform.transformation import take_turn
-from openfaith_pipeline.transform.workspace import ADAPTER, Workspace
+from openfaith_pipeline.transform.workspace import Workspace
 
 CAUSE: Final = "login"
 TYPE: Final = "user-is-person"
-SOURCE: Final = f"{ADAPTER}_login"
-"""In the edge's metadata: one that no record holds, so that neither a transform nor a rebuild ends it."""
 
 _EDGE: Final = sql.SQL("""
 ("orgId", "sourceEntityId", "targetEntityId", "relationshipType", "sourceEntityTypeTag", "targetEntityTypeTag",
@@ -38,7 +36,7 @@ SELECT %(org_id)s,
     jsonb_build_object('relationshipKey', {type}, 'source', {source}), now()
 FROM {links} l JOIN {people} p ON p.id = l."entityId" AND p."orgId" = l."orgId" AND p."deletedAt" IS NULL
 CROSS JOIN LATERAL (SELECT {is_outward} AS is_outward) direction
-WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND l."entityType" = {tag} AND l."deletedAt" IS NULL
+WHERE l."orgId" = %(org_id)s AND l.adapter = {adapter} AND l."entityType" = {tag} AND l."deletedAt" IS NULL
     AND l."externalId" = {record} AND {may_be_linked}
 ON CONFLICT DO NOTHING""")
 
@@ -87,7 +85,9 @@ def _edge(workspace: Workspace, entity: Entity) -> sql.Composed:
     return _EDGE.format(
         type=sql.Literal(TYPE),
         tag=sql.Literal(entity.tag),
-        source=sql.Literal(SOURCE),
+        adapter=adapter_of(entity),
+        # No record holds such an edge, so that neither a transform nor a rebuild ends it.
+        source=sql.Literal(f"{entity.stream.adapter}_login"),
         links=workspace.canonical("externalLinks"),
         people=workspace.canonical(entity.table),
         is_outward=is_source(sql.Identifier("p", "id"), sql.SQL("%(user)s::text")),

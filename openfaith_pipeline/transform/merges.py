@@ -16,13 +16,12 @@ from openfaith_pipeline.canonical.model import Entity
 from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform import edges, links
 from openfaith_pipeline.transform.deletion import deleted_by_person
-from openfaith_pipeline.transform.identity import external_id, is_link_of, link_of, record_id_of
-from openfaith_pipeline.transform.workspace import ADAPTER, Workspace
+from openfaith_pipeline.transform.identity import adapter_of, external_id, is_link_of, link_of, record_id_of
+from openfaith_pipeline.transform.workspace import Workspace
 
 EDGE_TYPE: Final = "merged"
-SOURCE: Final = f"{ADAPTER}_merging"
 
-_ENDED: Final = sql.SQL('"deletedAt" = now(), "deletedBy" = %(adapter)s')
+_ENDED: Final = sql.SQL('"deletedAt" = now(), "deletedBy" = {}')
 
 
 class Merged(NamedTuple):
@@ -56,7 +55,7 @@ def _find_redirects(workspace: Workspace, entity: Entity) -> None:
         ON COMMIT DROP AS
         SELECT gone.record_id, l."entityId" AS old_id, k."entityId" AS new_id, gone.merged_at,
             NOT EXISTS (
-                SELECT FROM {links} o WHERE o."orgId" = %(org_id)s AND o.adapter = %(adapter)s
+                SELECT FROM {links} o WHERE o."orgId" = %(org_id)s AND o.adapter = {adapter}
                     AND o."entityType" = {tag} AND o."entityId" = l."entityId" AND NOT ({is_link} AND EXISTS (
                         SELECT FROM pg_temp.transform_survivors other
                         WHERE other.stream = {stream} AND other.record_id = {record_id}
@@ -67,6 +66,7 @@ def _find_redirects(workspace: Workspace, entity: Entity) -> None:
         WHERE gone.stream = {stream} AND {among} AND l."entityId" <> k."entityId\"""").format(
         among=workspace.among(entity.stream, sql.Identifier("gone", "record_id")),
         links=workspace.canonical(links.TABLE),
+        adapter=adapter_of(entity),
         tag=sql.Literal(entity.tag),
         stream=sql.Literal(entity.stream.name),
         is_link=is_link_of(entity, "o"),
@@ -87,7 +87,8 @@ def _end_rows(workspace: Workspace, entity: Entity) -> int:
         WHERE target.id = d.old_id AND target."orgId" = %(org_id)s AND target."deletedAt" IS NULL""").format(
         raw=workspace.raw(entity.stream)
     )
-    return workspace.update(entity.table, sql.SQL('"deletedAt" = d.ended_at, "deletedBy" = %(adapter)s'), found)
+    ended = sql.SQL('"deletedAt" = d.ended_at, "deletedBy" = {}').format(adapter_of(entity))
+    return workspace.update(entity.table, ended, found)
 
 
 def _move_edges(workspace: Workspace, entity: Entity) -> tuple[int, int]:
@@ -96,7 +97,7 @@ def _move_edges(workspace: Workspace, entity: Entity) -> tuple[int, int]:
     edges.note_joined(workspace, "transform_moved_edges")
     ended = workspace.update(
         edges.TABLE,
-        _ENDED,
+        _ENDED.format(adapter_of(entity)),
         sql.SQL("""
             pg_temp.transform_redirects d WHERE d.is_whole AND target."orgId" = %(org_id)s
                 AND target."deletedAt" IS NULL AND d.old_id IN (target."sourceEntityId", target."targetEntityId")"""),
@@ -158,7 +159,9 @@ def _find_moved_edges(workspace: Workspace, entity: Entity) -> None:
         tag=sql.Literal(entity.tag),
         is_outward=edges.is_source(sql.Identifier("one_id"), sql.Identifier("other_id")),
     )
-    workspace.create("transform_moved_edges", statement, direct=edges.SOURCE, merging=SOURCE, merged=EDGE_TYPE)
+    adapter = entity.stream.adapter
+    sources = {"direct": edges.made_from(adapter), "merging": f"{adapter}_merging"}
+    workspace.create("transform_moved_edges", statement, **sources, merged=EDGE_TYPE)
     workspace.analyze("transform_moved_edges")
 
 
@@ -168,12 +171,14 @@ def _move_links(workspace: Workspace, entity: Entity) -> int:
         "entityId" = d.new_id, "lastProcessedAt" = now(),
         "deletedAt" = CASE WHEN {kept} THEN target."deletedAt" END,
         "deletedBy" = CASE WHEN {kept} THEN target."deletedBy" END""").format(
-        kept=sql.SQL("(target.adapter <> %(adapter)s OR {})").format(deleted_by_person("target"))
+        kept=sql.SQL("(target.adapter <> {} OR {})").format(adapter_of(entity), deleted_by_person("target"))
     )
     found = sql.SQL("""
         pg_temp.transform_redirects d WHERE target."orgId" = %(org_id)s AND target."entityType" = {tag}
             AND target."entityId" = d.old_id
-            AND (d.is_whole OR target.adapter = %(adapter)s AND target."externalId" = {external_id})""").format(
-        tag=sql.Literal(entity.tag), external_id=external_id(entity, sql.Identifier("d", "record_id"))
+            AND (d.is_whole OR target.adapter = {adapter} AND target."externalId" = {external_id})""").format(
+        adapter=adapter_of(entity),
+        tag=sql.Literal(entity.tag),
+        external_id=external_id(entity, sql.Identifier("d", "record_id")),
     )
     return workspace.update(links.TABLE, assignments, found)

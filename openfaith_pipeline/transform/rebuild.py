@@ -18,7 +18,7 @@ from openfaith_pipeline.canonical.model import Entity
 from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.telemetry.spans import span
 from openfaith_pipeline.transform import changes, edges, links
-from openfaith_pipeline.transform.identity import external_id, is_link_of, link_of, record_id_of
+from openfaith_pipeline.transform.identity import adapter_of, external_id, is_link_of, link_of, record_id_of
 from openfaith_pipeline.transform.links import created_at, updated_at
 from openfaith_pipeline.transform.transformation import TransformResult, compare_everything, set_planner, take_turn
 from openfaith_pipeline.transform.workspace import UNWATCHED, Watching, Workspace
@@ -30,9 +30,9 @@ CAUSE: Final = "rebuild"
 _LOST: Final = sql.SQL("""
 ("orgId", adapter, "entityType", "externalId", "entityId",
     "createdAt", "updatedAt", "lastProcessedAt", "deletedAt", "deletedBy")
-SELECT %(org_id)s, %(adapter)s, {tag}, {external_id}, found.entity_id,
+SELECT %(org_id)s, {adapter}, {tag}, {external_id}, found.entity_id,
     COALESCE({created_at}, now()), {updated_at}, now(), r._deleted_at,
-    CASE WHEN r._deleted_at IS NOT NULL THEN %(adapter)s END
+    CASE WHEN r._deleted_at IS NOT NULL THEN {adapter} END
 FROM (
     SELECT DISTINCT ON (item ->> 'id') e.id AS entity_id, item ->> 'id' AS record_id
     FROM {table} e CROSS JOIN LATERAL jsonb_path_query(e."externalIds", {own}) item
@@ -45,7 +45,7 @@ ON CONFLICT DO NOTHING""")
 _BACKED: Final = sql.SQL("""
 INSERT INTO pg_temp.transform_backed
 SELECT l."entityId" FROM {links} l JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = {record_id}
-WHERE l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND {is_link}""")
+WHERE l."orgId" = %(org_id)s AND {is_link}""")
 
 _UNBACKED: Final = sql.SQL("""
 (SELECT e.id FROM {table} e
@@ -120,7 +120,8 @@ def relink(workspace: Workspace, entity: Entity) -> int:
         created_at=created_at(entity),
         updated_at=updated_at(entity),
         table=workspace.canonical(entity.table),
-        own=sql.SQL("('$[*] ? (@.type == ' || to_json(%(adapter)s::text) || ')')::jsonpath"),
+        own=sql.SQL("('$[*] ? (@.type == ' || to_json({}::text) || ')')::jsonpath").format(adapter_of(entity)),
+        adapter=adapter_of(entity),
         is_of_stream=is_of_stream.format(sql.Literal(entity.stream.name)),
         prefix=sql.Literal(f"{entity.id_prefix}_"),
         raw=workspace.raw(entity.stream),
@@ -139,9 +140,15 @@ def _end_unfounded(workspace: Workspace) -> Mapping[str, int]:
 
 
 def _ended(workspace: Workspace) -> Iterator[tuple[str, int]]:
-    for table in CANONICAL.tables:
-        yield table, workspace.update(table, _ENDED, _UNBACKED.format(table=workspace.canonical(table)))
-    yield edges.TABLE, workspace.update(edges.TABLE, _ENDED, _UNHELD.format(edges.SAME_EDGE), source=edges.SOURCE)
+    for name, table in CANONICAL.tables.items():
+        unbacked = _UNBACKED.format(table=workspace.canonical(name))
+        yield name, sum(workspace.update(name, _ENDED, unbacked, adapter=each) for each in table.adapters)
+    unheld = _UNHELD.format(edges.SAME_EDGE)
+    sources = [(each, edges.made_from(each)) for each in CANONICAL.adapters]
+    yield (
+        edges.TABLE,
+        sum(workspace.update(edges.TABLE, _ENDED, unheld, adapter=each, source=source) for each, source in sources),
+    )
 
 
 def _backed(workspace: Workspace, entity: Entity) -> sql.Composed:

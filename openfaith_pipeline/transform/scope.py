@@ -20,7 +20,7 @@ from openfaith_pipeline.database.change_notes import EDGES, LINKS, records_of
 from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform.deletion import deleted_by_person
 from openfaith_pipeline.transform.holding import holding
-from openfaith_pipeline.transform.identity import is_link_of, link_of, record_id_of, stream_and_record_of
+from openfaith_pipeline.transform.identity import is_id_of, is_link_of, link_of, record_id_of, stream_and_record_of
 from openfaith_pipeline.transform.workspace import MOVED, OWNERS, SCOPE, Workspace
 
 LARGEST: Final = 20_000
@@ -161,7 +161,7 @@ def _with_field(workspace: Workspace, each: Field, owner_id: sql.Composable) -> 
 
 
 def _linked(entity: Entity) -> sql.Composable:
-    """The records of the entity with changed links."""
+    """The records of the entity with changed links; notes name no source, so those of another may be among them."""
     return sql.SQL(
         'SELECT {stream}, {record_id} FROM (SELECT key[1] AS "entityType", key[2] AS "externalId"'
         " FROM pg_temp.transform_notes WHERE source = {source}) l WHERE {is_link}"
@@ -169,7 +169,7 @@ def _linked(entity: Entity) -> sql.Composable:
         stream=sql.Literal(entity.stream.name),
         record_id=record_id_of(entity, "l"),
         source=sql.Literal(f"{CANONICAL_PREFIX}{LINKS}"),
-        is_link=is_link_of(entity, "l"),
+        is_link=is_id_of(entity, "l"),
     )
 
 
@@ -191,7 +191,7 @@ def _of_entity(
     """The records of the entity that a note's key has at this place, as records of the stream."""
     return sql.SQL(
         "SELECT {stream}, {record_id} FROM pg_temp.transform_notes n JOIN {links} l"
-        ' ON l."orgId" = %(org_id)s AND l.adapter = %(adapter)s AND l."entityId" = n.key[{place}]'
+        ' ON l."orgId" = %(org_id)s AND l."entityId" = n.key[{place}]'
         " WHERE {condition} AND {is_link}"
     ).format(
         stream=sql.Literal((stream or entity.stream).name),
@@ -211,20 +211,20 @@ _KIN: Final = sql.SQL(
 
 
 def _siblings(workspace: Workspace, table: str, entity: Entity) -> sql.Composable:
-    """The records that share their entity with one of the table's."""
-    stream, record_id = stream_and_record_of(entity, "other")
+    """The records that share their entity with one of the table's, of any source."""
+    stream, record_id, is_any = stream_and_record_of(entity, "other")
     return sql.SQL(
         "SELECT {stream}, {record_id} FROM {table} s JOIN {link}"
         ' JOIN {links} other ON other."entityId" = l."entityId" AND other."orgId" = %(org_id)s'
-        ' AND other.adapter = %(adapter)s AND other."entityType" = {tag}'
-        ' WHERE s.stream = {own} AND other."externalId" <> l."externalId"'
+        " AND {is_any} WHERE s.stream = {own}"
+        ' AND (other.adapter, other."externalId") <> (l.adapter, l."externalId")'
     ).format(
         stream=stream,
         record_id=record_id,
         table=sql.Identifier("pg_temp", table),
         link=link_of(workspace, entity, sql.Identifier("s", "id")),
         links=workspace.canonical(LINKS),
-        tag=sql.Literal(entity.tag),
+        is_any=is_any,
         own=sql.Literal(entity.stream.name),
     )
 

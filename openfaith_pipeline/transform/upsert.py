@@ -14,7 +14,7 @@ from openfaith_pipeline.transform.custom_fields import custom_fields, items_of_o
 from openfaith_pipeline.transform.deletion import deleted_at, deleted_by
 from openfaith_pipeline.transform.enrichment import Enrichment
 from openfaith_pipeline.transform.fields import fields_of
-from openfaith_pipeline.transform.identity import among_links, is_link_of, link_of, record_id_of
+from openfaith_pipeline.transform.identity import adapter_of, among_links, is_link_of, link_of, record_id_of
 from openfaith_pipeline.transform.links import created_at, updated_at
 from openfaith_pipeline.transform.phone_numbers import phones_of
 from openfaith_pipeline.transform.values import value, with_default
@@ -67,16 +67,17 @@ def _fed_columns(
     if entity.has_updated_at:
         fed["updatedAt"] = updated_at(entity)
     fed["deletedAt"] = deleted_at("e")
-    fed["deletedBy"] = deleted_by("e")
-    fed["externalIds"] = sql.SQL("{} || {}").format(items_of_others("externalIds", "type"), _own_external_id(entity))
+    fed["deletedBy"] = deleted_by("e", entity.stream.adapter)
+    others = items_of_others("externalIds", "type", entity.stream.adapter)
+    fed["externalIds"] = sql.SQL("{} || {}").format(others, _own_external_id(entity))
     fed["customFields"] = custom_fields(entity, enrichments)
     return fed
 
 
 def _own_external_id(entity: Entity) -> sql.Composable:
     stream = sql.SQL(", 'stream', {}::text").format(sql.Literal(entity.stream.name))
-    return sql.SQL("jsonb_build_array(jsonb_build_object('id', r.id, 'type', %(adapter)s::text{}))").format(
-        stream if entity.is_qualified else sql.SQL("")
+    return sql.SQL("jsonb_build_array(jsonb_build_object('id', r.id, 'type', {}::text{}))").format(
+        adapter_of(entity), stream if entity.is_qualified else sql.SQL("")
     )
 
 
@@ -113,7 +114,7 @@ def _outranked_records(workspace: Workspace, entity: Entity, ended: list[str]) -
             FROM {raw} r JOIN {link}
             WHERE r.org_id = %(org_id)s AND {among} AND r.id <> ALL (%(ended)s::text[]) AND l."entityId" IN (
                 SELECT o."entityId" FROM {links} o
-                WHERE o."orgId" = %(org_id)s AND o.adapter = %(adapter)s AND {is_link} AND {linked_among}
+                WHERE o."orgId" = %(org_id)s AND {is_link} AND {linked_among}
                 GROUP BY o."entityId" HAVING count(*) > 1)) ranked
         WHERE ranked.rank > 1""").format(
         raw=workspace.raw(entity.stream),
@@ -135,9 +136,9 @@ def _ceded_records(workspace: Workspace, entity: Entity) -> list[str]:
         return []
     statement = sql.SQL("""
         SELECT r.id FROM {links} o JOIN {links} l ON l."orgId" = o."orgId" AND l."entityId" = o."entityId"
-            AND l.adapter = %(adapter)s AND {is_link}
+            AND {is_link}
         JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = {record_id}
-        WHERE o."orgId" = %(org_id)s AND o.adapter = %(adapter)s AND {is_first} AND {among}""").format(
+        WHERE o."orgId" = %(org_id)s AND {is_first} AND {among}""").format(
         links=workspace.canonical("externalLinks"),
         is_link=is_link_of(entity, "l"),
         raw=workspace.raw(entity.stream),

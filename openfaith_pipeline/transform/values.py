@@ -25,7 +25,7 @@ from openfaith_pipeline.canonical.rules import (
 )
 from openfaith_pipeline.catalog.stream import ColumnType, Stream
 from openfaith_pipeline.sources import CANONICAL
-from openfaith_pipeline.transform.identity import external_id
+from openfaith_pipeline.transform.identity import adapter_of, external_id
 from openfaith_pipeline.transform.workspace import Workspace
 
 E164: Final = "[+][1-9][0-9]{1,14}"
@@ -128,7 +128,7 @@ def _is_there(attribute: str, stream: Stream) -> sql.Composable:
 
 _REFERENCED: Final = sql.SQL("""(
     SELECT named."entityId" FROM {links} named
-    WHERE named."orgId" = %(org_id)s AND named.adapter = %(adapter)s AND named."entityType" = {tag}
+    WHERE named."orgId" = %(org_id)s AND named.adapter = {adapter} AND named."entityType" = {tag}
         AND named."externalId" = {external_id})""")
 
 
@@ -142,6 +142,7 @@ def _referenced(workspace: Workspace, rule: Reference, stream: Stream) -> sql.Co
         ).format(stream=sql.Literal(target.stream.name), named=named)
     return _REFERENCED.format(
         links=workspace.canonical("externalLinks"),
+        adapter=adapter_of(target),
         tag=sql.Literal(target.tag),
         external_id=external_id(target, named),
     )

@@ -11,10 +11,6 @@ from psycopg.rows import tuple_row
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.journal import Write, canonical_rows, journaled
-from openfaith_pipeline.sources import ENTITIES
-
-(ADAPTER,) = {entity.stream.product.source.adapter for entity in ENTITIES.values()}
-"""The adapter of our external links, the source of our custom fields, and who deletes on the source's behalf."""
 
 SCOPE: Final = "transform_scope"
 OWNERS: Final = "transform_owners"
@@ -166,4 +162,4 @@ class Workspace:
         )
 
     def _known(self) -> dict[str, object]:
-        return {"org_id": self.org_id, "adapter": ADAPTER, "sync_id": self.sync_id, "cause": self.cause}
+        return {"org_id": self.org_id, "sync_id": self.sync_id, "cause": self.cause}
