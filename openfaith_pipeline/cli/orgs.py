@@ -295,7 +295,7 @@ def _known_org(connection: psycopg.Connection[Any], account: Account | None, api
     """The existing org of this church, so that connecting it twice makes one org."""
     if account is None:
         return None
-    lock_church(connection, account.number)
+    lock_church(connection, account.number, DEFAULT_SOURCE.adapter)
     return org_of_church(connection, account.number, api_url, DEFAULT_SOURCE.adapter)
 
 

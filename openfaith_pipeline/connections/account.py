@@ -27,7 +27,7 @@ async def learn_number(database: Database, org_id: str, adapter: str) -> None:
     Records nothing if they are refused or there is no response. Raises UnknownOrg.
     """
     with database.connect() as connection:
-        if number_of(connection, get_org(connection, org_id).org_id):
+        if number_of(connection, get_org(connection, org_id).org_id, adapter):
             return
     with suppress(OpenFaithError):
         async with connect_client(database, org_id, adapter, retry=SOMEONE_IS_WAITING) as client:

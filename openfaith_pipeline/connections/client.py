@@ -59,7 +59,7 @@ async def connect_client(
             raise
         finally:
             if client.organization_id and not is_number_known:
-                await asyncio.to_thread(_record_number, database, org_id, client.organization_id)
+                await asyncio.to_thread(_record_number, database, org_id, client.organization_id, adapter)
         if client.requests and source is credentials:  # a stored token is confirmed when it is first accepted
             await asyncio.to_thread(_record, database, org_id, adapter, "connected", None)
 
@@ -71,12 +71,12 @@ def _read_connection(database: Database, org_id: str, adapter: str, even_paused:
             raise OrgPaused(f"{org_id} is paused; resume it with: openfaith-pipeline org resume {org_id}")
         credentials = credentials_of(connection, cipher_from(database.settings), org_id, adapter)
         api_url = api_url_of(connection, org_id, adapter) or database.settings.api_url
-        return api_url, credentials, number_of(connection, org_id) is not None
+        return api_url, credentials, number_of(connection, org_id, adapter) is not None
 
 
-def _record_number(database: Database, org_id: str, number: str) -> None:
+def _record_number(database: Database, org_id: str, number: str, adapter: str) -> None:
     with database.connect() as connection:
-        record_number(connection, org_id, number)
+        record_number(connection, org_id, number, adapter)
 
 
 def _record(database: Database, org_id: str, adapter: str, state: ConnectionState, reason: str | None) -> None:

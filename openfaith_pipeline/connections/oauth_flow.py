@@ -85,7 +85,7 @@ def begin_journey(
     """
     if invitation:
         org_id = invited_org(connection, invitation)
-    elif org_id and number_of(connection, get_org(connection, org_id).org_id) is None:
+    elif org_id and number_of(connection, get_org(connection, org_id).org_id, adapter) is None:
         raise UsageError(
             "the Planning Center organization of this org is not known, so connecting it takes an invitation:"
             " ask the operator for one (openfaith-pipeline org invite)"
@@ -227,7 +227,7 @@ def _keep(
     adapter: str,
 ) -> Connected:
     # Serialized, so that a church that connects twice at once is one org.
-    lock_church(connection, account.number)
+    lock_church(connection, account.number, adapter)
     known = _org_of(connection, account, journey, adapter)
     if journey["invitation_hash"] and journey["org_id"]:
         use_invitation(connection, journey["invitation_hash"], journey["org_id"])
@@ -247,14 +247,14 @@ def _org_of(connection: Connection[Any], account: Account, journey: Mapping[str,
     expected = journey["org_id"]
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(
-            "SELECT org_id, organization_id FROM sync.orgs WHERE organization_id = %s OR org_id = %s"
-            " ORDER BY removed_at NULLS FIRST, created_at",
-            (account.number, expected),
+            "SELECT org_id, number FROM sync.orgs JOIN sync.source_accounts USING (org_id)"
+            " WHERE adapter = %s AND (number = %s OR org_id = %s) ORDER BY removed_at NULLS FIRST, created_at",
+            (adapter, account.number, expected),
         ).fetchall()
-    theirs = [org_id for org_id, organization_id in rows if organization_id == account.number]
+    theirs = [org_id for org_id, number in rows if number == account.number]
     if expected is None or expected in theirs:
         return expected or next(iter(theirs), None)
-    has_number = any(organization_id for org_id, organization_id in rows if org_id == expected)
+    has_number = expected in {org_id for org_id, _ in rows}
     if theirs or has_number or not journey["invitation_hash"]:
         raise UsageError(
             f"you approved access for {account.name}, which is not the church being reconnected:"

@@ -32,15 +32,20 @@ def add_org(  # noqa: PLR0913 - all that a connection is made of
 
     api_url: where its Planning Center answers, None for the one in the settings.
     adapter: the source that it leads to.
-    organization_id: Planning Center's own id of the church, None if it is not known.
+    organization_id: the source's own id of the church, None if it is not known.
     """
     check_org_id(org_id)
     connection.execute(
-        "INSERT INTO sync.orgs (org_id, name, organization_id) VALUES (%s, %s, %s)"
-        " ON CONFLICT (org_id) DO UPDATE SET name = excluded.name, removed_at = NULL,"
-        " organization_id = coalesce(excluded.organization_id, orgs.organization_id)",
-        (org_id, printable(name), organization_id),
+        "INSERT INTO sync.orgs (org_id, name) VALUES (%s, %s)"
+        " ON CONFLICT (org_id) DO UPDATE SET name = excluded.name, removed_at = NULL",
+        (org_id, printable(name)),
     )
+    if organization_id is not None:
+        connection.execute(
+            "INSERT INTO sync.source_accounts (org_id, adapter, number) VALUES (%s, %s, %s)"
+            " ON CONFLICT (org_id, adapter) DO UPDATE SET number = excluded.number",
+            (org_id, adapter, organization_id),
+        )
     expires_at = credentials.expires_at if isinstance(credentials, OAuthToken) else None
     connection.execute(
         "INSERT INTO sync.source_connections (org_id, adapter, kind, api_url, token_expires_at)"

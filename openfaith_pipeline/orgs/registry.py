@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, LiteralString
 
 from psycopg import Connection
-from psycopg.rows import class_row, scalar_row, tuple_row
+from psycopg.rows import class_row, scalar_row
 
 from openfaith_pipeline.errors import UnknownOrg
 from openfaith_pipeline.orgs.org_ids import new_org_id
@@ -32,9 +32,10 @@ SELECT state, reason, kind, updated_at FROM sync.source_connections WHERE org_id
 """
 _CHURCH_LOCK: Final = 0x0FA18
 _ORG_OF_CHURCH: Final = """
-SELECT orgs.org_id FROM sync.orgs
+SELECT orgs.org_id FROM sync.orgs JOIN sync.source_accounts AS account USING (org_id)
   LEFT JOIN sync.source_connections AS link ON link.org_id = orgs.org_id AND link.adapter = %(adapter)s
- WHERE organization_id = %(number)s AND (removed_at IS NOT NULL OR api_url IS NOT DISTINCT FROM %(api_url)s)
+ WHERE account.adapter = %(adapter)s AND account.number = %(number)s
+   AND (removed_at IS NOT NULL OR api_url IS NOT DISTINCT FROM %(api_url)s)
  ORDER BY removed_at NULLS FIRST, orgs.created_at LIMIT 1
 """
 
@@ -94,9 +95,9 @@ def resume_org(connection: Connection[Any], org_id: str) -> None:
     _change(connection, org_id, statement)
 
 
-def lock_church(connection: Connection[Any], organization_id: str) -> None:
-    """Lock this church until the caller commits, so that connecting it twice at once creates one org."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_CHURCH_LOCK, organization_id))
+def lock_church(connection: Connection[Any], organization_id: str, adapter: str) -> None:
+    """Lock this church of a source until the caller commits, so that connecting it twice at once creates one org."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_CHURCH_LOCK, f"{adapter} {organization_id}"))
 
 
 def org_of_church(connection: Connection[Any], organization_id: str, api_url: str | None, adapter: str) -> str | None:
@@ -117,17 +118,20 @@ def remove_org(connection: Connection[Any], org_id: str) -> None:
     connection.execute("DELETE FROM sync.source_webhooks WHERE org_id = %s", (org_id,))
 
 
-def number_of(connection: Connection[Any], org_id: str) -> str | None:
-    """Planning Center's own id of the church, None if unknown."""
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        row = cursor.execute("SELECT organization_id FROM sync.orgs WHERE org_id = %s", (org_id,)).fetchone()
-    return row[0] if row else None
+def number_of(connection: Connection[Any], org_id: str, adapter: str) -> str | None:
+    """The source's own id of the church, None if unknown."""
+    statement = "SELECT number FROM sync.source_accounts WHERE org_id = %s AND adapter = %s"
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(statement, (org_id, adapter)).fetchone()
 
 
-def record_number(connection: Connection[Any], org_id: str, number: str) -> None:
-    """Record Planning Center's id of the church, unless one is already known."""
-    statement = "UPDATE sync.orgs SET organization_id = %s WHERE org_id = %s AND organization_id IS NULL"
-    connection.execute(statement, (number, org_id))
+def record_number(connection: Connection[Any], org_id: str, number: str, adapter: str) -> None:
+    """Record the source's id of the church, unless one is already known."""
+    statement = (
+        "INSERT INTO sync.source_accounts (org_id, adapter, number) VALUES (%s, %s, %s)"
+        " ON CONFLICT (org_id, adapter) DO NOTHING"
+    )
+    connection.execute(statement, (org_id, adapter, number))
 
 
 def _change(connection: Connection[Any], org_id: str, statement: LiteralString) -> None:

@@ -1,11 +1,11 @@
 """Orgs with webhook subscriptions: cached, with one query for all callers that look up an unknown one."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.webhooks.secrets import removed_orgs, subscribed_orgs
+from openfaith_pipeline.webhooks.secrets import Accounts, removed_orgs, subscribed_orgs
 
 PAUSE_SECONDS: Final = 0.2
 """Minimum time between queries, so that many unknown orgs cause few of them."""
@@ -17,8 +17,8 @@ class Subscribers:
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
-        self._orgs: Mapping[str, str | None] = {}
-        self._removed: Mapping[str, str | None] = {}
+        self._orgs: Accounts = {}
+        self._removed: Accounts = {}
         self._began_at = float("-inf")
         """Start of the query that found them."""
         self._looking: asyncio.Task[None] | None = None
@@ -29,23 +29,23 @@ class Subscribers:
             await self._look_after(self._clock())
         return org_id in self._orgs
 
-    async def orgs_of(self, account: str) -> list[str]:
-        """The ids of the orgs, usually one, with this account at their source. Raises DatabaseUnavailable."""
-        found = self._named(account)
+    async def orgs_of(self, adapter: str, account: str) -> list[str]:
+        """The ids of the orgs, usually one, with this account at the source. Raises DatabaseUnavailable."""
+        found = self._named(adapter, account)
         if not found:
             await self._look_after(self._clock())
-            found = self._named(account)
+            found = self._named(adapter, account)
         return found
 
-    async def is_removed(self, org_id: str | None, account: str | None) -> bool:
+    async def is_removed(self, adapter: str, org_id: str | None, account: str | None) -> bool:
         """Whether this is a removed org, or a church all of whose orgs were removed. Raises DatabaseUnavailable."""
         await self._look_after(self._clock())
         if org_id is not None:
             return org_id in self._removed
-        return account is not None and account in self._removed.values()
+        return any((adapter, account) in accounts for accounts in self._removed.values())
 
-    def _named(self, account: str) -> list[str]:
-        return sorted(org_id for org_id, number in self._orgs.items() if number == account)
+    def _named(self, adapter: str, account: str) -> list[str]:
+        return sorted(org_id for org_id, accounts in self._orgs.items() if (adapter, account) in accounts)
 
     async def _look_after(self, moment: float) -> None:
         """Return once a query has ended that began no earlier than `moment`."""
@@ -61,6 +61,6 @@ class Subscribers:
         self._orgs, self._removed = await asyncio.to_thread(self._read)
         self._began_at = began_at
 
-    def _read(self) -> tuple[Mapping[str, str | None], Mapping[str, str | None]]:
+    def _read(self) -> tuple[Accounts, Accounts]:
         with self._database.connect() as connection:
             return subscribed_orgs(connection), removed_orgs(connection)

@@ -70,7 +70,7 @@ class Receiver:
         if not event or not DIALECTS[source.adapter].is_signature(signature):
             return _refusal(401, "Unsigned", f"a delivery carries {named.event} and {named.signature}")
         if org_id is not None and not await self.keyring.is_subscribed(source.adapter, org_id, event):
-            return await self._not_ours(org_id=org_id)
+            return await self._not_ours(source.adapter, org_id=org_id)
         caller = (org_id, _network_of(request))
         body = await self._body_of(request, caller)
         turns = self.large_turns if len(body) > LARGE_BYTES else self.turns
@@ -104,17 +104,17 @@ class Receiver:
                 return JSONResponse({"received": len(deliveries)})
         if org_ids:
             return _refusal(401, "WrongSignature", "the signature does not match the subscription's secret")
-        return await self._not_ours(account=dialect.account_in(body))
+        return await self._not_ours(adapter, account=dialect.account_in(body))
 
-    async def _not_ours(self, *, org_id: str | None = None, account: str | None = None) -> JSONResponse:
-        if await self.keyring.subscribers.is_removed(org_id, account):
+    async def _not_ours(self, adapter: str, *, org_id: str | None = None, account: str | None = None) -> JSONResponse:
+        if await self.keyring.subscribers.is_removed(adapter, org_id, account):
             return _refusal(410, "OrgRemoved", "this church was removed here and no longer receives deliveries")
         return _refusal(404, "UnknownSubscription", "there is no subscription to this event here")
 
     async def _orgs_named_in(self, adapter: str, body: bytes, event: str) -> list[str]:
         """The orgs whose secrets to try on a delivery without an org in its URL."""
         account = await _read(body, DIALECTS[adapter].account_in)
-        named = await self.keyring.subscribers.orgs_of(account) if account else []
+        named = await self.keyring.subscribers.orgs_of(adapter, account) if account else []
         return [org_id for org_id in named if await self.keyring.is_subscribed(adapter, org_id, event)]
 
 

@@ -6,7 +6,7 @@ A secret is encrypted together with its org and subscription, so that it cannot 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
@@ -14,11 +14,16 @@ from psycopg.rows import tuple_row
 from openfaith_pipeline.connections.cipher import Cipher
 from openfaith_pipeline.errors import ConfigurationError
 
+_SUBSCRIBED_ORGS: Final = """
+SELECT org_id, adapter, number FROM sync.orgs LEFT JOIN sync.source_accounts USING (org_id)
+ WHERE removed_at IS NULL
+   AND EXISTS (SELECT FROM sync.source_webhook_subscriptions AS kept WHERE kept.org_id = orgs.org_id)
+"""
 _REMOVED_ORGS: Final = """
-SELECT org_id, CASE WHEN NOT EXISTS (SELECT FROM sync.orgs AS other
-                      WHERE other.organization_id = orgs.organization_id AND other.removed_at IS NULL)
-               THEN organization_id END
-  FROM sync.orgs WHERE removed_at IS NOT NULL
+SELECT org_id, adapter, CASE WHEN NOT EXISTS (SELECT FROM sync.source_accounts AS other
+                               JOIN sync.orgs AS theirs ON theirs.org_id = other.org_id AND theirs.removed_at IS NULL
+                               WHERE other.adapter = account.adapter AND other.number = account.number) THEN number END
+  FROM sync.orgs LEFT JOIN sync.source_accounts AS account USING (org_id) WHERE removed_at IS NOT NULL
 """
 
 
@@ -78,21 +83,26 @@ def secret_of(
         return None  # useless here; Planning Center has it, or issues another
 
 
-def subscribed_orgs(connection: Connection[Any]) -> Mapping[str, str | None]:
-    """Live orgs with subscriptions at any source, each with Planning Center's id of the church."""
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        return dict(
-            cursor.execute(
-                "SELECT org_id, organization_id FROM sync.orgs WHERE removed_at IS NULL"
-                " AND EXISTS (SELECT FROM sync.source_webhook_subscriptions AS kept WHERE kept.org_id = orgs.org_id)"
-            ).fetchall()
-        )
+Accounts = Mapping[str, frozenset[tuple[str, str]]]
+"""Orgs, each with its accounts: the adapter and the source's own id of the church."""
 
 
-def removed_orgs(connection: Connection[Any]) -> Mapping[str, str | None]:
-    """Removed orgs, each with Planning Center's id of the church, if that has no other org here."""
+def subscribed_orgs(connection: Connection[Any]) -> Accounts:
+    """Live orgs with subscriptions at any source."""
+    return _by_org(connection, _SUBSCRIBED_ORGS)
+
+
+def removed_orgs(connection: Connection[Any]) -> Accounts:
+    """Removed orgs, without the accounts that have another org here."""
+    return _by_org(connection, _REMOVED_ORGS)
+
+
+def _by_org(connection: Connection[Any], statement: LiteralString) -> Accounts:
+    found: dict[str, set[tuple[str, str]]] = {}
     with connection.cursor(row_factory=tuple_row) as cursor:
-        return dict(cursor.execute(_REMOVED_ORGS).fetchall())
+        for org_id, adapter, number in cursor.execute(statement).fetchall():
+            found.setdefault(org_id, set()).update([(adapter, number)] if number else [])
+    return {org_id: frozenset(accounts) for org_id, accounts in found.items()}
 
 
 def secrets_of(

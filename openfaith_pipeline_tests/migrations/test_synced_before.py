@@ -131,7 +131,9 @@ def test_turns_webhooks_and_alerts_of_before_are_the_first_sources(database: Dat
     org_id = "org_01jd0000000000000000000000"
     taken_back(database, ONE_TURN)
     with database.connect() as connection:
-        connection.execute("INSERT INTO sync.orgs (org_id, name) VALUES (%s, 'A Church')", (org_id,))
+        connection.execute(
+            "INSERT INTO sync.orgs (org_id, name, organization_id) VALUES (%s, 'A Church', '7')", (org_id,)
+        )
         for statement in OF_THE_ORG.values():
             connection.execute(statement, (org_id,))
         for kind, incident in (("connection_dead", ""), ("run_failed", "reconcile sweep"), ("run_failed", "pco_sync")):
@@ -148,6 +150,7 @@ def test_turns_webhooks_and_alerts_of_before_are_the_first_sources(database: Dat
     with database.connect() as connection:
         for table, row in before.items():
             assert row_of(connection, whole[table]) == {**row, "adapter": "pco"}
+        assert row_of(connection, "source_accounts") == {"org_id": org_id, "adapter": "pco", "number": "7"}
         incidents = connection.execute("SELECT incident FROM sync.alerts ORDER BY id").fetchall()
         assert incidents == [("pco",), ("pco reconcile sweep",), ("pco_sync",)]
         for table, statement in OF_THE_ORG.items():

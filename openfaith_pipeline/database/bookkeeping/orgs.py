@@ -26,6 +26,7 @@ ORGS: Final = Table(
     METADATA,
     Column("org_id", Text, primary_key=True),
     Column("name", Text, nullable=False),
+    # Equal to the first source's number in source_accounts, by triggers, for the version before.
     Column("organization_id", Text, comment="Planning Center's own id of the church"),
     moment_of_insert("created_at"),
     moment("paused_at"),
@@ -59,6 +60,15 @@ CONNECTIONS: Final = Table(
     one_of("state", "connected", "degraded", "needs_reconnect"),
     postgresql_partition_by="LIST (adapter)",
 )
+
+ACCOUNTS: Final = Table(
+    "source_accounts",
+    METADATA,
+    Column("org_id", Text, ForeignKey(ORGS.c.org_id, ondelete="CASCADE"), primary_key=True),
+    Column("adapter", Text, primary_key=True, comment="the source that it is of"),
+    Column("number", Text, nullable=False, comment="the source's own id of the church"),
+)
+Index("source_accounts_number_idx", ACCOUNTS.c.adapter, ACCOUNTS.c.number)
 
 OAUTH_JOURNEYS: Final = Table(
     "oauth_journeys",

@@ -13,9 +13,19 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, UnknownOrg, UsageError
 from openfaith_pipeline.network.credentials import Credentials, OAuthToken, PersonalAccessToken
 from openfaith_pipeline.orgs.org_ids import new_org_id
-from openfaith_pipeline.orgs.registry import get_org, list_orgs, pause_org, remove_org, resume_org
+from openfaith_pipeline.orgs.registry import (
+    get_org,
+    list_orgs,
+    number_of,
+    org_of_church,
+    pause_org,
+    record_number,
+    remove_org,
+    resume_org,
+)
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
+from openfaith_pipeline.webhooks.secrets import removed_orgs
 from openfaith_pipeline_tests.tenants import connection_of
 
 TOKEN = PersonalAccessToken("app-1", SecretStr("planted-secret"))
@@ -139,6 +149,26 @@ def test_an_org_has_a_connection_and_a_budget_for_each_adapter(
         assert connection.execute("SELECT count(*) FROM sync.source_connections").fetchone() == (0,)
 
 
+def test_each_source_numbers_churches_for_itself(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SOURCES, "other", replace(DEFAULT_SOURCE, adapter="other"))  # type: ignore[arg-type]
+    cipher, first, second = cipher_from(database.settings), new_org_id(), new_org_id()
+    with database.connect() as connection:
+        for org_id, adapter in ((first, "pco"), (second, "other")):
+            add_org(connection, cipher, org_id, "A Church", TOKEN, organization_id="7", adapter=adapter)
+        assert [org_of_church(connection, "7", None, adapter) for adapter in ("pco", "other")] == [first, second]
+
+        assert number_of(connection, first, "other") is None
+        for number in ("8", "9"):
+            record_number(connection, first, number, "other")
+        assert [number_of(connection, first, adapter) for adapter in ("pco", "other")] == ["7", "8"]
+
+        remove_org(connection, first)
+        assert org_of_church(connection, "7", None, "pco") == first, "it comes back"
+        assert removed_orgs(connection) == {first: {("pco", "7"), ("other", "8")}}
+        add_org(connection, cipher, second, "A Church", TOKEN, organization_id="8", adapter="other")
+        assert removed_orgs(connection) == {first: {("pco", "7")}}, "the other is a live church's"
+
+
 def test_the_version_before_goes_on_writing_by_the_org_alone(database: Database) -> None:
     """It knows `sync.connections` and `sync.rate_budgets`, with one row for each org."""
     org_id = new_org_id()
@@ -160,3 +190,18 @@ def test_the_version_before_goes_on_writing_by_the_org_alone(database: Database)
         assert api_url_of(connection, org_id, adapter="pco") == "http://localhost:2"
         kept = connection.execute("SELECT adapter, version FROM sync.source_rate_budgets").fetchall()
         assert kept == [(DEFAULT_SOURCE.adapter, 2)]
+
+
+def test_the_version_before_goes_on_with_the_churchs_number(database: Database) -> None:
+    """It knows `sync.orgs.organization_id` only."""
+    theirs, ours = new_org_id(), new_org_id()
+    with database.connect() as connection:
+        for org_id in (theirs, ours):
+            connection.execute("INSERT INTO sync.orgs (org_id, name) VALUES (%s, 'A Church')", (org_id,))
+        for number in ("7", "8"):
+            connection.execute("UPDATE sync.orgs SET organization_id = %s WHERE org_id = %s", (number, theirs))
+            assert number_of(connection, theirs, "pco") == number
+        record_number(connection, ours, "9", "pco")
+        record_number(connection, ours, "10", "other")
+        numbers = dict(connection.execute("SELECT org_id, organization_id FROM sync.orgs").fetchall())
+        assert numbers == {theirs: "8", ours: "9"}

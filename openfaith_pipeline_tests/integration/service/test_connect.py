@@ -15,7 +15,7 @@ from openfaith_pipeline.connections.client import connect_client
 from openfaith_pipeline.connections.invitations import make_invitation
 from openfaith_pipeline.connections.registry import add_org, set_connection_state
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.orgs.registry import Org, list_orgs, new_org_id, number_of, remove_org
+from openfaith_pipeline.orgs.registry import Org, list_orgs, new_org_id, number_of, record_number, remove_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.service.app import create_app
@@ -97,6 +97,18 @@ def test_a_church_that_is_known_is_connected_again_and_not_doubled(browser: Test
     assert [org.org_id for org in _orgs(database)] == [org.org_id]
 
 
+def test_a_church_with_the_number_of_another_sources_church_is_a_new_one(
+    browser: TestClient, database: Database
+) -> None:
+    others = new_org_id()
+    with database.connect() as connection:
+        connection.execute("INSERT INTO sync.orgs (org_id, name) VALUES (%s, 'Another')", (others,))
+        record_number(connection, others, str(FIRST.organization_id), "other")
+    browser.get(_leave(browser))
+    assert [org.name for org in _orgs(database) if org.org_id != others] == [FIRST.name]
+    assert _number(database, others) is None
+
+
 def test_one_connected_by_token_changes_over_and_another_church_cannot_take_its_place(
     browser: TestClient, database: Database, simulator: SimulatorClient
 ) -> None:
@@ -133,7 +145,7 @@ def _known_only_by_token(database: Database, simulator: SimulatorClient, *, work
 
 def _number(database: Database, org_id: str) -> str | None:
     with database.connect() as connection:
-        return number_of(connection, org_id)
+        return number_of(connection, org_id, "pco")
 
 
 def test_a_stranger_does_not_get_an_org_whose_number_its_token_tells(

@@ -85,6 +85,10 @@ def test_the_church_named_in_the_body_says_whose_secret_is_tried(subscribed: Dat
     assert deliver(subscribed, body, f"secret of {OTHER}", path="/api/webhooks/pco")[0] == 200
     assert [row["org_id"] for row in kept(subscribed)] == [OTHER]
     assert deliver(subscribed, envelope(EVENT, PAYLOAD, organization_id="0"), path="/api/webhooks/pco")[0] == 404
+    with subscribed.connect() as connection:
+        connection.execute("INSERT INTO sync.source_accounts VALUES (%s, 'another', '5')", (OTHER,))
+    of_another_source = envelope(EVENT, PAYLOAD, organization_id="5")
+    assert deliver(subscribed, of_another_source, f"secret of {OTHER}", path="/api/webhooks/pco")[0] == 404
 
 
 def test_what_is_forged_or_unknown_is_refused_and_leaves_nothing(subscribed: Database) -> None:
