@@ -40,6 +40,7 @@ __all__ = [
     "reader_of",
     "source_of",
     "streams_of",
+    "streams_of_source",
 ]
 
 DEFAULT_SOURCE: Final[Source] = PLANNING_CENTER
@@ -91,18 +92,23 @@ def streams_of(product: Product) -> tuple[Stream, ...]:
     return tuple(stream for stream in STREAMS.values() if stream.product is product)
 
 
+def streams_of_source(adapter: str) -> tuple[Stream, ...]:
+    """The streams of one source, in declaration order."""
+    return tuple(stream for stream in STREAMS.values() if stream.adapter == adapter)
+
+
 def names_of_source(adapter: str) -> list[str]:
     """Names of the source's streams, by which its part of an org's states is known.
 
     Statements that look at many orgs compare them with COLLATE "C": an index search for each name costs more than it
     finds.
     """
-    return [stream.name for stream in STREAMS.values() if stream.product.source.adapter == adapter]
+    return [stream.name for stream in streams_of_source(adapter)]
 
 
 def source_of(streams: Iterable[Stream]) -> Source:
     """The one source that these streams are read from, the default one if there are none; ValueError for several."""
-    found = {stream.product.source.adapter for stream in streams} or {DEFAULT_SOURCE.adapter}
+    found = {stream.adapter for stream in streams} or {DEFAULT_SOURCE.adapter}
     if len(found) > 1:
         raise ValueError(f"streams of several sources: {', '.join(sorted(found))}")
     return SOURCES[found.pop()]
@@ -110,7 +116,7 @@ def source_of(streams: Iterable[Stream]) -> Source:
 
 def reader_of(stream: Stream) -> Reader:
     """How the stream is read."""
-    return READERS[stream.product.source.adapter]
+    return READERS[stream.adapter]
 
 
 def carried_names(stream: Stream, catalog: Mapping[str, Stream] | None = None) -> frozenset[str]:

@@ -34,7 +34,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import outages_told
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.network.rate_ledger import Priority
-from openfaith_pipeline.sources import READERS, STREAMS, source_of
+from openfaith_pipeline.sources import READERS, STREAMS, source_of, streams_of_source
 
 CONNECTIONS: Final = 4
 
@@ -93,7 +93,7 @@ async def _verify(
         client_factory(database, org_id, adapter) as client,
         database.pool(size=CONNECTIONS, row_factory=dict_row) as pool,
     ):
-        verifying = _Verifying(pool, report, extent, watching)
+        verifying = _Verifying(pool, adapter, report, extent, watching)
         await verifying.run(READERS[adapter].open_doors(client))
         report.requests = client.requests
     if extent.with_canonical:
@@ -105,6 +105,7 @@ async def _verify(
 @dataclass(frozen=True)
 class _Verifying:
     pool: AsyncConnectionPool[Any]
+    adapter: str
     report: Verification
     extent: Extent
     watching: Watching
@@ -136,7 +137,7 @@ class _Verifying:
     async def _choose(self) -> tuple[Mapping[str, StreamState], list[Stream]]:
         async with self.pool.connection() as connection:
             states = await read_states(connection, self.report.org_id)
-            wanted = STREAMS.values() if self.extent.streams is None else self.extent.streams
+            wanted = streams_of_source(self.adapter) if self.extent.streams is None else self.extent.streams
             for stream in wanted:
                 # Rows are compared even if the record of their reading was lost.
                 if stream.name not in states and await live_count(connection, self.report.org_id, stream):

@@ -148,7 +148,7 @@ def _metadata(edge: Edge) -> str:
 
 
 def _items(each: Field | Answers) -> str:
-    adapter = each.stream.product.source.adapter
+    adapter = each.stream.adapter
     if isinstance(each, Answers):
         return f"`{adapter}_<{each.slug}>`: {described(each.value)}"
     return "; ".join(f"`{adapter}_{name}`: {described(rule)}" for name, rule in each.values.items())

@@ -82,7 +82,7 @@ class Folder:
 
     @property
     def _own_type(self) -> str:
-        return f"{self.stream.product.source.adapter}_{self.stream.vertex}"
+        return f"{self.stream.adapter}_{self.stream.vertex}"
 
     @cached_property
     def entity(self) -> Entity:

@@ -126,7 +126,7 @@ def _of_relationship(stream: "Stream", relationship: str) -> list[tuple[str, Wor
 
 
 def _in_table(stream: "Stream", target: str | None) -> str:
-    return f", in {stream.product.source.adapter}_{target}" if target else ""
+    return f", in {stream.adapter}_{target}" if target else ""
 
 
 def _of_ours(stream: "Stream") -> tuple[Mapping[str, Words], Mapping[str, Words]]:

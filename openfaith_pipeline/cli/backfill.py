@@ -19,7 +19,7 @@ from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.inbox.requests import Request, get_request, resume_request
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE, STREAMS
+from openfaith_pipeline.sources import DEFAULT_SOURCE, streams_of_source
 from openfaith_pipeline.sync.results import SyncMode
 
 _LOOK_SECONDS: Final = 1.0
@@ -95,7 +95,8 @@ def _ask(
     database: Database, org_ids: Sequence[str], streams: Collection[Stream], mode: SyncMode, name: str
 ) -> list[Request]:
     """One request for each org; for a known backfill, its existing requests, with failed ones waiting again."""
-    names = None if len(streams) == len(STREAMS) else [stream.name for stream in streams]
+    is_everything = len(streams) == len(streams_of_source(DEFAULT_SOURCE.adapter))
+    names = None if is_everything else [stream.name for stream in streams]
     with database.connect() as connection:
         ids = [
             request_sync(

@@ -15,7 +15,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UnknownStream, UsageError
 from openfaith_pipeline.orgs.naming import find_org
 from openfaith_pipeline.orgs.registry import Org, list_orgs
-from openfaith_pipeline.sources import DEFAULT_SOURCE, PRODUCTS, STREAMS
+from openfaith_pipeline.sources import DEFAULT_SOURCE, PRODUCTS, STREAMS, streams_of_source
 from openfaith_pipeline.sync.stream_selection import streams_between_polls, streams_due_for_reconcile
 
 
@@ -51,14 +51,16 @@ StreamNames = Annotated[
 
 
 def choose_streams(products: Collection[Product], names: Collection[str]) -> tuple[Stream, ...]:
-    """The streams of these products and of these names, all if neither is given; UnknownStream for one not there."""
+    """The streams of these products and of these names; the default source's if neither is given.
+
+    Raises UnknownStream for one not there.
+    """
     for name in names:
         if name not in STREAMS:
             raise UnknownStream(f"there is no stream {name!r}; {_hint(name)}")
-    everything = not products and not names
-    return tuple(
-        stream for stream in STREAMS.values() if everything or stream.product in products or stream.name in names
-    )
+    if not products and not names:
+        return streams_of_source(DEFAULT_SOURCE.adapter)
+    return tuple(stream for stream in STREAMS.values() if stream.product in products or stream.name in names)
 
 
 def _hint(name: str) -> str:
@@ -102,5 +104,6 @@ def choose_by_time(database: Database, orgs: Sequence[Org], period: timedelta | 
                 names = set(streams_due_for_reconcile(connection, org.org_id, period, now, DEFAULT_SOURCE.adapter))
             else:
                 names = streams_between_polls(connection, org.org_id, now)
-            choices[org.org_id] = [stream for stream in STREAMS.values() if stream.name in names]
+            own = streams_of_source(DEFAULT_SOURCE.adapter)
+            choices[org.org_id] = [stream for stream in own if stream.name in names]
     return choices

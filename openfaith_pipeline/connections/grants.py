@@ -29,7 +29,7 @@ def read_now(connection: Connection[Any], org_id: str, adapter: str) -> list[Str
         names = set(cursor.execute(_READ_NOW, (org_id, adapter)).fetchall())
     read: dict[Product, Stream] = {}
     for stream in STREAMS.values():
-        is_of_source = stream.product.source.adapter == adapter
+        is_of_source = stream.adapter == adapter
         if is_of_source and stream.name in names and not stream.placeholders and not stream.is_unconfirmed:
             read.setdefault(stream.product, stream)
     return list(read.values())

@@ -42,7 +42,7 @@ from openfaith_pipeline.load.sync_log import (
 )
 from openfaith_pipeline.orgs.registry import get_org, list_orgs
 from openfaith_pipeline.settings import load_settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE, STREAMS
+from openfaith_pipeline.sources import DEFAULT_SOURCE, streams_of_source
 from openfaith_pipeline.sync.results import Progress, StreamResult, SyncMode, stored_result
 
 _AT_LEAST: Final = {
@@ -55,7 +55,7 @@ _AT_LEAST: Final = {
 
 def sync_orgs(*org_ids: str, mode: SyncMode | str = SyncMode.INCREMENTAL) -> dict[str, OrgReport]:
     """Sync everything of these orgs, in this process; returns the reports by org."""
-    order = SyncOrder(org_ids, tuple(STREAMS.values()), SyncMode(mode), trigger="python")
+    order = SyncOrder(org_ids, streams_of_source(DEFAULT_SOURCE.adapter), SyncMode(mode), trigger="python")
     with open_database(load_settings()) as database:
         return run_sync(database, order)
 

@@ -40,7 +40,7 @@ from openfaith_pipeline.inbox.lifecycle import (
 from openfaith_pipeline.inbox.requests import Request
 from openfaith_pipeline.load.sync_log import finish_sync
 from openfaith_pipeline.orgs.naming import names_of
-from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sources import streams_of_source
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.workflows.execution import outcome_of
 from openfaith_pipeline.workflows.registry import get_workflow
@@ -100,7 +100,8 @@ def run_request_of(request: Request, church: str) -> dg.RunRequest:
     if not _is_sync(request):
         return dg.RunRequest(run_key=_run_key(request), job_name=request.workflow, tags=tags)
     names = request.payload["streams"]
-    streams = [stream for stream in STREAMS.values() if names is None or stream.name in names]
+    own = streams_of_source(request.payload["adapter"])
+    streams = [stream for stream in own if names is None or stream.name in names]
     if not streams:
         raise UnknownStream(f"there are no streams {', '.join(names)}; `openfaith-pipeline catalog` lists the streams")
     return dg.RunRequest(

@@ -15,7 +15,7 @@ from psycopg.rows import tuple_row
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
-from openfaith_pipeline.sources import PERSONAL, STREAMS
+from openfaith_pipeline.sources import PERSONAL, streams_of_source
 
 UNNAMED: Final = " unnamed"
 """Suffix of the stream's name in the marks of records that stay, but have lost the person they named."""
@@ -184,12 +184,13 @@ def _without(stream: Stream, record: Record, gone: Sequence[str]) -> Record:
 
 
 def streams_of_type(stream: Stream, type_name: Any) -> tuple[str, ...]:
-    """The streams whose records a relationship of this stream may name by a type: of its product, or else of any."""
+    """The streams whose records a relationship of this stream may name by a type: of its product, or else source."""
     return _streams_of_type(stream, type_name) if isinstance(type_name, str) else ()
 
 
 @cache
 def _streams_of_type(stream: Stream, type_name: str) -> tuple[str, ...]:
-    found = [each for each in STREAMS.values() if type_name == each.type or type_name in each.aliases]
+    of_source = streams_of_source(stream.adapter)
+    found = [each for each in of_source if type_name == each.type or type_name in each.aliases]
     own = [each for each in found if each.product is stream.product]
     return tuple(each.name for each in own or found)

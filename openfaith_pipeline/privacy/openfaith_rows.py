@@ -60,7 +60,7 @@ def find_entities(cursor: Cursor[Any], records: PersonRecords, schema: str) -> P
         entity = CANONICAL.known.get(name)
         if entity is None or not ids:
             continue
-        adapter = STREAMS[name].product.source.adapter
+        adapter = STREAMS[name].adapter
         external = {entity.namespace + identifier for identifier in ids}
         links.setdefault((adapter, entity.tag), set()).update(external)
         by_table.setdefault(entity.table, set()).update(_entities(cursor, records.org_id, schema, entity, ids))
@@ -92,7 +92,7 @@ def _entities(cursor: Cursor[Any], org_id: str, schema: str, entity: Entity, ids
         statement,
         {
             "org_id": org_id,
-            "adapter": entity.stream.product.source.adapter,
+            "adapter": entity.stream.adapter,
             "tag": entity.tag,
             "external": [entity.namespace + identifier for identifier in ids],
             "links": f"{schema}.{CANONICAL_PREFIX}{_LINKS}",

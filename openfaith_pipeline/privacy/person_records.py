@@ -145,7 +145,7 @@ def _source_id(cursor: Cursor[Any], org_id: str, schema: str, entity_id: str) ->
         sql.SQL(
             'SELECT "externalId" FROM {} WHERE "orgId" = %s AND "entityId" = %s AND "entityType" = %s AND adapter = %s'
         ).format(sql.Identifier(schema, "openfaith_externalLinks")),
-        (org_id, entity_id, entity.tag, PERSONAL.person.product.source.adapter),
+        (org_id, entity_id, entity.tag, PERSONAL.person.adapter),
     ).fetchall()
     ids = [external.removeprefix(entity.namespace) for (external,) in found]
     survivors = survivors_of(_mergers(cursor, org_id))

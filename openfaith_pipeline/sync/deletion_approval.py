@@ -22,7 +22,7 @@ from openfaith_pipeline.load.sync_leases import lease_kept
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync, record_stream_sync
 from openfaith_pipeline.load.tombstones import mark_deleted
 from openfaith_pipeline.review.held_deletions import HeldDeletion, decide, get_held
-from openfaith_pipeline.sources import STREAMS, source_of
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.asking import Asking
 from openfaith_pipeline.sync.deletion_proof import find_under
 from openfaith_pipeline.transform import transform_org
@@ -58,7 +58,7 @@ async def approve_deletion(
         with database.connect() as recording:
             begin_sync(recording, SyncStart(sync_id, None, MODE, "approval", asked))
         stream = STREAMS[held.stream]
-        adapter = source_of([stream]).adapter
+        adapter = stream.adapter
         with _recorded(database, sync_id):
             async with client_factory(database, held.org_id, adapter) as client, pool.connection() as connection:
                 asking = Asking(partial(client.get, product=stream.product))

@@ -29,7 +29,7 @@ from openfaith_pipeline.load.sessions import ARRIVED, SyncRequest
 from openfaith_pipeline.load.sync_leases import lease_kept_by
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.network.rate_ledger import Priority
-from openfaith_pipeline.sources import reader_of, source_of
+from openfaith_pipeline.sources import reader_of
 from openfaith_pipeline.telemetry.spans import continuing, links_to, span
 from openfaith_pipeline.transform import SOURCES, transform_org
 from openfaith_pipeline.webhooks.deliveries import (
@@ -214,15 +214,28 @@ class _Batch:
         return set()
 
     async def _apply_asked(self, questions: Sequence[Question]) -> None:
-        """Fetch the records, publish them, and conclude their deliveries."""
-        asked = {delivery.id for question in questions for delivery in question.deliveries}
-        adapter = source_of(question.stream for question in questions).adapter
+        """Fetch the records, publish them, and conclude their deliveries; each source by itself."""
+        failure: OpenFaithError | None = None
+        for adapter in dict.fromkeys(question.stream.adapter for question in questions):
+            about = [question for question in questions if question.stream.adapter == adapter]
+            try:
+                await self._ask_source(adapter, about)
+            except OpenFaithError as error:
+                if is_outage(error):
+                    raise
+                failure = failure or error
+            else:
+                asked = {delivery.id for question in about for delivery in question.deliveries}
+                await self._conclude({id: "applied" for id in asked if id in self._open})
+        if failure:
+            raise failure  # after the other sources had their turn
+
+    async def _ask_source(self, adapter: str, questions: Sequence[Question]) -> None:
         async with self._client_factory(self._database, self._org_id, adapter) as client:
             for _ in range(_DEEPEST):
                 questions = await self._ask_round(client, questions)
                 if not questions:
                     break
-        await self._conclude({id: "applied" for id in asked if id in self._open})
 
     async def _ask_round(self, client: Client, questions: Sequence[Question]) -> list[Question]:
         """Fetch once and publish; returns the records to fetch next: relatives of those that are gone."""
@@ -287,7 +300,7 @@ class _Batch:
 
     def _request_sync(self, stream: Stream, mode: str, apart: timedelta) -> str:
         with self._database.connect() as connection:
-            names, adapter = [each.name for each in reader_of(stream).brought_with(stream)], source_of([stream]).adapter
+            names, adapter = [each.name for each in reader_of(stream).brought_with(stream)], stream.adapter
             earliest = apart_from_the_last(connection, self._org_id, stream.name, _TRIGGER, apart) if apart else None
             return request_sync(
                 connection,

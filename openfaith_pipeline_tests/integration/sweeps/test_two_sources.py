@@ -3,7 +3,9 @@
 The second source is made up here. It speaks as the simulator does, and its credentials are refused.
 """
 
-from collections.abc import Mapping
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -11,22 +13,26 @@ from typing import Any, Final
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import MetaData
 
 from openfaith_pipeline import sources
 from openfaith_pipeline.alerts.failing_sweeps import watch_turns
 from openfaith_pipeline.alerts.freshness import watch_freshness
 from openfaith_pipeline.alerts.incidents import list_alerts
+from openfaith_pipeline.catalog.events import Event, Incoming
 from openfaith_pipeline.catalog.stream import TEXT, Stream
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.oauth_tokens import due_tokens
 from openfaith_pipeline.connections.registry import add_org, set_connection_state
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.alignment import align_raw_tables
 from openfaith_pipeline.orgs import org_settings
 from openfaith_pipeline.orgs.delays import read_delays
 from openfaith_pipeline.orgs.health import read_health
 from openfaith_pipeline.orgs.standing import count_standings
 from openfaith_pipeline.orgs.turns import Kind, claim_turns, count_due, enroll_orgs, progress_of
 from openfaith_pipeline.planning_center import OAuthToken, PersonalAccessToken
+from openfaith_pipeline.planning_center.extract import single_record
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 from openfaith_pipeline.service.health import Readiness
@@ -34,9 +40,12 @@ from openfaith_pipeline.service.metrics.gauges import read_gauges
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sync import attempt
 from openfaith_pipeline.sync.sweep import SweepOrder
+from openfaith_pipeline.webhooks import record_events
+from openfaith_pipeline.webhooks.deliveries import keep_deliveries
 from openfaith_pipeline.webhooks.secrets import Subscription, forget_subscription, keep_subscription, secrets_of
 from openfaith_pipeline.webhooks.subscriptions import state_of, want_subscriptions
 from openfaith_pipeline_tests.integration.sweeps.conftest import make_due, swept
+from openfaith_pipeline_tests.integration.webhooks.application import apply_all
 from openfaith_pipeline_tests.tenants import connection_of
 
 DAY: Final = timedelta(days=1)
@@ -191,6 +200,50 @@ def test_gauges_count_each_source_by_itself(database: Database, church: str, org
     assert both("openfaith_connections", "connected") == [0, 1], "the other has never been synced"
     assert both("openfaith_connections", "not_connected") == [0, len(org_ids) - 1]
     assert (values["openfaith_planning_center_requests_total",], values["openfaith_flock_requests_total",]) == (5, 70)
+
+
+class _Dialect:
+    """Of the one event that this source has."""
+
+    def event_named(self, name: str) -> Event | None:
+        return Event(SHEEP, "updated") if name == SHORN else None
+
+
+SHORN: Final = "flock.sheep.shorn"
+
+
+def test_deliveries_of_a_source_that_refuses_do_not_keep_back_the_others(
+    database: Database, simulator: SimulatorClient, church: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (record_events, single_record):
+        monkeypatch.setattr(module, "STREAMS", sources.STREAMS)
+    monkeypatch.setitem(sources.DIALECTS, "flock", _Dialect())  # type: ignore[arg-type]
+    with database.connect() as connection:
+        align_raw_tables(connection, [SHEEP], MetaData())
+    [gone] = simulator.add(church, "people.people")
+    swept(database)
+    simulator.delete(church, "people.people", [gone])
+    events = {SHEEP.name: (SHORN, "Sheep"), "people.people": ("people.v2.events.person.destroyed", "Person")}
+    deliveries = [
+        Incoming(church, event, event, stream, str(gone), None, _document(type_, gone), is_doubtful=True)
+        for stream, (event, type_) in events.items()
+    ]
+    asyncio.run(_kept(database, deliveries))
+    apply_all(database)
+    statement = "SELECT stream, status, error FROM sync.webhook_deliveries ORDER BY stream"
+    with database.connect() as connection:
+        (sheep, waits, error), (people, settled, _) = connection.execute(statement).fetchall()
+    assert (people, settled) == ("people.people", "applied")
+    assert (sheep, waits, "refuse" in error.lower()) == (SHEEP.name, "pending", True)
+
+
+def _document(type_: str, identifier: int) -> bytes:
+    return json.dumps({"data": {"type": type_, "id": str(identifier), "attributes": {"wool": 3}}}).encode()
+
+
+async def _kept(database: Database, deliveries: Sequence[Incoming]) -> None:
+    async with database.pool(size=1) as pool, pool.connection() as connection:
+        await keep_deliveries(connection, deliveries)
 
 
 def test_a_token_is_due_at_whichever_source_it_is_of(database: Database, church: str) -> None:
