@@ -6,8 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.reclaiming import Reclaimed
 from openfaith_pipeline.privacy.erasing_anew import ErasedAnew
+from openfaith_pipeline.privacy.marks import Erasure
+from openfaith_pipeline.privacy.unreclaimed import erasure_of, finish_erasures
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the org's running syncs have ended.")]
 
@@ -30,6 +33,24 @@ def warn_of_unreclaimed(reclaimed: Reclaimed | None) -> None:
             f"the rows are gone, but bytes of theirs may stay in the files of {', '.join(left)} until Postgres uses the"
             " space again: these were too large, in use, or not ours to rewrite. When nobody uses them: VACUUM FULL"
         )
+
+
+def finished_before(database: Database, org_id: str, person_id: str | None = None) -> tuple[Erasure, Reclaimed] | None:
+    """Finish the org's erasures whose process was killed; returns that of this person, or of the whole org."""
+    finished = finish_erasures(database, org_id, terminal.say)
+    with database.connect() as connection:
+        earlier = erasure_of(connection, org_id, person_id) if finished else None
+    return (earlier, finished[earlier.erasure_id]) if earlier and earlier.erasure_id in finished else None
+
+
+def report_finished(erasure: Erasure, reclaimed: Reclaimed, *, as_json: bool) -> None:
+    """Show the certificate of an erasure that is finished only now."""
+    if as_json:
+        certificate = {name: getattr(erasure, name) for name in ("erasure_id", "org_id", "erased_by", "erased_at")}
+        terminal.print_json({**certificate, "counts": erasure.counts, "tables": describe_reclaimed(reclaimed)})
+    else:
+        print_counts(f"erased before: certificate {erasure.erasure_id}", erasure.counts)
+    warn_of_unreclaimed(reclaimed)
 
 
 def report_erased_again(erased: ErasedAnew, made_at: str) -> None:

@@ -10,7 +10,14 @@ from typing import Annotated
 import typer
 
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.erasure_report import Wait, describe_reclaimed, print_counts, warn_of_unreclaimed
+from openfaith_pipeline.cli.erasure_report import (
+    Wait,
+    describe_reclaimed,
+    finished_before,
+    print_counts,
+    report_finished,
+    warn_of_unreclaimed,
+)
 from openfaith_pipeline.cli.org_names import OrgName
 from openfaith_pipeline.cli.org_removal import complain_of, end_subscriptions
 from openfaith_pipeline.database import Database, open_database
@@ -22,6 +29,7 @@ from openfaith_pipeline.privacy.org_export import Format, export_org
 from openfaith_pipeline.privacy.waiting import once_free
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.sources import SOURCES
+from openfaith_pipeline.webhooks.subscriptions import state_of, want_subscriptions
 
 
 def erase(
@@ -35,7 +43,8 @@ def erase(
 
     It shows the counts and asks first; --yes answers. The webhook subscriptions at Planning Center are ended before.
     Also for a church that was removed (org remove), by its whole id. Only the certificate stays: when, who did
-    it, and how many rows.
+    it, and how many rows. If it is killed, run it again: until the rows are gone the church is as it was, but paused
+    and without subscriptions; afterwards, by its whole id, the tables that were not rewritten are.
 
     \b
     Examples:
@@ -46,6 +55,10 @@ def erase(
     Exit codes: 0 erased; 1 not confirmed, a sync of the org is running, or the database does not answer; 2 no such org.
     """
     with open_database(load_settings()) as database:
+        if not dry_run and _is_gone(database, org) and (finished := finished_before(database, org)):
+            _drop_partition(database)
+            report_finished(*finished, as_json=as_json)
+            return
         org_id, name, is_live = _found(database, org)
         if dry_run or not yes:
             foreseen = once_free(lambda: foresee_org_erasure(database, org_id), wait=wait, tell=terminal.say)
@@ -106,6 +119,11 @@ def export(
     terminal.report(f"wrote {terminal.number_of(sum(counts.values()), 'row')} to {path.resolve()}")
 
 
+def _is_gone(database: Database, org_id: str) -> bool:
+    with database.connect() as connection:
+        return not is_registered(connection, org_id)
+
+
 def _found(database: Database, name: str) -> tuple[str, str, bool]:
     """Id and name of the org, and whether it is still synced."""
     with database.connect() as connection:
@@ -117,17 +135,20 @@ def _found(database: Database, name: str) -> tuple[str, str, bool]:
 
 @contextmanager
 def _ended(database: Database, org_id: str) -> Iterator[None]:
-    """Pause the org, so that nothing new begins, and end its subscriptions; a busy org is resumed."""
+    """Pause the org, so that nothing new begins, and end its subscriptions; a busy org gets all back."""
     with database.connect() as connection:
         was_paused = get_org(connection, org_id).paused_at is not None
+        wanted = [adapter for adapter in SOURCES if state_of(connection, org_id, adapter).is_wanted]
         pause_org(connection, org_id)
     for adapter in SOURCES:
         complain_of(org_id, end_subscriptions(database, org_id, adapter))
     try:
         yield
     except StreamBusy:
-        if not was_paused:
-            with database.connect() as connection:
+        with database.connect() as connection:
+            for adapter in wanted:
+                want_subscriptions(connection, org_id, adapter, is_wanted=True)
+            if not was_paused:
                 resume_org(connection, org_id)
         raise
 

@@ -8,7 +8,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from openfaith_pipeline.cli import terminal
-from openfaith_pipeline.cli.erasure_report import Wait, describe_reclaimed, print_counts, warn_of_unreclaimed
+from openfaith_pipeline.cli.erasure_report import (
+    Wait,
+    describe_reclaimed,
+    finished_before,
+    print_counts,
+    report_finished,
+    warn_of_unreclaimed,
+)
 from openfaith_pipeline.cli.org_names import OrgName, org_id_of
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.errors import UsageError
@@ -46,7 +53,8 @@ def erase(
 
     It shows the counts and asks first; --yes answers. Records that only name the person stay without the name: a gift
     keeps its amount, a note its text. Syncs withhold the person from then on, until the erasure is lifted. Planning
-    Center itself is not changed.
+    Center itself is not changed. If it is killed, run it again: the rows are as before, or gone with their certificate,
+    and then the tables that were not rewritten are.
 
     \b
     Examples:
@@ -59,6 +67,9 @@ def erase(
     """
     with open_database(load_settings()) as database:
         org_id = _org_id(database, org)
+        if not dry_run and (finished := finished_before(database, org_id, person_id)):
+            report_finished(*finished, as_json=as_json)
+            return
         if dry_run or not yes:
             foreseen = once_free(
                 lambda: foresee_person_erasure(database, org_id, person_id), wait=wait, tell=terminal.say

@@ -55,11 +55,15 @@ _STATISTICS: Final = ("pg_catalog", "pg_statistic")
 
 @dataclass
 class Reclaimed:
-    """Tables that were rewritten, those that were only vacuumed (too large, or in use), and those refused."""
+    """Tables that were rewritten, those that were only vacuumed (too large, or in use), and those refused.
+
+    in_use: those that others held, to be tried again.
+    """
 
     rewritten: list[str] = field(default_factory=list)
     vacuumed: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    in_use: list[str] = field(default_factory=list)
 
     def note(self, name: str, *, is_rewritten: bool, is_vacuumed: bool) -> None:
         (self.rewritten if is_rewritten else self.vacuumed if is_vacuumed else self.refused).append(name)
@@ -97,7 +101,7 @@ def _wait_for_readers(connection: Connection[Any]) -> None:
 def _rewrite(connection: Connection[Any], table: tuple[str, str], size: int, done: Reclaimed) -> None:
     name = sql.Identifier(*table)
     is_small = size <= MOST_REWRITTEN_BYTES
-    is_rewritten = is_small and _run(connection, sql.SQL("VACUUM (FULL, ANALYZE) {}").format(name))
+    is_rewritten = is_small and _run(connection, sql.SQL("VACUUM (FULL, ANALYZE) {}").format(name), table, done)
     # To cut off empty pages at its end, VACUUM would wait five seconds for a table in use.
     in_place = sql.SQL("VACUUM (ANALYZE, TRUNCATE {}) {}").format(sql.Literal(not is_small), name)
     is_vacuumed = is_rewritten or _run(connection, in_place)
@@ -125,8 +129,16 @@ def _forget_samples(connection: Connection[Any], schema: str, name: str, done: R
             return
 
 
-def _run(connection: Connection[Any], statement: sql.Composed | sql.SQL) -> bool:
-    """Run the statement; returns whether the server did not refuse it or skip the table, which it only warns of."""
+def _run(
+    connection: Connection[Any],
+    statement: sql.Composed | sql.SQL,
+    table: tuple[str, str] | None = None,
+    done: Reclaimed | None = None,
+) -> bool:
+    """Run the statement; returns whether the server did not refuse it or skip the table, which it only warns of.
+
+    table: noted in `done` if others hold it.
+    """
     skipped: list[str] = []
 
     def note(diagnostic: psycopg.errors.Diagnostic) -> None:
@@ -137,6 +149,8 @@ def _run(connection: Connection[Any], statement: sql.Composed | sql.SQL) -> bool
         connection.execute(statement, prepare=False)
     except psycopg.errors.LockNotAvailable:
         connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_LATER_PATIENCE)))
+        if table and done:
+            done.in_use.append(".".join(table))
         return False
     except _REFUSALS:
         return False

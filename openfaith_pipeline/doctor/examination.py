@@ -16,7 +16,7 @@ from openfaith_pipeline.database.refusals import TROUBLE, unreadable_in_words
 from openfaith_pipeline.doctor import churches, records, webhooks
 from openfaith_pipeline.doctor.kinds import Area
 from openfaith_pipeline.doctor.report import Finding, Report, Unexamined, found, found_all
-from openfaith_pipeline.doctor.server import examine_schema, examine_server
+from openfaith_pipeline.doctor.server import examine_erasures, examine_schema, examine_server
 from openfaith_pipeline.errors import ConfigurationError, OpenFaithError
 from openfaith_pipeline.load.left_behind import syncs_left
 from openfaith_pipeline.orgs.registry import Org
@@ -55,6 +55,7 @@ class Examination:
             self.report.findings.append(found("schema_other", detail=str(error)))
         except TROUBLE as error:
             self.unexamined(Area.DATABASE, None, error)
+        self._look(Area.DATABASE, None, lambda: examine_erasures(connection))
 
     def of_churches(self, connection: Connection[Any], orgs: Sequence[Org]) -> None:
         """Examine the bookkeeping, then the subscriptions at the source, then the rows, which take the longest."""

@@ -153,6 +153,13 @@ _SERVER: Final = (
         "openfaith-pipeline db upgrade",
     ),
     Kind(
+        "erasures_unfinished",
+        Area.DATABASE,
+        Severity.WARNING,
+        "the rows are erased, but files of tables may still have bytes of them",
+        "the same person erase or org erase again; openfaith-pipeline dev, or dagster, also does it once a day",
+    ),
+    Kind(
         "extension_behind",
         Area.DATABASE,
         Severity.WARNING,

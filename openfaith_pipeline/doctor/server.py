@@ -12,6 +12,7 @@ from openfaith_pipeline.database.migration import is_current
 from openfaith_pipeline.database.session import ENCODING
 from openfaith_pipeline.database.view_alignment import OLDEST_POSTGRES
 from openfaith_pipeline.doctor.report import Finding, found, found_all
+from openfaith_pipeline.privacy.unreclaimed import unfinished_erasures
 from openfaith_pipeline.transform import links
 
 _EXTENSIONS: Final = """
@@ -46,6 +47,11 @@ def examine_server(connection: Connection[Any]) -> Iterator[Finding]:
     if version >= _COLLATIONS_FROM:
         for before, now in connection.execute(_COLLATION).fetchall():
             yield found("collation_changed", detail=f"made with {before}, now {now}")
+
+
+def examine_erasures(connection: Connection[Any]) -> Iterator[Finding]:
+    """Erasures whose tables are to be rewritten yet. Examples are certificates."""
+    yield from found_all("erasures_unfinished", None, [each for each, _, _ in unfinished_erasures(connection)])
 
 
 def examine_schema(database: Database, connection: Connection[Any]) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from openfaith_pipeline.database.beats import beating
 from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import LeaseLost, OpenFaithError, StreamBusy
 from openfaith_pipeline.load import look_back
+from openfaith_pipeline.orgs.erased import check_org_not_erased
 
 LEASE_TTL = timedelta(seconds=15)
 BEAT_SECONDS = LEASE_TTL.total_seconds() / 4
@@ -121,11 +122,12 @@ async def lock_streams(
     """Lock the streams, in a fixed order, until the transaction ends; returns their cursors, None for a full read.
 
     more: further streams to lock, even if another sync holds them. Raises StreamBusy when a live sync holds one of the
-    others.
+    others, and UnknownOrg if the org was erased.
     """
     concerned = sorted({*names, *more})
     await connection.execute(_ENTER, (org_id, concerned))
     cursor = await connection.execute(_LOCK, (org_id, concerned))
+    await check_org_not_erased(connection, org_id)
     states = {row["stream"]: row for row in await cursor.fetchall()}
     _refuse_held(org_id, {name: states[name]["holder"] for name in names})
     return {name: state["start"] for name, state in states.items()}

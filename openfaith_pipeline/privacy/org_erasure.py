@@ -8,13 +8,14 @@ from uuid import uuid4
 from psycopg import Connection, sql
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.dagster_removal import remove_partition
-from openfaith_pipeline.database.reclaiming import Reclaimed, reclaim
+from openfaith_pipeline.database.dagster_removal import ERASED, remove_partition
+from openfaith_pipeline.database.reclaiming import Reclaimed
 from openfaith_pipeline.database.table_names import STAGING_SCHEMA, staging_name, staging_table_name
 from openfaith_pipeline.errors import UnknownOrg
 from openfaith_pipeline.load.leases import hold_org
 from openfaith_pipeline.privacy.marks import add_counts, certify
 from openfaith_pipeline.privacy.org_tables import OrgTable, bookkeeping_tables, data_tables
+from openfaith_pipeline.privacy.unreclaimed import owe_rewriting, rewrite_owed
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.transform import take_turn
 
@@ -22,6 +23,17 @@ _KEPT: Final = "erasures"
 _LAST: Final = ("stream_syncs", "orgs")
 """Others refer to these."""
 
+# Those that read no stream, such as rebuilds, name their orgs only in their parameters.
+_SYNCS: Final = """
+SELECT DISTINCT sync_id FROM sync.stream_syncs WHERE org_id = %(org_id)s
+UNION SELECT sync_id FROM sync.syncs WHERE requested -> 'orgs' = jsonb_build_array(%(org_id)s::text)
+"""
+_UNNAME: Final = """
+UPDATE sync.syncs SET requested = replace(requested::text, %(org_id)s, %(erased)s)::jsonb,
+    error = replace(error, %(org_id)s, %(erased)s), idempotency_key = replace(idempotency_key, %(org_id)s, %(erased)s)
+WHERE strpos(requested::text, %(org_id)s) > 0 OR strpos(error, %(org_id)s) > 0
+    OR strpos(idempotency_key, %(org_id)s) > 0
+"""
 _UNUSED_SYNCS: Final = """
 DELETE FROM sync.syncs AS whole WHERE sync_id = ANY(%s)
     AND NOT EXISTS (SELECT FROM sync.stream_syncs AS done WHERE done.sync_id = whole.sync_id)
@@ -62,8 +74,10 @@ def erase_org(database: Database, org_id: str, by: str, tell: Callable[[str], No
     with database.connect(autocommit=True) as connection:
         with connection.transaction():
             certificate = _erase(connection, database.settings.canonical_schema, org_id, by, tell)
+            tables = tables_to_rewrite(certificate.counts)
+            owe_rewriting(connection, certificate.erasure_id, tables)
         tell("rewriting the tables, so that their files lose the values too")
-        reclaimed = reclaim(connection, tables_to_rewrite(certificate.counts))
+        reclaimed = rewrite_owed(connection, certificate.erasure_id, tables)
     return certificate._replace(reclaimed=reclaimed)
 
 
@@ -86,19 +100,17 @@ def remove_org(
     """Remove every row of the org but its certificates; returns counts by table. Raises as `erase_org`."""
     with connection.cursor() as cursor, hold_org(connection, org_id, STREAMS):
         take_turn(cursor, org_id)
-        syncs = [
-            sync_id
-            for (sync_id,) in cursor.execute(
-                "SELECT DISTINCT sync_id FROM sync.stream_syncs WHERE org_id = %s", (org_id,)
-            )
-        ]
+        asked = {"org_id": org_id, "erased": ERASED}
+        syncs = [sync_id for (sync_id,) in cursor.execute(_SYNCS, asked)]
+        [name] = cursor.execute("SELECT name FROM sync.orgs WHERE org_id = %s", (org_id,)).fetchone() or (None,)
         counts = {"staging": _remove_staged(connection, org_id)}
         for table in _in_order(data_tables(connection, schema), bookkeeping_tables(connection)):
             counts[table.full_name] = _remove(connection, table, org_id)
             if counts[table.full_name]:
                 tell(f"{table.full_name}: {counts[table.full_name]} rows")
         counts["sync.syncs"] = cursor.execute(_UNUSED_SYNCS, (syncs,)).rowcount
-        counts |= remove_partition(connection, org_id)
+        counts["sync.syncs"] += cursor.execute(_UNNAME, asked).rowcount
+        counts |= remove_partition(connection, org_id, name)
     return {table: number for table, number in counts.items() if number}
 
 

@@ -18,7 +18,7 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.database.dagster_previews import remove_from_previews
-from openfaith_pipeline.database.reclaiming import Reclaimed, reclaim
+from openfaith_pipeline.database.reclaiming import Reclaimed
 from openfaith_pipeline.database.table_names import STAGING_SCHEMA, staging_table_name
 from openfaith_pipeline.journal.tables import tables_of_stream
 from openfaith_pipeline.load.erased import erased_of
@@ -30,6 +30,7 @@ from openfaith_pipeline.privacy.marks import add_counts, certify, mark_records
 from openfaith_pipeline.privacy.openfaith_rows import PersonEntities, find_entities, remove_entities
 from openfaith_pipeline.privacy.person_records import PersonRecords, check_known, find_person, find_records
 from openfaith_pipeline.privacy.raw_rows import CLEARED, clear_references, remove_records
+from openfaith_pipeline.privacy.unreclaimed import owe_rewriting, rewrite_owed
 from openfaith_pipeline.sources import PERSONAL, STREAMS
 from openfaith_pipeline.transform import SOURCES, take_turn, transform_org
 
@@ -82,8 +83,10 @@ def erase_person(database: Database, org_id: str, name: str, by: str, tell: Tell
         with connection.transaction():
             schema = database.settings.canonical_schema
             certificate, records = _erase(connection, schema, org_id, name, by, tell)
+            tables = tables_to_rewrite(records, schema, certificate.counts)
+            owe_rewriting(connection, certificate.erasure_id, tables)
         tell("rewriting the tables, so that their files lose the values too")
-        reclaimed = reclaim(connection, tables_to_rewrite(records, schema, certificate.counts))
+        reclaimed = rewrite_owed(connection, certificate.erasure_id, tables)
     return Certificate(**{**vars(certificate), "reclaimed": reclaimed})
 
 

@@ -29,7 +29,7 @@ from openfaith_pipeline.processes.supervisor import GRACE_SECONDS
 from openfaith_pipeline.settings import load_settings
 from openfaith_pipeline.telemetry.process import Role, telemetry
 from openfaith_pipeline.webhooks.applier import apply_next
-from openfaith_pipeline.webhooks.subscriptions import beat, ensure_subscriptions, next_to_check
+from openfaith_pipeline.webhooks.subscriptions import beat, check_moved, ensure_subscriptions, next_to_check
 
 ORGS_AT_ONCE: Final = 3
 """So that an org whose Planning Center does not respond delays no other."""
@@ -91,9 +91,16 @@ async def _apply(database: Database, pool: AsyncConnectionPool[Any], holder: str
 
 
 async def _subscribe(database: Database) -> None:
-    """Maintain the subscriptions of one org after the other, each when its turn has come."""
+    """Maintain the subscriptions of one org after the other, each when its turn has come.
+
+    If our own address has changed since, each has its turn at once.
+    """
+    is_begun = False
     while database.settings.public_url and not is_canceled():
         try:
+            if not is_begun:
+                await asyncio.to_thread(_check_moved, database)
+                is_begun = True
             due = await asyncio.to_thread(_next_to_check, database)
             if due is None:
                 await asyncio.sleep(CHECK_SECONDS)
@@ -121,6 +128,12 @@ async def _end_left_over(database: Database) -> None:
 def _end_expired(database: Database) -> int:
     with database.connect() as connection:
         return end_expired(connection)
+
+
+def _check_moved(database: Database) -> None:
+    with database.connect() as connection:
+        if count := check_moved(connection, database.settings):
+            _log.info("webhook subscriptions of %s orgs lead to another address: they are made anew", count)
 
 
 def _next_to_check(database: Database) -> tuple[str, str] | None:

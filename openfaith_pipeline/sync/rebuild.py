@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import TROUBLE
-from openfaith_pipeline.errors import OpenFaithError, RebuildRefused
+from openfaith_pipeline.errors import OpenFaithError, RebuildRefused, UnknownOrg
 from openfaith_pipeline.load.leases import hold_org
 from openfaith_pipeline.load.sync_leases import lease_kept
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
@@ -71,9 +71,15 @@ def rebuild(
             with suppress(*TROUBLE):  # if Postgres is away, its lease runs out
                 finish_sync(connection, order.sync_id, f"{type(error).__name__}: the org under way is as it was before")
             raise
-        failed = [f"{each.org_id}: {each.error}" for each in done if each.error]
+        failed = [_recorded(each) for each in done if each.error]
         finish_sync(connection, order.sync_id, f"not rebuilt: {'; '.join(failed)}" if failed else None)
     return done
+
+
+def _recorded(failed: OrgRebuild) -> str:
+    """The reason as it is recorded: without the id of an org that was erased meanwhile."""
+    is_gone = isinstance(failed.failure, UnknownOrg)
+    return "an org that was erased meanwhile" if is_gone else f"{failed.org_id}: {failed.error}"
 
 
 def foresee_rebuild(

@@ -16,6 +16,7 @@ from psycopg.rows import tuple_row
 from openfaith_pipeline.canonical.model import Entity
 from openfaith_pipeline.canonical.relationships import Relationship
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.orgs.erased import check_not_erased
 from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.telemetry.spans import span
 from openfaith_pipeline.transform import changes, conflicts, edges, entity_relationships, links
@@ -125,10 +126,14 @@ def transform_org(
 
 
 def take_turn(cursor: psycopg.Cursor[Any], org_id: str) -> None:
-    """Be, until the transaction ends, the only one to write the org's canonical tables on the source's behalf."""
+    """Be, until the transaction ends, the only one to write the org's canonical tables on the source's behalf.
+
+    Raises UnknownOrg if the org was erased.
+    """
     cursor.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended('openfaith_pipeline.transform ' || %s::text, 0))", (org_id,)
     )
+    check_not_erased(cursor, org_id)
 
 
 def set_planner(workspace: Workspace) -> None:

@@ -101,6 +101,13 @@ UPDATE sync.source_webhooks AS due SET next_check_at = now() + %s WHERE (org_id,
 RETURNING due.org_id, due.adapter
 """
 
+_MOVED: Final = """
+UPDATE sync.source_webhooks AS due SET next_check_at = now() WHERE next_check_at > now() AND EXISTS (
+    SELECT FROM sync.source_webhook_subscriptions AS ours
+     WHERE (ours.org_id, ours.adapter) = (due.org_id, due.adapter) AND ours.url <> %s || %s || '/' || ours.org_id)
+  AND adapter = %s
+"""
+
 _CONCLUDE: Final = """
 INSERT INTO sync.source_webhooks AS had (org_id, adapter, ensured_at, next_check_at, problem)
 VALUES (%(org)s, %(adapter)s, CASE WHEN %(problem)s::text IS NULL THEN now() END, now() + %(wait)s, %(problem)s)
@@ -236,6 +243,19 @@ def next_to_check(connection: Connection[Any]) -> tuple[str, str] | None:
     connection.execute(_CHECKED, (list(SUBSCRIPTIONS),))
     with connection.cursor(row_factory=tuple_row) as cursor:
         return cursor.execute(_NEXT, (CHECK_AGAIN_IN,)).fetchone()
+
+
+def check_moved(connection: Connection[Any], settings: Settings) -> int:
+    """Make the check of each org due whose subscriptions lead to an address other than ours; returns their number.
+
+    The caller commits.
+    """
+    if settings.public_url is None:
+        return 0
+    here = settings.public_url.rstrip("/")
+    return sum(
+        connection.execute(_MOVED, (here, SOURCES[adapter].events_path, adapter)).rowcount for adapter in SUBSCRIPTIONS
+    )
 
 
 def _chosen_streams(connection: Connection[Any], org_id: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +17,34 @@ from psycopg.rows import dict_row
 from openfaith_pipeline.database import Database, reclaiming
 from openfaith_pipeline.database.backup import dumping
 from openfaith_pipeline.database.backup.dumping import write_backup
-from openfaith_pipeline.errors import OpenFaithError, StreamBusy, UsageError
+from openfaith_pipeline.database.server import RunningServer
+from openfaith_pipeline.errors import OpenFaithError, StreamBusy, UnknownOrg, UsageError
+from openfaith_pipeline.load import sessions
 from openfaith_pipeline.load.leases import holding
+from openfaith_pipeline.privacy.org_erasure import erase_org
 from openfaith_pipeline.privacy.person_erasure import Certificate, erase_person
+from openfaith_pipeline.privacy.unreclaimed import finish_erasures
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync import attempt, reading
+from openfaith_pipeline.sync.rebuild import OrgRebuild, RebuildOrder, rebuild
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.sync.rollback import OnConflict, RollbackOrder, roll_back
+from openfaith_pipeline.transform.workspace import UNWATCHED, Watching
 from openfaith_pipeline.webhooks import applier
 from openfaith_pipeline.webhooks.deliveries import claim
 from openfaith_pipeline_tests.integration.privacy.planting import (
     PLANTED,
     bring,
+    files_with,
     found_in_tables,
     plant,
     transform,
 )
 from openfaith_pipeline_tests.integration.sync.church import connect, sync
 from openfaith_pipeline_tests.rates import GENEROUS
+from openfaith_pipeline_tests.waiting import wait_until
 
 LEASES_END = "UPDATE sync.stream_states SET lease_expires_at = now() - interval '1 s' WHERE holder IS NOT NULL"
 PATIENCE_SECONDS = 60
@@ -50,8 +59,8 @@ def simulator() -> Iterator[SimulatorClient]:
 class Church:
     """A church whose planted person is synced once, and has changed since."""
 
-    def __init__(self, database: Database, simulator: SimulatorClient) -> None:
-        self.database, self.simulator = database, simulator
+    def __init__(self, database: Database, simulator: SimulatorClient, postgres: RunningServer) -> None:
+        self.database, self.simulator, self.postgres = database, simulator, postgres
         [self.org_id] = connect(database, simulator)
         planted = plant(simulator, self.org_id, PLANTED)
         self.person = planted["person"]
@@ -69,12 +78,14 @@ class Church:
             return cursor.fetchall() if cursor.description else []
 
     def found(self) -> list[str]:
-        return found_in_tables(self.database, self.org_id, PLANTED)
+        """Tables, and files of tables, with the person's values."""
+        found = found_in_tables(self.database, self.org_id, PLANTED)
+        return found + [f"file of {name}" for name in files_with(self.postgres, self.database, PLANTED)]
 
 
 @pytest.fixture
-def church(database: Database, simulator: SimulatorClient) -> Church:
-    return Church(database, simulator)
+def church(database: Database, simulator: SimulatorClient, postgres: RunningServer) -> Church:
+    return Church(database, simulator, postgres)
 
 
 class Halt:
@@ -208,6 +219,114 @@ def test_an_erasure_during_a_backup(church: Church, tmp_path: Path, monkeypatch:
         finally:
             goes_on.set()
         backing.result(PATIENCE_SECONDS)
-    assert church.found() == []
+    assert found_in_tables(church.database, church.org_id, PLANTED) == []
     assert certificate.reclaimed is not None
     assert certificate.reclaimed.vacuumed, "pg_dump holds every table, so that none can be rewritten"
+    assert [*finish_erasures(church.database)] == [certificate.erasure_id]
+    assert church.found() == []
+
+
+class Frozen:
+    """Stops a rebuild at a place, or an erasure at a message, until it is released."""
+
+    def __init__(self, place: str) -> None:
+        self.place, self.reached, self.released = place, threading.Event(), threading.Event()
+
+    def began(self, stage: str, steps: int) -> None: ...
+
+    def step(self, place: str) -> None:
+        if self.place in place and not self.reached.is_set():
+            self.reached.set()
+            assert self.released.wait(PATIENCE_SECONDS)
+
+
+def rebuilt(church: Church, watching: Watching = UNWATCHED) -> OrgRebuild:
+    [done] = rebuild(church.database, RebuildOrder([church.org_id]), watching=watching)
+    assert done.error is None
+    return done
+
+
+def damage(church: Church) -> None:
+    """Have the rebuild write the person's rows anew."""
+    bring(church.database, church.org_id)
+    for statement in ("DELETE FROM openfaith_people", "DELETE FROM openfaith_emails"):
+        church.run(statement)
+
+
+@pytest.mark.parametrize("place", ["people.people", "entityRelationships"])
+def test_an_erasure_during_a_rebuild(church: Church, place: str) -> None:
+    damage(church)
+    frozen = Frozen(place)
+    with ThreadPoolExecutor(2) as threads:
+        rebuilding = threads.submit(rebuilt, church, frozen)
+        assert frozen.reached.wait(PATIENCE_SECONDS), rebuilding.exception(1)
+        erasing = threads.submit(church.erase)
+        assert not erasing.done()
+        frozen.released.set()
+        assert rebuilding.result(PATIENCE_SECONDS).written
+        erasing.result(PATIENCE_SECONDS)
+    assert church.found() == []
+    assert rebuilt(church).written == 0
+    assert church.found() == []
+
+
+@pytest.mark.parametrize("place", ["records to erase", "the journal"])
+def test_a_rebuild_during_an_erasure(church: Church, place: str) -> None:
+    damage(church)
+    frozen = Frozen(place)
+    with ThreadPoolExecutor(2) as threads:
+        erasing = threads.submit(erase_person, church.database, church.org_id, church.person, "somebody", frozen.step)
+        assert frozen.reached.wait(PATIENCE_SECONDS), erasing.exception(1)
+        rebuilding = threads.submit(rebuilt, church)
+        frozen.released.set()
+        erasing.result(PATIENCE_SECONDS)
+        rebuilding.result(PATIENCE_SECONDS)
+    assert church.found() == []
+
+
+def test_a_rebuild_that_waits_for_the_erasure_of_its_org(church: Church) -> None:
+    frozen = Frozen("sync.journal")
+    with ThreadPoolExecutor(2) as threads:
+        erasing = threads.submit(erase_org, church.database, church.org_id, "somebody", frozen.step)
+        assert frozen.reached.wait(PATIENCE_SECONDS), erasing.exception(1)
+        rebuilding = threads.submit(rebuild, church.database, RebuildOrder([church.org_id]))
+        begun = "SELECT sync_id FROM sync.syncs WHERE mode = 'rebuild'"
+        wait_until(lambda: bool(church.run(begun)))
+        frozen.released.set()
+        erasing.result(PATIENCE_SECONDS)
+        [done] = rebuilding.result(PATIENCE_SECONDS)
+    assert isinstance(done.failure, UnknownOrg)
+    assert found_in_tables(church.database, church.org_id, church.org_id) == ["sync.erasures"]
+    assert church.found() == []
+
+
+def test_an_org_that_is_erased_while_a_sync_of_it_begins_does_not_come_back(
+    church: Church, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sync has its credentials by then."""
+    halt = Halt(monkeypatch, sessions, "lock_streams")
+    with ThreadPoolExecutor(1) as threads:
+        syncing = threads.submit(sync, church.database, church.org_id, [STREAMS["people.people"]])
+        try:
+            assert halt.reached.wait(PATIENCE_SECONDS)
+            erase_org(church.database, church.org_id, "somebody")
+        finally:
+            halt.released.set()
+        with suppress(OpenFaithError):
+            assert {each.status for each in syncing.result(PATIENCE_SECONDS).values()} == {"failed"}
+    assert found_in_tables(church.database, church.org_id, church.org_id) == ["sync.erasures"]
+    assert church.found() == []
+
+
+def test_an_org_is_erased_during_its_rebuild(church: Church) -> None:
+    damage(church)
+    frozen = Frozen("entityRelationships")
+    with ThreadPoolExecutor(2) as threads:
+        rebuilding = threads.submit(rebuilt, church, frozen)
+        assert frozen.reached.wait(PATIENCE_SECONDS), rebuilding.exception(1)
+        erasing = threads.submit(erase_org, church.database, church.org_id, "somebody")
+        frozen.released.set()
+        rebuilding.result(PATIENCE_SECONDS)
+        erasing.result(PATIENCE_SECONDS)
+    assert church.found() == []
+    assert found_in_tables(church.database, church.org_id, church.org_id) == ["sync.erasures"]

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, Index, LargeBinary, PrimaryKeyConstraint, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Column, ForeignKey, Index, LargeBinary, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from openfaith_pipeline.database.bookkeeping.columns import METADATA, moment, moment_of_insert, one_of
 
@@ -18,6 +18,13 @@ ERASURES: Final = Table(
     Column("counts", JSONB, nullable=False, comment="by place: rows removed, or cleared of the reference"),
     moment("lifted_at"),
     Column("lifted_by", Text),
+    Column(
+        "unreclaimed",
+        ARRAY(Text),
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="tables to be rewritten yet, whose files may still have bytes of removed rows",
+    ),
     one_of("subject", "person", "org"),
 )
 """The certificates. They outlive the org."""

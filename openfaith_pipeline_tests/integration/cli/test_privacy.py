@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.orgs.registry import get_org
+from openfaith_pipeline.webhooks.subscriptions import state_of
 from openfaith_pipeline_tests.verbs import Verbs
 
 pytestmark = pytest.mark.slow
@@ -71,3 +73,18 @@ def test_an_org_is_exported_and_erased(verb: Verbs, connected: str, database: Da
     assert erased.document["counts"].items() >= {"pco_people.people": 1, "sync.orgs": 1}.items()
     again = verb("org", "erase", connected, "--yes")
     assert again.code == 2
+
+
+def test_a_busy_org_is_as_before_when_its_erasure_is_refused(verb: Verbs, connected: str, database: Database) -> None:
+    _add(database, connected)
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO sync.stream_states (org_id, stream, holder, lease_expires_at)"
+            " VALUES (%s, 'people.emails', 'elsewhere:1:x', now() + interval '1 hour')",
+            (connected,),
+        )
+    refused = verb("org", "erase", connected, "--yes")
+    assert (refused.code, "is being synced" in refused.err, _people(database)) == (1, True, 1)
+    with database.connect() as connection:
+        assert get_org(connection, connected).paused_at is None
+        assert state_of(connection, connected, "pco").is_wanted

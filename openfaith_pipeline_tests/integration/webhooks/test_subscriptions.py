@@ -21,6 +21,7 @@ from openfaith_pipeline.webhooks.secrets import secrets_of, subscriptions_of
 from openfaith_pipeline.webhooks.subscriptions import (
     Ensured,
     LeftOver,
+    check_moved,
     ensure_subscriptions,
     let_go,
     next_to_check,
@@ -252,3 +253,24 @@ def test_secrets_follow_a_new_encryption_key(public: Database, simulator: Simula
     assert len(MAPPED) in [outcome.renewed for outcome in outcomes]
     with public.connect() as connection:
         assert secrets_of(connection, Cipher((new,)), org_id, "pco") == before
+
+
+def test_after_a_change_of_our_address_each_org_has_its_turn_at_once(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    former, present = _at(database, "http://127.0.0.1:9/base/"), _at(database, "http://127.0.0.1:9/other")
+    [org_id, *_] = connect(former, simulator)
+    ensure(former, org_id)
+
+    def due(public: Database) -> int:
+        with public.connect() as connection:
+            connection.execute("UPDATE sync.source_webhooks SET next_check_at = now() + interval '1 h'")
+            count = check_moved(connection, public.settings)
+            assert (next_to_check(connection) == (org_id, "pco")) == bool(count)
+        return count
+
+    assert (due(former), due(_at(database, None)), due(present)) == (0, 0, 1)
+    ensure(present, org_id)
+    urls = {each["attributes"]["url"] for each in there(simulator, org_id)}
+    assert {url for url in urls if "127.0.0.1" in url} == {f"http://127.0.0.1:9/other/api/webhooks/pco/{org_id}"}
+    assert due(present) == 0
