@@ -20,9 +20,10 @@ class _Extent(NamedTuple):
     is_full: bool
     is_rotating: bool
     reread: Collection[str]
+    first: Collection[str]
 
 
-def plan_walks(
+def plan_walks(  # noqa: PLR0913 - the extent of the read, and what is known of the streams
     streams: Collection[Stream],
     catalog: Mapping[str, Stream],
     *,
@@ -30,6 +31,7 @@ def plan_walks(
     absent: Collection[str] = (),
     unread: Collection[str] = (),
     reread: Collection[str] = (),
+    first: Collection[str] = (),
     is_rotating: bool = False,
 ) -> list[Walk]:
     """Group streams into walks, parents before children.
@@ -40,6 +42,8 @@ def plan_walks(
     absent: names of the streams whose unconfirmed path turned out to be absent.
     unread: names of the streams that have never been read, so that even a sync of changes reads all of them.
     reread: names of the streams whose records must be read with all their parents, even in a sync of changes.
+    first: names of the streams that no sync has read with success. A walk of such streams alone lists everything: its
+        changes since the beginning of time are all there is, and a whole listing is counted.
     is_rotating: visit only some parents each time, where there are as many as people or plans (see Route).
     """
     groups: list[tuple[set[str], list[Stream]]] = []
@@ -67,7 +71,7 @@ def plan_walks(
             catalog,
             absent,
             joined,
-            _Extent(is_full, is_rotating and not is_full, reread),
+            _Extent(is_full, is_rotating and not is_full, reread, first),
         )
         for leads, members in ranked
     ]
@@ -134,14 +138,15 @@ def _walk(
     extent: _Extent,
 ) -> Walk:
     routes: list[Route] = []
+    is_first = extent.first and {stream.name for stream in (*leads, *members)} <= set(extent.first)
     for lead in leads:
         carried = tuple(each for stream in members for each in _carried(stream, lead, catalog, joined))
         is_reread = any(stream.name in extent.reread for stream in (lead, *(each.stream for each in carried)))
-        sees_all = extent.is_full or is_reread or _must_see_all(lead, carried, catalog)
+        sees_all = extent.is_full or is_first or is_reread or _must_see_all(lead, carried, catalog)
         for path in lead.paths(is_path_absent=lead.name in absent):
             is_whole = sees_all or lead.listing not in _NEVER_WHOLE or path == lead.fallback_path
             listing = _listing(lead, path, is_whole=is_whole)
-            rotates = extent.is_rotating and not is_reread and _rotates(lead, path, catalog)
+            rotates = extent.is_rotating and not (is_first or is_reread) and _rotates(lead, path, catalog)
             route = Route(
                 lead,
                 path,

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import Annotated
 
 import typer
 
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.demo_churches import (
     DemoChurches,
     connect_churches,
     free_port,
+    let_people_join,
     load_demo,
     start_simulator,
 )
@@ -25,9 +27,12 @@ from openfaith_pipeline.cli.running import Show, run_shown
 from openfaith_pipeline.cli.selection import Products, choose_streams
 from openfaith_pipeline.cli.simulator import read_limit
 from openfaith_pipeline.cli.sync_report import complain_of_failures, describe_sync, print_end
+from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.orgs.registry import Org
 from openfaith_pipeline.processes.supervisor import Supervisor
 from openfaith_pipeline.settings import Settings, load_settings
+from openfaith_pipeline.simulator.newcomers import LISTED, LISTS
 
 RELEASE_DATABASE = (sys.executable, "-m", "openfaith_pipeline.cli", "db", "stop", "--unused")
 
@@ -79,6 +84,7 @@ def demo(
         seconds = time.monotonic() - began_at
         if not as_json:
             print_end(sync_id, orgs, reports, every_stream=verbose)
+            _live_on(churches, database, orgs, streams)
             print_answers(database, orgs[0])
     if as_json:
         terminal.print_json({**describe_sync(sync_id, reports), "seconds": round(seconds, 3)})
@@ -88,11 +94,22 @@ def demo(
     raise typer.Exit(complain_of_failures(reports))
 
 
+def _live_on(churches: DemoChurches, database: Database, orgs: Sequence[Org], streams: Collection[Stream]) -> None:
+    """After the first sync, let people join a list and sync it again."""
+    changed = [stream for stream in streams if stream.name in {LISTS, LISTED}]
+    if churches.newcomers or len(changed) < 2:
+        return
+    joined = let_people_join(churches, database.settings).newcomers
+    terminal.say(f"{joined} people join the list Members of each church; syncing it again")
+    run_shown(database, orgs, changed)
+
+
 def _choose_churches(settings: Settings, people: Sequence[int] | None, rate_limit: str | None) -> DemoChurches:
     """The churches of the last demo, with the given options changed."""
     churches = load_demo(settings) or DemoChurches(free_port(), until=datetime.now(UTC).date().isoformat())
     if people:
-        churches = replace(churches, sizes=tuple(people))
+        sizes = tuple(people)
+        churches = replace(churches, sizes=sizes, newcomers=churches.newcomers if sizes == churches.sizes else 0)
     if rate_limit:
         read_limit(rate_limit)
         churches = replace(churches, rate_limit=rate_limit)

@@ -28,12 +28,13 @@ from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient
 from openfaith_pipeline.sources import DEFAULT_SOURCE
 
 _START_SECONDS: Final = 60.0
+_NEWCOMERS: Final = 3
 _LOOK_SECONDS: Final = 3.0  # another program at its port may take a request and never answer
 
 
 @dataclass(frozen=True)
 class DemoChurches:
-    """port: of the simulator, on the loopback. sizes: people in each church. rate_limit, until: as options.
+    """port: of the simulator, on the loopback. sizes: people in each church. rate_limit, until, newcomers: as options.
 
     until stays the day of the first demo, so that later ones find the same records.
     """
@@ -43,6 +44,7 @@ class DemoChurches:
     rate_limit: str = "300/20"
     seed: int = 7
     until: str | None = None
+    newcomers: int = 0
 
     @property
     def url(self) -> str:
@@ -51,7 +53,8 @@ class DemoChurches:
     @property
     def churches(self) -> tuple[ChurchSpec, ...]:
         day = datetime.fromisoformat(self.until).replace(tzinfo=UTC) if self.until else None
-        return churches_of(self.sizes, self.seed, until=int(day.timestamp()) if day else None)
+        until = int(day.timestamp()) if day else None
+        return churches_of(self.sizes, self.seed, until=until, newcomers=self.newcomers)
 
 
 def load_demo(settings: Settings) -> DemoChurches | None:
@@ -61,7 +64,8 @@ def load_demo(settings: Settings) -> DemoChurches | None:
         kept = json.loads(path.read_text())
         sizes = tuple(int(size) for size in kept["sizes"])
         until = date.fromisoformat(kept["until"]).isoformat() if kept.get("until") else None
-        return DemoChurches(int(kept["port"]), sizes, str(kept["rate_limit"]), int(kept["seed"]), until)
+        newcomers = int(kept.get("newcomers", 0))
+        return DemoChurches(int(kept["port"]), sizes, str(kept["rate_limit"]), int(kept["seed"]), until, newcomers)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
@@ -76,6 +80,15 @@ def start_simulator(demo: DemoChurches, settings: Settings, supervisor: Supervis
     _path(settings).write_text(json.dumps(asdict(placed)))
     supervisor.start(_service(placed, settings))
     supervisor.wait_until(lambda: is_answering(placed), what="the simulator", seconds=_START_SECONDS)
+    return placed
+
+
+def let_people_join(demo: DemoChurches, settings: Settings) -> DemoChurches:
+    """Let people join a list of each church, for good: a first sync cannot answer who is new on it."""
+    placed = replace(demo, newcomers=_NEWCOMERS)
+    _path(settings).write_text(json.dumps(asdict(placed)))
+    for church in placed.churches:
+        SimulatorClient(placed.url).let_join(church.org_id, placed.newcomers)
     return placed
 
 
@@ -137,6 +150,7 @@ def _service(demo: DemoChurches, settings: Settings) -> Service:
     command = [sys.executable, "-m", "openfaith_pipeline.cli", "simulator", "--latency", *sizes]
     command += ["--rate-limit", demo.rate_limit, "--seed", str(demo.seed), "--port", str(demo.port)]
     command += ["--until", demo.until] if demo.until else []
+    command += ["--newcomers", str(demo.newcomers)]
     return Service("simulator", command, environment_with(), settings.home / "logs" / "simulator.log")
 
 

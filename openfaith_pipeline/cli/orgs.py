@@ -39,7 +39,7 @@ from openfaith_pipeline.orgs.registry import (
     pause_org,
     resume_org,
 )
-from openfaith_pipeline.settings import Settings, load_settings
+from openfaith_pipeline.settings import DEFAULT_API_URL, Settings, load_settings
 from openfaith_pipeline.sources import CONNECTORS, DEFAULT_SOURCE
 
 orgs_app = typer.Typer(no_args_is_help=True, help="The churches that are synced.")
@@ -54,7 +54,9 @@ NewOrgId = Annotated[str, typer.Argument(metavar="ORG_ID", help="Its id in OpenF
 AppId = Annotated[str, typer.Option("--app-id", metavar="ID", help="Application ID of the personal access token.")]
 Name = Annotated[str | None, typer.Option("--name", help="Its name; by default the one in Planning Center.")]
 SecretOnStdin = Annotated[bool, typer.Option("--secret-stdin", help="Read the token's secret from stdin's first line.")]
-ApiUrl = Annotated[str | None, typer.Option("--api-url", metavar="URL", help="Its API; by default PCO_API_URL.")]
+ApiUrl = Annotated[
+    str | None, typer.Option("--api-url", metavar="URL", help="Its API; by default PCO_API_URL. Kept with the church.")
+]
 Verify = Annotated[bool, typer.Option("--verify/--no-verify", help="Verify the token with Planning Center.")]
 
 
@@ -87,13 +89,14 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
     settings = load_settings()
     if org_id != "new":
         check_org_id(org_id)
-    api_url = CONNECTORS[DEFAULT_SOURCE.adapter].normal_url(api_url) if api_url else None
+    is_named = api_url is not None
+    api_url = CONNECTORS[DEFAULT_SOURCE.adapter].normal_url(api_url) if api_url else _api_of_environment(settings)
     credentials = PersonalAccessToken(app_id, _read_secret(from_stdin=secret_stdin))
     account = _verify(api_url or settings.api_url, credentials) if verify else None
     if verify and not yes:
         _confirm_losses(settings, org_id, account, api_url, credentials)
     with _registry(settings, makes_home=True) as connection:
-        known = _known_org(connection, account, api_url)
+        known = _known_org(connection, account, api_url, settings)
         chosen_id = org_id if org_id != "new" else known or new_org_id()
         chosen_name = name or (account.name if account else chosen_id)
         add_org(
@@ -117,7 +120,14 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
     terminal.report(f"connected {chosen_id} ({chosen_name})")
     if account:
         terminal.say(f"the token belongs to {account.name}, number {account.number} there")
+    if api_url and not is_named:
+        terminal.say(f"its API is {api_url} from now on, whatever the environment says later")
     terminal.say(f"next: openfaith-pipeline sync {chosen_id}")
+
+
+def _api_of_environment(settings: Settings) -> str | None:
+    """The API of the environment, to be kept with the church; None for Planning Center's own."""
+    return settings.api_url if settings.api_url != DEFAULT_API_URL else None
 
 
 def _confirm_losses(
@@ -130,7 +140,7 @@ def _confirm_losses(
     """Ask for confirmation before a working connection is replaced by one that reads fewer products."""
     with _registry(settings, makes_home=True) as connection:
         if org_id == "new":
-            org_id = _known_org(connection, account, api_url) or org_id
+            org_id = _known_org(connection, account, api_url, settings) or org_id
         streams = read_now(connection, org_id, adapter=DEFAULT_SOURCE.adapter)
     url, adapter = api_url or settings.api_url, DEFAULT_SOURCE.adapter
     lost = asyncio.run(lost_products(url, credentials, streams, adapter)) if streams else []
@@ -291,12 +301,20 @@ def _read_secret(*, from_stdin: bool) -> SecretStr:
     return SecretStr(secret)
 
 
-def _known_org(connection: psycopg.Connection[Any], account: Account | None, api_url: str | None) -> str | None:
-    """The existing org of this church, so that connecting it twice makes one org."""
+def _known_org(
+    connection: psycopg.Connection[Any], account: Account | None, api_url: str | None, settings: Settings
+) -> str | None:
+    """The existing org of this church, so that connecting it twice makes one org.
+
+    An org without an address of its own is at the API of the environment.
+    """
     if account is None:
         return None
     lock_church(connection, account.number, DEFAULT_SOURCE.adapter)
-    return org_of_church(connection, account.number, api_url, DEFAULT_SOURCE.adapter)
+    known = org_of_church(connection, account.number, api_url, DEFAULT_SOURCE.adapter)
+    if known is None and api_url == _api_of_environment(settings):
+        return org_of_church(connection, account.number, None, DEFAULT_SOURCE.adapter)
+    return known
 
 
 def _verify(api_url: str, credentials: PersonalAccessToken) -> Account:

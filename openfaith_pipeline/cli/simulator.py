@@ -38,6 +38,9 @@ Until = Annotated[
         help="Make records up to this day, growing, with seasons and weekly meetings; by default evenly up to 2026.",
     ),
 ]
+Newcomers = Annotated[
+    int, typer.Option("--newcomers", min=0, help="Let so many people join each church's first list afterwards.")
+]
 IsSlow = Annotated[bool, typer.Option("--latency", help="Answer about as slowly as Planning Center.")]
 FaultRate = Annotated[float, typer.Option("--faults", min=0, max=1, help="Share of requests with a fault.")]
 
@@ -47,6 +50,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - the verb's options
     port: Port = 0,
     seed: Seed = 1,
     until: Until = None,
+    newcomers: Newcomers = 0,
     rate_limit: Limit = "100/20",
     latency: IsSlow = False,
     faults: FaultRate = 0.0,
@@ -62,8 +66,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - the verb's options
 
     Exit codes: 0 stopped; 2 the port is in use, or wrong usage.
     """
+    last = int(until.replace(tzinfo=UTC).timestamp()) if until else None
     options = SimulatorOptions(
-        churches=churches_of(people or [50], seed, until=int(until.replace(tzinfo=UTC).timestamp()) if until else None),
+        churches=churches_of(people or [50], seed, until=last, newcomers=newcomers),
         rate_limit=read_limit(rate_limit),
         latency=REALISTIC_LATENCY if latency else Latency(),
         faults=Faults.evenly(faults, seed=seed),
@@ -72,10 +77,15 @@ def simulate(  # noqa: PLR0913, PLR0917 - the verb's options
     serve(options, lambda simulator: _announce(simulator.url, options.churches, as_json=as_json))
 
 
-def churches_of(sizes: Sequence[int], seed: int, *, until: int | None = None) -> tuple[ChurchSpec, ...]:
-    """Made-up churches of these sizes; the same ones for the same arguments. until: as in ChurchSpec."""
+def churches_of(
+    sizes: Sequence[int], seed: int, *, until: int | None = None, newcomers: int = 0
+) -> tuple[ChurchSpec, ...]:
+    """Made-up churches of these sizes; the same ones for the same arguments. until, newcomers: as in ChurchSpec."""
     churches = made_up_churches(len(sizes), people=1, seed=seed)
-    return tuple(replace(church, people=size, until=until) for church, size in zip(churches, sizes, strict=True))
+    return tuple(
+        replace(church, people=size, until=until, newcomers=newcomers)
+        for church, size in zip(churches, sizes, strict=True)
+    )
 
 
 def _announce(url: str, churches: Sequence[ChurchSpec], *, as_json: bool) -> None:

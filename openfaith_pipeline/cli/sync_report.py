@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NO_REASON: Final = "its process ended without an error message"
 _TABLES_SHOWN: Final = 6
+_STREAMS_NAMED: Final = 3
+"""Where so few streams have changes, they are named: new rows may be our own webhook subscriptions."""
 _PLACES: Final = {name: place for place, name in enumerate(CANONICAL.tables)}
 """Of the OpenFaith tables in summaries: people and their contacts first, whichever was written first."""
 _FIRST_TO_GO: Final = ("waited", "unchanged", "requests", "took", "changed", "deleted", "new")
@@ -56,15 +58,17 @@ def print_end(
 
 
 def summarize(org: Org, report: "OrgReport") -> list[str]:
-    """`Grace (org_...): succeeded: 250 rows of 12 streams read, 3 new, 1 changed; 20 requests`, and the tables."""
+    """`Grace (org_...): succeeded: 250 rows of 12 streams read, 3 new in people.tabs; 9 requests`, and the tables."""
     results = report.streams.values()
     ended = [result for result in results if not result.is_unsynced]
     sums = {name: _sum(results, name) for name in ("inserted", "updated", "deleted", "quarantined")}
     words = {"inserted": "new", "updated": "changed", "deleted": "deleted", "quarantined": "quarantined"}
     changes = ", ".join(f"{terminal.count(sums[name])} {word}" for name, word in words.items() if sums[name])
+    changed = [each.stream for each in results if any(getattr(each, name) for name in sums)]
+    place = f" in {', '.join(changed)}" if 0 < len(changed) <= _STREAMS_NAMED else ""
     read = f"{terminal.number_of(_sum(results, 'fetched'), 'row')} of {terminal.number_of(len(ended), 'stream')} read"
     requests = terminal.number_of(_sum(results, "requests"), "request")
-    lines = [f"{org.name} ({org.org_id}): {report.status}: {read}, {changes or 'nothing new'}; {requests}"]
+    lines = [f"{org.name} ({org.org_id}): {report.status}: {read}, {changes or 'nothing new'}{place}; {requests}"]
     written = sorted(report.tables.items(), key=lambda item: _PLACES.get(item[0], len(_PLACES)))
     tables = [f"{result.row_count:,} {name.replace('_', ' ')}" for name, result in written]
     if len(tables) > _TABLES_SHOWN:

@@ -94,7 +94,8 @@ def stream_metadata(
         "rows_held_from_deletion": result.held,
         "changes_without_new_cursor": result.caught,
         "rows_quarantined": result.quarantined,
-        "requests": result.requests,
+        # Records that came with another stream's pages took no request of their own.
+        **({} if result.fetched and not result.requests else {"requests": result.requests}),
         "seconds": round(result.seconds, 3),
         "seconds_waited_for_rate_limit": round(result.waited_seconds, 3),
     }

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.defs.canonical_assets import canonical_assets
-from openfaith_pipeline.defs.database_resource import DatabaseResource
+from openfaith_pipeline.defs.database_resource import DatabaseElsewhere
 from openfaith_pipeline.defs.placement import Placement
 from openfaith_pipeline.defs.preview import no_preview_warnings
 from openfaith_pipeline.defs.raw_assets import product_assets
@@ -51,7 +51,7 @@ def planning_center_assets(
         assets = [product_assets(product, place, chosen) for product in products]
         if with_openfaith_tables:
             assets.append(canonical_assets(place))
-    database = DatabaseResource(url=database_url)
+    database = DatabaseElsewhere(url=database_url)
     resources = {"database": database, "engine": SyncEngine(database=database)}
     return list(dg.with_resources(assets, resources))
 

@@ -21,17 +21,11 @@ from openfaith_pipeline.telemetry.process import Role, telemetry
 
 
 class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The data database: the one that Dagster's storage is in, or another.
+    """The data database: the one that Dagster's storage is in.
 
     While a run of our own instance uses it, heartbeats go to `sync.run_leases`, so that a run with a dead process is
     detected. In somebody else's instance, whose launcher does not look for them, there are none.
     """
-
-    url: str = Field(
-        default="",
-        description="URL of another data database, as libpq writes it; it may come from the environment by dg.EnvVar."
-        " Empty for the one that Dagster's storage is in.",
-    )
 
     _database: Database = PrivateAttr()
 
@@ -45,13 +39,9 @@ class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield self
 
     def _found(self, dagsters: Database | None) -> Database:
-        if not self.url:
-            if dagsters is None:
-                raise ConfigurationError("Dagster's storage is not in our database: set `database_url` to ours")
-            return dagsters
-        found = database_at(dagsters.settings if dagsters else load_settings(), self.url)
-        check_current(found)
-        return found
+        if dagsters is None:
+            raise ConfigurationError("Dagster's storage is not in our database: set `database_url` to ours")
+        return dagsters
 
     @property
     def database(self) -> Database:
@@ -60,6 +50,23 @@ class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def connect(self) -> Connection[Any]:
         """A connection whose transaction is committed at the end of its block."""
         return self._database.connect()
+
+
+class DatabaseElsewhere(DatabaseResource):
+    """A data database in somebody's own Dagster, whose storage may be anywhere."""
+
+    url: str = Field(
+        default="",
+        description="Its URL, as libpq writes it; it may come from the environment by dg.EnvVar."
+        " Empty for the one that Dagster's storage is in.",
+    )
+
+    def _found(self, dagsters: Database | None) -> Database:
+        if not self.url:
+            return super()._found(dagsters)
+        found = database_at(dagsters.settings if dagsters else load_settings(), self.url)
+        check_current(found)
+        return found
 
 
 def _database_of_ours(instance: dg.DagsterInstance) -> Database | None:

@@ -3,11 +3,13 @@
 from enum import StrEnum
 
 import dagster as dg
+from pydantic import Field
 
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.op_errors import acted_on
 from openfaith_pipeline.defs.resources import SyncEngine
 from openfaith_pipeline.defs.run_handle import current_caller
+from openfaith_pipeline.errors import UsageError
 
 
 class DeletionDecision(StrEnum):
@@ -20,8 +22,10 @@ class DeletionDecision(StrEnum):
 class HeldDeletionConfig(dg.Config):
     """The held deletion, by its number in `openfaith-pipeline deletes list` or the check's alert, and the decision."""
 
-    held_id: int
-    decision: DeletionDecision
+    held_id: int = Field(default=0, description="Its number; 0 is none: fill it in.")
+    decision: DeletionDecision = Field(
+        default=DeletionDecision.REJECT, description="APPROVE marks the rows deleted, REJECT leaves them."
+    )
 
 
 @dg.op(
@@ -31,6 +35,8 @@ class HeldDeletionConfig(dg.Config):
 def decide_held(context: dg.OpExecutionContext, config: HeldDeletionConfig, engine: SyncEngine) -> None:
     who = f"run {context.run_id}"
     with acted_on(context):
+        if not config.held_id:
+            raise UsageError("fill in `held_id`: its number in `openfaith-pipeline deletes list`")
         if config.decision is DeletionDecision.REJECT:
             held = current_caller().run(engine.reject_deletion(config.held_id, who))
             context.add_output_metadata({"stream": held.stream, "rows_left": held.number})

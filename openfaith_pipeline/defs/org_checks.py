@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import dagster as dg
 import orjson
+from pydantic import Field
 
 from openfaith_pipeline.defs.asset_metadata import CHURCH
 from openfaith_pipeline.defs.connection_asset import CONNECTION
@@ -109,7 +110,7 @@ def org_checks(context: dg.AssetCheckExecutionContext, database: DatabaseResourc
 class ReportConfig(dg.Config):
     """Orgs whose checks are reported."""
 
-    org_ids: list[str]
+    org_ids: list[str] = Field(default=[], description="Ids of orgs; none for all.")
 
 
 @dg.op(
@@ -121,7 +122,7 @@ def report_checks(context: dg.OpExecutionContext, config: ReportConfig, database
     """Report the checks as events of a run: Dagster refuses a second evaluation of a partition outside a run."""
     with acted_on(context):
         facts = read_facts(database)
-        for verdict in chain.from_iterable(facts.verdicts(org_id) for org_id in config.org_ids):
+        for verdict in chain.from_iterable(facts.verdicts(org_id) for org_id in config.org_ids or facts.health):
             evaluation = dg.AssetCheckEvaluation(
                 asset_key=CONNECTION.key,
                 check_name=verdict.check,
@@ -165,10 +166,13 @@ def _result(facts: OrgFacts, check: str, verdicts: Sequence[Verdict]) -> dict[st
     judged = [verdict for verdict in verdicts if verdict.check == check]
     reasons = [f"{facts.names.get(each.org_id, each.org_id)}: {reason}" for each in judged for reason in each.reasons]
     rest = [f"and {len(reasons) - _MOST_NAMED} more"] if len(reasons) > _MOST_NAMED else []
-    names = {CHURCH: facts.names.get(judged[0].org_id, "")} if len(judged) == 1 else {"churches": len(judged)}
+    failing = sum(bool(each.reasons) for each in judged)
+    whose: dict[str, str | int] = {"churches": len(judged), "churches_failing": failing}
+    if len(judged) == 1:
+        whose = {CHURCH: facts.names.get(judged[0].org_id, "")}
     return {
         "passed": not reasons,
         "severity": dg.AssetCheckSeverity.WARN,
         "description": "; ".join([*reasons[:_MOST_NAMED], *rest]) or None,
-        "metadata": {**names, "churches_failing": sum(bool(each.reasons) for each in judged)},
+        "metadata": whose,
     }

@@ -26,7 +26,7 @@ class Verdict:
     withheld: by stream name, why records may be withheld although nothing was refused; their rows stay.
     failing: by stream name, the parts that could not be read; refused: the parts that may not be. Their rows stay, the
         next sync tries again, and the rest of the stream is judged.
-    proven: streams that were read whole, with deletions detected.
+    proven: streams that were read whole, with deletions detected; in a first reading there is nothing to be deleted.
     requests: number of requests for the proof.
     """
 

@@ -229,3 +229,11 @@ async def unread_streams(connection: AsyncConnection[Any], org_id: str, streams:
         "SELECT stream FROM sync.stream_states WHERE org_id = %s AND watermark IS NOT NULL", (org_id,)
     )
     return {stream.name for stream in streams} - {row["stream"] for row in await cursor.fetchall()}
+
+
+async def never_read(connection: AsyncConnection[Any], org_id: str, streams: Sequence[Stream]) -> set[str]:
+    """The streams that no sync has read with success, not even to find them empty."""
+    cursor = await connection.execute(
+        "SELECT stream FROM sync.stream_states WHERE org_id = %s AND last_succeeded_at IS NOT NULL", (org_id,)
+    )
+    return {stream.name for stream in streams} - {row["stream"] for row in await cursor.fetchall()}

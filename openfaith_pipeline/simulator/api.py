@@ -18,6 +18,7 @@ from openfaith_pipeline.simulator.clocks import Clock
 from openfaith_pipeline.simulator.faults import Asked, FaultBox
 from openfaith_pipeline.simulator.limits import RateLimiter
 from openfaith_pipeline.simulator.mutations import Editor
+from openfaith_pipeline.simulator.newcomers import let_join
 from openfaith_pipeline.simulator.oauth import Authorizations, read_form
 from openfaith_pipeline.simulator.options import SimulatorOptions
 from openfaith_pipeline.simulator.personas import email_of, persona
@@ -88,6 +89,9 @@ class PlanningCenter:
             tuple(church.spec.credentials): _Caller(church, church.spec.credentials.app_id)
             for church in self.churches.values()
         }
+        for org_id, church in self.churches.items():
+            if church.spec.newcomers:
+                let_join(self.editors[org_id], church, church.spec.newcomers)
         if options.is_warm:
             self.warm()
 

@@ -25,6 +25,7 @@ _MEETINGS = frozenset({"starts_at", "sort_date"})
 """Attributes of something that is held."""
 
 _EVENING = "Event"
+_GIFT = "Donation"
 _WEEKS_BETWEEN = (4, 2, 1)
 """An evening is held every fourth week, every other or every week, by its owner; everything else every week."""
 _MORE_EVENINGS = 2
@@ -127,7 +128,7 @@ class Census:
         """Creation time of a record with an owner.
 
         In a living church, an owner's many records are spread over the latest weeks if they are meetings, otherwise
-        over the time since the owner was created.
+        over the time since the owner was created; gifts until their giver stopped.
         """
         late = scatter(self.seed, stream, index)
         if self.until is None:
@@ -140,7 +141,11 @@ class Census:
         if _MEETINGS & declaration.attributes.keys():
             every = _WEEKS_BETWEEN[part.owners[place] % 3] if declaration.type == _EVENING else 1
             return max(owned_since + 60, rhythm.meeting(after - place - 1, self.until, every=every))
-        return max(owned_since + 60, rhythm.between(owned_since, (place - first + 0.5) / (after - first), self.until))
+        end = self.until
+        if declaration.type == _GIFT:
+            gave_until = rhythm.gave_until(scatter(self.seed, "gave", part.owners[place]), self.until)
+            end = gave_until if gave_until > owned_since else self.until
+        return max(owned_since + 60, rhythm.between(owned_since, (place - first + 0.5) / (after - first), end))
 
     def updated_at(self, stream: str, index: int, created_at: int) -> int:
         """Seconds since 1970: often the creation time, often the second of a bulk change, otherwise any time since.

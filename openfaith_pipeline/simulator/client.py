@@ -142,6 +142,10 @@ class SimulatorClient:
         """Replace a church's traps."""
         self._call("POST", "church", {"org": org, "traps": traps.written()})
 
+    def let_join(self, org: str, newcomers: int) -> None:
+        """Let so many people join the church's first list."""
+        self._call("POST", "church", {"org": org, "newcomers": newcomers})
+
     def advance_clock(self, seconds: float) -> None:
         """Move the simulator's clock forward: tokens expire, rate windows pass, later changes are newer."""
         self._call("POST", "clock", {"seconds": seconds})

@@ -12,6 +12,7 @@ from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.api import HttpRequest, PlanningCenter, change
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.faults import Script
+from openfaith_pipeline.simulator.newcomers import let_join
 from openfaith_pipeline.simulator.options import Faults, Latency, RateLimit, Traps, Webhooks
 
 PREFIX = "/_control/"
@@ -106,12 +107,14 @@ class Control:
             self._center.switchboard.options = Webhooks.read(arguments["webhooks"])
 
     def _church(self, arguments: Arguments) -> None:
-        """`granted` and `traps` of a church: replace those that are given."""
+        """`granted` and `traps` of a church: replace those that are given. `newcomers`: let so many people join."""
         church = self._of(arguments)
         if "granted" in arguments:
             church.granted = frozenset(arguments["granted"])
         if "traps" in arguments:
             church.traps = Traps.read(arguments["traps"])
+        if "newcomers" in arguments:
+            let_join(self._center.editors[church.spec.org_id], church, arguments["newcomers"])
 
     def _sign_in(self, arguments: Arguments) -> None:
         self._center.authorizations.signed_in = self._of(arguments).spec.org_id

@@ -60,6 +60,7 @@ class Maker:
             humans=church.humans,
             until=church.spec.until,
             owned_since=self._owned_since,
+            church=church.spec.name,
         )
         attributes = {name: value(sketch) for name, value in self._values}
         id = church.census.id_of(self.shape.stream.name, index)

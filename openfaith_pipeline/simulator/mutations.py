@@ -210,6 +210,7 @@ class Editor:
             now,
             self._church.spec.seed,
             until=self._church.spec.until,
+            church=self._church.spec.name,
         )
         value = value_of(shape, name)(sketch)
         if value == record.attributes.get(name):

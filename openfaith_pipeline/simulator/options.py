@@ -138,6 +138,7 @@ class ChurchSpec(Data):
     granted: products its user may use, all of them by default.
     until: seconds since 1970 up to which its records are made, growing, with seasons and weekly meetings. By default
         they are spread evenly up to a day that is always the same.
+    newcomers: people who have joined its first list since.
     """
 
     org_id: str
@@ -149,6 +150,7 @@ class ChurchSpec(Data):
     granted: tuple[str, ...] = tuple(product.value for product in Product)
     traps: Traps = Traps()
     until: int | None = None
+    newcomers: int = 0
 
     @property
     def credentials(self) -> Credentials:

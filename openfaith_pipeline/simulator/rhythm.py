@@ -46,6 +46,11 @@ def stayed_until(number: int, end: int) -> int:
     return end if number % 4 else end - (9 + (number >> 2) % 6) * WEEK
 
 
+def gave_until(number: int, end: int) -> int:
+    """The time at which a person stopped giving: one in three a year ago, as `number` decides."""
+    return end if number % 3 else end - YEAR
+
+
 def service_of(time: int) -> int:
     """The beginning of the Sunday service at that time or before it."""
     return time - (time - _SERVICE) % WEEK

@@ -59,6 +59,7 @@ class Sketch:
 
     index: within the stream; rank: among its owner's records; who: the person it is about.
     humans: streams of people, with their types. until: as in ChurchSpec. owned_since: when its owner was made.
+    church: the church's name.
     """
 
     dice: random.Random
@@ -72,6 +73,7 @@ class Sketch:
     humans: Mapping[str, str] = field(default_factory=dict)
     until: int | None = None
     owned_since: Callable[[], int] = lambda: 0
+    church: str = ""
 
     @cached_property
     def who(self) -> Persona:
@@ -251,6 +253,8 @@ _RULES: tuple[tuple[re.Pattern[str], ColumnType, Value], ...] = tuple(
         *((rf"available_event\.{name}", _TEXT, _of_event(name)) for name in described(EVENT_NAMES[0])),
         (r".*\.file_\w+", _TEXT, lambda _: None),
         (r".*\.file_size", _INTEGER, lambda _: None),
+        (r"list\.name", _TEXT, lambda sketch: "Members" if sketch.index == 0 else _title(sketch)),
+        (r"organization\.name", _TEXT, lambda sketch: sketch.church),
         (r".*\.first_name", _TEXT, lambda sketch: sketch.who.first_name),
         (r".*\.last_name", _TEXT, lambda sketch: sketch.who.last_name),
         (r".*\.(given|middle|nick)_?name", _TEXT, _maybe(0.15, lambda sketch: sketch.who.first_name[:4])),

@@ -42,12 +42,13 @@ from openfaith_pipeline.load.stream_states import (
     mark_paths_absent,
     mark_unavailable,
     mark_unavailable_with,
+    never_read,
     unread_streams,
 )
 from openfaith_pipeline.load.sync_log import finished_streams, page_counts
 from openfaith_pipeline.sources import READERS, STREAMS, source_of
 from openfaith_pipeline.sync.compensation import compensate
-from openfaith_pipeline.sync.deletion_proof import prove_deletions
+from openfaith_pipeline.sync.deletion_proof import find_whole, prove_deletions
 from openfaith_pipeline.sync.failures import availability_after, error_in_words, first_of
 from openfaith_pipeline.sync.reading import WalkReader
 from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
@@ -95,6 +96,7 @@ class Attempt:
     """One call of `sync_streams`: reads, judges and publishes each walk.
 
     obstacle: the error that ended all walks together.
+    first: names of the streams that no sync has read before.
     """
 
     database: Database
@@ -108,6 +110,7 @@ class Attempt:
     done: dict[str, asyncio.Event] = field(default_factory=dict)
     obstacle: BaseException | None = None
     reread: Collection[str] = ()
+    first: Collection[str] = ()
 
     @property
     def mode(self) -> SyncMode:
@@ -119,6 +122,7 @@ class Attempt:
             # A full sync tries an absent path again: it may exist by now.
             absent = [] if self.is_full else await absent_paths(connection, self.request.org_id)
             unread = await unread_streams(connection, self.request.org_id, streams)
+            self.first = await never_read(connection, self.request.org_id, streams)
             if not self.is_full:
                 self.reread = await streams_that_lost_parents(connection, self.request.org_id, streams)
         for row in finished.values():
@@ -141,6 +145,7 @@ class Attempt:
             absent=absent,
             unread=unread,
             reread=self.reread,
+            first=self.first,
             is_rotating=self.is_rotating,
         )
 
@@ -338,8 +343,11 @@ class Attempt:
         return parents_of(self.pool, self.request.org_id, route, STREAMS, after)
 
     async def _judge(self, walk: Walk, session: Session, doubts: Mapping[str, Doubt]) -> Verdict:
-        """The deletions that the finished walk proves."""
-        return await prove_deletions(self.pool, self.doors.fetch_for(walk), session, doubts, is_wanted=self.is_full)
+        """The deletions that the finished walk proves. A first reading can prove only that it was whole."""
+        verdict = await prove_deletions(self.pool, self.doors.fetch_for(walk), session, doubts, is_wanted=self.is_full)
+        if self.is_full or not set(session.names) <= set(self.first):
+            return verdict
+        return replace(verdict, proven=await find_whole(self.pool, session, verdict))
 
     async def conclude(self, walk: Walk, session: Session, verdict: Verdict, started: float) -> list[StreamResult]:
         """Publish the judged walk."""

@@ -101,6 +101,16 @@ async def _look_for_deletions(connecting: Connecting, asking: Asking, session: S
     return replace(verdict, doubts=doubts, proven=proven)
 
 
+async def find_whole(pool: AsyncConnectionPool[Any], session: Session, verdict: Verdict) -> list[str]:
+    """The streams that a finished walk has shown whole, as exactly as deletions would need it, lacking no row here."""
+    if not _shows_everything(session):
+        return []
+    doubts = await find_doubtful(pool, session, must_be_exact=True)
+    sound = [s for s in session.walk.streams if s.name not in doubts and verdict.status(s.name) == "succeeded"]
+    async with pool.connection() as connection:
+        return [stream.name for stream in sound if not await missing_rows(connection, session, stream)]
+
+
 async def find_under(
     connecting: Connecting, asking: Asking, org_id: str, stream: Stream, ids: Collection[str]
 ) -> dict[str, list[str]]:

@@ -94,11 +94,13 @@ LAPSED_DONORS: Final = Question(
     """
 SELECT person, year, net, currency
   FROM {schema}.giving_by_person_year AS given
- WHERE org_id = %(org_id)s AND person_id IS NOT NULL AND year = 2024 AND net > 0
+ WHERE org_id = %(org_id)s AND person_id IS NOT NULL AND year = date_part('year', now()) - 1 AND net > 0
    AND NOT EXISTS (SELECT FROM {schema}.giving_by_person_year AS later
-                    WHERE later.org_id = given.org_id AND later.person_id = given.person_id AND later.year = 2025)
+                    WHERE later.org_id = given.org_id AND later.person_id = given.person_id
+                      AND later.year = given.year + 1)
  ORDER BY net DESC, person;
 """,
+    "Last year, and not yet in this one. Write the year that you want in place of `date_part(...) - 1`.",
 )
 
 WHO_SERVES: Final = Question(

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient
 from openfaith_pipeline_tests.integration.cli.conftest import connect
 from openfaith_pipeline_tests.verbs import Verbs
@@ -83,6 +84,23 @@ def test_one_token_is_one_church_however_often_it_is_added(
     assert [org["org_id"] for org in verb("org", "list", "--json").document] == [org_id]
     other = verb(*(church.org_id if each == "new" else each for each in new), stdin=secret)
     assert (other.code, f"the same church is also connected as {org_id}" in other.err) == (0, True)
+
+
+def test_an_api_from_the_environment_is_kept_with_the_church(
+    verb: Verbs, church: ChurchSpec, simulator: SimulatorClient, database: Database
+) -> None:
+    new = ("org", "add", "new", "--app-id", church.credentials.app_id, "--secret-stdin")
+    secret = f"{church.credentials.secret}\n"
+    added = verb(*new, stdin=secret, PCO_API_URL=simulator.url)
+    assert f"its API is {simulator.url} from now on, whatever the environment says later" in added.err
+    [org] = verb("org", "list", "--json").document
+    assert verb("sync", org["org_id"], "--stream", "people.tabs", PCO_API_URL="http://127.0.0.1:9").code == 0
+    with database.connect() as connection:  # as an earlier version left it
+        connection.execute("UPDATE sync.source_connections SET api_url = NULL")
+    again = verb(*new, "--json", stdin=secret, PCO_API_URL=simulator.url)
+    assert again.document["org_id"] == org["org_id"]
+    named = verb(*new, "--api-url", simulator.url, stdin=secret)
+    assert (f"{org['org_id']} was already known" in named.err, "its API is" in named.err) == (True, False)
 
 
 def test_a_sync_of_a_church_that_is_removed_meanwhile_says_so(

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.database_resource import DatabaseResource
+from openfaith_pipeline.defs.database_resource import DatabaseElsewhere, DatabaseResource
 
 
 @dg.op
@@ -23,7 +23,7 @@ def test_another_database_is_given_by_its_url_from_the_environment(
 ) -> None:
     joint = "&" if "?" in database.url else "?"
     monkeypatch.setenv("ANOTHER_DATABASE", f"{database.url}{joint}fallback_application_name=another")
-    another = {"database": DatabaseResource(url=dg.EnvVar("ANOTHER_DATABASE"))}
+    another = {"database": DatabaseElsewhere(url=dg.EnvVar("ANOTHER_DATABASE"))}
     result = looking.execute_in_process(instance=instance, resources=another)
     usual = looking.execute_in_process(instance=instance, resources={"database": DatabaseResource()})
 

@@ -7,6 +7,7 @@ import pytest
 from psycopg import Connection
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.failure_reasons import reason_of
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.review.held_deletions import list_held
@@ -33,6 +34,17 @@ def decide(database: Database, held_id: int, decision: str) -> dg.ExecuteInProce
 
 def waiting(connection: Connection) -> list[int]:
     return [held.id for held in list_held(connection)]
+
+
+def test_what_the_launchpad_opens_with_says_what_to_fill_in(
+    database: Database, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for job, field in (("decide_held_deletion", "held_id"), ("resolve_conflicts", "conflict_ids")):
+        with open_instance(database.settings, database) as instance:
+            done = definitions().resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False)
+            assert f"fill in `{field}`: " in (reason_of(instance, done.run_id) or "")
 
 
 def test_a_held_deletion_is_rejected_and_approved_in_dagster(

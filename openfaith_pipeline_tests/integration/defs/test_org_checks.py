@@ -128,6 +128,8 @@ def test_they_are_executed_for_one_org_or_for_all(instance: dg.DagsterInstance, 
         ("up_to_date", partition): partition is not None,
         ("syncs_succeed", partition): True,
     }
+    told = {frozenset(each.metadata) for each in result.get_asset_check_evaluations()}
+    assert told == {frozenset({"church"} if partition else {"churches", "churches_failing"})}
 
 
 def test_no_sync_executes_them() -> None:

@@ -1,5 +1,6 @@
 """The sweep as a run, and the schedule that starts it."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from openfaith_pipeline.defs.location import definitions
 from openfaith_pipeline.defs.run_handle import CALLER, Caller
 from openfaith_pipeline.defs.schedules import incremental_schedule
 from openfaith_pipeline.defs.sweeps import CLAIMING_TAG, SHARD_TAG
+from openfaith_pipeline.orgs.registry import pause_org
 from openfaith_pipeline.orgs.turns import Kind, enroll_orgs
 from openfaith_pipeline.planning_center import PersonalAccessToken
 from openfaith_pipeline.simulator.client import SimulatorClient
@@ -119,6 +121,23 @@ def test_a_sweep_fails_only_when_every_org_does(
     with database.connect() as connection:
         connection.execute("UPDATE sync.org_schedules SET next_at = now(), polled_at = NULL")
     assert not run_sweep(instance).success
+
+
+@pytest.mark.usefixtures("_database_given")
+def test_one_unreachable_church_is_a_sentence_and_no_stack_trace(
+    instance: dg.DagsterInstance, database: Database, org_ids: list[str]
+) -> None:
+    with database.connect() as connection:
+        for org_id in org_ids[1:]:
+            pause_org(connection, org_id)
+        connection.execute("UPDATE sync.source_connections SET api_url = 'http://127.0.0.1:9'")
+    swept = run_sweep(instance)
+    logged = [each for each in instance.all_logs(swept.run_id) if each.level == logging.ERROR]
+    [line] = [each.user_message for each in logged]
+    assert line.startswith(f"Cedar Hollow Chapel ({org_ids[0]}): ")
+    assert line.endswith("no connection to 127.0.0.1 can be made (ConnectError)")
+    assert swept.success, "a failed run has Dagster's stack trace"
+    assert observed(instance, CONNECTION.key)[0][2] == "failed"
 
 
 @pytest.mark.usefixtures("_database_given")

@@ -52,6 +52,33 @@ def test_a_second_sync_writes_nothing(database: Database, simulator: SimulatorCl
     assert results["people.people"].requests == 1
 
 
+def test_a_first_sync_is_a_full_reading_and_a_sync_of_changes_is_none(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id, _] = connect(database, simulator)
+    simulator.inject(org_id, "people.tabs", {"type": "Tab", "id": None, "attributes": {}})
+    assert statuses(sync(database, org_id)) == {}
+    read = {stream.name for stream in PEOPLE_ONLY}
+    assert last_full(database, org_id) == read - {"people.tabs"}, "a record that could not be kept is missing"
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.stream_states SET last_full_at = NULL")
+    sync(database, org_id)
+    assert last_full(database, org_id) == set()
+
+
+def test_a_first_sync_that_finds_rows_here_and_does_not_list_them_is_no_full_reading(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id, _] = connect(database, simulator)
+    sync(database, org_id, [EMAILS, PEOPLE])
+    [gone, *_] = stored(database, org_id, EMAILS)
+    simulator.delete(org_id, "people.emails", [int(gone)])
+    with database.connect() as connection:
+        connection.execute("DELETE FROM sync.stream_states WHERE org_id = %s", (org_id,))
+    assert statuses(sync(database, org_id, [EMAILS, PEOPLE])) == {}
+    assert last_full(database, org_id) == {"people.people"}
+
+
 def test_changes_are_followed(database: Database, simulator: SimulatorClient) -> None:
     [org_id, other] = connect(database, simulator)
     sync(database, org_id)
@@ -66,7 +93,6 @@ def test_changes_are_followed(database: Database, simulator: SimulatorClient) ->
     assert results["people.emails"].inserted == 2 and results["people.emails"].updated >= 1
     assert differences(database, simulator, org_id) == []
     assert stored(database, other, PEOPLE) == {}
-    assert last_full(database, org_id) == set()
     for stream in PEOPLE_ONLY:
         simulator.edit(org_id, stream.name, count=3)
     results = sync(database, org_id, mode=SyncMode.RECONCILE)

@@ -107,6 +107,18 @@ def test_the_end_is_a_line_of_what_was_read_and_one_of_what_there_is() -> None:
     ended = OrgReport(ORG, "run-1", "failed", {each.stream: each for each in (read, failed)}, tables)
 
     assert summarize(Org(ORG, "Grace", None), ended) == [
-        f"Grace ({ORG}): failed: 30 rows of 1 stream read, 3 new, 1 changed; 3 requests",
+        f"Grace ({ORG}): failed: 30 rows of 1 stream read, 3 new, 1 changed in people.tabs; 3 requests",
         "  in OpenFaith's tables: 1,200 people, 9 edges",
     ]
+
+
+def test_where_few_streams_have_changes_they_are_named() -> None:
+    """The second sync after `dev` shows new rows in a church without changes: its webhook subscriptions."""
+    quiet = result("people.people", fetched=40, unchanged=40)
+    subscribed = result("webhooks.webhook_subscriptions", fetched=93, inserted=89)
+    busy = [result(f"people.{name}", inserted=1) for name in ("tabs", "lists", "emails")]
+
+    [line] = summarize(Org(ORG, "Grace", None), report(quiet, subscribed))
+    assert "succeeded: 133 rows of 2 streams read, 89 new in webhooks.webhook_subscriptions; 0 requests" in line
+    [line] = summarize(Org(ORG, "Grace", None), report(quiet, subscribed, *busy))
+    assert "5 streams read, 92 new; 0 requests" in line

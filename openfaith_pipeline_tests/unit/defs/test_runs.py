@@ -8,10 +8,11 @@ import pytest
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.checks import Finding
+from openfaith_pipeline.defs.asset_metadata import stream_metadata
 from openfaith_pipeline.errors import ConnectionRejected, DatabaseUnavailable, OrgPaused
 from openfaith_pipeline.journal.undoing import Undone
 from openfaith_pipeline.planning_center.products import Product
-from openfaith_pipeline.sources import streams_of
+from openfaith_pipeline.sources import STREAMS, streams_of
 from openfaith_pipeline.sync.compensation import Compensation
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline.sync.rollback import OrgRollback, RollbackOrder
@@ -83,6 +84,15 @@ def test_the_event_of_a_partition_tells_what_was_done(run_assets: Run) -> None:
     assert told["sync_id"] == result.run_id
     preview = event.step_materialization_data.materialization.metadata["preview"]
     assert [record.data for record in preview.records] == [{"id": "1", "person_id": ""}]
+
+
+def test_records_that_came_along_are_not_said_to_have_taken_no_request() -> None:
+    along = stream_metadata(
+        STREAMS["people.emails"], StreamResult("people.emails", "succeeded", "m", fetched=7), "s", "c"
+    )
+    none = stream_metadata(STREAMS["people.emails"], StreamResult("people.emails", "succeeded", "m"), "s", "c")
+    assert "requests" not in along
+    assert none["requests"] == 0
 
 
 def test_the_mode_is_the_ops_configuration(run_assets: Run, engine: FakeEngine) -> None:

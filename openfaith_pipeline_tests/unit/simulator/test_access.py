@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from openfaith_pipeline.simulator import ChurchSpec
+from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.unit.simulator.api import ORG, Api, basic, error_of
 
 PEOPLE = "/people/v2/people"
@@ -168,3 +169,12 @@ def test_wrong_client_is_refused(api: Api) -> None:
 def test_invalid_grant_is_worded_as_recorded(api: Api) -> None:
     error = refresh(api, "unknown")[1]
     assert error["error_description"].startswith("The provided authorization grant is invalid, expired, revoked")
+
+
+def test_a_church_has_one_name_wherever_it_is_told() -> None:
+    api = Api(ChurchSpec(ORG, name="Saint Juniper's", people=5))
+    named = [name for name, stream in STREAMS.items() if stream.type == "Organization" and "name" in stream.attributes]
+    told = [api.get(STREAMS[name].path)["data"]["attributes"]["name"] for name in named]
+    truth = [api.church.truth(name)[0]["attributes"]["name"] for name in named]
+    assert len(named) > 5
+    assert {*told, *truth} == {"Saint Juniper's"}

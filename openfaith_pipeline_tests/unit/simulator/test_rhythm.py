@@ -3,12 +3,15 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from openfaith_pipeline.cli.simulator import churches_of
-from openfaith_pipeline.simulator import rhythm
+from openfaith_pipeline.simulator import SimulatorOptions, rhythm
+from openfaith_pipeline.simulator.api import PlanningCenter
 from openfaith_pipeline.simulator.church import Church, open_church
+from openfaith_pipeline.simulator.newcomers import LISTED, LISTS
 from openfaith_pipeline.simulator.options import ChurchSpec
 from openfaith_pipeline.simulator.shapes import shapes_of
 from openfaith_pipeline.simulator.values import stamp
@@ -110,3 +113,35 @@ def test_some_people_stopped_attending_groups_months_ago(people: int) -> None:
     last = max(map(max, attended.values()))
     stopped = [times for times in attended.values() if len(times) >= 2 and max(times) < last - timedelta(weeks=8)]
     assert 2 <= len(stopped) < len(attended) / 2
+
+
+@pytest.mark.parametrize("church_number", [0, 1])
+def test_the_demo_has_people_who_gave_last_year_and_not_yet_in_this(church_number: int) -> None:
+    living = open_church(churches_of((100, 50), 7, until=UNTIL)[church_number], "http://simulated", SHAPES)
+    givers: dict[int, set[int]] = {2025: set(), 2026: set()}
+    for each in living.table("giving.donations").records():
+        year, person = int(str(each.attributes["received_at"])[:4]), each.relations["person"]
+        if person and year in givers:
+            givers[year].add(person[1])
+    assert givers[2025] - givers[2026]
+    assert len(givers[2026]) > len(givers[2025] - givers[2026])
+
+
+def test_newcomers_are_the_same_each_time_and_were_not_on_the_list() -> None:
+    [spec] = churches_of((100,), 7, until=UNTIL, newcomers=3)
+    first, again = (PlanningCenter(SimulatorOptions((spec,)), "http://simulated") for _ in range(2))
+    before = {row["id"]: row for row in LIVING.truth(LISTED)}
+    added = [row for row in first.churches[spec.org_id].truth(LISTED) if row["id"] not in before]
+    assert added == [row for row in again.churches[spec.org_id].truth(LISTED) if row["id"] not in before]
+    there = {person_of(row) for row in before.values() if list_of(row) == "985"}
+    assert {list_of(row) for row in added} == {"985"}
+    assert len({person_of(row) for row in added} - there) == 3
+    assert LIVING.truth(LISTS)[0]["attributes"]["name"] == "Members"
+
+
+def person_of(row: dict[str, Any]) -> str:
+    return str(row["relationships"]["person"]["data"]["id"])
+
+
+def list_of(row: dict[str, Any]) -> str:
+    return str(row["relationships"]["list"]["data"]["id"])
