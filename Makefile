@@ -32,7 +32,7 @@ demo: $(READY)  ## sync two simulated churches into an embedded Postgres
 dev: $(READY)  ## the Dagster UI and daemon on that data, until Ctrl-C
 	@exec $(BIN)/openfaith-pipeline dev $(ARGS)
 
-test: $(READY) browser broker  ## the whole test suite
+test: $(READY) browser broker shells  ## the whole test suite
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-fast: $(READY)  ## the unit tests, in about a minute
@@ -97,6 +97,13 @@ browser: $(READY)
 		elif [ -z "$${CI:-}" ]; then \
 			echo "the browser test is skipped: install Chromium (Debian: sudo apt-get install chromium)" >&2; \
 		fi; \
+	fi
+
+# The test of zsh's completion. As root it is installed when missing, else that test is skipped.
+shells: $(READY)
+	@if ! command -v zsh >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends zsh; } \
+			>$(VENV)/shells.log 2>&1 </dev/null || echo "zsh could not be installed, see $(VENV)/shells.log" >&2; \
 	fi
 
 # The test of several machines starts a Redis of its own. As root it is installed when missing, else that test is skipped.

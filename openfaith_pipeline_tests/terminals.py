@@ -78,13 +78,15 @@ class Terminal:
             screen.close()
 
     @contextmanager
-    def shell(self, home: Path) -> Iterator[spawn]:
-        """A bash as a person has it, with the program in its PATH."""
+    def shell(self, home: Path, program: str = "bash") -> Iterator[spawn]:
+        """A bash or zsh as a person has it, with the pipeline's program in its PATH."""
         variables = environment_with(**{**self.environment, "HOME": str(home), "TERM": "dumb", "LANG": "C.UTF-8"})
         variables["PATH"] = f"{sysconfig.get_path('scripts')}:{variables.get('PATH', '')}"
+        # zsh would mark what is pasted, and the end of output without a line end.
         (home / ".bashrc").write_text("PS1='> '\n")
-        size = (50, self.columns)
-        shell = spawn("bash", ["--noprofile", "-i"], env=variables, dimensions=size, encoding="utf-8", timeout=60)
+        (home / ".zshrc").write_text("PS1='> '; PROMPT_EOL_MARK=; unset zle_bracketed_paste\n")
+        options = ["--noprofile", "-i"] if program == "bash" else ["-i"]
+        shell = spawn(program, options, env=variables, dimensions=(50, self.columns), encoding="utf-8", timeout=60)
         shell.delaybeforesend = None
         try:
             yield shell

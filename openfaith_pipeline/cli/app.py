@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from openfaith_pipeline.cli import terminal
+from openfaith_pipeline.cli.zsh_completion import complete_at_first_tab
 from openfaith_pipeline.database.refusals import TROUBLE, is_outage, refusal_in_words
 from openfaith_pipeline.errors import OpenFaithError, UsageError
 
@@ -163,6 +164,7 @@ Version = Annotated[
     ),
 ]
 
+complete_at_first_tab()
 app = typer.Typer(
     name="openfaith-pipeline",
     cls=_Verbs,

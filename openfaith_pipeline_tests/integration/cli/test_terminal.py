@@ -1,6 +1,7 @@
 """The command line at a real terminal, as a volunteer meets it. Few processes show many things: each start costs."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -194,6 +195,29 @@ def test_a_shell_completes_verbs_products_streams_and_churches_into_words(
         shell.sendline("openfaith-pipeline catalog --json | true; echo ended ${PIPESTATUS[*]}")
         shell.expect(r"\nended ([0-9 ]+)")
         assert (shell.match[1], "Traceback" in shell.before) == ("0 0", False)
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed here")
+def test_zsh_completes_verbs_products_streams_and_churches_into_words(
+    at_terminal: Terminal, verb: Verbs, connected: str, tmp_path: Path
+) -> None:
+    renamed = verb(
+        "org", "add", connected, "--app-id", "a", "--secret-stdin", "--no-verify", "--name", "Grace & Co", stdin="s\n"
+    )
+    assert renamed.code == 0, renamed.err
+    with at_terminal.shell(tmp_path, "zsh") as shell:
+        shell.sendline("openfaith-pipeline --install-completion && exec zsh -i")
+        shell.expect("Completion will take effect.*> ")
+        for typed, words in (
+            ("syncs sh", "syncs show"),
+            ("status --product gi", "status --product giving"),
+            ("sync --stream people.em", "sync --stream people.emails"),
+            (f"org show {connected[:8]}", f"org show {connected}"),
+            ("org show Gr", "org show Grace & Co"),
+        ):
+            shell.send(f"openfaith-pipeline {typed}\t{LINE_BEGINNING}printf '<%s>' {LINE_END}\n")
+            shell.expect(r"<openfaith-pipeline>(<[^\r\n]*>)")
+            assert [*words.split(" ", 2)] == shell.match[1][1:-1].split("><"), typed
 
 
 def test_a_name_that_a_shell_would_act_on_is_not_offered(verb: Verbs, connected: str, database: Database) -> None:
