@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     freshness_hours: float = Field(default=24, gt=0, le=8760, validation_alias="OPENFAITH_FRESHNESS_HOURS")
     conflicts_waiting: int = Field(default=20, ge=0, le=1_000_000, validation_alias="OPENFAITH_CONFLICTS_WAITING")
     journal_days: int = Field(default=400, ge=1, le=36500, validation_alias="OPENFAITH_JOURNAL_DAYS")
+    deleted_days: int = Field(default=0, ge=0, le=36500, validation_alias="OPENFAITH_DELETED_DAYS")
     runs_days: int = Field(default=30, ge=1, le=36500, validation_alias="OPENFAITH_RUNS_DAYS")
     verify_nights: int = Field(default=7, ge=0, le=365, validation_alias="OPENFAITH_VERIFY_NIGHTS")
     abandoned_hours: int = Field(default=24, ge=12, le=8760, validation_alias="OPENFAITH_ABANDONED_HOURS")

@@ -15,6 +15,7 @@ from openfaith_pipeline.database.journal_partitions import (
 from openfaith_pipeline.inbox.requests import forget_ended
 from openfaith_pipeline.load.plans import give_up_old_plans
 from openfaith_pipeline.load.retention import forget_abandoned, forget_resolved, forget_syncs
+from openfaith_pipeline.load.tombstone_retention import remove_tombstones
 from openfaith_pipeline.review.conflicts import forget_decided
 from openfaith_pipeline.webhooks.deliveries import forget_settled
 
@@ -25,6 +26,7 @@ class Maintained:
 
     runs_forgotten, events_forgotten: Dagster's. records_forgotten: old records of streams' syncs.
     resolved_forgotten: quarantine entries. verifications_forgotten: their reports, except each org's newest.
+    tombstones_removed: raw rows that were marked deleted for longer than they are kept.
     entries_forgotten: journal entries of orgs with their own retention. conflicts_forgotten: decided ones.
     """
 
@@ -41,6 +43,7 @@ class Maintained:
     verifications_forgotten: int = 0
     entries_forgotten: int = 0
     conflicts_forgotten: int = 0
+    tombstones_removed: int = 0
 
 
 def maintain(database: Database) -> Maintained:
@@ -54,10 +57,13 @@ def maintain(database: Database) -> Maintained:
         runs_forgotten, events_forgotten = forget_runs(connection, runs)
         forgotten = forget_entries(connection, days=settings.journal_days)
         is_owner = may_change_partitions(connection)
+        dropped = drop_partitions(connection, days=settings.journal_days) if is_owner else []
+        deleted = timedelta(days=settings.deleted_days)
         return Maintained(
             entries_forgotten=forgotten,
             months_added=len(add_partitions(connection)) if is_owner else 0,
-            months_dropped=len(drop_partitions(connection, days=settings.journal_days)) if is_owner else 0,
+            months_dropped=len(dropped),
+            tombstones_removed=remove_tombstones(connection, deleted) if deleted else 0,
             syncs_forgotten=abandoned,
             plans_given_up=plans,
             deliveries_forgotten=forget_settled(connection),

@@ -6,6 +6,7 @@ a sync, so it can be rolled back too.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC
 from enum import StrEnum
 from typing import Any, Final
 from uuid import uuid4
@@ -152,7 +153,25 @@ def _check(connection: Connection[Any], order: RollbackOrder) -> list[str]:
     concerned = sorted(touched if order.org_ids is None else touched.intersection(order.org_ids))
     if not concerned:
         raise UsageError(f"{order.sync_id} has changed nothing that could be rolled back")
+    _check_journal(connection, order.sync_id, concerned)
     return concerned
+
+
+_FORGOTTEN: Final = """
+SELECT org_id, coalesce(own.begins_at, whole.begins_at) AS begins_at
+FROM sync.syncs AS done CROSS JOIN sync.journal_horizon AS whole
+CROSS JOIN unnest(%(orgs)s::text[]) AS concerned (org_id) LEFT JOIN sync.org_journal_horizons AS own USING (org_id)
+WHERE done.sync_id = %(id)s AND done.started_at < coalesce(own.begins_at, whole.begins_at)
+"""
+
+
+def _check_journal(connection: Connection[Any], sync_id: str, org_ids: Sequence[str]) -> None:
+    """Raises UsageError if the journal of an org no longer reaches back to the sync: its rows may be gone for good."""
+    for org_id, begins_at in connection.execute(_FORGOTTEN, {"id": sync_id, "orgs": list(org_ids)}).fetchall():
+        raise UsageError(
+            f"{sync_id} is past: the journal of {org_id} begins at {begins_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, and"
+            " what was changed before can no longer be rolled back"
+        )
 
 
 @dataclass(frozen=True)
