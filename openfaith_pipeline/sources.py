@@ -9,7 +9,7 @@ from typing import Final
 from openfaith_pipeline.canonical.registry import Model, model_of
 from openfaith_pipeline.catalog.connecting import Connector
 from openfaith_pipeline.catalog.events import Event, Subscriptions, WebhookDialect
-from openfaith_pipeline.catalog.personal import PersonalData
+from openfaith_pipeline.catalog.personal import PersonalDataOfSources
 from openfaith_pipeline.catalog.reading import Client, Reader
 from openfaith_pipeline.catalog.source import Product, Source
 from openfaith_pipeline.catalog.stream import Stream
@@ -71,7 +71,7 @@ CANONICAL: Final[Model] = model_of(mapping.MODULES, STREAMS)
 ENTITIES: Final = CANONICAL.entities
 """The entities by stream; folders are entities too."""
 
-PERSONAL: Final[PersonalData] = PERSONAL_DATA
+PERSONAL: Final = PersonalDataOfSources({PLANNING_CENTER.adapter: PERSONAL_DATA})
 """Whose data the records are: what is erased with a person, and what only names one."""
 
 VIEWS: Final[Mapping[str, View]] = {view.name: view for view in views.VIEWS}

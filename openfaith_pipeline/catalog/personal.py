@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from openfaith_pipeline.catalog.stream import Stream
 
@@ -52,6 +53,27 @@ class PersonalData:
     def identity(self, name: str) -> str:
         """The stream whose ids identify the records of stream `name`; it is the same one for every product's people."""
         return self.person.name if self.is_person(name) else name
+
+
+@dataclass(frozen=True)
+class PersonalDataOfSources:
+    """The declarations of all sources, by adapter. Two sources may have people with one id, who are two people."""
+
+    by_adapter: Mapping[str, PersonalData]
+
+    @cached_property
+    def personal(self) -> Mapping[str, Personal]:
+        return {name: each for data in self.by_adapter.values() for name, each in data.personal.items()}
+
+    def of(self, stream: Stream) -> Personal:
+        return self.by_adapter[stream.adapter].of(stream)
+
+    def is_person(self, name: str) -> bool:
+        return any(data.is_person(name) for data in self.by_adapter.values())
+
+    def identity(self, name: str) -> str:
+        """The stream whose ids identify the records of stream `name`, which is of the same source."""
+        return next((data.person.name for data in self.by_adapter.values() if data.is_person(name)), name)
 
 
 _NONE = Personal()

@@ -28,7 +28,7 @@ SELECT salt, stream, record_hash FROM sync.erasure_salts LEFT JOIN sync.erased_r
 def mark_of(salt: bytes, stream: str, record_id: str) -> bytes:
     """The mark of an erased record. Without the salt it says nothing, and with it no more than whether an id is known.
 
-    stream: see `PersonalData.identity`.
+    stream: see `PersonalDataOfSources.identity`.
     """
     # Half a surrogate pair is not an id, but a document may have one.
     return hmac.digest(salt, f"{stream}\0{record_id}".encode("utf-8", "surrogatepass"), "sha256")

@@ -165,10 +165,15 @@ def _marked_records(cursor: Cursor[Any], org_id: str, erasure_id: str) -> Person
         (org_id, erasure_id),
     ).fetchall()
     found = {name: _known_by(cursor, org_id, erasure_id, name, bytes(salt)) for name, salt in marks}
-    people = found.pop(PERSONAL.person.name, set())
-    records = PersonRecords(org_id, tuple(sorted(people)))
-    for stream in PERSONAL.people:
-        records.add(stream.name, people)
+    people = {
+        adapter: found.pop(data.person.name)
+        for adapter, data in PERSONAL.by_adapter.items()
+        if data.person.name in found
+    }
+    records = PersonRecords(org_id, {adapter: tuple(sorted(ids)) for adapter, ids in people.items()})
+    for adapter, ids in people.items():
+        for stream in PERSONAL.by_adapter[adapter].people:
+            records.add(stream.name, ids)
     for name, ids in found.items():
         if name.endswith(UNNAMED):
             records.unnamed.setdefault(name.removesuffix(UNNAMED), set()).update(ids)
@@ -205,7 +210,8 @@ def _known_ids(identity: str) -> Iterator[sql.Composable]:
         )
     for stream in STREAMS.values():
         for name, target in stream.belongs_to.items():
-            if target in {each.name for each in streams} or (target is None and streams):
+            may_be_any = target is None and any(each.adapter == stream.adapter for each in streams)
+            if may_be_any or target in {each.name for each in streams}:
                 yield _references(stream, name)
 
 

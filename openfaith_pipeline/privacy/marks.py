@@ -77,12 +77,13 @@ def mark_records(cursor: Cursor[Any], erasure_id: str, records: PersonRecords) -
 
 
 def lift(connection: Connection[Any], org_id: str, person_id: str, by: str) -> list[str]:
-    """Let a person's records be stored again; returns the erasures that are lifted."""
+    """Let records of the person with this id be stored again, at any source; returns the erasures that are lifted."""
     with connection.transaction(), connection.cursor() as cursor:
-        person = PERSONAL.person.name
-        mark = mark_of(_salt(cursor, org_id), person, person_id)
-        asked = {"org_id": org_id, "by": by, "stream": person, "mark": mark}
-        lifted = [row[0] for row in cursor.execute(_LIFT, asked).fetchall()]
+        salt, lifted = _salt(cursor, org_id), list[str]()
+        for data in PERSONAL.by_adapter.values():
+            person = data.person.name
+            asked = {"org_id": org_id, "by": by, "stream": person, "mark": mark_of(salt, person, person_id)}
+            lifted += [row[0] for row in cursor.execute(_LIFT, asked).fetchall()]
         cursor.execute("DELETE FROM sync.erased_records WHERE org_id = %s AND erasure_id = ANY(%s)", (org_id, lifted))
     return lifted
 

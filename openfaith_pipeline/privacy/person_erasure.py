@@ -162,7 +162,7 @@ def _preview_columns(records: PersonRecords, stream: Stream) -> Iterable[tuple[s
         yield "id", records.own[stream.name]
     for name, target in stream.belongs_to.items():
         if target and PERSONAL.is_person(target):
-            yield f"{name}_id", set(records.person_ids)
+            yield f"{name}_id", set(records.people.get(stream.adapter, ()))
 
 
 def tables_to_rewrite(records: PersonRecords, schema: str, counts: Iterable[str]) -> set[str]:

@@ -149,7 +149,7 @@ def _mentions(cursor: Cursor[Any], records: PersonRecords, stream: Stream) -> It
         statement = sql.SQL(
             "SELECT id FROM {} WHERE org_id = %s AND {} = ANY(%s) AND NOT id = ANY(%s) ORDER BY length(id), id"
         ).format(raw_name(stream), sql.Identifier(f"{name}_id"))
-        asked = (records.org_id, list(records.person_ids), records.ids(stream))
+        asked = (records.org_id, list(records.people.get(stream.adapter, ())), records.ids(stream))
         if ids := [identifier for (identifier,) in cursor.execute(statement, asked).fetchall()]:
             yield name, ids
 

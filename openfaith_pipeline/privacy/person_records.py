@@ -6,7 +6,9 @@ from typing import Any, Final, LiteralString
 
 from psycopg import Cursor, sql
 
+from openfaith_pipeline.canonical.model import Entity
 from openfaith_pipeline.catalog.mergers import survivors_of
+from openfaith_pipeline.catalog.personal import PersonalData
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.errors import UsageError
@@ -39,15 +41,21 @@ WHERE gone.org_id = %(org_id)s AND gone.id = ANY(%(ids)s) AND gone.{owner} IS NO
 class PersonRecords:
     """Ids by stream name.
 
+    people: by adapter, the person's ids at that source, the current one first and then those merged into it.
     unnamed: ids of records that stay, but lose the person they name. searched: by stream and relationship, the
         condition that was already searched for.
     """
 
     org_id: str
-    person_ids: tuple[str, ...]
+    people: Mapping[str, tuple[str, ...]]
     own: dict[str, set[str]] = field(default_factory=dict)
     unnamed: dict[str, set[str]] = field(default_factory=dict)
     searched: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    @property
+    def person_ids(self) -> tuple[str, ...]:
+        """The person's ids at every source."""
+        return tuple(identifier for ids in self.people.values() for identifier in ids)
 
     @property
     def streams(self) -> list[Stream]:
@@ -76,14 +84,34 @@ class PersonRecords:
         return len(known) > before
 
 
-def find_person(cursor: Cursor[Any], org_id: str, schema: str, name: str) -> tuple[str, ...]:
-    """The person's ids, the current one first and then those merged into it. name: an id of the source or of OpenFaith.
+def find_person(cursor: Cursor[Any], org_id: str, schema: str, name: str) -> Mapping[str, tuple[str, ...]]:
+    """By adapter, the person's ids, the current one first and then those merged into it.
 
-    Raises UsageError for an id that is not known, and for one that was merged into another.
+    name: an id of a source or of OpenFaith, whose person may be linked to several sources. Raises UsageError for an id
+    that is not known, for one that was merged into another, and for one that people of several sources have.
     """
-    is_ours = name.startswith(f"{CANONICAL.entities[PERSONAL.person.name].id_prefix}_")
-    person_id = _source_id(cursor, org_id, schema, name) if is_ours else name
-    survivors = survivors_of(_mergers(cursor, org_id))
+    is_ours = name.startswith(tuple(f"{_entity(data).id_prefix}_" for data in PERSONAL.by_adapter.values()))
+    found = _source_ids(cursor, org_id, schema, name) if is_ours else {_source_of(cursor, org_id, name): name}
+    return {adapter: _with_merged(cursor, org_id, PERSONAL.by_adapter[adapter], id) for adapter, id in found.items()}
+
+
+def _entity(data: PersonalData) -> Entity:
+    return CANONICAL.entities[data.person.name]
+
+
+def _source_of(cursor: Cursor[Any], org_id: str, person_id: str) -> str:
+    """The source that has a person with this id, the first if none is known to."""
+    sources = PERSONAL.by_adapter
+    if len(sources) == 1:
+        return next(iter(sources))
+    known = [adapter for adapter, data in sources.items() if _is_known(cursor, org_id, data, (person_id,))]
+    if len(known) > 1:
+        raise UsageError(f"{', '.join(known)} each have a person {person_id!r}; give the person's id in OpenFaith")
+    return known[0] if known else next(iter(sources))
+
+
+def _with_merged(cursor: Cursor[Any], org_id: str, data: PersonalData, person_id: str) -> tuple[str, ...]:
+    survivors = survivors_of(_mergers(cursor, org_id, data))
     if person_id in survivors:
         raise UsageError(f"person {person_id} was merged into {survivors[person_id]}; name that one instead")
     merged = [removed for removed, kept in survivors.items() if kept == person_id]
@@ -92,24 +120,31 @@ def find_person(cursor: Cursor[Any], org_id: str, schema: str, name: str) -> tup
 
 def check_known(cursor: Cursor[Any], records: PersonRecords) -> None:
     """Raise UsageError if nothing at all is stored of the person."""
-    person = PERSONAL.person
-    for stream in PERSONAL.people:
-        statement = sql.SQL("SELECT FROM {} WHERE org_id = %s AND id = ANY(%s) LIMIT 1").format(raw_name(stream))
-        if cursor.execute(statement, (records.org_id, list(records.person_ids))).fetchone() is not None:
+    for adapter, ids in records.people.items():
+        if _is_known(cursor, records.org_id, PERSONAL.by_adapter[adapter], ids):
             return
-    entry = cursor.execute(
-        "SELECT FROM sync.journal WHERE org_id = %s AND table_name = %s AND row_key ->> 'id' = ANY(%s) LIMIT 1",
-        (records.org_id, person.raw_table, list(records.person_ids)),
-    ).fetchone()
-    if entry is None and not any(ids for name, ids in records.own.items() if not PERSONAL.is_person(name)):
+    if not any(ids for name, ids in records.own.items() if not PERSONAL.is_person(name)):
         raise UsageError(f"nothing is stored about a person {records.person_ids[0]!r} in {records.org_id}")
 
 
-def find_records(cursor: Cursor[Any], org_id: str, person_ids: tuple[str, ...]) -> PersonRecords:
+def _is_known(cursor: Cursor[Any], org_id: str, data: PersonalData, ids: Collection[str]) -> bool:
+    for stream in data.people:
+        statement = sql.SQL("SELECT FROM {} WHERE org_id = %s AND id = ANY(%s) LIMIT 1").format(raw_name(stream))
+        if cursor.execute(statement, (org_id, list(ids))).fetchone() is not None:
+            return True
+    entry = cursor.execute(
+        "SELECT FROM sync.journal WHERE org_id = %s AND table_name = %s AND row_key ->> 'id' = ANY(%s) LIMIT 1",
+        (org_id, data.person.raw_table, list(ids)),
+    ).fetchone()
+    return entry is not None
+
+
+def find_records(cursor: Cursor[Any], org_id: str, people: Mapping[str, tuple[str, ...]]) -> PersonRecords:
     """All records of the person."""
-    records = PersonRecords(org_id, person_ids)
-    for stream in PERSONAL.people:
-        records.add(stream.name, person_ids)
+    records = PersonRecords(org_id, people)
+    for adapter, ids in people.items():
+        for stream in PERSONAL.by_adapter[adapter].people:
+            records.add(stream.name, ids)
     add_parts(cursor, records)
     return records
 
@@ -138,27 +173,31 @@ def condition_of(
     return sql.SQL("({})").format(sql.SQL(" OR ").join(parts)) if parts else None
 
 
-def _source_id(cursor: Cursor[Any], org_id: str, schema: str, entity_id: str) -> str:
-    """The source's id of a person of OpenFaith."""
-    entity = CANONICAL.entities[PERSONAL.person.name]
-    found = cursor.execute(
-        sql.SQL(
-            'SELECT "externalId" FROM {} WHERE "orgId" = %s AND "entityId" = %s AND "entityType" = %s AND adapter = %s'
-        ).format(sql.Identifier(schema, "openfaith_externalLinks")),
-        (org_id, entity_id, entity.tag, PERSONAL.person.adapter),
-    ).fetchall()
-    ids = [external.removeprefix(entity.namespace) for (external,) in found]
-    survivors = survivors_of(_mergers(cursor, org_id))
-    current = [identifier for identifier in ids if identifier not in survivors]
-    if not current:
+def _source_ids(cursor: Cursor[Any], org_id: str, schema: str, entity_id: str) -> Mapping[str, str]:
+    """By adapter, the source's id of a person of OpenFaith."""
+    found: dict[str, str] = {}
+    for adapter, data in PERSONAL.by_adapter.items():
+        entity = _entity(data)
+        links = cursor.execute(
+            sql.SQL(
+                'SELECT "externalId" FROM {} WHERE "orgId" = %s AND "entityId" = %s AND "entityType" = %s'
+                " AND adapter = %s"
+            ).format(sql.Identifier(schema, "openfaith_externalLinks")),
+            (org_id, entity_id, entity.tag, adapter),
+        ).fetchall()
+        ids = [external.removeprefix(entity.namespace) for (external,) in links]
+        survivors = survivors_of(_mergers(cursor, org_id, data))
+        current = [identifier for identifier in ids if identifier not in survivors]
+        found.update({adapter: current[0]} if current else {})
+    if not found:
         raise UsageError(f"no person {entity_id[:80]!r} is linked to a record of the source in {org_id}")
-    return str(current[0])
+    return found
 
 
-def _mergers(cursor: Cursor[Any], org_id: str) -> list[tuple[str, str]]:
+def _mergers(cursor: Cursor[Any], org_id: str, data: PersonalData) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for stream in STREAMS.values():
-        if stream.merging and stream.merging.target == PERSONAL.person.name:
+        if stream.merging and stream.merging.target == data.person.name:
             statement = _MERGERS.format(
                 kept=sql.Identifier(stream.merging.kept),
                 removed=sql.Identifier(stream.merging.removed),

@@ -60,12 +60,13 @@ def linked_targets(stream: Stream) -> Iterator[tuple[str, str]]:
 
 
 def _clear(cursor: Cursor[Any], records: PersonRecords, stream: Stream, erasure_id: str) -> int:
-    person_types = sorted({name for each in PERSONAL.people for name in (each.type, *each.aliases)})
+    people = PERSONAL.by_adapter[stream.adapter].people
+    person_types = sorted({name for each in people for name in (each.type, *each.aliases)})
     parameters: dict[str, Any] = {
         "org_id": records.org_id,
         "sync_id": erasure_id,
         "cause": "erasure",
-        "person_ids": list(records.person_ids),
+        "person_ids": list(records.people.get(stream.adapter, ())),
         "person_types": person_types,
     }
     conditions = {

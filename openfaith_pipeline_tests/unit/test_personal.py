@@ -63,7 +63,7 @@ def test_every_declaration_fits_its_stream() -> None:
 
 
 def test_all_people_of_the_mapping_are_people() -> None:
-    aliases = {name for name, alias in CANONICAL.aliases.items() if alias.of is PERSONAL.person}
+    aliases = {name for name, alias in CANONICAL.aliases.items() if alias.of is PERSONAL.by_adapter["pco"].person}
     assert all(map(PERSONAL.is_person, aliases))
 
 

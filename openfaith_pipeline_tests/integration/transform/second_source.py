@@ -13,11 +13,13 @@ from typing import Any, Final
 
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from openfaith_pipeline import sources
 from openfaith_pipeline.canonical.model import Entity, Folder
 from openfaith_pipeline.canonical.registry import model_of
 from openfaith_pipeline.canonical.rules import Take, taken
+from openfaith_pipeline.catalog.personal import PersonalData, PersonalDataOfSources
 from openfaith_pipeline.catalog.stream import TEXT, TIMESTAMP, Stream
 from openfaith_pipeline.planning_center import mapping
 from openfaith_pipeline.planning_center.products import Product
@@ -67,6 +69,8 @@ def register() -> None:
     sources.STREAMS = MappingProxyType(streams)  # type: ignore[misc]
     sources.CANONICAL = model_of((*mapping.MODULES, sys.modules[__name__]), streams)  # type: ignore[misc]
     sources.ENTITIES = sources.CANONICAL.entities  # type: ignore[misc]
+    personal = {**sources.PERSONAL.by_adapter, FLOCK.adapter: PersonalData((SHEPHERDS,), {})}
+    sources.PERSONAL = PersonalDataOfSources(personal)  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,7 @@ def _report(church: Church) -> Mapping[str, Any]:
     report["deleted"] = _deleted(church)
     report["conflicts"] = _conflicts(church)
     report["shared"] = _shared(church)
+    report["erased"] = _erased(church)
     return report
 
 
@@ -224,6 +229,37 @@ def _shared(church: Church) -> Mapping[str, Any]:
     edges = [each for each in rows["edges"] if kept in (each["sourceEntityId"], each["targetEntityId"])]
     again = [church.transform(is_full=True), church.rebuild()]
     return {"first": first, "changed": changed, "row": row, "edges": edges, "again": again, "audit": church.audit()}
+
+
+def _erased(church: Church) -> Mapping[str, Any]:
+    """Person 1 of the second source, and then the one person of both."""
+    from openfaith_pipeline.errors import UsageError  # noqa: PLC0415
+    from openfaith_pipeline.privacy.person_erasure import erase_person, foresee_person_erasure  # noqa: PLC0415
+
+    chair = {"relationships": {"chair": {"id": "1", "type": SHEPHERDS.type}}}
+    church.change("people.campuses", "1", _extra=Jsonb(chair))
+    church.change("pens.folds", "1", _extra=Jsonb(chair))
+    church.connection.commit()
+    try:
+        foresee_person_erasure(church.database, ORG, "1")
+    except UsageError as error:
+        refusal = str(error)
+    one = erase_person(church.database, ORG, church.entity_of("flock", "person", "1"), "somebody")
+    raw = {
+        stream: church.connection.execute(f"SELECT id, _extra FROM {stream.raw_table} ORDER BY id").fetchall()  # type: ignore[call-overload]  # noqa: S608
+        for stream in (sources.STREAMS[name] for name in ("people.people", "people.campuses", "pens.folds"))
+    }
+    church.connection.commit()
+    both = erase_person(church.database, ORG, church.entity_of("pco", "person", "2"), "somebody")
+    links = [each for each in church.rows()["externalLinks"] if each["entityType"] == "person"]
+    return {
+        "refusal": refusal,
+        "one": one.counts,
+        "raw": {stream.name: rows for stream, rows in raw.items()},
+        "both": both.counts,
+        "people": sorted(f"{each['adapter']} {each['externalId']}" for each in links),
+        "again": church.transform(is_full=True),
+    }
 
 
 def main() -> None:

@@ -73,3 +73,16 @@ def test_a_person_of_both_sources_has_the_values_of_the_first_declared(report: d
     assert {each["metadata"]["source"] for each in shared["edges"]} == {"pco_direct", "flock_direct"}
     assert shared["again"] == [{}, {}]
     assert shared["audit"] == {"failed": ["people no_conflict_waits {'waiting': 1}"], "dead_ends": []}
+
+
+def test_a_person_is_erased_at_the_sources_of_that_person_alone(report: dict[str, Any]) -> None:
+    erased = report["erased"]
+    assert erased["refusal"] == "pco, flock each have a person '1'; give the person's id in OpenFaith"
+    assert erased["one"]["flock_pens.shepherds"] == erased["one"]["openfaith_people"] == 1
+    assert not any("pco" in place for place in erased["one"]), "the other source's person 1 stays, and is named"
+    assert [id for id, _ in erased["raw"]["people.people"]] == ["1", "2", "3"]
+    extras = {stream: dict(rows)["1"] for stream, rows in erased["raw"].items() if stream != "people.people"}
+    assert extras["people.campuses"] and extras["pens.folds"] is None
+    assert erased["both"]["pco_people.people"] == erased["both"]["flock_pens.shepherds"] == 1
+    assert erased["people"] == ["flock 3", "pco 1", "pco 3"]
+    assert erased["again"] == {}
