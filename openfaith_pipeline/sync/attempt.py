@@ -76,8 +76,9 @@ async def sync_streams(  # noqa: PLR0913 - the request, and two resources that t
 
     workplace: shared with other orgs; by default a sync has its own.
     patience_seconds: how long to wait for a stream that another sync holds; after that it fails as busy.
-    is_rotating: where there are many parents, visit only some of them this time (see Route); for frequent syncs. A
-    stream's failure is in its result. Raises ConnectionRejected if the credentials are refused, SourceUnreachable if
+    is_rotating: of many parents, visit only some this time (see Route); for frequent syncs.
+
+    A stream's failure is in its result. Raises ConnectionRejected if the credentials are refused, SourceUnreachable if
     the API cannot be reached, DatabaseUnavailable if Postgres goes away, and UnknownOrg or OrgPaused.
     """
     async with (
