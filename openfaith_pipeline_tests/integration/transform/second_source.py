@@ -170,6 +170,7 @@ def _report(church: Church) -> Mapping[str, Any]:
     report["deleted"] = _deleted(church)
     report["conflicts"] = _conflicts(church)
     report["shared"] = _shared(church)
+    report["rolled_back"] = _rolled_back(church)
     report["erased"] = _erased(church)
     return report
 
@@ -229,6 +230,22 @@ def _shared(church: Church) -> Mapping[str, Any]:
     edges = [each for each in rows["edges"] if kept in (each["sourceEntityId"], each["targetEntityId"])]
     again = [church.transform(is_full=True), church.rebuild()]
     return {"first": first, "changed": changed, "row": row, "edges": edges, "again": again, "audit": church.audit()}
+
+
+def _rolled_back(church: Church) -> Mapping[str, Any]:
+    """A sync of the second source changes its second campus, and one of the first its own; the former is undone."""
+    from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync  # noqa: PLC0415
+    from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back  # noqa: PLC0415
+
+    for stream in ("pens.folds", "people.campuses"):
+        begin_sync(church.connection, SyncStart(stream, None, "incremental", "test", {"orgs": [ORG]}))
+        church.change(stream, "2", name=f"Renamed by {stream}")
+        church.transform(stream)
+        finish_sync(church.connection, stream)
+        church.connection.commit()
+    before = church.rows()["campuses"]
+    [undone] = roll_back(church.database, RollbackOrder("pens.folds"))
+    return {"rows": undone.rows, "before": before, "after": church.rows()["campuses"]}
 
 
 def _erased(church: Church) -> Mapping[str, Any]:

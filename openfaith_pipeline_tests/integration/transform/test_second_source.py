@@ -75,6 +75,14 @@ def test_a_person_of_both_sources_has_the_values_of_the_first_declared(report: d
     assert shared["audit"] == {"failed": ["people no_conflict_waits {'waiting': 1}"], "dead_ends": []}
 
 
+def test_a_rollback_of_the_one_leaves_the_others_rows(report: dict[str, Any]) -> None:
+    before, after = ({row["id"]: row for row in report["rolled_back"][name]} for name in ("before", "after"))
+    [id] = [id for id, row in after.items() if row != before[id]]
+    assert (before[id]["name"], after[id]["name"]) == ("Renamed by pens.folds", "Fold 2")
+    assert "Renamed by people.campuses" in {row["name"] for row in after.values()}
+    assert report["rolled_back"]["rows"] == 2, "the row and its link"
+
+
 def test_a_person_is_erased_at_the_sources_of_that_person_alone(report: dict[str, Any]) -> None:
     erased = report["erased"]
     assert erased["refusal"] == "pco, flock each have a person '1'; give the person's id in OpenFaith"
