@@ -6,8 +6,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from openfaith_pipeline.catalog.reading import Client
 from openfaith_pipeline.connections.cipher import cipher_from
+from openfaith_pipeline.connections.credentials import is_held_there
 from openfaith_pipeline.connections.oauth_tokens import KeptToken
 from openfaith_pipeline.connections.registry import ConnectionState, api_url_of, credentials_of, set_connection_state
+from openfaith_pipeline.connections.right_church import check_church
 from openfaith_pipeline.connections.shared_budget import shared_budget
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConnectionRejected, OrgPaused
@@ -41,7 +43,7 @@ async def connect_client(
     Raises UnknownOrg, OrgPaused, or ConfigurationError without readable credentials.
     """
     kept = await asyncio.to_thread(_read_connection, database, org_id, adapter, even_paused)
-    api_url, credentials, is_number_known = kept
+    api_url, credentials, number, is_theirs = kept
     is_renewable = isinstance(credentials, OAuthToken) and credentials.refresh_token is not None
     source = KeptToken(database, org_id, credentials, adapter) if isinstance(credentials, OAuthToken) else credentials
     async with (
@@ -51,6 +53,8 @@ async def connect_client(
         ) as client,
     ):
         try:
+            if is_theirs and number and isinstance(credentials, OAuthToken):
+                await _check_church(database, client, org_id, adapter, credentials, number)
             yield client
         except ConnectionRejected as refusal:
             # For a refreshable grant only the token endpoint can say that it is over, and that is recorded there.
@@ -58,20 +62,33 @@ async def connect_client(
                 await asyncio.to_thread(_record, database, org_id, adapter, "needs_reconnect", str(refusal))
             raise
         finally:
-            if client.organization_id and not is_number_known:
+            if client.organization_id and not number:
                 await asyncio.to_thread(_record_number, database, org_id, client.organization_id, adapter)
         if client.requests and source is credentials:  # a stored token is confirmed when it is first accepted
             await asyncio.to_thread(_record, database, org_id, adapter, "connected", None)
 
 
-def _read_connection(database: Database, org_id: str, adapter: str, even_paused: bool) -> tuple[str, Credentials, bool]:
+async def _check_church(
+    database: Database, client: Client, org_id: str, adapter: str, token: OAuthToken, number: str
+) -> None:
+    try:
+        await check_church(client, org_id, adapter, token, number)
+    except ConnectionRejected as refusal:
+        await asyncio.to_thread(_record, database, org_id, adapter, "needs_reconnect", str(refusal))
+        raise
+
+
+def _read_connection(
+    database: Database, org_id: str, adapter: str, even_paused: bool
+) -> tuple[str, Credentials, str | None, bool]:
     with database.connect() as connection:
         org = get_org(connection, org_id)
         if org.paused_at is not None and not even_paused:
             raise OrgPaused(f"{org_id} is paused; resume it with: openfaith-pipeline org resume {org_id}")
         credentials = credentials_of(connection, cipher_from(database.settings), org_id, adapter)
         api_url = api_url_of(connection, org_id, adapter) or database.settings.api_url
-        return api_url, credentials, number_of(connection, org_id, adapter) is not None
+        number = number_of(connection, org_id, adapter)
+        return api_url, credentials, number, is_held_there(connection, org_id, adapter)
 
 
 def _record_number(database: Database, org_id: str, number: str, adapter: str) -> None:

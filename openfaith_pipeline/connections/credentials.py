@@ -102,6 +102,12 @@ def replace_token(
     return new
 
 
+def is_held_there(connection: Connection[Any], org_id: str, adapter: str) -> bool:
+    """Whether the credentials are in OpenFaith's own table of tokens."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_HELD_IN, (org_id, adapter)).fetchone() is not None
+
+
 def put_credentials(
     connection: Connection[Any],
     cipher: Cipher,

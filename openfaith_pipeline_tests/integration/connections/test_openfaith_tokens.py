@@ -15,7 +15,7 @@ from openfaith_pipeline.connections.oauth_tokens import refresh_due_tokens, rene
 from openfaith_pipeline.connections.openfaith_tokens import adopt_openfaith_orgs
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.errors import GrantDead
+from openfaith_pipeline.errors import ConnectionRejected, GrantDead
 from openfaith_pipeline.orgs.registry import get_org, list_orgs, remove_org, resume_org
 from openfaith_pipeline.planning_center import OAuthToken
 from openfaith_pipeline.planning_center.products import Product
@@ -23,7 +23,7 @@ from openfaith_pipeline.simulator import SimulatorClient, made_up_churches, runn
 from openfaith_pipeline_tests.oauth_grants import grant, with_oauth
 from openfaith_pipeline_tests.tenants import connection_of
 
-CHURCH = made_up_churches(1, people=3)[0]
+CHURCH, STRANGER = made_up_churches(2, people=3)
 ORG, SCHEMA = CHURCH.org_id, "public"
 
 # As shared/openfaith-model/schema.json has them.
@@ -41,7 +41,7 @@ CREATE TABLE "openfaith_adapterTokens" (
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[SimulatorClient]:
-    with running_simulator([CHURCH]) as client:
+    with running_simulator([CHURCH, STRANGER]) as client:
         yield client
 
 
@@ -112,6 +112,25 @@ async def test_an_org_of_openfaith_is_taken_over_once_and_read_with_the_newest_t
         assert connection.execute("SELECT secret FROM sync.connections").fetchone() == (None,)
     async with connect_client(database, ORG, adapter="pco") as client:
         await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
+
+
+async def test_a_token_of_another_church_reads_nothing_into_this_one(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    _adopt(database)
+    async with connect_client(database, ORG, adapter="pco") as client:
+        await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
+    _approve(database, "user_elsewhere", grant(simulator, STRANGER.org_id))
+    with pytest.raises(ConnectionRejected, match="of another church"):
+        async with connect_client(database, ORG, adapter="pco"):
+            pytest.fail("it may be read with")
+    with database.connect() as connection:
+        assert connection_of(connection, ORG).state == "needs_reconnect"
+        connection.execute("""DELETE FROM "openfaith_adapterTokens" WHERE "userId" = 'user_elsewhere'""")
+    async with connect_client(database, ORG, adapter="pco") as client:
+        await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
+    with database.connect() as connection:
+        assert connection_of(connection, ORG).state == "connected"
 
 
 def test_a_refreshed_token_is_written_where_openfaith_finds_it(database: Database, simulator: SimulatorClient) -> None:
