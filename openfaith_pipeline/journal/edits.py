@@ -1,8 +1,9 @@
 """Keep a field's value and its edit together when a sync is undone in part.
 
 People's edits are noted by a trigger and not journaled. When a row is kept, an edit that the sync forgot by
-writing the field must not be noted again: the field no longer has that edit's value. When a row is overwritten, an edit
-made since is gone with its value; if it stayed noted, the restored value would count as a person's.
+writing the field must not be noted again: the field no longer has that edit's value. When a row is undone, an edit
+made since is gone with its value; if it stayed noted, the restored value would count as a person's. A row can be as the
+sync left it, and so undone in any mode, because a person wrote the same value again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,9 +25,9 @@ WHERE edit.conflict IS NULL AND kept.conflict IS NOT NULL AND edit.row_key ->> '
 
 # An edit that the sync itself forgot or changed is restored from the journal.
 _FORGET: Final = sql.SQL("""
-DELETE FROM sync.local_edits AS target USING pg_temp.{undoing} AS row
-WHERE row.conflict IS NOT NULL AND target.org_id = %(org_id)s AND target.entity_table = {entity}
-    AND target.entity_id = row.row_key ->> 'id' AND (row.is_new OR row.before ? target.field)
+DELETE FROM sync.local_edits AS target USING pg_temp.{undoing} AS undoing
+WHERE {chosen} AND target.org_id = %(org_id)s AND target.entity_table = {entity}
+    AND target.entity_id = undoing.row_key ->> 'id' AND (undoing.is_new OR undoing.before ? target.field)
     AND NOT EXISTS (
         SELECT FROM sync.journal AS entry WHERE entry.sync_id = %(undone)s AND entry.org_id = %(org_id)s
             AND entry.table_name = {table_name} AND entry.row_key = jsonb_build_object(
@@ -40,10 +41,12 @@ def keep_edits_of_kept(undoings: Sequence[Undoing]) -> None:
             rows.execute(_KEEP.format(**rows.names, edits=edits.names["undoing"], entity=_entity(rows)))
 
 
-def forget_overwritten_edits(undoings: Sequence[Undoing]) -> None:
-    """Forget the edits that were made since the sync and that overwriting undoes. Call before any `apply`."""
+def forget_undone_edits(undoings: Sequence[Undoing], *, overwrite: bool) -> None:
+    """Forget the edits that were made since the sync and whose values are undone. Call before any `apply`."""
     for rows in _rows(undoings):
-        names = {**rows.names, "entity": _entity(rows), "table_name": sql.Literal(LOCAL_EDITS.full_name)}
+        chosen = rows.chosen(overwrite=overwrite)
+        names = {**rows.names, "entity": _entity(rows), "chosen": chosen}
+        names["table_name"] = sql.Literal(LOCAL_EDITS.full_name)
         rows.execute(journaled(LOCAL_EDITS, _FORGET.format(**names), Write.REMOVE))
 
 

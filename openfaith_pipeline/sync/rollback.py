@@ -18,7 +18,7 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.change_notes import UNDOING
 from openfaith_pipeline.errors import RollbackRefused, UnknownSync, UsageError
-from openfaith_pipeline.journal.edits import forget_overwritten_edits, keep_edits_of_kept
+from openfaith_pipeline.journal.edits import forget_undone_edits, keep_edits_of_kept
 from openfaith_pipeline.journal.entities import end_unlinked, keep_links_of_kept
 from openfaith_pipeline.journal.reopening import look_again, settle_outdated
 from openfaith_pipeline.journal.tables import table_named, tables_of_stream
@@ -188,9 +188,9 @@ class _Work:
         with self.connection.transaction():
             undoings = self.find()
             published = published_streams(self.connection, self.org_id, self.order.sync_id, self.order.streams)
-            if self.order.on_conflict is OnConflict.OVERWRITE:
-                forget_overwritten_edits(undoings)
-            settle_outdated(undoings, overwrite=self.order.on_conflict is OnConflict.OVERWRITE)
+            overwrite = self.order.on_conflict is OnConflict.OVERWRITE
+            forget_undone_edits(undoings, overwrite=overwrite)
+            settle_outdated(undoings, overwrite=overwrite)
             tables = dict(self._apply(undoings))
             look_again(undoings)
             if self.order.on_conflict is not OnConflict.REFUSE:

@@ -72,10 +72,11 @@ SELECT 'conflict-' || nextval('sync.conflict_number'), %(org_id)s, {name}, d.id,
 FROM pg_temp.transform_edits d
 WHERE d.asks AND NOT EXISTS (SELECT FROM sync.conflicts AS target WHERE {same} AND target.decision IS NULL)""")
 _RESTATE: Final = sql.SQL("""
-UPDATE sync.conflicts AS target SET local = d.local, source = d.source, source_changed_at = d.source_changed_at,
-    edited_at = d.edited_at, edited_by = d.edited_by
+UPDATE sync.conflicts AS target SET base = d.base, local = d.local, source = d.source,
+    source_changed_at = d.source_changed_at, edited_at = d.edited_at, edited_by = d.edited_by
 FROM pg_temp.transform_edits d WHERE {same} AND d.asks AND target.decision IS NULL
-    AND (target.local, target.source, target.edited_at) IS DISTINCT FROM (d.local, d.source, d.edited_at)""")
+    AND (target.base, target.local, target.source, target.edited_at)
+        IS DISTINCT FROM (d.base, d.local, d.source, d.edited_at)""")
 _SETTLED: Final = sql.SQL(
     "UPDATE sync.conflicts AS target SET decision = 'settled', decided_at = now(), decided_by = %(sync_id)s"
 )

@@ -113,7 +113,7 @@ class Oracle:
                 if mode == "overwrite":
                     self._overwrite(key, change, later, changes)
                 elif key not in disputed:
-                    self._restore(key, change.before)
+                    self._restore(key, change.before, changes)
             self._settle_outdated(org, waited, rollback_id)
         return True
 
@@ -189,10 +189,11 @@ class Oracle:
 
     def _ask(self, record: Record, field: str, waiting: Key | None) -> None:
         edit = self.rows[EDIT, record, field]
-        known = {"local": self.rows[HERE, record][field], "source": self.rows[SOURCE, record][field], "at": edit["at"]}
+        values = {"local": self.rows[HERE, record][field], "source": self.rows[SOURCE, record][field]}
+        known = {"base": edit["base"], **values, "at": edit["at"]}
         if waiting is None:
             self.found += 1
-            new = {"base": edit["base"], **known, "decision": None, "by": None, "decided_in": None}
+            new = {**known, "decision": None, "by": None, "decided_in": None}
             self.rows[CONFLICT, record, field, self.found] = new
         elif any(self.rows[waiting][name] != value for name, value in known.items()):
             self.rows[waiting] |= known
@@ -251,25 +252,26 @@ class Oracle:
                 return True
         return (row is None) != (change.after is None) or not _has(row, change.after)
 
-    def _restore(self, key: Key, image: Row | None) -> None:
+    def _restore(self, key: Key, image: Row | None, changes: Changes) -> None:
+        """The row as it was, without the edits since of the values that this takes back."""
+        before = self.rows.get(key, {})
+        for field in before if key[0] == HERE else ():
+            note = (EDIT, key[1], field)
+            if note not in changes and (image is None or before[field] != image.get(field, before[field])):
+                self.rows.pop(note, None)
         if image is None:
             self.rows.pop(key, None)
         else:
             self.rows[key] = {**self.rows.get(key, {}), **deepcopy(image)}
 
     def _overwrite(self, key: Key, change: Change, later: list[Changes], changes: Changes) -> None:
-        """Undo the later changes of the row too, and with a value that somebody wrote since its edit."""
+        """Undo the later changes of the row too."""
         image = change.before
         if image is not None and change.after is not None and key not in self.rows:
             return  # somebody removed it, and the sync knew a part of it
         if image is not None:
             image = {**image, **_merged([change, *(each[key] for each in later if key in each)])}
-        before = self.rows.get(key, {})
-        for field in before if key[0] == HERE else ():
-            note = (EDIT, key[1], field)
-            if note not in changes and (image is None or before[field] != image.get(field, before[field])):
-                self.rows.pop(note, None)
-        self._restore(key, image)
+        self._restore(key, image, changes)
 
 
 def is_deleted_by_person(row: Row) -> bool:

@@ -76,6 +76,22 @@ def test_of_two_conflicts_of_a_field_the_one_with_the_newer_value_waits(
     assert ann.conflicts() == [("Ann", "Annie", "Anna", "rejected"), ("Anna", "Annie", "Hannah", None)]
 
 
+def test_the_newer_one_has_the_base_of_before_the_rejection_that_was_undone(database: Database, ann: Person) -> None:
+    choose(ann.connection, Policy.ASK)
+    ann.here("Annie")
+    ann.at_source("Anna")
+    ann.transform()
+    decision = reject(database, ann)
+    ann.at_source("Hannah")
+    ann.transform()
+    undo(database, decision, rollback_id="undoing")
+    ann.transform()
+    assert ann.conflicts() == [("Ann", "Annie", "Anna", "settled"), ("Ann", "Annie", "Hannah", None)]
+    undo(database, "undoing")
+    ann.transform()
+    assert ann.conflicts() == [("Ann", "Annie", "Anna", "rejected"), ("Anna", "Annie", "Hannah", None)]
+
+
 def test_a_conflict_waits_again_in_place_of_the_one_found_by_the_same_sync(database: Database, ann: Person) -> None:
     choose(ann.connection, Policy.ASK)
     ann.here("Annie")
@@ -137,6 +153,19 @@ def test_an_edit_since_is_forgotten_where_it_is_overwritten(database: Database, 
     undo(database, "second", on_conflict=OnConflict.OVERWRITE)
     ann.transform()  # the source still has it
     assert (ann.first_name, ann.edits()) == ("Anna", [])
+
+
+@pytest.mark.parametrize("on_conflict", [OnConflict.KEEP, OnConflict.OVERWRITE])
+def test_an_edit_since_to_the_very_value_that_is_undone_is_forgotten(
+    database: Database, ann: Person, on_conflict: OnConflict
+) -> None:
+    ann.at_source("Anna")
+    transform_as(ann, "second")
+    ann.at_source("Anja")
+    transform_as(ann, "third")
+    ann.here("Anna")
+    undo(database, "second", on_conflict=on_conflict)
+    assert (ann.first_name, ann.edits()) == ("Ann", [])
 
 
 def test_an_edit_that_the_sync_overwrote_is_not_noted_for_a_row_that_is_kept(database: Database, ann: Person) -> None:
