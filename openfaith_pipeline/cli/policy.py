@@ -33,7 +33,9 @@ Entity = Annotated[
 ]
 Field = Annotated[
     str | None,
-    typer.Option("--field", metavar="FIELD", help="For this field, such as firstName; for all if omitted."),
+    typer.Option(
+        "--field", metavar="FIELD", help="For this field, such as firstName or pco_nickname; for all if omitted."
+    ),
 ]
 Chosen = Annotated[
     Policy,
@@ -77,6 +79,7 @@ def choose(
     Examples:
       openfaith-pipeline policy set org_01k5t0w2m1e9qv4y8z3n7b6c5d --entity people --field firstName --policy ask
       openfaith-pipeline policy set --entity phoneNumbers --policy newest
+      openfaith-pipeline policy set --field customFields --policy ask
 
     \b
     Exit codes: 0 set; 1 the database does not answer; 2 no such org, table or field, or people's changes of the tables

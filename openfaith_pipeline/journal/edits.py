@@ -17,17 +17,24 @@ from openfaith_pipeline.journal.tables import LOCAL_EDITS
 from openfaith_pipeline.journal.undoing import Undoing
 from openfaith_pipeline.journal.writing import Write, journaled
 
+# The part of an address before its dot is the column that holds the field.
 _KEEP: Final = sql.SQL("""
 UPDATE pg_temp.{edits} AS edit SET conflict = 'its row is kept'
 FROM pg_temp.{undoing} AS kept JOIN pg_temp.{found} AS found USING (row_key)
 WHERE edit.conflict IS NULL AND kept.conflict IS NOT NULL AND edit.row_key ->> 'entity_table' = {entity}
-    AND edit.row_key ->> 'entity_id' = kept.row_key ->> 'id' AND found.after ? (edit.row_key ->> 'field')""")
+    AND edit.row_key ->> 'entity_id' = kept.row_key ->> 'id'
+    AND (found.is_new OR found.after ? split_part(edit.row_key ->> 'field', '.', 1)
+        AND sync.field_value(found.image, edit.row_key ->> 'field')
+            IS DISTINCT FROM sync.field_value(found.after, edit.row_key ->> 'field'))""")
 
 # An edit that the sync itself forgot or changed is restored from the journal.
 _FORGET: Final = sql.SQL("""
 DELETE FROM sync.local_edits AS target USING pg_temp.{undoing} AS undoing
 WHERE {chosen} AND target.org_id = %(org_id)s AND target.entity_table = {entity}
-    AND target.entity_id = undoing.row_key ->> 'id' AND (undoing.is_new OR undoing.before ? target.field)
+    AND target.entity_id = undoing.row_key ->> 'id'
+    AND (undoing.is_new OR undoing.before ? split_part(target.field, '.', 1)
+        AND sync.field_value(undoing.before, target.field)
+            IS DISTINCT FROM sync.field_value(coalesce(undoing.after, undoing.image), target.field))
     AND NOT EXISTS (
         SELECT FROM sync.journal AS entry WHERE entry.sync_id = %(undone)s AND entry.org_id = %(org_id)s
             AND entry.table_name = {table_name} AND entry.row_key = jsonb_build_object(

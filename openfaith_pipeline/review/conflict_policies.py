@@ -9,10 +9,11 @@ from typing import Any, Final, LiteralString
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from openfaith_pipeline.canonical.addresses import CUSTOM_FIELDS, ITEMS, column_of, item_address
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 from openfaith_pipeline.database.change_notes import EDITS_TRIGGER
 from openfaith_pipeline.errors import UsageError
-from openfaith_pipeline.sources import CANONICAL
+from openfaith_pipeline.sources import CANONICAL, SOURCES
 
 ANY: Final = "*"
 
@@ -35,7 +36,10 @@ DEFAULT: Final = Policy.SOURCE
 
 @dataclass(frozen=True)
 class FieldPolicy:
-    """The policy of a field. org_id, entity, field: where it applies; `*` for all without a policy of their own."""
+    """The policy of a field. org_id, entity, field: where it applies; `*` for all without a policy of their own.
+
+    field: its address (`canonical/addresses.py`), or `customFields` for all items of these.
+    """
 
     org_id: str
     entity: str
@@ -46,7 +50,7 @@ class FieldPolicy:
 _POLICIES: Final[LiteralString] = (
     "SELECT org_id, entity_table AS entity, field, policy FROM sync.conflict_policies"
     " WHERE (%(org)s::text IS NULL OR org_id IN (%(org)s, '*'))"
-    " ORDER BY org_id = '*', entity_table = '*', field = '*', org_id, entity_table, field"
+    " ORDER BY org_id = '*', entity_table = '*', field = '*', field = 'customFields', org_id, entity_table, field"
 )
 _SET: Final[LiteralString] = (
     "INSERT INTO sync.conflict_policies (org_id, entity_table, field, policy) VALUES (%s, %s, %s, %s)"
@@ -66,7 +70,7 @@ INSERT INTO sync.untransformed (org_id, source, key)
 SELECT DISTINCT org_id, %(prefix)s || entity_table, ARRAY[entity_id] FROM sync.local_edits
 WHERE org_id = coalesce(nullif(%(org)s, '*'), org_id)
     AND entity_table = coalesce(nullif(%(entity)s, '*'), entity_table)
-    AND field = coalesce(nullif(%(field)s, '*'), field)
+    AND %(field)s IN ('*', field, split_part(field, '.', 1))
 """
 
 
@@ -90,7 +94,7 @@ def policies_by_field(
 def policy_of(policies: Iterable[FieldPolicy], entity: str, field: str) -> Policy:
     """The first policy that applies. policies: as listed for one org, the most specific first."""
     for each in policies:
-        if each.entity in {entity, ANY} and each.field in {field, ANY}:
+        if each.entity in {entity, ANY} and each.field in {field, column_of(field), ANY}:
             return Policy(each.policy)
     return DEFAULT
 
@@ -135,7 +139,15 @@ def named_entity(name: str) -> str:
 
 
 def named_field(entity: str, name: str) -> str:
-    """The field of the table that a source feeds, in either spelling, `firstName` or `first_name`; else UsageError."""
+    """The field of the table that a source feeds, in either spelling, `firstName` or `first_name`; else UsageError.
+
+    A custom field is `<adapter>_<attribute>`, and `customFields` is all of them: a church's own have any name.
+    """
+    item = name.removeprefix(ITEMS)
+    if item.startswith(tuple(f"{adapter}_" for adapter in SOURCES)):
+        return item_address(item)
+    if _plain(name) == _plain(CUSTOM_FIELDS):
+        return CUSTOM_FIELDS
     fields = CANONICAL.tables[entity].columns if entity != ANY else _all_fields()
     return _named(name, fields, f"field of {entity} that a sync writes" if entity != ANY else "field")
 

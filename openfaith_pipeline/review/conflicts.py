@@ -9,6 +9,7 @@ from typing import Any, Final, LiteralString
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from openfaith_pipeline.canonical.addresses import ITEMS, label_of
 from openfaith_pipeline.errors import UsageError
 
 
@@ -25,6 +26,7 @@ class Decision(StrEnum):
 class Conflict:
     """One field of one entity. The values are people's data.
 
+    field: its address (`canonical/addresses.py`). base, local, source: of a custom field the value of its item.
     base: the value of the last sync before both changed it. source_changed_at: when the record changed at the source.
     edited_by: a user of OpenFaith, or of the database. sync_id: the sync that found it.
     decision: approved, rejected, or settled if it ended by itself; None while open.
@@ -47,15 +49,23 @@ class Conflict:
     decided_at: datetime | None
     decided_by: str | None
 
+    @property
+    def label(self) -> str:
+        """The field in words."""
+        return label_of(self.field)
 
-_CONFLICTS: Final[LiteralString] = """
-SELECT id, org_id, entity_table AS entity, entity_id, field, base, local, source, source_changed_at, edited_at,
-       edited_by, sync_id, since, decision, decided_at, decided_by
+
+_OF_ITEM: Final[LiteralString] = f"starts_with(field, '{ITEMS}')"
+_CONFLICTS: Final[LiteralString] = f"""
+SELECT id, org_id, entity_table AS entity, entity_id, field, source_changed_at, edited_at, edited_by, sync_id, since,
+       decision, decided_at, decided_by, CASE WHEN {_OF_ITEM} THEN base -> 'value' ELSE base END AS base,
+       CASE WHEN {_OF_ITEM} THEN local -> 'value' ELSE local END AS local,
+       CASE WHEN {_OF_ITEM} THEN source -> 'value' ELSE source END AS source
   FROM sync.conflicts
  WHERE (%(org)s::text IS NULL OR org_id = %(org)s) AND (%(all)s OR decision IS NULL)
    AND (%(ids)s::text[] IS NULL OR id = ANY(%(ids)s))
  ORDER BY since, length(id), id LIMIT %(limit)s
-"""
+"""  # noqa: S608 - constants alone
 
 
 def list_conflicts(

@@ -106,7 +106,7 @@ def _of_conflict(conflict: Conflict) -> Item:
         id=conflict.id,
         kind=Kind.CONFLICT,
         org_id=conflict.org_id,
-        about=f"{conflict.field} of {conflict.entity} {conflict.entity_id}",
+        about=f"{conflict.label} of {conflict.entity} {conflict.entity_id}",
         reason=f"changed by {conflict.edited_by} and at the source",
         since=conflict.since,
         decision=conflict.decision,

@@ -42,23 +42,23 @@ _ANSWERS: Final = sql.SQL("""
 WITH answers AS (
     SELECT COALESCE(gone.survivor_id, {via}) AS id, {definition} AS definition_id,
         array_agg({value}) FILTER (WHERE gone.survivor_id IS NULL) AS own,
-        array_agg({value}) AS every
+        array_agg({value}) AS every, max({changed_at}) AS changed_at
     FROM {data} r
     LEFT JOIN pg_temp.transform_survivors gone ON gone.stream = {on} AND gone.record_id = {via}
     WHERE r.org_id = %(org_id)s AND {is_of_type} AND r._deleted_at IS NULL
         AND {value} IS NOT NULL AND {among}
     GROUP BY 1, 2
 ),
-counted AS (SELECT id, definition_id, COALESCE(own, every) AS given FROM answers),
+counted AS (SELECT id, definition_id, COALESCE(own, every) AS given, changed_at FROM answers),
 named AS (
-    SELECT a.id, n.name, n.data_type, CASE
+    SELECT a.id, a.changed_at, n.name, n.data_type, CASE
         WHEN cardinality(a.given) = 1 THEN a.given[1]
         ELSE (SELECT string_agg(value, ', ' ORDER BY value COLLATE "C") FROM unnest(a.given) AS value)
         END AS value
     FROM counted a JOIN pg_temp.transform_field_names n ON n.stream = {stream} AND n.id = a.definition_id
 ),
 typed AS (
-    SELECT id, name, value, CASE
+    SELECT id, changed_at, name, value, CASE
         WHEN data_type = 'number' AND value ~ '^[+-]?[0-9]{{1,40}}([.][0-9]{{1,40}})?$' THEN 'number'
         WHEN data_type = 'boolean' AND lower(value) IN ('true', 'false', 't', 'f', 'yes', 'no', '1', '0') THEN 'boolean'
         WHEN data_type = 'date' AND value ~ '^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' THEN 'date'
@@ -71,7 +71,7 @@ SELECT id, string_agg(
         WHEN 'number' THEN (value::numeric)::text
         WHEN 'boolean' THEN to_json(lower(value) IN ('true', 't', 'yes', '1'))::text
         ELSE to_json(value)::text END || '}}',
-    ',' ORDER BY name COLLATE "C") AS items
+    ',' ORDER BY name COLLATE "C") AS items, max(changed_at)
 FROM typed
 GROUP BY id
 """)
@@ -101,6 +101,7 @@ def _enrichment(number: int, answers: Answers) -> Enrichment:
         prepare=partial(_prepare, answers, table),
         join=sql.SQL("LEFT JOIN {table} {alias} ON {alias}.id = r.id").format(**names),
         items=sql.SQL("{alias}.items").format(**names),
+        changed_at=sql.SQL("{alias}.changed_at").format(**names),
     )
 
 
@@ -125,12 +126,13 @@ def _prepare(answers: Answers, table: str, workspace: Workspace) -> None:
         via=via,
         definition=sql.Identifier("r", f"{answers.definition}_id"),
         value=plain_value(answers.value, answers.stream),
+        changed_at=sql.SQL("r.updated_at" if "updated_at" in answers.stream.attributes else "NULL::timestamptz"),
         on=sql.Literal(answers.on.name),
         stream=sql.Literal(answers.stream.name),
         is_of_type=_is_of_type(answers),
         among=workspace.among(answers.on, via),
     )
-    workspace.create(table, sql.SQL("(id text, items text) ON COMMIT DROP"))
+    workspace.create(table, sql.SQL("(id text, items text, changed_at timestamptz) ON COMMIT DROP"))
     filled = sql.SQL("INSERT INTO {} {}").format(sql.Identifier("pg_temp", table), statement)
     workspace.execute(filled, adapter=answers.stream.adapter)
     workspace.analyze(table)

@@ -1,5 +1,6 @@
 """Fields that people changed in OpenFaith: the source's change, a person's and both are told apart, field by field.
 
+A field is a column or an item of the custom fields, each by its address (`canonical/addresses.py`).
 `sync.local_edits` has each field that somebody else changed since the source's value was written, with that value, the
 base; a trigger notes it. So every other field still has the value of its last sync, and nothing is copied. From base,
 local and source value, and the policy, follows which value stays and whether a person is asked.
@@ -11,10 +12,12 @@ from typing import Final
 
 from psycopg import sql
 
+from openfaith_pipeline.canonical.addresses import ITEMS, column_of, is_item
 from openfaith_pipeline.canonical.model import Entity
 from openfaith_pipeline.journal import CONFLICTS, LOCAL_EDITS, Write, journaled
 from openfaith_pipeline.review.conflict_policies import Policy, policies_by_field
 from openfaith_pipeline.transform.deletion import deleted_by_person
+from openfaith_pipeline.transform.enrichment import Enrichment
 from openfaith_pipeline.transform.identity import is_link_of, record_id_of
 from openfaith_pipeline.transform.links import updated_at
 from openfaith_pipeline.transform.workspace import Workspace
@@ -32,8 +35,10 @@ FROM (
         OR (policy = 'newest' AND source <> base AND source_changed_at IS NOT NULL AND source_changed_at > edited_at)
         AS is_over
     FROM (
-        SELECT edit.entity_id AS id, edit.field, edit.base, to_jsonb(e) -> edit.field AS local,
-            to_jsonb(d) -> edit.field AS source, {changed_at} AS source_changed_at, edit.edited_at, edit.edited_by,
+        SELECT edit.entity_id AS id, edit.field, edit.base, sync.field_value(to_jsonb(e), edit.field) AS local,
+            sync.field_value(to_jsonb(d), edit.field) AS source, edit.edited_at, edit.edited_by,
+            CASE WHEN starts_with(edit.field, {items}) THEN {item_changed_at} ELSE {changed_at} END
+                AS source_changed_at,
             %(policies)s::jsonb ->> edit.field AS policy,
             r._deleted_at IS NOT NULL OR {deleted_by_person} IS TRUE AS is_deleted
         FROM sync.local_edits edit
@@ -47,10 +52,19 @@ FROM (
         OFFSET 0) compared
     OFFSET 0) judged""")
 
-_KEPT: Final = sql.SQL(
-    "LEFT JOIN (SELECT id, array_agg(field) AS fields FROM pg_temp.transform_edits WHERE NOT is_over GROUP BY id) kept"
-    ' ON kept.id = l."entityId"'
-)
+_KEPT: Final = sql.SQL("""
+LEFT JOIN (
+    SELECT id, array_agg(field) AS fields, array_agg(field) FILTER (WHERE starts_with(field, {items})) AS items
+    FROM pg_temp.transform_edits WHERE NOT is_over GROUP BY id
+) kept ON kept.id = l."entityId\"""").format(items=sql.Literal(ITEMS))
+_KEPT_COLUMN: Final = sql.SQL("CASE WHEN {name} = ANY(kept.fields) THEN e.{column} ELSE {value} END")
+# Read from the row as it is now, which somebody may have written since its edits were judged.
+_KEPT_ITEMS: Final = sql.SQL("""
+CASE WHEN kept.items IS NULL THEN {value} ELSE (
+    SELECT sync.put_fields(
+        jsonb_build_object({column}, {value}), jsonb_object_agg(address, sync.field_value(to_jsonb(e), address)))
+    FROM unnest(kept.items) AS address
+) -> {column} END""")
 _SAME_FIELD: Final = sql.SQL(
     "target.org_id = %(org_id)s AND target.entity_table = {name} AND target.entity_id = d.id AND target.field = d.field"
 )
@@ -107,23 +121,27 @@ def judge(
     entity: Entity,
     policies: Mapping[str, Policy],
     fed: Mapping[str, sql.Composable],
-    joins: Sequence[sql.Composable],
+    enrichments: Sequence[Enrichment],
     others: Sequence[str],
 ) -> None:
     """Fill `pg_temp.transform_edits`: each edited field of the entity's records, and which value it keeps.
 
-    fed, joins: SQL of the source's values by column. others: ids of records that give no row.
+    fed: SQL of the source's values by column, which needs the enrichments. others: ids of records that give no row.
     """
-    values = [sql.SQL("{} AS {}").format(fed[name], sql.Identifier(name)) for name in policies]
+    columns = dict.fromkeys(map(column_of, policies))
+    values = [sql.SQL("{} AS {}").format(fed[name], sql.Identifier(name)) for name in columns]
+    changed_at = updated_at(entity) if entity.has_updated_at else sql.SQL("r._synced_at")
     statement = _JUDGED.format(
-        changed_at=updated_at(entity) if entity.has_updated_at else sql.SQL("r._synced_at"),
+        items=sql.Literal(ITEMS),
+        changed_at=changed_at,
+        item_changed_at=_latest(changed_at, enrichments),
         links=workspace.canonical("externalLinks"),
         is_link=is_link_of(entity, "l"),
         raw=workspace.raw(entity.stream),
         record_id=record_id_of(entity, "l"),
         table=workspace.canonical(entity.table),
         deleted_by_person=deleted_by_person("e"),
-        joins=sql.SQL(" ").join(joins),
+        joins=sql.SQL(" ").join(each.join for each in enrichments),
         values=sql.SQL(", ").join(values),
         name=sql.Literal(entity.table),
         among=workspace.among(entity.stream, sql.Identifier("r", "id")),
@@ -138,11 +156,20 @@ def keeping(
     fed: Mapping[str, sql.Composable], policies: Mapping[str, Policy]
 ) -> tuple[Mapping[str, sql.Composable], sql.Composable]:
     """The columns' SQL, with local values that are kept, and the join that this needs."""
-    local = sql.SQL("CASE WHEN {name} = ANY(kept.fields) THEN e.{column} ELSE {value} END")
-    kept = {
-        name: local.format(name=sql.Literal(name), column=sql.Identifier(name), value=fed[name]) for name in policies
-    }
-    return {**fed, **kept}, _KEPT
+    return {**fed, **{column_of(address): _kept(fed, address) for address in policies}}, _KEPT
+
+
+def _kept(fed: Mapping[str, sql.Composable], address: str) -> sql.Composable:
+    column = column_of(address)
+    if is_item(address):
+        return _KEPT_ITEMS.format(column=sql.Literal(column), value=fed[column])
+    return _KEPT_COLUMN.format(name=sql.Literal(column), column=sql.Identifier(column), value=fed[column])
+
+
+def _latest(changed_at: sql.Composable, enrichments: Sequence[Enrichment]) -> sql.Composable:
+    """SQL: when the record, or one that gives it custom fields, changed at the source."""
+    others = [each.changed_at for each in enrichments if each.changed_at is not None]
+    return sql.SQL("greatest({})").format(sql.SQL(", ").join([changed_at, *others]))
 
 
 def settle(workspace: Workspace, entity: Entity) -> None:

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from psycopg import sql
 
+from openfaith_pipeline.canonical.addresses import is_item_of
 from openfaith_pipeline.canonical.model import Entity
 from openfaith_pipeline.review.conflict_policies import Policy
 from openfaith_pipeline.sources import CANONICAL
@@ -39,8 +40,7 @@ def write_entity(workspace: Workspace, entity: Entity, edited: Edited) -> tuple[
     fed = _fed_columns(workspace, entity, enrichments)
     others = _ended_records(workspace, entity)
     others += _outranked_records(workspace, entity, others)
-    joins = [enrichment.join for enrichment in enrichments]
-    found = _find_locked(workspace, entity, _Changed(fed, joins, others), edited)
+    found = _find_locked(workspace, entity, _Changed(fed, enrichments, others), edited)
     updated = _update(workspace, entity, fed) if found else 0
     inserted = _insert(workspace, entity, fed)
     workspace.execute(sql.SQL("INSERT INTO pg_temp.transform_written SELECT id FROM pg_temp.transform_changes"))
@@ -51,11 +51,15 @@ def write_entity(workspace: Workspace, entity: Entity, edited: Edited) -> tuple[
 
 
 class _Changed(NamedTuple):
-    """fed: canonical column -> SQL, which needs the joins. others: ids of records that give no row of their own."""
+    """fed: canonical column -> SQL, which needs the enrichments and the join `kept`.
+
+    others: ids of records that give no row of their own.
+    """
 
     fed: Mapping[str, sql.Composable]
-    joins: Sequence[sql.Composable]
+    enrichments: Sequence[Enrichment]
     others: list[str]
+    kept: sql.Composable = sql.SQL("")
 
 
 def _fed_columns(
@@ -168,15 +172,19 @@ def _find_unedited(workspace: Workspace, entity: Entity, changed: _Changed, edit
     """Find the changes, without the fields whose local values are kept."""
     policies = _edited_fields(entity, edited)
     if policies:
-        judge(workspace, entity, policies, changed.fed, changed.joins, changed.others)
+        judge(workspace, entity, policies, changed.fed, changed.enrichments, changed.others)
         fed, kept = keeping(changed.fed, policies)
-        changed = _Changed(fed, [*changed.joins, kept], changed.others)
+        changed = changed._replace(fed=fed, kept=kept)
     _find_changes(workspace, entity, changed)
 
 
 def _edited_fields(entity: Entity, edited: Edited) -> Mapping[str, Policy]:
     fields = edited.get(entity.table, {})
-    return {name: policy for name, policy in fields.items() if name in entity.columns}
+    return {
+        name: policy
+        for name, policy in fields.items()
+        if name in entity.columns or is_item_of(name, entity.stream.adapter)
+    }
 
 
 def _find_changes(workspace: Workspace, entity: Entity, changed: _Changed) -> None:
@@ -188,7 +196,7 @@ def _find_changes(workspace: Workspace, entity: Entity, changed: _Changed) -> No
         FROM {raw} r
         JOIN {link}
         LEFT JOIN {table} e ON e.id = l."entityId" AND e."orgId" = %(org_id)s
-        {joins}
+        {joins} {kept}
         CROSS JOIN LATERAL (SELECT l."entityId" AS id, {values}) d
         WHERE r.org_id = %(org_id)s AND {among} AND r.id <> ALL (%(others)s::text[])
             AND (e.id IS NULL OR ({present}) IS DISTINCT FROM ({wanted}))""").format(
@@ -196,7 +204,8 @@ def _find_changes(workspace: Workspace, entity: Entity, changed: _Changed) -> No
         link=link_of(workspace, entity, sql.Identifier("r", "id")),
         table=workspace.canonical(entity.table),
         among=workspace.among(entity.stream, sql.Identifier("r", "id")),
-        joins=sql.SQL(" ").join(changed.joins),
+        joins=sql.SQL(" ").join(each.join for each in changed.enrichments),
+        kept=changed.kept,
         values=sql.SQL(", ").join(values),
         present=sql.SQL(", ").join(sql.SQL("e.{}").format(name) for name in names),
         wanted=sql.SQL(", ").join(sql.SQL("d.{}").format(name) for name in names),

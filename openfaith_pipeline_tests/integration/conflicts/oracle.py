@@ -8,18 +8,17 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
+from itertools import product, takewhile
 from typing import Any, Final, NamedTuple
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
 
 SOURCE, HERE, LINK, EDIT, CONFLICT = "source row", "row", "link", "edit", "conflict"
-SPECIFIC: Final = ((False, False), (False, True), (True, False), (True, True))
-"""Whether a policy is of every table, and of every field; the more specific first."""
-
-
-NOT_FIELDS: Final = frozenset({"nickname", "changed", "gone"})
-"""Of a record of the source; the nickname is a custom field."""
+NOT_FIELDS: Final = frozenset({"changed", "gone"})
+"""Of a record of the source."""
+CUSTOM: Final = "pco_"
+"""Beginning of the names of the source's custom fields; a row has these among its `items`, as `name=value`."""
 
 
 class Record(NamedTuple):
@@ -43,7 +42,7 @@ Changes = dict[Key, Change]
 class Oracle:
     """truth: the source's records, with `changed` and `gone`. rows: everything that a rollback may restore.
 
-    judged: by policy, whether the source won where both had changed a field.
+    judged: by policy, whether the source won where both had changed a field. judged_items: policies of custom fields.
     without_times: tables of records that have no time of their last change.
     """
 
@@ -55,17 +54,18 @@ class Oracle:
         self.journal: list[tuple[str, str, Changes]] = []
         self.found = 0
         self.judged: set[tuple[str, bool]] = set()
+        self.judged_items: set[str] = set()
 
     def edit(self, record: Record, values: Mapping[str, Any], now: int, *, is_by_the_app: bool) -> None:
         """Somebody writes these fields of the row; OpenFaith's app says who and when in the row too."""
         row = self.rows[HERE, record]
         for field, value in values.items():
-            if row[field] != value:
-                edit = self.rows.setdefault((EDIT, record, field), {"base": row[field]})
+            if value_in(row, field) != value:
+                edit = self.rows.setdefault((EDIT, record, field), {"base": value_in(row, field)})
                 edit["at"] = now + 0.5
                 if edit["base"] == value:
                     del self.rows[EDIT, record, field]
-        row.update(values)
+            _put(row, field, value)
         if is_by_the_app:
             row |= {"updatedAt": now, "updatedBy": "the app"}
 
@@ -90,7 +90,7 @@ class Oracle:
                 _, record, field, _ = key
                 conflict = self.rows[key]
                 if takes_source:
-                    self.rows[HERE, record][field] = conflict["source"]
+                    _put(self.rows[HERE, record], field, conflict["source"])
                     self.rows.pop((EDIT, record, field), None)
                 elif edit := self.rows.get((EDIT, record, field)):
                     edit["base"] = conflict["source"]
@@ -108,7 +108,7 @@ class Oracle:
         with self._journaled(org, rollback_id):
             waited = set(self.waiting(org))
             if mode == "keep":
-                disputed |= set(_notes_of(disputed, changes))
+                disputed |= set(self._notes_of(disputed, changes))
             for key, change in changes.items():
                 if mode == "overwrite":
                     self._overwrite(key, change, later, changes)
@@ -145,13 +145,12 @@ class Oracle:
     def _transform_row(self, record: Record, sync_id: str) -> None:
         source, before = self.rows[SOURCE, record], self.rows.get((HERE, record))
         row = dict(before or {"updatedAt": None, "updatedBy": None})
-        for field in self.fields(record):
-            row[field] = self._kept(record, field, sync_id)
+        kept = {field: self._kept(record, field, sync_id) for field in self.fields(record)}
+        row["items"] = [item for item in row.get("items", []) if not item.startswith(CUSTOM)]
+        for field, value in kept.items():
+            _put(row, field, value)
         if not str(row.get("deleted")).startswith("user_"):
             row["deleted"] = source["gone"]
-        row["items"] = [item for item in row.get("items", []) if not item.startswith("pco_")]
-        if source.get("nickname"):
-            row["items"] += [f"pco_nickname={source['nickname']}"]
         if record.table not in self.without_times:
             row["updatedAt"] = source["changed"]
         said = {"changed": source["changed"], "gone": source["gone"]}
@@ -171,16 +170,17 @@ class Oracle:
         wins = self._source_wins(record, edit, value, policy)
         if value != edit["base"]:
             self.judged.add((policy, wins))
-        if row is None or row[field] in (value, edit["base"]) or wins:
+            self.judged_items |= {policy} if field.startswith(CUSTOM) else set()
+        if row is None or value_in(row, field) in (value, edit["base"]) or wins:
             del self.rows[EDIT, record, field]
         elif policy == "ask" and value != edit["base"] and not source["gone"] and not is_deleted_by_person(row):
             self._ask(record, field, waiting)
-            return row[field]
+            return value_in(row, field)
         elif policy == "newest":
             edit["base"] = value
         if waiting:
             self._settle(waiting, sync_id)
-        return row[field] if row and (EDIT, record, field) in self.rows else value
+        return value_in(row, field) if row and (EDIT, record, field) in self.rows else value
 
     def _source_wins(self, record: Record, edit: Row, value: Any, policy: str) -> bool:
         source = self.rows[SOURCE, record]
@@ -189,7 +189,7 @@ class Oracle:
 
     def _ask(self, record: Record, field: str, waiting: Key | None) -> None:
         edit = self.rows[EDIT, record, field]
-        values = {"local": self.rows[HERE, record][field], "source": self.rows[SOURCE, record][field]}
+        values = {"local": value_in(self.rows[HERE, record], field), "source": self.rows[SOURCE, record][field]}
         known = {"base": edit["base"], **values, "at": edit["at"]}
         if waiting is None:
             self.found += 1
@@ -210,11 +210,10 @@ class Oracle:
 
     def policy(self, org: str, table: str, field: str) -> str:
         """The most specific one."""
-        for of_org in (org, "*"):
-            for every_table, every_field in SPECIFIC:
-                place = (of_org, "*" if every_table else table, "*" if every_field else field)
-                if place in self.policies:
-                    return self.policies[place]
+        fields = (field, "customFields", "*") if field.startswith(CUSTOM) else (field, "*")
+        for place in product((org, "*"), (table, "*"), fields):
+            if place in self.policies:
+                return self.policies[place]
         return "source"
 
     def fields(self, record: Record) -> list[str]:
@@ -225,7 +224,7 @@ class Oracle:
 
     def _value_of(self, key: Key) -> Any:
         _, record, field, _ = key
-        return self.rows.get((HERE, record), {}).get(field)
+        return value_in(self.rows.get((HERE, record), {}), field)
 
     @contextmanager
     def _journaled(self, org: str, sync_id: str) -> Iterator[None]:
@@ -254,10 +253,10 @@ class Oracle:
 
     def _restore(self, key: Key, image: Row | None, changes: Changes) -> None:
         """The row as it was, without the edits since of the values that this takes back."""
-        before = self.rows.get(key, {})
-        for field in before if key[0] == HERE else ():
-            note = (EDIT, key[1], field)
-            if note not in changes and (image is None or before[field] != image.get(field, before[field])):
+        before = self.rows.get(key)
+        for field in self.fields(key[1]) if key[0] == HERE and before else ():
+            note, after = (EDIT, key[1], field), {**(before or {}), **(image or {})}
+            if note not in changes and (image is None or value_in(before or {}, field) != value_in(after, field)):
                 self.rows.pop(note, None)
         if image is None:
             self.rows.pop(key, None)
@@ -266,23 +265,46 @@ class Oracle:
 
     def _overwrite(self, key: Key, change: Change, later: list[Changes], changes: Changes) -> None:
         """Undo the later changes of the row too."""
-        image = change.before
-        if image is not None and change.after is not None and key not in self.rows:
-            return  # somebody removed it, and the sync knew a part of it
+        image, undone = change.before, [change, *(each[key] for each in later if key in each)]
+        if image is not None and key not in self.rows:
+            undone = list(takewhile(lambda each: each.before is not None, undone))
+            if all(each.after is not None for each in undone):
+                return  # somebody removed it, and the syncs knew a part of it
         if image is not None:
-            image = {**image, **_merged([change, *(each[key] for each in later if key in each)])}
+            image = {**image, **_merged(undone)}
         self._restore(key, image, changes)
+
+    def _notes_of(self, kept: Collection[Key], changes: Changes) -> Iterator[Key]:
+        """The edits of kept rows' fields that the sync wrote: value and edit stay together."""
+        for key in kept:
+            if key[0] == HERE and (after := changes[key].after):
+                before = changes[key].before
+                for field in self.fields(key[1]):
+                    is_written = ("items" if field.startswith(CUSTOM) else field) in after
+                    if is_written and (before is None or value_in(before, field) != value_in(after, field)):
+                        yield EDIT, key[1], field
 
 
 def is_deleted_by_person(row: Row) -> bool:
     return str(row["deleted"]).startswith("user_")
 
 
-def _notes_of(kept: Collection[Key], changes: Changes) -> Iterator[Key]:
-    """The edits of kept rows' fields that the sync wrote: value and edit stay together."""
-    for key in kept:
-        if key[0] == HERE:
-            yield from ((EDIT, key[1], field) for field in changes[key].after or ())
+def value_in(row: Row, field: str) -> Any:
+    """The value of a column or a custom field of a row."""
+    if not field.startswith(CUSTOM):
+        return row.get(field)
+    named = dict(item.split("=", 1) for item in row.get("items", []))
+    return named.get(field)
+
+
+def _put(row: Row, field: str, value: Any) -> None:
+    """Write it; a custom field keeps its place, and a new one is the last."""
+    if not field.startswith(CUSTOM):
+        row[field] = value
+        return
+    items, new = row["items"], [] if value is None else [f"{field}={value}"]
+    place = next((place for place, item in enumerate(items) if item.startswith(f"{field}=")), len(items))
+    row["items"] = [*items[:place], *new, *items[place + 1 :]]
 
 
 def _change(before: Row | None, after: Row | None) -> Change | None:

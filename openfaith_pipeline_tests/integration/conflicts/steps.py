@@ -16,7 +16,7 @@ from openfaith_pipeline.sync.rebuild import RebuildOrder, rebuild
 from openfaith_pipeline.sync.rollback import OnConflict, RollbackOrder, roll_back
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.conflicts.oracle import HERE, SOURCE, Record
-from openfaith_pipeline_tests.integration.conflicts.world import BY_NAME, ORGS, TABLES, World
+from openfaith_pipeline_tests.integration.conflicts.world import BY_NAME, ORGS, TABLES, World, name_of
 from openfaith_pipeline_tests.integration.transform.tables import SCHEMA
 
 OPERATOR: Final = "an operator"
@@ -145,13 +145,11 @@ class Steps(World):
         records = {entity_id: record for record, entity_id in self.entity_ids().items()}
         waiting = list_conflicts(self.connection, org)
         self.connection.commit()
-        return {(records[each.entity_id], each.field): each.id for each in waiting}
+        return {(records[each.entity_id], name_of(each.field)): each.id for each in waiting}
 
     def _publish(self, record: Record, sync_id: str) -> None:
         table, truth = BY_NAME[record.table], self.oracle.truth[record]
         values = {field.column: truth[field.name] for field in table.fields}
-        if table.name == "people":
-            values["nickname"] = truth["nickname"]
         if table.name not in self.oracle.without_times:
             values["updated_at"] = self.moments[truth["changed"]]
         stream = STREAMS[table.stream]

@@ -22,6 +22,10 @@ def test_a_policy_is_set_listed_and_reset(database: Database, environment: dict[
     verb("policy", "set", "--policy", "newest")
     general = {"org_id": "*", "entity": "*", "field": "*", "policy": "newest"}
     assert verb("policy", "list", ORG, "--json").document == [own, general]
+    custom = ("--entity", "people", "--field", "pco_nickname")
+    verb("policy", "set", ORG, *custom, "--policy", "local")
+    assert verb("policy", "list", ORG, "--json").document[0]["field"] == "customFields.pco_nickname"
+    assert verb("policy", "reset", ORG, *custom, "--json").document == [own, general]
     assert verb("policy", "reset", ORG, *field, "--json").document == [general]
 
     again = verb("policy", "reset", ORG, *field)

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.review.conflict_policies import FieldPolicy, Policy, reset_policy, set_policy
-from openfaith_pipeline_tests.integration.conflicts.oracle import HERE, Oracle, Record, is_deleted_by_person
+from openfaith_pipeline_tests.integration.conflicts.oracle import CUSTOM, HERE, Oracle, Record, is_deleted_by_person
 from openfaith_pipeline_tests.integration.transform.tables import SCHEMA
 
 ORGS: Final = ("org_01h455vb4pex5vsknk084sn02q", "org_01h455vb4pex5vsknk084sn02r")
@@ -42,6 +42,7 @@ TABLES: Final = (
         (
             Field("firstName", "first_name", ("Ann", "Anna", "Annie", None)),
             Field("inactivatedAt", "inactivated_at", ("2026-02-03T04:05:06+00:00", "2026-03-03T00:00:00+00:00", None)),
+            Field("pco_nickname", "nickname", ("Nan", "Annette", "Annie", None)),
         ),
     ),
     Table(
@@ -58,11 +59,14 @@ TABLES: Final = (
         "groups",
         "groups.groups",
         "group",
-        (Field("name", "name", ("Choir", "Singers", "")), Field("listed", "listed", (True, False, None))),
+        (
+            Field("name", "name", ("Choir", "Singers", "")),
+            Field("listed", "listed", (True, False, None)),
+            Field("pco_events_visibility", "events_visibility", (None, "public", "members")),
+        ),
     ),
 )
 BY_NAME: Final[Mapping[str, Table]] = {table.name: table for table in TABLES}
-NICKNAMES: Final = ("Nan", "Annette", None)
 
 
 class World:
@@ -89,14 +93,12 @@ class World:
         """A new record at the source."""
         values = {field.name: field.values[0] for field in BY_NAME[record.table].fields}
         changed = None if record.table in self.oracle.without_times else self.now
-        self.oracle.truth[record] = {**values, "nickname": None, "changed": changed, "gone": False}
+        self.oracle.truth[record] = {**values, "changed": changed, "gone": False}
 
     def change_at_source(self, record: Record) -> None:
         """Now, or at an earlier time of which the pipeline hears now."""
         truth = self.oracle.truth[record]
         truth |= self._some_values(record)
-        if record.table == "people":
-            truth["nickname"] = self.random.choice(NICKNAMES)
         if record.table not in self.oracle.without_times:
             truth["changed"] = self.random.choice([self.now, self.random.randint(1, self.now)])
 
@@ -108,6 +110,9 @@ class World:
         """By OpenFaith's app, which says who and when, or by somebody at the database."""
         values, is_by_the_app = self._some_values(record), self.random.random() < 0.5
         self.oracle.edit(record, values, self.now, is_by_the_app=is_by_the_app)
+        custom = {name: values.pop(name) for name in list(values) if name.startswith(CUSTOM)}
+        if custom:
+            values["customFields"] = Jsonb(self._items_with(record, custom))
         if is_by_the_app:
             values |= {"updatedAt": self.moments[self.now], "updatedBy": USER}
         self._update(record, values)
@@ -141,18 +146,18 @@ class World:
         place = (
             self.random.choice(orgs),
             self.random.choice((table.name, table.name, "*")),
-            self.random.choice((*(field.name for field in table.fields), "*")),
+            self.random.choice((*(field.name for field in table.fields), "customFields", "*")),
         )
         if place in self.oracle.policies and self.random.random() < 0.4:
             del self.oracle.policies[place]
-            reset_policy(self.connection, *place)
+            reset_policy(self.connection, *place[:2], address_of(place[2]))
             self.connection.commit()
         else:
             self.set_policy(*place, self.random.choice([*Policy, Policy.ASK, Policy.ASK]))
 
     def set_policy(self, org: str, table: str, field: str, policy: Policy) -> None:
         self.oracle.policies[org, table, field] = policy.value
-        set_policy(self.connection, FieldPolicy(org, table, field, policy))
+        set_policy(self.connection, FieldPolicy(org, table, address_of(field), policy))
         self.connection.commit()
 
     def entity_ids(self) -> dict[Record, str]:
@@ -170,6 +175,15 @@ class World:
         chosen = self.random.sample(fields, self.random.choice((1, 1, 2)))
         return {field.name: self.random.choice(field.values) for field in chosen}
 
+    def _items_with(self, record: Record, custom: Mapping[str, Any]) -> list[Any]:
+        """The row's custom fields with these values: each in its place, a new one the last."""
+        statement = sql.SQL('SELECT "customFields" FROM {} WHERE id = %s').format(canonical(record.table))
+        [(items,)] = self.connection.execute(statement, (self.entity_ids()[record],)).fetchall()
+        named = {item["name"]: item for item in items}
+        for name, value in custom.items():
+            named[name] = value and {"_tag": "string", "name": name, "source": "pco", "value": value}
+        return [item for item in named.values() if item]
+
     def _update(self, record: Record, values: Mapping[str, Any]) -> None:
         assignments = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in values)
         self._set(record, assignments, list(values.values()))
@@ -178,6 +192,16 @@ class World:
         statement = sql.SQL("UPDATE {} SET {} WHERE id = %s").format(canonical(record.table), assignments)
         assert self.connection.execute(statement, [*values, self.entity_ids()[record]]).rowcount == 1
         self.connection.commit()
+
+
+def address_of(field: str) -> str:
+    """The name by which the pipeline knows a field of the oracle."""
+    return f"customFields.{field}" if field.startswith(CUSTOM) else field
+
+
+def name_of(address: str) -> str:
+    """The oracle's name of a field of the pipeline."""
+    return address.removeprefix("customFields.")
 
 
 def canonical(table: str) -> sql.Identifier:

@@ -65,6 +65,9 @@ def test_policies_are_set_and_removed_through_the_api(service: Service, ann: Per
     assert service.call("PUT", f"{path}/peoples/odd?policy=local").status == 400
     assert service.call("DELETE", f"{path}/people/firstName").status == 204
     assert service.call("DELETE", f"{path}/people/firstName").status == 400
+    custom = service.call("PUT", f"{path}/people/pco_nickname?policy=local").json
+    assert custom["field"] == "customFields.pco_nickname"
+    assert service.call("DELETE", f"{path}/people/customFields.pco_nickname").status == 204
     ann.transform()
     assert ann.conflicts("decision") == [(None,)]
 
