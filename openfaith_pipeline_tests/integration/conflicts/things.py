@@ -67,7 +67,9 @@ class Person:
 
     def edits(self) -> list[dict[str, Any]]:
         cursor = self.connection.cursor(row_factory=dict_row)
-        return cursor.execute("SELECT * FROM sync.local_edits WHERE org_id = %s ORDER BY entity_id, field", (self.org_id,)).fetchall()
+        return cursor.execute(
+            "SELECT * FROM sync.local_edits WHERE org_id = %s ORDER BY entity_id, field", (self.org_id,)
+        ).fetchall()
 
 
 def choose(connection: Connection[Any], policy: Policy, org_id: str = ORG, entity: str = ANY, field: str = ANY) -> None:
