@@ -34,7 +34,9 @@ Entity = Annotated[
 Field = Annotated[
     str | None,
     typer.Option(
-        "--field", metavar="FIELD", help="For this field, such as firstName or pco_nickname; for all if omitted."
+        "--field",
+        metavar="FIELD",
+        help="For this field, such as firstName, or customFields for all of these; for all if omitted.",
     ),
 ]
 Chosen = Annotated[

@@ -34,7 +34,9 @@ router = APIRouter(prefix="/api/orgs/{org_id}", tags=["conflicts"], responses=AN
 Operator = Annotated[Visitor, Depends(visitor_with(OPERATE))]
 Reader = Annotated[Visitor, Depends(visitor_with(READ))]
 Entity = Annotated[str, Path(max_length=100, description="A table, such as people; * for all.")]
-Field = Annotated[str, Path(max_length=300, description="A field, such as firstName or pco_nickname; * for all.")]
+Field = Annotated[
+    str, Path(max_length=300, description="A field, such as firstName, or customFields for all of these; * for all.")
+]
 
 
 class ConflictShown(Read):
