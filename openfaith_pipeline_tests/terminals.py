@@ -82,7 +82,7 @@ class Terminal:
         """A bash or zsh as a person has it, with the pipeline's program in its PATH."""
         variables = environment_with(**{**self.environment, "HOME": str(home), "TERM": "dumb", "LANG": "C.UTF-8"})
         variables["PATH"] = f"{sysconfig.get_path('scripts')}:{variables.get('PATH', '')}"
-        # zsh would mark what is pasted, and the end of output without a line end.
+        # zsh would mark pasted text, and the end of output without a line end.
         (home / ".bashrc").write_text("PS1='> '\n")
         (home / ".zshrc").write_text("PS1='> '; PROMPT_EOL_MARK=; unset zle_bracketed_paste\n")
         options = ["--noprofile", "-i"] if program == "bash" else ["-i"]

@@ -23,7 +23,7 @@ class _Extent(NamedTuple):
     first: Collection[str]
 
 
-def plan_walks(  # noqa: PLR0913 - the extent of the read, and what is known of the streams
+def plan_walks(  # noqa: PLR0913 - the extent of the read, and facts about the streams
     streams: Collection[Stream],
     catalog: Mapping[str, Stream],
     *,

@@ -65,7 +65,9 @@ def _is_of(connection: Connection[Any], erasure: Erasure, person_id: str | None)
         return erasure.subject == "org"
     with connection.cursor(row_factory=tuple_row) as cursor:
         salt = cursor.execute(_SALT, (erasure.org_id,)).fetchone()
-        name = PERSONAL.person.name
-        mark = mark_of(bytes(salt[0]), name, person_id) if salt else b""
-        of_person = cursor.execute(_OF_PERSON, (erasure.org_id, name, mark)).fetchall()
+        of_person: list[tuple[str]] = []
+        for data in PERSONAL.by_adapter.values():
+            name = data.person.name
+            mark = mark_of(bytes(salt[0]), name, person_id) if salt else b""
+            of_person += cursor.execute(_OF_PERSON, (erasure.org_id, name, mark)).fetchall()
     return (erasure.erasure_id,) in of_person

@@ -1,4 +1,4 @@
-"""Erasures that are killed (SIGKILL): everything is as before, or gone, and a repetition finishes what was left."""
+"""Erasures that are killed (SIGKILL): everything is as before, or gone, and a repetition finishes the rest."""
 
 import os
 import signal
