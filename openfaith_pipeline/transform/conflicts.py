@@ -107,6 +107,16 @@ _SETTLE_ENDED: Final = sql.SQL("""
         AND (edit.field IS NULL OR e.id IS NULL OR e."deletedAt" IS NOT NULL)) d
 WHERE target.org_id = %(org_id)s AND target.id = d.id""")
 
+# Of the rows to be written, which are locked by now.
+_UNJUDGED: Final = sql.SQL("""
+SELECT DISTINCT edit.field
+FROM sync.local_edits edit JOIN pg_temp.transform_changes d ON d.id = edit.entity_id AND NOT d.is_new
+WHERE edit.org_id = %(org_id)s AND edit.entity_table = {name} AND NOT {is_judged}""")
+_IS_JUDGED: Final = sql.SQL(
+    "EXISTS (SELECT FROM pg_temp.transform_edits judged WHERE judged.id = edit.entity_id"
+    " AND judged.field = edit.field AND judged.edited_at = edit.edited_at)"
+)
+
 
 def read_edited(workspace: Workspace) -> Edited:
     """The edited fields of the org, most often none."""
@@ -150,6 +160,16 @@ def judge(
         "transform_edits", statement, policies=json.dumps(policies), fields=list(policies), others=list(others)
     )
     workspace.analyze("transform_edits")
+
+
+def unjudged_fields(workspace: Workspace, entity: Entity, *, are_others_judged: bool) -> list[str]:
+    """Fields that somebody edited, after the edits were judged, in rows of `pg_temp.transform_changes` that are locked.
+
+    are_others_judged: whether `pg_temp.transform_edits` is of this entity.
+    """
+    is_judged = _IS_JUDGED if are_others_judged else sql.SQL("false")
+    statement = _UNJUDGED.format(name=sql.Literal(entity.table), is_judged=is_judged)
+    return [field for (field,) in workspace.rows(statement)]
 
 
 def keeping(

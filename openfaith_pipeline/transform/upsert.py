@@ -10,7 +10,7 @@ from openfaith_pipeline.canonical.model import Entity
 from openfaith_pipeline.review.conflict_policies import Policy
 from openfaith_pipeline.sources import CANONICAL
 from openfaith_pipeline.transform.answers import answers_of
-from openfaith_pipeline.transform.conflicts import Edited, judge, keeping, read_edited, settle
+from openfaith_pipeline.transform.conflicts import Edited, judge, keeping, read_edited, settle, unjudged_fields
 from openfaith_pipeline.transform.custom_fields import custom_fields, items_of_others
 from openfaith_pipeline.transform.deletion import deleted_at, deleted_by
 from openfaith_pipeline.transform.enrichment import Enrichment
@@ -156,21 +156,28 @@ def _ceded_records(workspace: Workspace, entity: Entity) -> list[str]:
 def _find_locked(workspace: Workspace, entity: Entity, changed: _Changed, edited: Edited) -> int:
     """Find the changes and lock the existing rows; returns the number of these.
 
-    If somebody wrote such a row after it was compared, all are compared again: nobody's change is lost.
+    If somebody wrote such a row after it was compared, or edited it after its edits were judged, all are judged and
+    compared again: nobody's change is lost.
     """
     while True:
-        _find_unedited(workspace, entity, changed, edited)
+        policies = {field: policy for field, policy in edited.get(entity.table, {}).items() if _is_fed(entity, field)}
+        _find_unedited(workspace, entity, changed, policies)
         found, stale = workspace.lock(entity.table, _FOUND, _STALE)
-        if not stale:
-            if _edited_fields(entity, edited):
+        if not stale and not (found and _is_unjudged(workspace, entity, policies)):
+            if policies:
                 settle(workspace, entity)
             return found
         edited = read_edited(workspace)
 
 
-def _find_unedited(workspace: Workspace, entity: Entity, changed: _Changed, edited: Edited) -> None:
-    """Find the changes, without the fields whose local values are kept."""
-    policies = _edited_fields(entity, edited)
+def _is_unjudged(workspace: Workspace, entity: Entity, policies: Mapping[str, Policy]) -> bool:
+    """Whether a locked row has an edit that was not judged: it was made before the row was compared, but too late."""
+    unjudged = unjudged_fields(workspace, entity, are_others_judged=bool(policies))
+    return any(_is_fed(entity, field) for field in unjudged)
+
+
+def _find_unedited(workspace: Workspace, entity: Entity, changed: _Changed, policies: Mapping[str, Policy]) -> None:
+    """Find the changes, without the fields whose local values are kept. policies: by edited field."""
     if policies:
         judge(workspace, entity, policies, changed.fed, changed.enrichments, changed.others)
         fed, kept = keeping(changed.fed, policies)
@@ -178,13 +185,9 @@ def _find_unedited(workspace: Workspace, entity: Entity, changed: _Changed, edit
     _find_changes(workspace, entity, changed)
 
 
-def _edited_fields(entity: Entity, edited: Edited) -> Mapping[str, Policy]:
-    fields = edited.get(entity.table, {})
-    return {
-        name: policy
-        for name, policy in fields.items()
-        if name in entity.columns or is_item_of(name, entity.stream.adapter)
-    }
+def _is_fed(entity: Entity, field: str) -> bool:
+    """Whether the entity's records give the field its values."""
+    return field in entity.columns or is_item_of(field, entity.stream.adapter)
 
 
 def _find_changes(workspace: Workspace, entity: Entity, changed: _Changed) -> None:
