@@ -31,6 +31,7 @@ SHARED = ("integration/service", "integration/views")
 """Folders whose tests share what takes long to start."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have one pytest process run the tests of a file, or of a folder that shares more: each would set it up anew."""
     for item in items:
