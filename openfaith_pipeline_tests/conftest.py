@@ -27,7 +27,7 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 HERE = Path(__file__).parent
-SHARED = ("integration/service", "integration/views")
+SHARED = ("acceptance/dagster", "acceptance/deploy", "integration/service", "integration/views")
 """Folders whose tests share what takes long to start."""
 
 

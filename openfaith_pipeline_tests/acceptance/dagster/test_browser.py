@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from openfaith_pipeline_tests.acceptance.dagster.browser import FLAGS, find_chromium
 from openfaith_pipeline_tests.acceptance.dagster.deployment import Deployment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from openfaith_pipeline_tests.acceptance.dagster.test_runs import WALK, equals_t
 from openfaith_pipeline_tests.conftest import environment_of, fresh_database
 from openfaith_pipeline_tests.verbs import PROGRAM
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("dagster")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 DEAR = pytest.mark.skipif(
     not os.environ.get("DEPLOY_TESTS"), reason="the same over RabbitMQ is a part of `make test-deploy`"

@@ -6,7 +6,7 @@ import pytest
 
 from openfaith_pipeline_tests.acceptance.dagster.deployment import Deployment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster")]
+pytestmark = pytest.mark.slow
 
 REBUILD = "/workflows/RebuildOrgWorkflow"
 METADATA = """query($id: ID!) { runOrError(runId: $id) { ... on Run { eventConnection { events {

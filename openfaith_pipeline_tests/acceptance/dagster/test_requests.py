@@ -7,7 +7,7 @@ import pytest
 from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline_tests.acceptance.dagster.deployment import Deployment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster")]
+pytestmark = pytest.mark.slow
 
 SYNC = "/workflows/ExternalSyncWorkflow"
 WALK = ["people.households", "people.household_memberships"]

@@ -13,7 +13,7 @@ from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.acceptance.dagster.deployment import Deployment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster")]
+pytestmark = pytest.mark.slow
 
 # A walk of one request for each household, so that there is time to interfere.
 WALK = ("pco_people/households", "pco_people/household_memberships")

@@ -4,7 +4,7 @@ import pytest
 
 from openfaith_pipeline_tests.acceptance.dagster.deployment import Deployment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster")]
+pytestmark = pytest.mark.slow
 
 SCHEDULES = """query { schedulesOrError(repositorySelector: {
     repositoryName: "__repository__", repositoryLocationName: "openfaith_pipeline"}) {

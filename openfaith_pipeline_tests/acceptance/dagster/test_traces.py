@@ -10,7 +10,7 @@ from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline_tests.acceptance.dagster.deployment import Deployment
 from openfaith_pipeline_tests.collector import Span
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster")]
+pytestmark = pytest.mark.slow
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = "00f067aa0ba902b7"
