@@ -17,7 +17,8 @@ class JournaledTable:
     """A table of rows that each belong to one org.
 
     key: the columns that identify a row within its org. org: the column with the org. deleted: the column that is set
-    on a tombstone, None for a table whose rows are removed instead.
+    on a tombstone, None for a table whose rows are removed instead. deleted_by: who set it, if the table says so.
+    The journal has both wherever one of them changes, so that undoing leaves no row deleted by somebody else or nobody.
     """
 
     schema: str
@@ -25,6 +26,7 @@ class JournaledTable:
     key: tuple[str, ...]
     org: str
     deleted: str | None
+    deleted_by: str | None = None
 
     @property
     def full_name(self) -> str:
@@ -58,7 +60,8 @@ def canonical_rows(schema: str, table: str) -> JournaledTable:
     """`openfaith_<table>` in the canonical schema."""
     declared = canonical_metadata(schema).tables[f"{schema}.{CANONICAL_PREFIX}{table}"]
     key = tuple(str(column.name) for column in declared.primary_key if column.name != "orgId")
-    return JournaledTable(schema, str(declared.name), key, "orgId", "deletedAt" if "deletedAt" in declared.c else None)
+    deleted = [name if name in declared.c else None for name in ("deletedAt", "deletedBy")]
+    return JournaledTable(schema, str(declared.name), key, "orgId", *deleted)
 
 
 def table_named(full_name: str, canonical_schema: str) -> JournaledTable:

@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import Cursor, sql
 
 from openfaith_pipeline.journal.tables import JournaledTable
-from openfaith_pipeline.journal.writing import Write, journaled
+from openfaith_pipeline.journal.writing import Write, journaled, or_of_deletion
 
 # Changes that are not undone yet: the sync may have been rolled back in part, or run again under its id.
 # before, after: the columns that the sync changed. image: the row as it was, unless something changed it since.
@@ -101,7 +101,7 @@ FROM (
 ) AS judged, LATERAL (
     SELECT coalesce(jsonb_object_agg(key, present -> key), '{{}}') AS before,
         coalesce(jsonb_object_agg(key, value), '{{}}') AS after
-    FROM jsonb_each(CASE WHEN NOT is_new AND NOT is_as_told THEN image END) WHERE present -> key <> value
+    FROM jsonb_each(CASE WHEN NOT is_new AND NOT is_as_told THEN image END) WHERE present -> key <> value {deletion}
 ) AS differing""")
 
 # Only the columns that joins need: the images are wide.
@@ -121,6 +121,7 @@ WITH written AS (
 )
 INSERT INTO sync.journal (org_id, table_name, row_key, action, before, after, sync_id, cause)
 SELECT %(org_id)s, {table_name}, row_key, CASE
+    WHEN before -> {deleted}::text = after -> {deleted}::text THEN 'update'
     WHEN before -> {deleted}::text = 'null' THEN 'delete'
     WHEN after -> {deleted}::text = 'null' THEN 'restore'
     ELSE 'update' END,
@@ -254,6 +255,7 @@ class Undoing:
             "table": table.identifier,
             "table_name": sql.Literal(table.full_name),
             "deleted": sql.Literal(table.deleted),
+            "deletion": or_of_deletion(table, "key", "present", "(present || image)"),
             "relation": sql.Literal(table.identifier.as_string(None)),
             "key": sql.Literal(list(self.table.key)),
             "same_row": self._same_row("target", "undoing"),

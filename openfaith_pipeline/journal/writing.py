@@ -7,7 +7,7 @@ them first: a statement that waited for another transaction would overwrite its 
 
 from enum import StrEnum
 from functools import cache
-from typing import Final
+from typing import Final, LiteralString
 
 from psycopg import sql
 
@@ -47,7 +47,7 @@ FROM (
         SELECT json_build_array(
             coalesce(json_object_agg(field.key, was -> field.key), '{{}}'),
             coalesce(json_object_agg(field.key, field.value), '{{}}'))
-        FROM jsonb_each(is_now) AS field WHERE was -> field.key <> field.value
+        FROM jsonb_each(is_now) AS field WHERE was -> field.key <> field.value {deletion}
     ) END AS differing
     FROM (
         SELECT {key} AS key, present, written, to_jsonb(present) AS was,
@@ -61,6 +61,11 @@ _ACTION: Final = sql.SQL("CASE WHEN image.differing IS NULL THEN 'insert' {tombs
 _TOMBSTONES: Final = sql.SQL(
     "WHEN (image.present).{deleted} IS NULL AND (image.written).{deleted} IS NOT NULL THEN 'delete'"
     " WHEN (image.present).{deleted} IS NOT NULL AND (image.written).{deleted} IS NULL THEN 'restore'"
+)
+
+_OF_DELETION: Final = sql.SQL(
+    "OR {key} IN ({deleted}, {deleted_by}) AND ({was} -> {deleted}, {was} -> {deleted_by})"
+    " IS DISTINCT FROM ({is_now} -> {deleted}, {is_now} -> {deleted_by})"
 )
 
 
@@ -85,10 +90,26 @@ def entries_of(table: JournaledTable, does: Write = Write.CHANGE) -> sql.Compose
         table_name=sql.Literal(table.full_name),
         key=sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(key)),
         action=_ACTION.format(tombstones=_tombstones(table)),
+        deletion=or_of_deletion(table, "field.key", "was", "is_now"),
         written=sql.Identifier("written"),
         table=table.identifier,
         org=sql.Identifier(table.org),
         same_row=sql.SQL(" AND ").join(same_row),
+    )
+
+
+def or_of_deletion(
+    table: JournaledTable, key: LiteralString, was: LiteralString, is_now: LiteralString
+) -> sql.Composable:
+    """SQL: `OR` whether the key is of a deletion that differs between two images, in its moment or in who did it."""
+    if table.deleted_by is None:
+        return sql.SQL("")
+    return _OF_DELETION.format(
+        key=sql.SQL(key),
+        was=sql.SQL(was),
+        is_now=sql.SQL(is_now),
+        deleted=sql.Literal(table.deleted),
+        deleted_by=sql.Literal(table.deleted_by),
     )
 
 

@@ -229,3 +229,33 @@ def test_a_row_that_somebody_deleted_raises_no_conflict_again_and_again(ann: Per
     for _ in range(2):
         ann.transform(is_full=True)
     assert ann.conflicts() == [("Ann", "Annie", "Anna", "settled")]
+
+
+DELETED_AT_SOURCE = "UPDATE pco_people.people SET _deleted_at = '2026-0{}-01T00:00:00Z'"
+RESTORE = 'UPDATE openfaith_people SET "deletedAt" = NULL, "deletedBy" = NULL'
+
+
+def deletion(ann: Person) -> tuple[str | None, str | None]:
+    """The month of the row's deletion, and who deleted it."""
+    statement = """SELECT to_char("deletedAt", 'FMMM'), "deletedBy" FROM openfaith_people"""
+    [(month, who)] = ann.connection.execute(statement).fetchall()
+    ann.connection.commit()
+    return month, who
+
+
+@pytest.mark.parametrize("act", [DELETE, RESTORE])
+def test_a_deletion_is_undone_with_who_deleted_it(database: Database, ann: Person, act: str) -> None:
+    """Also where the syncs that are undone changed the moment alone."""
+    for month, sync_id in enumerate(("first", "second", "third"), start=1):
+        execute(ann, DELETED_AT_SOURCE.format(month))
+        transform_as(ann, sync_id)
+    undo(database, "second", on_conflict=OnConflict.OVERWRITE, rollback_id="undoing")
+    assert deletion(ann) == ("1", "pco")
+    execute(ann, act)
+    by_hand = deletion(ann)
+    undo(database, "undoing", on_conflict=OnConflict.OVERWRITE, rollback_id="again")
+    assert deletion(ann) == ("3", "pco")
+    undo(database, "again")
+    assert deletion(ann) == by_hand
+    undo(database, "third", on_conflict=OnConflict.OVERWRITE)
+    assert deletion(ann) == ("2", "pco")
