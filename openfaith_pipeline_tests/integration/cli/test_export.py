@@ -37,7 +37,7 @@ def test_tables_are_exported_for_a_church_by_its_name(
         "people",
         "questions",
         "--org",
-        "cedar organization 1",
+        "cedar hollow chapel",
         "--without",
         "health",
         "--json",
