@@ -32,7 +32,7 @@ Rows = dict[str, set[str]]
 def test_nothing_of_one_is_in_a_row_of_the_other_or_touches_it(database: Database) -> None:
     add_orgs(database, dict(zip(ORGS, ("Amber Hill", "Birch Lane"), strict=True)))
     with database.connect() as connection:
-        history = Steps(database, connection, seed=1)
+        history = Steps(database, connection, seed=2)
         history.set_policy("*", "*", "*", Policy.ASK)
         for org in ORGS:
             history.sync(org)
