@@ -113,16 +113,21 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
         belongs_to = {"id": account.number, "name": account.name} if account else None
         terminal.print_json({"org_id": chosen_id, "name": chosen_name, "organization": belongs_to})
         return
-    if known == chosen_id:
-        terminal.say(f"{chosen_id} was already known: it now uses this token")
-    elif known:
-        terminal.say(f"the same church is also connected as {known}; to remove one: openfaith-pipeline org remove")
-    terminal.report(f"connected {chosen_id} ({chosen_name})")
-    if account:
-        terminal.say(f"the token belongs to {account.name}, number {account.number} there")
+    _report_connected(chosen_id, chosen_name, known, account)
     if api_url and not is_named:
         terminal.say(f"its API is {api_url} from now on, whatever the environment says later")
     terminal.say(f"next: openfaith-pipeline sync {chosen_id}")
+
+
+def _report_connected(org_id: str, name: str, known: str | None, account: Account | None) -> None:
+    """known: the org that was this church before."""
+    if known == org_id:
+        terminal.say(f"{org_id} was already known: it now uses this token")
+    elif known:
+        terminal.say(f"the same church is also connected as {known}; to remove one: openfaith-pipeline org remove")
+    terminal.report(f"connected {org_id} ({name})")
+    if account:
+        terminal.say(f"the token belongs to {account.name}, number {account.number} there")
 
 
 def _api_of_environment(settings: Settings) -> str | None:
