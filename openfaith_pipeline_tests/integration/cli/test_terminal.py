@@ -142,6 +142,14 @@ def test_a_reader_that_goes_away_ends_nothing(verb: Verbs, connected: str) -> No
     assert verb("alerts", "list", "--json").document == []
 
 
+COMPLETED = (
+    ("syncs sh", "syncs show"),
+    ("status --product gi", "status --product giving"),
+    ("sync --stream people.em", "sync --stream people.emails"),
+)
+"""Beginnings of command lines, and the words that a shell makes of them."""
+
+
 def test_an_org_goes_by_a_name_or_a_beginning_that_no_other_has(
     verb: Verbs, at_terminal: Terminal, church: ChurchSpec, connected: str, simulator: SimulatorClient
 ) -> None:
@@ -182,9 +190,7 @@ def test_a_shell_completes_verbs_products_streams_and_churches_into_words(
         shell.sendline("openfaith-pipeline --install-completion && exec bash --noprofile -i")
         shell.expect("Completion will take effect.*> ")
         for typed, words in (
-            ("syncs sh", "syncs show"),
-            ("status --product gi", "status --product giving"),
-            ("sync --stream people.em", "sync --stream people.emails"),
+            *COMPLETED,
             (f"org show {connected[:8]}", f"org show {connected}"),
             *((f"org show {beginning}", f"org show {NAME}") for beginning in ("ST", r"St.\ Mary", '"St', "'St")),
         ):
@@ -209,9 +215,7 @@ def test_zsh_completes_verbs_products_streams_and_churches_into_words(
         shell.sendline("openfaith-pipeline --install-completion && exec zsh -i")
         shell.expect("Completion will take effect.*> ")
         for typed, words in (
-            ("syncs sh", "syncs show"),
-            ("status --product gi", "status --product giving"),
-            ("sync --stream people.em", "sync --stream people.emails"),
+            *COMPLETED,
             (f"org show {connected[:8]}", f"org show {connected}"),
             ("org show Gr", "org show Grace & Co"),
         ):

@@ -59,10 +59,8 @@ def reject(database: Database, ann: Person) -> str:
     return decide_conflicts(database, [conflict], Decision.REJECT, "an operator").sync_id
 
 
-@pytest.mark.parametrize("on_conflict", OnConflict)
-def test_of_two_conflicts_of_a_field_the_one_with_the_newer_value_waits(
-    database: Database, ann: Person, on_conflict: OnConflict
-) -> None:
+def reject_before_a_newer_one(database: Database, ann: Person) -> str:
+    """Reject a conflict, and have another of the same field found; returns the decision's sync."""
     choose(ann.connection, Policy.ASK)
     ann.here("Annie")
     ann.at_source("Anna")
@@ -70,6 +68,14 @@ def test_of_two_conflicts_of_a_field_the_one_with_the_newer_value_waits(
     decision = reject(database, ann)
     ann.at_source("Hannah")
     ann.transform()
+    return decision
+
+
+@pytest.mark.parametrize("on_conflict", OnConflict)
+def test_of_two_conflicts_of_a_field_the_one_with_the_newer_value_waits(
+    database: Database, ann: Person, on_conflict: OnConflict
+) -> None:
+    decision = reject_before_a_newer_one(database, ann)
     undo(database, decision, on_conflict=on_conflict, rollback_id="undoing")
     assert ann.conflicts() == [("Ann", "Annie", "Anna", "settled"), ("Anna", "Annie", "Hannah", None)]
     undo(database, "undoing")
@@ -77,13 +83,7 @@ def test_of_two_conflicts_of_a_field_the_one_with_the_newer_value_waits(
 
 
 def test_the_newer_one_has_the_base_of_before_the_rejection_that_was_undone(database: Database, ann: Person) -> None:
-    choose(ann.connection, Policy.ASK)
-    ann.here("Annie")
-    ann.at_source("Anna")
-    ann.transform()
-    decision = reject(database, ann)
-    ann.at_source("Hannah")
-    ann.transform()
+    decision = reject_before_a_newer_one(database, ann)
     undo(database, decision, rollback_id="undoing")
     ann.transform()
     assert ann.conflicts() == [("Ann", "Annie", "Anna", "settled"), ("Ann", "Annie", "Hannah", None)]
