@@ -29,7 +29,8 @@ class Expected:
 
 @dataclass(frozen=True)
 class Incident:
-    """begin, end: each gets the world and the org concerned. steps: how long it lasts.
+    """begin, end: each gets the world and the org concerned. steps: how long it lasts; 0 where nothing can go on before
+    it is over, which it is within its step.
 
     kinds: of alerts that it has to raise, once each: for every org where `is_of_all`. told_as: their incident, where
     there are several of the kind. allowed: kinds that it may raise.
@@ -165,13 +166,13 @@ def _nothing(_: World, __: str) -> None:
 INCIDENTS: Final = (
     Incident("a token dies, and is replaced", _token_dies, _reconnect, 2, ("connection_dead",)),
     Incident("a product is withheld, and given back", _lose_product, _regain_product, 4),
-    Incident("most donations are deleted", _delete_many, _approve, 1, ("deletes_held",)),
+    Incident("most donations are deleted", _delete_many, _approve, 2, ("deletes_held",)),
     Incident("webhooks are dropped, doubled, forged and late", _bad_webhooks, calm, 4),
     Incident("records with times of the future and the past, others listed late", _odd_times, _usual_times, 2),
     Incident("Postgres is restarted", _restart_postgres, _nothing),
     Incident("webhooks are switched off by Planning Center", _switch_off_webhooks, _nothing, 2, ("webhooks_disabled",)),
     Incident("one request in ten fails", _some_faults, calm, 2),
-    Incident("the disk is full", _fill_disk, _free_disk, 1, (), ("run_failed",), is_possible=lambda w: w.disk.is_small),
+    Incident("the disk is full", _fill_disk, _free_disk, 0, (), ("run_failed",), is_possible=lambda w: w.disk.is_small),
     Incident("Postgres is killed", _crash_postgres, _nothing),
     Incident(
         "Planning Center is down",

@@ -19,6 +19,7 @@ _SETTLE_SECONDS: Final = 900
 _FIRST_SECONDS: Final = 900
 _VICTIMS: Final = ("run", "daemon", "code process", "service", "applier", "webserver", "code server", "postgres")
 _KILL_SHARE: Final = 0.2
+_BRIEF_SECONDS: Final = 45
 
 _TURNS: Final = """
 SELECT count(*) FROM sync.org_schedules
@@ -101,13 +102,16 @@ def _play_step(world: World, outcome: Outcome, incident: Incident | None, name: 
     """Some hours: what was planned begins, the churches live, time passes, and the product keeps up."""
     for played in [each for each in outcome.history if each.ended_at is None]:
         played.steps_left -= 1
-        if played.steps_left < 0:
+        if played.steps_left <= 0:
             end(world, played)
     if incident:
         outcome.history.append(begin(world, incident))
         print(f"{name}: {incident.name}", flush=True)
     outcome.changes += live(world)
     passed_at = _pass_time(world)
+    if incident and not incident.steps:
+        time.sleep(_BRIEF_SECONDS)
+        end(world, outcome.history[-1])
     if world.chance.random() < _KILL_SHARE and not _is_troubled(outcome):
         time.sleep(world.chance.random() * 8)
         world.kill(world.chance.choice(_VICTIMS))
