@@ -36,6 +36,7 @@ def _change(world: World, org_id: str) -> None:
         return
     ids = ids_of(world.simulator, org_id, "people.people" if action == "merge" else stream)
     if action == "merge" and len(ids) > _FEWEST:
+        world.simulator.add(org_id, "people.people")  # twice by mistake: so a church does not shrink by merging
         world.simulator.merge(org_id, "people.people")
     elif action == "delete" and len(ids) > _FEWEST:
         world.simulator.delete(org_id, stream, [world.chance.choice(ids)])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from openfaith_pipeline_tests.soak.holds import decide
 from openfaith_pipeline_tests.soak.incidents import INCIDENTS, Incident, Played, begin, calm, end
 from openfaith_pipeline_tests.soak.judging import Row, alerts_of, wrong_alerts
 from openfaith_pipeline_tests.soak.life import live
@@ -116,6 +117,15 @@ def _play_step(world: World, outcome: Outcome, incident: Incident | None, name: 
         time.sleep(world.chance.random() * 8)
         world.kill(world.chance.choice(_VICTIMS))
     _settle(world, outcome, passed_at, name)
+    _decide(world, outcome)
+
+
+def _decide(world: World, outcome: Outcome) -> None:
+    """What an incident of its own has deleted waits for the end of that."""
+    troubled = [each.org_id for each in outcome.history if each.ended_at is None and each.expected]
+    played, wrong = decide(world, troubled, timedelta(seconds=STEP_SECONDS))
+    outcome.history += played
+    outcome.wrong += wrong
 
 
 def _is_troubled(outcome: Outcome) -> bool:
@@ -162,6 +172,7 @@ def _conclude(world: World, outcome: Outcome) -> None:
     calm(world, "")
     for step in range(STEPS):
         _settle(world, outcome, _pass_time(world), f"quiet step {step + 1}")
+        _decide(world, outcome)
     for org_id in world.org_ids:
         outcome.proofs[org_id] = _proof(world, org_id, outcome.wrong)
     _wait_for_alerts(world)

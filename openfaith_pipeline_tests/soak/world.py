@@ -28,7 +28,7 @@ from openfaith_pipeline_tests.verbs import PROGRAM
 from openfaith_pipeline_tests.waiting import wait_until
 
 STREAMS: Final = "people,giving,groups"
-PEOPLE: Final = (40, 25, 15)
+PEOPLE: Final = (60, 40, 25)
 NO_LIMIT: Final = RateLimit(limit=10**6, high_offset_limit=10**6)
 _START_SECONDS: Final = 180
 
@@ -213,7 +213,7 @@ _PARTS: Final = {
     "webserver": "defs.webserver",
     "daemon": "daemon",
     "code server": "code-server",
-    "applier": "applier_process",
+    "applier": "service.applier",
     "guard": "processes.guard",
     "service": "openfaith_pipeline.cli serve",
     "run": "spawn_main",
