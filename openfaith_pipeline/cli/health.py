@@ -2,6 +2,8 @@
 
 import http.client
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Final
@@ -38,7 +40,7 @@ def health(
 ) -> None:
     """Check whether a role is working on this machine, for Docker and Kubernetes.
 
-    The service, the webserver and the code server are connected to. The daemon, and a worker of this machine, must have
+    The service, the webserver and the code server are asked. The daemon, and a worker of this machine, must have
     sent a heartbeat to the database lately.
 
     Examples:
@@ -65,11 +67,12 @@ def _page(role: Role, port: int) -> str | None:
     return None if status == http.HTTPStatus.OK else f"the {role} on port {port} answers {status}"
 
 
-def _port(role: Role, port: int) -> str | None:
+def _code_server(role: Role, port: int) -> str | None:
+    command = [sys.executable, "-m", "dagster", "api", "grpc-health-check", "--port", str(port)]
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=_SECONDS).close()
-    except OSError as error:
-        return f"the {role} on port {port} does not answer: {error}"
+        subprocess.run(command, check=True, capture_output=True, timeout=2 * _SECONDS)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        return f"the {role} on port {port} does not answer"
     return None
 
 
@@ -98,7 +101,7 @@ def _database() -> Database:
 _LOOKS: Final[dict[Role, Callable[[Role, int], str | None]]] = {
     Role.SERVICE: _page,
     Role.WEBSERVER: _page,
-    Role.CODE_SERVER: _port,
+    Role.CODE_SERVER: _code_server,
     Role.DAEMON: _daemon,
     Role.WORKER: _worker,
 }

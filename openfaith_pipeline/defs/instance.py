@@ -78,8 +78,12 @@ def open_instance(settings: Settings, database: Database) -> Iterator[dg.Dagster
 
 
 def code_server(environment: Mapping[str, str], port: int, host: str = _HERE) -> ProcessSpec:
-    """The process that imports our code and starts runs."""
-    command = ("dagster", "code-server", "start", "-h", host, "-p", str(port), "-m", CODE_MODULE)
+    """The process that imports our code and starts runs.
+
+    One that whoever looks after it sees end: `dagster code-server start` is a proxy that stays when the process behind
+    it is killed, or ends itself because the clock was set forward, as when a laptop wakes (1.13.29).
+    """
+    command = ("dagster", "api", "grpc", "-h", host, "-p", str(port), "-m", CODE_MODULE)
     return _process("code server", (*command, "--location-name", LOCATION_NAME, *_QUIET), environment, port)
 
 

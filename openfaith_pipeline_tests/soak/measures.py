@@ -12,7 +12,7 @@ import psutil
 from openfaith_pipeline_tests.soak.world import World
 
 _MEGABYTE: Final = 2**20
-_LASTING: Final = ("dev", "webserver", "daemon", "code server", "code process", "service", "applier", "postgres")
+_LASTING: Final = ("dev", "webserver", "daemon", "code server", "service", "applier", "postgres")
 
 _SIZES: Final = """
 SELECT CASE WHEN n.nspname = 'sync' AND (c.relname LIKE 'journal%%' OR p.relname LIKE 'journal%%') THEN 'journal'

@@ -18,7 +18,7 @@ STEPS: Final = 2
 STEP_SECONDS: Final = 86_400 // STEPS
 _SETTLE_SECONDS: Final = 900
 _FIRST_SECONDS: Final = 900
-_VICTIMS: Final = ("run", "daemon", "code process", "service", "applier", "webserver", "code server", "postgres")
+_VICTIMS: Final = ("run", "daemon", "service", "applier", "webserver", "code server", "postgres")
 _KILL_SHARE: Final = 0.2
 _BRIEF_SECONDS: Final = 45
 

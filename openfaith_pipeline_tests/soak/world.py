@@ -212,12 +212,11 @@ def _variables(more: dict[str, str]) -> Iterator[None]:
 _PARTS: Final = {
     "webserver": "defs.webserver",
     "daemon": "daemon",
-    "code server": "code-server",
+    "code server": "api grpc",
     "applier": "service.applier",
     "guard": "processes.guard",
     "service": "openfaith_pipeline.cli serve",
     "run": "spawn_main",
-    "code process": "api grpc",
 }
 
 

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,9 @@ class Running:
         )
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - on the loopback
             return json.load(response)["data"]
+
+    def says(self, text: str) -> bool:
+        return text in self.log.read_text()
 
     def answers(self) -> bool:
         try:
@@ -110,15 +114,23 @@ def test_dev_serves_the_demo_looks_after_it_and_ends_cleanly(
             seconds = _followed_by_webhook(connection, simulator, org_ids)
         print(f"a change at Planning Center was in the OpenFaith tables after {seconds:.1f} s")
 
-        dev.child("openfaith_pipeline.defs.webserver").kill()
-        wait_until(lambda: "webserver ended (killed by SIGKILL) and is started again" in dev.log.read_text(), "said so")
+        for name, words in (("webserver", "openfaith_pipeline.defs.webserver"), ("code server", "dagster api grpc")):
+            dev.child(words).kill()
+            wait_until(partial(dev.says, f"{name} ended (killed by SIGKILL) and is started again"), "said so")
         wait_until(dev.answers, "the UI answers again")
+        code_port = _value_of(dev.child("dagster api grpc"), "-p")
+        wait_until(lambda: verb("health", "code-server", "--port", code_port).code == 0, "the code answers again")
 
         family = dev.family
         dev.process.send_signal(signal.SIGTERM)
         assert dev.process.wait(60) == 0
         assert [process.pid for process in family if is_alive(process)] == []
     assert "Traceback" not in dev.log.read_text()
+
+
+def _value_of(process: psutil.Process, option: str) -> str:
+    words = process.cmdline()
+    return words[words.index(option) + 1]
 
 
 def _followed_by_webhook(connection: psycopg.Connection[Any], simulator: SimulatorClient, org_ids: set[str]) -> float:

@@ -6,7 +6,9 @@ from contextlib import suppress
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from openfaith_pipeline.cli.app import app
 from openfaith_pipeline.defs.execution import run_sync
 from openfaith_pipeline.defs.sync_orders import SyncOrder
 from openfaith_pipeline.simulator.options import Latency
@@ -98,6 +100,17 @@ def test_a_run_whose_process_is_killed_is_retried_and_completes(deployment: Depl
     assert retry["status"] == "SUCCESS"
     assert retry["tags"]["openfaith/sync_id"] == run_id
     assert equals_truth(deployment, org_id, "people.households", "people.household_memberships")
+
+
+def test_the_code_server_is_healthy_while_its_one_process_lives(deployment: Deployment) -> None:
+    """Nothing is between it and what looks after it, which would stay when it ends."""
+    port = str(deployment.specs["code server"].port)
+    assert CliRunner().invoke(app, ["health", "code-server", "--port", port]).exit_code == 0
+    others = psutil.Process(deployment.processes["code server"].pid).children(recursive=True)
+    assert [child.cmdline() for child in others if "dagster" in child.cmdline()] == []
+    deployment.kill("code server")
+    assert CliRunner().invoke(app, ["health", "code-server", "--port", port]).exit_code == 1
+    deployment.restart("code server")
 
 
 @pytest.mark.usefixtures("_slowly")
