@@ -21,7 +21,6 @@ from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.home import find_home
 from openfaith_pipeline.text.urls import HttpUrl, parse_http_url
 
-DEFAULT_API_URL = "https://api.planningcenteronline.com"
 _ADDRESS = r"^[^@\s<>,]+@[^@\s<>,]+$"
 
 
@@ -51,11 +50,12 @@ class Settings(BaseSettings):
     views_schema: str = Field(
         default="openfaith", pattern=r"^[a-z_][a-z0-9_]{0,62}$", validation_alias="OPENFAITH_VIEWS_SCHEMA"
     )
-    api_url: HttpUrl = Field(default=DEFAULT_API_URL, validation_alias="PCO_API_URL")
-    oauth_client_id: str | None = Field(default=None, validation_alias="PLANNING_CENTER_CLIENT_ID")
-    oauth_client_secret: SecretStr | None = Field(default=None, validation_alias="PLANNING_CENTER_SECRET")
-    oauth_scopes: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="PLANNING_CENTER_SCOPES")
-    most_source_connections: int = Field(default=128, ge=1, le=1024, validation_alias="OPENFAITH_PCO_CONNECTIONS")
+    # Read by the source alone, and named after it.
+    pco_api_url: HttpUrl | None = Field(default=None, validation_alias="PCO_API_URL")
+    pco_client_id: str | None = Field(default=None, validation_alias="PLANNING_CENTER_CLIENT_ID")
+    pco_client_secret: SecretStr | None = Field(default=None, validation_alias="PLANNING_CENTER_SECRET")
+    pco_scopes: Annotated[tuple[str, ...], NoDecode] = Field(default=(), validation_alias="PLANNING_CENTER_SCOPES")
+    pco_connections: int = Field(default=128, ge=1, le=1024, validation_alias="OPENFAITH_PCO_CONNECTIONS")
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), validation_alias="OPENFAITH_ENCRYPTION_KEYS"
     )
@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
 
-    @field_validator("encryption_keys", "api_keys", "alert_email", "oauth_scopes", "dagster_hosts", mode="before")
+    @field_validator("encryption_keys", "api_keys", "alert_email", "pco_scopes", "dagster_hosts", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

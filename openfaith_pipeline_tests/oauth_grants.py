@@ -23,7 +23,7 @@ def application(url: str) -> OAuthApplication:
 def with_oauth(settings: Settings, url: str) -> Settings:
     """The settings with the simulator's OAuth application."""
     return settings.model_copy(
-        update={"api_url": url, "oauth_client_id": CLIENT_ID, "oauth_client_secret": SecretStr(CLIENT_SECRET)}
+        update={"pco_api_url": url, "pco_client_id": CLIENT_ID, "pco_client_secret": SecretStr(CLIENT_SECRET)}
     )
 
 

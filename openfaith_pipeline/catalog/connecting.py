@@ -1,6 +1,6 @@
 """How an org connects to a source: the client, the account, and OAuth, as each source provides them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
 from typing import Final, Protocol
@@ -12,6 +12,7 @@ from openfaith_pipeline.catalog.source import Account
 from openfaith_pipeline.network.credentials import Credentials, CredentialsProvider, OAuthToken
 from openfaith_pipeline.network.rate_budget import RateBudget
 from openfaith_pipeline.network.retrying import USUAL_PATIENCE, RetryLimits
+from openfaith_pipeline.settings import Settings
 
 SOMEONE_IS_WAITING: Final = RetryLimits(attempts=3, total=timedelta(seconds=20))
 
@@ -47,7 +48,22 @@ class Application(Protocol):
 
 
 class Connector(Protocol):
-    """Access to one source. Each source's package has one; `sources` joins them."""
+    """Access to one source. Each source's package has one; `sources` joins them.
+
+    The source itself reads its settings, so that no credentials of another source are ever sent to its address.
+    """
+
+    def api_url(self, settings: Settings) -> str:
+        """Where the source answers, for connections without an address of their own."""
+
+    def most_connections(self, settings: Settings) -> int:
+        """How many connections to the source one process keeps at most."""
+
+    def scopes(self, settings: Settings) -> Sequence[str]:
+        """Scopes that a church is requested to approve."""
+
+    def application(self, settings: Settings, base_url: str) -> Application:
+        """Our application at this API. Raises ConfigurationError if none is set."""
 
     def open_client(
         self,
@@ -59,9 +75,6 @@ class Connector(Protocol):
         most_connections: int = ...,
     ) -> AbstractAsyncContextManager[Client]:
         """A client for the block. Raises ConfigurationError for an invalid URL."""
-
-    def application(self, base_url: str, client_id: str, client_secret: SecretStr) -> Application:
-        """Our application at this API."""
 
     async def read_account(
         self, base_url: str, credentials: Credentials, retry: RetryLimits = SOMEONE_IS_WAITING

@@ -32,6 +32,7 @@ class Source:
     adapter: its name in connections, external links, payloads, schemas, jobs, and addresses of the service.
     title: its name for people. kind: its name among the kinds of Dagster's assets.
     account_type: the type of the one record that stands for the whole org, which every other record belongs to.
+    api_url: where it answers, unless a setting of its own or a connection says otherwise.
     applications_url: where a user makes credentials. rate_limit: of one connection, until a response gives another.
     query: parameters that request related records with a listing, each by the dotted relationships that lead to it, and
         by type the attributes and relationships to show, if those are not the usual ones.
@@ -41,6 +42,7 @@ class Source:
     title: str
     kind: str
     account_type: str
+    api_url: str
     applications_url: str
     event_headers: EventHeaders
     rate_limit: RateLimit

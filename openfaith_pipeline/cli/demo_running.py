@@ -14,7 +14,7 @@ from openfaith_pipeline.cli.demo_churches import (
     load_demo,
     start_simulator,
 )
-from openfaith_pipeline.connections.registry import api_url_of
+from openfaith_pipeline.connections.registry import own_api_url
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.processes.supervisor import Supervisor
 from openfaith_pipeline.settings import Settings
@@ -70,7 +70,7 @@ def _churches_among(demo: DemoChurches, database: Database, org_ids: Collection[
         return [
             org_id
             for org_id in sorted(known)
-            if api_url_of(connection, org_id, adapter=DEFAULT_SOURCE.adapter) == demo.url
+            if own_api_url(connection, org_id, adapter=DEFAULT_SOURCE.adapter) == demo.url
         ]
 
 

@@ -39,7 +39,7 @@ from openfaith_pipeline.orgs.registry import (
     pause_org,
     resume_org,
 )
-from openfaith_pipeline.settings import DEFAULT_API_URL, Settings, load_settings
+from openfaith_pipeline.settings import Settings, load_settings
 from openfaith_pipeline.sources import CONNECTORS, DEFAULT_SOURCE
 
 orgs_app = typer.Typer(no_args_is_help=True, help="The churches that are synced.")
@@ -92,7 +92,7 @@ def add(  # noqa: PLR0913, PLR0917 - a verb's options are its parameters
     is_named = api_url is not None
     api_url = CONNECTORS[DEFAULT_SOURCE.adapter].normal_url(api_url) if api_url else _api_of_environment(settings)
     credentials = PersonalAccessToken(app_id, _read_secret(from_stdin=secret_stdin))
-    account = _verify(api_url or settings.api_url, credentials) if verify else None
+    account = _verify(api_url or _api_url(settings), credentials) if verify else None
     if verify and not yes:
         _confirm_losses(settings, org_id, account, api_url, credentials)
     with _registry(settings, makes_home=True) as connection:
@@ -131,8 +131,13 @@ def _report_connected(org_id: str, name: str, known: str | None, account: Accoun
 
 
 def _api_of_environment(settings: Settings) -> str | None:
-    """The API of the environment, to be kept with the church; None for Planning Center's own."""
-    return settings.api_url if settings.api_url != DEFAULT_API_URL else None
+    """The API of the environment, to be kept with the church; None for the source's own."""
+    found = _api_url(settings)
+    return found if found != DEFAULT_SOURCE.api_url else None
+
+
+def _api_url(settings: Settings) -> str:
+    return CONNECTORS[DEFAULT_SOURCE.adapter].api_url(settings)
 
 
 def _confirm_losses(
@@ -147,7 +152,7 @@ def _confirm_losses(
         if org_id == "new":
             org_id = _known_org(connection, account, api_url, settings) or org_id
         streams = read_now(connection, org_id, adapter=DEFAULT_SOURCE.adapter)
-    url, adapter = api_url or settings.api_url, DEFAULT_SOURCE.adapter
+    url, adapter = api_url or _api_url(settings), DEFAULT_SOURCE.adapter
     lost = asyncio.run(lost_products(url, credentials, streams, adapter)) if streams else []
     if lost:
         names = ", ".join(product.value for product in lost)

@@ -42,7 +42,7 @@ async def check_answering(database: Database, org_ids: Sequence[str], adapter: s
     apis: dict[str, Credentials] = {}
     with database.connect() as connection:
         for org_id in org_ids:
-            api_url = api_url_of(connection, org_id, adapter) or database.settings.api_url
+            api_url = api_url_of(connection, database.settings, org_id, adapter)
             if api_url not in apis:
                 apis[api_url] = credentials_of(connection, cipher_from(database.settings), org_id, adapter)
     for api_url, credentials in apis.items():

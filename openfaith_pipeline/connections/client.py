@@ -46,10 +46,11 @@ async def connect_client(
     api_url, credentials, number, is_theirs = kept
     is_renewable = isinstance(credentials, OAuthToken) and credentials.refresh_token is not None
     source = KeptToken(database, org_id, credentials, adapter) if isinstance(credentials, OAuthToken) else credentials
+    connector = CONNECTORS[adapter]
     async with (
         shared_budget(database, org_id, priority, adapter) as budget,
-        CONNECTORS[adapter].open_client(
-            api_url, source, budget=budget, retry=retry, most_connections=database.settings.most_source_connections
+        connector.open_client(
+            api_url, source, budget=budget, retry=retry, most_connections=connector.most_connections(database.settings)
         ) as client,
     ):
         try:
@@ -86,7 +87,7 @@ def _read_connection(
         if org.paused_at is not None and not even_paused:
             raise OrgPaused(f"{org_id} is paused; resume it with: openfaith-pipeline org resume {org_id}")
         credentials = credentials_of(connection, cipher_from(database.settings), org_id, adapter)
-        api_url = api_url_of(connection, org_id, adapter) or database.settings.api_url
+        api_url = api_url_of(connection, database.settings, org_id, adapter)
         number = number_of(connection, org_id, adapter)
         return api_url, credentials, number, is_held_there(connection, org_id, adapter)
 

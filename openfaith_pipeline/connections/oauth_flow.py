@@ -27,17 +27,15 @@ from openfaith_pipeline.connections.credentials import opened, sealed
 from openfaith_pipeline.connections.grants import lost_products, read_now
 from openfaith_pipeline.connections.invitations import hash_of, invited_org, use_invitation
 from openfaith_pipeline.connections.oauth_tokens import application_of
-from openfaith_pipeline.connections.registry import add_org, api_url_of
+from openfaith_pipeline.connections.registry import add_org, own_api_url
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import GrantDead, UsageError
 from openfaith_pipeline.network.credentials import OAuthToken
 from openfaith_pipeline.orgs.registry import get_org, lock_church, new_org_id, number_of
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import CONNECTORS, PRODUCTS, SOURCES
+from openfaith_pipeline.sources import CONNECTORS, SOURCES
 
 GOOD_FOR: Final = timedelta(minutes=10)
-SCOPES: Final = (*sorted(PRODUCTS), "openid")
-"""Everything that is synced, and `openid`, which lets a token identify its church."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +88,7 @@ def begin_journey(
             "the Planning Center organization of this org is not known, so connecting it takes an invitation:"
             " ask the operator for one (openfaith-pipeline org invite)"
         )
-    api_url = api_url_of(connection, org_id, adapter) if org_id else None
-    application = application_of(settings, adapter, api_url)
+    application = application_of(connection, settings, org_id, adapter)
     state, browser, verifier = (secrets.token_urlsafe(48) for _ in range(3))
     connection.execute("DELETE FROM sync.oauth_journeys WHERE began_at < now() - %s", (GOOD_FOR,))
     connection.execute(
@@ -105,9 +102,8 @@ def begin_journey(
             "invitation": hash_of(invitation) if invitation else None,
         },
     )
-    url = application.authorization_url(
-        redirect_uri=redirect_uri, scopes=scopes_of(settings), state=state, verifier=verifier
-    )
+    scopes = CONNECTORS[adapter].scopes(settings)
+    url = application.authorization_url(redirect_uri=redirect_uri, scopes=scopes, state=state, verifier=verifier)
     return Journey(url, browser)
 
 
@@ -120,8 +116,7 @@ def end_journey(database: Database, *, adapter: str, state: str, browser: str, c
     journey = take_journey(database, adapter=adapter, state=state, browser=browser)
     cipher = cipher_from(database.settings)
     with database.connect() as connection:
-        api_url = api_url_of(connection, journey["org_id"], adapter) if journey["org_id"] else None
-    application = application_of(database.settings, adapter, api_url)
+        application = application_of(connection, database.settings, journey["org_id"], adapter)
     token, account = _redeem(application, cipher, journey, code, adapter)
     with database.connect() as connection:
         org_id = _org_of(connection, account, journey, adapter)
@@ -233,7 +228,7 @@ def _keep(
         use_invitation(connection, journey["invitation_hash"], journey["org_id"])
     org_id = known or new_org_id()
     name = get_org(connection, org_id).name if journey["org_id"] else account.name
-    api_url = api_url_of(connection, journey["org_id"], adapter) if journey["org_id"] else None
+    api_url = own_api_url(connection, journey["org_id"], adapter) if journey["org_id"] else None
     number = account.number
     add_org(connection, cipher, org_id, name, token, api_url=api_url, organization_id=number, adapter=adapter)
     return Connected(org_id, name, is_new=known is None)
@@ -265,11 +260,6 @@ def _org_of(connection: Connection[Any], account: Account, journey: Mapping[str,
 
 def _begin_again(adapter: str) -> str:
     return f"begin again at {SOURCES[adapter].connect_path}"
-
-
-def scopes_of(settings: Settings) -> Sequence[str]:
-    """Scopes that a church is requested to approve."""
-    return settings.oauth_scopes or SCOPES
 
 
 def _hash(text: str) -> str:

@@ -57,15 +57,11 @@ _PAUSE_AFTER_FAILURE_SECONDS: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
-def application_of(settings: Settings, adapter: str, api_url: str | None = None) -> Application:
-    """Our OAuth application for this API; raises ConfigurationError if it is not configured."""
-    if not (settings.oauth_client_id and settings.oauth_client_secret):
-        raise ConfigurationError(
-            "OAuth is not configured: set PLANNING_CENTER_CLIENT_ID and PLANNING_CENTER_SECRET, found at"
-            " https://api.planningcenteronline.com/oauth/applications"
-        )
-    connector, base_url = CONNECTORS[adapter], api_url or settings.api_url
-    return connector.application(base_url, settings.oauth_client_id, settings.oauth_client_secret)
+def application_of(connection: Connection[Any], settings: Settings, org_id: str | None, adapter: str) -> Application:
+    """Our application at the org's API, at the source's for a new church; raises ConfigurationError if none is set."""
+    connector = CONNECTORS[adapter]
+    base_url = api_url_of(connection, settings, org_id, adapter) if org_id else connector.api_url(settings)
+    return connector.application(settings, base_url)
 
 
 def renew_token(database: Database, org_id: str, seen: OAuthToken, adapter: str) -> Credentials:
@@ -81,7 +77,7 @@ def renew_token(database: Database, org_id: str, seen: OAuthToken, adapter: str)
         if not is_same(held.credentials, seen):
             return held.credentials
         _share_failure(held, asked_at)
-        application = application_of(database.settings, adapter, api_url_of(connection, org_id, adapter))
+        application = application_of(connection, database.settings, org_id, adapter)
         connection.execute(_BEGIN, (org_id, adapter))
         try:
             new = _exchange(application, held, seen)

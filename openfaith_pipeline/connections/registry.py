@@ -11,7 +11,8 @@ from openfaith_pipeline.connections.credentials import kind_of, put_credentials,
 from openfaith_pipeline.network.credentials import Credentials, OAuthToken
 from openfaith_pipeline.orgs.org_ids import check_org_id
 from openfaith_pipeline.orgs.registry import get_org
-from openfaith_pipeline.sources import SOURCES
+from openfaith_pipeline.settings import Settings
+from openfaith_pipeline.sources import CONNECTORS, SOURCES
 from openfaith_pipeline.text.printable import printable
 
 ConnectionState = Literal["connected", "degraded", "needs_reconnect"]
@@ -30,7 +31,7 @@ def add_org(  # noqa: PLR0913 - all that a connection is made of
 ) -> None:
     """Add an org, or give a known one a new name and new credentials; a removed org comes back with its data.
 
-    api_url: where its Planning Center answers, None for the one in the settings.
+    api_url: where its source answers, None for where that usually does.
     adapter: the source that it leads to.
     organization_id: the source's own id of the church, None if it is not known.
     """
@@ -66,8 +67,13 @@ def credentials_of(connection: Connection[Any], cipher: Cipher, org_id: str, ada
     return read_held(connection, cipher, org_id, adapter=adapter).credentials
 
 
-def api_url_of(connection: Connection[Any], org_id: str, adapter: str) -> str | None:
-    """URL of the org's Planning Center; None for the one in the settings."""
+def api_url_of(connection: Connection[Any], settings: Settings, org_id: str, adapter: str) -> str:
+    """Where the org's source answers: the connection's own address, else the source's."""
+    return own_api_url(connection, org_id, adapter) or CONNECTORS[adapter].api_url(settings)
+
+
+def own_api_url(connection: Connection[Any], org_id: str, adapter: str) -> str | None:
+    """The address that the org's connection has of its own."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
             "SELECT api_url FROM sync.source_connections WHERE org_id = %s AND adapter = %s", (org_id, adapter)

@@ -11,6 +11,7 @@ PLANNING_CENTER: Final = Source(
     title="Planning Center",
     kind="planningcenter",
     account_type="Organization",
+    api_url="https://api.planningcenteronline.com",
     applications_url="https://api.planningcenteronline.com/oauth/applications",
     event_headers=EventHeaders(
         event="X-PCO-Webhooks-Name",

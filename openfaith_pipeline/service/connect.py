@@ -23,10 +23,8 @@ from openfaith_pipeline.connections.oauth_flow import (
     begin_journey,
     confirm_journey,
     end_journey,
-    scopes_of,
     take_journey,
 )
-from openfaith_pipeline.connections.oauth_tokens import application_of
 from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import ConfigurationError, OpenFaithError
 from openfaith_pipeline.orgs.registry import get_org
@@ -36,9 +34,10 @@ from openfaith_pipeline.service.pages.products import words_of
 from openfaith_pipeline.service.pages.rendering import HEADERS, render
 from openfaith_pipeline.service.problems import TooManyCalls, problem
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE
+from openfaith_pipeline.sources import CONNECTORS, DEFAULT_SOURCE
 
 _SOURCE: Final = DEFAULT_SOURCE
+_CONNECTOR: Final = CONNECTORS[_SOURCE.adapter]
 
 router = APIRouter(prefix=_SOURCE.connect_path, include_in_schema=False)
 
@@ -61,14 +60,14 @@ def invite(request: Request, org: _Org = None, invitation: _Invitation = None) -
     """A page that explains the connection, with a button to begin."""
     try:
         _take_turn(request)
-        application_of(_settings(request), DEFAULT_SOURCE.adapter)
+        _CONNECTOR.application(_settings(request), _CONNECTOR.api_url(_settings(request)))
         _redirect_uri(request)
         name = _name_of(request, org, invitation)
     except (OpenFaithError, *TROUBLE) as error:
         return _failure(error)
     asked = urlencode({key: value for key, value in (("org", org), ("invitation", invitation)) if value})
     start_path = f"{_SOURCE.connect_path}/start"
-    scopes = scopes_of(_settings(request))
+    scopes = _CONNECTOR.scopes(_settings(request))
     values = {
         "church": name,
         "action": f"{start_path}?{asked}" if asked else start_path,

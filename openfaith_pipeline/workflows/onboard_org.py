@@ -24,7 +24,7 @@ def read_church(execution: Execution[OnboardOrgPayload]) -> dict[str, str]:
     """The source's id and name of the church that the credentials belong to."""
     settings, adapter = execution.database.settings, DEFAULT_SOURCE.adapter
     credentials = credentials_of(execution.connection, cipher_from(settings), execution.org_id, adapter)
-    api_url = api_url_of(execution.connection, execution.org_id, adapter) or settings.api_url
+    api_url = api_url_of(execution.connection, settings, execution.org_id, adapter)
     account = asyncio.run(CONNECTORS[adapter].read_account(api_url, credentials))
     return {"organizationId": account.number, "name": account.name}
 

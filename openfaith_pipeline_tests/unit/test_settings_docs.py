@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from openfaith_pipeline.settings import DEFAULT_API_URL, Settings
+from openfaith_pipeline.planning_center.source import PLANNING_CENTER
+from openfaith_pipeline.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -17,7 +18,7 @@ def test_every_variable_is_explained_and_none_is_made_up() -> None:
 def test_defaults_are_as_explained() -> None:
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", PAGE.read_text(), re.MULTILINE))
 
-    assert rows["PCO_API_URL"] == f"`{DEFAULT_API_URL}`"
+    assert rows["PCO_API_URL"] == f"`{PLANNING_CENTER.api_url}`"
     for name in ("db_port", "postgres_user", "canonical_schema", "views_schema", "otlp_endpoint"):
         field = Settings.model_fields[name]
         assert rows[str(field.validation_alias)] == f"`{field.default}`"

@@ -62,7 +62,7 @@ def running_dagster(database: Database, environment: Mapping[str, str], director
     with ExitStack() as stack:
         simulator = stack.enter_context(running_simulator(churches))
         collector = stack.enter_context(running_collector())
-        settings = database.settings.model_copy(update={"api_url": simulator.url})
+        settings = database.settings.model_copy(update={"pco_api_url": simulator.url})
         database = replace(database, settings=settings)
         with database.connect() as connection:
             for church in churches:

@@ -118,7 +118,7 @@ async def _read(database: Database, times: int = 1) -> None:
 
 def _start(database: Database, *arguments: str) -> subprocess.Popen[str]:
     oauth = {
-        "PCO_API_URL": database.settings.api_url,
+        "PCO_API_URL": str(database.settings.pco_api_url),
         "PLANNING_CENTER_CLIENT_ID": CLIENT_ID,
         "PLANNING_CENTER_SECRET": CLIENT_SECRET,
     }
@@ -194,7 +194,7 @@ def test_those_who_wait_for_a_refresh_that_fails_do_not_ask_again(connected: Dat
 
 
 def _at(database: Database, url: str) -> Database:
-    return replace(database, settings=database.settings.model_copy(update={"api_url": url}))
+    return replace(database, settings=database.settings.model_copy(update={"pco_api_url": url}))
 
 
 def _waiting_for_the_lock(database: Database) -> int:
@@ -289,11 +289,11 @@ async def test_a_token_that_still_lives_is_used_while_it_cannot_be_refreshed(con
 
 
 def test_a_wrong_application_is_no_dead_grant(connected: Database) -> None:
-    wrong = connected.settings.model_copy(update={"oauth_client_secret": SecretStr("pl4nted-wrong")})
+    wrong = connected.settings.model_copy(update={"pco_client_secret": SecretStr("pl4nted-wrong")})
     with pytest.raises(ConfigurationError, match="PLANNING_CENTER_SECRET") as failed:
         renew_token(replace(connected, settings=wrong), ORG, _token(connected), adapter="pco")
     assert "pl4nted" not in str(failed.value)
-    unset = connected.settings.model_copy(update={"oauth_client_id": None})
+    unset = connected.settings.model_copy(update={"pco_client_id": None})
     with pytest.raises(ConfigurationError, match="PLANNING_CENTER_CLIENT_ID"):
         renew_token(replace(connected, settings=unset), ORG, _token(connected), adapter="pco")
 

@@ -46,7 +46,7 @@ def simulator() -> Iterator[SimulatorClient]:
 @pytest.fixture
 def connected(database: Database, simulator: SimulatorClient) -> Database:
     """The test's database, three churches connected."""
-    connected = replace(database, settings=database.settings.model_copy(update={"api_url": simulator.url}))
+    connected = replace(database, settings=database.settings.model_copy(update={"pco_api_url": simulator.url}))
     with connected.connect() as connection:
         for org_id in ORGS:
             token = simulator.credentials(org_id)

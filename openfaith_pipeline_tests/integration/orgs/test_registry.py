@@ -8,7 +8,13 @@ from pydantic import SecretStr
 
 from openfaith_pipeline.alerts.incidents import list_alerts
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
-from openfaith_pipeline.connections.registry import add_org, api_url_of, credentials_of, set_connection_state
+from openfaith_pipeline.connections.registry import (
+    add_org,
+    api_url_of,
+    credentials_of,
+    own_api_url,
+    set_connection_state,
+)
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConfigurationError, UnknownOrg, UsageError
 from openfaith_pipeline.network.credentials import Credentials, OAuthToken, PersonalAccessToken
@@ -24,7 +30,7 @@ from openfaith_pipeline.orgs.registry import (
     resume_org,
 )
 from openfaith_pipeline.settings import Settings
-from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
+from openfaith_pipeline.sources import CONNECTORS, DEFAULT_SOURCE, SOURCES
 from openfaith_pipeline.webhooks.secrets import removed_orgs
 from openfaith_pipeline_tests.tenants import connection_of
 
@@ -45,7 +51,7 @@ def test_credentials_come_back_as_they_were_and_lie_encrypted(
     with database.connect() as connection:
         add_org(connection, cipher, org_id, "First Church", credentials, api_url="http://localhost:1", adapter="pco")
         assert credentials_of(connection, cipher, org_id, adapter="pco") == credentials
-        assert api_url_of(connection, org_id, adapter="pco") == "http://localhost:1"
+        assert own_api_url(connection, org_id, adapter="pco") == "http://localhost:1"
         stored = connection.execute("SELECT secret FROM sync.connections").fetchone()
     assert stored is not None
     assert b"planted" not in stored[0]
@@ -131,7 +137,7 @@ def test_an_org_has_a_connection_and_a_budget_for_each_adapter(
 
         assert credentials_of(connection, cipher, org_id, adapter="pco") == TOKEN
         assert credentials_of(connection, cipher, org_id, "other") == OAUTH
-        assert [api_url_of(connection, org_id, adapter) for adapter in (DEFAULT_SOURCE.adapter, "other")] == [
+        assert [own_api_url(connection, org_id, adapter) for adapter in (DEFAULT_SOURCE.adapter, "other")] == [
             None,
             "http://localhost:2",
         ]
@@ -147,6 +153,30 @@ def test_an_org_has_a_connection_and_a_budget_for_each_adapter(
             with pytest.raises(UnknownOrg):
                 credentials_of(connection, cipher, org_id, adapter)
         assert connection.execute("SELECT count(*) FROM sync.source_connections").fetchone() == (0,)
+
+
+class _OtherConnector:
+    """Of a source that is set up nowhere else."""
+
+    def api_url(self, _: Settings) -> str:
+        return "https://other.invalid"
+
+
+def test_an_address_set_for_one_source_is_no_address_of_another(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the other's credentials would be sent to it."""
+    monkeypatch.setitem(SOURCES, "other", replace(DEFAULT_SOURCE, adapter="other"))  # type: ignore[arg-type]
+    monkeypatch.setitem(CONNECTORS, "other", _OtherConnector())  # type: ignore[arg-type]
+    settings = database.settings.model_copy(update={"pco_api_url": "http://localhost:3"})
+    cipher, org_id = cipher_from(database.settings), new_org_id()
+    with database.connect() as connection:
+        for adapter in ("pco", "other"):
+            add_org(connection, cipher, org_id, "First Church", TOKEN, adapter=adapter)
+        found = [api_url_of(connection, settings, org_id, adapter) for adapter in ("pco", "other")]
+        usual = api_url_of(connection, database.settings, org_id, "pco")
+    assert found == ["http://localhost:3", "https://other.invalid"]
+    assert usual == DEFAULT_SOURCE.api_url
 
 
 def test_each_source_numbers_churches_for_itself(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +217,7 @@ def test_the_version_before_goes_on_writing_by_the_org_alone(database: Database)
         for version in (0, 1):
             assert connection.execute(budget, (org_id, version)).rowcount == 1
 
-        assert api_url_of(connection, org_id, adapter="pco") == "http://localhost:2"
+        assert own_api_url(connection, org_id, adapter="pco") == "http://localhost:2"
         kept = connection.execute("SELECT adapter, version FROM sync.source_rate_budgets").fetchall()
         assert kept == [(DEFAULT_SOURCE.adapter, 2)]
 

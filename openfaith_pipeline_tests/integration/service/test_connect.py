@@ -274,9 +274,9 @@ def test_the_browser_is_bound_and_nothing_is_kept_of_it_in_the_clear(browser: Te
 
 def test_what_is_not_set_up_or_not_there_is_said(database: Database) -> None:
     for change, status, told in (
-        ({"oauth_client_id": None}, 400, "PLANNING_CENTER_CLIENT_ID"),
+        ({"pco_client_id": None}, 400, "PLANNING_CENTER_CLIENT_ID"),
         ({"public_url": None}, 400, "OPENFAITH_PUBLIC_URL"),
-        ({"api_url": "http://127.0.0.1:9"}, 503, "no response from 127.0.0.1"),
+        ({"pco_api_url": "http://127.0.0.1:9"}, 503, "no response from 127.0.0.1"),
     ):
         settings = database.settings.model_copy(update=change)
         with TestClient(

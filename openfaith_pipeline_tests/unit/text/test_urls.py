@@ -71,7 +71,7 @@ def test_settings_have_the_one_form(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert settings.slack_webhook
     found = {
-        settings.api_url,
+        settings.pco_api_url,
         settings.public_url,
         settings.otlp_endpoint,
         settings.slack_webhook.get_secret_value(),
