@@ -29,7 +29,7 @@ class Event(NamedTuple):
 class Incoming:
     """A delivery whose signature was right.
 
-    event_id: names the event among all of the org, of any source. event: its name. stream, record_id: the record it is
+    event_id: names the event among all of the org at its source. event: its name. stream, record_id: the record it is
         about, None if unknown.
     occurred_at: when, as the source says. payload: the record's document as it came.
     is_doubtful: it reports an end that has to be confirmed, as one of several in a body.

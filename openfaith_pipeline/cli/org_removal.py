@@ -22,7 +22,9 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: terminal.JsonOption = False,
 ) -> None:
-    """Disconnect a church: delete its webhook subscriptions and its token, and stop syncing it. Its rows stay.
+    """Disconnect a church from every source: delete its webhook subscriptions and its credentials, and stop syncing it.
+
+    Its rows stay.
 
     Subscriptions that Planning Center does not let us delete are named; their next delivery is answered with 410, which
     deletes them there.

@@ -31,6 +31,7 @@ from openfaith_pipeline.service.wire import may_be_dropped
 from openfaith_pipeline.sources import DIALECTS, SOURCES
 from openfaith_pipeline.telemetry.spans import current_traceparent
 from openfaith_pipeline.webhooks.commit_queue import LARGE_BYTES, Inbox
+from openfaith_pipeline.webhooks.deliveries import of_source
 
 POOL_SIZE: Final = 2
 REFUSAL_SECONDS: Final = 0.25
@@ -100,7 +101,7 @@ class Receiver:
         for each in org_ids:
             if await self.keyring.has_signed(adapter, each, event, body, signature):
                 deliveries = await _read(body, dialect.read_envelope, each, event, sent_at)
-                await self.inbox.keep(_traced(deliveries))
+                await self.inbox.keep(_traced(of_source(adapter, deliveries)))
                 return JSONResponse({"received": len(deliveries)})
         if org_ids:
             return _refusal(401, "WrongSignature", "the signature does not match the subscription's secret")

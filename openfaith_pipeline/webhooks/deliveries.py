@@ -20,6 +20,7 @@ from openfaith_pipeline.catalog.events import Incoming
 from openfaith_pipeline.database.beats import beating
 from openfaith_pipeline.load.erased import Erased, read_erased
 from openfaith_pipeline.load.withheld_deliveries import without_erased
+from openfaith_pipeline.sources import SOURCES
 
 Outcome = Literal["applied", "superseded", "requested", "ignored", "failed"]
 
@@ -106,6 +107,16 @@ class Delivery:
     is_left_behind: bool
     is_doubtful: bool = False
     traceparent: str | None = None
+
+
+def of_source(adapter: str, deliveries: Sequence[Incoming]) -> Sequence[Incoming]:
+    """The deliveries with event ids that no other source of their org has.
+
+    The first source's stay as they are, since events of it are stored by them.
+    """
+    if adapter == next(iter(SOURCES)):
+        return deliveries
+    return [replace(each, event_id=f"{adapter} {each.event_id}") for each in deliveries]
 
 
 async def keep_deliveries(connection: AsyncConnection[Any], deliveries: Sequence[Incoming]) -> None:

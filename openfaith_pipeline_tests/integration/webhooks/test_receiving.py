@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -16,14 +17,18 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from openfaith_pipeline.catalog.events import Incoming
 from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.registry import add_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.registry import remove_org
 from openfaith_pipeline.planning_center import PersonalAccessToken
+from openfaith_pipeline.planning_center.envelopes import read_envelope
 from openfaith_pipeline.service import keyring
 from openfaith_pipeline.settings import environment_with
 from openfaith_pipeline.simulator import SimulatorClient, Webhooks
+from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
+from openfaith_pipeline.webhooks.deliveries import keep_deliveries, of_source
 from openfaith_pipeline.webhooks.secrets import Subscription, keep_subscription
 from openfaith_pipeline.webhooks.subscriptions import ensure_subscriptions
 from openfaith_pipeline_tests.conftest import environment_of
@@ -77,6 +82,19 @@ def test_the_same_event_is_kept_once_however_often_it_comes(subscribed: Database
         statuses = [status for status, _ in pool.map(lambda _: deliver(subscribed, body), range(24))]
     assert statuses == [200] * 24
     assert len(kept(subscribed)) == 1
+
+
+def test_one_id_of_two_sources_names_two_events(subscribed: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    [event] = read_envelope(envelope(EVENT, PAYLOAD, event_id="7"), ORG, EVENT)
+    monkeypatch.setitem(SOURCES, "flock", replace(DEFAULT_SOURCE, adapter="flock"))  # type: ignore[arg-type]
+    asyncio.run(_keep_twice(subscribed, [*of_source("pco", [event]), *of_source("flock", [event])]))
+    assert [row["event_id"] for row in kept(subscribed)] == ["7", "flock 7"]
+
+
+async def _keep_twice(database: Database, deliveries: Sequence[Incoming]) -> None:
+    async with database.pool(size=1) as pool, pool.connection() as connection:
+        for _ in range(2):
+            await keep_deliveries(connection, deliveries)
 
 
 def test_the_church_named_in_the_body_says_whose_secret_is_tried(subscribed: Database) -> None:
