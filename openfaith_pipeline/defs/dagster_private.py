@@ -15,7 +15,8 @@ from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NA
 # and does not accept one. Not needed once `execute_job` accepts a recorded run; no issue requests it.
 from dagster._core.definitions.job_base import InMemoryJob
 
-# Only these types distinguish an unreachable code server (retry) from one that refuses (give up).
+# Only these types distinguish an unreachable code server (retry) from one that refuses (give up). The first is also the
+# only exception that a step can end with without a stack trace of it being shown: its SerializableErrorInfo is.
 from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
 
 # Whether Dagster will retry a failed run. Needed as long as its daemon skips a run whose status is not written yet when
@@ -58,6 +59,9 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 # Parameter type of `from_config_value`, which every configurable storage overrides.
 from dagster._serdes import ConfigurableClassData
+
+# How the error of a step is kept: `failed.Failed` has one without a stack trace.
+from dagster._utils.error import SerializableErrorInfo  # type: ignore[attr-defined] # imported there, not exported
 from dagster._utils.log import configure_loggers
 
 # Errors of Dagster's storage when Postgres goes away, and its own retries for a Postgres that is starting.
@@ -90,6 +94,7 @@ __all__ = [
     "RunFailureReason",
     "RunLauncher",
     "RunQueueConfig",
+    "SerializableErrorInfo",
     "WorkerStatus",
     "WorkspaceFileTarget",
     "WorkspaceProcessContext",

@@ -7,6 +7,7 @@ from typing import Final
 
 import dagster as dg
 
+from openfaith_pipeline.defs.failed import Failed
 from openfaith_pipeline.defs.run_handle import current_caller
 from openfaith_pipeline.defs.tracing import traced_op
 from openfaith_pipeline.errors import (
@@ -49,10 +50,10 @@ def _acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iter
         raise
     except RequestCanceled as error:
         context.instance.report_run_canceling(context.run, str(error))
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise Failed(str(error)) from error
     except (CheckFailed, ConnectionRejected, LeaseLost, SourceUnreachable, SyncIncomplete, UsageError) as error:
         errors[op_name] = str(error)
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise Failed(str(error)) from error
     except OpenFaithError as error:
         errors[op_name] = str(error)
         raise
@@ -64,4 +65,4 @@ def _acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iter
 def _end_if_canceled(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> None:
     run = context.instance.get_run_by_id(context.run.run_id)
     if run and run.status is dg.DagsterRunStatus.CANCELING:
-        raise dg.Failure(description="The run was terminated.", allow_retries=False)
+        raise Failed("The run was terminated.")

@@ -6,6 +6,7 @@ from typing import Final
 import dagster as dg
 from pydantic import Field
 
+from openfaith_pipeline.defs.failed import Failed
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.op_errors import acted_on
 from openfaith_pipeline.defs.partitions import ORG
@@ -42,7 +43,7 @@ def rebuild_orgs(context: dg.OpExecutionContext, config: RebuildConfig, engine: 
         metadata = _metadata(order, done, names, is_dry=config.dry_run)
         failed = [f"{names[each.org_id]} ({each.org_id}): {each.error}" for each in done if each.error]
         if failed:
-            raise dg.Failure("; ".join(failed), metadata=metadata, allow_retries=False)
+            raise Failed("; ".join(failed), metadata)
         context.add_output_metadata(metadata)
 
 

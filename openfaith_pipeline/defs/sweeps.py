@@ -15,6 +15,7 @@ from openfaith_pipeline.defs.asset_metadata import (
 )
 from openfaith_pipeline.defs.compensation import rollback_events
 from openfaith_pipeline.defs.connection_asset import CONNECTION
+from openfaith_pipeline.defs.failed import failed_for_all
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.placement import canonical_key
@@ -54,10 +55,10 @@ def sweep_orgs(context: dg.OpExecutionContext, config: SweepConfig, engine: Sync
     context.add_output_metadata(_described(report))
     for org_id, error in list(report.failures.items())[:_FAILURES_TOLD]:
         context.log.error(f"{engine.name_of(org_id)} ({org_id}): {error}")
-    # Of a single org, that line says all: a failed run would add Dagster's stack trace, and nothing else.
+    # Of a single org, that line says all. Each has its own time of retry, which one of the whole op would not respect.
     if len(report.failures) == report.orgs > 1:
-        # Each org has its own time of retry, which a retry of the whole op would not respect.
-        raise dg.Failure(f"No org could be synced, out of {report.orgs}; see the errors.", allow_retries=False)
+        names = {org_id: engine.name_of(org_id) for org_id in report.failures}
+        raise failed_for_all(f"None of {report.orgs} churches could be synced.", report.failures, names)
 
 
 @dg.job(

@@ -6,8 +6,10 @@ import dagster as dg
 
 from openfaith_pipeline.connections.oauth_tokens import due_tokens, refresh_due_tokens
 from openfaith_pipeline.defs.database_resource import DatabaseResource
+from openfaith_pipeline.defs.failed import failed_for_all
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
+from openfaith_pipeline.orgs.naming import names_of
 
 _FAILURES_TOLD: Final = 20
 
@@ -27,7 +29,9 @@ def refresh_tokens(context: dg.OpExecutionContext, database: DatabaseResource) -
     if failures and len(failures) == len(outcomes) > 1:
         # A single failure is retried by each sync, and a dead connection has an alert; if all fail, the cause is
         # elsewhere.
-        raise dg.Failure(f"No token could be refreshed, out of {len(outcomes)}; see the warnings.", allow_retries=False)
+        with database.connect() as connection:
+            names = names_of(connection, failures)
+        raise failed_for_all(f"None of {len(outcomes)} tokens could be refreshed.", failures, names)
 
 
 @dg.job(name="token_refresh", description="Keeps OAuth connections alive.", executor_def=EXECUTOR)

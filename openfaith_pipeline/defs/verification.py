@@ -11,10 +11,12 @@ from openfaith_pipeline.audit.verification import Extent
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.canonical_checks import evaluations_of
 from openfaith_pipeline.defs.database_resource import DatabaseResource
+from openfaith_pipeline.defs.failed import failed_for_all
 from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.verified_checks import VERIFIED, judged_parts, result_of, verify_now
 from openfaith_pipeline.errors import DatabaseUnavailable, OpenFaithError, UsageError
+from openfaith_pipeline.orgs.naming import names_of
 from openfaith_pipeline.orgs.registry import list_orgs
 
 _FAILURES_TOLD: Final = 20
@@ -48,7 +50,7 @@ def verify_share(context: dg.OpExecutionContext, database: DatabaseResource) -> 
                 _report_checks(context, report)
                 if report.canonical:
                     _report_canonical(context, database.database, org_id)
-    _conclude(context, statuses, failures)
+    _conclude(context, database.database, statuses, failures)
 
 
 def _orgs(database: Database) -> list[str]:
@@ -79,13 +81,17 @@ def _report_canonical(context: dg.OpExecutionContext, database: Database, org_id
         context.log_event(evaluation)  # type: ignore[arg-type] # as above
 
 
-def _conclude(context: dg.OpExecutionContext, statuses: list[str], failures: dict[str, str]) -> None:
+def _conclude(
+    context: dg.OpExecutionContext, database: Database, statuses: list[str], failures: dict[str, str]
+) -> None:
     counts = {status: statuses.count(status) for status in ("equal", "differs", "incomplete")}
     context.add_output_metadata({"orgs": len(statuses), **counts, "failed": len(failures)})
     for org_id, error in list(failures.items())[:_FAILURES_TOLD]:
         context.log.warning(f"{org_id}: {error}")
     if failures and not statuses:
-        raise dg.Failure(f"No org could be verified, out of {len(failures)}; see the warnings.", allow_retries=False)
+        with database.connect() as connection:
+            names = names_of(connection, failures)
+        raise failed_for_all(f"None of {len(failures)} churches could be verified.", failures, names)
 
 
 @dg.job(name="verify", description="The nightly verification of a share of each org's streams.", executor_def=EXECUTOR)

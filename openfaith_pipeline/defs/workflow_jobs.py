@@ -7,6 +7,7 @@ import dagster as dg
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.database_resource import DatabaseResource
+from openfaith_pipeline.defs.failed import Failed
 from openfaith_pipeline.defs.op_errors import acted_on
 from openfaith_pipeline.defs.run_tags import REQUEST_TAG
 from openfaith_pipeline.errors import UsageError
@@ -61,7 +62,7 @@ def _carry_out(context: dg.OpExecutionContext, executor: Executor, activity: Act
         # The executor limits the attempts, counting over all runs; Dagster only has to allow them.
         raise dg.RetryRequested(activity.retry.attempts, trouble.wait.total_seconds()) from trouble
     except ActivityFailed as failure:
-        raise dg.Failure(description=str(failure), allow_retries=False) from failure
+        raise Failed(str(failure)) from failure
     except dg.DagsterExecutionInterruptedError:
         _undo_if_canceled(context, executor)
         raise

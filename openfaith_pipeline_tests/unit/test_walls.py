@@ -94,6 +94,18 @@ def test_importing_the_package_does_not_load_dagster() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_steps_fail_without_a_stack_trace() -> None:
+    """By `defs.failed.Failed`: Dagster adds a stack trace to its own `Failure`."""
+    failing = {
+        name
+        for name, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "Failure"
+    }
+
+    assert failing == {"defs/failed.py"}
+
+
 def names_of_postgres_errors(tree: ast.Module) -> Iterator[str]:
     """Errors of psycopg and its pool that a module names, and errors of ours for an outage that it makes itself."""
     modules = {"psycopg", "psycopg.errors", "psycopg_pool"}

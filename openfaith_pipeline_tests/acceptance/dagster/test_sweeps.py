@@ -1,5 +1,7 @@
 """The sweep and its schedule, through Dagster's own processes."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from openfaith_pipeline_tests.acceptance.dagster.deployment import Deployment
@@ -36,3 +38,31 @@ def test_schedules_are_on(deployment: Deployment) -> None:
     schedules = deployment.ask(SCHEDULES)["schedulesOrError"]["results"]
     assert {each["scheduleState"]["status"] for each in schedules} == {"RUNNING"}
     assert {"incremental", "reconcile"} <= {each["name"] for each in schedules}
+
+
+FAILURE = """query Failure($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
+    ... on ExecutionStepFailureEvent { error { message stack causes { message } } } } } } }"""
+
+
+def test_a_sweep_of_unreachable_churches_names_them_without_a_stack_trace(
+    deployment: Deployment, org_id: str, other_org_id: str
+) -> None:
+    lost = [org_id, other_org_id]
+    # The schedule comes at each full minute: another sweep would take a part of them.
+    deployment.wait_until(lambda: 2 < datetime.now(UTC).second < 40, "a time between two sweeps of the schedule")
+    with deployment.database.connect() as connection:
+        connection.execute(
+            "UPDATE sync.source_connections SET api_url = 'http://127.0.0.1:9' WHERE org_id = ANY(%s)", (lost,)
+        )
+        connection.execute("UPDATE sync.source_schedules SET next_at = now() WHERE org_id = ANY(%s)", (lost,))
+
+    run = deployment.finished(deployment.launch_sweep())
+
+    assert run["status"] == "FAILURE"
+    events = deployment.ask(FAILURE, run=run["runId"])["logsForRun"]["events"]
+    [error] = [event["error"] for event in events if event]
+    assert (error["stack"], error["causes"]) == ([], [])
+    headline, reasons = error["message"].split("\n")
+    assert headline == "None of 2 churches could be synced."
+    assert all(f"({each})" in reasons for each in lost)
+    assert reasons.endswith("no connection to 127.0.0.1 can be made (ConnectError)")

@@ -120,7 +120,14 @@ def test_a_sweep_fails_only_when_every_org_does(
         break_org(org_id)
     with database.connect() as connection:
         connection.execute("UPDATE sync.org_schedules SET next_at = now(), polled_at = NULL")
-    assert not run_sweep(instance).success
+    failed = run_sweep(instance)
+    assert not failed.success
+    error = failed.failure_data_for_node("sweep_orgs").error
+    assert error is not None
+    assert error.message.startswith("None of 3 churches could be synced.\n")
+    assert all(f"a church ({org_id})" in error.message for org_id in org_ids)
+    assert "refuse" in error.message
+    assert not error.stack
 
 
 @pytest.mark.usefixtures("_database_given")
