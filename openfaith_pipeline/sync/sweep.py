@@ -48,6 +48,7 @@ from openfaith_pipeline.sync.stream_selection import streams_between_polls, stre
 from openfaith_pipeline.sync.worker import Workplace, open_workplace
 from openfaith_pipeline.telemetry.spans import link_here, span
 from openfaith_pipeline.transform import SOURCES, TransformResult, transform_org
+from openfaith_pipeline.webhooks.silence import check_if_silent
 
 ORGS_AT_ONCE: Final = 50
 CLAIMS_FOR: Final = timedelta(minutes=30)
@@ -229,7 +230,7 @@ class _Sweep:
         fresh = {*changed, *turn.untransformed}
         tables, mishap = await self._transform(turn, fresh)
         error = error or mishap
-        await asyncio.to_thread(self._record_end, turn, error)
+        await asyncio.to_thread(self._record_end, turn, error, changed)
         end = TurnEnd(error, is_partial=any(_is_well(result) for result in streams.values()))
         if mishap:
             end = TurnEnd(error, end.is_partial, untransformed=sorted(fresh))
@@ -308,9 +309,10 @@ class _Sweep:
         with self.database.connect() as connection:
             begin_sync(connection, start)
 
-    def _record_end(self, turn: Turn, error: str | None) -> None:
+    def _record_end(self, turn: Turn, error: str | None, changed: Collection[str]) -> None:
         with self.database.connect() as connection:
             finish_sync(connection, turn.sync_id, error)
+            check_if_silent(connection, turn.org_id, turn.adapter, changed)
 
 
 def _is_well(result: StreamResult) -> bool:
