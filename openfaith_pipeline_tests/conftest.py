@@ -20,6 +20,7 @@ from openfaith_pipeline.database.server import DATABASE_NAME, RunningServer, use
 from openfaith_pipeline.settings import Settings
 from openfaith_pipeline.simulator import server
 from openfaith_pipeline_tests.forking import fork_simulator
+from openfaith_pipeline_tests.heeded import heed_parameters
 from openfaith_pipeline_tests.planted import ENCRYPTION_KEY, Watch, leaks_of_database, leaks_of_files
 
 # On a busy machine any example may exceed hypothesis' deadline of 200 ms; pytest-timeout ends a hanging test.
@@ -71,6 +72,14 @@ def _simulators_are_forked() -> Iterator[None]:
     """There are hundreds of simulators, and each new process would spend a second on imports."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "_start_child", fork_simulator)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_parameter_is_ignored() -> Iterator[None]:
+    """No test may have the pipeline send a parameter that Planning Center ignores, whatever else it is about."""
+    with pytest.MonkeyPatch.context() as patch:
+        heed_parameters(patch)
         yield
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.planning_center.abilities import ABILITIES, Abilities
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.simulator import answers, documents
 from openfaith_pipeline.simulator.answers import Answer
@@ -68,10 +69,16 @@ class _Caller:
 class PlanningCenter:
     """All churches of one simulator behind one address."""
 
-    def __init__(self, options: SimulatorOptions, base_url: str, streams: Mapping[str, Stream] = STREAMS) -> None:
+    def __init__(
+        self,
+        options: SimulatorOptions,
+        base_url: str,
+        streams: Mapping[str, Stream] = STREAMS,
+        abilities: Mapping[str, Abilities] = ABILITIES,
+    ) -> None:
         self.options = options
         self.base_url = options.public_url or base_url
-        shapes = shapes_of(streams)
+        shapes = shapes_of(streams, abilities)
         self.churches = {spec.org_id: open_church(spec, self.base_url, shapes) for spec in options.churches}
         self.clock = Clock(max((church.census.end for church in self.churches.values()), default=EPOCH))
         self.limiter = RateLimiter(options.rate_limit, self.clock)

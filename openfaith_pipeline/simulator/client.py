@@ -48,6 +48,10 @@ class SimulatorClient:
         """The log: at, method, target, status, org_id, stream, rows; `org` and `stream` select."""
         return self._call("GET", "requests", query=wanted)  # type: ignore[no-any-return]
 
+    def ignored(self) -> dict[str, str]:
+        """Parameters in the log that Planning Center would ignore (`stream: order=name`), each with a target."""
+        return self._call("GET", "ignored")  # type: ignore[no-any-return]
+
     def forget_requests(self) -> None:
         self._call("DELETE", "requests")
 

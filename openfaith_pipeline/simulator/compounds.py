@@ -125,7 +125,7 @@ class Compound:
         record = table.read(id, resource)
         relationships = resource.setdefault("relationships", {})
         for name, branch in tree.items():
-            if name not in table.shape.can_include:
+            if name not in table.shape.includes:
                 continue
             targets, relationship = self._follow(table, record, name)
             relationships[name] = relationship
@@ -163,7 +163,7 @@ class Compound:
         data: list[Any] = []
         for stream, id in targets:
             table = self._church.table(stream)
-            if nested in table.shape.can_include:
+            if nested in table.shape.includes:
                 found = self._follow(table, table.record(id), nested)[1]["data"]
                 data.extend(found if isinstance(found, list) else [found] if found else [])
         if data and nested not in relationships:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
@@ -12,6 +12,7 @@ from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.api import HttpRequest, PlanningCenter, change
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.faults import Script
+from openfaith_pipeline.simulator.ignoring import ignored
 from openfaith_pipeline.simulator.newcomers import let_join
 from openfaith_pipeline.simulator.options import Faults, Latency, RateLimit, Traps, Webhooks
 
@@ -30,6 +31,7 @@ class Control:
             ("GET", "requests"): self._requests,
             ("DELETE", "requests"): lambda _: center.log.clear(),
             ("GET", "stats"): self._stats,
+            ("GET", "ignored"): self._ignored,
             ("GET", "deliveries"): self._deliveries,
             ("DELETE", "deliveries"): lambda _: center.switchboard.log.clear(),
             ("POST", "change"): self._change,
@@ -89,6 +91,18 @@ class Control:
     def _stats(self, _: Arguments) -> dict[str, Any]:
         statuses = Counter(str(entry.status) for entry in self._center.log)
         return {"requests": len(self._center.log), "rate_limited": statuses["429"], "statuses": statuses}
+
+    def _ignored(self, _: Arguments) -> dict[str, str]:
+        """By stream and parameter, a logged target with a parameter that has no effect."""
+        found: dict[str, str] = {}
+        for entry in self._center.log:
+            parts = urlsplit(entry.target)
+            match = self._center.route(parts.path) if parts.query else None
+            if match and entry.org_id:
+                params = dict(parse_qsl(parts.query, keep_blank_values=True))
+                names = ignored(self._center.churches[entry.org_id], match.route, params)
+                found |= {f"{entry.stream}: {name}": entry.target for name in names}
+        return found
 
     def _change(self, arguments: Arguments) -> Any:
         church = self._of(arguments)

@@ -70,6 +70,7 @@ def _abilities(shape: Shape) -> dict[str, tuple[str, ...]]:
         "can_order_by": shape.can_order_by,
         "can_query_by": shape.can_query_by,
         "can_include": shape.can_include,
+        "can_filter": shape.can_filter,
     }
     return {name: names for name, names in abilities.items() if names}
 

@@ -45,6 +45,11 @@ def visible(
     return scope
 
 
+def showing(stream: Stream) -> tuple[tuple[str, str], ...]:
+    """The parameters, as (name, value), that show hidden records of a stream."""
+    return tuple((rule.parameter, rule.value) for rule in _rules(stream))
+
+
 @cache
 def _rules(stream: Stream) -> tuple[Rule, ...]:
     hidden = (pair for listing in stream.hidden_under for pair in parse_qsl(listing.partition("?")[2]))

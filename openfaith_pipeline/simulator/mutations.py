@@ -11,6 +11,7 @@ from openfaith_pipeline.catalog.stream import ColumnType
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.clocks import Clock
 from openfaith_pipeline.simulator.generation import Maker
+from openfaith_pipeline.simulator.primaries import demote_others
 from openfaith_pipeline.simulator.records import Record
 from openfaith_pipeline.simulator.relations import Relation, Target
 from openfaith_pipeline.simulator.shapes import Shape
@@ -67,6 +68,7 @@ class Editor:
                 _restate(table.shape, record)
             record.attributes.update(attributes or {})
             self._save(table, record, is_quiet)
+            demote_others(table, record)
         return chosen
 
     def drop(self, stream: str, attributes: Sequence[str]) -> list[int]:
@@ -232,6 +234,7 @@ class Editor:
         record.links = {name: self._living_links(shape, name, ids) for name, ids in record.links.items()} | wanted.links
         record.attributes.update(attributes)
         table.put(record)
+        demote_others(table, record)
         self._tell("created", table, record.id)
         self._touch(table, record)
         self._point_at(shape, record.id)

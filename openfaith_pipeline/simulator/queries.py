@@ -1,7 +1,8 @@
 """`where`, `order`, `per_page` and `offset`: the records of a table that a request selects, and their order.
 
-As in production, unknown parameters are silently ignored, and a value that cannot be read as the attribute's type
-selects nothing.
+As in production, a name that the list does not take (`Shape.can_query_by`, `can_order_by`) is silently ignored, and a
+value that cannot be read as the attribute's type selects nothing. A name that it takes is ignored too if no simulated
+record has a value for it.
 """
 
 import re
@@ -12,12 +13,13 @@ from typing import Any, NamedTuple
 
 from openfaith_pipeline.catalog.stream import ColumnType
 from openfaith_pipeline.simulator.records import Record
+from openfaith_pipeline.simulator.searches import SEARCHES
 from openfaith_pipeline.simulator.shapes import Shape
 from openfaith_pipeline.simulator.tables import Table, fold, key_of
 
 MAX_PER_PAGE = 100
 DEFAULT_PER_PAGE = 25
-_WHERE = re.compile(r"where\[(\w+)\](?:\[(gte?|lte?)\])?")
+WHERE = re.compile(r"where\[(\w+)\](?:\[(gte?|lte?)\])?")
 _TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
 _TRUTHS = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
 Predicate = Callable[[Any], bool]
@@ -116,20 +118,20 @@ def _scan(
 ) -> list[int]:
     tests = [*predicates, *((attribute, window.holds) for attribute, window in windows.items())]
     records = {id: table.record(id) for id in scope}
-    ids = [id for id, record in records.items() if all(test(record.attributes.get(name)) for name, test in tests)]
+    ids = [id for id, record in records.items() if all(test(record.value(name)) for name, test in tests)]
     for attribute, is_descending in reversed(orders):
-        kind = table.shape.stream.attributes[attribute]
-        ids.sort(key=lambda id: key_of(kind, _value(records[id], attribute)), reverse=is_descending)
+        ids.sort(key=_key(table, records, attribute), reverse=is_descending)
     return ids
 
 
-def _value(record: Record, attribute: str) -> Any:
-    return record.attributes.get(attribute)
+def _key(table: Table, records: Mapping[int, Record], attribute: str) -> Callable[[int], Any]:
+    kind = table.shape.kind_of(attribute) or ColumnType.TEXT
+    return lambda id: key_of(kind, records[id].value(attribute))
 
 
 def _orders(shape: Shape, order: str) -> list[tuple[str, bool]]:
     named = ((part.strip().lstrip("-"), part.strip().startswith("-")) for part in order.split(","))
-    return [(name, is_descending) for name, is_descending in named if name in shape.can_order_by]
+    return [(name, way) for name, way in named if name in shape.can_order_by and shape.kind_of(name)]
 
 
 def _conditions(
@@ -139,11 +141,11 @@ def _conditions(
     windows: dict[str, _Window] = {}
     predicates: list[tuple[str, Predicate]] = []
     for key, value in params.items():
-        match = _WHERE.fullmatch(key)
-        if not match or match.group(1) not in shape.can_query_by:
+        match = WHERE.fullmatch(key)
+        attribute, operator = match.groups() if match else ("", None)
+        kind = shape.kind_of(attribute)
+        if attribute not in shape.can_query_by or attribute in SEARCHES or not kind:
             continue
-        attribute, operator = match.groups()
-        kind = shape.stream.attributes[attribute]
         if kind in _TIMES:
             span = _span(kind, value)
             if span is None:

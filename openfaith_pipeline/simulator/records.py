@@ -23,6 +23,13 @@ class Record:
     relations: dict[str, Target | None] = field(default_factory=dict)
     links: dict[str, list[int]] = field(default_factory=dict)
 
+    def value(self, name: str) -> Any:
+        """The value that `where` and `order` compare: an attribute, `id`, or the id of a relation's target."""
+        if name in self.attributes:
+            return self.attributes[name]
+        target = (None, self.id) if name == "id" else self.relations.get(name.removesuffix("_id"))
+        return target[1] if target else None
+
 
 def compact(encoded: bytes) -> bytes:
     """A copy of minimal size: orjson leaves about 4 kB allocated behind each result, ten times the size of a record."""

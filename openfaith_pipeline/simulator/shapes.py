@@ -1,12 +1,13 @@
-"""Edges between records, includes, filters and orders, derived from the declarations."""
+"""Edges between records, derived from the declarations, and the includes, filters and orders that a stream supports."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, permutations
 from typing import NamedTuple
 
 from openfaith_pipeline.catalog.stream import ColumnType, Stream, snake
+from openfaith_pipeline.planning_center.abilities import ABILITIES, Abilities
 from openfaith_pipeline.simulator.relations import (
     Link,
     Relation,
@@ -40,6 +41,8 @@ class Edge:
 class Shape:
     """A stream with the properties that the simulator derives.
 
+    abilities: the parameters that its lists take; None if the reference lacks it. Then its lists filter and order by
+    every plain attribute, by timestamps only as the declared cursor does, and include every relation.
     sources: (stream, relation) of the parents, for records named only by their parents; otherwise empty.
     """
 
@@ -47,6 +50,7 @@ class Shape:
     relations: tuple[Relation, ...]
     ways: tuple[Way, ...]
     edges: Mapping[str, Edge]
+    abilities: Abilities | None = None
 
     @cached_property
     def relation(self) -> Mapping[str, Relation]:
@@ -108,12 +112,16 @@ class Shape:
 
     @cached_property
     def can_order_by(self) -> tuple[str, ...]:
-        """Attributes that `order` supports: timestamps only where the catalog has a cursor that orders."""
+        """Names that `order` supports."""
+        if self.abilities:
+            return tuple(self.abilities.order.split())
         return self._plain_attributes(has_times=bool(self.stream.cursor) and self.stream.is_cursor_orderable)
 
     @cached_property
     def can_query_by(self) -> tuple[str, ...]:
-        """Attributes that `where` supports: timestamps only where the catalog has a cursor that filters."""
+        """Names that `where` supports."""
+        if self.abilities:
+            return tuple(self.abilities.query.split())
         return self._plain_attributes(has_times=bool(self.stream.cursor) and self.stream.is_cursor_filterable)
 
     def _plain_attributes(self, *, has_times: bool) -> tuple[str, ...]:
@@ -121,13 +129,33 @@ class Shape:
         return tuple(name for name in plain if has_times or name not in _TIMES)
 
     @cached_property
+    def can_filter(self) -> tuple[str, ...]:
+        """Names that `filter` supports."""
+        return tuple(self.abilities.filter.split()) if self.abilities else ()
+
+    @cached_property
     def can_include(self) -> tuple[str, ...]:
+        """Names that `include` supports."""
+        return tuple(self.abilities.include.split()) if self.abilities else self._derived_includes
+
+    @cached_property
+    def includes(self) -> frozenset[str]:
+        """Those of `can_include` that the simulated records have: the others bring nothing."""
+        return frozenset(self.can_include) & frozenset(self._derived_includes)
+
+    @cached_property
+    def _derived_includes(self) -> tuple[str, ...]:
         offered = [name for name, edge in self.edges.items() if edge.is_offered]
         to_one = [relation.name for relation in self.relations if relation.is_asked or self._offers(relation)]
         return tuple(sorted({*offered, *to_one, *self.links}))
 
     def _offers(self, relation: Relation) -> bool:
         return relation.is_shown and relation.is_edge and not relation.is_owner and relation.target is not None
+
+    def kind_of(self, name: str) -> ColumnType | None:
+        """Type of the values that `where` and `order` compare; None if the simulated records have none of this name."""
+        is_id = name == "id" or (name.endswith("_id") and name.removesuffix("_id") in self.relation)
+        return self.stream.attributes.get(name) or (ColumnType.INTEGER if is_id else None)
 
     @cached_property
     def type_words(self) -> str:
@@ -142,8 +170,8 @@ class _Kin(NamedTuple):
     relations: tuple[Relation, ...]
 
 
-def shapes_of(streams: Mapping[str, Stream]) -> dict[str, Shape]:
-    """Shapes of all streams, by name."""
+def shapes_of(streams: Mapping[str, Stream], abilities: Mapping[str, Abilities] = ABILITIES) -> dict[str, Shape]:
+    """Shapes of all streams, by name. abilities: by name of the stream."""
     kins: list[_Kin] = []
     for stream in streams.values():
         ways = ways_of(stream, streams)
@@ -154,7 +182,8 @@ def shapes_of(streams: Mapping[str, Stream]) -> dict[str, Shape]:
     for start, edge in chain(ties, chain.from_iterable(map(_down, kins)), chain.from_iterable(map(_back, kins))):
         if edge.name not in (*streams[start].belongs_to, *streams[start].has_many):
             edges[start].setdefault(edge.name, edge)
-    return {kin.stream.name: Shape(kin.stream, kin.relations, kin.ways, edges[kin.stream.name]) for kin in kins}
+    shapes = (Shape(kin.stream, kin.relations, kin.ways, edges[kin.stream.name]) for kin in kins)
+    return {shape.stream.name: replace(shape, abilities=abilities.get(shape.stream.name)) for shape in shapes}
 
 
 def _across(kin: _Kin, streams: Mapping[str, Stream]) -> Iterator[tuple[str, Edge]]:

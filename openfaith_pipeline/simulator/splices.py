@@ -31,7 +31,7 @@ def adders_of(church: Church, table: Table, names: Sequence[str], find: Find) ->
     shown = {each.name for each in shape.shown} | {each.name for each in shape.shown_links}
     if shape.shown_edges or shown & set(names):
         return None
-    return [_adder(church, table, name, find) for name in names if name in shape.can_include]
+    return [_adder(church, table, name, find) for name in names if name in shape.includes]
 
 
 def splice(table: Table, id: int, fragment: bytes, adders: Sequence[Adder]) -> bytes:

@@ -118,7 +118,7 @@ class Table:
         """The index over an attribute, built on first use and kept up to date."""
         if attribute not in self._indexes:
             pairs = ((self._key(attribute, record), record.id) for record in self.records())
-            self._indexes[attribute] = SortedIndex(self.shape.stream.attributes[attribute], pairs)
+            self._indexes[attribute] = SortedIndex(self._kind(attribute), pairs)
         return self._indexes[attribute]
 
     def children(self, relation: str, target: Target) -> Sequence[int]:
@@ -186,7 +186,13 @@ class Table:
             self._hidden[record.id] = self.codec.hidden(record)
 
     def _key(self, attribute: str, record: Record) -> Key:
-        return key_of(self.shape.stream.attributes[attribute], record.attributes.get(attribute))
+        return key_of(self._kind(attribute), record.value(attribute))
+
+    def _kind(self, attribute: str) -> ColumnType:
+        kind = self.shape.kind_of(attribute)
+        if kind is None:
+            raise ValueError(f"{self.shape.stream.name} has no {attribute}")
+        return kind
 
     def _unhang(self, record: Record) -> None:
         for attribute, index in self._indexes.items():

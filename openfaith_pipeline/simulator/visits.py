@@ -7,10 +7,11 @@ from openfaith_pipeline.simulator import answers, documents
 from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.hiding import visible
-from openfaith_pipeline.simulator.lagging import arrived
+from openfaith_pipeline.simulator.lagging import arrived, late_in
 from openfaith_pipeline.simulator.queries import Selection, select
 from openfaith_pipeline.simulator.relations import Target, Way
 from openfaith_pipeline.simulator.routes import Kind, Match, Route
+from openfaith_pipeline.simulator.searches import found
 from openfaith_pipeline.simulator.sharing import listed_under
 from openfaith_pipeline.simulator.tables import Table
 from openfaith_pipeline.simulator.unscoped import unscoped
@@ -58,11 +59,12 @@ def visit(church: Church, match: Match, url: str, params: Mapping[str, str], now
     if match.route.kind in (Kind.LIST, Kind.EDGE):
         is_listing = match.route.kind is Kind.LIST
         ids_shown = visible(church, scope.table, params, scope.ids) if is_listing else scope.ids
-        ids_shown = arrived(church, scope.table, ids_shown, now)
+        ids_shown = arrived(church, scope.table, found(church, scope.table, params, ids_shown), now)
         selection = Selection((), 0, 0) if is_silent else select(scope.table, params, ids_shown)
         return answers.document(*documents.collection(church, scope.table, selection, url, params, scope.parent))
     wanted = scope.first if match.route.kind in (Kind.SINGLETON, Kind.TO_ONE) else ids[-1]
-    if wanted is None or not scope.holds(wanted) or (is_silent and match.segments):
+    is_hidden = (is_silent and match.segments) or wanted in late_in(church, scope.table, now)
+    if wanted is None or not scope.holds(wanted) or is_hidden:
         return _deleted(church, match, ids, params) or answers.not_found()
     return answers.document(documents.single(church, scope.table, wanted, params, scope.parent))
 

@@ -6,7 +6,8 @@ from openfaith_pipeline.catalog.view import View
 from openfaith_pipeline.catalog.words import personal
 from openfaith_pipeline.planning_center.views.churches import ORG_ID
 
-# One email, phone number and address each: the primary one, else the one that was there first.
+# One email, phone number and address each: the primary one, else the one that was there first. When another becomes
+# primary, Planning Center leaves the `updated_at` of the former, which may be primary here until its person is read.
 _PEOPLE_WITH_CONTACTS: Final = """
 SELECT person.org_id, person.id AS person_id, person.name, person.first_name, person.last_name, person.nickname,
     person.gender, person.birthdate, person.child AS is_child, marital_status.value AS marital_status,
@@ -27,17 +28,20 @@ LEFT JOIN pco_people.marital_statuses AS marital_status
 LEFT JOIN LATERAL (
     SELECT address, blocked FROM pco_people.emails AS email
     WHERE email.org_id = person.org_id AND email.person_id = person.id AND email._deleted_at IS NULL
-    ORDER BY email."primary" DESC NULLS LAST, email.created_at, email.id LIMIT 1
+    ORDER BY email."primary" DESC NULLS LAST, CASE WHEN email."primary" THEN email.updated_at END DESC NULLS LAST,
+        email.created_at, email.id LIMIT 1
 ) AS email ON true
 LEFT JOIN LATERAL (
     SELECT e164, number, location FROM pco_people.phone_numbers AS phone
     WHERE phone.org_id = person.org_id AND phone.person_id = person.id AND phone._deleted_at IS NULL
-    ORDER BY phone."primary" DESC NULLS LAST, phone.created_at, phone.id LIMIT 1
+    ORDER BY phone."primary" DESC NULLS LAST, CASE WHEN phone."primary" THEN phone.updated_at END DESC NULLS LAST,
+        phone.created_at, phone.id LIMIT 1
 ) AS phone ON true
 LEFT JOIN LATERAL (
     SELECT street_line_1, street_line_2, city, state, zip, country_code FROM pco_people.addresses AS address
     WHERE address.org_id = person.org_id AND address.person_id = person.id AND address._deleted_at IS NULL
-    ORDER BY address."primary" DESC NULLS LAST, address.created_at, address.id LIMIT 1
+    ORDER BY address."primary" DESC NULLS LAST, CASE WHEN address."primary" THEN address.updated_at END DESC NULLS LAST,
+        address.created_at, address.id LIMIT 1
 ) AS address ON true
 LEFT JOIN LATERAL (
     SELECT array_agg(household.name ORDER BY household.name) AS households

@@ -192,3 +192,13 @@ def test_simulator_ends_with_the_block() -> None:
         get(client)
     with pytest.raises(ConnectionRefusedError):
         get(client)
+
+
+def test_parameters_without_an_effect_fail_the_test_that_sends_them() -> None:
+    with pytest.raises(AssertionError, match="parameters that Planning Center ignores"), running_simulator() as client:
+        connection = connect(client)
+        token = client.credentials(client.churches()[0]["org_id"])
+        headers = {"User-Agent": "tests", "Authorization": basic(ChurchSpec("", app_id=token[0], secret=token[1]))}
+        connection.request("GET", f"{PEOPLE}?order=name", headers=headers)
+        assert connection.getresponse().status == 200
+        assert client.ignored() == {"people.people: order=name": f"{PEOPLE}?order=name"}

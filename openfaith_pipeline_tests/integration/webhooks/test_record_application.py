@@ -91,6 +91,27 @@ def test_a_payload_is_applied_at_once_and_what_it_lacks_when_the_api_answers(
     assert differences(service, simulator, org, [PEOPLE]) == []
 
 
+def test_a_new_primary_email_is_shown_although_no_event_says_that_the_former_is_none(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    former = next(each for each in simulator.truth(org, "people.emails") if each["attributes"]["primary"])
+    person = former["relationships"]["person"]["data"]["id"]
+    [newer] = simulator.add(org, "people.emails", relations={"person": int(person)})
+    address = {"address": "newer@example.org", "primary": True}
+    simulator.edit(org, "people.emails", [newer], attributes=address)
+    arrived(service, simulator)
+    apply_all(service)
+    with service.connect() as connection:
+        shown = connection.execute(
+            "SELECT email FROM openfaith.people_with_contacts WHERE org_id = %s AND person_id = %s", (org, person)
+        ).fetchall()
+    assert shown == [("newer@example.org",)]
+    assert stored(service, org, EMAILS)[former["id"]]["primary"] is True
+    # Its person has changed, whose page brings it.
+    sync(service, org, [PEOPLE, EMAILS])
+    assert differences(service, simulator, org, [EMAILS]) == []
+
+
 def test_what_is_old_or_repeated_changes_nothing(service: Database, simulator: SimulatorClient, org: str) -> None:
     [email] = simulator.edit(org, "people.emails", attributes={"location": "Old"})
     arrived(service, simulator)

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import orjson
 
+from openfaith_pipeline.planning_center.abilities import ABILITIES
 from openfaith_pipeline.simulator import ChurchSpec, SimulatorOptions, Traps
 from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.api import HttpRequest, PlanningCenter
@@ -19,10 +20,17 @@ ORG = "org_simulated"
 class Api:
     """One church's view of a simulator. No rate limit unless given."""
 
-    def __init__(self, *churches: ChurchSpec, people: int = 60, streams: Any = STREAMS, **options: Any) -> None:
+    def __init__(
+        self,
+        *churches: ChurchSpec,
+        people: int = 60,
+        streams: Any = STREAMS,
+        abilities: Any = ABILITIES,
+        **options: Any,
+    ) -> None:
         specs = churches or (ChurchSpec(ORG, people=people),)
         settings = SimulatorOptions(churches=specs, **{"rate_limit": None, **options})
-        self.center = PlanningCenter(settings, "http://planning.center", streams)
+        self.center = PlanningCenter(settings, "http://planning.center", streams, abilities)
         self.spec = specs[0]
 
     @property

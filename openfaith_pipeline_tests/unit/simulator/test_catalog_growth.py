@@ -47,7 +47,7 @@ STREAMS = MappingProxyType({stream.name: stream for stream in DECLARED})
 
 @pytest.fixture(scope="module")
 def api() -> Api:
-    return Api(streams=STREAMS)
+    return Api(streams=STREAMS, abilities={})
 
 
 def test_singletons(api: Api) -> None:
@@ -139,7 +139,7 @@ def test_polymorphic_relations_point_to_more_than_one_type(api: Api) -> None:
 
 
 def test_deleting_a_record_takes_its_whole_tree() -> None:
-    api = Api(streams=STREAMS)
+    api = Api(streams=STREAMS, abilities={})
     api.editor.delete("services.service_types", [985])
     for name in ("services.plans", "services.items", "services.item_notes", "services.public_view"):
         rows = api.church.truth(name)
@@ -159,7 +159,7 @@ def test_links_follow_a_merge() -> None:
 
 
 def test_records_can_be_added_at_every_depth() -> None:
-    api = Api(streams=STREAMS)
+    api = Api(streams=STREAMS, abilities={})
     for name in STREAMS:
         if not STREAMS[name].is_singleton:
             before = len(api.church.truth(name))

@@ -1,6 +1,7 @@
 """Paging, filters and orders."""
 
 from itertools import pairwise
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -76,6 +77,82 @@ def test_text_is_ordered_without_accents_or_case(api: Api) -> None:
     assert [last for last, _ in names] == sorted(last for last, _ in names)
     assert all(first >= second for (a, first), (b, second) in pairwise(names) if a == b)
     assert fold("Édith") == "edith"
+
+
+@pytest.mark.parametrize("name", ["name", "created_by_id", "avatar"])
+def test_attributes_that_the_reference_does_not_name_neither_filter_nor_order(api: Api, name: str) -> None:
+    page = api.get(f"{PEOPLE}?where[{name}]=x&order=-{name}&per_page=100")
+    assert page["meta"]["total_count"] == 150
+    assert [int(row["id"]) for row in page["data"]] == api.ids(f"{PEOPLE}?per_page=100")
+    assert name not in (*page["meta"]["can_query_by"], *page["meta"]["can_order_by"])
+
+
+def test_a_list_that_takes_nothing_ignores_everything(api: Api) -> None:
+    everything = api.ids("/check-ins/v2/labels")
+    assert len(everything) > 1
+    assert (
+        api.ids("/check-ins/v2/labels?order=-created_at&where[name]=x&where[updated_at][gt]=2100-01-01") == everything
+    )
+    assert api.get("/check-ins/v2/labels")["meta"].keys() == {"total_count", "count", "parent"}
+
+
+def test_addresses_are_not_filtered_by_their_times(api: Api) -> None:
+    page = api.get("/people/v2/addresses?where[created_at][gt]=2100-01-01T00:00:00Z")
+    assert page["meta"]["total_count"] > 50
+
+
+def test_a_stream_that_the_reference_lacks_takes_its_plain_attributes(api: Api) -> None:
+    page = api.get("/people/v2/membership_types")
+    assert page["meta"]["can_query_by"] == page["meta"]["can_order_by"] == ["value"]
+    assert "can_filter" not in page["meta"]
+
+
+def test_records_are_found_by_their_id_and_by_those_they_name(api: Api) -> None:
+    first, second = api.ids(PEOPLE)[:2]
+    assert api.ids(f"{PEOPLE}?where[id]={second}") == [second]
+    assert api.ids(f"{PEOPLE}?where[id]=none") == []
+    named = {
+        row["id"]: (row["relationships"]["primary_campus"]["data"] or {}).get("id")
+        for row in api.church.truth("people.people")
+    }
+    campus = named[str(first)]
+    rows = api.everything(PEOPLE, f"&where[primary_campus_id]={campus}")
+    assert {row["id"] for row in rows} == {id for id, at in named.items() if at == campus}
+
+
+def test_an_order_by_id_is_by_number(api: Api) -> None:
+    ids = api.ids("/people/v2/notes?per_page=100&order=-id")
+    assert ids == sorted(ids, reverse=True)
+    assert len(str(ids[0])) > len(str(ids[-1]))
+
+
+def test_searches_of_people(api: Api) -> None:
+    number = next(row for row in api.church.truth("people.phone_numbers") if row["attributes"]["e164"])
+    email = api.church.truth("people.emails")[0]
+    person = api.get(f"{PEOPLE}/{number['relationships']['person']['data']['id']}")["data"]
+    names, e164 = person["attributes"], number["attributes"]["e164"]
+
+    def found(name: str, text: str) -> set[str]:
+        return {row["id"] for row in api.everything(PEOPLE, f"&where[{name}]={quote(text)}")}
+
+    both = found("search_name", f"{names['last_name'][:3].upper()} {names['first_name'][:2]}")
+    assert person["id"] in both < {str(id) for id in api.ids(f"{PEOPLE}?per_page=100")}
+    assert found("search_name", names["last_name"][1:]) == set()
+    address = email["attributes"]["address"]
+    assert email["relationships"]["person"]["data"]["id"] in found("search_name_or_email", address[1:-4])
+    assert found("search_name", address) == set()
+    assert person["id"] in found("search_phone_number", e164[-7:])
+    assert found("search_phone_number", "none") == set()
+    assert person["id"] in found("search_phone_number_e164", e164)
+    assert found("search_phone_number_e164", e164[1:]) == set()
+    assert person["id"] in found("search_name_or_email_or_phone_number", e164[-7:])
+
+
+@pytest.mark.parametrize("include", ["notes", "no_such"])
+def test_includes_that_the_reference_does_not_name_bring_nothing(api: Api, include: str) -> None:
+    page = api.get(f"{PEOPLE}?include={include}&per_page=3")
+    assert page["included"] == []
+    assert all(include not in row["relationships"] for row in page["data"])
 
 
 def test_unknown_filters_and_orders_are_ignored_but_echoed(api: Api) -> None:
@@ -214,7 +291,7 @@ def test_a_record_names_no_parent_that_only_a_path_or_a_linkage_tells() -> None:
             assert record["relationships"].keys() >= set(shape.stream.unshown), name
 
 
-def test_every_other_new_record_can_be_listed_late() -> None:
+def test_every_other_new_record_can_be_late() -> None:
     api = Api(people=20)
     api.trap(late_records={"people.households": 240})
     listing = "/people/v2/households?per_page=100"
@@ -223,8 +300,10 @@ def test_every_other_new_record_can_be_listed_late() -> None:
     at_once = {row["id"] for row in api.get(listing)["data"]} - before
     assert len(at_once) == 1
     assert at_once < added
+    assert [api.send(f"/people/v2/households/{id}").status for id in sorted(at_once | added)].count(404) == 1
     api.center.clock.advance(241)
     assert {row["id"] for row in api.get(listing)["data"]} == before | added
+    assert {api.send(f"/people/v2/households/{id}").status for id in added} == {200}
 
 
 def test_deleted_plans_are_in_a_list_of_their_own_and_by_id_only_where_a_trap_shows_them() -> None:

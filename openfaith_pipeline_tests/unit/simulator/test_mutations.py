@@ -119,6 +119,20 @@ def test_quiet_edit_leaves_updated_at(api: Api) -> None:
     assert (after["nickname"], after["updated_at"]) == ("Quiet", before)
 
 
+def test_a_new_primary_one_demotes_the_old_one_without_a_new_timestamp(api: Api) -> None:
+    old = next(each for each in api.church.truth("people.emails") if each["attributes"]["primary"])
+    person, before = int(old["relationships"]["person"]["data"]["id"]), old["attributes"]["updated_at"]
+    newer = api.editor.add("people.emails", count=2, relations={"person": person})
+    assert row(api, "people.emails", int(old["id"]))["attributes"]["primary"] is True
+    for id in newer:
+        api.editor.edit("people.emails", [id], attributes={"primary": True})
+        primary = [each["id"] for each in api.everything(f"{PEOPLE}/{person}/emails", "&where[primary]=true")]
+        assert primary == [str(id)]
+    demoted = row(api, "people.emails", int(old["id"]))["attributes"]
+    assert (demoted["primary"], demoted["updated_at"]) == (False, before)
+    assert row(api, "people.people", person)["attributes"]["updated_at"] > before
+
+
 def test_time_only_moves_forward(api: Api) -> None:
     first = api.center.clock.now()
     api.center.clock.advance(3600)
