@@ -60,7 +60,7 @@ def test_no_moment_keeps_anything_from_being_claimed(service: Database) -> None:
 
 
 @pytest.mark.parametrize("moment", ["10000-01-01 14:00Z", "0001-01-01 00:00Z BC", "infinity", "-infinity"])
-def test_what_was_kept_with_such_a_moment_before_is_claimed_with_the_rest(service: Database, moment: str) -> None:
+def test_a_delivery_stored_with_such_a_moment_before_is_claimed_with_the_rest(service: Database, moment: str) -> None:
     with service.connect() as connection:
         for event_id, occurred_at in (("odd", moment), ("plain", "2026-03-04 05:06:07Z")):
             connection.execute(
@@ -95,7 +95,7 @@ async def keep_all(database: Database, groups: list[list[Incoming]]) -> list[obj
             running.cancel()
 
 
-def test_what_postgres_refuses_is_kept_bare_and_takes_nobody_along(service: Database) -> None:
+def test_a_delivery_that_postgres_refuses_is_kept_bare_and_takes_nobody_along(service: Database) -> None:
     refused: list[dict[str, Any]] = [
         {"record_id": "".join(chr(0x4E00 + number * 37 % 20_000) for number in range(200_000))},
         {"record_id": "a\x00b"},
@@ -121,7 +121,7 @@ def test_a_body_of_very_many_elements_is_kept_once(service: Database) -> None:
     assert [bytes(row["payload"]) for row in kept(service)] == bodies
 
 
-def test_what_can_be_read_of_a_body_is_kept_beside_the_whole(service: Database) -> None:
+def test_the_readable_part_of_a_body_is_kept_beside_the_whole(service: Database) -> None:
     body = body_of([element(person(), event_id="one"), "junk", 5, element(person("8"), event_id="two")])
     assert send(service, HOSTILE, body) == 200
     found = {row["event_id"]: bytes(row["payload"]) for row in kept(service)}
@@ -167,14 +167,14 @@ def test_orgs_take_turns_in_being_applied_and_bytes_bound_a_batch(service: Datab
     assert turns == [(HOSTILE, 5), (PEACEFUL, 1), (HOSTILE, 5), (HOSTILE, 5)]
 
 
-def test_the_name_of_an_event_is_that_whose_secret_signed_it(service: Database) -> None:
+def test_the_name_of_an_event_is_that_of_the_secret_that_signed_it(service: Database) -> None:
     gone = {"data": {"type": "Person", "id": "7"}, "meta": {}}
     assert send(service, HOSTILE, body_of([element(gone, name=DESTROYED)]), event=UPDATED) == 200
     [row] = kept(service)
     assert (row["event"], row["stream"]) == (UPDATED, "people.people")
 
 
-def test_several_ends_in_one_body_are_to_be_confirmed() -> None:
+def test_several_ends_in_one_body_have_to_be_confirmed() -> None:
     ends = [element({"data": {"type": "Person", "id": str(number)}}, name=DESTROYED) for number in range(3)]
     assert [each.is_doubtful for each in read_envelope(body_of(ends), HOSTILE, DESTROYED)] == [True] * 3
     assert [each.is_doubtful for each in read_envelope(body_of(ends[:1]), HOSTILE, DESTROYED)] == [False]
@@ -192,7 +192,7 @@ def test_several_ends_in_one_body_are_to_be_confirmed() -> None:
         ("/api/webhooks/pco/made-up", {}, 404),
     ],
 )
-def test_what_is_not_ours_is_refused_before_its_body_comes(
+def test_a_foreign_delivery_is_refused_before_its_body_comes(
     service: Database, path: str, extra: dict[str, str], status: int
 ) -> None:
     shaped = {"X-PCO-Webhooks-Name": UPDATED, "X-PCO-Webhooks-Authenticity": "0" * 64}

@@ -84,7 +84,7 @@ class Killed:
             return [each.counts for each in list_erasures(connection, org_id)]
 
     def left(self) -> tuple[list[str], bool]:
-        """What `doctor` names, and whether anything of the person is in a file."""
+        """The findings of `doctor`, and whether anything of the person is in a file."""
         with self.database.connect() as connection:
             named = [each.kind.name for each in examine_erasures(connection)]
         return named, bool(files_with(self.postgres, self.database, PLANTED))
@@ -127,7 +127,7 @@ def test_a_killed_erasure_is_not_made_or_is_finished_by_the_next(
     assert found_in_tables(database, other, OTHERS) == others
 
 
-def test_the_daily_maintenance_rewrites_what_was_in_use(
+def test_the_daily_maintenance_rewrites_tables_that_were_in_use(
     database: Database, simulator: SimulatorClient, postgres: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reclaiming, "_PATIENCE", "100ms")

@@ -162,7 +162,7 @@ def with_a_conflict_and_a_policy(database: Database, org_id: str) -> str:
     return str(conflict)
 
 
-def test_nothing_a_key_of_one_church_asks_for_changes_or_shows_another(keyed: Database) -> None:
+def test_no_request_with_a_key_of_one_church_changes_or_shows_another(keyed: Database) -> None:
     assert send(keyed, PEACEFUL, body_of([element(person(), event_id="before")])) == 200
     with keyed.connect() as connection:
         connection.execute("UPDATE sync.orgs SET name = %s WHERE org_id = %s", (NAME_OF_PEACEFUL, PEACEFUL))

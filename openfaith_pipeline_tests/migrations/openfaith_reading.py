@@ -62,7 +62,7 @@ class OpenFaith:
         return self._read(statement, (self.org_id,))
 
     def folders(self, parent: str | None = None) -> list[Row]:
-        """What is in the folder, or at the top."""
+        """The contents of the folder, or of the top."""
         return self._read(_FOLDERS, (self.org_id, parent))
 
     def edges(self, entity_id: str) -> list[Row]:

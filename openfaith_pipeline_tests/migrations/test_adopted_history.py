@@ -92,7 +92,7 @@ def test_a_column_added_before_a_rollback_or_after_it_gives_the_same(
         }
 
 
-def test_history_and_past_tables_tell_the_column_of_what_was_before_it(database: Database) -> None:
+def test_history_and_past_tables_have_the_column_for_rows_before_it(database: Database) -> None:
     with database.connect(autocommit=True) as connection:
         align(connection, STREAM)
         do(connection, Step("first", "1", extra={"new": 7, "other": 1}))

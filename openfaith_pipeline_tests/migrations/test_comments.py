@@ -57,7 +57,7 @@ def test_every_raw_and_canonical_column_has_its_words(database: Database) -> Non
     assert table == (describe_table(EMAILS),)
 
 
-def test_only_what_differs_is_set(database: Database) -> None:
+def test_only_different_comments_are_set(database: Database) -> None:
     tables = [raw_table(EMAILS), raw_table(STREAMS["people.people"])]
     with database.connect() as connection:
         assert align_comments(connection, tables) == 0

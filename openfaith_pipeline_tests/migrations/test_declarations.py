@@ -85,7 +85,7 @@ def test_not_one_row_changes(synced: Database, is_full: bool) -> None:
     assert results["people"].row_count == sum('"deletedAt": null' in row for row in after["public.openfaith_people"])
 
 
-def test_tables_and_triggers_are_what_they_were(synced: Database) -> None:
+def test_tables_and_triggers_are_as_they_were(synced: Database) -> None:
     with synced.connect() as connection:
         for name, before in BEFORE["tables"].items():
             full_name = name if "." in name else f"public.{name}"

@@ -47,7 +47,7 @@ def fill(database: Database, org_id: str) -> tuple[list[str], str]:
     return people, gone
 
 
-def test_what_the_engine_left_is_found_repaired_and_taken_back(empty_database: Database) -> None:
+def test_rows_that_the_engine_left_are_found_repaired_and_taken_back(empty_database: Database) -> None:
     org_id = new_org_id()
     make_tables(empty_database)
     people, gone = fill(empty_database, org_id)

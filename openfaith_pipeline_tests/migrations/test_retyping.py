@@ -158,7 +158,7 @@ def _assert_nothing_lost(before: dict[str, Any], after: dict[str, Any]) -> None:
         (DATE, "12/2027", TEXT, "12/2027"),
     ],
 )
-def test_what_load_stored_is_afterwards_what_load_would_store(
+def test_stored_values_are_afterwards_as_load_would_store_them(
     database: Database, was: Any, value: Any, becomes: Any, expected: str | None
 ) -> None:
     with database.connect() as connection:
@@ -220,7 +220,7 @@ def test_a_double_keeps_every_digit_that_it_had(database: Database) -> None:
         ]
 
 
-def test_what_fits_now_is_no_longer_in_quarantine_and_what_was_left_empty_is_read_again(database: Database) -> None:
+def test_fitting_values_leave_the_quarantine_and_empty_ones_are_read_again(database: Database) -> None:
     with database.connect() as connection:
         align(connection, _declared(TEXT))
         connection.execute(

@@ -56,7 +56,7 @@ def _differences(database: Database, *, of: frozenset[str] = frozenset()) -> lis
         return compare_metadata(context, metadata)  # type: ignore[arg-type]
 
 
-def test_an_upgraded_database_is_what_the_code_declares(empty_database: Database) -> None:
+def test_an_upgraded_database_is_as_the_code_declares(empty_database: Database) -> None:
     upgrade(empty_database)
     assert _differences(empty_database) == []
     # And the comparison is not blind.
@@ -144,7 +144,7 @@ def test_a_configured_database_that_is_behind_is_refused_until_upgraded(empty_da
         assert connection.execute("SELECT count(*) FROM pco_people.emails").fetchone() == (0,)
 
 
-def test_what_was_upgraded_is_known_by_what_the_upgrade_left(empty_database: Database) -> None:
+def test_an_upgraded_database_is_recognized_by_the_objects_of_the_upgrade(empty_database: Database) -> None:
     assert not was_upgraded(empty_database)
     upgrade(empty_database)
     assert was_upgraded(empty_database)
@@ -158,7 +158,7 @@ def test_what_was_upgraded_is_known_by_what_the_upgrade_left(empty_database: Dat
     assert not was_upgraded(empty_database)
 
 
-def test_a_version_that_needs_nothing_more_opens_what_another_has_upgraded(database: Database) -> None:
+def test_a_version_that_needs_nothing_more_opens_a_database_that_another_has_upgraded(database: Database) -> None:
     with database.connect() as connection:
         connection.execute("ALTER TABLE pco_people.emails ADD COLUMN of_another_version text")
         connection.execute("COMMENT ON SCHEMA staging IS 'another catalog'")
@@ -180,7 +180,7 @@ def test_a_database_of_a_newer_version_is_not_touched(database: Database) -> Non
             act(database)
 
 
-def test_a_changed_canonical_schema_is_told_not_half_followed(database: Database) -> None:
+def test_a_changed_canonical_schema_is_reported_not_half_followed(database: Database) -> None:
     settings = database.settings.model_copy(update={"canonical_schema": "elsewhere"})
     with pytest.raises(ConfigurationError, match="OPENFAITH_SCHEMA is elsewhere"), open_database(settings):
         pass
@@ -200,7 +200,7 @@ def test_a_table_in_use_ends_the_upgrade_with_a_retriable_error(
     assert is_current(database)
 
 
-def test_a_user_without_rights_is_told_so(database: Database, postgres: RunningServer) -> None:
+def test_a_user_without_rights_gets_an_error_that_says_so(database: Database, postgres: RunningServer) -> None:
     administrator = postgres.administrator_url(str(database.settings.db_name))
     with psycopg.connect(administrator, autocommit=True) as connection:
         connection.execute("ALTER TABLE pco_people.emails DROP COLUMN address CASCADE")

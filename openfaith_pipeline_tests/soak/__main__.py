@@ -15,7 +15,7 @@ from openfaith_pipeline_tests.soak.world import running_world
 
 def main() -> int:
     options = _parsed()
-    for number in (signal.SIGINT, signal.SIGTERM):  # so that what was started ends with it
+    for number in (signal.SIGINT, signal.SIGTERM):  # so that every process it started ends with it
         signal.signal(number, signal.default_int_handler)
     # Not pytest's own directory: root's Postgres runs as another user, who must be able to pass through.
     directory = Path(tempfile.mkdtemp(prefix="openfaith-soak-"))

@@ -17,7 +17,7 @@ SELECT id, org_id, stream, ids FROM sync.held_deletions WHERE decision IS NULL A
 
 
 def decide(world: World, troubled_orgs: list[str], step: timedelta) -> tuple[list[Played], list[str]]:
-    """What was held of other orgs and is approved now, and what is wrong: held records that are still there."""
+    """Deletions held of other orgs and approved now, and the wrong ones: of records that are still there."""
     played, wrong = [], []
     for number, org_id, stream, ids in world.rows(_HELD, [troubled_orgs]) or ():
         there = {str(each) for each in ids_of(world.simulator, org_id, stream)} & set(ids)

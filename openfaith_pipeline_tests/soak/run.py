@@ -39,7 +39,7 @@ UNION ALL SELECT 'delivery that was not applied' FROM sync.webhook_deliveries WH
 
 @dataclass
 class Outcome:
-    """What came of it."""
+    """The result."""
 
     days: int
     seed_words: str = ""
@@ -100,7 +100,7 @@ def _plan(world: World, days: int, outcome: Outcome) -> dict[tuple[int, int], In
 
 
 def _play_step(world: World, outcome: Outcome, incident: Incident | None, name: str) -> None:
-    """Some hours: what was planned begins, the churches live, time passes, and the product keeps up."""
+    """Some hours: planned incidents begin, the churches live, time passes, and the product keeps up."""
     for played in [each for each in outcome.history if each.ended_at is None]:
         played.steps_left -= 1
         if played.steps_left <= 0:
@@ -121,7 +121,7 @@ def _play_step(world: World, outcome: Outcome, incident: Incident | None, name: 
 
 
 def _decide(world: World, outcome: Outcome) -> None:
-    """What an incident of its own has deleted waits for the end of that."""
+    """Records that an incident of its own has deleted wait for the end of that."""
     troubled = [each.org_id for each in outcome.history if each.ended_at is None and each.expected]
     played, wrong = decide(world, troubled, timedelta(seconds=STEP_SECONDS))
     outcome.history += played

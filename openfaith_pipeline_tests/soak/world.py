@@ -48,7 +48,7 @@ _ORG_SETTINGS: Final = (
 
 @dataclass
 class World:
-    """What happens to the churches happens through this.
+    """Every change to the churches is made through this.
 
     directory: of logs; settings: of the product's home; dev: the process of `dev`.
     """

@@ -20,7 +20,7 @@ def test_no_page_is_left_of_a_product_that_is_gone() -> None:
     assert set((ROOT / "docs/catalog").iterdir()) == {page for page in pages() if page.parent.name == "catalog"}
 
 
-def test_every_verb_says_what_it_exits_with() -> None:
+def test_every_verb_documents_its_exit_codes() -> None:
     silent = [verb for verb, text in commands().items() if "Exit codes: 0" not in text]
 
     assert silent == []
@@ -46,7 +46,7 @@ def test_the_readme_names_no_verb_and_no_option_that_is_not_there() -> None:
             assert option in helped[verb], f"{verb} has no {option}"
 
 
-def test_the_makefile_has_what_the_readme_names() -> None:
+def test_the_makefile_has_the_targets_that_the_readme_names() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE)) <= targets

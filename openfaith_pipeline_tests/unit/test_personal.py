@@ -87,7 +87,7 @@ def test_a_record_listed_under_an_erased_person_is_withheld() -> None:
     assert erased(people__people="1").admit(STREAMS["services.blockouts"], [under]).records == []
 
 
-def test_what_goes_with_a_record_that_lost_its_person_is_withheld() -> None:
+def test_records_that_go_with_one_that_lost_its_person_are_withheld() -> None:
     marks = Erased(SALT, {f"giving.donations{UNNAMED}": frozenset({mark_of(SALT, f"giving.donations{UNNAMED}", "7")})})
     note = record("giving.notes", "5", donation=("Donation", "7"))
     assert marks.admit(STREAMS["giving.notes"], [note]).records == []
@@ -95,7 +95,7 @@ def test_what_goes_with_a_record_that_lost_its_person_is_withheld() -> None:
     assert marks.admit(STREAMS["giving.designations"], [designation]).records == [designation]
 
 
-def test_what_comes_with_a_record_that_loses_its_person_is_withheld() -> None:
+def test_records_that_come_with_one_that_loses_its_person_are_withheld() -> None:
     marks = erased(people__people="1")
     gift, other = (record("giving.donations", id, person=("Person", person)) for id, person in (("7", "1"), ("8", "2")))
     assert len(marks.admit(STREAMS["giving.donations"], [gift, other]).records) == 2

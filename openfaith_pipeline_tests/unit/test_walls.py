@@ -171,7 +171,7 @@ def catches_not_found(tree: ast.Module) -> bool:
     return any("PathNotFound" in ast.unparse(each) for each in (*handled, *suppressed))
 
 
-def test_one_request_tells_whether_a_record_is_still_at_the_source() -> None:
+def test_one_request_shows_whether_a_record_is_still_at_the_source() -> None:
     """Listings that may be absent, and the ends of our own subscriptions, are other questions."""
     assert {name for name, tree in sources() if catches_not_found(tree)} == {
         "planning_center/extract/children.py",
@@ -181,7 +181,7 @@ def test_one_request_tells_whether_a_record_is_still_at_the_source() -> None:
     }
 
 
-def test_each_room_says_what_belongs_there_and_what_does_not() -> None:
+def test_each_room_says_which_code_belongs_there_and_which_does_not() -> None:
     said = {path.parent.name: ast.get_docstring(ast.parse(path.read_text())) or "" for path in ROOMS}
 
     assert {name for name, text in said.items() if "Belongs here:" not in text or "Does not:" not in text} == set()

@@ -1,4 +1,4 @@
-"""The English of docstrings, comments, messages and docs: words of a private dialect stay rare.
+"""The English of docstrings, comments, messages, docs and names of tests: words of a private dialect stay rare.
 
 Each pattern is counted per 1,000 words. The limits are those of well-kept libraries; they may fall, never rise.
 """
@@ -30,6 +30,7 @@ LIMITS = {
     "messages": (1.5, 0.2, 0.4, 0.1, 0.6, 0.1, 0.1),
     "docs": (0.6, 0.1, 0.3, 0.1, 0.8, 0.1, 0.1),
     "tests": (0.8, 0.1, 0.3, 0.2, 2.8, 0.1, 0.1),
+    "names of tests": (0.4, 0.1, 0.2, 0.1, 1.0, 0.1, 0.1),
 }
 
 COMMENT = re.compile(r"(?:^|\s)# (.*)")
@@ -62,6 +63,12 @@ def _comments(source: str) -> Iterator[str]:
             yield match[1]
 
 
+def _names_of_tests() -> Iterator[str]:
+    """The names of test functions, as sentences."""
+    for path in sorted(TESTS.rglob("test_*.py")):
+        yield from (name.replace("_", " ") for name in re.findall(r"def test_(\w+)", path.read_text()))
+
+
 @cache
 def _sources(root: Path) -> tuple[list[str], list[str], list[str]]:
     """(docstrings, comments, messages) of the Python files below a directory."""
@@ -82,6 +89,8 @@ def _texts(place: str) -> list[str]:
         case "tests":
             docstrings, comments, _ = _sources(TESTS)
             return docstrings + comments
+        case "names of tests":
+            return list(_names_of_tests())
         case _:
             return _sources(PRODUCT)[("docstrings", "comments", "messages").index(place)]
 

@@ -87,7 +87,7 @@ def kill(worker: subprocess.Popen[bytes]) -> None:
     worker.wait()
 
 
-def test_what_waits_for_a_slot_waits_and_a_killed_workers_run_is_taken_up_by_another(
+def test_a_run_that_waits_for_a_slot_waits_and_a_killed_workers_run_is_taken_up_by_another(
     fleet: Fleet, tmp_path: Path
 ) -> None:
     deployment = fleet.deployment

@@ -77,7 +77,7 @@ def test_killed_between_any_two_steps_nothing_is_lost_and_nothing_doubled(deploy
     assert deployment.rows("pco_people.campuses", org_id) == deployment.truth("people.campuses", org_id)
 
 
-def test_a_running_execution_tells_how_far_it_is_and_is_canceled(deployment: Deployment, org_id: str) -> None:
+def test_a_running_execution_shows_its_progress_and_is_canceled(deployment: Deployment, org_id: str) -> None:
     deployment.simulator.set_latency(SLOW)
     try:
         execution_id = ask(deployment, org_id, *WALK)["executionId"]

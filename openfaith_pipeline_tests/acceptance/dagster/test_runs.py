@@ -51,7 +51,7 @@ def test_several_assets_of_one_org(deployment: Deployment, org_id: str) -> None:
     assert made == len(deployment.truth("people.campuses", org_id))
 
 
-def test_a_backfill_is_one_run_for_each_org_in_the_mode_asked_for_behind_all_others(
+def test_a_backfill_is_one_run_for_each_org_in_the_requested_mode_behind_all_others(
     deployment: Deployment, org_id: str, other_org_id: str
 ) -> None:
     mode = {"ops": {"pco_people": {"config": {"mode": "RECONCILE"}}}}

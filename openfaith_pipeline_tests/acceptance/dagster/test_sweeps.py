@@ -13,7 +13,7 @@ SCHEDULES = """query { schedulesOrError(repositorySelector: {
     ... on Schedules { results { name scheduleState { status } } } ... on PythonError { message } } }"""
 
 
-def test_what_is_due_is_swept_and_seen_in_the_ui(deployment: Deployment, org_id: str) -> None:
+def test_a_due_org_is_swept_and_seen_in_the_ui(deployment: Deployment, org_id: str) -> None:
     with deployment.database.connect() as connection:
         connection.execute(
             "INSERT INTO sync.org_settings (org_id, streams) VALUES (%s, '{people.campuses}')", (org_id,)

@@ -49,7 +49,7 @@ class Compose(Interfaces):
             time.sleep(1)  # a key may call 600 times a minute
 
     def run(self, *arguments: str, seconds: float = 300, stdin: str | None = None) -> str:
-        """A command of compose; what it printed."""
+        """Run a command of compose; returns its output."""
         command = [*compose_command(), "--project-name", self.project, "-f", "compose.yaml", "-f", "opened.yaml"]
         return done(
             subprocess.run(

@@ -25,7 +25,7 @@ def docker(*arguments: str, seconds: float = 300, stdin: str | None = None) -> s
 
 
 def done(ended: subprocess.CompletedProcess[str]) -> str:
-    """What it printed; a failure is the test's."""
+    """Its output; a failure is the test's."""
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout.strip()
 

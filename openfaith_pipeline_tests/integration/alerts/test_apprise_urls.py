@@ -74,7 +74,7 @@ def test_a_url_that_apprise_cannot_read_is_named_by_its_scheme(url: str) -> None
     assert "pl4nted" not in str(failed.value)
 
 
-def test_without_the_extra_the_message_says_what_to_install(
+def test_without_the_extra_the_message_names_the_package_to_install(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
@@ -113,7 +113,7 @@ def test_the_test_message_goes_to_the_urls_of_the_environment(
 
 
 @pytest.mark.parametrize("value", ["ntfy.example.org", "json://one two"])
-def test_what_is_no_url_is_refused_without_being_repeated(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_is_no_url_is_refused_without_being_repeated(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENFAITH_ALERT_URLS", value)
     with pytest.raises(ValidationError, match=r"number [12] is not a URL"):
         Settings()

@@ -48,7 +48,7 @@ def _time_passes(database: Database) -> None:
         connection.execute("UPDATE sync.alerts SET next_attempt_at = next_attempt_at - interval '2 hours'")
 
 
-def test_an_alert_is_sent_once_with_what_to_do(database: Database) -> None:
+def test_an_alert_is_sent_once_with_its_remedy(database: Database) -> None:
     slack = Recorder("slack")
     for _ in range(3):
         deliver_due_alerts(database, [slack])
@@ -75,7 +75,7 @@ def test_a_channel_that_fails_is_tried_again_alone(database: Database) -> None:
     assert _alerts(database)[0].delivery_error is None
 
 
-def test_a_broken_channel_is_asked_once_in_a_round_and_holds_up_no_other(database: Database) -> None:
+def test_a_broken_channel_is_tried_once_in_a_round_and_holds_up_no_other(database: Database) -> None:
     with database.connect() as connection:
         raise_alert(connection, "connection_dead", OTHER, "refused", "reconnect")
     slack, mail = Recorder("slack", is_broken=True), Recorder("email")
@@ -84,7 +84,7 @@ def test_a_broken_channel_is_asked_once_in_a_round_and_holds_up_no_other(databas
     assert (slack.tried, len(mail.sent)) == (1, 2)
 
 
-def test_what_is_over_before_it_was_sent_is_not_sent(database: Database) -> None:
+def test_an_alert_that_is_over_before_it_was_sent_is_not_sent(database: Database) -> None:
     slack = Recorder("slack")
     with database.connect() as connection:
         resolve_alert(connection, "connection_dead", ORG)
@@ -125,7 +125,7 @@ def test_one_whose_deliverer_died_is_sent_after_the_claim(database: Database) ->
     assert len(slack.sent) == 1
 
 
-def test_a_channel_set_up_later_hears_what_is_still_open(database: Database) -> None:
+def test_a_channel_set_up_later_gets_the_open_alerts(database: Database) -> None:
     slack, mail = Recorder("slack"), Recorder("email")
     deliver_due_alerts(database, [])
     deliver_due_alerts(database, [slack])

@@ -37,7 +37,7 @@ def _watch(database: Database) -> list[str]:
         return watch_freshness(connection, DAY, "pco")
 
 
-def test_what_is_fresh_or_withheld_is_no_incident(database: Database) -> None:
+def test_fresh_and_withheld_streams_are_no_incident(database: Database) -> None:
     _stream(database, "people.tabs", "30 days", "forbidden")
     assert _watch(database) == []
 
@@ -72,7 +72,7 @@ def test_a_stream_is_given_time_from_its_first_sync(database: Database) -> None:
     assert _watch(database) == [ORG]
 
 
-def test_an_org_of_which_nothing_was_ever_synced_is_an_incident_unless_it_cannot_or_must_not_be(
+def test_an_org_that_was_never_synced_is_an_incident_unless_it_cannot_or_must_not_be(
     database: Database,
 ) -> None:
     with database.connect() as connection:

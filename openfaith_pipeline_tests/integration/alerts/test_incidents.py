@@ -36,7 +36,7 @@ def test_an_incident_is_one_alert_until_it_is_over(database: Database) -> None:
         assert [alert.count for alert in list_alerts(connection, org_id=ORG)] == [1]
 
 
-def test_incidents_of_one_org_are_told_apart_by_name_and_end_each_or_together(database: Database) -> None:
+def test_incidents_of_one_org_are_distinguished_by_name_and_end_each_or_together(database: Database) -> None:
     with database.connect() as connection:
         for stream in ("people.people", "people.emails"):
             assert raise_alert(connection, "deletes_held", ORG, f"{stream}: held", "approve", incident=stream)
@@ -45,7 +45,7 @@ def test_incidents_of_one_org_are_told_apart_by_name_and_end_each_or_together(da
         assert resolve_alert(connection, "deletes_held", ORG) == 1
 
 
-def test_what_concerns_no_single_org_is_one_incident_too(database: Database) -> None:
+def test_an_alert_that_concerns_no_single_org_is_one_incident_too(database: Database) -> None:
     with database.connect() as connection:
         assert raise_alert(connection, "connections_dying", None, "several", "look")
         assert not raise_alert(connection, "connections_dying", None, "several", "look")
@@ -63,7 +63,7 @@ def test_noticed_by_many_at_once_it_is_new_for_one_of_them(database: Database) -
         assert [alert.count for alert in list_alerts(connection)] == [8]
 
 
-async def test_it_is_raised_in_the_transaction_of_what_it_tells_of(database: Database) -> None:
+async def test_it_is_raised_in_the_transaction_that_it_reports(database: Database) -> None:
     async with await psycopg.AsyncConnection.connect(database.url) as connection:
         assert await raise_alert_async(connection, "deletes_held", ORG, "held", "approve")
         await connection.rollback()

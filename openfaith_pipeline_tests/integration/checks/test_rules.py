@@ -50,7 +50,7 @@ def test_relationships_that_point_nowhere_are_counted(database: Database) -> Non
         assert examine(connection, EMAILS, "relationships_resolve") == Finding(False, {"person": 1})
 
 
-def test_a_target_of_which_nothing_is_synced_says_nothing(database: Database) -> None:
+def test_a_target_without_synced_rows_reports_nothing(database: Database) -> None:
     with database.connect() as connection:
         put_row(connection, EMAILS.name, ORG, "1", person_id="1")
         assert examine(connection, EMAILS, "relationships_resolve").passed

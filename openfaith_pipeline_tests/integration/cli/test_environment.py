@@ -75,7 +75,7 @@ def test_the_demo_keeps_out_of_a_configured_database(environment: dict[str, str]
         ("SSL_CERT_FILE", "/pl4nted/ca.pem"),
     ],
 )
-def test_what_stands_between_us_and_the_api_is_named(name: str, value: str, verb: Verbs, church: ChurchSpec) -> None:
+def test_an_obstacle_before_the_api_is_named(name: str, value: str, verb: Verbs, church: ChurchSpec) -> None:
     api = "https://api.invalid" if name == "SSL_CERT_FILE" else "http://api.invalid"
     token = ("--app-id", "x", "--secret-stdin", "--api-url", api)
     refused = verb("org", "add", church.org_id, *token, stdin="y\n", **{name: value})

@@ -77,7 +77,7 @@ def owner(database: Database, postgres: RunningServer) -> Iterator[Database]:
         connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(LOGIN)))
 
 
-def test_a_reader_exports_its_church_and_one_of_none_is_told_why(
+def test_a_reader_exports_its_church_and_one_of_none_gets_the_reason(
     verb: Verbs, connected: str, owner: Database, tmp_path: Path
 ) -> None:
     refused = verb("export", "csv", str(tmp_path / "out"), "--role", LOGIN)
@@ -99,7 +99,7 @@ def test_a_reader_exports_its_church_and_one_of_none_is_told_why(
     assert (alone.code, alone.document["rows"]["openfaith.churches"]) == (0, 1), alone.err
 
 
-def test_what_can_be_exported_is_listed_and_described_without_a_database(verb: Verbs, tmp_path: Path) -> None:
+def test_exportable_tables_are_listed_and_described_without_a_database(verb: Verbs, tmp_path: Path) -> None:
     nowhere = {"DB_PORT": "1"}
     listed = verb("export", "list", "--json", **nowhere).document
     assert {"people.emails", "openfaith.households", "public.openfaith_people"} <= {each["name"] for each in listed}

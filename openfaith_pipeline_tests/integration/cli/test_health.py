@@ -48,7 +48,7 @@ def is_healthy(role: Role, port: int | None = None) -> bool:
 
 
 @pytest.mark.parametrize("role", [Role.SERVICE, Role.WEBSERVER])
-def test_a_role_that_listens_is_asked(role: Role, port: int) -> None:
+def test_a_role_that_listens_is_probed(role: Role, port: int) -> None:
     assert is_healthy(role, port)
     assert not is_healthy(role, free_port())
 

@@ -52,7 +52,7 @@ def test_a_records_life_and_its_undoing(
         assert (observation.partition, observation.metadata["rolled_back_sync_id"].value) == (connected, second)
 
 
-def test_what_is_not_there_is_told(verb: Verbs, connected: str, database: Database) -> None:
+def test_an_unknown_name_is_reported(verb: Verbs, connected: str, database: Database) -> None:
     for arguments, code, message in (
         (("history", connected, "people.emails", "1"), 1, "the journal has no 1 in"),
         (("history", connected, "people.email", "1"), 2, "no stream or table 'people.email'"),

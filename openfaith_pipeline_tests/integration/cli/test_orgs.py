@@ -117,7 +117,7 @@ def test_a_sync_of_a_church_that_is_removed_meanwhile_says_so(
     assert "was removed" in out
 
 
-def test_removing_ends_the_webhooks_first_and_says_what_is_left(
+def test_removing_ends_the_webhooks_first_and_names_those_left(
     verb: Verbs, connected: str, environment: dict[str, str], simulator: SimulatorClient
 ) -> None:
     public = Verbs({**environment, "OPENFAITH_PUBLIC_URL": "http://127.0.0.1:9 "})
@@ -156,7 +156,7 @@ def test_removing_ends_the_webhooks_first_and_says_what_is_left(
     ],
     ids=lambda value: " ".join(value[:3]) if isinstance(value, tuple) else "",
 )
-def test_wrong_usage_says_what_to_do(verb: Verbs, arguments: tuple[str, ...], stdin: str, mend: str) -> None:
+def test_wrong_usage_names_the_remedy(verb: Verbs, arguments: tuple[str, ...], stdin: str, mend: str) -> None:
     outcome = verb(*arguments, stdin=stdin)
 
     assert (outcome.code, outcome.out) == (2, "")

@@ -30,7 +30,7 @@ def test_a_plan_is_shown_then_applied_once(verb: Verbs, connected: str, simulato
     assert (again.code, again.out, "was applied" in again.err) == (2, "", True)
 
 
-def test_what_is_in_quarantine_is_listed_without_what_it_holds(verb: Verbs, connected: str, database: Database) -> None:
+def test_quarantined_records_are_listed_without_their_values(verb: Verbs, connected: str, database: Database) -> None:
     record = {"type": "Tab", "id": "7", "attributes": {"sequence": "secret text"}}
     with database.connect() as connection:
         connection.execute(

@@ -20,7 +20,7 @@ def emails(database: Database) -> int:
         return int(number)
 
 
-def test_shown_asked_and_done(verb: Verbs, database: Database) -> None:
+def test_a_rebuild_is_shown_confirmed_and_done(verb: Verbs, database: Database) -> None:
     add_orgs(database, {ORG: "Cedar Hollow Chapel"})
     with database.connect() as connection:
         for number in ("1", "2"):

@@ -10,7 +10,7 @@ from openfaith_pipeline_tests.verbs import Verbs
 pytestmark = pytest.mark.slow
 
 
-def test_a_sync_ends_with_what_was_done(verb: Verbs, connected: str, simulator: SimulatorClient) -> None:
+def test_a_sync_ends_with_its_results(verb: Verbs, connected: str, simulator: SimulatorClient) -> None:
     synced = verb("sync", connected, "--stream", "people.campuses", "--stream", "people.emails", "--json")
 
     assert synced.code == 0, synced.err
@@ -74,7 +74,7 @@ def test_silence_of_a_product_is_shown_and_is_no_failure(
     assert (status["streams"][name]["status"], status["connection"]["state"]) == ("succeeded", "connected")
 
 
-def test_a_quick_sync_asks_for_what_is_cheap_and_brings_what_changed(
+def test_a_quick_sync_reads_the_cheap_streams_and_brings_their_changes(
     verb: Verbs, connected: str, simulator: SimulatorClient
 ) -> None:
     assert verb("sync", connected, "--quick").code == 0
@@ -133,7 +133,7 @@ def test_an_unreachable_api_fails_the_sync_at_once(verb: Verbs, church: ChurchSp
     ],
     ids=lambda value: value[-1] if isinstance(value, tuple) else "",
 )
-def test_what_is_not_there_is_refused_with_what_is(
+def test_an_unknown_name_is_refused_with_the_known_ones(
     verb: Verbs, church: ChurchSpec, arguments: tuple[str, ...], mend: str
 ) -> None:
     outcome = verb("sync", church.org_id, *arguments)

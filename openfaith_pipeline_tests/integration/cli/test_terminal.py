@@ -94,7 +94,7 @@ def test_a_sync_from_its_id_to_its_end_and_back(at_terminal: Terminal, verb: Ver
     assert (code, f"{sync_id} is rolled back by " in shown) == (0, True), shown
 
 
-def test_ctrl_c_says_what_is_done_and_the_same_command_goes_on(
+def test_ctrl_c_reports_the_finished_part_and_the_same_command_continues(
     at_terminal: Terminal, verb: Verbs, name: str, connected: str, simulator: SimulatorClient
 ) -> None:
     command = ("sync", connected, "--product", "groups")
@@ -235,7 +235,7 @@ def test_a_name_that_a_shell_would_act_on_is_not_offered(verb: Verbs, connected:
     assert verb(COMP_WORDS=words, COMP_CWORD="2", _OPENFAITH_PIPELINE_COMPLETE="complete_bash").out == "\n"
 
 
-def test_alerts_are_blocks_and_a_held_deletion_is_asked_for_by_name(
+def test_alerts_are_blocks_and_a_held_deletion_is_requested_by_name(
     verb: Verbs, at_terminal: Terminal, name: str, connected: str, simulator: SimulatorClient
 ) -> None:
     stream = ("--stream", "people.tabs")

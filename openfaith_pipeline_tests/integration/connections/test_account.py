@@ -38,7 +38,9 @@ async def test_credentials_belong_to_an_organization(simulator: SimulatorClient)
     assert account.name
 
 
-async def test_wrong_credentials_and_a_product_that_is_not_granted_are_told_apart(simulator: SimulatorClient) -> None:
+async def test_wrong_credentials_and_a_product_that_is_not_granted_are_distinguished(
+    simulator: SimulatorClient,
+) -> None:
     with pytest.raises(ConnectionRejected):
         await read_account(simulator.url, WRONG)
 
@@ -48,9 +50,7 @@ async def test_wrong_credentials_and_a_product_that_is_not_granted_are_told_apar
         await read_account(simulator.url, token)
 
 
-async def test_each_api_is_asked_once_and_one_that_answers_anything_is_there(
-    database: Database, simulator: SimulatorClient
-) -> None:
+async def test_each_api_is_requested_once_and_any_answer_counts(database: Database, simulator: SimulatorClient) -> None:
     add(database, FIRST.org_id, WRONG, simulator.url)
     add(database, SECOND.org_id, TOKEN, simulator.url)
     before = simulator.stats()["requests"]

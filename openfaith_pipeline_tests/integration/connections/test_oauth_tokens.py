@@ -227,7 +227,7 @@ async def test_a_token_about_to_expire_is_refreshed_before_it_is_used(
     assert 401 not in [row["status"] for row in simulator.requests()]
 
 
-async def test_a_dead_grant_and_nothing_else_asks_for_reconnecting(
+async def test_a_dead_grant_and_nothing_else_requires_reconnecting(
     connected: Database, simulator: SimulatorClient
 ) -> None:
     simulator.revoke(ORG)
@@ -358,7 +358,7 @@ def test_several_connections_that_die_together_raise_one_alarm(database: Databas
         assert (kinds.count("connection_dead"), kinds.count("connections_dying")) == (2, 0)
 
 
-def test_the_hourly_refresh_takes_what_will_not_last_until_the_next(
+def test_the_hourly_refresh_takes_tokens_that_expire_before_the_next(
     database: Database, simulator: SimulatorClient
 ) -> None:
     connected = _connected(database, simulator, *(church.org_id for church in CHURCHES))

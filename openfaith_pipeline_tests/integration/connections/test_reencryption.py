@@ -62,7 +62,7 @@ def test_afterwards_the_old_key_can_be_thrown_away(database: Database) -> None:
     assert {outcome.renewed for outcome in reencrypt(both)} == {0}
 
 
-def test_what_no_key_opens_is_named_and_holds_up_nothing(database: Database) -> None:
+def test_a_value_that_no_key_decrypts_is_named_and_holds_up_nothing(database: Database) -> None:
     lost, kept = _add(database, _with_keys(database, Fernet.generate_key().decode())), _add(database, database)
     both = _with_keys(database, NEW_KEY, ENCRYPTION_KEY)
     [secrets] = [outcome for outcome in reencrypt(both) if outcome.column == "sync.source_connections.secret"]

@@ -228,7 +228,7 @@ def test_a_damaged_file_restores_nothing(
         assert connection.execute("SELECT to_regnamespace('sync')").fetchone() == (None,)
 
 
-def test_what_is_there_is_replaced_only_on_demand(backed_up: BackedUp, empty: Database) -> None:
+def test_existing_data_is_replaced_only_on_demand(backed_up: BackedUp, empty: Database) -> None:
     _restore(empty, backed_up.path)
     with empty.connect() as connection:
         connection.execute("UPDATE pco_people.people SET first_name = 'changed since'")
@@ -290,7 +290,7 @@ def test_a_key_is_put_where_there_is_none(tmp_path: Path) -> None:
         put_keys(settings, ("A" * 43 + "=",))
 
 
-def test_the_programs_fit_the_server_and_are_told_no_password(backed_up: BackedUp) -> None:
+def test_the_programs_fit_the_server_and_get_no_password(backed_up: BackedUp) -> None:
     assert find_tools(backed_up.database.settings, 18).major == 18
     with pytest.raises(ConfigurationError, match="PostgreSQL 99 or newer are needed"):
         find_tools(backed_up.database.settings, 99)

@@ -50,7 +50,7 @@ def test_neither_repr_nor_settings_show_the_password(database: Database) -> None
         ({"db_host": "no-such-host.invalid"}, DatabaseUnavailable, "no-such-host.invalid"),
     ],
 )
-def test_what_is_wrong_with_db_settings_is_told(
+def test_an_error_in_db_settings_is_reported(
     settings: Settings, change: dict[str, object], expected: type[Exception], shown: str
 ) -> None:
     wrong = settings.model_copy(update=change)

@@ -161,7 +161,7 @@ def test_without_giving_no_gift_is_seen_anywhere(roled: Roled) -> None:
         assert {*rows} == {(AMBER,)}, "the other views work"
 
 
-def test_all_orgs_are_seen_by_whom_that_was_given(roled: Roled) -> None:
+def test_all_orgs_are_seen_by_a_reader_who_was_granted_them(roled: Roled) -> None:
     seen = _seen(roled, "all_of_them")
     assert [name for name in roled.tables if not (AMBER in seen[name] and BIRCH in seen[name])] == []
 
@@ -250,7 +250,7 @@ def test_a_role_that_is_no_reader_of_ours_is_not_made_one(roled: Roled) -> None:
             put_reader(roled.database, name, [AMBER], sees_giving=True, sees_all=False)
 
 
-def test_the_owner_who_may_not_make_roles_is_told_the_remedy(roled: Roled) -> None:
+def test_the_error_of_an_owner_who_may_not_make_roles_names_the_remedy(roled: Roled) -> None:
     alone = replace(roled.database, administrator_url=None)
     with pytest.raises(ConfigurationError, match="CREATEROLE"):
         put_reader(alone, "another", [AMBER], sees_giving=True, sees_all=False)
@@ -277,7 +277,7 @@ def test_aligning_again_changes_nothing(roled: Roled) -> None:
         assert connection.execute(read).fetchall() == before
 
 
-def test_what_others_may_read_they_read_on(roled: Roled, postgres: RunningServer) -> None:
+def test_other_roles_keep_their_grants(roled: Roled, postgres: RunningServer) -> None:
     with psycopg.connect(postgres.administrator_url("roles"), autocommit=True) as connection:
         connection.execute("CREATE ROLE of_openfaith LOGIN PASSWORD 'planted'")
         try:

@@ -65,7 +65,7 @@ def test_an_ordinary_user_runs_its_own_server(home: Settings) -> None:
 
 
 @as_root
-def test_an_ordinary_user_is_told_of_a_home_it_may_not_write(home: Settings) -> None:
+def test_a_home_that_an_ordinary_user_may_not_write_is_reported(home: Settings) -> None:
     home.home.mkdir(mode=0o755)
     assert f"OPENFAITH_HOME {home.home} cannot be used: Permission denied" in _run_as_nobody(home.home)
 

@@ -133,7 +133,7 @@ def test_a_server_killed_while_it_is_waited_for_is_started_again(
         _write(server, 1)
 
 
-def test_a_long_recovery_is_told_and_left_to_go_on(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_recovery_is_reported_and_not_interrupted(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as slow:
         slow.setattr(server_module, "READY_SECONDS", 0)
         slow.setattr(server_module, "_refusal", lambda _: "the database system is starting up")

@@ -107,7 +107,7 @@ def test_a_killed_user_counts_no_more_even_when_its_child_lives_on(home: Setting
     assert not _is_running(home)
 
 
-def test_what_killed_users_left_running_can_be_stopped(home: Settings, start_user: StartUser) -> None:
+def test_a_server_that_killed_users_left_running_can_be_stopped(home: Settings, start_user: StartUser) -> None:
     user = start_user()
     user.wait_until_in()
     user.kill()
@@ -144,7 +144,7 @@ def test_stopping_cuts_the_users_off_and_names_them(home: Settings, start_user: 
     user.leave()
 
 
-def test_stopping_what_does_not_run_is_fine(home: Settings) -> None:
+def test_stopping_a_server_that_does_not_run_succeeds(home: Settings) -> None:
     assert stop_server(home) == []
     assert not (home.home / "postgres" / "data").exists()
 

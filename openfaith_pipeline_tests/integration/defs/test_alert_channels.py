@@ -38,7 +38,7 @@ def slack() -> Iterator[Slack]:
         yield Slack(f"http://127.0.0.1:{receiver.port}{SECRET_PATH}", receiver)
 
 
-def test_slack_is_told_what_happened_and_what_to_do(slack: Slack) -> None:
+def test_slack_gets_the_event_and_the_remedy(slack: Slack) -> None:
     [channel] = channels_of(Settings(slack_webhook=SecretStr(slack.url)))
     channel.send(*ALERT)
 
@@ -47,7 +47,7 @@ def test_slack_is_told_what_happened_and_what_to_do(slack: Slack) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 404, 429, 500])
-def test_a_webhook_that_refuses_is_a_failed_delivery_and_asked_once(slack: Slack, status: int) -> None:
+def test_a_webhook_that_refuses_is_a_failed_delivery_and_requested_once(slack: Slack, status: int) -> None:
     slack.receiver.status = status
     with pytest.raises(DeliveryFailed, match=str(status)):
         SlackWebhook(Settings(slack_webhook=SecretStr(slack.url))).send(*ALERT)
@@ -55,7 +55,7 @@ def test_a_webhook_that_refuses_is_a_failed_delivery_and_asked_once(slack: Slack
     assert len(slack.receiver.bodies) == 1
 
 
-def test_the_webhooks_secret_is_neither_told_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_webhooks_secret_is_neither_reported_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(DeliveryFailed) as failed:
         SlackWebhook(Settings(slack_webhook=SecretStr(f"http://127.0.0.1:9{SECRET_PATH}"))).send(*ALERT)

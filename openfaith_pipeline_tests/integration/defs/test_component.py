@@ -113,7 +113,7 @@ def test_streams_bring_the_parents_that_they_are_read_under(connected: Database)
     assert {spec.group_name for spec in specs} == {"church"}
 
 
-def test_what_cannot_be_is_refused_with_the_mend(connected: Database) -> None:
+def test_an_impossible_configuration_is_refused_with_the_remedy(connected: Database) -> None:
     with pytest.raises(UsageError, match="at least one org"):
         planning_center_assets(connected.url, [])
     with pytest.raises(UsageError, match="is not an org id"):
@@ -122,7 +122,7 @@ def test_what_cannot_be_is_refused_with_the_mend(connected: Database) -> None:
         planning_center_assets(connected.url, [ORG], streams=["people.emial"])
 
 
-def test_a_database_that_is_behind_is_said_to_be(connected: Database) -> None:
+def test_a_database_that_is_behind_is_reported(connected: Database) -> None:
     with connected.connect() as connection:
         connection.execute("UPDATE sync.alembic_version SET version_num = '0001'")
     assets = planning_center_assets(connected.url, [ORG], streams=["people.campuses"], with_openfaith_tables=False)

@@ -79,7 +79,7 @@ def recorded(database: Database) -> list[tuple[str, str, str]]:
         return connection.execute("SELECT sync_id, trigger, status FROM sync.syncs").fetchall()
 
 
-def test_what_is_answered_with_silence_is_withheld_and_the_run_succeeds(
+def test_a_stream_that_is_answered_with_silence_is_withheld_and_the_run_succeeds(
     connected: Database, simulator: SimulatorClient
 ) -> None:
     [stream], org_id = [STREAMS["groups.tag_groups"]], ORGS[0]
@@ -215,7 +215,7 @@ class Slowly:
         time.sleep(1)
 
 
-def test_who_joins_ends_with_what_the_live_run_brings(connected: Database) -> None:
+def test_a_caller_who_joins_gets_the_results_of_the_live_run(connected: Database) -> None:
     heard = Slowly()
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(
@@ -243,7 +243,7 @@ def test_a_run_that_reads_less_is_waited_for_and_not_joined(connected: Database)
         assert running.done() or running.result(timeout=5)
 
 
-def test_each_org_syncs_what_was_chosen_for_it(connected: Database) -> None:
+def test_each_org_syncs_its_chosen_streams(connected: Database) -> None:
     choices = {ORGS[0]: [STREAMS["people.tabs"]], ORGS[1]: CAMPUSES}
     reports = run_sync(connected, SyncOrder(ORGS[:2], tuple(STREAMS.values()), choices=choices))
     assert {org_id: list(report.streams) for org_id, report in reports.items()} == {
@@ -262,7 +262,7 @@ def test_orgs_that_cannot_be_synced_are_refused_before_anything_runs(connected: 
     assert statuses(connected) == {}
 
 
-def test_dagsters_log_is_shown_only_when_asked_for(connected: Database, capfd: pytest.CaptureFixture[str]) -> None:
+def test_dagsters_log_is_shown_only_on_request(connected: Database, capfd: pytest.CaptureFixture[str]) -> None:
     run_sync(connected, SyncOrder(ORGS[:1], CAMPUSES))
     assert "dagster" not in capfd.readouterr().err
     run_sync(connected, SyncOrder(ORGS[:1], CAMPUSES), is_verbose=True)
@@ -277,7 +277,7 @@ def a_started_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
 
 
 @pytest.mark.parametrize(("trigger", "priority"), [("backfill", Priority.BACKFILL), ("cli", Priority.INCREMENTAL)])
-def test_a_backfill_asks_planning_center_behind_everybody_else(
+def test_a_backfill_has_the_lowest_priority_at_planning_center(
     connected: Database, monkeypatch: pytest.MonkeyPatch, trigger: str, priority: Priority
 ) -> None:
     claims: list[Claim] = []

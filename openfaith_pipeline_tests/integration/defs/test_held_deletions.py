@@ -36,7 +36,7 @@ def waiting(connection: Connection) -> list[int]:
     return [held.id for held in list_held(connection)]
 
 
-def test_what_the_launchpad_opens_with_says_what_to_fill_in(
+def test_the_config_that_the_launchpad_opens_with_names_the_fields_to_fill_in(
     database: Database, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environment.items():

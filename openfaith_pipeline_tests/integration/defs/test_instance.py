@@ -73,7 +73,7 @@ def test_a_connection_that_the_server_has_closed_is_replaced(storage: OpenFaithS
     assert storage.run_storage.get_runs_count() == 0
 
 
-def test_a_connection_is_kept_and_asked_for_nothing_before_a_statement(
+def test_a_connection_is_kept_and_not_tested_before_a_statement(
     storage: OpenFaithStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = connects(storage)

@@ -85,7 +85,7 @@ def desk(shared_place: tuple[Database, dg.DagsterInstance]) -> Desk:
     return Desk(*shared_place)
 
 
-def test_a_request_asks_for_its_run_until_there_is_one(desk: Desk) -> None:
+def test_a_request_requests_its_run_until_there_is_one(desk: Desk) -> None:
     request_id = desk.ask(idempotency_key="nightly", mode="reconcile", streams=["people.emails"])
 
     [first], [second] = desk.tick(), desk.tick()
@@ -106,7 +106,7 @@ def test_a_request_asks_for_its_run_until_there_is_one(desk: Desk) -> None:
     assert desk.request(request_id).run_id == run.run_id
 
 
-def test_the_sensor_tells_dagster(desk: Desk) -> None:
+def test_the_sensor_reports_to_dagster(desk: Desk) -> None:
     with dg.build_sensor_context(instance=desk.instance, resources=DATABASE) as context:
         assert isinstance(requests_sensor(context), dg.SkipReason)
         desk.ask()
@@ -174,7 +174,7 @@ def test_a_retry_carries_the_request_on(desk: Desk) -> None:
     assert (desk.request(request_id).run_id, desk.request(request_id).status) == (retry.run_id, "running")
 
 
-def test_what_is_canceled_before_it_has_a_run_gets_none(desk: Desk) -> None:
+def test_a_request_that_is_canceled_before_it_has_a_run_gets_none(desk: Desk) -> None:
     request_id = desk.ask()
     desk.tick()
     desk.cancel(request_id)
@@ -183,7 +183,7 @@ def test_what_is_canceled_before_it_has_a_run_gets_none(desk: Desk) -> None:
     assert desk.request(request_id).status == "canceled"
 
 
-def test_what_is_canceled_in_the_queue_leaves_it(desk: Desk) -> None:
+def test_a_run_that_is_canceled_in_the_queue_leaves_it(desk: Desk) -> None:
     request_id = desk.ask()
     run = desk.run(desk.tick()[0], "PIPELINE_ENQUEUED")
     desk.cancel(request_id)
@@ -206,7 +206,7 @@ def test_a_run_that_comes_too_late_does_nothing(desk: Desk) -> None:
         assert connection.execute("SELECT FROM sync.syncs WHERE sync_id = %s", (request_id,)).fetchone() is None
 
 
-def test_what_this_version_cannot_carry_out_fails_alone(desk: Desk) -> None:
+def test_a_request_that_this_version_cannot_carry_out_fails_alone(desk: Desk) -> None:
     with desk.database.connect() as connection:
         unknown, _ = submit(connection, Ask("ForgottenWorkflow", desk.org_id, {}, "api"))
         streams = {"tokenKey": desk.org_id, "adapter": "pco", "mode": "incremental", "streams": ["people.gone"]}

@@ -53,7 +53,7 @@ def _lost(instance: dg.DagsterInstance, *, passed_but: int = 0) -> list[dg.RunRe
     return list(lost_retries(instance))
 
 
-def test_what_dagster_has_not_looked_at_is_left_to_it(instance: dg.DagsterInstance, org_id: str) -> None:
+def test_a_failure_that_dagster_has_not_looked_at_is_left_to_it(instance: dg.DagsterInstance, org_id: str) -> None:
     run = _failed(instance, org_id)
     [failure] = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
     newer = instance.event_log_storage.get_maximum_record_id() - failure.storage_id
@@ -61,7 +61,7 @@ def test_what_dagster_has_not_looked_at_is_left_to_it(instance: dg.DagsterInstan
     assert len(_lost(instance, passed_but=newer)) == 1
 
 
-def test_the_same_is_asked_for_again(instance: dg.DagsterInstance, org_id: str) -> None:
+def test_the_same_run_is_requested_again(instance: dg.DagsterInstance, org_id: str) -> None:
     run = _failed(instance, org_id, **{"openfaith/trigger": "api", "mine": "kept"})
     [again] = _lost(instance)
 
@@ -91,7 +91,7 @@ def test_the_same_is_asked_for_again(instance: dg.DagsterInstance, org_id: str) 
     ],
     ids=str,
 )
-def test_what_dagster_would_not_retry_is_not_retried(
+def test_a_failure_that_dagster_would_not_retry_is_not_retried(
     instance: dg.DagsterInstance, org_id: str, how: dict[str, object]
 ) -> None:
     run = _failed(instance, org_id, **how)
@@ -99,7 +99,7 @@ def test_what_dagster_would_not_retry_is_not_retried(
     assert not is_retried(instance, run)
 
 
-def test_what_was_run_again_is_not_lost(instance: dg.DagsterInstance, org_id: str) -> None:
+def test_a_run_that_was_repeated_is_not_lost(instance: dg.DagsterInstance, org_id: str) -> None:
     run = _failed(instance, org_id)
     [again] = _lost(instance)
     _failed(instance, org_id, **again.tags)

@@ -57,7 +57,7 @@ def run_sweep(instance: dg.DagsterInstance, tags: dict[str, str] | None = None) 
 
 
 @pytest.mark.usefixtures("_database_given")
-def test_only_what_changed_is_materialized(
+def test_only_changed_tables_are_materialized(
     instance: dg.DagsterInstance, database: Database, org_ids: list[str]
 ) -> None:
     first = run_sweep(instance)
@@ -148,7 +148,7 @@ def test_one_unreachable_church_is_a_sentence_and_no_stack_trace(
 
 
 @pytest.mark.usefixtures("_database_given")
-def test_what_a_blocking_check_undoes_is_seen_at_its_asset(instance: dg.DagsterInstance, database: Database) -> None:
+def test_an_undo_by_a_blocking_check_is_seen_at_its_asset(instance: dg.DagsterInstance, database: Database) -> None:
     emails = STREAMS["people.emails"]
     with running_simulator(made_up_churches(1, people=60), rate_limit=GENEROUS) as simulator:
         [org_id] = connect(database, simulator)
@@ -179,7 +179,7 @@ def tick(instance: dg.DagsterInstance) -> list[dg.RunRequest | dg.SkipReason]:
 
 
 @pytest.mark.usefixtures("_database_given", "org_ids")
-def test_the_schedule_starts_a_sweep_only_where_none_will_take_what_is_due(instance: dg.DagsterInstance) -> None:
+def test_the_schedule_starts_a_sweep_only_where_none_will_take_the_due_orgs(instance: dg.DagsterInstance) -> None:
     [request] = tick(instance)
     assert request.tags == {SHARD_TAG: "incremental-0", "dagster/priority": "0"}
 

@@ -119,7 +119,7 @@ def test_a_second_entity_of_a_record_gives_way_to_the_linked_one(church: Church)
     assert church.dead_ends().keys() == set()
 
 
-def test_streams_of_which_the_source_still_has_a_record_are_left_as_they_are(church: Church) -> None:
+def test_streams_with_a_record_that_the_source_still_has_are_left_as_they_are(church: Church) -> None:
     church.read_everything()
     [person] = church.entities("people", 1)
     church.run("DELETE FROM pco_people.people WHERE org_id = %(org_id)s AND id = '1'")

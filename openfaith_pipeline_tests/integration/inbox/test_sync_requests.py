@@ -79,7 +79,9 @@ def test_a_waiting_request_is_widened_but_for_one_with_a_key(database: Database,
     assert kept(database, keyed).payload["streams"] == ["people.campuses"]
 
 
-def test_what_is_less_thorough_joins_what_is_more_and_not_the_other_way(database: Database, org_id: str) -> None:
+def test_a_less_thorough_request_joins_a_more_thorough_one_and_not_the_other_way(
+    database: Database, org_id: str
+) -> None:
     incremental = ask(database, org_id)
     reconcile = ask(database, org_id, mode="reconcile")
     assert reconcile != incremental
@@ -98,7 +100,7 @@ def test_the_earlier_moment_counts(database: Database, org_id: str) -> None:
     assert claim(database) == 1
 
 
-def test_what_cannot_be_synced_is_refused_and_not_kept(database: Database, org_id: str) -> None:
+def test_a_request_that_cannot_be_synced_is_refused_and_not_kept(database: Database, org_id: str) -> None:
     with pytest.raises(UnknownOrg):
         ask(database, new_org_id())
     with pytest.raises(UnknownStream, match=r"people\.emial"):
@@ -126,7 +128,7 @@ def test_a_paused_orgs_request_waits_and_a_removed_ones_fails(
     assert (kept(database, waiting).status, kept(database, orphan).status) == ("waiting", "failed")
 
 
-def test_cancel_ends_what_waits_and_only_asks_what_is_under_way(database: Database, org_id: str) -> None:
+def test_cancel_ends_a_waiting_request_and_signals_a_running_one(database: Database, org_id: str) -> None:
     first = ask(database, org_id)
     claim(database)
     second = ask(database, org_id)

@@ -24,7 +24,7 @@ def as_of(connection: psycopg.Connection[Any], org_id: str, moment: datetime) ->
     return {name: rows for name, rows in taken.items() if rows}
 
 
-def test_each_table_is_what_it_was(database: Database, simulator: SimulatorClient) -> None:
+def test_each_table_is_as_it_was(database: Database, simulator: SimulatorClient) -> None:
     [org_id] = connect(database, simulator)
     taken: list[tuple[datetime, Snapshot]] = []
     with database.connect(autocommit=True) as connection:
@@ -48,7 +48,7 @@ def test_each_table_is_what_it_was(database: Database, simulator: SimulatorClien
         assert as_of(connection, "org_of_others", taken[1][0]) == {}
 
 
-def test_what_cannot_be_known_is_refused(database: Database) -> None:
+def test_an_unknown_past_is_refused(database: Database) -> None:
     with database.connect(autocommit=True) as connection:
         for call, reason in (
             ("NULL::pco_people.emails, 'org', '2001-01-01'", "the journal begins at"),

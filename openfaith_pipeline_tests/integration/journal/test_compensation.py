@@ -54,7 +54,7 @@ def test_rows_that_lose_all_their_content_are_not_left_so(database: Database) ->
 @pytest.mark.parametrize(
     ("trigger", "is_wanted", "is_undone"), [("ui", True, True), ("ui", False, False), ("cli", True, False)]
 )
-def test_a_terminated_run_takes_back_what_it_had_published(
+def test_a_terminated_run_undoes_the_rows_it_had_published(
     database: Database, simulator: SimulatorClient, trigger: str, is_wanted: bool, is_undone: bool
 ) -> None:
     [org_id] = connect(database, simulator)
@@ -81,7 +81,7 @@ def test_a_terminated_run_takes_back_what_it_had_published(
             assert "had published nothing" in told_of_cancellation(instance, run, is_wanted=True)
 
 
-def test_what_another_run_has_gone_on_with_stays(database: Database, simulator: SimulatorClient) -> None:
+def test_rows_that_another_run_has_changed_since_stay(database: Database, simulator: SimulatorClient) -> None:
     [org_id] = connect(database, simulator)
     with database.connect(autocommit=True) as connection, open_instance(database.settings, database) as instance:
         tags = {"openfaith/org": org_id, "openfaith/trigger": "ui"}

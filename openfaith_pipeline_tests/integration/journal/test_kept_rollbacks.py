@@ -17,7 +17,7 @@ from openfaith_pipeline_tests.integration.sync.church import connect, difference
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("on_conflict", [OnConflict.KEEP, OnConflict.OVERWRITE])
-def test_a_reconcile_makes_good_what_was_undone_in_part(
+def test_a_reconcile_repairs_a_partial_undo(
     database: Database,
     simulator: SimulatorClient,
     monkeypatch: pytest.MonkeyPatch,
@@ -43,7 +43,7 @@ def test_a_reconcile_makes_good_what_was_undone_in_part(
             assert canonical_differences(connection, org_id) == []
 
 
-def test_whom_a_person_edited_stays_the_same_person(database: Database, simulator: SimulatorClient) -> None:
+def test_a_person_edited_by_hand_stays_the_same_person(database: Database, simulator: SimulatorClient) -> None:
     [org_id] = connect(database, simulator)
     attempt(database, org_id, SyncMode.INCREMENTAL, "first")
     with database.connect() as connection:

@@ -221,9 +221,7 @@ def test_a_persons_edit_is_named_and_kept_and_other_columns_of_theirs_are_no_obs
 
 
 @pytest.mark.usefixtures("org_id")
-def test_only_what_has_ended_is_undone_and_only_what_there_is(
-    database: Database, connection: psycopg.Connection[Any]
-) -> None:
+def test_only_ended_and_existing_syncs_are_undone(database: Database, connection: psycopg.Connection[Any]) -> None:
     with pytest.raises(UnknownSync, match="no sync nonsense"):
         undo(database, "nonsense")
     connection.execute("INSERT INTO sync.syncs (sync_id, mode, trigger) VALUES ('empty', 'incremental', 'test')")

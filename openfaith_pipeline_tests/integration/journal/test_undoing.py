@@ -123,7 +123,7 @@ def _check_journal(connection: Connection[Any], before: Mapping[str, Row], after
     steps=[Step("another", "1", extra={"x": [1]}), Step(OURS, "1", extra={"x": [1, 2]}), Step(OURS, "1", "remove")],
     overwrite=False,
 )
-def test_what_a_sync_did_is_taken_back(database: Database, steps: list[Step], overwrite: bool) -> None:
+def test_the_changes_of_a_sync_are_taken_back(database: Database, steps: list[Step], overwrite: bool) -> None:
     with database.connect(autocommit=True) as connection, connection.transaction(force_rollback=True):
         align(connection, STREAM)
         changed = _changed_rows(_take(connection, steps))

@@ -40,7 +40,7 @@ def _health(database: Database) -> Health:
         return read_health(connection, [ORG], adapter="pco")[ORG]
 
 
-def test_a_connection_is_degraded_by_what_is_withheld_and_by_nothing_else(database: Database) -> None:
+def test_a_connection_is_degraded_by_withheld_products_and_by_nothing_else(database: Database) -> None:
     _withhold(database, "absent", "people.tabs")
     _withhold(database, "silent", "groups.groups")
     assert _health(database).state == "connected"
@@ -68,7 +68,7 @@ def test_a_connection_is_degraded_by_what_is_withheld_and_by_nothing_else(databa
         assert read_health(connection, adapter="pco")[OTHER].state == "connected"
 
 
-def test_a_church_of_which_nothing_was_ever_read_is_not_called_connected(database: Database) -> None:
+def test_a_church_that_was_never_read_is_not_called_connected(database: Database) -> None:
     with database.connect() as connection:
         connection.execute("UPDATE sync.stream_states SET last_succeeded_at = NULL WHERE org_id = %s", (ORG,))
     assert (_health(database).state, str(_health(database))) == ("never_synced", "never synced")

@@ -41,7 +41,7 @@ def _progress(database: Database, sync_id: str, visible: list[str] | None = None
         return read_sync_progress(connection, sync_id, visible)
 
 
-def test_the_share_of_a_sync_is_by_what_its_streams_took_the_last_time(database: Database, org_id: str) -> None:
+def test_the_share_of_a_sync_is_by_the_time_its_streams_took_last(database: Database, org_id: str) -> None:
     for stream, requests in (("people.people", 60), ("people.emails", 30), ("people.tabs", 10)):
         _stream_sync(database, org_id, "before", stream, requests=requests)
     _stream_sync(database, org_id, "now", "people.people", status="running", requests=15, fetched=1500)
@@ -67,7 +67,7 @@ def test_a_stream_that_takes_more_than_ever_is_not_taken_for_finished(database: 
     assert progress and progress.share == pytest.approx(9.5 / 12)
 
 
-def test_what_ended_has_no_time_left_and_others_do_not_see_it(database: Database, org_id: str) -> None:
+def test_an_ended_sync_has_no_time_left_and_others_do_not_see_it(database: Database, org_id: str) -> None:
     _stream_sync(database, org_id, "done", "people.people", requests=3)
     with database.connect() as connection:
         connection.execute("UPDATE sync.syncs SET status = 'succeeded', finished_at = now()")

@@ -47,7 +47,7 @@ def database(database: Database) -> Database:
     return database
 
 
-def test_one_org_is_told_stream_by_stream(database: Database) -> None:
+def test_one_org_is_described_stream_by_stream(database: Database) -> None:
     (status,) = read_status(database, ORG, adapter="pco")
 
     assert (status.org.name, status.running, status.failing) == ("Amber Hill", ("people.tabs",), ("people.emails",))
@@ -58,7 +58,7 @@ def test_one_org_is_told_stream_by_stream(database: Database) -> None:
     assert (lists.status, lists.availability, lists.availability_reason) == (None, "forbidden", "because")
 
 
-def test_all_orgs_are_told_apart(database: Database) -> None:
+def test_the_status_of_all_orgs_distinguishes_them(database: Database) -> None:
     amber, birch = read_status(database, adapter="pco")
 
     assert [stream.row_count for stream in birch.streams] == [99]

@@ -54,7 +54,7 @@ async def test_pages_follow_each_other_to_the_last() -> None:
     assert seen == truth
 
 
-async def test_verdicts_of_the_simulator_are_told_apart() -> None:
+async def test_verdicts_of_the_simulator_are_distinguished() -> None:
     with running_simulator() as simulator:
         async with client_of(simulator) as client:
             with pytest.raises(PathNotFound):

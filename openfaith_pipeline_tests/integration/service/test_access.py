@@ -24,7 +24,7 @@ def test_health_and_documentation_need_no_key(service: Service) -> None:
     assert {"/api/trpc/{procedures}", "/workflows/{name}", "/health"} <= set(paths)
 
 
-def test_no_header_says_what_runs_here(service: Service) -> None:
+def test_no_header_names_the_software(service: Service) -> None:
     assert "server" not in {name.lower() for name in service.call("GET", "/health").headers}
 
 

@@ -148,7 +148,7 @@ def _number(database: Database, org_id: str) -> str | None:
         return number_of(connection, org_id, "pco")
 
 
-def test_a_stranger_does_not_get_an_org_whose_number_its_token_tells(
+def test_a_stranger_does_not_get_an_org_by_the_number_in_its_token(
     browser: TestClient, database: Database, simulator: SimulatorClient
 ) -> None:
     org_id = _known_only_by_token(database, simulator, works=True)
@@ -161,7 +161,7 @@ def test_a_stranger_does_not_get_an_org_whose_number_its_token_tells(
         assert connection.execute("SELECT kind FROM sync.connections").fetchall() == [("personal_access_token",)]
 
 
-def test_an_org_whose_number_nothing_tells_takes_an_invitation(
+def test_an_org_without_a_known_number_takes_an_invitation(
     browser: TestClient, database: Database, simulator: SimulatorClient
 ) -> None:
     org_id = _known_only_by_token(database, simulator, works=False)
@@ -247,7 +247,7 @@ def test_the_way_back_is_good_once_for_one_browser_and_not_for_ever(browser: Tes
         ({"state": ""}, 400, "was already used"),
     ],
 )
-def test_what_comes_back_wrong_is_told_plainly_and_connects_nobody(
+def test_a_wrong_return_is_reported_plainly_and_connects_nobody(
     browser: TestClient, database: Database, change: dict[str, str], status: int, told: str
 ) -> None:
     brought = {key: value[0] for key, value in parse_qs(urlsplit(_leave(browser)).query).items()}
@@ -272,7 +272,7 @@ def test_the_browser_is_bound_and_nothing_is_kept_of_it_in_the_clear(browser: Te
     assert cookie.partition("=")[2].partition(";")[0] not in kept
 
 
-def test_what_is_not_set_up_or_not_there_is_said(database: Database) -> None:
+def test_a_missing_setup_or_answer_is_reported(database: Database) -> None:
     for change, status, told in (
         ({"pco_client_id": None}, 400, "PLANNING_CENTER_CLIENT_ID"),
         ({"public_url": None}, 400, "OPENFAITH_PUBLIC_URL"),
@@ -295,7 +295,7 @@ def test_an_org_that_is_not_there_is_refused(browser: TestClient) -> None:
     assert browser.post("/connect/pco/start", params={"org": "x" * 61}).status_code in (400, 422)
 
 
-def test_whoever_has_a_network_to_themselves_is_one_caller(database: Database) -> None:
+def test_all_addresses_of_one_network_are_one_caller(database: Database) -> None:
     """An IPv6 address costs nothing: its owner has 2**64 of them."""
     few = replace(database, settings=database.settings.model_copy(update={"requests_per_minute": 3}))
     app = create_app(few)

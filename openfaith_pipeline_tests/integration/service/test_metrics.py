@@ -96,7 +96,7 @@ def test_gauges_say_how_the_fleet_is(database: Database, metrics: Metrics) -> No
     assert (states["needs_reconnect"], states["never_synced"]) == (3, 1)
 
 
-def test_counters_count_what_came_since_the_first_look_page_by_page(database: Database, metrics: Metrics) -> None:
+def test_counters_count_the_pages_since_the_first_look(database: Database, metrics: Metrics) -> None:
     org_id = connected_org(database)
 
     def rows() -> dict[str, float]:

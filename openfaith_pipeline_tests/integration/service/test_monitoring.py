@@ -52,7 +52,7 @@ def test_the_declared_metrics_are_those_that_are_served(metrics: Metrics) -> Non
 
 
 @pytest.mark.parametrize("expression", expressions())
-def test_an_expression_asks_for_series_that_exist(expression: str) -> None:
+def test_an_expression_names_series_that_exist(expression: str) -> None:
     counters = {f"{name}_total" for name in (*COUNTERS, *STREAM_COUNTERS)}
     found = _SERIES.findall(expression)
     assert found
@@ -63,7 +63,7 @@ def test_an_expression_asks_for_series_that_exist(expression: str) -> None:
     assert grouped <= set().union(*_LABELS.values()) | {"product"}
 
 
-def test_every_rule_says_what_it_means_and_how_urgent_it_is() -> None:
+def test_every_rule_has_its_meaning_and_urgency() -> None:
     for rule in RULES:
         assert rule["labels"]["severity"] in {"page", "ticket"}
         assert rule["annotations"]["summary"] and rule["annotations"]["description"]

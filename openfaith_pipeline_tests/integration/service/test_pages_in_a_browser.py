@@ -202,7 +202,7 @@ def test_a_running_sync_shows_its_share_and_time_left(page: Page) -> None:
     expect(page.get_by_text(re.compile(r"12,500, \d+ a second"))).to_be_visible()
 
 
-def test_a_pastor_reads_what_is_read_and_who_keeps_it(page: Page) -> None:
+def test_the_page_names_the_products_that_are_read_and_who_keeps_them(page: Page) -> None:
     page.goto("/connect/pco")
     expect(page.get_by_text("Grace Hosting keeps the copy")).to_be_visible()
     for words in ("who gave how much", "medical notes", "children", "take the permission back at any time"):

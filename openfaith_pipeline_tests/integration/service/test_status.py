@@ -75,7 +75,7 @@ def church(service: Service) -> Iterator[str]:
         )
 
 
-def test_every_page_shows_what_it_should_escaped_and_without_scripts(service: Service, church: str) -> None:
+def test_every_page_shows_its_content_escaped_and_without_scripts(service: Service, church: str) -> None:
     execution_id = service.start().json["executionId"]
     shown = {
         "/": ["St. &lt;b&gt;Mary", execution_id, "failing", "1 of 1 churches"],
@@ -133,7 +133,7 @@ def test_programs_read_the_same_as_json(service: Service, church: str) -> None:
     }
 
 
-def test_nobody_sees_what_is_not_theirs(service: Service, church: str) -> None:
+def test_nobody_sees_the_data_of_others(service: Service, church: str) -> None:
     assert church not in page(service, "/", ELSEWHERE).text
     assert "No church is connected." in page(service, "/", ELSEWHERE).text
     for path in (f"/orgs/{church}", f"/orgs/{church}/streams/people.emails", f"/orgs/{church}/deletions/1"):
@@ -147,7 +147,7 @@ def test_nobody_sees_what_is_not_theirs(service: Service, church: str) -> None:
         assert service.call("GET", path, key=None).status == 401
 
 
-def test_what_is_not_there_is_said_on_a_page_to_a_browser_and_as_json_to_a_program(service: Service) -> None:
+def test_an_unknown_path_is_a_page_for_a_browser_and_json_for_a_program(service: Service) -> None:
     unknown = new_org_id()
     answer = page(service, f"/orgs/{unknown}")
     assert (answer.status, "<h1>It did not work</h1>" in answer.text) == (404, True)
@@ -273,7 +273,7 @@ def _held(database: Database) -> int:
     return int(held_id)
 
 
-def test_a_verification_is_shown_with_what_mends_it(service: Service) -> None:
+def test_a_verification_is_shown_with_its_remedy(service: Service) -> None:
     database, org_id = service.database, service.org_id
     assert database
     report = Verification("verification_1", org_id, False, datetime.now(UTC), datetime.now(UTC), 7, 20)

@@ -74,7 +74,7 @@ def test_a_batch_is_answered_one_by_one(service: Service) -> None:
         (b"[" + b"1," * 600_000 + b"1]", {}, 413, "PAYLOAD_TOO_LARGE", -32013),
     ],
 )
-def test_what_is_refused_is_refused_in_trpcs_words(
+def test_a_refusal_has_the_form_of_trpc(
     service: Service, body: object, how: dict[str, str], status: int, code: str, number: int
 ) -> None:
     if isinstance(body, dict) and body.get("tokenKey") == "ORG":

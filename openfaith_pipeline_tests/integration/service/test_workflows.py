@@ -36,7 +36,7 @@ def test_one_key_is_one_execution_and_stands_for_one_thing(service: Service) -> 
     assert (other.status, other.json["error"]["type"]) == (409, "IdempotencyKeyReused")
 
 
-def test_an_execution_is_told_of_while_it_waits_and_may_be_canceled_and_resumed(service: Service) -> None:
+def test_an_execution_is_shown_while_it_waits_and_may_be_canceled_and_resumed(service: Service) -> None:
     execution = f"{SYNC}/executions/{service.start().json['executionId']}"
 
     told = service.call("GET", execution, key=READER).json
@@ -74,7 +74,7 @@ def test_calls_that_wait_are_bounded_for_each_key_and_counted_off_when_they_end(
     assert app.state.waiting["one"] == 0
 
 
-def test_what_is_under_way_is_asked_to_stop(service: Service) -> None:
+def test_a_running_execution_is_requested_to_stop(service: Service) -> None:
     execution = f"{SYNC}/executions/{service.start().json['executionId']}"
     assert service.database
     with service.database.connect() as connection:
@@ -95,7 +95,7 @@ def test_an_org_does_not_see_anothers(service: Service) -> None:
     assert service.start(key=ELSEWHERE).status == 403
 
 
-def test_the_workflows_tell_what_they_take(service: Service) -> None:
+def test_the_workflows_describe_their_payloads(service: Service) -> None:
     told = {each["name"]: each for each in service.call("GET", "/workflows").json}
     assert told["CreateOrgWorkflow"]["activities"] == ["seed_sacraments", "seed_relationships"]
     assert set(told["CreateOrgWorkflow"]["payload"]["required"]) == {"organizationId", "name", "slug", "userId"}
@@ -150,7 +150,7 @@ def test_openfaiths_own_client_is_answered_as_by_effects_proxy(service: Service)
         ("GET", "/nowhere", None, 404, "Not Found"),
     ],
 )
-def test_what_is_refused_says_what_to_change(
+def test_a_refusal_names_the_field_to_change(
     service: Service, method: str, path: str, body: object, status: int, words: str
 ) -> None:
     answer = service.call(method, path, body)

@@ -114,7 +114,7 @@ def test_rate_limit_set_at_run_time_shows_in_headers_and_stats(simulator: Simula
     assert get(simulator).status == 200
 
 
-def test_log_tells_what_was_asked(simulator: SimulatorClient) -> None:
+def test_the_log_shows_the_requests(simulator: SimulatorClient) -> None:
     get(simulator, f"{PEOPLE}?per_page=7")
     get(simulator, "/people/v2/emails?offset=5")
     (logged,) = simulator.requests(stream="people.people")

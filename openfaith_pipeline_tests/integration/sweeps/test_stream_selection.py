@@ -85,7 +85,7 @@ def test_a_stream_at_rest_waits_for_the_poll(database: Database, org_id: str) ->
     assert streams_of_next_turn(database, org_id) == set(CHOSEN)
 
 
-def test_a_withheld_stream_is_not_asked_for_each_time(database: Database, org_id: str) -> None:
+def test_a_withheld_stream_is_not_requested_each_time(database: Database, org_id: str) -> None:
     with database.connect() as connection:
         connection.execute(
             "UPDATE sync.stream_states SET availability = 'forbidden', last_succeeded_at = NULL, watermark = NULL"
@@ -108,7 +108,7 @@ def test_each_parent_has_its_moment_of_the_day(database: Database, church: Simul
     assert before == songs
 
 
-def test_what_changed_and_what_is_lively_is_visited_each_time(
+def test_changed_and_lively_parents_are_visited_each_time(
     database: Database, church: SimulatorClient, org_id: str
 ) -> None:
     rest(database)
@@ -126,7 +126,7 @@ def test_what_changed_and_what_is_lively_is_visited_each_time(
     assert new in visited(church, "services.arrangements")
 
 
-def test_what_came_while_children_were_read_is_new_to_the_next_reading(
+def test_a_parent_that_came_while_children_were_read_is_new_to_the_next_reading(
     database: Database, church: SimulatorClient, org_id: str
 ) -> None:
     """As when a webhook brings a parent after the reading has passed it."""
@@ -168,7 +168,7 @@ def test_a_change_under_a_parent_left_out_is_found_later(
     assert stored(database, org_id, NOTES)[first]["content"] == "changed first"
 
 
-def test_a_sync_of_everything_finds_what_a_poll_left_out(
+def test_a_sync_of_everything_finds_the_parents_a_poll_left_out(
     database: Database, church: SimulatorClient, org_id: str
 ) -> None:
     sync(database, org_id, [NOTES])

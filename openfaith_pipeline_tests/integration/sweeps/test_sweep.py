@@ -163,7 +163,7 @@ def test_paused_orgs_and_those_synced_by_somebody_else_are_left_alone(database: 
     assert set(heard.outcomes) == set(org_ids[2:])
 
 
-def test_what_nobody_foresaw_of_one_org_leaves_the_others(
+def test_an_unforeseen_error_of_one_org_leaves_the_others(
     database: Database, org_ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make = sweeping.transform_org
@@ -337,7 +337,7 @@ def test_a_sweep_that_has_claimed_long_enough_says_so_and_ends(database: Databas
     assert (report.orgs, heard.is_closed) == (0, True)
 
 
-def test_what_is_only_listed_whole_is_read_less_often(database: Database, org_ids: list[str]) -> None:
+def test_streams_that_are_only_listed_whole_are_read_less_often(database: Database, org_ids: list[str]) -> None:
     assert "people.campuses" in swept(database)[1].outcomes[org_ids[0]].streams
     make_due(database)
     quick = swept(database)[1].outcomes[org_ids[0]].streams
@@ -379,7 +379,7 @@ CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION pg_
         ("53100", "openfaith_people", "Postgres has no room: could not extend file"),
     ],
 )
-def test_what_postgres_refuses_of_one_church_is_its_failure_and_ends_nobody_elses_sync(
+def test_a_refusal_by_postgres_of_one_church_is_its_failure_and_ends_no_other_sync(
     database: Database, org_ids: list[str], state: str, table: str, reason: str
 ) -> None:
     column = "orgId" if table.startswith("openfaith") else "org_id"

@@ -146,7 +146,7 @@ async def test_a_turn_waits_for_no_lease_and_no_connection_of_the_other_source(d
     assert church not in {each.org_id for each in claimed}, "its people are leased"
 
 
-def test_what_is_late_or_fails_is_of_one_source(database: Database, church: str) -> None:
+def test_delays_and_failures_are_of_one_source(database: Database, church: str) -> None:
     aged = "INSERT INTO sync.stream_states (org_id, stream, last_succeeded_at) VALUES (%s, %s, now() - %s)"
     with database.connect() as connection:
         connection.execute(aged, (church, "people.people", timedelta(days=3)))

@@ -88,7 +88,7 @@ def test_a_stream_that_comes_by_no_other_way_fails_alone_and_nothing_of_it_is_mi
     assert differences(database, simulator, org_id, SOME) == []
 
 
-def test_a_relationship_that_cannot_be_asked_for_stays_as_it_was(
+def test_a_relationship_that_cannot_be_requested_stays_as_it_was(
     database: Database, simulator: SimulatorClient
 ) -> None:
     [org_id] = connect(database, simulator)

@@ -127,7 +127,7 @@ def test_a_new_token_that_is_refused_at_first_ends_nothing_and_alarms_nobody(dat
 
 
 @pytest.mark.parametrize("is_of_record", [False, True])
-def test_what_answers_410_is_gone_as_with_404(
+def test_a_record_that_answers_410_is_gone_as_with_404(
     database: Database, simulator: SimulatorClient, is_of_record: bool
 ) -> None:
     [org_id] = connect(database, simulator)

@@ -79,7 +79,7 @@ def test_killed_again_and_again_it_ends_equal_to_truth(
     assert again <= kills * len(walks) * IN_FLIGHT_OF_A_WALK
 
 
-def test_a_killed_listing_fetches_nothing_twice_but_what_was_in_flight(
+def test_a_killed_listing_fetches_nothing_twice_but_pages_in_flight(
     database: Database, simulator: SimulatorClient, environment: dict[str, str]
 ) -> None:
     [org_id, _] = connect(database, simulator)
@@ -98,7 +98,7 @@ def test_a_killed_listing_fetches_nothing_twice_but_what_was_in_flight(
     assert differences(database, simulator, org_id, [STREAMS["people.households"]]) == []
 
 
-def test_another_sync_continues_what_a_dead_one_left(
+def test_another_sync_continues_the_work_of_a_dead_one(
     database: Database, simulator: SimulatorClient, environment: dict[str, str]
 ) -> None:
     [org_id, _] = connect(database, simulator)
@@ -251,7 +251,7 @@ def test_syncs_of_every_kind_at_once_do_not_interleave(database: Database, simul
     assert sorted(each["people.emails"].inserted for each in results) == [0, 0, 0, there]
 
 
-def test_after_a_deploy_that_added_a_stream_only_what_differs_starts_anew(
+def test_after_a_deploy_that_added_a_stream_only_changed_walks_start_anew(
     database: Database, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before the deploy lists were read without their shares, so the requests for their pages differ."""

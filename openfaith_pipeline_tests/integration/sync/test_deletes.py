@@ -58,7 +58,7 @@ def church(database: Database, simulator: SimulatorClient) -> str:
     return org_id
 
 
-def test_a_large_deletion_waits_and_approving_it_deletes_exactly_what_was_held(
+def test_a_large_deletion_waits_and_approving_it_deletes_exactly_the_held_rows(
     database: Database, simulator: SimulatorClient, church: str
 ) -> None:
     emails = list(stored(database, church, EMAILS))
@@ -172,7 +172,7 @@ def test_the_most_particular_guard_counts(database: Database, simulator: Simulat
                 set_guard(connection, Guard(ANY, ANY, share, number))
 
 
-def test_what_is_under_a_deleted_record_goes_with_it_and_comes_back_with_it(
+def test_children_of_a_deleted_record_go_and_come_back_with_it(
     database: Database, simulator: SimulatorClient, church: str
 ) -> None:
     before = {stream: stored(database, church, stream) for stream in (EMAILS, PHONES, CARDS, NOTES)}

@@ -21,7 +21,9 @@ HIDDEN = {
 }
 
 
-def test_what_is_archived_or_deleted_is_there_with_all_below_it(database: Database, simulator: SimulatorClient) -> None:
+def test_archived_and_deleted_records_are_there_with_all_below_them(
+    database: Database, simulator: SimulatorClient
+) -> None:
     [org_id, _] = connect(database, simulator)
     streams = [*OF_GROUPS, *(STREAMS[name] for name in HIDDEN if name != GROUPS.name)]
     assert statuses(sync(database, org_id, streams)) == {}

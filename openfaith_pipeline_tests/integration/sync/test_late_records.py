@@ -95,7 +95,7 @@ def test_a_late_change_is_missed_once_and_the_next_ones_are_looked_back_for(
     assert row_versions(database, [church.stream]) == before
 
 
-def test_what_comes_close_widens_the_look_back_before_anything_is_missed(
+def test_a_near_miss_widens_the_look_back_before_anything_is_missed(
     database: Database, simulator: SimulatorClient
 ) -> None:
     church = Church(database, simulator, BY_WINDOWS)
@@ -118,7 +118,7 @@ def test_a_look_back_is_halved_each_week_until_it_is_the_least(database: Databas
         assert abs(church.looks_back - expected) < timedelta(seconds=1)
 
 
-def test_what_is_no_lag_widens_nothing(database: Database, simulator: SimulatorClient) -> None:
+def test_records_without_lag_widen_nothing(database: Database, simulator: SimulatorClient) -> None:
     church = Church(database, simulator, BY_WINDOWS)
     church.changes(0, 0)
     church.sync()
@@ -160,7 +160,7 @@ def test_records_that_a_replica_shows_late_are_all_there_once_the_lag_is_known(
     assert church.missing == []
 
 
-def test_what_a_new_parent_brings_is_old_and_not_late(database: Database, simulator: SimulatorClient) -> None:
+def test_records_of_a_new_parent_are_old_and_not_late(database: Database, simulator: SimulatorClient) -> None:
     stream = "people.workflow_cards"
     church = Church(database, simulator, stream, *UNDER_PARENTS[stream])
     church.changes(0, 0)

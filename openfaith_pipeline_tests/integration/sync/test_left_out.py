@@ -71,7 +71,7 @@ def test_the_others_are_published_and_it_is_named(
 
 
 @pytest.mark.parametrize("answer", ["server_error", "forbidden"])
-def test_nothing_of_it_is_deleted_what_is_gone_elsewhere_is_and_the_next_sync_reads_all_of_it(
+def test_nothing_of_it_is_deleted_rows_gone_elsewhere_are_and_the_next_sync_reads_all_of_it(
     database: Database, simulator: SimulatorClient, answer: str
 ) -> None:
     [org_id] = connect(database, simulator)
@@ -93,7 +93,9 @@ def test_nothing_of_it_is_deleted_what_is_gone_elsewhere_is_and_the_next_sync_re
     assert differences(database, simulator, org_id, [ATTENDEES]) == []
 
 
-def test_a_sync_that_visits_only_what_changed_visits_it_again(database: Database, simulator: SimulatorClient) -> None:
+def test_a_sync_that_visits_only_changed_parents_visits_it_again(
+    database: Database, simulator: SimulatorClient
+) -> None:
     lists, results_of = STREAMS["people.lists"], STREAMS["people.list_results"]
     [org_id] = connect(database, simulator)
     owners = {record["relationships"]["list"]["data"]["id"] for record in simulator.truth(org_id, results_of.name)}
@@ -114,14 +116,16 @@ def test_a_sync_that_visits_only_what_changed_visits_it_again(database: Database
     assert noted is None
 
 
-def test_what_no_parent_may_show_is_unavailable_as_before(database: Database, simulator: SimulatorClient) -> None:
+def test_a_stream_that_no_parent_may_show_is_unavailable_as_before(
+    database: Database, simulator: SimulatorClient
+) -> None:
     [org_id] = connect(database, simulator)
     simulator.script(Script(answer="forbidden", path="/registrations/v2/signups/*/attendees", times=None))
     results = sync(database, org_id, REGISTRATIONS)
     assert ends(results) == dict.fromkeys(UNDER_ATTENDEES - {"registrations.people"}, "unavailable")
 
 
-def test_what_fails_under_every_parent_fails(database: Database, simulator: SimulatorClient) -> None:
+def test_a_stream_that_fails_under_every_parent_fails(database: Database, simulator: SimulatorClient) -> None:
     [org_id] = connect(database, simulator)
     simulator.script(Script(answer="not_json", path="/registrations/v2/signups/*/attendees", times=None))
     results = sync(database, org_id, REGISTRATIONS)

@@ -52,7 +52,7 @@ def test_entries_move_into_their_month_and_old_months_go(database: Database) -> 
             connection.execute("SELECT * FROM sync.as_of(NULL::pco_people.emails, 'org', %s)", (old,))
 
 
-def test_what_was_given_up_is_dropped_with_its_staged_rows(database: Database) -> None:
+def test_an_abandoned_sync_is_dropped_with_its_staged_rows(database: Database) -> None:
     day, minute = timedelta(hours=25), timedelta(minutes=1)
     with database.connect(autocommit=True) as connection:
         connection.execute("INSERT INTO sync.syncs (sync_id, mode, trigger) VALUES ('s', 'incremental', 'test')")
@@ -103,7 +103,7 @@ def test_ended_requests_go_with_the_journal_and_those_with_a_key_stay(database: 
     assert left == [("keyed",), ("new",), ("open",)]
 
 
-def test_what_syncs_left_of_themselves_goes_as_soon_as_nothing_can_ask_for_it(database: Database) -> None:
+def test_bookkeeping_of_syncs_goes_as_soon_as_nothing_can_request_it(database: Database) -> None:
     emails, events = "people.emails", "calendar.events"  # events have tables of links
     told: list[tuple[str, str, str, int, int, str | None]] = [
         ("quiet", emails, "succeeded", 3, 0, None),

@@ -10,7 +10,7 @@ ASKED = [stream for stream in STREAMS.values() if stream.only_asked]
 ABOVE = [STREAMS[f"registrations.{name}"] for name in ("signups", "people", "registrations")]
 
 
-def test_what_has_to_be_asked_for_is_there_and_what_is_new_is_seen(
+def test_attributes_shown_only_on_request_are_there_and_new_ones_are_seen(
     database: Database, simulator: SimulatorClient
 ) -> None:
     [org_id, _] = connect(database, simulator)

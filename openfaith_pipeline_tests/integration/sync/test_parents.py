@@ -208,7 +208,9 @@ def test_rows_that_lost_their_parent_get_it_back_by_the_next_sync(
     assert _fetched(sync(database, org_id, FAMILIES)) < _fetched(first), "once"
 
 
-def test_what_has_no_parent_at_the_source_is_looked_for_once(database: Database, simulator: SimulatorClient) -> None:
+def test_a_record_without_a_parent_at_the_source_is_looked_for_once(
+    database: Database, simulator: SimulatorClient
+) -> None:
     [org_id] = connect(database, simulator)
     streams = _named(_family("giving.donations"))
     whole = _fetched(sync(database, org_id, streams))
@@ -243,7 +245,7 @@ def test_a_note_without_plan_is_parentless_unless_its_item_is_a_templates(databa
         assert [identifier for (identifier,) in connection.execute(query)] == ["3", "4", "5", "6"]
 
 
-def test_what_is_above_its_parent_is_known_from_that_one(database: Database, simulator: SimulatorClient) -> None:
+def test_the_record_above_its_parent_is_known_from_that_one(database: Database, simulator: SimulatorClient) -> None:
     """An item that comes by itself names its plan; the service type is the plan's, also after it went to another."""
     [org_id] = connect(database, simulator)
     plans, items = STREAMS["services.plans"], STREAMS["services.items"]

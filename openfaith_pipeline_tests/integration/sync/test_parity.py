@@ -158,9 +158,7 @@ def test_a_broken_record_is_set_aside_and_the_rest_goes_on(database: Database, s
     assert left == [("people.tabs",)]
 
 
-def test_what_the_source_withholds_is_recorded_and_deletes_nothing(
-    database: Database, simulator: SimulatorClient
-) -> None:
+def test_withheld_streams_are_recorded_and_delete_nothing(database: Database, simulator: SimulatorClient) -> None:
     [org_id, _] = connect(database, simulator)
     sync(database, org_id)
     before = stored(database, org_id, NOTES)

@@ -150,7 +150,7 @@ def test_a_plan_shows_every_kind_of_change_and_applying_it_makes_them(
     assert differences(database, simulator, org_id, STREAMS) == []
 
 
-def test_a_merge_alone_shows_whom_it_ends(database: Database, simulator: SimulatorClient) -> None:
+def test_a_merge_alone_shows_the_person_it_ends(database: Database, simulator: SimulatorClient) -> None:
     [org_id] = connect(database, simulator)
     sync(database, org_id, STREAMS)
     merged = simulator.merge(org_id, "people.people")
@@ -162,7 +162,9 @@ def test_a_merge_alone_shows_whom_it_ends(database: Database, simulator: Simulat
     assert str(merged["remove"]) not in stored(database, org_id, people.PEOPLE)
 
 
-def test_a_plan_that_was_overtaken_is_refused_and_says_by_what(database: Database, simulator: SimulatorClient) -> None:
+def test_a_plan_that_was_overtaken_is_refused_and_names_the_sync(
+    database: Database, simulator: SimulatorClient
+) -> None:
     [org_id] = connect(database, simulator)
     sync_id, _ = make_plan(database, org_id, [people.TABS, people.EMAILS])
     with database.connect() as connection:
@@ -228,9 +230,7 @@ def test_a_plan_being_read_keeps_others_out_and_is_not_discarded(
             discard_plan(connection, sync_id)
 
 
-def test_what_the_source_withholds_is_not_planned_and_the_rest_is(
-    database: Database, simulator: SimulatorClient
-) -> None:
+def test_withheld_streams_are_not_planned_and_the_rest_are(database: Database, simulator: SimulatorClient) -> None:
     [org_id] = connect(database, simulator)
     simulator.set_traps(org_id, Traps(forbidden_streams=("people.households",)))
     sync_id, plan = make_plan(database, org_id)

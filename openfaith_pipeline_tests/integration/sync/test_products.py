@@ -70,7 +70,7 @@ def test_no_kind_of_sync_writes_anything_where_nothing_has_changed(
     assert linked(database, org_id) == linked_at_the_source(simulator, org_id)
 
 
-def test_what_a_church_may_not_see_and_what_drifts_is_told_and_holds_up_nothing(
+def test_withheld_products_and_drift_are_reported_and_hold_up_nothing(
     database: Database, simulator: SimulatorClient
 ) -> None:
     [org_id] = connect(database, simulator)
@@ -112,7 +112,7 @@ def test_rows_stay_when_a_product_is_withdrawn(database: Database, simulator: Si
     assert statuses(sync(database, org_id, chosen)) == {}
 
 
-def test_what_included_lacks_though_its_parent_names_it_is_not_taken_for_deleted(
+def test_a_record_that_included_lacks_though_its_parent_names_it_is_not_taken_for_deleted(
     database: Database, simulator: SimulatorClient
 ) -> None:
     [org_id] = connect(database, simulator)
@@ -138,7 +138,7 @@ def test_a_type_among_several_that_are_read_together_can_be_forbidden(
     assert differences(database, simulator, org_id, [STREAMS["groups.groups"]]) == []
 
 
-def test_an_unconfirmed_path_that_is_absent_is_gone_around_and_asked_again_by_reconcile(
+def test_an_unconfirmed_path_that_is_absent_is_gone_around_and_requested_again_by_reconcile(
     database: Database, simulator: SimulatorClient
 ) -> None:
     [org_id] = connect(database, simulator)
@@ -158,7 +158,7 @@ def test_an_unconfirmed_path_that_is_absent_is_gone_around_and_asked_again_by_re
     assert differences(database, simulator, org_id, unconfirmed) == []
 
 
-def test_secrets_of_the_source_are_neither_asked_for_nor_kept(database: Database, simulator: SimulatorClient) -> None:
+def test_secrets_of_the_source_are_neither_requested_nor_kept(database: Database, simulator: SimulatorClient) -> None:
     [org_id] = connect(database, simulator)
     keepers = [stream for stream in ALL if stream.withheld]
     assert keepers

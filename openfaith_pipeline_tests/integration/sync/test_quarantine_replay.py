@@ -116,7 +116,7 @@ def test_after_a_fix_the_values_are_where_they_belong(
 
 
 @pytest.mark.parametrize("since", ["_deleted_at = now()", "location = 'newer'"])
-def test_what_was_read_or_deleted_since_is_not_overwritten(
+def test_a_record_read_or_deleted_since_is_not_overwritten(
     database: Database, simulator: SimulatorClient, fixed: Callable[[], None], since: str
 ) -> None:
     [org_id] = connect(database, simulator)
@@ -162,7 +162,7 @@ def test_a_sync_under_way_is_left_to_itself(database: Database, simulator: Simul
     assert (replayed(database, "other")["people.emails"].waiting, len(entries(database))) == (1, 1)
 
 
-def test_a_held_stream_is_said_to_be_busy(
+def test_a_held_stream_is_reported_busy(
     database: Database, simulator: SimulatorClient, fixed: Callable[[], None]
 ) -> None:
     [org_id] = connect(database, simulator)

@@ -52,7 +52,7 @@ def execute(connection: Connection, statement: str, **values: str) -> None:
     connection.commit()
 
 
-def test_what_no_record_leads_to_is_ended_and_a_rollback_brings_it_back(
+def test_a_row_without_a_record_is_ended_and_a_rollback_brings_it_back(
     database: Database, connection: Connection
 ) -> None:
     ids = entity_ids(connection, ORG)

@@ -25,7 +25,7 @@ def reconciled(connection: Connection[Any], org_id: str, names: list[str], at: d
     )
 
 
-def test_what_was_never_reconciled_is_due_at_once(database: Database) -> None:
+def test_a_stream_that_was_never_reconciled_is_due_at_once(database: Database) -> None:
     with database.connect() as connection:
         assert streams_due_for_reconcile(connection, ORG, WEEK, START, "pco") == list(STREAMS)
         reconciled(connection, OTHER, list(STREAMS), START)
@@ -63,7 +63,7 @@ def test_streams_that_are_read_together_are_due_together(database: Database) -> 
     assert {"people.lists", "people.rules"} <= together == set(due)
 
 
-def test_what_is_overdue_by_the_next_time_is_due_whatever_its_number(database: Database) -> None:
+def test_streams_overdue_by_the_next_time_are_due_whatever_their_number(database: Database) -> None:
     with database.connect() as connection:
         reconciled(connection, ORG, list(STREAMS), START)
         assert streams_due_for_reconcile(connection, ORG, WEEK, START + timedelta(days=6, hours=1), "pco") == list(

@@ -73,7 +73,7 @@ def links_at_the_source(simulator: SimulatorClient, org_id: str) -> dict[str, li
     return {identifier: groups for identifier, groups in truth.items() if groups}
 
 
-def test_what_a_group_type_and_its_groups_list_is_one_row_with_all_of_them(
+def test_a_record_listed_by_a_group_type_and_its_groups_is_one_row_with_all_of_them(
     database: Database, simulator: SimulatorClient, church: str
 ) -> None:
     org_id = church
@@ -129,7 +129,7 @@ def test_a_parent_that_lists_a_record_no_more_goes_and_the_others_stay(
         assert replay_differences(connection, org_id) == []
 
 
-def test_what_a_plan_and_a_template_list_keeps_both(database: Database, simulator: SimulatorClient) -> None:
+def test_a_record_listed_by_a_plan_and_a_template_keeps_both(database: Database, simulator: SimulatorClient) -> None:
     [org_id] = connect(database, simulator)
     simulator.set_traps(org_id, Traps(is_sharing_records=True))
     for mode in (SyncMode.INCREMENTAL, SyncMode.RECONCILE):

@@ -42,7 +42,7 @@ def under(database: Database, org_id: str, name: str, parent: str) -> dict[str, 
 
 
 @pytest.mark.parametrize("single", ["pass", "forbidden"])
-def test_what_a_parent_does_not_list_and_does_not_deny_stays(
+def test_a_record_that_a_parent_does_not_list_and_does_not_deny_stays(
     database: Database, simulator: SimulatorClient, church: str, single: str
 ) -> None:
     rows = under(database, church, ATTENDANCES.name, "event")
@@ -71,7 +71,7 @@ def test_what_a_parent_does_not_list_and_does_not_deny_stays(
     assert differences(database, simulator, church, GROUPS) == []
 
 
-def test_what_a_parent_counts_is_believed_though_asking_finds_none(
+def test_a_parents_count_is_believed_though_a_request_finds_none(
     database: Database, simulator: SimulatorClient, church: str
 ) -> None:
     rows = under(database, church, MEMBERSHIPS.name, "group")

@@ -25,7 +25,7 @@ SILENT = Traps(silent_products=("groups",))
 
 
 @pytest.mark.parametrize("mode", [SyncMode.INCREMENTAL, SyncMode.RECONCILE])
-def test_silence_is_withheld_keeps_the_rows_and_is_asked_again(
+def test_silence_is_withheld_keeps_the_rows_and_is_requested_again(
     database: Database, simulator: SimulatorClient, mode: SyncMode
 ) -> None:
     org_id = connect(database, simulator)[0]
@@ -77,7 +77,7 @@ def test_a_stream_that_is_silent_holds_up_nothing_that_is_read_with_it(
     assert stored(database, org_id, together[0]).keys() == set(groups[1:])
 
 
-def test_what_is_below_a_withheld_parent_is_withheld_with_it_and_not_late(
+def test_a_stream_below_a_withheld_parent_is_withheld_with_it_and_not_late(
     database: Database, simulator: SimulatorClient
 ) -> None:
     streams = [STREAMS["giving.people"], STREAMS["giving.payment_methods"]]

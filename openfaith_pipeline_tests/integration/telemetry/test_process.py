@@ -104,7 +104,7 @@ def test_the_services_name_is_the_standard_variables() -> None:
     assert collector.spans[0].resource["service.name"] == "grace-sync"
 
 
-def test_an_exporter_that_is_not_supported_is_said_to_be() -> None:
+def test_an_exporter_that_is_not_supported_is_reported() -> None:
     with running_collector() as collector:
         _, errors = started(collector.url, OTEL_TRACES_EXPORTER="zipkin").communicate("\n")
     assert "OTEL_TRACES_EXPORTER: 'zipkin' is not supported" in errors

@@ -52,7 +52,7 @@ def test_a_deleted_record_takes_its_edges_along_and_brings_them_back(
 
 
 @pytest.mark.parametrize("table", ["people", "edges"])
-def test_what_a_person_deleted_stays_deleted(connection: psycopg.Connection[Any], table: str) -> None:
+def test_rows_that_a_person_deleted_stay_deleted(connection: psycopg.Connection[Any], table: str) -> None:
     _set(connection, f'UPDATE openfaith_{table} SET "deletedAt" = %s, "deletedBy" = %s', TIME, USER)  # noqa: S608
     _set(connection, "UPDATE pco_people.people SET name = 'Annie', updated_at = now()")
     transform(connection, ORG)

@@ -149,7 +149,9 @@ def reader(synced: Synced, postgres: RunningServer) -> Iterator[Database]:
         connection.execute("DROP ROLE exporter_no_giving")
 
 
-def test_a_reader_exports_what_it_sees_and_is_told_the_rest(synced: Synced, reader: Database, tmp_path: Path) -> None:
+def test_a_reader_exports_the_rows_it_sees_and_the_rest_is_reported(
+    synced: Synced, reader: Database, tmp_path: Path
+) -> None:
     done = export(reader, tmp_path / "out", "all")
 
     mine, other = synced.orgs
@@ -227,7 +229,7 @@ def _quoted(name: str) -> str:
     return f'"{schema}"."{table}"'
 
 
-def test_a_part_of_the_dbt_project_refers_to_nothing_outside_and_keeps_what_is_not_its_own(
+def test_a_part_of_the_dbt_project_refers_to_nothing_outside_and_keeps_files_of_others(
     synced: Synced, tmp_path: Path
 ) -> None:
     settings, root = synced.database.settings, tmp_path / "dbt"

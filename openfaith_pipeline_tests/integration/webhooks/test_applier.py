@@ -109,7 +109,7 @@ def test_deliveries_that_no_service_applies_get_a_run(service: Database, simulat
         assert str(run.run_key).startswith("webhooks 1 ")
 
 
-def test_after_a_long_silence_what_was_missed_is_fetched_once(database: Database, simulator: SimulatorClient) -> None:
+def test_after_a_long_silence_missed_records_are_fetched_once(database: Database, simulator: SimulatorClient) -> None:
     [org_id, _] = connect(database, simulator)
     with database.connect() as connection:
         connection.execute(
@@ -127,7 +127,7 @@ def test_after_a_long_silence_what_was_missed_is_fetched_once(database: Database
     assert asked == [(org_id, '["people.emails"]')]
 
 
-async def test_a_service_without_dagster_ends_what_killed_processes_left_running(database: Database) -> None:
+async def test_a_service_without_dagster_ends_syncs_that_killed_processes_left_running(database: Database) -> None:
     with database.connect() as connection:
         for sync_id, lease in (("killed", timedelta(seconds=-1)), ("alive", timedelta(minutes=1))):
             begin_sync(connection, SyncStart(sync_id, None, "webhook", "webhook", {}))

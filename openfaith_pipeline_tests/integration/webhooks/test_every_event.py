@@ -88,7 +88,7 @@ def unlike(service: Database, simulator: SimulatorClient, org_id: str, stream: S
     ]
 
 
-def test_events_of_what_has_not_changed_write_nothing(service: Database, simulator: SimulatorClient, org: str) -> None:
+def test_events_of_unchanged_records_write_nothing(service: Database, simulator: SimulatorClient, org: str) -> None:
     before = row_versions(service, SYNCED)
     count = 0
     for event in EVENTS:
@@ -106,7 +106,7 @@ def _some(simulator: SimulatorClient, org_id: str, event: Event) -> list[int]:
     return ids_of(simulator, org_id, event.stream)[:2]
 
 
-def test_what_events_tell_is_as_it_is_at_the_source(service: Database, simulator: SimulatorClient, org: str) -> None:
+def test_records_of_events_are_as_at_the_source(service: Database, simulator: SimulatorClient, org: str) -> None:
     ended = {event.stream: ids_of(simulator, org, event.stream)[-1:] for event in EVENTS if event.is_end}
     for stream, ids in ended.items():
         simulator.delete(org, stream.name, ids)

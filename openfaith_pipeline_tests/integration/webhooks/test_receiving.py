@@ -97,7 +97,7 @@ async def _keep_twice(database: Database, deliveries: Sequence[Incoming]) -> Non
             await keep_deliveries(connection, deliveries)
 
 
-def test_the_church_named_in_the_body_says_whose_secret_is_tried(subscribed: Database) -> None:
+def test_the_secret_of_the_church_named_in_the_body_is_tried(subscribed: Database) -> None:
     body = envelope(EVENT, PAYLOAD, organization_id=OTHER[-3:])
     assert deliver(subscribed, body, path="/api/webhooks/pco")[0] == 401
     assert deliver(subscribed, body, f"secret of {OTHER}", path="/api/webhooks/pco")[0] == 200
@@ -109,7 +109,7 @@ def test_the_church_named_in_the_body_says_whose_secret_is_tried(subscribed: Dat
     assert deliver(subscribed, of_another_source, f"secret of {OTHER}", path="/api/webhooks/pco")[0] == 404
 
 
-def test_what_is_forged_or_unknown_is_refused_and_leaves_nothing(subscribed: Database) -> None:
+def test_a_forged_or_unknown_delivery_is_refused_and_leaves_nothing(subscribed: Database) -> None:
     body = envelope(EVENT, PAYLOAD)
     good = signed(EVENT, body, f"secret of {ORG}".encode())
     name, signature = "X-PCO-Webhooks-Name", "X-PCO-Webhooks-Authenticity"
@@ -134,7 +134,7 @@ def test_what_is_forged_or_unknown_is_refused_and_leaves_nothing(subscribed: Dat
     assert kept(subscribed) == []
 
 
-def test_whatever_was_signed_is_kept_and_what_cannot_be_read_whole(subscribed: Database) -> None:
+def test_signed_deliveries_are_kept_and_unreadable_ones_whole(subscribed: Database) -> None:
     unreadable = [
         b"",
         b"{",
@@ -185,7 +185,7 @@ def test_a_removed_org_is_heard_no_more(subscribed: Database, monkeypatch: pytes
     assert len(kept(subscribed)) == 2
 
 
-def test_without_postgres_it_asks_for_another_attempt_and_goes_on_afterwards(subscribed: Database) -> None:
+def test_without_postgres_it_requests_another_attempt_and_goes_on_afterwards(subscribed: Database) -> None:
     assert deliver(subscribed, envelope(EVENT, PAYLOAD))[0] == 200
     body = envelope(EVENT, PAYLOAD)
     with subscribed.connect(autocommit=True) as connection:

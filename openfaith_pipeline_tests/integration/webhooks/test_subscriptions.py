@@ -90,7 +90,7 @@ def test_looking_again_changes_nothing(public: Database, simulator: SimulatorCli
     assert there(simulator, org_id) == left
 
 
-def test_what_was_disabled_or_deleted_is_mended_alerted_and_its_gap_filled(
+def test_a_disabled_or_deleted_subscription_is_mended_alerted_and_its_gap_filled(
     public: Database, simulator: SimulatorClient
 ) -> None:
     [org_id, _] = connect(public, simulator)
@@ -196,7 +196,9 @@ def test_a_church_that_is_let_go_has_its_subscriptions_ended_even_paused(
         assert org_id in _all_due(connection)
 
 
-def test_what_cannot_be_ended_is_said_and_keeps_nobody(public: Database, simulator: SimulatorClient) -> None:
+def test_a_subscription_that_cannot_be_ended_is_reported_and_keeps_nobody(
+    public: Database, simulator: SimulatorClient
+) -> None:
     [org_id, _] = connect(public, simulator)
     ensure(public, org_id)
     simulator.set_traps(org_id, Traps(forbidden_streams=(SUBSCRIPTIONS,)))
@@ -214,7 +216,7 @@ def _all_due(connection: Any) -> list[str]:
     return [org_id for org_id, _ in due]
 
 
-def test_what_keeps_an_org_from_subscribing_is_said_and_no_more(public: Database, simulator: SimulatorClient) -> None:
+def test_an_obstacle_to_subscribing_is_reported_and_no_more(public: Database, simulator: SimulatorClient) -> None:
     [org_id, other] = connect(public, simulator)
     assert "OPENFAITH_PUBLIC_URL" in str(ensure(_at(public, None), org_id).problem)
     simulator.set_traps(org_id, Traps(forbidden_streams=(SUBSCRIPTIONS,)))

@@ -50,7 +50,7 @@ def is_paused(database: Database, org_id: str) -> bool:
         return get_org(connection, org_id).paused_at is not None
 
 
-def test_the_workflow_of_the_page_does_what_it_says(database: Database, workflow: Workflow) -> None:
+def test_the_workflow_of_the_page_does_as_it_says(database: Database, workflow: Workflow) -> None:
     org_id = connected_org(database)
     executor = ask(database, workflow, org_id, "moving house")
     executor.run("pause")

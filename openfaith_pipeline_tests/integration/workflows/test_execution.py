@@ -78,7 +78,7 @@ def bank(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bank]:
     yield bank
 
 
-def test_each_is_done_once_and_knows_what_was_done_before(bank: Bank) -> None:
+def test_each_activity_runs_once_and_knows_the_earlier_results(bank: Bank) -> None:
     for name in ("reserve", "charge", "reserve", "confirm", "charge"):
         result = bank.executor.run(name)
     assert result == {"by": "charge", "amount": 3, "after": ["reserve"]}
@@ -98,7 +98,7 @@ def test_an_attempt_that_fails_leaves_nothing_and_is_tried_again_later(bank: Ban
     assert bank.ledger() == ["reserve"]
 
 
-def test_what_fails_for_good_undoes_what_was_done_last_first(bank: Bank) -> None:
+def test_a_permanent_failure_undoes_the_completed_activities_last_first(bank: Bank) -> None:
     bank.troubles["confirm"] = [ActivityFailed("the account is closed")]
     bank.executor.run("reserve")
     bank.executor.run("charge")

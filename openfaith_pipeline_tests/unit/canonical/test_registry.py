@@ -64,7 +64,7 @@ def test_a_person_of_another_product_is_the_person() -> None:
     assert ("person", "membership", "group") in joined
 
 
-def test_streams_of_one_table_are_told_apart_by_their_external_ids() -> None:
+def test_streams_of_one_table_are_distinguished_by_their_external_ids() -> None:
     one = Entity(table="events", tag="event", stream=calendar.EVENTS, columns={"name": Take("name", default="")})
     other = Entity(
         table="events", tag="event", stream=groups.EVENTS, columns={"title": Take("name")}, is_qualified=True
@@ -139,7 +139,7 @@ def test_declarations_that_do_not_fit_are_refused(problem: str) -> None:
         model(*REFUSED[problem])
 
 
-def test_a_declaration_is_the_same_by_what_it_says() -> None:
+def test_a_declaration_is_the_same_by_its_content() -> None:
     again = Entity(table="groups", tag="group", stream=groups.GROUPS, columns={"name": Take("name", default="")})
     other = Entity(table="groups", tag="group", stream=groups.GROUPS, columns={"name": FirstOf("name", default="")})
     assert repr(declaration_of(GROUPS)) == repr(declaration_of(again)) != repr(declaration_of(other))

@@ -104,7 +104,7 @@ def read(walk: Walk, world: World, cuts: Iterator[int], known: list[int] | None 
 
 @settings(max_examples=100, deadline=None)
 @given(contents, schedules | few_changes, cuts)
-def test_a_listing_called_complete_is_what_is_there_to_the_row(
+def test_a_listing_called_complete_has_every_row(
     content: dict[int, int | None], schedule: list[list[Change]], cuts: list[int]
 ) -> None:
     walk, collection = walk_of(BY_OFFSET), Collection(dict(content))
@@ -187,7 +187,7 @@ def test_a_listing_with_the_bugs_of_production_is_never_called_complete_when_row
 
 
 @pytest.mark.parametrize("name", [BY_OFFSET, BY_WINDOWS])
-def test_a_smaller_page_than_asked_for_is_no_reason_to_doubt(name: str) -> None:
+def test_a_smaller_page_than_requested_is_no_reason_to_doubt(name: str) -> None:
     walk, content = walk_of(name), {number: number // 10 for number in range(1, 131)}
     reading = read(walk, World({walk.routes[0].path: Collection(content, bugs=Bugs(page_limit=25))}), iter([]))
     assert reading.doubt(walk) is None and len(reading.staged) == 130
@@ -286,7 +286,7 @@ def joint_walk() -> Walk:
         ({"groups.events": RouteEnd(2, shortage="lacks")}, {}, {"events", "locations"}),
     ],
 )
-def test_a_doubt_is_the_streams_own_and_of_what_comes_with_its_listing(
+def test_a_doubt_is_the_streams_own_and_of_streams_that_come_with_its_listing(
     ends: dict[str, RouteEnd], listed: dict[str, Listed], doubtful: set[str]
 ) -> None:
     walk = joint_walk()

@@ -51,7 +51,7 @@ def test_a_section_has_a_row_for_each_column(stream: object) -> None:
     assert all(len(row.split("|")[4].split()) > 1 for row in rows)
 
 
-def test_a_section_tells_how_where_what_and_to_whom() -> None:
+def test_a_section_has_path_table_columns_and_parents() -> None:
     assert section_of("groups.memberships").strip().splitlines() == [
         "Members and leaders of groups. Type [Membership](https://api.planningcenteronline.com/docs/apps/groups/"
         "versions/2023-07-10/vertices/membership), table `pco_groups.memberships`.",
@@ -69,7 +69,7 @@ def test_a_section_tells_how_where_what_and_to_whom() -> None:
     ]
 
 
-def test_a_section_tells_of_several_paths_links_and_what_is_withheld() -> None:
+def test_a_section_has_several_paths_links_and_withheld_attributes() -> None:
     assert line_of("calendar.tags", "Read as") == "filtered by `updated_at`"
     assert line_of("groups.groups", "Path") == "`/groups/v2/groups`<br>with `where[archive_status]=include`"
     assert line_of("people.forms", "Path") == "`/people/v2/forms`<br>and `/people/v2/forms?filter=archived`"

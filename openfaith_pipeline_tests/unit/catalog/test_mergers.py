@@ -30,7 +30,7 @@ def test_who_survives(mergers: list[tuple[str, str]], survivors: dict[str, str])
 
 
 @given(st.lists(st.tuples(IDS, IDS), max_size=30))
-def test_whoever_survives_was_not_merged_and_all_the_others_were(mergers: list[tuple[str, str]]) -> None:
+def test_the_survivor_was_not_merged_and_all_the_others_were(mergers: list[tuple[str, str]]) -> None:
     survivors = survivors_of(mergers)
     assert survivors.keys() <= {removed for _, removed in mergers}
     assert survivors.keys().isdisjoint(survivors.values())

@@ -105,7 +105,7 @@ def test_an_attribute_without_words_and_one_without_its_mark_are_noticed() -> No
     assert (undescribed(described), unmarked(described)) == ([], ["home_phone"])
 
 
-def test_no_words_are_left_of_what_is_no_longer_declared() -> None:
+def test_no_words_are_left_of_undeclared_columns() -> None:
     of = {
         product: {each.short_name: each for each in STREAMS.values() if each.product is product} for product in Product
     }

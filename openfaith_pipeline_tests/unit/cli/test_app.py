@@ -21,7 +21,7 @@ from openfaith_pipeline.errors import ConnectionRejected, OpenFaithError, Unknow
     ids=["usage", "failure", "database", "file"],
 )
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
-def test_an_error_is_told_in_words(
+def test_an_error_is_reported_in_words(
     error: Exception,
     code: int,
     message: str,

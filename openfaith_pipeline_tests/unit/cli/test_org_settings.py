@@ -19,6 +19,6 @@ from openfaith_pipeline.errors import UsageError
         ({}, "nothing to set"),
     ],
 )
-def test_what_cannot_be_set_is_named(options: dict[str, str], named: str) -> None:
+def test_a_setting_that_cannot_be_set_is_named(options: dict[str, str], named: str) -> None:
     with pytest.raises(UsageError, match=named):
         set_schedule("org_01k5t0w2m1e9qv4y8z3n7b6c5d", **options)

@@ -19,6 +19,6 @@ def test_the_largest_whole_unit_is_shown() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "d", "1.5h", "-1d", "1w", "10000m", "1d2h"])
-def test_what_is_no_period_is_refused_by_the_options_name(text: str) -> None:
+def test_a_text_that_is_no_period_is_refused_by_the_options_name(text: str) -> None:
     with pytest.raises(UsageError, match="--within takes a number and m, h or d"):
         parse_period(text, "--within")

@@ -38,7 +38,7 @@ def test_options_that_contradict_each_other_are_refused(options: dict[str, objec
 
 
 @pytest.mark.parametrize("show_values", [False, True])
-def test_values_are_shown_only_when_asked_for(show_values: bool) -> None:
+def test_values_are_shown_only_on_request(show_values: bool) -> None:
     document = describe_plan("sync", "org", PLAN, show_values=show_values)
     streams = document["orgs"]["org"]["streams"]
     assert ("new@x.org" in str(document)) is show_values

@@ -45,7 +45,7 @@ def test_a_finished_stream_is_said_once_and_counts_anew_next_time() -> None:
     assert lines == ["people.tabs: 3 rows, 3 new, 1 request, 0.0 s"]
 
 
-def test_live_progress_shows_what_runs_and_lets_go_of_what_is_finished() -> None:
+def test_live_progress_shows_running_streams_and_drops_finished_ones() -> None:
     clock, shown = Clock(), io.StringIO()
     console = Console(file=shown, width=100, force_terminal=False)
     progress = LiveProgress(console, clock, is_verbose=True)
@@ -96,7 +96,7 @@ def test_a_quiet_sync_says_only_how_far_it_is() -> None:
     assert outlook_in_words(Outlook(1, 2, 3, 4, None, None)) == "1 of 2 streams, 3 rows, 4 requests"
 
 
-def test_what_went_wrong_is_said_with_its_reason() -> None:
+def test_a_failure_is_reported_with_its_reason() -> None:
     failed = StreamResult("people.lists", "failed", "incremental", error="the API answered 500 five times")
 
     assert describe_result(failed) == "people.lists: failed (the API answered 500 five times)"

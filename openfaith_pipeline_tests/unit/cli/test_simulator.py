@@ -16,7 +16,7 @@ def test_a_rate_limit_that_is_none_is_refused(limit: str) -> None:
     assert "100/20" in str(outcome.exception)
 
 
-def test_churches_are_the_same_each_time_and_of_the_sizes_asked_for() -> None:
+def test_churches_are_the_same_each_time_and_of_the_requested_sizes() -> None:
     churches = churches_of([250, 120], 7)
 
     assert churches == churches_of([250, 120], 7)

@@ -70,7 +70,7 @@ def test_an_unknown_stream_is_refused_with_the_nearest() -> None:
     ],
     ids=["good", "failed", "incomplete", "refused", "canceled", "partly withheld", "all withheld", "silent"],
 )
-def test_what_was_not_done_is_named_and_decides_the_exit_code(
+def test_unfinished_streams_are_named_and_decide_the_exit_code(
     reports: list[OrgReport], code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert complain_of_failures({each.org_id: each for each in reports}) == code
@@ -100,7 +100,7 @@ def test_the_table_has_a_row_for_each_stream_that_has_records() -> None:
     assert lines[2] == ["people.tabs", "3", "3", "0", "0", "0", "1", "2.0", "s", "2.0", "s"]
 
 
-def test_the_end_is_a_line_of_what_was_read_and_one_of_what_there_is() -> None:
+def test_the_end_is_a_line_of_rows_read_and_one_of_rows_there() -> None:
     read = result("people.tabs", fetched=30, inserted=3, updated=1, requests=2)
     failed = result("people.lists", "failed", requests=1)
     tables = {name: TransformResult(name, 1, 0, 0, count) for name, count in (("edges", 9), ("people", 1200))}

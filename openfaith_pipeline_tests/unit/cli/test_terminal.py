@@ -42,7 +42,7 @@ def test_a_number_has_its_noun() -> None:
     assert [terminal.number_of(number, "row") for number in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]
 
 
-def test_what_is_printed_is_not_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
+def test_printed_text_is_not_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.say("[bold]Grace[/bold] [link]")
     terminal.output().print(terminal.table(("name",), [["[red]Grace"]]))
 

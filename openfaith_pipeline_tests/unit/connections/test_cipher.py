@@ -16,7 +16,7 @@ def _key() -> str:
     return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 
-def test_a_new_key_in_front_still_opens_what_the_old_one_closed() -> None:
+def test_a_new_key_in_front_still_decrypts_values_of_the_old_one() -> None:
     old, new = _key(), _key()
     sealed = Cipher((old,)).encrypt(b"planted")
     assert Cipher((new, old)).decrypt(sealed) == b"planted"

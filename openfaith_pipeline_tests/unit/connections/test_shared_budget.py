@@ -177,7 +177,7 @@ def test_webhooks_go_before_incremental_syncs_and_those_before_backfills() -> No
     assert sent[Priority.INCREMENTAL][-1] < sent[Priority.BACKFILL][-1] - 30
 
 
-def test_nobody_starves_while_others_never_stop_asking() -> None:
+def test_nobody_starves_while_others_never_stop_requesting() -> None:
     server = CountingServer(Window.SLIDING, 20, 20)
     sent = run_virtually(_rush(Ledger(), server, {Priority.BACKFILL: 10, Priority.WEBHOOK: 400}))
     assert server.refused == 0
@@ -202,7 +202,7 @@ def test_slots_of_a_dead_holder_come_back() -> None:
     assert run_virtually(scenario()) < SILENT_AFTER + 20 + 3
 
 
-def test_a_limit_lowered_under_way_is_kept_to_from_the_first_answer_that_tells_it() -> None:
+def test_a_limit_lowered_under_way_is_kept_to_from_the_first_answer_that_has_it() -> None:
     server = CountingServer(Window.SLIDING, 50, 20)
 
     async def scenario() -> None:
@@ -256,7 +256,7 @@ def test_a_pause_is_kept_by_everyone() -> None:
     assert run_virtually(scenario()) >= 7
 
 
-def test_whoever_waits_is_told_when_the_ledger_is_out_of_reach() -> None:
+def test_a_waiting_request_fails_when_the_ledger_is_out_of_reach() -> None:
     async def scenario() -> None:
         budget = SharedRateBudget(Ledger(is_gone=True), holder="one")
         with pytest.raises(DatabaseUnavailable, match="gone"):
@@ -266,7 +266,7 @@ def test_whoever_waits_is_told_when_the_ledger_is_out_of_reach() -> None:
     run_virtually(scenario())
 
 
-def test_those_who_wait_raise_what_kept_the_ledger_from_being_written() -> None:
+def test_waiting_requests_raise_the_error_that_kept_the_ledger_from_being_written() -> None:
     """And nothing else says it: an error of a task that nobody awaits would be printed as a traceback."""
     unheard: list[dict[str, object]] = []
 
@@ -311,7 +311,7 @@ def test_books_that_cannot_be_understood_are_begun_anew(stored: dict) -> None:  
     assert grant.slots == 1, "one goes alone and learns"
 
 
-def test_a_permit_is_what_the_client_expects() -> None:
+def test_a_permit_is_as_the_client_expects() -> None:
     async def scenario() -> Permit:
         budget = SharedRateBudget(Ledger(), holder="one")
         permit = await budget.acquire(is_deep=True)

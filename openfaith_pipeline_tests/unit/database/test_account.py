@@ -32,7 +32,7 @@ def test_the_owner_and_the_group_pass_by_their_own_bits(open_directory: Path) ->
     assert not can_reach(gate / "file", Account("member", 4_000_000, status.st_gid))
 
 
-def test_for_ourselves_nothing_is_asked(tmp_path: Path) -> None:
+def test_for_ourselves_nothing_is_requested(tmp_path: Path) -> None:
     assert can_reach(tmp_path / "file", None)
 
 

@@ -33,7 +33,7 @@ def test_every_change_of_a_table_shows(monkeypatch: pytest.MonkeyPatch, change: 
     assert catalog_fingerprint() != before
 
 
-def test_what_is_not_in_a_table_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_outside_the_tables_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     before = catalog_fingerprint()
     catalog_fingerprint.cache_clear()
     changed = replace(STREAMS["people.emails"], is_cursor_filterable=False)

@@ -31,7 +31,7 @@ def test_collections_are_rare_until_the_last_block_ends() -> None:
     assert (gc.get_threshold(), gc.get_freeze_count()) == ((700, 10, 10), 0)
 
 
-def test_what_was_frozen_before_stays_frozen() -> None:
+def test_objects_frozen_before_stay_frozen() -> None:
     gc.freeze()
     with rare_collections():
         pass

@@ -79,7 +79,7 @@ def test_long_index_names_are_cut_and_stay_apart() -> None:
     assert all(len(name) == 63 for name in names)
 
 
-def test_asking_again_gives_the_same_table() -> None:
+def test_a_second_call_gives_the_same_table() -> None:
     metadata = MetaData()
     assert raw_table(STREAM, metadata) is raw_table(STREAM, metadata)
     assert staging_table(STREAM, metadata) is staging_table(STREAM, metadata)

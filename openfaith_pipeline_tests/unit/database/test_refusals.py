@@ -46,7 +46,7 @@ def test_an_outage_ends_all_until_it_is_over(error: Exception) -> None:
 
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: type(error).__name__)
-def test_a_refusal_is_the_trouble_of_what_was_refused(error: psycopg.Error) -> None:
+def test_a_refusal_is_the_trouble_of_the_refused_statement(error: psycopg.Error) -> None:
     assert not is_outage(error) and isinstance(error, REFUSED_BY_POSTGRES)
     assert type(error).__name__ in refusal_in_words(error)
     with pytest.raises(type(error)), outages_told(Settings(home=Path("nowhere")), "during the test"):

@@ -45,7 +45,7 @@ def test_a_run_that_makes_the_tables_too_is_not(run_assets: Callable, requested:
     assert requested() == set()
 
 
-def test_what_a_sweep_or_a_webhook_reports_is_not(
+def test_reports_of_a_sweep_or_a_webhook_request_nothing(
     instance: dg.DagsterInstance, requested: Callable[[], set[str]]
 ) -> None:
     instance.report_runless_asset_event(dg.AssetMaterialization(EMAILS, partition=ORG_ID))

@@ -45,7 +45,7 @@ def test_an_interrupt_that_comes_while_another_task_runs_ends_the_work(number: s
     assert signal.getsignal(number) is outside
 
 
-def test_what_does_not_end_its_tidying_up_is_made_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cleanup_that_does_not_end_is_made_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interrupts, "INSIST_SECONDS", 0.05)
     caller = Caller()
 

@@ -41,7 +41,7 @@ JOBS = [job for job in definitions().get_repository_def().get_all_jobs() if not 
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
-def test_a_launchpad_opens_with_what_can_be_launched_and_shows_what_can_be_chosen(job: dg.JobDefinition) -> None:
+def test_a_launchpad_opens_with_a_valid_config_and_shows_the_choices(job: dg.JobDefinition) -> None:
     assert dg.validate_run_config(job, {})
     snapshot = job.get_job_snapshot()
     root_key = snapshot.mode_def_snaps[0].root_config_key

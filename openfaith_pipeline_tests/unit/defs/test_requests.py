@@ -32,7 +32,7 @@ def test_a_request_that_was_given_a_name_keeps_it(run_assets: Run, engine: FakeE
     assert engine.asked[0][0].sync_id == "sync-1"
 
 
-def test_repeating_what_failed_continues_the_request(
+def test_repeating_a_failed_run_continues_the_request(
     instance: dg.DagsterInstance, run_assets: Run, engine: FakeEngine
 ) -> None:
     first = instance.get_run_by_id(run_assets("pco_people/emails", tags={"openfaith/sync_id": "sync-1"}).run_id)
@@ -51,7 +51,7 @@ def test_repeating_everything_is_a_new_request(
     assert third.tags["openfaith/sync_id"] == second.run_id
 
 
-def test_what_asked_for_a_run_is_known(instance: dg.DagsterInstance) -> None:
+def test_the_origin_of_a_run_is_known(instance: dg.DagsterInstance) -> None:
     job = dg.job(name="any")(lambda: None)
     asked = [{}, {"openfaith/trigger": "cli"}, {"dagster/backfill": "abc"}, {"dagster/schedule_name": "hourly"}]
     runs = [instance.create_run_for_job(job, tags=tags) for tags in asked]

@@ -68,7 +68,7 @@ def test_a_selection_is_synced_examined_and_materialized_alone(run_assets: Run, 
     assert examined == {("pco_people/people", ORG_ID), ("pco_people/emails", ORG_ID)}
 
 
-def test_the_event_of_a_partition_tells_what_was_done(run_assets: Run) -> None:
+def test_the_event_of_a_partition_has_the_results(run_assets: Run) -> None:
     result = run_assets("pco_people/emails")
 
     [event] = result.filter_events(lambda event: event.is_step_materialization)
@@ -101,7 +101,7 @@ def test_the_mode_is_the_ops_configuration(run_assets: Run, engine: FakeEngine) 
     assert engine.asked[0][2] is SyncMode.RECONCILE
 
 
-def test_a_failed_stream_is_named_and_holds_up_only_what_it_feeds(run_assets: Run, engine: FakeEngine) -> None:
+def test_a_failed_stream_is_named_and_holds_up_only_the_tables_it_feeds(run_assets: Run, engine: FakeEngine) -> None:
     engine.attempts = [ends("failed", "people.lists")]
 
     result = run_assets("pco_people/emails", "pco_people/lists", "openfaith/emails")
@@ -112,7 +112,7 @@ def test_a_failed_stream_is_named_and_holds_up_only_what_it_feeds(run_assets: Ru
     assert set(materialized(result)) == {"pco_people/emails", "openfaith/emails"}
 
 
-def test_what_a_failed_stream_feeds_is_not_made(run_assets: Run, engine: FakeEngine) -> None:
+def test_tables_that_a_failed_stream_feeds_are_not_made(run_assets: Run, engine: FakeEngine) -> None:
     engine.attempts = [ends("failed", "people.emails")]
 
     result = run_assets("pco_people/emails", "pco_people/lists", "openfaith/emails")
@@ -164,7 +164,7 @@ def test_a_withheld_stream_holds_up_nothing(run_assets: Run, engine: FakeEngine,
 
 
 @pytest.mark.parametrize("error", [ConnectionRejected("token refused"), OrgPaused("org is paused")])
-def test_what_another_try_cannot_mend_is_not_tried_again(run_assets: Run, engine: FakeEngine, error: Exception) -> None:
+def test_errors_that_a_retry_cannot_mend_are_not_retried(run_assets: Run, engine: FakeEngine, error: Exception) -> None:
     engine.attempts = [raises(error)]
 
     result = run_assets("pco_people/emails")
@@ -174,7 +174,7 @@ def test_what_another_try_cannot_mend_is_not_tried_again(run_assets: Run, engine
     assert result.failure_data_for_node("pco_people").user_failure_data.description == str(error)
 
 
-def test_what_another_try_may_mend_is_tried_again(run_assets: Run, engine: FakeEngine) -> None:
+def test_errors_that_a_retry_may_mend_are_retried(run_assets: Run, engine: FakeEngine) -> None:
     engine.attempts = [raises(DatabaseUnavailable("Postgres is restarting")), succeeded]
 
     result = run_assets("pco_people/emails")
@@ -198,7 +198,7 @@ def test_a_terminated_run_ends_at_once(run_assets: Run, engine: FakeEngine, inst
     assert len(engine.asked) == 1
 
 
-def test_an_interrupt_that_nobody_asked_for_is_tried_again(run_assets: Run, engine: FakeEngine) -> None:
+def test_an_interrupt_that_nobody_requested_is_tried_again(run_assets: Run, engine: FakeEngine) -> None:
     engine.attempts = [raises(dg.DagsterExecutionInterruptedError()), succeeded]
 
     result = run_assets("pco_people/emails")
@@ -219,7 +219,7 @@ def test_a_rule_that_finds_something_warns(run_assets: Run, engine: FakeEngine) 
     assert evaluation.metadata["person"].value == 2
 
 
-def test_a_blocking_check_that_failed_ends_the_run_and_shows_what_was_undone(
+def test_a_blocking_check_that_failed_ends_the_run_and_shows_the_undone_rows(
     run_assets: Run, engine: FakeEngine
 ) -> None:
     undone = OrgRollback(ORG_ID, {"pco_people.emails": Undone(restored=9, removed=2, returned=0, kept=1)}, [])

@@ -13,6 +13,6 @@ def test_partitions_follow_the_connected_orgs(instance: dg.DagsterInstance, engi
     assert deleted.partition_keys == [ORG_ID]
 
 
-def test_nothing_is_asked_for_when_they_agree(instance: dg.DagsterInstance, engine: FakeEngine) -> None:
+def test_nothing_is_requested_when_they_agree(instance: dg.DagsterInstance, engine: FakeEngine) -> None:
     with dg.build_sensor_context(instance=instance, resources={"engine": engine}) as context:
         assert isinstance(orgs_sensor(context), dg.SkipReason)

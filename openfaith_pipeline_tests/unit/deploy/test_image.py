@@ -74,6 +74,6 @@ def test_temporary_files_go_to_the_home_where_the_root_is_read_only(run, tmp_pat
         (["db", "upgrade"], ""),
     ],
 )
-def test_the_health_check_asks_the_role_that_runs(run, role: list[str], check: str) -> None:
+def test_the_health_check_probes_the_role_that_runs(run, role: list[str], check: str) -> None:
     run("entrypoint.sh", *role)
     assert run("healthcheck.sh") == check

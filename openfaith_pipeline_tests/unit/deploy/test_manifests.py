@@ -191,7 +191,7 @@ def test_run_pods_may_do_nothing_in_the_cluster() -> None:
     assert run_pod()["automountServiceAccountToken"] is False
 
 
-def test_what_kustomize_reads_is_there() -> None:
+def test_the_files_that_kustomize_reads_are_there() -> None:
     files = [
         name for made in KUSTOMIZATION["configMapGenerator"] for name in (*made.get("envs", ()), *made.get("files", ()))
     ]

@@ -69,7 +69,7 @@ def test_equal_to_the_rows_or_left_to_them(data: st.DataObject, stream: Stream, 
 @pytest.mark.parametrize(
     "extra", [{"attributes": {"new": 1}}, {"relationships": {"x": {"data": {"type": "Y", "id": "1"}}}}]
 )
-def test_what_the_catalog_does_not_know_is_left_to_the_rows(extra: dict[str, Any]) -> None:
+def test_values_that_the_catalog_does_not_know_are_left_to_the_rows(extra: dict[str, Any]) -> None:
     resource = {"type": "Campus", "id": "1", "attributes": {}, "relationships": {}, **extra}
     encoder = RowEncoder(STREAMS["people.campuses"])
     assert encoder._by_columns.encode([Record(resource, {})]) is None

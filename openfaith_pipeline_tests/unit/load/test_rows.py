@@ -95,7 +95,7 @@ def test_unknown_attributes_and_relationships_are_kept() -> None:
     assert json.loads(line["_extra"]) == {"shoe_size": 44, "relationships": {"shoe": {"type": "Shoe", "id": "3"}}}
 
 
-def test_the_hash_is_of_what_is_stored_and_of_nothing_else() -> None:
+def test_the_hash_is_of_the_stored_values_and_of_nothing_else() -> None:
     def hash_of(resource: Any) -> str:
         line, _ = encode(resource)
         assert line is not None
@@ -130,7 +130,7 @@ def test_any_attribute_value_is_stored_or_reported(value: Any) -> None:
 
 
 @given(st.text(alphabet=st.characters(codec=None), max_size=20))
-def test_json_for_postgres_never_holds_what_jsonb_refuses(text: str) -> None:
+def test_json_for_postgres_never_holds_values_that_jsonb_refuses(text: str) -> None:
     encoded = exact_json.write({"a": [text, 2**80]})
     encoded.encode()
     assert "\x00" not in json.loads(encoded)["a"][0]

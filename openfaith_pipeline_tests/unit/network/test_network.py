@@ -53,7 +53,7 @@ def _proxy(url: str = API) -> str | None:
         ("SSLKEYLOGFILE", "/pl4nted/keys"),
     ],
 )
-def test_what_cannot_be_followed_is_refused_by_name_for_every_client(
+def test_a_setting_that_cannot_be_followed_is_refused_by_name_for_every_client(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificates._usual_context.cache_clear()
@@ -154,7 +154,7 @@ def impostor(tmp_path: Path) -> Iterator[str]:
     loop.close()
 
 
-def test_a_certificate_that_is_not_trusted_is_said_to_be_so_at_once(impostor: str) -> None:
+def test_a_certificate_that_is_not_trusted_is_reported_at_once(impostor: str) -> None:
     asking: list[Any] = [
         lambda: asyncio.run(_ask(impostor)),
         lambda: TokenEndpoint(OAuthApplication(impostor, "id", SecretStr("x"))).refresh(SecretStr("y")),

@@ -34,7 +34,7 @@ def test_first_request_goes_alone_and_its_answer_opens_the_rest() -> None:
     assert sent == [0.0, 2.0, 2.0, 2.0, 2.0]
 
 
-def test_requests_go_alone_until_an_answer_tells_the_count() -> None:
+def test_requests_go_alone_until_an_answer_has_the_count() -> None:
     async def scenario() -> list[float]:
         shared = budget()
         await send(shared, None, lasts=1.0)
@@ -126,7 +126,7 @@ def test_longer_period_holds_for_slots_already_taken() -> None:
     assert run_virtually(scenario()) == 60 + MARGIN
 
 
-def test_permits_are_granted_in_the_order_of_asking() -> None:
+def test_permits_are_granted_in_the_order_of_requests() -> None:
     async def scenario() -> list[int]:
         shared = budget()
         order: list[int] = []
@@ -152,7 +152,7 @@ def test_pause_holds_everybody_back() -> None:
     assert run_virtually(scenario()) == [19.0] * 3
 
 
-def test_permit_tells_how_long_it_was_waited_for() -> None:
+def test_a_permit_has_the_time_it_was_waited_for() -> None:
     async def scenario() -> list[float]:
         shared = budget()
         await send(shared, RateReport(limit=1, period=5))

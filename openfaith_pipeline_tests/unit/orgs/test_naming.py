@@ -1,4 +1,4 @@
-"""An org by a name: what is meant, and what may have been."""
+"""An org by a name: the one that is meant, and those that may have been."""
 
 from dataclasses import dataclass
 

@@ -101,13 +101,13 @@ async def test_little_gzip_is_not_much_memory() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "x" * 1000])
-async def test_an_encoding_that_was_not_asked_for_is_not_read(encoding: str) -> None:
+async def test_an_encoding_that_was_not_requested_is_not_read(encoding: str) -> None:
     async with answering(gzip.compress(gzip.compress(BODY)), encoding) as url:
         with pytest.raises(UnexpectedResponse, match="encoding"):
             await asked(url)
 
 
-async def test_what_is_not_encoded_as_it_says_is_no_answer() -> None:
+async def test_a_body_that_is_not_encoded_as_it_says_is_no_answer() -> None:
     async with answering(b"plain text", "gzip") as url:
         with pytest.raises(httpx.DecodingError):
             await asked(url)

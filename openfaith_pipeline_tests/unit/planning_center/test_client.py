@@ -91,7 +91,7 @@ def test_url_that_cannot_be_one_is_a_configuration_error(url: str) -> None:
         client_of(in_turn([]), base_url=url)
 
 
-def test_document_tells_its_cost_and_its_time() -> None:
+def test_a_document_has_its_cost_and_its_time() -> None:
     before = datetime.now(UTC)
     document = read(in_turn([httpx.ConnectError("no"), refusal(500), page("1")]))
     assert document.data == [{"type": "Person", "id": "1"}]

@@ -34,7 +34,7 @@ async def test_no_more_are_in_flight_than_there_may_be_connections() -> None:
     await connections.aclose()
 
 
-async def test_what_follows_uses_the_connections_there_are() -> None:
+async def test_later_requests_use_the_open_connections() -> None:
     ports: set[int] = set()
     async with answering(ports) as url:
         connections = Connections(httpx.URL(url), 100)

@@ -39,7 +39,7 @@ def test_last_page_has_no_next_offset() -> None:
     assert (read.included, read.total_count, read.next_offset, read.orders) == ([], None, None, None)
 
 
-def test_next_offset_zero_is_told_as_it_is() -> None:
+def test_a_next_offset_of_zero_is_kept() -> None:
     assert document({"data": [], "meta": {"next": {"offset": 0}}}).next_offset == 0
 
 

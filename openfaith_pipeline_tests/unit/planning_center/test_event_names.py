@@ -67,7 +67,7 @@ def test_other_names_lead_nowhere(name: str) -> None:
     assert event_named(name) is None
 
 
-def test_the_simulator_offers_what_was_listed_or_seen_and_nothing_unheard_of() -> None:
+def test_the_simulator_offers_events_that_were_listed_or_seen_and_no_others() -> None:
     confidence = {fact["name"]: fact["confidence"] for fact in documented()}
 
     assert set(EVENT_NAMES) <= confidence.keys()

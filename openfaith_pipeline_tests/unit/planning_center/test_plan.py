@@ -15,7 +15,7 @@ from openfaith_pipeline.sources import CANONICAL
 MAPPING = Path(__file__).parents[4] / "shared/openfaith-model/mapping.json"
 
 
-def test_what_differs_from_the_plan_is_named() -> None:
+def test_a_difference_from_the_plan_is_named() -> None:
     different = {
         (product, type_): (planned.value, found.value)
         for product, type_, planned in PLAN.planned()

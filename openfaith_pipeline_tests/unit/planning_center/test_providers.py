@@ -58,7 +58,7 @@ def test_a_refused_token_is_renewed_and_the_request_made_again() -> None:
     assert (tokens.refused, tokens.confirmed) == ([OLD], [NEW])
 
 
-def test_what_refuses_the_new_token_too_is_believed() -> None:
+def test_a_refusal_of_the_new_token_too_is_believed() -> None:
     tokens = Tokens([OLD, NEW, NEWER])
     with pytest.raises(ConnectionRejected):
         run(read_twice(only(NEWER, refusal(401)), tokens))

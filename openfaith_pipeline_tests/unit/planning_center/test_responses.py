@@ -68,14 +68,14 @@ def html(status: int) -> httpx.Response:
         (httpx.Response(500, json={"errors": [{"title": 7, "detail": None}]}), TransientError),
     ],
 )
-def test_response_raises_what_to_do(response: httpx.Response, error: type[OpenFaithError]) -> None:
+def test_a_response_raises_its_kind_of_error(response: httpx.Response, error: type[OpenFaithError]) -> None:
     with pytest.raises(OpenFaithError) as caught:
         read_body(response, CALL)
     assert type(caught.value) is error
     assert str(caught.value).startswith(f"GET /people/v2/people: {response.status_code}, ")
 
 
-def test_message_carries_what_planning_center_said() -> None:
+def test_the_message_carries_planning_centers_own_words() -> None:
     with pytest.raises(StreamForbidden) as caught:
         read_body(refusal(403, title="Forbidden", detail="You do not have access to this resource"), CALL)
     assert str(caught.value) == (
@@ -217,5 +217,5 @@ def rate_headers(limit: str, period: str, count: str) -> dict[str, str]:
         ),
     ],
 )
-def test_rate_report_is_what_headers_and_refusals_tell(response: httpx.Response, report: RateReport | None) -> None:
+def test_the_rate_report_is_read_from_headers_and_refusals(response: httpx.Response, report: RateReport | None) -> None:
     assert rate_report_of(response) == report

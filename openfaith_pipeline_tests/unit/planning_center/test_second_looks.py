@@ -26,7 +26,7 @@ def test_one_stray_refusal_is_not_the_last_word() -> None:
     assert (document.data, document.requests) == ([{"type": "Person", "id": "1"}], 2)
 
 
-def test_what_is_refused_for_three_seconds_is_dead_and_only_one_call_looks() -> None:
+def test_a_token_refused_for_three_seconds_is_dead_and_only_one_call_looks() -> None:
     async def scenario() -> tuple[int, float]:
         async with client_of(lambda _: refusal(401)) as client:
             refusals = await asyncio.gather(*(get(client) for _ in range(20)), return_exceptions=True)

@@ -43,19 +43,19 @@ def test_a_post_that_may_have_happened_is_not_repeated() -> None:
             written(in_turn([failure]), "POST")
 
 
-def test_a_post_that_was_told_to_wait_is_sent_again() -> None:
+def test_a_post_that_has_to_wait_is_sent_again() -> None:
     answers = in_turn([refusal(429, Retry_After="2"), page("1")])
     assert written(answers, "POST").requests == 2
 
 
-def test_what_may_be_done_twice_is_tried_again() -> None:
+def test_a_request_that_may_be_done_twice_is_tried_again() -> None:
     assert written(in_turn([refusal(502), httpx.ReadTimeout("slow"), page("1")]), "PATCH").requests == 3
 
 
-def test_nothing_is_left_of_what_was_deleted() -> None:
+def test_nothing_is_left_of_a_deleted_record() -> None:
     assert written(in_turn([httpx.Response(204)]), "DELETE").data is None
 
 
-def test_a_refusal_says_what_planning_center_says() -> None:
+def test_a_refusal_has_planning_centers_reason() -> None:
     with pytest.raises(UnexpectedResponse, match=r"POST /webhooks.*422.*url is invalid"):
         written(in_turn([refusal(422, title="Validation Error", detail="url is invalid")]), "POST")

@@ -76,7 +76,7 @@ def test_a_service_that_keeps_ending_ends_everything(tmp_path: Path) -> None:
     assert len(reports) == 3
 
 
-def test_what_never_becomes_ready_is_named_with_its_log(tmp_path: Path) -> None:
+def test_a_process_that_never_becomes_ready_is_named_with_its_log(tmp_path: Path) -> None:
     with (
         Supervisor(pytest.fail) as supervisor,
         pytest.raises(ServiceFailed, match=r"the UI did not answer within 0 s; see .*thing.log"),
@@ -121,7 +121,7 @@ with Supervisor(print) as supervisor:
     wait_until(lambda: not any(is_alive(pid) for pid in pids))
 
 
-def test_what_is_to_be_done_after_a_kill_is_done_then_and_only_then(tmp_path: Path) -> None:
+def test_the_callback_after_a_kill_is_called_then_and_only_then(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     program = f"""
 import pathlib, sys, time

@@ -62,7 +62,7 @@ def test_a_sign_of_a_proxy_ends_it(header: str) -> None:
     assert not is_local(call([("host", "localhost"), (header, "x")]))
 
 
-def test_what_a_bare_proxy_speaks_ends_it() -> None:
+def test_the_protocol_of_a_bare_proxy_ends_it() -> None:
     assert not is_local(call([("host", "localhost")], version="1.0"))
 
 

@@ -35,7 +35,7 @@ def test_parts_that_are_left_out_mean_everything() -> None:
         ("a:planted:read:first-church", "is not an org id"),
     ],
 )
-def test_what_is_wrong_is_named_and_the_key_is_not(entry: str, words: str) -> None:
+def test_the_error_is_named_and_the_key_is_not(entry: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words) as refused:
         keys(entry)
     assert "planted" not in str(refused.value)

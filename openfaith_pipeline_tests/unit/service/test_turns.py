@@ -45,7 +45,7 @@ async def test_too_many_of_one_are_refused_and_others_are_not() -> None:
     assert [type(end) for end in ends] == [type(None)] * 3 + [InboxFull] * 2 + [type(None)]
 
 
-async def test_whoever_waits_too_long_or_goes_leaves_its_place_to_the_next() -> None:
+async def test_a_caller_that_waits_too_long_or_goes_leaves_its_place_to_the_next() -> None:
     turns = Turns(at_once=1, of_one=1, patience=0.05)
     async with turns.turn("first"):
         gone = asyncio.create_task(anext_turn(turns, "gone"))

@@ -140,7 +140,7 @@ def test_chunks_are_bounded_in_number_and_small_ones_are_taken(address: tuple[st
         assert answer_of(client).split()[1:2] in ([b"413"], [])
 
 
-def test_what_is_no_body_is_bounded_too(address: tuple[str, int]) -> None:
+def test_parts_outside_the_body_are_bounded_too(address: tuple[str, int]) -> None:
     head = b"POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
     with opened(address, head) as client:
         with suppress(ConnectionError):
@@ -175,14 +175,14 @@ def test_unfinished_bodies_fill_no_memory_and_others_are_answered(address: tuple
         each.close()
 
 
-def test_what_follows_a_refusal_is_let_go_and_the_connection_is_used_again(address: tuple[str, int]) -> None:
+def test_a_body_after_a_refusal_is_dropped_and_the_connection_is_used_again(address: tuple[str, int]) -> None:
     with opened(address, post("/refused", 40_000)) as client:
         assert b" 200 " in client.recv(65536), "it is answered before the body comes"
         client.sendall(b"x" * 40_000 + GET)
         assert b" 200 " in client.recv(65536)
 
 
-def test_whoever_takes_in_no_answer_is_given_up() -> None:
+def test_a_caller_that_takes_no_answer_is_given_up() -> None:
     with serving(WireLimits(reading_seconds=0.3)) as address, opened(address, GET.replace(b"/", b"/much", 1)) as client:
         time.sleep(1.5)
         assert len(answer_of(client)) < 50_000_000

@@ -42,7 +42,7 @@ def refresh(api: Api, token: str) -> tuple[int, dict[str, str]]:
     return api.post("/oauth/token", grant_type="refresh_token", refresh_token=token, **CLIENT)
 
 
-def test_churches_are_told_apart_by_their_credentials(api: Api) -> None:
+def test_churches_are_distinguished_by_their_credentials(api: Api) -> None:
     other = api.center.options.churches[1]
     mine, theirs = api.get(PEOPLE), api.get(PEOPLE, authorization=basic(other))
     assert (mine["meta"]["total_count"], theirs["meta"]["total_count"]) == (8, 4)
@@ -171,7 +171,7 @@ def test_invalid_grant_is_worded_as_recorded(api: Api) -> None:
     assert error["error_description"].startswith("The provided authorization grant is invalid, expired, revoked")
 
 
-def test_a_church_has_one_name_wherever_it_is_told() -> None:
+def test_a_church_has_one_name_everywhere() -> None:
     api = Api(ChurchSpec(ORG, name="Saint Juniper's", people=5))
     named = [name for name, stream in STREAMS.items() if stream.type == "Organization" and "name" in stream.attributes]
     told = [api.get(STREAMS[name].path)["data"]["attributes"]["name"] for name in named]

@@ -118,7 +118,7 @@ def test_two_levels_of_declared_includes(api: Api) -> None:
     assert flags == {row["id"] for row in page["included"] if row["type"] == "NoteFlag"}
 
 
-def test_a_listing_at_top_level_leaves_out_what_lies_under_parents(api: Api) -> None:
+def test_a_listing_at_top_level_leaves_out_records_under_parents(api: Api) -> None:
     top = api.ids("/services/v2/tags?per_page=100")
     under = [id for folder in api.ids("/services/v2/folders") for id in api.ids(f"/services/v2/folders/{folder}/tags")]
     truth = {int(row["id"]): row["relationships"]["folder"]["data"] for row in api.church.truth("services.tags")}

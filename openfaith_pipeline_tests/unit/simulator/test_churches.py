@@ -34,7 +34,7 @@ def church() -> Church:
     return church_of(1500)
 
 
-def test_same_seed_same_bytes_whatever_is_asked_first() -> None:
+def test_same_seed_same_bytes_in_any_order_of_requests() -> None:
     first, second, other = church_of(30), church_of(30), church_of(30, seed=2)
     for name in reversed(STREAMS):
         second.table(name)
@@ -58,7 +58,7 @@ def test_every_attribute_is_there_and_of_its_type(church: Church, stream: str) -
 
 
 @pytest.mark.parametrize("stream", list(STREAMS))
-def test_relations_point_to_what_is_there(church: Church, stream: str) -> None:
+def test_relations_point_to_existing_records(church: Church, stream: str) -> None:
     table = church.table(stream)
     for record in table.records():
         for name, target in record.relations.items():
@@ -147,7 +147,7 @@ def test_one_primary_for_each_owner(church: Church) -> None:
     assert set(primaries) == {email.relations["person"] for email in emails}
 
 
-def test_made_up_churches_are_told_apart_and_stay_the_same() -> None:
+def test_made_up_churches_are_distinct_and_stay_the_same() -> None:
     churches = made_up_churches(3, people=10)
     assert churches == made_up_churches(3, people=10)
     assert len({church.org_id for church in churches}) == len({church.credentials for church in churches}) == 3

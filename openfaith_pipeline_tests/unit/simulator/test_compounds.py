@@ -12,12 +12,12 @@ def api() -> Api:
     return Api(people=80)
 
 
-def test_included_only_when_asked(api: Api) -> None:
+def test_included_only_on_request(api: Api) -> None:
     assert "included" not in api.get(PEOPLE)
     assert api.get(f"{PEOPLE}?include=emails&per_page=0")["included"] == []
 
 
-def test_reverse_include_lists_what_belongs_to_the_page(api: Api) -> None:
+def test_a_reverse_include_lists_the_records_that_belong_to_the_page(api: Api) -> None:
     page = api.get(f"{PEOPLE}?include=emails&per_page=30")
     named = [each["id"] for row in page["data"] for each in row["relationships"]["emails"]["data"]]
     assert named
@@ -79,7 +79,7 @@ def test_two_levels_of_includes(api: Api) -> None:
     assert {id for kind, id in keys if kind == "FieldDefinition"} == used
 
 
-def test_what_came_through_an_include_shows_on_the_record_itself(api: Api) -> None:
+def test_a_relationship_through_an_include_shows_on_the_record_itself(api: Api) -> None:
     data = {row["id"]: row["relationships"]["field_definition"] for row in api.church.truth("people.field_data")}
     rows = api.get(f"{PEOPLE}?include=field_data.field_definition&per_page=100")["data"]
     assert any("field_definition" not in row["relationships"] for row in rows)
@@ -95,7 +95,7 @@ def test_unknown_and_not_offered_includes_are_ignored(api: Api) -> None:
     assert set(page["data"][0]["relationships"]) == {"primary_campus"}
 
 
-def test_asked_relationships_are_added_as_any_other_include_is(api: Api) -> None:
+def test_requested_relationships_are_added_as_any_other_include_is(api: Api) -> None:
     """They are spliced into the listed record; together with a shown one the record is serialized anew."""
     spliced = api.get(f"{PEOPLE}?include=marital_status,school,emails&per_page=100")
     rewritten = api.get(f"{PEOPLE}?include=marital_status,school,emails,primary_campus&per_page=100")
@@ -117,7 +117,7 @@ def test_links_are_included(api: Api) -> None:
     assert {each["type"] for row in page["data"] for each in row["relationships"]["labels"]["data"]} == {"Labels"}
 
 
-def test_sparse_fields_leave_attributes_and_relationships_asked_for(api: Api) -> None:
+def test_sparse_fields_leave_the_requested_attributes_and_relationships(api: Api) -> None:
     page = api.get(f"{PEOPLE}?fields[Person]=first_name,emails,no_such&include=emails,primary_campus&per_page=5")
     for row in page["data"]:
         assert set(row["attributes"]) == {"first_name"}

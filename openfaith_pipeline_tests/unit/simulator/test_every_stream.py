@@ -140,7 +140,7 @@ def test_there_is_something_of_everything(walker: Walker) -> None:
 
 
 @pytest.mark.parametrize("name", UNCONFIRMED)
-def test_what_has_no_path_of_its_own_is_at_others(_emptied: Walker, name: str) -> None:
+def test_a_stream_without_a_path_of_its_own_is_at_others(_emptied: Walker, name: str) -> None:
     assert _emptied.api.send(STREAMS[name].path).status == 404
     if STREAMS[name].fallback_path:
         check_listing(_emptied, name, is_absent=True)
@@ -155,7 +155,7 @@ def test_each_of_several_paths_lists_a_part_of_its_own(walker: Walker, name: str
 
 
 @pytest.mark.parametrize("name", [name for name, stream in STREAMS.items() if stream.carried_as])
-def test_parents_name_what_is_included_with_them(walker: Walker, name: str) -> None:
+def test_parents_name_the_records_included_with_them(walker: Walker, name: str) -> None:
     """The linkage of each parent is the records that the truth hangs on it, or its own relationship."""
     named: dict[tuple[str, str], dict[str, list[str]]] = {}
     for route in walker.routes(name):
@@ -190,7 +190,7 @@ def ids_of(data: Any) -> list[str]:
 @pytest.mark.parametrize(
     "name", [name for name, stream in STREAMS.items() if stream.asks_for and not stream.carried_as]
 )
-def test_what_is_asked_for_is_not_shown_unasked(walker: Walker, name: str) -> None:
+def test_parts_shown_on_request_are_not_shown_without_one(walker: Walker, name: str) -> None:
     for route in walker.routes(name):
         rows, _ = walker.read(route, is_asking=False)
         assert not any(row.get("relationships", {}).keys() & {*STREAMS[name].asks_for} for row in rows)
@@ -225,7 +225,7 @@ def test_secrets_are_shown_unless_the_fields_are_chosen(walker: Walker, name: st
 
 
 @pytest.mark.parametrize("name", [name for name, each in STREAMS.items() if each.is_singleton and each.placeholders])
-def test_a_parent_has_one_or_is_told_it_has_none(walker: Walker, name: str) -> None:
+def test_a_parent_has_one_or_is_said_to_have_none(walker: Walker, name: str) -> None:
     stream = STREAMS[name]
     routes = [Route(stream, path, (), Strategy.SINGLETON, is_whole=True) for path in stream.paths()]
     found = [walker.read(route)[0] for route in routes]

@@ -53,7 +53,7 @@ def test_scripted_answer_strikes_once(kind: str, status: int, content_type: str)
     assert (again.status, again.ending) == (200, Ending.WHOLE)
 
 
-def test_what_stands_before_planning_center_knows_no_budget() -> None:
+def test_a_gateway_before_planning_center_knows_no_budget() -> None:
     api = Api(people=3, rate_limit=RateLimit())
     for kind, is_counted in (("bad_gateway", False), ("firewall", False), ("server_error", True)):
         api.center.faults.add(Script(answer=kind))

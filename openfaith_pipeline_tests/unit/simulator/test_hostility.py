@@ -18,7 +18,7 @@ def spoiled(kind: str, *texts: str) -> Answer:
     return FaultBox(Faults()).spoil(kind, lambda: document(orjson.dumps(body)), None)
 
 
-def test_what_leads_away_leads_to_a_host_of_another_name() -> None:
+def test_links_that_lead_away_lead_to_a_host_of_another_name() -> None:
     away = f"http://localhost:9/people/v2/emails?{LED_AWAY}"
     redirect = spoiled("redirect")
     assert (redirect.status, redirect.headers["Location"]) == (307, away)

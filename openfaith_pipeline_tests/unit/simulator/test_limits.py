@@ -55,7 +55,7 @@ def test_deep_offsets_have_a_lower_limit_that_no_header_shows() -> None:
     assert api.send(f"{PEOPLE}?offset=50").status == 200
 
 
-def test_a_spent_budget_is_told_before_the_lower_limit_is_looked_at() -> None:
+def test_a_spent_budget_is_reported_before_the_lower_limit_is_looked_at() -> None:
     api = Api(people=3, rate_limit=RateLimit(limit=2, high_offset=50, high_offset_limit=1))
     for _ in range(2):
         api.send(PEOPLE)

@@ -25,7 +25,7 @@ def test_default_order_is_ascending_number_not_text(api: Api) -> None:
     assert [str(id) for id in ids] != sorted(str(id) for id in ids)
 
 
-def test_per_page_is_clamped_while_links_keep_what_was_asked(api: Api) -> None:
+def test_per_page_is_clamped_while_links_keep_the_requested_value(api: Api) -> None:
     page = api.get(f"{PEOPLE}?per_page=500")
     assert len(page["data"]) == page["meta"]["count"] == 100
     assert page["meta"]["next"] == {"offset": 100}
@@ -279,7 +279,7 @@ def test_silent_product_trap() -> None:
     assert api.get("/people/v2")["data"]["type"] == "Organization"
 
 
-def test_a_record_names_no_parent_that_only_a_path_or_a_linkage_tells() -> None:
+def test_a_record_names_no_parent_known_only_by_a_path_or_a_linkage() -> None:
     church = Api(people=10).church
     for name, shape in church.shapes.items():
         table = church.table(name)

@@ -44,7 +44,7 @@ def test_given_attributes_are_taken_as_they_are(api: Api) -> None:
     assert api.ids(f"{PEOPLE}?order=grade")
 
 
-def test_links_can_be_given_and_follow_what_is_deleted(api: Api) -> None:
+def test_links_can_be_given_and_follow_deletions(api: Api) -> None:
     (id,) = api.editor.edit("giving.donations", [990], relations={"labels": [987, 985]})
     labels = "relationships", "labels", "data"
     assert linked(row(api, "giving.donations", id), *labels) == ["987", "985"]
@@ -64,7 +64,7 @@ def linked(record: dict[str, Any], *path: str) -> list[str]:
     return [each["id"] for each in value]
 
 
-def test_a_record_without_attributes_changes_whom_it_names(api: Api) -> None:
+def test_a_record_without_attributes_changes_its_reference(api: Api) -> None:
     before = {each["id"]: each["relationships"] for each in api.church.truth("calendar.required_approvals")}
     (id,) = api.editor.edit("calendar.required_approvals")
     assert row(api, "calendar.required_approvals", id)["relationships"] != before[str(id)]
@@ -79,7 +79,7 @@ def test_attributes_can_be_given_up(api: Api) -> None:
         assert not new["attributes"].keys() & dropped.keys()
 
 
-def test_what_only_parents_name_is_reached_when_it_is_added_and_gone_when_no_one_names_it(api: Api) -> None:
+def test_a_record_that_only_parents_name_is_reached_when_it_is_added_and_gone_when_none_names_it(api: Api) -> None:
     (added,) = api.editor.add("groups.locations")
     assert str(added) in {each["id"] for each in api.church.truth("groups.locations")}
     groups, events = api.church.truth("groups.groups"), api.church.truth("groups.events")
@@ -88,7 +88,7 @@ def test_what_only_parents_name_is_reached_when_it_is_added_and_gone_when_no_one
     assert api.church.truth("groups.locations") == []
 
 
-def test_what_is_added_lies_where_a_path_leads(api: Api) -> None:
+def test_an_added_record_lies_where_a_path_leads(api: Api) -> None:
     """Slides are listed under the items of plans; templates have items too."""
     assert any(each["relationships"]["plan_template"]["data"] for each in api.church.truth("services.items"))
     added = api.editor.add("services.custom_slides", count=40)
@@ -98,7 +98,7 @@ def test_what_is_added_lies_where_a_path_leads(api: Api) -> None:
     assert all(slides[id] for id in added)
 
 
-def test_no_parent_can_have_two_of_what_it_has_one_of(api: Api) -> None:
+def test_no_parent_can_have_two_records_of_a_relationship_to_one(api: Api) -> None:
     with pytest.raises(ValueError, match=r"another record of groups\.enrollments"):
         api.editor.add("groups.enrollments")
     before = len(api.church.truth("giving.notes"))
@@ -167,7 +167,7 @@ def test_deleted_record_is_gone_with_all_that_belongs_to_it(api: Api) -> None:
     assert int(person) not in newest(api)
 
 
-def test_reference_to_a_deleted_record_is_emptied_and_told(api: Api) -> None:
+def test_a_reference_to_a_deleted_record_is_emptied_and_reported(api: Api) -> None:
     person = next(each for each in api.church.truth("people.people") if each["relationships"]["primary_campus"]["data"])
     campus = int(person["relationships"]["primary_campus"]["data"]["id"])
     api.editor.delete("people.campuses", [campus])
@@ -184,7 +184,7 @@ def test_household_outlives_its_primary_contact(api: Api) -> None:
     assert after["attributes"]["primary_contact_id"] is None
 
 
-def test_merge_moves_what_belonged_and_leaves_a_merger(api: Api) -> None:
+def test_a_merge_moves_the_persons_records_and_leaves_a_merger(api: Api) -> None:
     emails = api.church.truth("people.emails")
     remove = int(emails[0]["relationships"]["person"]["data"]["id"])
     moved = api.ids(f"{PEOPLE}/{remove}/emails")
@@ -219,7 +219,7 @@ def test_merge_of_two_of_one_household_leaves_one_member(api: Api) -> None:
     assert after["attributes"]["primary_contact_id"] == str(keep)
 
 
-def test_merge_needs_a_stream_that_tells_of_it(api: Api) -> None:
+def test_a_merge_needs_a_stream_that_reports_it(api: Api) -> None:
     with pytest.raises(ValueError, match="no stream has mergers"):
         api.editor.merge("people.emails")
 
@@ -274,7 +274,7 @@ def test_indexes_follow_every_change(api: Api) -> None:
             assert api.ids(query) == fresh.ids(query)
 
 
-def test_changes_are_the_same_whatever_was_asked_before() -> None:
+def test_changes_are_the_same_after_any_requests() -> None:
     """Records are made on first access, and never from the state that a change left behind."""
 
     def change(api: Api) -> dict[str, list[dict[str, Any]]]:
@@ -293,7 +293,7 @@ def test_changes_are_the_same_whatever_was_asked_before() -> None:
     assert change(Api(people=50)) == change(Api(people=50, is_warm=True))
 
 
-def test_what_was_found_by_a_filter_is_not_remembered_too_long(api: Api) -> None:
+def test_results_of_a_filter_are_not_remembered_too_long(api: Api) -> None:
     query = f"{PEOPLE}?where[nickname]=Remembered"
     assert api.ids(query) == []
     api.editor.edit("people.people", [990], attributes={"nickname": "Remembered"})

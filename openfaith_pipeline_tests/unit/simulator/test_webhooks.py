@@ -67,7 +67,7 @@ def test_a_subscription_is_made_listed_switched_rotated_and_deleted(api: Api) ->
     assert {row["id"] for row in api.everything(PATH)} == others
 
 
-def test_what_is_wrong_is_refused(api: Api) -> None:
+def test_a_wrong_request_is_refused(api: Api) -> None:
     made = subscribe(api, "people.v2.events.email.created")
     taken = {"name": "people.v2.events.email.created", "url": URL}
     assert sent(api, "POST", PATH, taken)[0] == 409
@@ -103,7 +103,7 @@ def test_changes_are_posted_signed_with_the_subscription_s_secret(
     assert {"event_time", "idempotency_token", "parent"} <= payload["meta"].keys()
 
 
-def test_a_destroyed_record_is_told_without_its_attributes_and_what_went_along_not_at_all(
+def test_a_destroyed_record_is_reported_without_its_attributes_and_its_children_not_at_all(
     api: Api, posted: list[tuple[Delivery, float]]
 ) -> None:
     for noun in ("person", "email"):
@@ -117,7 +117,7 @@ def test_a_destroyed_record_is_told_without_its_attributes_and_what_went_along_n
     assert payload["meta"].keys() == {"parent"}
 
 
-def test_a_merge_tells_of_the_removed_person_the_merger_and_what_moved(
+def test_a_merge_reports_the_removed_person_the_merger_and_the_moved_records(
     api: Api, posted: list[tuple[Delivery, float]]
 ) -> None:
     for name in ("person.destroyed", "person_merger.created", "email.updated"):

@@ -36,7 +36,7 @@ async def test_leaving_while_pages_wait_ends_the_fetching() -> None:
         await asyncio.wait_for(commit_fails(), timeout=5)
 
 
-async def test_what_waits_comes_as_one_page_in_the_order_of_the_listing() -> None:
+async def test_waiting_records_come_as_one_page_in_the_order_of_the_listing() -> None:
     pages = []
     async with aclosing(read_ahead(three_pages())) as ahead:
         async for page in ahead:
@@ -56,7 +56,7 @@ async def test_what_waits_comes_as_one_page_in_the_order_of_the_listing() -> Non
     )
 
 
-async def test_what_was_read_before_a_failure_comes_first() -> None:
+async def test_records_read_before_a_failure_come_first() -> None:
     async def failing() -> AsyncIterator[Page]:
         yield Page({}, {"after": 0})
         yield Page({}, {"after": 1})

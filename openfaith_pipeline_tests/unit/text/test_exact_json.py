@@ -47,7 +47,7 @@ def test_any_decimal_keeps_its_value(number: Decimal) -> None:
         max_leaves=10,
     )
 )
-def test_it_reads_what_orjson_reads(value: Any) -> None:
+def test_it_reads_as_orjson_does(value: Any) -> None:
     encoded = orjson.dumps(value)
     assert exact_json.read(encoded) == value
     assert exact_json.read(encoded.decode()) == value
@@ -68,13 +68,13 @@ def test_a_byte_that_is_not_utf8_spoils_its_text_only() -> None:
 @pytest.mark.parametrize(
     "broken", [b"", b"{", b'{"a": NaN}', b'{"a": -Infinity}', b"[" * 100_000, b'{"a": 01}', b"\xff"]
 )
-def test_what_is_no_json_is_refused(broken: bytes) -> None:
+def test_a_text_that_is_no_json_is_refused(broken: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         exact_json.read(broken)
 
 
 @pytest.mark.parametrize("number", ["1e400", "1e-400", "1e-310"])
-def test_what_is_beyond_a_double_keeps_its_value(number: str) -> None:
+def test_a_number_beyond_a_double_keeps_its_value(number: str) -> None:
     read = exact_json.read(f'{{"a": {number}}}')["a"]
     assert Decimal(str(read)) == Decimal(number)
 

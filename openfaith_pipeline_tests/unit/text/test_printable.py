@@ -80,7 +80,7 @@ def test_a_terminals_own_styles_are_left(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "\x1b]" not in written.getvalue()
 
 
-def test_what_an_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_characters_that_an_encoding_lacks_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict", write_through=True)
     monkeypatch.setattr(sys, "stdout", narrow)
     terminal.allow_any_text()

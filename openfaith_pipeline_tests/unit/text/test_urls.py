@@ -44,7 +44,7 @@ def test_a_url_has_one_form(given: str, normalized: str) -> None:
 
 
 @pytest.mark.parametrize("given", REFUSED)
-def test_what_cannot_be_a_url_is_refused_and_not_repeated(given: str) -> None:
+def test_a_text_that_cannot_be_a_url_is_refused_and_not_repeated(given: str) -> None:
     for read in (parse_http_url, parse_url):
         with pytest.raises((ValueError, ConfigurationError)) as refused:
             read(given)

@@ -23,7 +23,7 @@ def test_every_table_names_the_streams_that_feed_it() -> None:
     assert {"people.people", "people.emails", "people.person_mergers"} <= set(SOURCES["edges"])
 
 
-def test_declarations_fill_what_may_not_be_null() -> None:
+def test_declarations_fill_columns_that_may_not_be_null() -> None:
     for name, declared in CANONICAL.tables.items():
         table = canonical_metadata("public").tables[f"public.openfaith_{name}"]
         assert set(declared.columns) <= set(table.columns.keys())

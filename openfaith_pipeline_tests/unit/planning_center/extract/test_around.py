@@ -95,13 +95,13 @@ def test_records_that_cannot_be_read_keep_their_place_and_the_others_are_read(fa
     assert places == {f"{PATH}, record {number} of its listing" for number in faulty & set(ids(whole))}
 
 
-def test_a_page_of_which_nothing_can_be_read_fails_as_it_did() -> None:
+def test_a_page_without_a_readable_record_fails_as_it_did() -> None:
     with pytest.raises(TransientError, match="500"):
         read({}, lambda *_: TransientError("500"))
 
 
 @pytest.mark.parametrize("error", [SourceUnreachable("gone"), RateLimitedError("429"), UnexpectedResponse("422")])
-def test_what_is_not_the_requests_own_fault_is_not_gone_around(error: OpenFaithError) -> None:
+def test_an_error_that_is_not_the_requests_own_is_not_gone_around(error: OpenFaithError) -> None:
     with pytest.raises(type(error)):
         read({}, lambda *_: error)
 
@@ -146,7 +146,7 @@ def test_while_nothing_is_answered_a_request_has_the_usual_patience(include: dic
     assert [each.split()[0] for each in asked].count("patient") == 1
 
 
-def test_a_refusal_of_every_form_is_not_asked_again() -> None:
+def test_a_refusal_of_every_form_is_not_requested_again() -> None:
     asked: list[str] = []
     with pytest.raises(StreamForbidden):
         asyncio.run(going_around(degrees_of(lambda *_: StreamForbidden("403"), asked))(PATH, {"include": "emails"}))

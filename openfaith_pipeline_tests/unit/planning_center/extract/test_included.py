@@ -27,7 +27,7 @@ def test_children_are_given_the_parent_that_names_them() -> None:
     assert [record.parents for record in found["people.emails"]] == [{"person": "2"}, {"person": "1"}, {"person": "1"}]
 
 
-def test_what_is_named_and_lacking_is_told() -> None:
+def test_a_named_record_that_is_lacking_is_reported() -> None:
     rows = [_person("1", "7", "8"), _person("2", "8")]
     assert [identifier for _, identifier in left_out(ROUTE, rows, [{"type": "Email", "id": "7"}])] == ["8"]
 

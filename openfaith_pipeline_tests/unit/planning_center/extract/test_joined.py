@@ -20,11 +20,11 @@ def _grouped(*names: str, is_full: bool = False, unread: tuple[str, ...] = ()) -
     ]
 
 
-def test_what_touches_a_person_comes_with_changed_people() -> None:
+def test_records_that_touch_a_person_come_with_changed_people() -> None:
     assert _grouped("people.people", "people.emails") == [{"people.people", "people.emails"}]
 
 
-def test_what_does_not_touch_a_person_is_read_by_its_own_cursor_once_it_was_read() -> None:
+def test_a_stream_that_does_not_touch_a_person_is_read_by_its_own_cursor_once_it_was_read() -> None:
     both = ("people.people", "people.field_data")
     assert _grouped(*both) == [{"people.people"}, {"people.field_data"}]
     assert _grouped(*both, unread=("people.field_data",)) == [{"people.people"}, {"people.field_data"}]
@@ -45,7 +45,7 @@ def test_alone_it_is_listed_by_itself() -> None:
     assert [route.path for route in walk.routes] == ["/people/v2/emails"]
 
 
-async def test_what_the_answer_names_and_lacks_is_asked_for() -> None:
+async def test_a_record_that_the_answer_names_and_lacks_is_requested() -> None:
     def person(identifier: str, *emails: str) -> dict[str, Any]:
         named = [{"type": "Email", "id": email} for email in emails]
         moment = datetime(2026, 1, 1, tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

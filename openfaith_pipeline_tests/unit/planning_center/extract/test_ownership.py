@@ -80,7 +80,7 @@ CHOSEN = st.sets(st.sampled_from([stream.name for stream in INNER]))
 
 
 @given(st.lists(st.tuples(DONATION, st.booleans()), max_size=8), CHOSEN, st.randoms(use_true_random=False))
-def test_what_is_kept_brings_its_own_and_nothing_else(
+def test_a_kept_record_brings_its_own_and_nothing_else(
     donations: list[tuple[Donation, bool]], chosen: set[str], shuffle: Any
 ) -> None:
     route, streams = _route(chosen)

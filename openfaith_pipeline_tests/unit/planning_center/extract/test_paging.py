@@ -161,7 +161,7 @@ def test_a_quiet_listing_needs_no_more_requests_than_pages() -> None:
     assert pages[-1].is_last and not any(page.is_last for page in pages[:-1])
 
 
-def test_pages_of_a_long_listing_are_asked_for_side_by_side_and_none_for_nothing() -> None:
+def test_pages_of_a_long_listing_are_requested_concurrently_and_none_for_nothing() -> None:
     count = 2_500
     for read in (lambda it: read_listing(it, ListingState()), lambda it: read_windows(it, WindowState())):
         collection = Collection(dict(enumerate(range(count), start=1)), delays=iter([5] * 500))

@@ -31,7 +31,7 @@ def asked(rows: list[Any], listings: int) -> list[Mapping[str, str]]:
     return requests
 
 
-def test_what_a_record_shows_unasked_is_learnt_once_and_asked_for_with_the_rest() -> None:
+def test_parts_that_a_record_shows_without_a_request_are_learnt_once_and_requested_with_the_rest() -> None:
     first, *others = asked([ROW], listings=2)
     assert first == {"per_page": "1"}
     assert len(others) == 2

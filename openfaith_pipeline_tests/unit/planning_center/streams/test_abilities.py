@@ -33,7 +33,7 @@ def test_the_cursor_can_be_filtered_and_ordered_by_as_declared(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", REFERENCED)
-def test_everything_that_the_declaration_asks_for_is_offered(name: str) -> None:
+def test_everything_that_the_declaration_requests_is_offered(name: str) -> None:
     stream = STREAMS[name]
     asked = [tuple(stream.asks_all.items())]
     asked += [(tuple(listing.partition("?")[2].split("=")),) for listing in stream.hidden_under]

@@ -70,7 +70,7 @@ def type_of(stream_name: str | None) -> str:
     return STREAMS[stream_name or ""].type
 
 
-def test_every_documented_type_is_a_stream_or_said_not_to_be() -> None:
+def test_every_documented_type_is_a_stream_or_listed_as_none() -> None:
     streams = {(stream.product.value, stream.type) for stream in STREAMS.values()}
     left_out = {(product.value, type_name) for product, types in NOT_SYNCED.items() for type_name in types}
     added = {(product, type_name) for product, type_name, _ in added_types()}
@@ -96,7 +96,7 @@ def test_attributes_and_their_types() -> None:
     assert different == differences.ATTRIBUTES.keys()
 
 
-def test_attributes_that_have_to_be_asked_for_are_or_are_not_missed() -> None:
+def test_attributes_shown_only_on_request_are_requested_or_not_missed() -> None:
     left_out = set()
     for stream, documented in documented_streams():
         assert documented.only_asked.keys() >= {*stream.only_asked}, stream.name
@@ -105,7 +105,7 @@ def test_attributes_that_have_to_be_asked_for_are_or_are_not_missed() -> None:
     assert left_out == differences.ONLY_ASKED.keys()
 
 
-def test_the_cursor_is_what_the_api_filters_or_orders_by() -> None:
+def test_the_cursor_is_a_field_the_api_filters_or_orders_by() -> None:
     different = {
         stream.name
         for stream, documented in documented_streams()
@@ -185,7 +185,7 @@ def test_includes_are_offered_by_the_parents() -> None:
                 assert offered[path.rsplit("/", 1)[-1]] == stream.type, stream.name
 
 
-def test_every_walk_asks_for_includes_that_are_offered() -> None:
+def test_every_walk_requests_includes_that_are_offered() -> None:
     by_type = {(stream.product, stream.type): stream for stream in STREAMS.values()}
     asked = 0
     for is_full in (True, False):
@@ -255,7 +255,7 @@ def test_relationships_to_ask_for_are_offered_and_not_shown_anyway() -> None:
             assert name not in documented.shown, f"{stream.name}.{name}"
 
 
-def test_relationships_are_shown_or_asked_for_or_part_of_the_path() -> None:
+def test_relationships_are_shown_or_requested_or_part_of_the_path() -> None:
     for stream, documented in documented_streams():
         in_paths = {name for path in all_paths(stream) for name in placeholders_of(path)}
         shown = documented.shown.keys() | documented.found_relationships.keys()
@@ -272,7 +272,7 @@ def test_a_record_names_its_parents_only_where_the_reference_shows_it() -> None:
         assert set(stream.unshown) == unknown, stream.name
 
 
-def test_relationships_that_can_be_asked_for_are_kept() -> None:
+def test_relationships_that_can_be_requested_are_kept() -> None:
     different = set()
     for stream, documented in documented_streams():
         brought = {each.carried_as for each in STREAMS.values() if stream.name in each.parents}
@@ -292,7 +292,7 @@ def _names_back(stream: Stream, target: str) -> bool:
     return any(each.type == target and stream.name in each.belongs_to.values() for each in siblings)
 
 
-def test_lists_that_hide_are_asked_for_all() -> None:
+def test_lists_that_hide_records_are_requested_whole() -> None:
     different = set()
     for each in read_corrections()["lists_that_hide"]:
         for name in each["stream"].split(", "):
@@ -306,7 +306,7 @@ def test_lists_that_hide_are_asked_for_all() -> None:
     assert different == differences.HIDING.keys()
 
 
-def test_what_can_be_read_with_fewer_requests_is() -> None:
+def test_streams_that_can_be_read_with_fewer_requests_are() -> None:
     different = {name for name, way in better_ways() if not _is_taken(STREAMS[name], way)}
 
     assert different == differences.BETTER.keys()
