@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog.placeholders import placeholders_of
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.table_names import raw_name, staging_name
-from openfaith_pipeline.load.sessions import Session
+from openfaith_pipeline.load.sessions import ARRIVED_PREFIX, Session
+
+SHOWN_WITHIN: Final = timedelta(hours=2)
+"""Time after its event by which a record can be read: Planning Center has taken more than an hour."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,18 @@ async def missing_rows(
         "NOT EXISTS (SELECT FROM {} AS staged WHERE staged._stream_sync_id = %s AND staged.id = present.id)"
     ).format(staging_name(stream))
     return await _live_rows(connection, session.org_id, stream, condition, session.ids[stream.name])
+
+
+async def too_new_to_miss(
+    connection: AsyncConnection[Any], org_id: str, stream: Stream, ids: Sequence[str]
+) -> set[str]:
+    """Those of these rows that only an event has brought, and so lately that the source may not show them yet."""
+    statement = sql.SQL(
+        "SELECT id FROM {} WHERE org_id = %s AND id = ANY(%s)"
+        " AND starts_with(_sync_id, %s) AND _first_seen_at > now() - %s"
+    ).format(raw_name(stream))
+    cursor = await connection.execute(statement, (org_id, list(ids), ARRIVED_PREFIX, SHOWN_WITHIN))
+    return {row["id"] for row in await cursor.fetchall()}
 
 
 async def parents_of_rows(

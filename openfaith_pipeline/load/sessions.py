@@ -23,6 +23,9 @@ from openfaith_pipeline.load.leases import Leases, lock_streams, release, take_l
 ARRIVED = "webhook"
 """Recorded mode of records that arrived singly: no walk that could be continued."""
 
+ARRIVED_PREFIX = "webhook_"
+"""Prefix of the ids of syncs with that mode."""
+
 REPLAYED = "replay"
 """Recorded mode of records replayed from quarantine."""
 

@@ -81,6 +81,8 @@ class PlanningCenter:
         shapes = shapes_of(streams, abilities)
         self.churches = {spec.org_id: open_church(spec, self.base_url, shapes) for spec in options.churches}
         self.clock = Clock(max((church.census.end for church in self.churches.values()), default=EPOCH))
+        for church in self.churches.values():
+            church.clock = self.clock
         self.limiter = RateLimiter(options.rate_limit, self.clock)
         self.latency = options.latency
         self.faults = FaultBox(options.faults)
@@ -194,7 +196,7 @@ class _Exchange:
         if self.stream in church.traps.forbidden_streams:
             vertex = f"{found.route.shape.stream.type}Vertex"
             return answers.forbidden("1", f"read AppGraph::Vertices::{vertex} collection")
-        answer = visit(church, found, self._url, self._params, self._center.clock.now())
+        answer = visit(church, found, self._url, self._params)
         if product:
             answer.headers["X-PCO-API-Processed-As-Version"] = product.api_version
         return answer

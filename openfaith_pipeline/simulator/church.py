@@ -8,7 +8,9 @@ import orjson
 
 from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.simulator.census import Census
+from openfaith_pipeline.simulator.clocks import Clock
 from openfaith_pipeline.simulator.generation import generate
+from openfaith_pipeline.simulator.lagging import late_in, without
 from openfaith_pipeline.simulator.options import ChurchSpec, Traps
 from openfaith_pipeline.simulator.records import Codec, Record, compact
 from openfaith_pipeline.simulator.relations import Target
@@ -28,6 +30,7 @@ class Church:
     humans: Mapping[str, str]
     granted: frozenset[str]
     traps: Traps
+    clock: Clock = field(default_factory=Clock)
     _tables: dict[str, Table] = field(default_factory=dict)
     _deleted: dict[str, Table] = field(default_factory=dict)
     _dressed: dict[str, tuple[tuple[int, ...], dict[int, bytes]]] = field(default_factory=dict)
@@ -90,7 +93,7 @@ class Church:
     def reached(self, edge: Edge, target: Target) -> Sequence[int]:
         """Ids of the records an edge leads to from `target`, in the order they are listed."""
         near = self.table(edge.stream)
-        ids = near.children(edge.relation, target)
+        ids = without(late_in(self, near), near.children(edge.relation, target))
         if edge.far is None:
             return ids
         return [far[1] for far in self._far_ends(near, ids, edge.far)]

@@ -2,24 +2,31 @@
 
 from collections.abc import Sequence
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
-from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.tables import Table
 from openfaith_pipeline.simulator.values import stamp
 
-
-def arrived(church: Church, table: Table, scope: Sequence[int] | None, now: float) -> Sequence[int] | None:
-    """Ids in `scope` (all when None) that `Traps.late_records` lets a listing show at `now`."""
-    late = late_in(church, table, now)
-    return [id for id in (table.ids if scope is None else scope) if id not in late] if late else scope
+if TYPE_CHECKING:
+    from openfaith_pipeline.simulator.church import Church
 
 
-def late_in(church: Church, table: Table, now: float) -> set[int]:
-    """Ids of the records that are not there yet."""
+def arrived(church: "Church", table: Table, scope: Sequence[int] | None) -> Sequence[int] | None:
+    """Ids in `scope` (all when None) of the records that are there."""
+    late = late_in(church, table)
+    return without(late, table.ids if scope is None else scope) if late else scope
+
+
+def without(late: set[int], ids: Sequence[int]) -> Sequence[int]:
+    return [id for id in ids if id not in late] if late else ids
+
+
+def late_in(church: "Church", table: Table) -> set[int]:
+    """Ids of the records that `Traps.late_records` does not show yet."""
     seconds = church.traps.late_records.get(table.shape.stream.name)
     if seconds is None:
         return set()
-    since = stamp(int(now - seconds))
+    since = stamp(int(church.clock.now() - seconds))
     # New records have the highest ids, and their times ascend with the ids.
     newest = takewhile(lambda id: _made_at(table, id) > since, reversed(table.ids))
     return {id for id in newest if id % 2}

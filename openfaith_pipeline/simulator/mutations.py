@@ -11,7 +11,7 @@ from openfaith_pipeline.catalog.stream import ColumnType
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.clocks import Clock
 from openfaith_pipeline.simulator.generation import Maker
-from openfaith_pipeline.simulator.primaries import demote_others
+from openfaith_pipeline.simulator.primaries import PRIMARY, demote_others
 from openfaith_pipeline.simulator.records import Record
 from openfaith_pipeline.simulator.relations import Relation, Target
 from openfaith_pipeline.simulator.shapes import Shape
@@ -183,7 +183,7 @@ class Editor:
 
     def _change_something(self, shape: Shape, record: Record) -> None:
         """Change an attribute or, for a record without any, a link or relation."""
-        editable = [name for name, kind in shape.stream.attributes.items() if kind in _EDITABLE and name[-3:] != "_id"]
+        editable = [name for name, kind in shape.stream.attributes.items() if kind in _EDITABLE and _is_own(name)]
         pointing = [each for each in shape.relations if each.target and not each.is_owner and not each.is_cascading]
         if editable:
             record.attributes.update(self._another_value(shape, record, self._dice.choice(editable)))
@@ -336,6 +336,11 @@ class Editor:
             return
         _restate(table.shape, record)
         self._save(table, record, is_quiet=False)
+
+
+def _is_own(name: str) -> bool:
+    """Whether a change of the attribute changes neither a relation nor another record."""
+    return name[-3:] != "_id" and name != PRIMARY
 
 
 def _relate(shape: Shape, record: Record, relations: Relations) -> None:

@@ -89,8 +89,8 @@ class Traps(Data):
     forbidden_streams: streams that respond 403 to this user.
     absent_paths: streams whose top-level path is a 404, because production does not have it.
     lagging_includes: streams whose newest records are missing from `included` although their parents name them.
-    late_records: stream -> seconds by which new records with odd ids are late, in lists and by id; the others are there
-        at once.
+    late_records: stream -> seconds by which new records with odd ids are late: in lists, by id and beside the records
+        that they belong to. The others are there at once.
     readable_deleted: streams whose deleted records still answer requests by id; it is unknown which do.
     ignored_filters: streams whose lists ignore `filter` and show everything.
     is_sharing_records: parents of one kind also list the records of another kind: a plan template those of a plan.

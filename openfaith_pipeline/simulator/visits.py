@@ -43,7 +43,7 @@ def stream_of(church: Church, route: Route) -> str:
     return relation.target if relation and relation.target else route.shape.stream.name
 
 
-def visit(church: Church, match: Match, url: str, params: Mapping[str, str], now: float) -> Answer:
+def visit(church: Church, match: Match, url: str, params: Mapping[str, str]) -> Answer:
     """The document at a path, or 404 if a record in the path does not exist."""
     if not all(segment.isascii() and segment.isdigit() for segment in match.segments):
         return answers.not_found()
@@ -59,11 +59,11 @@ def visit(church: Church, match: Match, url: str, params: Mapping[str, str], now
     if match.route.kind in (Kind.LIST, Kind.EDGE):
         is_listing = match.route.kind is Kind.LIST
         ids_shown = visible(church, scope.table, params, scope.ids) if is_listing else scope.ids
-        ids_shown = arrived(church, scope.table, found(church, scope.table, params, ids_shown), now)
+        ids_shown = arrived(church, scope.table, found(church, scope.table, params, ids_shown))
         selection = Selection((), 0, 0) if is_silent else select(scope.table, params, ids_shown)
         return answers.document(*documents.collection(church, scope.table, selection, url, params, scope.parent))
     wanted = scope.first if match.route.kind in (Kind.SINGLETON, Kind.TO_ONE) else ids[-1]
-    is_hidden = (is_silent and match.segments) or wanted in late_in(church, scope.table, now)
+    is_hidden = (is_silent and match.segments) or wanted in late_in(church, scope.table)
     if wanted is None or not scope.holds(wanted) or is_hidden:
         return _deleted(church, match, ids, params) or answers.not_found()
     return answers.document(documents.single(church, scope.table, wanted, params, scope.parent))

@@ -11,7 +11,7 @@ from openfaith_pipeline.catalog.paths import fill_paths
 from openfaith_pipeline.catalog.reading import Fetch
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
-from openfaith_pipeline.load.deletions import Verdict, account, missing_rows
+from openfaith_pipeline.load.deletions import Verdict, account, missing_rows, too_new_to_miss
 from openfaith_pipeline.load.left_out import Spared, describe_left_out
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.tombstones import children_of, gone_with, live_under, returning
@@ -77,6 +77,8 @@ async def _look_for_deletions(connecting: Connecting, asking: Asking, session: S
             continue
         async with connecting() as connection:
             missing = spared.without(stream, await missing_rows(connection, session, stream))
+            too_new = await too_new_to_miss(connection, session.org_id, stream, list(missing))
+            missing = {identifier: parents for identifier, parents in missing.items() if identifier not in too_new}
             staged = (await account(connection, session, stream)).staged
             guard = await guard_of(connection, session.org_id, stream.name)
         if not await asking.are_gone(stream, missing):

@@ -25,7 +25,7 @@ from openfaith_pipeline.inbox.sync_requests import apart_from_the_last, request_
 from openfaith_pipeline.load.arrivals import deleted_rows, present_rows, publish_arrivals
 from openfaith_pipeline.load.leases import is_dead
 from openfaith_pipeline.load.publishing import Published
-from openfaith_pipeline.load.sessions import ARRIVED, SyncRequest
+from openfaith_pipeline.load.sessions import ARRIVED, ARRIVED_PREFIX, SyncRequest
 from openfaith_pipeline.load.sync_leases import lease_kept_by
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, finish_sync
 from openfaith_pipeline.network.rate_ledger import Priority
@@ -42,7 +42,7 @@ from openfaith_pipeline.webhooks.deliveries import (
     postpone,
     settle,
 )
-from openfaith_pipeline.webhooks.record_events import SYNC_ID_PREFIX, News, Step, decide, sort_deliveries
+from openfaith_pipeline.webhooks.record_events import News, Step, decide, sort_deliveries
 from openfaith_pipeline.webhooks.refetch import FLOOD, Findings, Question, ask, by_turn, kin_of, survivor_in
 
 MOST_ATTEMPTS: Final = 14
@@ -110,7 +110,7 @@ class _Batch:
         self._client_factory = client_factory
         self._deliveries = deliveries
         self._org_id = deliveries[0].org_id
-        self._request = SyncRequest(self._org_id, f"{SYNC_ID_PREFIX}{uuid.uuid4().hex}", ARRIVED, holder)
+        self._request = SyncRequest(self._org_id, f"{ARRIVED_PREFIX}{uuid.uuid4().hex}", ARRIVED, holder)
         self._open = {delivery.id: delivery for delivery in deliveries}
         self._touched: set[str] = set()
         self._result = Applied(self._org_id, self._request.sync_id, len(deliveries))

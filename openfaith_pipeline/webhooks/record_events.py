@@ -14,14 +14,12 @@ from openfaith_pipeline.catalog.events import MOST_ID_CHARACTERS, moment_of
 from openfaith_pipeline.catalog.stream import ColumnType, Stream
 from openfaith_pipeline.catalog.walk import Record, id_of
 from openfaith_pipeline.load.arrivals import Row
+from openfaith_pipeline.load.sessions import ARRIVED_PREFIX
 from openfaith_pipeline.load.staging import encoder_of
 from openfaith_pipeline.load.told_parents import told_parents
 from openfaith_pipeline.sources import STREAMS, event_named, reader_of
 from openfaith_pipeline.text import exact_json
 from openfaith_pipeline.webhooks.deliveries import Delivery
-
-SYNC_ID_PREFIX: Final = "webhook_"
-"""Prefix of the ids of syncs that applied deliveries."""
 
 _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -132,7 +130,7 @@ def _decide_unasked(news: News, row: Row | None, *, was_ended: bool) -> Step:
 def _compare(news: News, record: Record, row: Row, *, lacks: bool) -> Step:
     if _is_same(news.stream, record, row):
         # The applier that published the payload may have died before it fetched the rest.
-        return Step(must_ask=lacks and row["_sync_id"].startswith(SYNC_ID_PREFIX))
+        return Step(must_ask=lacks and row["_sync_id"].startswith(ARRIVED_PREFIX))
     told, known = _changed_at(news.stream, news.resource["attributes"]), _changed_at(news.stream, row)
     if told is None or known is None or told == known:
         return Step(must_ask=True)

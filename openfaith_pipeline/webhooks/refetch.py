@@ -18,6 +18,7 @@ from openfaith_pipeline.errors import (
     UnexpectedResponse,
 )
 from openfaith_pipeline.load.arrivals import rows_naming
+from openfaith_pipeline.load.deletions import too_new_to_miss
 from openfaith_pipeline.sources import STREAMS, reader_of
 from openfaith_pipeline.webhooks.deliveries import Delivery
 from openfaith_pipeline.webhooks.record_events import News, references_to
@@ -162,7 +163,8 @@ async def _childless(pool: AsyncConnectionPool[Any], org_id: str, brought: Broug
             there = await rows_naming(
                 connection, org_id, STREAMS[name], relationship, [parent_id], of_type="", most=_MOST_CHILDREN
             )
-        missing = there.keys() - set(ids)
+            missing = there.keys() - set(ids)
+            missing -= await too_new_to_miss(connection, org_id, STREAMS[name], list(missing))
         if missing:
             gone.setdefault(name, []).extend(missing)
     return gone

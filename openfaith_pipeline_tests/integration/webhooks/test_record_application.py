@@ -6,14 +6,15 @@ from typing import Any
 import orjson
 import pytest
 
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.simulator import Script, SimulatorClient, Webhooks
+from openfaith_pipeline.simulator import Script, SimulatorClient, Traps, Webhooks
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.webhooks.applier import LOST_APART
 from openfaith_pipeline.webhooks.deliveries import replay
 from openfaith_pipeline.webhooks.refetch import FLOOD
-from openfaith_pipeline_tests.integration.sync.church import differences, stored, sync
+from openfaith_pipeline_tests.integration.sync.church import differences, statuses, stored, sync
 from openfaith_pipeline_tests.integration.webhooks.application import (
     EMAILS,
     OF_PEOPLE,
@@ -110,6 +111,52 @@ def test_a_new_primary_email_is_shown_although_no_event_says_that_the_former_is_
     # Its person has changed, whose page brings it.
     sync(service, org, [PEOPLE, EMAILS])
     assert differences(service, simulator, org, [EMAILS]) == []
+
+
+def test_a_new_record_is_not_deleted_while_the_api_lacks_it(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    """An event may come long before its record can be read: over an hour, as reported."""
+    simulator.set_traps(org, Traps(late_records={"people.emails": 3600}))
+    late, listed = sorted(simulator.add(org, "people.emails", count=2), key=lambda id: id % 2 == 0)
+    arrived(service, simulator)
+    apply_all(service)
+    results = sync(service, org, [EMAILS], SyncMode.RECONCILE)
+    assert statuses(results) == {}
+    assert {str(late), str(listed)} <= stored(service, org, EMAILS).keys()
+    simulator.delete(org, "people.emails", [listed])
+    with service.connect() as connection:
+        connection.execute("UPDATE pco_people.emails SET _first_seen_at = _first_seen_at - interval '3 hours'")
+    assert sync(service, org, [EMAILS], SyncMode.RECONCILE)["people.emails"].deleted == 2
+    simulator.set_traps(org, Traps())
+    sync(service, org, [EMAILS], SyncMode.RECONCILE)
+    assert differences(service, simulator, org, [EMAILS]) == []
+
+
+def test_a_new_record_stays_while_its_parent_comes_without_it(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    workflows, steps = STREAMS["people.workflows"], STREAMS["people.workflow_steps"]
+    sync(service, org, [workflows, steps])
+    simulator.set_traps(org, Traps(late_records={steps.name: 3600}))
+    [workflow, *_] = simulator.edit(org, workflows.name, attributes={"name": "Welcome"})
+    made = simulator.add(org, steps.name, count=2, relations={"workflow": workflow})
+    records = {int(each["id"]): each for each in simulator.truth(org, steps.name)}
+
+    def arrive(event: str, stream: Stream, id: int) -> None:
+        payload = orjson.dumps({"data": records[id], "meta": {"parent": {"type": "Workflow", "id": str(workflow)}}})
+        put(service, org, f"people.v2.events.{event}", payload, str(id), stream=stream.name)
+
+    for id in made:
+        arrive("workflow_step.created", steps, id)
+    apply_all(service)
+    assert {str(id) for id in made} <= stored(service, org, steps).keys()
+    records = {int(each["id"]): each for each in simulator.truth(org, workflows.name)}
+    arrive("workflow.updated", workflows, workflow)
+    simulator.forget_requests()
+    apply_all(service)
+    assert [each["rows"] for each in simulator.requests(stream=workflows.name)] == [1]
+    assert {str(id) for id in made} <= stored(service, org, steps).keys()
 
 
 def test_what_is_old_or_repeated_changes_nothing(service: Database, simulator: SimulatorClient, org: str) -> None:
