@@ -22,7 +22,21 @@ class Failed(DagsterUserCodeProcessError, dg.Failure):
 
     def __init__(self, message: str, metadata: Mapping[str, Any] | None = None) -> None:
         dg.Failure.__init__(self, message, metadata, allow_retries=False)
-        self.user_code_process_error_infos = [SerializableErrorInfo(message, [], dg.Failure.__name__)]
+        self.user_code_process_error_infos = [SerializableErrorInfo(message, [], Failed.__name__)]
+
+
+class AttemptFailed(DagsterUserCodeProcessError, dg.RetryRequested):
+    """Fails an attempt of a step with a message, without a stack trace either; others follow, up to a number.
+
+    Raise it from the `Failed` that the last attempt ends with.
+    """
+
+    def __init__(self, message: str, max_retries: int) -> None:
+        dg.RetryRequested.__init__(self, max_retries)
+        reason = SerializableErrorInfo(message, [], Failed.__name__)
+        self.user_code_process_error_infos = [
+            SerializableErrorInfo("The attempt failed.\n", [], AttemptFailed.__name__, cause=reason)
+        ]
 
 
 def failed_for_all(headline: str, failures: Mapping[str, str], names: Mapping[str, str]) -> Failed:

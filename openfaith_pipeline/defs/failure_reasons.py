@@ -7,6 +7,7 @@ from typing import Any, Final
 import dagster as dg
 
 from openfaith_pipeline import errors
+from openfaith_pipeline.defs.failed import Failed
 from openfaith_pipeline.text.printable import printable
 
 _OURS: Final = frozenset(
@@ -42,6 +43,8 @@ def _in_words(error: Any) -> str:
     while error.cause:
         error = error.cause
     name = str(error.cls_name)
+    if name == Failed.__name__:
+        return printable(error.message)
     if name not in _OURS:
         return f"an unexpected {name}"
     return printable(error.message.partition(": ")[2].strip() or name)

@@ -7,7 +7,7 @@ from typing import Final
 
 import dagster as dg
 
-from openfaith_pipeline.defs.failed import Failed
+from openfaith_pipeline.defs.failed import AttemptFailed, Failed
 from openfaith_pipeline.defs.run_handle import current_caller
 from openfaith_pipeline.defs.tracing import traced_op
 from openfaith_pipeline.errors import (
@@ -56,7 +56,10 @@ def _acted_on(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iter
         raise Failed(str(error)) from error
     except OpenFaithError as error:
         errors[op_name] = str(error)
-        raise
+        failed, policy = Failed(str(error)), context.op_def.retry_policy
+        if policy is None:
+            raise failed from error
+        raise AttemptFailed(str(error), policy.max_retries) from failed
     except Exception as error:
         errors[op_name] = describe_unforeseen(error)
         raise

@@ -8,7 +8,10 @@ import pytest
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.checks import Finding
+from openfaith_pipeline.defs import op_errors
 from openfaith_pipeline.defs.asset_metadata import stream_metadata
+from openfaith_pipeline.defs.failure_reasons import reason_of
+from openfaith_pipeline.defs.op_errors import RETRY_POLICY
 from openfaith_pipeline.errors import ConnectionRejected, DatabaseUnavailable, OrgPaused
 from openfaith_pipeline.journal.undoing import Undone
 from openfaith_pipeline.planning_center.products import Product
@@ -172,6 +175,23 @@ def test_errors_that_a_retry_cannot_mend_are_not_retried(run_assets: Run, engine
     assert not result.success
     assert retries(result) == 0
     assert result.failure_data_for_node("pco_people").user_failure_data.description == str(error)
+
+
+def test_an_error_that_no_retry_mended_is_shown_without_a_stack_trace(
+    run_assets: Run, engine: FakeEngine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(op_errors, "_FIRST_REST_SECONDS", 0.0)
+    engine.attempts = [raises(DatabaseUnavailable("Postgres is restarting"))]
+
+    result = run_assets("pco_people/emails")
+
+    assert not result.success
+    assert reason_of(instance, result.run_id) == "Postgres is restarting"
+    ends = [event for event in result.all_events if event.is_step_failure or event.is_step_up_for_retry]
+    assert len(ends) == RETRY_POLICY.max_retries + 1
+    errors = [event.event_specific_data.error for event in ends]
+    assert all(error.cause.message == "Postgres is restarting" for error in errors)
+    assert not any([*error.stack, *error.cause.stack] for error in errors)
 
 
 def test_errors_that_a_retry_may_mend_are_retried(run_assets: Run, engine: FakeEngine) -> None:
