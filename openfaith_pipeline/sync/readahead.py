@@ -1,8 +1,7 @@
 """Fetch pages while others are committed, within a memory limit."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from openfaith_pipeline.catalog.walk import Page, as_one
 
@@ -10,8 +9,8 @@ PAGES_AHEAD = 2
 """Pages of one walk that may wait for the database before fetching pauses."""
 
 
-async def read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
-    """The pages, with the next ones fetched while one is used.
+async def read_ahead(pages: AsyncIterator[Page]) -> AsyncGenerator[Page, None]:
+    """The pages, with the next ones fetched while one is used. Close it when leaving early.
 
     Waiting pages are joined into one: committing several takes hardly longer than committing one.
     """
@@ -39,8 +38,6 @@ async def read_ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
         await filling
     finally:
         is_left = True
-        # A failed task was awaited above; awaiting it again would lose the origin of its error.
-        if not filling.done():
-            filling.cancel()
-            with suppress(asyncio.CancelledError):
-                await filling
+        filling.cancel()
+        # An error of it was raised above, or came too late: the caller leaves for a reason of its own.
+        await asyncio.gather(filling, return_exceptions=True)

@@ -1,6 +1,7 @@
 """Read a walk to its end into staging, and again while doubts remain."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.completeness import MOVED, READINGS, Doubt
 from openfaith_pipeline.catalog.reading import Doors, WalkSource, fetches_for
-from openfaith_pipeline.catalog.walk import Parent, Route, Walk
+from openfaith_pipeline.catalog.walk import Page, Parent, Route, Walk
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.load.staging import commit_page, discard_reading
 from openfaith_pipeline.sources import reader_of
@@ -50,14 +51,19 @@ class WalkReader:
 
     async def _read(self, walk: Walk, session: Session) -> None:
         source = WalkSource(fetches_for(self.doors, walk), self.parents, session.starts)
-        async for page in read_ahead(reader_of(walk.streams[0]).read_pages(walk, source, session.state)):
-            async with self.pool.connection() as connection:
-                staged = await commit_page(connection, session, page)
-            for name in session.names:
-                is_first = name == session.names[0]
-                self.progress.page(
-                    name,
-                    fetched=staged.get(name, 0),
-                    requests=page.requests if is_first else 0,
-                    waited_seconds=page.waited_seconds if is_first else 0.0,
-                )
+        read = reader_of(walk.streams[0]).read_pages(walk, source, session.state)
+        async with aclosing(read_ahead(read)) as pages:
+            async for page in pages:
+                async with self.pool.connection() as connection:
+                    staged = await commit_page(connection, session, page)
+                self._report(session, page, staged)
+
+    def _report(self, session: Session, page: Page, staged: Mapping[str, int]) -> None:
+        for name in session.names:
+            is_first = name == session.names[0]
+            self.progress.page(
+                name,
+                fetched=staged.get(name, 0),
+                requests=page.requests if is_first else 0,
+                waited_seconds=page.waited_seconds if is_first else 0.0,
+            )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from openfaith_pipeline.simulator import ChurchSpec, SimulatorClient
+from openfaith_pipeline.simulator import ChurchSpec, Script, SimulatorClient
 from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline_tests.integration.cli.conftest import connect
 from openfaith_pipeline_tests.verbs import Verbs
@@ -107,6 +107,20 @@ def test_a_wrong_token_fails_the_sync_and_the_right_one_mends_it(
     connect(verb, church, simulator.url)
     assert verb("sync", church.org_id, "--stream", "people.tabs").code == 0
     assert verb("status", church.org_id, "--json").document["connection"]["state"] == "connected"
+
+
+def test_a_token_that_dies_under_every_stream_is_reported_in_a_sentence(
+    verb: Verbs, connected: str, simulator: SimulatorClient
+) -> None:
+    """No verb may print a traceback: many requests of one sync fail together, some after it has ended."""
+    simulator.script(Script("unauthorized", times=None))
+    try:
+        refused = verb("sync", connected, "--verbose")
+    finally:
+        simulator.clear_scripts()
+
+    assert refused.code == 1
+    assert "Planning Center refuses these credentials" in refused.err
 
 
 def test_an_unreachable_api_fails_the_sync_at_once(verb: Verbs, church: ChurchSpec, simulator: SimulatorClient) -> None:

@@ -1,9 +1,11 @@
 """Pages fetched while earlier ones are being committed."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -34,6 +36,28 @@ async def test_leaving_while_pages_wait_ends_the_fetching() -> None:
 
     with pytest.raises(ConnectionError):
         await asyncio.wait_for(commit_fails(), timeout=5)
+
+
+async def test_a_failure_after_the_caller_has_left_is_not_logged() -> None:
+    """asyncio would write its traceback to the terminal once the task is collected."""
+    logged: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+
+    async def failing() -> AsyncIterator[Page]:
+        yield Page({}, {"after": 0})
+        raise ConnectionError
+
+    async def commit_fails() -> None:
+        async with aclosing(read_ahead(failing())) as pages:
+            async for _ in pages:
+                await asyncio.sleep(0.01)  # in which the fetching fails
+                raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await commit_fails()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert logged == []
 
 
 async def test_waiting_records_come_as_one_page_in_the_order_of_the_listing() -> None:
