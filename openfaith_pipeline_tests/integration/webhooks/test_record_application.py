@@ -74,7 +74,7 @@ def test_a_changed_person_is_in_the_canonical_row(service: Database, simulator: 
     assert holder is None
 
 
-def test_a_payload_is_applied_at_once_and_what_it_lacks_when_the_api_answers(
+def test_a_payload_is_applied_at_once_and_its_missing_parts_when_the_api_answers(
     service: Database, simulator: SimulatorClient, org: str
 ) -> None:
     simulator.script(Script(answer="not_found", org=org, stream="people.people", times=1))
@@ -159,7 +159,7 @@ def test_a_new_record_stays_while_its_parent_comes_without_it(
     assert {str(id) for id in made} <= stored(service, org, steps).keys()
 
 
-def test_what_is_old_or_repeated_changes_nothing(service: Database, simulator: SimulatorClient, org: str) -> None:
+def test_an_old_or_repeated_event_changes_nothing(service: Database, simulator: SimulatorClient, org: str) -> None:
     [email] = simulator.edit(org, "people.emails", attributes={"location": "Old"})
     arrived(service, simulator)
     simulator.advance_clock(5)
@@ -183,7 +183,9 @@ def test_what_is_old_or_repeated_changes_nothing(service: Database, simulator: S
     assert differences(service, simulator, org, [EMAILS]) == []
 
 
-def test_an_end_told_before_the_beginning_is_the_end(service: Database, simulator: SimulatorClient, org: str) -> None:
+def test_an_end_reported_before_the_beginning_is_the_end(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
     [email] = simulator.add(org, "people.emails")
     simulator.delete(org, "people.emails", [email])
     arrived(service, simulator)
@@ -198,9 +200,7 @@ def test_an_end_told_before_the_beginning_is_the_end(service: Database, simulato
     assert outcomes(service) == {"applied": 2}
 
 
-def test_an_end_that_may_not_be_the_newest_is_asked_for(
-    service: Database, simulator: SimulatorClient, org: str
-) -> None:
+def test_an_end_that_may_not_be_the_newest_is_fetched(service: Database, simulator: SimulatorClient, org: str) -> None:
     now = datetime.now(UTC) + timedelta(days=1)
     ends = {"older": datetime(2001, 1, 1, tzinfo=UTC), "timeless": None, "one of many": now}
     there = sorted(stored(service, org, EMAILS))
@@ -309,7 +309,7 @@ def test_events_of_one_org_change_nothing_of_another(service: Database, simulato
     assert differences(service, simulator, org, [PEOPLE]) == []
 
 
-def test_what_no_list_shows_comes_by_its_events_and_is_asked_for_nowhere(
+def test_a_record_that_no_list_shows_comes_by_its_events_and_is_requested_nowhere(
     service: Database, simulator: SimulatorClient, org: str
 ) -> None:
     requests = STREAMS["calendar.event_requests"]
@@ -342,7 +342,7 @@ def test_what_no_list_shows_comes_by_its_events_and_is_asked_for_nowhere(
         ),
     ],
 )
-def test_a_new_record_that_does_not_say_what_it_is_under_is_read_where_that_lists_it(
+def test_a_new_record_that_does_not_name_its_parent_is_read_from_the_parents_list(
     service: Database, simulator: SimulatorClient, org: str, event: str, name: str, parents: tuple[str, ...]
 ) -> None:
     stream = STREAMS[name]
@@ -377,7 +377,7 @@ def test_a_new_record_that_does_not_say_what_it_is_under_is_read_where_that_list
     assert [each for each in found if each.startswith((f"{name} {first['id']}", f"{name} {second['id']}"))] == []
 
 
-def test_a_storm_of_records_that_do_not_say_what_they_are_under_is_two_syncs(
+def test_a_storm_of_records_that_do_not_name_their_parents_is_two_syncs(
     service: Database, simulator: SimulatorClient, org: str
 ) -> None:
     stream, event = STREAMS["publishing.episode_times"], "publishing.v2.events.episode_time"
