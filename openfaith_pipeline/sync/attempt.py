@@ -47,6 +47,7 @@ from openfaith_pipeline.load.stream_states import (
 )
 from openfaith_pipeline.load.sync_log import finished_streams, page_counts
 from openfaith_pipeline.sources import READERS, STREAMS, source_of
+from openfaith_pipeline.sync.companions import find_brought_short
 from openfaith_pipeline.sync.compensation import compensate
 from openfaith_pipeline.sync.deletion_proof import find_whole, prove_deletions
 from openfaith_pipeline.sync.failures import availability_after, error_in_words, first_of
@@ -313,7 +314,8 @@ class Attempt:
     async def _bring(self, walk: Walk, session: Session, started: float) -> list[StreamResult]:
         try:
             doubts = await self._reader.read_until_sure(walk, session)
-            return await self.conclude(walk, session, await self._judge(walk, session, doubts), started)
+            short = await find_brought_short(self.pool.connection, self.doors, session) if walk.is_whole else {}
+            results = await self.conclude(walk, session, await self._judge(walk, session, {**short, **doubts}), started)
         except REFUSED_BY_POSTGRES as error:
             await self._close(session, "failed", error)
             raise
@@ -325,6 +327,20 @@ class Attempt:
         except (Exception, asyncio.CancelledError) as error:
             await self._close(session, "failed", error)
             raise
+        return [await self.read_alone(each, started) if each.stream in short else each for each in results]
+
+    async def read_alone(self, brought: StreamResult, started: float) -> StreamResult:
+        """Read a stream by its own listing, whole, because others brought less of it. What they brought stays."""
+        request = replace(self.request, mode=SyncMode.RECONCILE.value)
+        whole = replace(self, request=request, results={}, done={})
+        try:
+            [walk] = whole._plan([STREAMS[brought.stream]], ())
+            [alone] = await whole._sync_walk(walk, started)
+        except _ENDS_ALL:
+            raise
+        except OpenFaithError as error:
+            return replace(brought, error=f"{brought.error}; and its own listing could not be read: {error}")
+        return brought.followed_by(alone)
 
     async def _close(self, session: Session, status: str, error: BaseException) -> None:
         reason = str(error_in_words(error) if isinstance(error, Exception) else self.obstacle or "it was canceled")

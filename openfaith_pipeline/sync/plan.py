@@ -118,6 +118,10 @@ class _Planning(Attempt):
         self.read.append(_Read(walk, session, verdict))
         return [self.result_of(stream, "planned", started, **verdict.told(stream.name)) for stream in walk.streams]
 
+    async def read_alone(self, brought: StreamResult, started: float) -> StreamResult:  # noqa: ARG002 - as in an attempt
+        """A plan has one reading of each stream; the sync after it reads the listing."""
+        return brought
+
     def parents(self, route: Route, after: str | None) -> AsyncIterator[Parent]:
         verdicts = [each.verdict for each in self.read]
         foreseen = {

@@ -1,9 +1,9 @@
 """Modes of a sync, its progress reports, and the results of its streams."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, Self
 
 from openfaith_pipeline.sync.compensation import Compensation
 
@@ -17,6 +17,9 @@ class SyncMode(StrEnum):
     """Everything, compared by content: finds deletions, and changes the cursor missed."""
     FULL_REFRESH = "full_refresh"
     """Everything, from the beginning: an unfinished sync is not continued."""
+
+
+_SUMMED: Final = ("inserted", "updated", "deleted", "merged", "quarantined", "requests", "waited_seconds")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,12 @@ class StreamResult:
     drift: Sequence[str] = ()
     error: str | None = None
     compensation: Compensation | None = None
+
+    def followed_by(self, other: Self) -> Self:
+        """The result of two readings of one stream in one sync."""
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _SUMMED}
+        unchanged = max(0, other.fetched - sums["inserted"] - sums["updated"])
+        return replace(other, mode=self.mode, unchanged=unchanged, **sums)
 
     @property
     def is_unsynced(self) -> bool:
