@@ -63,7 +63,7 @@ def test_a_first_sync_has_them(database: Database, simulator: SimulatorClient, o
 
 
 @pytest.mark.parametrize("mode", [SyncMode.RECONCILE, SyncMode.FULL_REFRESH])
-def test_they_stay_and_what_is_deleted_beside_them_is_found(
+def test_they_stay_and_a_deletion_beside_them_is_found(
     database: Database, simulator: SimulatorClient, org_id: str, mode: SyncMode
 ) -> None:
     sync(database, org_id, CHOSEN)
@@ -93,7 +93,7 @@ def test_who_has_none_pays_one_request_for_each_stream(
 
 
 @pytest.mark.parametrize("answer", ["server_error", "forbidden"])
-def test_where_their_listing_fails_what_came_along_is_synced(
+def test_where_their_listing_fails_the_others_are_synced(
     database: Database, simulator: SimulatorClient, org_id: str, answer: str
 ) -> None:
     orphan(simulator, org_id, "people.emails")
