@@ -1,4 +1,4 @@
-"""The run queue: as many runs as there are slots for, and backfills last."""
+"""The run queue: as many runs as there are slots for, some of them not for runs of one org, and backfills last."""
 
 import time
 from typing import Any, Final
@@ -6,6 +6,7 @@ from typing import Any, Final
 import dagster as dg
 
 from openfaith_pipeline.defs.dagster_private import BACKFILL_ID_TAG, PRIORITY_TAG, RunQueueConfig
+from openfaith_pipeline.defs.run_tags import PARTITION_TAG
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.load.run_workers import slots_of_workers
 from openfaith_pipeline.settings import load_settings
@@ -13,6 +14,8 @@ from openfaith_pipeline.settings import load_settings
 BACKFILL_PRIORITY: Final = "-10"
 RUNS_AT_ONCE: Final = 4
 """On one machine, without a broker."""
+
+_KEPT_SLOTS: Final = 2  # for a sweep, and for a verification, which may itself wait for a source
 
 _LOOK_EVERY_SECONDS: Final = 2.0  # as often as workers report their slots
 
@@ -22,6 +25,9 @@ class BackfillsLastCoordinator(dg.QueuedRunCoordinator[Any]):
 
     A run is launched only when a slot is free for it. Waiting runs stay in the queue: a run that waited at the broker
     could not be told from one that the broker has lost.
+
+    Runs of one org never take all slots: those whose source is down are busy for a quarter of an hour, and the sweep of
+    all the others, deliveries and reports would wait for them.
     """
 
     _slots: tuple[float, int] | None = None
@@ -33,7 +39,11 @@ class BackfillsLastCoordinator(dg.QueuedRunCoordinator[Any]):
         return super().submit_run(context)
 
     def get_run_queue_config(self) -> RunQueueConfig:
-        return super().get_run_queue_config()._replace(max_concurrent_runs=self._runs_at_once())
+        most, config = self._runs_at_once(), super().get_run_queue_config()
+        of_orgs = {"key": PARTITION_TAG, "limit": most - min(_KEPT_SLOTS, max(0, most - 2))}
+        return config._replace(
+            max_concurrent_runs=most, tag_concurrency_limits=[*config.tag_concurrency_limits, of_orgs]
+        )
 
     def _runs_at_once(self) -> int:
         settings = load_settings()

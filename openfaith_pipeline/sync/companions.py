@@ -5,9 +5,10 @@ stream's own listing alone.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from openfaith_pipeline.catalog.completeness import Doubt
-from openfaith_pipeline.catalog.reading import Doors, fetches_for, is_own_fault
+from openfaith_pipeline.catalog.reading import Doors, Fetches, is_own_fault
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk_planner import plan_walks
 from openfaith_pipeline.errors import OpenFaithError, UnavailableError
@@ -15,6 +16,9 @@ from openfaith_pipeline.load.deletions import account
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.sources import STREAMS, reader_of
 from openfaith_pipeline.sync.asking import Connecting
+
+_ATTEMPTS: Final = 2
+"""The pages wait for the answer until they are published, and nothing is lost without it."""
 
 
 async def find_brought_short(connecting: Connecting, doors: Doors, session: Session) -> dict[str, Doubt]:
@@ -44,8 +48,9 @@ def _brought(session: Session) -> Iterator[tuple[Stream, Stream]]:
 
 async def _own_total(doors: Doors, stream: Stream) -> int | None:
     [walk] = plan_walks([stream], STREAMS, is_full=True)
+    fetch = doors.fetch_for(walk, attempts=_ATTEMPTS)
     try:
-        shown = await reader_of(stream).look(fetches_for(doors, walk), walk, walk.routes[0])
+        shown = await reader_of(stream).look(Fetches(fetch, fetch, fetch), walk, walk.routes[0])
     except OpenFaithError as error:
         if not (isinstance(error, UnavailableError) or is_own_fault(error)):
             raise

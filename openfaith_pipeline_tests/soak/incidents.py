@@ -12,6 +12,10 @@ from openfaith_pipeline_tests.soak.life import ids_of
 from openfaith_pipeline_tests.soak.world import World
 
 _SUBSCRIPTIONS: Final = "webhooks.webhook_subscriptions"
+_SWEEP: Final = "pco incremental sweep"
+_TOLD: Final = """
+SELECT count(*) FROM sync.alerts WHERE kind = 'run_failed' AND incident = %s AND delivered_at IS NOT NULL
+"""
 _USUAL_WEBHOOKS: Final = Webhooks(retry_seconds=(2.0, 5.0, 10.0, 30.0))
 _BAD_WEBHOOKS: Final = Webhooks(
     retry_seconds=(2.0, 5.0, 10.0, 30.0), jitter_seconds=3, duplicates=0.3, lost=0.3, forged=0.1
@@ -33,7 +37,8 @@ class Incident:
     it is over, which it is within its step.
 
     kinds: of alerts that it has to raise, once each: for every org where `is_of_all`. told_as: their incident, where
-    there are several of the kind. allowed: kinds that it may raise.
+    there are several of the kind. allowed: kinds that it may raise. is_noticed: its steps last until this holds,
+    because runs go on as long as it does.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Incident:
     told_as: str = ""
     is_of_all: bool = False
     is_possible: Callable[[World], bool] = lambda _: True
+    is_noticed: Callable[[World], bool] | None = None
 
 
 @dataclass
@@ -82,6 +88,10 @@ def calm(world: World, _: str) -> None:
 
 def _outage(world: World, _: str) -> None:
     world.simulator.set_faults(Faults(bad_gateway=1.0))
+
+
+def _all_sweeps_are_told(world: World) -> bool:
+    return world.rows(_TOLD, [_SWEEP]) == [(len(world.org_ids),)]
 
 
 def _some_faults(world: World, _: str) -> None:
@@ -178,10 +188,11 @@ INCIDENTS: Final = (
         "Planning Center is down",
         _outage,
         calm,
-        2,
+        1,
         ("run_failed",),
         ("run_failed", "freshness_missed"),
-        told_as="incremental sweep",
+        told_as=_SWEEP,
         is_of_all=True,
+        is_noticed=_all_sweeps_are_told,
     ),
 )

@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from openfaith_pipeline_tests.soak.holds import decide
@@ -143,8 +144,11 @@ def _pass_time(world: World) -> datetime:
 
 
 def _settle(world: World, outcome: Outcome, since: datetime, name: str) -> None:
+    last = outcome.history[-1] if outcome.history else None
+    is_noticed = last.incident.is_noticed if last and last.ended_at is None else None
+    is_over = partial(is_noticed, world) if is_noticed else partial(_are_settled, world, since)
     try:
-        wait_until(lambda: _are_settled(world, since), name, _SETTLE_SECONDS, every_seconds=1)
+        wait_until(is_over, name, _SETTLE_SECONDS, every_seconds=1)
     except AssertionError:
         # The next step would find it in the middle of its work, so this is no mere slowness.
         outcome.wrong.append(f"{name}: not caught up within {_SETTLE_SECONDS} s; failing: {world.rows(_FAILED)}")

@@ -58,7 +58,7 @@ class Deployment(Processes, Interfaces):
 @contextmanager
 def running_dagster(database: Database, environment: Mapping[str, str], directory: Path) -> Iterator[Deployment]:
     """Everything of it, sixteen made-up churches connected; the processes end with the block."""
-    churches = made_up_churches(16, people=PEOPLE)
+    churches = made_up_churches(20, people=PEOPLE)
     with ExitStack() as stack:
         simulator = stack.enter_context(running_simulator(churches))
         collector = stack.enter_context(running_collector())

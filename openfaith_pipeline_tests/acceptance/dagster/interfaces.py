@@ -4,6 +4,7 @@ import http.client
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,6 +72,13 @@ class Interfaces(ABC):
         answer = self.ask(_LAUNCH, params=params)["launchRun"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
+
+    def launches(self, org_id: str, *assets: str) -> bool:
+        """Whether a run is queued for the asking."""
+        with suppress(AssertionError):
+            self.launch(org_id, *assets)
+            return True
+        return False
 
     def launch_sweep(self) -> str:
         """Queue a sweep, as the UI does; its id."""

@@ -102,17 +102,6 @@ def test_a_run_whose_process_is_killed_is_retried_and_completes(deployment: Depl
     assert equals_truth(deployment, org_id, "people.households", "people.household_memberships")
 
 
-def test_the_code_server_is_healthy_while_its_one_process_lives(deployment: Deployment) -> None:
-    """Nothing is between it and what looks after it, which would stay when it ends."""
-    port = str(deployment.specs["code server"].port)
-    assert CliRunner().invoke(app, ["health", "code-server", "--port", port]).exit_code == 0
-    others = psutil.Process(deployment.processes["code server"].pid).children(recursive=True)
-    assert [child.cmdline() for child in others if "dagster" in child.cmdline()] == []
-    deployment.kill("code server")
-    assert CliRunner().invoke(app, ["health", "code-server", "--port", port]).exit_code == 1
-    deployment.restart("code server")
-
-
 @pytest.mark.usefixtures("_slowly")
 def test_a_run_whose_host_dies_is_noticed_retried_and_completes(deployment: Deployment, org_id: str) -> None:
     run_id = deployment.launch(org_id, *WALK)
@@ -173,3 +162,17 @@ def retry_of(deployment: Deployment, run_id: str) -> dict[str, object]:
 
     deployment.wait_until(retries, f"a retry of {run_id}")
     return deployment.finished(str(retries()[0]["runId"]))
+
+
+def test_the_code_server_is_healthy_while_its_one_process_lives(deployment: Deployment, org_id: str) -> None:
+    """Nothing is between it and what looks after it, which would stay when it ends."""
+    port = str(deployment.specs["code server"].port)
+    assert CliRunner().invoke(app, ["health", "code-server", "--port", port]).exit_code == 0
+    others = psutil.Process(deployment.processes["code server"].pid).children(recursive=True)
+    assert [child.cmdline() for child in others if "dagster" in child.cmdline()] == []
+    deployment.kill("code server")
+    assert CliRunner().invoke(app, ["health", "code-server", "--port", port]).exit_code == 1
+
+    deployment.restart("code server")
+
+    deployment.wait_until(lambda: deployment.launches(org_id, "pco_people/campuses"), "the webserver to know it again")

@@ -7,6 +7,7 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 from dagster._daemon.monitoring.run_monitoring import monitor_starting_run
+from dagster._utils.tags import TagConcurrencyLimitsCounter
 from pydantic import SecretStr
 
 from openfaith_pipeline.database import Database
@@ -14,7 +15,7 @@ from openfaith_pipeline.defs.coordinator import RUNS_AT_ONCE
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.defs.lost_starts import fail_lost_starts
-from openfaith_pipeline.defs.run_tags import SYNC_ID_TAG
+from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG
 from openfaith_pipeline.load.run_workers import beat_worker, forget_worker, slots_of_workers, time_with_room
 
 UNUSED = "redis://127.0.0.1:1/0"
@@ -123,6 +124,26 @@ def test_without_a_broker_a_setting_says_how_many(
     assert runs_at_once(instance) == RUNS_AT_ONCE
     monkeypatch.setenv("OPENFAITH_RUNS_AT_ONCE", "9")
     assert runs_at_once(instance) == 9
+
+
+@pytest.mark.parametrize(("slots", "of_orgs"), [(1, 1), (2, 2), (3, 2), (4, 2), (20, 18)])
+def test_runs_of_single_orgs_leave_slots_for_sweeps(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, slots: int, of_orgs: int
+) -> None:
+    """Judged by Dagster's own count of the queue: of many orgs that wait, so many are launched, and then a sweep."""
+    monkeypatch.setenv("OPENFAITH_RUNS_AT_ONCE", str(slots))
+    config = instance.get_concurrency_config().run_queue_config
+    assert config
+    counter = TagConcurrencyLimitsCounter(config.tag_concurrency_limits, [])
+    job = dg.job(name="any")(lambda: None)
+    runs = [instance.create_run_for_job(job, tags={PARTITION_TAG: f"org_{number}"}) for number in range(25)]
+    launched = 0
+    for run in runs:
+        if not counter.is_blocked(run):
+            counter.update_counters_with_launched_item(run)
+            launched += 1
+    assert launched == of_orgs
+    assert not counter.is_blocked(instance.create_run_for_job(job))
 
 
 def test_a_run_that_waits_for_a_slot_is_not_failed(over_broker: dg.DagsterInstance, database: Database) -> None:

@@ -121,7 +121,7 @@ def files_with(postgres: RunningServer, database: Database, text: str) -> list[s
             "SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = current_database()"
         ).fetchall()
         files = (Path(directory) / "base" / str(number)).iterdir()
-        found = [file.name.partition(".")[0] for file in files if text.encode() in file.read_bytes()]
+        found = [file.name.partition(".")[0] for file in files if text.encode() in _content(file)]
         return [
             row[0] or file
             for file in found
@@ -129,6 +129,13 @@ def files_with(postgres: RunningServer, database: Database, text: str) -> list[s
                 "SELECT pg_filenode_relation(0, %s)::regclass::text", (file.partition("_")[0],)
             )
         ]
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:  # Postgres makes its caches of the catalog anew whenever they are out of date
+        return b""
 
 
 def keep_documents(database: Database, org_id: str, planted: dict[str, str], text: str) -> None:
