@@ -21,7 +21,7 @@ _LOOK_EVERY_SECONDS: Final = 2.0  # as often as workers report their slots
 
 
 class BackfillsLastCoordinator(dg.QueuedRunCoordinator[Any]):
-    """Dagster's queue, where a backfill without an explicit priority comes last.
+    """Dagster's queue, with one run at a time for each org, where a backfill without an explicit priority comes last.
 
     A run is launched only when a slot is free for it. Waiting runs stay in the queue: a run that waited at the broker
     could not be told from one that the broker has lost.
@@ -40,10 +40,10 @@ class BackfillsLastCoordinator(dg.QueuedRunCoordinator[Any]):
 
     def get_run_queue_config(self) -> RunQueueConfig:
         most, config = self._runs_at_once(), super().get_run_queue_config()
-        of_orgs = {"key": PARTITION_TAG, "limit": most - min(_KEPT_SLOTS, max(0, most - 2))}
-        return config._replace(
-            max_concurrent_runs=most, tag_concurrency_limits=[*config.tag_concurrency_limits, of_orgs]
-        )
+        one_of_each = {"key": PARTITION_TAG, "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+        of_all = {"key": PARTITION_TAG, "limit": most - min(_KEPT_SLOTS, max(0, most - 2))}
+        limits = [*config.tag_concurrency_limits, one_of_each, of_all]
+        return config._replace(max_concurrent_runs=most, tag_concurrency_limits=limits)
 
     def _runs_at_once(self) -> int:
         settings = load_settings()

@@ -142,6 +142,7 @@ def test_runs_of_single_orgs_leave_slots_for_sweeps(
         if not counter.is_blocked(run):
             counter.update_counters_with_launched_item(run)
             launched += 1
+        assert counter.is_blocked(run)  # one at a time for each org
     assert launched == of_orgs
     assert not counter.is_blocked(instance.create_run_for_job(job))
 
