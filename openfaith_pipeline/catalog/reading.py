@@ -79,12 +79,19 @@ class Client(Protocol):
     """Reads, and occasionally writes, with the credentials of one org.
 
     requests, waited_seconds: sums over all calls, including failed ones. organization_id: the source's id of the
-    church, once a response has shown it.
+    church, once a response has shown it. is_accepted: whether the credentials were accepted, and not refused since.
+    refusal: why they are dead, if they are.
     """
 
     requests: int
     waited_seconds: float
     organization_id: str | None
+
+    @property
+    def is_accepted(self) -> bool: ...
+
+    @property
+    def refusal(self) -> str | None: ...
 
     async def get(
         self,

@@ -65,8 +65,16 @@ async def connect_client(
         finally:
             if client.organization_id and not number:
                 await asyncio.to_thread(_record_number, database, org_id, client.organization_id, adapter)
-        if client.requests and source is credentials:  # a stored token is confirmed when it is first accepted
-            await asyncio.to_thread(_record, database, org_id, adapter, "connected", None)
+        if source is credentials:  # a stored token is confirmed when it is first accepted
+            await asyncio.to_thread(_record_end, database, org_id, adapter, client)
+
+
+def _record_end(database: Database, org_id: str, adapter: str, client: Client) -> None:
+    """Record the state after work that went on without some responses, as the applier of webhooks does."""
+    if client.refusal:
+        _record(database, org_id, adapter, "needs_reconnect", client.refusal)
+    elif client.is_accepted:
+        _record(database, org_id, adapter, "connected", None)
 
 
 async def _check_church(

@@ -20,7 +20,7 @@ _SYNCS_AT_ONCE: Final = 1_000
 _FORGET_STREAMS: Final = """
 WITH old AS (
     SELECT done.id FROM sync.stream_syncs AS done JOIN sync.syncs AS whole USING (sync_id)
-    WHERE done.id > %(after)s AND done.id <= %(after)s + %(most)s
+    WHERE done.id > %(after)s AND done.id <= %(until)s
       AND done.status IN ('succeeded', 'incomplete', 'withheld', 'unavailable', 'failed', 'abandoned',
                           'rolled_back')
       AND done.checkpoint IS NULL AND (whole.status <> 'running' OR whole.started_at < now() - %(runs)s)
@@ -67,7 +67,7 @@ def forget_syncs(connection: Connection[Any], *, runs: timedelta, journal: timed
     bounds = connection.execute("SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM sync.stream_syncs").fetchone()
     first, last = bounds or (1, 0)
     forgotten = sum(
-        connection.execute(_FORGET_STREAMS, {**asked, "after": after, "most": _ROWS_AT_ONCE}).rowcount
+        connection.execute(_FORGET_STREAMS, {**asked, "after": after, "until": after + _ROWS_AT_ONCE}).rowcount
         for after in range(first - 1, last, _ROWS_AT_ONCE)
     )
     after = ""

@@ -91,6 +91,14 @@ class PlanningCenterClient:
         logging.getLogger("httpx").addFilter(hide_query)
         log_retries()
 
+    @property
+    def is_accepted(self) -> bool:
+        return self._second_looks.is_accepting
+
+    @property
+    def refusal(self) -> str | None:
+        return self._second_looks.dead
+
     async def __aenter__(self) -> Self:
         connections = (
             aclosing(Connections(self._url, self._most_connections, self._transport))

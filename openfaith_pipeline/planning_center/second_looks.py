@@ -33,6 +33,11 @@ class SecondLooks:
         """Record a response that accepts the credentials."""
         self._accepted += 1
 
+    @property
+    def is_accepting(self) -> bool:
+        """Whether the credentials were accepted, and not refused for good since."""
+        return self._accepted > 0 and self.dead is None
+
     def refusal(self) -> int:
         """A marker of the current time, to find out later whether the credentials were accepted since."""
         return self._accepted

@@ -149,6 +149,26 @@ def test_bookkeeping_of_syncs_goes_as_soon_as_nothing_can_request_it(database: D
     assert {sync_id for (sync_id,) in syncs} == {"quiet", "failed", "changed", "linked", "keyed", *newest}
 
 
+def test_bookkeeping_goes_however_many_syncs_there_were(database: Database) -> None:
+    """Numbers of records beyond those of a smallint: its type would be taken from small parameters."""
+    with database.connect() as connection:
+        for number in (1, 21_000, 39_000):
+            connection.execute(
+                "INSERT INTO sync.syncs (sync_id, mode, trigger, status, started_at, finished_at) VALUES"
+                " (%s, 'incremental', 'test', 'succeeded', now() - interval '300 days', now() - interval '300 days')",
+                (str(number),),
+            )
+            connection.execute(
+                "INSERT INTO sync.stream_syncs (id, sync_id, org_id, stream, lead_stream, mode, status, finished_at)"
+                " OVERRIDING SYSTEM VALUE VALUES (%s, %s, 'org', 'people.emails', 'people.emails', 'incremental',"
+                " 'succeeded', now() - interval '300 days')",
+                (number, str(number)),
+            )
+    assert maintain(database).records_forgotten == 2
+    with database.connect() as connection:
+        assert connection.execute("SELECT id FROM sync.stream_syncs").fetchall() == [(39_000,)]
+
+
 def _keep(database: Database, org_id: str, **kept: int) -> None:
     with database.connect() as connection:
         connection.execute("INSERT INTO sync.orgs (org_id, name) VALUES (%s, %s)", (org_id, org_id))
