@@ -1,7 +1,7 @@
 """Rows compared with the journal: a row that differs from its entries was changed by others, or entries are lost.
 
-This costs no request, so every row is compared. Entries older than the journal's horizon are gone, so only
-columns that have changed since can be compared.
+This costs no request, so every row is compared. Entries older than the journal's horizon, or the org's own, are gone,
+so only columns that have changed since can be compared.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,8 @@ from openfaith_pipeline.database.table_names import raw_name
 # `_synced_at` moves with every write of a row, so each entry names the value that the one before it left.
 _SUSPECT: Final = """
 WITH horizon AS (
-    SELECT coalesce(max(begins_at), '-infinity') AS begins_at FROM sync.journal_horizon
+    SELECT coalesce((SELECT begins_at FROM sync.org_journal_horizons WHERE org_id = %(org_id)s),
+        (SELECT begins_at FROM sync.journal_horizon), '-infinity') AS begins_at
 ), entries AS MATERIALIZED (
     SELECT id, row_key ->> 'id' AS record_id, action, before ->> '_synced_at' AS synced_before,
         after ->> '_synced_at' AS synced_at, after::jsonb AS after

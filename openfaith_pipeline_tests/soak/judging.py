@@ -9,7 +9,7 @@ from typing import Final
 from openfaith_pipeline_tests.soak.incidents import Expected, Played
 from openfaith_pipeline_tests.soak.world import World
 
-_AFTERWARDS: Final = timedelta(hours=12)
+_AFTERWARDS: Final = timedelta(hours=30)  # two steps, and some time to notice
 _ALERTS: Final = """
 SELECT id, kind, org_id, incident, message, first_seen_at, resolved_at, delivered_at FROM sync.alerts ORDER BY id
 """

@@ -16,6 +16,7 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.maintenance import maintain
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.sync.church import connect, sync
@@ -116,6 +117,21 @@ def test_a_clean_church_is_equal_and_nothing_is_written(church: Church) -> None:
     emails = whole.described()["streams"]["people.emails"]
     assert emails["source_count"] == emails["row_count"] == emails["compared"] > 0
     assert snapshot(church)[:4] == before[:4]
+
+
+def test_rows_older_than_their_org_keeps_its_journal_are_no_finding(church: Church) -> None:
+    church.run("UPDATE sync.journal_horizon SET begins_at = now() - interval '30 days'")
+    church.run("UPDATE sync.journal SET changed_at = changed_at - interval '10 days'")
+    for stream in CHOSEN:
+        church.run(f"UPDATE {stream.raw_table} SET _first_seen_at = _first_seen_at - interval '10 days'")  # noqa: S608
+    church.run("INSERT INTO sync.org_settings (org_id, journal_kept) VALUES (%(org_id)s, interval '7 days')")
+    assert maintain(church.database).entries_forgotten > 0
+    assert differing(church.verify()) == {}
+    church.run(
+        "UPDATE pco_people.emails SET address = 'tampered' WHERE org_id = %(org_id)s AND id IN"
+        " (SELECT id FROM pco_people.emails WHERE org_id = %(org_id)s LIMIT 1)"
+    )
+    assert list(differing(church.verify(is_full=True))) == ["people.emails"]
 
 
 def tamper(church: Church) -> dict[str, tuple[str, str, str]]:
