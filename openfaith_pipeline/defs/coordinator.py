@@ -26,8 +26,8 @@ class BackfillsLastCoordinator(dg.QueuedRunCoordinator[Any]):
     A run is launched only when a slot is free for it. Waiting runs stay in the queue: a run that waited at the broker
     could not be told from one that the broker has lost.
 
-    Runs of one org never take all slots: those whose source is down are busy for a quarter of an hour, and the sweep of
-    all the others, deliveries and reports would wait for them.
+    Runs of one org never take all slots: while its source is down, each is busy for a quarter of an hour, and the sweep
+    of all the others, deliveries and reports would wait for it.
     """
 
     _slots: tuple[float, int] | None = None

@@ -22,7 +22,7 @@ _ATTEMPTS: Final = 2
 
 
 async def find_brought_short(connecting: Connecting, doors: Doors, session: Session) -> dict[str, Doubt]:
-    """By name, the streams of a walk read whole whose own listings count more records than came with the pages.
+    """By name, the streams of a walk read whole with more records in their own listings than came with the pages.
 
     One request for each stream that came along. A listing that refuses, fails or does not count tells nothing.
     """
