@@ -240,11 +240,12 @@ async def finished_streams(
     sync_id: str,
     streams: Sequence[Stream],
 ) -> dict[str, dict[str, Any]]:
-    """Streams of this org that earlier attempts of the sync have published, as stored."""
+    """Streams of this org that earlier attempts of the sync have published, as stored; the last of several readings."""
     cursor = await connection.execute(
         "SELECT done.*, extract(epoch FROM done.finished_at - done.started_at)::float8 AS seconds, state.row_count"
         " FROM sync.stream_syncs AS done JOIN sync.stream_states AS state USING (org_id, stream)"
-        " WHERE done.sync_id = %s AND done.org_id = %s AND done.stream = ANY(%s) AND done.status = ANY(%s)",
+        " WHERE done.sync_id = %s AND done.org_id = %s AND done.stream = ANY(%s) AND done.status = ANY(%s)"
+        " ORDER BY done.id",
         (sync_id, org_id, [stream.name for stream in streams], list(PUBLISHED)),
     )
     return {row["stream"]: row for row in await cursor.fetchall()}

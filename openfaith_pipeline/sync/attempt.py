@@ -127,12 +127,18 @@ class Attempt:
             self.first = await never_read(connection, self.request.org_id, streams)
             if not self.is_full:
                 self.reread = await streams_that_lost_parents(connection, self.request.org_id, streams)
-        for row in finished.values():
-            self._finish(stored_result(row))
+        earlier = [stored_result(row) for row in finished.values()]
+        # An attempt may have been interrupted between a stream's two readings.
+        short = [result for result in earlier if result.status == "incomplete" and STREAMS[result.stream].comes_with]
+        for result in earlier:
+            if result not in short:
+                self._finish(result)
         remaining = [stream for stream in streams if stream.name not in finished]
-        self.done = {stream.name: asyncio.Event() for stream in remaining}
+        self.done = {stream.name: asyncio.Event() for stream in streams if stream.name not in self.results}
         try:
             async with asyncio.TaskGroup() as group:
+                for result in short:
+                    group.create_task(self._finish_alone(result))
                 for walk in self._plan(remaining, absent, unread):
                     group.create_task(self._walk(walk))
         except BaseExceptionGroup as failures:
@@ -329,18 +335,26 @@ class Attempt:
             raise
         return [await self.read_alone(each, started) if each.stream in short else each for each in results]
 
+    async def _finish_alone(self, brought: StreamResult) -> None:
+        self._finish(await self.read_alone(brought, monotonic()))
+
     async def read_alone(self, brought: StreamResult, started: float) -> StreamResult:
         """Read a stream by its own listing, whole, because others brought less of it. What they brought stays."""
         request = replace(self.request, mode=SyncMode.RECONCILE.value)
         whole = replace(self, request=request, results={}, done={})
+        error: Exception
         try:
             [walk] = whole._plan([STREAMS[brought.stream]], ())
             [alone] = await whole._sync_walk(walk, started)
+            return brought.followed_by(alone)
+        except REFUSED_BY_POSTGRES as refusal:
+            error = refusal
         except _ENDS_ALL:
             raise
-        except OpenFaithError as error:
-            return replace(brought, error=f"{brought.error}; and its own listing could not be read: {error}")
-        return brought.followed_by(alone)
+        except OpenFaithError as failure:
+            error = failure
+        reason = f"{brought.error}; and its own listing could not be read: {error_in_words(error)}"
+        return replace(brought, error=reason)
 
     async def _close(self, session: Session, status: str, error: BaseException) -> None:
         reason = str(error_in_words(error) if isinstance(error, Exception) else self.obstacle or "it was canceled")

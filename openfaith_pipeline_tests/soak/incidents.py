@@ -179,7 +179,15 @@ def _nothing(_: World, __: str) -> None:
 INCIDENTS: Final = (
     Incident("a token dies, and is replaced", _token_dies, _reconnect, 2, ("connection_dead",)),
     Incident("a product is withheld, and given back", _lose_product, _regain_product, 4),
-    Incident("most donations are deleted", _delete_many, _approve, 2, ("deletes_held",)),
+    Incident(
+        "most donations are deleted",
+        _delete_many,
+        _approve,
+        2,
+        ("deletes_held",),
+        ("deletes_held",),  # of the designations too
+        told_as="giving.donations",
+    ),
     Incident("webhooks are dropped, doubled, forged and late", _bad_webhooks, calm, 4),
     Incident("records with times of the future and the past, others listed late", _odd_times, _usual_times, 2),
     Incident("Postgres is restarted", _restart_postgres, _nothing),

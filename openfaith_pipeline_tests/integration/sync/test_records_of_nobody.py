@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from openfaith_pipeline.audit.verification import Extent, verify_org
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.simulator import Script
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.sync.attempt import Attempt
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline_tests.integration.sync.church import connect, statuses, sync
 from openfaith_pipeline_tests.rates import GENEROUS
@@ -82,6 +84,34 @@ def test_one_that_is_deleted_is_found(database: Database, simulator: SimulatorCl
     simulator.delete(org_id, "people.emails", [made["people.emails"]])
     assert sync(database, org_id, CHOSEN, SyncMode.RECONCILE)["people.emails"].deleted == 1
     assert equals_truth(database, simulator, org_id)
+
+
+def test_a_sync_that_ends_between_the_two_readings_goes_on_with_the_second(
+    database: Database, simulator: SimulatorClient, org_id: str
+) -> None:
+    orphan(simulator, org_id, *ORPHANED)
+
+    async def die(*_: object) -> NoReturn:
+        raise DatabaseUnavailable("it went away")
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(DatabaseUnavailable):
+        patch.setattr(Attempt, "read_alone", die)
+        sync(database, org_id, CHOSEN, sync_id="sync_x")
+    assert not equals_truth(database, simulator, org_id)
+    simulator.forget_requests()
+    assert statuses(sync(database, org_id, CHOSEN, sync_id="sync_x")) == {}
+    assert equals_truth(database, simulator, org_id)
+    assert simulator.requests(org=org_id, stream="people.people") == []
+
+
+def test_another_attempt_at_a_finished_sync_reads_nothing(
+    database: Database, simulator: SimulatorClient, org_id: str
+) -> None:
+    orphan(simulator, org_id, *ORPHANED)
+    sync(database, org_id, CHOSEN, sync_id="sync_x")
+    simulator.forget_requests()
+    assert statuses(sync(database, org_id, CHOSEN, sync_id="sync_x")) == {}
+    assert simulator.requests(org=org_id) == []
 
 
 def test_who_has_none_pays_one_request_for_each_stream(
