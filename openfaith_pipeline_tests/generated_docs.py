@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -21,6 +22,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 DEMO_ORG = DemoChurches(port=0).churches[0].org_id
 
 
+@cache
 def commands() -> Mapping[str, str]:
     """The help of every verb, by the verb: `org add`."""
     found: dict[str, str] = {}
@@ -28,6 +30,7 @@ def commands() -> Mapping[str, str]:
     return found
 
 
+@cache
 def pages() -> Mapping[Path, str]:
     sections = [f"## openfaith-pipeline {verb}\n\n```text\n{text}\n```\n" for verb, text in commands().items()]
     intro = "# Command line\n\nWhat `--help` says of each verb. Written by `make docs`; a test keeps it up to date.\n\n"

@@ -11,7 +11,6 @@ from dagster._config import process_config, resolve_to_config_type
 from typer.testing import CliRunner
 
 from openfaith_pipeline.cli.app import app
-from openfaith_pipeline.defs.kubernetes_launcher import PodRunLauncher
 from openfaith_pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -181,6 +180,9 @@ def test_the_instance_in_kubernetes_is_the_shipped_one_but_for_its_launcher() ->
 
 
 def test_the_launcher_takes_its_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Kubernetes' client takes a second to import, in each pytest process.
+    from openfaith_pipeline.defs.kubernetes_launcher import PodRunLauncher  # noqa: PLC0415
+
     monkeypatch.setenv("POD_NAMESPACE", "openfaith")
     config = instance(KUBERNETES / "dagster.yaml")["run_launcher"]["config"]
     checked = process_config(resolve_to_config_type(PodRunLauncher.config_type()), config)
