@@ -9,7 +9,7 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from openfaith_pipeline.defs.celery_config import CONFIG, QUEUE, declare_queue
 from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult
-from openfaith_pipeline.defs.launcher import START_WITHIN, TracedRunLauncher, lease_health
+from openfaith_pipeline.defs.launcher import START_WITHIN, TracedRunLauncher
 from openfaith_pipeline.defs.storage import database_of
 from openfaith_pipeline.load.run_workers import time_with_room
 
@@ -29,7 +29,7 @@ class LeaseCeleryRunLauncher(TracedRunLauncher, CeleryRunLauncher):
         declare_queue(self.celery)
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        return lease_health(self._instance, run)
+        return self.heartbeats.health_of(run)
 
     def terminate(self, run_id: str) -> bool:
         """Record the termination first, so that the worker does not take the signal for a failure to retry."""

@@ -34,8 +34,10 @@ def _reasons(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
         described = getattr(data, "user_failure_data", None)
         if described and described.description:
             yield printable(described.description)
-        elif data.error:
+        elif data and data.error:
             yield _in_words(data.error)
+        elif data is None and event.message:  # a run that was failed from outside, as when its process is gone
+            yield printable(event.message)
 
 
 def _in_words(error: Any) -> str:

@@ -7,7 +7,7 @@ import dagster as dg
 from dagster_k8s import K8sRunLauncher
 
 from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, WorkerStatus
-from openfaith_pipeline.defs.launcher import START_WITHIN, TracedRunLauncher, lease_health
+from openfaith_pipeline.defs.launcher import START_WITHIN, TracedRunLauncher
 
 _PENDING_AT_MOST: Final = timedelta(hours=1)
 """A pod may wait for a node that is being added; one whose image cannot be pulled waits for ever."""
@@ -22,7 +22,7 @@ class PodRunLauncher(TracedRunLauncher, K8sRunLauncher):
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         by_kubernetes = super().check_run_worker_health(run)
         is_over = by_kubernetes.status in {WorkerStatus.FAILED, WorkerStatus.SUCCESS}
-        return by_kubernetes if is_over else lease_health(self._instance, run)  # its API may be away for a while
+        return by_kubernetes if is_over else self.heartbeats.health_of(run)  # its API may be away for a while
 
     def lost_start(self, run: dg.DagsterRun, waited: timedelta) -> str | None:
         """Why the run's pod will never start. One that waits for a node is not lost."""

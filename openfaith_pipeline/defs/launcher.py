@@ -1,18 +1,14 @@
 """Launch runs as Dagster does by default, and detect dead processes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import cached_property
 from typing import Final
 
 import dagster as dg
 
-from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
-from openfaith_pipeline.defs.storage import database_of
+from openfaith_pipeline.defs.dagster_private import CheckRunHealthResult, LaunchRunContext, RunLauncher
 from openfaith_pipeline.defs.tracing import traced_launch
-from openfaith_pipeline.load.run_leases import STALE_AFTER, silence_of
-
-GRACE: Final = timedelta(seconds=30)
-"""How long a started run may take to its first heartbeat: the time to import the code and reach the database."""
-
+from openfaith_pipeline.defs.worker_health import Heartbeats
 
 START_WITHIN: Final = timedelta(seconds=120)
 """How long the process of a launched run may take to begin."""
@@ -29,6 +25,11 @@ class TracedRunLauncher(RunLauncher[dg.DagsterInstance]):
         with traced_launch(self._instance, context.dagster_run):
             super().launch_run(context)  # type: ignore[safe-super] # of the launcher after this one
 
+    @cached_property
+    def heartbeats(self) -> Heartbeats:
+        """Their judge, which remembers what it saw."""
+        return Heartbeats(self._instance)
+
     @property
     def supports_resume_run(self) -> bool:
         return False
@@ -42,27 +43,8 @@ class LeaseRunLauncher(TracedRunLauncher, dg.DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        return lease_health(self._instance, run)
+        return self.heartbeats.health_of(run)
 
     def lost_start(self, run: dg.DagsterRun, waited: timedelta) -> str | None:  # noqa: ARG002 - of every launcher
         """Why a launched run will never start, or None while it may."""
         return None if waited < START_WITHIN else f"its process did not begin within {START_WITHIN.seconds} s"
-
-
-def lease_health(instance: dg.DagsterInstance, run: dg.DagsterRun) -> CheckRunHealthResult:
-    """Whether the process that executes the run still sends heartbeats, on whatever machine."""
-    with database_of(instance).connect() as connection:
-        silence = silence_of(connection, run.run_id)
-    if silence is None:
-        return _health_before_first_beat(instance, run)
-    if silence > STALE_AFTER:
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"no heartbeat for {silence.total_seconds():.0f} s")
-    return CheckRunHealthResult(WorkerStatus.RUNNING)
-
-
-def _health_before_first_beat(instance: dg.DagsterInstance, run: dg.DagsterRun) -> CheckRunHealthResult:
-    record = instance.get_run_record_by_id(run.run_id)
-    started_at = record.start_time if record else None
-    if started_at is None or datetime.now(UTC) - datetime.fromtimestamp(started_at, UTC) < GRACE:
-        return CheckRunHealthResult(WorkerStatus.RUNNING)
-    return CheckRunHealthResult(WorkerStatus.FAILED, f"no heartbeat within {GRACE.seconds} s of its start")

@@ -8,8 +8,8 @@ from typing import Final
 import dagster as dg
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.defs.launcher import GRACE
 from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG
+from openfaith_pipeline.defs.worker_health import GRACE, LOOK_AGAIN, Doubtful
 from openfaith_pipeline.load.run_leases import silence_of
 
 _UNDER_WAY: Final = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -30,6 +30,9 @@ def end_if_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     if run.status not in _UNDER_WAY:
         return False
     health = instance.run_launcher.check_run_worker_health(run)
+    if isinstance(health, Doubtful):
+        time.sleep(LOOK_AGAIN.total_seconds())
+        health = instance.run_launcher.check_run_worker_health(run)
     if health.status.value == "RUNNING":
         return False
     instance.report_run_failed(run, f"{health.msg}; another run of the org begins")
@@ -57,4 +60,4 @@ def has_beaten_within(database: Database, run_id: str, seconds: float) -> bool:
     """Whether the run's process sent a heartbeat within the last seconds, which proves that it is alive."""
     with database.connect() as connection:
         silence = silence_of(connection, run_id)
-    return silence is not None and silence.total_seconds() < seconds
+    return silence is not None and silence.lasts.total_seconds() < seconds

@@ -1,14 +1,14 @@
 """Heartbeats of processes that execute runs, to distinguish a run whose process died from a slow one."""
 
-from datetime import timedelta
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
 from openfaith_pipeline.database.refusals import outages_told
 
 BEAT_EVERY: Final = timedelta(seconds=2)
-STALE_AFTER: Final = timedelta(seconds=12)
+STALE_AFTER: Final = timedelta(seconds=8)
 
 _KEPT: Final = timedelta(days=1)
 
@@ -23,10 +23,19 @@ def beat(connection: Connection[Any], run_id: str) -> None:
         )
 
 
-def silence_of(connection: Connection[Any], run_id: str) -> timedelta | None:
-    """Time since the last heartbeat of the run's process, by the database's clock; None if there was none."""
-    row = connection.execute("SELECT now() - beat_at FROM sync.run_leases WHERE run_id = %s", (run_id,)).fetchone()
-    return row[0] if row else None
+class Silence(NamedTuple):
+    """since: the last heartbeat. lasts: by the database's clock, which may have been set meanwhile."""
+
+    since: datetime
+    lasts: timedelta
+
+
+def silence_of(connection: Connection[Any], run_id: str) -> Silence | None:
+    """Time since the last heartbeat of the run's process; None if there was none."""
+    row = connection.execute(
+        "SELECT beat_at, now() - beat_at FROM sync.run_leases WHERE run_id = %s", (run_id,)
+    ).fetchone()
+    return Silence(*row) if row else None
 
 
 def forget_old_beats(connection: Connection[Any]) -> None:

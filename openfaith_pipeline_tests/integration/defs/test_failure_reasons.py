@@ -42,5 +42,11 @@ def test_a_run_says_why_it_failed(instance: dg.DagsterInstance, error: Exception
     assert "ada@" not in found
 
 
+def test_a_run_that_was_failed_from_outside_says_why(instance: dg.DagsterInstance) -> None:
+    run = instance.create_run_for_job(dg.job(name="any")(lambda: None))
+    instance.report_run_failed(run, "no heartbeat for 21 s")
+    assert reason_of(instance, run.run_id) == "no heartbeat for 21 s"
+
+
 def test_a_run_that_did_not_fail_says_nothing(instance: dg.DagsterInstance) -> None:
     assert reason_of(instance, "no_such_run") is None

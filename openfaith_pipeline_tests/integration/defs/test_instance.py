@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +15,9 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.heartbeat import beating
 from openfaith_pipeline.defs.instance import prepare_dagster_home
 from openfaith_pipeline.defs.launcher import LeaseRunLauncher
+from openfaith_pipeline.defs.live_runs import find_live_run
 from openfaith_pipeline.defs.partitions import align_partitions
+from openfaith_pipeline.defs.run_tags import PARTITION_TAG
 from openfaith_pipeline.defs.storage import OpenFaithStorage
 from openfaith_pipeline.errors import ConfigurationError
 from openfaith_pipeline.load.run_leases import silence_of
@@ -138,23 +141,74 @@ def test_a_home_that_cannot_be_written_is_named(database: Database, tmp_path: Pa
         prepare_dagster_home(settings, database)
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Seconds after which a second look settles a doubt."""
+    monkeypatch.setattr("openfaith_pipeline.defs.worker_health.LOOK_AGAIN", timedelta(seconds=0.2))
+    return 0.3
+
+
+def fall_silent(database: Database, seconds: int = 9) -> None:
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.run_leases SET beat_at = beat_at - %s", (timedelta(seconds=seconds),))
+
+
 def test_a_run_that_beats_is_healthy_and_one_that_stopped_is_not(
-    instance: dg.DagsterInstance, run: dg.DagsterRun, database: Database
+    instance: dg.DagsterInstance, run: dg.DagsterRun, database: Database, soon: float
 ) -> None:
     assert isinstance(instance.run_launcher, LeaseRunLauncher)
     with beating(database, run.run_id):
         assert health_of(instance, run) is WorkerStatus.RUNNING
-    with database.connect() as connection:
-        connection.execute("UPDATE sync.run_leases SET beat_at = now() - interval '13 seconds'")
+    fall_silent(database)
+    assert health_of(instance, run) is WorkerStatus.RUNNING
+    assert health_of(instance, run) is WorkerStatus.RUNNING, "a look at once is no second look"
+    time.sleep(soon)
     assert health_of(instance, run) is WorkerStatus.FAILED
 
 
+def test_a_run_that_slept_with_its_machine_is_healthy(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, database: Database, soon: float
+) -> None:
+    with beating(database, run.run_id):
+        pass
+    for _ in range(2):
+        fall_silent(database, 12 * 3600)
+        assert health_of(instance, run) is WorkerStatus.RUNNING, "it may not have beaten yet"
+        time.sleep(soon)
+        with beating(database, run.run_id):
+            pass
+        assert health_of(instance, run) is WorkerStatus.RUNNING
+    fall_silent(database)
+    assert health_of(instance, run) is WorkerStatus.RUNNING
+    with beating(database, run.run_id):
+        pass
+    fall_silent(database)
+    time.sleep(soon)
+    assert health_of(instance, run) is WorkerStatus.RUNNING, "it was silent twice, with a beat between"
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_dead_run_is_found_in_one_call_by_those_who_want_its_org(
+    instance: dg.DagsterInstance, database: Database
+) -> None:
+    run = instance.create_run_for_job(dg.job(name="any")(lambda: None), tags={PARTITION_TAG: "org_a"})
+    instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name), run.run_id)
+    with beating(database, run.run_id):
+        pass
+    assert find_live_run(instance, "org_a")
+    fall_silent(database)
+    assert find_live_run(instance, "org_a") is None
+    assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+
+
 def test_a_run_has_time_for_its_first_beat(
-    instance: dg.DagsterInstance, run: dg.DagsterRun, database: Database
+    instance: dg.DagsterInstance, run: dg.DagsterRun, database: Database, soon: float
 ) -> None:
     assert health_of(instance, run) is WorkerStatus.RUNNING
     with database.connect() as connection:
         connection.execute("UPDATE dagster.runs SET start_time = start_time - 31")
+    assert health_of(instance, run) is WorkerStatus.RUNNING
+    time.sleep(soon)
     assert health_of(instance, run) is WorkerStatus.FAILED
 
 
@@ -162,7 +216,7 @@ def test_a_run_beats_until_it_ends(database: Database) -> None:
     with database.connect(autocommit=True) as connection, beating(database, "run"):
         connection.execute("UPDATE sync.run_leases SET beat_at = now() - interval '1 hour'")
         deadline = time.monotonic() + 20
-        while silence_of(connection, "run").total_seconds() > 60:
+        while silence_of(connection, "run").lasts.total_seconds() > 60:
             assert time.monotonic() < deadline, "the run beat no second time"
             time.sleep(0.1)
 

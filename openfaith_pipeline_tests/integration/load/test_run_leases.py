@@ -9,9 +9,9 @@ def test_silence_is_counted_from_the_last_beat(database: Database) -> None:
         assert silence_of(connection, "run") is None
         beat(connection, "run")
         connection.execute("UPDATE sync.run_leases SET beat_at = now() - interval '1 minute'")
-        assert silence_of(connection, "run") == timedelta(minutes=1)
+        assert silence_of(connection, "run").lasts == timedelta(minutes=1)
         beat(connection, "run")
-        assert silence_of(connection, "run") == timedelta(0)
+        assert silence_of(connection, "run").lasts == timedelta(0)
 
 
 def test_runs_that_ended_long_ago_are_forgotten(database: Database) -> None:
