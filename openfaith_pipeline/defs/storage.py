@@ -51,6 +51,9 @@ class OpenFaithStorage(DagsterPostgresStorage):
         _replace_dead_connections(engine)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
+        # The code server makes an instance for each look of each sensor; what its pool holds would stay until garbage
+        # collection, and the server's connections be used up.
+        self._run_storage.dispose = engine.dispose  # type: ignore[method-assign]
         _remember_tables(self._event_log_storage)
 
 
@@ -124,7 +127,7 @@ def _given(settings: Settings) -> str | None:
 
 @cache
 def _url_while_this_process_lives(settings: Settings) -> str:
-    # Dagster creates storages freely and never closes them: only the end of the process does.
+    # Dagster creates storages freely: only the end of the process ends the server.
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(open_database(settings)).dagster_url

@@ -97,6 +97,20 @@ def test_a_connection_that_was_idle_for_long_is_replaced(
     assert len(made) == 2
 
 
+def test_an_instance_leaves_no_connection_behind(instance: dg.DagsterInstance, database: Database) -> None:
+    reference = InstanceRef.from_dir(str(database.settings.dagster_home))
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    kept = []
+    with database.connect(autocommit=True) as connection:
+        assert instance.get_runs_count() == 0
+        [before] = connection.execute(others).fetchone()
+        for _ in range(3):
+            with dg.DagsterInstance.from_ref(reference) as other:
+                assert other.get_runs_count() == 0
+                kept.append(other)  # as what waits for garbage collection
+        wait_until(lambda: connection.execute(others).fetchone() == (before,), "its connections are closed")
+
+
 def test_a_table_that_was_found_is_looked_for_no_more_and_a_missing_one_is(storage: OpenFaithStorage) -> None:
     log, made = storage.event_log_storage, connects(storage)
     statements: list[str] = []
