@@ -6,7 +6,7 @@ from the last committed page, and streams published by earlier attempts are not 
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -51,6 +51,7 @@ from openfaith_pipeline.sync.companions import find_brought_short
 from openfaith_pipeline.sync.compensation import compensate
 from openfaith_pipeline.sync.deletion_proof import find_whole, prove_deletions
 from openfaith_pipeline.sync.failures import availability_after, error_in_words, first_of
+from openfaith_pipeline.sync.outcomes import Outcomes
 from openfaith_pipeline.sync.reading import WalkReader
 from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.sync.worker import BUSY_PATIENCE_SECONDS, Workplace, at_work, opened
@@ -88,7 +89,8 @@ async def sync_streams(  # noqa: PLR0913 - the request, and two resources that t
     ):
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
         doors = READERS[adapter].open_doors(client)
-        attempt = Attempt(database, place.pool, doors, request, progress or Silence(), patience_seconds, is_rotating)
+        outcomes = Outcomes(mode.value, progress or Silence())
+        attempt = Attempt(database, place.pool, doors, request, outcomes, patience_seconds, is_rotating)
         with span("sync", {"openfaith.org_id": org_id, "openfaith.sync_id": sync_id, "openfaith.mode": mode.value}):
             return await attempt.run(streams)
 
@@ -105,11 +107,9 @@ class Attempt:
     pool: AsyncConnectionPool[Any]
     doors: Doors
     request: SyncRequest
-    progress: Progress
+    outcomes: Outcomes
     patience_seconds: float = BUSY_PATIENCE_SECONDS
     is_rotating: bool = False
-    results: dict[str, StreamResult] = field(default_factory=dict)
-    done: dict[str, asyncio.Event] = field(default_factory=dict)
     obstacle: BaseException | None = None
     reread: Collection[str] = ()
     first: Collection[str] = ()
@@ -132,9 +132,9 @@ class Attempt:
         short = [result for result in earlier if result.status == "incomplete" and STREAMS[result.stream].comes_with]
         for result in earlier:
             if result not in short:
-                self._finish(result)
+                self.outcomes.finish(result)
         remaining = [stream for stream in streams if stream.name not in finished]
-        self.done = {stream.name: asyncio.Event() for stream in streams if stream.name not in self.results}
+        self.outcomes.expect(stream.name for stream in streams if stream.name not in self.outcomes.results)
         try:
             async with asyncio.TaskGroup() as group:
                 for result in short:
@@ -143,7 +143,7 @@ class Attempt:
                     group.create_task(self._walk(walk))
         except BaseExceptionGroup as failures:
             raise first_of(failures) from None
-        return {stream.name: self.results[stream.name] for stream in streams}
+        return {stream.name: self.outcomes.results[stream.name] for stream in streams}
 
     def _plan(self, streams: Sequence[Stream], absent: Collection[str], unread: Collection[str] = ()) -> list[Walk]:
         return plan_walks(
@@ -170,18 +170,15 @@ class Attempt:
         try:
             results = await self._sync_walk(await self._reachable(walk, started), started)
         except REFUSED_BY_POSTGRES as error:
-            self._give_up(self._unfinished(walk), error_in_words(error), started)
+            self.outcomes.give_up(self.outcomes.unfinished(walk), error_in_words(error), started)
         except _ENDS_ALL as error:
             self.obstacle = self.obstacle or error
             raise
         except Exception as error:  # noqa: BLE001 - whatever nobody foresaw of one walk must not end the others
-            self._give_up(self._unfinished(walk), error_in_words(error), started)
+            self.outcomes.give_up(self.outcomes.unfinished(walk), error_in_words(error), started)
         else:
             for result in results:
-                self._finish(result)
-
-    def _unfinished(self, walk: Walk) -> list[Stream]:
-        return [stream for stream in walk.streams if not self.done[stream.name].is_set()]
+                self.outcomes.finish(result)
 
     async def _sync_walk(self, walk: Walk, started: float) -> list[StreamResult]:
         """Read and publish the walk, working around parts that the source withholds."""
@@ -206,7 +203,7 @@ class Attempt:
             rest = walk.only(route for route in walk.routes if route.lead is not refused.lead)
             if not rest.streams:
                 raise
-            self._give_up([stream for stream in walk.streams if stream not in rest.streams], error, started)
+            self.outcomes.give_up([stream for stream in walk.streams if stream not in rest.streams], error, started)
             return await self._sync_walk(rest, started)
 
     async def _read_without(self, walk: Walk, refusal: PartsRefused, started: float) -> list[StreamResult]:
@@ -214,7 +211,7 @@ class Attempt:
         rest = walk.without(refusal.refused)
         if rest.streams:
             for result in await self._sync_walk(rest, started):
-                self._finish(result)
+                self.outcomes.finish(result)
         found: list[StreamResult] = []
         for stream in walk.streams:
             if stream not in rest.streams:
@@ -239,7 +236,7 @@ class Attempt:
         session = await self._open(walk.of(stream))
         status = "unavailable" if isinstance(withheld, UnavailableError) else "failed"
         await self._close(session, status, withheld)
-        return [self.result_of(stream, status, started, error=str(withheld))]
+        return [self.outcomes.result_of(stream, status, started, error=str(withheld))]
 
     async def _go_around(self, walk: Walk, lead: Stream, started: float) -> list[StreamResult]:
         """Record that the lead's unconfirmed path is absent, and read its fallback path instead."""
@@ -249,15 +246,6 @@ class Attempt:
         [around] = self._plan(walk.streams, absent)
         return await self._sync_walk(await self._reachable(around, started), started)
 
-    def _finish(self, result: StreamResult) -> None:
-        self.results[result.stream] = result
-        if result.stream in self.done:
-            self.done[result.stream].set()
-        self.progress.finished(result)
-
-    def result_of(self, stream: Stream, status: str, started: float, **more: Any) -> StreamResult:
-        return StreamResult(stream.name, status, self.mode.value, seconds=round(monotonic() - started, 3), **more)
-
     async def _reachable(self, walk: Walk, started: float) -> Walk:
         """The walk once its parents are published by this sync, without routes whose parents are unavailable."""
         reachable: list[Route] = []
@@ -265,7 +253,7 @@ class Attempt:
         withheld: list[str] = []
         for route in walk.routes:
             try:
-                await self._wait_for_parent(route, walk)
+                await self.outcomes.wait_for_parents(route, walk)
                 reachable.append(route)
             except UnavailableError as error:
                 obstacle = error
@@ -279,7 +267,7 @@ class Attempt:
         await self._withhold_with(withheld, lost, obstacle)
         if rest is None:
             raise obstacle
-        self._give_up(lost, obstacle, started)
+        self.outcomes.give_up(lost, obstacle, started)
         return rest
 
     async def _withhold_with(self, parents: Sequence[str], lost: Sequence[Stream], error: OpenFaithError) -> None:
@@ -288,26 +276,6 @@ class Attempt:
             names = [stream.name for stream in lost]
             async with self.pool.connection() as connection:
                 await mark_unavailable_with(connection, self.request.org_id, names, parents, str(error))
-
-    async def _wait_for_parent(self, route: Route, walk: Walk) -> None:
-        """Wait for the parents in the path, and for streams whose rows have the parents that a shorter path omits."""
-        parent = route.lead.parent_of(route.path)
-        for name in route.lead.parents if route.is_unconfirmed and route.placeholders else ():
-            if name in self.done and STREAMS[name] not in (*walk.leads, *walk.streams):
-                await self.done[name].wait()
-        if parent is None or parent not in self.done:
-            return
-        await self.done[parent].wait()
-        outcome = self.results[parent]
-        if outcome.status == "unavailable":
-            raise PathNotFound(f"its parent {parent} is unavailable: {outcome.error}")
-        if outcome.status == "failed":
-            raise OpenFaithError(f"its parent {parent} failed")
-
-    def _give_up(self, streams: Sequence[Stream], error: OpenFaithError, started: float) -> None:
-        status = "unavailable" if isinstance(error, UnavailableError) else "failed"
-        for stream in streams:
-            self._finish(self.result_of(stream, status, started, error=str(error)))
 
     async def _open(self, walk: Walk) -> Session:
         is_anew = self.mode is SyncMode.FULL_REFRESH
@@ -336,12 +304,12 @@ class Attempt:
         return [await self.read_alone(each, started) if each.stream in short else each for each in results]
 
     async def _finish_alone(self, brought: StreamResult) -> None:
-        self._finish(await self.read_alone(brought, monotonic()))
+        self.outcomes.finish(await self.read_alone(brought, monotonic()))
 
     async def read_alone(self, brought: StreamResult, started: float) -> StreamResult:
         """Read a stream by its own listing, whole, because others brought less of it. What they brought stays."""
         request = replace(self.request, mode=SyncMode.RECONCILE.value)
-        whole = replace(self, request=request, results={}, done={})
+        whole = replace(self, request=request, outcomes=Outcomes(request.mode, self.outcomes.progress))
         error: Exception
         try:
             [walk] = whole._plan([STREAMS[brought.stream]], ())
@@ -367,7 +335,7 @@ class Attempt:
 
     @property
     def _reader(self) -> WalkReader:
-        return WalkReader(self.pool, self.doors, self.parents, self.progress, must_be_exact=self.is_full)
+        return WalkReader(self.pool, self.doors, self.parents, self.outcomes.progress, must_be_exact=self.is_full)
 
     def parents(self, route: Route, after: str | None) -> AsyncIterator[Parent]:
         """The parents that a child route visits."""
@@ -389,7 +357,7 @@ class Attempt:
             await tidy_up(connection, published)
             counts = await page_counts(connection, list(session.ids.values()))
         results = [
-            self.result_of(
+            self.outcomes.result_of(
                 stream,
                 verdict.status(stream.name),
                 started,

@@ -29,6 +29,7 @@ from openfaith_pipeline.load.sessions import Session, SyncRequest, close_session
 from openfaith_pipeline.load.sync_log import finished_streams, page_counts
 from openfaith_pipeline.sources import READERS, STREAMS, source_of
 from openfaith_pipeline.sync.attempt import Attempt
+from openfaith_pipeline.sync.outcomes import Outcomes
 from openfaith_pipeline.sync.results import Progress, Silence, StreamResult, SyncMode, stored_result
 from openfaith_pipeline.sync.worker import Workplace, at_work, opened
 
@@ -69,7 +70,8 @@ async def plan_streams(
     ):
         request = SyncRequest(org_id, sync_id, mode.value, place.holder)
         doors = READERS[adapter].open_doors(client)
-        return await _Planning(database, place.pool, doors, request, progress or Silence()).plan(streams)
+        outcomes = Outcomes(mode.value, progress or Silence())
+        return await _Planning(database, place.pool, doors, request, outcomes).plan(streams)
 
 
 async def apply_streams(
@@ -112,11 +114,13 @@ class _Planning(Attempt):
         except BaseException as error:
             await self._let_go(error)
             raise
-        return OrgPlan({name: self.results[name] for name in results}, changes)
+        return OrgPlan({name: self.outcomes.results[name] for name in results}, changes)
 
     async def conclude(self, walk: Walk, session: Session, verdict: Verdict, started: float) -> list[StreamResult]:
         self.read.append(_Read(walk, session, verdict))
-        return [self.result_of(stream, "planned", started, **verdict.told(stream.name)) for stream in walk.streams]
+        return [
+            self.outcomes.result_of(stream, "planned", started, **verdict.told(stream.name)) for stream in walk.streams
+        ]
 
     async def read_alone(self, brought: StreamResult, started: float) -> StreamResult:  # noqa: ARG002 - as in an attempt
         """A plan has one reading of each stream; the sync after it reads the listing."""
@@ -160,12 +164,12 @@ class _Planning(Attempt):
             published = await publish(connection, each.session, each.verdict)
             counts = await page_counts(connection, list(each.session.ids.values()))
         for name, told in published.items():
-            self.results[name] = replace(self.results[name], **asdict(told), **counts[name])
+            self.outcomes.results[name] = replace(self.outcomes.results[name], **asdict(told), **counts[name])
         return published
 
     async def _refuse(self, connection: Connection, each: _Read, reason: str) -> None:
         for name in each.session.names:
-            self.results[name] = replace(self.results[name], status="failed", error=reason)
+            self.outcomes.results[name] = replace(self.outcomes.results[name], status="failed", error=reason)
         await close_session(connection, each.session, "failed", reason)
 
     async def _let_go(self, error: BaseException) -> None:
