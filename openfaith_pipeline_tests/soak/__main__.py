@@ -23,7 +23,7 @@ def main() -> int:
     print(f"seed {options.seed}, {options.days} days; logs are below {directory}", flush=True)
     try:
         with running_world(directory, options.seed) as world:
-            outcome = soak(world, options.days, options.seconds, options.minutes)
+            outcome = soak(world, options.days, options.seconds, options.minutes, options.only)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -45,6 +45,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=30, help="the least that a day takes; 30 by default")
     parser.add_argument("--minutes", type=float, default=240, help="after which no day begins any more; 240 by default")
     parser.add_argument("--seed", type=int, default=1, help="of the churches, and of what happens when; 1 by default")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only the incidents with this in their names")
     parser.add_argument("--record", action="store_true", help="write the report into benchmarks/SOAK.md")
     return parser.parse_args()
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -116,13 +116,18 @@ def _regain_product(world: World, org_id: str) -> None:
 
 
 def _delete_many(world: World, org_id: str) -> None:
-    """More than a guard lets through: most of the church's donations, which are few here."""
+    """More than a guard lets through: most of the church's donations, which are few here.
+
+    No webhook tells of them one by one, for then they would be deleted one by one.
+    """
+    world.simulator.set_webhooks(replace(_USUAL_WEBHOOKS, lost=1.0))
     guard = ("--org", org_id, "--stream", "giving.donations", "--share", "0.3", "--number", "5")
     code, told = world.verb("deletes", "guard", *guard)
     assert code == 0, told
     ids = ids_of(world.simulator, org_id, "giving.donations")
     world.simulator.delete(org_id, "giving.donations", ids[: len(ids) * 3 // 4])
     world.verb("sync", org_id, "--stream", "giving.donations", "--mode", "reconcile", "--if-busy", "wait")
+    calm(world, org_id)
 
 
 def _approve(world: World, org_id: str) -> None:

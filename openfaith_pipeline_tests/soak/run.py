@@ -18,6 +18,7 @@ from openfaith_pipeline_tests.waiting import wait_until
 STEPS: Final = 2
 STEP_SECONDS: Final = 86_400 // STEPS
 _SETTLE_SECONDS: Final = 900
+_NOTICE_SECONDS: Final = 1800
 _FIRST_SECONDS: Final = 900
 _VICTIMS: Final = ("run", "daemon", "service", "applier", "webserver", "code server", "postgres")
 _KILL_SHARE: Final = 0.2
@@ -30,7 +31,7 @@ SELECT count(*) FROM sync.org_schedules
 _RUNS: Final = """
 SELECT count(*) FROM dagster.runs WHERE status IN ('QUEUED', 'NOT_STARTED', 'STARTING', 'STARTED', 'CANCELING')
 """
-_FAILED: Final = "SELECT org_id, error FROM sync.org_schedules WHERE failures > 0"
+_FAILED: Final = "SELECT org_id, left(error, 100) FROM sync.org_schedules WHERE failures > 0"
 _LEFT: Final = """
 SELECT 'lease of ' || stream FROM sync.stream_states WHERE lease_expires_at > now()
 UNION ALL SELECT 'running sync of ' || stream FROM sync.stream_syncs WHERE status = 'running'
@@ -60,11 +61,14 @@ class Outcome:
         return growths(self.figures)
 
 
-def soak(world: World, days: int, seconds: float, minutes: float) -> Outcome:
-    """Let the days pass and prove the end. minutes: after which no further day begins."""
+def soak(world: World, days: int, seconds: float, minutes: float, only: str = "") -> Outcome:
+    """Let the days pass and prove the end.
+
+    minutes: after which no further day begins. only: part of the names of the incidents to play.
+    """
     outcome = Outcome(0)
     began_at = time.monotonic()
-    plan = _plan(world, days, outcome)
+    plan = _plan(world, days, only, outcome)
     calm(world, "")
     wait_until(lambda: _are_settled(world, None), "the first sync of every church", _FIRST_SECONDS, every_seconds=1)
     for day in range(1, days + 1):
@@ -84,10 +88,11 @@ def soak(world: World, days: int, seconds: float, minutes: float) -> Outcome:
     return outcome
 
 
-def _plan(world: World, days: int, outcome: Outcome) -> dict[tuple[int, int], Incident]:
+def _plan(world: World, days: int, only: str, outcome: Outcome) -> dict[tuple[int, int], Incident]:
     """Each incident once, each in days of its own; the order is the seed's. Those that do not fit are named."""
-    possible = [each for each in INCIDENTS if each.is_possible(world)]
-    outcome.skipped = [f"{each.name}: not possible here" for each in INCIDENTS if each not in possible]
+    wanted = [each for each in INCIDENTS if only in each.name]
+    possible = [each for each in wanted if each.is_possible(world)]
+    outcome.skipped = [f"{each.name}: not possible here" for each in wanted if each not in possible]
     world.chance.shuffle(possible)
     plan: dict[tuple[int, int], Incident] = {}
     pause = max(1, (days - 2) * STEPS // max(1, len(possible)))
@@ -147,11 +152,12 @@ def _settle(world: World, outcome: Outcome, since: datetime, name: str) -> None:
     last = outcome.history[-1] if outcome.history else None
     is_noticed = last.incident.is_noticed if last and last.ended_at is None else None
     is_over = partial(is_noticed, world) if is_noticed else partial(_are_settled, world, since)
+    seconds = _NOTICE_SECONDS if is_noticed else _SETTLE_SECONDS
     try:
-        wait_until(is_over, name, _SETTLE_SECONDS, every_seconds=1)
+        wait_until(is_over, name, seconds, every_seconds=1)
     except AssertionError:
         # The next step would find it in the middle of its work, so this is no mere slowness.
-        outcome.wrong.append(f"{name}: not caught up within {_SETTLE_SECONDS} s; failing: {world.rows(_FAILED)}")
+        outcome.wrong.append(f"{name}: not caught up within {seconds} s; failing: {world.rows(_FAILED)}")
 
 
 def _are_settled(world: World, since: datetime | None) -> bool:

@@ -4,6 +4,7 @@ import pytest
 
 from openfaith_pipeline.alerts.failing_sweeps import watch_turns
 from openfaith_pipeline.alerts.incidents import list_alerts
+from openfaith_pipeline.connections.registry import ConnectionState, set_connection_state
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.orgs.registry import new_org_id, pause_org
 from openfaith_pipeline_tests.tenants import add_orgs
@@ -40,3 +41,21 @@ def test_a_paused_org_is_no_incident(database: Database) -> None:
     with database.connect() as connection:
         pause_org(connection, ORG)
     assert _after(database, 5) == []
+
+
+def test_what_failed_before_it_was_connected_again_is_no_incident(database: Database) -> None:
+    def attempted() -> None:
+        with database.connect() as connection:
+            connection.execute("UPDATE sync.org_schedules SET attempted_at = now()")
+
+    def connection_is(state: ConnectionState) -> None:
+        with database.connect() as connection:
+            set_connection_state(connection, ORG, state, adapter="pco")
+
+    attempted()
+    connection_is("needs_reconnect")
+    assert _after(database, 3) == []
+    connection_is("connected")
+    assert _after(database, 3) == []
+    attempted()
+    assert [incident for incident, _, _ in _after(database, 4)] == ["pco incremental sweep"]
