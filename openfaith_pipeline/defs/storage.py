@@ -51,7 +51,7 @@ class OpenFaithStorage(DagsterPostgresStorage):
         _replace_dead_connections(engine)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage._engine = engine
-        # The code server makes an instance for each look of each sensor; connections in its pool would stay until garbage
+        # The code server makes an instance for each look of each sensor; its connections would stay until garbage
         # collection, and use up those of the server.
         self._run_storage.dispose = engine.dispose  # type: ignore[method-assign]
         _remember_tables(self._event_log_storage)
