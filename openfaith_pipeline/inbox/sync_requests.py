@@ -87,7 +87,7 @@ def sync_payload(org_id: str, mode: str, streams: Collection[str] | None, adapte
 def _joins(connection: Connection[Any], ask: Ask, waiting: Request) -> bool:
     """Whether the waiting request covers this one, widened if necessary; never if it has an idempotency key."""
     asked, there = ask.payload, waiting.payload
-    if _THOROUGHNESS[asked["mode"]] > _THOROUGHNESS[there["mode"]]:
+    if asked["adapter"] != there["adapter"] or _THOROUGHNESS[asked["mode"]] > _THOROUGHNESS[there["mode"]]:
         return False
     streams = _union(asked["streams"], there["streams"])
     not_before = _earlier(ask.not_before, waiting.not_before)

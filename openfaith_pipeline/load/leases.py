@@ -94,15 +94,21 @@ WHERE org_id = %s AND stream IN (SELECT stream FROM given_up) AND status = 'runn
 
 @contextlib.asynccontextmanager
 async def releasing(pool: AsyncConnectionPool[Any], holder: str, org_id: str) -> AsyncIterator[None]:
-    """If the block fails, release the holder's leases on the org, which its heartbeat would otherwise renew."""
+    """Release what the holder still holds of the org at the end, which its heartbeat would otherwise renew.
+
+    That is everything under way if the block fails. Else it is the rest of a walk that another sync took over in part:
+    its session has ended, and may not write that it has.
+    """
+    reason = "its sync ended before it did"
     try:
         yield
     except BaseException as error:
-        reason = str(error) if isinstance(error, OpenFaithError) else "its sync ended before it did"
+        reason = str(error) if isinstance(error, OpenFaithError) else reason
+        raise
+    finally:
         with contextlib.suppress(*TROUBLE):
             async with pool.connection(timeout=5) as connection:
                 await connection.execute(_GIVE_UP, (org_id, holder, reason, org_id))
-        raise
 
 
 _ENTER: Final = """

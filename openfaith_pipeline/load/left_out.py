@@ -72,8 +72,10 @@ class Spared:
     def _covers(self, route: Route, left_out: set[str], stream: Stream, parents: Mapping[str, str]) -> bool:
         """Whether the row may belong to a part that the route left out; true if its parent is not known."""
         if stream is route.lead:
-            parent = parents.get(route.placeholders[-1])
-            return parent in left_out or not (parent or parents)
+            inner = route.placeholders[-1]
+            parent = parents.get(inner)
+            # Of a parent that is only walked under no row says whether it has it.
+            return parent in left_out or inner not in stream.belongs_to or not (parent or parents)
         owners = [(parents.get(each.relationship), each.parent) for each in route.carried if each.stream is stream]
         known = [(parent, of) for parent, of in owners if parent]
         return not known or any(parent in self._ids.get(of.name, ()) for parent, of in known)

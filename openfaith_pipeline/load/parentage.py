@@ -15,6 +15,7 @@ from openfaith_pipeline.catalog.walk import Record, id_of
 from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.load.sessions import Session
 from openfaith_pipeline.sources import STREAMS
+from openfaith_pipeline.text import exact_json
 
 _Known = dict[str, Any]
 """Parent columns that are not null."""
@@ -56,23 +57,30 @@ async def with_known_parents(
     return [_typed(record, stream) for record in records]
 
 
-def _told(record: Record, names: Collection[str], stream: Stream) -> dict[str, Any]:
-    """Parents named by the record or its path: by relationship an id, None if it has none."""
+def _told(record: Record, names: Collection[str], stream: Stream) -> dict[str, str | None]:
+    """Parents named by the record or its path: by relationship an id, None if it has none, or one of no use."""
     resource = record.resource if isinstance(record.resource, dict) else {}
     relationships, attributes = resource.get("relationships"), resource.get("attributes")
-    told: dict[str, Any] = {}
+    told: dict[str, str | None] = {}
     for name in names:
         linkage = relationships.get(name) if isinstance(relationships, dict) else None
         data = linkage.get("data") if isinstance(linkage, dict) else None
         if isinstance(data, dict):
-            told[name] = data.get("id")
+            told[name] = _usable(data.get("id"))
         elif name in record.parents:
-            told[name] = record.parents[name]
+            told[name] = _usable(record.parents[name])
         elif isinstance(attributes, dict) and f"{name}_id" in stream.attributes and f"{name}_id" in attributes:
-            told[name] = attributes[f"{name}_id"]
+            told[name] = _usable(attributes[f"{name}_id"])
         elif isinstance(linkage, dict) and "data" in linkage:
             told[name] = None
     return told
+
+
+def _usable(identifier: Any) -> str | None:
+    """The id as its column has it; None if rows cannot be looked up by it, since it may be anything."""
+    if isinstance(identifier, int) and not isinstance(identifier, bool):
+        return str(identifier)
+    return identifier if isinstance(identifier, str) and exact_json.is_storable(identifier) else None
 
 
 def _inner(stream: Stream, told: Mapping[str, Any], known: _Known) -> set[_Place]:

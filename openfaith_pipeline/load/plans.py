@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from psycopg import AsyncConnection, Connection, sql
 from psycopg.rows import class_row
@@ -127,16 +127,20 @@ def find_plan(connection: Connection[Any], sync_id: str) -> Plan:
     if row is None:
         raise UsageError(f"there is no plan {sync_id!r}; `openfaith-pipeline sync ORG_ID --plan` creates one")
     mode, planned_at, status = row
-    with connection.cursor(row_factory=class_row(PlannedStream)) as cursor:
-        streams = cursor.execute(
-            "SELECT org_id, stream, started_at FROM sync.stream_syncs WHERE sync_id = %s AND status = 'planned'"
-            " ORDER BY id",
-            (sync_id,),
-        ).fetchall()
+    streams = _planned_streams(connection, sync_id)
     if not streams:
         how = {"succeeded": "was applied", "discarded": "was discarded"}.get(status, "has nothing left to publish")
         raise UsageError(f"the plan {sync_id} {how}; make a new one: openfaith-pipeline sync ORG_ID --plan")
     return Plan(sync_id, mode, planned_at, tuple(streams))
+
+
+def _planned_streams(connection: Connection[Any], sync_id: str) -> list[PlannedStream]:
+    with connection.cursor(row_factory=class_row(PlannedStream)) as cursor:
+        return cursor.execute(
+            "SELECT org_id, stream, started_at FROM sync.stream_syncs WHERE sync_id = %s AND status = 'planned'"
+            " ORDER BY id",
+            (sync_id,),
+        ).fetchall()
 
 
 def check_plan(connection: Connection[Any], plan: Plan) -> None:
@@ -161,6 +165,11 @@ async def check_session(connection: AsyncConnection[Any], session: Session) -> N
             raise PlanStale(_overtaken(session.sync_id, stream.name, session.org_id, row["overtaken_by"]))
 
 
+_DISCARD: Final = """
+UPDATE sync.syncs SET status = 'discarded', finished_at = now() WHERE sync_id = %s AND planned_at IS NOT NULL
+"""
+
+
 def discard_plan(connection: Connection[Any], sync_id: str) -> int:
     """Discard a plan and its staged rows; returns the number of streams.
 
@@ -168,7 +177,7 @@ def discard_plan(connection: Connection[Any], sync_id: str) -> int:
     """
     plan = find_plan(connection, sync_id)
     _give_up(connection, sync_id, plan.streams)
-    connection.execute("UPDATE sync.syncs SET status = 'discarded', finished_at = now() WHERE sync_id = %s", (sync_id,))
+    connection.execute(_DISCARD, (sync_id,))
     return len(plan.streams)
 
 
@@ -180,9 +189,11 @@ def give_up_old_plans(connection: Connection[Any]) -> int:
     ).fetchall()
     given_up = 0
     for (sync_id,) in rows:
-        # A plan whose streams are held now is left for the next time.
+        # A plan whose streams are held now is left for the next time. If the process ended before it had recorded the
+        # plan, nobody can apply or discard it, but its streams are staged like those of the others.
         with suppress(StreamBusy), connection.transaction():
-            discard_plan(connection, sync_id)
+            _give_up(connection, sync_id, _planned_streams(connection, sync_id))
+            connection.execute(_DISCARD, (sync_id,))
             given_up += 1
     return given_up
 

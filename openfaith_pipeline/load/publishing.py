@@ -9,7 +9,7 @@ from psycopg import AsyncConnection, sql
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
-from openfaith_pipeline.database.table_names import staging_name
+from openfaith_pipeline.database.table_names import raw_name, staging_name
 from openfaith_pipeline.load.deletions import Verdict
 from openfaith_pipeline.load.drift import Sightings, record_drift
 from openfaith_pipeline.load.gathering import gather_parents
@@ -159,11 +159,38 @@ async def _settle_deletions(connection: AsyncConnection[Any], session: Session, 
             await let_lapse(connection, session.org_id, name, session.sync_id)
 
 
+# A record that stays as it is, read every hour, would else leave an entry each time. The record's row must not have
+# been written now: an entry that is older than its row counts as overtaken.
+_KNOWN: Final = """
+DELETE FROM sync.quarantine AS again USING sync.quarantine AS known
+WHERE again.org_id = %(org_id)s AND again.stream = %(stream)s AND again.sync_id = %(sync_id)s
+  AND known.org_id = again.org_id AND known.stream = again.stream AND known.sync_id <> again.sync_id
+  AND again.resolved_at IS NULL AND known.resolved_at IS NULL
+  AND coalesce(known.record_id, '') = coalesce(again.record_id, '')
+  AND coalesce(known.field, '') = coalesce(again.field, '') AND known.reason = again.reason
+  AND known.record = again.record AND known.parents IS NOT DISTINCT FROM again.parents
+  AND NOT EXISTS (SELECT FROM {raw} AS written
+      WHERE written.org_id = again.org_id AND written.id = again.record_id AND written._synced_at = now())
+RETURNING known.id
+"""
+
+
+async def _known_issues(connection: AsyncConnection[Any], session: Session, stream: Stream) -> list[int]:
+    """The entries in quarantine that this session has made anew for the same record and reason; its own are dropped."""
+    if not session.is_resumed and stream.name not in session.quarantined:
+        return []
+    statement = sql.SQL(_KNOWN).format(raw=raw_name(stream))
+    asked = {"org_id": session.org_id, "stream": stream.name, "sync_id": session.sync_id}
+    return [row["id"] for row in await (await connection.execute(statement, asked)).fetchall()]
+
+
 async def _unstage(connection: AsyncConnection[Any], session: Session, stream: Stream) -> int:
     """Drop the published rows from staging, and resolve their quarantine entries; returns the stream's live rows.
 
-    Earlier quarantine entries of records that were read again are resolved: remaining problems have new entries.
+    Earlier quarantine entries of records that were read again are resolved, except those that hold as they are: other
+    remaining problems have new entries.
     """
+    known = await _known_issues(connection, session, stream)
     cursor = await connection.execute(
         _unstage_statement(stream),
         {
@@ -172,6 +199,7 @@ async def _unstage(connection: AsyncConnection[Any], session: Session, stream: S
             "stream": stream.name,
             "sync_id": session.sync_id,
             "is_whole": session.walk.is_whole,
+            "known": known,
             "was_counted": False,
         },
     )
@@ -185,7 +213,8 @@ def _unstage_statement(stream: Stream) -> bytes:
         "WITH unstaged AS (DELETE FROM {staging} WHERE _stream_sync_id = %(id)s RETURNING id), settled AS ("
         "UPDATE sync.quarantine SET resolved_at = now()"
         " WHERE org_id = %(org_id)s AND stream = %(stream)s AND resolved_at IS NULL AND sync_id <> %(sync_id)s"
-        " AND (%(is_whole)s OR record_id IN (SELECT id FROM unstaged))), counted AS ({recount})"
+        " AND (%(is_whole)s OR record_id IN (SELECT id FROM unstaged)) AND id <> ALL(%(known)s::bigint[])),"
+        " counted AS ({recount})"
         " SELECT row_count FROM counted"
     )
     return statement.format(staging=staging_name(stream), recount=recounting(stream)).as_bytes()

@@ -92,7 +92,7 @@ def forget_resolved(connection: Connection[Any], older_than: timedelta) -> int:
 
 
 def forget_abandoned(connection: Connection[Any], older_than: timedelta) -> int:
-    """Abandon unfinished walks of that age, of every org, unless held by a live sync; returns their number.
+    """Abandon unfinished walks of that age, of every org, unless held by a live sync; returns their streams' number.
 
     Each stream of an org is a separate transaction, under the lock of a sync that would continue it.
     """
@@ -103,12 +103,15 @@ def forget_abandoned(connection: Connection[Any], older_than: timedelta) -> int:
     return forgotten
 
 
+# Of streams that are read together the first one has the checkpoint, and each has staged rows.
+_ABANDONED: Final = """
+SELECT DISTINCT org_id, stream FROM sync.stream_syncs
+WHERE status IN ('running', 'failed') AND (checkpoint IS NOT NULL OR fetched > 0) AND started_at < now() - %s
+"""
+
+
 def _abandoned(connection: Connection[Any], older_than: timedelta) -> list[tuple[str, str]]:
-    return connection.execute(
-        "SELECT DISTINCT org_id, stream FROM sync.stream_syncs"
-        " WHERE status IN ('running', 'failed') AND checkpoint IS NOT NULL AND started_at < now() - %s",
-        (older_than,),
-    ).fetchall()
+    return connection.execute(_ABANDONED, (older_than,)).fetchall()
 
 
 def _forget(connection: Connection[Any], org_id: str, stream: str, older_than: timedelta) -> int:

@@ -27,6 +27,9 @@ from openfaith_pipeline.text import exact_json
 
 _REPLACED = "holds a character that Postgres cannot store, replaced by U+FFFD"
 
+_TOO_DEEP = (TypeError, RecursionError)
+"""Errors of writing a document that could be read: fewer levels can be written."""
+
 _RELATIONSHIPS = "relationships"
 """Key in `_extra`: by name, relationships without a column, or that did not fit theirs."""
 
@@ -87,21 +90,33 @@ class RowEncoder:
 
     def encode(self, records: list[Record]) -> EncodedRows:
         """Lines of the page's records, in order."""
-        ordinary = self._by_columns.encode(records)
+        try:
+            ordinary = self._by_columns.encode(records)
+        except _TOO_DEEP:
+            ordinary = None
         return EncodedRows(ordinary[0], [], ordinary[1]) if ordinary else self.encode_by_rows(records)
 
     def encode_by_rows(self, records: list[Record]) -> EncodedRows:
         """Row-wise encoding, which accepts anything."""
         encoded = EncodedRows()
         for position, record in enumerate(records):
-            problem = self._shape_problem(record.resource)
-            if problem:
-                whole = exact_json.write(self._without_secrets(record.resource))
-                encoded.issues.append(Issue(_id_of(record.resource), None, problem, whole, record.parents))
-            else:
-                encoded.attributes.update(record.resource.get("attributes") or {})
-                encoded.lines.append(self._line(position, record, encoded.issues))
+            try:
+                self._add(position, record, encoded)
+            except _TOO_DEEP:
+                identifier = _usable_id(record.resource)
+                issue = Issue(identifier, None, "nested too deep to be kept", exact_json.write({"id": identifier}))
+                encoded.issues.append(issue._replace(parents=record.parents))
         return encoded
+
+    def _add(self, position: int, record: Record, encoded: EncodedRows) -> None:
+        problem = self._shape_problem(record.resource)
+        if problem:
+            whole = exact_json.write(self._without_secrets(record.resource))
+            encoded.issues.append(Issue(_id_of(record.resource), None, problem, whole, record.parents))
+        else:
+            line = self._line(position, record, encoded.issues)
+            encoded.attributes.update(record.resource.get("attributes") or {})
+            encoded.lines.append(line)
 
     def _without_secrets(self, resource: Any) -> Any:
         """The record without secrets, fit to be stored for inspection."""
@@ -226,6 +241,11 @@ def _id_problem(identifier: Any) -> str | None:
     if len(identifier) > LONGEST_ID:
         return f"the record's id has more than {LONGEST_ID} characters"
     return None
+
+
+def _usable_id(resource: Any) -> str | None:
+    identifier = resource.get("id") if isinstance(resource, dict) else None
+    return None if _id_problem(identifier) else identifier
 
 
 def _id_of(resource: Any) -> str | None:

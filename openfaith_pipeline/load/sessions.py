@@ -7,7 +7,7 @@ last committed page when it was reading the same thing.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
@@ -55,6 +55,7 @@ class Session:
     sightings: by stream name, the attributes that this attempt saw.
     named: by stream name, the parents that records staged by this attempt have told. is_resumed: an earlier attempt
         has staged others.
+    quarantined: the streams with records that this attempt has entered in quarantine.
     erased: the org's erased records, once they were needed.
     withheld: by stream name, the marks (in hexadecimal) of erased records that were listed, once for each listing.
     """
@@ -72,6 +73,7 @@ class Session:
     sightings: dict[str, Sightings] = field(default_factory=dict)
     named: dict[str, set[str]] = field(default_factory=dict)
     is_resumed: bool = False
+    quarantined: set[str] = field(default_factory=set)
     erased: Erased | None = None
     withheld: dict[str, list[str]] = field(default_factory=dict)
 
@@ -116,11 +118,11 @@ async def open_session(connection: AsyncConnection[Any], request: SyncRequest, w
         is_foreign = any(row["sync_id"] != request.sync_id for row in found)
         is_same = len(found) == len(names) and (stored or {}).get("signature") == walk.signature
         if stored and is_same and not (is_anew and is_foreign):
-            await _adopt(connection, request.sync_id, found)
+            await _adopt(connection, request, found)
             end = None if stored["end"] is None else End.read(stored["end"])
             resumed = {**_place_in(stored), "end": end, "is_resumed": True}
         else:
-            await _abandon(connection, walk.streams, unfinished)
+            await _abandon(connection, request.org_id, walk.streams, unfinished)
             found = await _begin(connection, request, walk)
             resumed = {}
     ids = {name: next(row["id"] for row in found if row["stream"] == name) for name in names}
@@ -148,7 +150,8 @@ async def open_planned(connection: AsyncConnection[Any], request: SyncRequest, w
     stored = next(row["checkpoint"] for row in planned if row["checkpoint"])
     ids = {name: next(row["id"] for row in planned if row["stream"] == name) for name in names}
     started_at = min(row["started_at"] for row in planned)
-    return Session(request, walk, ids, leases, starts, started_at, end=End.read(stored["end"]), **_place_in(stored))
+    read = {**_place_in(stored), "end": End.read(stored["end"]), "is_resumed": True}
+    return Session(request, walk, ids, leases, starts, started_at, **read)
 
 
 def _place_in(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,25 +212,40 @@ async def _unfinished(connection: AsyncConnection[Any], org_id: str, names: list
     return await cursor.fetchall()
 
 
-async def _adopt(connection: AsyncConnection[Any], sync_id: str, found: list[dict[str, Any]]) -> None:
+# One sync may be of many orgs, and have read and published the stream once before.
+_QUARANTINED: Final = (
+    "org_id = %(org_id)s AND stream = %(stream)s AND sync_id = %(sync_id)s AND created_at >= %(started_at)s"
+    " AND resolved_at IS NULL"
+)
+_ADOPT_QUARANTINED: Final = f"UPDATE sync.quarantine SET sync_id = %(adopting)s WHERE {_QUARANTINED}"  # noqa: S608 - a part of ours
+_FORGET_QUARANTINED: Final = f"DELETE FROM sync.quarantine WHERE {_QUARANTINED}"  # noqa: S608 - a part of ours
+
+
+async def _adopt(connection: AsyncConnection[Any], request: SyncRequest, found: list[dict[str, Any]]) -> None:
     await connection.execute(
         "UPDATE sync.stream_syncs SET status = 'running', sync_id = %s, error = NULL, finished_at = NULL"
         " WHERE id = ANY(%s)",
-        (sync_id, [row["id"] for row in found]),
+        (request.sync_id, [row["id"] for row in found]),
     )
     for row in found:
-        await connection.execute(
-            "UPDATE sync.quarantine SET sync_id = %s WHERE sync_id = %s AND stream = %s",
-            (sync_id, row["sync_id"], row["stream"]),
-        )
+        asked = {**row, "org_id": request.org_id, "adopting": request.sync_id}
+        await connection.execute(_ADOPT_QUARANTINED, asked)
 
 
 async def _abandon(
-    connection: AsyncConnection[Any], streams: Sequence[Stream], unfinished: Sequence[Mapping[str, Any]]
+    connection: AsyncConnection[Any],
+    org_id: str,
+    streams: Sequence[Stream],
+    unfinished: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Abandon unfinished walks of these streams, with their staged rows."""
+    """Abandon unfinished walks of these streams, with their staged rows and their entries in quarantine.
+
+    Nothing of them was published, so whatever reads the streams next meets the same records, and enters them again.
+    """
     if not unfinished:
         return
+    for row in unfinished:
+        await connection.execute(_FORGET_QUARANTINED, {**row, "org_id": org_id})
     await connection.execute(
         "UPDATE sync.stream_syncs SET status = 'abandoned', finished_at = now() WHERE id = ANY(%s)",
         ([row["id"] for row in unfinished],),

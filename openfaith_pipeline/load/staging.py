@@ -132,6 +132,7 @@ async def quarantine(
     connection: AsyncConnection[Any], session: Session, stream: Stream, page: int, issues: list[Issue]
 ) -> None:
     """Store records and values that could not be loaded, with the reason."""
+    session.quarantined.add(stream.name)
     async with connection.cursor() as cursor:
         await cursor.executemany(
             "INSERT INTO sync.quarantine (org_id, stream, sync_id, page, record_id, field, reason, record, parents)"

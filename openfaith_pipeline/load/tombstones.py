@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection, sql
 
@@ -41,10 +41,21 @@ def _is_walked_only(child: Stream, relationship: str) -> bool:
     return any(names and set(names) == {relationship} for names in innermost)
 
 
+# Planned readings need none of it: a row that was written since makes its plan stale.
+_UNSTAGE: Final = """
+DELETE FROM {staging} AS staged USING sync.stream_syncs AS reading
+WHERE reading.org_id = %(org_id)s AND reading.stream = %(stream)s AND reading.status IN ('running', 'failed')
+  AND staged._stream_sync_id = reading.id AND staged.id = ANY(%(ids)s)
+"""
+
+
 async def mark_deleted(
     connection: AsyncConnection[Any], journaled_as: Mapping[str, str], stream: Stream, ids: Sequence[str]
 ) -> int:
-    """Mark live rows deleted and remove their links; returns their number. All in one transaction share one time."""
+    """Mark live rows deleted and remove their links; returns their number. All in one transaction share one time.
+
+    An unfinished reading may have staged such a record before it was deleted; continued, it would bring it back.
+    """
     if not ids:
         return 0
     asked = {"ids": list(ids), **journaled_as}
@@ -59,6 +70,9 @@ async def mark_deleted(
             table.identifier
         )
         await connection.execute(journaled(table, drop, Write.REMOVE), asked)
+    # After the rows, as a publish does it, so that the two cannot wait for each other.
+    unstage = sql.SQL(_UNSTAGE).format(staging=staging_name(stream))
+    await connection.execute(unstage, {"org_id": asked["org_id"], "stream": stream.name, "ids": asked["ids"]})
     return cursor.rowcount
 
 

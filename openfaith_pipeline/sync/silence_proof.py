@@ -4,14 +4,15 @@ A product that removes rows instead of refusing answers for a hidden record as f
 nothing by itself. docs/decisions/0017-silence.md has the rules, and why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from openfaith_pipeline.catalog.paths import fill_path
+from openfaith_pipeline.catalog.reading import OWN_FAULTS
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import End, LeftOut, Route
-from openfaith_pipeline.errors import UnavailableError
+from openfaith_pipeline.errors import SourceUnreachable, UnavailableError
 from openfaith_pipeline.load.deletions import missing_rows, parents_of_rows
 from openfaith_pipeline.load.left_out import noted_left_out
 from openfaith_pipeline.load.sessions import Session
@@ -68,8 +69,8 @@ async def _is_last_gone(connecting: Connecting, asking: Asking, session: Session
     async with connecting() as connection:
         missing = await missing_rows(connection, session, stream)
         others = await with_rows(connection, session.org_id, _listed_beside(stream))
-    shown = [await _shows_records(asking, other) for other in others]
-    return bool(shown) and all(shown) and await asking.are_gone(stream, missing)
+    shown = [await _is_answered(_shows_records(asking, other)) for other in others]
+    return bool(shown) and all(shown) and await _is_answered(asking.are_gone(stream, missing))
 
 
 def _listed_beside(stream: Stream) -> list[Stream]:
@@ -82,9 +83,16 @@ def _listed_beside(stream: Stream) -> list[Stream]:
 
 
 async def _shows_records(asking: Asking, stream: Stream) -> bool:
+    return bool(await asking.for_document(stream.path, {**stream.asks_all, "per_page": "1"}))
+
+
+async def _is_answered(question: Awaitable[bool]) -> bool:
+    """The answer; no, if there is none: a request that fails proves nothing, and must not fail what was read."""
     try:
-        return bool(await asking.for_document(stream.path, {**stream.asks_all, "per_page": "1"}))
-    except UnavailableError:
+        return await question
+    except (UnavailableError, *OWN_FAULTS) as error:
+        if isinstance(error, SourceUnreachable):
+            raise
         return False
 
 
@@ -125,15 +133,15 @@ async def _doubt_of(
         above = await parents_of_rows(connection, session.org_id, route.lead, ids)
     for identifier in ids:
         path = fill_path(route.path, {**above.get(identifier, {}), route.placeholders[-1]: parent.id})
-        if not await asking.is_gone_from(route.lead, path, identifier):
-            return f"it shows no record, and one that is here is still there; the {len(parent.ids)} rows here stay"
+        if not await _is_answered(asking.is_gone_from(route.lead, path, identifier)):
+            return f"it shows no record, and one that is here is not gone; the {len(parent.ids)} rows here stay"
     return None
 
 
 async def _is_parent_gone(asking: Asking, route: Route, parent: SilentParent) -> bool:
     """A plan leaves rows as they were, so a parent that it would delete was not visited."""
     above = STREAMS[route.lead.belongs_to[route.placeholders[-1]] or ""]
-    return not above.placeholders and await asking.is_gone_from(above, above.path, parent.id)
+    return not above.placeholders and await _is_answered(asking.is_gone_from(above, above.path, parent.id))
 
 
 def _place(route: Route, parent: SilentParent) -> str:

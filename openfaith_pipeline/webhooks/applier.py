@@ -20,7 +20,7 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import REFUSED_BY_POSTGRES, TROUBLE, in_words, is_outage, outages_told
-from openfaith_pipeline.errors import OpenFaithError, PathNotFound, StreamBusy
+from openfaith_pipeline.errors import OpenFaithError, PathNotFound, StreamBusy, describe_unforeseen
 from openfaith_pipeline.inbox.sync_requests import apart_from_the_last, request_sync
 from openfaith_pipeline.load.arrivals import deleted_rows, present_rows, publish_arrivals
 from openfaith_pipeline.load.leases import is_dead
@@ -109,6 +109,7 @@ class _Batch:
         self._pool = pool
         self._client_factory = client_factory
         self._deliveries = deliveries
+        self._holder = holder
         self._org_id = deliveries[0].org_id
         self._request = SyncRequest(self._org_id, f"{ARRIVED_PREFIX}{uuid.uuid4().hex}", ARRIVED, holder)
         self._open = {delivery.id: delivery for delivery in deliveries}
@@ -122,7 +123,11 @@ class _Batch:
             return await self._apply_sorted()
 
     async def _apply_sorted(self) -> Applied:
-        found = sort_deliveries(self._deliveries)
+        try:
+            found = sort_deliveries(self._deliveries)
+        except Exception as unforeseen:  # noqa: BLE001 - as in _apply_guarded
+            await self._set_apart(describe_unforeseen(unforeseen))
+            return self._result
         await self._settle([delivery.id for delivery in found.ignored], "ignored")
         for delivery, reason in found.unreadable:
             await self._settle([delivery.id], "failed", error=reason)
@@ -143,7 +148,25 @@ class _Batch:
             reason = in_words(error)
             await self._try_later(list(self._open.values()), reason)
             return reason
+        except Exception as error:  # noqa: BLE001 - whatever nobody foresaw of one delivery must not end the applier
+            reason = describe_unforeseen(error)
+            await self._set_apart(reason)
+            return reason
         return None
+
+    async def _set_apart(self, reason: str) -> None:
+        """Apply each unfinished delivery by itself, so that the one at fault is retried, and fails, alone."""
+        left = list(self._open.values())
+        if len(self._deliveries) == 1:
+            await self._try_later(left, reason)
+            return
+        self._open.clear()
+        for delivery in left:
+            alone = _Batch(self._database, self._pool, self._holder, self._client_factory, (delivery,))
+            alone._touched |= self._touched  # this batch may have published its rows already
+            applied = await alone.apply()
+            _add_up(self._result.outcomes, applied.outcomes)
+            _add_up(self._result.published, applied.published)
 
     async def _apply(self, news: Sequence[News]) -> None:
         questions: list[Question] = []
@@ -383,6 +406,11 @@ class _Batch:
     def _finish(self, error: str | None) -> None:
         with self._database.connect() as connection:
             finish_sync(connection, self._request.sync_id, error)
+
+
+def _add_up(sums: dict[str, int], counts: Mapping[str, int]) -> None:
+    for name, count in counts.items():
+        sums[name] = sums.get(name, 0) + count
 
 
 def _changed(counts: Published) -> int:

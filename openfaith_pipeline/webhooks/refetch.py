@@ -138,11 +138,16 @@ def survivor_in(news: News) -> Question | None:
     merging = news.stream.merging
     if merging is None or not news.is_told:
         return None
-    told = id_of(((news.resource.get("relationships") or {}).get(merging.kept.removesuffix("_id")) or {}).get("data"))
-    kept = told or news.resource["attributes"].get(merging.kept)
+    linkage = (news.resource.get("relationships") or {}).get(merging.kept.removesuffix("_id"))
+    named = news.resource["attributes"].get(merging.kept)  # a number, as Planning Center writes it there
+    kept = id_of(linkage.get("data") if isinstance(linkage, dict) else None) or id_of({"id": _text_of(named)})
     target = STREAMS[merging.target]
     path = reader_of(target).path_of(target, {"id": kept}, None) if kept else None
-    return Question(target, str(kept), path, news.deliveries, is_end=True) if path else None
+    return Question(target, kept, path, news.deliveries, is_end=True) if kept and path else None
+
+
+def _text_of(identifier: Any) -> Any:
+    return str(identifier) if isinstance(identifier, int) else identifier
 
 
 def by_turn(questions: Iterable[Question]) -> list[list[Question]]:

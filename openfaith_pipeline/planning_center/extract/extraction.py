@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from openfaith_pipeline.catalog.paths import record_path
-from openfaith_pipeline.catalog.reading import Fetch, Tally, WalkSource
+from openfaith_pipeline.catalog.reading import OWN_FAULTS, Fetch, Tally, WalkSource, is_own_fault
 from openfaith_pipeline.catalog.walk import Checkpoint, End, LeftOut, Page, Record, Route, RouteEnd, Walk, query_of
+from openfaith_pipeline.errors import StreamForbidden
 from openfaith_pipeline.planning_center.extract.around import Unread, going_around
 from openfaith_pipeline.planning_center.extract.children import Children, ChildState, read_children
 from openfaith_pipeline.planning_center.extract.included import Answer, lacking, left_out, sort_records
@@ -69,16 +70,29 @@ async def _read_top(walk: Walk, route: Route, source: WalkSource, progress: _Pro
     pieces = read_listing(route, route.path, going_around(source.fetches), tally, start=start, state=progress.state)
     async with aclosing(pieces):
         async for piece in pieces:
-            late = await _read_left_out(route, piece, source.fetches.patient, tally)
+            late = await _read_left_out(route, piece, source.fetches.patient, tally, progress)
             yield _page_of(walk, route, piece, late, progress, tally)
 
 
-async def _read_left_out(route: Route, piece: Piece, fetch: Fetch, tally: Tally) -> list[Any]:
-    """Request included records that the document names and lacks, each by itself."""
+async def _read_left_out(route: Route, piece: Piece, fetch: Fetch, tally: Tally, progress: _Progress) -> list[Any]:
+    """Request included records that the document names and lacks, each by itself.
+
+    One that fails is recorded in `progress`, for the next sync to try again. One that may not be read is not shown, as
+    one that is not there yet.
+    """
     found: list[Any] = []
     for carried, identifier in left_out(route, piece.rows, piece.included):
         path = record_path(carried.stream.path, identifier)
-        if document := await find_record(fetch, tally, path, query_of(carried.stream), identifier=ANY):
+        try:
+            document = await find_record(fetch, tally, path, query_of(carried.stream), identifier=ANY)
+        except OWN_FAULTS as error:
+            if not is_own_fault(error):
+                raise
+            tally.requests += 1
+            if not isinstance(error, StreamForbidden):
+                progress.left_out.append(LeftOut(path, str(error), before=progress.state.get("since")))
+            continue
+        if document:
             found.append(document.data)
     return found
 

@@ -66,7 +66,10 @@ def own_path(stream: Stream, resource: Mapping[str, Any]) -> str | None:
     """The path in the record's `self` link, if it belongs to the stream's product and to this record."""
     links = resource.get("links")
     link = links.get("self") if isinstance(links, dict) else None
-    path = urlsplit(link).path if isinstance(link, str) else ""
+    try:
+        path = urlsplit(link).path if isinstance(link, str) else ""
+    except ValueError:  # such as an address with half a pair of brackets
+        return None
     is_sound = _PATH.fullmatch(path) and ".." not in path and path.startswith(f"{stream.product.path_prefix}/")
     return path if is_sound and id_in(path.rpartition("/")[2]) == resource["id"] else None
 

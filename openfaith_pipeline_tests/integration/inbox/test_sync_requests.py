@@ -16,7 +16,7 @@ from openfaith_pipeline.orgs.registry import new_org_id, pause_org, remove_org
 
 def ask(database: Database, org_id: str, **how: Any) -> str:
     with database.connect() as connection:
-        return request_sync(connection, org_id, **{"trigger": "api", **how}, adapter="pco")
+        return request_sync(connection, org_id, **{"trigger": "api", "adapter": "pco", **how})
 
 
 def kept(database: Database, request_id: str) -> Request:
@@ -89,6 +89,13 @@ def test_a_less_thorough_request_joins_a_more_thorough_one_and_not_the_other_way
         cancel_request(connection, incremental)
     assert ask(database, org_id) == reconcile
     assert kept(database, reconcile).payload["mode"] == "reconcile"
+
+
+def test_a_request_of_another_source_is_not_joined(database: Database, org_id: str) -> None:
+    first = ask(database, org_id)
+    second = ask(database, org_id, adapter="elsewhere")
+    assert second != first
+    assert (ask(database, org_id), ask(database, org_id, adapter="elsewhere")) == (first, second)
 
 
 def test_the_earlier_moment_counts(database: Database, org_id: str) -> None:

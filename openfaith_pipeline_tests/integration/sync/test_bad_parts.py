@@ -9,6 +9,7 @@ from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.faults import Script
+from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
@@ -123,3 +124,24 @@ def test_a_record_that_makes_its_page_fail_is_left_out_alone(
     simulator.clear_scripts()
     assert statuses(sync(database, org_id, SOME)) == {}
     assert differences(database, simulator, org_id, SOME) == []
+
+
+@pytest.mark.parametrize(("answer", "status"), [("server_error", "incomplete"), ("forbidden", "succeeded")])
+def test_a_record_that_its_page_lacks_and_that_cannot_be_requested_holds_up_no_other(
+    database: Database, simulator: SimulatorClient, answer: str, status: str
+) -> None:
+    both = [PEOPLE, STREAMS["people.emails"]]
+    [org_id] = connect(database, simulator)
+    assert statuses(sync(database, org_id, both)) == {}
+    simulator.set_traps(org_id, Traps(lagging_includes=("people.emails",)))
+    simulator.script(Script(answer=answer, path="/people/v2/emails/*", times=None))
+    simulator.edit(org_id, PEOPLE.name, "all", attributes={"nickname": "Skip"})
+    results = sync(database, org_id, both)
+    assert {result.status for result in results.values()} == {status}
+    if status == "incomplete":
+        assert "/people/v2/emails/" in str(results[PEOPLE.name].error)
+    assert {row["nickname"] for row in stored(database, org_id, PEOPLE).values()} == {"Skip"}
+    simulator.set_traps(org_id, Traps())
+    simulator.clear_scripts()
+    assert statuses(sync(database, org_id, both)) == {}
+    assert differences(database, simulator, org_id, both) == []

@@ -26,7 +26,9 @@ from openfaith_pipeline.settings import environment_with, load_settings
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.options import Latency
 from openfaith_pipeline.sources import STREAMS
-from openfaith_pipeline.sync.results import SyncMode
+from openfaith_pipeline.sync.attempt import sync_streams
+from openfaith_pipeline.sync.results import StreamResult, SyncMode
+from openfaith_pipeline.sync.worker import open_workplace
 from openfaith_pipeline_tests.chaos.refetching import IN_FLIGHT_OF_A_WALK
 from openfaith_pipeline_tests.forking import Forked, fork
 from openfaith_pipeline_tests.integration.sync.church import (
@@ -279,3 +281,76 @@ def test_after_a_deploy_that_added_a_stream_only_changed_walks_start_anew(
     assert all(offset and int(offset[1]) >= 198 for offset in offsets), "tabs go on from their last committed page"
     assert any("offset" not in target for target in asked if "/lists" in target), "lists begin anew"
     assert differences(database, simulator, org_id, [lists, rules, shares, tabs]) == []
+
+
+async def _committing_and_dying(connection: AsyncConnection[Any], session: Session, page: Page) -> dict[str, int]:
+    await commit_page(connection, session, page)
+    raise TransientError("its process ended")
+
+
+def _entries(database: Database) -> list[tuple[str, str]]:
+    with database.connect() as connection:
+        return connection.execute("SELECT org_id, sync_id FROM sync.quarantine ORDER BY 1, 2").fetchall()
+
+
+def test_a_continued_sync_takes_its_own_entries_in_quarantine_along_and_no_other_churchs(
+    database: Database, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [org_id, other] = connect(database, simulator)
+    tabs = [STREAMS["people.tabs"]]
+    for each in (org_id, other):
+        simulator.inject(each, "people.tabs", {"type": "Tab", "id": None, "attributes": {}})
+    sync(database, other, tabs, sync_id="sync_of_both")
+    with monkeypatch.context() as patch:
+        patch.setattr("openfaith_pipeline.sync.reading.commit_page", _committing_and_dying)
+        sync(database, org_id, tabs, sync_id="sync_of_both")
+    assert statuses(sync(database, org_id, tabs, sync_id="sync_second")) == {}
+    assert set(_entries(database)) == {(org_id, "sync_second"), (other, "sync_of_both")}
+
+
+def test_a_walk_that_begins_anew_enters_a_broken_record_once(
+    database: Database, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [org_id, _] = connect(database, simulator)
+    lists, rules, shares = (STREAMS[f"people.{name}"] for name in ("lists", "rules", "list_shares"))
+    simulator.inject(org_id, "people.lists", {"type": "List", "id": None, "attributes": {}})
+    with monkeypatch.context() as patch:
+        patch.setattr("openfaith_pipeline.sync.reading.commit_page", _committing_and_dying)
+        sync(database, org_id, [lists, rules], sync_id="sync_deployed")
+    assert _entries(database) == [(org_id, "sync_deployed")]
+    sync(database, org_id, [lists, rules, shares], sync_id="sync_deployed")
+    assert _entries(database) == [(org_id, "sync_deployed")]
+
+
+def test_a_walk_that_is_overtaken_in_part_holds_nothing_of_the_rest_while_its_process_goes_on(
+    database: Database, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a sweep, whose leases are renewed as long as it works on any church."""
+    [org_id, _] = connect(database, simulator)
+    both = [STREAMS["people.people"], STREAMS["people.emails"]]
+    steal = (
+        "UPDATE sync.stream_states SET fence = fence + 1, holder = 'elsewhere:1:x' WHERE org_id = %s AND stream = %s"
+    )
+
+    async def overtaken(connection: AsyncConnection[Any], session: Session, page: Page) -> dict[str, int]:
+        await connection.execute(steal, (org_id, "people.emails"))
+        await connection.commit()
+        return await commit_page(connection, session, page)
+
+    async def run() -> tuple[dict[str, StreamResult], list[Any]]:
+        async with open_workplace(database) as place:
+            results = await sync_streams(
+                database, org_id, both, mode=SyncMode.INCREMENTAL, sync_id="sync_overtaken", workplace=place
+            )
+            async with place.pool.connection() as connection:
+                held = await connection.execute(
+                    "SELECT stream, holder FROM sync.stream_states WHERE holder IS NOT NULL"
+                )
+                return results, await held.fetchall()
+
+    with database.connect() as connection:
+        begin_sync(connection, SyncStart("sync_overtaken", None, "incremental", "test", {}))
+    monkeypatch.setattr("openfaith_pipeline.sync.reading.commit_page", overtaken)
+    results, held = asyncio.run(run())
+    assert all("took over" in str(status) for status in statuses(results).values()) and len(statuses(results)) == 2
+    assert held == [{"stream": "people.emails", "holder": "elsewhere:1:x"}]

@@ -68,9 +68,20 @@ def test_an_abandoned_sync_is_dropped_with_its_staged_rows(database: Database) -
                 " VALUES (%s, 1, 1, '1', '')",
                 (walks[org_id],),
             )
-        assert maintain(database).syncs_forgotten == 1
+        # The phone numbers came with the same pages: the place reached stands with the first stream alone.
+        connection.execute(
+            "WITH beside AS (INSERT INTO sync.stream_syncs"
+            " (sync_id, org_id, stream, lead_stream, mode, status, fetched, started_at) VALUES"
+            " ('s', 'old', 'people.phone_numbers', 'people.emails', 'incremental', 'failed', 1, now() - %s)"
+            " RETURNING id)"
+            " INSERT INTO staging.people__phone_numbers (_stream_sync_id, _page, _position, id, _content_hash)"
+            " SELECT id, 1, 1, '1', '' FROM beside",
+            (day,),
+        )
+        assert maintain(database).syncs_forgotten == 2
         staged = connection.execute("SELECT _stream_sync_id FROM staging.people__emails ORDER BY 1").fetchall()
         assert staged == [(walks["living"],), (walks["young"],)]
+        assert connection.execute("SELECT count(*) FROM staging.people__phone_numbers").fetchone() == (0,)
         [ended] = connection.execute(
             "SELECT status, checkpoint FROM sync.stream_syncs WHERE id = %s", (walks["old"],)
         ).fetchall()

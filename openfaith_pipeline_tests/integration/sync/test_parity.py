@@ -151,6 +151,14 @@ def test_a_broken_record_is_set_aside_and_the_rest_goes_on(database: Database, s
             "SELECT stream, record_id, field FROM sync.quarantine WHERE resolved_at IS NULL ORDER BY stream"
         ).fetchall()
     assert entries == [("people.emails", str(edited), "created_at"), ("people.tabs", None, None)]
+    every = "SELECT id, resolved_at FROM sync.quarantine ORDER BY id"
+    with database.connect() as connection:
+        before = connection.execute(every).fetchall()
+    for mode in (SyncMode.INCREMENTAL, SyncMode.RECONCILE):
+        again = sync(database, org_id, mode=mode)
+        assert again["people.tabs"].quarantined == 1
+    with database.connect() as connection:
+        assert connection.execute(every).fetchall() == before, "what is read again as it was leaves no second entry"
     simulator.edit(org_id, "people.emails", [edited], attributes={"created_at": "2026-01-01T00:00:00Z"})
     sync(database, org_id, [EMAILS])
     with database.connect() as connection:

@@ -26,6 +26,7 @@ from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS as ALL_STREAMS
+from openfaith_pipeline.sync.maintenance import maintain
 from openfaith_pipeline.sync.plan import OrgPlan, apply_streams, plan_streams
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
 from openfaith_pipeline_tests.integration.sync.church import (
@@ -217,6 +218,26 @@ def test_plans_are_given_up_on_request_and_by_age(database: Database, simulator:
         assert held == (0,)
     assert staged(database) == 0
     assert statuses(sync(database, org_id, [people.TABS])) == {}
+
+
+def test_a_plan_whose_process_ended_before_it_was_recorded_is_given_up_with_the_others(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    [org_id] = connect(database, simulator)
+    with database.connect() as connection:
+        begin_sync(connection, SyncStart("plan_killed", None, "incremental", "test", {}))
+    asyncio.run(
+        plan_streams(database, org_id, [people.TABS], mode=SyncMode.INCREMENTAL, sync_id="plan_killed")
+    )  # and killed
+    other, _ = make_plan(database, org_id, [people.CAMPUSES])
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.stream_syncs SET started_at = now() - interval '13 h'")
+    done = maintain(database)
+    assert done.plans_given_up == 2
+    assert staged(database) == 0
+    with database.connect() as connection:
+        found = connection.execute("SELECT sync_id, status FROM sync.syncs").fetchall()
+    assert dict(found) == {"plan_killed": "running", other: "discarded"}
 
 
 def test_a_plan_being_read_keeps_others_out_and_is_not_discarded(

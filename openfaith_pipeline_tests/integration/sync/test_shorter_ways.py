@@ -4,10 +4,11 @@ from itertools import product
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import SyncMode
-from openfaith_pipeline_tests.integration.sync.church import connect, differences, statuses, stored, sync
+from openfaith_pipeline_tests.integration.sync.church import IMPATIENT, connect, differences, statuses, stored, sync
 
 TIMES = STREAMS["services.plan_person_times"]
 ABOVE_TIMES = ("service_types", "people", "plans", "plan_templates", "plan_people")
@@ -35,6 +36,23 @@ def test_the_times_of_people_in_plans_come_by_one_list_for_each_service_type(
     result = sync(database, org_id, [TIMES], SyncMode.RECONCILE)[TIMES.name]
     assert (result.status, result.deleted) == ("succeeded", 1)
     assert differences(database, simulator, org_id, [TIMES]) == []
+
+
+def test_a_list_that_fails_deletes_none_of_its_rows_though_none_says_that_it_is_of_it(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    """Rows do not name the service type whose list shows them, and without plan people there is no path to them."""
+    types = STREAMS["services.service_types"]
+    [org_id, _] = connect(database, simulator)
+    assert statuses(sync(database, org_id, [types, TIMES])) == {}
+    rows = stored(database, org_id, TIMES)
+    assert rows and not any(row["person_id"] for row in rows.values())
+    for service_type in sorted(stored(database, org_id, types))[:-1]:
+        path = f"/services/v2/service_types/{service_type}/plan_person_times"
+        simulator.script(Script(answer="server_error", path=path, times=None))
+    result = sync(database, org_id, [types, TIMES], SyncMode.RECONCILE, client_factory=IMPATIENT)[TIMES.name]
+    assert (result.status, result.deleted, result.held) == ("incomplete", 0, 0)
+    assert stored(database, org_id, TIMES) == rows
 
 
 def test_rows_that_came_by_the_longer_way_stay_as_they_are_by_the_shorter(

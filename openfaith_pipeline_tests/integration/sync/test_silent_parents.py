@@ -12,7 +12,15 @@ from openfaith_pipeline.simulator.options import Traps
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS, streams_of
 from openfaith_pipeline.sync.results import SyncMode
-from openfaith_pipeline_tests.integration.sync.church import connect, differences, row_versions, statuses, stored, sync
+from openfaith_pipeline_tests.integration.sync.church import (
+    IMPATIENT,
+    connect,
+    differences,
+    row_versions,
+    statuses,
+    stored,
+    sync,
+)
 from openfaith_pipeline_tests.rates import GENEROUS
 
 GROUPS = streams_of(Product.GROUPS)
@@ -41,7 +49,7 @@ def under(database: Database, org_id: str, name: str, parent: str) -> dict[str, 
     return found
 
 
-@pytest.mark.parametrize("single", ["pass", "forbidden"])
+@pytest.mark.parametrize("single", ["pass", "forbidden", "server_error"])
 def test_a_record_that_a_parent_does_not_list_and_does_not_deny_stays(
     database: Database, simulator: SimulatorClient, church: str, single: str
 ) -> None:
@@ -52,7 +60,7 @@ def test_a_record_that_a_parent_does_not_list_and_does_not_deny_stays(
     simulator.script(Script(answer=single, path=f"{place}/*", times=None))
     simulator.delete(church, ATTENDANCES.name, [int(rows[other][0])])
 
-    results = sync(database, church, GROUPS, SyncMode.RECONCILE)
+    results = sync(database, church, GROUPS, SyncMode.RECONCILE, client_factory=IMPATIENT)
     assert set(statuses(results)) == {ATTENDANCES.name}
     assert results[ATTENDANCES.name].status == "withheld"
     assert place in str(results[ATTENDANCES.name].error)

@@ -5,14 +5,20 @@ from typing import Any
 
 import orjson
 import pytest
+from psycopg import AsyncConnection
 
 from openfaith_pipeline.catalog.stream import Stream
+from openfaith_pipeline.catalog.walk import Page
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.errors import TransientError
+from openfaith_pipeline.load.sessions import Session
+from openfaith_pipeline.load.staging import commit_page
 from openfaith_pipeline.simulator import Script, SimulatorClient, Traps, Webhooks
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.webhooks.applier import LOST_APART
 from openfaith_pipeline.webhooks.deliveries import replay
+from openfaith_pipeline.webhooks.record_events import News, Step, decide
 from openfaith_pipeline.webhooks.refetch import FLOOD
 from openfaith_pipeline_tests.integration.sync.church import differences, statuses, stored, sync
 from openfaith_pipeline_tests.integration.webhooks.application import (
@@ -30,6 +36,20 @@ from openfaith_pipeline_tests.integration.webhooks.application import (
 )
 from openfaith_pipeline_tests.integration.webhooks.receiver import kept
 from openfaith_pipeline_tests.waiting import wait_until
+
+ITEM = (
+    '{{"data": {{"type": "Item", "id": "{0}", "attributes": {{"title": "A song"}},'
+    ' "relationships": {{"plan": {{"data": {{"type": "Plan", "id": {1}}}}}}}}}}}'
+)
+LINKED = (
+    '{"data": {"type": "Item", "id": "5", "attributes": {"title": "A song"}, "links": {"self": "https://[half"},'
+    ' "relationships": {"plan": {"data": null}}}}'
+)
+MERGER = (
+    '{"data": {"type": "PersonMerger", "id": "5", "attributes": {"created_at": "2026-01-02T03:04:05Z",'
+    ' "person_to_keep_id": 7, "person_to_remove_id": 8}}}'
+)
+"""A number where other documents have a text, and no relationships."""
 
 
 def test_a_church_that_changes_in_every_way_converges_though_events_come_late_twice_and_mixed_up(
@@ -253,12 +273,44 @@ def test_poison_ends_with_its_reason_and_holds_up_nothing(
     put(service, org, email, b'{"data": {"type": "Email", "id": "5", "attributes": 7}}', "5")
     put(service, org, email, b'{"data": {"type": "Email", "id": "5"}}', "5")
     put(service, org, "people.v2.events.nothing.created", b"{}")
+    for number, plan in enumerate(('{"no": "text"}', "7", '"7\\u0000"', '"\\ud800"'), start=1):
+        put(service, org, "services.v2.events.plan_item.created", ITEM.format(number, plan).encode())
+    put(service, org, "services.v2.events.plan_item.created", LINKED.encode())
+    put(service, org, "people.v2.events.person_merger.created", MERGER.encode())
     simulator.edit(org, "people.emails")
-    wait_until(lambda: len(kept(service)) == 6)
+    wait_until(lambda: len(kept(service)) == 12)
+    simulator.forget_requests()
     apply_all(service)
-    assert outcomes(service) == {"failed": 4, "ignored": 1, "applied": 1}
+    assert any(request["target"].startswith("/people/v2/people/7?") for request in simulator.requests())
+    assert outcomes(service) == {"failed": 4, "ignored": 1, "applied": 7}
+    assert {id: row["plan_id"] for id, row in stored(service, org, STREAMS["services.items"]).items()} == {
+        **dict.fromkeys("1345"),
+        "2": "7",
+    }
     assert all(row["error"] for row in kept(service) if row["status"] == "failed")
     assert differences(service, simulator, org, [EMAILS]) == []
+
+
+def test_what_nobody_foresaw_of_one_delivery_is_its_own(
+    service: Database, simulator: SimulatorClient, org: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = sorted(stored(service, org, EMAILS))[:3]
+    for email in (first, second, third):
+        simulator.edit(org, "people.emails", [int(email)], attributes={"location": "Barn"})
+    arrived(service, simulator)
+
+    def broken(news: News, *rest: Any, **more: Any) -> Step:
+        if news.record_id == second:
+            raise KeyError("Jane Doe")
+        return decide(news, *rest, **more)
+
+    monkeypatch.setattr("openfaith_pipeline.webhooks.applier.decide", broken)
+    apply_all(service)
+    assert outcomes(service) == {"applied": 2, "pending": 1}
+    [left] = [row for row in kept(service) if row["status"] == "pending"]
+    assert (left["record_id"], left["attempts"]) == (second, 1)
+    assert "KeyError in test_what_nobody_foresaw" in left["error"] and "Jane Doe" not in left["error"]
+    assert [row["location"] for row in map(stored(service, org, EMAILS).get, (first, third)) if row] == ["Barn"] * 2
 
 
 def test_a_stream_that_a_sync_holds_is_waited_for(service: Database, simulator: SimulatorClient, org: str) -> None:
@@ -296,6 +348,29 @@ def test_an_unfinished_walk_is_continued_after_a_webhook(
             "SELECT mode, status FROM sync.stream_syncs WHERE stream = 'people.emails' ORDER BY id DESC LIMIT 2"
         ).fetchall()
     assert left == [("webhook", "succeeded"), ("incremental", "failed")]
+
+
+def test_a_record_deleted_while_its_sync_was_interrupted_does_not_come_back(
+    service: Database, simulator: SimulatorClient, org: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [there] = simulator.edit(org, "people.emails", attributes={"location": "Barn"})
+    [new] = simulator.add(org, "people.emails")
+
+    async def dying(connection: AsyncConnection[Any], session: Session, page: Page) -> dict[str, int]:
+        await commit_page(connection, session, page)
+        raise TransientError("its process ended")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("openfaith_pipeline.sync.reading.commit_page", dying)
+        assert set(statuses(sync(service, org, [EMAILS]))) == {EMAILS.name}
+    simulator.delete(org, "people.emails", [there, new])
+    arrived(service, simulator)
+    apply_all(service)
+    assert not {str(there), str(new)} & stored(service, org, EMAILS).keys()
+    simulator.forget_requests()
+    assert statuses(sync(service, org, [EMAILS])) == {}
+    assert simulator.requests(stream="people.emails") == [], "the interrupted sync is continued"
+    assert not {str(there), str(new)} & stored(service, org, EMAILS).keys()
 
 
 def test_events_of_one_org_change_nothing_of_another(service: Database, simulator: SimulatorClient, org: str) -> None:

@@ -86,6 +86,16 @@ def test_a_bad_record_does_not_hold_up_its_page() -> None:
     assert encoded.lines[0].startswith("1\t")
 
 
+@pytest.mark.parametrize("attribute", ["unheard_of", "address"])
+def test_a_document_that_can_be_read_and_is_too_deep_to_be_written_is_set_aside_alone(attribute: str) -> None:
+    deep = exact_json.read(b"[" * 1000 + b"]" * 1000)
+    encoded = RowEncoder(EMAILS).encode([Record(email(**{attribute: deep}), {"person": "7"}), Record(email(), {})])
+    assert len(encoded.lines) == 1 and encoded.lines[0].startswith("1\t")
+    [issue] = encoded.issues
+    assert (issue.record_id, issue.field, issue.reason) == ("1", None, "nested too deep to be kept")
+    assert (json.loads(issue.record), issue.parents) == ({"id": "1"}, {"person": "7"})
+
+
 def test_unknown_attributes_and_relationships_are_kept() -> None:
     resource = email(shoe_size=44)
     resource["relationships"]["shoe"] = {"data": {"type": "Shoe", "id": "3"}}
