@@ -169,6 +169,16 @@ def fresh_database(postgres: RunningServer, name: str, home: Path, template: str
         assert leaks == [], "secrets or personal data were told"
 
 
+@contextmanager
+def database_to_copy(postgres: RunningServer, name: str, home: Path) -> Iterator[Database]:
+    """A fresh database to be filled once for several tests, whose `template` gives its name: theirs are copies of it.
+
+    Nobody may be connected to it while they are made.
+    """
+    with fresh_database(postgres, name, home) as settings:
+        yield database_at(settings, configured_url(settings))
+
+
 @pytest.fixture
 def settings(
     postgres: RunningServer, template: str, tmp_path: Path, request: pytest.FixtureRequest

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -13,13 +14,15 @@ from openfaith_pipeline.audit.records import forget_verifications, keep_verifica
 from openfaith_pipeline.audit.report import Verification
 from openfaith_pipeline.audit.verification import Extent, verify_org
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.server import RunningServer
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.maintenance import maintain
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import transform_org
-from openfaith_pipeline_tests.integration.sync.church import connect, sync
+from openfaith_pipeline_tests.conftest import database_to_copy
+from openfaith_pipeline_tests.integration.sync.church import connect, lead_to, sync
 from openfaith_pipeline_tests.rates import GENEROUS
 
 PEOPLE = STREAMS["people.people"]
@@ -38,6 +41,7 @@ CHOSEN = [
     )
     if name in STREAMS
 ]
+SONGS = [STREAMS[f"services.{name}"] for name in ("songs", "arrangements", "arrangement_sections")]
 
 
 @dataclass(frozen=True)
@@ -70,15 +74,38 @@ class Church:
         return str(identifier)
 
 
-@pytest.fixture
-def church(database: Database) -> Iterator[Church]:
-    with running_simulator(made_up_churches(2, people=110), rate_limit=GENEROUS) as simulator:
-        org_id, other = connect(database, simulator)
-        for each in (org_id, other):
-            sync(database, each, CHOSEN)
-        church = Church(database, simulator, org_id, other)
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[SimulatorClient]:
+    with made_up() as running:
+        yield running
+
+
+def made_up() -> AbstractContextManager[SimulatorClient]:
+    return running_simulator(made_up_churches(2, people=110), rate_limit=GENEROUS)
+
+
+@pytest.fixture(scope="module")
+def synced(
+    postgres: RunningServer, simulator: SimulatorClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Church]:
+    """What each test has a copy of."""
+    with database_to_copy(postgres, "verified", tmp_path_factory.mktemp("verified") / "home") as database:
+        church = Church(database, simulator, *connect(database, simulator))
+        for each in (church.org_id, church.other):
+            sync(database, each, [*CHOSEN, *SONGS])
         church.transform()
         yield church
+
+
+@pytest.fixture(scope="module")
+def template(synced: Church) -> str:
+    return str(synced.database.settings.db_name)
+
+
+@pytest.fixture
+def church(database: Database, synced: Church) -> Church:
+    """No test changes it at the source."""
+    return replace(synced, database=database)
 
 
 def found(part: Mapping[str, Any]) -> set[tuple[str, str]]:
@@ -230,17 +257,21 @@ def test_a_number_that_does_not_fit_has_the_ids_listed(church: Church) -> None:
         " AND row_key ->> 'id' = %(id)s",
         id=person,
     )
+    before = len(church.simulator.requests())
     for seed in range(4):
         people = church.verify(seed=seed, with_canonical=False).described()["streams"]["people.people"]
         assert (people["source_count"], people["row_count"]) == (110, 109)
         assert found(people) == {(person, "missing")}
-    ids_only = [each for each in church.simulator.requests() if "fields" in str(each) and "created_at" in str(each)]
+    requests = map(str, church.simulator.requests()[before:])
+    ids_only = [each for each in requests if "fields" in each and "created_at" in each]
     assert ids_only, "no sample left a page out"
 
 
 def test_a_change_since_the_last_sync_is_behind_and_no_difference(church: Church) -> None:
-    [person] = map(str, church.simulator.edit(church.org_id, "people.people"))
-    report = church.verify(is_full=True)
+    with made_up() as simulator:
+        [person] = map(str, simulator.edit(church.org_id, "people.people"))
+        lead_to(church.database, simulator)
+        report = church.verify(is_full=True)
     assert report.status == "equal"
     assert found(report.described()["streams"]["people.people"]) == {(person, "behind")}
 
@@ -291,14 +322,11 @@ def test_streams_beyond_the_sample_are_named(church: Church, monkeypatch: pytest
 @pytest.mark.parametrize("is_full", [False, True])
 def test_records_under_a_lost_parent_are_not_extra(church: Church, lost: str, is_full: bool) -> None:
     """A whole reading finds no way to them without the song's row: the second look does, by their own parents."""
-    songs = [STREAMS[f"services.{name}"] for name in ("songs", "arrangements", "arrangement_sections")]
-    for each in (church.org_id, church.other):
-        sync(church.database, each, songs)
     [(song,)] = church.run(
         "SELECT song_id FROM pco_services.arrangement_sections WHERE org_id = %(org_id)s ORDER BY 1 LIMIT 1"
     )
     church.run(lost.format("pco_services.songs") + " WHERE org_id = %(org_id)s AND id = %(song)s", song=song)
-    extent = Extent(songs, is_full=is_full, with_canonical=False, seed=1)
+    extent = Extent(SONGS, is_full=is_full, with_canonical=False, seed=1)
     report = asyncio.run(verify_org(church.database, church.org_id, extent))
     kind = "missing" if lost.startswith("DELETE") else "marked_deleted"
     assert differing(report) == {"services.songs": {(song, kind)}}

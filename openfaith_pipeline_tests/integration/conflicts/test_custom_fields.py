@@ -1,9 +1,10 @@
 """A custom field of the source is judged, decided and undone as a column is; those of others are never touched."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.database import Database
@@ -65,21 +66,37 @@ class Custom(Person):
         assert len(values) <= 1
         return values[0] if values else None
 
-    def waiting(self) -> list[tuple[Any, ...]]:
+    def waiting(self, entity_id: str | None = None) -> list[tuple[Any, ...]]:
+        """Of the church, or of one of its people."""
         found = list_conflicts(self.connection, self.org_id, with_decided=True)
         self.connection.commit()
-        return [(each.field, each.base, each.local, each.source, each.decision) for each in found]
+        return [
+            (each.field, each.base, each.local, each.source, each.decision)
+            for each in found
+            if entity_id in (None, each.entity_id)
+        ]
+
+
+def put_customs(connection: Connection[Any], *record_ids: str) -> list[Custom]:
+    people = [Custom(connection, record_id=each) for each in record_ids]
+    connection.execute("UPDATE pco_people.people SET nickname = 'Nan', grade = 4")
+    people[0].transform()
+    for each in people:
+        each.put([OWN, *each.items(), NAMESAKE])
+    people[0].transform()
+    for each in people:
+        assert others_items(each) == [OWN, NAMESAKE]
+    return people
+
+
+def others_items(person: Custom) -> list[dict[str, Any]]:
+    return [item for item in person.items() if item["source"] != "pco"]
 
 
 @pytest.fixture
 def ann(database: Database) -> Iterator[Custom]:
     with database.connect() as connection:
-        ann = Custom(connection)
-        ann.connection.execute("UPDATE pco_people.people SET nickname = 'Nan', grade = 4")
-        ann.transform()
-        ann.put([OWN, *ann.items(), NAMESAKE])
-        ann.transform()
-        assert [item for item in ann.items() if item["source"] != "pco"] == [OWN, NAMESAKE]
+        [ann] = put_customs(connection, "1")
         yield ann
 
 
@@ -89,9 +106,16 @@ def decide(database: Database, ann: Custom, decision: Decision) -> Decided:
     return decide_conflicts(database, ids, decision, "an operator")
 
 
+BOTH: Final = {
+    "1": ("Anna", "Annie"),
+    "2": ("Anna", None),
+    "3": (None, "Annie"),
+    "4": (None, None),
+}
+"""People by id, whose nickname was changed there, and here."""
+
+
 @pytest.mark.parametrize("is_source_first", [True, False])
-@pytest.mark.parametrize("here", ["Annie", None])
-@pytest.mark.parametrize("there", ["Anna", None])
 @pytest.mark.parametrize(
     ("policy", "at", "is_kept"),
     [
@@ -102,30 +126,37 @@ def decide(database: Database, ann: Custom, decision: Decision) -> Decided:
         (Policy.ASK, FUTURE, True),
     ],
 )
-def test_both_changed(
-    ann: Custom,
-    policy: Policy | None,
-    at: str,
-    is_kept: bool,
-    there: str | None,
-    here: str | None,
-    is_source_first: bool,
-) -> None:
-    if policy:
-        choose(ann.connection, policy)
-    if is_source_first:
-        ann.nickname_at_source(there, at)
-    ann.nickname_here(here)
-    if not is_source_first:
-        ann.nickname_at_source(there, at)
-    ann.transform(is_full=is_source_first)
-    assert ann.nickname() == (here if is_kept else there)
-    asks = policy is Policy.ASK and here != there
-    assert ann.waiting() == ([(ADDRESS, "Nan", here, there, None)] if asks else [])
-    assert [edit["field"] for edit in ann.edits()] == ([ADDRESS] if is_kept and here != there else [])
-    assert [ann.transform(), ann.transform(is_full=True)] == [0, 0], "written again without a change"
-    assert [item for item in ann.items() if item["source"] != "pco"] == [OWN, NAMESAKE]
-    assert ann.nickname("pco_grade") == 4
+def test_both_changed(database: Database, policy: Policy | None, at: str, is_kept: bool, is_source_first: bool) -> None:
+    with database.connect() as connection:
+        people = put_customs(connection, *BOTH)
+        if policy:
+            choose(connection, policy)
+        for person in people:
+            there, here = BOTH[person.record_id]
+            if is_source_first:
+                person.nickname_at_source(there, at)
+            person.nickname_here(here)
+            if not is_source_first:
+                person.nickname_at_source(there, at)
+        transform = people[0].transform
+        transform(is_full=is_source_first)
+        told = {each.record_id: (each.nickname(), *notes_of(each)) for each in people}
+        assert [transform(), transform(is_full=True)] == [0, 0], "written again without a change"
+        for person in people:
+            assert others_items(person) == [OWN, NAMESAKE]
+            assert person.nickname("pco_grade") == 4
+    expected: dict[str, Any] = {}
+    for record_id, (there, here) in BOTH.items():
+        asks = [(ADDRESS, "Nan", here, there, None)] if policy is Policy.ASK and here != there else []
+        edits = [ADDRESS] if is_kept and here != there else []
+        expected[record_id] = here if is_kept else there, asks, edits
+    assert told == expected
+
+
+def notes_of(person: Custom) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """What waits of this person, and the fields that were edited."""
+    edited = [edit["field"] for edit in person.edits() if edit["entity_id"] == person.entity_id]
+    return person.waiting(person.entity_id), edited
 
 
 @pytest.mark.parametrize("policy", [*Policy])
@@ -214,7 +245,7 @@ def test_it_is_shown_with_its_values(asked: Custom) -> None:
 def test_approved_the_sources_items_are_taken(database: Database, asked: Custom) -> None:
     decide(database, asked, Decision.APPROVE)
     assert (asked.nickname(), asked.nickname("pco_grade"), asked.edits()) == ("Anna", 5, [])
-    assert [item for item in asked.items() if item["source"] != "pco"] == [OWN, NAMESAKE]
+    assert others_items(asked) == [OWN, NAMESAKE]
     assert {item["_tag"] for item in asked.items() if item["name"] == "pco_grade"} == {"number"}
     asked.transform(is_full=True)
     assert [asked.transform(), asked.transform(is_full=True)] == [0, 0]

@@ -45,6 +45,12 @@ def connect(database: Database, simulator: SimulatorClient) -> list[str]:
     return [church["org_id"] for church in churches]
 
 
+def lead_to(database: Database, simulator: SimulatorClient) -> None:
+    """Have the connected churches read from this simulator, which has the same ones."""
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.source_connections SET api_url = %s", (simulator.url,))
+
+
 def sync(
     database: Database,
     org_id: str,
