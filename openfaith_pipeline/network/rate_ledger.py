@@ -11,6 +11,7 @@ Times are seconds of one clock with any zero: the store's.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Self
@@ -123,11 +124,13 @@ class RateLedger:
 
     def used_at(self, now: float) -> int:
         """Requests that count against the limit at that moment: sent, or leased to be sent."""
+        self._follow_clock(now)
         self._free(now)
         return max(0, self._used)
 
     def exchange(self, claim: Claim, now: float) -> Grant:
         """Settle the holder's responses, and lease it slots."""
+        self._follow_clock(now)
         self._settle(claim, now)
         self._free(now)
         self.waiting.pop(claim.holder, None)
@@ -135,6 +138,29 @@ class RateLedger:
         grant = self._grant(claim, now)
         self._note(claim, grant, now)
         return grant
+
+    def _follow_clock(self, now: float) -> None:
+        """Move all times back if the clock was set back: else slots stay taken until it is as late as it was.
+
+        No time but that of a pause is ever later than the exchange that noted it.
+        """
+        back = max([now, *self._times()]) - now
+        if back <= 0:
+            return
+        self.answered = [[at - back, slots] for at, slots in self.answered]
+        self.leases = {holder: [slots, heard_at - back] for holder, (slots, heard_at) in self.leases.items()}
+        self.waiting = {holder: [*each[:3], each[3] - back] for holder, each in self.waiting.items()}
+        self.in_vain_since = {key: since - back for key, since in self.in_vain_since.items()}
+        self.reported_at = None if self.reported_at is None else self.reported_at - back
+        self.paused_until -= back
+
+    def _times(self) -> Iterator[float]:
+        yield from (at for at, _ in self.answered)
+        yield from (heard_at for _, heard_at in self.leases.values())
+        yield from (each[3] for each in self.waiting.values())
+        yield from self.in_vain_since.values()
+        if self.reported_at is not None:
+            yield self.reported_at
 
     def _settle(self, claim: Claim, now: float) -> None:
         lease = self.leases.pop(claim.holder, [0, now])

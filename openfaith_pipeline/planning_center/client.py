@@ -35,7 +35,7 @@ from openfaith_pipeline.network.credentials import (
 from openfaith_pipeline.network.rate_budget import LocalRateBudget, Permit, RateBudget, RateReport
 from openfaith_pipeline.network.retrying import USUAL_PATIENCE, Patience, Reachability, RetryLimits, log_retries
 from openfaith_pipeline.planning_center.calls import Call
-from openfaith_pipeline.planning_center.connections import MOST_CONNECTIONS, Connections, borrowed
+from openfaith_pipeline.planning_center.connections import MOST_CONNECTIONS, SHARES, Connections, borrowed
 from openfaith_pipeline.planning_center.documents import read_document
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.responses import rate_report_of, read_body, served_at, wait_demanded_by
@@ -69,7 +69,7 @@ class PlanningCenterClient:
     ) -> None:
         """Raises ConfigurationError for an invalid URL, ConnectionRejected for a malformed token.
 
-        most_connections: to the host, shared by all its clients in this event loop.
+        most_connections: to the host, shared by all its clients in this event loop, of whom each has a part.
         """
         self.requests = 0
         self.waited_seconds = 0.0
@@ -87,6 +87,7 @@ class PlanningCenterClient:
         self._retry = retry
         self._transport = transport
         self._most_connections = most_connections
+        self._share = asyncio.Semaphore(max(1, most_connections // SHARES))
         self._stack = AsyncExitStack()
         logging.getLogger("httpx").addFilter(hide_query)
         log_retries()
@@ -223,7 +224,8 @@ class PlanningCenterClient:
         """Send one request under its permit, and report its rate-limit headers before the next request is sent."""
         report: RateReport | None = None
         try:
-            response = await self._send(call, authorization)
+            async with self._share:
+                response = await self._send(call, authorization)
             get_current_span().set_attribute("http.response.status_code", response.status_code)
             report = rate_report_of(response)
             wait = wait_demanded_by(response)

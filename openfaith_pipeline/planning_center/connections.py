@@ -15,6 +15,8 @@ from openfaith_pipeline.planning_center.transport import user_agent
 
 MOST_CONNECTIONS: Final = 128
 """Fifty churches at the documented five requests per second each keep about seventy busy at 300 ms per response."""
+SHARES: Final = 4
+"""One client has at most this part of the connections: a church whose requests hang leaves most to the others."""
 
 # Planning Center's own gateway gives up "after about a minute" (github.com/planningcenter/developers/issues/874).
 _TIMEOUTS: Final = httpx.Timeout(connect=10.0, read=75.0, write=10.0, pool=75.0)

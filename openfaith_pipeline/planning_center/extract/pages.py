@@ -63,19 +63,16 @@ def rows_of(document: Document, path: str) -> list[Any]:
 def cursor_of(row: Any, name: str) -> str | None:
     """A row's cursor in whole seconds, UTC (`2026-01-31T23:59:59Z`); None if missing or not a time.
 
+    One that only looks like a time must not be sent: such a value selects nothing, which would look like the end.
     Rows of one second are ties: a window that begins at the second contains all of them, whatever their fractions.
     """
     attributes = row.get("attributes") if isinstance(row, dict) else None
     value = attributes.get(name) if isinstance(attributes, dict) else None
     if not isinstance(value, str):
         return None
-    return value if _TIMESTAMP.fullmatch(value) else _in_seconds(value)
-
-
-def _in_seconds(value: str) -> str | None:
     try:
         moment = datetime.fromisoformat(value)
-        return as_written(moment.replace(tzinfo=moment.tzinfo or UTC))
+        return value if _TIMESTAMP.fullmatch(value) else as_written(moment.replace(tzinfo=moment.tzinfo or UTC))
     except (ValueError, OverflowError):
         return None
 

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import random
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import psycopg
@@ -19,6 +19,7 @@ from openfaith_pipeline.network.rate_ledger import (
     HELD_BACK_FOR,
     SILENT_AFTER,
     WAITING_FOR,
+    Answer,
     Claim,
     Grant,
     Priority,
@@ -309,6 +310,23 @@ def test_one_who_gives_up_waiting_costs_the_others_nothing() -> None:
 def test_books_that_cannot_be_understood_are_begun_anew(stored: dict) -> None:  # type: ignore[type-arg]
     grant = RateLedger.read(stored, LIMIT).exchange(Claim("one", Priority.WEBHOOK, wanted=5), 100.0)
     assert grant.slots == 1, "one goes alone and learns"
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_waiting() -> None:
+    """As when a machine begins with a wrong time and then learns the right one. Some of a dead holder's are taken."""
+    ledger, dead = RateLedger.new(LIMIT), Claim("dead", Priority.BACKFILL, wanted=LIMIT.requests)
+    ledger.exchange(replace(dead, wanted=1), 10_000.0)
+    first = Answer(0.0, 0, RateReport(limit=LIMIT.requests, period=LIMIT.period, count=1))
+    assert ledger.exchange(replace(dead, answers=(first,)), 10_001.0).slots == LIMIT.requests - 1
+    ledger.exchange(Claim("dead", Priority.BACKFILL, answers=(Answer(0.0, 0, None),) * 50, pause=5.0), 10_002.0)
+
+    living = Claim("living", Priority.INCREMENTAL, wanted=1)
+    stored = RateLedger.read(ledger.written(), LIMIT)
+    assert stored.used_at(100.0) == LIMIT.requests, "all is as taken as it was"
+    assert stored.exchange(living, 100.0).slots == 0
+    moments = [100.0 + SILENT_AFTER + 1, 101.0 + SILENT_AFTER + LIMIT.period + 2 * MARGIN]
+    granted = [stored.exchange(living, moment) for moment in moments]
+    assert [grant.slots for grant in granted] == [0, 1]
 
 
 def test_a_permit_is_as_the_client_expects() -> None:

@@ -5,8 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import httpx
+from pydantic import SecretStr
 
+from openfaith_pipeline.planning_center import PersonalAccessToken, PlanningCenterClient
 from openfaith_pipeline.planning_center.connections import Connections
+from openfaith_pipeline.planning_center.products import Product
+
+_PATH = "/people/v2/people"
 
 
 async def test_no_more_are_in_flight_than_there_may_be_connections() -> None:
@@ -57,6 +62,48 @@ async def test_requests_that_are_given_up_leave_no_connection_stuck() -> None:
                 answers = await asyncio.gather(*(connections.request("GET", url) for _ in range(8)))
             assert [answer.status_code for answer in answers] == [200] * 8
         await connections.aclose()
+
+
+async def test_a_church_with_hanging_requests_leaves_connections_to_the_others() -> None:
+    slow, other = (PersonalAccessToken(name, SecretStr("secret")) for name in ("slow", "other"))
+    hanging, is_hanging, is_over = 0, asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal hanging
+        with suppress(ConnectionError):
+            while head := [line async for line in _head(reader)]:
+                if b"offset=" in head[0]:
+                    hanging += 1
+                    is_hanging.set()
+                    await is_over.wait()
+                writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"data":[]}')
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with (
+            PlanningCenterClient(url, slow, most_connections=8) as of_slow,
+            PlanningCenterClient(url, other, most_connections=8) as of_other,
+        ):
+            await of_slow.get(_PATH, {}, product=Product.PEOPLE)
+            stuck = [
+                asyncio.create_task(of_slow.get(_PATH, {"offset": str(offset)}, product=Product.PEOPLE))
+                for offset in range(1, 20)
+            ]
+            await is_hanging.wait()
+            try:
+                async with asyncio.timeout(10):
+                    await of_other.get(_PATH, {}, product=Product.PEOPLE)
+            finally:
+                is_over.set()
+                await asyncio.gather(*stuck)
+    assert hanging == len(stuck)
+
+
+async def _head(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """The lines of a request without a body."""
+    while (line := await reader.readline()).strip():
+        yield line
 
 
 @asynccontextmanager

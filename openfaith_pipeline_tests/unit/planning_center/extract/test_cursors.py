@@ -30,6 +30,8 @@ def row(identifier: str, updated_at: Any) -> dict[str, Any]:
         ("0999-01-31T00:00:00.5Z", "0999-01-31T00:00:00Z"),
         ("0001-01-01T00:00:00+14:00", None),
         ("9999-12-31T23:59:59-14:00", None),
+        ("2026-02-30T00:00:00Z", None),
+        ("0000-00-00T00:00:00Z", None),
         ("yesterday", None),
         (5, None),
         (None, None),
