@@ -37,7 +37,7 @@ class SecondLook:
         parents: ids for the record's path. found_under: the parents that a listing showed it under, which the record
         itself need not name.
         """
-        paths = fill_paths(stream.all_paths, parents)
+        paths = fill_paths(stream.record_listings, parents)
         if not paths or stream.is_pushed:
             return Outcome.UNKNOWN
         for listing in paths:

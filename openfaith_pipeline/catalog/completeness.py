@@ -72,7 +72,7 @@ def find_doubts(walk: Walk, end: End, listed: Mapping[str, Listed], *, must_be_e
 
 def _can_be_asked_for(stream: Stream) -> bool:
     """Whether a row has all ids in the path to its record, so that the record can be requested before it is deleted."""
-    return any(all(f"{name}_id" in stream.columns for name in placeholders_of(path)) for path in stream.all_paths)
+    return any(all(f"{name}_id" in stream.columns for name in placeholders_of(path)) for path in stream.record_listings)
 
 
 def _has_hidden(walk: Walk, lead: Stream) -> bool:

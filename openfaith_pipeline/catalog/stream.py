@@ -107,6 +107,7 @@ class Stream:
     deleted_under: a path with a query: a list, under a parent, of the deleted records, which no listing shows.
         It is a witness for deletions where a deleted record can still be requested; nothing of it is stored.
     is_singleton: `path` holds one record, not a list; under a parent, at most one for each.
+    is_listed_only: no path shows a record by itself. A request for one is answered 404, which says nothing of it.
     is_pushed: no path lists the records, they come by webhook events only; `path` is where a record would be.
 
     Contents of a record:
@@ -155,6 +156,7 @@ class Stream:
     hidden_under: tuple[str, ...] = ()
     deleted_under: str = ""
     is_singleton: bool = False
+    is_listed_only: bool = False
     is_pushed: bool = False
     also_under: tuple[str, ...] = ()
     listed_by: Mapping[str, str] = field(default_factory=dict)
@@ -183,6 +185,11 @@ class Stream:
     def all_paths(self) -> tuple[str, ...]:
         """All paths of its records, `path` first."""
         return (self.path, *self.also_under, *((self.fallback_path,) if self.fallback_path else ()))
+
+    @cached_property
+    def record_listings(self) -> tuple[str, ...]:
+        """The paths below which a record can be requested by itself."""
+        return () if self.is_listed_only else self.all_paths
 
     @cached_property
     def short_name(self) -> str:

@@ -1,7 +1,7 @@
 """Clients for orgs; the outcome of their requests is recorded on the connection."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from openfaith_pipeline.catalog.reading import Client
@@ -9,7 +9,7 @@ from openfaith_pipeline.connections.cipher import cipher_from
 from openfaith_pipeline.connections.credentials import is_held_there
 from openfaith_pipeline.connections.oauth_tokens import KeptToken
 from openfaith_pipeline.connections.registry import ConnectionState, api_url_of, credentials_of, set_connection_state
-from openfaith_pipeline.connections.right_church import check_church
+from openfaith_pipeline.connections.right_church import check_church, check_token
 from openfaith_pipeline.connections.shared_budget import shared_budget
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import ConnectionRejected, OrgPaused
@@ -45,8 +45,16 @@ async def connect_client(
     kept = await asyncio.to_thread(_read_connection, database, org_id, adapter, even_paused)
     api_url, credentials, number, is_theirs = kept
     is_renewable = isinstance(credentials, OAuthToken) and credentials.refresh_token is not None
-    source = KeptToken(database, org_id, credentials, adapter) if isinstance(credentials, OAuthToken) else credentials
     connector = CONNECTORS[adapter]
+
+    async def check(token: OAuthToken) -> None:
+        known = number or client.organization_id
+        if is_theirs and known:
+            await _recorded(database, org_id, adapter, check_token(api_url, org_id, adapter, token, known))
+
+    source = (
+        KeptToken(database, org_id, credentials, adapter, check) if isinstance(credentials, OAuthToken) else credentials
+    )
     async with (
         shared_budget(database, org_id, priority, adapter) as budget,
         connector.open_client(
@@ -55,7 +63,8 @@ async def connect_client(
     ):
         try:
             if is_theirs and number and isinstance(credentials, OAuthToken):
-                await _check_church(database, client, org_id, adapter, credentials, number)
+                checking = check_church(client, org_id, adapter, credentials, number)
+                await _recorded(database, org_id, adapter, checking)
             yield client
         except ConnectionRejected as refusal:
             # For a refreshable grant only the token endpoint can say that it is over, and that is recorded there.
@@ -77,11 +86,10 @@ def _record_end(database: Database, org_id: str, adapter: str, client: Client) -
         _record(database, org_id, adapter, "connected", None)
 
 
-async def _check_church(
-    database: Database, client: Client, org_id: str, adapter: str, token: OAuthToken, number: str
-) -> None:
+async def _recorded(database: Database, org_id: str, adapter: str, checking: Awaitable[None]) -> None:
+    """Record it if the check of a token finds that it is another church's."""
     try:
-        await check_church(client, org_id, adapter, token, number)
+        await checking
     except ConnectionRejected as refusal:
         await asyncio.to_thread(_record, database, org_id, adapter, "needs_reconnect", str(refusal))
         raise

@@ -23,6 +23,7 @@ from openfaith_pipeline.catalog.connecting import Application
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.credentials import Held, fingerprint, is_same, read_held, replace_token
 from openfaith_pipeline.connections.registry import api_url_of, set_connection_state
+from openfaith_pipeline.connections.right_church import Check
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import LOCK_IN_USE, UNANSWERED, unavailable
 from openfaith_pipeline.errors import (
@@ -201,12 +202,16 @@ def confirm_token(database: Database, org_id: str, token: OAuthToken, adapter: s
 
 @dataclass
 class KeptToken:
-    """Provider of an org's OAuth token, for one event loop; refreshes it in the middle of a sync if necessary."""
+    """Provider of an org's OAuth token, for one event loop; refreshes it in the middle of a sync if necessary.
+
+    check: raises ConnectionRejected for a token that must not take the place of the present one.
+    """
 
     database: Database
     org_id: str
     token: OAuthToken
     adapter: str
+    check: Check | None = None
     _door: asyncio.Lock = field(default_factory=asyncio.Lock)
     _patient_until: float = 0.0
 
@@ -240,6 +245,8 @@ class KeptToken:
     async def _renew(self) -> None:
         renewed = await asyncio.to_thread(renew_token, self.database, self.org_id, self.token, self.adapter)
         if isinstance(renewed, OAuthToken):
+            if self.check:
+                await self.check(renewed)
             self.token = renewed
 
     def _is_expiring(self, margin: timedelta) -> bool:

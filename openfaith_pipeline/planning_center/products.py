@@ -44,8 +44,11 @@ class Product(StrEnum):
 
     @property
     def hides_what_is_forbidden(self) -> bool:
-        """Whether it responds 200 without rows, instead of refusing, if the user may not read (measured live)."""
-        return self is Product.GROUPS
+        """Whether it responds 200 without rows, instead of refusing, if the user may not read.
+
+        Measured of Groups. The reference says of the lists of Registrations that they go by the user's permissions.
+        """
+        return self in (Product.GROUPS, Product.REGISTRATIONS)
 
     @property
     def holds_gifts(self) -> bool:

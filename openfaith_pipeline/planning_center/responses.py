@@ -78,10 +78,10 @@ _NUMBER = re.compile(r"\d{1,9}")
 
 @dataclass(frozen=True)
 class Refusal:
-    """An unsuccessful response with the first of its JSON:API errors. `is_json`: it came from the API itself."""
+    """An unsuccessful response with the first of its JSON:API errors. `is_own`: it has one, so it is the API's own."""
 
     status: int
-    is_json: bool
+    is_own: bool
     code: str
     title: str
     detail: str
@@ -110,10 +110,13 @@ RULES = (
     _Rule(range(401, 402), ProductNotGranted, "the connection's user has no access to this product", _lacks_product),
     _Rule(range(401, 402), ProductNotGranted, "the connection was not granted this product", _lacks_scope),
     _Rule(range(401, 402), ConnectionRejected, "Planning Center refuses these credentials"),
-    _Rule(range(403, 404), StreamForbidden, "the connection's user may not read this", lambda it: it.is_json),
+    _Rule(range(403, 404), StreamForbidden, "the connection's user may not read this", lambda it: it.is_own),
     _Rule(range(403, 404), TransientError, "blocked by Planning Center's firewall"),
-    _Rule(range(404, 405), PathNotFound, "there is nothing at this path"),
-    _Rule(range(410, 411), PathNotFound, "there is nothing at this path any more"),
+    # Records that only a gateway does not find may well be there, and must not count as deleted.
+    _Rule(range(404, 405), PathNotFound, "there is nothing at this path", lambda it: it.is_own),
+    _Rule(range(410, 411), PathNotFound, "there is nothing at this path any more", lambda it: it.is_own),
+    _Rule(range(404, 405), TransientError, "not Planning Center's own answer"),
+    _Rule(range(410, 411), TransientError, "not Planning Center's own answer"),
     _Rule(range(408, 409), TransientError, "Planning Center gave up waiting"),
     _Rule(range(429, 430), RateLimitedError, "too many requests"),
     _Rule(range(500, 600), TransientError, "Planning Center failed"),
@@ -157,7 +160,7 @@ def _refusal_of(status: int, body: dict[str, Any] | None) -> Refusal:
     errors = body.get("errors") if body else None
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
     code, title, detail = (_text(first.get(key)) for key in ("code", "title", "detail"))
-    return Refusal(status, is_json=body is not None, code=code, title=title, detail=detail)
+    return Refusal(status, is_own=bool(first), code=code, title=title, detail=detail)
 
 
 def _text(value: object) -> str:

@@ -98,6 +98,12 @@ def bad_request() -> Answer:
     return _errors(400, {"status": "400", "title": "Bad Request", "code": "invalid_query", "detail": detail})
 
 
+def unsupported_version() -> Answer:
+    detail = "The version given is not supported."
+    code = "unsupported_version_error"
+    return _errors(400, {"status": "400", "title": "Bad Request", "code": code, "detail": detail})
+
+
 def no_data() -> Answer:
     detail = "The payload given does not contain a 'data' key."
     code = "invalid_resource_payload"
@@ -121,7 +127,7 @@ def firewall() -> Answer:
 
 
 def something_went_wrong() -> Answer:
-    """The response to a PUT."""
+    """The response to a PUT: a 404 that is not the API's own."""
     return Answer(404, b"<!DOCTYPE html>\n<html><body><h1>Something Went Wrong</h1></body></html>", "text/html")
 
 

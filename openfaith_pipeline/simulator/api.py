@@ -33,6 +33,8 @@ from openfaith_pipeline.simulator.webhooks import SUBSCRIPTIONS, SubscriptionDes
 from openfaith_pipeline.sources import STREAMS
 
 _LOG_LENGTH = 200_000
+_FIRST_VERSION = "2018-08-01"
+_LATER_PATH = "/webhooks/v2/webhook_subscriptions"
 
 
 @dataclass
@@ -186,7 +188,7 @@ class _Exchange:
         return make() if kind == "pass" else self._center.faults.spoil(kind, make, self._center.limiter.limit)
 
     def _granted(self, church: Church, product: Product | None, found: Match | None) -> Answer:
-        refusal = self._refusal(church, product)
+        refusal = self._unversioned(product) or self._refusal(church, product)
         if refusal:
             return refusal
         if product and self._path.rstrip("/") == product.path_prefix and not found:
@@ -200,6 +202,18 @@ class _Exchange:
         if product:
             answer.headers["X-PCO-API-Processed-As-Version"] = product.api_version
         return answer
+
+    def _unversioned(self, product: Product | None) -> Answer | None:
+        """The response to a request of a version that lacks its path, or is no version.
+
+        Without a header the settings of the application decide, which do not cover webhooks. Only the later version of
+        these has `webhook_subscriptions`. Older shapes of other types are not simulated.
+        """
+        version = self._request.headers.get("x-pco-api-version", "")
+        if version and version < _FIRST_VERSION:
+            return answers.unsupported_version()
+        is_later = product is not Product.WEBHOOKS or version >= product.api_version
+        return None if is_later or not self._path.startswith(_LATER_PATH) else answers.not_found()
 
     def _refusal(self, church: Church, product: Product | None) -> Answer | None:
         if self._request.method == "PUT":

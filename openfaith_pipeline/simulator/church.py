@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -10,7 +12,7 @@ from openfaith_pipeline.catalog.source import Product
 from openfaith_pipeline.simulator.census import Census
 from openfaith_pipeline.simulator.clocks import Clock
 from openfaith_pipeline.simulator.generation import generate
-from openfaith_pipeline.simulator.lagging import late_in, without
+from openfaith_pipeline.simulator.lagging import late_in, unnamed_in, without
 from openfaith_pipeline.simulator.options import ChurchSpec, Traps
 from openfaith_pipeline.simulator.records import Codec, Record, compact
 from openfaith_pipeline.simulator.relations import Target
@@ -39,6 +41,15 @@ class Church:
     def organization(self) -> dict[str, str]:
         """`meta.parent` of a top-level listing."""
         return {"id": str(self.spec.organization_id), "type": "Organization"}
+
+    def time_zone(self) -> tzinfo:
+        """The time zone in its own record at the root of a product; UTC if it has none."""
+        for name, shape in self.shapes.items():
+            if shape.stream.is_singleton and not shape.stream.placeholders and "time_zone" in shape.stream.attributes:
+                for record in self.table(name).records():
+                    if isinstance(zone := record.attributes.get("time_zone"), str):
+                        return ZoneInfo(zone)
+        return UTC
 
     def table(self, stream: str) -> Table:
         """The table of a stream; records are created on the first call."""
@@ -93,7 +104,14 @@ class Church:
     def reached(self, edge: Edge, target: Target) -> Sequence[int]:
         """Ids of the records an edge leads to from `target`, in the order they are listed."""
         near = self.table(edge.stream)
-        ids = without(late_in(self, near), near.children(edge.relation, target))
+        return self._ends_of(edge, near, without(late_in(self, near), near.children(edge.relation, target)))
+
+    def linked(self, edge: Edge, target: Target) -> Sequence[int]:
+        """Like `reached`, without the records that the linkage of `target` does not name yet."""
+        near = self.table(edge.stream)
+        return self._ends_of(edge, near, without(unnamed_in(self, near), near.children(edge.relation, target)))
+
+    def _ends_of(self, edge: Edge, near: Table, ids: Sequence[int]) -> Sequence[int]:
         if edge.far is None:
             return ids
         return [far[1] for far in self._far_ends(near, ids, edge.far)]

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from openfaith_pipeline.simulator.church import Church
+from openfaith_pipeline.simulator.lagging import NEWEST
 from openfaith_pipeline.simulator.records import Record
 from openfaith_pipeline.simulator.relations import Target
 from openfaith_pipeline.simulator.shapes import Edge
@@ -14,8 +15,6 @@ from openfaith_pipeline.simulator.tables import Table
 
 Tree = dict[str, "Tree"]
 _MAX_DEPTH = 2
-_LATE = 3
-"""Number of a stream's newest records that lag."""
 
 
 def read_includes(text: str) -> Tree:
@@ -68,7 +67,7 @@ class Compound:
     def _is_late(self, target: Target) -> bool:
         """Measured: for minutes, the parent's linkage named a new record that was missing from `included`."""
         stream, id = target
-        return stream in self._church.traps.lagging_includes and id in self._church.table(stream).ids[-_LATE:]
+        return stream in self._church.traps.lagging_includes and id in self._church.table(stream).ids[-NEWEST:]
 
     def listed(self, table: Table, ids: Iterable[int]) -> list[bytes]:
         """The resource objects of a page."""
@@ -152,7 +151,7 @@ class Compound:
 
     def _along(self, table: Table, record: Record, edge: Edge) -> tuple[list[Target], dict[str, Any]]:
         end = self._church.end_of(edge)
-        ids = self._church.reached(edge, (table.shape.stream.name, record.id))
+        ids = self._church.linked(edge, (table.shape.stream.name, record.id))
         named = [{"type": self._church.shapes[end].stream.type, "id": str(id)} for id in ids]
         url = table.own_url(record.id)
         data = (named[0] if named else None) if edge.is_single else named

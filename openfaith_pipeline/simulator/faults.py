@@ -48,6 +48,7 @@ SCRIPTED: Mapping[str, Callable[[], Answer]] = {
     "forbidden": lambda: answers.forbidden("1", "read this collection"),
     "bad_request": answers.bad_request,
     "not_found": answers.not_found,
+    "lost": answers.something_went_wrong,
     "gone": answers.gone,
     "silence": answers.no_rows,
 }

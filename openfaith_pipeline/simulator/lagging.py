@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from openfaith_pipeline.simulator.tables import Table
 from openfaith_pipeline.simulator.values import stamp
 
 if TYPE_CHECKING:
     from openfaith_pipeline.simulator.church import Church
+
+NEWEST: Final = 3
+"""Number of a stream's newest records that lag in documents of their parents."""
 
 
 def arrived(church: "Church", table: Table, scope: Sequence[int] | None) -> Sequence[int] | None:
@@ -30,6 +33,12 @@ def late_in(church: "Church", table: Table) -> set[int]:
     # New records have the highest ids, and their times ascend with the ids.
     newest = takewhile(lambda id: _made_at(table, id) > since, reversed(table.ids))
     return {id for id in newest if id % 2}
+
+
+def unnamed_in(church: "Church", table: Table) -> set[int]:
+    """Ids of the records that their parents do not name. Measured of a household joined: not for minutes."""
+    lags = table.shape.stream.name in church.traps.late_linkage
+    return late_in(church, table) | set(table.ids[-NEWEST:] if lags else ())
 
 
 def _made_at(table: Table, id: int) -> str:

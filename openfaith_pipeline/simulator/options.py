@@ -89,10 +89,12 @@ class Traps(Data):
     forbidden_streams: streams that respond 403 to this user.
     absent_paths: streams whose top-level path is a 404, because production does not have it.
     lagging_includes: streams whose newest records are missing from `included` although their parents name them.
+    late_linkage: streams whose newest records their parents do not name, although lists show them.
     late_records: stream -> seconds by which new records with odd ids are late: in lists, by id and beside the records
         that they belong to. The others are there at once.
     readable_deleted: streams whose deleted records still answer requests by id; it is unknown which do.
     ignored_filters: streams whose lists ignore `filter` and show everything.
+    own_order: streams whose lists, without `order`, have one of their own: by default most ascend by id.
     is_sharing_records: parents of one kind also list the records of another kind: a plan template those of a plan.
     """
 
@@ -102,9 +104,11 @@ class Traps(Data):
     forbidden_streams: tuple[str, ...] = ()
     absent_paths: tuple[str, ...] = ()
     lagging_includes: tuple[str, ...] = ()
+    late_linkage: tuple[str, ...] = ()
     late_records: Mapping[str, int] = field(default_factory=dict)
     readable_deleted: tuple[str, ...] = ()
     ignored_filters: tuple[str, ...] = ()
+    own_order: tuple[str, ...] = ()
     is_sharing_records: bool = False
 
 

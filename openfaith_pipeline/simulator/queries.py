@@ -1,5 +1,7 @@
 """`where`, `order`, `per_page` and `offset`: the records of a table that a request selects, and their order.
 
+A day is one in the church's time zone, a time is one in UTC, whatever offset it has: so documented, and reported.
+
 As in production, a name that the list does not take (`Shape.can_query_by`, `can_order_by`) is silently ignored, and a
 value that cannot be read as the attribute's type selects nothing. A name that it takes is ignored too if no simulated
 record has a value for it.
@@ -8,10 +10,11 @@ record has a value for it.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
 from openfaith_pipeline.catalog.stream import ColumnType
+from openfaith_pipeline.simulator.personas import scatter
 from openfaith_pipeline.simulator.records import Record
 from openfaith_pipeline.simulator.searches import SEARCHES
 from openfaith_pipeline.simulator.shapes import Shape
@@ -23,6 +26,8 @@ WHERE = re.compile(r"where\[(\w+)\](?:\[(gte?|lte?)\])?")
 _TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
 _TRUTHS = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
 Predicate = Callable[[Any], bool]
+Zone = Callable[[], tzinfo]
+"""The church's time zone."""
 
 
 class Page(NamedTuple):
@@ -74,9 +79,9 @@ def read_page(params: Mapping[str, str]) -> Page:
     return Page(min(size, MAX_PER_PAGE), _whole(params.get("offset"), 0))
 
 
-def select(table: Table, params: Mapping[str, str], scope: Sequence[int] | None = None) -> Selection:
+def select(table: Table, params: Mapping[str, str], zone: Zone, scope: Sequence[int] | None = None) -> Selection:
     """The selected records, out of all or those in `scope` (ids ascending)."""
-    conditions = _conditions(table.shape, params)
+    conditions = _conditions(table.shape, params, zone)
     if conditions is None:
         return Selection((), 0, 0)
     windows, predicates = conditions
@@ -91,6 +96,14 @@ def select(table: Table, params: Mapping[str, str], scope: Sequence[int] | None 
         asked = tuple(sorted((key, value) for key, value in params.items() if key == "order" or key[:5] == "where"))
         ids = table.remember(asked, lambda: _scan(table, table.ids, windows, predicates, orders))
     return Selection(ids, 0, len(ids))
+
+
+def in_own_order(table: Table, params: Mapping[str, str], selection: Selection) -> Selection:
+    """The selection in an order that neither ids nor times have, unless `order` gives one."""
+    if _orders(table.shape, params.get("order", "")):
+        return selection
+    ids = selection.ids[selection.start : selection.stop]
+    return Selection(sorted(ids, key=lambda id: scatter(0, table.shape.stream.name, id)), 0, len(ids))
 
 
 def _by_index(table: Table, windows: Mapping[str, _Window], orders: list[tuple[str, bool]]) -> Selection | None:
@@ -135,7 +148,7 @@ def _orders(shape: Shape, order: str) -> list[tuple[str, bool]]:
 
 
 def _conditions(
-    shape: Shape, params: Mapping[str, str]
+    shape: Shape, params: Mapping[str, str], zone: Zone
 ) -> tuple[dict[str, _Window], list[tuple[str, Predicate]]] | None:
     """Time windows and predicates on other attributes; None if a value cannot be read, so that nothing matches."""
     windows: dict[str, _Window] = {}
@@ -147,7 +160,7 @@ def _conditions(
         if attribute not in shape.can_query_by or attribute in SEARCHES or not kind:
             continue
         if kind in _TIMES:
-            span = _span(kind, value)
+            span = _span(kind, value, zone)
             if span is None:
                 return None
             windows.setdefault(attribute, _Window()).narrow(*_side(span, operator))
@@ -171,19 +184,20 @@ def _predicate(kind: ColumnType, wanted: str) -> Predicate | None:
     return lambda value: isinstance(value, int | float) and value == number
 
 
-def _span(kind: ColumnType, text: str) -> tuple[str, str] | None:
+def _span(kind: ColumnType, text: str, zone: Zone) -> tuple[str, str] | None:
     """The half-open range that a value means: a day or a second. UTC offsets are ignored."""
     try:
         moment = datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError:
         return None
-    is_day = len(text) == 10 or kind is ColumnType.DATE
-    unit = timedelta(days=1) if is_day else timedelta(seconds=1)
-    width = 10 if kind is ColumnType.DATE else 19
-    start, end = (each.isoformat()[:width] for each in (moment, moment + unit))
-    if moment.microsecond:
-        start = end
-    return (start, end) if kind is ColumnType.DATE else (f"{start}Z", f"{end}Z")
+    if kind is ColumnType.DATE:
+        return moment.date().isoformat(), (moment.date() + timedelta(days=1)).isoformat()
+    if len(text) == 10:
+        midnights = (each.replace(tzinfo=zone()) for each in (moment, moment + timedelta(days=1)))
+        start, end = (each.astimezone(UTC).isoformat()[:19] for each in midnights)
+    else:
+        start, end = (each.isoformat()[:19] for each in (moment, moment + timedelta(seconds=1)))
+    return (f"{end}Z" if moment.microsecond else f"{start}Z"), f"{end}Z"
 
 
 def _side(span: tuple[str, str], operator: str | None) -> tuple[str | None, str | None]:

@@ -91,7 +91,7 @@ def _edge_adder(church: Church, table: Table, edge: Edge, find: Find) -> Adder:
     kind = church.shapes[end].stream.type
 
     def add(id: int, _: Hidden) -> bytes:
-        ids = church.reached(edge, (name, id))
+        ids = church.linked(edge, (name, id))
         for each in ids:
             find((end, each))
         named = ",".join([f'{{"type":"{kind}","id":"{each}"}}' for each in ids])

@@ -8,7 +8,7 @@ from openfaith_pipeline.simulator.answers import Answer
 from openfaith_pipeline.simulator.church import Church
 from openfaith_pipeline.simulator.hiding import visible
 from openfaith_pipeline.simulator.lagging import arrived, late_in
-from openfaith_pipeline.simulator.queries import Selection, select
+from openfaith_pipeline.simulator.queries import in_own_order, select
 from openfaith_pipeline.simulator.relations import Target, Way
 from openfaith_pipeline.simulator.routes import Kind, Match, Route
 from openfaith_pipeline.simulator.searches import found
@@ -45,7 +45,7 @@ def stream_of(church: Church, route: Route) -> str:
 
 def visit(church: Church, match: Match, url: str, params: Mapping[str, str]) -> Answer:
     """The document at a path, or 404 if a record in the path does not exist."""
-    if not all(segment.isascii() and segment.isdigit() for segment in match.segments):
+    if not _is_routed(church, match):
         return answers.not_found()
     ids = [int(segment) for segment in match.segments]
     scope = _scope(church, match.route, ids)
@@ -54,19 +54,28 @@ def visit(church: Church, match: Match, url: str, params: Mapping[str, str]) -> 
     is_silent = scope.table.shape.stream.product.value in church.traps.silent_products
     if match.route.kind is Kind.UNSCOPED and scope.ids is not None:
         whole = unscoped(church, match.route, ids[-1], scope.ids, params)
-        selection = select(whole, params)
+        selection = select(whole, params, church.time_zone)
         return answers.document(*documents.collection(church, whole, selection, url, params, scope.parent))
     if match.route.kind in (Kind.LIST, Kind.EDGE):
         is_listing = match.route.kind is Kind.LIST
         ids_shown = visible(church, scope.table, params, scope.ids) if is_listing else scope.ids
         ids_shown = arrived(church, scope.table, found(church, scope.table, params, ids_shown))
-        selection = Selection((), 0, 0) if is_silent else select(scope.table, params, ids_shown)
+        selection = select(scope.table, params, church.time_zone, () if is_silent else ids_shown)
+        if scope.table.shape.stream.name in church.traps.own_order:
+            selection = in_own_order(scope.table, params, selection)
         return answers.document(*documents.collection(church, scope.table, selection, url, params, scope.parent))
     wanted = scope.first if match.route.kind in (Kind.SINGLETON, Kind.TO_ONE) else ids[-1]
     is_hidden = (is_silent and match.segments) or wanted in late_in(church, scope.table)
     if wanted is None or not scope.holds(wanted) or is_hidden:
         return _deleted(church, match, ids, params) or answers.not_found()
     return answers.document(documents.single(church, scope.table, wanted, params, scope.parent))
+
+
+def _is_routed(church: Church, match: Match) -> bool:
+    is_of_record = match.route.kind in (Kind.SINGLE, Kind.EDGE_SINGLE)
+    if is_of_record and church.shapes[stream_of(church, match.route)].stream.is_listed_only:
+        return False
+    return all(segment.isascii() and segment.isdigit() for segment in match.segments)
 
 
 def _deleted(church: Church, match: Match, ids: Sequence[int], params: Mapping[str, str]) -> Answer | None:

@@ -7,10 +7,9 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 
 from openfaith_pipeline.catalog.paths import fill_paths, record_path
-from openfaith_pipeline.catalog.reading import Fetch, Tally
+from openfaith_pipeline.catalog.reading import OWN_FAULTS, Fetch, Tally, is_own_fault
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import query_of
-from openfaith_pipeline.errors import StreamForbidden
 from openfaith_pipeline.sources import reader_of
 from openfaith_pipeline.sync.deleted_lists import DeletedLists
 
@@ -22,40 +21,47 @@ Connecting = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
 
 
 class Asking:
-    """Requests records, and counts the requests."""
+    """Requests records, and counts the requests. obstacle: why the last one that failed did."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         self.tally = Tally()
+        self.obstacle: str | None = None
         self._deleted = DeletedLists(fetch, self.tally)
 
     async def are_gone(
         self, stream: Stream, missing: Mapping[str, Mapping[str, str]], at_most: int = CONFIRMED_AT_MOST
     ) -> bool:
-        """Request each record, or an even sample of many; without a known path, the listing's proof alone decides.
+        """Request each record, or an even sample of many; where none can be, the listing's proof alone decides.
 
-        One that is still there, or may not be read, is not gone, unless the source lists it as deleted.
+        One that is still there, or cannot be read, is not gone, unless the source lists it as deleted.
         """
         step = max(1, len(missing) // at_most)
         for identifier in list(missing)[::step][:at_most]:
             parents = missing[identifier]
-            for path in fill_paths(stream.all_paths, parents):
+            for path in fill_paths(stream.record_listings, parents):
                 is_gone = await self.is_gone_from(stream, path, identifier)
                 if not is_gone and not await self._deleted.name(stream, identifier, parents):
                     return False
         return True
 
     async def is_gone_from(self, stream: Stream, path: str, identifier: str) -> bool:
-        """Whether the listing at this path certainly no longer has the record."""
+        """Whether the listing at this path certainly no longer has the record.
+
+        It is not certain of one that may not be read, or for which every request fails: some have answered 500.
+        """
         try:
             return await self._at(stream, path, identifier) is None
-        except StreamForbidden:
+        except OWN_FAULTS as error:
+            if not is_own_fault(error):
+                raise
             self.tally.requests += 1
+            self.obstacle = str(error)
             return False
 
     async def for_record(self, stream: Stream, identifier: str, parents: Mapping[str, str]) -> Any:
         """The current record, None if it does not exist or cannot be requested."""
-        for path in fill_paths(stream.all_paths, parents):
+        for path in fill_paths(stream.record_listings, parents):
             found = await self._at(stream, path, identifier)
             if found is not None:
                 return found

@@ -109,8 +109,8 @@ async def _confirm(
     rows = await parents_of_rows(connection, held.org_id, stream, ids)
     if not await asking.are_gone(stream, rows, CONFIRMED_AT_MOST):
         raise DeletionDisproved(
-            f"held records of {held.stream} exist in Planning Center again; nothing was deleted."
-            f" Next: openfaith-pipeline sync {held.org_id} --stream {held.stream} --mode reconcile"
+            f"held records of {held.stream} exist in Planning Center again, or cannot be requested; nothing was"
+            f" deleted. Next: openfaith-pipeline sync {held.org_id} --stream {held.stream} --mode reconcile"
         )
 
 

@@ -8,7 +8,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from openfaith_pipeline.catalog.completeness import Doubt, Listed, find_doubts
 from openfaith_pipeline.catalog.paths import fill_paths
-from openfaith_pipeline.catalog.reading import Fetch
+from openfaith_pipeline.catalog.reading import OWN_FAULTS, Fetch, is_own_fault
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Record
 from openfaith_pipeline.load.deletions import Verdict, account, missing_rows, too_new_to_miss
@@ -81,10 +81,8 @@ async def _look_for_deletions(connecting: Connecting, asking: Asking, session: S
             missing = {identifier: parents for identifier, parents in missing.items() if identifier not in too_new}
             staged = (await account(connection, session, stream)).staged
             guard = await guard_of(connection, session.org_id, stream.name)
-        if not await asking.are_gone(stream, missing):
-            doubts[stream.name] = (
-                f"records of {stream.name} that the listing lacked are still there, or may not be read"
-            )
+        if doubt := await _doubt_of(asking, stream, missing):
+            doubts[stream.name] = doubt
             continue
         if stream.name not in verdict.failing:
             proven.append(stream.name)
@@ -103,6 +101,15 @@ async def _look_for_deletions(connecting: Connecting, asking: Asking, session: S
     return replace(verdict, doubts=doubts, proven=proven)
 
 
+async def _doubt_of(asking: Asking, stream: Stream, missing: Mapping[str, Mapping[str, str]]) -> str | None:
+    """Why the missing rows are not proven to be gone; None if they are."""
+    asking.obstacle = None
+    if await asking.are_gone(stream, missing):
+        return None
+    reason = f"records of {stream.name} that the listing lacked are still there, or may not be read"
+    return f"{reason}: {asking.obstacle}" if asking.obstacle else reason
+
+
 async def find_whole(pool: AsyncConnectionPool[Any], session: Session, verdict: Verdict) -> list[str]:
     """The streams that a finished walk has shown whole, as exactly as deletions would need it, lacking no row here."""
     if not _shows_everything(session):
@@ -118,7 +125,7 @@ async def find_under(
 ) -> dict[str, list[str]]:
     """Children that are gone with these records of the stream: ids by stream name.
 
-    A merge moves children elsewhere, so they are requested too, and those that still exist are left alone.
+    A merge moves children elsewhere, so they are requested too, and those not proven to be gone are left alone.
     """
     found: dict[str, list[str]] = {}
     for child in children_of(stream) if ids else ():
@@ -151,10 +158,16 @@ async def _find_returning(
             async with connecting() as connection:
                 rows, gone_at = await gone_with(connection, session.org_id, child, moments)
             for identifier, parents in rows.items():
-                if asking.tally.requests >= RETURNING_AT_MOST or not fill_paths(child.stream.all_paths, parents):
+                if asking.tally.requests >= RETURNING_AT_MOST or not fill_paths(child.stream.record_listings, parents):
                     unsettled.append(child.stream.name)
                     break
-                record = await asking.for_record(child.stream, identifier, parents)
+                try:
+                    record = await asking.for_record(child.stream, identifier, parents)
+                except OWN_FAULTS as error:
+                    if not is_own_fault(error):
+                        raise
+                    unsettled.append(child.stream.name)
+                    continue
                 if record is not None:
                     found.setdefault(child.stream.name, []).append(Record(record, parents))
             queue.append((child.stream, gone_at))

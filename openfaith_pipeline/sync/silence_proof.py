@@ -63,9 +63,9 @@ def _may_hide(session: Session, route: Route) -> bool:
 
 async def _is_last_gone(connecting: Connecting, asking: Asking, session: Session, name: str, silence: Silence) -> bool:
     """Whether the stream has become empty: requests for its last rows find nothing, and no other stream is silent."""
-    if silence.rows > _BELIEVED:
-        return False
     stream = next(each for each in session.walk.streams if each.name == name)
+    if silence.rows > _BELIEVED or stream.is_listed_only:
+        return False
     async with connecting() as connection:
         missing = await missing_rows(connection, session, stream)
         others = await with_rows(connection, session.org_id, _listed_beside(stream))
@@ -127,6 +127,10 @@ async def _doubt_of(
     """Why the parent's silence does not prove that its records are gone; None if it does."""
     if parent.counted and not await _is_parent_gone(asking, route, parent):
         return f"it shows no record and its parent counts {parent.counted}; the {len(parent.ids)} rows here stay"
+    if route.lead.is_listed_only:
+        is_gone = await _is_parent_gone(asking, route, parent)
+        told = f"it shows no record, and none can be requested by itself; the {len(parent.ids)} rows here stay"
+        return None if is_gone else told
     step = max(1, len(parent.ids) // CONFIRMED_AT_MOST)
     ids = parent.ids[::step][:CONFIRMED_AT_MOST]
     async with connecting() as connection:

@@ -261,7 +261,10 @@ class _Batch:
                     break
 
     async def _ask_round(self, client: Client, questions: Sequence[Question]) -> list[Question]:
-        """Fetch once and publish; returns the records to fetch next: relatives of those that are gone."""
+        """Fetch once and publish; returns the records to fetch next.
+
+        They are relatives of those that are gone, and children that their parents do not name.
+        """
         following: list[Question] = []
         for about in by_turn(questions):
             stream = about[0].stream
@@ -275,7 +278,7 @@ class _Batch:
             await self._conclude_failed(stream, answers.failed)
             if await self._publish_answers(answers.findings, placed):
                 gone = {question.record_id: question.deliveries for question in answers.gone}
-                following += await kin_of(self._pool, self._org_id, stream, gone)
+                following += [*answers.unnamed, *await kin_of(self._pool, self._org_id, stream, gone)]
         return following
 
     async def _conclude_failed(self, stream: Stream, failed: Sequence[tuple[Question, OpenFaithError]]) -> None:

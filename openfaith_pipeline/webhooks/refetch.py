@@ -69,10 +69,15 @@ class Findings:
 
 @dataclass
 class Answers:
-    """Results of fetching. gone: records that no longer exist. failed: to be fetched again, with the reason."""
+    """Results of fetching.
+
+    gone: records that no longer exist. unnamed: children that their parent does not name, to be fetched next.
+    failed: to be fetched again, with the reason.
+    """
 
     findings: Findings = field(default_factory=Findings)
     gone: list[Question] = field(default_factory=list)
+    unnamed: list[Question] = field(default_factory=list)
     failed: list[tuple[Question, OpenFaithError]] = field(default_factory=list)
 
 
@@ -101,7 +106,8 @@ async def ask(pool: AsyncConnectionPool[Any], client: Client, org_id: str, quest
     answers = Answers()
     for question, answer in zip(questions, await asyncio.gather(*map(read, questions)), strict=True):
         if isinstance(answer, Brought):
-            answers.findings.add(answer.records, await _childless(pool, org_id, answer))
+            answers.findings.add(answer.records, {})
+            answers.unnamed += await _unnamed(pool, org_id, question, answer)
         elif isinstance(answer, PathNotFound) and question.is_end:
             answers.gone.append(question)
             answers.findings.add({}, {question.stream.name: [question.record_id]})
@@ -158,18 +164,23 @@ def by_turn(questions: Iterable[Question]) -> list[list[Question]]:
     return [turns[turn] for turn in sorted(turns)]
 
 
-async def _childless(pool: AsyncConnectionPool[Any], org_id: str, brought: Brought) -> dict[str, list[str]]:
-    """Rows of children that the parent just fetched no longer has."""
-    gone: dict[str, list[str]] = {}
+async def _unnamed(pool: AsyncConnectionPool[Any], org_id: str, question: Question, brought: Brought) -> list[Question]:
+    """The children in our rows that the parent just fetched does not name.
+
+    For minutes after a change a record has been seen not to name those that belong to it. So each is requested itself.
+    """
+    found: list[Question] = []
     for (name, relationship, parent_id), ids in brought.children.items():
-        if f"{relationship}_id" not in STREAMS[name].columns:
+        stream = STREAMS[name]
+        if f"{relationship}_id" not in stream.columns:
             continue
         async with pool.connection() as connection:
             there = await rows_naming(
-                connection, org_id, STREAMS[name], relationship, [parent_id], of_type="", most=_MOST_CHILDREN
+                connection, org_id, stream, relationship, [parent_id], of_type="", most=_MOST_CHILDREN
             )
             missing = there.keys() - set(ids)
-            missing -= await too_new_to_miss(connection, org_id, STREAMS[name], list(missing))
-        if missing:
-            gone.setdefault(name, []).extend(missing)
-    return gone
+            missing -= await too_new_to_miss(connection, org_id, stream, list(missing))
+        for identifier in sorted(missing):
+            path = reader_of(stream).path_of(stream, {"id": identifier}, there[identifier])
+            found.append(Question(stream, identifier, path or "", question.deliveries, is_end=True))
+    return found

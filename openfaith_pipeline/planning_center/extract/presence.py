@@ -1,6 +1,6 @@
 """Whether a record is still at the source: the one request that proves it, whoever needs to know.
 
-Only a 404 or a 410 says that there is no record at a path. A refusal says nothing, and is raised.
+Only a 404 or a 410 of the API itself says that there is no record at a path. A refusal says nothing, and is raised.
 """
 
 from collections.abc import Mapping

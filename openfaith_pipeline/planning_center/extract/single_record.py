@@ -50,6 +50,8 @@ def brings_more(stream: Stream) -> bool:
 
 def path_of(stream: Stream, resource: Mapping[str, Any], row: Mapping[str, Any] | None) -> str | None:
     """Path of the record: below its listing, from its own link, or under the parents in its row."""
+    if stream.is_listed_only:
+        return None
     if not stream.placeholders:
         return record_path(stream.path, resource["id"])
     own = own_path(stream, resource)

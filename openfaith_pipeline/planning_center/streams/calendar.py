@@ -293,6 +293,7 @@ EVENT_TIMES = Stream(
     type="EventTime",
     path="/calendar/v2/event_instances/{event_instance_id}/event_times",
     carried_as="event_times",
+    is_listed_only=True,
     # The reference calls `name` a time; it is the name of one.
     attributes={
         "ends_at": TIMESTAMP,

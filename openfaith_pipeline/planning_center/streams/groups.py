@@ -254,6 +254,7 @@ ATTENDANCES = Stream(
     product=Product.GROUPS,
     type="Attendance",
     path="/groups/v2/events/{event_id}/attendances",
+    is_listed_only=True,
     attributes={"attended": BOOLEAN, "role": TEXT},
     belongs_to={"event": "groups.events", "person": "groups.people"},
     population=Population(8, per="groups.events"),

@@ -46,6 +46,7 @@ CARRIERS = Stream(
     product=Product.PEOPLE,
     type="Carrier",
     path="/people/v2/carriers",
+    is_listed_only=True,
     attributes={"value": TEXT, "name": TEXT, "international": BOOLEAN},
     population=Population(20),
 )

@@ -7,6 +7,7 @@ AVAILABLE_EVENTS = Stream(
     product=Product.WEBHOOKS,
     type="AvailableEvent",
     path="/webhooks/v2/available_events",
+    is_listed_only=True,
     attributes={"name": TEXT, "app": TEXT, "version": TEXT, "type": TEXT, "resource": TEXT, "action": TEXT},
     population=Population(90),
 )

@@ -267,6 +267,16 @@ def test_a_number_that_does_not_fit_has_the_ids_listed(church: Church) -> None:
     assert ids_only, "no sample left a page out"
 
 
+def test_records_that_only_their_list_shows_are_compared_too(church: Church) -> None:
+    carriers = STREAMS["people.carriers"]
+    sync(church.database, church.org_id, [carriers])
+    [(lost,), (changed,)] = church.run("SELECT id FROM pco_people.carriers WHERE org_id = %(org_id)s LIMIT 2")
+    church.run("DELETE FROM pco_people.carriers WHERE org_id = %(org_id)s AND id = %(id)s", id=lost)
+    church.run("UPDATE pco_people.carriers SET name = '-' WHERE org_id = %(org_id)s AND id = %(id)s", id=changed)
+    report = asyncio.run(verify_org(church.database, church.org_id, Extent([carriers], is_full=True)))
+    assert differing(report) == {carriers.name: {(lost, "missing"), (changed, "changed")}}
+
+
 def test_a_change_since_the_last_sync_is_behind_and_no_difference(church: Church) -> None:
     with made_up() as simulator:
         [person] = map(str, simulator.edit(church.org_id, "people.people"))

@@ -133,6 +133,24 @@ async def test_a_token_of_another_church_reads_nothing_into_this_one(
         assert connection_of(connection, ORG).state == "connected"
 
 
+async def test_a_token_of_another_church_does_not_take_the_place_of_one_in_use(
+    database: Database, simulator: SimulatorClient
+) -> None:
+    """The church's own is revoked in the middle of a sync, and OpenFaith has a newer one: of another church."""
+    _adopt(database)
+    with pytest.raises(ConnectionRejected, match="of another church"):
+        async with connect_client(database, ORG, adapter="pco") as client:
+            await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
+            _approve(database, "user_elsewhere", grant(simulator, STRANGER.org_id))
+            simulator.revoke(ORG)
+            simulator.forget_requests()
+            await client.get("/people/v2/emails", {}, product=Product.PEOPLE)
+    read = [row["target"] for row in simulator.requests(org=STRANGER.org_id)]
+    assert read == ["/people/v2"], "whose it is, and nothing else"
+    with database.connect() as connection:
+        assert connection_of(connection, ORG).state == "needs_reconnect"
+
+
 def test_a_refreshed_token_is_written_where_openfaith_finds_it(database: Database, simulator: SimulatorClient) -> None:
     _adopt(database)
     before = _rows(database)

@@ -26,7 +26,15 @@ from openfaith_pipeline.simulator.server import made_up_churches, running_simula
 from openfaith_pipeline.sources import STREAMS, streams_of
 from openfaith_pipeline.sync.attempt import sync_streams
 from openfaith_pipeline.sync.results import StreamResult, SyncMode
-from openfaith_pipeline_tests.integration.sync.church import PEOPLE_ONLY, connect, differences, statuses, sync
+from openfaith_pipeline_tests.integration.sync.church import (
+    IMPATIENT,
+    PEOPLE_ONLY,
+    connect,
+    differences,
+    statuses,
+    stored,
+    sync,
+)
 from openfaith_pipeline_tests.oauth_grants import grant, with_oauth
 from openfaith_pipeline_tests.rates import GENEROUS
 
@@ -140,6 +148,27 @@ def test_a_record_that_answers_410_is_gone_as_with_404(
     result = sync(database, org_id, [tabs], SyncMode.RECONCILE)[tabs.name]
     assert (result.status, result.deleted) == (("succeeded", 1) if is_of_record else ("unavailable", 0))
     assert (differences(database, simulator, org_id, [tabs]) == []) is is_of_record
+
+
+@pytest.mark.parametrize("answer", ["lost", "server_error"])
+def test_a_record_that_cannot_be_requested_is_not_gone_and_holds_up_no_other(
+    database: Database, simulator: SimulatorClient, answer: str
+) -> None:
+    """A gateway's 404 is no word of the API's; and of a deleted record some requests fail for good."""
+    [org_id] = connect(database, simulator)
+    tabs = STREAMS["people.tabs"]
+    assert statuses(sync(database, org_id, [tabs])) == {}
+    gone, other, *_ = map(int, stored(database, org_id, tabs))
+    simulator.delete(org_id, tabs.name, [gone])
+    simulator.edit(org_id, tabs.name, [other], attributes={"name": "Allergies"})
+    simulator.script(Script(answer=answer, path=f"{tabs.path}/{gone}", times=None))
+    result = sync(database, org_id, [tabs], SyncMode.RECONCILE, client_factory=IMPATIENT)[tabs.name]
+    assert (result.status, result.deleted) == ("incomplete", 0)
+    assert str(gone) in str(result.error)
+    assert stored(database, org_id, tabs)[str(other)]["name"] == "Allergies"
+    assert str(gone) in stored(database, org_id, tabs)
+    simulator.clear_scripts()
+    assert sync(database, org_id, [tabs], SyncMode.RECONCILE)[tabs.name].deleted == 1
 
 
 def test_credentials_that_stay_refused_end_the_sync_with_their_reason_in_every_stream(

@@ -13,12 +13,13 @@ from openfaith_pipeline.orgs.status import read_status
 from openfaith_pipeline.review.delete_guards import ANY, Guard, reset_guard, set_guard
 from openfaith_pipeline.review.held_deletions import HeldDeletion, list_held
 from openfaith_pipeline.simulator.client import SimulatorClient
+from openfaith_pipeline.simulator.faults import Script
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.deletion_approval import Approval, approve_deletion, reject_deletion
 from openfaith_pipeline.sync.results import SyncMode
 from openfaith_pipeline.transform import transform_org
-from openfaith_pipeline_tests.integration.sync.church import connect, differences, stored, sync
+from openfaith_pipeline_tests.integration.sync.church import connect, differences, statuses, stored, sync
 from openfaith_pipeline_tests.rates import GENEROUS
 
 PEOPLE, EMAILS, PHONES = (STREAMS[f"people.{name}"] for name in ("people", "emails", "phone_numbers"))
@@ -206,6 +207,27 @@ def test_children_of_a_deleted_record_go_and_come_back_with_it(
     assert result.updated >= 3
     assert stored(database, church, EMAILS).keys() == before[EMAILS].keys() - {stays_lost}
     assert stored(database, church, PHONES) == before[PHONES]
+
+
+def test_a_child_that_may_not_be_read_keeps_no_parent_from_coming_back(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    [email, *_] = stored(database, church, EMAILS)
+    person = str(stored(database, church, EMAILS)[email]["person_id"])
+    [truth] = [each for each in simulator.truth(church, PEOPLE.name) if each["id"] == person]
+    delete(simulator, church, EMAILS.name, [email])
+    delete(simulator, church, PEOPLE.name, [person])
+    assert sync(database, church, [PEOPLE], SyncMode.RECONCILE)[PEOPLE.name].deleted == 1
+    assert email not in stored(database, church, EMAILS)
+
+    simulator.inject(church, PEOPLE.name, truth, id=int(person))
+    simulator.edit(church, PEOPLE.name, [int(person)])
+    simulator.script(Script(answer="forbidden", path=f"{EMAILS.path}/{email}", times=None))
+    assert statuses(sync(database, church, [PEOPLE])) == {}
+    assert person in stored(database, church, PEOPLE)
+    with database.connect() as connection:
+        query = "SELECT stream FROM sync.stream_states WHERE org_id = %s AND last_full_at IS NULL"
+        assert (EMAILS.name,) in connection.execute(query, (church,)).fetchall(), "they have to be listed anew"
 
 
 def test_children_that_a_merge_moved_stay(database: Database, simulator: SimulatorClient, church: str) -> None:

@@ -24,7 +24,7 @@ from openfaith_pipeline_tests.integration.sync.church import (
 from openfaith_pipeline_tests.rates import GENEROUS
 
 GROUPS = streams_of(Product.GROUPS)
-MEMBERSHIPS, ATTENDANCES = STREAMS["groups.memberships"], STREAMS["groups.attendances"]
+MEMBERSHIPS, RSVPS, ATTENDANCES = (STREAMS[f"groups.{name}"] for name in ("memberships", "rsvps", "attendances"))
 
 
 @pytest.fixture
@@ -53,26 +53,26 @@ def under(database: Database, org_id: str, name: str, parent: str) -> dict[str, 
 def test_a_record_that_a_parent_does_not_list_and_does_not_deny_stays(
     database: Database, simulator: SimulatorClient, church: str, single: str
 ) -> None:
-    rows = under(database, church, ATTENDANCES.name, "event")
+    rows = under(database, church, RSVPS.name, "event")
     event, other = sorted(rows)[:2]
-    place = f"/groups/v2/events/{event}/attendances"
+    place = f"/groups/v2/events/{event}/rsvps"
     simulator.script(Script(answer="silence", path=place, times=None))
     simulator.script(Script(answer=single, path=f"{place}/*", times=None))
-    simulator.delete(church, ATTENDANCES.name, [int(rows[other][0])])
+    simulator.delete(church, RSVPS.name, [int(rows[other][0])])
 
     results = sync(database, church, GROUPS, SyncMode.RECONCILE, client_factory=IMPATIENT)
-    assert set(statuses(results)) == {ATTENDANCES.name}
-    assert results[ATTENDANCES.name].status == "withheld"
-    assert place in str(results[ATTENDANCES.name].error)
+    assert set(statuses(results)) == {RSVPS.name}
+    assert results[RSVPS.name].status == "withheld"
+    assert place in str(results[RSVPS.name].error)
     rows[other].pop(0)
-    left = under(database, church, ATTENDANCES.name, "event")
+    left = under(database, church, RSVPS.name, "event")
     assert left == {each: ids for each, ids in rows.items() if ids}
 
     # An incremental sync requests none of them and still reports them as withheld.
     simulator.forget_requests()
     results = sync(database, church, GROUPS)
-    assert results[ATTENDANCES.name].status == "withheld" and place in str(results[ATTENDANCES.name].error)
-    assert not [each for each in simulator.requests(stream=ATTENDANCES.name) if f"{place}/" in each["target"]]
+    assert results[RSVPS.name].status == "withheld" and place in str(results[RSVPS.name].error)
+    assert not [each for each in simulator.requests(stream=RSVPS.name) if f"{place}/" in each["target"]]
 
     simulator.clear_scripts()
     assert statuses(sync(database, church, GROUPS, SyncMode.RECONCILE)) == {}
@@ -101,24 +101,60 @@ def test_a_parents_count_is_believed_though_a_request_finds_none(
 def test_many_silent_at_once_are_not_believed_and_one_that_is_empty_is(
     database: Database, simulator: SimulatorClient, church: str
 ) -> None:
-    rows, versions = under(database, church, ATTENDANCES.name, "event"), row_versions(database, [ATTENDANCES])
+    rows, versions = under(database, church, RSVPS.name, "event"), row_versions(database, [RSVPS])
     first, *others = sorted(rows)
     assert len(others) > 1
-    simulator.delete(church, ATTENDANCES.name, [int(each) for each in rows[first]])
+    simulator.delete(church, RSVPS.name, [int(each) for each in rows[first]])
     for event in others[:-1]:
-        place = f"/groups/v2/events/{event}/attendances"
+        place = f"/groups/v2/events/{event}/rsvps"
         simulator.script(Script(answer="silence", path=place, times=None))
         simulator.script(Script(answer="not_found", path=f"{place}/*", times=None))
     results = sync(database, church, GROUPS, SyncMode.RECONCILE)
-    assert results[ATTENDANCES.name].status == "withheld"
-    assert under(database, church, ATTENDANCES.name, "event") == rows
-    assert row_versions(database, [ATTENDANCES]) == versions, "nothing was written to them either"
+    assert results[RSVPS.name].status == "withheld"
+    assert under(database, church, RSVPS.name, "event") == rows
+    assert row_versions(database, [RSVPS]) == versions, "nothing was written to them either"
 
     simulator.clear_scripts()
     results = sync(database, church, GROUPS, SyncMode.RECONCILE)
     assert statuses(results) == {}
-    assert results[ATTENDANCES.name].deleted == len(rows[first])
+    assert results[RSVPS.name].deleted == len(rows[first])
     assert differences(database, simulator, church, GROUPS) == []
+
+
+def test_where_no_request_shows_a_single_record_one_silent_parent_proves_nothing(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    rows = under(database, church, ATTENDANCES.name, "event")
+    hidden, gone, other = sorted(rows)[:3]
+    place = f"/groups/v2/events/{hidden}/attendances"
+    simulator.script(Script(answer="silence", path=place, times=None))
+    simulator.delete(church, "groups.events", [int(gone)])
+    simulator.delete(church, ATTENDANCES.name, [int(rows[other].pop())])
+    del rows[gone]
+
+    results = sync(database, church, GROUPS, SyncMode.RECONCILE)
+    assert set(statuses(results)) == {ATTENDANCES.name}
+    assert results[ATTENDANCES.name].status == "withheld" and place in str(results[ATTENDANCES.name].error)
+    assert under(database, church, ATTENDANCES.name, "event") == {each: ids for each, ids in rows.items() if ids}
+    assert not [each for each in simulator.requests(stream=ATTENDANCES.name) if f"{place}/" in each["target"]]
+
+    simulator.clear_scripts()
+    assert statuses(sync(database, church, GROUPS, SyncMode.RECONCILE)) == {}
+    assert differences(database, simulator, church, GROUPS) == []
+
+
+def test_a_product_with_lists_by_permission_is_not_taken_for_emptied(
+    database: Database, simulator: SimulatorClient, church: str
+) -> None:
+    streams = streams_of(Product.REGISTRATIONS)
+    assert statuses(sync(database, church, streams)) == {}
+    before = {stream.name: stored(database, church, stream) for stream in streams}
+    simulator.set_traps(church, Traps(silent_products=("registrations",)))
+    results = sync(database, church, streams, SyncMode.RECONCILE)
+    assert {stream.name: stored(database, church, stream) for stream in streams} == before
+    assert results["registrations.signups"].status == results["registrations.attendees"].status == "withheld"
+    simulator.set_traps(church, Traps())
+    assert statuses(sync(database, church, streams, SyncMode.RECONCILE)) == {}
 
 
 def test_the_last_record_of_a_stream_is_seen_to_go_where_the_product_is_readable_otherwise(

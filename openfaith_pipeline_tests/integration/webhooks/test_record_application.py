@@ -179,6 +179,31 @@ def test_a_new_record_stays_while_its_parent_comes_without_it(
     assert {str(id) for id in made} <= stored(service, org, steps).keys()
 
 
+def test_a_record_that_its_parent_does_not_name_is_requested_before_it_counts_as_deleted(
+    service: Database, simulator: SimulatorClient, org: str
+) -> None:
+    """For minutes after a change, a record need not name all that belong to it."""
+    workflows, steps = STREAMS["people.workflows"], STREAMS["people.workflow_steps"]
+    sync(service, org, [workflows, steps])
+    before = stored(service, org, steps)
+    newest = max(before, key=int)
+    workflow = before[newest]["workflow_id"]
+    simulator.set_traps(org, Traps(late_linkage=(steps.name,)))
+
+    def rename(name: str) -> None:
+        simulator.edit(org, workflows.name, [int(workflow)], attributes={"name": name})
+        [record] = [each for each in simulator.truth(org, workflows.name) if each["id"] == workflow]
+        put(service, org, "people.v2.events.workflow.updated", orjson.dumps({"data": record}), workflow)
+        apply_all(service)
+
+    rename("Welcome")
+    assert stored(service, org, workflows)[workflow]["name"] == "Welcome"
+    assert stored(service, org, steps) == before
+    simulator.delete(org, steps.name, [int(newest)])
+    rename("Farewell")
+    assert before.keys() - stored(service, org, steps).keys() == {newest}
+
+
 def test_an_old_or_repeated_event_changes_nothing(service: Database, simulator: SimulatorClient, org: str) -> None:
     [email] = simulator.edit(org, "people.emails", attributes={"location": "Old"})
     arrived(service, simulator)

@@ -42,7 +42,7 @@ class Api:
         return self.center.editors[self.spec.org_id]
 
     def send(self, target: str, method: str = "GET", body: bytes = b"", **headers: str) -> Answer:
-        sent = {"user-agent": "tests", "authorization": basic(self.spec)}
+        sent = {"user-agent": "tests", "authorization": basic(self.spec), "x-pco-api-version": "LATEST"}
         sent.update({name.replace("_", "-"): value for name, value in headers.items()})
         return self.center.answer(HttpRequest(method, target, sent, body))
 

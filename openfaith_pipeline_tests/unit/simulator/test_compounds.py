@@ -42,6 +42,18 @@ def test_included_can_lag_behind_the_linkage_that_names_it() -> None:
         assert named - {row["id"] for row in page["included"]} == (set(newest) if is_lagging else set())
 
 
+def test_linkage_can_lag_behind_the_lists_that_show_a_record() -> None:
+    api = Api(people=20)
+    newest = [str(id) for id in api.church.table("people.emails").ids[-3:]]
+    api.trap(late_linkage=("people.emails",))
+    for query in ("include=emails", "include=emails,households&fields[Person]=emails"):
+        page = api.get(f"{PEOPLE}?{query}&per_page=100")
+        named = {each["id"] for row in page["data"] for each in row["relationships"]["emails"]["data"]}
+        assert named and named.isdisjoint(newest)
+        assert named == {row["id"] for row in page["included"] if row["type"] == "Email"}
+    assert set(map(str, api.ids("/people/v2/emails?per_page=100"))) >= set(newest)
+
+
 def test_to_one_include_is_given_once_and_typed_as_its_resource(api: Api) -> None:
     page = api.get(f"{PEOPLE}?include=primary_campus&per_page=100")
     relationships = [row["relationships"]["primary_campus"] for row in page["data"]]

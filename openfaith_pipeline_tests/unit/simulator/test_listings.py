@@ -1,7 +1,9 @@
 """Paging, filters and orders."""
 
+from datetime import datetime
 from itertools import pairwise
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -202,14 +204,26 @@ def _negative(time: str) -> list[int]:
     return [-ord(letter) for letter in time]
 
 
-def test_a_date_means_its_whole_day(api: Api) -> None:
+def test_a_date_means_its_whole_day_where_the_church_is(api: Api) -> None:
+    zone = ZoneInfo(api.get("/people/v2")["data"]["attributes"]["time_zone"])
     times = [row["attributes"]["updated_at"] for row in api.church.truth("people.people")]
-    day = sorted(times)[50][:10]
-    on_day = [each for each in times if each.startswith(day)]
+    days = [datetime.fromisoformat(each).astimezone(zone).date().isoformat() for each in times]
+    day = sorted(days)[50]
+    on_day = [each for each in days if each == day]
     assert api.get(f"{PEOPLE}?where[updated_at]={day}")["meta"]["total_count"] == len(on_day)
     upto = api.get(f"{PEOPLE}?where[updated_at][lte]={day}")["meta"]["total_count"]
     before = api.get(f"{PEOPLE}?where[updated_at][lt]={day}")["meta"]["total_count"]
     assert upto - before == len(on_day)
+
+
+def test_a_list_may_have_an_order_of_its_own_until_one_is_requested() -> None:
+    api = Api(people=60)
+    by_id, by_time = api.ids(f"{PEOPLE}?per_page=100"), api.ids(f"{PEOPLE}?per_page=100&order=updated_at")
+    api.trap(own_order=("people.people",))
+    own = [int(row["id"]) for row in api.everything(PEOPLE)]
+    assert own not in (by_id, by_id[::-1], by_time) and sorted(own) == by_id
+    assert api.ids(f"{PEOPLE}?per_page=100&order=no_such_field") == own
+    assert api.ids(f"{PEOPLE}?per_page=100&order=updated_at") == by_time
 
 
 def test_offsets_from_utc_are_ignored(api: Api) -> None:

@@ -67,6 +67,14 @@ def test_a_subscription_is_made_listed_switched_rotated_and_deleted(api: Api) ->
     assert {row["id"] for row in api.everything(PATH)} == others
 
 
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [("", 404), ("2018-08-01", 404), ("2022-10-20", 200), ("LATEST", 200), ("2018-07-31", 400)],
+)
+def test_subscriptions_are_at_this_path_in_the_later_version_alone(api: Api, version: str, status: int) -> None:
+    assert api.send(PATH, x_pco_api_version=version).status == status
+
+
 def test_a_wrong_request_is_refused(api: Api) -> None:
     made = subscribe(api, "people.v2.events.email.created")
     taken = {"name": "people.v2.events.email.created", "url": URL}

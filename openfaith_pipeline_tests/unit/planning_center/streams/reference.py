@@ -185,6 +185,11 @@ class Documented:
         is_seen = not self.type["top_level"] or self.type["top_level"]["confirmed"]
         return not is_seen or is_undocumented or any(way.path for way in self.better)
 
+    @property
+    def is_collection_only(self) -> bool:
+        """Whether only lists show records of the type: the reference has no path to a single one."""
+        return bool(self.type.get("flags", {}).get("collection_only"))
+
     def can(self, how: str, attribute: str) -> bool:
         """how: `where` or `order`."""
         can = f"{how}_{attribute}"

@@ -165,6 +165,12 @@ def test_a_singleton_is_where_the_path_leads_to_one_record() -> None:
         assert stream.is_singleton == (stream.path in documented.singular_paths), stream.name
 
 
+def test_records_that_no_path_shows_by_themselves_are_never_requested_so() -> None:
+    listed_only = {name for name, stream in STREAMS.items() if stream.is_listed_only}
+
+    assert listed_only == {stream.name for stream, documented in documented_streams() if documented.is_collection_only}
+
+
 def test_paths_that_the_reference_is_not_sure_of_are_probed() -> None:
     unprobed = set()
     for stream, documented in documented_streams():
