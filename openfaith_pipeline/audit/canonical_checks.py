@@ -24,7 +24,7 @@ from openfaith_pipeline.transform.workspace import Workspace
 _RECORDS: Final = sql.SQL("""
 SELECT l."entityId" FROM {raw} r JOIN {link}
 LEFT JOIN {table} e ON e.id = l."entityId" AND e."orgId" = %(org_id)s
-WHERE r.org_id = %(org_id)s AND r._deleted_at IS NULL AND NOT {is_merged} AND {by_person} IS NOT TRUE""")
+WHERE r.org_id = %(org_id)s AND r._deleted_at IS NULL AND NOT {is_merged} AND NOT {by_person}""")
 _LIVE: Final = sql.SQL("""
 SELECT count(*) FROM {table} WHERE "orgId" = %(org_id)s AND "deletedAt" IS NULL
     AND "externalIds" @> ANY(%(ids)s::jsonb[])""")

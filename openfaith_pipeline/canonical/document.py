@@ -11,6 +11,7 @@ from openfaith_pipeline.canonical.rules import (
     Constant,
     Day,
     FirstOf,
+    Integer32,
     Joined,
     Matching,
     Money,
@@ -28,7 +29,7 @@ def described(rule: Rule) -> str:  # noqa: PLR0911 - a case for each rule
     """The source of a value in words, such as "`first_name`"."""
     match rule:
         case Take(attribute, default):
-            return f"`{attribute}`" + ("" if default is None else f", else {_literal(default)}")
+            return f"`{attribute}`{_else(default)}"
         case FirstOf(attributes):
             return "the first of " + ", ".join(f"`{name}`" for name in attributes)
         case Joined(attributes):
@@ -39,6 +40,8 @@ def described(rule: Rule) -> str:  # noqa: PLR0911 - a case for each rule
             return f"`{attribute}` as one of {', '.join(f'`{word}`' for word in dict.fromkeys(words.values()))}"
         case Money(attribute):
             return f"`{attribute}`, in cents"
+        case Integer32(attribute, default):
+            return f"`{attribute}` of at most 32 bits{_else(default)}"
         case Day(attribute):
             return f"`{attribute}` as YYYY-MM-DD"
         case Matching(attribute, pattern):
@@ -47,8 +50,8 @@ def described(rule: Rule) -> str:  # noqa: PLR0911 - a case for each rule
             return f"`{e164}`, else worked out from `{number}`, as E.164"
         case Presence(attribute, present, absent, also):
             return f"`{present}` with `{attribute}`{f' or `{also}`' if also else ''}, else `{absent}`"
-        case Reference(relationship):
-            return f"id of the entity that `{relationship}` names"
+        case Reference(relationship, default):
+            return f"id of the entity that `{relationship}` names{_else(default)}"
 
 
 def described_table(table: CanonicalTable) -> str:
@@ -163,5 +166,10 @@ def _raw(stream: Stream) -> str:
     return f"`{stream.raw_table}`"
 
 
-def _literal(value: str | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"'{value}'"
+def _else(default: str | bool | int | None) -> str:
+    match default:
+        case None:
+            return ""
+        case str():
+            return f", else '{default}'"
+    return f", else {str(default).lower()}"

@@ -23,7 +23,7 @@ from openfaith_pipeline.canonical.relationships import (
     of_edge,
     of_entity,
 )
-from openfaith_pipeline.canonical.rules import Day, FirstOf, Money, Phone, Reference, Rule, Take
+from openfaith_pipeline.canonical.rules import Day, FirstOf, Integer32, Money, Phone, Reference, Rule, Take
 from openfaith_pipeline.catalog.stream import ColumnType, Merging, Stream
 
 _D = TypeVar("_D", bound=Declaration)
@@ -31,11 +31,15 @@ _D = TypeVar("_D", bound=Declaration)
 
 @dataclass(frozen=True)
 class CanonicalColumn:
-    """A column that declarations feed. default: used if the source has no value; the column is then not null."""
+    """A column that declarations feed. default: used if the source has no value; the column is then not null.
+
+    is_32_bit: of a whole number.
+    """
 
     name: str
     kind: ColumnType
-    default: str | bool | None
+    default: str | bool | int | None
+    is_32_bit: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,12 +253,13 @@ def _table(name: str, entities: list[Entity]) -> CanonicalTable:
 def _column(table: str, name: str, entities: list[Entity]) -> CanonicalColumn:
     """Not null only where every stream of the table has a default for it."""
     rules = [(entity.columns[name], entity.stream) for entity in entities if name in entity.columns]
-    kinds = {kind_of(rule, stream) for rule, stream in rules}
+    kinds = {(kind_of(rule, stream), isinstance(rule, Integer32)) for rule, stream in rules}
     if len(kinds) > 1:
         raise ValueError(f"{table}.{name} has several types: {sorted(kinds)}")
     defaults = [rule.default for rule, _ in rules]
     is_required = len(rules) == len(entities) and None not in defaults
-    return CanonicalColumn(name, kinds.pop(), defaults[0] if is_required else None)
+    kind, is_32_bit = kinds.pop()
+    return CanonicalColumn(name, kind, defaults[0] if is_required else None, is_32_bit)
 
 
 def kind_of(rule: Rule, stream: Stream) -> ColumnType:
@@ -264,12 +269,16 @@ def kind_of(rule: Rule, stream: Stream) -> ColumnType:
             return stream.attributes[attribute]
         case FirstOf(attributes):
             return stream.attributes[attributes[0]]
-        case Money():
+        case Money() | Integer32():
             return ColumnType.INTEGER
     return ColumnType.TEXT
 
 
-_NEEDED: Final[Mapping[type, ColumnType]] = {Day: ColumnType.DATE, Money: ColumnType.INTEGER}
+_NEEDED: Final[Mapping[type, ColumnType]] = {
+    Day: ColumnType.DATE,
+    Money: ColumnType.INTEGER,
+    Integer32: ColumnType.INTEGER,
+}
 
 
 def _problems_of(rule: Rule, stream: Stream, place: str) -> Iterator[str]:

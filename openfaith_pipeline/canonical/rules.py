@@ -94,6 +94,19 @@ class Money:
 
 
 @dataclass(frozen=True)
+class Integer32:
+    """A whole number of at most 32 bits, for a column that the application made no wider."""
+
+    attribute: str
+    default: int | None = None
+    is_lossy: ClassVar[bool] = True
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return (self.attribute,)
+
+
+@dataclass(frozen=True)
 class Day:
     """A date as YYYY-MM-DD text."""
 
@@ -155,15 +168,15 @@ class Presence:
 
 @dataclass(frozen=True)
 class Reference:
-    """The id of the entity that a to-one relationship names; null if it names none."""
+    """The id of the entity that a to-one relationship names; null, or the default, if it names none."""
 
     relationship: str
+    default: str | None = None
     attributes: ClassVar[tuple[str, ...]] = ()
-    default: ClassVar[None] = None
     is_lossy: ClassVar[bool] = False
 
 
-Rule = Take | FirstOf | Joined | Constant | Choice | Money | Day | Matching | Phone | Presence | Reference
+Rule = Take | FirstOf | Joined | Constant | Choice | Money | Integer32 | Day | Matching | Phone | Presence | Reference
 
 _UNDERSCORE: Final = re.compile(r"_([a-z0-9])")
 
@@ -197,7 +210,7 @@ def source_values(rule: Rule, value: object) -> Mapping[str, object]:  # noqa: P
             return {attribute: value}
         case Phone(number=number):
             return {number: value}
-        case Take(attribute) | Money(attribute) | Day(attribute):
+        case Take(attribute) | Money(attribute) | Integer32(attribute) | Day(attribute):
             return {attribute: value}
         case FirstOf(attributes):
             return {attributes[0]: value}

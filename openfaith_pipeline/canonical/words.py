@@ -5,11 +5,11 @@ from typing import Final
 
 from openfaith_pipeline.canonical.document import described_column
 from openfaith_pipeline.canonical.registry import CanonicalTable, Model
-from openfaith_pipeline.canonical.rules import Choice, Day, FirstOf, Matching, Money, Phone, Rule, Take
+from openfaith_pipeline.canonical.rules import Choice, Day, FirstOf, Integer32, Matching, Money, Phone, Rule, Take
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.words import Mark, Words, describe_columns, personal, strictest
 
-_ONE_VALUE: Final = (Take, FirstOf, Choice, Matching, Money, Day, Phone)
+_ONE_VALUE: Final = (Take, FirstOf, Choice, Matching, Money, Integer32, Day, Phone)
 """Rules with the meaning of their first attribute."""
 
 
@@ -90,6 +90,8 @@ GENERAL: Final[Mapping[str, Words]] = {
     "color": Words("Color, as the application names it"),
     "orderingKey": Words("Key by which the application orders the rows"),
     "description": Words("Description, as the application has it"),
+    "active": Words("Whether it can be chosen, as the application has it"),
+    "pathwayConfig": Words("Settings of the application for it"),
     "administeredBy": personal("Id of the person who administered it"),
     "receivedBy": personal("Id of the person who received it"),
     "occurredAt": personal("When it was administered"),

@@ -87,29 +87,32 @@ def _content(stream: Stream) -> list[str]:
 
 
 def _examine_content(connection: Connection[Any], stream: Stream, org_id: str) -> Finding:
-    """Count the rows that the newest sync updated, and those that lost all their content in it."""
+    """Count the rows that the newest sync updated, and those that lost all their content in it.
+
+    New rows are not counted: those without content have lost none, and the others would outweigh the loss.
+    """
     query = sql.SQL(
         f"WITH newest AS (SELECT sync_id FROM ({newest_sync('%(org)s', '%(stream)s')}) AS last),"  # noqa: S608 - parts of ours
-        " written AS (SELECT id, num_nonnulls({content}) = 0 AS is_blank FROM {table}, newest"
-        " WHERE org_id = %(org)s AND _sync_id = newest.sync_id AND _deleted_at IS NULL)"
+        " updated AS (SELECT id, num_nonnulls({content}) = 0 AS is_blank FROM {table}, newest"
+        " WHERE org_id = %(org)s AND _sync_id = newest.sync_id AND _deleted_at IS NULL AND _first_seen_at < _synced_at)"
         " SELECT count(*), count(*) FILTER (WHERE is_blank AND EXISTS ("
         " SELECT FROM sync.journal, newest WHERE org_id = %(org)s AND table_name = {name} AND action = 'update'"
         " AND journal.sync_id = newest.sync_id"
-        " AND jsonb_hash(row_key) = jsonb_hash(jsonb_build_object('id', written.id))"
-        " AND row_key = jsonb_build_object('id', written.id) AND num_nonnulls({before}) > 0)) FROM written"
+        " AND jsonb_hash(row_key) = jsonb_hash(jsonb_build_object('id', updated.id))"
+        " AND row_key = jsonb_build_object('id', updated.id) AND num_nonnulls({before}) > 0)) FROM updated"
     ).format(
         content=sql.SQL(", ").join(map(sql.Identifier, _content(stream))),
         before=sql.SQL(", ").join(sql.SQL("before ->> {}").format(sql.Literal(name)) for name in _content(stream)),
         table=raw_name(stream),
         name=sql.Literal(stream.raw_table),
     )
-    written, blanked = connection.execute(query, {"org": org_id, "stream": stream.name}).fetchone() or (0, 0)
-    is_passed = blanked < FEWEST_BLANKED or 2 * blanked < written
-    return Finding(passed=is_passed, counts={"written": written, "blanked": blanked})
+    updated, blanked = connection.execute(query, {"org": org_id, "stream": stream.name}).fetchone() or (0, 0)
+    is_passed = blanked < FEWEST_BLANKED or 2 * blanked < updated
+    return Finding(passed=is_passed, counts={"updated": updated, "blanked": blanked})
 
 
 FEWEST_BLANKED: Final = 20
-"""Rows that must lose all their content in one sync, and at least half of those written, for the check to fail."""
+"""Rows that must lose all their content in one sync, and at least half of those updated, for the check to fail."""
 
 RULES: Final = (
     Rule(

@@ -18,6 +18,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     Index,
+    Integer,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -42,9 +43,6 @@ _WITHOUT_TYPE: Final = frozenset({"folders", "fieldOptions"})
 
 _TYPE_DEFAULTS: Final = {"fields": "singleSelect"}
 """The default of `type`, where the application has another than `default`."""
-
-_UNFED: Final = {"folders": ("color", "description", "icon", "orderingKey"), "fields": ("description",)}
-"""The application's columns that are there whether or not a declaration feeds them."""
 
 _GENERAL: Final = frozenset({"status", "inactivatedAt", "inactivatedBy", "type", "tags"})
 """Columns that every entity has, whether or not a declaration feeds them."""
@@ -79,11 +77,23 @@ def canonical_metadata(schema: str) -> MetaData:
 
 def _add_declared(metadata: MetaData, declared: CanonicalTable) -> None:
     own = [_declared(column) for column in declared.columns.values() if column.name not in _GENERAL]
-    own += [_text(name) for name in _UNFED.get(declared.name, ()) if name not in declared.columns]
+    own += [column for column in _unfed(declared.name) if column.name not in declared.columns]
     table = _add_entity(metadata, declared.name, declared.tag, *own, comment=described_table(declared))
     describe(table, {**words_of_general(CANONICAL, declared), **_words_of_fed(declared)})
     for name in references_of(declared):
         Index(f"{declared.name}{name[0].upper()}{name[1:]}Idx", table.c[name])
+
+
+def _unfed(table: str) -> list[Column[Any]]:
+    """The application's columns that are there whether or not a declaration feeds them."""
+    match table:
+        case "folders":
+            return [_text(name) for name in ("color", "description", "icon", "orderingKey")]
+        case "fields":
+            return [_text("description")]
+        case "fieldOptions":
+            return [_flag("active", default=True), _json("pathwayConfig", "{}")]
+    return []
 
 
 def _words_of_fed(table: CanonicalTable) -> dict[str, Words]:
@@ -91,9 +101,10 @@ def _words_of_fed(table: CanonicalTable) -> dict[str, Words]:
 
 
 def _declared(column: CanonicalColumn) -> Column[Any]:
-    is_required = column.default is not None
-    default = text("false") if column.default is False else text("true") if column.default is True else None
-    return Column(column.name, _TYPES[column.kind], nullable=not is_required, server_default=default)
+    default = column.default
+    kind = Integer() if column.is_32_bit else _TYPES[column.kind]
+    written = None if default is None or isinstance(default, str) else text(str(default).lower())
+    return Column(column.name, kind, nullable=default is None, server_default=written)
 
 
 def _add_sacraments(metadata: MetaData) -> None:
@@ -207,8 +218,8 @@ def _moment(name: str, *, required: bool = False) -> Column[Any]:
     return Column(name, DateTime(timezone=True), nullable=not required)
 
 
-def _flag(name: str) -> Column[Any]:
-    return Column(name, Boolean, nullable=False, server_default=text("false"))
+def _flag(name: str, *, default: bool = False) -> Column[Any]:
+    return Column(name, Boolean, nullable=False, server_default=text(str(default).lower()))
 
 
 def _json(name: str, default: str = "[]") -> Column[Any]:

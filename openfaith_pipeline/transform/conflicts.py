@@ -32,15 +32,14 @@ ON COMMIT DROP AS
 SELECT judged.*, NOT is_over AND policy = 'ask' AND source <> base AND NOT is_deleted AS asks
 FROM (
     SELECT compared.*, local IS NULL OR local = source OR local = base OR policy = 'source'
-        OR (policy = 'newest' AND source <> base AND source_changed_at IS NOT NULL AND source_changed_at > edited_at)
-        AS is_over
+        OR (policy = 'newest' AND source <> base AND source_changed_at > edited_at) AS is_over
     FROM (
         SELECT edit.entity_id AS id, edit.field, edit.base, sync.field_value(to_jsonb(e), edit.field) AS local,
             sync.field_value(to_jsonb(d), edit.field) AS source, edit.edited_at, edit.edited_by,
             CASE WHEN starts_with(edit.field, {items}) THEN {item_changed_at} ELSE {changed_at} END
                 AS source_changed_at,
             %(policies)s::jsonb ->> edit.field AS policy,
-            r._deleted_at IS NOT NULL OR {deleted_by_person} IS TRUE AS is_deleted
+            r._deleted_at IS NOT NULL OR {deleted_by_person} AS is_deleted
         FROM sync.local_edits edit
         JOIN {links} l ON l."orgId" = edit.org_id AND l."entityId" = edit.entity_id AND {is_link}
         JOIN {raw} r ON r.org_id = edit.org_id AND r.id = {record_id}
@@ -140,7 +139,7 @@ def judge(
     """
     columns = dict.fromkeys(map(column_of, policies))
     values = [sql.SQL("{} AS {}").format(fed[name], sql.Identifier(name)) for name in columns]
-    changed_at = updated_at(entity) if entity.has_updated_at else sql.SQL("r._synced_at")
+    changed_at = sql.SQL("coalesce({}, r._synced_at)").format(updated_at(entity))
     statement = _JUDGED.format(
         items=sql.Literal(ITEMS),
         changed_at=changed_at,

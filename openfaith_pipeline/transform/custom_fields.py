@@ -50,8 +50,9 @@ def custom_fields(entity: Entity, enrichments: Sequence[Enrichment] = ()) -> sql
 
 def items_of_others(column: str, key: str, adapter: str) -> sql.Composable:
     """SQL for the items of the list `column` of `e` whose `key` is not this adapter; `[]` for a new row."""
-    # Lax jsonpath takes even a value that is not a list, or items that are not objects, without an error.
-    path = f'$[*] ? (!(@.{key} == "{adapter}"))'
+    # Lax jsonpath takes even a value that is not a list, or items that are not objects, without an error. A key that is
+    # no text is not ours either; whether it differs from ours would be unknown, and the item lost.
+    path = f'$[*] ? (!exists(@.{key} ? (@ == "{adapter}")))'
     return sql.SQL("CASE WHEN e.id IS NULL THEN '[]'::jsonb ELSE jsonb_path_query_array({}, {}) END").format(
         sql.Identifier("e", column), sql.Literal(path)
     )

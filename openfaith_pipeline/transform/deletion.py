@@ -10,8 +10,8 @@ from psycopg import sql
 
 
 def deleted_by_person(row: LiteralString) -> sql.Composable:
-    """SQL: whether a person, not the source, deleted the canonical row of this alias."""
-    return sql.SQL('({row}."deletedAt" IS NOT NULL AND starts_with({row}."deletedBy", \'user_\'))').format(
+    """SQL: whether a person, not the source, deleted the canonical row of this alias; never null."""
+    return sql.SQL('({row}."deletedAt" IS NOT NULL AND starts_with({row}."deletedBy", \'user_\') IS TRUE)').format(
         row=sql.SQL(row)
     )
 

@@ -4,11 +4,12 @@ Direction: of the two entity ids, one that starts with a letter from a to m is t
 the lower string is. `relationshipType` is `<source tag>_<relationship>_<target tag>` when the relationship's name
 contains an underscore, else `<source tag>_has_<target tag>`.
 
-An edge holds while its record is live and names a record that is not deleted (one not loaded yet counts as live); where
-it names one that was merged into another, it is the other's. A record that is an edge itself holds while it is live and
-both its ends are. The edges made here carry `metadata.source = '<adapter>_direct'`; only those are ever changed or
-removed, and only on the evidence of a loaded record of that source that no longer says so. An edge of the same key that
-OpenFaith made, or that a person deleted, stays as it is.
+An edge holds while its record is live and names a record that is not deleted; where it names one that was merged into
+another, it is the other's. A record without a row counts as live if it is not loaded yet, and as deleted if its row
+went after its deletion. A record that is an edge itself holds while it is live and both its ends are. The edges made
+here carry `metadata.source = '<adapter>_direct'`; only those are ever changed or removed, and only on the evidence of a
+loaded record of that source that no longer says so. An edge of the same key that OpenFaith made, or that a person
+deleted, stays as it is.
 """
 
 from collections.abc import Collection, Iterator
@@ -234,7 +235,7 @@ def _parts(
     target = sql.SQL("LEFT JOIN {} tr ON tr.org_id = %(org_id)s AND tr.id = {}").format(
         workspace.raw(relationship.target.stream), target_id
     )
-    holds = sql.SQL("{} AND tr._deleted_at IS NULL").format(held.condition)
+    holds = sql.SQL("{} AND {}").format(held.condition, _is_live("tr", "t"))
     if not relationship.edge:
         values = sql.SQL("{}, {}, NULL::jsonb").format(created_at(relationship.owner), updated_at(relationship.owner))
         return {"values": values, "ends": target, "records": sql.SQL(""), "holds": holds, "group": sql.SQL("")}
@@ -245,9 +246,19 @@ def _parts(
         "values": RECORD_VALUES,
         "ends": sql.SQL("{} {}").format(target, owner),
         "records": records_of_edge(workspace, relationship.edge),
-        "holds": sql.SQL("{} AND nr._deleted_at IS NULL").format(holds),
+        "holds": sql.SQL("{} AND {}").format(holds, _is_live("nr", "l")),
         "group": sql.SQL("GROUP BY 1, 2, 3, 4, 5"),
     }
+
+
+def _is_live(raw: LiteralString, link: LiteralString) -> sql.Composable:
+    """SQL: whether the record of this raw row and link, which may have no row, is not deleted.
+
+    The row of a deleted record goes when its time is over; the link still says that it was deleted.
+    """
+    return sql.SQL('({raw}._deleted_at IS NULL AND ({raw}.id IS NOT NULL OR {link}."deletedAt" IS NULL))').format(
+        raw=sql.SQL(raw), link=sql.SQL(link)
+    )
 
 
 def is_source(own_id: sql.Composable, other_id: sql.Composable) -> sql.Composable:

@@ -250,8 +250,9 @@ def _referring(workspace: Workspace, *, of_records: bool) -> Iterator[sql.Compos
 def _find_moved(workspace: Workspace) -> None:
     """Complete `transform_moved`: the records in scope that may have taken up or lost edges of records that name them.
 
-    Those are linked for the first time, deleted or back (`refresh_links` notes both), merged, deleted by a person so
-    that the link does not show it, or without a raw row. Other changes do not concern the records that name it.
+    Those are linked for the first time, deleted or back (`refresh_links` notes both), merged, or merged once, so that
+    they share their entity, deleted by a person so that the link does not show it, or without a raw row. Other changes
+    do not concern the records that name it.
     """
     _add_moved(workspace, sql.SQL("SELECT stream, external_id FROM pg_temp.transform_links"))
     _add_moved(
@@ -262,6 +263,7 @@ def _find_moved(workspace: Workspace) -> None:
         ),
     )
     for entity in _entities_in(workspace, SCOPE):
+        _add_moved(workspace, _siblings(workspace, SCOPE, entity))  # the scope has all of those that share an entity
         unseen = sql.SQL(
             "SELECT s.stream, s.id FROM pg_temp.transform_scope s JOIN {link}"
             " LEFT JOIN {raw} r ON r.org_id = %(org_id)s AND r.id = s.id"

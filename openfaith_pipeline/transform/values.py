@@ -14,6 +14,7 @@ from openfaith_pipeline.canonical.rules import (
     Constant,
     Day,
     FirstOf,
+    Integer32,
     Joined,
     Matching,
     Money,
@@ -50,6 +51,8 @@ def plain_value(rule: Rule, stream: Stream) -> sql.Composable:  # noqa: PLR0911 
     match rule:
         case Take(attribute) | Money(attribute):
             return _raw(attribute)
+        case Integer32(attribute):
+            return sql.SQL("CASE WHEN {0} BETWEEN -2147483648 AND 2147483647 THEN {0} END").format(_raw(attribute))
         case FirstOf(attributes):
             return sql.SQL("COALESCE({})").format(sql.SQL(", ").join(map(_raw, attributes)))
         case Joined():

@@ -43,6 +43,10 @@ _LINK: Final = (
 _LINKS: Final = 'SELECT * FROM "openfaith_externalLinks" WHERE "entityId" = %s'
 _FIELD: Final = 'SELECT * FROM openfaith_fields WHERE "orgId" = %s AND key = %s'
 _FIELDS_OF: Final = 'SELECT * FROM openfaith_fields WHERE "entityTag" = %s AND "orgId" = %s AND "deletedAt" IS NULL'
+_OPTIONS: Final = (
+    'SELECT * FROM "openfaith_fieldOptions" WHERE "orgId" = %s AND "fieldId" = %s AND active AND "deletedAt" IS NULL'
+    ' ORDER BY "order", label'
+)
 _TARGETS: Final = (
     'SELECT "targetEntityTypes" FROM "openfaith_entityRelationships" WHERE "orgId" = %s AND "sourceEntityType" = %s'
 )
@@ -80,6 +84,10 @@ class OpenFaith:
 
     def fields_of(self, tag: str) -> list[Row]:
         return self._read(_FIELDS_OF, (tag, self.org_id))
+
+    def options_of(self, field_id: str) -> list[Row]:
+        """The answers to choose from, in their order."""
+        return self._read(_OPTIONS, (self.org_id, field_id))
 
     def targets_of(self, tag: str) -> set[str]:
         """The types that the register has for edges of this one."""

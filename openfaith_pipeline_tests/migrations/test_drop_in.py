@@ -174,3 +174,10 @@ def test_fields_are_found_by_their_key_and_by_their_entity(openfaith: OpenFaith)
     for row in fields:
         assert row["key"] and row["label"] and row["source"] == "pco"
         assert row["id"] in {found["id"] for found in openfaith.field(row["key"])}
+
+
+def test_every_option_is_offered_by_its_field(openfaith: OpenFaith) -> None:
+    offered = {row["id"]: row for field in openfaith.listed("field") for row in openfaith.options_of(field["id"])}
+    assert offered.keys() == {row["id"] for row in openfaith.listed("fieldOption")}
+    assert all(row["label"] and row["label"] == row["value"] for row in offered.values())
+    assert len({row["order"] for row in offered.values()}) > 1

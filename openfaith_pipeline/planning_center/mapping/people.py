@@ -6,6 +6,7 @@ from openfaith_pipeline.canonical.rules import (
     Constant,
     Day,
     FirstOf,
+    Integer32,
     Matching,
     Phone,
     Presence,
@@ -153,5 +154,17 @@ FIELD_DEFINITIONS = Entity(
         # Planning Center still lists a deleted definition, with the time of deletion.
         "status": Presence("deleted_at", "inactive", "active"),
         "inactivatedAt": Take("deleted_at"),
+    },
+)
+
+FIELD_OPTIONS = Entity(
+    table="fieldOptions",
+    tag="fieldOption",
+    stream=people.FIELD_OPTIONS,
+    columns={
+        "label": Take("value", default=""),
+        "value": Take("value", default=""),
+        "order": Integer32("sequence", default=0),
+        "fieldId": Reference("field_definition", default=""),
     },
 )

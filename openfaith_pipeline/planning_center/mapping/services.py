@@ -4,7 +4,7 @@ Songs and media are in `services_songs`, teams and who serves in `services_teams
 """
 
 from openfaith_pipeline.canonical.model import Alias, Edge, Entity, Field, Folder
-from openfaith_pipeline.canonical.rules import Joined, Presence, Reference, Take, taken
+from openfaith_pipeline.canonical.rules import FirstOf, Joined, Presence, Reference, Rule, Take, taken
 from openfaith_pipeline.planning_center.streams import people, services
 
 PEOPLE = Alias(stream=services.PEOPLE, of=people.PEOPLE)
@@ -23,9 +23,14 @@ TAGS = Entity(
 
 SERIES = Folder(stream=services.SERIES, name=Take("title", default=""))
 
-ITEM_NOTE_CATEGORIES = Folder(stream=services.ITEM_NOTE_CATEGORIES)
+_UNLESS_DELETED: dict[str, Rule] = {
+    "status": Presence("deleted_at", "inactive", "active"),
+    "inactivatedAt": Take("deleted_at"),
+}
 
-PLAN_NOTE_CATEGORIES = Folder(stream=services.PLAN_NOTE_CATEGORIES)
+ITEM_NOTE_CATEGORIES = Folder(stream=services.ITEM_NOTE_CATEGORIES, columns=_UNLESS_DELETED)
+
+PLAN_NOTE_CATEGORIES = Folder(stream=services.PLAN_NOTE_CATEGORIES, columns=_UNLESS_DELETED)
 
 SERVICE_TYPES = Entity(
     table="serviceTypes",
@@ -34,8 +39,8 @@ SERVICE_TYPES = Entity(
     columns={
         "name": Take("name", default=""),
         **taken("sequence", "frequency"),
-        "status": Presence("archived_at", "inactive", "active"),
-        "inactivatedAt": Take("archived_at"),
+        "status": Presence("archived_at", "inactive", "active", also="deleted_at"),
+        "inactivatedAt": FirstOf("archived_at", "deleted_at"),
         "folderId": Reference("parent"),
     },
 )
@@ -134,6 +139,7 @@ ATTACHMENTS = Entity(
     columns={
         "name": Take("filename", default=""),
         **taken("content_type", "file_size", "url", "thumbnail_url", "linked_url"),
+        **_UNLESS_DELETED,
     },
     names={
         "attachable": (

@@ -1,7 +1,7 @@
 """Services: teams with their positions, who serves when and who cannot."""
 
 from openfaith_pipeline.canonical.model import Edge, Entity, Field
-from openfaith_pipeline.canonical.rules import Day, Presence, Reference, Take, taken
+from openfaith_pipeline.canonical.rules import Day, FirstOf, Presence, Reference, Take, taken
 from openfaith_pipeline.planning_center.streams import people, services
 
 TEAMS = Entity(
@@ -11,8 +11,8 @@ TEAMS = Entity(
     columns={
         "name": Take("name", default=""),
         **taken("sequence", "schedule_to"),
-        "status": Presence("archived_at", "inactive", "active"),
-        "inactivatedAt": Take("archived_at"),
+        "status": Presence("archived_at", "inactive", "active", also="deleted_at"),
+        "inactivatedAt": FirstOf("archived_at", "deleted_at"),
         "serviceTypeId": Reference("service_type"),
     },
 )

@@ -1,9 +1,11 @@
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Json
 
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.checks import Finding, rules_for
+from openfaith_pipeline.checks.rules import FEWEST_BLANKED
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline_tests.integration.raw_rows import put_row
@@ -54,6 +56,27 @@ def test_a_target_without_synced_rows_reports_nothing(database: Database) -> Non
     with database.connect() as connection:
         put_row(connection, EMAILS.name, ORG, "1", person_id="1")
         assert examine(connection, EMAILS, "relationships_resolve").passed
+
+
+def test_new_rows_do_not_outweigh_those_that_lost_their_content(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("INSERT INTO sync.syncs (sync_id, mode, trigger) VALUES ('sync', 'test', 'test')")
+        connection.execute(
+            "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode)"
+            " VALUES ('sync', %(org)s, %(stream)s, %(stream)s, 'test')",
+            {"org": ORG, "stream": EMAILS.name},
+        )
+        for number in range(3 * FEWEST_BLANKED):
+            is_new = number >= FEWEST_BLANKED
+            put_row(connection, EMAILS.name, ORG, str(number), **({} if is_new else {"_synced_at": "2026-01-02"}))
+        connection.execute(
+            "INSERT INTO sync.journal (org_id, table_name, row_key, action, before, after, sync_id, cause)"
+            " SELECT org_id, %s, jsonb_build_object('id', id), 'update', %s, '{}', 'sync', 'test'"
+            " FROM pco_people.emails WHERE _first_seen_at < _synced_at",
+            (EMAILS.raw_table, Json({"address": "ann@example.org"})),
+        )
+        found = examine(connection, EMAILS, "rows_keep_their_content")
+        assert found == Finding(False, {"updated": FEWEST_BLANKED, "blanked": FEWEST_BLANKED})
 
 
 def test_every_rule_runs_on_every_stream_it_applies_to(database: Database) -> None:

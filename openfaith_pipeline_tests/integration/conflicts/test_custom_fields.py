@@ -185,6 +185,15 @@ def test_an_edit_is_noted_for_the_item_alone_and_taken_back_with_it(ann: Custom)
     assert ann.edits() == []
 
 
+@pytest.mark.parametrize("source", [5, True, {"a": "source"}, None])
+def test_an_item_of_an_odd_source_stays(ann: Custom, source: Any) -> None:
+    odd = {**OWN, "source": source}
+    ann.put([odd, *ann.items()])
+    ann.nickname_at_source("Anna")
+    ann.transform()
+    assert (odd in ann.items(), ann.nickname()) == (True, "Anna")
+
+
 @pytest.mark.parametrize("items", [[1, "text", None, [OWN]], {"an": "object"}, "text"])
 def test_a_list_that_is_none_or_has_no_items_stands_in_nobodys_way(ann: Custom, items: Any) -> None:
     choose(ann.connection, Policy.LOCAL)

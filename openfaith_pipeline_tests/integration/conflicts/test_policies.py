@@ -94,6 +94,17 @@ def test_the_newer_edit_yields_to_the_next_change_of_that_field_alone(ann: Perso
     assert (ann.first_name, ann.edits()) == ("Anja", [])
 
 
+@pytest.mark.parametrize(("read_at", "stays"), [(FUTURE, "Anna"), (PAST, "Annie")])
+def test_a_record_without_a_time_is_compared_by_when_it_was_read(ann: Person, read_at: str, stays: str) -> None:
+    choose(ann.connection, Policy.NEWEST)
+    ann.here("Annie")
+    ann.connection.execute(
+        "UPDATE pco_people.people SET first_name = 'Anna', updated_at = NULL, _synced_at = %s", (read_at,)
+    )
+    ann.transform()
+    assert ann.first_name == stays
+
+
 def test_the_same_change_on_both_sides_is_no_conflict(ann: Person) -> None:
     choose(ann.connection, Policy.ASK)
     ann.here("Anna")

@@ -11,9 +11,13 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
 from openfaith_pipeline_tests.integration.journal.church import change_the_source, synced
+from openfaith_pipeline_tests.integration.raw_rows import put_row
 from openfaith_pipeline_tests.integration.replay import journaled_tables
 from openfaith_pipeline_tests.integration.snapshots import Snapshot, differing, snapshot
 from openfaith_pipeline_tests.integration.sync.church import connect
+from openfaith_pipeline_tests.integration.transform.tables import transform
+
+ORG = "org_01h455vb4pex5vsknk084sn02q"
 
 
 def as_of(connection: psycopg.Connection[Any], org_id: str, moment: datetime) -> Snapshot:
@@ -46,6 +50,21 @@ def test_each_table_is_as_it_was(database: Database, simulator: SimulatorClient)
             assert differing(as_of(connection, org_id, moment), then) == []
         assert taken[0][1] == {} and len(taken[1][1]) >= 9
         assert as_of(connection, "org_of_others", taken[1][0]) == {}
+
+
+def test_a_row_that_somebody_has_removed_since_is_missing(database: Database) -> None:
+    """The journal does not have its other columns; a row of these alone would be nobody's."""
+    with database.connect() as connection:
+        for number in ("1", "2"):
+            put_row(connection, "people.people", ORG, number, first_name="Ann")
+        transform(connection, ORG)
+        [moment] = connection.execute("SELECT clock_timestamp()").fetchone() or [None]
+        connection.execute("UPDATE pco_people.people SET first_name = 'Anna'")
+        connection.commit()
+        transform(connection, ORG)
+        connection.execute('DELETE FROM openfaith_people WHERE "externalIds" @> \'[{"id": "1"}]\'')
+        statement = 'SELECT "orgId", "firstName" FROM sync.as_of(NULL::openfaith_people, %s, %s)'
+        assert connection.execute(statement, (ORG, moment)).fetchall() == [(ORG, "Ann")]
 
 
 def test_an_unknown_past_is_refused(database: Database) -> None:

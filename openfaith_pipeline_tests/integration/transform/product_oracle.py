@@ -90,6 +90,8 @@ def expected_columns(stream: str, raw: dict[str, Any], ids: Ids) -> dict[str, An
         target = STREAMS[stream].belongs_to[relationship] or ""
         # A record that only deleted records have named has no link.
         found[column] = ids.get((SAME_RECORDS.get(target, target), raw[f"{relationship}_id"] or ""))
+    found |= dict.fromkeys(_too_large(stream, raw))
+    found |= {column: value for column, value in rule.nothing.items() if found[column] is None}
     times = [raw[name] for name in rule.gone if raw[name] is not None]
     if rule.gone:
         is_gone = raw[rule.flag] is True if rule.flag else bool(times)
@@ -116,7 +118,14 @@ def attribute_fields(stream: str, raw: dict[str, Any]) -> set[str]:
     rule, declared = ROWS[stream], STREAMS[stream]
     taken_up = {*rule.columns.values(), *rule.gone, "created_at", "updated_at"}
     taken_up |= {f"{name}_id" for name in declared.belongs_to}
+    taken_up -= {rule.columns[column] for column in _too_large(stream, raw)}
     return {f"pco_{name}" for name in declared.attributes if name not in taken_up and raw[name] is not None}
+
+
+def _too_large(stream: str, raw: dict[str, Any]) -> list[str]:
+    """The columns that cannot hold their number."""
+    rule = ROWS[stream]
+    return [column for column in rule.narrow if abs(raw[rule.columns[column]] or 0) >= 2**31]
 
 
 def _one(values: list[Any]) -> Any:

@@ -13,6 +13,7 @@ class Row:
 
     named: columns with the id of the record that a relationship names -> that relationship. filled: '' for nothing.
     gone: attributes with the moment from which the record is inactive, first ones first. flag: the one that says that.
+    nothing: column -> its value where there is none. narrow: columns of 32 bits.
     """
 
     table: str
@@ -24,6 +25,8 @@ class Row:
     filled: str = "name"
     gone: tuple[str, ...] = ()
     flag: str = ""
+    nothing: Mapping[str, Any] = field(default_factory=dict)
+    narrow: tuple[str, ...] = ()
     is_plain: bool = True
 
     @property
@@ -48,6 +51,16 @@ ROWS: dict[str, Row] = {
         "households", "household", "avatar member_count", named={"primaryContactId": "primary_contact"}
     ),
     "people.tabs": _folder("pco_custom_field_tab"),
+    "people.field_definitions": Row("fields", "field"),
+    "people.field_options": Row(
+        "fieldOptions",
+        "fieldOption",
+        renamed={"label": "value", "value": "value", "order": "sequence"},
+        named={"fieldId": "field_definition"},
+        filled="",
+        nothing={"label": "", "value": "", "order": 0, "fieldId": ""},
+        narrow=("order",),
+    ),
     "people.list_categories": _folder("pco_list_category"),
     "people.lists": _folder("pco_list", "description", "category"),
     "people.note_categories": _folder("pco_note_category"),
@@ -140,6 +153,8 @@ NAMES: dict[str, Mapping[str, str]] = {
     "people.people": {"primary_campus": "people.campuses"},
     "people.social_profiles": {"person": "people.people"},
     "people.households": {"primary_contact": "people.people"},
+    "people.field_definitions": {"tab": "people.tabs"},
+    "people.field_options": {"field_definition": "people.field_definitions"},
     "people.lists": {"campus": "people.campuses", "created_by": "people.people", "updated_by": "people.people"},
     "people.notes": {
         "note_category": "people.note_categories",

@@ -6,8 +6,9 @@ import psycopg
 import pytest
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.transform import transform_org
 from openfaith_pipeline_tests.integration.raw_rows import put_row
-from openfaith_pipeline_tests.integration.transform.tables import one, rows, transform
+from openfaith_pipeline_tests.integration.transform.tables import SCHEMA, one, rows, transform
 
 ORG = "org_01h455vb4pex5vsknk084sn02q"
 TIME = "2026-01-01T00:00:00Z"
@@ -59,6 +60,40 @@ def test_rows_that_a_person_deleted_stay_deleted(connection: psycopg.Connection[
     row = one(connection, table, ORG)
     assert (row["deletedBy"], row["deletedAt"].year) == (USER, 2026)
     assert one(connection, "people", ORG)["name"] == "Annie"
+
+
+def test_an_edge_that_is_deleted_by_nobody_is_brought_back(connection: psycopg.Connection[Any]) -> None:
+    _set(connection, 'UPDATE openfaith_edges SET "deletedAt" = %s', TIME)
+    transform(connection, ORG)
+    assert one(connection, "edges", ORG)["deletedAt"] is None
+
+
+@pytest.mark.parametrize(("gone", "edges"), [("people", 3), ("households", 2)])
+def test_no_edge_returns_when_the_row_of_a_deleted_record_goes(
+    connection: psycopg.Connection[Any], gone: str, edges: int
+) -> None:
+    """As retention removes it. The email and the membership still name the record."""
+    put_row(connection, "people.households", ORG, "1", primary_contact_id="1")
+    put_row(connection, "people.household_memberships", ORG, "1", household_id="1", person_id="1")
+    transform(connection, ORG)
+    assert numbers_of_edges(connection) == (3, 3)
+    _set(connection, f"UPDATE pco_people.{gone} SET _deleted_at = %s", TIME)  # noqa: S608
+    transform(connection, ORG)
+    assert numbers_of_edges(connection) == (3, 3 - edges)
+    _set(connection, f"DELETE FROM pco_people.{gone}")  # noqa: S608
+    transform(connection, ORG)
+    assert numbers_of_edges(connection) == (3, 3 - edges)
+    transform_org(connection, ORG, schema=SCHEMA, sync_id="sync", is_full=True)
+    assert numbers_of_edges(connection) == (3, 3 - edges)
+    put_row(connection, f"people.{gone}", ORG, "1", **({"primary_contact_id": "1"} if gone == "households" else {}))
+    transform(connection, ORG)
+    assert numbers_of_edges(connection) == (3, 3)
+
+
+def numbers_of_edges(connection: psycopg.Connection[Any]) -> tuple[int, int]:
+    """How many there are, and how many of them hold."""
+    found = rows(connection, "edges", ORG)
+    return len(found), sum(edge["deletedAt"] is None for edge in found)
 
 
 def test_an_edge_follows_its_relationship_and_returns(connection: psycopg.Connection[Any]) -> None:

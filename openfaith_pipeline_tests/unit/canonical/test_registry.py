@@ -8,7 +8,7 @@ import pytest
 from openfaith_pipeline.canonical.model import Alias, Declaration, Edge, Entity, Field, Folder
 from openfaith_pipeline.canonical.registry import Model, declaration_of, model_of
 from openfaith_pipeline.canonical.relationships import relationship_type
-from openfaith_pipeline.canonical.rules import Day, FirstOf, Money, Phone, Reference, Take
+from openfaith_pipeline.canonical.rules import Day, FirstOf, Integer32, Money, Phone, Reference, Take
 from openfaith_pipeline.planning_center.mapping.people import ADDRESSES, CAMPUSES, EMAILS, PEOPLE, PHONE_NUMBERS
 from openfaith_pipeline.planning_center.streams import calendar, giving, groups, people, people_lists
 from openfaith_pipeline.sources import CANONICAL, STREAMS
@@ -96,6 +96,10 @@ REFUSED: dict[str, tuple[Declaration, ...]] = {
         Entity(**EVENTS, stream=calendar.EVENTS, columns={}),
     ),
     "has several tags": (GROUPS, Entity(table="groups", tag="circle", stream=groups.EVENTS, columns={})),
+    "events.x has several types": (
+        Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Take("visitors_count")}),
+        Entity(**EVENTS, stream=calendar.EVENTS, columns={"x": Integer32("percent_approved")}, is_qualified=True),
+    ),
     "has several types": (
         Entity(**EVENTS, stream=groups.EVENTS, columns={"x": Take("name")}),
         Entity(**EVENTS, stream=calendar.EVENTS, columns={"x": Take("created_at")}, is_qualified=True),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from openfaith_pipeline.canonical.plan import Form, form_of, streams_of_type
+from openfaith_pipeline.canonical.rules import Presence
 from openfaith_pipeline.planning_center.mapping.plan import PLAN
 from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.streams.not_synced import NOT_SYNCED
@@ -27,6 +28,16 @@ def test_a_difference_from_the_plan_is_named() -> None:
     assert not missing & (named | unread)
     assert different.keys() - missing - unread <= named
     assert {each for each in missing if different.get(each, ("", ""))[1] != Form.SKIP} == set(), "mapped by now"
+
+
+def test_a_record_that_is_archived_or_deleted_but_listed_is_inactive() -> None:
+    for name, entity in CANONICAL.entities.items():
+        ends = entity.stream.attributes.keys() & {"archived_at", "deleted_at"}
+        status = entity.columns.get("status")
+        counted = {status.attribute, status.also} if isinstance(status, Presence) else set()
+        assert ends <= counted, name
+        if ends:
+            assert ends <= {*entity.columns["inactivatedAt"].attributes}, name
 
 
 @pytest.mark.skipif(not MAPPING.exists(), reason="only where OpenFaith's own plan is at hand")

@@ -21,9 +21,14 @@ def _named(raw: Record) -> dict[str, Any]:
     return {"name": raw["name"] or ""}
 
 
-def _archived(raw: Record) -> dict[str, Any]:
-    at = raw["archived_at"]
+def _ended(raw: Record, *attributes: str) -> dict[str, Any]:
+    """Inactive from the first of these moments on."""
+    at = next((moment for moment in [raw[name] for name in attributes] if moment is not None), None)
     return {"inactivatedAt": at, "status": "active" if at is None else "inactive"}
+
+
+def _category(raw: Record) -> dict[str, Any]:
+    return {**_named(raw), **_ended(raw, "deleted_at")}
 
 
 def _simply(*attributes: str, **named: str) -> Callable[[Record], dict[str, Any]]:
@@ -40,7 +45,8 @@ def _called(*attributes: str, **named: str) -> Callable[[Record], dict[str, Any]
 
 
 def _attachment(raw: Record) -> dict[str, Any]:
-    return {"name": raw["filename"] or "", **raw.all("content_type", "file_size", "url", "thumbnail_url", "linked_url")}
+    columns = raw.all("content_type", "file_size", "url", "thumbnail_url", "linked_url")
+    return {"name": raw["filename"] or "", **columns, **_ended(raw, "deleted_at")}
 
 
 def _song(raw: Record) -> dict[str, Any]:
@@ -147,12 +153,15 @@ ORACLE = Oracle(
         "services.tag_groups": folder("pco_tag_group", _called(parentFolderId="folder")),
         "services.tags": Row("tags", "tag", _called(folderId="tag_group"), is_qualified=True),
         "services.series": folder("pco_series", lambda raw: {"name": raw["title"] or ""}),
-        "services.item_note_categories": folder("pco_item_note_category", _named),
-        "services.plan_note_categories": folder("pco_plan_note_category", _named),
+        "services.item_note_categories": folder("pco_item_note_category", _category),
+        "services.plan_note_categories": folder("pco_plan_note_category", _category),
         "services.attachment_type_groups": folder("pco_attachment_type_group", _named),
         "services.service_types": Row(
             "serviceTypes", "serviceType",
-            lambda raw: {**_called("sequence", "frequency", folderId="parent")(raw), **_archived(raw)},
+            lambda raw: {
+                **_called("sequence", "frequency", folderId="parent")(raw),
+                **_ended(raw, "archived_at", "deleted_at"),
+            },
             fields=_service_type_fields,
         ),
         "services.time_preference_options": Row(
@@ -187,7 +196,7 @@ ORACLE = Oracle(
             "arrangements", "arrangement",
             lambda raw: {
                 **_called("bpm", "meter", "length", "lyrics", "chord_chart", "chord_chart_key", "notes")(raw),
-                **_archived(raw),
+                **_ended(raw, "archived_at"),
                 "songId": raw.named("song"),
             },
             fields=_sections,
@@ -202,7 +211,10 @@ ORACLE = Oracle(
         ),
         "services.teams": Row(
             "teams", "team",
-            lambda raw: {**_called("sequence", "schedule_to", serviceTypeId="service_type")(raw), **_archived(raw)},
+            lambda raw: {
+                **_called("sequence", "schedule_to", serviceTypeId="service_type")(raw),
+                **_ended(raw, "archived_at", "deleted_at"),
+            },
         ),
         "services.team_positions": Row("teamPositions", "teamPosition", _called("sequence", teamId="team")),
         "services.blockouts": Row("blockouts", "blockout", _blockout, fields=_blockout_fields),
