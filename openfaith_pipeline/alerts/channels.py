@@ -3,10 +3,13 @@
 docs/decisions/0004-alert-channels.md explains why Dagster's ready-made sensors are not enough.
 """
 
+import logging
 import smtplib
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
+from email.utils import localtime, make_msgid
 from http.client import HTTPException
 from typing import Final
 
@@ -21,6 +24,8 @@ from openfaith_pipeline.settings import Settings
 
 _TIMEOUT_SECONDS: Final = 8
 _PRODUCT: Final = "OpenFaith Pipeline"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,16 +61,26 @@ class Mail:
         mail["Subject"] = " ".join(f"{_PRODUCT}: {subject}".split())
         mail["From"] = self.settings.smtp_from or self.settings.alert_email[0]
         mail["To"] = ", ".join(self.settings.alert_email)
+        mail["Date"] = localtime()
+        # Not every relay adds one, and some receivers silently drop mail without it.
+        mail["Message-ID"] = make_msgid(domain=mail["From"].rpartition("@")[2].strip(" <>") or "localhost")
         mail.set_content(f"{message}\n\nWhat to do: {mend}\n")
         try:
-            with self._connect() as server:
-                server.send_message(mail)
+            server = self._connect()
+            try:
+                refused = server.send_message(mail)
+            finally:
+                with suppress(OSError, smtplib.SMTPException):  # the message was taken or refused before
+                    server.quit()
+                server.close()
         except (OSError, smtplib.SMTPException) as error:
             # The error's message may repeat addresses and the server's text.
             reason = f"{_reason(error)} {getattr(error, 'smtp_code', '')}".strip()
             raise DeliveryFailed(f"the mail server rejected the message ({reason})") from None
         except ConfigurationError as error:
             raise DeliveryFailed(f"the mail server cannot be reached: {error}") from None
+        if refused:  # to send it again would only bring it to the others once more
+            _log.warning("the mail server refuses %s of OPENFAITH_ALERT_EMAIL", ", ".join(sorted(refused)))
 
     def _connect(self) -> smtplib.SMTP:
         host, port = self.settings.smtp_host or "", self.settings.smtp_port

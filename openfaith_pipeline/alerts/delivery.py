@@ -18,6 +18,7 @@ from openfaith_pipeline.errors import DeliveryFailed
 from openfaith_pipeline.text.printable import printable
 
 CLAIM: Final = timedelta(minutes=3)
+FIRST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)
 ENOUGH_SECONDS: Final = 30.0
 """A round ends after this long; alerts not sent by then are left for the next round."""
@@ -69,19 +70,22 @@ def _deliver(
     connection: Connection[Any], alert: Mapping[str, Any], channels: Sequence[Channel], broken: dict[str, str]
 ) -> str | None:
     """broken: channels that have failed in this round, with the cause; they are skipped until the next round."""
-    for channel in channels:
-        if channel.name in alert["delivered_to"] or channel.name in broken:
+    missing = [channel for channel in channels if channel.name not in alert["delivered_to"]]
+    is_refused = False
+    for channel in missing:
+        if channel.name in broken:
             continue
         try:
             channel.send(subject_of(alert), alert["message"], alert["mend"])
         except DeliveryFailed as error:
             broken[channel.name] = str(error)
+            is_refused = True
             _log.warning("alert %s could not be delivered and will be retried: %s", alert["id"], error)
         else:
             statement = "UPDATE sync.alerts SET delivered_to = array_append(delivered_to, %s) WHERE id = %s"
             connection.execute(statement, (channel.name, alert["id"]))
-    failure = "; ".join(broken.values()) or None
-    _record(connection, alert, failure)
+    failure = "; ".join(broken[channel.name] for channel in missing if channel.name in broken) or None
+    _record(connection, alert, failure, is_refused=is_refused)
     return failure
 
 
@@ -91,13 +95,17 @@ def subject_of(alert: Mapping[str, Any]) -> str:
     return f"{kind}: {printable(alert['org_name'] or 'an org')} ({alert['org_id']})" if alert["org_id"] else kind
 
 
-def _record(connection: Connection[Any], alert: Mapping[str, Any], failure: str | None) -> None:
+def _record(connection: Connection[Any], alert: Mapping[str, Any], failure: str | None, *, is_refused: bool) -> None:
+    """is_refused: whether a channel was tried with this alert and failed. Else its next attempt comes soon: of many
+    alerts at once, a channel with a limit takes some in each round.
+    """
     if failure is None:
         statement = "UPDATE sync.alerts SET delivered_at = now(), delivery_error = NULL WHERE id = %s"
         connection.execute(statement, (alert["id"],))
         return
-    wait = min(LONGEST_WAIT, timedelta(minutes=1) * 2.0 ** min(alert["attempts"] - 1, 10))
+    attempts = alert["attempts"] - (not is_refused)
+    wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempts - 1, 10)) if is_refused else FIRST_WAIT
     connection.execute(
-        "UPDATE sync.alerts SET delivery_error = %s, next_attempt_at = now() + %s WHERE id = %s",
-        (failure, wait, alert["id"]),
+        "UPDATE sync.alerts SET delivery_error = %s, attempts = %s, next_attempt_at = now() + %s WHERE id = %s",
+        (failure, attempts, wait, alert["id"]),
     )

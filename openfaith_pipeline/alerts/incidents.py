@@ -5,7 +5,7 @@ go to chat rooms and mailboxes, so they contain no secrets and no personal data.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from psycopg import AsyncConnection, Connection
@@ -94,13 +94,22 @@ def _raised(kind: AlertKind, org_id: str | None, message: str, mend: str, incide
 
 
 def resolve_alert(
-    connection: Connection[Any], kind: AlertKind, org_id: str | None, *, incident: str | None = None
+    connection: Connection[Any],
+    kind: AlertKind,
+    org_id: str | None,
+    *,
+    incident: str | None = None,
+    unsent_for: timedelta | None = None,
 ) -> int:
-    """Close the open incidents of a kind and org, or only the named one; returns their number. The caller commits."""
+    """Close the open incidents of a kind and org, or only the named one; returns their number. The caller commits.
+
+    unsent_for: leave open those that no channel has received yet, for so long.
+    """
     return connection.execute(
         "UPDATE sync.alerts SET resolved_at = now() WHERE kind = %(kind)s AND org_id IS NOT DISTINCT FROM %(org)s"
-        " AND resolved_at IS NULL AND (%(incident)s::text IS NULL OR incident = %(incident)s)",
-        {"kind": kind, "org": org_id, "incident": incident},
+        " AND resolved_at IS NULL AND (%(incident)s::text IS NULL OR incident = %(incident)s)"
+        " AND (%(unsent_for)s::interval IS NULL OR delivered_at IS NOT NULL OR first_seen_at < now() - %(unsent_for)s)",
+        {"kind": kind, "org": org_id, "incident": incident, "unsent_for": unsent_for},
     ).rowcount
 
 

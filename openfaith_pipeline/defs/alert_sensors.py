@@ -1,7 +1,8 @@
 """Sensors that detect failed runs, watch connections and freshness, and deliver alerts."""
 
-from datetime import UTC, timedelta
-from typing import Any
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import dagster as dg
 from psycopg import Connection
@@ -14,12 +15,20 @@ from openfaith_pipeline.alerts.freshness import watch_freshness
 from openfaith_pipeline.alerts.incidents import Alert, list_alerts, raise_alert, resolve_alert
 from openfaith_pipeline.alerts.waiting_conflicts import watch_conflicts
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs.dagster_private import IMPLICIT_ASSET_JOB_NAME
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.failure_reasons import reason_of
 from openfaith_pipeline.defs.retries import is_retried
-from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG
+from openfaith_pipeline.defs.run_ends import put_off_in_outages
+from openfaith_pipeline.defs.run_tags import ORG_TAG, PARTITION_TAG, SYNC_ID_TAG
 from openfaith_pipeline.load.sync_log import error_of, has_failing_streams
+from openfaith_pipeline.orgs.turns import progress_of
 from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
+
+_APART: Final = timedelta(days=2)
+"""Failures so far apart are different incidents, each with its alert, if the org was synced in between."""
+_ORG_TAGS: Final = (PARTITION_TAG, ORG_TAG)
+"""Where a run names its org; that of a workflow has no partition."""
 
 
 @dg.run_failure_sensor(
@@ -30,19 +39,21 @@ from openfaith_pipeline.sources import DEFAULT_SOURCE, SOURCES
 )
 def failed_runs_sensor(context: dg.RunFailureSensorContext, database: DatabaseResource) -> dg.SkipReason | None:
     run = context.dagster_run
-    if is_retried(context.instance, run):
-        return dg.SkipReason("The run is retried.")
-    with database.connect() as connection:
-        reason = error_of(connection, run.tags.get(SYNC_ID_TAG, run.run_id)) or reason_of(context.instance, run.run_id)
-        raise_alert(
-            connection,
-            "run_failed",
-            run.tags.get(PARTITION_TAG),
-            f"run {run.run_id} of {run.job_name} failed: {reason or 'its log in Dagster says why'}",
-            "open the run in Dagster, fix the error, and choose 'Re-execute from failure': it continues where it"
-            " stopped",
-            incident=run.job_name,
-        )
+    with put_off_in_outages():
+        if is_retried(context.instance, run):
+            return dg.SkipReason("The run is retried.")
+        with database.connect() as connection:
+            sync_id = run.tags.get(SYNC_ID_TAG, run.run_id)
+            reason = error_of(connection, sync_id) or reason_of(context.instance, run.run_id)
+            raise_alert(
+                connection,
+                "run_failed",
+                next((run.tags[tag] for tag in _ORG_TAGS if tag in run.tags), None),
+                f"run {run.run_id} of {run.job_name} failed: {reason or 'its log in Dagster says why'}",
+                "open the run in Dagster, fix the error, and choose 'Re-execute from failure': it continues where it"
+                " stopped",
+                incident=run.job_name,
+            )
     return None
 
 
@@ -85,14 +96,34 @@ def _deliver(database: Database) -> tuple[int, int]:
 
 
 def _is_over(connection: Connection[Any], instance: dg.DagsterInstance, alert: Alert) -> bool:
-    """Whether a run of the job has succeeded since, with all streams; a run of some streams does not count."""
+    """Whether a run of the job has succeeded since, with all streams; a run of some streams does not count.
+
+    A sync on demand may never be asked for again: it is over too once the org's turns have gone well for a while.
+    """
+    if alert.org_id is None:
+        return _has_succeeded(instance, alert, {})
+    source = next((each for each in SOURCES.values() if each.sync_job == alert.incident), DEFAULT_SOURCE)
+    if has_failing_streams(connection, alert.org_id, source.adapter):
+        return False
+    is_sync = alert.incident in {source.sync_job, IMPLICIT_ASSET_JOB_NAME}
+    return (is_sync and _has_calmed_down(connection, alert, source.adapter)) or any(
+        _has_succeeded(instance, alert, {tag: alert.org_id}) for tag in _ORG_TAGS
+    )
+
+
+def _has_calmed_down(connection: Connection[Any], alert: Alert, adapter: str) -> bool:
+    if alert.org_id is None or datetime.now(UTC) - alert.last_seen_at < _APART:
+        return False
+    turns = progress_of(connection, alert.org_id, adapter)
+    return any(turn.succeeded_at and turn.succeeded_at > alert.last_seen_at for turn in turns)
+
+
+def _has_succeeded(instance: dg.DagsterInstance, alert: Alert, tags: Mapping[str, str]) -> bool:
+    """Whether a run of the alert's job with these tags has succeeded since."""
     filters = dg.RunsFilter(
         job_name=alert.incident,
         statuses=[dg.DagsterRunStatus.SUCCESS],
-        tags={PARTITION_TAG: alert.org_id} if alert.org_id else {},
+        tags=tags,
         created_after=alert.last_seen_at.astimezone(UTC),
     )
-    if not instance.get_run_ids(filters, limit=1):
-        return False
-    source = next((each for each in SOURCES.values() if each.sync_job == alert.incident), DEFAULT_SOURCE)
-    return alert.org_id is None or not has_failing_streams(connection, alert.org_id, source.adapter)
+    return bool(instance.get_run_ids(filters, limit=1))

@@ -1,6 +1,7 @@
 """Roll back a sync's published rows when its run is terminated."""
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
@@ -9,12 +10,15 @@ from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.compensation import report_rollback
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.jobs import SYNC_JOB
+from openfaith_pipeline.defs.run_ends import PutOff, put_off_in_outages
 from openfaith_pipeline.defs.run_tags import ORG_TAG, sync_id_of, trigger_of
 from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.orgs.naming import names_of
 from openfaith_pipeline.sync.compensation import Compensation, undo_canceled
 
 _PATIENCE_SECONDS: Final = 25.0  # longer than the leases of a killed run last
+_PUT_OFF_AT_MOST: Final = timedelta(minutes=15)
+"""Longer than most turns take. Meanwhile later cancellations wait."""
 
 KEPT_TRIGGERS: Final = frozenset({"cli", "python"})
 """A person who interrupts a sync at a terminal continues it later."""
@@ -33,7 +37,8 @@ def canceled_runs_sensor(context: dg.RunStatusSensorContext, database: DatabaseR
     org_id = run.tags.get(ORG_TAG)
     if not data.settings.undo_canceled or trigger_of(run) in KEPT_TRIGGERS or not org_id:
         return dg.SkipReason(f"The changes of run {run.run_id} stay.")
-    compensation = _undo(data, org_id, sync_id_of(run, context.instance), run.run_id)
+    with put_off_in_outages():
+        compensation = _undo(data, org_id, sync_id_of(run, context.instance), run.run_id, _ended_at(context))
     if compensation is None:
         return dg.SkipReason(f"Run {run.run_id} had published nothing, or another run has continued its sync.")
     with data.connect() as connection:
@@ -43,12 +48,20 @@ def canceled_runs_sensor(context: dg.RunStatusSensorContext, database: DatabaseR
     return dg.SkipReason(f"{rows} rows changed by run {run.run_id} are rolled back.")
 
 
-def _undo(database: Database, org_id: str, sync_id: str, run_id: str) -> Compensation | None:
+def _ended_at(context: dg.RunStatusSensorContext) -> datetime:
+    record = context.instance.get_run_record_by_id(context.dagster_run.run_id)
+    return record.update_timestamp if record else datetime.now(UTC)
+
+
+def _undo(database: Database, org_id: str, sync_id: str, run_id: str, ended_at: datetime) -> Compensation | None:
+    """Roll back; PutOff while another sync, such as the org's next turn, holds the streams."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
             return undo_canceled(database, org_id, sync_id, run_id)
-        except StreamBusy:
+        except StreamBusy as busy:
             if time.monotonic() > deadline:
-                raise
+                if datetime.now(UTC) - ended_at > _PUT_OFF_AT_MOST:
+                    raise
+                raise PutOff(str(busy)) from busy
         time.sleep(1)

@@ -108,7 +108,7 @@ def org_of_church(connection: Connection[Any], organization_id: str, api_url: st
 
 
 def remove_org(connection: Connection[Any], org_id: str) -> None:
-    """Delete the org's credentials and stop syncing it; synced data stays.
+    """Delete the org's credentials, stop syncing it and close its alerts; synced data stays.
 
     Webhook subscriptions that are still known are kept: a delivery for them is answered as one for a removed org.
     """
@@ -116,6 +116,9 @@ def remove_org(connection: Connection[Any], org_id: str) -> None:
     _change(connection, org_id, statement)
     connection.execute("DELETE FROM sync.source_connections WHERE org_id = %s", (org_id,))
     connection.execute("DELETE FROM sync.source_webhooks WHERE org_id = %s", (org_id,))
+    connection.execute(
+        "UPDATE sync.alerts SET resolved_at = now() WHERE org_id = %s AND resolved_at IS NULL", (org_id,)
+    )
 
 
 def number_of(connection: Connection[Any], org_id: str, adapter: str) -> str | None:

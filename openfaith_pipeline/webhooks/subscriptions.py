@@ -2,8 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Coroutine, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -17,9 +18,11 @@ from openfaith_pipeline.connections.account import check_answering
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import (
     ConfigurationError,
     ConnectionRejected,
+    DatabaseUnavailable,
     OpenFaithError,
     OrgPaused,
     RetriableError,
@@ -43,6 +46,8 @@ CHECK_EVERY: Final = timedelta(hours=1)
 CHECK_AGAIN_IN: Final = timedelta(minutes=5)
 """Wait after a transient failure."""
 CHECK_REFUSED_EVERY: Final = timedelta(hours=6)
+SENT_WITHIN: Final = timedelta(days=1)
+"""For how long an alert about subscriptions that are in order again waits to be sent."""
 LONG_SILENCE: Final = timedelta(minutes=15)
 """Silence after which deliveries may be lost: Planning Center retries, but gives up early under many failures."""
 
@@ -57,7 +62,7 @@ class Ensured:
     events, added, enabled: names of all events, of those added, and of those enabled again.
 
     problem: why some or all could not be subscribed to.
-    lost: those that were subscribed to before and no longer were.
+    lost: those that were subscribed to before and that somebody has deleted at the source.
     """
 
     org_id: str
@@ -115,6 +120,8 @@ ON CONFLICT (org_id, adapter) DO UPDATE SET next_check_at = excluded.next_check_
     ensured_at = coalesce(excluded.ensured_at, had.ensured_at)
 """
 
+_CUT_SHORT: Final = "the check was interrupted"
+
 _connect_even_paused: Final = partial(connect_client, even_paused=True)
 
 
@@ -139,20 +146,25 @@ async def ensure_subscriptions(
     with database.connect() as connection:
         get_org(connection, org_id)
         state = state_of(connection, org_id, adapter)
+    done, is_first = _Done(), state.ensured_at is None
     try:
         url = receiver_url(database.settings, org_id, adapter)
         async with client_factory(database, org_id, adapter) as client:
             subscriptions = SUBSCRIPTIONS[adapter](client)
-            ensured = await _Desk(
-                database, cipher_from(database.settings), subscriptions, org_id, adapter, url
-            ).ensure()
-        wait = CHECK_EVERY if ensured.problem is None else CHECK_REFUSED_EVERY
+            desk = _Desk(database, cipher_from(database.settings), subscriptions, org_id, adapter, url, done)
+            problem = await desk.ensure()
+        wait = CHECK_EVERY if problem is None else CHECK_REFUSED_EVERY
     except (RetriableError, OrgPaused) as error:
-        ensured, wait = Ensured(org_id, adapter, problem=str(error)), CHECK_AGAIN_IN
+        problem, wait = str(error), CHECK_AGAIN_IN
     except (ConfigurationError, ConnectionRejected, UnavailableError, UnexpectedResponse) as error:
-        ensured, wait = Ensured(org_id, adapter, problem=str(error)), CHECK_REFUSED_EVERY
+        problem, wait = str(error), CHECK_REFUSED_EVERY
+    except BaseException:  # the service ends: the next check finds in order all that this one has mended
+        with suppress(DatabaseUnavailable, *TROUBLE), database.connect() as connection:
+            _conclude(connection, done.described(org_id, adapter, _CUT_SHORT), CHECK_AGAIN_IN, is_first=is_first)
+        raise
+    ensured = done.described(org_id, adapter, problem)
     with database.connect() as connection:
-        _conclude(connection, ensured, wait, is_first=state.ensured_at is None)
+        _conclude(connection, ensured, wait, is_first=is_first)
     return ensured
 
 
@@ -314,28 +326,48 @@ def _conclude(connection: Connection[Any], ensured: Ensured, wait: timedelta, *,
     )
     gap = ensured.enabled if is_first else (*ensured.enabled, *ensured.added)
     fill_gap(connection, ensured.org_id, ensured.adapter, gap)
-    mended = (*ensured.enabled, *(event for event in ensured.added if event in ensured.lost))
-    if mended:
-        raise_alert(connection, "webhooks_disabled", ensured.org_id, *_alert(ensured, mended), incident=ensured.adapter)
+    failed = (*ensured.enabled, *ensured.lost)
+    if failed:
+        raise_alert(connection, "webhooks_disabled", ensured.org_id, *_alert(ensured, failed), incident=ensured.adapter)
     elif ensured.problem is None:
-        resolve_alert(connection, "webhooks_disabled", ensured.org_id, incident=ensured.adapter)
+        # The trouble is over when it is noticed; people hear of it all the same.
+        resolve_alert(connection, "webhooks_disabled", ensured.org_id, incident=ensured.adapter, unsent_for=SENT_WITHIN)
 
 
-def _alert(ensured: Ensured, mended: Collection[str]) -> tuple[str, str]:
-    shown = ", ".join(sorted(mended)[:5]) + (f" and {len(mended) - 5} more" if len(mended) > 5 else "")
-    what = f"{len(ensured.enabled)} had been disabled" if ensured.enabled else f"{len(mended)} were missing"
+def _alert(ensured: Ensured, failed: Collection[str]) -> tuple[str, str]:
+    shown = ", ".join(sorted(failed)[:5]) + (f" and {len(failed) - 5} more" if len(failed) > 5 else "")
+    trouble = f"{len(ensured.enabled)} had been disabled" if ensured.enabled else f"{len(failed)} were missing"
+    mended = (
+        f"Not all of them are mended yet, which is tried again: {ensured.problem}."
+        if ensured.problem
+        else "They are enabled again, and a sync of their streams was requested."
+    )
     return (
-        f"Webhook subscriptions of {ensured.org_id} had failed: {what} ({shown}). They are enabled again, and a sync of"
-        " their streams was requested.",
+        f"Webhook subscriptions of {ensured.org_id} had failed: {trouble} ({shown}). {mended}",
         f"{SOURCES[ensured.adapter].title} disables subscriptions when deliveries fail. Check whether the service was"
         " down and whether OPENFAITH_PUBLIC_URL can be reached from outside; the alert closes with the next check that"
         " finds everything in order.",
     )
 
 
+@dataclass
+class _Done:
+    """State of a check that may end early, by the names of the events."""
+
+    known: set[str] = field(default_factory=set)
+    added: list[str] = field(default_factory=list)
+    enabled: list[str] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+
+    def described(self, org_id: str, adapter: str, problem: str | None) -> Ensured:
+        events = tuple(sorted({*self.known, *self.added}))
+        enabled = tuple(sorted(self.enabled))
+        return Ensured(org_id, adapter, events, tuple(self.added), enabled, problem, frozenset(self.lost))
+
+
 @dataclass(frozen=True)
 class _Desk:
-    """One check of the subscriptions of an org."""
+    """One check of the subscriptions of an org. done: filled as it goes on, for it may end early."""
 
     database: Database
     cipher: Cipher
@@ -343,38 +375,43 @@ class _Desk:
     org_id: str
     adapter: str
     url: str
+    done: _Done
 
-    async def ensure(self) -> Ensured:
+    async def ensure(self) -> str | None:
+        """Returns the problems with single events."""
         chosen = self._chosen_streams()
         wanted = {name for name in await self.subscriptions.offered() if _is_about(name, self.adapter, chosen)}
         there = {each.id: each for each in await self.subscriptions.there()}
         unwanted = {each.id for each in there.values() if self._is_unwanted(each.event, chosen)}
         ours = [each for each in there.values() if each.url == self.url and each.id not in unwanted]
-        lost = await self._forget_others(there, unwanted)
-        enabled = [each.event for each in ours if await self._look_after(each)]
-        known = {each.event for each in ours}
-        added, problems = [], list[str]()
-        for event in sorted(wanted - known):
-            try:
-                id, secret = await self.subscriptions.add(event, self.url)
-                self._keep(Subscription(id, event, self.url), secret)
-                added.append(event)
-            except UnexpectedResponse as error:  # for this event; others may be possible
-                problems.append(f"{event}: {error}")
-        events = tuple(sorted(known | set(added)))
-        problem = "; ".join(problems[:3]) or None
-        return Ensured(self.org_id, self.adapter, events, tuple(added), tuple(sorted(enabled)), problem, lost)
+        self.done.known |= {each.event for each in ours}
+        await self._forget_others(there, unwanted, wanted - self.done.known)
+        problems = [await self._tried(each.event, self._look_after(each)) for each in ours]
+        problems += [await self._tried(event, self._add(event)) for event in sorted(wanted - self.done.known)]
+        return "; ".join([*filter(None, problems)][:3]) or None
+
+    async def _tried(self, event: str, work: Coroutine[Any, Any, None]) -> str | None:
+        """Do the work for one event; returns why it failed, if that says nothing about the others."""
+        try:
+            await work
+        except UnexpectedResponse as error:
+            return f"{event}: {error}"
+        return None
 
     def _is_unwanted(self, name: str, chosen: Collection[str]) -> bool:
         return event_named(name, self.adapter) is not None and not _is_about(name, self.adapter, chosen)
 
-    async def _look_after(self, found: SubscriptionThere) -> bool:
-        """Make sure that we have the subscription's secret and that it is enabled; returns whether it was disabled."""
+    async def _look_after(self, found: SubscriptionThere) -> None:
+        """Make sure that we have the subscription's secret and that it is enabled."""
         await self._know_secret(found)
-        if found.is_active:
-            return False
-        await self.subscriptions.enable(found.id)
-        return True
+        if not found.is_active:
+            await self.subscriptions.enable(found.id)
+            self.done.enabled.append(found.event)
+
+    async def _add(self, event: str) -> None:
+        id, secret = await self.subscriptions.add(event, self.url)
+        self._keep(Subscription(id, event, self.url), secret)
+        self.done.added.append(event)
 
     async def _know_secret(self, found: SubscriptionThere) -> None:
         with self.database.connect() as connection:
@@ -388,25 +425,23 @@ class _Desk:
         with self.database.connect() as connection:
             return _chosen_streams(connection, self.org_id)
 
-    async def _forget_others(self, there: Collection[str], unwanted: Collection[str]) -> frozenset[str]:
+    async def _forget_others(self, there: Collection[str], unwanted: Collection[str], missing: Collection[str]) -> None:
         """Delete ours that point to a former URL or are unwanted, and forget those that somebody deleted.
 
-        Returns the events of those that are wanted nevertheless.
+        missing: the wanted events that nothing of ours is subscribed to.
         """
         with self.database.connect() as connection:
             kept = subscriptions_of(connection, self.org_id, self.adapter)
-        lost = set[str]()
         for subscription in kept:
             is_there = subscription.subscription_id in there
             if is_there and subscription.url == self.url and subscription.subscription_id not in unwanted:
                 continue
             if is_there:
                 await self.subscriptions.delete(subscription.subscription_id)
+            elif subscription.event in missing:
+                self.done.lost.add(subscription.event)
             with self.database.connect() as connection:
                 forget_subscription(connection, self.org_id, self.adapter, subscription.subscription_id)
-            if subscription.subscription_id not in unwanted:
-                lost.add(subscription.event)
-        return frozenset(lost)
 
     def _keep(self, subscription: Subscription, secret: str) -> None:
         with self.database.connect() as connection:

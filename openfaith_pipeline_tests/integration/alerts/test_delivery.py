@@ -84,6 +84,42 @@ def test_a_broken_channel_is_tried_once_in_a_round_and_holds_up_no_other(databas
     assert (slack.tried, len(mail.sent)) == (1, 2)
 
 
+def test_an_alert_that_a_working_channel_has_is_not_held_up_by_another_alerts_broken_one(database: Database) -> None:
+    slack, mail = Recorder("slack"), Recorder("email", is_broken=True)
+    deliver_due_alerts(database, [slack, mail])
+    mail.is_broken, slack.is_broken = False, True
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.alerts SET next_attempt_at = now() - interval '1 h'")
+        raise_alert(connection, "connection_dead", OTHER, "refused", "reconnect")
+        connection.execute(
+            "UPDATE sync.alerts SET next_attempt_at = now() - interval '2 h' WHERE org_id = %s", (OTHER,)
+        )
+    deliver_due_alerts(database, [slack, mail])
+
+    everywhere, half = sorted(_alerts(database), key=lambda alert: alert.org_id == OTHER)
+    assert (everywhere.delivered_at is not None, everywhere.delivery_error) == (True, None)
+    assert (half.delivered_to, half.delivered_at, half.delivery_error) == (["email"], None, "no answer")
+
+
+def test_of_many_alerts_only_those_wait_longer_that_the_broken_channel_was_tried_with(database: Database) -> None:
+    """A chat takes about one message a second: of many at once it takes some in each round, and refuses one."""
+    with database.connect() as connection:
+        for job in ("one", "other"):
+            raise_alert(connection, "run_failed", ORG, "failed", "look", incident=job)
+    slack = Recorder("slack", is_broken=True)
+    for _ in range(4):
+        with database.connect() as connection:
+            connection.execute("UPDATE sync.alerts SET next_attempt_at = now() - interval '1 s'")
+        deliver_due_alerts(database, [slack])
+
+    with database.connect() as connection:
+        rows = connection.execute(
+            "SELECT attempts, next_attempt_at < now() + interval '61 s' FROM sync.alerts"
+        ).fetchall()
+    assert sum(attempts for attempts, _ in rows) == slack.tried == 4
+    assert [is_soon for _, is_soon in rows].count(True) == 2
+
+
 def test_an_alert_that_is_over_before_it_was_sent_is_not_sent(database: Database) -> None:
     slack = Recorder("slack")
     with database.connect() as connection:

@@ -1,6 +1,7 @@
 """Alerts over the wire: to a webhook as Slack has it, and by SMTP with STARTTLS and a login."""
 
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -69,6 +70,18 @@ class Postmaster:
 
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
+        self.farewell = "221 Bye"
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if address.startswith("gone@"):
+            return "550 nobody of that name"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802
+        return self.farewell
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
         self.envelopes.append(envelope)
@@ -126,6 +139,8 @@ def test_mail_goes_to_everybody_named(mail: Settings, postmaster: Postmaster) ->
     assert envelope.mail_from == "pipeline@example.org"
     content = envelope.content.decode() if isinstance(envelope.content, bytes) else ""
     assert "Subject: OpenFaith Pipeline: connection dead: Amber Bcc:" in content
+    assert re.search(r"^Message-ID: <[^@>]+@example\.org>\r$", content, re.MULTILINE)
+    assert re.search(r"^Date: \w{3}, \d+ ", content, re.MULTILINE)
     assert "refused\r\n\r\nWhat to do: reconnect" in content
 
 
@@ -148,6 +163,24 @@ def test_mail_that_is_not_taken_is_a_failed_delivery(
 
     assert postmaster.envelopes == []
     assert "pl4nted" not in str(failed.value) + caplog.text
+
+
+def test_a_recipient_that_the_server_refuses_is_named_and_the_others_get_it_once(
+    mail: Settings, postmaster: Postmaster, caplog: pytest.LogCaptureFixture
+) -> None:
+    Mail(mail.model_copy(update={"alert_email": ("ops@example.org", "gone@example.org")})).send(*ALERT)
+
+    assert [envelope.rcpt_tos for envelope in postmaster.envelopes] == [["ops@example.org"]]
+    assert "the mail server refuses gone@example.org of OPENFAITH_ALERT_EMAIL" in caplog.text
+
+
+def test_mail_that_was_taken_is_delivered_however_the_server_says_goodbye(
+    mail: Settings, postmaster: Postmaster
+) -> None:
+    postmaster.farewell = "250 whatever"
+    Mail(mail).send(*ALERT)
+
+    assert len(postmaster.envelopes) == 1
 
 
 def test_without_settings_there_is_no_channel() -> None:

@@ -7,9 +7,11 @@ import pytest
 
 from openfaith_pipeline.alerts.incidents import Alert, list_alerts
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs import alert_sensors
 from openfaith_pipeline.defs.alert_sensors import alerts_sensor, failed_runs_sensor
 from openfaith_pipeline.defs.database_resource import DatabaseResource
-from openfaith_pipeline.defs.run_tags import PARTITION_TAG, SYNC_ID_TAG
+from openfaith_pipeline.defs.run_tags import ORG_TAG, PARTITION_TAG, SYNC_ID_TAG
+from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.orgs.org_ids import new_org_id
 
 DATABASE = {"database": DatabaseResource()}
@@ -91,6 +93,45 @@ def test_a_run_that_is_retried_is_no_alert(database: Database, instance: dg.Dags
     assert _alerts(database) == []
 
 
+def test_a_failed_workflow_is_an_alert_of_its_org_and_over_with_one_of_that_org(
+    database: Database, instance: dg.DagsterInstance
+) -> None:
+    """Its runs have no partition."""
+
+    def carried_out(org_id: str, **tags: str) -> dg.ExecuteInProcessResult:
+        given = {ORG_TAG: org_id, **tags}
+        return job.execute_in_process(instance=instance, tags=given, raise_on_error=False)
+
+    for org_id in (ORG, OTHER):
+        _notice(instance, carried_out(org_id, fails="yes"))
+    assert [(alert.org_id, alert.count) for alert in _alerts(database)] == [(ORG, 1), (OTHER, 1)]
+
+    carried_out(OTHER)
+    _tick(instance)
+    assert [alert.org_id for alert in _alerts(database)] == [ORG]
+
+
+def test_a_failed_run_is_not_passed_by_while_postgres_does_not_answer(
+    database: Database, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tick(cursor: str | None) -> str | None:
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=DATABASE) as context:
+            return failed_runs_sensor.evaluate_tick(context).cursor
+
+    begun = tick(None)
+    _run(instance, ORG, fails="yes")
+    with monkeypatch.context() as patch:
+        patch.setattr(alert_sensors, "raise_alert", _unavailable)
+        with pytest.raises(dg.DagsterError, match="put off"):
+            tick(begun)
+    assert tick(begun) != begun
+    assert [alert.org_id for alert in _alerts(database)] == [ORG]
+
+
+def _unavailable(*_: object, **__: object) -> None:
+    raise DatabaseUnavailable("too many clients")
+
+
 def test_it_is_over_when_a_run_and_every_stream_have_succeeded(
     database: Database, instance: dg.DagsterInstance
 ) -> None:
@@ -107,3 +148,24 @@ def test_it_is_over_when_a_run_and_every_stream_have_succeeded(
     _streams(database, {"people.emails": "succeeded"})
     _tick(instance)
     assert _alerts(database) == []
+
+
+def test_the_failure_of_a_sync_that_nobody_asks_for_again_is_over_when_the_org_is_synced_for_days(
+    database: Database, instance: dg.DagsterInstance
+) -> None:
+    """Else the next failure, of whenever, would count as the same incident, and nobody would hear of it."""
+    _notice(instance, _run(instance, ORG, fails="yes"))
+    with database.connect() as connection:
+        connection.execute("INSERT INTO sync.orgs (org_id, name) VALUES (%s, 'Amber Hill')", (ORG,))
+        connection.execute(
+            "INSERT INTO sync.source_schedules (org_id, adapter, kind, next_at, succeeded_at)"
+            " VALUES (%s, 'pco', 'incremental', now(), now())",
+            (ORG,),
+        )
+    _tick(instance)
+    assert len(_alerts(database)) == 1
+
+    with database.connect() as connection:
+        connection.execute("UPDATE sync.alerts SET last_seen_at = last_seen_at - interval '2 days'")
+    _tick(instance)
+    assert [alert for alert in _alerts(database) if alert.kind == "run_failed"] == []

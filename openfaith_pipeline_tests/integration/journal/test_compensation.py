@@ -2,15 +2,19 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 import dagster as dg
 import pytest
 
 from openfaith_pipeline.checks.rules import FEWEST_BLANKED
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.defs import cancellation
 from openfaith_pipeline.defs.cancellation import canceled_runs_sensor
 from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.instance import open_instance
+from openfaith_pipeline.defs.run_ends import PutOff
+from openfaith_pipeline.errors import StreamBusy
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync, between_attempts
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
@@ -94,6 +98,31 @@ def test_rows_that_another_run_has_changed_since_stay(database: Database, simula
         after = snapshot(connection)
         assert "another run has continued" in told_of_cancellation(instance, run, is_wanted=True)
         assert differing(snapshot(connection), after) == []
+
+
+def test_a_rollback_is_put_off_while_a_turn_that_began_since_holds_the_streams(
+    database: Database, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [org_id] = connect(database, simulator)
+    synced(database, org_id, "first")
+    monkeypatch.setattr(cancellation, "_PATIENCE_SECONDS", -1.0)
+    with database.connect(autocommit=True) as connection, open_instance(database.settings, database) as instance:
+        before = snapshot(connection)
+        change_the_source(simulator, org_id)
+        tags = {"openfaith/org": org_id, "openfaith/trigger": "ui"}
+        run = instance.create_run_for_job(dg.job(name="pco_sync")(lambda: None), tags=tags)
+        sync(database, org_id, STREAMS_READ, sync_id=run.run_id)
+        instance.report_run_canceled(run)
+        lease = "UPDATE sync.stream_states SET holder = %s, lease_expires_at = now() + interval '1 h'"
+        connection.execute(lease, ("elsewhere:1:its next turn",))
+        with pytest.raises(PutOff):
+            told_of_cancellation(instance, run, is_wanted=True)
+        with monkeypatch.context() as patch, pytest.raises(StreamBusy):
+            patch.setattr(cancellation, "_PUT_OFF_AT_MOST", timedelta(0))
+            told_of_cancellation(instance, run, is_wanted=True)
+        connection.execute("UPDATE sync.stream_states SET holder = NULL, lease_expires_at = NULL")
+        assert "are rolled back" in told_of_cancellation(instance, run, is_wanted=True)
+        assert differing(snapshot(connection), before) == []
 
 
 def test_no_attempt_begins_while_the_one_before_is_undone(database: Database) -> None:

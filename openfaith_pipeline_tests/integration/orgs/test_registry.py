@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from openfaith_pipeline.alerts.incidents import list_alerts
+from openfaith_pipeline.alerts.incidents import list_alerts, raise_alert
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.registry import (
     add_org,
@@ -102,8 +102,11 @@ def test_a_removed_org_is_unknown_without_credentials_and_may_come_back(database
     with database.connect() as connection:
         add_org(connection, cipher, kept, "A Church", TOKEN, adapter="pco")
         add_org(connection, cipher, org_id, "B Church", TOKEN, adapter="pco")
+        for each in (kept, org_id):
+            raise_alert(connection, "connection_dead", each, "refused", "connect it again")
         remove_org(connection, org_id)
         assert [org.org_id for org in list_orgs(connection)] == [kept]
+        assert [alert.org_id for alert in list_alerts(connection)] == [kept]
         assert connection.execute("SELECT org_id FROM sync.connections").fetchall() == [(kept,)]
         for act in (pause_org, resume_org, remove_org, get_org):
             with pytest.raises(UnknownOrg, match=org_id):

@@ -1,6 +1,7 @@
 """Subscriptions of an org at the simulator: made, mended, never somebody else's."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +12,16 @@ from openfaith_pipeline.alerts.incidents import list_alerts
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
 from openfaith_pipeline.connections.reencryption import reencrypt
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.errors import UnknownOrg
+from openfaith_pipeline.errors import TransientError, UnexpectedResponse, UnknownOrg
 from openfaith_pipeline.orgs.org_settings import SettingsChange, change_settings
 from openfaith_pipeline.orgs.registry import pause_org, remove_org, resume_org
 from openfaith_pipeline.planning_center.event_names import event_named
 from openfaith_pipeline.planning_center.products import Product
+from openfaith_pipeline.planning_center.webhook_subscriptions import WebhookSubscriptions
 from openfaith_pipeline.simulator import SimulatorClient, Traps
 from openfaith_pipeline.webhooks.secrets import secrets_of, subscriptions_of
 from openfaith_pipeline.webhooks.subscriptions import (
+    SENT_WITHIN,
     Ensured,
     LeftOver,
     check_moved,
@@ -108,7 +111,56 @@ def test_a_disabled_or_deleted_subscription_is_mended_alerted_and_its_gap_filled
     assert requests(public) == [(org_id, '["people.emails", "services.items"]', "webhook")]
     ensure(public, org_id)
     with public.connect() as connection:
+        assert list_alerts(connection) == [alert], "it has not been sent yet"
+        connection.execute("UPDATE sync.alerts SET delivered_at = now()")
+    ensure(public, org_id)
+    with public.connect() as connection:
         assert list_alerts(connection) == []
+
+
+def test_an_alert_that_no_channel_receives_is_over_after_a_day(public: Database, simulator: SimulatorClient) -> None:
+    [org_id, _] = connect(public, simulator)
+    ensure(public, org_id)
+    _switch_off(simulator, org_id, MAPPED[0])
+    ensure(public, org_id)
+    with public.connect() as connection:
+        assert len(list_alerts(connection)) == 1
+        connection.execute("UPDATE sync.alerts SET first_seen_at = first_seen_at - %s", (SENT_WITHIN,))
+    ensure(public, org_id)
+    with public.connect() as connection:
+        assert list_alerts(connection) == []
+
+
+@pytest.mark.parametrize("trouble", [TransientError("502"), UnexpectedResponse("422"), asyncio.CancelledError()])
+def test_a_check_that_ends_early_tells_and_fills_the_gap_of_what_it_has_mended(
+    public: Database, simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch, trouble: BaseException
+) -> None:
+    [org_id, _] = connect(public, simulator)
+    ensure(public, org_id)
+    first, second = "people.v2.events.email.updated", "services.v2.events.plan_item.created"
+    _switch_off(simulator, org_id, first, second)
+    enable, tried = WebhookSubscriptions.enable, list[str]()
+
+    async def enable_one(self: WebhookSubscriptions, id: str) -> None:
+        tried.append(id)
+        if len(tried) == 2:
+            raise trouble
+        await enable(self, id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WebhookSubscriptions, "enable", enable_one)
+        with suppress(asyncio.CancelledError):
+            assert len(ensure(public, org_id).enabled) == 1
+    ensured = ensure(public, org_id)
+    with public.connect() as connection:
+        [alert] = list_alerts(connection)
+    assert (alert.kind, alert.count, len(ensured.enabled)) == ("webhooks_disabled", 2, 1)
+    assert requests(public) == [(org_id, '["people.emails", "services.items"]', "webhook")]
+
+
+def _switch_off(simulator: SimulatorClient, org_id: str, *events: str) -> None:
+    ours = {row["attributes"]["name"]: int(row["id"]) for row in there(simulator, org_id)}
+    simulator.edit(org_id, SUBSCRIPTIONS, [ours[event] for event in events], attributes={"active": False})
 
 
 def test_an_org_is_subscribed_to_the_streams_that_it_syncs(public: Database, simulator: SimulatorClient) -> None:
@@ -158,6 +210,8 @@ def test_another_public_url_moves_ours_and_leaves_others(public: Database, simul
     ensure(public, org_id)
     ensured = ensure(_at(public, "https://elsewhere.example.org"), org_id)
     assert ensured.added == MAPPED
+    with public.connect() as connection:
+        assert list_alerts(connection) == [], "nobody but us has deleted them"
     left = [row for row in there(simulator, org_id) if row["id"] not in others]
     assert {row["attributes"]["url"] for row in left} == {f"https://elsewhere.example.org/api/webhooks/pco/{org_id}"}
     assert {row["id"] for row in there(simulator, org_id)} >= set(others)
