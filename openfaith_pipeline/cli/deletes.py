@@ -1,7 +1,6 @@
 """`deletes`: deletions that exceed a guard and wait for a decision."""
 
 import asyncio
-import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -113,7 +112,7 @@ def approve(held_id: HeldId, yes: terminal.YesOption = False, as_json: terminal.
             _ask(database, held_id)
         with database.connect() as connection:
             org_id = waiting_deletion(connection, held_id).org_id
-        approval = run_at_source(database, [org_id], lambda: approve_deletion(database, held_id, getpass.getuser()))
+        approval = run_at_source(database, [org_id], lambda: approve_deletion(database, held_id, terminal.who()))
     if as_json:
         terminal.print_json(asdict(approval))
         return
@@ -130,7 +129,7 @@ def reject(held_id: HeldId, as_json: terminal.JsonOption = False) -> None:
     Exit codes: 0 done; 1 the database does not answer; 2 there is no held deletion of that number.
     """
     with open_database(load_settings()) as database:
-        held = asyncio.run(reject_deletion(database, held_id, getpass.getuser()))
+        held = asyncio.run(reject_deletion(database, held_id, terminal.who()))
     if as_json:
         terminal.print_json({**asdict(held), "decision": "rejected"})
         return

@@ -56,7 +56,7 @@ def dev(
     """
     settings = load_settings()
     _check_ports({"--port": port, "--service-port": service_port})
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    _end_with_terminal()
     with _stopping(), ExitStack() as stack:
         database = stack.enter_context(open_or_make(settings))
         stack.enter_context(_alone(settings))
@@ -110,7 +110,8 @@ def _start_service(
     """is_reached_here: whether simulated churches deliver their webhooks to this port by default."""
     from openfaith_pipeline.defs.instance import prepare_dagster_home
 
-    command = (sys.executable, "-m", "openfaith_pipeline.cli", "serve", "--port", str(port))
+    where = ("--host", "127.0.0.1", "--port", str(port))  # not OPENFAITH_LISTEN: all here expect it there
+    command = (sys.executable, "-m", "openfaith_pipeline.cli", "serve", *where)
     environment = environment_with(**prepare_dagster_home(settings, database), OPENFAITH_DAGSTER_URL=dagster_url)
     if is_reached_here and settings.public_url is None:
         environment["OPENFAITH_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
@@ -184,6 +185,12 @@ def _stopping() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         terminal.say("stopped")
+
+
+def _end_with_terminal() -> None:
+    """End when the terminal is closed, unless signals of that are ignored, as by nohup."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def _ignore_signals() -> None:

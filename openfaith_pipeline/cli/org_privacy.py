@@ -1,6 +1,5 @@
 """`org erase` and `org export`."""
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -71,7 +70,7 @@ def erase(
             terminal.confirm(f"Erase all of {org_id} ({name}) for good?")
         with _ended(database, org_id) if is_live else nullcontext():
             certificate = once_free(
-                lambda: erase_org(database, org_id, getpass.getuser(), terminal.say), wait=wait, tell=terminal.say
+                lambda: erase_org(database, org_id, terminal.who(), terminal.say), wait=wait, tell=terminal.say
             )
         _drop_partition(database)
     if as_json:

@@ -1,6 +1,5 @@
 """`person`: erase a person's data, lift an erasure, and export it."""
 
-import getpass
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -84,7 +83,7 @@ def erase(
                 return
             terminal.confirm(f"Erase all of this for good, of {', '.join(foreseen.person_ids)}?")
         certificate = once_free(
-            lambda: erase_person(database, org_id, person_id, getpass.getuser(), terminal.say),
+            lambda: erase_person(database, org_id, person_id, terminal.who(), terminal.say),
             wait=wait,
             tell=terminal.say,
         )
@@ -106,7 +105,7 @@ def lift_erasure(org: OrgName, person_id: PersonId, as_json: terminal.JsonOption
     with open_database(load_settings()) as database:
         org_id = _org_id(database, org)
         with database.connect() as connection:
-            lifted = lift(connection, org_id, person_id, getpass.getuser())
+            lifted = lift(connection, org_id, person_id, terminal.who())
     if not lifted:
         raise UsageError(f"there is no erasure of a person {person_id!r} in {org_id}; give the id in Planning Center")
     if as_json:

@@ -1,6 +1,5 @@
 """`review`: everything that waits for a person's decision."""
 
-import getpass
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -149,7 +148,7 @@ def _decide(
             for item in items:
                 terminal.say(f"{item.id}: {item.about}: {item.reason}")
             terminal.confirm(f"{decision.capitalize()} {terminal.number_of(len(items), 'item')}?")
-        outcomes = decide_items(database, [item.id for item in items], decision, getpass.getuser())
+        outcomes = decide_items(database, [item.id for item in items], decision, terminal.who())
     if as_json:
         terminal.print_json([described(outcome) for outcome in outcomes])
     else:

@@ -134,6 +134,8 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
     streams = choose_streams(product or (), stream or ())
     is_chosen = bool(orgs or every_org or product or stream or quick or mode is not SyncMode.INCREMENTAL)
     _check_options(plan=plan, show_values=show_values, apply=apply, discard=discard, is_chosen=is_chosen)
+    if (anew or idempotency_key or if_busy is not IfBusy.REFUSE) and (plan or apply or discard):
+        raise UsageError("--if-busy, --idempotency-key and --anew are of a sync, and not of a plan")
     _check_choices(mode, quick=quick, rolling=rolling, within=within, is_else=bool(product or stream or plan))
     period = parse_period(within or "7d", "--within")
     if not period:

@@ -1,5 +1,6 @@
 """Output for people and programs: results on stdout, messages and progress on stderr."""
 
+import getpass
 import os
 import sys
 from collections.abc import Collection, Iterable, Sequence
@@ -99,6 +100,14 @@ def confirm(question: str) -> None:
         raise UsageError(f"{question} There is no terminal to answer on: pass --yes") from None
     if not is_wanted:
         raise typer.Abort
+
+
+def who() -> str:
+    """The user of this machine who decides; a container may run as one without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the second since Python 3.13
+        return f"uid {os.getuid()}"
 
 
 def print_json(document: Any) -> None:

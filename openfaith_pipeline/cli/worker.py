@@ -11,9 +11,10 @@ import typer
 
 from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.database import open_database
-from openfaith_pipeline.errors import ConfigurationError
+from openfaith_pipeline.errors import ConfigurationError, UsageError
 from openfaith_pipeline.settings import environment_with, load_settings
 
+_UI_PORT: Final = 3000
 _ALONE: Final = ("--without-gossip", "--without-mingle")  # workers need nothing from each other
 
 Concurrency = Annotated[
@@ -86,7 +87,10 @@ def run_dagster(
             show_default="OPENFAITH_LISTEN, else 127.0.0.1",
         ),
     ] = None,
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 3000,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=1, max=65535, help="Port of the webserver.", show_default="3000"),
+    ] = None,
     code_host: Annotated[str, typer.Option("--code-server-host", help="Host of the code server.")] = "127.0.0.1",
     code_port: Annotated[
         int, typer.Option("--code-server-port", min=1, max=65535, help="Port of the code server, for every role.")
@@ -106,6 +110,10 @@ def run_dagster(
     """
     from openfaith_pipeline.defs import instance
 
+    if port is not None and role is not Role.WEBSERVER:
+        raise UsageError(f"--port is the webserver's: the {role} goes by --code-server-port")
+    if host is not None and role is Role.DAEMON:
+        raise UsageError("--host is an address to listen on, and the daemon listens on none: --code-server-host")
     settings = load_settings()
     if settings.is_embedded:
         raise ConfigurationError("Dagster's processes need the Postgres that all machines share: set DB_*")
@@ -115,7 +123,7 @@ def run_dagster(
     if role is Role.CODE_SERVER:
         spec = instance.code_server(found_by, code_port, host)
     elif role is Role.WEBSERVER:
-        spec = instance.webserver(found_by, port, code_port, host, code_host)
+        spec = instance.webserver(found_by, port or _UI_PORT, code_port, host, code_host)
     else:
         spec = instance.daemon(found_by, code_port, code_host)
     _become(spec.command, spec.environment)

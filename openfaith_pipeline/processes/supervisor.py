@@ -26,6 +26,8 @@ GRACE_SECONDS: Final = 10.0
 _MOST_RESTARTS: Final = 3
 _RESTART_WINDOW_SECONDS: Final = 60.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
+_NO_ROOM_SECONDS: Final = 5.0
+"""Pause after a process could not be started at all, as for lack of memory."""
 _LOOK_SECONDS: Final = 0.2
 _MOST_ECHOED_LINES = 8
 _TROUBLE = re.compile(r" (ERROR|CRITICAL) |^(ERROR|CRITICAL)\b|Error: ")
@@ -66,8 +68,8 @@ class _Running:
     starts_at: float | None = None
 
     def new_lines(self) -> list[str]:
-        """Whole lines written to the log since the last call."""
-        if self.service.log is None:
+        """Whole lines written to the log since the last call; none of one that somebody has deleted."""
+        if self.service.log is None or not self.service.log.exists():
             return []
         with self.service.log.open("rb") as log:
             log.seek(self.read_bytes)
@@ -107,18 +109,20 @@ class Supervisor:
     ) -> None:
         _end([running.process for running in reversed(self._running)], GRACE_SECONDS)
         if self._guard and self._guard.stdin:
-            self._tell_guard(DONE)
-            self._guard.stdin.close()
+            with suppress(BrokenPipeError):  # somebody has killed it
+                self._tell_guard(DONE)
+                self._guard.stdin.close()
             self._guard.wait()
 
     def start(self, service: Service) -> None:
         self._running.append(_Running(service, self._spawn(service)))
 
     def check(self) -> None:
-        """One look at every service: pass on errors from its log, restart it when it ended.
+        """One look at every service: pass on errors from its log, restart it when it ended; likewise the guard.
 
         Raises ServiceFailed when one ended more than three times within a minute, if the supervisor gives up.
         """
+        self._keep_guard()
         for running in self._running:
             self._echo_trouble(running)
             code = running.process.poll()
@@ -175,16 +179,27 @@ class Supervisor:
     def _start_guard(self) -> None:
         self._guard = subprocess.Popen(
             [sys.executable, "-m", "openfaith_pipeline.processes.guard", *self._if_killed],
+            bufsize=0,
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
+
+    def _keep_guard(self) -> None:
+        """Start another guard if somebody has killed it, and name it the services."""
+        if self._guard is None or self._guard.poll() is None:
+            return
+        with suppress(OSError):  # for lack of memory: the next look tries again
+            self._start_guard()
+            for running in self._running:
+                if running.service.first_line is None:
+                    self._tell_guard(str(running.process.pid))
 
     def _tell_guard(self, line: str) -> None:
         if self._guard is None:
             self._start_guard()
         if self._guard and self._guard.stdin:
-            self._guard.stdin.write(f"{line}\n".encode())
-            self._guard.stdin.flush()
+            with suppress(BrokenPipeError):  # the next look starts another, and names it all services
+                self._guard.stdin.write(f"{line}\n".encode())
 
     def _echo_trouble(self, running: _Running) -> None:
         lines = [line for line in running.new_lines() if _TROUBLE.search(line)]
@@ -199,10 +214,15 @@ class Supervisor:
         if running.starts_at is None:
             running.starts_at = now + self._pause(running, code, now)
             self._report(f"{service.name} ended ({_ending(code)}) and is started again{_keep_log(service)}")
-        if now >= running.starts_at:
-            _end([running.process], GRACE_SECONDS)
-            running.restarts.append(now)
+        if now < running.starts_at:
+            return
+        _end([running.process], GRACE_SECONDS)
+        running.restarts.append(now)
+        try:
             running.process, running.read_bytes, running.starts_at = self._spawn(service), 0, None
+        except OSError as error:
+            self._report(f"{service.name} cannot be started: {error.strerror}; trying again")
+            running.starts_at = now + max(_NO_ROOM_SECONDS, self._pause(running, code, now))
 
     def _pause(self, running: _Running, code: int, now: float) -> float:
         while running.restarts and now - running.restarts[0] > _RESTART_WINDOW_SECONDS:
@@ -227,7 +247,7 @@ def _output_of(service: Service) -> Iterator[BinaryIO | None]:
 
 def _keep_log(service: Service) -> str:
     """Move the log of a service that ended aside, and return a note of its place."""
-    if service.log is None:
+    if service.log is None or not service.log.exists():
         return ""
     kept = service.log.with_suffix(f"{service.log.suffix}.previous")
     service.log.replace(kept)

@@ -1,13 +1,17 @@
-"""`dev` looks after the embedded Postgres for as long as it runs itself."""
+"""`dev` looks after the embedded Postgres for as long as it runs itself; options of the verbs for single processes."""
 
+import signal
 from contextlib import ExitStack, nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from openfaith_pipeline.cli import dev
-from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable
+from openfaith_pipeline.cli import dev, worker
+from openfaith_pipeline.errors import ConfigurationError, DatabaseUnavailable, UsageError
+from openfaith_pipeline.processes.supervisor import Service
+from openfaith_pipeline.settings import Settings
 
 
 def test_a_postgres_that_cannot_start_now_is_started_at_a_later_look(
@@ -34,3 +38,33 @@ def test_a_postgres_that_cannot_start_now_is_started_at_a_later_look(
     assert "trying again: Postgres does not start: No space left on device" in told
     assert told.endswith("Postgres has been restarted\n")
     assert starts == []
+
+
+def test_its_service_listens_where_it_expects_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    started: list[Service] = []
+    supervisor: Any = SimpleNamespace(start=started.append, wait_until=lambda *_, **__: None)
+    database: Any = None
+    monkeypatch.setattr("openfaith_pipeline.defs.instance.prepare_dagster_home", lambda *_: {})
+    settings = Settings(home=tmp_path, listen="192.0.2.1")
+    dev._start_service(settings, database, supervisor, 3020, is_reached_here=False, dagster_url="")
+
+    assert list(started[0].command[-4:]) == ["--host", "127.0.0.1", "--port", "3020"]
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL], ids=["nohup", "terminal"])
+def test_a_closed_terminal_ends_it_unless_it_is_not_to_hear_of_that(handler: signal.Handlers) -> None:
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        dev._end_with_terminal()
+        assert (signal.getsignal(signal.SIGHUP) is signal.SIG_IGN) == (handler is signal.SIG_IGN)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(
+    ("role", "options"),
+    [("code-server", {"port": 4001}), ("daemon", {"port": 4001}), ("daemon", {"host": "0.0.0.0"})],  # noqa: S104
+)
+def test_an_option_that_is_of_another_process_is_refused(role: str, options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="--code-server-"):
+        worker.run_dagster(worker.Role(role), **options)

@@ -3,6 +3,7 @@
 import pytest
 
 from openfaith_pipeline.cli.plans import describe_plan, unplanned_of
+from openfaith_pipeline.cli.running import IfBusy
 from openfaith_pipeline.cli.sync import sync
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.journal.sync_changes import Sample, StreamChanges
@@ -30,6 +31,9 @@ PLAN = OrgPlan(
         ({"apply": "x", "stream": ["people.tabs"]}, "pass --apply or --discard without other choices"),
         ({"discard": "x", "every_org": True}, "pass --apply or --discard without other choices"),
         ({"show_values": True, "every_org": True}, "--show-values goes with --plan"),
+        ({"plan": True, "orgs": ["org_x"], "if_busy": IfBusy.WAIT}, "are of a sync"),
+        ({"apply": "x", "idempotency_key": "nightly"}, "are of a sync"),
+        ({"discard": "x", "anew": True}, "are of a sync"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options: dict[str, object], mend: str) -> None:

@@ -70,3 +70,11 @@ def test_a_small_column_stays_where_leaving_out_a_wide_one_makes_room_for_it() -
     assert "ago" in shown[56] and "room: streams, remarks;" in shown[56]
     assert "1 alert" in shown[42] and "room: last success, streams;" in shown[42]
     assert "room: last success, streams, remarks;" in shown[34]
+
+
+def test_a_user_without_a_name_is_known_by_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container with a user that the cluster has chosen and the image does not know."""
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 1_234_567)
+    assert terminal.who() == "uid 1234567"

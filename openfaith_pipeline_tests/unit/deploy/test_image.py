@@ -68,7 +68,12 @@ def test_temporary_files_go_to_the_home_where_the_root_is_read_only(run, tmp_pat
         (["serve"], "openfaith-pipeline health service --port 3020"),
         (["serve", "--port", "8080"], "openfaith-pipeline health service --port 8080"),
         (["dagster", "webserver", "--port=80"], "openfaith-pipeline health webserver --port 80"),
-        (["dagster", "code-server"], "openfaith-pipeline health code-server"),
+        (
+            ["dagster", "webserver", "--port", "80", "--code-server-port", "4001"],
+            "openfaith-pipeline health webserver --port 80",
+        ),
+        (["dagster", "code-server"], "openfaith-pipeline health code-server --port 4000"),
+        (["dagster", "code-server", "--code-server-port=4001"], "openfaith-pipeline health code-server --port 4001"),
         (["dagster", "daemon"], "openfaith-pipeline health daemon"),
         (["worker", "-c", "4"], "openfaith-pipeline health worker"),
         (["db", "upgrade"], ""),

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from openfaith_pipeline.processes import supervisor as supervisor_module
 from openfaith_pipeline.processes.supervisor import Service, ServiceFailed, Supervisor
 from openfaith_pipeline_tests.waiting import wait_until
 
@@ -35,6 +36,12 @@ def is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def guards_of(supervisor: int) -> list[psutil.Process]:
+    """The living guard of a supervisor."""
+    children = psutil.Process(supervisor).children()
+    return [each for each in children if is_alive(each.pid) and "openfaith_pipeline.processes.guard" in each.cmdline()]
 
 
 def test_leaving_ends_a_service_and_its_workers(tmp_path: Path) -> None:
@@ -99,8 +106,41 @@ time.sleep(600)
     assert reports == ["thing: 2030-01-01 - daemon - ERROR - the sensor broke"]
 
 
+def test_a_service_that_cannot_be_started_for_a_while_is_started_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for lack of memory, the usual reason why the one before was killed."""
+    monkeypatch.setattr(supervisor_module, "_NO_ROOM_SECONDS", 0.0)
+    reports: list[str] = []
+    program, aside = tmp_path / "program", tmp_path / "aside"
+    program.write_text("#!/bin/sh\nread line\n")
+    program.chmod(0o700)
+    with Supervisor(reports.append, gives_up=False) as supervisor:
+        supervisor.start(Service("thing", [str(program)], first_line=""))
+        program.rename(aside)
+        with supervisor.in_background():
+            wait_until(lambda: reports[-1:] == ["thing cannot be started: No such file or directory; trying again"])
+            aside.rename(program)
+            wait_until(lambda: reports[-1:] == ["thing ended (exit code 0) and is started again"])
+
+
+def test_a_log_that_somebody_deletes_ends_nothing(tmp_path: Path) -> None:
+    family = service(tmp_path, FAMILY)
+    reports: list[str] = []
+    with Supervisor(reports.append) as supervisor:
+        supervisor.start(family)
+        supervisor.wait_until(lambda: len(pids_in(family.log)) == 2, what="the family", seconds=15)
+        [first, _] = pids_in(family.log)
+        family.log.unlink()
+        supervisor.check()
+        os.kill(first, signal.SIGKILL)
+        supervisor.wait_until(lambda: len(pids_in(family.log)) == 2, what="the second", seconds=15)
+    assert reports == ["thing ended (killed by SIGKILL) and is started again"]
+
+
 @pytest.mark.parametrize("code", [FAMILY, DEAF_FAMILY], ids=["polite", "deaf"])
-def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path, code: str) -> None:
+@pytest.mark.parametrize("is_guard_killed", [False, True], ids=["guarded", "guarded again"])
+def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path, code: str, is_guard_killed: bool) -> None:
     log = tmp_path / "thing.log"
     program = f"""
 import os, pathlib, sys, time
@@ -108,11 +148,15 @@ from openfaith_pipeline.processes.supervisor import Service, Supervisor
 with Supervisor(print) as supervisor:
     service = Service("thing", [sys.executable, "-c", {code!r}], dict(os.environ), pathlib.Path({str(log)!r}))
     supervisor.start(service)
-    time.sleep(600)
+    supervisor.wait_until(lambda: False, what="the end", seconds=600)
 """
     supervisor = subprocess.Popen([sys.executable, "-c", program])
     try:
         wait_until(lambda: len(pids_in(log)) == 2)
+        if is_guard_killed:
+            [guard] = guards_of(supervisor.pid)
+            guard.kill()
+            wait_until(lambda: guards_of(supervisor.pid) not in ([], [guard]))
     finally:
         supervisor.kill()
         supervisor.wait()
