@@ -46,6 +46,7 @@ from openfaith_pipeline.workflows.execution import outcome_of
 from openfaith_pipeline.workflows.registry import get_workflow
 
 _PRIORITIES: Final[Mapping[str, str]] = {"webhook": "20", "api": "10", "backfill": BACKFILL_PRIORITY}
+_LOOKED_UP_AT_ONCE: Final = 200
 _BEFORE_QUEUE: Final = dg.DagsterRunStatus.NOT_STARTED
 _BEGUN: Final = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
 
@@ -54,15 +55,19 @@ _log = logging.getLogger(__name__)
 
 def serve_requests(instance: dg.DagsterInstance, connection: Connection[Any]) -> list[dg.RunRequest]:
     """Record the states of requests' runs, claim due requests, and return the runs to launch."""
-    for request in claimed_requests(connection):
+    claimed = claimed_requests(connection)
+    runs = _newest_runs(instance, claimed)
+    for request in claimed:
         with _ended_if_impossible(connection, request):
-            _follow(instance, connection, request)
+            _follow(instance, connection, request, runs.get(request.request_id))
         connection.commit()
     fail_orphans(connection)
     claim_requests(connection)
     # A claim is committed before Dagster hears of it: from then on the request can no longer be joined or canceled.
     connection.commit()
-    unlaunched = [request for request in claimed_requests(connection) if _is_unlaunched(instance, request)]
+    claimed = claimed_requests(connection)
+    runs = _newest_runs(instance, claimed)
+    unlaunched = [request for request in claimed if _is_unlaunched(runs.get(request.request_id))]
     names = names_of(connection, {request.org_id for request in unlaunched})
     wanted = []
     for request in unlaunched:
@@ -124,8 +129,10 @@ def _run_key(request: Request) -> str:
     return first if request.attempt == 1 else f"{request.request_id}#{request.attempt}"
 
 
-def _follow(instance: dg.DagsterInstance, connection: Connection[Any], request: Request) -> None:
-    record = _newest_run(instance, request)
+def _follow(
+    instance: dg.DagsterInstance, connection: Connection[Any], request: Request, record: dg.RunRecord | None
+) -> None:
+    """record: the request's newest run."""
     if record is None or record.dagster_run.status is _BEFORE_QUEUE:
         if request.cancel_requested_at is not None and record is None:
             finish_request(connection, request.request_id, "canceled", None, None)
@@ -157,19 +164,25 @@ def _outcome(connection: Connection[Any], request: Request) -> tuple[str | None,
     return "; ".join(sync_failures(connection, request)) or None, sync_summary(connection, request)
 
 
-def _newest_run(instance: dg.DagsterInstance, request: Request) -> dg.RunRecord | None:
-    """The newest run of this attempt at the request: the requested one, or one that repeats its failed part.
+def _newest_runs(instance: dg.DagsterInstance, requests: Sequence[Request]) -> Mapping[str, dg.RunRecord]:
+    """By request, the newest run of this attempt at it: the requested one, or one that repeats its failed part.
 
-    "Re-execute all" is a new request, although Dagster copies the tags.
+    "Re-execute all" is a new request, although Dagster copies the tags. After a silence of webhooks there are as many
+    requests as churches: they are looked up many at a time.
     """
-    filters = dg.RunsFilter(tags={REQUEST_TAG: request.request_id, ATTEMPT_TAG: str(request.attempt)})
-    records = instance.get_run_records(filters)
-    ours = (each for each in records if each.dagster_run.parent_run_id is None or each.dagster_run.is_resume_retry)
-    return next(ours, None)
+    found: dict[str, dg.RunRecord] = {}
+    for first in range(0, len(requests), _LOOKED_UP_AT_ONCE):
+        some = requests[first : first + _LOOKED_UP_AT_ONCE]
+        attempts = {request.request_id: str(request.attempt) for request in some}
+        for record in instance.get_run_records(dg.RunsFilter(tags={REQUEST_TAG: list(attempts)})):
+            run = record.dagster_run
+            is_ours = run.parent_run_id is None or run.is_resume_retry
+            if is_ours and run.tags.get(ATTEMPT_TAG) == attempts[run.tags[REQUEST_TAG]]:
+                found.setdefault(run.tags[REQUEST_TAG], record)
+    return found
 
 
-def _is_unlaunched(instance: dg.DagsterInstance, request: Request) -> bool:
-    record = _newest_run(instance, request)
+def _is_unlaunched(record: dg.RunRecord | None) -> bool:
     return record is None or record.dagster_run.status is _BEFORE_QUEUE
 
 

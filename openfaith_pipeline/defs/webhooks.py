@@ -19,7 +19,7 @@ from openfaith_pipeline.defs.jobs import EXECUTOR
 from openfaith_pipeline.defs.op_errors import RETRY_POLICY, acted_on
 from openfaith_pipeline.defs.placement import canonical_key
 from openfaith_pipeline.defs.run_handle import current_caller
-from openfaith_pipeline.load.arrivals import Arrived, arrived_after
+from openfaith_pipeline.load.arrivals import Arrived, Reached, arrived_after
 from openfaith_pipeline.load.leases import holding
 from openfaith_pipeline.orgs.naming import names_of
 from openfaith_pipeline.sources import STREAMS
@@ -63,15 +63,21 @@ def webhook_deliveries() -> None:
 )
 def webhooks_sensor(context: dg.SensorEvaluationContext, database: DatabaseResource) -> dg.SensorResult | dg.SkipReason:
     with database.connect() as connection:
-        arrived = arrived_after(connection, int(context.cursor or 0), _MOST_TOLD)
+        arrived, reached = arrived_after(connection, _reached_by(context.cursor), _MOST_TOLD)
         overdue = oldest_overdue(connection, PATIENCE)
         names = names_of(connection, {each.org_id for each in arrived})
     if not arrived and overdue is None:
         return dg.SkipReason("No changes, and no deliveries waiting.")
     runs = [] if overdue is None else [dg.RunRequest(run_key=f"webhooks {overdue} {_now() // ASK_AGAIN_SECONDS}")]
-    told = [event for each in arrived for event in _events_of(each, names.get(each.org_id, each.org_id))]
-    cursor = str(arrived[-1].id) if arrived else context.cursor
+    known = [each for each in arrived if each.stream in STREAMS]  # others are of a newer version that ran here
+    told = [event for each in known for event in _events_of(each, names.get(each.org_id, each.org_id))]
+    cursor = " ".join(map(str, (reached.settled, *reached.after)))
     return dg.SensorResult(run_requests=runs, asset_events=told, cursor=cursor)
+
+
+def _reached_by(cursor: str | None) -> Reached:
+    settled, *after = map(int, (cursor or "0").split())
+    return Reached(settled, tuple(after))
 
 
 def _events_of(arrived: Arrived, church: str) -> Iterator[dg.AssetMaterialization]:

@@ -5,12 +5,12 @@ They say nothing about other records, so no watermark moves, and they prove noth
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from psycopg import AsyncConnection, Connection, sql
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 from openfaith_pipeline.catalog.stream import Strategy, Stream
 from openfaith_pipeline.catalog.walk import Page, Record, Route, Walk
@@ -139,12 +139,39 @@ class Arrived:
     deleted: int
 
 
-def arrived_after(connection: Connection[Any], last_id: int, most: int) -> list[Arrived]:
-    """Batches from webhooks that changed something, after the one with this id, oldest first."""
+COMMITTED_LATE: Final = timedelta(minutes=1)
+"""Longer than the transaction of a batch takes, whose ids are given out at its beginning."""
+
+_ARRIVED: Final = """
+SELECT id, org_id, stream, sync_id, inserted, updated, deleted FROM sync.stream_syncs
+ WHERE id > %s AND id <> ALL(%s) AND mode = %s AND status = 'succeeded' AND inserted + updated + deleted > 0
+ ORDER BY id LIMIT %s
+"""
+_SETTLED: Final = """
+SELECT coalesce(max(id), 0) FROM sync.stream_syncs WHERE id = ANY(%s) AND finished_at < now() - %s
+"""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far a reader of arrivals has come: all up to an id, and some after it.
+
+    One with a lower id than those may be committed yet.
+    """
+
+    settled: int = 0
+    after: tuple[int, ...] = ()
+
+
+def arrived_after(connection: Connection[Any], reached: Reached, most: int) -> tuple[list[Arrived], Reached]:
+    """Batches from webhooks that changed something, beyond those read, oldest first; and how far that reaches."""
     with connection.cursor(row_factory=class_row(Arrived)) as cursor:
-        return cursor.execute(
-            "SELECT id, org_id, stream, sync_id, inserted, updated, deleted FROM sync.stream_syncs"
-            " WHERE id > %s AND mode = %s AND status = 'succeeded' AND inserted + updated + deleted > 0"
-            " ORDER BY id LIMIT %s",
-            (last_id, ARRIVED, most),
-        ).fetchall()
+        values = (reached.settled, list(reached.after), ARRIVED, most)
+        arrived = cursor.execute(_ARRIVED, values).fetchall()
+    read = [*reached.after, *(each.id for each in arrived)]
+    if not read:
+        return [], reached
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        old = cursor.execute(_SETTLED, (read, COMMITTED_LATE)).fetchone() or 0
+    settled = max(reached.settled, old)
+    return arrived, Reached(settled, tuple(sorted(id for id in read if id > settled)))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from openfaith_pipeline.catalog.walk import Record
+from openfaith_pipeline.errors import describe_unforeseen
 from openfaith_pipeline.load.erased import Erased, streams_of_type
 from openfaith_pipeline.load.told_parents import linked_parents, told_parents
 from openfaith_pipeline.sources import STREAMS
@@ -24,6 +25,14 @@ def without_erased(erased: Erased, stream: str | None, record_id: str | None, pa
     document = _read(payload) if stream in STREAMS else None
     if stream is None or document is None:
         return NOTHING
+    try:
+        return _cleared(erased, stream, document, payload)
+    except Exception as error:  # noqa: BLE001 - any church can sign unforeseen documents; they affect no other
+        describe_unforeseen(error)
+        return NOTHING
+
+
+def _cleared(erased: Erased, stream: str, document: Mapping[str, Any], payload: bytes) -> bytes | None:
     kept = _kept(erased, stream, document["data"], told_parents(STREAMS[stream], document))
     if kept is None:
         return None

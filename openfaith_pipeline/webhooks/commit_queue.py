@@ -121,8 +121,8 @@ class _Committer:
         failure: Exception | None = None
         try:
             await self._write([entry.delivery for entry in batch])
-        except (*TROUBLE, ValueError, OverflowError) as error:
-            if is_refusal(error):
+        except Exception as error:  # noqa: BLE001 - an unforeseen error in one keeps no other from being stored
+            if not isinstance(error, TROUBLE) or is_refusal(error):
                 await self._commit_parts(batch)
                 return
             failure = unavailable(error, "before webhook deliveries were stored")
@@ -143,7 +143,7 @@ class _Committer:
         failure: Exception | None = None
         try:
             await self._write([bare])
-        except (*TROUBLE, ValueError, OverflowError) as error:
+        except Exception as error:  # noqa: BLE001 - as above
             failure = unavailable(error, "before a webhook delivery was stored")
         entry.end(failure)
 

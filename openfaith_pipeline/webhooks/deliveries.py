@@ -318,14 +318,18 @@ def count_overdue(connection: Connection[Any], patience: timedelta) -> Mapping[s
 
 
 _FORGET: Final = """
-DELETE FROM sync.webhook_deliveries AS delivery WHERE settled_at < now() - coalesce(
-    (SELECT own.deliveries_kept FROM sync.org_settings AS own WHERE own.org_id = delivery.org_id), %s)
-"""
+DELETE FROM sync.webhook_deliveries AS delivery WHERE settled_at < now() - {kept}
+    OR status = 'pending' AND received_at < now() - {kept}
+       AND EXISTS (SELECT FROM sync.orgs WHERE orgs.org_id = delivery.org_id AND removed_at IS NOT NULL)
+""".format(
+    kept="coalesce((SELECT own.deliveries_kept FROM sync.org_settings AS own WHERE own.org_id = delivery.org_id),"
+    " %(kept)s)"
+)
 
 
 def forget_settled(connection: Connection[Any]) -> int:
     """Delete deliveries settled long ago, with their personal data; returns their number. The caller commits.
 
-    An org may have its own retention time.
+    So are those of removed orgs, which nobody applies. An org may have its own retention time.
     """
-    return connection.execute(_FORGET, (KEPT_FOR,)).rowcount
+    return connection.execute(_FORGET, {"kept": KEPT_FOR}).rowcount

@@ -2,7 +2,9 @@
 
 import asyncio
 import http.client
+import json
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,13 +12,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from psycopg import AsyncConnection
 
 from openfaith_pipeline.catalog.events import Incoming, moment_of
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.errors import InboxFull
+from openfaith_pipeline.load.erased import Erased
+from openfaith_pipeline.load.withheld_deliveries import NOTHING, without_erased
 from openfaith_pipeline.planning_center.envelopes import MOST_EVENTS, read_envelope
 from openfaith_pipeline.service.pace import Pace
 from openfaith_pipeline.service.subscribers import PAUSE_SECONDS, Subscribers
+from openfaith_pipeline.text import exact_json
 from openfaith_pipeline.webhooks import commit_queue as keeping
 from openfaith_pipeline.webhooks.commit_queue import LARGE_BYTES, Inbox
 from openfaith_pipeline_tests.adversary.sender import (
@@ -112,6 +118,31 @@ def test_a_delivery_that_postgres_refuses_is_kept_bare_and_takes_nobody_along(se
     bare = [row for row in rows if row["record_id"] is None]
     assert sorted(bytes(row["payload"]) for row in bare) == [b"0", b"1", b"2", b"3"]
     assert {(row["stream"], row["occurred_at"], row["event"]) for row in bare} == {(None, None, UPDATED)}
+
+
+def test_an_error_that_nobody_foresaw_in_storing_one_leaves_the_others_stored(
+    service: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = keeping.keep_deliveries
+
+    async def keep_unless_odd(connection: AsyncConnection[Any], deliveries: Sequence[Incoming]) -> None:
+        if any(each.event_id == "odd" for each in deliveries):
+            raise KeyError("of nobody's making")
+        await keep(connection, deliveries)
+
+    monkeypatch.setattr(keeping, "keep_deliveries", keep_unless_odd)
+    groups = [[incoming(PEACEFUL, "first")], [incoming(HOSTILE, "odd", payload=b"odd")], [incoming(PEACEFUL, "last")]]
+    assert asyncio.run(asyncio.wait_for(keep_all(service, groups), 30)) == [None] * 3
+    assert {bytes(row["payload"]) for row in kept(service) if row["stream"] is None} == {b"odd"}
+    assert {row["event_id"] for row in kept(service)} > {"first", "last"}
+
+
+def test_a_document_that_cannot_be_written_without_the_erased_is_emptied() -> None:
+    """Where that failed, neither the receiver nor the applier went on, for any church."""
+    deep = exact_json.read(b"[" * 300 + b"]" * 300)
+    document = {"data": {"type": "Person", "id": "7", "attributes": {"unheard_of": deep}}, "included": [{"id": "8"}]}
+    erased = Erased(b"salt", {"people.people": frozenset({b"the mark of another"})})
+    assert without_erased(erased, "people.people", "7", json.dumps(document).encode()) == NOTHING
 
 
 def test_a_body_of_very_many_elements_is_kept_once(service: Database) -> None:

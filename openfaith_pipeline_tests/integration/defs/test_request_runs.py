@@ -106,6 +106,28 @@ def test_a_request_requests_its_run_until_there_is_one(desk: Desk) -> None:
     assert desk.request(request_id).run_id == run.run_id
 
 
+def test_the_runs_of_all_requests_are_looked_up_together(
+    desk: Desk, shared_place: tuple[Database, dg.DagsterInstance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a silence of webhooks there is one for each of a thousand churches, every few seconds."""
+    desks = [desk, Desk(*shared_place), Desk(*shared_place)]
+    request_ids = [each.ask() for each in desks]
+    look_up, looks = desk.instance.get_run_records, list[object]()
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        looks.append(arguments)
+        return look_up(*arguments, **named)
+
+    monkeypatch.setattr(desk.instance, "get_run_records", counted)
+    with desk.database.connect() as connection:
+        wanted = serve_requests(desk.instance, connection)
+    assert {each.org_id for each in desks} <= {each.tags["openfaith/org"] for each in wanted}
+    assert len(looks) <= 2
+    for request_id in request_ids:
+        desk.cancel(request_id)
+    assert desk.tick() == []
+
+
 def test_the_sensor_reports_to_dagster(desk: Desk) -> None:
     with dg.build_sensor_context(instance=desk.instance, resources=DATABASE) as context:
         assert isinstance(requests_sensor(context), dg.SkipReason)

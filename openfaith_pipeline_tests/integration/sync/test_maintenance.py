@@ -102,6 +102,26 @@ def test_settled_webhooks_are_forgotten_after_a_month_and_waiting_ones_never(dat
     assert left == [("new",), ("waiting",)]
 
 
+def test_webhooks_that_wait_for_a_removed_org_are_forgotten_after_a_month(database: Database) -> None:
+    with database.connect() as connection:
+        for org_id, is_removed in (("gone", True), ("paused", False)):
+            connection.execute(
+                "INSERT INTO sync.orgs (org_id, name, paused_at, removed_at)"
+                " VALUES (%s, 'A Church', now(), CASE WHEN %s THEN now() END)",
+                (org_id, is_removed),
+            )
+            for days in (29, 31):
+                connection.execute(
+                    "INSERT INTO sync.webhook_deliveries (org_id, event_id, event, payload, received_at)"
+                    " VALUES (%s, %s, 'people.v2.events.email.created', '{}', now() - %s)",
+                    (org_id, str(days), timedelta(days=days)),
+                )
+    assert maintain(database).deliveries_forgotten == 1
+    with database.connect() as connection:
+        left = connection.execute("SELECT org_id, event_id FROM sync.webhook_deliveries ORDER BY id").fetchall()
+    assert left == [("gone", "29"), ("paused", "29"), ("paused", "31")]
+
+
 def test_ended_requests_go_with_the_journal_and_those_with_a_key_stay(database: Database) -> None:
     days = database.settings.journal_days
     with database.connect() as connection:

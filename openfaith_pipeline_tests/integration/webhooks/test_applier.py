@@ -20,6 +20,8 @@ from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.instance import open_instance
 from openfaith_pipeline.defs.placement import canonical_key
 from openfaith_pipeline.defs.webhooks import PATIENCE, webhooks_sensor
+from openfaith_pipeline.load.arrivals import COMMITTED_LATE
+from openfaith_pipeline.load.sessions import ARRIVED
 from openfaith_pipeline.load.sync_log import SyncStart, begin_sync
 from openfaith_pipeline.service import applier as service_applier
 from openfaith_pipeline.service.applier import run_applier
@@ -92,6 +94,44 @@ def _subscribed(database: Database) -> int:
             "SELECT count(*) FROM sync.webhook_orgs WHERE ensured_at IS NOT NULL"
         ).fetchall()
     return int(count)
+
+
+def test_a_change_that_is_committed_after_a_later_one_is_reported_once(
+    database: Database, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids are given out at the beginning of a transaction."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    arrival = (
+        "INSERT INTO sync.stream_syncs (sync_id, org_id, stream, lead_stream, mode, status, inserted, finished_at)"
+        " VALUES (%s, 'org_x', %s, 'people.emails', %s, 'succeeded', 1, now())"
+    )
+    reported: list[list[str]] = []
+    cursor: str | None = None
+    with database.connect() as connection:
+        for sync_id in ("slow", "quick", "unknown", "last"):
+            begin_sync(connection, SyncStart(sync_id, None, ARRIVED, "webhook", {}))
+    with open_instance(database.settings, database) as instance, database.connect() as slow:
+        slow.execute(arrival, ("slow", "people.emails", ARRIVED))
+        for sync_id, stream in (("quick", "people.emails"), ("unknown", "people.of_a_newer_version")):
+            with database.connect() as quick:
+                quick.execute(arrival, (sync_id, stream, ARRIVED))
+        for _ in range(3):
+            told = tick(instance, cursor)
+            if isinstance(told, dg.SensorResult):
+                cursor = told.cursor
+                events = [event for event in told.asset_events or () if event.asset_key == asset_key(EMAILS)]
+                reported.append([str(event.metadata["sync_id"].value) for event in events])
+            slow.commit()
+    assert reported == [["quick"], ["slow"]]
+
+    with open_instance(database.settings, database) as instance, database.connect(autocommit=True) as connection:
+        connection.execute("UPDATE sync.stream_syncs SET finished_at = finished_at - %s", (2 * COMMITTED_LATE,))
+        connection.execute(arrival, ("last", "people.emails", ARRIVED))
+        told = tick(instance, cursor)
+        assert isinstance(told, dg.SensorResult)
+        [settled, after] = str(told.cursor).split()
+        assert int(after) == int(settled) + 1, "old ones are remembered by one number"
 
 
 def test_deliveries_that_no_service_applies_get_a_run(service: Database, simulator: SimulatorClient) -> None:
