@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from psycopg import Connection
-from psycopg.rows import class_row
+from psycopg.rows import class_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.errors import RequestCanceled
@@ -20,16 +20,22 @@ MOST_CLAIMED: Final = 25
 """Requests claimed at once: Dagster needs seconds to create the run of a whole sync."""
 
 # One sync of an org at a time: later requests can still join the one that waits. Requests of a paused org wait.
-_CLAIM: Final = """
+_DUE: Final = """
+  FROM sync.requests AS r LEFT JOIN sync.orgs AS o USING (org_id)
+ WHERE r.status = 'waiting' AND r.finished_at IS NULL AND coalesce(r.not_before, now()) <= now()
+   AND (r.workflow <> %(sync)s OR (o.paused_at IS NULL AND NOT EXISTS (
+       SELECT FROM sync.requests AS busy
+        WHERE busy.org_id = r.org_id AND busy.workflow = r.workflow AND busy.finished_at IS NULL
+          AND busy.status IN ('launched', 'running'))))
+"""
+_WAITING: Final = f"""
+SELECT count(*), extract(epoch FROM now() - min(greatest(r.requested_at, r.not_before)))::float8 {_DUE}
+"""  # noqa: S608 - a part of ours
+_CLAIM: Final = f"""
 WITH due AS (
     SELECT r.request_id, r.workflow = %(sync)s AS is_sync,
            row_number() OVER (PARTITION BY r.org_id, r.workflow ORDER BY r.requested_at, r.request_id) AS place
-      FROM sync.requests AS r LEFT JOIN sync.orgs AS o USING (org_id)
-     WHERE r.status = 'waiting' AND r.finished_at IS NULL AND coalesce(r.not_before, now()) <= now()
-       AND (r.workflow <> %(sync)s OR (o.paused_at IS NULL AND NOT EXISTS (
-           SELECT FROM sync.requests AS busy
-            WHERE busy.org_id = r.org_id AND busy.workflow = r.workflow AND busy.finished_at IS NULL
-              AND busy.status IN ('launched', 'running'))))
+    {_DUE}
 ),
 chosen AS (
     SELECT request_id FROM sync.requests JOIN due USING (request_id)
@@ -38,7 +44,7 @@ chosen AS (
 )
 UPDATE sync.requests SET status = 'launched', launched_at = now()
  WHERE request_id IN (SELECT request_id FROM chosen)
-"""
+"""  # noqa: S608
 
 _SUMMARY: Final = f"""
 SELECT count(*) AS streams,
@@ -65,6 +71,12 @@ def claim_requests(connection: Connection[Any], *, most: int = MOST_CLAIMED) -> 
     Returns their number.
     """
     return connection.execute(_CLAIM, {"sync": SYNC_WORKFLOW, "most": most}).rowcount
+
+
+def waiting_for_runs(connection: Connection[Any]) -> tuple[int, float | None]:
+    """Number of requests that could be claimed, and the seconds that the oldest of them has waited."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(_WAITING, {"sync": SYNC_WORKFLOW}).fetchone() or (0, None)
 
 
 def claimed_requests(connection: Connection[Any]) -> list[Request]:

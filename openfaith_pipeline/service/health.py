@@ -11,6 +11,7 @@ from psycopg import Connection
 from pydantic import BaseModel
 
 from openfaith_pipeline.database.versions import head_revision
+from openfaith_pipeline.inbox.lifecycle import waiting_for_runs
 from openfaith_pipeline.service.executions import Told
 from openfaith_pipeline.service.problems import DATABASE_TROUBLE
 
@@ -28,7 +29,7 @@ class Readiness(Told):
     """postgres: whether it answers, and has this version's tables.
 
     dagster: whether its daemon has sent a heartbeat recently. While it has not, requests are stored.
-    waiting: due requests without a run.
+    waiting: requests that could have a run and have none, as those of a paused church, or behind its sync, could not.
     """
 
     status: Literal["ready", "not ready"]
@@ -93,11 +94,7 @@ def _look(connection: Connection[Any]) -> Readiness:
     row = connection.execute("SELECT to_regclass('sync.requests') IS NOT NULL").fetchone()
     if row != (True,) or _revision(connection) < head_revision():
         return Readiness(status="not ready", postgres="behind", dagster=_dagster(connection))
-    waiting = connection.execute(
-        "SELECT count(*), extract(epoch FROM now() - min(greatest(requested_at, not_before)))::float8"
-        " FROM sync.requests WHERE finished_at IS NULL AND status = 'waiting' AND coalesce(not_before, now()) <= now()"
-    ).fetchone()
-    count, oldest = waiting or (0, None)
+    count, oldest = waiting_for_runs(connection)
     return Readiness(
         status="ready",
         postgres="ok",

@@ -41,9 +41,12 @@ SELECT (SELECT count(*) FROM sync.quarantine WHERE resolved_at IS NULL) AS quara
        (SELECT coalesce(sum(cardinality(ids)), 0)::bigint FROM sync.held_deletions
          WHERE decision IS NULL) AS held_rows,
        (SELECT count(*) FROM sync.conflicts WHERE decision IS NULL) AS conflicts,
-       (SELECT count(*) FROM sync.webhook_deliveries WHERE status = 'pending') AS pending,
-       (SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8 FROM sync.webhook_deliveries
-         WHERE status = 'pending') AS pending_age
+       backlog.pending, backlog.pending_age
+  -- A paused church's wait for it, and one that could not be read yet waits for its next attempt.
+  FROM (SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - least(min(next_attempt_at), now())), 0)::float8
+               AS pending_age
+          FROM sync.webhook_deliveries JOIN sync.orgs USING (org_id)
+         WHERE status = 'pending' AND paused_at IS NULL AND removed_at IS NULL) AS backlog
 """
 _OF_SOURCE: Final = """
 SELECT (SELECT count(*) FROM sync.failing_streams JOIN sync.orgs USING (org_id)
@@ -73,9 +76,9 @@ GAUGES: Final[Mapping[str, str]] = {
     "openfaith_held_deletions": "Deletions that wait for a decision.",
     "openfaith_held_deletion_rows": "Rows of those.",
     "openfaith_conflicts_waiting": "Conflicts that wait for a decision.",
-    "openfaith_webhook_backlog": "Deliveries that are not applied yet.",
-    "openfaith_webhook_backlog_age_seconds": "Age of the oldest of them.",
-    "openfaith_requests_waiting": "Requests that are due and have no run yet.",
+    "openfaith_webhook_backlog": "Deliveries of churches that are not paused, not applied yet.",
+    "openfaith_webhook_backlog_age_seconds": "How long the one that is due longest has waited.",
+    "openfaith_requests_waiting": "Requests that could have a run and have none yet.",
     "openfaith_requests_waiting_age_seconds": "Age of the oldest of them.",
     "openfaith_dagster_daemon_up": "1 while Dagster's daemon gives signs of life.",
     "openfaith_alerts_open": "Open alerts by kind.",

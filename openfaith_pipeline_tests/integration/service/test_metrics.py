@@ -8,6 +8,10 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from openfaith_pipeline.database import Database
+from openfaith_pipeline.inbox.lifecycle import claim_requests
+from openfaith_pipeline.inbox.sync_requests import request_sync
+from openfaith_pipeline.orgs.org_ids import new_org_id
+from openfaith_pipeline.orgs.registry import pause_org, resume_org
 from openfaith_pipeline.service.metrics import endpoint
 from openfaith_pipeline.service.metrics.endpoint import Metrics
 from openfaith_pipeline_tests.integration.inbox.conftest import connected_org
@@ -54,7 +58,7 @@ def _leave_work(database: Database, org_id: str) -> None:
             (org_id,),
         )
         connection.execute(
-            "INSERT INTO sync.webhook_deliveries (org_id, event_id, event, payload, received_at)"
+            "INSERT INTO sync.webhook_deliveries (org_id, event_id, event, payload, next_attempt_at)"
             " VALUES (%s, 'e', 'x', '', now() - interval '90 s')",
             (org_id,),
         )
@@ -94,6 +98,34 @@ def test_gauges_say_how_the_fleet_is(database: Database, metrics: Metrics) -> No
     assert (values["openfaith_churches", "failing"], values["openfaith_churches", "fresh"]) == (4, 82)
     states = {key[2]: value for key, value in values.items() if key[:2] == ("openfaith_connections", "pco")}
     assert (states["needs_reconnect"], states["never_synced"]) == (3, 1)
+
+
+def test_what_waits_for_a_paused_church_or_behind_another_is_no_trouble(database: Database, metrics: Metrics) -> None:
+    paused, busy, retried = (connected_org(database) for _ in range(3))
+    with database.connect() as connection:
+        for org_id in (paused, paused, busy, busy):
+            request_sync(connection, org_id, trigger="api", adapter="pco", idempotency_key=new_org_id())
+        claim_requests(connection)
+        connection.execute("UPDATE sync.requests SET requested_at = now() - interval '1 day'")
+        pause_org(connection, paused)
+        connection.execute(
+            "UPDATE sync.requests SET status = 'waiting' WHERE org_id = %s AND status = 'launched'", (paused,)
+        )
+        for org_id, due in ((paused, "-1 day"), (retried, "1 h")):
+            connection.execute(
+                "INSERT INTO sync.webhook_deliveries (org_id, event_id, event, payload, received_at, next_attempt_at)"
+                " VALUES (%s, 'e', 'x', '', now() - interval '2 days', now() + %s::interval)",
+                (org_id, due),
+            )
+    values = _values(metrics)
+    names = ("openfaith_requests_waiting", "openfaith_webhook_backlog")
+    assert [values[name,] for name in names] == [0, 1]
+    assert [values[f"{name}_age_seconds",] for name in names] == [0, 0]
+    with database.connect() as connection:
+        resume_org(connection, paused)
+    values = _values(metrics)
+    assert [values[name,] for name in names] == [2, 2]
+    assert [values[f"{name}_age_seconds",] for name in names] == [pytest.approx(86400, abs=60)] * 2
 
 
 def test_counters_count_the_pages_since_the_first_look(database: Database, metrics: Metrics) -> None:
