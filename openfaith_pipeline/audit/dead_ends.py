@@ -52,13 +52,14 @@ WHERE l."orgId" = %(org_id)s AND {is_link} AND l."deletedAt" IS NULL
 ORDER BY 1, 2
 """
 # A record that a listing has proven gone has a raw row. Without any the record was never seen: either it was deleted
-# before the first sync, or the stream was not read whole since. A record in quarantine was seen.
+# before the first sync, or the stream was not read whole since. A record in quarantine was seen. A stream that is
+# silent may hide its records: that none was listed proves nothing.
 _NOT_AT_SOURCE: Final = """
 SELECT e.id, bool_or({record_id} = ANY(state.left_behind)) AS is_quarantined,
     bool_and(l."lastProcessedAt" < state.last_full_at AND state.is_whole) IS TRUE AS is_proven,
     min({record_id}) AS record_id
 FROM {links} AS l JOIN {table} AS e ON e.id = l."entityId" AND e."orgId" = l."orgId"
-JOIN (SELECT last_full_at, availability IN ('available', 'silent') AND left_out IS NULL AS is_whole,
+JOIN (SELECT last_full_at, availability = 'available' AND left_out IS NULL AS is_whole,
           ARRAY(SELECT record_id FROM sync.quarantine WHERE quarantine.org_id = %(org_id)s
               AND quarantine.stream = {stream} AND resolved_at IS NULL AND field IS NULL) AS left_behind
       FROM sync.stream_states WHERE org_id = %(org_id)s AND stream = {stream}

@@ -26,6 +26,7 @@ from openfaith_pipeline.errors import (
     SourceUnreachable,
     UnavailableError,
 )
+from openfaith_pipeline.load.erased import NOBODY, Erased
 from openfaith_pipeline.sources import STREAMS, reader_of
 
 ENDS_ALL: Final = (ConnectionRejected, SourceUnreachable, DatabaseUnavailable)
@@ -65,6 +66,7 @@ class Looking:
     """One org's records at the source beside its rows.
 
     budget: requests that may be made, None for any number. listed: streams that a request could show.
+    erased: records that the source may have and the tables do not, and should not.
     """
 
     pool: AsyncConnectionPool[Any]
@@ -75,6 +77,7 @@ class Looking:
     watching: Watching
     budget: int | None
     listed: Collection[str] = ()
+    erased: Erased = NOBODY
     seen: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     broken: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     refusals: dict[str, list[OpenFaithError]] = field(default_factory=lambda: defaultdict(list))

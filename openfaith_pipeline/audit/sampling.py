@@ -12,7 +12,7 @@ from openfaith_pipeline.audit.comparison import changed_at_of, live_count, rows_
 from openfaith_pipeline.audit.findings import COUNTED_AS, Finding, Kind
 from openfaith_pipeline.audit.looking import ENDS_ALL, Looking
 from openfaith_pipeline.audit.looks import Look, choose, lists_alone
-from openfaith_pipeline.audit.seeing import Sight
+from openfaith_pipeline.audit.seeing import Scope, Sight
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.catalog.walk import Route, Walk, id_of
 from openfaith_pipeline.errors import OpenFaithError
@@ -60,13 +60,19 @@ class Sampling:
             return
         part.source_count = sum(counted.totals.values())
         part.whole = counted.whole >= set(routes)
-        if part.whole or await self._unexplained(stream, part.source_count) == 0:
+        if part.whole:
+            # A listing that shows only some of the records says nothing of rows that it lacks; all of them together do.
+            if len(routes) > 1:
+                await self.looking.find_extra(Scope(stream, frozenset(self.looking.seen[stream.name])))
+            return
+        unexplained = await self._unexplained(stream, part.source_count)
+        if unexplained == 0:
             return
         size = reader_of(stream).PAGE_SIZE
         pages = sum(max(1, ceil(total / size)) for total in counted.totals.values())
         if self.looking.has_budget(pages):
             await self._compare_ids(stream, routes)
-        else:
+        elif not 0 < unexplained <= self.looking.erased.count(stream.name):
             part.incomplete = (
                 f"the source counts {part.source_count} records; `--full` says which rows are too many or few"
             )
@@ -101,6 +107,8 @@ class Sampling:
         state = self.looking.states[stream.name]
         for identifier in sorted(listed.keys() ^ live):
             is_missing = identifier in listed
+            if is_missing and self.looking.erased.has(stream.name, identifier):
+                continue
             is_behind = is_missing and state.is_behind(stream, listed[identifier])
             candidate = self.looking.candidate(stream, identifier)
             candidate.finding = candidate.finding or Finding(

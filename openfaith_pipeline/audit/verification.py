@@ -33,6 +33,7 @@ from openfaith_pipeline.connections.client import ClientFactory, connect_client
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.refusals import outages_told
 from openfaith_pipeline.errors import UsageError
+from openfaith_pipeline.load.erased import read_erased
 from openfaith_pipeline.network.rate_ledger import Priority
 from openfaith_pipeline.sources import READERS, STREAMS, source_of, streams_of_source
 
@@ -124,7 +125,9 @@ class _Verifying:
         budget = None if self.extent.is_full else most_requests(looks)
         listed = {stream.name for route in looks for look in route[:1] for stream in look.route.streams}
         parts = self.report.streams
-        looking = Looking(self.pool, self.report.org_id, doors, parts, states, self.watching, budget, listed)
+        async with self.pool.connection() as connection:
+            erased = await read_erased(connection, self.report.org_id)
+        looking = Looking(self.pool, self.report.org_id, doors, parts, states, self.watching, budget, listed, erased)
         await self._compare_journal(looking, streams)
         if self.extent.is_full:
             await WholeReading(looking).run(walks)

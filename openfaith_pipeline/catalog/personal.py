@@ -19,12 +19,15 @@ class Personal:
         with the reference. An export of the person has the record whole.
     erased_once_unnamed: relationships to a record that loses the person it named, with which this record is erased.
     members: a stream whose records each name this one; with the last of them it is erased.
+    shares: attribute -> stream and its attribute. A record that names nobody is erased with those of that stream that
+        have the same value, regardless of case, unless another live one has it too.
     """
 
     erased_with: tuple[str, ...] = ()
     describes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     erased_once_unnamed: tuple[str, ...] = ()
     members: str | None = None
+    shares: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from openfaith_pipeline.cli import terminal
 from openfaith_pipeline.cli.database_roles import RoleOption, url_for
 from openfaith_pipeline.cli.erasure_report import report_erased_again
 from openfaith_pipeline.cli.home import open_or_make
+from openfaith_pipeline.connections.reencryption import take_over
 from openfaith_pipeline.connections.sealed_keys import fingerprints, keys_in_use, put_keys, seal, unseal
 from openfaith_pipeline.database import Database, open_database
 from openfaith_pipeline.database.backup.archive import read_manifest, read_sealed_key
@@ -103,6 +104,7 @@ def restore(
         is_written = put_keys(settings, keys) if keys else False
         with _progress("restored", manifest.dump_bytes) as progress:
             restored, erased = _restore(database, file, replaces=replace, progress=progress)
+        take_over(database, keys)
     has_key = bool(set(fingerprints(keys_in_use(settings) or keys)) & set(manifest.key_prints))
     if as_json:
         terminal.print_json(_described(restored, erased, has_key=has_key))

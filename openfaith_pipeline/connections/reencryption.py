@@ -9,6 +9,7 @@ from psycopg.rows import tuple_row
 from sqlalchemy import Column
 
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
+from openfaith_pipeline.connections.sealed_keys import keys_in_use
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.bookkeeping import ENCRYPTED, METADATA
 from openfaith_pipeline.errors import ConfigurationError
@@ -24,14 +25,25 @@ class Reencrypted:
     unopened: tuple[str, ...]
 
 
-def reencrypt(database: Database) -> list[Reencrypted]:
+def reencrypt(database: Database, cipher: Cipher | None = None) -> list[Reencrypted]:
     """Encrypt all credentials and webhook secrets with the newest key, while syncs and the service use them.
 
     Each row is a transaction of its own: after an interruption, call it again to continue.
+    cipher: with other keys than those of the settings.
     """
-    cipher = cipher_from(database.settings)
+    cipher = cipher or cipher_from(database.settings)
     with database.connect(autocommit=True) as connection:
         return [_reencrypt_column(connection, cipher, column) for column in _encrypted_columns()]
+
+
+def take_over(database: Database, keys: tuple[str, ...]) -> None:
+    """Encrypt the credentials of a restored backup with the key in use here, unless all of its keys are in use.
+
+    keys: of the backup.
+    """
+    known = keys_in_use(database.settings) or keys[:1]
+    if set(keys) - set(known):
+        reencrypt(database, Cipher(tuple(dict.fromkeys((*known, *keys)))))
 
 
 def _encrypted_columns() -> Iterator[Column[Any]]:

@@ -40,7 +40,7 @@ WHERE last_materialization LIKE '%%' || %(partition)s || '%%'""",
 
 ERASED: Final = "org_erased"
 """Stands for the id of an erased org in runs, backfills, ticks and cursors that are of others too."""
-_ERASED_NAME: Final = "an erased church"
+ERASED_NAME: Final = "an erased church"
 
 # Runs of several orgs: a check's result is not of a partition in its column, but in its document.
 _CHECKS: Final = """
@@ -104,11 +104,11 @@ def _remove_from_shared(connection: Connection[Any], partition: str, name: str |
         "runs": runs,
         "name": escaped,
         "church": f'"church": "{escaped}"',
-        "no_church": f'"church": "{_ERASED_NAME}"',
+        "no_church": f'"church": "{ERASED_NAME}"',
         "text": f'"text": "{escaped}"',
-        "no_text": f'"text": "{_ERASED_NAME}"',
+        "no_text": f'"text": "{ERASED_NAME}"',
         "both": f"{escaped} ({partition})",
-        "neither": _ERASED_NAME,
+        "neither": ERASED_NAME,
     }
     number += connection.execute(sql.SQL(_RENAME).format(**_TABLES), asked).rowcount
     return number + _remove_messages(connection, asked, name)

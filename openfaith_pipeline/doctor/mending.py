@@ -48,7 +48,7 @@ SELECT e.id FROM {table} AS e WHERE e."orgId" = %(org_id)s AND e.id = ANY(%(ids)
 _STATE: Final = sql.SQL("""
 EXISTS (SELECT FROM sync.stream_states AS state WHERE state.org_id = %(org_id)s AND state.stream = {stream} AND {holds})
 """)
-_WHOLE: Final = sql.SQL("last_full_at IS NOT NULL AND left_out IS NULL AND availability IN ('available', 'silent')")
+_WHOLE: Final = sql.SQL("last_full_at IS NOT NULL AND left_out IS NULL AND availability = 'available'")
 _READ: Final = sql.SQL("last_succeeded_at IS NOT NULL")
 
 _BY_ID: Final = sql.SQL("""

@@ -63,6 +63,10 @@ class Erased:
         marks = self.marks.get(name)
         return bool(marks and isinstance(record_id, str) and mark_of(self.salt, name, record_id) in marks)
 
+    def count(self, stream: str) -> int:
+        """Number of erased records of this stream."""
+        return len(self.marks.get(PERSONAL.identity(stream), ()))
+
     def is_erased(self, named: Any, stream: Stream) -> bool:
         """Whether a linkage in a record of the stream names an erased record."""
         if not isinstance(named, dict):
@@ -130,6 +134,9 @@ class Erased:
         if isinstance(data, list) and any(self.is_erased(each, stream) for each in data):
             return {**linkage, "data": [each for each in data if not self.is_erased(each, stream)]}
         return linkage
+
+
+NOBODY: Final = Erased(b"", {})
 
 
 async def read_erased(connection: AsyncConnection[Any], org_id: str) -> Erased:

@@ -79,14 +79,15 @@ def forget_syncs(connection: Connection[Any], *, runs: timedelta, journal: timed
 
 _FORGET_RESOLVED: Final = """
 DELETE FROM sync.quarantine AS entry WHERE resolved_at < now() - coalesce(
-    (SELECT own.quarantine_kept FROM sync.org_settings AS own WHERE own.org_id = entry.org_id), %s)
+    (SELECT coalesce(own.quarantine_kept, own.journal_kept) FROM sync.org_settings AS own
+     WHERE own.org_id = entry.org_id), %s)
 """
 
 
 def forget_resolved(connection: Connection[Any], older_than: timedelta) -> int:
     """Delete quarantine entries resolved that long ago, with their personal data; returns their number.
 
-    older_than: for orgs without a setting of their own.
+    older_than: for orgs without a setting of their own, for these or for the journal.
     """
     return connection.execute(_FORGET_RESOLVED, (older_than,)).rowcount
 

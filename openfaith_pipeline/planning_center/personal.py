@@ -57,6 +57,7 @@ PERSONAL: Final[Mapping[str, Personal]] = {
     "people.message_groups": Personal(describes={"from": ("from_address", "reply_to_name", "reply_to_address")}),
     "people.messages": Personal(erased_with=("to",), describes={"from": ("from_name", "from_address")}),
     "people.people_import_histories": _THEIRS,
+    "people.spam_email_addresses": Personal(shares={"address": ("people.emails", "address")}),
     "people.form_submissions": _THEIRS,
     "people.form_submission_values": Personal(erased_with=("form_submission",)),
     "people.workflow_shares": _THEIRS,

@@ -17,10 +17,12 @@ from openfaith_pipeline.database.reclaiming import Reclaimed, reclaim
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.load.erased import UNNAMED
 from openfaith_pipeline.privacy import org_erasure, person_erasure
+from openfaith_pipeline.privacy.entities import LINKS, canonical_name
 from openfaith_pipeline.privacy.org_erasure import is_registered, remove_org
 from openfaith_pipeline.privacy.person_erasure import erase_records, org_held
 from openfaith_pipeline.privacy.person_records import PersonRecords, add_parts
-from openfaith_pipeline.sources import PERSONAL, STREAMS
+from openfaith_pipeline.sources import CANONICAL, PERSONAL, STREAMS
+from openfaith_pipeline.transform.identity import is_link_of, record_id_of
 
 _CARRIED: Final = sql.Identifier(CARRIED_SCHEMA, "erasures")
 _MARKS: Final = sql.Identifier(CARRIED_SCHEMA, "marks")
@@ -151,26 +153,26 @@ def _erase_person(
 ) -> set[str]:
     """Erase the person; returns the tables that have had values of theirs."""
     with org_held(connection, org_id, schema) as cursor:
-        records = _marked_records(cursor, org_id, erasure_id)
-        counts = erase_records(cursor, records, schema, erasure_id, tell)
+        records = _marked_records(cursor, org_id, schema, erasure_id)
+        counts = erase_records(cursor, records, erasure_id, tell)
     done.erasures += 1
     done.add(org_id, counts)
-    return person_erasure.tables_to_rewrite(records, schema, counts)
+    return person_erasure.tables_to_rewrite(records, counts)
 
 
-def _marked_records(cursor: Cursor[Any], org_id: str, erasure_id: str) -> PersonRecords:
+def _marked_records(cursor: Cursor[Any], org_id: str, schema: str, erasure_id: str) -> PersonRecords:
     """The records of an erasure that the database has, or names."""
     marks = cursor.execute(
         sql.SQL("SELECT DISTINCT stream, salt FROM {} WHERE org_id = %s AND erasure_id = %s").format(_MARKS),
         (org_id, erasure_id),
     ).fetchall()
-    found = {name: _known_by(cursor, org_id, erasure_id, name, bytes(salt)) for name, salt in marks}
+    found = {name: _known_by(cursor, (org_id, schema), erasure_id, name, bytes(salt)) for name, salt in marks}
     people = {
         adapter: found.pop(data.person.name)
         for adapter, data in PERSONAL.by_adapter.items()
         if data.person.name in found
     }
-    records = PersonRecords(org_id, {adapter: tuple(sorted(ids)) for adapter, ids in people.items()})
+    records = PersonRecords(org_id, schema, {adapter: tuple(sorted(ids)) for adapter, ids in people.items()})
     for adapter, ids in people.items():
         for stream in PERSONAL.by_adapter[adapter].people:
             records.add(stream.name, ids)
@@ -183,9 +185,13 @@ def _marked_records(cursor: Cursor[Any], org_id: str, erasure_id: str) -> Person
     return records
 
 
-def _known_by(cursor: Cursor[Any], org_id: str, erasure_id: str, marked_as: str, salt: bytes) -> set[str]:
-    """The known ids with one of the erasure's marks of this name; none for a name that this version does not know."""
-    known = list(_known_ids(marked_as.removesuffix(UNNAMED)))
+def _known_by(cursor: Cursor[Any], place: tuple[str, str], erasure_id: str, marked_as: str, salt: bytes) -> set[str]:
+    """The known ids with one of the erasure's marks of this name; none for a name that this version does not know.
+
+    place: the org, and the schema of the OpenFaith tables.
+    """
+    org_id, schema = place
+    known = list(_known_ids(schema, marked_as.removesuffix(UNNAMED)))
     if not known:
         return set()
     inner, outer = (bytes(byte ^ pad for byte in salt.ljust(_BLOCK, b"\0")) for pad in (0x36, 0x5C))
@@ -200,14 +206,18 @@ def _known_by(cursor: Cursor[Any], org_id: str, erasure_id: str, marked_as: str,
         return {identifier for (identifier,) in reading.execute(statement, asked).fetchall()}
 
 
-def _known_ids(identity: str) -> Iterator[sql.Composable]:
-    """Queries for all known ids of records with this identity: from rows, from the journal, and from references."""
+def _known_ids(schema: str, identity: str) -> Iterator[sql.Composable]:
+    """Queries for all known ids of records with this identity: of rows, the journal, links, and references."""
     streams = [stream for name, stream in STREAMS.items() if PERSONAL.identity(name) == identity]
     for stream in streams:
         yield sql.SQL("SELECT id FROM {} WHERE org_id = %(org_id)s").format(raw_name(stream))
         yield sql.SQL("SELECT row_key ->> 'id' FROM sync.journal WHERE org_id = %(org_id)s AND table_name = {}").format(
             sql.Literal(stream.raw_table)
         )
+        if entity := CANONICAL.entities.get(stream.name):
+            yield sql.SQL('SELECT {} FROM {} AS l WHERE l."orgId" = %(org_id)s AND {}').format(
+                record_id_of(entity, "l"), canonical_name(schema, LINKS), is_link_of(entity, "l")
+            )
     for stream in STREAMS.values():
         for name, target in stream.belongs_to.items():
             may_be_any = target is None and any(each.adapter == stream.adapter for each in streams)

@@ -4,16 +4,21 @@ A rollback works by the journal, so no older sync brings back rows without an en
 them.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from psycopg import Cursor, sql
 
+from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
+from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.journal.tables import CONFLICTS, LOCAL_EDITS, link_rows
+from openfaith_pipeline.privacy.entities import canonical_name, entities_of
+from openfaith_pipeline.privacy.local_edits import fed_columns
 from openfaith_pipeline.privacy.openfaith_rows import PersonEntities
 from openfaith_pipeline.privacy.person_records import PersonRecords
 from openfaith_pipeline.privacy.raw_rows import linked_targets
-from openfaith_pipeline.sources import PERSONAL, STREAMS
+from openfaith_pipeline.sources import CANONICAL, PERSONAL, STREAMS
 
 _REMOVE: Final = sql.SQL("""
 DELETE FROM sync.journal WHERE org_id = %(org_id)s AND table_name = %(table)s AND row_key ->> {key} = ANY(%(ids)s)
@@ -39,18 +44,55 @@ WHERE entry.org_id = %(org_id)s AND entry.table_name = made.table_name AND entry
     AND entry.sync_id <> %(erasure_id)s
 """
 
-# Rows that once referred to the person and refer to another now: their entries lose the reference and the description.
-_REDACT_FORMER: Final = sql.SQL("""
+_NAMES: Final = sql.SQL("""
+coalesce({image} ->> {id} = ANY(%(ids)s)
+    AND (%(types)s::text[] IS NULL OR coalesce({image} ->> {type} = ANY(%(types)s), true)), false)""")
+
+# An entry has the changed columns only, so few tell the person that the row named then: that is as the nearest entry
+# before tells, or else the first after. In images of a row while it named the person, the reference is cleared, and
+# columns that describe them get the row's present values. `part` counts the entries that tell.
+_REDACT_NAMING: Final = sql.SQL("""
+WITH naming AS MATERIALIZED (
+    SELECT DISTINCT row_key FROM sync.journal
+    WHERE org_id = %(org_id)s AND table_name = %(table)s AND ({before_names} OR {after_names})
+), told AS (
+    SELECT id, row_key, {before_names} AS was, {after_names} AS is_now,
+        coalesce(before::jsonb ? {id}, false) OR coalesce(after::jsonb ? {id}, false) AS tells
+    FROM sync.journal JOIN naming USING (row_key) WHERE org_id = %(org_id)s AND table_name = %(table)s
+), parts AS (
+    SELECT told.*, count(*) FILTER (WHERE tells) OVER (PARTITION BY row_key ORDER BY id) AS part FROM told
+), known AS (
+    SELECT parts.*, CASE WHEN part = 0 THEN bool_or(was) FILTER (WHERE tells AND part = 1) OVER (PARTITION BY row_key)
+        ELSE bool_or(is_now) FILTER (WHERE tells) OVER (PARTITION BY row_key, part) END AS names
+    FROM parts
+), judged AS (
+    SELECT id, row_key ->> 'id' AS record_id, CASE WHEN tells THEN was ELSE names END AS was,
+        CASE WHEN tells THEN is_now ELSE names END AS is_now
+    FROM known
+)
 UPDATE sync.journal AS entry SET
-    before = CASE WHEN before IS NOT NULL THEN (
-        SELECT coalesce(json_object_agg(key, CASE WHEN key = ANY(%(columns)s) THEN 'null' ELSE value END), '{{}}')
-        FROM jsonb_each(entry.before::jsonb)) END,
-    after = CASE WHEN after IS NOT NULL THEN (
-        SELECT coalesce(json_object_agg(key, CASE WHEN key = ANY(%(columns)s) THEN 'null' ELSE value END), '{{}}')
-        FROM jsonb_each(entry.after::jsonb)) END
-WHERE org_id = %(org_id)s AND table_name = %(table)s AND (
-    before ->> {id} = ANY(%(ids)s) AND (%(types)s::text[] IS NULL OR before ->> {type} = ANY(%(types)s))
-    OR after ->> {id} = ANY(%(ids)s) AND (%(types)s::text[] IS NULL OR after ->> {type} = ANY(%(types)s)))
+    before = CASE WHEN entry.before IS NULL OR judged.was IS NOT TRUE THEN entry.before ELSE {before} END,
+    after = CASE WHEN entry.after IS NULL OR judged.is_now IS NOT TRUE THEN entry.after ELSE {after} END
+FROM judged LEFT JOIN {raw} AS present ON present.org_id = %(org_id)s AND present.id = judged.record_id,
+    LATERAL (SELECT to_jsonb(present) AS row) AS live
+WHERE entry.org_id = %(org_id)s AND entry.table_name = %(table)s AND entry.id = judged.id
+    AND (judged.was OR judged.is_now)
+RETURNING judged.record_id
+""")
+_REDACTED: Final = sql.SQL("""(
+        SELECT coalesce(json_object_agg(key, CASE WHEN key = ANY(%(names)s) THEN 'null'
+            WHEN key = ANY(%(columns)s) THEN coalesce(live.row -> key, 'null') ELSE value END), '{{}}')
+        FROM jsonb_each(entry.{image}::jsonb))""")
+
+# The OpenFaith rows that were made of those: their fields were written by other syncs, and later.
+_REDACT_MADE: Final = sql.SQL("""
+UPDATE sync.journal AS entry SET
+    before = CASE WHEN entry.before IS NOT NULL THEN {before} END,
+    after = CASE WHEN entry.after IS NOT NULL THEN {after} END
+FROM unnest(%(ids)s::text[]) AS made (id) LEFT JOIN {table} AS present USING (id),
+    LATERAL (SELECT to_jsonb(present) AS row) AS live
+WHERE entry.org_id = %(org_id)s AND entry.table_name = %(table)s AND entry.row_key ->> 'id' = made.id
+    AND (entry.before::jsonb ?| %(columns)s::text[] OR entry.after::jsonb ?| %(columns)s::text[])
 """)
 
 
@@ -70,7 +112,8 @@ def redact_journal(
     """Remove the person from the journal, and the erasure's own entries; returns counts."""
     removed = _remove_raw(cursor, records) + _remove_openfaith(cursor, records.org_id, entities)
     asked = {"org_id": records.org_id, "erasure_id": erasure_id}
-    redacted = cursor.execute(_REDACT, asked).rowcount + _redact_former(cursor, records)
+    # In the other order, no entry would tell any more that a row has named the person.
+    redacted = _redact_naming(cursor, records) + cursor.execute(_REDACT, asked).rowcount
     cursor.execute("DELETE FROM sync.journal WHERE org_id = %(org_id)s AND sync_id = %(erasure_id)s", asked)
     return {"sync.journal": removed, "references in sync.journal": redacted}
 
@@ -116,14 +159,64 @@ def _remove(cursor: Cursor[Any], org_id: str, table: str, key: str, ids: list[st
     return cursor.execute(statement, {"org_id": org_id, "table": table, "ids": ids}).rowcount
 
 
-def _redact_former(cursor: Cursor[Any], records: PersonRecords) -> int:
+def _redact_naming(cursor: Cursor[Any], records: PersonRecords) -> int:
+    """Redact the entries of rows that named the person, now or once, and of the OpenFaith rows made of them."""
     redacted = 0
     for stream in STREAMS.values():
+        personal, about = PERSONAL.of(stream), set[str]()
         for name in stream.belongs_to:
-            columns = [f"{name}_id", f"{name}_type", "_extra", *PERSONAL.of(stream).describes.get(name, ())]
-            statement = _REDACT_FORMER.format(id=sql.Literal(f"{name}_id"), type=sql.Literal(f"{name}_type"))
-            for ids, types in records.named_through(stream, name):
-                asked = {"ids": ids, "types": types, "columns": columns}
-                table = {"org_id": records.org_id, "table": stream.raw_table}
-                redacted += cursor.execute(statement, {**asked, **table}).rowcount
+            # A record that was theirs and is another's now was about them in everything.
+            described = stream.columns if name in personal.erased_with else personal.describes.get(name, ())
+            ids, number = _redact_named(cursor, records, stream, name, ("_extra", *described))
+            redacted += number
+            about |= ids if name in {*personal.erased_with, *personal.describes} else set()
+        redacted += _redact_made(cursor, records, stream, about - {*records.ids(stream)})
     return redacted
+
+
+def _redact_named(
+    cursor: Cursor[Any], records: PersonRecords, stream: Stream, relationship: str, columns: Sequence[str]
+) -> tuple[set[str], int]:
+    """Redact the images of rows while they named the person; returns their ids, and the number of entries."""
+    id, type = sql.Literal(f"{relationship}_id"), sql.Literal(f"{relationship}_type")
+    before, after = sql.Identifier("before"), sql.Identifier("after")
+    statement = _REDACT_NAMING.format(
+        raw=raw_name(stream),
+        id=id,
+        before_names=_NAMES.format(image=before, id=id, type=type),
+        after_names=_NAMES.format(image=after, id=id, type=type),
+        before=_REDACTED.format(image=before),
+        after=_REDACTED.format(image=after),
+    )
+    asked = {
+        "org_id": records.org_id,
+        "table": stream.raw_table,
+        "names": [f"{relationship}_id", f"{relationship}_type"],
+        "columns": list(columns),
+    }
+    found: list[str] = []
+    for ids, types in records.named_through(stream, relationship):
+        rows = cursor.execute(statement, {**asked, "ids": ids, "types": types}).fetchall()
+        found += [identifier for (identifier,) in rows]
+    return {*found}, len(found)
+
+
+def _redact_made(cursor: Cursor[Any], records: PersonRecords, stream: Stream, ids: set[str]) -> int:
+    entity, personal = CANONICAL.entities.get(stream.name), PERSONAL.of(stream)
+    if entity is None or not ids:
+        return 0
+    described = [name for names in personal.describes.values() for name in names]
+    attributes = [*stream.attributes] if personal.erased_with else described
+    statement = _REDACT_MADE.format(
+        table=canonical_name(records.schema, entity.table),
+        before=_REDACTED.format(image=sql.Identifier("before")),
+        after=_REDACTED.format(image=sql.Identifier("after")),
+    )
+    asked = {
+        "org_id": records.org_id,
+        "table": f"{records.schema}.{CANONICAL_PREFIX}{entity.table}",
+        "ids": entities_of(cursor, records.org_id, records.schema, entity, ids),
+        "names": list[str](),
+        "columns": fed_columns(entity, attributes, [*personal.erased_with, *personal.describes]),
+    }
+    return cursor.execute(statement, asked).rowcount

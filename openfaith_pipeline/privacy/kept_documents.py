@@ -1,5 +1,6 @@
-"""Removal of a person from the documents that are kept beside the tables: quarantine, deliveries, walks, reviews."""
+"""Removal of a person from the documents kept beside the tables: quarantine, deliveries, walks, reviews, reports."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from psycopg import Connection, sql
@@ -49,6 +50,7 @@ def remove_from_documents(
         "sync.quarantine": _clean_quarantine(connection, records.org_id, erased),
         "sync.webhook_deliveries": _clean_deliveries(connection, records.org_id, erased),
         "sync.held_deletions": 0,
+        "sync.verifications": _clean_reports(connection, records, entities),
     }
     for table in bookkeeping_about(connection, "entity_id"):
         counts[table.full_name] = connection.execute(
@@ -99,6 +101,32 @@ def _clean_quarantine(connection: Connection[Any], org_id: str, erased: Erased) 
             continue
         cleaned += 1
     return cleaned
+
+
+def _clean_reports(connection: Connection[Any], records: PersonRecords, entities: PersonEntities) -> int:
+    """Take the person out of the differences that reports of verifications name; their counts stay."""
+    gone = {f"{tag} {external}" for (_, tag), ids in entities.links.items() for external in ids}
+    ids = {*entities.ids}
+    cleaned = 0
+    with connection.cursor("reports_of_erased", row_factory=tuple_row) as cursor:
+        cursor.execute("SELECT verification_id, report FROM sync.verifications WHERE org_id = %s", (records.org_id,))
+        for identifier, report in cursor:
+            named = [_name_nobody(part, records.own.get(name, ())) for name, part in report["streams"].items()]
+            for part in report["canonical"].values():
+                named += [_name_nobody(part, gone), _name_nobody(part, ids, by_word=True)]
+            if any(named):
+                cleaned += 1
+                connection.execute(
+                    "UPDATE sync.verifications SET report = %s WHERE verification_id = %s", (Jsonb(report), identifier)
+                )
+    return cleaned
+
+
+def _name_nobody(part: dict[str, Any], gone: Collection[str], *, by_word: bool = False) -> bool:
+    """Remove the examples of these ids; returns whether there were any. by_word: also where it is one of the words."""
+    kept = [each for each in part["examples"] if {*(each["id"].split() if by_word else (each["id"],))}.isdisjoint(gone)]
+    was_named, part["examples"] = len(kept) < len(part["examples"]), kept
+    return was_named
 
 
 def _kept(stream: Stream, erased: Erased, record: Record) -> Record | None:

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
-from psycopg import Connection, sql
+from psycopg import Connection, Cursor, sql
 
 from openfaith_pipeline.database import Database
-from openfaith_pipeline.database.dagster_removal import ERASED, remove_partition
+from openfaith_pipeline.database.dagster_removal import ERASED, ERASED_NAME, remove_partition
 from openfaith_pipeline.database.reclaiming import Reclaimed
 from openfaith_pipeline.database.table_names import STAGING_SCHEMA, staging_name, staging_table_name
 from openfaith_pipeline.errors import UnknownOrg
@@ -34,6 +34,9 @@ UPDATE sync.syncs SET requested = replace(requested::text, %(org_id)s, %(erased)
 WHERE strpos(requested::text, %(org_id)s) > 0 OR strpos(error, %(org_id)s) > 0
     OR strpos(idempotency_key, %(org_id)s) > 0
 """
+_LEAST_BEGINNING: Final = 4
+"""Characters of a church's name that, at the end of a message that was cut off, are taken for its beginning."""
+
 _UNUSED_SYNCS: Final = """
 DELETE FROM sync.syncs AS whole WHERE sync_id = ANY(%s)
     AND NOT EXISTS (SELECT FROM sync.stream_syncs AS done WHERE done.sync_id = whole.sync_id)
@@ -110,8 +113,26 @@ def remove_org(
                 tell(f"{table.full_name}: {counts[table.full_name]} rows")
         counts["sync.syncs"] = cursor.execute(_UNUSED_SYNCS, (syncs,)).rowcount
         counts["sync.syncs"] += cursor.execute(_UNNAME, asked).rowcount
+        counts["sync.alerts"] += _unname_in_alerts(cursor, org_id, name)
         counts |= remove_partition(connection, org_id, name)
     return {table: number for table, number in counts.items() if number}
+
+
+def _unname_in_alerts(cursor: Cursor[Any], org_id: str, name: str | None) -> int:
+    """A failure of many orgs is an alert of none, and lists some of them. Returns the number of messages changed."""
+    changed = 0
+    for alert_id, message in cursor.execute("SELECT id, message FROM sync.alerts WHERE org_id IS NULL").fetchall():
+        if (told := _unnamed(message, org_id, name)) != message:
+            changed += cursor.execute("UPDATE sync.alerts SET message = %s WHERE id = %s", (told, alert_id)).rowcount
+    return changed
+
+
+def _unnamed(message: str, org_id: str, name: str | None) -> str:
+    listed = f"{name or org_id} ({org_id})"
+    told = message.replace(listed, ERASED_NAME)
+    cut_off = next((n for n in range(len(listed) - 1, _LEAST_BEGINNING, -1) if told.endswith(listed[:n])), 0)
+    told = told[:-cut_off] + ERASED_NAME if cut_off else told
+    return told.replace(org_id, ERASED)
 
 
 def tables_to_rewrite(counts: Iterable[str]) -> list[str]:

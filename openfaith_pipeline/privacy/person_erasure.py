@@ -26,6 +26,7 @@ from openfaith_pipeline.load.leases import hold_org
 from openfaith_pipeline.load.stream_states import recount_counted
 from openfaith_pipeline.privacy.journal_entries import redact_journal
 from openfaith_pipeline.privacy.kept_documents import remove_from_documents
+from openfaith_pipeline.privacy.local_edits import forget_edits
 from openfaith_pipeline.privacy.marks import add_counts, certify, mark_records
 from openfaith_pipeline.privacy.openfaith_rows import PersonEntities, find_entities, remove_entities
 from openfaith_pipeline.privacy.person_records import PersonRecords, check_known, find_person, find_records
@@ -83,7 +84,7 @@ def erase_person(database: Database, org_id: str, name: str, by: str, tell: Tell
         with connection.transaction():
             schema = database.settings.canonical_schema
             certificate, records = _erase(connection, schema, org_id, name, by, tell)
-            tables = tables_to_rewrite(records, schema, certificate.counts)
+            tables = tables_to_rewrite(records, certificate.counts)
             owe_rewriting(connection, certificate.erasure_id, tables)
         tell("rewriting the tables, so that their files lose the values too")
         reclaimed = rewrite_owed(connection, certificate.erasure_id, tables)
@@ -95,10 +96,10 @@ def _erase(
 ) -> tuple[Certificate, PersonRecords]:
     erasure_id = str(uuid4())
     with org_held(connection, org_id, schema) as cursor:
-        records = find_records(cursor, org_id, find_person(cursor, org_id, schema, name))
+        records = find_records(cursor, org_id, schema, find_person(cursor, org_id, schema, name))
         check_known(cursor, records)
         erased_at = certify(cursor, erasure_id, org_id, "person", by, {})
-        counts = erase_records(cursor, records, schema, erasure_id, tell)
+        counts = erase_records(cursor, records, erasure_id, tell)
         add_counts(connection, erasure_id, counts)
     return Certificate(erasure_id, org_id, records.person_ids, by, erased_at, counts), records
 
@@ -113,14 +114,12 @@ def org_held(connection: Connection[Any], org_id: str, schema: str) -> Iterator[
         yield cursor
 
 
-def erase_records(
-    cursor: Cursor[Any], records: PersonRecords, schema: str, erasure_id: str, tell: Tell = _quiet
-) -> dict[str, int]:
+def erase_records(cursor: Cursor[Any], records: PersonRecords, erasure_id: str, tell: Tell = _quiet) -> dict[str, int]:
     """Erase these records everywhere, and mark them. Needs the cursor of `org_held`, and a certificate of that id."""
     org_id, connection = records.org_id, cursor.connection
     tell(f"{org_id}: {sum(map(len, records.own.values()))} records to erase")
     counts = {"marks": mark_records(cursor, erasure_id, records)}
-    entities = find_entities(cursor, records, schema)
+    entities = find_entities(cursor, records)
     counts |= _erase_rows(cursor, records, entities, erasure_id, tell)
     counts |= remove_from_documents(connection, records, entities, erased_of(connection, org_id))
     counts |= _clean_events(connection, records)
@@ -134,6 +133,7 @@ def _erase_rows(
 ) -> dict[str, int]:
     org_id = records.org_id
     counts = clear_references(cursor, records, erasure_id)
+    edits = forget_edits(cursor, records, erasure_id)
     counts |= remove_records(cursor, records)
     counts |= remove_entities(cursor, org_id, entities, erasure_id)
     tell(f"{org_id}: the OpenFaith tables follow")
@@ -141,9 +141,9 @@ def _erase_rows(
     cursor.execute("DELETE FROM sync.transforms WHERE org_id = %s", (org_id,))
     transform_org(cursor.connection, org_id, schema=entities.schema, sync_id=erasure_id)
     tell(f"{org_id}: the journal")
-    return counts | {
-        place: number for place, number in redact_journal(cursor, records, entities, erasure_id).items() if number
-    }
+    for place, number in (*redact_journal(cursor, records, entities, erasure_id).items(), *edits.items()):
+        counts[place] = counts.get(place, 0) + number
+    return {place: number for place, number in counts.items() if number}
 
 
 def _clean_events(connection: Connection[Any], records: PersonRecords) -> dict[str, int]:
@@ -165,8 +165,9 @@ def _preview_columns(records: PersonRecords, stream: Stream) -> Iterable[tuple[s
             yield f"{name}_id", set(records.people.get(stream.adapter, ()))
 
 
-def tables_to_rewrite(records: PersonRecords, schema: str, counts: Iterable[str]) -> set[str]:
+def tables_to_rewrite(records: PersonRecords, counts: Iterable[str]) -> set[str]:
     """Every table that had values of the records, or may have kept their bytes."""
+    schema = records.schema
     places = {place.removeprefix(CLEARED) for place in counts}
     streams = {stream for stream in STREAMS.values() if stream in records.streams or stream.raw_table in places}
     names = {table for stream in streams for table in tables_of_stream(stream)}

@@ -69,7 +69,7 @@ def read_person(database: Database, org_id: str, name: str) -> PersonExport:
     schema = database.settings.canonical_schema
     with database.connect() as connection, connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        records = find_records(cursor, org_id, find_person(cursor, org_id, schema, name))
+        records = find_records(cursor, org_id, schema, find_person(cursor, org_id, schema, name))
         check_known(cursor, records)
         return PersonExport(
             org_id,
@@ -127,7 +127,7 @@ def _records(cursor: Cursor[Any], records: PersonRecords) -> Iterator[tuple[str,
 
 
 def _openfaith(cursor: Cursor[Any], records: PersonRecords, schema: str) -> Iterator[tuple[str, Rows]]:
-    entities = find_entities(cursor, records, schema)
+    entities = find_entities(cursor, records)
     for table, ids in entities.by_table.items():
         name = f"{CANONICAL_PREFIX}{table}"
         statement = sql.SQL(

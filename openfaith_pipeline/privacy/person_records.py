@@ -1,19 +1,22 @@
 """Every raw record of a person: their own, under any id they ever had, and the records that are part of these."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, LiteralString
 
 from psycopg import Cursor, sql
 
 from openfaith_pipeline.canonical.model import Entity
+from openfaith_pipeline.canonical.relationships import relationship_type
 from openfaith_pipeline.catalog.mergers import survivors_of
 from openfaith_pipeline.catalog.personal import PersonalData
 from openfaith_pipeline.catalog.stream import Stream
 from openfaith_pipeline.database.table_names import raw_name
 from openfaith_pipeline.errors import UsageError
 from openfaith_pipeline.load.erased import streams_of_type
+from openfaith_pipeline.privacy.entities import EDGES, LINKS, canonical_name, entities_of
 from openfaith_pipeline.sources import CANONICAL, PERSONAL, STREAMS
+from openfaith_pipeline.transform.identity import is_link_of, record_id_of
 
 _MERGERS: Final = sql.SQL("""
 SELECT {kept}, {removed} FROM {raw} WHERE org_id = %(org_id)s AND {kept} IS NOT NULL AND {removed} IS NOT NULL
@@ -26,6 +29,31 @@ SELECT DISTINCT entry.row_key ->> 'id' FROM sync.journal AS entry
 WHERE entry.org_id = %(org_id)s AND entry.table_name = {table} AND ({named})
     AND NOT EXISTS (
         SELECT FROM {raw} AS present WHERE present.org_id = %(org_id)s AND present.id = entry.row_key ->> 'id')
+""")
+
+# A row that was marked deleted for long is gone, and the journal has forgotten it: its entity stays, with its edges.
+_BY_EDGES: Final = sql.SQL("""
+SELECT DISTINCT {record_id} FROM {edges} AS edge
+JOIN {links} AS l ON l."orgId" = edge."orgId" AND l."entityId" IN (edge."sourceEntityId", edge."targetEntityId")
+    AND {is_link}
+WHERE edge."orgId" = %(org_id)s AND edge."relationshipType" = ANY(%(types)s)
+    AND coalesce(edge.metadata ->> 'relationshipKey', %(key)s) = %(key)s
+    AND (edge."sourceEntityId" = ANY(%(ids)s) OR edge."targetEntityId" = ANY(%(ids)s))
+    AND NOT EXISTS (SELECT FROM {raw} AS present WHERE present.org_id = %(org_id)s AND present.id = {record_id})
+""")
+
+# Records with a value that only records of the person's have, now or before.
+_SHARING: Final = sql.SQL("""
+WITH theirs AS (
+    SELECT lower({other}::text) AS value FROM {others} WHERE org_id = %(org_id)s AND id = ANY(%(ids)s)
+    UNION
+    SELECT lower(image ->> {name}) FROM sync.journal AS entry, LATERAL (VALUES (before), (after)) AS each (image)
+    WHERE org_id = %(org_id)s AND table_name = {table} AND row_key ->> 'id' = ANY(%(ids)s)
+)
+SELECT id FROM {raw} AS present WHERE org_id = %(org_id)s AND lower({own}::text) IN (SELECT value FROM theirs)
+    AND NOT EXISTS (
+        SELECT FROM {others} AS other WHERE other.org_id = %(org_id)s AND other.id <> ALL(%(ids)s)
+            AND other._deleted_at IS NULL AND lower(other.{other}::text) = lower(present.{own}::text))
 """)
 
 # Households and the like: those that somebody else belongs to stay.
@@ -43,14 +71,17 @@ class PersonRecords:
 
     people: by adapter, the person's ids at that source, the current one first and then those merged into it.
     unnamed: ids of records that stay, but lose the person they name. searched: by stream and relationship, the
-        condition that was already searched for.
+        condition that was already searched for. schema: of the OpenFaith tables. entities: by stream and ids of its
+        records, those that were already looked up.
     """
 
     org_id: str
+    schema: str
     people: Mapping[str, tuple[str, ...]]
     own: dict[str, set[str]] = field(default_factory=dict)
     unnamed: dict[str, set[str]] = field(default_factory=dict)
     searched: dict[tuple[str, str], Any] = field(default_factory=dict)
+    entities: dict[tuple[str, frozenset[str]], list[str]] = field(default_factory=dict)
 
     @property
     def person_ids(self) -> tuple[str, ...]:
@@ -85,49 +116,54 @@ class PersonRecords:
 
 
 def find_person(cursor: Cursor[Any], org_id: str, schema: str, name: str) -> Mapping[str, tuple[str, ...]]:
-    """By adapter, the person's ids, the current one first and then those merged into it.
+    """By adapter, the person's ids, the current ones first and then those merged into them.
 
-    name: an id of a source or of OpenFaith, whose person may be linked to several sources. Raises UsageError for an id
-    that is not known, for one that was merged into another, and for one that people of several sources have.
+    name: an id of a source, or of a person of OpenFaith, who may be linked to several sources, and to several people of
+    one. Raises UsageError for an id that is not known, for one that was merged into another, and for one that people
+    of several sources have.
     """
     is_ours = name.startswith(tuple(f"{_entity(data).id_prefix}_" for data in PERSONAL.by_adapter.values()))
-    found = _source_ids(cursor, org_id, schema, name) if is_ours else {_source_of(cursor, org_id, name): name}
-    return {adapter: _with_merged(cursor, org_id, PERSONAL.by_adapter[adapter], id) for adapter, id in found.items()}
+    found = (
+        _source_ids(cursor, org_id, schema, name) if is_ours else {_source_of(cursor, org_id, schema, name): (name,)}
+    )
+    return {adapter: _with_merged(cursor, org_id, PERSONAL.by_adapter[adapter], ids) for adapter, ids in found.items()}
 
 
 def _entity(data: PersonalData) -> Entity:
     return CANONICAL.entities[data.person.name]
 
 
-def _source_of(cursor: Cursor[Any], org_id: str, person_id: str) -> str:
+def _source_of(cursor: Cursor[Any], org_id: str, schema: str, person_id: str) -> str:
     """The source that has a person with this id, the first if none is known to."""
     sources = PERSONAL.by_adapter
     if len(sources) == 1:
         return next(iter(sources))
-    known = [adapter for adapter, data in sources.items() if _is_known(cursor, org_id, data, (person_id,))]
+    known = [adapter for adapter, data in sources.items() if _is_known(cursor, org_id, schema, data, (person_id,))]
     if len(known) > 1:
         raise UsageError(f"{', '.join(known)} each have a person {person_id!r}; give the person's id in OpenFaith")
     return known[0] if known else next(iter(sources))
 
 
-def _with_merged(cursor: Cursor[Any], org_id: str, data: PersonalData, person_id: str) -> tuple[str, ...]:
+def _with_merged(cursor: Cursor[Any], org_id: str, data: PersonalData, ids: Sequence[str]) -> tuple[str, ...]:
     survivors = survivors_of(_mergers(cursor, org_id, data))
-    if person_id in survivors:
-        raise UsageError(f"person {person_id} was merged into {survivors[person_id]}; name that one instead")
-    merged = [removed for removed, kept in survivors.items() if kept == person_id]
-    return (person_id, *sorted(merged))
+    for person_id in ids:
+        if person_id in survivors:
+            raise UsageError(f"person {person_id} was merged into {survivors[person_id]}; name that one instead")
+    merged = [removed for removed, kept in survivors.items() if kept in ids]
+    return (*ids, *sorted(merged))
 
 
 def check_known(cursor: Cursor[Any], records: PersonRecords) -> None:
     """Raise UsageError if nothing at all is stored of the person."""
     for adapter, ids in records.people.items():
-        if _is_known(cursor, records.org_id, PERSONAL.by_adapter[adapter], ids):
+        if _is_known(cursor, records.org_id, records.schema, PERSONAL.by_adapter[adapter], ids):
             return
     if not any(ids for name, ids in records.own.items() if not PERSONAL.is_person(name)):
         raise UsageError(f"nothing is stored about a person {records.person_ids[0]!r} in {records.org_id}")
 
 
-def _is_known(cursor: Cursor[Any], org_id: str, data: PersonalData, ids: Collection[str]) -> bool:
+def _is_known(cursor: Cursor[Any], org_id: str, schema: str, data: PersonalData, ids: Collection[str]) -> bool:
+    """Whether there is a row, an entry in the journal, or an entity of one of these people."""
     for stream in data.people:
         statement = sql.SQL("SELECT FROM {} WHERE org_id = %s AND id = ANY(%s) LIMIT 1").format(raw_name(stream))
         if cursor.execute(statement, (org_id, list(ids))).fetchone() is not None:
@@ -136,12 +172,20 @@ def _is_known(cursor: Cursor[Any], org_id: str, data: PersonalData, ids: Collect
         "SELECT FROM sync.journal WHERE org_id = %s AND table_name = %s AND row_key ->> 'id' = ANY(%s) LIMIT 1",
         (org_id, data.person.raw_table, list(ids)),
     ).fetchone()
-    return entry is not None
+    return entry is not None or _has_entity(cursor, org_id, schema, _entity(data), ids)
 
 
-def find_records(cursor: Cursor[Any], org_id: str, people: Mapping[str, tuple[str, ...]]) -> PersonRecords:
+def _has_entity(cursor: Cursor[Any], org_id: str, schema: str, entity: Entity, ids: Collection[str]) -> bool:
+    found = entities_of(cursor, org_id, schema, entity, ids)
+    statement = sql.SQL('SELECT FROM {} WHERE "orgId" = %s AND id = ANY(%s) LIMIT 1').format(
+        canonical_name(schema, entity.table)
+    )
+    return bool(found) and cursor.execute(statement, (org_id, found)).fetchone() is not None
+
+
+def find_records(cursor: Cursor[Any], org_id: str, schema: str, people: Mapping[str, tuple[str, ...]]) -> PersonRecords:
     """All records of the person."""
-    records = PersonRecords(org_id, people)
+    records = PersonRecords(org_id, schema, people)
     for adapter, ids in people.items():
         for stream in PERSONAL.by_adapter[adapter].people:
             records.add(stream.name, ids)
@@ -173,22 +217,22 @@ def condition_of(
     return sql.SQL("({})").format(sql.SQL(" OR ").join(parts)) if parts else None
 
 
-def _source_ids(cursor: Cursor[Any], org_id: str, schema: str, entity_id: str) -> Mapping[str, str]:
-    """By adapter, the source's id of a person of OpenFaith."""
-    found: dict[str, str] = {}
+def _source_ids(cursor: Cursor[Any], org_id: str, schema: str, entity_id: str) -> Mapping[str, tuple[str, ...]]:
+    """By adapter, the source's ids of a person of OpenFaith: several people may have been made one there."""
+    found: dict[str, tuple[str, ...]] = {}
     for adapter, data in PERSONAL.by_adapter.items():
         entity = _entity(data)
         links = cursor.execute(
             sql.SQL(
                 'SELECT "externalId" FROM {} WHERE "orgId" = %s AND "entityId" = %s AND "entityType" = %s'
-                " AND adapter = %s"
-            ).format(sql.Identifier(schema, "openfaith_externalLinks")),
+                ' AND adapter = %s ORDER BY length("externalId"), "externalId"'
+            ).format(canonical_name(schema, LINKS)),
             (org_id, entity_id, entity.tag, adapter),
         ).fetchall()
         ids = [external.removeprefix(entity.namespace) for (external,) in links]
         survivors = survivors_of(_mergers(cursor, org_id, data))
-        current = [identifier for identifier in ids if identifier not in survivors]
-        found.update({adapter: current[0]} if current else {})
+        current = tuple(identifier for identifier in ids if identifier not in survivors)
+        found.update({adapter: current} if current else {})
     if not found:
         raise UsageError(f"no person {entity_id[:80]!r} is linked to a record of the source in {org_id}")
     return found
@@ -218,6 +262,9 @@ def _add_parts(cursor: Cursor[Any], records: PersonRecords) -> None:
                 has_grown |= _add_through(cursor, records, stream, relationship)
             if personal.members and (members := records.own.get(personal.members)):
                 has_grown |= _add_emptied(cursor, records, stream, STREAMS[personal.members], members)
+            for attribute, (other, its_attribute) in personal.shares.items():
+                if records.own.get(other):
+                    has_grown |= _add_sharing(cursor, records, (stream, attribute), (STREAMS[other], its_attribute))
 
 
 def _add_through(cursor: Cursor[Any], records: PersonRecords, stream: Stream, relationship: str) -> bool:
@@ -240,7 +287,57 @@ def _add_through(cursor: Cursor[Any], records: PersonRecords, stream: Stream, re
         if name.startswith("p")
     )
     removed = _IN_JOURNAL.format(table=sql.Literal(stream.raw_table), named=named, raw=raw_name(stream))
-    return records.add(stream.name, [*found, *_ids(cursor, removed, parameters)])
+    found += _ids(cursor, removed, parameters)
+    return records.add(stream.name, [*found, *_through_edges(cursor, records, stream, relationship)])
+
+
+def _through_edges(cursor: Cursor[Any], records: PersonRecords, stream: Stream, relationship: str) -> list[str]:
+    """Records without a row, with entities that are joined to the person's by this relationship."""
+    target = stream.belongs_to[relationship] or ""
+    entity, named = CANONICAL.entities.get(stream.name), CANONICAL.known.get(target)
+    if entity is None or named is None:
+        return []
+    asked = {
+        "org_id": records.org_id,
+        "key": relationship,
+        "types": [
+            relationship_type(entity.tag, relationship, named.tag),
+            relationship_type(named.tag, relationship, entity.tag),
+        ],
+        "ids": _own_entities(cursor, records, named, records.own.get(target, ())),
+    }
+    statement = _BY_EDGES.format(
+        record_id=record_id_of(entity, "l"),
+        edges=canonical_name(records.schema, EDGES),
+        links=canonical_name(records.schema, LINKS),
+        is_link=is_link_of(entity, "l"),
+        raw=raw_name(stream),
+    )
+    return _ids(cursor, statement, asked)
+
+
+def _own_entities(cursor: Cursor[Any], records: PersonRecords, entity: Entity, ids: Collection[str]) -> list[str]:
+    """Looked up once: most relationships name the same person."""
+    known, asked = records.entities, (entity.stream.name, frozenset(ids))
+    if asked not in known:
+        known[asked] = entities_of(cursor, records.org_id, records.schema, entity, ids)
+    return known[asked]
+
+
+def _add_sharing(
+    cursor: Cursor[Any], records: PersonRecords, own: tuple[Stream, str], other: tuple[Stream, str]
+) -> bool:
+    """Add records that have the value of an attribute of the person's records, and of nobody else's."""
+    (stream, attribute), (others, its_attribute) = own, other
+    statement = _SHARING.format(
+        raw=raw_name(stream),
+        own=sql.Identifier(attribute),
+        others=raw_name(others),
+        other=sql.Identifier(its_attribute),
+        name=sql.Literal(its_attribute),
+        table=sql.Literal(others.raw_table),
+    )
+    return records.add(stream.name, _ids(cursor, statement, {"org_id": records.org_id, "ids": records.ids(others)}))
 
 
 def _add_emptied(

@@ -90,9 +90,18 @@ def count_conflicts(connection: Connection[Any], org_id: str) -> int:
     return int(row[0] if isinstance(row, tuple) else row["number"]) if row else 0
 
 
+_FORGET: Final = """
+DELETE FROM sync.conflicts AS conflict WHERE decided_at < now() - coalesce(
+    (SELECT own.journal_kept FROM sync.org_settings AS own WHERE own.org_id = conflict.org_id), %s)
+"""
+
+
 def forget_decided(connection: Connection[Any], older_than: timedelta) -> int:
-    """Delete conflicts decided longer ago, with their values; returns how many."""
-    return connection.execute("DELETE FROM sync.conflicts WHERE decided_at < now() - %s", (older_than,)).rowcount
+    """Delete conflicts decided longer ago, with their values; returns how many.
+
+    older_than: for orgs that keep their journal as long as others.
+    """
+    return connection.execute(_FORGET, (older_than,)).rowcount
 
 
 def waiting_conflicts(connection: Connection[Any], ids: Sequence[str]) -> list[Conflict]:

@@ -19,7 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 from openfaith_pipeline.catalog.events import Incoming
 from openfaith_pipeline.database.beats import beating
 from openfaith_pipeline.load.erased import Erased, read_erased
-from openfaith_pipeline.load.withheld_deliveries import without_erased
+from openfaith_pipeline.load.withheld_deliveries import NOTHING, without_erased
 from openfaith_pipeline.sources import SOURCES
 
 Outcome = Literal["applied", "superseded", "requested", "ignored", "failed"]
@@ -32,10 +32,12 @@ MOST_AT_ONCE: Final = 500
 MOST_BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 """Limits, in deliveries and bytes, for storing or claiming together; a larger single one goes alone."""
 
+# Of an erased record not even the id is stored: it would say who was erased.
 _KEEP: Final = """
 INSERT INTO sync.webhook_deliveries (org_id, event_id, event, stream, record_id, occurred_at, payload, is_doubtful,
     traceparent, status, error, settled_at)
-SELECT org_id, event_id, event, stream, record_id, occurred_at, coalesce(payload, '{}'), is_doubtful, traceparent,
+SELECT org_id, event_id, event, stream, CASE WHEN payload IS NOT NULL THEN record_id END, occurred_at,
+    coalesce(payload, '{}'), is_doubtful, traceparent,
     CASE WHEN payload IS NULL THEN 'ignored' ELSE 'pending' END,
     CASE WHEN payload IS NULL THEN 'withheld: its record is erased' END, CASE WHEN payload IS NULL THEN now() END
 FROM unnest(
@@ -166,8 +168,8 @@ async def claim(
 
 
 _WITHHOLD: Final = """
-UPDATE sync.webhook_deliveries SET payload = '{}', status = 'ignored', error = 'withheld: its record is erased',
-    settled_at = now(), holder = NULL, claimed_until = NULL
+UPDATE sync.webhook_deliveries SET payload = '{}', record_id = NULL, status = 'ignored',
+    error = 'withheld: its record is erased', settled_at = now(), holder = NULL, claimed_until = NULL
 WHERE org_id = %s AND id = ANY(%s)
 """
 
@@ -183,7 +185,8 @@ async def withhold_erased(connection: AsyncConnection[Any], deliveries: Sequence
     kept, withheld = [], []
     for each in deliveries:
         payload = without_erased(erased, each.stream, each.record_id, each.payload)
-        if payload is None:
+        # One that was emptied before comes again if it is replayed.
+        if payload is None or (each.payload, each.record_id) == (NOTHING, None):
             withheld.append(each.id)
             continue
         kept.append(replace(each, payload=payload))

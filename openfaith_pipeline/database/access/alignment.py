@@ -18,20 +18,22 @@ from openfaith_pipeline.database.canonical_tables import CANONICAL_PREFIX
 
 _HAS_ROLES: Final = "SELECT count(*) FROM pg_roles WHERE rolname = ANY(%s)"
 
-# The grants of others than the owner, '' being everyone; partitions are reached through their parents only.
+# The grants of others than the owner, '' being everyone; partitions are reached through their parents only. A reader
+# that was granted a table by hand is still a reader, and gets no policy of others.
 _LIVE: Final = """
 SELECT n.nspname, c.relname, c.relkind = 'v' AS is_view, c.relrowsecurity,
     c.relowner = (SELECT nspowner FROM pg_namespace WHERE nspname = 'sync') AS is_ours,
     ARRAY(SELECT DISTINCT coalesce(r.rolname, '') || ' ' || a.privilege_type
         FROM aclexplode(c.relacl) AS a LEFT JOIN pg_roles AS r ON r.oid = a.grantee
-        WHERE a.grantee <> c.relowner) AS grants,
+        WHERE a.grantee <> c.relowner AND (r.rolname = ANY(%(ours)s)
+            OR NOT EXISTS (SELECT FROM sync.readers WHERE login = r.rolname))) AS grants,
     ARRAY(SELECT r.rolname || ' ' || att.attname FROM pg_attribute AS att, aclexplode(att.attacl) AS a
         JOIN pg_roles AS r ON r.oid = a.grantee
         WHERE att.attrelid = c.oid AND a.privilege_type = 'SELECT') AS column_grants,
     ARRAY(SELECT p.polname || ' ' || coalesce(obj_description(p.oid, 'pg_policy'), '')
         FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polname LIKE 'openfaith%%') AS policies
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+WHERE n.nspname = ANY(%(schemas)s) AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
 """
 
 _CLOSED: Final = Rules({})
@@ -92,7 +94,7 @@ def read_relations(connection: Connection[Any], schemas: Iterable[str]) -> list[
     return [
         Relation(schema, name, is_view, has_security, is_ours, _pairs(grants), _pairs(of_columns), dict(_pairs(made)))
         for schema, name, is_view, has_security, is_ours, grants, of_columns, made in connection.execute(
-            _LIVE, (list(schemas),)
+            _LIVE, {"schemas": list(schemas), "ours": [*ROLES]}
         ).fetchall()
     ]
 

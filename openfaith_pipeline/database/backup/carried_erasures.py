@@ -21,18 +21,22 @@ _READ_MARKS: Final = (
 
 CARRY: Final = """
 CREATE SCHEMA IF NOT EXISTS carried_erasures;
-CREATE TABLE IF NOT EXISTS carried_erasures.erasures (LIKE sync.erasures INCLUDING INDEXES);
+CREATE TABLE IF NOT EXISTS carried_erasures.erasures (
+    erasure_id text PRIMARY KEY, org_id text, subject text, erased_by text, erased_at timestamptz, counts jsonb,
+    lifted_at timestamptz, lifted_by text);
 CREATE TABLE IF NOT EXISTS carried_erasures.marks (
     org_id text, salt bytea, stream text, record_hash bytea, erasure_id text,
     UNIQUE (org_id, salt, stream, record_hash, erasure_id));
-INSERT INTO carried_erasures.erasures AS carried SELECT * FROM sync.erasures
+INSERT INTO carried_erasures.erasures AS carried
+SELECT erasure_id, org_id, subject, erased_by, erased_at, counts, lifted_at, lifted_by FROM sync.erasures
 ON CONFLICT (erasure_id) DO UPDATE SET lifted_at = coalesce(excluded.lifted_at, carried.lifted_at),
     lifted_by = coalesce(excluded.lifted_by, carried.lifted_by);
 INSERT INTO carried_erasures.marks
 SELECT org_id, salt, stream, record_hash, erasure_id FROM sync.erased_records JOIN sync.erasure_salts USING (org_id)
 ON CONFLICT DO NOTHING;
 """
-"""After a restore that was interrupted, those carried over before stay."""
+"""After a restore that was interrupted, those carried over before stay. The columns are named: the database may be of
+another version each time."""
 
 
 def carrying(connection: Connection[Any]) -> str:

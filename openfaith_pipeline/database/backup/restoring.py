@@ -238,7 +238,7 @@ def _pump(
         thread.start()
     assert script.stdout is not None  # noqa: S101 - they are pipes
     assert runner.stdin is not None  # noqa: S101
-    with suppress(BrokenPipeError):
+    try:
         runner.stdin.write(prelude.encode())
         for line in _known(script.stdout, server):
             runner.stdin.write(line)
@@ -246,6 +246,8 @@ def _pump(
         if script.wait():
             runner.kill()  # so that psql does not commit a part
         runner.stdin.close()
+    except BrokenPipeError:
+        script.kill()  # psql has ended, and nobody reads the rest
     code = runner.wait()
     for thread in listeners:
         thread.join()

@@ -10,11 +10,13 @@ from uuid import uuid4
 import pytest
 
 from openfaith_pipeline.audit import verification
+from openfaith_pipeline.audit.looking import Looking
 from openfaith_pipeline.audit.records import forget_verifications, keep_verification, newest_verifications
 from openfaith_pipeline.audit.report import Verification
 from openfaith_pipeline.audit.verification import Extent, verify_org
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.server import RunningServer
+from openfaith_pipeline.privacy.person_erasure import erase_person
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.simulator.server import made_up_churches, running_simulator
 from openfaith_pipeline.sources import STREAMS
@@ -275,6 +277,38 @@ def test_records_that_only_their_list_shows_are_compared_too(church: Church) -> 
     church.run("UPDATE pco_people.carriers SET name = '-' WHERE org_id = %(org_id)s AND id = %(id)s", id=changed)
     report = asyncio.run(verify_org(church.database, church.org_id, Extent([carriers], is_full=True)))
     assert differing(report) == {carriers.name: {(lost, "missing"), (changed, "changed")}}
+
+
+def test_the_erased_are_not_missing_and_who_once_named_them_is_as_the_journal_says(
+    church: Church, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor are there requests to spare, as for a church with many people and little else."""
+    person, other, lost = (int(each["id"]) for each in church.simulator.truth(church.org_id, "people.people")[5:8])
+    households: list[int] = []
+    for contact in (person, other):
+        households = church.simulator.edit(
+            church.org_id, "people.households", households or None, relations={"primary_contact": contact}
+        )
+        sync(church.database, church.org_id, CHOSEN)
+    church.transform()
+    erase_person(church.database, church.org_id, str(person), "somebody")
+    with monkeypatch.context() as patch:
+        patch.setattr(Looking, "has_budget", lambda *_: False)
+        assert differing(church.verify()) == {}
+    assert differing(church.verify(is_full=True)) == {}
+    church.run("DELETE FROM pco_people.people WHERE org_id = %(org_id)s AND id = %(id)s", id=str(lost))
+    assert differing(church.verify())["people.people"] == {(str(lost), "missing")}
+
+
+def test_a_row_is_extra_although_two_listings_together_show_all_records(church: Church) -> None:
+    songs = [STREAMS["services.songs"]]
+    for each in (church.org_id, church.other):
+        sync(church.database, each, songs)
+    song = church.simulator.truth(church.org_id, "services.songs")[0]["id"]
+    church.simulator.delete(church.org_id, "services.songs", [int(song)])
+    extent = Extent([*CHOSEN, *songs], with_canonical=False, seed=1)
+    report = asyncio.run(verify_org(church.database, church.org_id, extent))
+    assert differing(report) == {"services.songs": {(song, "extra")}}
 
 
 def test_a_change_since_the_last_sync_is_behind_and_no_difference(church: Church) -> None:

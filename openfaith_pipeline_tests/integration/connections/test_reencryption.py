@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from openfaith_pipeline.connections.cipher import Cipher, cipher_from
-from openfaith_pipeline.connections.reencryption import reencrypt
+from openfaith_pipeline.connections.reencryption import reencrypt, take_over
 from openfaith_pipeline.connections.registry import add_org, credentials_of
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.bookkeeping import METADATA
@@ -96,3 +96,13 @@ def test_every_column_that_says_it_is_encrypted_is_marked_so() -> None:
     ]
     assert telling
     assert [str(column) for column in telling if not column.info.get("is_encrypted")] == []
+
+
+def test_what_a_backup_brings_with_an_older_key_is_readable_with_the_key_in_use(database: Database) -> None:
+    """Of the keys of a backup the home keeps the newest alone, or has another already."""
+    new, older = _with_keys(database, NEW_KEY), Fernet.generate_key().decode()
+    org_ids = [_add(database, database), _add(database, new), _add(database, _with_keys(database, older))]
+    take_over(new, (NEW_KEY, older, ENCRYPTION_KEY))
+    with database.connect() as connection:
+        found = [credentials_of(connection, cipher_from(new.settings), org_id, adapter="pco") for org_id in org_ids]
+    assert found == [TOKEN] * 3

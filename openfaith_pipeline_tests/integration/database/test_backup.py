@@ -243,6 +243,15 @@ def test_existing_data_is_replaced_only_on_demand(backed_up: BackedUp, empty: Da
     assert _everything(empty) == _everything(backed_up.database)
 
 
+def test_a_restore_that_the_server_refuses_ends_with_the_reason(
+    backed_up: BackedUp, empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The programs before and behind the one that ends have more to write than a pipe holds."""
+    monkeypatch.setattr(restoring, "_removal", lambda _: "SELECT of_no_function();\n")
+    with pytest.raises(DatabaseUnavailable, match=r"nothing was restored: .*of_no_function"):
+        _restore(empty, backed_up.path, replaces=True)
+
+
 def test_a_backup_of_a_newer_version_is_refused(backed_up: BackedUp, empty: Database, tmp_path: Path) -> None:
     for change, said in (
         ({"revision": "9999"}, "install"),

@@ -305,6 +305,18 @@ def test_other_roles_keep_their_grants(roled: Roled, postgres: RunningServer) ->
     assert AMBER in _seen(roled, "amber")["public.openfaith_groups"]
 
 
+def test_a_reader_that_is_granted_a_table_by_hand_sees_no_more_rows_after_an_upgrade(roled: Roled) -> None:
+    with roled.database.connect(autocommit=True) as connection:
+        connection.execute("GRANT SELECT ON pco_people.people, public.openfaith_people TO amber")
+        try:
+            assert align(roled.database) == []
+            seen = _seen(roled, "amber")
+        finally:
+            connection.execute("REVOKE SELECT ON pco_people.people, public.openfaith_people FROM amber")
+    assert (AMBER in seen["pco_people.people"], BIRCH in seen["pco_people.people"]) == (True, False)
+    assert (AMBER in seen["public.openfaith_people"], BIRCH in seen["public.openfaith_people"]) == (True, False)
+
+
 _PLAN = "EXPLAIN (ANALYZE, FORMAT JSON) SELECT count(*) FROM pco_people.phone_numbers"
 
 

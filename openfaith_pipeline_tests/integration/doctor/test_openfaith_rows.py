@@ -134,6 +134,17 @@ def test_streams_with_a_record_that_the_source_still_has_are_left_as_they_are(ch
     assert done.left == (f"people.people: {STILL_THERE}",)
 
 
+def test_silence_proves_no_record_gone(church: Church) -> None:
+    """Planning Center lists nothing and refuses nothing to a user who may not see the records."""
+    church.read_everything()
+    church.run("DELETE FROM pco_people.emails WHERE org_id = %(org_id)s")
+    church.run("UPDATE sync.stream_states SET availability = 'silent', row_count = 0 WHERE stream = 'people.emails'")
+    found = church.dead_ends()
+    assert found.keys() == {"deletes_unproven"}
+    assert found["deletes_unproven"].count == 4
+    assert church.repair().rows == 0
+
+
 def test_a_record_in_quarantine_is_there(church: Church) -> None:
     church.read_everything()
     church.run("DELETE FROM pco_people.people WHERE org_id = %(org_id)s AND id = '1'")

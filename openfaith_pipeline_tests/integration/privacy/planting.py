@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.database.server import RunningServer
+from openfaith_pipeline.review.conflict_policies import FieldPolicy, Policy, set_policy
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sources import STREAMS
 from openfaith_pipeline.sync.results import SyncMode
@@ -22,6 +23,7 @@ NAMES = (
     "people.people",
     "people.person_mergers",
     "people.emails",
+    "people.spam_email_addresses",
     "people.addresses",
     "people.notes",
     "people.note_categories",
@@ -56,6 +58,7 @@ def plant(simulator: SimulatorClient, org_id: str, text: str) -> dict[str, str]:
     theirs: dict[str, Any] = {"person": person}
     [card] = simulator.add(org_id, "people.workflow_cards", relations=theirs)
     simulator.add(org_id, "people.emails", attributes={"address": f"{text}@example.net"}, relations=theirs)
+    simulator.add(org_id, "people.spam_email_addresses", attributes={"address": f"{text}@Example.NET"})
     simulator.add(org_id, "people.addresses", attributes={"city": text}, relations=theirs)
     simulator.add(org_id, "people.notes", attributes={"note": text}, relations={**theirs, "created_by": author})
     [note] = simulator.add(org_id, "people.notes", relations={"person": author, "created_by": person})
@@ -69,13 +72,14 @@ def plant(simulator: SimulatorClient, org_id: str, text: str) -> dict[str, str]:
         named = {"person_name": "" if member == author else text}
         both = {"household": household, "person": member}
         simulator.add(org_id, "people.household_memberships", attributes=named, relations=both)
-    gift = {"payment_last4": text, "amount_cents": 4711}
-    [donation] = simulator.add(org_id, "giving.donations", attributes=gift, relations=theirs)
+    gift = {"payment_last4": text, "payment_brand": text, "amount_cents": 4711}
+    [donation, former] = simulator.add(org_id, "giving.donations", count=2, attributes=gift, relations=theirs)
     simulator.add(org_id, "giving.notes", attributes={"body": text}, relations={"donation": donation})
     came = {"first_name": text, "last_name": text, "medical_notes": text}
     [visit] = simulator.add(org_id, "check_ins.check_ins", attributes=came, relations=theirs)
     found = {"person": person, "loser": loser, "author": author, "note": note, "house": house, "alone": alone}
-    return {name: str(identifier) for name, identifier in {**found, "donation": donation, "visit": visit}.items()}
+    gifts = {"donation": donation, "former": former}
+    return {name: str(identifier) for name, identifier in {**found, **gifts, "visit": visit}.items()}
 
 
 def bring(database: Database, org_id: str, mode: SyncMode = SyncMode.INCREMENTAL) -> dict[str, Any]:
@@ -163,6 +167,38 @@ def keep_documents(database: Database, org_id: str, planted: dict[str, str], tex
         )
 
 
+def keep_report(connection: psycopg.Connection[Any], org_id: str, planted: dict[str, str]) -> None:
+    """A verification has named the person, their entity and link, and others."""
+    [(entity_id,)] = connection.execute(
+        'SELECT "entityId" FROM "openfaith_externalLinks" WHERE "orgId" = %s AND "entityType" = %s'
+        ' AND "externalId" = %s',
+        (org_id, "person", planted["person"]),
+    ).fetchall()
+    named = {
+        "streams": {"people.people": [planted["person"], "1"], "people.emails": ["999999"]},
+        "canonical": {
+            "externalLinks": [f"person {planted['person']}", "person 1"],
+            "edges": [f"email_1 email_has_person {entity_id}"],
+        },
+    }
+    report = {
+        of: {name: {"examples": [{"id": each} for each in ids]} for name, ids in parts.items()}
+        for of, parts in named.items()
+    }
+    connection.execute(
+        "INSERT INTO sync.verifications (verification_id, org_id, trigger, status, is_full, started_at, finished_at,"
+        " report) VALUES (%s, %s, 'cli', 'differs', false, now(), now(), %s)",
+        (f"verification of {org_id}", org_id, Jsonb(report)),
+    )
+
+
+def edit_here(connection: psycopg.Connection[Any], org_id: str, text: str) -> None:
+    """Somebody has corrected the person's name on a check-in in OpenFaith, where it stays whatever the source says."""
+    set_policy(connection, FieldPolicy(org_id, "checkIns", "lastName", Policy.LOCAL))
+    edited = 'UPDATE "openfaith_checkIns" SET "lastName" = %s WHERE "orgId" = %s AND "lastName" = %s'
+    assert connection.execute(edited, (f"{text} by hand", org_id, text)).rowcount == 1
+
+
 def prepare(database: Database, simulator: SimulatorClient) -> tuple[str, str, dict[str, str]]:
     """Two churches with the same records, synced twice: the second sync changed the planted person."""
     org_id, other = connect(database, simulator)
@@ -172,8 +208,18 @@ def prepare(database: Database, simulator: SimulatorClient) -> tuple[str, str, d
         bring(database, each)
         simulator.merge(each, "people.people", keep=int(planted["person"]), remove=int(planted["loser"]))
         simulator.edit(each, "people.people", [int(planted["person"])], attributes={"nickname": f"{text}s"})
+        # These values are in the journal alone, those of one gift from before it was somebody else's.
+        gifts = [int(planted[name]) for name in ("donation", "former")]
+        simulator.edit(each, "giving.donations", gifts, attributes={"payment_brand": None})
+        simulator.edit(each, "giving.donations", gifts[1:], attributes={"payment_last4": None})
         bring(database, each)
+        simulator.edit(each, "giving.donations", gifts[1:], relations={"person": int(planted["author"])})
+        sync(database, each, [STREAMS["giving.donations"]])
+        transform(database, each)
         keep_documents(database, each, planted, text)
+        with database.connect() as connection:
+            keep_report(connection, each, planted)
+            edit_here(connection, each, text)
     return org_id, other, planted
 
 

@@ -63,9 +63,12 @@ async def test_a_later_delivery_about_the_erased_is_never_in_the_tables_file(
         await keep_deliveries(connection, sent)
         await keep_deliveries(connection, sent)
         cursor = await connection.execute(
-            "SELECT event_id, status, settled_at IS NULL, payload FROM sync.webhook_deliveries ORDER BY event_id"
+            "SELECT event_id, status, settled_at IS NULL, record_id, payload FROM sync.webhook_deliveries ORDER BY 1"
         )
-        assert await cursor.fetchall() == [("1", "ignored", False, b"{}"), ("2", "pending", True, document("2"))]
+        assert await cursor.fetchall() == [
+            ("1", "ignored", False, None, b"{}"),
+            ("2", "pending", True, "25", document("2")),
+        ]
     assert files_with(postgres, database, "address of 2") == ["sync.webhook_deliveries"]
     assert files_with(postgres, database, "address of 1") == []
 
@@ -104,8 +107,12 @@ async def test_deliveries_kept_before_the_erasure_are_not_claimed(database: Data
             )
     async with database.pool(size=1, row_factory=dict_row) as pool, pool.connection() as connection:
         assert [delivery.event_id for delivery in await claim(connection, "me:1:x", [])] == ["2"]
+        await connection.execute("UPDATE sync.webhook_deliveries SET status = 'pending' WHERE event_id = '1'")
+        again = await claim(connection, "me:1:y", ["me:1:x"])
+        assert [delivery.event_id for delivery in again] == ["2"], "the other was replayed"
         cursor = await connection.execute(
-            "SELECT status, convert_from(payload, 'UTF8') AS payload FROM sync.webhook_deliveries WHERE event_id = '1'"
+            "SELECT status, record_id, convert_from(payload, 'UTF8') AS payload FROM sync.webhook_deliveries"
+            " WHERE event_id = '1'"
         )
         [left] = await cursor.fetchall()
-    assert dict(left) == {"status": "ignored", "payload": "{}"}
+    assert dict(left) == {"status": "ignored", "record_id": None, "payload": "{}"}

@@ -34,6 +34,7 @@ def test_no_table_and_no_file_has_anything_of_an_erased_person(
     before = found_in_tables(database, other, OTHERS)
     assert found_in_tables(database, org_id, PLANTED) == before
     assert {"pco_people.people", "public.openfaith_people", "sync.quarantine", "sync.webhook_deliveries"} <= {*before}
+    assert {"pco_people.spam_email_addresses", "sync.local_edits"} <= {*before}
     assert any(name.startswith("sync.journal_2") for name in before)
 
     foreseen = foresee_person_erasure(database, org_id, planted["person"])
@@ -57,6 +58,7 @@ def check_what_stays(database: Database, org_id: str, planted: dict[str, str]) -
     """Records that only referred to the person remain, without the reference."""
     gift = stored(database, org_id, STREAMS["giving.donations"])[planted["donation"]]
     assert (gift["person_id"], gift["payment_last4"], gift["amount_cents"]) == (None, None, 4711)
+    assert stored(database, org_id, STREAMS["giving.donations"])[planted["former"]]["person_id"] == planted["author"]
     visit = stored(database, org_id, STREAMS["check_ins.check_ins"])[planted["visit"]]
     assert (visit["person_id"], visit["first_name"], visit["medical_notes"]) == (None, None, None)
     note = stored(database, org_id, STREAMS["people.notes"])[planted["note"]]
@@ -72,6 +74,10 @@ def check_what_stays(database: Database, org_id: str, planted: dict[str, str]) -
             " WHERE org_id = %s",
             (org_id,),
         ).fetchall() == [("giving.donations", "{}")]
+        assert connection.execute(
+            "SELECT jsonb_path_query_array(report, '$.*.*.examples.id') FROM sync.verifications WHERE org_id = %s",
+            (org_id,),
+        ).fetchall() == [(["999999", "1", "person 1"],)]
 
 
 def test_the_erased_stay_erased_until_lifted(database: Database, simulator: SimulatorClient) -> None:

@@ -75,6 +75,7 @@ def test_an_interrupted_restore_is_closed_until_it_is_made_again(
     database: Database, simulator: SimulatorClient, tmp_path: Path
 ) -> None:
     org_id, planted = prepare_one(database, simulator)
+    erase_person(database, org_id, planted["author"], "somebody")
     path = _back_up(database, tmp_path / "one.backup")
     erase_person(database, org_id, planted["person"], "somebody")
 
@@ -92,6 +93,10 @@ def test_an_interrupted_restore_is_closed_until_it_is_made_again(
             pass
     with pytest.raises(ConfigurationError, match="a restore was interrupted"):
         _back_up(database, tmp_path / "of people erased.backup")
+    with (
+        database.connect() as connection
+    ):  # as if it was interrupted before the tables of an older backup were upgraded
+        connection.execute("ALTER TABLE sync.erasures DROP COLUMN unreclaimed")
 
     assert _restore(database, path).erasures == 1
 

@@ -213,8 +213,9 @@ def _keep(database: Database, org_id: str, **kept: int) -> None:
 def test_an_org_keeps_deliveries_and_quarantine_for_as_long_as_it_says(database: Database) -> None:
     _keep(database, "short", deliveries_kept=7, quarantine_kept=7)
     _keep(database, "long", deliveries_kept=90, quarantine_kept=900)
+    _keep(database, "as its journal", journal_kept=7)
     with database.connect() as connection:
-        for org_id in ("short", "other", "long"):
+        for org_id in ("short", "other", "long", "as its journal"):
             for days in (8, 31, 500):
                 connection.execute(
                     "INSERT INTO sync.webhook_deliveries (org_id, event_id, event, payload, status, settled_at)"
@@ -226,11 +227,19 @@ def test_an_org_keeps_deliveries_and_quarantine_for_as_long_as_it_says(database:
                     " VALUES (%s, 'people.emails', %s, 'why', now() - %s)",
                     (org_id, str(days), timedelta(days=days)),
                 )
+                connection.execute(
+                    "INSERT INTO sync.conflicts (id, org_id, entity_table, entity_id, field, base, local, source,"
+                    " edited_at, edited_by, sync_id, decision, decided_at) VALUES (%s, %s, 'people', 'person', 'name',"
+                    " '1', '2', '3', now(), 'user', 'sync', 'approved', now() - %s)",
+                    (f"{org_id} {days}", org_id, timedelta(days=days)),
+                )
     maintain(database)
     with database.connect() as connection:
         deliveries = connection.execute("SELECT org_id, event_id FROM sync.webhook_deliveries ORDER BY id").fetchall()
         entries = connection.execute("SELECT org_id, sync_id FROM sync.quarantine ORDER BY id").fetchall()
-    assert deliveries == [("other", "8"), ("long", "8"), ("long", "31")]
+        conflicts = connection.execute("SELECT id FROM sync.conflicts WHERE org_id LIKE '%j%' OR id ~ '500'").fetchall()
+    assert deliveries == [("other", "8"), ("long", "8"), ("long", "31"), ("as its journal", "8")]
+    assert conflicts == []
     assert entries == [("other", "8"), ("other", "31"), ("long", "8"), ("long", "31"), ("long", "500")]
 
 
