@@ -94,7 +94,7 @@ WHERE org_id = %s AND stream IN (SELECT stream FROM given_up) AND status = 'runn
 
 @contextlib.asynccontextmanager
 async def releasing(pool: AsyncConnectionPool[Any], holder: str, org_id: str) -> AsyncIterator[None]:
-    """Release what the holder still holds of the org at the end, which its heartbeat would otherwise renew.
+    """Release the leases that the holder still has on the org at the end: its heartbeat would renew them.
 
     That is everything under way if the block fails. Else it is the rest of a walk that another sync took over in part:
     its session has ended, and may not write that it has.

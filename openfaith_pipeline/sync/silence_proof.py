@@ -87,7 +87,7 @@ async def _shows_records(asking: Asking, stream: Stream) -> bool:
 
 
 async def _is_answered(question: Awaitable[bool]) -> bool:
-    """The answer; no, if there is none: a request that fails proves nothing, and must not fail what was read."""
+    """The answer; no, if there is none: a request that fails proves nothing, and must not fail the reading."""
     try:
         return await question
     except (UnavailableError, *OWN_FAULTS) as error:
