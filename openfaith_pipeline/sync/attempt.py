@@ -131,8 +131,8 @@ class Attempt:
         # An attempt may have been interrupted between a stream's two readings.
         short = [result for result in earlier if result.status == "incomplete" and STREAMS[result.stream].comes_with]
         for result in earlier:
-            if result not in short:
-                self.outcomes.finish(result)
+            if result not in short:  # nor may its check have come after its publish
+                self.outcomes.finish(await self._checked(result))
         remaining = [stream for stream in streams if stream.name not in finished]
         self.outcomes.expect(stream.name for stream in streams if stream.name not in self.outcomes.results)
         try:
@@ -319,7 +319,7 @@ class Attempt:
             error = refusal
         except _ENDS_ALL:
             raise
-        except OpenFaithError as failure:
+        except Exception as failure:  # noqa: BLE001 - whatever nobody foresaw must not undo what others brought
             error = failure
         reason = f"{brought.error}; and its own listing could not be read: {error_in_words(error)}"
         return replace(brought, error=reason)

@@ -55,6 +55,31 @@ def test_rows_that_lose_all_their_content_are_not_left_so(database: Database) ->
         assert sync(database, org_id, [EMAILS], SyncMode.FULL_REFRESH)["people.emails"].status == "succeeded"
 
 
+class Killed(BaseException):
+    """As if the process had ended."""
+
+
+def test_rows_published_before_a_kill_are_checked_by_the_next_attempt(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise Killed
+
+    with running_simulator(made_up_churches(1, people=60), rate_limit=GENEROUS) as simulator:
+        [org_id] = connect(database, simulator)
+        synced(database, org_id, "first")
+        with database.connect(autocommit=True) as connection:
+            before = snapshot(connection)
+            simulator.drop(org_id, EMAILS.name, [name for name in EMAILS.attributes if not name.endswith("_at")])
+            with monkeypatch.context() as patch, pytest.raises(Killed):
+                patch.setattr("openfaith_pipeline.sync.attempt.compensate", die)
+                sync(database, org_id, STREAMS_READ, SyncMode.RECONCILE, sync_id="second")
+            assert differing(before, snapshot(connection)) != []
+            results = sync(database, org_id, STREAMS_READ, SyncMode.RECONCILE, sync_id="second")
+            assert results["people.emails"].status == "failed"
+            assert differing(before, snapshot(connection)) == []
+
+
 @pytest.mark.parametrize(
     ("trigger", "is_wanted", "is_undone"), [("ui", True, True), ("ui", False, False), ("cli", True, False)]
 )
