@@ -167,11 +167,12 @@ def retry_of(deployment: Deployment, run_id: str) -> dict[str, object]:
 def test_the_code_server_is_healthy_while_its_one_process_lives(deployment: Deployment, org_id: str) -> None:
     """Nothing is between it and what looks after it, which would stay when it ends."""
     port = str(deployment.specs["code server"].port)
-    assert CliRunner().invoke(app, ["health", "code-server", "--port", port]).exit_code == 0
+    health = ["health", "code-server", "--port", port]
+    deployment.wait_until(lambda: CliRunner().invoke(app, health).exit_code == 0, "an answer in time")
     others = psutil.Process(deployment.processes["code server"].pid).children(recursive=True)
     assert [child.cmdline() for child in others if "dagster" in child.cmdline()] == []
     deployment.kill("code server")
-    assert CliRunner().invoke(app, ["health", "code-server", "--port", port]).exit_code == 1
+    assert CliRunner().invoke(app, health).exit_code == 1
 
     deployment.restart("code server")
 
