@@ -48,9 +48,9 @@ _NAMES: Final = sql.SQL("""
 coalesce({image} ->> {id} = ANY(%(ids)s)
     AND (%(types)s::text[] IS NULL OR coalesce({image} ->> {type} = ANY(%(types)s), true)), false)""")
 
-# An entry has the changed columns only, so few tell the person that the row named then: that is as the nearest entry
-# before tells, or else the first after. In images of a row while it named the person, the reference is cleared, and
-# columns that describe them get the row's present values. `part` counts the entries that tell.
+# An entry has the changed columns only, so few name the person of that time: it is as in the nearest entry
+# before that does, or else the first after. In images of a row while it named the person, the reference is cleared, and
+# columns that describe them get the row's present values. `part` counts the entries that name one.
 _REDACT_NAMING: Final = sql.SQL("""
 WITH naming AS MATERIALIZED (
     SELECT DISTINCT row_key FROM sync.journal
@@ -112,7 +112,7 @@ def redact_journal(
     """Remove the person from the journal, and the erasure's own entries; returns counts."""
     removed = _remove_raw(cursor, records) + _remove_openfaith(cursor, records.org_id, entities)
     asked = {"org_id": records.org_id, "erasure_id": erasure_id}
-    # In the other order, no entry would tell any more that a row has named the person.
+    # In the other order, no entry would show any more that a row has named the person.
     redacted = _redact_naming(cursor, records) + cursor.execute(_REDACT, asked).rowcount
     cursor.execute("DELETE FROM sync.journal WHERE org_id = %(org_id)s AND sync_id = %(erasure_id)s", asked)
     return {"sync.journal": removed, "references in sync.journal": redacted}

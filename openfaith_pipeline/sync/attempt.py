@@ -319,7 +319,7 @@ class Attempt:
             error = refusal
         except _ENDS_ALL:
             raise
-        except Exception as failure:  # noqa: BLE001 - whatever nobody foresaw must not undo what others brought
+        except Exception as failure:  # noqa: BLE001 - an unforeseen error must not undo the rows of others
             error = failure
         reason = f"{brought.error}; and its own listing could not be read: {error_in_words(error)}"
         return replace(brought, error=reason)
