@@ -133,9 +133,8 @@ def sync(  # noqa: PLR0913, PLR0917 - the verb's options
     """
     streams = choose_streams(product or (), stream or ())
     is_chosen = bool(orgs or every_org or product or stream or quick or mode is not SyncMode.INCREMENTAL)
-    _check_options(plan=plan, show_values=show_values, apply=apply, discard=discard, is_chosen=is_chosen)
-    if (anew or idempotency_key or if_busy is not IfBusy.REFUSE) and (plan or apply or discard):
-        raise UsageError("--if-busy, --idempotency-key and --anew are of a sync, and not of a plan")
+    is_sync = bool(anew or idempotency_key or if_busy is not IfBusy.REFUSE)
+    _check_options(plan=plan, show_values=show_values, apply=apply, discard=discard, of=(is_chosen, is_sync))
     _check_choices(mode, quick=quick, rolling=rolling, within=within, is_else=bool(product or stream or plan))
     period = parse_period(within or "7d", "--within")
     if not period:
@@ -178,13 +177,22 @@ def run_and_report(
     _report(orgs, sync_id, reports, show, as_json=as_json)
 
 
-def _check_options(*, plan: bool, show_values: bool, apply: str | None, discard: str | None, is_chosen: bool) -> None:
+def _check_options(
+    *, plan: bool, show_values: bool, apply: str | None, discard: str | None, of: tuple[bool, bool]
+) -> None:
+    """Raise UsageError for options that exclude each other.
+
+    of: whether others choose an org, streams or a mode, and whether others say how a sync begins.
+    """
+    is_chosen, is_sync = of
     if plan + (apply is not None) + (discard is not None) > 1:
         raise UsageError("give one of --plan, --apply and --discard")
     if show_values and not plan:
         raise UsageError("--show-values goes with --plan")
     if is_chosen and (apply is not None or discard is not None):
         raise UsageError("a plan has its own org, streams and mode: pass --apply or --discard without other choices")
+    if is_sync and (plan or apply is not None or discard is not None):
+        raise UsageError("--if-busy, --idempotency-key and --anew are of a sync, and not of a plan")
 
 
 def _check_choices(mode: SyncMode, *, quick: bool, rolling: bool, within: str | None, is_else: bool) -> None:

@@ -38,6 +38,7 @@ class Heartbeats:
             self._doubts.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         if self._is_confirmed(run.run_id, beat_at):
+            self._doubts.pop(run.run_id)
             return CheckRunHealthResult(WorkerStatus.FAILED, doubt)
         return Doubtful(WorkerStatus.RUNNING, doubt)
 

@@ -48,9 +48,10 @@ _NAMES: Final = sql.SQL("""
 coalesce({image} ->> {id} = ANY(%(ids)s)
     AND (%(types)s::text[] IS NULL OR coalesce({image} ->> {type} = ANY(%(types)s), true)), false)""")
 
-# An entry has the changed columns only, so few name the person of that time: it is as in the nearest entry
-# before that does, or else the first after. In images of a row while it named the person, the reference is cleared, and
-# columns that describe them get the row's present values. `part` counts the entries that name one.
+# An entry has the changed columns only, and seldom the reference. The person that the row named then is in the
+# nearest earlier entry with a reference, or else in the first later one. In images of a row while it named the person,
+# the reference is cleared, and columns that describe them get the row's present values. `part` counts the entries with
+# a reference.
 _REDACT_NAMING: Final = sql.SQL("""
 WITH naming AS MATERIALIZED (
     SELECT DISTINCT row_key FROM sync.journal

@@ -76,7 +76,7 @@ def read_person(database: Database, org_id: str, name: str) -> PersonExport:
             records.person_ids,
             datetime.now(UTC),
             dict(_records(cursor, records)),
-            dict(_openfaith(cursor, records, schema)),
+            dict(_openfaith(cursor, records)),
             {stream.name: named for stream in STREAMS.values() if (named := dict(_mentions(cursor, records, stream)))},
         )
 
@@ -126,18 +126,18 @@ def _records(cursor: Cursor[Any], records: PersonRecords) -> Iterator[tuple[str,
             yield stream.name, rows
 
 
-def _openfaith(cursor: Cursor[Any], records: PersonRecords, schema: str) -> Iterator[tuple[str, Rows]]:
+def _openfaith(cursor: Cursor[Any], records: PersonRecords) -> Iterator[tuple[str, Rows]]:
     entities = find_entities(cursor, records)
     for table, ids in entities.by_table.items():
         name = f"{CANONICAL_PREFIX}{table}"
         statement = sql.SQL(
             'SELECT to_jsonb(entity) FROM {} AS entity WHERE "orgId" = %(org_id)s AND id = ANY(%(ids)s) ORDER BY id'
-        ).format(sql.Identifier(schema, name))
+        ).format(sql.Identifier(records.schema, name))
         if rows := _objects(cursor, statement, {"org_id": records.org_id, "ids": sorted(ids)}):
             yield name, rows
     edges = f"{CANONICAL_PREFIX}edges"
     asked = {"org_id": records.org_id, "ids": entities.ids}
-    if rows := _objects(cursor, _EDGES.format(sql.Identifier(schema, edges)), asked):
+    if rows := _objects(cursor, _EDGES.format(sql.Identifier(records.schema, edges)), asked):
         yield edges, rows
 
 
