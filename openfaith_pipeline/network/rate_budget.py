@@ -22,6 +22,9 @@ from typing import Protocol
 MARGIN = 0.05
 """Seconds a slot stays taken beyond the period: clocks drift, and the server's many hosts differ by milliseconds."""
 
+DEEP_LIMIT_HOLDS_FOR = 3600.0
+"""Seconds after which a limit of deep requests that a refusal named is forgotten: no response says that it is higher."""
+
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
@@ -97,7 +100,8 @@ class LocalRateBudget:
     def __init__(self, usual: RateLimit, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._limit = usual.requests
-        self._deep_limit = usual.deep_requests
+        self._usual_deep_limit = self._deep_limit = usual.deep_requests
+        self._deep_limit_until = math.inf
         self._period = usual.period
         self._in_flight = 0
         self._answered: deque[_Taken] = deque()
@@ -134,6 +138,7 @@ class LocalRateBudget:
         self._period = report.period or self._period
         if report.exceeded_limit and permit.is_deep:
             self._deep_limit = report.exceeded_limit
+            self._deep_limit_until = self._clock() + DEEP_LIMIT_HOLDS_FOR
         elif report.exceeded_limit:
             self._limit = report.exceeded_limit
         if report.count is not None:
@@ -173,6 +178,8 @@ class LocalRateBudget:
             return False
         if self._in_flight and now > self._reported_at + 2 * self._period:
             return False
+        if now > self._deep_limit_until:
+            self._deep_limit, self._deep_limit_until = self._usual_deep_limit, math.inf
         # It is unknown whether deep requests have a separate counter. Holding them to the lower limit among *all*
         # requests is right in both cases.
         limit = min(self._limit, self._deep_limit) if waiter.is_deep else self._limit

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Self
 
-from openfaith_pipeline.network.rate_budget import MARGIN, RateLimit, RateReport
+from openfaith_pipeline.network.rate_budget import DEEP_LIMIT_HOLDS_FOR, MARGIN, RateLimit, RateReport
 
 SILENT_AFTER = 10.0
 """Seconds of silence after which a holder with slots is given up."""
@@ -89,6 +89,7 @@ class RateLedger:
 
     answered: [time of the response, slots], ascending. waiting: holder -> [priority, wanted, deep among them, seen at].
     in_vain_since: priority -> since when holders of it have waited without any grant.
+    refused_deep: [limit of deep requests that a refusal named, when]; it counts before `deep_limit`, for a while.
     """
 
     limit: int
@@ -102,6 +103,7 @@ class RateLedger:
     answered: list[list[float]] = field(default_factory=list)
     waiting: dict[str, list[float]] = field(default_factory=dict)
     in_vain_since: dict[str, float] = field(default_factory=dict)
+    refused_deep: list[float] | None = None
 
     @classmethod
     def new(cls, usual: RateLimit) -> Self:
@@ -113,6 +115,7 @@ class RateLedger:
         """The stored ledger; a new one if there is none or it cannot be parsed."""
         try:
             ledger = cls(**stored) if stored else cls.new(usual)
+            ledger.deep_limit = usual.deep_requests
             ledger.written()
             ledger._free(-math.inf)
         except (TypeError, ValueError, AttributeError):
@@ -133,6 +136,8 @@ class RateLedger:
         self._follow_clock(now)
         self._settle(claim, now)
         self._free(now)
+        if self.refused_deep and now > self.refused_deep[1] + DEEP_LIMIT_HOLDS_FOR:
+            self.refused_deep = None
         self.waiting.pop(claim.holder, None)
         self.waiting = {holder: each for holder, each in self.waiting.items() if now - each[3] <= WAITING_FOR}
         grant = self._grant(claim, now)
@@ -153,6 +158,8 @@ class RateLedger:
         self.in_vain_since = {key: since - back for key, since in self.in_vain_since.items()}
         self.reported_at = None if self.reported_at is None else self.reported_at - back
         self.paused_until -= back
+        if self.refused_deep:
+            self.refused_deep[1] -= back
 
     def _times(self) -> Iterator[float]:
         yield from (at for at, _ in self.answered)
@@ -161,6 +168,8 @@ class RateLedger:
         yield from self.in_vain_since.values()
         if self.reported_at is not None:
             yield self.reported_at
+        if self.refused_deep:
+            yield self.refused_deep[1]
 
     def _settle(self, claim: Claim, now: float) -> None:
         lease = self.leases.pop(claim.holder, [0, now])
@@ -187,7 +196,7 @@ class RateLedger:
             # Either the limit of deep offsets, which no header gives, or one that has just been lowered.
             is_deep = report.limit is not None and report.exceeded_limit < report.limit
             if is_deep:
-                self.deep_limit = report.exceeded_limit
+                self.refused_deep = [report.exceeded_limit, now - answer.age]
             else:
                 self.limit = report.exceeded_limit
         others = (report.count or 0) - (self.taken - answer.freed_before)
@@ -251,7 +260,8 @@ class RateLedger:
 
     @property
     def _deep_room(self) -> int:
-        return max(0, min(self.limit, self.deep_limit) - self._used)
+        deep_limit = int(self.refused_deep[0]) if self.refused_deep else self.deep_limit
+        return max(0, min(self.limit, deep_limit) - self._used)
 
     @property
     def _used(self) -> int:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from openfaith_pipeline.connections.shared_budget import SharedRateBudget
 from openfaith_pipeline.errors import DatabaseUnavailable
-from openfaith_pipeline.network.rate_budget import MARGIN, Permit, RateReport
+from openfaith_pipeline.network.rate_budget import DEEP_LIMIT_HOLDS_FOR, MARGIN, Permit, RateReport
 from openfaith_pipeline.network.rate_ledger import (
     HELD_BACK_FOR,
     SILENT_AFTER,
@@ -327,6 +327,24 @@ def test_a_clock_that_is_set_back_keeps_nobody_waiting() -> None:
     moments = [100.0 + SILENT_AFTER + 1, 101.0 + SILENT_AFTER + LIMIT.period + 2 * MARGIN]
     granted = [stored.exchange(living, moment) for moment in moments]
     assert [grant.slots for grant in granted] == [0, 1]
+
+
+def test_a_low_limit_of_deep_requests_is_forgotten_after_a_while() -> None:
+    """One that a refusal named holds for all processes, and no later response says that it is higher again."""
+    ledger, claim = RateLedger.new(LIMIT), Claim("one", Priority.BACKFILL)
+
+    def granted(moment: float, report: RateReport) -> int:
+        """Deep requests that may be in flight at once after one was answered so."""
+        ledger.exchange(replace(claim, wanted=1), moment)
+        answer = Answer(0.0, ledger.freed, report)
+        slots = ledger.exchange(replace(claim, wanted_deep=LIMIT.requests, answers=(answer,)), moment).deep_slots
+        ledger.exchange(replace(claim, returned=slots), moment)
+        return slots + 1
+
+    answered = RateReport(LIMIT.requests, LIMIT.period)
+    assert granted(0.0, replace(answered, exceeded_limit=3)) == 3
+    assert granted(DEEP_LIMIT_HOLDS_FOR - 1, answered) == 3
+    assert granted(2 * DEEP_LIMIT_HOLDS_FOR, answered) == LIMIT.deep_requests
 
 
 def test_a_permit_is_as_the_client_expects() -> None:

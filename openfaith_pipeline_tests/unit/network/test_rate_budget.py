@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from openfaith_pipeline.network.rate_budget import MARGIN, LocalRateBudget, RateReport
+from openfaith_pipeline.network.rate_budget import DEEP_LIMIT_HOLDS_FOR, MARGIN, LocalRateBudget, RateReport
 from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 from openfaith_pipeline_tests.unit.network.virtual_time import run_virtually, virtual_now
 
@@ -181,6 +181,17 @@ def test_deep_limit_named_by_a_refusal_holds_for_deep_requests_only() -> None:
         return max(shallow), await send(shared, None, is_deep=True)
 
     assert run_virtually(scenario()) == (0.0, 20 + MARGIN)
+
+
+def test_deep_limit_named_by_a_refusal_is_forgotten_after_a_while() -> None:
+    async def scenario() -> float:
+        shared = budget()
+        await send(shared, RateReport(limit=100, period=20, count=1, exceeded_limit=10), is_deep=True)
+        await asyncio.sleep(DEEP_LIMIT_HOLDS_FOR + 1)
+        await send_many(shared, 20, RateReport(limit=100))
+        return await send(shared, None, is_deep=True)
+
+    assert run_virtually(scenario()) == DEEP_LIMIT_HOLDS_FOR + 1
 
 
 def test_limit_named_by_a_refusal_overrules_the_header() -> None:
