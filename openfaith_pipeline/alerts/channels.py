@@ -80,7 +80,8 @@ class Mail:
         except ConfigurationError as error:
             raise DeliveryFailed(f"the mail server cannot be reached: {error}") from None
         if refused:  # to send it again would only bring it to the others once more
-            _log.warning("the mail server refuses %s of OPENFAITH_ALERT_EMAIL", ", ".join(sorted(refused)))
+            numbers = [str(n) for n, address in enumerate(self.settings.alert_email, start=1) if address in refused]
+            _log.warning("the mail server refuses number %s of OPENFAITH_ALERT_EMAIL", ", ".join(numbers))
 
     def _connect(self) -> smtplib.SMTP:
         host, port = self.settings.smtp_host or "", self.settings.smtp_port
