@@ -20,6 +20,7 @@ from openfaith_pipeline.service.api_keys import READ
 from openfaith_pipeline.service.health import read_readiness
 from openfaith_pipeline.service.metrics.durations import Durations
 from openfaith_pipeline.service.metrics.gauges import read_gauges
+from openfaith_pipeline.service.metrics.request_counters import RequestCounters
 from openfaith_pipeline.service.metrics.stream_counters import StreamCounters
 from openfaith_pipeline.service.problems import NotAllowed
 from openfaith_pipeline.service.schemas import ANSWERS
@@ -50,7 +51,7 @@ class Metrics:
         self._pool, self._limit = pool, limit
         self._kept = _Kept()
         self.registry.register(self._kept)
-        self._counters, self._durations = StreamCounters(self.registry), Durations(self.registry)
+        self._readers = (StreamCounters(self.registry), RequestCounters(self.registry), Durations(self.registry))
         self._lock = threading.Lock()
         self._looked_at: float | None = None
 
@@ -63,8 +64,8 @@ class Metrics:
             if readiness.status != "ready":
                 raise DatabaseUnavailable("the metrics are read from Postgres, which is not ready")
             with self._pool.connection() as connection:
-                self._counters.look(connection)
-                self._durations.look(connection)
+                for reader in self._readers:
+                    reader.look(connection)
                 self._kept.gauges = list(read_gauges(connection, self._limit, readiness, self._pool.get_stats()))
             self._looked_at = time.monotonic()
 

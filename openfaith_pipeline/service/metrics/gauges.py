@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from openfaith_pipeline.catalog.source import Source
 from openfaith_pipeline.orgs.health import State, read_health
 from openfaith_pipeline.orgs.standing import count_standings
 from openfaith_pipeline.service.health import Readiness
@@ -48,11 +47,9 @@ SELECT (SELECT count(*) FROM sync.quarantine WHERE resolved_at IS NULL) AS quara
           FROM sync.webhook_deliveries JOIN sync.orgs USING (org_id)
          WHERE status = 'pending' AND paused_at IS NULL AND removed_at IS NULL) AS backlog
 """
-_OF_SOURCE: Final = """
-SELECT (SELECT count(*) FROM sync.failing_streams JOIN sync.orgs USING (org_id)
-         WHERE removed_at IS NULL AND stream COLLATE "C" = ANY(%(streams)s)) AS failing,
-       coalesce(sum(requests), 0)::bigint AS requests, coalesce(sum(refused), 0)::bigint AS refused
-  FROM sync.source_rate_budgets WHERE adapter = %(adapter)s
+_FAILING: Final = """
+SELECT count(*) AS failing FROM sync.failing_streams JOIN sync.orgs USING (org_id)
+ WHERE removed_at IS NULL AND stream COLLATE "C" = ANY(%(streams)s)
 """
 _ALERTS: Final = "SELECT kind, count(*) AS number FROM sync.alerts WHERE resolved_at IS NULL GROUP BY 1"
 
@@ -87,19 +84,6 @@ GAUGES: Final[Mapping[str, str]] = {
     "openfaith_pool_waiting": "Calls that wait for one.",
 }
 
-
-def _counters_of(source: Source) -> dict[str, str]:
-    """Descriptions of a source's counters, by name: `openfaith_<title>_requests`."""
-    prefix = f"openfaith_{source.title.lower().replace(' ', '_')}"
-    return {
-        f"{prefix}_requests": f"Answered requests to {source.title}.",
-        f"{prefix}_rate_limited": "Requests refused with 429.",
-    }
-
-
-COUNTERS: Final[Mapping[str, str]] = {
-    name: words for source in SOURCES.values() for name, words in _counters_of(source).items()
-}
 _BY_SOURCE: Final = {
     "openfaith_freshness_worst_seconds": "worst",
     "openfaith_churches_out_of_date": "out_of_date",
@@ -115,7 +99,7 @@ _OF_POOL: Final = {
 def read_gauges(
     connection: Connection[Any], limit: timedelta, readiness: Readiness, pool: Mapping[str, int]
 ) -> Iterator[Metric]:
-    """All of GAUGES and COUNTERS.
+    """All of GAUGES.
 
     limit: the age beyond which a church is out of date. pool: the statistics of psycopg's pool of this process.
     """
@@ -153,16 +137,13 @@ def _of_sources(connection: Connection[Any], limit: timedelta) -> Iterator[Metri
     yield connections
     for name, key in _BY_SOURCE.items():
         yield _labelled(name, "source", {adapter: found[key] for adapter, found in figures.items()})
-    for adapter, found in figures.items():
-        for (name, words), key in zip(_counters_of(SOURCES[adapter]).items(), ("requests", "refused"), strict=True):
-            yield CounterMetricFamily(name, words, found[key])
 
 
 def _figures_of(connection: Connection[Any], limit: timedelta, adapter: str) -> dict[str, Any]:
     values = {"limit": limit, "adapter": adapter, "streams": names_of_source(adapter)}
     with connection.cursor(row_factory=dict_row) as cursor:
         [freshness] = cursor.execute(_FRESHNESS, values).fetchall()
-        [counts] = cursor.execute(_OF_SOURCE, values).fetchall()
+        [counts] = cursor.execute(_FAILING, values).fetchall()
     return {**freshness, **counts}
 
 

@@ -10,7 +10,8 @@ from opentelemetry.metrics import CallbackOptions, Observation, get_meter
 from openfaith_pipeline.database.refusals import TROUBLE
 from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.service.metrics.endpoint import Metrics
-from openfaith_pipeline.service.metrics.gauges import COUNTERS, GAUGES
+from openfaith_pipeline.service.metrics.gauges import GAUGES
+from openfaith_pipeline.service.metrics.request_counters import REQUEST_COUNTERS
 from openfaith_pipeline.service.metrics.stream_counters import STREAM_COUNTERS
 
 _Observer = Callable[[CallbackOptions], Iterator[Observation]]
@@ -21,7 +22,7 @@ def observe(metrics: Metrics) -> None:
     meter = get_meter("openfaith_pipeline.service")
     for name, text in GAUGES.items():
         meter.create_observable_gauge(name, [_observer(metrics, name, name)], description=text)
-    for name, text in {**COUNTERS, **STREAM_COUNTERS}.items():
+    for name, text in {**REQUEST_COUNTERS, **STREAM_COUNTERS}.items():
         meter.create_observable_counter(name, [_observer(metrics, name, f"{name}_total")], description=text)
 
 

@@ -12,6 +12,7 @@ from openfaith_pipeline.inbox.lifecycle import claim_requests
 from openfaith_pipeline.inbox.sync_requests import request_sync
 from openfaith_pipeline.orgs.org_ids import new_org_id
 from openfaith_pipeline.orgs.registry import pause_org, resume_org
+from openfaith_pipeline.privacy.org_erasure import erase_org
 from openfaith_pipeline.service.metrics import endpoint
 from openfaith_pipeline.service.metrics.endpoint import Metrics
 from openfaith_pipeline_tests.integration.inbox.conftest import connected_org
@@ -67,10 +68,6 @@ def _leave_work(database: Database, org_id: str) -> None:
             " VALUES (%(org)s, 'people.people', 's', 'r', NULL), (%(org)s, 'people.people', 's', 'r', now())",
             {"org": org_id},
         )
-        connection.execute(
-            "INSERT INTO sync.rate_budgets (org_id, ledger, version, requests, refused) VALUES (%s, '{}', 1, 70, 2)",
-            (org_id,),
-        )
 
 
 def test_gauges_say_how_the_fleet_is(database: Database, metrics: Metrics) -> None:
@@ -86,8 +83,6 @@ def test_gauges_say_how_the_fleet_is(database: Database, metrics: Metrics) -> No
         "openfaith_conflicts_waiting": 1,
         "openfaith_webhook_backlog": 1,
         "openfaith_quarantine_open": 1,
-        "openfaith_planning_center_requests_total": 70,
-        "openfaith_planning_center_rate_limited_total": 2,
         "openfaith_dagster_daemon_up": 0,
         "openfaith_pool_size": 1,
     }
@@ -158,6 +153,31 @@ def test_counters_count_the_pages_since_the_first_look(database: Database, metri
     assert values["openfaith_stream_requests_total", "people.emails"] == 2
     assert values["openfaith_stream_budget_wait_seconds_total", "people.emails"] == 1.5
     assert values["openfaith_sync_duration_seconds_count", "incremental", "succeeded"] == 1
+
+
+def test_counters_of_requests_never_fall(database: Database, metrics: Metrics) -> None:
+    """Not even when a church is erased, whose requests are then counted nowhere else."""
+    gone, stays = (connected_org(database) for _ in range(2))
+
+    def counted() -> tuple[float, float]:
+        values = _values(metrics)
+        return tuple(values[f"openfaith_planning_center_{name}_total",] for name in ("requests", "rate_limited"))  # type: ignore[return-value]
+
+    spend = (
+        "INSERT INTO sync.source_rate_budgets AS old (org_id, adapter, ledger, version, requests, refused)"
+        " VALUES (%s, 'pco', '{}', 1, %s, %s) ON CONFLICT (org_id, adapter) DO UPDATE"
+        " SET requests = old.requests + excluded.requests, refused = old.refused + excluded.refused"
+    )
+    with database.connect(autocommit=True) as connection:
+        connection.execute(spend, (gone, 70, 2))
+        assert counted() == (0, 0), "what was there before counts for nothing"
+        connection.execute(spend, (gone, 30, 1))
+        connection.execute(spend, (stays, 5, 0))
+        assert counted() == (35, 1)
+        erase_org(database, gone, "tester")
+        assert counted() == (35, 1)
+        connection.execute(spend, (stays, 7, 0))
+        assert counted() == (42, 1)
 
 
 def test_many_scrapes_are_one_reading(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ import yaml
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.service.metrics.durations import NAME
 from openfaith_pipeline.service.metrics.endpoint import Metrics
-from openfaith_pipeline.service.metrics.gauges import COUNTERS, GAUGES
+from openfaith_pipeline.service.metrics.gauges import GAUGES
+from openfaith_pipeline.service.metrics.request_counters import REQUEST_COUNTERS
 from openfaith_pipeline.service.metrics.stream_counters import STREAM_COUNTERS
 
 MONITORING = Path(__file__).parents[3] / "deploy" / "monitoring"
@@ -48,12 +49,12 @@ def expressions() -> list[str]:
 
 def test_the_declared_metrics_are_those_that_are_served(metrics: Metrics) -> None:
     metrics.look()
-    assert {family.name for family in metrics.registry.collect()} == {*GAUGES, *COUNTERS, *STREAM_COUNTERS, NAME}
+    assert {family.name for family in metrics.registry.collect()} == {*GAUGES, *REQUEST_COUNTERS, *STREAM_COUNTERS, NAME}
 
 
 @pytest.mark.parametrize("expression", expressions())
 def test_an_expression_names_series_that_exist(expression: str) -> None:
-    counters = {f"{name}_total" for name in (*COUNTERS, *STREAM_COUNTERS)}
+    counters = {f"{name}_total" for name in (*REQUEST_COUNTERS, *STREAM_COUNTERS)}
     found = _SERIES.findall(expression)
     assert found
     for series, label in found:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from sqlalchemy import MetaData
 
@@ -37,6 +38,7 @@ from openfaith_pipeline.planning_center.products import Product
 from openfaith_pipeline.planning_center.source import PLANNING_CENTER
 from openfaith_pipeline.service.health import Readiness
 from openfaith_pipeline.service.metrics.gauges import read_gauges
+from openfaith_pipeline.service.metrics.request_counters import RequestCounters
 from openfaith_pipeline.simulator.client import SimulatorClient
 from openfaith_pipeline.sync import attempt
 from openfaith_pipeline.sync.sweep import SweepOrder
@@ -180,8 +182,6 @@ def test_gauges_count_each_source_by_itself(database: Database, church: str, org
     with database.connect() as connection:
         connection.execute(AGED, (church, SHEEP.name))
         connection.execute("INSERT INTO sync.failing_streams VALUES (%s, %s, 1)", (church, SHEEP.name))
-        for adapter, requests in {"pco": 5, "flock": 70}.items():
-            connection.execute(SPENT, (church, adapter, requests))
         set_connection_state(connection, church, "degraded", "odd", adapter="flock")
         standings = count_standings(connection, DAY)
         values = {
@@ -199,7 +199,18 @@ def test_gauges_count_each_source_by_itself(database: Database, church: str, org
     assert both("openfaith_freshness_worst_seconds") == [pytest.approx(60, abs=60), pytest.approx(2 * 86400, rel=0.01)]
     assert both("openfaith_connections", "connected") == [0, 1], "the other has never been synced"
     assert both("openfaith_connections", "not_connected") == [0, len(org_ids) - 1]
-    assert (values["openfaith_planning_center_requests_total",], values["openfaith_flock_requests_total",]) == (5, 70)
+
+
+def test_requests_are_counted_for_each_source_by_itself(database: Database, church: str) -> None:
+    registry = CollectorRegistry()
+    counters = RequestCounters(registry)
+    with database.connect() as connection:
+        counters.look(connection)
+        for adapter, requests in {"pco": 5, "flock": 70}.items():
+            connection.execute(SPENT, (church, adapter, requests))
+        counters.look(connection)
+    names = ("openfaith_planning_center_requests_total", "openfaith_flock_requests_total")
+    assert [registry.get_sample_value(name) for name in names] == [5, 70]
 
 
 class _Dialect:
