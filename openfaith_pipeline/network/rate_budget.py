@@ -23,7 +23,7 @@ MARGIN = 0.05
 """Seconds a slot stays taken beyond the period: clocks drift, and the server's many hosts differ by milliseconds."""
 
 DEEP_LIMIT_HOLDS_FOR = 3600.0
-"""Seconds after which a limit of deep requests that a refusal named is forgotten: no response says that it is higher."""
+"""Seconds after which a limit of deep requests that a refusal named is forgotten: no response names a higher one."""
 
 
 @dataclass(frozen=True, slots=True)

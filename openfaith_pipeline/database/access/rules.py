@@ -20,6 +20,7 @@ ORGS: Final = "sync.orgs"
 _ORG_POLICY: Final = "openfaith_org"
 _OF_AN_ORG: Final = ("org_id", "name", "created_at", "paused_at", "removed_at")
 _OF_A_STATE: Final = ("org_id", "stream", "availability", "last_succeeded_at")
+_OF_A_ROLLBACK: Final = ("rollback_id", "org_id", "sync_id", "undone_at")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def rules_of_readers(canonical_schema: str, views_schema: str) -> dict[tuple[str
         **{(views_schema, name): Rules(_both(without=name in gifts.views_of_gifts())) for name in VIEWS},
         ("sync", "orgs"): Rules(dict.fromkeys(READERS, _OF_AN_ORG), _by("org_id")),
         ("sync", "stream_states"): Rules(dict.fromkeys(READERS, _OF_A_STATE), _by("org_id")),
+        ("sync", "rollbacks"): Rules(dict.fromkeys(READERS, _OF_A_ROLLBACK), _by("org_id")),
         ("sync", "journal"): Rules(
             _both(), (*_by("org_id"), _hiding(_is_any("table_name", gifts.raw_tables_without_gifts())))
         ),

@@ -175,6 +175,7 @@ def test_readers_write_nothing_and_read_no_secret(roled: Roled, login: str) -> N
     assert {name for name in readable if name.startswith(("sync.", "staging.", "dagster."))} == {
         "sync.orgs",
         "sync.journal",
+        "sync.rollbacks",
         "sync.stream_states",
     }
     with roled.connect(login) as connection:

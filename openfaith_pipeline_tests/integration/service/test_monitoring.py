@@ -49,7 +49,12 @@ def expressions() -> list[str]:
 
 def test_the_declared_metrics_are_those_that_are_served(metrics: Metrics) -> None:
     metrics.look()
-    assert {family.name for family in metrics.registry.collect()} == {*GAUGES, *REQUEST_COUNTERS, *STREAM_COUNTERS, NAME}
+    assert {family.name for family in metrics.registry.collect()} == {
+        *GAUGES,
+        *REQUEST_COUNTERS,
+        *STREAM_COUNTERS,
+        NAME,
+    }
 
 
 @pytest.mark.parametrize("expression", expressions())

@@ -1,4 +1,4 @@
-"""The demo's two churches, synced once, with a change on a list and in a group since; nothing of it is written to."""
+"""The demo's two churches, synced once, with a change on a list and in a group since; tests leave them as they were."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -11,6 +11,7 @@ from openfaith_pipeline.cli.demo_questions import print_answers
 from openfaith_pipeline.orgs.registry import get_org
 from openfaith_pipeline.planning_center.views import questions
 from openfaith_pipeline.sources import QUESTIONS, VIEWS
+from openfaith_pipeline.sync.rollback import RollbackOrder, roll_back
 from openfaith_pipeline_tests.integration.views.conftest import IN_GROUPS, LISTED, Synced
 from openfaith_pipeline_tests.integration.views.truth import Truth, named, related
 
@@ -141,6 +142,24 @@ def test_who_joined_and_left_is_known_and_who_was_there_first_is_not_new(synced:
     still = len(truth.records(LISTED)) + len(truth.records(IN_GROUPS))
     assert len(first) == still - len(synced.joined) + len(synced.left)
     assert {row["change"] for row in first} == {"joined"}
+
+
+def test_nobody_joined_or_left_by_a_sync_that_was_rolled_back(synced: Synced) -> None:
+    query = (
+        "SELECT * FROM {schema}.membership_changes WHERE org_id = %(org_id)s"
+        " ORDER BY changed_at, kind, group_or_list_id, person_id"
+    )
+    before = select(synced, query)
+    with synced.database.connect() as connection:
+        [(sync_id,)] = connection.execute("SELECT sync_id FROM sync.syncs WHERE mode = 'reconcile'").fetchall()
+
+    rollback = RollbackOrder(sync_id)
+    roll_back(synced.database, rollback)
+    rolled_back = select(synced, query)
+    roll_back(synced.database, RollbackOrder(rollback.rollback_id))
+
+    assert rolled_back == [row for row in before if row["is_first_sync"]] != before
+    assert select(synced, query) == before, "the rollback was rolled back"
 
 
 def test_questions_are_answered_rightly(synced: Synced) -> None:
