@@ -1,6 +1,6 @@
 """Dead connections: an alert for each, and another if several die at once, which is rarely the churches' doing."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from psycopg import Connection
@@ -62,3 +62,13 @@ def watch_dying(connection: Connection[Any], source: Source) -> None:
             f" an outage of {source.title}. No token was discarded: each sync tries again",
             incident=source.adapter,
         )
+
+
+def was_dead_since(connection: Connection[Any], org_id: str, adapter: str, since: datetime) -> bool:
+    """Whether the org's connection has been dead at some moment since: its own alert tells of what failed meanwhile."""
+    found = connection.execute(
+        "SELECT FROM sync.source_connections WHERE org_id = %s AND adapter = %s"
+        " AND (state = 'needs_reconnect' OR revived_at >= %s)",
+        (org_id, adapter, since),
+    )
+    return found.rowcount > 0

@@ -22,6 +22,7 @@ SELECT turn.org_id, turn.kind, turn.failures, turn.error, alert.id IS NOT NULL A
        AND alert.incident = turn.adapter || ' ' || turn.kind || ' sweep' AND alert.resolved_at IS NULL
  WHERE turn.adapter = %(adapter)s AND org.removed_at IS NULL AND org.paused_at IS NULL
    AND connection.state <> 'needs_reconnect'
+   AND coalesce(turn.lease_expires_at < now(), true)  -- a turn under way says nothing yet
    -- and failures from before it was connected again count no more
    AND (alert.id IS NOT NULL OR coalesce(turn.attempted_at >= connection.revived_at, true))
    AND (turn.failures >= %(in_a_row)s) <> (alert.id IS NOT NULL) AND (turn.failures = 0 OR alert.id IS NULL)

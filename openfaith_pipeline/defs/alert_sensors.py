@@ -8,12 +8,13 @@ import dagster as dg
 from psycopg import Connection
 
 from openfaith_pipeline.alerts.channels import channels_of
-from openfaith_pipeline.alerts.dead_connections import watch_dying
+from openfaith_pipeline.alerts.dead_connections import was_dead_since, watch_dying
 from openfaith_pipeline.alerts.delivery import deliver_due_alerts
 from openfaith_pipeline.alerts.failing_sweeps import watch_turns
 from openfaith_pipeline.alerts.freshness import watch_freshness
 from openfaith_pipeline.alerts.incidents import Alert, list_alerts, raise_alert, resolve_alert
 from openfaith_pipeline.alerts.waiting_conflicts import watch_conflicts
+from openfaith_pipeline.catalog.source import Source
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs.dagster_private import IMPLICIT_ASSET_JOB_NAME
 from openfaith_pipeline.defs.database_resource import DatabaseResource
@@ -42,19 +43,39 @@ def failed_runs_sensor(context: dg.RunFailureSensorContext, database: DatabaseRe
     with put_off_in_outages():
         if is_retried(context.instance, run):
             return dg.SkipReason("The run is retried.")
+        org_id = next((run.tags[tag] for tag in _ORG_TAGS if tag in run.tags), None)
         with database.connect() as connection:
+            if org_id and _failed_by_its_connection(connection, context.instance, run, org_id):
+                return dg.SkipReason("Its connection was dead, which has an alert of its own.")
             sync_id = run.tags.get(SYNC_ID_TAG, run.run_id)
             reason = error_of(connection, sync_id) or reason_of(context.instance, run.run_id)
             raise_alert(
                 connection,
                 "run_failed",
-                next((run.tags[tag] for tag in _ORG_TAGS if tag in run.tags), None),
+                org_id,
                 f"run {run.run_id} of {run.job_name} failed: {reason or 'its log in Dagster says why'}",
                 "open the run in Dagster, fix the error, and choose 'Re-execute from failure': it continues where it"
                 " stopped",
                 incident=run.job_name,
             )
     return None
+
+
+def _failed_by_its_connection(
+    connection: Connection[Any], instance: dg.DagsterInstance, run: dg.DagsterRun, org_id: str
+) -> bool:
+    source = _synced_by(run.job_name)
+    record = instance.get_run_record_by_id(run.run_id)
+    if source is None or record is None:
+        return False
+    return was_dead_since(connection, org_id, source.adapter, record.create_timestamp)
+
+
+def _synced_by(job_name: str) -> Source | None:
+    """The source of a job that syncs one org; None of another job."""
+    if job_name == IMPLICIT_ASSET_JOB_NAME:
+        return DEFAULT_SOURCE
+    return next((source for source in SOURCES.values() if source.sync_job == job_name), None)
 
 
 @dg.sensor(
@@ -102,11 +123,10 @@ def _is_over(connection: Connection[Any], instance: dg.DagsterInstance, alert: A
     """
     if alert.org_id is None:
         return _has_succeeded(instance, alert, {})
-    source = next((each for each in SOURCES.values() if each.sync_job == alert.incident), DEFAULT_SOURCE)
-    if has_failing_streams(connection, alert.org_id, source.adapter):
+    source = _synced_by(alert.incident)
+    if has_failing_streams(connection, alert.org_id, (source or DEFAULT_SOURCE).adapter):
         return False
-    is_sync = alert.incident in {source.sync_job, IMPLICIT_ASSET_JOB_NAME}
-    return (is_sync and _has_calmed_down(connection, alert, source.adapter)) or any(
+    return (source is not None and _has_calmed_down(connection, alert, source.adapter)) or any(
         _has_succeeded(instance, alert, {tag: alert.org_id}) for tag in _ORG_TAGS
     )
 

@@ -105,11 +105,12 @@ WHERE turn.adapter = %(adapter)s AND turn.kind = %(kind)s AND org.paused_at IS N
 
 _CLAIM: Final = f"""
 WITH due AS (
-    SELECT turn.org_id, chosen.sync_every, chosen.poll_every, chosen.reconcile_within, chosen.streams
+    SELECT turn.org_id, link.revived_at, chosen.sync_every, chosen.poll_every, chosen.reconcile_within, chosen.streams
     {_DUE} AND turn.org_id <> ALL(%(under_way)s) ORDER BY turn.next_at LIMIT %(limit)s FOR UPDATE OF turn SKIP LOCKED
 )
 UPDATE sync.source_schedules AS turn
 SET holder = %(holder)s, lease_expires_at = now() + %(ttl)s, attempted_at = now(),
+    failures = CASE WHEN turn.attempted_at < due.revived_at THEN 0 ELSE turn.failures END,
     sync_id = coalesce(turn.sync_id, gen_random_uuid()::text)
 FROM due WHERE turn.org_id = due.org_id AND turn.adapter = %(adapter)s AND turn.kind = %(kind)s
 RETURNING turn.org_id, turn.sync_id, turn.failures, coalesce(turn.untransformed, '{{}}') AS untransformed,

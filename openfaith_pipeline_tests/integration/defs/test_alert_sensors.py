@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from openfaith_pipeline.alerts.incidents import Alert, list_alerts
+from openfaith_pipeline.connections.registry import set_connection_state
 from openfaith_pipeline.database import Database
 from openfaith_pipeline.defs import alert_sensors
 from openfaith_pipeline.defs.alert_sensors import alerts_sensor, failed_runs_sensor
@@ -13,6 +14,7 @@ from openfaith_pipeline.defs.database_resource import DatabaseResource
 from openfaith_pipeline.defs.run_tags import ORG_TAG, PARTITION_TAG, SYNC_ID_TAG
 from openfaith_pipeline.errors import DatabaseUnavailable
 from openfaith_pipeline.orgs.org_ids import new_org_id
+from openfaith_pipeline_tests.tenants import add_orgs
 
 DATABASE = {"database": DatabaseResource()}
 
@@ -91,6 +93,26 @@ def test_a_run_that_is_retried_is_no_alert(database: Database, instance: dg.Dags
     _notice(instance, crashed)
 
     assert _alerts(database) == []
+
+
+@pytest.mark.parametrize("is_connected_again", [False, True])
+def test_a_sync_that_a_dead_connection_failed_is_no_second_alert(
+    database: Database, instance: dg.DagsterInstance, is_connected_again: bool
+) -> None:
+    """The sensor may look long after: a machine that slept, or a church that was quick to connect again."""
+    add_orgs(database, {ORG: "Amber"})
+    crashed = _run(instance, ORG, fails="yes")
+    with database.connect() as connection:
+        set_connection_state(connection, ORG, "needs_reconnect", "401", adapter="pco")
+        if is_connected_again:
+            set_connection_state(connection, ORG, "connected", adapter="pco")
+    _notice(instance, crashed)
+    assert [alert.kind for alert in _alerts(database)] == ([] if is_connected_again else ["connection_dead"])
+
+    with database.connect() as connection:
+        set_connection_state(connection, ORG, "connected", adapter="pco")
+    _notice(instance, _run(instance, ORG, fails="yes"))
+    assert [alert.kind for alert in _alerts(database)] == ["run_failed"]
 
 
 def test_a_failed_workflow_is_an_alert_of_its_org_and_over_with_one_of_that_org(
