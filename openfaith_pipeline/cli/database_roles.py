@@ -118,7 +118,8 @@ def add(
 def remove(login: Login, as_json: terminal.JsonOption = False) -> None:
     """Remove a reader.
 
-    Exit codes: 0 removed; 1 the database does not answer; 2 no such reader, or one of the two that are always there.
+    Exit codes: 0 removed; 1 the database does not answer; 2 no such reader, one of the two that are always there, or
+    one with more rights than `db roles` gave it.
     """
     with open_database(load_settings()) as database:
         remove_reader(database, login)

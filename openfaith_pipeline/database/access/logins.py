@@ -24,6 +24,9 @@ from openfaith_pipeline.errors import ConfigurationError, UsageError
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
+_NAMED: Final = 10
+"""Maximum number of objects named in a refusal."""
+
 _LIST: Final = """
 SELECT r.login, r.sees_giving, r.sees_all_orgs,
     ARRAY(SELECT org_id FROM sync.reader_orgs AS o WHERE o.login = r.login ORDER BY org_id),
@@ -116,15 +119,18 @@ def put_reader(database: Database, login: str, org_ids: Collection[str], *, sees
 
 
 def remove_reader(database: Database, login: str) -> None:
-    """Drop a reader that was added; at their next statement, its open connections no longer see anything."""
+    """Drop a reader that was added; at their next statement, its open connections no longer see anything.
+
+    Raises UsageError, with nothing changed, if the reader owns objects or was granted some by hand.
+    """
     known = {reader.login for reader in list_readers(database)}
     if login not in known or login in READERS:
         raise UsageError(f"{login} is not a reader that can be removed; `db roles list` shows the readers")
-    with database.connect() as connection:
-        connection.execute("DELETE FROM sync.readers WHERE login = %s", (login,))
     with _administrator(database) as administrator:
         if _of_the_server(administrator, login):
-            administrator.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(login)))
+            _drop(administrator, login)
+    with database.connect() as connection:
+        connection.execute("DELETE FROM sync.readers WHERE login = %s", (login,))
     forget_password(database.settings, login)
 
 
@@ -193,6 +199,19 @@ def _create(administrator: Connection[Any], role: str, *, can_login: bool) -> No
             sql.Identifier(role), kind
         )
     )
+
+
+def _drop(administrator: Connection[Any], login: str) -> None:
+    try:
+        administrator.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(login)))
+    except psycopg.errors.DependentObjectsStillExist as error:
+        depending = (error.diag.message_detail or "").splitlines()
+        more = f" and {len(depending) - _NAMED} more" if len(depending) > _NAMED else ""
+        raise UsageError(
+            f"{login} was not removed, as it has more than `db roles` gave it: {'; '.join(depending[:_NAMED])}{more}."
+            f' As an administrator of the server run REASSIGN OWNED BY "{login}" TO CURRENT_USER;'
+            f' DROP OWNED BY "{login}"; in each database with some of it, and again: db roles remove {login}'
+        ) from None
 
 
 def _set_password(database: Database, administrator: Connection[Any], login: str) -> None:

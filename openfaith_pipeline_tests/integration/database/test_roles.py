@@ -1,5 +1,6 @@
 """Readers see the rows of their orgs, in every table and view there is, and nobody but the owner changes a table."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -237,6 +238,27 @@ def test_orgs_of_a_reader_are_set_and_not_added_to(roled: Roled) -> None:
     assert "passing" not in {reader.login for reader in list_readers(roled.database)}
     with pytest.raises(UsageError, match="not kept"):
         kept_password(roled.database.settings, "passing")
+
+
+def test_a_reader_with_rights_given_by_hand_is_not_removed_before_they_are(
+    roled: Roled, postgres: RunningServer
+) -> None:
+    put_reader(roled.database, "granted", [AMBER], sees_giving=True, sees_all=False)
+    with psycopg.connect(postgres.administrator_url("roles"), autocommit=True) as connection:
+        connection.execute("GRANT SELECT ON pco_people.people TO granted")
+        connection.execute("CREATE VIEW public.theirs AS SELECT 1; ALTER VIEW public.theirs OWNER TO granted")
+        with pytest.raises(UsageError) as refused:
+            remove_reader(roled.database, "granted")
+        assert "privileges for table pco_people.people" in str(refused.value)
+        assert "owner of view theirs" in str(refused.value)
+        with roled.connect("granted") as theirs:
+            assert theirs.execute("SELECT org_id FROM openfaith.churches").fetchall() == [(AMBER,)]
+
+        [(remedy, _)] = re.findall(r"(REASSIGN OWNED .*; DROP OWNED .*?;)( in each)", str(refused.value))
+        connection.execute(remedy)
+        connection.execute("DROP VIEW public.theirs")
+    remove_reader(roled.database, "granted")
+    assert "granted" not in {reader.login for reader in list_readers(roled.database)}
 
 
 def test_passwords_are_for_this_user_alone(roled: Roled) -> None:
