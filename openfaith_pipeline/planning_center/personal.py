@@ -17,7 +17,7 @@ from openfaith_pipeline.planning_center.streams import (
     groups,
     people,
     registrations,
-    services,
+    services_teams,
 )
 
 PEOPLE: Final = (
@@ -27,7 +27,7 @@ PEOPLE: Final = (
     giving.PEOPLE,
     calendar.PEOPLE,
     check_ins.PEOPLE,
-    services.PEOPLE,
+    services_teams.PEOPLE,
     registrations.PEOPLE,
     api.CONNECTED_APPLICATION_PEOPLE,
 )

@@ -5,9 +5,9 @@ Songs and media are in `services_songs`, teams and who serves in `services_teams
 
 from openfaith_pipeline.canonical.model import Alias, Edge, Entity, Field, Folder
 from openfaith_pipeline.canonical.rules import FirstOf, Joined, Presence, Reference, Rule, Take, taken
-from openfaith_pipeline.planning_center.streams import people, services
+from openfaith_pipeline.planning_center.streams import people, services, services_plans, services_songs, services_teams
 
-PEOPLE = Alias(stream=services.PEOPLE, of=people.PEOPLE)
+PEOPLE = Alias(stream=services_teams.PEOPLE, of=people.PEOPLE)
 
 FOLDERS = Folder(stream=services.FOLDERS, parent="parent")
 
@@ -21,7 +21,7 @@ TAGS = Entity(
     is_qualified=True,
 )
 
-SERIES = Folder(stream=services.SERIES, name=Take("title", default=""))
+SERIES = Folder(stream=services_plans.SERIES, name=Take("title", default=""))
 
 _UNLESS_DELETED: dict[str, Rule] = {
     "status": Presence("deleted_at", "inactive", "active"),
@@ -74,7 +74,7 @@ TIME_PREFERENCE_OPTIONS = Entity(
 PLANS = Entity(
     table="plans",
     tag="plan",
-    stream=services.PLANS,
+    stream=services_plans.PLANS,
     columns={
         **taken("title", "series_title", "dates", "short_dates", "sort_date", "last_time_at", "total_length", "public"),
         "url": Take("planning_center_url"),
@@ -86,7 +86,7 @@ PLANS = Entity(
 PLAN_TIMES = Entity(
     table="planTimes",
     tag="planTime",
-    stream=services.PLAN_TIMES,
+    stream=services_plans.PLAN_TIMES,
     columns={
         **taken("name", "time_type", "starts_at", "ends_at", "live_starts_at", "live_ends_at"),
         "planId": Reference("plan"),
@@ -94,7 +94,7 @@ PLAN_TIMES = Entity(
 )
 
 PLAN_NOTES = Edge(
-    stream=services.PLAN_NOTES,
+    stream=services_plans.PLAN_NOTES,
     between=("plan", "plan_note_category"),
     metadata={**taken("category_name", "content"), "createdById": Reference("created_by")},
 )
@@ -102,7 +102,7 @@ PLAN_NOTES = Edge(
 ITEMS = Entity(
     table="items",
     tag="item",
-    stream=services.ITEMS,
+    stream=services_plans.ITEMS,
     columns={
         "title": Take("title", default=""),
         **taken("item_type", "sequence", "length", "description", "service_position", "key_name"),
@@ -113,19 +113,19 @@ ITEMS = Entity(
 )
 
 ITEM_NOTES = Edge(
-    stream=services.ITEM_NOTES, between=("item", "item_note_category"), metadata=taken("category_name", "content")
+    stream=services_plans.ITEM_NOTES, between=("item", "item_note_category"), metadata=taken("category_name", "content")
 )
 
 ITEM_TIMES = Field(
-    stream=services.ITEM_TIMES,
-    on=services.ITEMS,
+    stream=services_plans.ITEM_TIMES,
+    on=services_plans.ITEMS,
     via="item",
     values={"live_start_at": Take("live_start_at"), "live_end_at": Take("live_end_at")},
 )
 
 CUSTOM_SLIDES = Field(
-    stream=services.CUSTOM_SLIDES,
-    on=services.ITEMS,
+    stream=services_plans.CUSTOM_SLIDES,
+    on=services_plans.ITEMS,
     via="item",
     values={"custom_slides": Joined("label", "body", by=": ")},
 )
@@ -135,7 +135,7 @@ ATTACHMENT_TYPE_GROUPS = Folder(stream=services.ATTACHMENT_TYPE_GROUPS)
 ATTACHMENTS = Entity(
     table="attachments",
     tag="attachment",
-    stream=services.ATTACHMENTS,
+    stream=services_plans.ATTACHMENTS,
     columns={
         "name": Take("filename", default=""),
         **taken("content_type", "file_size", "url", "thumbnail_url", "linked_url"),
@@ -143,8 +143,8 @@ ATTACHMENTS = Entity(
     },
     names={
         "attachable": (
-            *(services.PLANS, services.ITEMS, services.SERVICE_TYPES),
-            *(services.SONGS, services.ARRANGEMENTS, services.KEYS, services.MEDIA),
+            *(services_plans.PLANS, services_plans.ITEMS, services.SERVICE_TYPES),
+            *(services_songs.SONGS, services_songs.ARRANGEMENTS, services_songs.KEYS, services_songs.MEDIA),
         )
     },
     is_qualified=True,
@@ -152,7 +152,7 @@ ATTACHMENTS = Entity(
 
 ATTACHMENT_TYPES = Field(
     stream=services.ATTACHMENT_TYPES,
-    on=services.ATTACHMENTS,
+    on=services_plans.ATTACHMENTS,
     via="attachment_types",
     values={"attachment_types": Take("name")},
 )

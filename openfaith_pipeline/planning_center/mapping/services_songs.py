@@ -2,12 +2,12 @@
 
 from openfaith_pipeline.canonical.model import Entity, Field
 from openfaith_pipeline.canonical.rules import Presence, Reference, Take, taken
-from openfaith_pipeline.planning_center.streams import services
+from openfaith_pipeline.planning_center.streams import services_songs
 
 SONGS = Entity(
     table="songs",
     tag="song",
-    stream=services.SONGS,
+    stream=services_songs.SONGS,
     columns={
         "title": Take("title", default=""),
         **taken("author", "copyright", "admin", "themes", "notes", "ccli_number", "last_scheduled_at"),
@@ -18,7 +18,7 @@ SONGS = Entity(
 ARRANGEMENTS = Entity(
     table="arrangements",
     tag="arrangement",
-    stream=services.ARRANGEMENTS,
+    stream=services_songs.ARRANGEMENTS,
     columns={
         "name": Take("name", default=""),
         **taken("bpm", "meter", "length", "lyrics", "chord_chart", "chord_chart_key", "notes"),
@@ -29,8 +29,8 @@ ARRANGEMENTS = Entity(
 )
 
 ARRANGEMENT_SECTIONS = Field(
-    stream=services.ARRANGEMENT_SECTIONS,
-    on=services.ARRANGEMENTS,
+    stream=services_songs.ARRANGEMENT_SECTIONS,
+    on=services_songs.ARRANGEMENTS,
     via="arrangement",
     values={"sections": Take("sections")},
 )
@@ -38,7 +38,7 @@ ARRANGEMENT_SECTIONS = Field(
 KEYS = Entity(
     table="keys",
     tag="key",
-    stream=services.KEYS,
+    stream=services_songs.KEYS,
     columns={
         "name": Take("name", default=""),
         **taken("starting_key", "ending_key", "starting_minor", "ending_minor"),
@@ -49,7 +49,7 @@ KEYS = Entity(
 MEDIA = Entity(
     table="media",
     tag="media",
-    stream=services.MEDIA,
+    stream=services_songs.MEDIA,
     columns={
         "title": Take("title", default=""),
         **taken("media_type", "length", "themes", "creator_name", "thumbnail_url", "preview_url", "image_url"),

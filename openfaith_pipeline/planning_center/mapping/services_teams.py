@@ -2,12 +2,12 @@
 
 from openfaith_pipeline.canonical.model import Edge, Entity, Field
 from openfaith_pipeline.canonical.rules import Day, FirstOf, Presence, Reference, Take, taken
-from openfaith_pipeline.planning_center.streams import people, services
+from openfaith_pipeline.planning_center.streams import people, services_scheduling, services_teams
 
 TEAMS = Entity(
     table="teams",
     tag="team",
-    stream=services.TEAMS,
+    stream=services_teams.TEAMS,
     columns={
         "name": Take("name", default=""),
         **taken("sequence", "schedule_to"),
@@ -20,25 +20,25 @@ TEAMS = Entity(
 TEAM_POSITIONS = Entity(
     table="teamPositions",
     tag="teamPosition",
-    stream=services.TEAM_POSITIONS,
+    stream=services_teams.TEAM_POSITIONS,
     columns={"name": Take("name", default=""), **taken("sequence"), "teamId": Reference("team")},
 )
 
 TEAM_LEADERS = Edge(
-    stream=services.TEAM_LEADERS,
+    stream=services_teams.TEAM_LEADERS,
     between=("team", "person"),
     metadata=taken("send_responses_for_accepts", "send_responses_for_declines", "send_responses_for_blockouts"),
 )
 
 PERSON_TEAM_POSITION_ASSIGNMENTS = Edge(
-    stream=services.PERSON_TEAM_POSITION_ASSIGNMENTS,
+    stream=services_teams.PERSON_TEAM_POSITION_ASSIGNMENTS,
     between=("person", "team_position"),
     metadata={**taken("schedule_preference", "preferred_weeks", "created_at"), "teamId": Reference("team")},
 )
 
 # C, U and D: confirmed, unconfirmed and declined.
 PLAN_PEOPLE = Edge(
-    stream=services.PLAN_PEOPLE,
+    stream=services_scheduling.PLAN_PEOPLE,
     between=("plan", "person"),
     metadata={
         **taken("status", "notes", "decline_reason", "status_updated_at"),
@@ -49,21 +49,21 @@ PLAN_PEOPLE = Edge(
 )
 
 PLAN_PERSON_TIMES = Field(
-    stream=services.PLAN_PERSON_TIMES,
-    on=services.PLAN_PEOPLE,
+    stream=services_scheduling.PLAN_PERSON_TIMES,
+    on=services_scheduling.PLAN_PEOPLE,
     via="plan_person",
     values={"timeStatus": Take("status")},
 )
 
 ATTENDANCES = Field(
-    stream=services.ATTENDANCES,
-    on=services.PLAN_PEOPLE,
+    stream=services_scheduling.ATTENDANCES,
+    on=services_scheduling.PLAN_PEOPLE,
     via="plan_person",
     values={"checkedInAt": Take("checked_in_at")},
 )
 
 CONTRIBUTORS = Edge(
-    stream=services.CONTRIBUTORS,
+    stream=services_scheduling.CONTRIBUTORS,
     between=("plan", "person"),
     metadata={
         "action": Take("contributable_action"),
@@ -75,7 +75,7 @@ CONTRIBUTORS = Edge(
 )
 
 NEEDED_POSITIONS = Edge(
-    stream=services.NEEDED_POSITIONS,
+    stream=services_scheduling.NEEDED_POSITIONS,
     between=("plan", "team"),
     metadata={
         "position": Take("team_position_name"),
@@ -86,7 +86,7 @@ NEEDED_POSITIONS = Edge(
 )
 
 SPLIT_TEAM_REHEARSAL_ASSIGNMENTS = Edge(
-    stream=services.SPLIT_TEAM_REHEARSAL_ASSIGNMENTS,
+    stream=services_scheduling.SPLIT_TEAM_REHEARSAL_ASSIGNMENTS,
     between=("plan_time", "team"),
     metadata=taken("schedule_special_service_times"),
 )
@@ -94,7 +94,7 @@ SPLIT_TEAM_REHEARSAL_ASSIGNMENTS = Edge(
 BLOCKOUTS = Entity(
     table="blockouts",
     tag="blockout",
-    stream=services.BLOCKOUTS,
+    stream=services_scheduling.BLOCKOUTS,
     columns={
         **taken("reason", "description", "starts_at", "ends_at", "time_zone", "repeat_frequency", "repeat_interval"),
         **taken("repeat_period", "share"),
@@ -104,18 +104,21 @@ BLOCKOUTS = Entity(
 )
 
 BLOCKOUT_DATES = Field(
-    stream=services.BLOCKOUT_DATES,
-    on=services.BLOCKOUTS,
+    stream=services_scheduling.BLOCKOUT_DATES,
+    on=services_scheduling.BLOCKOUTS,
     via="blockout",
     values={"dates_start_at": Take("starts_at_utc"), "dates_end_at": Take("ends_at_utc")},
 )
 
 BLOCKOUT_EXCEPTIONS = Field(
-    stream=services.BLOCKOUT_EXCEPTIONS, on=services.BLOCKOUTS, via="blockout", values={"exceptions": Day("date")}
+    stream=services_scheduling.BLOCKOUT_EXCEPTIONS,
+    on=services_scheduling.BLOCKOUTS,
+    via="blockout",
+    values={"exceptions": Day("date")},
 )
 
 TEXT_SETTINGS = Field(
-    stream=services.TEXT_SETTINGS,
+    stream=services_scheduling.TEXT_SETTINGS,
     on=people.PEOPLE,
     via="person",
     values={

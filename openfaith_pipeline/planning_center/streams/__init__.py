@@ -21,6 +21,10 @@ from openfaith_pipeline.planning_center.streams import (
     publishing,
     registrations,
     services,
+    services_plans,
+    services_scheduling,
+    services_songs,
+    services_teams,
     webhooks,
 )
 
@@ -33,6 +37,10 @@ _PRODUCT_MODULES = (
     calendar,
     check_ins,
     services,
+    services_teams,
+    services_songs,
+    services_plans,
+    services_scheduling,
     registrations,
     publishing,
     webhooks,
